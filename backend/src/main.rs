@@ -1,0 +1,3 @@
+//! The sample host application.
+
+fn main() {}
