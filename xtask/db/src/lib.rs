@@ -1,1 +1,84 @@
-//! xtask-db.
+//! A safety net for a project's SQLite database: `cargo xtask db-*`.
+//!
+//! # A guided walk
+//!
+//! A host flattens [`Command`] into its own xtask and runs it in a [`Session`]:
+//!
+//! ```no_run
+//! use clap::Parser;
+//!
+//! #[derive(Parser)]
+//! enum Xtask {
+//!     #[command(flatten)]
+//!     Db(xtask_db::Command),
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     let Xtask::Db(command) = Xtask::parse();
+//!     xtask_db::main(command)
+//! }
+//! ```
+//!
+//! Everything from outside (clock, environment, streams, signals) enters with the session; what the
+//! host says about itself is a [`Project`], read from `[workspace.metadata.db]` or built by hand.
+//!
+//! One backup goes through these rooms, each handing a value on and never back: `database` looks at
+//! the file and opens it, `copy` writes one snapshot into a stage of `durable`, `examination` finds
+//! what is wrong with it, `record` is its proof, `vault` publishes both. One restore: `reference`
+//! finds the backup, `verification` proves it, `restoring` plans, takes a safety backup, writes
+//! through SQLite's own locks and proves the result.
+
+mod aside;
+mod backup;
+mod cli;
+mod commands;
+mod configuration;
+mod content;
+mod copy;
+mod database;
+mod durable;
+mod examination;
+mod git;
+mod holders;
+mod hostcommand;
+mod interrupt;
+mod name;
+mod progress;
+mod project;
+mod record;
+mod reference;
+mod refusal;
+mod restoring;
+mod retention;
+mod session;
+mod space;
+mod tables;
+mod taking;
+mod text;
+mod vault;
+mod verification;
+
+use std::process::ExitCode;
+
+pub use cli::{Command, Common};
+pub use git::Place;
+pub use project::{Database, FollowBranches, OnFailure, Project};
+pub use retention::Policy;
+pub use session::{NOW_VARIABLE, Session};
+pub use text::Span;
+
+/// Runs a command in the session of this process: what a host's `main` calls.
+#[must_use]
+#[expect(
+    clippy::print_stderr,
+    reason = "there is no session yet that could say it"
+)]
+pub fn main(command: Command) -> ExitCode {
+    match Session::from_process() {
+        Ok(session) => command.run(session),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A backup: a finished, examined, immutable copy in the backups folder, and its proof.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, FixedOffset, TimeDelta};
+use serde_json::Value;
+
+use crate::examination::{Weight, has};
+use crate::name::Name;
+use crate::project::Database;
+use crate::record::{Kind, Proof, Record};
+
+/// One backup as it was listed.
+#[derive(Debug, Clone)]
+pub(crate) struct Backup {
+    /// Its name, taken apart.
+    pub name: Name,
+    /// The folder it lies in.
+    pub folder: PathBuf,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Device and inode: equal for hard links to one file.
+    pub identity: (u64, u64),
+    /// What its record says, or what stands in its place.
+    pub proof: Proof,
+    /// When it was taken; for an unrecorded one the local time in its name.
+    pub created_at: DateTime<FixedOffset>,
+}
+
+/// What is known of a backup without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The last examination is clean and the size is as recorded.
+    Verified,
+    /// The last examination found structural damage, or the size differs.
+    Damaged,
+    /// Something could not be checked, or the record cannot be read.
+    Unverified,
+    /// There is no record.
+    Unrecorded,
+}
+
+impl State {
+    /// The word in lists.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Damaged => "damaged",
+            Self::Unverified => "unverified",
+            Self::Unrecorded => "unrecorded",
+        }
+    }
+}
+
+impl Backup {
+    /// Where it lies.
+    #[must_use]
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.join(self.name.to_string())
+    }
+
+    /// Where its record lies.
+    #[must_use]
+    pub(crate) fn record_path(&self) -> PathBuf {
+        self.folder.join(self.name.record())
+    }
+
+    /// Its record, where there is one that can be read.
+    #[must_use]
+    pub(crate) fn record(&self) -> Option<&Record> {
+        match &self.proof {
+            Proof::Recorded(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Why it was taken; without a record only its name can tell.
+    #[must_use]
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match (self.record(), self.name.safety) {
+            (Some(record), _) => Some(record.kind),
+            (None, true) => Some(Kind::Safety),
+            (None, false) => None,
+        }
+    }
+
+    /// What is known of it without reading it.
+    #[must_use]
+    pub(crate) fn state(&self) -> State {
+        match &self.proof {
+            Proof::Unrecorded => State::Unrecorded,
+            Proof::Unreadable(_) | Proof::Newer(_) => State::Unverified,
+            Proof::Recorded(record) => {
+                let findings = &record.last_examined().findings;
+                if record.size_bytes != self.size_bytes || has(findings, Weight::Structural) {
+                    State::Damaged
+                } else if has(findings, Weight::Unchecked) {
+                    State::Unverified
+                } else {
+                    State::Verified
+                }
+            }
+        }
+    }
+
+    /// Whether the record and the file tell the same story.
+    #[must_use]
+    pub(crate) fn record_agrees(&self) -> bool {
+        match &self.proof {
+            Proof::Unrecorded => true,
+            Proof::Unreadable(_) | Proof::Newer(_) => false,
+            Proof::Recorded(record) => {
+                record.file == self.name.to_string() && record.size_bytes == self.size_bytes
+            }
+        }
+    }
+
+    /// Whether it belongs to a database: by its record, else by its file name.
+    #[must_use]
+    pub(crate) fn is_of(&self, database: &Database) -> bool {
+        match self.record() {
+            Some(record) => record.database == database.name,
+            None => self.name.file == database.file_name(),
+        }
+    }
+
+    /// The linked worktree it was taken in; `.` for the main one.
+    #[must_use]
+    pub(crate) fn worktree(&self) -> &str {
+        self.record().map_or(".", Record::worktree)
+    }
+
+    /// Whether somebody protected it.
+    #[must_use]
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.record().is_some_and(|record| record.pinned)
+    }
+
+    /// What the user called it.
+    #[must_use]
+    pub(crate) fn label(&self) -> Option<&str> {
+        self.record().and_then(|record| record.label.as_deref())
+    }
+
+    /// Whether its time lies more than a day ahead: a clock was wrong.
+    #[must_use]
+    pub(crate) fn is_from_the_future(&self, now: DateTime<FixedOffset>) -> bool {
+        self.created_at > now + TimeDelta::days(1)
+    }
+
+    /// How old it is; never negative.
+    #[must_use]
+    pub(crate) fn age(&self, now: DateTime<FixedOffset>) -> TimeDelta {
+        (now - self.created_at).max(TimeDelta::zero())
+    }
+
+    /// `branch@commit`, as far as they are known.
+    #[must_use]
+    pub(crate) fn branch_at_commit(&self) -> Option<String> {
+        let git = self.record()?.git.as_ref()?;
+        let commit = git
+            .commit
+            .as_deref()
+            .map(|commit| commit.get(..7).unwrap_or(commit));
+        Some(match (git.branch.as_deref(), commit) {
+            (Some(branch), Some(commit)) => format!("{branch}@{commit}"),
+            (Some(branch), None) => branch.to_owned(),
+            (None, Some(commit)) => format!("@{commit}"),
+            (None, None) => return None,
+        })
+    }
+
+    /// The record as `--json` shows it, with `name`, `state` and `age_seconds` added.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: a record is always valid JSON.
+    pub(crate) fn to_json(&self, now: DateTime<FixedOffset>) -> Result<Value> {
+        let mut value = match self.record() {
+            Some(record) => serde_json::to_value(record)?,
+            None => serde_json::json!({
+                "database": null,
+                "file": self.name.to_string(),
+                "kind": self.kind(),
+                "label": null,
+                "pinned": false,
+                "created_at": self.created_at,
+                "size_bytes": self.size_bytes,
+            }),
+        };
+        let object = value.as_object_mut().context("a record is an object")?;
+        object.insert("name".to_owned(), self.name.to_string().into());
+        object.insert("state".to_owned(), self.state().word().into());
+        object.insert("age_seconds".to_owned(), self.age(now).num_seconds().into());
+        Ok(value)
+    }
+}
+
+/// Sorts backups newest first: recorded ones by `sequence`, the others by the time in their names
+/// among them; never by the time of the file.
+pub(crate) fn sort_newest_first(backups: &mut Vec<Backup>) {
+    let (mut recorded, mut others): (Vec<_>, Vec<_>) = backups
+        .drain(..)
+        .partition(|backup| backup.record().is_some());
+    let sequence = |backup: &Backup| backup.record().map_or(0, |record| record.sequence);
+    recorded.sort_by(|a, b| (sequence(a), &a.name).cmp(&(sequence(b), &b.name)));
+    others.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+    // Oldest first; each unrecorded one goes before the first recorded one that is younger.
+    let mut others = others.into_iter().peekable();
+    for backup in recorded {
+        while let Some(older) = others.next_if(|other| other.created_at < backup.created_at) {
+            backups.push(older);
+        }
+        backups.push(backup);
+    }
+    backups.extend(others);
+    backups.reverse();
+}

@@ -1,0 +1,154 @@
+//! The commands, and what every one of them ends in: an exit code and, where it failed, one error.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::commands::{backup, list, pin, prune, restore, setup, verify};
+use crate::database::{self, Trouble};
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::session::Session;
+
+/// Every `db-*` task; flatten it into the enum of your own xtask.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a fresh clone ready: database, backups folder, first verified backup
+    #[command(name = "db-setup", after_help = setup::EXAMPLE)]
+    Setup(setup::Args),
+    /// Take a verified backup of each database
+    #[command(name = "db-backup", after_help = backup::EXAMPLE)]
+    Backup(backup::Args),
+    /// List every backup, newest first
+    #[command(name = "db-list", after_help = list::EXAMPLE)]
+    List(list::Args),
+    /// Put a backup back, after a safety backup of the present state
+    #[command(name = "db-restore", after_help = restore::EXAMPLE)]
+    Restore(restore::Args),
+    /// Prove that backups are whole
+    #[command(name = "db-verify", after_help = verify::EXAMPLE)]
+    Verify(verify::Args),
+    /// Remove backups that no retention rule keeps
+    #[command(name = "db-prune", after_help = prune::EXAMPLE)]
+    Prune(prune::Args),
+    /// Protect a backup from pruning
+    #[command(name = "db-pin", after_help = pin::EXAMPLE)]
+    Pin(pin::Args),
+    /// Let pruning have a backup again
+    #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
+    Unpin(pin::Args),
+}
+
+/// The flags of every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// Which database, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub db: Option<String>,
+    /// Print one JSON document on stdout and nothing else there
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing but warnings and errors
+    #[arg(long)]
+    pub quiet: bool,
+    /// How long to wait for a lock, in seconds
+    #[arg(long, value_name = "SECS")]
+    pub busy_timeout: Option<u64>,
+}
+
+impl Command {
+    /// Runs the command and says what came of it; the exit code is the process's.
+    #[must_use]
+    pub fn run(self, mut session: Session) -> ExitCode {
+        let common = self.common();
+        let json = common.json;
+        session.listen_to(json, common.quiet);
+        let outcome = self.dispatch(&mut session);
+        let outcome = outcome.and_then(|answer| session.finish().map(|()| answer));
+        let exit = match outcome {
+            Ok(Answer::Yes) => Exit::Yes,
+            Ok(Answer::No) => Exit::No,
+            Ok(Answer::CannotTell) => Exit::CouldNot,
+            Err(error) => fail(&error, &mut session),
+        };
+        ExitCode::from(exit as u8)
+    }
+
+    fn common(&self) -> &Common {
+        match self {
+            Self::Setup(args) => &args.common,
+            Self::Backup(args) => &args.common,
+            Self::List(args) => &args.common,
+            Self::Restore(args) => &args.common,
+            Self::Verify(args) => &args.common,
+            Self::Prune(args) => &args.common,
+            Self::Pin(args) | Self::Unpin(args) => &args.common,
+        }
+    }
+
+    fn dispatch(self, session: &mut Session) -> Result<Answer> {
+        match self {
+            Self::Setup(args) => args.run(session),
+            Self::Backup(args) => args.run(session),
+            Self::List(args) => args.run(session),
+            Self::Restore(args) => args.run(session),
+            Self::Verify(args) => args.run(session),
+            Self::Prune(args) => args.run(session),
+            Self::Pin(args) => args.pin(session),
+            Self::Unpin(args) => args.unpin(session),
+        }
+    }
+}
+
+/// The one printer of errors.
+fn fail(error: &anyhow::Error, session: &mut Session) -> Exit {
+    let exit = exit_of(error);
+    let (text, hint) = layout(error);
+    session.complain(&text);
+    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    session.document(&json!({
+        "version": 1,
+        "error": {
+            "message": error.to_string(),
+            "causes": causes,
+            "hint": hint,
+            "exit_code": exit as u8,
+        },
+    }));
+    exit
+}
+
+/// What an error tells the shell.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return refusal.exit;
+    }
+    match database::trouble(error) {
+        Trouble::Busy => Exit::Locked,
+        Trouble::Interrupted => Exit::Interrupted,
+        _ => Exit::CouldNot,
+    }
+}
+
+/// The layout of an error, and its hint.
+pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
+    let mut text = format!("error: {error}\n");
+    let mut last = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // A cause that only repeats the line above it tells nothing.
+        if !last.ends_with(&cause) {
+            let _ = writeln!(text, "  caused by: {cause}");
+        }
+        last = cause;
+    }
+    let hint = error
+        .downcast_ref::<Refusal>()
+        .map(|refusal| refusal.hint.clone());
+    if let Some(hint) = &hint {
+        let _ = writeln!(text, "hint: {hint}");
+    }
+    (text, hint)
+}

@@ -1,0 +1,10 @@
+//! One file per command: its arguments and its run, which gathers, decides, acts and says.
+
+pub(crate) mod backup;
+pub(crate) mod find;
+pub(crate) mod list;
+pub(crate) mod pin;
+pub(crate) mod prune;
+pub(crate) mod restore;
+pub(crate) mod setup;
+pub(crate) mod verify;

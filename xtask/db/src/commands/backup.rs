@@ -1,0 +1,348 @@
+//! `db-backup`: one verified backup of each database.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::aside;
+use crate::backup::{Backup, State};
+use crate::cli::{self, Common};
+use crate::commands::list;
+use crate::copy;
+use crate::database;
+use crate::examination::{Finding, Weight};
+use crate::progress::Progress;
+use crate::project::{Database, Project};
+use crate::record::{self, Kind, Record};
+use crate::refusal::{Answer, Refusal};
+use crate::retention;
+use crate::session::Session;
+use crate::space;
+use crate::taking::{self, Taken, Wanted};
+use crate::text;
+use crate::vault::{Locked, Vault};
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-backup --label 'before the merge'
+  cargo xtask db-backup --if-changed --kind scheduled    # from cron: silent work, kept tidy
+  cargo xtask db-backup --output /mnt/usb --json";
+
+/// Arguments of `db-backup`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to call it, shown by `db-list`
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// Protect it from pruning
+    #[arg(long)]
+    pin: bool,
+    /// Where to put it instead of the backups folder
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Take none if the content equals that of the newest whole backup
+    #[arg(long)]
+    if_changed: bool,
+    /// Set the raw files of a structurally damaged database aside instead of refusing it
+    #[arg(long)]
+    damaged: bool,
+    /// Why it is taken; after an automatic kind the configured retention runs by itself
+    #[arg(long, value_enum, default_value = "manual")]
+    kind: Kind,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What became of one database.
+enum Done {
+    Backup(Box<Backup>),
+    Unchanged(Backup),
+    Aside(PathBuf),
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        if self.kind == Kind::Safety {
+            return Err(Refusal::could_not(
+                "`--kind safety` is for restores, which take safety backups by themselves",
+                "leave `--kind` out",
+            ));
+        }
+        let project = session.project(&self.common)?;
+        let done = self.all(session, &project)?;
+        session.document(&document(&done, session.now())?);
+        Ok(Answer::Yes)
+    }
+
+    /// What `db-setup` asks for: a backup of each database that changed since the newest.
+    pub(crate) fn if_changed(common: &Common) -> Self {
+        Self {
+            label: None,
+            pin: false,
+            output: None,
+            if_changed: true,
+            damaged: false,
+            kind: Kind::Manual,
+            common: common.clone(),
+        }
+    }
+
+    /// Takes them and returns, for each database, the new backup or the equal one.
+    pub(crate) fn take_all(&self, session: &mut Session, project: &Project) -> Result<Vec<Backup>> {
+        let done = self.all(session, project)?.into_iter();
+        let backups = done.filter_map(|(_, one)| match one {
+            Done::Backup(backup) => Some(*backup),
+            Done::Unchanged(backup) => Some(backup),
+            Done::Aside(_) => None,
+        });
+        Ok(backups.collect())
+    }
+
+    fn all(&self, session: &mut Session, project: &Project) -> Result<Vec<(String, Done)>> {
+        let databases = project.chosen(self.common.db.as_deref())?;
+        let folder = match &self.output {
+            Some(folder) => session.folder().join(folder),
+            None => project.backups.clone(),
+        };
+        let vault = Vault::at(folder, session.now());
+        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+        if self.output.is_none() {
+            locked.keep_from_git()?;
+        }
+        let git = project.git.as_ref().and_then(crate::git::Place::state);
+        let mut done = Vec::new();
+        let mut failure = None;
+        for database in &databases {
+            match self.one(session, project, &locked, database, git.clone()) {
+                Ok(one) => done.push((database.name.clone(), one)),
+                Err(error) => {
+                    // Every database gets its turn; the last error is the printer's.
+                    if let Some(earlier) = failure.replace(error) {
+                        session.complain(&cli::layout(&earlier).0);
+                    }
+                }
+            }
+            if self.kind.is_automatic() {
+                prune_automatic(session, project, &locked, database)?;
+            }
+        }
+        failure.map_or(Ok(done), Err)
+    }
+
+    fn one(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        locked: &Locked<'_>,
+        database: &Database,
+        git: Option<record::Git>,
+    ) -> Result<Done> {
+        warn_of_network(session, project, database);
+        let newest = if self.if_changed {
+            newest_whole(session, project, locked, database)?
+        } else {
+            None
+        };
+        let wanted = Wanted {
+            database,
+            kind: self.kind,
+            label: self.label.clone(),
+            pinned: self.pin,
+            git,
+            now: session.now(),
+            unless_equal: newest.as_ref().and_then(Backup::record),
+        };
+        let mut progress = Progress::new(session, "Copying");
+        let interrupt = session.interrupt().clone();
+        let taken = taking::take(locked, project, &wanted, &interrupt, &mut progress);
+        drop(progress);
+        match (taken, newest) {
+            (Ok(Taken::Backup(backup, version, took)), _) => {
+                session.say(format!(
+                    "Backup created at {}",
+                    project.dotted(&backup.path())
+                ));
+                if let Some(record) = backup.record() {
+                    session.say(summary(record, version, took));
+                    warn_of_findings(session, &record.examined.findings);
+                }
+                Ok(Done::Backup(backup))
+            }
+            (Ok(Taken::Unchanged), Some(newest)) => {
+                let place = project.dotted(&newest.path());
+                session.say(format!("Unchanged since {place}: no new backup was needed"));
+                Ok(Done::Unchanged(newest))
+            }
+            (Ok(Taken::Unchanged), None) => anyhow::bail!("nothing to compare with was given"),
+            (Ok(Taken::Damaged(findings)), _) => {
+                self.damaged(session, project, locked, database, &findings)
+            }
+            (Err(error), _) if self.damaged && is_unreadable(database)? => {
+                let findings = [Finding::structural(error.to_string())];
+                self.damaged(session, project, locked, database, &findings)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn damaged(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        locked: &Locked<'_>,
+        database: &Database,
+        findings: &[Finding],
+    ) -> Result<Done> {
+        let path = project.place(database);
+        let n = text::count(findings.len() as u64, "structural finding");
+        session.warn(format!("{path} is damaged: {n}"));
+        for finding in findings {
+            session.warn(format!("  {finding}"));
+        }
+        if !self.damaged {
+            return Err(Refusal::no(
+                format!("`{path}` is structurally damaged, so no backup of it was published"),
+                "keep its raw files with `cargo xtask db-backup --damaged`; `cargo xtask db-restore` \
+                 puts an older backup back",
+            ));
+        }
+        let time = session.now().naive_local();
+        let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?;
+        session.say(format!(
+            "Raw files set aside in {}",
+            project.dotted(&folder)
+        ));
+        Ok(Done::Aside(folder))
+    }
+}
+
+fn is_unreadable(database: &Database) -> Result<bool> {
+    use database::Standing;
+    Ok(matches!(
+        database::look(&database.path)?,
+        Standing::Foreign { .. } | Standing::Empty
+    ))
+}
+
+fn warn_of_network(session: &mut Session, project: &Project, database: &Database) {
+    if let Some(kind) = space::network(&database.path) {
+        session.warn(format!(
+            "{} lies on {kind}: SQLite's locks are not reliable there; move the database to a local disk",
+            project.place(database)
+        ));
+    }
+}
+
+/// The newest backup of this worktree that is whole on the disk right now, not only in its record.
+fn newest_whole(
+    session: &mut Session,
+    project: &Project,
+    locked: &Locked<'_>,
+    database: &Database,
+) -> Result<Option<Backup>> {
+    let backups = locked.vault().backups()?;
+    let newest = backups.into_iter().find(|backup| {
+        backup.is_of(database)
+            && backup.worktree() == project.worktree()
+            && backup.state() == State::Verified
+    });
+    let Some(newest) = newest else {
+        return Ok(None);
+    };
+    let (hashes, _, _) = copy::hash_file(&newest.path(), session.interrupt())?;
+    if newest
+        .record()
+        .is_some_and(|record| record.blake3 == hashes.blake3)
+    {
+        return Ok(Some(newest));
+    }
+    session.warn(format!(
+        "{} is not what was recorded any more; a new backup is taken. \
+         `cargo xtask db-verify {}` says more",
+        project.dotted(&newest.path()),
+        newest.name
+    ));
+    Ok(None)
+}
+
+/// The line under "Backup created": size, tables, schema, how it was examined, in how long.
+fn summary(record: &Record, version: Option<i64>, took: std::time::Duration) -> String {
+    let tables = text::count(record.tables.len() as u64, "table");
+    let rows = text::count(record.n_rows(), "row");
+    let version = version.map_or_else(String::new, |v| format!(", schema version {v}"));
+    let examined = match record.examined.findings.iter().map(|f| f.kind).max() {
+        None => "quick_check ok".to_owned(),
+        Some(Weight::Unchecked) => "quick_check incomplete".to_owned(),
+        Some(_) => {
+            let n = record.examined.findings.len() as u64;
+            format!("quick_check: {}", text::count(n, "data finding"))
+        }
+    };
+    let size = text::size(record.size_bytes);
+    let took = text::took(took);
+    format!("{size}, {tables}, {rows}{version}, {examined}, BLAKE3 recorded, in {took}")
+}
+
+fn warn_of_findings(session: &mut Session, findings: &[Finding]) {
+    for finding in findings {
+        session.warn(finding.to_string());
+    }
+    if findings.iter().any(|finding| finding.kind == Weight::Data) {
+        session.warn("the backup is a faithful copy; these rows are so in the database itself");
+    }
+}
+
+/// Applies the configured policy to the automatic kinds, also when the backup before it failed.
+fn prune_automatic(
+    session: &mut Session,
+    project: &Project,
+    locked: &Locked<'_>,
+    database: &Database,
+) -> Result<()> {
+    if project.keep.is_empty() {
+        return Ok(());
+    }
+    let now = session.now();
+    let backups: Vec<Backup> = locked.vault().backups()?.into_iter().rev().collect();
+    let mine = backups.iter().enumerate().filter(|(_, backup)| {
+        backup.is_of(database)
+            && backup.worktree() == project.worktree()
+            && backup.kind().is_some_and(Kind::is_automatic)
+    });
+    let candidates: Vec<_> = mine
+        .map(|(order, backup)| retention::Candidate::of(backup, order, now))
+        .collect();
+    for verdict in retention::plan(&candidates, &project.keep) {
+        if verdict.keep {
+            continue;
+        }
+        if let Some(backup) = backups.iter().find(|b| b.name.to_string() == verdict.name)
+            && locked.remove(backup)?.is_none()
+        {
+            session.note(format!(
+                "Removed {}: {}",
+                verdict.name,
+                verdict.reasons.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn document(done: &[(String, Done)], now: chrono::DateTime<chrono::FixedOffset>) -> Result<Value> {
+    let mut backups = Vec::new();
+    let mut unchanged = Vec::new();
+    let mut aside = Vec::new();
+    for (database, one) in done {
+        match one {
+            Done::Backup(backup) => backups.push(backup.to_json(now)?),
+            Done::Unchanged(backup) => unchanged.push(backup.to_json(now)?),
+            Done::Aside(folder) => aside.push(json!({ "database": database, "folder": folder })),
+        }
+    }
+    let mut document = list::document(backups);
+    document["unchanged"] = unchanged.into();
+    document["set_aside"] = aside.into();
+    Ok(document)
+}

@@ -1,0 +1,111 @@
+//! `db-setup`: makes a fresh clone ready; doing it again changes nothing.
+
+use anyhow::{Context, Result};
+
+use crate::cli::Common;
+use crate::commands::{backup, verify};
+use crate::database::{self, Standing};
+use crate::hostcommand;
+use crate::project::{Database, Project};
+use crate::refusal::{Answer, Refusal};
+use crate::session::Session;
+use crate::vault::Vault;
+use crate::verification::Outcome;
+
+pub(crate) const EXAMPLE: &str = "\
+Example:
+  cargo xtask db-setup";
+
+/// Arguments of `db-setup`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = session.project(&self.common)?;
+        let databases = project.chosen(self.common.db.as_deref())?;
+        for database in &databases {
+            create_if_missing(session, &project, database)?;
+        }
+        warn_of_tracked(session, &project);
+        let taken = backup::Args::if_changed(&self.common).take_all(session, &project)?;
+        let mut answer = Answer::Yes;
+        for backup in &taken {
+            if verify::one(session, &project, backup, false)?.outcome != Outcome::Whole {
+                answer = Answer::No;
+            }
+        }
+        session.say("");
+        session.say("Three commands to know:");
+        session.say("  cargo xtask db-backup     before anything risky");
+        session.say("  cargo xtask db-list       what there is to go back to");
+        session.say("  cargo xtask db-restore    the way back");
+        let now = session.now();
+        let vault = Vault::at(&project.backups, now);
+        let rows: Result<Vec<_>> = taken
+            .iter()
+            .map(|backup| {
+                vault
+                    .read(backup.name.clone())?
+                    .unwrap_or_else(|| backup.clone())
+                    .to_json(now)
+            })
+            .collect();
+        session.document(&crate::commands::list::document(rows?));
+        Ok(answer)
+    }
+}
+
+fn create_if_missing(session: &mut Session, project: &Project, database: &Database) -> Result<()> {
+    if database::look(&database.path)? != Standing::Missing {
+        return Ok(());
+    }
+    let place = project.place(database);
+    if database.migrate.is_empty() {
+        return Err(Refusal::could_not(
+            format!("there is no database at `{place}`, and no `migrate` command to create it"),
+            format!(
+                "set `migrate` in `[workspace.metadata.db.databases.{}]`, or correct the path",
+                database.name
+            ),
+        ));
+    }
+    let command = database.migrate.join(" ");
+    session.note(format!(
+        "Creating {place} with `{command}`; a first build takes a minute or two"
+    ));
+    if let Some(folder) = database.path.parent() {
+        fs_err::create_dir_all(folder)?;
+    }
+    hostcommand::run(project, database, &database.migrate, &database.path)
+        .with_context(|| format!("could not create `{place}` with `{command}`"))?;
+    if database::look(&database.path)? == Standing::Missing {
+        return Err(Refusal::could_not(
+            format!("`{command}` ended well but did not create `{place}`"),
+            format!(
+                "it was told the path in `{}`: check `migrate-env`",
+                database.migrate_env
+            ),
+        ));
+    }
+    session.say(format!("Created {}", project.dotted(&database.path)));
+    Ok(())
+}
+
+fn warn_of_tracked(session: &mut Session, project: &Project) {
+    let Some(place) = &project.git else { return };
+    let tracked = place.tracked(&project.backups);
+    let tracked: Vec<_> = tracked
+        .iter()
+        .filter(|file| !file.ends_with(".gitignore"))
+        .collect();
+    if let Some(first) = tracked.first() {
+        session.warn(format!(
+            "git tracks {} in the backups folder, as {first}: take it out with `git rm --cached`",
+            crate::text::count(tracked.len() as u64, "file")
+        ));
+    }
+}

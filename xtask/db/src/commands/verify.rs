@@ -1,0 +1,187 @@
+//! `db-verify`: proves that backups are whole.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::backup::Backup;
+use crate::cli::Common;
+use crate::commands::{find, list};
+use crate::examination::Depth;
+use crate::project::Project;
+use crate::record::{Examined, Proof};
+use crate::refusal::Answer;
+use crate::restoring;
+use crate::session::Session;
+use crate::text;
+use crate::vault::Vault;
+use crate::verification::{self, Outcome, Verification};
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-verify             # the newest backup
+  cargo xtask db-verify --all --drill";
+
+/// Arguments of `db-verify`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which backup; the newest without it
+    #[arg(
+        value_name = "REF",
+        default_value = "latest",
+        conflicts_with = "all",
+        allow_hyphen_values = true
+    )]
+    reference: String,
+    /// Verify every backup
+    #[arg(long)]
+    all: bool,
+    /// Restore each into a scratch file as a real restore would, and compare the contents
+    #[arg(long)]
+    drill: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = session.project(&self.common)?;
+        let vault = Vault::at(&project.backups, session.now());
+        let backups = if self.all {
+            let databases = project.chosen(self.common.db.as_deref())?;
+            let named = self.common.db.is_some();
+            let mine = |b: &Backup| !named || databases.iter().any(|d| b.is_of(d));
+            vault.backups()?.into_iter().filter(mine).collect()
+        } else {
+            let named = self.common.db.as_deref();
+            vec![find::backup(
+                session,
+                &project,
+                &vault,
+                &self.reference,
+                named,
+            )?]
+        };
+        if backups.is_empty() {
+            session.say(format!(
+                "No backups in {} to verify.",
+                project.dotted(&project.backups)
+            ));
+        }
+        let mut worst = Outcome::Whole;
+        let mut rows = Vec::new();
+        for backup in backups {
+            let verification = one(session, &project, &backup, self.drill)?;
+            worst = worst.max(verification.outcome);
+            rows.push(row(session, &backup, &verification)?);
+        }
+        session.document(&list::document(rows));
+        Ok(match worst {
+            Outcome::Whole => Answer::Yes,
+            Outcome::Damaged => Answer::No,
+            Outcome::CannotTell => Answer::CannotTell,
+        })
+    }
+}
+
+/// Verifies one backup deeply, says so, and writes the record's `verified`.
+pub(crate) fn one(
+    session: &mut Session,
+    project: &Project,
+    backup: &Backup,
+    drill: bool,
+) -> Result<Verification> {
+    let interrupt = session.interrupt().clone();
+    let mut verification = verification::verify(backup, Depth::Deep, &interrupt)?;
+    if drill && verification.outcome != Outcome::Damaged {
+        let vault = Vault::at(&backup.folder, session.now());
+        let locked = vault.lock(project.busy_timeout, &interrupt)?;
+        match restoring::drill(backup, &locked, &verification.content_blake3, &interrupt) {
+            Ok(()) => {}
+            Err(error) => {
+                interrupt.check()?;
+                verification.outcome = Outcome::Damaged;
+                verification
+                    .reasons
+                    .push(format!("the restore drill failed: {error:#}"));
+            }
+        }
+    }
+    remember(session, project, backup, &verification)?;
+    say(session, backup, &verification, drill);
+    Ok(verification)
+}
+
+fn say(session: &mut Session, backup: &Backup, verification: &Verification, drill: bool) {
+    let examination = &verification.examination;
+    let n_rows: u64 = examination.tables.values().flatten().sum();
+    let proof = match backup.proof {
+        Proof::Recorded(_) => "size and BLAKE3 as recorded, ",
+        _ => "",
+    };
+    match verification.outcome {
+        Outcome::Whole => session.say(format!(
+            "{} is whole: {proof}integrity_check ok, {}, {}{}",
+            backup.name,
+            text::count(examination.tables.len() as u64, "table"),
+            text::count(n_rows, "row"),
+            if drill { ", restore drill ok" } else { "" }
+        )),
+        Outcome::CannotTell => session.say(format!("{}: cannot tell", backup.name)),
+        Outcome::Damaged => session.say(format!("{} is damaged", backup.name)),
+    }
+    for reason in &verification.reasons {
+        session.say(format!("  {reason}"));
+    }
+    for warning in &verification.warnings {
+        session.warn(format!("{}: {warning}", backup.name));
+    }
+    if verification.outcome == Outcome::Damaged {
+        session
+            .note("hint: take a new one with `cargo xtask db-backup`; this one stays where it is");
+    }
+}
+
+/// Writes the record's `verified`; a folder that cannot be written is no reason to doubt a backup.
+fn remember(
+    session: &mut Session,
+    project: &Project,
+    backup: &Backup,
+    verification: &Verification,
+) -> Result<()> {
+    let vault = Vault::at(&backup.folder, session.now());
+    let write = || -> Result<()> {
+        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+        // The record as it is now: another command may have pinned it meanwhile.
+        let Some(mut backup) = vault.read(backup.name.clone())? else {
+            return Ok(());
+        };
+        let Proof::Recorded(record) = &mut backup.proof else {
+            return Ok(());
+        };
+        record.verified = Some(Examined {
+            at: session.now(),
+            depth: verification.depth,
+            findings: verification.findings.clone(),
+            unknown: serde_json::Map::new(),
+        });
+        let record = record.clone();
+        locked.rewrite(&backup, &record)
+    };
+    if let Err(error) = write() {
+        session.interrupt().check()?;
+        session.warn(format!(
+            "the result could not be written into the record: {error:#}"
+        ));
+    }
+    Ok(())
+}
+
+fn row(session: &Session, backup: &Backup, verification: &Verification) -> Result<Value> {
+    let vault = Vault::at(&backup.folder, session.now());
+    let now = vault.read(backup.name.clone())?;
+    let mut row = now.as_ref().unwrap_or(backup).to_json(session.now())?;
+    row["outcome"] = json!(verification.outcome.word());
+    row["reasons"] = json!(verification.reasons);
+    row["warnings"] = json!(verification.warnings);
+    Ok(row)
+}

@@ -1,0 +1,633 @@
+//! Reads `[workspace.metadata.db]`, `.env.local`, `.env` and the environment into a [`Project`].
+//!
+//! Precedence: flag, then environment (the process's own, `.env.local`, `.env`), then `Cargo.toml`,
+//! then default. An unknown key is an error that names the nearest known one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use toml::{Table, Value};
+
+use crate::git;
+use crate::project::{Database, FollowBranches, OnFailure, Project};
+use crate::refusal::Refusal;
+use crate::retention::Policy;
+use crate::session::Environment;
+use crate::text;
+
+const MANIFEST: &str = "Cargo.toml";
+const KINDS: [&str; 7] = [
+    "manual",
+    "safety",
+    "pre-commit",
+    "branch",
+    "pre-migrate",
+    "pre-deploy",
+    "scheduled",
+];
+
+/// Finds the project around a folder and reads what it says about itself. `named` is the database
+/// given by `--db`.
+///
+/// # Errors
+///
+/// Where there is no workspace, nothing names a database, or the configuration is wrong.
+pub(crate) fn load(
+    folder: &Path,
+    environment: &Environment,
+    named: Option<&str>,
+) -> Result<Project> {
+    let (root, configuration) = find(folder)?;
+    let variables = Variables::read(&root, environment)?;
+    let git = git::Place::of(&root);
+    let mut section = Section::new("workspace.metadata.db", configuration.unwrap_or_default());
+    let mut project = Project::new(&root, Vec::new());
+    let base = backups_base(&root, git.as_ref());
+    let configured = section.text("backups")?;
+    project.backups = match (variables.get("DATABASE_BACKUP_DIR"), &git) {
+        (Some(variable), _) => base.join(&variable.value),
+        (
+            None,
+            Some(git::Place {
+                main: None, common, ..
+            }),
+        ) => common.join("xtask-db/backups"),
+        (None, _) => base.join(configured.as_deref().unwrap_or("backups")),
+    };
+    if let Some(timeout) = section.text("busy-timeout")? {
+        project.busy_timeout = text::parse_duration(&timeout).context("`busy-timeout`")?;
+    }
+    project.databases = databases(&mut section, &root)?;
+    project.keep = keep(&mut section)?;
+    hooks(&mut section, &mut project)?;
+    formats(&mut section)?;
+    section.finish()?;
+    project.git = git;
+    variables.apply(&mut project, named)?;
+    if project.databases.is_empty() {
+        return Err(Refusal::could_not(
+            format!("`{}` names no database", root.join(MANIFEST).display()),
+            "add `[workspace.metadata.db.databases.NAME]` with `path = \"…\"`, or set `DATABASE_PATH`",
+        ));
+    }
+    Ok(project)
+}
+
+/// The nearest manifest that configures a database, else the nearest workspace's.
+fn find(folder: &Path) -> Result<(PathBuf, Option<Table>)> {
+    let mut workspace = None;
+    for folder in folder.ancestors() {
+        let path = folder.join(MANIFEST);
+        let Ok(manifest) = fs_err::read_to_string(&path) else {
+            continue;
+        };
+        let manifest: Table = manifest
+            .parse()
+            .with_context(|| format!("could not read `{}` as TOML", path.display()))?;
+        let nested = |keys: &[&str]| {
+            let mut table = &manifest;
+            for key in keys {
+                table = table.get(*key)?.as_table()?;
+            }
+            Some(table.clone())
+        };
+        let configuration = nested(&["workspace", "metadata", "db"]);
+        if configuration.is_some() {
+            return Ok((folder.to_owned(), configuration));
+        }
+        if workspace.is_none() && manifest.contains_key("workspace") {
+            workspace = Some(folder.to_owned());
+        }
+    }
+    workspace.map(|root| (root, None)).ok_or_else(|| {
+        Refusal::could_not(
+            format!("no workspace was found from `{}` upwards", folder.display()),
+            "run this inside the workspace whose `Cargo.toml` has `[workspace.metadata.db]`",
+        )
+    })
+}
+
+/// What a relative backups folder is relative to: the same root in the main worktree.
+fn backups_base(root: &Path, git: Option<&git::Place>) -> PathBuf {
+    let in_main = || {
+        let place = git?;
+        let inside = root.strip_prefix(&place.top).ok()?;
+        Some(place.main.as_ref()?.join(inside))
+    };
+    in_main().unwrap_or_else(|| root.to_owned())
+}
+
+fn databases(section: &mut Section, root: &Path) -> Result<Vec<Database>> {
+    let mut databases = Vec::new();
+    let Some(mut all) = section.section("databases")? else {
+        return Ok(databases);
+    };
+    for name in all.keys() {
+        let Some(mut section) = all.section(&name)? else {
+            continue;
+        };
+        let mut database = Database::new(&name, PathBuf::new());
+        let path = section.text("path")?;
+        let url = section.text("url")?;
+        let url_env = section.text("url-env")?;
+        if let Some(path) = path {
+            database.path = root.join(path);
+        } else if let Some(url) = url {
+            database.path = root.join(sqlite_path(&url).with_context(|| {
+                format!("database `{name}`: only `sqlite:` and `file:` URLs are supported yet")
+            })?);
+        } else if let Some(variable) = url_env {
+            // Read with the other variables; kept here so that the message can name it.
+            database.origin = Some(variable);
+        } else {
+            bail!("`{}` has no `path`", section.place);
+        }
+        database.schema = section.texts("schema")?.unwrap_or_default();
+        database.migrate = section.texts("migrate")?.unwrap_or_default();
+        if let Some(template) = section.text("migrate-env")? {
+            database.migrate_env = template;
+        }
+        if let Some(timeout) = section.text("migrate-timeout")? {
+            database.migrate_timeout =
+                text::parse_duration(&timeout).context("`migrate-timeout`")?;
+        }
+        database.allow_loss = section.texts("allow-loss")?.unwrap_or_default();
+        database.after_restore = section.commands("after-restore")?;
+        database.merge_key = section.lists("merge-key")?;
+        database.groups = section.lists("groups")?;
+        database.protected = section.flag("protected")?.unwrap_or(false);
+        section.finish()?;
+        databases.push(database);
+    }
+    Ok(databases)
+}
+
+fn keep(section: &mut Section) -> Result<Policy> {
+    let mut policy = Policy::default();
+    let Some(mut section) = section.section("keep")? else {
+        return Ok(policy);
+    };
+    for (key, field) in [
+        ("last", &mut policy.last),
+        ("hourly", &mut policy.hourly),
+        ("daily", &mut policy.daily),
+        ("weekly", &mut policy.weekly),
+        ("monthly", &mut policy.monthly),
+        ("yearly", &mut policy.yearly),
+    ] {
+        *field = section.number(key)?.unwrap_or(0);
+    }
+    if let Some(span) = section.text("within")? {
+        policy.within = Some(span.parse().context("`keep.within`")?);
+    }
+    policy.labels = section.texts("label")?.unwrap_or_default();
+    if let Some(size) = section.text("max-size")? {
+        policy.max_size_bytes = Some(text::parse_size(&size).context("`keep.max-size`")?);
+    }
+    section.finish()?;
+    Ok(policy)
+}
+
+fn hooks(section: &mut Section, project: &mut Project) -> Result<()> {
+    let Some(mut section) = section.section("hooks")? else {
+        return Ok(());
+    };
+    if let Some(word) = section.text("on-failure")? {
+        project.on_failure = match word.as_str() {
+            "block" => OnFailure::Block,
+            "warn" => OnFailure::Warn,
+            _ => bail!("`hooks.on-failure` is `{word}`, not `block` or `warn`"),
+        };
+    }
+    if let Some(word) = section.text("follow-branches")? {
+        project.follow_branches = match word.as_str() {
+            "never" => FollowBranches::Never,
+            "schema" => FollowBranches::Schema,
+            "always" => FollowBranches::Always,
+            _ => bail!("`hooks.follow-branches` is `{word}`, not `never`, `schema` or `always`"),
+        };
+    }
+    section.finish()
+}
+
+/// Formats per kind: `plain` is the only one yet, so that nothing else is silently ignored.
+fn formats(section: &mut Section) -> Result<()> {
+    let Some(mut section) = section.section("format")? else {
+        return Ok(());
+    };
+    for kind in KINDS {
+        match section.text(kind)?.as_deref() {
+            None | Some("plain") => {}
+            Some(other) => bail!("`format.{kind}` is `{other}`; this version has only `plain`"),
+        }
+    }
+    section.finish()
+}
+
+/// A table of the configuration whose keys are taken one by one; what stays is unknown.
+struct Section {
+    place: String,
+    table: Table,
+    known: Vec<String>,
+}
+
+impl Section {
+    fn new(place: impl Into<String>, table: Table) -> Self {
+        Self {
+            place: place.into(),
+            table,
+            known: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.known.push(key.to_owned());
+        self.table.remove(key)
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.table.keys().cloned().collect()
+    }
+
+    fn wrong(&self, key: &str, wanted: &str) -> anyhow::Error {
+        anyhow::anyhow!("`{key}` in `[{}]` is not {wanted}", self.place)
+    }
+
+    fn text(&mut self, key: &str) -> Result<Option<String>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(self.wrong(key, "a text in quotes")),
+        }
+    }
+
+    fn flag(&mut self, key: &str) -> Result<Option<bool>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Boolean(flag)) => Ok(Some(flag)),
+            Some(_) => Err(self.wrong(key, "`true` or `false`")),
+        }
+    }
+
+    fn number(&mut self, key: &str) -> Result<Option<u32>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Integer(number)) => match u32::try_from(number) {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(self.wrong(key, "a number from 0 upwards")),
+            },
+            Some(_) => Err(self.wrong(key, "a number from 0 upwards")),
+        }
+    }
+
+    fn texts(&mut self, key: &str) -> Result<Option<Vec<String>>> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(value) => match as_texts(&value) {
+                Some(texts) => Ok(Some(texts)),
+                None => Err(self.wrong(key, "a list of texts")),
+            },
+        }
+    }
+
+    /// One command as a list of words, or several as a list of lists.
+    fn commands(&mut self, key: &str) -> Result<Vec<Vec<String>>> {
+        let Some(value) = self.take(key) else {
+            return Ok(Vec::new());
+        };
+        if let Some(command) = as_texts(&value) {
+            return Ok(if command.is_empty() {
+                Vec::new()
+            } else {
+                vec![command]
+            });
+        }
+        let commands: Option<Vec<_>> = value
+            .as_array()
+            .and_then(|list| list.iter().map(as_texts).collect());
+        commands.ok_or_else(|| self.wrong(key, "a command as a list of words"))
+    }
+
+    fn lists(&mut self, key: &str) -> Result<BTreeMap<String, Vec<String>>> {
+        let mut lists = BTreeMap::new();
+        if let Some(mut inner) = self.section(key)? {
+            for key in inner.keys() {
+                lists.insert(key.clone(), inner.texts(&key)?.unwrap_or_default());
+            }
+        }
+        Ok(lists)
+    }
+
+    fn section(&mut self, key: &str) -> Result<Option<Self>> {
+        let place = format!("{}.{key}", self.place);
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Table(table)) => Ok(Some(Self::new(place, table))),
+            Some(_) => Err(self.wrong(key, "a table")),
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        let Some(unknown) = self.table.keys().next() else {
+            return Ok(());
+        };
+        let nearest = self
+            .known
+            .iter()
+            .min_by_key(|known| strsim::damerau_levenshtein(known, unknown))
+            .map_or_else(String::new, |known| format!("did you mean `{known}`? "));
+        Err(Refusal::could_not(
+            format!(
+                "unknown key `{}` in `[{}]`",
+                text::plain(unknown),
+                self.place
+            ),
+            format!("{nearest}the known ones are {}", self.known.join(", ")),
+        ))
+    }
+}
+
+fn as_texts(value: &Value) -> Option<Vec<String>> {
+    value
+        .as_array()?
+        .iter()
+        .map(|item| item.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// A variable and where it was set.
+struct Variable {
+    value: String,
+    origin: String,
+}
+
+/// The environment, `.env.local` and `.env`, in this order of precedence.
+struct Variables(BTreeMap<String, Variable>);
+
+impl Variables {
+    fn read(root: &Path, environment: &Environment) -> Result<Self> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in environment {
+            let origin = format!("{name} in the environment");
+            variables.insert(
+                name.clone(),
+                Variable {
+                    value: value.clone(),
+                    origin,
+                },
+            );
+        }
+        for file in [".env.local", ".env"] {
+            let path = root.join(file);
+            if !path.is_file() {
+                continue;
+            }
+            // The parser's own message may quote the line, and the line may hold a password.
+            let unreadable = || {
+                Refusal::could_not(
+                    format!("could not read `{file}`: a line is not of the form NAME=value"),
+                    "put values with spaces or special characters in quotes",
+                )
+            };
+            let iterator = dotenvy::from_path_iter(&path).map_err(|_| unreadable())?;
+            for pair in iterator {
+                let (name, value) = pair.map_err(|_| unreadable())?;
+                let origin = format!("{name} in {file}");
+                variables.entry(name).or_insert(Variable { value, origin });
+            }
+        }
+        Ok(Self(variables))
+    }
+
+    fn get(&self, name: &str) -> Option<&Variable> {
+        self.0
+            .get(name)
+            .filter(|variable| !variable.value.is_empty())
+    }
+
+    fn apply(&self, project: &mut Project, named: Option<&str>) -> Result<()> {
+        self.place_databases(project, named)?;
+        if let Some(days) = self.get("BACKUP_RETENTION_DAYS") {
+            let n_days = positive(&days.value, "BACKUP_RETENTION_DAYS")?;
+            project.keep.within = Some(text::Span {
+                n_days,
+                ..text::Span::default()
+            });
+        }
+        if let Some(count) = self.get("BACKUP_MAX_COUNT") {
+            project.keep.last = positive(&count.value, "BACKUP_MAX_COUNT")?;
+        }
+        if let Some(enabled) = self.get("AUTO_BACKUP_ENABLED") {
+            match enabled.value.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => project.remarks.push(format!(
+                    "{} asks for backups by the clock, which this version does not take by itself: \
+                     call `cargo xtask db-backup --kind scheduled --if-changed` from cron",
+                    enabled.origin
+                )),
+                "false" | "0" | "no" | "off" => {}
+                other => bail!("`AUTO_BACKUP_ENABLED` is `{other}`, not `true` or `false`"),
+            }
+        }
+        if let Some(time) = self.get("AUTO_BACKUP_TIME") {
+            chrono::NaiveTime::parse_from_str(&time.value, "%H:%M").with_context(|| {
+                format!(
+                    "`AUTO_BACKUP_TIME` is `{}`, not a time as `02:30`",
+                    time.value
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn place_databases(&self, project: &mut Project, named: Option<&str>) -> Result<()> {
+        let root = project.root.clone();
+        let n_configured = project.databases.len();
+        for database in &mut project.databases {
+            if database.path.as_os_str().is_empty() {
+                let variable = database.origin.take().unwrap_or_default();
+                let Some(url) = self.get(&variable) else {
+                    bail!(
+                        "`{variable}` is not set, and database `{}` needs it",
+                        database.name
+                    );
+                };
+                let path = sqlite_path(&url.value).with_context(|| {
+                    format!("`{variable}` is no `sqlite:` or `file:` URL, the only kinds yet")
+                })?;
+                database.path = root.join(path);
+                database.origin = Some(url.origin.clone());
+            }
+        }
+        let Some((path, origin)) = self.database_path() else {
+            return Ok(());
+        };
+        let path = root.join(path);
+        if n_configured == 0 {
+            let stem = path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
+            let mut database = Database::new(stem.unwrap_or_default(), path);
+            database.origin = Some(origin);
+            project.databases.push(database);
+            return Ok(());
+        }
+        let meant = match (named, n_configured) {
+            (Some(name), _) => project.databases.iter_mut().find(|d| d.name == name),
+            (None, 1) => project.databases.first_mut(),
+            (None, _) => {
+                project.remarks.push(format!(
+                    "{origin} is not used: there are several databases and no `--db`"
+                ));
+                None
+            }
+        };
+        if let Some(database) = meant
+            && database.path != path
+        {
+            database.path = path;
+            database.origin = Some(origin);
+        }
+        Ok(())
+    }
+
+    /// `DATABASE_PATH`, else `DATABASE_URL` where it means a file.
+    fn database_path(&self) -> Option<(PathBuf, String)> {
+        if let Some(path) = self.get("DATABASE_PATH") {
+            return Some((PathBuf::from(&path.value), path.origin.clone()));
+        }
+        let url = self.get("DATABASE_URL")?;
+        Some((sqlite_path(&url.value)?, url.origin.clone()))
+    }
+}
+
+fn positive(text: &str, name: &str) -> Result<u32> {
+    match text.trim().parse::<u32>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => bail!("`{name}` is `{text}`, not a number from 1 upwards"),
+    }
+}
+
+/// The file that a `sqlite:` or `file:` URL means; `None` for another scheme and for `:memory:`.
+fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let (scheme, rest) = url.split_once(':')?;
+    if !matches!(
+        scheme.to_ascii_lowercase().as_str(),
+        "sqlite" | "sqlite3" | "file"
+    ) {
+        return None;
+    }
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let path = unescape(path)?;
+    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+            let value = digit(rest.next())? * 16 + digit(rest.next())?;
+            bytes.push(u8::try_from(value).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_urls_of_files_are_paths() {
+        for (url, path) in [
+            ("sqlite:a.db", Some("a.db")),
+            ("sqlite://a/b.db?mode=rwc", Some("a/b.db")),
+            ("sqlite:///srv/a%20b.db", Some("/srv/a b.db")),
+            ("file:/srv/a.db", Some("/srv/a.db")),
+            ("sqlite::memory:", None),
+            ("sqlite://", None),
+            ("postgres://user:secret@host/db", None),
+            ("mysql://x", None),
+            ("kalito.db", None),
+        ] {
+            assert_eq!(sqlite_path(url), path.map(PathBuf::from), "{url}");
+        }
+    }
+
+    fn load_text(manifest: &str, environment: &[(&str, &str)], env: &str) -> Result<Project> {
+        let folder = tempfile::tempdir()?;
+        fs_err::write(folder.path().join(MANIFEST), manifest)?;
+        fs_err::write(folder.path().join(".env"), env)?;
+        let pairs = environment
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        load(folder.path(), &pairs.collect(), None)
+    }
+
+    const ONE: &str = "[workspace]\n[workspace.metadata.db.databases.kalito]\npath = 'a.db'\n";
+
+    fn message(result: Result<Project>) -> String {
+        let error = result.expect_err("must be refused");
+        let hint = error
+            .downcast_ref::<Refusal>()
+            .map(|r| r.hint.clone())
+            .unwrap_or_default();
+        format!("{error:#}; {hint}")
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_known_one() {
+        let said = message(load_text(&format!("{ONE}shema = []\n"), &[], ""));
+        assert!(said.contains("unknown key `shema`"), "{said}");
+        assert!(said.contains("did you mean `schema`?"), "{said}");
+        let said = message(load_text(
+            &format!("{ONE}[workspace.metadata.db.keep]\nlst=1"),
+            &[],
+            "",
+        ));
+        assert!(said.contains("did you mean `last`?"), "{said}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_env_files_and_they_over_cargo_toml() -> Result<()> {
+        let file_name = |project: Project| project.databases[0].file_name();
+        assert_eq!(file_name(load_text(ONE, &[], "")?), "a.db");
+        assert_eq!(
+            file_name(load_text(ONE, &[], "DATABASE_PATH=b.db")?),
+            "b.db"
+        );
+        let both = load_text(ONE, &[("DATABASE_PATH", "c.db")], "DATABASE_PATH=b.db")?;
+        assert_eq!(
+            both.databases[0].origin.as_deref(),
+            Some("DATABASE_PATH in the environment")
+        );
+        assert_eq!(file_name(both), "c.db");
+        assert_eq!(
+            file_name(load_text(ONE, &[], "DATABASE_URL=sqlite://d.db")?),
+            "d.db"
+        );
+        let foreign = load_text(ONE, &[], "DATABASE_URL=postgres://u:secret@h/db")?;
+        assert_eq!(file_name(foreign), "a.db");
+        Ok(())
+    }
+
+    #[test]
+    fn a_secret_in_an_unreadable_env_file_is_not_repeated() {
+        let said = message(load_text(ONE, &[], "PASSWORD='hunter2\n"));
+        assert!(!said.contains("hunter2"), "{said}");
+        assert!(said.contains("`.env`"), "{said}");
+    }
+
+    #[test]
+    fn negative_and_zero_counts_are_refused() {
+        for value in ["-1", "0", "x"] {
+            let said = message(load_text(ONE, &[("BACKUP_RETENTION_DAYS", value)], ""));
+            assert!(said.contains("BACKUP_RETENTION_DAYS"), "{said}");
+        }
+    }
+}

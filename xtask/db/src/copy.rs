@@ -1,0 +1,293 @@
+//! One snapshot's pages into a stage, hashed on the way.
+//!
+//! Three threads hand pieces of 1 MiB on: one reads pages, one writes the stage, one hashes; memory
+//! stays at a few pieces however large the database is. The header is written as the backup API
+//! would (<https://sqlite.org/c3ref/backup_finish.html>): rollback-journal mode, change counter,
+//! schema cookie and version-valid-for 1. Two copies of one content are equal byte for byte.
+
+use std::io::Read as _;
+use std::sync::mpsc;
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+
+use crate::content::{Hashes, Hashing};
+use crate::database::{self, HEADER_LENGTH, Header, Reading, Snapshot};
+use crate::durable::Stage;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+const PIECE_BYTES: usize = 1 << 20;
+const N_PIECES: usize = 6;
+/// So much is written before the disk is asked to begin: the final sync then finds little left.
+const SYNC_EVERY_BYTES: u64 = 64 << 20;
+
+/// What was copied.
+#[derive(Debug, Clone)]
+pub(crate) struct Copied {
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Its hashes.
+    pub hashes: Hashes,
+    /// Its header.
+    pub header: Header,
+}
+
+/// Copies a snapshot into an empty stage.
+///
+/// # Errors
+///
+/// Where a page cannot be read or the stage not be written, or at the user's interrupt.
+pub(crate) fn copy(
+    snapshot: &Snapshot<'_>,
+    stage: &Stage,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<Copied> {
+    progress.expect_bytes(snapshot.size_bytes());
+    match snapshot.reading {
+        Reading::Pages => copy_pages(snapshot, stage, interrupt, progress),
+        Reading::BackupApi => {
+            copy_through_api(snapshot, stage, interrupt, progress)?;
+            settle_header(stage)?;
+            hash_stage(stage, interrupt)
+        }
+    }
+}
+
+/// Hashes a snapshot's content without writing anything, as a copy of it would be hashed.
+///
+/// # Errors
+///
+/// Where a page cannot be read, or at the user's interrupt. Only for [`Reading::Pages`].
+pub(crate) fn hash_pages(snapshot: &Snapshot<'_>, interrupt: &Interrupt) -> Result<Hashes> {
+    let (full, pieces) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
+    let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
+    std::thread::scope(|scope| {
+        let hashing = scope.spawn(move || {
+            let mut hashing = Hashing::default();
+            for mut piece in pieces {
+                hashing.update(&piece);
+                piece.clear();
+                let _ = empty.try_send(piece);
+            }
+            hashing.finish()
+        });
+        let read = read_pieces(snapshot, interrupt, &full, &spare, |_| ());
+        drop(full);
+        let hashes = hashing.join();
+        read?;
+        hashes.map_err(|_| anyhow::anyhow!("the hashing thread ended early"))
+    })
+}
+
+fn copy_pages(
+    snapshot: &Snapshot<'_>,
+    stage: &Stage,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<Copied> {
+    let (read, to_write) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
+    let (written, to_hash) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
+    let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(3 * N_PIECES);
+    let (due, to_sync) = mpsc::sync_channel::<()>(1);
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(move || -> Result<()> {
+            let mut since_sync = 0;
+            for piece in to_write {
+                stage.append(&piece)?;
+                since_sync += piece.len() as u64;
+                if since_sync >= SYNC_EVERY_BYTES && due.try_send(()).is_ok() {
+                    since_sync = 0;
+                }
+                if written.send(piece).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        let hashing = scope.spawn(move || {
+            let mut hashing = Hashing::default();
+            let mut header = None;
+            let mut size_bytes = 0;
+            for mut piece in to_hash {
+                header = header.or_else(|| piece.get(..HEADER_LENGTH)?.try_into().ok().map(Header));
+                size_bytes += piece.len() as u64;
+                hashing.update(&piece);
+                piece.clear();
+                let _ = empty.try_send(piece);
+            }
+            (hashing.finish(), header, size_bytes)
+        });
+        let syncing = scope.spawn(move || -> Result<()> {
+            for () in to_sync {
+                stage.file().sync_data()?;
+            }
+            Ok(())
+        });
+        let outcome = read_pieces(snapshot, interrupt, &read, &spare, |n| progress.reach(n));
+        drop(read);
+        let writing = writing.join();
+        let hashed = hashing.join();
+        let syncing = syncing.join();
+        let ended = |_| anyhow::anyhow!("a copying thread ended early");
+        writing.map_err(ended)??;
+        syncing.map_err(ended)??;
+        outcome?;
+        let (hashes, header, size_bytes) = hashed.map_err(ended)?;
+        anyhow::ensure!(
+            size_bytes == snapshot.size_bytes(),
+            "copied {size_bytes} bytes too few"
+        );
+        Ok(Copied {
+            size_bytes,
+            hashes,
+            header: header.context("the database has no pages")?,
+        })
+    })
+}
+
+/// Reads the pages into pieces, the header settled, and sends them on.
+fn read_pieces(
+    snapshot: &Snapshot<'_>,
+    interrupt: &Interrupt,
+    full: &mpsc::SyncSender<Vec<u8>>,
+    spare: &mpsc::Receiver<Vec<u8>>,
+    mut reached: impl FnMut(u64),
+) -> Result<()> {
+    let new_piece = || {
+        spare
+            .try_recv()
+            .unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES))
+    };
+    let mut piece = new_piece();
+    let mut done_bytes = 0;
+    snapshot.each_page(|page| {
+        if done_bytes == 0 && piece.is_empty() {
+            piece.extend_from_slice(page);
+            settle(&mut piece, snapshot.n_pages);
+        } else {
+            piece.extend_from_slice(page);
+        }
+        if piece.len() + page.len() > PIECE_BYTES {
+            interrupt.check()?;
+            done_bytes += piece.len() as u64;
+            reached(done_bytes);
+            full.send(std::mem::replace(&mut piece, new_piece()))
+                .context("the copy ended before all pages were read")?;
+        }
+        Ok(())
+    })?;
+    if !piece.is_empty() {
+        full.send(piece)
+            .context("the copy ended before all pages were read")?;
+    }
+    Ok(())
+}
+
+/// Writes the header's bookkeeping as the backup API leaves it in a new file.
+fn settle(page: &mut [u8], n_pages: u64) {
+    let library = rusqlite::version_number().cast_unsigned();
+    let n_pages = u32::try_from(n_pages).unwrap_or(u32::MAX);
+    let settled = [(24, 1), (28, n_pages), (40, 1), (92, 1), (96, library)];
+    if page.len() >= HEADER_LENGTH {
+        page[18..20].copy_from_slice(&[1, 1]);
+        for (at, number) in settled {
+            page[at..at + 4].copy_from_slice(&number.to_be_bytes());
+        }
+    }
+}
+
+/// The copy through the backup API, in steps inside the held read transaction.
+fn copy_through_api(
+    snapshot: &Snapshot<'_>,
+    stage: &Stage,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<()> {
+    let mut private = database::open_or_create(stage.path(), std::time::Duration::ZERO)?;
+    private.execute_batch(
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF;",
+    )?;
+    step_through(snapshot.connection(), &mut private, interrupt, progress)?;
+    private.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+/// Steps the backup API from one connection to another until it is done; the caller's read
+/// transaction or an immutable source keeps it from starting over.
+///
+/// # Errors
+///
+/// Where either side stays locked, fails, or the user interrupts; the destination is then rolled
+/// back.
+pub(crate) fn step_through(
+    from: &Connection,
+    to: &mut Connection,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<()> {
+    const PAGES_PER_STEP: i32 = 2048;
+    let page_size_bytes: i64 = database::pragma(from, "page_size")?;
+    let backup = Backup::new(from, to)?;
+    loop {
+        interrupt.check()?;
+        match backup.step(PAGES_PER_STEP)? {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {}
+            // The busy handler has waited already: what is locked now stays so.
+            _ => {
+                let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+                return Err(rusqlite::Error::SqliteFailure(busy, None).into());
+            }
+        }
+        let done = backup.progress();
+        let n_pages = i64::from(done.pagecount - done.remaining);
+        progress.reach((n_pages * page_size_bytes).try_into().unwrap_or(0));
+    }
+}
+
+fn settle_header(stage: &Stage) -> Result<()> {
+    stage.write_at(&[1, 1], 18)
+}
+
+/// Hashes a finished private stage.
+fn hash_stage(stage: &Stage, interrupt: &Interrupt) -> Result<Copied> {
+    let (hashes, header, size_bytes) = hash_file(stage.path(), interrupt)?;
+    Ok(Copied {
+        size_bytes,
+        hashes,
+        header: header.context("the database has no pages")?,
+    })
+}
+
+/// Hashes a file that no connection of this process has open for writing.
+///
+/// # Errors
+///
+/// Where it cannot be read, or at the user's interrupt.
+pub(crate) fn hash_file(
+    path: &std::path::Path,
+    interrupt: &Interrupt,
+) -> Result<(Hashes, Option<Header>, u64)> {
+    let mut file = fs_err::File::open(path)?;
+    let mut hashing = Hashing::default();
+    let mut header = None;
+    let mut size_bytes = 0;
+    let mut piece = Vec::with_capacity(PIECE_BYTES);
+    loop {
+        interrupt.check()?;
+        piece.clear();
+        let n_bytes = (&mut file)
+            .take(PIECE_BYTES as u64)
+            .read_to_end(&mut piece)?;
+        if n_bytes == 0 {
+            break;
+        }
+        header = header.or_else(|| piece.get(..HEADER_LENGTH)?.try_into().ok().map(Header));
+        size_bytes += n_bytes as u64;
+        hashing.update(&piece);
+    }
+    Ok((hashing.finish(), header, size_bytes))
+}

@@ -1,0 +1,419 @@
+//! The only room that opens SQLite: looking at a file, opening it, one consistent snapshot.
+//!
+//! A live database is opened read-write without CREATE: read-only cannot roll back a hot journal,
+//! and CREATE would make an empty database out of a typing error. Any other file is untrusted input
+//! and opened read-only, immutable and defensive. While a connection to the live database is open,
+//! nothing here opens a second descriptor on it: closing that would drop SQLite's POSIX locks
+//! (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+/// The first bytes of every SQLite database (<https://sqlite.org/fileformat2.html>).
+pub(crate) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Length of the database header, bytes.
+pub(crate) const HEADER_LENGTH: usize = 100;
+
+/// What stands at a path, seen before any connection is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing, and why nothing: the path itself or a symbolic link's target is missing.
+    Missing,
+    /// Something that is no regular file, in words.
+    NotAFile(&'static str),
+    /// A file of 0 bytes.
+    Empty,
+    /// A file that does not begin as a SQLite database.
+    Foreign {
+        /// Whether its bytes look random, as those of an encrypted database do.
+        may_be_encrypted: bool,
+    },
+    /// A file that begins as a SQLite database.
+    Sqlite(Header),
+}
+
+/// The header of a database file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header(pub [u8; HEADER_LENGTH]);
+
+impl Header {
+    fn number(&self, at: usize) -> u32 {
+        u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+    }
+
+    /// Page size, bytes.
+    #[must_use]
+    pub(crate) fn page_size_bytes(&self) -> u64 {
+        match u16::from_be_bytes([self.0[16], self.0[17]]) {
+            1 => 65_536,
+            size => u64::from(size),
+        }
+    }
+
+    /// Whether the journal is a WAL.
+    #[must_use]
+    pub(crate) fn is_wal(&self) -> bool {
+        self.0[18] == 2 || self.0[19] == 2
+    }
+
+    /// `UTF-8`, `UTF-16le` or `UTF-16be`; an empty database has none yet and counts as UTF-8.
+    #[must_use]
+    pub(crate) fn encoding(&self) -> &'static str {
+        match self.number(56) {
+            2 => "UTF-16le",
+            3 => "UTF-16be",
+            _ => "UTF-8",
+        }
+    }
+
+    /// `PRAGMA user_version`.
+    #[must_use]
+    pub(crate) fn user_version(&self) -> i64 {
+        i64::from(self.number(60).cast_signed())
+    }
+
+    /// `PRAGMA application_id`.
+    #[must_use]
+    pub(crate) fn application_id(&self) -> i64 {
+        i64::from(self.number(68).cast_signed())
+    }
+}
+
+/// Looks at a path without opening a connection. Symbolic links are followed, as SQLite does.
+///
+/// # Errors
+///
+/// Where it cannot be read, as for want of permission.
+pub(crate) fn look(path: &Path) -> Result<Standing> {
+    let metadata = match fs_err::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Standing::Missing),
+        Err(error) => return Err(error.into()),
+    };
+    if metadata.is_dir() {
+        return Ok(Standing::NotAFile("a folder"));
+    }
+    if !metadata.is_file() {
+        return Ok(Standing::NotAFile("no regular file"));
+    }
+    if metadata.len() == 0 {
+        return Ok(Standing::Empty);
+    }
+    let mut start = Vec::new();
+    fs_err::File::open(path)?
+        .take(4096)
+        .read_to_end(&mut start)?;
+    let header = start
+        .get(..HEADER_LENGTH)
+        .and_then(|bytes| bytes.try_into().ok());
+    match header {
+        Some(header) if start.starts_with(MAGIC) => Ok(Standing::Sqlite(Header(header))),
+        _ => Ok(Standing::Foreign {
+            may_be_encrypted: metadata.len().is_multiple_of(512) && looks_random(&start),
+        }),
+    }
+}
+
+/// Whether bytes are as evenly spread as random ones: of 4096 random bytes no value takes up more
+/// than 1 %, while text, images with headers and zeros all have one that does.
+fn looks_random(bytes: &[u8]) -> bool {
+    let mut n_of_value = [0_usize; 256];
+    for byte in bytes {
+        n_of_value[usize::from(*byte)] += 1;
+    }
+    let most = n_of_value.iter().max().copied().unwrap_or(0);
+    bytes.len() >= 512 && most <= (bytes.len() / 100).max(12)
+}
+
+/// A connection to the live database that only looks.
+///
+/// As the last connection, closing would checkpoint the WAL and so rewrite the file: that is turned
+/// off, because looking changes nothing. Only where the WAL is empty it is left on, because it then
+/// just takes the empty sidecars away that looking has made.
+pub(crate) struct Looking {
+    connection: Connection,
+    wal: std::path::PathBuf,
+}
+
+impl std::ops::Deref for Looking {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        if fs_err::metadata(&self.wal).is_ok_and(|metadata| metadata.len() == 0) {
+            let setting = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            // Where even this fails, two empty files stay.
+            let _ = self.connection.set_db_config(setting, false);
+        }
+    }
+}
+
+/// Opens the live database for reading, never creating it. SQLite needs to write beside it, and a
+/// hot journal is rolled back.
+///
+/// # Errors
+///
+/// Where SQLite cannot open it.
+pub(crate) fn open_live(path: &Path, busy_timeout: Duration) -> Result<Looking> {
+    let connection = open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, busy_timeout)?;
+    let mut wal = std::path::absolute(path)?.into_os_string();
+    wal.push("-wal");
+    Ok(Looking {
+        connection,
+        wal: wal.into(),
+    })
+}
+
+/// Opens a database that a restore writes, creating it where it is missing.
+///
+/// # Errors
+///
+/// Where SQLite cannot open it.
+pub(crate) fn open_or_create(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    open_with(path, flags, busy_timeout)
+}
+
+/// Opens a database with flags of one's own, and what every live connection has.
+///
+/// # Errors
+///
+/// Where SQLite cannot open it.
+pub(crate) fn open_with(
+    path: &Path,
+    flags: OpenFlags,
+    busy_timeout: Duration,
+) -> Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(std::path::absolute(path)?, flags)?;
+    connection.busy_timeout(busy_timeout)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    Ok(connection)
+}
+
+/// Opens a finished file as untrusted input: read-only, immutable, defensive, without leaving
+/// sidecars behind.
+///
+/// # Errors
+///
+/// Where SQLite cannot open it.
+pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(immutable_uri(path)?, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    Ok(connection)
+}
+
+/// The URI under which SQLite opens a file as immutable, every odd byte of its path escaped.
+///
+/// # Errors
+///
+/// Where the current folder is gone and the path is relative.
+pub(crate) fn immutable_uri(path: &Path) -> Result<String> {
+    let mut uri = "file:".to_owned();
+    for byte in std::path::absolute(path)?.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            write!(uri, "%{byte:02x}")?;
+        }
+    }
+    uri.push_str("?immutable=1");
+    Ok(uri)
+}
+
+/// How the pages of a snapshot are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Through the table `sqlite_dbpage`.
+    Pages,
+    /// Through the backup API, where the build lacks that table.
+    BackupApi,
+}
+
+/// One consistent state of a database, held as a read transaction until it is dropped.
+pub(crate) struct Snapshot<'c> {
+    connection: &'c Connection,
+    /// Number of pages.
+    pub n_pages: u64,
+    /// Page size.
+    pub page_size_bytes: u64,
+    /// The journal mode, as `wal` or `delete`.
+    pub journal_mode: String,
+    /// How its pages are read.
+    pub reading: Reading,
+}
+
+impl<'c> Snapshot<'c> {
+    /// Begins a read transaction.
+    ///
+    /// # Errors
+    ///
+    /// Where the database is locked longer than the connection's timeout, or cannot be read.
+    pub(crate) fn begin(connection: &'c Connection) -> Result<Self> {
+        let journal_mode = pragma(connection, "journal_mode")?;
+        connection.execute_batch("BEGIN")?;
+        let mut snapshot = Self {
+            connection,
+            n_pages: 0,
+            page_size_bytes: 0,
+            journal_mode,
+            reading: Reading::BackupApi,
+        };
+        // The transaction begins with the first read, not with BEGIN.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        snapshot.n_pages = pragma::<i64>(connection, "page_count")?.try_into()?;
+        snapshot.page_size_bytes = pragma::<i64>(connection, "page_size")?.try_into()?;
+        if connection.prepare("SELECT data FROM sqlite_dbpage").is_ok() {
+            snapshot.reading = Reading::Pages;
+        }
+        Ok(snapshot)
+    }
+
+    /// Size of the database in this state.
+    #[must_use]
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.n_pages * self.page_size_bytes
+    }
+
+    /// The connection that holds it.
+    #[must_use]
+    pub(crate) fn connection(&self) -> &Connection {
+        self.connection
+    }
+
+    /// Reads every page in order, through `sqlite_dbpage`.
+    ///
+    /// # Errors
+    ///
+    /// Where a page cannot be read, there are more or fewer than announced, or `each` fails.
+    pub(crate) fn each_page(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut statement = self.connection.prepare("SELECT data FROM sqlite_dbpage")?;
+        let mut rows = statement.query([])?;
+        let mut n_pages = 0;
+        while let Some(row) = rows.next()? {
+            let ValueRef::Blob(page) = row.get_ref(0)? else {
+                anyhow::bail!("page {} has no content", n_pages + 1);
+            };
+            n_pages += 1;
+            each(page)?;
+        }
+        anyhow::ensure!(
+            n_pages == self.n_pages,
+            "read {n_pages} pages of {} in one transaction",
+            self.n_pages
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // Nothing was written: where even this fails, closing the connection ends it.
+        let _ = self.connection.execute_batch("ROLLBACK");
+    }
+}
+
+/// Reads a pragma's single value.
+///
+/// # Errors
+///
+/// Where SQLite refuses, or the value has another type.
+pub(crate) fn pragma<T: rusqlite::types::FromSql>(
+    connection: &Connection,
+    name: &str,
+) -> Result<T> {
+    connection
+        .query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+        .with_context(|| format!("could not read `PRAGMA {name}`"))
+}
+
+/// An identifier in double quotes.
+#[must_use]
+pub(crate) fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+/// What a failure that came from SQLite says about the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// It stayed locked longer than the timeout.
+    Busy,
+    /// Its bytes are damaged, or are no database.
+    Damaged,
+    /// The disk or a quota is full.
+    Full,
+    /// It cannot be written.
+    ReadOnly,
+    /// It cannot be opened.
+    CannotOpen,
+    /// The user interrupted.
+    Interrupted,
+    /// Anything else.
+    Other,
+}
+
+/// Finds out what a failure says about the database.
+#[must_use]
+pub(crate) fn trouble(error: &anyhow::Error) -> Trouble {
+    let code = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<rusqlite::Error>())
+        .and_then(rusqlite::Error::sqlite_error_code);
+    match code {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
+        Some(ErrorCode::DiskFull) => Trouble::Full,
+        Some(ErrorCode::ReadOnly) => Trouble::ReadOnly,
+        Some(ErrorCode::CannotOpen) => Trouble::CannotOpen,
+        Some(ErrorCode::OperationInterrupted) => Trouble::Interrupted,
+        _ => Trouble::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_odd_byte_of_a_path_is_escaped() {
+        let uri = immutable_uri(Path::new("/a b/it's?x=1#y%20ü.db")).expect("a URI");
+        assert_eq!(
+            uri,
+            "file:/a%20b/it%27s%3fx%3d1%23y%2520%c3%bc.db?immutable=1"
+        );
+    }
+
+    #[test]
+    fn random_bytes_look_encrypted_and_others_do_not() {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"seed");
+        let mut random = vec![0; 4096];
+        hasher.finalize_xof().fill(&mut random);
+        assert!(looks_random(&random));
+        assert!(!looks_random(&[0; 4096]));
+        assert!(!looks_random(
+            "select the words of an ordinary text "
+                .repeat(110)
+                .as_bytes()
+        ));
+        assert!(!looks_random(&random[..100]));
+    }
+}

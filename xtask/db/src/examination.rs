@@ -1,0 +1,410 @@
+//! A copy's findings; never a bool.
+//!
+//! Structural findings are damage of pages, trees or indexes: the content cannot be trusted. Data
+//! findings (CHECK, NOT NULL, foreign keys) lie in a sound file and are reported. What SQLite could
+//! not check, as for an unregistered collation, is neither, and is said.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use crate::database::{self, Trouble, quoted, trouble};
+use crate::interrupt::Interrupt;
+use crate::refusal::Refusal;
+
+/// Structural findings listed before the rest is left out: a broken file has thousands.
+const MOST_STRUCTURAL: usize = 100;
+
+/// How deep an examination looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Depth {
+    /// `quick_check`: pages and trees.
+    Quick,
+    /// `integrity_check` and `foreign_key_check` too: indexes against rows, rows against parents.
+    Deep,
+}
+
+/// What a finding means for the copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Weight {
+    /// Damage: the content cannot be trusted.
+    Structural,
+    /// A violated rule in a sound file.
+    Data,
+    /// Something that could not be checked.
+    Unchecked,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Finding {
+    /// What it means.
+    pub kind: Weight,
+    /// What it is, in SQLite's words or ours.
+    pub detail: String,
+    /// How often it was found.
+    #[serde(default = "once")]
+    pub count: u64,
+}
+
+fn once() -> u64 {
+    1
+}
+
+impl Finding {
+    /// A finding of damage.
+    #[must_use]
+    pub(crate) fn structural(detail: impl Into<String>) -> Self {
+        Self {
+            kind: Weight::Structural,
+            detail: detail.into(),
+            count: 1,
+        }
+    }
+
+    fn unchecked(detail: impl Into<String>) -> Self {
+        Self {
+            kind: Weight::Unchecked,
+            detail: detail.into(),
+            count: 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&crate::text::plain(&self.detail))?;
+        if self.count > 1 {
+            write!(f, " ({} times)", self.count)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What an examination found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Examination {
+    /// The findings, structural ones first.
+    pub findings: Vec<Finding>,
+    /// Rows per table; `None` where a table could not be counted.
+    pub tables: BTreeMap<String, Option<u64>>,
+    /// BLAKE3 of the schema's statements.
+    pub schema_blake3: String,
+    /// The version that the migration runner recorded, else `user_version`; `None` if unreadable.
+    pub schema_version: Option<i64>,
+}
+
+/// Whether any finding is of a weight.
+#[must_use]
+pub(crate) fn has(findings: &[Finding], weight: Weight) -> bool {
+    findings.iter().any(|finding| finding.kind == weight)
+}
+
+/// Examines a finished file that nothing writes: the check on one thread, schema and row counts on
+/// another.
+///
+/// # Errors
+///
+/// At the user's interrupt, or where the file cannot be opened at all; damage is a finding.
+pub(crate) fn examine(path: &Path, depth: Depth, interrupt: &Interrupt) -> Result<Examination> {
+    let (checked, counted) = std::thread::scope(|scope| {
+        let checking = scope.spawn(|| check_file(path, depth, interrupt));
+        let counted = count_file(path, interrupt);
+        (checking.join(), counted)
+    });
+    let mut findings = checked.map_err(|_| anyhow::anyhow!("the check ended early"))??;
+    let mut examination = match counted {
+        Ok(examination) => examination,
+        Err(error) => {
+            findings.push(finding_of(error, "schema")?);
+            Examination::default()
+        }
+    };
+    findings.append(&mut examination.findings);
+    findings.sort();
+    findings.dedup();
+    Ok(Examination {
+        findings,
+        ..examination
+    })
+}
+
+fn check_file(path: &Path, depth: Depth, interrupt: &Interrupt) -> Result<Vec<Finding>> {
+    let connection = match database::open_immutable(path) {
+        Ok(connection) => connection,
+        Err(error) => return Ok(vec![finding_of(error, "file")?]),
+    };
+    let _watched = interrupt.watch(&connection);
+    check(&connection, depth)
+}
+
+/// Checks an open database, in its own transaction if it has one.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(crate) fn check(connection: &Connection, depth: Depth) -> Result<Vec<Finding>> {
+    let mut findings = checked_by(connection, "quick_check")?;
+    if depth == Depth::Deep && !has(&findings, Weight::Structural) {
+        findings = checked_by(connection, "integrity_check")?;
+        if !has(&findings, Weight::Structural) {
+            findings.append(&mut foreign_keys(connection)?);
+        }
+    }
+    Ok(findings)
+}
+
+/// One of SQLite's own checks over the whole file; where it fails for want of a collation or a
+/// function, table by table, so that what can be checked is.
+fn checked_by(connection: &Connection, pragma: &str) -> Result<Vec<Finding>> {
+    let whole = messages(connection, &format!("PRAGMA {pragma}(2147483647)"));
+    let error = match whole {
+        Ok(findings) => return Ok(findings),
+        Err(error) => error,
+    };
+    let first = finding_of(error, pragma)?;
+    if first.kind == Weight::Structural {
+        return Ok(vec![first]);
+    }
+    let mut findings = Vec::new();
+    for table in ordinary_tables(connection)? {
+        match messages(connection, &format!("PRAGMA {pragma}({})", quoted(&table))) {
+            Ok(mut more) => findings.append(&mut more),
+            Err(error) => findings.push(finding_of(error, &format!("table `{table}`"))?),
+        }
+    }
+    if findings.is_empty() {
+        findings.push(first);
+    }
+    Ok(findings)
+}
+
+fn messages(connection: &Connection, statement: &str) -> Result<Vec<Finding>> {
+    let mut statement = connection.prepare(statement)?;
+    let mut rows = statement.query([])?;
+    let mut counts = BTreeMap::<String, u64>::new();
+    let mut n_structural = 0;
+    while let Some(row) = rows.next()? {
+        let message = String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?).into_owned();
+        if message == "ok" {
+            continue;
+        }
+        if weigh(&message) == Weight::Structural {
+            n_structural += 1;
+            if n_structural > MOST_STRUCTURAL {
+                break;
+            }
+        }
+        *counts.entry(message).or_default() += 1;
+    }
+    let mut findings: Vec<Finding> = counts
+        .into_iter()
+        .map(|(detail, count)| Finding {
+            kind: weigh(&detail),
+            detail,
+            count,
+        })
+        .collect();
+    findings.sort();
+    Ok(findings)
+}
+
+/// Sorts SQLite's messages (<https://sqlite.org/pragma.html#pragma_integrity_check>).
+fn weigh(message: &str) -> Weight {
+    if message.starts_with("CHECK constraint failed in ") || message.starts_with("NULL value in ") {
+        return Weight::Data;
+    }
+    // `TEXT value in t.c`, and `non-INTEGER value in t.c` of a STRICT table.
+    if let Some((storage, _)) = message.split_once(" value in ") {
+        let storage = storage.strip_prefix("non-").unwrap_or(storage);
+        if storage.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Weight::Data;
+        }
+    }
+    if message.starts_with("unable to validate the inverted index") {
+        return Weight::Unchecked;
+    }
+    Weight::Structural
+}
+
+fn foreign_keys(connection: &Connection) -> Result<Vec<Finding>> {
+    let found = (|| -> Result<BTreeMap<(String, String), u64>> {
+        let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+        let mut rows = statement.query([])?;
+        let mut counts = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            *counts.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
+        }
+        Ok(counts)
+    })();
+    match found {
+        Ok(counts) => Ok(counts.into_iter().map(orphans).collect()),
+        Err(error) => Ok(vec![finding_of(error, "foreign_key_check")?]),
+    }
+}
+
+fn orphans(((child, parent), n): ((String, String), u64)) -> Finding {
+    let rows = crate::text::count(n, "row");
+    let verb = if n == 1 {
+        "refers to a row"
+    } else {
+        "refer to rows"
+    };
+    Finding {
+        kind: Weight::Data,
+        detail: format!("{rows} of `{child}` {verb} of `{parent}` that are not there"),
+        count: 1,
+    }
+}
+
+/// What a failing statement says about the file.
+fn finding_of(error: anyhow::Error, what: &str) -> Result<Finding> {
+    let detail = error.root_cause().to_string();
+    match trouble(&error) {
+        Trouble::Interrupted => Err(Refusal::interrupted()),
+        Trouble::Damaged => Ok(Finding::structural(detail)),
+        Trouble::Other | Trouble::ReadOnly => Ok(Finding::unchecked(format!(
+            "could not check {what}: {detail}"
+        ))),
+        Trouble::Busy | Trouble::Full | Trouble::CannotOpen => Err(error),
+    }
+}
+
+fn count_file(path: &Path, interrupt: &Interrupt) -> Result<Examination> {
+    let connection = database::open_immutable(path)?;
+    let _watched = interrupt.watch(&connection);
+    let mut examination = Examination {
+        schema_blake3: schema_hash(&connection)?,
+        schema_version: schema_version(&connection),
+        ..Examination::default()
+    };
+    for table in countable_tables(&connection)? {
+        let count = format!("SELECT count(*) FROM {}", quoted(&table));
+        let counted = connection.query_row(&count, [], |row| row.get::<_, i64>(0));
+        let n_rows = match counted {
+            Ok(n_rows) => u64::try_from(n_rows).ok(),
+            Err(error) => {
+                let finding = finding_of(error.into(), &format!("the rows of `{table}`"))?;
+                // An unknown module is no fault of the file: the null in its place says enough.
+                if finding.kind == Weight::Structural {
+                    examination.findings.push(finding);
+                }
+                None
+            }
+        };
+        examination.tables.insert(table, n_rows);
+    }
+    Ok(examination)
+}
+
+/// Hashes the schema's statements in a fixed order; statistics are not schema.
+///
+/// # Errors
+///
+/// Where the schema cannot be read.
+pub(crate) fn schema_hash(connection: &Connection) -> Result<String> {
+    let mut statement = connection.prepare(
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema
+         WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\' ORDER BY type, name, tbl_name",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut hasher = blake3::Hasher::new();
+    while let Some(row) = rows.next()? {
+        for column in 0..4 {
+            let bytes = row.get_ref(column)?.as_bytes_or_null()?.unwrap_or_default();
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        }
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The version of the schema: what a known migration runner recorded, else `user_version`, which
+/// `rusqlite_migration` and many applications count.
+#[must_use]
+pub(crate) fn schema_version(connection: &Connection) -> Option<i64> {
+    // sqlx, refinery; diesel's and sea-orm's versions are texts that begin with a number.
+    const RUNNERS: [&str; 4] = [
+        "SELECT max(version) FROM _sqlx_migrations WHERE success",
+        "SELECT max(version) FROM refinery_schema_history",
+        "SELECT max(CAST(version AS INTEGER)) FROM __diesel_schema_migrations",
+        "SELECT max(CAST(substr(version, 2) AS INTEGER)) FROM seaql_migrations",
+    ];
+    let ask = |question: &str| {
+        connection
+            .query_row(question, [], |row| row.get::<_, Option<i64>>(0))
+            .ok()
+            .flatten()
+    };
+    RUNNERS
+        .iter()
+        .find_map(|question| ask(question))
+        .or_else(|| ask("PRAGMA user_version"))
+}
+
+/// Every table with rows of its own: ordinary and virtual ones, without shadow tables.
+///
+/// # Errors
+///
+/// Where the schema cannot be read.
+pub(crate) fn countable_tables(connection: &Connection) -> Result<Vec<String>> {
+    names(
+        connection,
+        "SELECT name FROM pragma_table_list WHERE schema = 'main'
+         AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+    )
+}
+
+fn ordinary_tables(connection: &Connection) -> Result<Vec<String>> {
+    names(
+        connection,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
+    )
+}
+
+fn names(connection: &Connection, query: &str) -> Result<Vec<String>> {
+    let mut statement = connection.prepare(query)?;
+    let names = statement
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_sqlite_are_weighed() {
+        for (message, weight) in [
+            ("CHECK constraint failed in messages", Weight::Data),
+            ("NULL value in messages.role", Weight::Data),
+            ("non-INTEGER value in strict.a", Weight::Data),
+            ("TEXT value in t.a", Weight::Data),
+            ("non-unique entry in index t_a", Weight::Structural),
+            ("row 3 missing from index t_a", Weight::Structural),
+            ("wrong # of entries in index t_a", Weight::Structural),
+            (
+                "Tree 4 page 7: btreeInitPage() returns error code 11",
+                Weight::Structural,
+            ),
+            (
+                "malformed inverted index for FTS5 table main.f",
+                Weight::Structural,
+            ),
+            (
+                "unable to validate the inverted index for FTS5 table main.f: x",
+                Weight::Unchecked,
+            ),
+            ("Freelist: size is 3 but should be 4", Weight::Structural),
+        ] {
+            assert_eq!(weigh(message), weight, "{message}");
+        }
+    }
+}

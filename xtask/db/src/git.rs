@@ -1,0 +1,164 @@
+//! What git says: where the work tree is, where it stands, which commit is an ancestor of which.
+//!
+//! Git is asked, never changed. Variables such as `GIT_DIR`, which a hook inherits, are not passed
+//! on, and no optional lock is taken. Without git, or outside a repository, there is no answer, and
+//! everything but git references works.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use xshell::{Cmd, Shell, cmd};
+
+use crate::record;
+
+/// Where a folder lies in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The root of this work tree.
+    pub top: PathBuf,
+    /// The folder that all worktrees of the repository share.
+    pub common: PathBuf,
+    /// The main worktree's root; `None` for a bare repository.
+    pub main: Option<PathBuf>,
+    /// `.` in the main worktree, else the linked one's name.
+    pub worktree: String,
+}
+
+/// Variables by which git tells its own children where the repository is.
+const LOCAL_VARIABLES: [&str; 12] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+];
+
+/// Takes git's own variables from a command that is not git's child.
+#[must_use]
+pub(crate) fn without_git_variables(mut command: Cmd<'_>) -> Cmd<'_> {
+    for variable in LOCAL_VARIABLES {
+        command = command.env_remove(variable);
+    }
+    command
+}
+
+fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
+    let shell = Shell::new().ok()?;
+    shell.change_dir(folder);
+    let command = cmd!(shell, "git {arguments...}").env("GIT_OPTIONAL_LOCKS", "0");
+    without_git_variables(command)
+        .quiet()
+        .ignore_stderr()
+        .read()
+        .ok()
+}
+
+impl Place {
+    /// Finds the repository around a folder; `None` where there is none, or no git.
+    #[must_use]
+    pub fn of(folder: &Path) -> Option<Self> {
+        let question = [
+            "rev-parse",
+            "--path-format=absolute",
+            "--show-toplevel",
+            "--git-dir",
+            "--git-common-dir",
+        ];
+        let answer = ask(folder, &question)?;
+        let mut lines = answer.lines().map(PathBuf::from);
+        let (top, own, common) = (lines.next()?, lines.next()?, lines.next()?);
+        if own == common {
+            return Some(Self {
+                main: Some(top.clone()),
+                top,
+                common,
+                worktree: ".".to_owned(),
+            });
+        }
+        let worktree = own.file_name()?.to_string_lossy().into_owned();
+        // The first entry is the main worktree, or the bare repository.
+        let listed = ask(folder, &["worktree", "list", "--porcelain"])?;
+        let first: Vec<&str> = listed.lines().take_while(|line| !line.is_empty()).collect();
+        let main = first
+            .iter()
+            .find_map(|line| line.strip_prefix("worktree "))
+            .filter(|_| !first.contains(&"bare"))
+            .map(PathBuf::from);
+        Some(Self {
+            top,
+            common,
+            main,
+            worktree,
+        })
+    }
+
+    /// Where the work tree stands.
+    #[must_use]
+    pub fn state(&self) -> Option<record::Git> {
+        let question = [
+            "status",
+            "--porcelain=v2",
+            "--branch",
+            "--untracked-files=no",
+        ];
+        let answer = ask(&self.top, &question)?;
+        let mut state = record::Git {
+            branch: None,
+            commit: None,
+            dirty: false,
+            worktree: self.worktree.clone(),
+            unknown: serde_json::Map::new(),
+        };
+        for line in answer.lines() {
+            if let Some(commit) = line.strip_prefix("# branch.oid ") {
+                state.commit = (commit != "(initial)").then(|| commit.to_owned());
+            } else if let Some(branch) = line.strip_prefix("# branch.head ") {
+                state.branch = (branch != "(detached)").then(|| branch.to_owned());
+            } else if !line.starts_with('#') {
+                state.dirty = true;
+            }
+        }
+        Some(state)
+    }
+
+    /// The commit that a revision names.
+    #[must_use]
+    pub fn commit(&self, revision: &str) -> Option<String> {
+        // A revision that begins with a dash would be an option.
+        if revision.starts_with('-') {
+            return None;
+        }
+        let commit = format!("{revision}^{{commit}}");
+        ask(&self.top, &["rev-parse", "--verify", "--quiet", &commit])
+    }
+
+    /// Of some commits, the one that is a commit itself or its nearest ancestor.
+    #[must_use]
+    pub fn nearest(&self, commit: &str, among: &BTreeSet<String>) -> Option<String> {
+        if among.contains(commit) {
+            return Some(commit.to_owned());
+        }
+        let ancestors = ask(&self.top, &["rev-list", "--topo-order", commit])?;
+        ancestors
+            .lines()
+            .find(|ancestor| among.contains(*ancestor))
+            .map(str::to_owned)
+    }
+
+    /// The files in a folder that git tracks.
+    #[must_use]
+    pub fn tracked(&self, folder: &Path) -> Vec<String> {
+        let Some(folder) = folder.to_str() else {
+            return Vec::new();
+        };
+        let answer = ask(&self.top, &["ls-files", "--", folder]).unwrap_or_default();
+        answer.lines().map(str::to_owned).collect()
+    }
+}

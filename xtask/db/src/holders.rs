@@ -1,0 +1,72 @@
+//! Who has a file open, where the system can tell (Linux: `/proc`). For messages, never for safety:
+//! a process of another user, or one in another container, is not seen.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// A process that has the file or one of its sidecars open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// Its id.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+}
+
+/// The other processes that have a database or its WAL open; `None` where the system cannot tell.
+#[must_use]
+pub(crate) fn of(path: &Path) -> Option<Vec<Holder>> {
+    let wanted: Vec<(u64, u64)> = ["", "-wal", "-shm"]
+        .iter()
+        .filter_map(|suffix| {
+            let mut path = path.as_os_str().to_owned();
+            path.push(suffix);
+            let metadata = fs_err::metadata(Path::new(&path)).ok()?;
+            Some((metadata.dev(), metadata.ino()))
+        })
+        .collect();
+    let mut holders = Vec::new();
+    for process in fs_err::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = process
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        if pid != std::process::id() && holds(&process.path(), &wanted) {
+            let name = fs_err::read_to_string(process.path().join("comm")).unwrap_or_default();
+            holders.push(Holder {
+                pid,
+                name: crate::text::plain(name.trim()),
+            });
+        }
+    }
+    Some(holders)
+}
+
+fn holds(process: &Path, wanted: &[(u64, u64)]) -> bool {
+    // Processes end while we look, and others' descriptors are not ours to see.
+    let Ok(descriptors) = fs_err::read_dir(process.join("fd")) else {
+        return false;
+    };
+    descriptors.flatten().any(|descriptor| {
+        fs_err::metadata(descriptor.path())
+            .is_ok_and(|metadata| wanted.contains(&(metadata.dev(), metadata.ino())))
+    })
+}
+
+/// `: backend (process 4711) has it open`, or nothing.
+#[must_use]
+pub(crate) fn sentence(path: &Path) -> String {
+    let holders = of(path).unwrap_or_default();
+    let names: Vec<_> = holders
+        .iter()
+        .map(|h| format!("`{}` (process {})", h.name, h.pid))
+        .collect();
+    match names.len() {
+        0 => String::new(),
+        1 => format!(": {} has it open", names[0]),
+        _ => format!(": {} have it open", names.join(", ")),
+    }
+}

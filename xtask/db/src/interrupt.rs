@@ -1,0 +1,105 @@
+//! The user's interrupt (SIGINT, SIGTERM): noticed between two steps, so that every command ends
+//! with its stages removed and its locks released.
+//!
+//! A second interrupt, or one while a question stands, ends the process at once: whatever is killed
+//! at any moment leaves the whole old or the whole new state, so that is safe too.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use rusqlite::{Connection, InterruptHandle};
+
+use crate::refusal::{Exit, Refusal};
+
+/// Whether the user asked to stop.
+#[derive(Default)]
+pub struct Interrupt {
+    asked: AtomicBool,
+    asking: AtomicBool,
+    next: AtomicUsize,
+    running: Mutex<Vec<(usize, InterruptHandle)>>,
+}
+
+/// Ends with the work it watches.
+pub struct Watched<'a> {
+    interrupt: &'a Interrupt,
+    number: usize,
+}
+
+/// Ends with the question that stands.
+pub struct Asking<'a>(&'a Interrupt);
+
+impl Interrupt {
+    /// Listens to the process's signals; where another part of the host already does, it is left
+    /// to that.
+    pub fn listen(self: &Arc<Self>) {
+        let interrupt = Arc::clone(self);
+        // The only error is that a handler is installed already: the host's own, which then rules.
+        let _ = ctrlc::set_handler(move || interrupt.raise());
+    }
+
+    /// What a signal does.
+    pub fn raise(&self) {
+        let again = self.asked.swap(true, Ordering::SeqCst);
+        let asking = self.asking.load(Ordering::SeqCst);
+        if asking {
+            let _ = std::io::stderr().write_all(b"\ninterrupted: nothing was changed\n");
+        }
+        if again || asking {
+            std::process::exit(i32::from(Exit::Interrupted as u8));
+        }
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, handle) in running.iter() {
+            handle.interrupt();
+        }
+    }
+
+    /// Fails where the user asked to stop.
+    ///
+    /// # Errors
+    ///
+    /// A refusal with exit 130.
+    pub fn check(&self) -> Result<()> {
+        if self.asked.load(Ordering::SeqCst) {
+            Err(Refusal::interrupted())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Interrupts this connection's statements too, as long as the returned value lives.
+    pub fn watch(&self, connection: &Connection) -> Watched<'_> {
+        let number = self.next.fetch_add(1, Ordering::SeqCst);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.push((number, connection.get_interrupt_handle()));
+        Watched {
+            interrupt: self,
+            number,
+        }
+    }
+
+    /// Marks that a question stands, as long as the returned value lives.
+    pub fn while_asking(&self) -> Asking<'_> {
+        self.asking.store(true, Ordering::SeqCst);
+        Asking(self)
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        let mut running = self
+            .interrupt
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        running.retain(|(number, _)| *number != self.number);
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.asking.store(false, Ordering::SeqCst);
+    }
+}

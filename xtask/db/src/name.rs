@@ -1,0 +1,184 @@
+//! The grammar of file names in the backups folder.
+//!
+//! `kalito.db.2025-09-13_142530.bak` and `kalito.db.SAFETY.2025-09-13_142530.bak`; a second backup
+//! in the same second gets `-2`, `-3` … before `.bak`. A file whose name does not parse here is
+//! never listed, read or removed.
+
+use std::fmt;
+
+use chrono::NaiveDateTime;
+
+const TIME: &str = "%Y-%m-%d_%H%M%S";
+const TIME_LENGTH: usize = "2025-09-13_142530".len();
+const SAFETY: &str = ".SAFETY";
+const ENDING: &str = ".bak";
+
+/// The name of a backup, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Name {
+    /// The database's file name, as `kalito.db`.
+    pub file: String,
+    /// Whether it is a safety backup.
+    pub safety: bool,
+    /// Local time when it was taken, whole seconds.
+    pub time: NaiveDateTime,
+    /// 1 for the first backup of a second, 2 for the second …
+    pub ordinal: u32,
+}
+
+impl Name {
+    /// The name of the first backup taken at a local time.
+    #[must_use]
+    pub(crate) fn new(file: &str, safety: bool, time: NaiveDateTime) -> Self {
+        Self {
+            file: file.to_owned(),
+            safety,
+            time,
+            ordinal: 1,
+        }
+    }
+
+    /// The same second's next name.
+    #[must_use]
+    pub(crate) fn next(mut self) -> Self {
+        self.ordinal += 1;
+        self
+    }
+
+    /// Reads a file name; `None` where it is not one of ours.
+    #[must_use]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let stem = text.strip_suffix(ENDING)?;
+        let (stem, ordinal) = split_ordinal(stem)?;
+        let at = stem.len().checked_sub(TIME_LENGTH)?;
+        if !stem.is_char_boundary(at) {
+            return None;
+        }
+        let (file, time) = stem.split_at(at);
+        let time = NaiveDateTime::parse_from_str(time, TIME).ok()?;
+        let file = file.strip_suffix('.')?;
+        let (file, safety) = match file.strip_suffix(SAFETY) {
+            Some(file) => (file, true),
+            None => (file, false),
+        };
+        let name = Self {
+            file: file.to_owned(),
+            safety,
+            time,
+            ordinal,
+        };
+        // Only the one spelling that we write is ours: `-1`, `-02` or a short month are not.
+        (!file.is_empty() && !file.contains('/') && name.to_string() == text).then_some(name)
+    }
+
+    /// The time as it stands in the name, which is also a reference.
+    #[must_use]
+    pub(crate) fn time_text(&self) -> String {
+        let time = self.time.format(TIME);
+        if self.ordinal > 1 {
+            format!("{time}-{}", self.ordinal)
+        } else {
+            time.to_string()
+        }
+    }
+
+    /// The name of the record beside the backup.
+    #[must_use]
+    pub(crate) fn record(&self) -> String {
+        format!("{self}.json")
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let safety = if self.safety { SAFETY } else { "" };
+        write!(f, "{}{safety}.{}{ENDING}", self.file, self.time_text())
+    }
+}
+
+fn split_ordinal(stem: &str) -> Option<(&str, u32)> {
+    // The time itself holds two dashes; an ordinal is what follows a dash after it.
+    let Some((before, digits)) = stem.rsplit_once('-') else {
+        return None;
+    };
+    let after_time = before
+        .len()
+        .checked_sub(TIME_LENGTH)
+        .and_then(|at| before.get(at..));
+    match after_time.map(|time| NaiveDateTime::parse_from_str(time, TIME)) {
+        Some(Ok(_)) => Some((before, digits.parse().ok()?)),
+        _ => Some((stem, 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Option<(&str, bool, u32)>) {
+        let name = Name::parse(text);
+        let got = name
+            .as_ref()
+            .map(|n| (n.file.as_str(), n.safety, n.ordinal));
+        assert_eq!(got, expected, "{text}");
+        if let Some(name) = name {
+            assert_eq!(name.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn only_names_that_we_write_are_ours() {
+        check(
+            "kalito.db.2025-09-13_142530.bak",
+            Some(("kalito.db", false, 1)),
+        );
+        check(
+            "kalito.db.SAFETY.2025-09-13_142530.bak",
+            Some(("kalito.db", true, 1)),
+        );
+        check(
+            "kalito.db.2025-09-13_142530-2.bak",
+            Some(("kalito.db", false, 2)),
+        );
+        check(
+            "it's ünï %?#.db.2025-09-13_142530-12.bak",
+            Some(("it's ünï %?#.db", false, 12)),
+        );
+        check("-rf.db.2025-09-13_142530.bak", Some(("-rf.db", false, 1)));
+        check(
+            "a.SAFETY.db.2025-09-13_142530.bak",
+            Some(("a.SAFETY.db", false, 1)),
+        );
+        for foreign in [
+            "",
+            ".bak",
+            "kalito.db",
+            "kalito.db.bak",
+            "notes.txt",
+            "2025-09-13_142530.bak",
+            ".2025-09-13_142530.bak",
+            ".SAFETY.2025-09-13_142530.bak",
+            "kalito.db.2025-13-13_142530.bak",
+            "kalito.db.2025-02-30_142530.bak",
+            "kalito.db.2025-9-13_142530.bak",
+            "kalito.db.2025-09-13_142530-1.bak",
+            "kalito.db.2025-09-13_142530-02.bak",
+            "kalito.db.2025-09-13_142530-x.bak",
+            "kalito.db.2025-09-13_142530.bak.json",
+            ".kalito.db.2025-09-13_142530.bak.stage-1-2",
+            "kalito.db.2025-09-13_142530.BAK",
+            "ä25-09-13_142530.bak",
+        ] {
+            check(foreign, None);
+        }
+    }
+
+    #[test]
+    fn a_second_in_the_same_second_is_another_name() {
+        let time = NaiveDateTime::parse_from_str("2025-09-13_142530", TIME).expect("a time");
+        let name = Name::new("a.db", false, time).next();
+        assert_eq!(name.to_string(), "a.db.2025-09-13_142530-2.bak");
+        assert_eq!(name.record(), "a.db.2025-09-13_142530-2.bak.json");
+        assert_eq!(name.time_text(), "2025-09-13_142530-2");
+    }
+}

@@ -1,0 +1,219 @@
+//! What the host says about itself: its root, its databases, its backups folder, its policies.
+//!
+//! A host usually says so in `[workspace.metadata.db]` (read by `configuration.rs`); it can also
+//! build the value itself and hand it to the session.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::git;
+use crate::refusal::Refusal;
+use crate::retention::Policy;
+use crate::text;
+
+/// The project in whose workspace the tasks live.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The workspace root; paths in messages are relative to it.
+    pub root: PathBuf,
+    /// Where backups go, absolute.
+    pub backups: PathBuf,
+    /// How long a lock is waited for.
+    pub busy_timeout: Duration,
+    /// The databases, in the order of their names.
+    pub databases: Vec<Database>,
+    /// The configured retention.
+    pub keep: Policy,
+    /// What a failing checkpoint does to a commit.
+    pub on_failure: OnFailure,
+    /// Whether the database is switched together with the branch.
+    pub follow_branches: FollowBranches,
+    /// The repository around it.
+    pub git: Option<git::Place>,
+    /// Things in the configuration that the user should know of.
+    pub remarks: Vec<String>,
+}
+
+/// One database of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// Its name in the configuration and in records.
+    pub name: String,
+    /// Where it is, absolute.
+    pub path: PathBuf,
+    /// Where that path came from, if not from `Cargo.toml`, as `DATABASE_PATH in .env`.
+    pub origin: Option<String>,
+    /// Patterns of schema files, relative to the root.
+    pub schema: Vec<String>,
+    /// The host's command that applies migrations.
+    pub migrate: Vec<String>,
+    /// The variable that tells it where the database is, or a template with `{path}`.
+    pub migrate_env: String,
+    /// How long it may take.
+    pub migrate_timeout: Duration,
+    /// Tables that migrations may shrink.
+    pub allow_loss: Vec<String>,
+    /// Commands that rebuild derived data after a restore.
+    pub after_restore: Vec<Vec<String>>,
+    /// Columns that identify a row when data is merged, by table.
+    pub merge_key: BTreeMap<String, Vec<String>>,
+    /// Tables that exports may leave out, by group.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Whether destructive tasks demand the name typed out.
+    pub protected: bool,
+}
+
+/// What a failing checkpoint does to a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It stops the commit.
+    Block,
+    /// It warns.
+    Warn,
+}
+
+/// Whether the database is switched together with the branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FollowBranches {
+    /// Never.
+    Never,
+    /// Where the schema files differ.
+    Schema,
+    /// Always.
+    Always,
+}
+
+impl Database {
+    /// A database with nothing configured but its place.
+    #[must_use]
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            path: path.into(),
+            origin: None,
+            schema: Vec::new(),
+            migrate: Vec::new(),
+            migrate_env: "DATABASE_PATH".to_owned(),
+            migrate_timeout: Duration::from_secs(600),
+            allow_loss: Vec::new(),
+            after_restore: Vec::new(),
+            merge_key: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            protected: false,
+        }
+    }
+
+    /// The file name that begins every backup's name.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        self.path
+            .file_name()
+            .map_or_else(|| self.name.clone(), |n| n.to_string_lossy().into_owned())
+    }
+
+    /// The variable and its value that point the host's migration at a file.
+    #[must_use]
+    pub fn migrate_variable(&self, path: &Path) -> (String, String) {
+        let path = path.to_string_lossy();
+        match self.migrate_env.split_once('=') {
+            Some((variable, template)) => (variable.to_owned(), template.replace("{path}", &path)),
+            None => (self.migrate_env.clone(), path.into_owned()),
+        }
+    }
+}
+
+impl Project {
+    /// A project with one default for everything that is not said.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>, databases: Vec<Database>) -> Self {
+        let root = root.into();
+        Self {
+            backups: root.join("backups"),
+            git: git::Place::of(&root),
+            root,
+            busy_timeout: Duration::from_secs(5),
+            databases,
+            keep: Policy::default(),
+            on_failure: OnFailure::Block,
+            follow_branches: FollowBranches::Never,
+            remarks: Vec::new(),
+        }
+    }
+
+    /// The databases that a command means: the named one, or all.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where no database has that name.
+    pub fn chosen(&self, name: Option<&str>) -> Result<Vec<Database>> {
+        let Some(name) = name else {
+            return Ok(self.databases.clone());
+        };
+        let found = self.databases.iter().find(|database| database.name == name);
+        match found {
+            Some(database) => Ok(vec![database.clone()]),
+            None => Err(Refusal::could_not(
+                format!("no database is called `{name}`"),
+                format!("the configured ones are {}", self.names()),
+            )),
+        }
+    }
+
+    /// The one database that a command means.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where there are several and none was named, or no database has that name.
+    pub fn one(&self, name: Option<&str>) -> Result<Database> {
+        let mut chosen = self.chosen(name)?;
+        match (chosen.pop(), chosen.is_empty()) {
+            (Some(database), true) => Ok(database),
+            _ => Err(Refusal::could_not(
+                "there are several databases",
+                format!("say which one with `--db`: {}", self.names()),
+            )),
+        }
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<_> = self
+            .databases
+            .iter()
+            .map(|d| format!("`{}`", d.name))
+            .collect();
+        names.join(", ")
+    }
+
+    /// The linked worktree this is; `.` in the main one and without git.
+    #[must_use]
+    pub fn worktree(&self) -> &str {
+        self.git
+            .as_ref()
+            .map_or(".", |place| place.worktree.as_str())
+    }
+
+    /// A path as messages show it.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> String {
+        text::path(path, &self.root)
+    }
+
+    /// A path as results show it, with `./` in front.
+    #[must_use]
+    pub fn dotted(&self, path: &Path) -> String {
+        text::dotted(path, &self.root)
+    }
+
+    /// The database's path and, where it is not from `Cargo.toml`, its origin.
+    #[must_use]
+    pub fn place(&self, database: &Database) -> String {
+        let path = self.dotted(&database.path);
+        match &database.origin {
+            Some(origin) => format!("{path} (from {origin})"),
+            None => path,
+        }
+    }
+}

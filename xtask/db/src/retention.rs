@@ -1,0 +1,283 @@
+//! What to keep and why: a pure plan over a list of backups.
+//!
+//! The rules mean what restic's mean (<https://restic.readthedocs.io/en/stable/060_forget.html>):
+//! `daily = 7` keeps the newest backup of each of the last seven days *that have one*, and the oldest
+//! backup while a rule's count is not used up; `within` counts from the newest backup. A backup is
+//! kept if any rule keeps it; `max-size` then removes the oldest kept ones. Some are never removed,
+//! whatever the policy says.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Datelike as _, FixedOffset, Timelike as _};
+
+use crate::backup::{Backup, State};
+use crate::record::Kind;
+use crate::text::{self, Span};
+
+/// Newest safety backups that are never removed.
+const N_SAFETY_KEPT: usize = 3;
+
+/// A retention policy; zero and `None` mean that a rule is not set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// The newest so many.
+    pub last: u32,
+    /// The newest of each of so many hours.
+    pub hourly: u32,
+    /// The newest of each of so many days.
+    pub daily: u32,
+    /// The newest of each of so many ISO weeks.
+    pub weekly: u32,
+    /// The newest of each of so many months.
+    pub monthly: u32,
+    /// The newest of each of so many years.
+    pub yearly: u32,
+    /// All within this span before the newest.
+    pub within: Option<Span>,
+    /// All that bear one of these labels.
+    pub labels: Vec<String>,
+    /// The size that the kept ones may take up together.
+    pub max_size_bytes: Option<u64>,
+}
+
+impl Policy {
+    /// Whether no rule is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether any rule says what to keep; without one, everything is kept until `max-size`.
+    fn has_keep_rules(&self) -> bool {
+        !Self {
+            max_size_bytes: None,
+            ..self.clone()
+        }
+        .is_empty()
+    }
+}
+
+/// What the plan has to know of a backup.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    /// Its file name.
+    pub name: String,
+    /// Its place in time, the higher the newer.
+    pub order: usize,
+    /// When it was taken, in the local time of then.
+    pub created_at: DateTime<FixedOffset>,
+    /// Why it was taken.
+    pub kind: Option<Kind>,
+    /// What the user called it.
+    pub label: Option<String>,
+    /// Whether somebody protected it.
+    pub pinned: bool,
+    /// What is known of it.
+    pub state: State,
+    /// Whether its time lies more than a day ahead.
+    pub future: bool,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Equal for hard links to one file.
+    pub identity: (u64, u64),
+    /// Why it must stay, for a reason from outside the policy.
+    pub guarded: Option<&'static str>,
+}
+
+impl Candidate {
+    /// What the plan has to know of a listed backup; `order` is its place, the higher the newer.
+    #[must_use]
+    pub(crate) fn of(backup: &Backup, order: usize, now: DateTime<FixedOffset>) -> Self {
+        Self {
+            name: backup.name.to_string(),
+            order,
+            created_at: backup.created_at,
+            kind: backup.kind(),
+            label: backup.label().map(str::to_owned),
+            pinned: backup.is_pinned(),
+            state: backup.state(),
+            future: backup.is_from_the_future(now),
+            size_bytes: backup.size_bytes,
+            identity: backup.identity,
+            guarded: (!backup.record_agrees()).then_some("its record does not agree with it"),
+        }
+    }
+}
+
+/// What happens to one backup, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// Its file name.
+    pub name: String,
+    /// Whether it stays.
+    pub keep: bool,
+    /// Every reason to keep it, or the one to remove it.
+    pub reasons: Vec<String>,
+    /// Bytes that its removal frees; 0 where it stays or another hard link does.
+    pub freed_bytes: u64,
+}
+
+/// Plans the retention of one database's backups in one worktree; the order of input is irrelevant.
+/// Newest first.
+#[must_use]
+pub(crate) fn plan(candidates: &[Candidate], policy: &Policy) -> Vec<Verdict> {
+    let mut rows: Vec<&Candidate> = candidates.iter().collect();
+    rows.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
+    let protection = protect(&rows);
+    let mut reasons = protection.clone();
+    apply_rules(&rows, policy, &mut reasons);
+    let mut keep: Vec<bool> = reasons.iter().map(|reasons| !reasons.is_empty()).collect();
+    let mut too_large = vec![false; rows.len()];
+    if let Some(most_bytes) = policy.max_size_bytes {
+        for i in (0..rows.len()).rev() {
+            if total_bytes(&rows, &keep) <= most_bytes {
+                break;
+            }
+            if keep[i] && protection[i].is_empty() {
+                keep[i] = false;
+                too_large[i] = true;
+            }
+        }
+    }
+    let verdicts = rows.iter().enumerate().map(|(i, row)| {
+        let why = if keep[i] {
+            std::mem::take(&mut reasons[i])
+        } else if too_large[i] {
+            let most = text::size(policy.max_size_bytes.unwrap_or(0));
+            vec![format!("over the size of {most}")]
+        } else {
+            vec!["no rule keeps it".to_owned()]
+        };
+        let freed = !keep[i] && is_last_link(&rows, &keep, i);
+        Verdict {
+            name: row.name.clone(),
+            keep: keep[i],
+            reasons: why,
+            freed_bytes: if freed { row.size_bytes } else { 0 },
+        }
+    });
+    verdicts.collect()
+}
+
+/// Why backups stay whatever the policy says.
+fn protect(rows: &[&Candidate]) -> Vec<Vec<String>> {
+    let mut reasons = vec![Vec::new(); rows.len()];
+    let newest = rows.iter().position(|row| !row.future);
+    let verified = rows
+        .iter()
+        .position(|row| !row.future && row.state == State::Verified);
+    let mut n_safety = 0;
+    for (i, row) in rows.iter().enumerate() {
+        let mut say = |reason: &str| reasons[i].push(reason.to_owned());
+        if row.pinned {
+            say("pinned");
+        }
+        if verified == Some(i) {
+            say("newest verified");
+        } else if newest == Some(i) {
+            say("newest");
+        }
+        if row.future {
+            say("dated in the future");
+        }
+        if row.kind == Some(Kind::Safety) && !row.future {
+            n_safety += 1;
+            if n_safety <= N_SAFETY_KEPT {
+                say("one of the newest three safety backups");
+            }
+        }
+        if let Some(reason) = row.guarded {
+            say(reason);
+        }
+    }
+    reasons
+}
+
+/// A rule that keeps the newest backup of each of a number of periods.
+struct Rule {
+    left: u32,
+    seen: BTreeSet<(i32, u32)>,
+    word: &'static str,
+    period: fn(&DateTime<FixedOffset>, usize) -> (i32, u32),
+}
+
+fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Vec<String>]) {
+    let counted: Vec<usize> = (0..rows.len()).filter(|i| !rows[*i].future).collect();
+    let Some(oldest) = counted.last().copied() else {
+        return;
+    };
+    if !policy.has_keep_rules() {
+        for i in &counted {
+            reasons[*i].push("within the size".to_owned());
+        }
+        return;
+    }
+    let since = policy
+        .within
+        .and_then(|span| span.before(counted.iter().map(|i| rows[*i].created_at).max()?));
+    let mut rules = rules(policy);
+    for &i in &counted {
+        let row = rows[i];
+        if row
+            .label
+            .as_ref()
+            .is_some_and(|label| policy.labels.contains(label))
+        {
+            reasons[i].push("label".to_owned());
+        }
+        if let (Some(since), Some(span)) = (since, policy.within)
+            && row.created_at > since
+        {
+            reasons[i].push(format!("within {span}"));
+        }
+        for rule in &mut rules {
+            if rule.left == 0 {
+                continue;
+            }
+            let is_new = rule.seen.insert((rule.period)(&row.created_at, i));
+            if is_new || i == oldest {
+                rule.left -= 1;
+                reasons[i].push(rule.word.to_owned());
+            }
+        }
+    }
+}
+
+fn rules(policy: &Policy) -> [Rule; 6] {
+    let rule = |left, word, period| Rule {
+        left,
+        seen: BTreeSet::new(),
+        word,
+        period,
+    };
+    [
+        rule(policy.last, "last", |_, i| {
+            (0, u32::try_from(i).unwrap_or(u32::MAX))
+        }),
+        rule(policy.hourly, "hourly", |t, _| {
+            (t.year(), t.ordinal() * 24 + t.hour())
+        }),
+        rule(policy.daily, "daily", |t, _| (t.year(), t.ordinal())),
+        rule(policy.weekly, "weekly", |t, _| {
+            (t.iso_week().year(), t.iso_week().week())
+        }),
+        rule(policy.monthly, "monthly", |t, _| (t.year(), t.month())),
+        rule(policy.yearly, "yearly", |t, _| (t.year(), 0)),
+    ]
+}
+
+/// The size of the kept ones together, hard links counted once.
+fn total_bytes(rows: &[&Candidate], keep: &[bool]) -> u64 {
+    let mut seen = BTreeSet::new();
+    let kept = rows.iter().zip(keep).filter(|(_, keep)| **keep);
+    kept.filter(|(row, _)| seen.insert(row.identity))
+        .map(|(row, _)| row.size_bytes)
+        .sum()
+}
+
+/// Whether removing row `i`, with those removed after it, frees the file: no kept row links to it
+/// and none further up the list is removed with it, where it is counted instead.
+fn is_last_link(rows: &[&Candidate], keep: &[bool], i: usize) -> bool {
+    let same = |j: &usize| rows[*j].identity == rows[i].identity;
+    !(0..rows.len()).filter(same).any(|j| keep[j] || j < i)
+}

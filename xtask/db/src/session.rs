@@ -1,0 +1,255 @@
+//! What comes from outside, once: the clock, the environment, the streams, the interrupt.
+//!
+//! Nothing else in this crate reads a clock or an environment variable, or writes to a stream.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, FixedOffset};
+use serde_json::Value;
+
+use crate::cli::Common;
+use crate::configuration;
+use crate::interrupt::Interrupt;
+use crate::project::Project;
+use crate::refusal::Refusal;
+
+/// The variable that fixes the clock, for tests of programs that use this crate (RFC 3339).
+pub const NOW_VARIABLE: &str = "XTASK_DB_NOW";
+
+/// Environment variables by name; those that are not UTF-8 are left out.
+pub(crate) type Environment = BTreeMap<String, String>;
+
+/// Where a command runs.
+pub struct Session {
+    clock: Box<dyn Fn() -> DateTime<FixedOffset>>,
+    environment: Environment,
+    folder: PathBuf,
+    input: Box<dyn BufRead>,
+    out: Box<dyn Write>,
+    err: Box<dyn Write>,
+    /// Whether somebody sits before it: both the input and the messages are a terminal.
+    terminal: bool,
+    interrupt: Arc<Interrupt>,
+    project: Option<Project>,
+    json: bool,
+    quiet: bool,
+    unwritten: Option<io::Error>,
+}
+
+impl Session {
+    /// The session of this process: its clock, environment, folder, streams and signals.
+    ///
+    /// # Errors
+    ///
+    /// Where the current folder is gone, or [`NOW_VARIABLE`] holds no time.
+    pub fn from_process() -> Result<Self> {
+        let environment: Environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let fixed = environment
+            .get(NOW_VARIABLE)
+            .map(|text| {
+                DateTime::parse_from_rfc3339(text)
+                    .with_context(|| format!("`{NOW_VARIABLE}` holds `{text}`, which is no time"))
+            })
+            .transpose()?;
+        let interrupt = Arc::new(Interrupt::default());
+        interrupt.listen();
+        Ok(Self {
+            clock: match fixed {
+                Some(moment) => Box::new(move || moment),
+                None => Box::new(now),
+            },
+            environment,
+            folder: std::env::current_dir().context("could not find the current folder")?,
+            input: Box::new(io::BufReader::new(io::stdin())),
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            terminal: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            interrupt,
+            project: None,
+            json: false,
+            quiet: false,
+            unwritten: None,
+        })
+    }
+
+    /// The same session for a host that describes its project itself instead of in `Cargo.toml`.
+    #[must_use]
+    pub fn with_project(mut self, project: Project) -> Self {
+        self.project = Some(project);
+        self
+    }
+
+    /// The moment it is, in local time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<FixedOffset> {
+        (self.clock)()
+    }
+
+    /// The folder the command was called in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The environment of the process, without `.env`.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Whether a question can be asked.
+    #[must_use]
+    pub fn has_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// The user's interrupt.
+    #[must_use]
+    pub fn interrupt(&self) -> &Arc<Interrupt> {
+        &self.interrupt
+    }
+
+    /// Whether one JSON document is wanted on stdout.
+    #[must_use]
+    pub fn wants_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether progress may be drawn.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        self.terminal && !self.json && !self.quiet
+    }
+
+    pub(crate) fn listen_to(&mut self, json: bool, quiet: bool) {
+        self.json = json;
+        self.quiet = quiet;
+    }
+
+    /// The project that a command works on: the host's own value, else what the workspace around
+    /// the current folder says.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or its configuration is wrong.
+    pub(crate) fn project(&mut self, common: &Common) -> Result<Project> {
+        let mut project = match self.project.take() {
+            Some(project) => project,
+            None => configuration::load(&self.folder, &self.environment, common.db.as_deref())?,
+        };
+        if let Some(seconds) = common.busy_timeout {
+            project.busy_timeout = Duration::from_secs(seconds);
+        }
+        for remark in std::mem::take(&mut project.remarks) {
+            self.warn(remark);
+        }
+        Ok(project)
+    }
+
+    /// Says one line of the result on stdout; silent with `--json` and `--quiet`. A failure to write
+    /// never stops a command in its middle: [`Session::finish`] reports it.
+    pub fn say(&mut self, line: impl AsRef<str>) {
+        if !self.json && !self.quiet {
+            self.write(line.as_ref());
+        }
+    }
+
+    /// Writes the one JSON document of `--json`.
+    pub fn document(&mut self, document: &Value) {
+        if self.json {
+            // A `Value` always serialises: its keys are texts.
+            self.write(&format!("{document:#}"));
+        }
+    }
+
+    fn write(&mut self, line: &str) {
+        if self.unwritten.is_some() {
+            return;
+        }
+        if let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush()) {
+            self.unwritten = Some(error);
+        }
+    }
+
+    /// Fails where results could not be written; a closed pipe is success.
+    ///
+    /// # Errors
+    ///
+    /// As stdout's.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        match self.unwritten.take() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(error).context("the work is done, but its results could not be written")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says one line on stderr that is no result: a step, a part of a question.
+    pub fn note(&mut self, line: impl AsRef<str>) {
+        if !self.quiet {
+            // Where even stderr is gone there is nobody to tell.
+            let _ = writeln!(self.err, "{}", line.as_ref());
+        }
+    }
+
+    /// Warns on stderr, with `--quiet` too.
+    pub fn warn(&mut self, line: impl AsRef<str>) {
+        let _ = writeln!(self.err, "warning: {}", line.as_ref());
+    }
+
+    pub(crate) fn complain(&mut self, text: &str) {
+        let _ = write!(self.err, "{text}");
+        let _ = self.err.flush();
+    }
+
+    /// Asks a question on stderr and reads one line; `None` where the input ended (Ctrl-D).
+    ///
+    /// # Errors
+    ///
+    /// Where the input cannot be read. Ctrl-C ends the process with exit 130 here: nothing is held
+    /// while a question stands.
+    pub fn ask(&mut self, question: &str) -> Result<Option<String>> {
+        let _ = write!(self.err, "{question}");
+        let _ = self.err.flush();
+        let _asking = self.interrupt.while_asking();
+        let mut line = Vec::new();
+        let n_bytes = self
+            .input
+            .read_until(b'\n', &mut line)
+            .context("could not read the answer")?;
+        if n_bytes == 0 {
+            let _ = writeln!(self.err);
+            return Ok(None);
+        }
+        Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()))
+    }
+
+    /// Asks for a yes; everything but `y` and `yes` is a no.
+    ///
+    /// # Errors
+    ///
+    /// A refusal (exit 1) where the answer is no, or as [`Session::ask`].
+    pub fn confirm(&mut self, question: &str, untouched: &str) -> Result<()> {
+        let answer = self.ask(&format!("{question} [y/N]: "))?;
+        match answer.as_deref().map(str::to_ascii_lowercase).as_deref() {
+            Some("y" | "yes") => Ok(()),
+            _ => Err(Refusal::no("not confirmed", untouched)),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock enters here and nowhere else"
+)]
+fn now() -> DateTime<FixedOffset> {
+    chrono::Local::now().fixed_offset()
+}

@@ -1,0 +1,300 @@
+//! Putting single tables back, in one transaction of the live database.
+//!
+//! Triggers and foreign-key actions stay quiet meanwhile: a delete must not cascade into tables that
+//! were not named. Full-text indexes over a restored table are rebuilt in the same transaction, and
+//! foreign keys are checked before it commits.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::database::{self, quoted};
+use crate::interrupt::Interrupt;
+use crate::refusal::Refusal;
+
+/// What became of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PutBack {
+    /// Its name.
+    pub table: String,
+    /// Rows before; `None` where it was missing.
+    pub n_before: Option<i64>,
+    /// Rows after, which is what the backup has.
+    pub n_after: i64,
+}
+
+/// Puts tables back from a backup.
+///
+/// # Errors
+///
+/// A refusal where a table is not in the backup, has other columns, or foreign keys would be
+/// violated anew; nothing is changed then.
+pub(crate) fn put_back(
+    live: &Path,
+    backup: &Path,
+    tables: &[String],
+    busy_timeout: Duration,
+    interrupt: &Interrupt,
+) -> Result<Vec<PutBack>> {
+    let connection = open(live, busy_timeout)?;
+    let _watched = interrupt.watch(&connection);
+    let attach = connection.execute("ATTACH ?1 AS backup", [database::immutable_uri(backup)?]);
+    attach.context("could not attach the backup")?;
+    connection.execute_batch("PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE;")?;
+    let orphans_before = orphans(&connection)?;
+    let mut done = Vec::new();
+    for table in tables {
+        done.push(one(&connection, table)?);
+    }
+    rebuild_indexes(&connection, tables)?;
+    let new: Vec<_> = orphans(&connection)?
+        .difference(&orphans_before)
+        .cloned()
+        .collect();
+    if let Some((child, _, parent)) = new.first() {
+        return Err(Refusal::no(
+            format!(
+                "{} of `{child}` would refer to missing rows of `{parent}`",
+                crate::text::count(new.len() as u64, "row")
+            ),
+            "put the other table back too, with a further `--table`; the database is untouched",
+        ));
+    }
+    interrupt.check()?;
+    connection.execute_batch("COMMIT")?;
+    Ok(done)
+}
+
+fn open(live: &Path, busy_timeout: Duration) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = database::open_with(live, flags, busy_timeout)?;
+    connection.execute_batch("PRAGMA foreign_keys=OFF")?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    Ok(connection)
+}
+
+fn one(connection: &Connection, table: &str) -> Result<PutBack> {
+    let theirs = columns(connection, "backup", table)?;
+    if theirs.is_empty() {
+        return Err(Refusal::could_not(
+            format!("the backup has no table `{table}`"),
+            format!("it has {}", names(connection)?),
+        ));
+    }
+    let kind: String = connection.query_row(
+        "SELECT type FROM pragma_table_list WHERE schema = 'backup' AND name = ?1 COLLATE NOCASE",
+        [table],
+        |row| row.get(0),
+    )?;
+    if kind != "table" {
+        return Err(Refusal::could_not(
+            format!("`{table}` is a {kind} table, which cannot be put back by itself"),
+            "restore the whole database, or take it out with `--into PATH`",
+        ));
+    }
+    let ours = columns(connection, "main", table)?;
+    let n_before = if ours.is_empty() {
+        create(connection, table)?;
+        None
+    } else if ours == theirs {
+        Some(count(connection, "main", table)?)
+    } else {
+        return Err(Refusal::could_not(
+            format!("`{table}` has other columns now than in the backup"),
+            "restore the whole database, or write the backup elsewhere with `--into PATH`",
+        ));
+    };
+    copy_rows(connection, table, &theirs)?;
+    let n_after = count(connection, "main", table)?;
+    anyhow::ensure!(
+        n_after == count(connection, "backup", table)?,
+        "`{table}` does not have the backup's number of rows"
+    );
+    Ok(PutBack {
+        table: table.to_owned(),
+        n_before,
+        n_after,
+    })
+}
+
+/// The ordinary columns, without generated ones.
+fn columns(connection: &Connection, schema: &str, table: &str) -> Result<Vec<String>> {
+    let question = "SELECT name FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0 ORDER BY cid";
+    let mut statement = connection.prepare(question)?;
+    let columns = statement.query_map([table, schema], |row| row.get(0))?;
+    Ok(columns.collect::<Result<_, _>>()?)
+}
+
+fn names(connection: &Connection) -> Result<String> {
+    let mut statement = connection.prepare(
+        "SELECT name FROM pragma_table_list WHERE schema = 'backup' AND type = 'table'
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+    )?;
+    let names: Vec<String> = statement
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    Ok(names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", "))
+}
+
+/// Creates a table that was dropped, with its indexes and triggers, as the backup has it.
+fn create(connection: &Connection, table: &str) -> Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT sql FROM backup.sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE AND sql IS NOT NULL
+         AND type IN ('table', 'index', 'trigger')
+         ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END",
+    )?;
+    let statements: Vec<String> = statement
+        .query_map([table], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for sql in statements {
+        connection
+            .execute_batch(&sql)
+            .with_context(|| format!("could not create `{table}`"))?;
+    }
+    Ok(())
+}
+
+fn copy_rows(connection: &Connection, table: &str, columns: &[String]) -> Result<()> {
+    let name = quoted(table);
+    let mut list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+    let without_rowid: bool = connection.query_row(
+        "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE",
+        [table],
+        |row| row.get(0),
+    )?;
+    // Rows keep their rowids, which full-text indexes refer to, unless every name for it is taken.
+    let is_taken = |alias: &&str| {
+        columns
+            .iter()
+            .any(|column| column.eq_ignore_ascii_case(alias))
+    };
+    if !without_rowid
+        && let Some(alias) = ["rowid", "oid", "_rowid_"]
+            .into_iter()
+            .find(|alias| !is_taken(alias))
+    {
+        list.insert(0, alias.to_owned());
+    }
+    let list = list.join(", ");
+    connection.execute_batch(&format!(
+        "DELETE FROM main.{name}; INSERT INTO main.{name} ({list}) SELECT {list} FROM backup.{name};"
+    ))?;
+    keep_sequence(connection, table)
+}
+
+/// AUTOINCREMENT promises that an id is never used twice: the higher of both counters stays.
+fn keep_sequence(connection: &Connection, table: &str) -> Result<()> {
+    let has = |schema: &str| {
+        let question = format!(
+            "SELECT EXISTS (SELECT 1 FROM {schema}.sqlite_schema WHERE name = 'sqlite_sequence')"
+        );
+        connection.query_row(&question, [], |row| row.get::<_, bool>(0))
+    };
+    if has("main")? && has("backup")? {
+        connection.execute(
+            "UPDATE main.sqlite_sequence SET seq = max(seq, coalesce(
+               (SELECT seq FROM backup.sqlite_sequence WHERE name = ?1 COLLATE NOCASE), 0))
+             WHERE name = ?1 COLLATE NOCASE",
+            [table],
+        )?;
+    }
+    Ok(())
+}
+
+/// Rebuilds full-text indexes whose content is one of the restored tables.
+fn rebuild_indexes(connection: &Connection, tables: &[String]) -> Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0",
+    )?;
+    let virtual_tables: Vec<(String, String)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (name, sql) in virtual_tables {
+        if let Some(content) = external_content(&sql)
+            && tables
+                .iter()
+                .any(|table| table.eq_ignore_ascii_case(&content))
+        {
+            let name = quoted(&name);
+            connection
+                .execute_batch(&format!(
+                    "INSERT INTO main.{name}({name}) VALUES ('rebuild')"
+                ))
+                .with_context(|| format!("could not rebuild the full-text index {name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The table whose rows a full-text index covers, from its statement: `content='messages'`.
+fn external_content(sql: &str) -> Option<String> {
+    let lower = sql.to_ascii_lowercase();
+    if !lower.contains("using fts") {
+        return None;
+    }
+    let mut rest = lower.as_str();
+    while let Some(at) = rest.find("content") {
+        let after = rest[at + "content".len()..].trim_start();
+        if let Some(value) = after.strip_prefix('=') {
+            let value = value.trim_start();
+            let quote = value.chars().next().filter(|c| "'\"`[".contains(*c));
+            let value = quote.map_or(value, |_| &value[1..]);
+            let end = value
+                .find(|c: char| "'\"`],)".contains(c))
+                .unwrap_or(value.len());
+            return Some(value[..end].trim().to_owned());
+        }
+        rest = &rest[at + "content".len()..];
+    }
+    None
+}
+
+fn count(connection: &Connection, schema: &str, table: &str) -> Result<i64> {
+    let question = format!("SELECT count(*) FROM {schema}.{}", quoted(table));
+    Ok(connection.query_row(&question, [], |row| row.get(0))?)
+}
+
+/// Rows whose parents are missing: child, rowid, parent.
+fn orphans(connection: &Connection) -> Result<BTreeSet<(String, Option<i64>, String)>> {
+    let mut statement = connection.prepare("PRAGMA main.foreign_key_check")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.collect::<Result<_, _>>()
+        .context("could not check the foreign keys")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_table_of_a_full_text_index_is_found() {
+        for (sql, content) in [
+            (
+                "CREATE VIRTUAL TABLE f USING fts5(a, content='notes', content_rowid='id')",
+                Some("notes"),
+            ),
+            (
+                "CREATE VIRTUAL TABLE f USING fts5(content, content_rowid=id, content = \"notes\")",
+                Some("notes"),
+            ),
+            (
+                "CREATE VIRTUAL TABLE f USING fts4(content=notes, a)",
+                Some("notes"),
+            ),
+            ("CREATE VIRTUAL TABLE f USING fts5(content, title)", None),
+            ("CREATE VIRTUAL TABLE r USING rtree(id, content, b)", None),
+        ] {
+            assert_eq!(external_content(sql).as_deref(), content, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Taking a backup: one snapshot, examined, proved, published.
+//!
+//! The walk: look at the file, open it, begin a snapshot, copy it into a stage; then write back,
+//! check and count together; make the record; publish. What is structurally damaged is never
+//! published.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, FixedOffset};
+use rusqlite::Connection;
+
+use crate::backup::Backup;
+use crate::copy::{self, Copied};
+use crate::database::{self, Looking, Reading, Snapshot, Standing, Trouble};
+use crate::durable::Stage;
+use crate::examination::{self, Depth, Examination, Finding, Weight, has};
+use crate::holders;
+use crate::interrupt::Interrupt;
+use crate::name::Name;
+use crate::progress::Progress;
+use crate::project::{Database, Project};
+use crate::record::{self, Examined, Kind, Record, Sqlite};
+use crate::refusal::{Exit, Refusal};
+use crate::vault::Locked;
+
+/// What wrote a record.
+const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
+
+/// What backup is wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted<'a> {
+    /// Of which database.
+    pub database: &'a Database,
+    /// Why.
+    pub kind: Kind,
+    /// What the user calls it.
+    pub label: Option<String>,
+    /// Whether pruning must leave it.
+    pub pinned: bool,
+    /// Where the work tree stands.
+    pub git: Option<record::Git>,
+    /// The moment it is.
+    pub now: DateTime<FixedOffset>,
+    /// A whole backup that makes a new one of the same content unnecessary.
+    pub unless_equal: Option<&'a Record>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// A backup, the version of its schema, and the time it took.
+    Backup(Box<Backup>, Option<i64>, Duration),
+    /// Nothing: the content equals that of [`Wanted::unless_equal`].
+    Unchanged,
+    /// Nothing: the source is structurally damaged.
+    Damaged(Vec<Finding>),
+}
+
+/// Opens a live database for a backup.
+///
+/// # Errors
+///
+/// A refusal where it is missing, empty, no file or no SQLite database (exit 2); never creates one.
+pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
+    let path = project.place(database);
+    let standing = database::look(&database.path).map_err(|error| cannot_read(error, &path))?;
+    let what = match standing {
+        Standing::Sqlite(_) => {
+            return database::open_live(&database.path, project.busy_timeout)
+                .map_err(|error| explain(error, project, database));
+        }
+        Standing::Missing => {
+            return Err(Refusal::could_not(
+                format!("there is no database at `{path}`"),
+                "create it with the application's migrations, or `cargo xtask db-setup`; \
+                 if the path is wrong, correct it in `Cargo.toml`",
+            ));
+        }
+        Standing::NotAFile(kind) => format!("`{path}` is {kind}, not a database"),
+        Standing::Empty => format!("`{path}` is an empty file (0 bytes), not a database"),
+        Standing::Foreign {
+            may_be_encrypted: true,
+        } => {
+            format!("`{path}` is no SQLite database; it may be encrypted")
+        }
+        Standing::Foreign { .. } => format!("`{path}` is no SQLite database"),
+    };
+    Err(Refusal::could_not(
+        what,
+        "nothing was backed up; check the configured path",
+    ))
+}
+
+fn cannot_read(error: anyhow::Error, path: &str) -> anyhow::Error {
+    error.context(Refusal {
+        what: format!("could not read `{path}`"),
+        hint: "check who owns it and its permissions, and those of its folder".to_owned(),
+        exit: Exit::CouldNot,
+    })
+}
+
+/// Adds to a failure of SQLite what it means for the live database and what to do.
+#[must_use]
+pub(crate) fn explain(
+    error: anyhow::Error,
+    project: &Project,
+    database: &Database,
+) -> anyhow::Error {
+    let path = project.place(database);
+    if error.downcast_ref::<Refusal>().is_some() {
+        return error;
+    }
+    let (what, hint, exit) = match database::trouble(&error) {
+        Trouble::Busy => (
+            format!(
+                "`{path}` stayed locked for {}{}",
+                crate::text::took(project.busy_timeout),
+                holders::sentence(&database.path)
+            ),
+            "try again, wait longer with `--busy-timeout SECS`, or stop what has it open"
+                .to_owned(),
+            Exit::Locked,
+        ),
+        Trouble::Interrupted => return Refusal::interrupted(),
+        Trouble::CannotOpen | Trouble::ReadOnly => (
+            format!("could not open `{path}` for reading and writing"),
+            "SQLite needs to write beside it (WAL, rollback journal): check the owner and the \
+             permissions of the file and its folder"
+                .to_owned(),
+            Exit::CouldNot,
+        ),
+        Trouble::Full => (
+            "the disk is full".to_owned(),
+            "make room (`cargo xtask db-prune --dry-run` shows what can go); nothing was published"
+                .to_owned(),
+            Exit::CouldNot,
+        ),
+        Trouble::Damaged | Trouble::Other => return error,
+    };
+    error.context(Refusal { what, hint, exit })
+}
+
+/// Takes one backup of a live database. A damaged source is an answer, not an error.
+///
+/// # Errors
+///
+/// Where the source cannot be read or stays locked, the disk is full or fails, or at the user's
+/// interrupt. Nothing is published then.
+pub(crate) fn take(
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<Taken> {
+    let began = Instant::now();
+    let connection = open(project, wanted.database)?;
+    let taken = take_from(&connection, locked, project, wanted, interrupt, progress);
+    match taken {
+        Ok(Taken::Backup(backup, version, _)) => {
+            Ok(Taken::Backup(backup, version, began.elapsed()))
+        }
+        Ok(other) => Ok(other),
+        Err(error) if database::trouble(&error) == Trouble::Damaged => {
+            Ok(Taken::Damaged(vec![Finding::structural(
+                error.root_cause().to_string(),
+            )]))
+        }
+        Err(error) => Err(explain(error, project, wanted.database)),
+    }
+}
+
+fn take_from(
+    connection: &Connection,
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<Taken> {
+    let safety = wanted.kind == Kind::Safety;
+    let name = Name::new(
+        &wanted.database.file_name(),
+        safety,
+        wanted.now.naive_local(),
+    );
+    let stage = locked.stage(&name)?;
+    let (copied, journal_mode) = {
+        let _watched = interrupt.watch(connection);
+        let snapshot = Snapshot::begin(connection)?;
+        let is_equal = |content: &str| {
+            wanted
+                .unless_equal
+                .is_some_and(|r| r.content_blake3 == content)
+        };
+        if wanted
+            .unless_equal
+            .is_some_and(|record| record.size_bytes == snapshot.size_bytes())
+            && snapshot.reading == Reading::Pages
+            && is_equal(&copy::hash_pages(&snapshot, interrupt)?.content_blake3)
+        {
+            return Ok(Taken::Unchanged);
+        }
+        let copied = copy::copy(&snapshot, &stage, interrupt, progress)?;
+        if is_equal(&copied.hashes.content_blake3) {
+            return Ok(Taken::Unchanged);
+        }
+        (copied, snapshot.journal_mode.clone())
+    };
+    let examination = settle(&stage, interrupt)?;
+    if has(&examination.findings, Weight::Structural) {
+        return Ok(Taken::Damaged(examination.findings));
+    }
+    let version = examination.schema_version;
+    let mut record = record_of(project, wanted, &copied, journal_mode, examination);
+    record.sequence = locked.next_sequence()?;
+    interrupt.check()?;
+    let backup = locked.publish(&stage, name, record)?;
+    Ok(Taken::Backup(Box::new(backup), version, Duration::ZERO))
+}
+
+/// Writes a finished stage back to the disk and examines it, both at once.
+///
+/// # Errors
+///
+/// Where the disk fails, or at the user's interrupt.
+pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination> {
+    let (synced, examined) = std::thread::scope(|scope| {
+        let syncing = scope.spawn(|| stage.sync());
+        let examined = examination::examine(stage.path(), Depth::Quick, interrupt);
+        (syncing.join(), examined)
+    });
+    synced.map_err(|_| anyhow::anyhow!("the syncing thread ended early"))??;
+    examined
+}
+
+fn record_of(
+    project: &Project,
+    wanted: &Wanted<'_>,
+    copied: &Copied,
+    journal_mode: String,
+    examination: Examination,
+) -> Record {
+    let header = copied.header;
+    Record {
+        version: record::VERSION,
+        sequence: 0,
+        database: wanted.database.name.clone(),
+        source: project.path(&wanted.database.path),
+        file: String::new(),
+        kind: wanted.kind,
+        label: wanted.label.clone(),
+        pinned: wanted.pinned,
+        created_at: wanted.now,
+        size_bytes: copied.size_bytes,
+        blake3: copied.hashes.blake3.clone(),
+        content_blake3: copied.hashes.content_blake3.clone(),
+        sqlite: Sqlite {
+            version: rusqlite::version().to_owned(),
+            page_size_bytes: header.page_size_bytes(),
+            page_count: copied.size_bytes / header.page_size_bytes().max(1),
+            journal_mode,
+            user_version: header.user_version(),
+            application_id: header.application_id(),
+            encoding: header.encoding().to_owned(),
+            unknown: serde_json::Map::new(),
+        },
+        schema_blake3: examination.schema_blake3,
+        tables: examination.tables,
+        examined: Examined {
+            at: wanted.now,
+            depth: Depth::Quick,
+            findings: examination.findings,
+            unknown: serde_json::Map::new(),
+        },
+        verified: None,
+        git: wanted.git.clone(),
+        enters: None,
+        tool: TOOL.to_owned(),
+        unknown: serde_json::Map::new(),
+    }
+}
+
+/// The hash of a live database's content in one snapshot, as a backup of it would record it; written
+/// nowhere but, where the build lacks `sqlite_dbpage`, into a private stage.
+///
+/// # Errors
+///
+/// As [`take`].
+pub(crate) fn content_hash(
+    connection: &Connection,
+    scratch: &Path,
+    interrupt: &Interrupt,
+) -> Result<String> {
+    let _watched = interrupt.watch(connection);
+    let snapshot = Snapshot::begin(connection)?;
+    let hashes = match snapshot.reading {
+        Reading::Pages => copy::hash_pages(&snapshot, interrupt)?,
+        Reading::BackupApi => {
+            let stage =
+                Stage::create(scratch, "content").context("could not make a scratch copy")?;
+            copy::copy(&snapshot, &stage, interrupt, &mut Progress::hidden())?.hashes
+        }
+    };
+    Ok(hashes.content_blake3)
+}
