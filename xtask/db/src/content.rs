@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::database::HEADER_LENGTH;
+use crate::standing::HEADER_LENGTH;
 
 const BOOKKEEPING: [Range<usize>; 4] = [18..20, 24..28, 40..44, 92..100];
 

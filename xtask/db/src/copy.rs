@@ -13,10 +13,11 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use crate::content::{Hashes, Hashing};
-use crate::database::{self, HEADER_LENGTH, Header, Reading, Snapshot};
+use crate::database::{self, Reading, Snapshot};
 use crate::durable::Stage;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
+use crate::standing::{HEADER_LENGTH, Header};
 
 const PIECE_BYTES: usize = 1 << 20;
 const N_PIECES: usize = 6;
@@ -129,13 +130,13 @@ fn copy_pages(
         let outcome = read_pieces(snapshot, interrupt, &read, &spare, |n| progress.reach(n));
         drop(read);
         let writing = writing.join();
-        let hashed = hashing.join();
+        let finished = hashing.join();
         let syncing = syncing.join();
         let ended = |_| anyhow::anyhow!("a copying thread ended early");
         writing.map_err(ended)??;
         syncing.map_err(ended)??;
         outcome?;
-        let (hashes, header, size_bytes) = hashed.map_err(ended)?;
+        let (hashes, header, size_bytes) = finished.map_err(ended)?;
         anyhow::ensure!(
             size_bytes == snapshot.size_bytes(),
             "copied {size_bytes} bytes too few"

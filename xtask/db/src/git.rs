@@ -41,7 +41,6 @@ const LOCAL_VARIABLES: [&str; 12] = [
 ];
 
 /// Takes git's own variables from a command that is not git's child.
-#[must_use]
 pub(crate) fn without_git_variables(mut command: Cmd<'_>) -> Cmd<'_> {
     for variable in LOCAL_VARIABLES {
         command = command.env_remove(variable);

@@ -98,9 +98,7 @@ impl fmt::Display for Name {
 
 fn split_ordinal(stem: &str) -> Option<(&str, u32)> {
     // The time itself holds two dashes; an ordinal is what follows a dash after it.
-    let Some((before, digits)) = stem.rsplit_once('-') else {
-        return None;
-    };
+    let (before, digits) = stem.rsplit_once('-')?;
     let after_time = before
         .len()
         .checked_sub(TIME_LENGTH)

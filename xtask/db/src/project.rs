@@ -97,7 +97,7 @@ impl Database {
             schema: Vec::new(),
             migrate: Vec::new(),
             migrate_env: "DATABASE_PATH".to_owned(),
-            migrate_timeout: Duration::from_secs(600),
+            migrate_timeout: Duration::from_mins(10),
             allow_loss: Vec::new(),
             after_restore: Vec::new(),
             merge_key: BTreeMap::new(),

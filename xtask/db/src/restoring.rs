@@ -18,16 +18,17 @@ use rusqlite::config::DbConfig;
 use crate::aside;
 use crate::backup::Backup;
 use crate::copy;
-use crate::database::{self, Header, Snapshot, Standing, Trouble, quoted, trouble};
+use crate::database::{self, Snapshot, Trouble, quoted, trouble};
 use crate::durable::{self, Stage};
 use crate::examination::{self, Depth, Finding, Weight};
 use crate::holders;
 use crate::interrupt::Interrupt;
+use crate::locked::Locked;
 use crate::progress::Progress;
 use crate::refusal::Refusal;
 use crate::space;
+use crate::standing::{self, Header, Standing};
 use crate::taking;
-use crate::vault::Locked;
 
 /// The live database as a restore finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub(crate) fn plan(
     busy_timeout: Duration,
 ) -> Result<Plan> {
     let target = resolve(target)?;
-    let Standing::Sqlite(header) = database::look(&backup.path())? else {
+    let Standing::Sqlite(header) = standing::look(&backup.path())? else {
         return Err(Refusal::no(
             format!("`{}` is no SQLite database", backup.name),
             "choose another backup with `cargo xtask db-list`; the database is untouched",
@@ -137,7 +138,7 @@ fn live(target: &Path, busy_timeout: Duration) -> Result<Live> {
     let absent = || Live::Absent {
         sidecars: aside::raw_files(target).len() > usize::from(target.is_file()),
     };
-    match database::look(target)? {
+    match standing::look(target)? {
         Standing::Missing | Standing::Empty => Ok(absent()),
         Standing::NotAFile(kind) => Err(Refusal::could_not(
             format!("`{}` is {kind}, not a database", target.display()),
@@ -466,7 +467,7 @@ pub(crate) fn drill(
 
 fn without_journal_mode(mut backup: Backup) -> Backup {
     if let crate::record::Proof::Recorded(record) = &mut backup.proof {
-        record.sqlite.journal_mode = "delete".to_owned();
+        "delete".clone_into(&mut record.sqlite.journal_mode);
     }
     backup
 }

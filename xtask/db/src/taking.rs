@@ -13,17 +13,18 @@ use rusqlite::Connection;
 
 use crate::backup::Backup;
 use crate::copy::{self, Copied};
-use crate::database::{self, Looking, Reading, Snapshot, Standing, Trouble};
+use crate::database::{self, Looking, Reading, Snapshot, Trouble};
 use crate::durable::Stage;
 use crate::examination::{self, Depth, Examination, Finding, Weight, has};
 use crate::holders;
 use crate::interrupt::Interrupt;
+use crate::locked::Locked;
 use crate::name::Name;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::{self, Examined, Kind, Record, Sqlite};
 use crate::refusal::{Exit, Refusal};
-use crate::vault::Locked;
+use crate::standing::{self, Standing};
 
 /// What wrote a record.
 const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
@@ -65,7 +66,7 @@ pub(crate) enum Taken {
 /// A refusal where it is missing, empty, no file or no SQLite database (exit 2); never creates one.
 pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
     let path = project.place(database);
-    let standing = database::look(&database.path).map_err(|error| cannot_read(error, &path))?;
+    let standing = standing::look(&database.path).map_err(|error| cannot_read(error, &path))?;
     let what = match standing {
         Standing::Sqlite(_) => {
             return database::open_live(&database.path, project.busy_timeout)

@@ -343,7 +343,7 @@ mod tests {
             parse_duration("500ms").expect("ok"),
             Duration::from_millis(500)
         );
-        assert_eq!(parse_duration("10m").expect("ok"), Duration::from_secs(600));
+        assert_eq!(parse_duration("10m").expect("ok"), Duration::from_mins(10));
         assert!(parse_duration("5").is_err());
         assert!(parse_duration("-5s").is_err());
         assert_eq!(age(TimeDelta::seconds(59)), "59s");

@@ -62,13 +62,13 @@ pub(crate) struct Verification {
 pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Result<Verification> {
     let _held = backup.hold()?;
     let path = backup.path();
-    let (hashed, examined) = std::thread::scope(|scope| {
+    let (read, examined) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| copy::hash_file(&path, interrupt));
         let examined = examination::examine(&path, depth, interrupt);
         (hashing.join(), examined)
     });
     let (hashes, _, size_bytes) =
-        hashed.map_err(|_| anyhow::anyhow!("the hashing thread ended early"))??;
+        read.map_err(|_| anyhow::anyhow!("the hashing thread ended early"))??;
     let examination = examined?;
     let mut verification = Verification {
         outcome: Outcome::Whole,

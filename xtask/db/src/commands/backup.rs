@@ -10,8 +10,8 @@ use crate::backup::{Backup, State};
 use crate::cli::{self, Common};
 use crate::commands::list;
 use crate::copy;
-use crate::database;
 use crate::examination::{Finding, Weight};
+use crate::locked::Locked;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::{self, Kind, Record};
@@ -19,9 +19,10 @@ use crate::refusal::{Answer, Refusal};
 use crate::retention;
 use crate::session::Session;
 use crate::space;
+use crate::standing::{self, Standing};
 use crate::taking::{self, Taken, Wanted};
 use crate::text;
-use crate::vault::{Locked, Vault};
+use crate::vault::Vault;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -218,9 +219,8 @@ impl Args {
 }
 
 fn is_unreadable(database: &Database) -> Result<bool> {
-    use database::Standing;
     Ok(matches!(
-        database::look(&database.path)?,
+        standing::look(&database.path)?,
         Standing::Foreign { .. } | Standing::Empty
     ))
 }
@@ -341,7 +341,7 @@ fn document(done: &[(String, Done)], now: chrono::DateTime<chrono::FixedOffset>)
             Done::Aside(folder) => aside.push(json!({ "database": database, "folder": folder })),
         }
     }
-    let mut document = list::document(backups);
+    let mut document = list::document(&backups);
     document["unchanged"] = unchanged.into();
     document["set_aside"] = aside.into();
     Ok(document)

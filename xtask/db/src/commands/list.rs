@@ -37,7 +37,7 @@ impl Args {
         }
         let now = session.now();
         let rows: Result<Vec<Value>> = backups.iter().map(|backup| backup.to_json(now)).collect();
-        session.document(&document(rows?));
+        session.document(&document(&rows?));
         if backups.is_empty() {
             let folder = project.dotted(&project.backups);
             session.say(format!(
@@ -52,7 +52,7 @@ impl Args {
 }
 
 /// The document of `--json`.
-pub(crate) fn document(backups: Vec<Value>) -> Value {
+pub(crate) fn document(backups: &[Value]) -> Value {
     json!({ "version": 1, "backups": backups })
 }
 

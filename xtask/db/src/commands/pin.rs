@@ -68,7 +68,7 @@ impl Args {
         let record = record.clone();
         locked.rewrite(&backup, &record)?;
         session.say(format!("{} is {outcome}", backup.name));
-        session.document(&list::document(vec![backup.to_json(session.now())?]));
+        session.document(&list::document(&[backup.to_json(session.now())?]));
         Ok(Answer::Yes)
     }
 }

@@ -4,11 +4,11 @@ use anyhow::{Context, Result};
 
 use crate::cli::Common;
 use crate::commands::{backup, verify};
-use crate::database::{self, Standing};
 use crate::hostcommand;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
+use crate::standing::{self, Standing};
 use crate::vault::Vault;
 use crate::verification::Outcome;
 
@@ -54,13 +54,13 @@ impl Args {
                     .to_json(now)
             })
             .collect();
-        session.document(&crate::commands::list::document(rows?));
+        session.document(&crate::commands::list::document(&rows?));
         Ok(answer)
     }
 }
 
 fn create_if_missing(session: &mut Session, project: &Project, database: &Database) -> Result<()> {
-    if database::look(&database.path)? != Standing::Missing {
+    if standing::look(&database.path)? != Standing::Missing {
         return Ok(());
     }
     let place = project.place(database);
@@ -82,7 +82,7 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
     }
     hostcommand::run(project, database, &database.migrate, &database.path)
         .with_context(|| format!("could not create `{place}` with `{command}`"))?;
-    if database::look(&database.path)? == Standing::Missing {
+    if standing::look(&database.path)? == Standing::Missing {
         return Err(Refusal::could_not(
             format!("`{command}` ended well but did not create `{place}`"),
             format!(

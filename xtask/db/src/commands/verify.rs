@@ -74,7 +74,7 @@ impl Args {
             worst = worst.max(verification.outcome);
             rows.push(row(session, &backup, &verification)?);
         }
-        session.document(&list::document(rows));
+        session.document(&list::document(&rows));
         Ok(match worst {
             Outcome::Whole => Answer::Yes,
             Outcome::Damaged => Answer::No,

@@ -1,0 +1,82 @@
+//! `--into PATH` where nothing is yet: the backup's bytes, proved.
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::aside;
+use crate::backup::Backup;
+use crate::commands::restore::Args;
+use crate::durable::{self, Published, Stage};
+use crate::project::{Database, Project};
+use crate::refusal::{Answer, Refusal};
+use crate::restoring;
+use crate::session::Session;
+use crate::space;
+
+impl Args {
+    /// `--into` a path where nothing is yet: the backup's bytes, proved.
+    pub(super) fn write_elsewhere(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        backup: &Backup,
+    ) -> Result<Answer> {
+        let Some(into) = &self.into else {
+            return Ok(Answer::Yes);
+        };
+        let path = session.folder().join(into);
+        let shown = project.dotted(&path);
+        let database = Database::new("into", &path);
+        let verification = self.examine(session, project, &database, backup)?;
+        if let Some(sidecar) = aside::raw_files(&path).first() {
+            return Err(Refusal::could_not(
+                format!(
+                    "`{}` lies there and would be taken for part of it",
+                    project.path(sidecar)
+                ),
+                "move it away, or choose another path",
+            ));
+        }
+        if fs_err::symlink_metadata(&path).is_ok() {
+            return Err(Refusal::could_not(
+                format!("`{shown}` is a symbolic link to nothing"),
+                "choose another path",
+            ));
+        }
+        let folder = path.parent().context("`--into` names no file")?;
+        space::demand(folder, backup.size_bytes, "the copy")?;
+        if self.dry_run {
+            session.say(format!("Would write {} → {shown}", backup.name));
+            return Ok(Answer::Yes);
+        }
+        let name = path
+            .file_name()
+            .context("`--into` names no file")?
+            .to_string_lossy();
+        let _held = backup.hold()?;
+        let stage = Stage::create(folder, &name)?;
+        let hashes = restoring::copy_file(&backup.path(), &stage, session.interrupt())?;
+        anyhow::ensure!(
+            hashes.content_blake3 == verification.content_blake3,
+            "the copy is not equal to the backup"
+        );
+        stage.sync()?;
+        if stage.publish(&path)? == Published::NameTaken {
+            return Err(Refusal::could_not(
+                format!("`{shown}` exists already"),
+                "choose another path",
+            ));
+        }
+        drop(stage);
+        durable::sync_folder(folder)?;
+        session.say(format!("[✓] Written → {shown}"));
+        session.say("[✓] SQLite integrity_check: ok, content equal to the backup's");
+        session.document(&json!({
+            "version": 1,
+            "restored": backup.to_json(session.now())?,
+            "into": path,
+            "content_blake3": hashes.content_blake3,
+        }));
+        Ok(Answer::Yes)
+    }
+}

@@ -1,0 +1,165 @@
+//! The restore into the live database: safety backup, write, proof, derived data.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::aside;
+use crate::backup::Backup;
+use crate::git;
+use crate::hostcommand;
+use crate::locked::Locked;
+use crate::progress::Progress;
+use crate::project::{Database, Project};
+use crate::record::Kind;
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::restoring::{self, Live, Plan, Proved, Source};
+use crate::session::Session;
+use crate::taking::{self, Taken, Wanted};
+use crate::verification::Verification;
+
+/// What was kept of the replaced state.
+pub(super) enum Kept {
+    Backup(Box<Backup>),
+    Aside(PathBuf),
+    Nothing,
+}
+
+/// Safety backup, write, proof, derived data.
+pub(super) fn restore(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    locked: &Locked<'_>,
+    plan: &Plan,
+    verification: &Verification,
+) -> Result<Answer> {
+    let place = project.dotted(&database.path);
+    let interrupt = session.interrupt().clone();
+    let _held = plan.backup.hold()?;
+    let source = Source::prepare(plan, locked, &verification.content_blake3, &interrupt)?;
+    let kept = keep(session, project, database, locked, &plan.live)?;
+    let mut progress = Progress::new(session, "Restoring");
+    let put = restoring::put_back(
+        plan,
+        &source,
+        project.busy_timeout,
+        &interrupt,
+        &mut progress,
+    );
+    drop(progress);
+    put.map_err(|error| taking::explain(error, project, database))
+        .with_context(|| {
+            could_not_restore(project, database, &kept, "the old state is in place")
+        })?;
+    session.say(format!("[✓] Restored → {place}"));
+    let folder = locked.vault().folder();
+    let proved = restoring::prove(plan, &source, folder, project.busy_timeout, &interrupt)
+        .with_context(|| could_not_restore(project, database, &kept, "it could not be proved"))?;
+    match proved {
+        Proved::Equal => session.say("[✓] SQLite integrity_check: ok"),
+        Proved::WrittenSince => {
+            session.say("[✓] SQLite quick_check: ok (the application has written since)");
+        }
+    }
+    session.say("");
+    session.say("Done. You may need to restart your backend if it was running.");
+    if let Kept::Backup(safety) = &kept {
+        say_undo(session, safety);
+    }
+    session.document(&json!({
+        "version": 1,
+        "restored": plan.backup.to_json(session.now())?,
+        "into": plan.target,
+        "safety": match &kept { Kept::Backup(b) => Some(b.name.to_string()), _ => None },
+        "set_aside": match &kept { Kept::Aside(folder) => Some(folder), _ => None },
+        "content_blake3": verification.content_blake3,
+        "written_since": proved == Proved::WrittenSince,
+    }));
+    after_restore(session, project, database)
+}
+
+fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state: &str) -> String {
+    let kept = match kept {
+        Kept::Backup(safety) => format!("; `{}` is its safety backup", safety.name),
+        Kept::Aside(folder) => format!("; its raw files are in `{}`", project.path(folder)),
+        Kept::Nothing => String::new(),
+    };
+    format!(
+        "could not restore `{}`: {state}{kept}",
+        project.path(&database.path)
+    )
+}
+
+pub(super) fn say_undo(session: &mut Session, safety: &Backup) {
+    session.say(format!("Undo with: cargo xtask db-restore {}", safety.name));
+}
+
+/// Keeps the present state: a safety backup, or its raw files set aside where it cannot be read.
+pub(super) fn keep(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    locked: &Locked<'_>,
+    live: &Live,
+) -> Result<Kept> {
+    if *live == (Live::Absent { sidecars: false }) {
+        session.say("[✓] There was no database to keep");
+        return Ok(Kept::Nothing);
+    }
+    if matches!(live, Live::Readable(_)) {
+        let wanted = Wanted {
+            database,
+            kind: Kind::Safety,
+            label: None,
+            pinned: false,
+            git: project.git.as_ref().and_then(git::Place::state),
+            now: session.now(),
+            unless_equal: None,
+        };
+        let mut progress = Progress::new(session, "Keeping the present state");
+        let interrupt = session.interrupt().clone();
+        let taken = taking::take(locked, project, &wanted, &interrupt, &mut progress);
+        drop(progress);
+        match taken.context("could not take the safety backup; the database is untouched")? {
+            Taken::Backup(backup, ..) => {
+                let path = project.dotted(&backup.path());
+                session.say(format!("[✓] Safety backup created → {path}"));
+                return Ok(Kept::Backup(backup));
+            }
+            Taken::Damaged(findings) => {
+                for finding in findings {
+                    session.note(format!("The present database is damaged: {finding}"));
+                }
+            }
+            Taken::Unchanged => {}
+        }
+    }
+    let time = session.now().naive_local();
+    let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?;
+    session.say(format!(
+        "[✓] Raw files set aside → {}",
+        project.dotted(&folder)
+    ));
+    Ok(Kept::Aside(folder))
+}
+
+/// Runs the host's commands that rebuild derived data; the restored data stays whatever they do.
+pub(super) fn after_restore(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+) -> Result<Answer> {
+    for command in &database.after_restore {
+        session.note(format!("Running {}", command.join(" ")));
+        hostcommand::run(project, database, command, &database.path).map_err(|error| {
+            error.context(Refusal {
+                what: format!("the data is restored, but `{}` failed", command.join(" ")),
+                hint: "run it by hand; the database holds the backup's content".to_owned(),
+                exit: Exit::CouldNot,
+            })
+        })?;
+    }
+    Ok(Answer::Yes)
+}

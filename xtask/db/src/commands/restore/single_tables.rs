@@ -1,0 +1,78 @@
+//! `--table`: single tables of a backup into the live database, after a safety backup.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::backup::Backup;
+use crate::commands::restore::Args;
+use crate::commands::restore::in_place::{self, Kept};
+use crate::project::{Database, Project};
+use crate::refusal::{Answer, Refusal};
+use crate::restoring::Live;
+use crate::session::Session;
+use crate::tables;
+use crate::taking;
+use crate::text;
+use crate::vault::Vault;
+
+impl Args {
+    pub(super) fn put_tables_back(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        database: &Database,
+        backup: &Backup,
+    ) -> Result<Answer> {
+        // Refuses a live database that is missing or cannot be read.
+        drop(taking::open(project, database)?);
+        let list = self.tables.join(", ");
+        let place = project.place(database);
+        if self.dry_run {
+            session.say("Would take a safety backup first");
+            session.say(format!(
+                "Would put back {list} from {} into {place}",
+                backup.name
+            ));
+            return Ok(Answer::Yes);
+        }
+        self.confirm(session, project, database, backup, false)?;
+        let vault = Vault::at(&project.backups, session.now());
+        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+        let live = Live::Readable(crate::standing::Header([0; crate::standing::HEADER_LENGTH]));
+        let kept = in_place::keep(session, project, database, &locked, &live)?;
+        let Kept::Backup(safety) = kept else {
+            return Err(Refusal::no(
+                format!("`{place}` is damaged; single tables cannot be put back into it"),
+                "restore the whole database: leave `--table` out",
+            ));
+        };
+        let interrupt = session.interrupt().clone();
+        let _held = backup.hold()?;
+        let done = tables::put_back(
+            &database.path,
+            &backup.path(),
+            &self.tables,
+            project.busy_timeout,
+            &interrupt,
+        )
+        .map_err(|error| taking::explain(error, project, database))?;
+        for table in &done {
+            let before = table
+                .n_before
+                .map_or("missing".to_owned(), |n| format!("{n} rows"));
+            session.say(format!(
+                "[✓] {}: {before} → {} rows",
+                text::plain(&table.table),
+                table.n_after
+            ));
+        }
+        in_place::say_undo(session, &safety);
+        session.document(&json!({
+            "version": 1,
+            "restored": backup.to_json(session.now())?,
+            "tables": done.iter().map(|t| json!({"table": t.table, "rows": t.n_after})).collect::<Vec<_>>(),
+            "safety": safety.name.to_string(),
+        }));
+        in_place::after_restore(session, project, database)
+    }
+}

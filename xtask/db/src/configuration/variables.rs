@@ -1,0 +1,165 @@
+//! The environment, `.env.local` and `.env`, in this order of precedence, and what they say of the
+//! project. Their values may be secrets: no message repeats a line of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::configuration::sqlite_path;
+use crate::project::{Database, Project};
+use crate::refusal::Refusal;
+use crate::session::Environment;
+use crate::text;
+
+/// A variable and where it was set.
+pub(super) struct Variable {
+    pub(super) value: String,
+    pub(super) origin: String,
+}
+
+/// The environment, `.env.local` and `.env`, in this order of precedence.
+pub(super) struct Variables(BTreeMap<String, Variable>);
+
+impl Variables {
+    pub(super) fn read(root: &Path, environment: &Environment) -> Result<Self> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in environment {
+            let origin = format!("{name} in the environment");
+            variables.insert(
+                name.clone(),
+                Variable {
+                    value: value.clone(),
+                    origin,
+                },
+            );
+        }
+        for file in [".env.local", ".env"] {
+            let path = root.join(file);
+            if !path.is_file() {
+                continue;
+            }
+            // The parser's own message may quote the line, and the line may hold a password.
+            let unreadable = || {
+                Refusal::could_not(
+                    format!("could not read `{file}`: a line is not of the form NAME=value"),
+                    "put values with spaces or special characters in quotes",
+                )
+            };
+            let iterator = dotenvy::from_path_iter(&path).map_err(|_| unreadable())?;
+            for pair in iterator {
+                let (name, value) = pair.map_err(|_| unreadable())?;
+                let origin = format!("{name} in {file}");
+                variables.entry(name).or_insert(Variable { value, origin });
+            }
+        }
+        Ok(Self(variables))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Variable> {
+        self.0
+            .get(name)
+            .filter(|variable| !variable.value.is_empty())
+    }
+
+    pub(super) fn apply(&self, project: &mut Project, named: Option<&str>) -> Result<()> {
+        self.place_databases(project, named)?;
+        if let Some(days) = self.get("BACKUP_RETENTION_DAYS") {
+            let n_days = positive(&days.value, "BACKUP_RETENTION_DAYS")?;
+            project.keep.within = Some(text::Span {
+                n_days,
+                ..text::Span::default()
+            });
+        }
+        if let Some(count) = self.get("BACKUP_MAX_COUNT") {
+            project.keep.last = positive(&count.value, "BACKUP_MAX_COUNT")?;
+        }
+        if let Some(enabled) = self.get("AUTO_BACKUP_ENABLED") {
+            match enabled.value.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => project.remarks.push(format!(
+                    "{} asks for backups by the clock, which this version does not take by itself: \
+                     call `cargo xtask db-backup --kind scheduled --if-changed` from cron",
+                    enabled.origin
+                )),
+                "false" | "0" | "no" | "off" => {}
+                other => bail!("`AUTO_BACKUP_ENABLED` is `{other}`, not `true` or `false`"),
+            }
+        }
+        if let Some(time) = self.get("AUTO_BACKUP_TIME") {
+            chrono::NaiveTime::parse_from_str(&time.value, "%H:%M").with_context(|| {
+                format!(
+                    "`AUTO_BACKUP_TIME` is `{}`, not a time as `02:30`",
+                    time.value
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn place_databases(&self, project: &mut Project, named: Option<&str>) -> Result<()> {
+        let root = project.root.clone();
+        let n_configured = project.databases.len();
+        for database in &mut project.databases {
+            if database.path.as_os_str().is_empty() {
+                let variable = database.origin.take().unwrap_or_default();
+                let Some(url) = self.get(&variable) else {
+                    bail!(
+                        "`{variable}` is not set, and database `{}` needs it",
+                        database.name
+                    );
+                };
+                let path = sqlite_path(&url.value).with_context(|| {
+                    format!("`{variable}` is no `sqlite:` or `file:` URL, the only kinds yet")
+                })?;
+                database.path = root.join(path);
+                database.origin = Some(url.origin.clone());
+            }
+        }
+        let Some((path, origin)) = self.database_path() else {
+            return Ok(());
+        };
+        let path = root.join(path);
+        if n_configured == 0 {
+            let stem = path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
+            let mut database = Database::new(stem.unwrap_or_default(), path);
+            database.origin = Some(origin);
+            project.databases.push(database);
+            return Ok(());
+        }
+        let meant = match (named, n_configured) {
+            (Some(name), _) => project.databases.iter_mut().find(|d| d.name == name),
+            (None, 1) => project.databases.first_mut(),
+            (None, _) => {
+                project.remarks.push(format!(
+                    "{origin} is not used: there are several databases and no `--db`"
+                ));
+                None
+            }
+        };
+        if let Some(database) = meant
+            && database.path != path
+        {
+            database.path = path;
+            database.origin = Some(origin);
+        }
+        Ok(())
+    }
+
+    /// `DATABASE_PATH`, else `DATABASE_URL` where it means a file.
+    pub(super) fn database_path(&self) -> Option<(PathBuf, String)> {
+        if let Some(path) = self.get("DATABASE_PATH") {
+            return Some((PathBuf::from(&path.value), path.origin.clone()));
+        }
+        let url = self.get("DATABASE_URL")?;
+        Some((sqlite_path(&url.value)?, url.origin.clone()))
+    }
+}
+
+pub(super) fn positive(text: &str, name: &str) -> Result<u32> {
+    match text.trim().parse::<u32>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => bail!("`{name}` is `{text}`, not a number from 1 upwards"),
+    }
+}

@@ -1,0 +1,276 @@
+//! The backups folder with its lock held: the one writer.
+//!
+//! Everything that changes the folder is a method of [`Locked`], so that it cannot be called without
+//! the lock, which dies with its process.
+
+use std::fs::TryLockError;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+
+use crate::backup::Backup;
+use crate::durable::{self, Published, Stage};
+use crate::interrupt::Interrupt;
+use crate::name::Name;
+use crate::record::{Proof, Record};
+use crate::refusal::Refusal;
+use crate::vault::{Vault, regular};
+
+const LOCK: &str = ".lock";
+const IGNORE: &str = ".gitignore";
+
+/// The folder with its lock held; it is released when this is dropped or the process dies.
+#[derive(Debug)]
+pub(crate) struct Locked<'v> {
+    vault: &'v Vault,
+    _lock: fs_err::File,
+}
+
+impl Vault {
+    /// Makes the folder if it is missing, waits for its lock, and removes what a killed run left.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written, or its lock stays taken (exit 3).
+    pub(crate) fn lock(&self, timeout: Duration, interrupt: &Interrupt) -> Result<Locked<'_>> {
+        let locked = self.lock_only(timeout, interrupt).with_context(|| {
+            format!(
+                "could not lock the backups folder `{}`",
+                self.folder().display()
+            )
+        })?;
+        locked.sweep()?;
+        Ok(locked)
+    }
+
+    fn lock_only(&self, timeout: Duration, interrupt: &Interrupt) -> Result<Locked<'_>> {
+        self.make_folder()?;
+        let path = self.folder().join(LOCK);
+        let mut file = fs_err::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)?;
+        let began = Instant::now();
+        loop {
+            match file.file().try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if began.elapsed() >= timeout => {
+                    let mut holder = String::new();
+                    let _ = file.read_to_string(&mut holder);
+                    return Err(Refusal::locked(
+                        format!(
+                            "another command works in it{}: waited {}",
+                            holder_text(&holder),
+                            crate::text::took(timeout)
+                        ),
+                        "try again when it is done, or wait longer with `--busy-timeout SECS`",
+                    ));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    interrupt.check()?;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+        }
+        // Who holds it is a courtesy for the one who waits; failing to say so harms nobody.
+        let _ = file.set_len(0).and_then(|()| file.rewind());
+        let _ = writeln!(file, "{}", std::process::id());
+        Ok(Locked {
+            vault: self,
+            _lock: file,
+        })
+    }
+
+    fn make_folder(&self) -> Result<()> {
+        if self.folder().is_dir() {
+            return Ok(());
+        }
+        fs_err::create_dir_all(self.folder())?;
+        fs_err::set_permissions(self.folder(), std::fs::Permissions::from_mode(0o700))?;
+        if let Some(parent) = self.folder().parent() {
+            durable::sync_folder(parent)?;
+        }
+        Ok(())
+    }
+}
+
+fn holder_text(holder: &str) -> String {
+    match holder.trim().parse::<u32>() {
+        Ok(pid) => format!(" (process {pid})"),
+        Err(_) => String::new(),
+    }
+}
+
+impl Locked<'_> {
+    /// The vault.
+    #[must_use]
+    pub(crate) fn vault(&self) -> &Vault {
+        self.vault
+    }
+
+    /// Keeps git from tracking the folder, through the folder's own `.gitignore`.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(crate) fn keep_from_git(&self) -> Result<()> {
+        let path = self.vault.folder().join(IGNORE);
+        if fs_err::symlink_metadata(&path).is_err() {
+            fs_err::write(&path, "*\n!.gitignore\n")?;
+        }
+        Ok(())
+    }
+
+    /// Removes stages and lone records: with the lock held, both were left by a killed run.
+    fn sweep(&self) -> Result<()> {
+        let folder = self.vault.folder();
+        let mut swept = false;
+        for file_name in self.vault.file_names()? {
+            let path = folder.join(&file_name);
+            if durable::is_stage(&file_name) {
+                durable::remove_stage(&path)?;
+                swept = true;
+            }
+            let Some(name) = file_name.strip_suffix(".json").and_then(Name::parse) else {
+                continue;
+            };
+            if regular(&path)?.is_none()
+                || fs_err::symlink_metadata(folder.join(name.to_string())).is_ok()
+            {
+                continue;
+            }
+            // Only what is a record of ours for just this name is removed.
+            if let Proof::Recorded(record) = self.vault.proof(&name)?
+                && record.file == name.to_string()
+            {
+                durable::remove(&path)?;
+                swept = true;
+            }
+        }
+        if swept {
+            durable::sync_folder(folder)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A new stage in the folder.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(crate) fn stage(&self, name: &Name) -> Result<Stage> {
+        Stage::create(self.vault.folder(), &name.to_string())
+    }
+
+    /// One more than the highest sequence in the folder.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn next_sequence(&self) -> Result<u64> {
+        let backups = self.vault.backups()?;
+        let highest = backups
+            .iter()
+            .filter_map(|b| b.record().map(|r| r.sequence))
+            .max();
+        Ok(highest.unwrap_or(0) + 1)
+    }
+
+    /// Publishes a synced stage and its record: the record first, because a record without its file
+    /// is harmless and the reverse is not. Where a name is taken, the next one of the same second is.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk is full or fails; nothing of this backup then stays under a final name.
+    pub(crate) fn publish(&self, stage: &Stage, name: Name, mut record: Record) -> Result<Backup> {
+        let folder = self.vault.folder();
+        let mut name = name;
+        loop {
+            record.file = name.to_string();
+            let record_path = folder.join(name.record());
+            let record_stage = Stage::create(folder, &name.record())?;
+            record_stage.append(&record.to_bytes()?)?;
+            record_stage.sync()?;
+            if record_stage.publish(&record_path)? == Published::NameTaken {
+                name = name.next();
+                continue;
+            }
+            let published = self.publish_database(stage, &name);
+            match published {
+                Ok(Published::Yes) => break,
+                Ok(Published::NameTaken) => {
+                    durable::remove(&record_path)?;
+                    name = name.next();
+                }
+                Err(error) => {
+                    // The next command would sweep it; this spares the user the sight.
+                    let _ = durable::remove(&record_path);
+                    return Err(error);
+                }
+            }
+        }
+        self.vault
+            .read(name)?
+            .context("the backup vanished right after it was published")
+    }
+
+    fn publish_database(&self, stage: &Stage, name: &Name) -> Result<Published> {
+        let folder = self.vault.folder();
+        durable::sync_folder(folder)?;
+        let path = folder.join(name.to_string());
+        let published = stage.publish(&path)?;
+        if published == Published::Yes {
+            durable::remove(stage.path())?;
+            durable::sync_folder(folder)?;
+        }
+        Ok(published)
+    }
+
+    /// Writes a record anew in one step.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk is full or fails; the old record then stays.
+    pub(crate) fn rewrite(&self, backup: &Backup, record: &Record) -> Result<()> {
+        let stage = Stage::create(self.vault.folder(), &backup.name.record())?;
+        stage.append(&record.to_bytes()?)?;
+        stage.sync()?;
+        stage.replace(&backup.record_path())?;
+        durable::sync_folder(self.vault.folder())
+    }
+
+    /// Removes a backup and its record, if it is still the one that was listed, its record agrees
+    /// and nobody reads it. Returns why not, otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses.
+    pub(crate) fn remove(&self, backup: &Backup) -> Result<Option<&'static str>> {
+        let Some(now) = self.vault.read(backup.name.clone())? else {
+            return Ok(Some("it is gone already"));
+        };
+        if now.identity != backup.identity || now.proof != backup.proof {
+            return Ok(Some("it changed meanwhile"));
+        }
+        if !now.record_agrees() {
+            return Ok(Some("its record does not agree with it"));
+        }
+        let path = backup.path();
+        let file = fs_err::File::open(&path)?;
+        if file.file().try_lock().is_err() {
+            return Ok(Some("another command reads it"));
+        }
+        durable::remove(&path)?;
+        durable::remove(&backup.record_path())?;
+        durable::sync_folder(self.vault.folder())?;
+        Ok(None)
+    }
+}

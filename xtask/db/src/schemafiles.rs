@@ -1,0 +1,47 @@
+//! The host's schema files: which migration is the code's newest.
+
+use std::path::{Path, PathBuf};
+
+/// The highest number that begins the name of a schema file, or of its folder.
+pub(crate) fn newest_migration(root: &Path, patterns: &[String]) -> Option<(i64, PathBuf)> {
+    let root = glob::Pattern::escape(&root.to_string_lossy());
+    let files = patterns
+        .iter()
+        .filter_map(|pattern| glob::glob(&format!("{root}/{pattern}")).ok())
+        .flatten()
+        .flatten();
+    files
+        .filter_map(|file| Some((number_of(&file)?, file)))
+        .max()
+}
+
+fn number_of(file: &Path) -> Option<i64> {
+    let leading = |name: &str| {
+        // diesel writes 2024-05-01-120000_name/up.sql
+        let name = name.strip_prefix(['V', 'm']).unwrap_or(name);
+        let end = name
+            .find(|c: char| !c.is_ascii_digit() && c != '-')
+            .unwrap_or(name.len());
+        name[..end].replace('-', "").parse().ok()
+    };
+    let own = leading(file.file_name()?.to_str()?);
+    own.or_else(|| leading(file.parent()?.file_name()?.to_str()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_by_their_names() {
+        for (file, number) in [
+            ("m/0003_search.sql", Some(3)),
+            ("m/20240501120000_a.sql", Some(20_240_501_120_000)),
+            ("m/2024-05-01-120000_a/up.sql", Some(20_240_501_120_000)),
+            ("m/V2__a.sql", Some(2)),
+            ("m/schema.sql", None),
+        ] {
+            assert_eq!(number_of(Path::new(file)), number, "{file}");
+        }
+    }
+}
