@@ -14,6 +14,8 @@ const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 /// The raw files of a database that exist, the database itself first.
 #[must_use]
 pub(crate) fn raw_files(database: &Path) -> Vec<PathBuf> {
+    // The sidecars lie beside the file that a symbolic link leads to.
+    let database = fs_err::canonicalize(database).unwrap_or_else(|_| database.to_owned());
     let with = |suffix: &&str| {
         let mut path = database.as_os_str().to_owned();
         path.push(suffix);

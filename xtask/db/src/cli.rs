@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -9,6 +10,7 @@ use serde_json::json;
 
 use crate::commands::{backup, list, pin, prune, restore, setup, verify};
 use crate::database::{self, Trouble};
+use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
 use crate::session::Session;
 
@@ -56,6 +58,17 @@ pub struct Common {
     /// How long to wait for a lock, in seconds
     #[arg(long, value_name = "SECS")]
     pub busy_timeout: Option<u64>,
+}
+
+impl Common {
+    /// The project that a command works on, as its flags have it.
+    pub(crate) fn project(&self, session: &mut Session) -> Result<Project> {
+        let mut project = session.project(self.db.as_deref())?;
+        if let Some(seconds) = self.busy_timeout {
+            project.busy_timeout = Duration::from_secs(seconds);
+        }
+        Ok(project)
+    }
 }
 
 impl Command {

@@ -16,21 +16,13 @@ use self::variables::Variables;
 
 use crate::git;
 use crate::project::{Database, FollowBranches, OnFailure, Project};
+use crate::record::Kind;
 use crate::refusal::Refusal;
 use crate::retention::Policy;
 use crate::session::Environment;
 use crate::text;
 
 const MANIFEST: &str = "Cargo.toml";
-const KINDS: [&str; 7] = [
-    "manual",
-    "safety",
-    "pre-commit",
-    "branch",
-    "pre-migrate",
-    "pre-deploy",
-    "scheduled",
-];
 
 /// Finds the project around a folder and reads what it says about itself. `named` is the database
 /// given by `--db`.
@@ -221,7 +213,7 @@ fn formats(section: &mut Section) -> Result<()> {
     let Some(mut section) = section.section("format")? else {
         return Ok(());
     };
-    for kind in KINDS {
+    for kind in Kind::ALL.map(Kind::word) {
         match section.text(kind)?.as_deref() {
             None | Some("plain") => {}
             Some(other) => bail!("`format.{kind}` is `{other}`; this version has only `plain`"),

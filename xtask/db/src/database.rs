@@ -51,8 +51,10 @@ impl Drop for Looking {
 ///
 /// Where SQLite cannot open it.
 pub(crate) fn open_live(path: &Path, busy_timeout: Duration) -> Result<Looking> {
-    let connection = open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, busy_timeout)?;
-    let mut wal = std::path::absolute(path)?.into_os_string();
+    // SQLite keeps the WAL beside the file that a symbolic link leads to.
+    let path = fs_err::canonicalize(path)?;
+    let connection = open_with(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, busy_timeout)?;
+    let mut wal = path.into_os_string();
     wal.push("-wal");
     Ok(Looking {
         connection,
@@ -267,8 +269,17 @@ pub(crate) fn trouble(error: &anyhow::Error) -> Trouble {
         Some(ErrorCode::ReadOnly) => Trouble::ReadOnly,
         Some(ErrorCode::CannotOpen) => Trouble::CannotOpen,
         Some(ErrorCode::OperationInterrupted) => Trouble::Interrupted,
+        _ if is_storage_full(error) => Trouble::Full,
         _ => Trouble::Other,
     }
+}
+
+fn is_storage_full(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| matches!(cause.kind(), StorageFull | QuotaExceeded))
 }
 
 #[cfg(test)]

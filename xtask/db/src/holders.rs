@@ -16,6 +16,7 @@ pub(crate) struct Holder {
 /// The other processes that have a database or its WAL open; `None` where the system cannot tell.
 #[must_use]
 pub(crate) fn of(path: &Path) -> Option<Vec<Holder>> {
+    let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let wanted: Vec<(u64, u64)> = ["", "-wal", "-shm"]
         .iter()
         .filter_map(|suffix| {

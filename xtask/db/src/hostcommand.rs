@@ -1,6 +1,7 @@
 //! The host's own commands: its migrations, and what rebuilds derived data.
 
 use std::path::Path;
+use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
@@ -8,8 +9,8 @@ use xshell::{Shell, cmd};
 use crate::git;
 use crate::project::{Database, Project};
 
-/// Runs a command of the host in its root, pointed at a database file. Its output goes to stderr,
-/// so that stdout keeps our results only.
+/// Runs a command of the host in its root, pointed at a database file. What it prints goes to
+/// stderr as it comes, so that stdout keeps our results only; it cannot ask anything.
 ///
 /// # Errors
 ///
@@ -24,14 +25,13 @@ pub(crate) fn run(
     let shell = Shell::new()?;
     shell.change_dir(&project.root);
     let (variable, value) = database.migrate_variable(path);
-    let command = cmd!(shell, "{program} {arguments...}")
-        .env(variable, value)
-        .quiet();
-    let output = git::without_git_variables(command)
-        .ignore_status()
-        .output()?;
-    let said = [output.stdout, output.stderr].concat();
-    std::io::Write::write_all(&mut std::io::stderr(), &said)?;
-    anyhow::ensure!(output.status.success(), "it ended with {}", output.status);
+    let command = cmd!(shell, "{program} {arguments...}").env(variable, value);
+    let mut command = std::process::Command::from(git::without_git_variables(command));
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .status()
+        .with_context(|| format!("could not start `{program}`"))?;
+    anyhow::ensure!(status.success(), "it ended with {status}");
     Ok(())
 }

@@ -46,6 +46,7 @@ mod locked;
 mod name;
 mod progress;
 mod project;
+mod pruning;
 mod record;
 mod reference;
 mod refusal;

@@ -16,7 +16,7 @@ use crate::durable::{self, Published, Stage};
 use crate::interrupt::Interrupt;
 use crate::name::Name;
 use crate::record::{Proof, Record};
-use crate::refusal::Refusal;
+use crate::refusal::{Exit, Refusal};
 use crate::vault::{Vault, regular};
 
 const LOCK: &str = ".lock";
@@ -36,11 +36,19 @@ impl Vault {
     ///
     /// Where the folder cannot be written, or its lock stays taken (exit 3).
     pub(crate) fn lock(&self, timeout: Duration, interrupt: &Interrupt) -> Result<Locked<'_>> {
-        let locked = self.lock_only(timeout, interrupt).with_context(|| {
-            format!(
+        let locked = self.lock_only(timeout, interrupt).map_err(|error| {
+            let what = format!(
                 "could not lock the backups folder `{}`",
                 self.folder().display()
-            )
+            );
+            match error.downcast_ref::<Refusal>() {
+                Some(_) => error.context(what),
+                None => error.context(Refusal {
+                    what,
+                    hint: "check who owns it, its permissions and the free space".to_owned(),
+                    exit: Exit::CouldNot,
+                }),
+            }
         })?;
         locked.sweep()?;
         Ok(locked)

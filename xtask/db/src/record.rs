@@ -4,9 +4,9 @@
 //! record that cannot be read is told apart from a missing one.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use chrono::{DateTime, FixedOffset};
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -119,7 +119,7 @@ pub struct Git {
 }
 
 /// Why a backup was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     /// By hand.
@@ -153,6 +153,17 @@ impl Kind {
         }
     }
 
+    /// All of them, in the order of the contract.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Manual,
+        Self::Safety,
+        Self::PreCommit,
+        Self::Branch,
+        Self::PreMigrate,
+        Self::PreDeploy,
+        Self::Scheduled,
+    ];
+
     /// Whether such backups are taken without being asked for; only these are counted and removed
     /// by the policy that runs by itself.
     #[must_use]
@@ -161,6 +172,20 @@ impl Kind {
             Self::PreCommit | Self::Branch | Self::PreMigrate | Self::Scheduled => true,
             Self::Manual | Self::Safety | Self::PreDeploy => false,
         }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.word() == word)
+            .ok_or_else(|| {
+                let words: Vec<_> = Self::ALL.iter().map(|kind| kind.word()).collect();
+                format!("the kinds are {}", words.join(", "))
+            })
     }
 }
 

@@ -6,13 +6,11 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset};
 use serde_json::Value;
 
-use crate::cli::Common;
 use crate::configuration;
 use crate::interrupt::Interrupt;
 use crate::project::Project;
@@ -133,20 +131,16 @@ impl Session {
         self.quiet = quiet;
     }
 
-    /// The project that a command works on: the host's own value, else what the workspace around
-    /// the current folder says.
+    /// The host's own project, or what the workspace around the current folder says.
     ///
     /// # Errors
     ///
     /// Where there is none, or its configuration is wrong.
-    pub(crate) fn project(&mut self, common: &Common) -> Result<Project> {
+    pub(crate) fn project(&mut self, named: Option<&str>) -> Result<Project> {
         let mut project = match self.project.take() {
             Some(project) => project,
-            None => configuration::load(&self.folder, &self.environment, common.db.as_deref())?,
+            None => configuration::load(&self.folder, &self.environment, named)?,
         };
-        if let Some(seconds) = common.busy_timeout {
-            project.busy_timeout = Duration::from_secs(seconds);
-        }
         for remark in std::mem::take(&mut project.remarks) {
             self.warn(remark);
         }

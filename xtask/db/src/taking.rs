@@ -24,6 +24,7 @@ use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::{self, Examined, Kind, Record, Sqlite};
 use crate::refusal::{Exit, Refusal};
+use crate::space;
 use crate::standing::{self, Standing};
 
 /// What wrote a record.
@@ -204,6 +205,7 @@ fn take_from(
         {
             return Ok(Taken::Unchanged);
         }
+        space::demand(locked.vault().folder(), snapshot.size_bytes(), "the backup")?;
         let copied = copy::copy(&snapshot, &stage, interrupt, progress)?;
         if is_equal(&copied.hashes.content_blake3) {
             return Ok(Taken::Unchanged);

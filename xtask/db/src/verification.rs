@@ -54,6 +54,21 @@ pub(crate) struct Verification {
     pub content_blake3: String,
 }
 
+impl Verification {
+    /// What is left to say of a backup that could not even be read.
+    pub(crate) fn impossible(error: &anyhow::Error) -> Self {
+        Self {
+            outcome: Outcome::CannotTell,
+            reasons: vec![format!("it cannot be read: {error:#}")],
+            warnings: Vec::new(),
+            findings: Vec::new(),
+            depth: Depth::Quick,
+            examination: Examination::default(),
+            content_blake3: String::new(),
+        }
+    }
+}
+
 /// Verifies one backup; it is held meanwhile, so that no pruning takes it away.
 ///
 /// # Errors

@@ -14,9 +14,9 @@ use crate::examination::{Finding, Weight};
 use crate::locked::Locked;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
+use crate::pruning::{self, Scope};
 use crate::record::{self, Kind, Record};
 use crate::refusal::{Answer, Refusal};
-use crate::retention;
 use crate::session::Session;
 use crate::space;
 use crate::standing::{self, Standing};
@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long)]
     damaged: bool,
     /// Why it is taken; after an automatic kind the configured retention runs by itself
-    #[arg(long, value_enum, default_value = "manual")]
+    #[arg(long, value_name = "KIND", default_value = "manual")]
     kind: Kind,
     #[command(flatten)]
     pub(crate) common: Common,
@@ -70,7 +70,7 @@ impl Args {
                 "leave `--kind` out",
             ));
         }
-        let project = session.project(&self.common)?;
+        let project = self.common.project(session)?;
         let done = self.all(session, &project)?;
         session.document(&document(&done, session.now())?);
         Ok(Answer::Yes)
@@ -303,29 +303,15 @@ fn prune_automatic(
     if project.keep.is_empty() {
         return Ok(());
     }
+    let mine = std::slice::from_ref(database);
     let now = session.now();
-    let backups: Vec<Backup> = locked.vault().backups()?.into_iter().rev().collect();
-    let mine = backups.iter().enumerate().filter(|(_, backup)| {
-        backup.is_of(database)
-            && backup.worktree() == project.worktree()
-            && backup.kind().is_some_and(Kind::is_automatic)
-    });
-    let candidates: Vec<_> = mine
-        .map(|(order, backup)| retention::Candidate::of(backup, order, now))
-        .collect();
-    for verdict in retention::plan(&candidates, &project.keep) {
-        if verdict.keep {
-            continue;
-        }
-        if let Some(backup) = backups.iter().find(|b| b.name.to_string() == verdict.name)
-            && locked.remove(backup)?.is_none()
-        {
-            session.note(format!(
-                "Removed {}: {}",
-                verdict.name,
-                verdict.reasons.join(", ")
-            ));
-        }
+    let plan = pruning::plan(locked.vault(), mine, &project.keep, Scope::Automatic, now)?;
+    for verdict in pruning::apply(locked, plan, now, session.interrupt())?.removed {
+        session.note(format!(
+            "Removed {}: {}",
+            verdict.name,
+            verdict.reasons.join(", ")
+        ));
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ pub struct Args {
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let project = session.project(&self.common)?;
+        let project = self.common.project(session)?;
         let vault = Vault::at(&project.backups, session.now());
         let mut backups = vault.backups()?;
         if let Some(name) = self.common.db.as_deref() {

@@ -37,7 +37,7 @@ impl Args {
     }
 
     fn write(self, session: &mut Session, pinned: bool, outcome: &str) -> Result<Answer> {
-        let project = session.project(&self.common)?;
+        let project = self.common.project(session)?;
         let vault = Vault::at(&project.backups, session.now());
         let found = find::backup(
             session,

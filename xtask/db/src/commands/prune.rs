@@ -1,20 +1,18 @@
 //! `db-prune`: removes the backups that no retention rule keeps, with a reason per row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 use serde_json::json;
 
-use crate::backup::{Backup, State};
 use crate::cli::Common;
-use crate::examination::Depth;
 use crate::project::Project;
+use crate::pruning::{self, Scope};
 use crate::refusal::{Answer, Refusal};
-use crate::retention::{self, Candidate, Policy, Verdict};
+use crate::retention::{Policy, Verdict};
 use crate::session::Session;
 use crate::text::{self, Span};
 use crate::vault::Vault;
-use crate::verification::{self, Outcome};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -65,10 +63,11 @@ pub struct Args {
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let project = session.project(&self.common)?;
+        let project = self.common.project(session)?;
         let policy = self.policy(&project)?;
         let vault = Vault::at(&project.backups, session.now());
-        let plan = self.plan(session, &project, &vault, &policy)?;
+        let databases = project.chosen(self.common.db.as_deref())?;
+        let plan = pruning::plan(&vault, &databases, &policy, Scope::All, session.now())?;
         say_plan(session, &plan, self.dry_run);
         let doomed: BTreeSet<&str> = plan
             .iter()
@@ -95,32 +94,24 @@ impl Args {
         self.confirm(session, &project, &n, &freed)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         // The folder may have changed while the question stood: only what both plans condemn goes.
-        let again = self.plan(session, &project, &vault, &policy)?;
-        verify_survivors(session, &vault, &again)?;
-        let mut removed = Vec::new();
-        let mut freed_bytes = 0;
-        let backups = vault.backups()?;
-        for verdict in again
-            .iter()
-            .filter(|v| !v.keep && doomed.contains(v.name.as_str()))
-        {
-            session.interrupt().check()?;
-            let Some(backup) = backups.iter().find(|b| b.name.to_string() == verdict.name) else {
-                continue;
-            };
-            match locked.remove(backup)? {
-                None => {
-                    removed.push(verdict.name.clone());
-                    freed_bytes += verdict.freed_bytes;
-                }
-                Some(why) => session.warn(format!("{} stays: {why}", verdict.name)),
-            }
+        let mut again = pruning::plan(&vault, &databases, &policy, Scope::All, session.now())?;
+        for verdict in &mut again {
+            verdict.keep |= !doomed.contains(verdict.name.as_str());
         }
-        let n = text::count(removed.len() as u64, "backup");
-        session.say(format!(
-            "Removed {n} and freed {}.",
-            text::size(freed_bytes)
-        ));
+        let pruned = pruning::apply(&locked, again, session.now(), session.interrupt())?;
+        for (name, why) in &pruned.stayed {
+            session.warn(format!("{name} stays: {why}"));
+        }
+        let freed = text::size(
+            pruned
+                .removed
+                .iter()
+                .map(|verdict| verdict.freed_bytes)
+                .sum(),
+        );
+        let n = text::count(pruned.removed.len() as u64, "backup");
+        session.say(format!("Removed {n} and freed {freed}."));
+        let removed: Vec<String> = pruned.removed.into_iter().map(|v| v.name).collect();
         document(session, &plan, &removed, false);
         Ok(Answer::Yes)
     }
@@ -170,34 +161,6 @@ impl Args {
         Ok(policy)
     }
 
-    /// One plan per database and worktree, newest first.
-    fn plan(
-        &self,
-        session: &Session,
-        project: &Project,
-        vault: &Vault,
-        policy: &Policy,
-    ) -> Result<Vec<Verdict>> {
-        let now = session.now();
-        let databases = project.chosen(self.common.db.as_deref())?;
-        let mut groups = BTreeMap::<(String, String), Vec<Candidate>>::new();
-        for (order, backup) in vault.backups()?.iter().rev().enumerate() {
-            let owner = databases.iter().find(|database| backup.is_of(database));
-            let name = match (owner, self.common.db.is_some()) {
-                (Some(database), _) => database.name.clone(),
-                // Backups of a database that is not configured any more are not pruned.
-                (None, _) => continue,
-            };
-            let worktree = backup.worktree().to_owned();
-            let candidate = Candidate::of(backup, order, now);
-            groups.entry((name, worktree)).or_default().push(candidate);
-        }
-        Ok(groups
-            .values()
-            .flat_map(|group| retention::plan(group, policy))
-            .collect())
-    }
-
     fn confirm(
         &self,
         session: &mut Session,
@@ -236,41 +199,6 @@ fn say_plan(session: &mut Session, plan: &[Verdict], dry_run: bool) {
     for line in text::table(&rows, &[]).lines() {
         session.say(line);
     }
-}
-
-/// Verifies the newest survivor of those that would be relied upon, before anything goes.
-fn verify_survivors(session: &mut Session, vault: &Vault, plan: &[Verdict]) -> Result<()> {
-    let backups = vault.backups()?;
-    let mut seen = BTreeSet::new();
-    for verdict in plan.iter().filter(|verdict| verdict.keep) {
-        let Some(backup) = backups.iter().find(|b| b.name.to_string() == verdict.name) else {
-            continue;
-        };
-        let whose = (
-            backup.record().map(|r| r.database.clone()),
-            backup.worktree().to_owned(),
-        );
-        let relied_on = backup.state() == State::Verified && !is_future(session, backup);
-        if !relied_on || !seen.insert(whose) {
-            continue;
-        }
-        let verification = verification::verify(backup, Depth::Quick, session.interrupt())?;
-        if verification.outcome == Outcome::Damaged {
-            return Err(Refusal::no(
-                format!(
-                    "the newest backup that would stay, `{}`, is damaged: {}",
-                    backup.name,
-                    verification.reasons.join("; ")
-                ),
-                "nothing was removed; take a new backup with `cargo xtask db-backup`, then prune",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn is_future(session: &Session, backup: &Backup) -> bool {
-    backup.is_from_the_future(session.now())
 }
 
 fn document(session: &mut Session, plan: &[Verdict], removed: &[String], dry_run: bool) {

@@ -63,7 +63,7 @@ pub struct Args {
 
 impl Args {
     pub(crate) fn run(mut self, session: &mut Session) -> Result<Answer> {
-        let project = session.project(&self.common)?;
+        let project = self.common.project(session)?;
         let vault = Vault::at(&project.backups, session.now());
         let asked = self.reference.is_none();
         if asked && !session.has_terminal() {

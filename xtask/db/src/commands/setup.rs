@@ -25,7 +25,7 @@ pub struct Args {
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let project = session.project(&self.common)?;
+        let project = self.common.project(session)?;
         let databases = project.chosen(self.common.db.as_deref())?;
         for database in &databases {
             create_if_missing(session, &project, database)?;

@@ -44,7 +44,7 @@ pub struct Args {
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let project = session.project(&self.common)?;
+        let project = self.common.project(session)?;
         let vault = Vault::at(&project.backups, session.now());
         let backups = if self.all {
             let databases = project.chosen(self.common.db.as_deref())?;
@@ -91,7 +91,15 @@ pub(crate) fn one(
     drill: bool,
 ) -> Result<Verification> {
     let interrupt = session.interrupt().clone();
-    let mut verification = verification::verify(backup, Depth::Deep, &interrupt)?;
+    let mut verification = match verification::verify(backup, Depth::Deep, &interrupt) {
+        Ok(verification) => verification,
+        Err(error) => {
+            interrupt.check()?;
+            let verification = Verification::impossible(&error);
+            say(session, backup, &verification, drill);
+            return Ok(verification);
+        }
+    };
     if drill && verification.outcome != Outcome::Damaged {
         let vault = Vault::at(&backup.folder, session.now());
         let locked = vault.lock(project.busy_timeout, &interrupt)?;

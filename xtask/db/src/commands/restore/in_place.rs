@@ -97,7 +97,7 @@ pub(super) fn say_undo(session: &mut Session, safety: &Backup) {
 }
 
 /// Keeps the present state: a safety backup, or its raw files set aside where it cannot be read.
-pub(super) fn keep(
+fn keep(
     session: &mut Session,
     project: &Project,
     database: &Database,
@@ -108,33 +108,10 @@ pub(super) fn keep(
         session.say("[✓] There was no database to keep");
         return Ok(Kept::Nothing);
     }
-    if matches!(live, Live::Readable(_)) {
-        let wanted = Wanted {
-            database,
-            kind: Kind::Safety,
-            label: None,
-            pinned: false,
-            git: project.git.as_ref().and_then(git::Place::state),
-            now: session.now(),
-            unless_equal: None,
-        };
-        let mut progress = Progress::new(session, "Keeping the present state");
-        let interrupt = session.interrupt().clone();
-        let taken = taking::take(locked, project, &wanted, &interrupt, &mut progress);
-        drop(progress);
-        match taken.context("could not take the safety backup; the database is untouched")? {
-            Taken::Backup(backup, ..) => {
-                let path = project.dotted(&backup.path());
-                session.say(format!("[✓] Safety backup created → {path}"));
-                return Ok(Kept::Backup(backup));
-            }
-            Taken::Damaged(findings) => {
-                for finding in findings {
-                    session.note(format!("The present database is damaged: {finding}"));
-                }
-            }
-            Taken::Unchanged => {}
-        }
+    if matches!(live, Live::Readable(_))
+        && let Some(backup) = safety_backup(session, project, database, locked)?
+    {
+        return Ok(Kept::Backup(backup));
     }
     let time = session.now().naive_local();
     let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?;
@@ -143,6 +120,42 @@ pub(super) fn keep(
         project.dotted(&folder)
     ));
     Ok(Kept::Aside(folder))
+}
+
+/// Takes the safety backup; `None` where the present database is damaged.
+pub(super) fn safety_backup(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    locked: &Locked<'_>,
+) -> Result<Option<Box<Backup>>> {
+    let wanted = Wanted {
+        database,
+        kind: Kind::Safety,
+        label: None,
+        pinned: false,
+        git: project.git.as_ref().and_then(git::Place::state),
+        now: session.now(),
+        unless_equal: None,
+    };
+    let mut progress = Progress::new(session, "Keeping the present state");
+    let interrupt = session.interrupt().clone();
+    let taken = taking::take(locked, project, &wanted, &interrupt, &mut progress);
+    drop(progress);
+    match taken.context("could not take the safety backup; the database is untouched")? {
+        Taken::Backup(backup, ..) => {
+            let path = project.dotted(&backup.path());
+            session.say(format!("[✓] Safety backup created → {path}"));
+            Ok(Some(backup))
+        }
+        Taken::Damaged(findings) => {
+            for finding in findings {
+                session.note(format!("The present database is damaged: {finding}"));
+            }
+            Ok(None)
+        }
+        Taken::Unchanged => anyhow::bail!("a safety backup is taken unconditionally"),
+    }
 }
 
 /// Runs the host's commands that rebuild derived data; the restored data stays whatever they do.

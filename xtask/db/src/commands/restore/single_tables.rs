@@ -5,10 +5,9 @@ use serde_json::json;
 
 use crate::backup::Backup;
 use crate::commands::restore::Args;
-use crate::commands::restore::in_place::{self, Kept};
+use crate::commands::restore::in_place;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
-use crate::restoring::Live;
 use crate::session::Session;
 use crate::tables;
 use crate::taking;
@@ -38,9 +37,7 @@ impl Args {
         self.confirm(session, project, database, backup, false)?;
         let vault = Vault::at(&project.backups, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        let live = Live::Readable(crate::standing::Header([0; crate::standing::HEADER_LENGTH]));
-        let kept = in_place::keep(session, project, database, &locked, &live)?;
-        let Kept::Backup(safety) = kept else {
+        let Some(safety) = in_place::safety_backup(session, project, database, &locked)? else {
             return Err(Refusal::no(
                 format!("`{place}` is damaged; single tables cannot be put back into it"),
                 "restore the whole database: leave `--table` out",

@@ -1,0 +1,136 @@
+//! Pruning: the retention plan of every database and worktree, and its application.
+//!
+//! Before anything goes, the newest survivor that would be relied upon is verified: a policy that
+//! keeps a damaged backup and removes whole ones would be worse than none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
+
+use crate::backup::{Backup, State};
+use crate::examination::Depth;
+use crate::interrupt::Interrupt;
+use crate::locked::Locked;
+use crate::project::Database;
+use crate::record::Kind;
+use crate::refusal::Refusal;
+use crate::retention::{self, Candidate, Policy, Verdict};
+use crate::vault::Vault;
+use crate::verification::{self, Outcome};
+
+/// Which backups a policy counts and removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All of them: the user asked.
+    All,
+    /// The automatic kinds only: the policy runs by itself.
+    Automatic,
+}
+
+/// What a pruning did.
+#[derive(Debug, Default)]
+pub(crate) struct Pruned {
+    /// The removed ones.
+    pub(crate) removed: Vec<Verdict>,
+    /// Those that stayed though condemned, and why.
+    pub(crate) stayed: Vec<(String, &'static str)>,
+}
+
+/// Plans one retention per database and worktree, each newest first. Backups of a database that is
+/// not configured are left alone.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(crate) fn plan(
+    vault: &Vault,
+    databases: &[Database],
+    policy: &Policy,
+    scope: Scope,
+    now: DateTime<FixedOffset>,
+) -> Result<Vec<Verdict>> {
+    let mut groups = BTreeMap::<(String, String), Vec<Candidate>>::new();
+    for (order, backup) in vault.backups()?.iter().rev().enumerate() {
+        let owner = databases.iter().find(|database| backup.is_of(database));
+        let counts = scope == Scope::All || backup.kind().is_some_and(Kind::is_automatic);
+        if let Some(database) = owner.filter(|_| counts) {
+            let group = (database.name.clone(), backup.worktree().to_owned());
+            groups
+                .entry(group)
+                .or_default()
+                .push(Candidate::of(backup, order, now));
+        }
+    }
+    Ok(groups
+        .values()
+        .flat_map(|group| retention::plan(group, policy))
+        .collect())
+}
+
+/// Removes what a plan condemns, after verifying the newest survivors.
+///
+/// # Errors
+///
+/// A refusal where such a survivor is damaged; nothing is removed then.
+pub(crate) fn apply(
+    locked: &Locked<'_>,
+    plan: Vec<Verdict>,
+    now: DateTime<FixedOffset>,
+    interrupt: &Interrupt,
+) -> Result<Pruned> {
+    let mut pruned = Pruned::default();
+    if plan.iter().all(|verdict| verdict.keep) {
+        return Ok(pruned);
+    }
+    let backups: BTreeMap<String, Backup> = locked
+        .vault()
+        .backups()?
+        .into_iter()
+        .map(|b| (b.name.to_string(), b))
+        .collect();
+    verify_survivors(&backups, &plan, now, interrupt)?;
+    for verdict in plan.into_iter().filter(|verdict| !verdict.keep) {
+        interrupt.check()?;
+        let Some(backup) = backups.get(&verdict.name) else {
+            continue;
+        };
+        match locked.remove(backup)? {
+            None => pruned.removed.push(verdict),
+            Some(why) => pruned.stayed.push((verdict.name, why)),
+        }
+    }
+    Ok(pruned)
+}
+
+fn verify_survivors(
+    backups: &BTreeMap<String, Backup>,
+    plan: &[Verdict],
+    now: DateTime<FixedOffset>,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    let survivors = plan.iter().filter(|verdict| verdict.keep);
+    for backup in survivors.filter_map(|verdict| backups.get(&verdict.name)) {
+        let whose = (
+            backup.record().map(|r| r.database.clone()),
+            backup.worktree().to_owned(),
+        );
+        let relied_on = backup.state() == State::Verified && !backup.is_from_the_future(now);
+        if !relied_on || !seen.insert(whose) {
+            continue;
+        }
+        let verification = verification::verify(backup, Depth::Quick, interrupt)?;
+        if verification.outcome == Outcome::Damaged {
+            return Err(Refusal::no(
+                format!(
+                    "the newest backup that would stay, `{}`, is damaged: {}",
+                    backup.name,
+                    verification.reasons.join("; ")
+                ),
+                "nothing was removed; take a new backup with `cargo xtask db-backup`, then prune",
+            ));
+        }
+    }
+    Ok(())
+}
