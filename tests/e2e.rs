@@ -5,3 +5,11 @@ mod sandbox;
 
 #[path = "e2e/backup.rs"]
 mod backup;
+#[path = "e2e/configuration.rs"]
+mod configuration;
+#[path = "e2e/list.rs"]
+mod list;
+#[path = "e2e/prune.rs"]
+mod prune;
+#[path = "e2e/tidy.rs"]
+mod tidy;

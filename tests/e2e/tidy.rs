@@ -1,0 +1,177 @@
+//! The invariants of ARCHITECTURE.md that a machine can check.
+
+use std::path::{Path, PathBuf};
+
+/// The workspace this test was built from; it is only read.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("a workspace")
+        .to_owned()
+}
+
+fn rust_files(folder: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for entry in fs_err::read_dir(folder).expect("folder") {
+        let path = entry.expect("entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path
+                .strip_prefix(workspace())
+                .expect("inside")
+                .to_string_lossy()
+                .into_owned();
+            files.push((name, fs_err::read_to_string(&path).expect("text")));
+        }
+    }
+    files.sort();
+    files
+}
+
+fn product() -> Vec<(String, String)> {
+    rust_files(&workspace().join("xtask/db/src"))
+}
+
+/// The code of a file without its tests and comments.
+fn code(text: &str) -> String {
+    let text = text
+        .split("#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap_or_default();
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Only `rooms` may contain one of `words`.
+fn only(rooms: &[&str], words: &[&str], why: &str) {
+    for (name, text) in product() {
+        let room = name.trim_start_matches("xtask/db/src/");
+        let code = code(&text);
+        for word in words.iter().filter(|_| !rooms.contains(&room)) {
+            assert!(!code.contains(word), "{name} uses `{word}`: {why}");
+        }
+    }
+}
+
+#[test]
+fn only_database_rs_opens_sqlite() {
+    only(
+        &["database.rs"],
+        &["Connection::open", "open_with_flags"],
+        "a missing database must not be created, and unknown files are opened defensively",
+    );
+}
+
+#[test]
+fn only_durable_rs_links_renames_and_removes() {
+    let words = [
+        "remove_file",
+        "remove_dir",
+        "::rename(",
+        "hard_link",
+        "renameat",
+    ];
+    only(
+        &["durable.rs"],
+        &words,
+        "what survives a power cut is decided in one place",
+    );
+}
+
+#[test]
+fn only_the_session_reads_the_clock_the_environment_and_the_streams() {
+    let clock = ["Local::now", "Utc::now", "SystemTime::now"];
+    only(&["session.rs"], &clock, "the clock enters once");
+    only(
+        &["session.rs"],
+        &["env::var", "current_dir("],
+        "the environment enters once",
+    );
+    let streams = ["io::stdout", "io::stdin", "println!", "print!("];
+    only(
+        &["session.rs", "lib.rs"],
+        &streams,
+        "only results go to stdout, through `say`",
+    );
+    // A signal handler has no session, and a child's output is not ours.
+    let rooms = ["session.rs", "interrupt.rs", "hostcommand.rs"];
+    only(&rooms, &["io::stderr"], "messages go through the session");
+    only(
+        &["interrupt.rs"],
+        &["process::exit"],
+        "stages are removed and locks released by returning",
+    );
+}
+
+#[test]
+fn nouns_know_no_commands_and_no_clap() {
+    for (name, text) in product() {
+        let is_verb = name.contains("/commands") || name.ends_with("/cli.rs");
+        if is_verb || name.ends_with("/lib.rs") {
+            continue;
+        }
+        for word in ["clap", "crate::commands", "crate::cli"] {
+            assert!(
+                !code(&text).contains(word),
+                "{name} is a noun and uses `{word}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_lifeboat_is_not_built_from_the_ship_s_wood() {
+    for manifest in ["xtask/Cargo.toml", "xtask/db/Cargo.toml"] {
+        let text = fs_err::read_to_string(workspace().join(manifest)).expect("manifest");
+        let depends = text
+            .lines()
+            .any(|line| line.trim_start().starts_with("backend"));
+        assert!(!depends, "{manifest} depends on backend");
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_and_every_test_file_is_run() {
+    let tests = rust_files(&workspace().join("tests"));
+    for (name, text) in product().iter().chain(&tests) {
+        assert!(
+            text.starts_with("//! "),
+            "{name} does not begin with what it is"
+        );
+    }
+    let list = fs_err::read_to_string(workspace().join("tests/e2e.rs")).expect("list");
+    for (name, _) in tests
+        .iter()
+        .filter(|(name, _)| name.starts_with("tests/e2e/"))
+    {
+        let file = name.trim_start_matches("tests/");
+        assert!(
+            list.contains(&format!("#[path = \"{file}\"]")),
+            "{name} is never run"
+        );
+    }
+}
+
+#[test]
+fn every_dependency_says_why_it_is_there() {
+    for manifest in [
+        "xtask/Cargo.toml",
+        "xtask/db/Cargo.toml",
+        "backend/Cargo.toml",
+    ] {
+        let text = fs_err::read_to_string(workspace().join(manifest)).expect("manifest");
+        let mut within = false;
+        for line in text.lines() {
+            if line.starts_with('[') {
+                within = line.contains("dependencies");
+            }
+            let is_own = line.starts_with("xtask-db");
+            if within && line.contains('=') && !is_own {
+                assert!(line.contains("# "), "{manifest}: no reason for `{line}`");
+            }
+        }
+    }
+}
