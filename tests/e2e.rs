@@ -7,9 +7,15 @@ mod sandbox;
 mod backup;
 #[path = "e2e/configuration.rs"]
 mod configuration;
+#[path = "e2e/help.rs"]
+mod help;
+#[path = "e2e/large.rs"]
+mod large;
 #[path = "e2e/list.rs"]
 mod list;
 #[path = "e2e/prune.rs"]
 mod prune;
+#[path = "e2e/setup.rs"]
+mod setup;
 #[path = "e2e/tidy.rs"]
 mod tidy;

@@ -1,0 +1,62 @@
+//! Every `--help` ends in an example that works.
+
+use crate::sandbox::Sandbox;
+
+const COMMANDS: [&str; 8] = [
+    "db-setup",
+    "db-backup",
+    "db-list",
+    "db-restore",
+    "db-verify",
+    "db-prune",
+    "db-pin",
+    "db-unpin",
+];
+
+#[test]
+fn every_command_s_help_has_an_example_and_the_common_flags() {
+    let sandbox = Sandbox::new();
+    for command in COMMANDS {
+        let said = sandbox.ok(&[command, "--help"]);
+        assert!(
+            said.out.contains(&format!("  cargo xtask {command}")),
+            "{command}: {}",
+            said.out
+        );
+        for flag in ["--db <NAME>", "--json", "--quiet", "--busy-timeout <SECS>"] {
+            assert!(said.out.contains(flag), "{command} has no `{flag}`");
+        }
+    }
+}
+
+#[test]
+fn the_commands_are_listed_with_what_they_do() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.ok(&["--help"]);
+    let listed: Vec<&str> = said
+        .out
+        .lines()
+        .filter(|line| line.trim_start().starts_with("db-"))
+        .collect();
+    insta::assert_snapshot!(listed.join("\n"), @r"
+      db-setup    Make a fresh clone ready: database, backups folder, first verified backup
+      db-backup   Take a verified backup of each database
+      db-list     List every backup, newest first
+      db-restore  Put a backup back, after a safety backup of the present state
+      db-verify   Prove that backups are whole
+      db-prune    Remove backups that no retention rule keeps
+      db-pin      Protect a backup from pruning
+      db-unpin    Let pruning have a backup again
+    ");
+}
+
+#[test]
+fn a_wrong_flag_is_usage_and_exits_with_two() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["db-backup", "--lable", "x"]).code, Some(2));
+    assert_eq!(
+        sandbox.run(&["db-backup", "--kind", "safety"]).code,
+        Some(2)
+    );
+    assert_eq!(sandbox.run(&["db-backup", "--kind", "often"]).code, Some(2));
+}

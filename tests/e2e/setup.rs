@@ -1,0 +1,78 @@
+//! `db-setup`: from a fresh clone to a verified backup, and nothing the second time.
+
+use crate::sandbox::Sandbox;
+
+/// A workspace without its database, whose `migrate` command is a shell script.
+fn fresh(script: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("manifest");
+    let migrate = "migrate = ['sh', 'migrate.sh']\nmigrate-env = 'APP_DB=file:{path}'\n";
+    sandbox.write("Cargo.toml", format!("{manifest}{migrate}"));
+    sandbox.write("migrate.sh", script);
+    fs_err::copy(sandbox.live(), sandbox.path("template")).expect("copied");
+    fs_err::remove_dir_all(sandbox.path("backend")).expect("removed");
+    sandbox
+}
+
+#[test]
+fn a_missing_database_is_created_by_the_host_s_command_and_backed_up() {
+    let sandbox = fresh("set -e\necho migrating\ncp template \"${APP_DB#file:}\"\n");
+    let said = sandbox.ok(&["db-setup"]);
+    let masked = said
+        .out
+        .replace(|c: char| c.is_ascii_digit(), "9")
+        .replace("in 999 ms", "in 9 ms")
+        .replace("in 99 ms", "in 9 ms");
+    insta::assert_snapshot!(masked, @r"
+    Created ./backend/db/kalito.db
+    Backup created at ./backups/kalito.db.9999-99-99_999999.bak
+    9.9 KB, 9 table, 9 rows, schema version 99, quick_check ok, BLAKE9 recorded, in 9 ms
+    kalito.db.9999-99-99_999999.bak is whole: size and BLAKE9 as recorded, integrity_check ok, 9 table, 9 rows
+
+    Three commands to know:
+      cargo xtask db-backup     before anything risky
+      cargo xtask db-list       what there is to go back to
+      cargo xtask db-restore    the way back
+    ");
+    assert!(
+        said.err.contains("migrating"),
+        "the host's own words: {}",
+        said.err
+    );
+    let again = sandbox.ok(&["db-setup"]);
+    assert!(
+        again.out.starts_with("Unchanged since ./backups/"),
+        "{}",
+        again.out
+    );
+    assert_eq!(sandbox.backups().len(), 1);
+}
+
+#[test]
+fn a_failing_migration_and_one_that_creates_nothing_are_told_apart() {
+    let said = fresh("echo no such table >&2\nexit 7\n").run(&["db-setup"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("no such table"), "{}", said.err);
+    assert!(said.err.contains("exit status: 7"), "{}", said.err);
+    let said = fresh("true\n").run(&["db-setup"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("check `migrate-env`"), "{}", said.err);
+}
+
+#[test]
+fn backups_that_git_tracks_are_warned_of() {
+    // System 1 claimed to ignore its backups while they were committed.
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["db-backup"]);
+    fs_err::remove_file(sandbox.path("backups/.gitignore")).expect("removed");
+    sandbox.git(&["init", "--quiet", "--initial-branch=main"]);
+    sandbox.git(&["add", "--force", "--all"]);
+    sandbox.git(&["commit", "--quiet", "--message=oops"]);
+    let said = sandbox.ok(&["db-setup"]);
+    assert!(
+        said.err
+            .contains("git tracks 3 files in the backups folder"),
+        "{}",
+        said.err
+    );
+}
