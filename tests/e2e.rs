@@ -2,6 +2,20 @@
 
 #[path = "e2e/sandbox.rs"]
 mod sandbox;
+#[path = "e2e/terminal.rs"]
+mod terminal;
 
 #[path = "e2e/backup.rs"]
 mod backup;
+#[path = "e2e/dialogue.rs"]
+mod dialogue;
+#[path = "e2e/ignored.rs"]
+mod ignored;
+#[path = "e2e/references.rs"]
+mod references;
+#[path = "e2e/restore.rs"]
+mod restore;
+#[path = "e2e/system1.rs"]
+mod system1;
+#[path = "e2e/tables.rs"]
+mod tables;

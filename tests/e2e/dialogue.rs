@@ -1,0 +1,337 @@
+//! `db-restore` as a person meets it: on a real terminal, without a REF.
+
+use crate::sandbox::{Sandbox, messages, open};
+use crate::terminal::{CTRL_C, CTRL_D, ENTER, Ended, Terminal};
+
+const NUMBER: &str = "Enter number to restore (or 'q' to quit): ";
+const QUESTION: &str = "Restore this backup into ./backend/db/kalito.db ? [y/N]: ";
+
+/// Two backups; the live database has a message more than both.
+fn two_backups() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["db-backup"]);
+    sandbox.sql("INSERT INTO messages (content) VALUES ('four')");
+    sandbox.ok(&["db-backup", "--label", "before the schema change"]);
+    sandbox.sql("INSERT INTO messages (content) VALUES ('five')");
+    sandbox
+}
+
+/// Nothing but the two backups is there, and the live database has every message.
+fn assert_unchanged(sandbox: &Sandbox, ended: &Ended) {
+    assert_eq!(
+        sandbox.backups(),
+        [
+            "kalito.db.2025-09-13_142530.bak",
+            "kalito.db.2025-09-13_142630.bak"
+        ],
+        "{ended:#?}"
+    );
+    assert_eq!(
+        messages(&sandbox.live()),
+        ["one", "two", "three", "four", "five"],
+        "{ended:#?}"
+    );
+}
+
+#[test]
+fn the_dialogue_lists_asks_confirms_restores_and_says_how_to_undo_it() {
+    let sandbox = two_backups();
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    terminal.answer(NUMBER, "2");
+    terminal.answer(QUESTION, "y");
+    let ended = terminal.end();
+    assert_eq!(
+        ended.screen,
+        "\
+Select a backup to restore (newest first):
+Backup dir: $ROOT/backups
+
+1) kalito.db.2025-09-13_142630.bak 8.0KB 2025-09-13 14:26:30  manual  \"before the schema change\"
+2) kalito.db.2025-09-13_142530.bak 8.0KB 2025-09-13 14:25:30  manual
+Enter number to restore (or 'q' to quit): 2
+
+You chose:
+  $ROOT/backups/kalito.db.2025-09-13_142530.bak
+Restore this backup into ./backend/db/kalito.db ? [y/N]: y
+[✓] Safety backup created → ./backups/kalito.db.SAFETY.2025-09-13_142730.bak
+[✓] Restored → ./backend/db/kalito.db
+[✓] SQLite integrity_check: ok
+
+Done. You may need to restart your backend if it was running.
+Undo with: cargo xtask db-restore kalito.db.SAFETY.2025-09-13_142730.bak
+"
+    );
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(messages(&sandbox.live()), ["one", "two", "three"]);
+}
+
+#[test]
+fn the_list_names_branch_and_commit_in_a_repository() {
+    let sandbox = Sandbox::new();
+    sandbox.git_init();
+    sandbox.git(&["switch", "--quiet", "--create", "feature/x"]);
+    sandbox.backup();
+    let commit = sandbox.git(&["rev-parse", "--short=7", "HEAD"]);
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    terminal.expect(&format!("feature/x@{commit}"));
+    terminal.answer(NUMBER, "q");
+    assert_eq!(terminal.end().code, Some(1));
+}
+
+#[test]
+fn a_wrong_number_asks_again() {
+    let sandbox = two_backups();
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    for wrong in ["0", "3", "-1", "1.5", "two", "99999999999999999999999", ""] {
+        terminal.answer(NUMBER, wrong);
+        terminal.expect(" is no number from 1 to 2.");
+    }
+    terminal.answer(NUMBER, " 2 ");
+    terminal.expect("kalito.db.2025-09-13_142530.bak");
+    terminal.answer(QUESTION, "YES");
+    let ended = terminal.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(messages(&sandbox.live()), ["one", "two", "three"]);
+}
+
+#[test]
+fn q_and_ctrl_d_at_the_list_change_nothing() {
+    for keys in ["q\r", "Q\r", CTRL_D] {
+        let sandbox = two_backups();
+        let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+            return;
+        };
+        terminal.expect(NUMBER);
+        terminal.press(keys);
+        let ended = terminal.end();
+        assert_eq!(ended.code, Some(1), "{keys:?}: {ended:#?}");
+        assert!(
+            ended.screen.ends_with("Nothing was restored.\n"),
+            "{ended:#?}"
+        );
+        assert_unchanged(&sandbox, &ended);
+    }
+}
+
+#[test]
+fn anything_but_yes_at_the_question_changes_nothing() {
+    for keys in ["n\r", ENTER, "yy\r", "1\r", CTRL_D] {
+        let sandbox = two_backups();
+        let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+            return;
+        };
+        terminal.answer(NUMBER, "1");
+        terminal.expect(QUESTION);
+        terminal.press(keys);
+        let ended = terminal.end();
+        assert_eq!(ended.code, Some(1), "{keys:?}: {ended:#?}");
+        let said = "error: not confirmed\nhint: the database is untouched\n";
+        assert!(ended.screen.ends_with(said), "{keys:?}: {ended:#?}");
+        assert_unchanged(&sandbox, &ended);
+    }
+}
+
+/// Ctrl-C at the question, once the answers before it are given.
+fn interrupted_at(question: &str, number: Option<&str>) {
+    let sandbox = two_backups();
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    if let Some(number) = number {
+        terminal.answer(NUMBER, number);
+    }
+    terminal.expect(question);
+    terminal.press(CTRL_C);
+    let ended = terminal.end();
+    assert_eq!(ended.code, Some(130), "{ended:#?}");
+    let said = "interrupted: nothing was changed\n";
+    assert!(ended.screen.ends_with(said), "{ended:#?}");
+    assert_unchanged(&sandbox, &ended);
+    // Nothing is left locked either.
+    sandbox.ok(&["db-backup"]);
+}
+
+#[test]
+fn ctrl_c_at_the_list_ends_with_130_and_changes_nothing() {
+    interrupted_at(NUMBER, None);
+}
+
+#[test]
+fn ctrl_c_at_the_question_ends_with_130_and_changes_nothing() {
+    interrupted_at(QUESTION, Some("1"));
+}
+
+#[test]
+fn more_than_thirty_backups_are_paged() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["db-backup"]);
+    let first = fs_err::read(sandbox.backup_path("kalito.db.2025-09-13_142530.bak"));
+    let bytes = first.expect("a backup");
+    for minute in 0..40 {
+        // Made by an older script: there is no record.
+        let name = format!("backups/kalito.db.2025-09-12_10{minute:02}00.bak");
+        sandbox.write(&name, &bytes);
+    }
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    terminal.expect("\n30) kalito.db.2025-09-12_101100.bak");
+    terminal.expect("30 of 41 shown; press Enter for more.");
+    terminal.answer(NUMBER, "");
+    terminal.expect("\n31) kalito.db.2025-09-12_101000.bak");
+    terminal.expect("\n41) kalito.db.2025-09-12_100000.bak");
+    // Everything is shown now: a bare Enter is a wrong number.
+    terminal.answer(NUMBER, "");
+    terminal.expect("is no number from 1 to 41.");
+    terminal.answer(NUMBER, "41");
+    terminal.expect("kalito.db.2025-09-12_100000.bak");
+    terminal.answer(QUESTION, "n");
+    let ended = terminal.end();
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    let page = ended.screen.split("press Enter").next().expect("a page");
+    assert!(!page.contains("31)"), "{ended:#?}");
+}
+
+#[test]
+fn a_number_of_a_page_not_shown_yet_can_be_chosen() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["db-backup"]);
+    let first = fs_err::read(sandbox.backup_path("kalito.db.2025-09-13_142530.bak"));
+    let bytes = first.expect("a backup");
+    for minute in 0..30 {
+        let name = format!("backups/kalito.db.2025-09-12_10{minute:02}00.bak");
+        sandbox.write(&name, &bytes);
+    }
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    terminal.answer(NUMBER, "31");
+    terminal.expect("kalito.db.2025-09-12_100000.bak");
+    terminal.answer(QUESTION, "n");
+    assert_eq!(terminal.end().code, Some(1));
+}
+
+#[test]
+fn a_protected_database_asks_for_its_name() {
+    for (answer, code, left) in [("y", 1, 5), ("kalito.db", 1, 5), ("kalito", 0, 3)] {
+        let sandbox = two_backups();
+        sandbox.configure("protected = true");
+        let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+            return;
+        };
+        terminal.answer(NUMBER, "2");
+        let question = "./backend/db/kalito.db is protected. Type `kalito` to go on: ";
+        terminal.answer(question, answer);
+        let ended = terminal.end();
+        assert_eq!(ended.code, Some(code), "{answer}: {ended:#?}");
+        assert_eq!(
+            messages(&sandbox.live()).len(),
+            left,
+            "{answer}: {ended:#?}"
+        );
+    }
+}
+
+#[test]
+fn the_question_names_where_the_path_came_from() {
+    let sandbox = two_backups();
+    drop(open(&sandbox.path("backend/db/other.db")));
+    for (file, line, origin) in [
+        (
+            ".env",
+            "DATABASE_PATH=backend/db/other.db",
+            "DATABASE_PATH in .env",
+        ),
+        (
+            ".env.local",
+            "DATABASE_URL=sqlite:backend/db/third.db",
+            "DATABASE_URL in .env.local",
+        ),
+    ] {
+        sandbox.write(file, line);
+        let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore", "latest"]) else {
+            return;
+        };
+        terminal.expect("Restore this backup into ./backend/db/");
+        terminal.expect(&format!("(from {origin})"));
+        terminal.answer(" ? [y/N]: ", "n");
+        let ended = terminal.end();
+        assert_eq!(ended.code, Some(1), "{ended:#?}");
+        fs_err::remove_file(sandbox.path(file)).expect("removed");
+    }
+}
+
+#[test]
+fn with_a_ref_and_yes_nothing_is_asked_on_a_terminal_either() {
+    let sandbox = two_backups();
+    let arguments = ["db-restore", "latest~1", "--yes"];
+    let Some(terminal) = Terminal::run(&sandbox, &arguments) else {
+        return;
+    };
+    let ended = terminal.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(!ended.screen.contains('?'), "{ended:#?}");
+    assert_eq!(messages(&sandbox.live()), ["one", "two", "three"]);
+}
+
+#[test]
+fn without_backups_there_is_nothing_to_choose_from() {
+    let sandbox = Sandbox::new();
+    let Some(terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    let ended = terminal.end();
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    assert!(
+        ended
+            .screen
+            .contains("there are no backups in `$ROOT/backups`"),
+        "{ended:#?}"
+    );
+}
+
+#[test]
+fn a_database_that_appears_while_the_question_stands_is_kept() {
+    let sandbox = two_backups();
+    fs_err::remove_file(sandbox.live()).expect("removed");
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    terminal.answer(NUMBER, "2");
+    terminal.expect(QUESTION);
+    sandbox.sql("CREATE TABLE precious (value TEXT); INSERT INTO precious VALUES ('kept')");
+    terminal.press("y\r");
+    let ended = terminal.end();
+    let safety = sandbox.backups().into_iter().find(|n| n.contains("SAFETY"));
+    let Some(safety) = safety else {
+        let tables = "SELECT value FROM precious";
+        let there = open(&sandbox.live()).query_row(tables, [], |row| row.get::<_, String>(0));
+        assert_eq!(there.as_deref(), Ok("kept"), "it is lost: {ended:#?}");
+        return;
+    };
+    let kept = open(&sandbox.backup_path(&safety));
+    let value: String = kept
+        .query_row("SELECT value FROM precious", [], |row| row.get(0))
+        .expect("the row is in the safety backup");
+    assert_eq!(value, "kept");
+}
+
+#[test]
+fn the_list_is_shown_with_quiet_too_because_it_is_part_of_the_question() {
+    let sandbox = two_backups();
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore", "--quiet"]) else {
+        return;
+    };
+    terminal.answer(NUMBER, "q");
+    let ended = terminal.end();
+    assert!(
+        ended.screen.contains("1) kalito.db.2025-09-13_142630.bak"),
+        "{ended:#?}"
+    );
+}
