@@ -9,8 +9,12 @@ mod terminal;
 mod backup;
 #[path = "e2e/dialogue.rs"]
 mod dialogue;
+#[path = "e2e/documents.rs"]
+mod documents;
 #[path = "e2e/ignored.rs"]
 mod ignored;
+#[path = "e2e/into.rs"]
+mod into;
 #[path = "e2e/references.rs"]
 mod references;
 #[path = "e2e/restore.rs"]

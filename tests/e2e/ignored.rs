@@ -69,7 +69,8 @@ fn backups_that_were_committed_are_pointed_out_by_setup() {
     sandbox.git(&["add", "--force", &format!("backups/{name}")]);
     let said = sandbox.ok(&["db-setup"]);
     assert!(
-        said.err.contains("warning: git tracks 1 file in the backups folder"),
+        said.err
+            .contains("warning: git tracks 1 file in the backups folder"),
         "{said:#?}"
     );
     assert!(said.err.contains("git rm --cached"), "{said:#?}");

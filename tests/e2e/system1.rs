@@ -74,14 +74,22 @@ fn two_backups_in_one_second_overwrote_each_other() {
     let sandbox = Sandbox::new();
     for i in 1..=10 {
         sandbox.set_clock("2025-09-13T14:25:30+02:00");
-        let suffix = if i == 1 { String::new() } else { format!("-{i}") };
+        let suffix = if i == 1 {
+            String::new()
+        } else {
+            format!("-{i}")
+        };
         assert_eq!(
             sandbox.backup_with(&format!("message {i}")),
             format!("kalito.db.2025-09-13_142530{suffix}.bak")
         );
     }
     let backups = sandbox.json(&["db-list"]);
-    let names: Vec<_> = backups["backups"].as_array().into_iter().flatten().collect();
+    let names: Vec<_> = backups["backups"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .collect();
     assert_eq!(names.len(), 10);
     for (i, backup) in names.iter().rev().enumerate() {
         let path = sandbox.backup_path(backup["name"].as_str().expect("a name"));
@@ -113,8 +121,15 @@ fn could_not_restore_over_a_corrupt_database() {
         sandbox.backup();
         let damaged = damage.inflict(&sandbox);
         let said = sandbox.ok(&["db-restore", "latest", "--yes"]);
-        assert_eq!(messages(&sandbox.live()), ["one", "two", "three"], "{damage:?}");
-        assert!(said.out.contains("[✓] SQLite integrity_check: ok"), "{said:#?}");
+        assert_eq!(
+            messages(&sandbox.live()),
+            ["one", "two", "three"],
+            "{damage:?}"
+        );
+        assert!(
+            said.out.contains("[✓] SQLite integrity_check: ok"),
+            "{said:#?}"
+        );
         // What was there is kept whole.
         let folder = sandbox.path("backups/kalito.db.ASIDE.2025-09-13_142630");
         let aside = fs_err::read(folder.join("kalito.db")).expect("set aside");
@@ -205,7 +220,7 @@ fn offered_any_file_in_the_folder() {
         "kalito.db.2025-09-13.bak",
         "kalito.db.2025-13-41_142530.bak",
         "kalito.db.2025-09-13_142530.bak.gz",
-        ".kalito.db.2025-09-13_142531.bak",
+        "kalito.db.2025-09-13_142531.bak.json",
     ];
     for stranger in strangers {
         sandbox.write(&format!("backups/{stranger}"), "not a backup");
@@ -250,7 +265,15 @@ fn created_and_backed_up_an_empty_database_when_the_path_was_wrong() {
 
 #[test]
 fn broke_on_a_quote_in_the_path() {
-    for name in ["o'brien", "a\"b", "two words", "100%?#", "naïve 数", "-dash", "a`b$c"] {
+    for name in [
+        "o'brien",
+        "a\"b",
+        "two words",
+        "100%?#",
+        "naïve 数",
+        "-dash",
+        "a`b$c",
+    ] {
         let sandbox = Sandbox::new();
         let folder = format!("backend/{name}");
         let path = sandbox.path(&folder).join(format!("{name}.db"));
@@ -265,7 +288,9 @@ fn broke_on_a_quote_in_the_path() {
         );
         sandbox.write("Cargo.toml", manifest);
         sandbox.ok(&["db-backup"]);
-        open(&path).execute_batch("DELETE FROM messages").expect("deleted");
+        open(&path)
+            .execute_batch("DELETE FROM messages")
+            .expect("deleted");
         sandbox.ok(&["db-restore", "latest", "--yes"]);
         assert_eq!(messages(&path), ["one", "two", "three"], "{name}");
         sandbox.ok(&["db-verify", "--all"]);
