@@ -1,5 +1,7 @@
 //! End to end: the real binary in a sealed sandbox, one feature per file.
 
+#[path = "e2e/damage.rs"]
+mod damage;
 #[path = "e2e/sandbox.rs"]
 mod sandbox;
 #[path = "e2e/terminal.rs"]
@@ -15,6 +17,8 @@ mod documents;
 mod ignored;
 #[path = "e2e/into.rs"]
 mod into;
+#[path = "e2e/question.rs"]
+mod question;
 #[path = "e2e/references.rs"]
 mod references;
 #[path = "e2e/restore.rs"]

@@ -1,13 +1,16 @@
 //! `db-restore` as a person meets it: on a real terminal, without a REF.
 
-use crate::sandbox::{Sandbox, messages, open};
+use crate::damage::Damage;
+use crate::sandbox::{Sandbox, messages};
 use crate::terminal::{CTRL_C, CTRL_D, ENTER, Ended, Terminal};
 
-const NUMBER: &str = "Enter number to restore (or 'q' to quit): ";
-const QUESTION: &str = "Restore this backup into ./backend/db/kalito.db ? [y/N]: ";
+/// The question for a number.
+pub(crate) const NUMBER: &str = "Enter number to restore (or 'q' to quit): ";
+/// The question for a yes.
+pub(crate) const QUESTION: &str = "Restore this backup into ./backend/db/kalito.db ? [y/N]: ";
 
 /// Two backups; the live database has a message more than both.
-fn two_backups() -> Sandbox {
+pub(crate) fn two_backups() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.ok(&["db-backup"]);
     sandbox.sql("INSERT INTO messages (content) VALUES ('four')");
@@ -218,69 +221,6 @@ fn a_number_of_a_page_not_shown_yet_can_be_chosen() {
 }
 
 #[test]
-fn a_protected_database_asks_for_its_name() {
-    for (answer, code, left) in [("y", 1, 5), ("kalito.db", 1, 5), ("kalito", 0, 3)] {
-        let sandbox = two_backups();
-        sandbox.configure("protected = true");
-        let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
-            return;
-        };
-        terminal.answer(NUMBER, "2");
-        let question = "./backend/db/kalito.db is protected. Type `kalito` to go on: ";
-        terminal.answer(question, answer);
-        let ended = terminal.end();
-        assert_eq!(ended.code, Some(code), "{answer}: {ended:#?}");
-        assert_eq!(
-            messages(&sandbox.live()).len(),
-            left,
-            "{answer}: {ended:#?}"
-        );
-    }
-}
-
-#[test]
-fn the_question_names_where_the_path_came_from() {
-    let sandbox = two_backups();
-    drop(open(&sandbox.path("backend/db/other.db")));
-    for (file, line, origin) in [
-        (
-            ".env",
-            "DATABASE_PATH=backend/db/other.db",
-            "DATABASE_PATH in .env",
-        ),
-        (
-            ".env.local",
-            "DATABASE_URL=sqlite:backend/db/third.db",
-            "DATABASE_URL in .env.local",
-        ),
-    ] {
-        sandbox.write(file, line);
-        let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore", "latest"]) else {
-            return;
-        };
-        terminal.expect("Restore this backup into ./backend/db/");
-        terminal.expect(&format!("(from {origin})"));
-        terminal.answer(" ? [y/N]: ", "n");
-        let ended = terminal.end();
-        assert_eq!(ended.code, Some(1), "{ended:#?}");
-        fs_err::remove_file(sandbox.path(file)).expect("removed");
-    }
-}
-
-#[test]
-fn with_a_ref_and_yes_nothing_is_asked_on_a_terminal_either() {
-    let sandbox = two_backups();
-    let arguments = ["db-restore", "latest~1", "--yes"];
-    let Some(terminal) = Terminal::run(&sandbox, &arguments) else {
-        return;
-    };
-    let ended = terminal.end();
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert!(!ended.screen.contains('?'), "{ended:#?}");
-    assert_eq!(messages(&sandbox.live()), ["one", "two", "three"]);
-}
-
-#[test]
 fn without_backups_there_is_nothing_to_choose_from() {
     let sandbox = Sandbox::new();
     let Some(terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
@@ -297,32 +237,6 @@ fn without_backups_there_is_nothing_to_choose_from() {
 }
 
 #[test]
-fn a_database_that_appears_while_the_question_stands_is_kept() {
-    let sandbox = two_backups();
-    fs_err::remove_file(sandbox.live()).expect("removed");
-    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
-        return;
-    };
-    terminal.answer(NUMBER, "2");
-    terminal.expect(QUESTION);
-    sandbox.sql("CREATE TABLE precious (value TEXT); INSERT INTO precious VALUES ('kept')");
-    terminal.press("y\r");
-    let ended = terminal.end();
-    let safety = sandbox.backups().into_iter().find(|n| n.contains("SAFETY"));
-    let Some(safety) = safety else {
-        let tables = "SELECT value FROM precious";
-        let there = open(&sandbox.live()).query_row(tables, [], |row| row.get::<_, String>(0));
-        assert_eq!(there.as_deref(), Ok("kept"), "it is lost: {ended:#?}");
-        return;
-    };
-    let kept = open(&sandbox.backup_path(&safety));
-    let value: String = kept
-        .query_row("SELECT value FROM precious", [], |row| row.get(0))
-        .expect("the row is in the safety backup");
-    assert_eq!(value, "kept");
-}
-
-#[test]
 fn the_list_is_shown_with_quiet_too_because_it_is_part_of_the_question() {
     let sandbox = two_backups();
     let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore", "--quiet"]) else {
@@ -334,4 +248,43 @@ fn the_list_is_shown_with_quiet_too_because_it_is_part_of_the_question() {
         ended.screen.contains("1) kalito.db.2025-09-13_142630.bak"),
         "{ended:#?}"
     );
+}
+
+#[test]
+fn only_backups_of_this_database_are_offered() {
+    let sandbox = two_backups();
+    let bytes = fs_err::read(sandbox.backup_path("kalito.db.2025-09-13_142530.bak"));
+    let bytes = bytes.expect("a backup");
+    for stranger in [
+        "other.db.2025-09-14_100000.bak",
+        "kalito.db.2025-09-14.bak",
+        "notes.txt",
+    ] {
+        sandbox.write(&format!("backups/{stranger}"), &bytes);
+    }
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    terminal.expect("\n1) kalito.db.2025-09-13_142630.bak");
+    terminal.expect("\n2) kalito.db.2025-09-13_142530.bak");
+    terminal.answer(NUMBER, "3");
+    terminal.answer(NUMBER, "q");
+    let ended = terminal.end();
+    assert!(!ended.screen.contains("2025-09-14"), "{ended:#?}");
+    assert!(!ended.screen.contains("notes"), "{ended:#?}");
+}
+
+#[test]
+fn a_database_that_cannot_be_read_is_restored_over_in_the_dialogue_too() {
+    let sandbox = two_backups();
+    Damage::Header.inflict(&sandbox);
+    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+        return;
+    };
+    terminal.answer(NUMBER, "1");
+    terminal.answer(QUESTION, "y");
+    terminal.expect("[✓] Raw files set aside → ./backups/kalito.db.ASIDE.2025-09-13_142730");
+    let ended = terminal.end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert_eq!(messages(&sandbox.live()).len(), 4);
 }

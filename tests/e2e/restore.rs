@@ -65,10 +65,10 @@ fn without_a_terminal_a_ref_and_a_yes_are_needed() {
 fn the_refusal_names_where_the_path_came_from() {
     let (sandbox, _) = one_backup();
     let mut command = sandbox.xtask(&["db-restore", "latest"]);
-    command.env("DATABASE_PATH", "backend/db/kalito.db");
+    command.env("DATABASE_PATH", "other/kalito.db");
     let said = sandbox.said(&command.output().expect("the binary runs"));
     assert_eq!(said.code, Some(2), "{said:#?}");
-    let place = "`./backend/db/kalito.db (from DATABASE_PATH in the environment)`";
+    let place = "./other/kalito.db (from DATABASE_PATH in the environment)";
     assert!(said.err.contains(place), "{said:#?}");
 }
 

@@ -228,6 +228,20 @@ impl Sandbox {
         said
     }
 
+    /// The xtask with arguments, run by another program: `["setsid", "--"]`.
+    pub(crate) fn xtask_under(&self, program: &[&str], arguments: &[&str]) -> Command {
+        let xtask = self.xtask(arguments);
+        let mut command = self.command(program[0]);
+        command.args(&program[1..]).arg(xtask.get_program());
+        command.args(xtask.get_args());
+        for (name, value) in xtask.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command
+    }
+
     /// The path of a backup in the default folder.
     pub(crate) fn backup_path(&self, name: &str) -> PathBuf {
         self.path("backups").join(name)

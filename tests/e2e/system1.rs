@@ -1,20 +1,13 @@
 //! How the shell scripts `backup-db` and `restore-db` failed: one test for each, named after it.
 
+use crate::damage::Damage;
 use crate::sandbox::{Said, Sandbox, messages, open};
 
 /// Runs the xtask where no file may grow beyond 64 KiB: the disk is full, in effect.
 fn run_on_a_full_disk(sandbox: &Sandbox, arguments: &[&str]) -> Said {
-    let xtask = sandbox.xtask(arguments);
-    let mut command = sandbox.command("bash");
     // Ignoring the signal turns it into an error of the write.
     let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
-    command.args(["-c", script]).arg(xtask.get_program());
-    command.args(xtask.get_args());
-    for (name, value) in xtask.get_envs() {
-        if let Some(value) = value {
-            command.env(name, value);
-        }
-    }
+    let mut command = sandbox.xtask_under(&["bash", "-c", script], arguments);
     sandbox.said(&command.output().expect("bash runs"))
 }
 
@@ -297,30 +290,5 @@ fn broke_on_a_quote_in_the_path() {
         let into = format!("{name} copy.db");
         sandbox.ok(&["db-restore", "latest", "--into", &format!("./{into}")]);
         assert_eq!(messages(&sandbox.path(&into)), ["one", "two", "three"]);
-    }
-}
-
-/// What happens to a live database.
-#[derive(Debug, Clone, Copy)]
-enum Damage {
-    Header,
-    Schema,
-    Truncated,
-    Emptied,
-}
-
-impl Damage {
-    /// Damages the live database and returns its bytes.
-    fn inflict(self, sandbox: &Sandbox) -> Vec<u8> {
-        sandbox.sql("PRAGMA journal_mode=DELETE");
-        let mut bytes = fs_err::read(sandbox.live()).expect("the database");
-        match self {
-            Self::Header => bytes[..64].fill(b'x'),
-            Self::Schema => bytes[100..4096].fill(0xee),
-            Self::Truncated => bytes.truncate(5000),
-            Self::Emptied => bytes.clear(),
-        }
-        fs_err::write(sandbox.live(), &bytes).expect("damaged");
-        bytes
     }
 }

@@ -26,7 +26,7 @@ pub(crate) const CTRL_D: &str = "\x04";
 pub(crate) const CTRL_C: &str = "\x03";
 
 /// Longer than any command here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A terminal in which one command runs.
 pub(crate) struct Terminal {
@@ -64,15 +64,7 @@ impl Terminal {
         let user = rustix::fs::open(&name, flags, Mode::empty()).expect("the user's side");
         let another = || Stdio::from(user.try_clone().expect("a descriptor"));
 
-        let xtask = sandbox.xtask(arguments);
-        let mut command = sandbox.command("setsid");
-        command.args(["--ctty", "--"]).arg(xtask.get_program());
-        command.args(xtask.get_args());
-        for (name, value) in xtask.get_envs() {
-            if let Some(value) = value {
-                command.env(name, value);
-            }
-        }
+        let mut command = sandbox.xtask_under(&["setsid", "--ctty", "--"], arguments);
         command.env("TERM", "xterm");
         command.stdin(another()).stdout(another()).stderr(another());
         let child = Running(command.spawn().expect("setsid runs"));
@@ -155,7 +147,9 @@ fn has_setsid(sandbox: &Sandbox) -> bool {
     let tried = sandbox.command("setsid").arg("--help").output();
     let can = tried.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("--ctty"));
     if !can {
-        eprintln!("SKIPPED: a real terminal needs `setsid --ctty` of util-linux");
+        // The macros would be silenced with the output of every test that passes.
+        let message = "SKIPPED: a real terminal needs `setsid --ctty` of util-linux";
+        writeln!(std::io::stderr(), "{message}").expect("stderr");
     }
     can
 }
