@@ -23,6 +23,8 @@ mod question;
 mod references;
 #[path = "e2e/restore.rs"]
 mod restore;
+#[path = "e2e/stopping.rs"]
+mod stopping;
 #[path = "e2e/system1.rs"]
 mod system1;
 #[path = "e2e/tables.rs"]

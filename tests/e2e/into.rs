@@ -124,3 +124,25 @@ fn it_works_while_the_live_database_is_missing_or_locked() {
     assert!(!sandbox.live().exists());
     assert_eq!(messages(&sandbox.path("two.db")), ["one", "two", "three"]);
 }
+
+#[test]
+fn the_undo_of_a_restore_into_another_file_leaves_the_live_database_alone() {
+    let sandbox = one_backup();
+    let other = sandbox.path("other.db");
+    fs_err::copy(
+        sandbox.backup_path("kalito.db.2025-09-13_142530.bak"),
+        &other,
+    )
+    .expect("copied");
+    open(&other)
+        .execute_batch("UPDATE messages SET content = 'precious'")
+        .expect("written");
+    let arguments = ["--into", "other.db", "--force", "--yes"];
+    let said = sandbox.ok(&[&["db-restore", "latest"][..], &arguments].concat());
+    let undo = said.out.lines().last().unwrap_or_default();
+    let undo = undo.strip_prefix("Undo with: cargo xtask ").expect("undo");
+    let undo: Vec<&str> = undo.split(' ').chain(["--yes"]).collect();
+    sandbox.run(&undo);
+    assert_eq!(messages(&sandbox.live()).len(), 4, "{said:#?}");
+    assert_eq!(messages(&other), ["precious"; 3], "{said:#?}");
+}

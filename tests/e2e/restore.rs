@@ -41,6 +41,34 @@ fn the_undo_that_is_named_gives_the_replaced_content_back() {
 }
 
 #[test]
+fn the_undo_that_is_named_can_be_pasted_into_a_shell_whatever_the_file_is_called() {
+    for name in ["o'brien.db", "two words.db", "a$b.db"] {
+        let sandbox = Sandbox::new();
+        let path = sandbox.path("backend/db").join(name);
+        sandbox.sql("PRAGMA wal_checkpoint(TRUNCATE)");
+        fs_err::copy(sandbox.live(), &path).expect("copied");
+        let variable = |command: &mut std::process::Command| {
+            command.env("DATABASE_PATH", format!("backend/db/{name}"));
+        };
+        let run = |mut command: std::process::Command| {
+            variable(&mut command);
+            sandbox.said(&command.output().expect("it runs"))
+        };
+        run(sandbox.xtask(&["db-backup"]));
+        open(&path)
+            .execute_batch("DELETE FROM messages")
+            .expect("deleted");
+        let said = run(sandbox.xtask(&["db-restore", "latest", "--yes"]));
+        let undo = said.out.lines().last().unwrap_or_default();
+        let undo = undo.strip_prefix("Undo with: cargo xtask ").expect("undo");
+        let script = format!("exec \"$0\" {undo} --yes");
+        let said = run(sandbox.xtask_under(&["sh", "-c", &script], &[]));
+        assert_eq!(said.code, Some(0), "{name}: {said:#?}");
+        assert_eq!(messages(&path), [""; 0], "{name}");
+    }
+}
+
+#[test]
 fn without_a_terminal_a_ref_and_a_yes_are_needed() {
     let (sandbox, name) = one_backup();
     for arguments in [&["db-restore"][..], &["db-restore", "--yes"]] {

@@ -52,6 +52,15 @@ pub(crate) struct Ended {
 impl Terminal {
     /// Runs the xtask on a terminal of its own; `None`, said loudly, where that is impossible.
     pub(crate) fn run(sandbox: &Sandbox, arguments: &[&str]) -> Option<Self> {
+        Self::run_under(sandbox, &[], arguments)
+    }
+
+    /// As [`Terminal::run`], the xtask being run by another program.
+    pub(crate) fn run_under(
+        sandbox: &Sandbox,
+        program: &[&str],
+        arguments: &[&str],
+    ) -> Option<Self> {
         if !has_setsid(sandbox) {
             return None;
         }
@@ -64,7 +73,8 @@ impl Terminal {
         let user = rustix::fs::open(&name, flags, Mode::empty()).expect("the user's side");
         let another = || Stdio::from(user.try_clone().expect("a descriptor"));
 
-        let mut command = sandbox.xtask_under(&["setsid", "--ctty", "--"], arguments);
+        let program = [&["setsid", "--ctty", "--"], program].concat();
+        let mut command = sandbox.xtask_under(&program, arguments);
         command.env("TERM", "xterm");
         command.stdin(another()).stdout(another()).stderr(another());
         let child = Running(command.spawn().expect("setsid runs"));
@@ -159,8 +169,15 @@ fn listen(mut screen: File) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut piece = [0; 4096];
-        // A terminal that everybody has left answers with EIO.
-        while let Ok(n_bytes @ 1..) = screen.read(&mut piece) {
+        let mut n_failures = 0;
+        // A terminal that everybody has left answers with EIO; Linux may do so once before it hands
+        // over what was written last.
+        while n_failures < 2 {
+            let Ok(n_bytes @ 1..) = screen.read(&mut piece) else {
+                n_failures += 1;
+                continue;
+            };
+            n_failures = 0;
             if sender.send(piece[..n_bytes].to_vec()).is_err() {
                 break;
             }
