@@ -7,15 +7,39 @@ mod sandbox;
 mod backup;
 #[path = "e2e/configuration.rs"]
 mod configuration;
+#[path = "e2e/damage.rs"]
+mod damage;
+#[path = "e2e/dialogue.rs"]
+mod dialogue;
+#[path = "e2e/documents.rs"]
+mod documents;
 #[path = "e2e/help.rs"]
 mod help;
+#[path = "e2e/ignored.rs"]
+mod ignored;
+#[path = "e2e/into.rs"]
+mod into;
 #[path = "e2e/large.rs"]
 mod large;
 #[path = "e2e/list.rs"]
 mod list;
 #[path = "e2e/prune.rs"]
 mod prune;
+#[path = "e2e/question.rs"]
+mod question;
+#[path = "e2e/references.rs"]
+mod references;
+#[path = "e2e/restore.rs"]
+mod restore;
 #[path = "e2e/setup.rs"]
 mod setup;
+#[path = "e2e/stopping.rs"]
+mod stopping;
+#[path = "e2e/system1.rs"]
+mod system1;
+#[path = "e2e/tables.rs"]
+mod tables;
+#[path = "e2e/terminal.rs"]
+mod terminal;
 #[path = "e2e/tidy.rs"]
 mod tidy;

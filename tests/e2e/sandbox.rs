@@ -198,6 +198,54 @@ impl Sandbox {
         names.sort();
         names
     }
+
+    /// Adds lines to the configuration of the database, or sections after it.
+    pub(crate) fn configure(&self, lines: &str) {
+        let manifest = fs_err::read_to_string(self.path("Cargo.toml")).expect("a manifest");
+        self.write("Cargo.toml", format!("{manifest}{lines}\n"));
+    }
+
+    /// Takes a backup and returns its name.
+    pub(crate) fn backup(&self) -> String {
+        let document = self.json(&["db-backup"]);
+        let name = document["backups"][0]["name"].as_str();
+        name.unwrap_or_else(|| panic!("no backup was taken: {document:#}"))
+            .to_owned()
+    }
+
+    /// Adds a message to the live database and takes a backup, whose name is returned.
+    pub(crate) fn backup_with(&self, content: &str) -> String {
+        self.sql(&format!(
+            "INSERT INTO messages (content) VALUES ('{content}')"
+        ));
+        self.backup()
+    }
+
+    /// Runs the xtask, demands an exit code and returns what it said.
+    pub(crate) fn fails(&self, code: i32, arguments: &[&str]) -> Said {
+        let said = self.run(arguments);
+        assert_eq!(said.code, Some(code), "{arguments:?}: {said:#?}");
+        said
+    }
+
+    /// The xtask with arguments, run by another program: `["setsid", "--"]`.
+    pub(crate) fn xtask_under(&self, program: &[&str], arguments: &[&str]) -> Command {
+        let xtask = self.xtask(arguments);
+        let mut command = self.command(program[0]);
+        command.args(&program[1..]).arg(xtask.get_program());
+        command.args(xtask.get_args());
+        for (name, value) in xtask.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command
+    }
+
+    /// The path of a backup in the default folder.
+    pub(crate) fn backup_path(&self, name: &str) -> PathBuf {
+        self.path("backups").join(name)
+    }
 }
 
 /// Opens a database as an application would, creating it where it is missing.
