@@ -24,9 +24,7 @@ fn main() -> io::Result<()> {
     }
     if findings.is_empty() {
         let Some(out) = env::var_os("OUT_DIR") else {
-            return Err(io::Error::other(
-                "`OUT_DIR` is not set: run this through cargo",
-            ));
+            return Err(io::Error::other("`OUT_DIR` is not set: run this through cargo"));
         };
         fs::write(Path::new(&out).join("migrations.rs"), table(&names)?)?;
     }
@@ -38,9 +36,7 @@ fn sql_files(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let is_sql = Path::new(&name)
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("sql"));
+        let is_sql = Path::new(&name).extension().is_some_and(|e| e.eq_ignore_ascii_case("sql"));
         if is_sql && !name.starts_with('.') {
             names.push(name);
         }
@@ -54,11 +50,8 @@ fn table(names: &[String]) -> io::Result<String> {
     let mut source = String::from("&[\n");
     for name in names {
         let sql = fs::read_to_string(Path::new(FOLDER).join(name))?;
-        writeln!(
-            source,
-            "    MigrationFile {{ name: {name:?}, sql: {sql:?} }},"
-        )
-        .map_err(io::Error::other)?;
+        writeln!(source, "    MigrationFile {{ name: {name:?}, sql: {sql:?} }},")
+            .map_err(io::Error::other)?;
     }
     source.push_str("]\n");
     Ok(source)

@@ -40,9 +40,5 @@ fn number(name: &str) -> Option<usize> {
         && digits.bytes().all(|b| b.is_ascii_digit())
         && !title.is_empty()
         && title.chars().all(is_word);
-    if well_formed {
-        digits.parse().ok()
-    } else {
-        None
-    }
+    if well_formed { digits.parse().ok() } else { None }
 }

@@ -20,10 +20,7 @@ pub(crate) fn router(connections: Connections) -> Router {
     Router::new()
         .route("/health", get(health::show))
         .route("/sessions", get(sessions::list).post(sessions::create))
-        .route(
-            "/sessions/{id}/messages",
-            get(messages::list).post(messages::create),
-        )
+        .route("/sessions/{id}/messages", get(messages::list).post(messages::create))
         .route("/messages/count", get(messages::count))
         .route("/memory", get(memory::list).post(memory::create))
         .route("/memory/search", get(memory::search))

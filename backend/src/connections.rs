@@ -32,10 +32,7 @@ impl Connections {
         reader
             .pragma_update(None, "query_only", true)
             .context("could not make the reading connection read-only")?;
-        Ok(Self {
-            writer: Arc::new(Mutex::new(writer)),
-            reader: Arc::new(Mutex::new(reader)),
-        })
+        Ok(Self { writer: Arc::new(Mutex::new(writer)), reader: Arc::new(Mutex::new(reader)) })
     }
 
     /// Runs `query` on the reading connection, all of it in one snapshot.

@@ -20,10 +20,8 @@ const REMEDY: &str = "run `backend migrate`";
 
 /// Opens an existing database.
 pub(crate) fn open(location: &Location) -> Result<Connection> {
-    let exists = location
-        .path()
-        .try_exists()
-        .with_context(|| format!("could not look for `{location}`"))?;
+    let exists =
+        location.path().try_exists().with_context(|| format!("could not look for `{location}`"))?;
     ensure!(exists, "`{location}` does not exist: {REMEDY} to create it");
     open_with(location, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
@@ -48,10 +46,7 @@ pub(crate) fn create(location: &Location) -> Result<Connection> {
         fs::create_dir_all(folder)
             .with_context(|| format!("could not create the folder `{}`", folder.display()))?;
     }
-    open_with(
-        location,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-    )
+    open_with(location, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
 }
 
 /// The schema version of the database: how many migrations were applied. One
@@ -91,17 +86,12 @@ pub(crate) fn set_journal_mode(
 }
 
 fn open_with(location: &Location, flags: OpenFlags) -> Result<Connection> {
-    ensure!(
-        !location.path().is_dir(),
-        "`{location}` is a folder, not a database"
-    );
+    ensure!(!location.path().is_dir(), "`{location}` is a folder, not a database");
     // Without `SQLITE_OPEN_URI`; each connection is used by one thread at a time.
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(location.path(), flags)
         .with_context(|| format!("could not open `{location}`"))?;
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .context("could not set the busy timeout")?;
+    connection.busy_timeout(BUSY_TIMEOUT).context("could not set the busy timeout")?;
     connection
         .pragma_update(None, "foreign_keys", true)
         .context("could not turn foreign keys on")?;

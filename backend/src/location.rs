@@ -34,11 +34,7 @@ impl Location {
         // an absolute path is only ever a path.
         let path = path::absolute(&path)
             .with_context(|| format!("could not make `{}` absolute", path.display()))?;
-        let shown = path
-            .strip_prefix(folder)
-            .unwrap_or(&path)
-            .display()
-            .to_string();
+        let shown = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
         Ok(Self { path, shown })
     }
 
@@ -56,11 +52,7 @@ impl fmt::Display for Location {
 
 /// The database of the nearest workspace at or above `folder`.
 fn in_workspace(folder: &Path) -> Result<PathBuf> {
-    match folder
-        .ancestors()
-        .map(|above| above.join(FOLDER))
-        .find(|found| found.is_dir())
-    {
+    match folder.ancestors().map(|above| above.join(FOLDER)).find(|found| found.is_dir()) {
         Some(found) => Ok(found.join(FILE)),
         None => bail!(
             "no folder `{FOLDER}` at or above `{}`: run inside the workspace or set `DATABASE_PATH`",
@@ -85,12 +77,9 @@ mod tests {
         fs::create_dir_all(root.path().join("backend/db")).unwrap();
 
         let expected = root.path().join("backend/db/kalito.db");
-        for folder in [
-            root.path(),
-            &deep,
-            &root.path().join("backend"),
-            &root.path().join("backend/db"),
-        ] {
+        for folder in
+            [root.path(), &deep, &root.path().join("backend"), &root.path().join("backend/db")]
+        {
             assert_eq!(Location::find(None, folder).unwrap().path(), expected);
         }
     }

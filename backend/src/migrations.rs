@@ -30,10 +30,7 @@ pub(crate) fn latest() -> usize {
 /// before each commit.
 pub(crate) fn apply(connection: &mut Connection, version: usize) -> Result<()> {
     let migrations = Migrations::new(
-        FILES
-            .iter()
-            .map(|file| M::up(file.sql).comment(file.name).foreign_key_check())
-            .collect(),
+        FILES.iter().map(|file| M::up(file.sql).comment(file.name).foreign_key_check()).collect(),
     );
     connection
         .pragma_update(None, "foreign_keys", false)
@@ -62,9 +59,7 @@ mod tests {
     fn schema(connection: &Connection) -> Vec<(String, Option<String>)> {
         let sql = "SELECT name, sql FROM sqlite_schema ORDER BY name";
         let mut statement = connection.prepare(sql).unwrap();
-        let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         rows.map(Result::unwrap).collect()
     }
 
@@ -72,9 +67,7 @@ mod tests {
     fn every_migration_raises_the_schema_version_by_one() {
         let mut whole = Connection::open_in_memory().unwrap();
         apply(&mut whole, 0).unwrap();
-        let version: i64 = whole
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .unwrap();
+        let version: i64 = whole.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
         assert_eq!(usize::try_from(version).unwrap(), latest());
 
         let before = schema(&whole);
@@ -86,9 +79,8 @@ mod tests {
     fn foreign_keys_are_on_again_afterwards() {
         let mut connection = Connection::open_in_memory().unwrap();
         apply(&mut connection, 0).unwrap();
-        let is_on: bool = connection
-            .query_row("PRAGMA foreign_keys", [], |row| row.get(0))
-            .unwrap();
+        let is_on: bool =
+            connection.query_row("PRAGMA foreign_keys", [], |row| row.get(0)).unwrap();
         assert!(is_on);
     }
 }

@@ -67,15 +67,9 @@ pub(crate) fn session(seed: u64, ordinal: u32) -> Session {
     let mut random = Random::new(seed, ordinal);
     let created_ms = EPOCH_MS + i64::from(ordinal) * STRIDE_MS + random.between(0, 240_000);
     let topic = random.pick(words::TOPICS);
-    let persona = if random.chance(1, 8) {
-        None
-    } else {
-        Some(random.index(words::PERSONAS))
-    };
+    let persona = if random.chance(1, 8) { None } else { Some(random.index(words::PERSONAS)) };
     let messages = messages(&mut random, topic, created_ms);
-    let last_ms = messages
-        .last()
-        .map_or(created_ms, |message| message.sent_ms);
+    let last_ms = messages.last().map_or(created_ms, |message| message.sent_ms);
     Session {
         title: title(&mut random, topic),
         persona,
@@ -102,25 +96,13 @@ fn messages(random: &mut Random, topic: &str, created_ms: i64) -> Vec<Message> {
     let mut sent_ms = created_ms;
     if random.chance(1, 6) {
         let content = format!("Today the user wants to talk about {topic}.");
-        messages.push(Message {
-            role: "system",
-            content,
-            sent_ms,
-        });
+        messages.push(Message { role: "system", content, sent_ms });
     }
     for _ in 0..pairs {
         sent_ms += random.between(4_000, 90_000);
-        messages.push(Message {
-            role: "user",
-            content: question(random, topic),
-            sent_ms,
-        });
+        messages.push(Message { role: "user", content: question(random, topic), sent_ms });
         sent_ms += random.between(900, 9_000);
-        messages.push(Message {
-            role: "assistant",
-            content: answer(random),
-            sent_ms,
-        });
+        messages.push(Message { role: "assistant", content: answer(random), sent_ms });
     }
     messages
 }
@@ -186,11 +168,7 @@ mod tests {
     #[test]
     fn a_talk_depends_on_its_seed_and_ordinal_only() {
         let said = |seed, ordinal| -> Vec<String> {
-            session(seed, ordinal)
-                .messages
-                .into_iter()
-                .map(|message| message.content)
-                .collect()
+            session(seed, ordinal).messages.into_iter().map(|message| message.content).collect()
         };
         assert_eq!(said(1, 7), said(1, 7));
         assert_ne!(said(1, 7), said(1, 8));
@@ -202,15 +180,8 @@ mod tests {
         for ordinal in 0..200 {
             let talk = session(3, ordinal);
             assert!(!talk.messages.is_empty());
-            assert!(
-                talk.messages.is_sorted_by_key(|message| message.sent_ms),
-                "{ordinal}"
-            );
-            assert!(
-                talk.messages
-                    .iter()
-                    .all(|message| message.sent_ms >= talk.created_ms)
-            );
+            assert!(talk.messages.is_sorted_by_key(|message| message.sent_ms), "{ordinal}");
+            assert!(talk.messages.iter().all(|message| message.sent_ms >= talk.created_ms));
         }
     }
 }

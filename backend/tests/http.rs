@@ -16,9 +16,7 @@ pub(crate) struct Answer {
 /// Sends a request and reads the whole answer.
 pub(crate) fn ask(address: &str, method: &str, path: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -33,8 +31,5 @@ pub(crate) fn ask(address: &str, method: &str, path: &str, body: &str) -> Answer
 fn parse(answer: &str) -> Answer {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer {
-        status,
-        json: serde_json::from_str(body).unwrap(),
-    }
+    Answer { status, json: serde_json::from_str(body).unwrap() }
 }

@@ -25,9 +25,6 @@ fn no_test_file_is_forgotten() {
         let path = entry.unwrap().path();
         let module = path.file_stem().unwrap().to_string_lossy().into_owned();
         let is_listed = this.contains(&format!("mod {module};"));
-        assert!(
-            module == "main" || is_listed,
-            "`{module}` is missing in `tests/main.rs`"
-        );
+        assert!(module == "main" || is_listed, "`{module}` is missing in `tests/main.rs`");
     }
 }

@@ -7,12 +7,8 @@ use crate::sandbox::Sandbox;
 /// How many migrations there are.
 fn latest() -> usize {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/db/migrations");
-    let names = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    names
-        .filter(|path| path.extension().is_some_and(|e| e == "sql"))
-        .count()
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    names.filter(|path| path.extension().is_some_and(|e| e == "sql")).count()
 }
 
 #[test]
@@ -24,10 +20,7 @@ fn a_missing_database_is_created_and_migrated() {
         "Created `backend/db/kalito.db`\n\
          Applied {latest} migrations; `backend/db/kalito.db` is at schema version {latest}\n"
     );
-    assert_eq!(
-        (said.code, said.stdout, said.stderr),
-        (Some(0), expected, String::new())
-    );
+    assert_eq!((said.code, said.stdout, said.stderr), (Some(0), expected, String::new()));
 
     let connection = sandbox.connect();
     let pragma = |name: &str| -> String {
@@ -45,11 +38,7 @@ fn a_second_migration_changes_nothing() {
     let before = fs::read(sandbox.database()).unwrap();
     let said = sandbox.run(&["migrate"]);
     assert_eq!(said.code, Some(0));
-    assert!(
-        said.stdout
-            .starts_with("nothing to apply: `backend/db/kalito.db` is at"),
-        "{said:?}"
-    );
+    assert!(said.stdout.starts_with("nothing to apply: `backend/db/kalito.db` is at"), "{said:?}");
     assert_eq!(fs::read(sandbox.database()).unwrap(), before);
 }
 
@@ -65,10 +54,7 @@ fn the_folder_of_the_database_is_created() {
 #[test]
 fn a_newer_schema_is_refused_by_every_command() {
     let sandbox = Sandbox::migrated();
-    sandbox
-        .connect()
-        .pragma_update(None, "user_version", 99)
-        .unwrap();
+    sandbox.connect().pragma_update(None, "user_version", 99).unwrap();
     let expected = format!(
         "error: `backend/db/kalito.db` has schema version 99, this build knows {}: \
          update the application or restore an older backup\n",
@@ -76,11 +62,7 @@ fn a_newer_schema_is_refused_by_every_command() {
     );
     for command in COMMANDS {
         let said = sandbox.run(command);
-        assert_eq!(
-            (said.code, said.stderr),
-            (Some(1), expected.clone()),
-            "{command:?}"
-        );
+        assert_eq!((said.code, said.stderr), (Some(1), expected.clone()), "{command:?}");
         assert_eq!(said.stdout, "");
     }
 }
@@ -88,16 +70,10 @@ fn a_newer_schema_is_refused_by_every_command() {
 #[test]
 fn a_schema_version_below_zero_is_refused() {
     let sandbox = Sandbox::migrated();
-    sandbox
-        .connect()
-        .pragma_update(None, "user_version", -1)
-        .unwrap();
+    sandbox.connect().pragma_update(None, "user_version", -1).unwrap();
     let said = sandbox.run(&["migrate"]);
     assert_eq!(said.code, Some(1));
-    assert!(
-        said.stderr.contains("schema version -1, which no build"),
-        "{said:?}"
-    );
+    assert!(said.stderr.contains("schema version -1, which no build"), "{said:?}");
 }
 
 #[test]
@@ -124,11 +100,7 @@ fn pending_migrations_are_refused_by_the_other_commands() {
     );
     for command in &COMMANDS[1..] {
         let said = sandbox.run(command);
-        assert_eq!(
-            (said.code, said.stderr),
-            (Some(1), expected.clone()),
-            "{command:?}"
-        );
+        assert_eq!((said.code, said.stderr), (Some(1), expected.clone()), "{command:?}");
     }
 }
 
@@ -146,10 +118,7 @@ fn what_is_no_database_is_refused_and_left_alone() {
 
         let said = sandbox.run_on("folder.db", command);
         assert_eq!(said.code, Some(1), "{command:?}");
-        assert_eq!(
-            said.stderr,
-            "error: `folder.db` is a folder, not a database\n"
-        );
+        assert_eq!(said.stderr, "error: `folder.db` is a folder, not a database\n");
     }
     assert_eq!(fs::read_to_string(sandbox.database()).unwrap(), text);
 }
@@ -158,37 +127,20 @@ fn what_is_no_database_is_refused_and_left_alone() {
 fn a_failed_migration_leaves_what_was_there() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.database(), "").unwrap();
-    sandbox
-        .connect()
-        .execute_batch("CREATE TABLE memory_entries (mine TEXT)")
-        .unwrap();
+    sandbox.connect().execute_batch("CREATE TABLE memory_entries (mine TEXT)").unwrap();
     let said = sandbox.run(&["migrate"]);
     assert_eq!(said.code, Some(1));
     let expected =
         "error: could not apply `0002_memory.sql`: the database stays at schema version 1\n";
     assert!(said.stderr.starts_with(expected), "{said:?}");
-    assert!(
-        said.stderr.contains("memory_entries already exists"),
-        "{said:?}"
-    );
+    assert!(said.stderr.contains("memory_entries already exists"), "{said:?}");
 
-    sandbox
-        .connect()
-        .execute_batch("DROP TABLE memory_entries")
-        .unwrap();
+    sandbox.connect().execute_batch("DROP TABLE memory_entries").unwrap();
     let said = sandbox.run(&["migrate"]);
     assert_eq!(said.code, Some(0));
-    assert!(
-        said.stdout
-            .starts_with(&format!("Applied {} migrations", latest() - 1)),
-        "{said:?}"
-    );
+    assert!(said.stdout.starts_with(&format!("Applied {} migrations", latest() - 1)), "{said:?}");
 }
 
 /// Every command, `migrate` first.
-const COMMANDS: [&[&str]; 4] = [
-    &["migrate"],
-    &["serve", "--port", "0"],
-    &["seed", "--sessions", "1"],
-    &["reindex"],
-];
+const COMMANDS: [&[&str]; 4] =
+    [&["migrate"], &["serve", "--port", "0"], &["seed", "--sessions", "1"], &["reindex"]];

@@ -10,16 +10,12 @@ fn a_lost_index_is_rebuilt_from_the_entries() {
     let sandbox = Sandbox::seeded(50);
     let connection = sandbox.connect();
     connection
-        .execute(
-            "INSERT INTO memory_search (memory_search) VALUES ('delete-all')",
-            [],
-        )
+        .execute("INSERT INTO memory_search (memory_search) VALUES ('delete-all')", [])
         .unwrap();
     assert!(connection.execute(INTEGRITY, []).is_err());
 
-    let entries: i64 = connection
-        .query_row("SELECT count(*) FROM memory_entries", [], |row| row.get(0))
-        .unwrap();
+    let entries: i64 =
+        connection.query_row("SELECT count(*) FROM memory_entries", [], |row| row.get(0)).unwrap();
     let said = sandbox.run(&["reindex"]);
     let expected = format!("Reindexed {entries} memory entries of `backend/db/kalito.db`\n");
     assert_eq!((said.code, said.stdout), (Some(0), expected));

@@ -54,10 +54,7 @@ impl Sandbox {
     }
 
     /// The program with these arguments, not yet started.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a child whose pid and pipes the tests hold"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a child whose pid and pipes the tests hold")]
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_backend"));
         command.args(arguments).current_dir(self.root()).env_clear();
@@ -71,12 +68,7 @@ impl Sandbox {
 
     /// Runs the program with `DATABASE_PATH` set.
     pub(crate) fn run_on(&self, path: &str, arguments: &[&str]) -> Said {
-        said(
-            self.command(arguments)
-                .env("DATABASE_PATH", path)
-                .output()
-                .unwrap(),
-        )
+        said(self.command(arguments).env("DATABASE_PATH", path).output().unwrap())
     }
 
     /// Opens the database beside the program.
@@ -90,9 +82,8 @@ impl Sandbox {
         let connection = self.connect();
         let mut dump = Vec::new();
         for table in tables(&connection) {
-            let mut statement = connection
-                .prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1, 2"))
-                .unwrap();
+            let mut statement =
+                connection.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1, 2")).unwrap();
             let columns = statement.column_count();
             let mut rows = statement.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {
@@ -109,11 +100,7 @@ fn tables(connection: &Connection) -> Vec<String> {
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'memory_search%'
                ORDER BY name";
     let mut statement = connection.prepare(sql).unwrap();
-    statement
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect()
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
 fn said(output: Output) -> Said {

@@ -10,11 +10,7 @@ fn a_seeded_memory_entry_is_found_by_its_topic() {
     let sandbox = Sandbox::seeded(100);
     let id: i64 = sandbox
         .connect()
-        .query_row(
-            "SELECT id FROM memory_entries WHERE topic = 'green tea'",
-            [],
-            |row| row.get(0),
-        )
+        .query_row("SELECT id FROM memory_entries WHERE topic = 'green tea'", [], |row| row.get(0))
         .unwrap();
     let server = Server::start(&sandbox, &[]);
     let answer = server.get("/memory/search?q=Green%20TEA&limit=1000");
@@ -40,17 +36,8 @@ fn a_new_memory_entry_is_found_at_once() {
 fn no_query_is_taken_for_syntax() {
     let sandbox = Sandbox::seeded(10);
     let server = Server::start(&sandbox, &[]);
-    for query in [
-        "a%22b",
-        "NEAR(",
-        "topic:x",
-        "%00a",
-        "a*",
-        "-a",
-        "a%20AND",
-        "(%22%22%20x",
-        "🍵a",
-    ] {
+    for query in ["a%22b", "NEAR(", "topic:x", "%00a", "a*", "-a", "a%20AND", "(%22%22%20x", "🍵a"]
+    {
         let answer = server.get(&format!("/memory/search?q={query}"));
         assert_eq!(answer.status, 200, "{query}: {answer:?}");
     }

@@ -26,11 +26,7 @@ impl Server {
             .spawn()
             .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut server = Self {
-            child,
-            stdout,
-            address: String::new(),
-        };
+        let mut server = Self { child, stdout, address: String::new() };
         let mut line = String::new();
         server.stdout.read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening on http://");

@@ -12,11 +12,9 @@ use crate::server::Server;
 
 #[test]
 fn an_acknowledged_message_is_there_after_a_signal() {
-    for (signal, options) in [
-        (Signal::TERM, &[][..]),
-        (Signal::INT, &[]),
-        (Signal::TERM, &["--journal-mode", "delete"]),
-    ] {
+    for (signal, options) in
+        [(Signal::TERM, &[][..]), (Signal::INT, &[]), (Signal::TERM, &["--journal-mode", "delete"])]
+    {
         let sandbox = Sandbox::migrated();
         let server = Server::start(&sandbox, options);
         let path = format!("/sessions/{}/messages", server.session("Last words"));
@@ -26,9 +24,7 @@ fn an_acknowledged_message_is_there_after_a_signal() {
         assert_eq!(server.wait(), (Some(0), String::new()));
 
         // Closed in good order: all is in the one file, and nothing lies beside it.
-        let files = fs::read_dir(sandbox.root().join("backend/db"))
-            .unwrap()
-            .count();
+        let files = fs::read_dir(sandbox.root().join("backend/db")).unwrap().count();
         assert_eq!(files, 1);
         let kept: String = sandbox
             .connect()
@@ -65,9 +61,7 @@ fn idle_connections_do_not_hold_the_server_up() {
     let server = Server::start(&sandbox, &[]);
     let mut silent = TcpStream::connect(server.address()).unwrap();
     let mut kept_alive = TcpStream::connect(server.address()).unwrap();
-    kept_alive
-        .write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
+    kept_alive.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     let mut first = [0];
     kept_alive.read_exact(&mut first).unwrap();
 
@@ -92,15 +86,10 @@ fn every_message_acknowledged_while_stopping_is_kept() {
     }
     server.stop();
     let acknowledged = writer.join().unwrap();
-    let kept: i64 = sandbox
-        .connect()
-        .query_row("SELECT count(*) FROM messages", [], |row| row.get(0))
-        .unwrap();
+    let kept: i64 =
+        sandbox.connect().query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap();
     // The answer to the very last one may have been cut off after its commit.
-    assert!(
-        (acknowledged..=acknowledged + 1).contains(&kept),
-        "{acknowledged} of {kept}"
-    );
+    assert!((acknowledged..=acknowledged + 1).contains(&kept), "{acknowledged} of {kept}");
 }
 
 /// Adds messages over one connection each; returns how many were acknowledged.

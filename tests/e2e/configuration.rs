@@ -6,10 +6,7 @@ use crate::sandbox::{Sandbox, messages, open};
 fn the_root_is_found_from_any_folder_below_it() {
     let sandbox = Sandbox::new();
     let mut command = sandbox.xtask(&["db-backup"]);
-    let output = command
-        .current_dir(sandbox.path("backend/db"))
-        .output()
-        .expect("runs");
+    let output = command.current_dir(sandbox.path("backend/db")).output().expect("runs");
     assert_eq!(sandbox.said(&output).code, Some(0));
     assert_eq!(sandbox.backups().len(), 1);
 }
@@ -28,18 +25,11 @@ fn outside_a_workspace_the_way_in_is_named() {
 #[test]
 fn a_postgres_url_in_dot_env_is_left_alone_and_its_password_never_said() {
     let sandbox = Sandbox::new();
-    sandbox.write(
-        ".env",
-        "DATABASE_URL=postgres://app:hunter2@localhost/app\n",
-    );
+    sandbox.write(".env", "DATABASE_URL=postgres://app:hunter2@localhost/app\n");
     let said = sandbox.ok(&["db-backup"]);
     assert!(!format!("{said:?}").contains("hunter2"));
     let record = sandbox.path(&format!("backups/{}.json", sandbox.backups()[0]));
-    assert!(
-        !fs_err::read_to_string(record)
-            .expect("record")
-            .contains("hunter2")
-    );
+    assert!(!fs_err::read_to_string(record).expect("record").contains("hunter2"));
 }
 
 #[test]
@@ -47,12 +37,7 @@ fn a_forgotten_variable_is_named_with_the_path_it_leads_to() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["db-backup"]);
     let mut command = sandbox.xtask(&["db-restore", "latest", "--dry-run"]);
-    let said = sandbox.said(
-        &command
-            .env("DATABASE_PATH", "other.db")
-            .output()
-            .expect("runs"),
-    );
+    let said = sandbox.said(&command.env("DATABASE_PATH", "other.db").output().expect("runs"));
     let origin = "./other.db (from DATABASE_PATH in the environment)";
     assert!(said.out.contains(origin), "{said:#?}");
 }
@@ -63,28 +48,17 @@ fn several_databases_are_backed_up_each_and_named_by_db() {
     let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("manifest");
     let second = "[workspace.metadata.db.databases.queue]\npath = 'queue.db'\n";
     sandbox.write("Cargo.toml", format!("{manifest}\n{second}"));
-    open(&sandbox.path("queue.db"))
-        .execute_batch("CREATE TABLE jobs (id)")
-        .expect("table");
+    open(&sandbox.path("queue.db")).execute_batch("CREATE TABLE jobs (id)").expect("table");
     sandbox.ok(&["db-backup"]);
     assert_eq!(sandbox.backups().len(), 2);
     let said = sandbox.run(&["db-restore", "latest", "--yes"]);
-    assert_eq!(
-        said.code,
-        Some(0),
-        "an unmistakable owner needs no --db: {said:#?}"
-    );
+    assert_eq!(said.code, Some(0), "an unmistakable owner needs no --db: {said:#?}");
     let said = sandbox.run(&["db-backup", "--db", "que"]);
     assert_eq!(said.code, Some(2));
     assert!(said.err.contains("`kalito`, `queue`"), "{}", said.err);
     // DATABASE_PATH can mean only one of them.
     let mut command = sandbox.xtask(&["db-backup"]);
-    let said = sandbox.said(
-        &command
-            .env("DATABASE_PATH", "queue.db")
-            .output()
-            .expect("runs"),
-    );
+    let said = sandbox.said(&command.env("DATABASE_PATH", "queue.db").output().expect("runs"));
     assert!(said.err.contains("no `--db`"), "{}", said.err);
 }
 
@@ -101,14 +75,9 @@ fn one_failing_database_does_not_keep_the_others_from_their_backup() {
 
 #[test]
 fn odd_characters_in_a_path_are_just_characters() {
-    for name in [
-        "it's a \"db\".db",
-        "100%41.db",
-        "a?x=1#y.db",
-        "ünïcode 数据.db",
-        "-rf.db",
-        "a\nb.db",
-    ] {
+    for name in
+        ["it's a \"db\".db", "100%41.db", "a?x=1#y.db", "ünïcode 数据.db", "-rf.db", "a\nb.db"]
+    {
         let sandbox = Sandbox::new();
         let manifest = "[workspace]\n[workspace.metadata.db.databases.odd]\n";
         let path = toml_text(&format!("data dir/{name}"));
@@ -119,27 +88,17 @@ fn odd_characters_in_a_path_are_just_characters() {
             .execute_batch("CREATE TABLE messages (id INTEGER PRIMARY KEY, content); INSERT INTO messages VALUES (1, 'x')")
             .expect(name);
         sandbox.ok(&["db-backup"]);
-        open(&live)
-            .execute_batch("DELETE FROM messages")
-            .expect(name);
+        open(&live).execute_batch("DELETE FROM messages").expect(name);
         sandbox.ok(&["db-verify", "--all", "--drill"]);
         sandbox.ok(&["db-restore", "latest", "--yes"]);
         assert_eq!(messages(&live), ["x"], "{name}");
         let names = sandbox.backups();
-        assert!(
-            names.iter().all(|backup| backup.starts_with(name)),
-            "{names:?}"
-        );
+        assert!(names.iter().all(|backup| backup.starts_with(name)), "{names:?}");
     }
 }
 
 fn toml_text(text: &str) -> String {
-    format!(
-        "\"{}\"",
-        text.replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\n")
-    )
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
 #[test]
@@ -150,24 +109,14 @@ fn a_linked_worktree_shares_the_main_worktree_s_backups() {
     sandbox.git(&["worktree", "add", "--quiet", "-b", "feature", "wt"]);
     fs_err::create_dir_all(sandbox.path("wt/backend/db")).expect("folder");
     let in_worktree = |arguments: &[&str]| {
-        let output = sandbox
-            .xtask(arguments)
-            .current_dir(sandbox.path("wt"))
-            .output();
+        let output = sandbox.xtask(arguments).current_dir(sandbox.path("wt")).output();
         sandbox.said(&output.expect("runs"))
     };
     // The worktree has no backup of its own yet: another's is taken, and said.
     let said = in_worktree(&["db-restore", "latest", "--yes"]);
     assert_eq!(said.code, Some(0), "{said:#?}");
-    assert!(
-        said.err.contains("this worktree has no such backup"),
-        "{}",
-        said.err
-    );
-    assert_eq!(
-        messages(&sandbox.path("wt/backend/db/kalito.db")),
-        ["one", "two", "three"]
-    );
+    assert!(said.err.contains("this worktree has no such backup"), "{}", said.err);
+    assert_eq!(messages(&sandbox.path("wt/backend/db/kalito.db")), ["one", "two", "three"]);
     let said = in_worktree(&["db-backup"]);
     assert_eq!(said.code, Some(0), "{said:#?}");
     assert!(!sandbox.path("wt/backups").exists());
@@ -179,11 +128,7 @@ fn a_linked_worktree_shares_the_main_worktree_s_backups() {
     );
     // `latest` means this worktree's first, though the other one's is newer.
     let said = sandbox.ok(&["db-verify"]);
-    assert!(
-        said.out.starts_with("kalito.db.2025-09-13_142530.bak"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.starts_with("kalito.db.2025-09-13_142530.bak"), "{}", said.out);
 }
 
 #[test]
@@ -191,16 +136,11 @@ fn worktrees_of_a_bare_repository_keep_backups_in_its_common_folder() {
     let sandbox = Sandbox::new();
     sandbox.git_init();
     sandbox.git(&["clone", "--quiet", "--bare", ".", "bare.git"]);
-    sandbox.git(&[
-        "-C", "bare.git", "worktree", "add", "--quiet", "../wt", "main",
-    ]);
+    sandbox.git(&["-C", "bare.git", "worktree", "add", "--quiet", "../wt", "main"]);
     let folder = sandbox.path("wt/backend/db");
     fs_err::create_dir_all(&folder).expect("folder");
     fs_err::copy(sandbox.live(), folder.join("kalito.db")).expect("copied");
-    let output = sandbox
-        .xtask(&["db-backup"])
-        .current_dir(sandbox.path("wt"))
-        .output();
+    let output = sandbox.xtask(&["db-backup"]).current_dir(sandbox.path("wt")).output();
     assert_eq!(sandbox.said(&output.expect("runs")).code, Some(0));
     let backups = fs_err::read_dir(sandbox.path("bare.git/xtask-db/backups")).expect("folder");
     assert!(backups.count() >= 2);

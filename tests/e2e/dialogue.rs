@@ -144,12 +144,7 @@ fn without_backups_there_is_nothing_to_choose_from() {
     };
     let ended = terminal.end();
     assert_eq!(ended.code, Some(2), "{ended:#?}");
-    assert!(
-        ended
-            .screen
-            .contains("there are no backups in `$ROOT/backups`"),
-        "{ended:#?}"
-    );
+    assert!(ended.screen.contains("there are no backups in `$ROOT/backups`"), "{ended:#?}");
 }
 
 #[test]
@@ -160,10 +155,7 @@ fn the_list_is_shown_with_quiet_too_because_it_is_part_of_the_question() {
     };
     terminal.answer(NUMBER, "q");
     let ended = terminal.end();
-    assert!(
-        ended.screen.contains("1) kalito.db.2025-09-13_142630.bak"),
-        "{ended:#?}"
-    );
+    assert!(ended.screen.contains("1) kalito.db.2025-09-13_142630.bak"), "{ended:#?}");
 }
 
 #[test]
@@ -171,11 +163,7 @@ fn only_backups_of_this_database_are_offered() {
     let sandbox = two_backups();
     let bytes = fs_err::read(sandbox.backup_path("kalito.db.2025-09-13_142530.bak"));
     let bytes = bytes.expect("a backup");
-    for stranger in [
-        "other.db.2025-09-14_100000.bak",
-        "kalito.db.2025-09-14.bak",
-        "notes.txt",
-    ] {
+    for stranger in ["other.db.2025-09-14_100000.bak", "kalito.db.2025-09-14.bak", "notes.txt"] {
         sandbox.write(&format!("backups/{stranger}"), &bytes);
     }
     let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {

@@ -31,10 +31,7 @@ fn a_restore_is_one_document() {
     assert_eq!(document["restored"]["state"], "verified");
     assert_eq!(document["safety"], "kalito.db.SAFETY.2025-09-13_142630.bak");
     assert_eq!(document["set_aside"], Value::Null);
-    assert_eq!(
-        document["content_blake3"],
-        document["restored"]["content_blake3"]
-    );
+    assert_eq!(document["content_blake3"], document["restored"]["content_blake3"]);
     assert_eq!(document["into"], "$ROOT/backend/db/kalito.db");
 }
 
@@ -45,10 +42,7 @@ fn what_was_set_aside_is_in_the_document() {
     sandbox.write("backend/db/kalito.db", "no database any more");
     let document = sandbox.json(&["db-restore", "latest", "--yes"]);
     let folder = document["set_aside"].as_str().expect("a folder");
-    assert!(
-        folder.ends_with("kalito.db.ASIDE.2025-09-13_142630"),
-        "{document:#}"
-    );
+    assert!(folder.ends_with("kalito.db.ASIDE.2025-09-13_142630"), "{document:#}");
     assert_eq!(document["safety"], Value::Null);
 }
 

@@ -18,11 +18,7 @@ fn every_command_s_help_has_an_example_and_the_common_flags() {
     let sandbox = Sandbox::new();
     for command in COMMANDS {
         let said = sandbox.ok(&[command, "--help"]);
-        assert!(
-            said.out.contains(&format!("  cargo xtask {command}")),
-            "{command}: {}",
-            said.out
-        );
+        assert!(said.out.contains(&format!("  cargo xtask {command}")), "{command}: {}", said.out);
         for flag in ["--db <NAME>", "--json", "--quiet", "--busy-timeout <SECS>"] {
             assert!(said.out.contains(flag), "{command} has no `{flag}`");
         }
@@ -33,11 +29,8 @@ fn every_command_s_help_has_an_example_and_the_common_flags() {
 fn the_commands_are_listed_with_what_they_do() {
     let sandbox = Sandbox::new();
     let said = sandbox.ok(&["--help"]);
-    let listed: Vec<&str> = said
-        .out
-        .lines()
-        .filter(|line| line.trim_start().starts_with("db-"))
-        .collect();
+    let listed: Vec<&str> =
+        said.out.lines().filter(|line| line.trim_start().starts_with("db-")).collect();
     insta::assert_snapshot!(listed.join("\n"), @r"
       db-setup    Make a fresh clone ready: database, backups folder, first verified backup
       db-backup   Take a verified backup of each database
@@ -54,9 +47,6 @@ fn the_commands_are_listed_with_what_they_do() {
 fn a_wrong_flag_is_usage_and_exits_with_two() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run(&["db-backup", "--lable", "x"]).code, Some(2));
-    assert_eq!(
-        sandbox.run(&["db-backup", "--kind", "safety"]).code,
-        Some(2)
-    );
+    assert_eq!(sandbox.run(&["db-backup", "--kind", "safety"]).code, Some(2));
     assert_eq!(sandbox.run(&["db-backup", "--kind", "often"]).code, Some(2));
 }

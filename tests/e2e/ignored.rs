@@ -44,11 +44,7 @@ fn what_is_set_aside_is_ignored_too() {
     sandbox.sql("PRAGMA journal_mode=DELETE");
     sandbox.write("backend/db/kalito.db", "no database any more");
     sandbox.ok(&["db-restore", "latest", "--yes", "--force"]);
-    assert!(
-        sandbox
-            .path("backups/kalito.db.ASIDE.2025-09-13_142630")
-            .is_dir()
-    );
+    assert!(sandbox.path("backups/kalito.db.ASIDE.2025-09-13_142630").is_dir());
     assert_ignored(&sandbox, "backups");
 }
 
@@ -68,10 +64,6 @@ fn backups_that_were_committed_are_pointed_out_by_setup() {
     let name = sandbox.backup();
     sandbox.git(&["add", "--force", &format!("backups/{name}")]);
     let said = sandbox.ok(&["db-setup"]);
-    assert!(
-        said.err
-            .contains("warning: git tracks 1 file in the backups folder"),
-        "{said:#?}"
-    );
+    assert!(said.err.contains("warning: git tracks 1 file in the backups folder"), "{said:#?}");
     assert!(said.err.contains("git rm --cached"), "{said:#?}");
 }

@@ -32,10 +32,7 @@ fn an_existing_file_is_refused_whatever_it_is() {
         &["db-restore", "latest", "--into", "text.db", "--yes"],
     ] {
         let said = sandbox.fails(2, arguments);
-        assert!(
-            said.err.starts_with("error: `text.db` exists already\n"),
-            "{said:#?}"
-        );
+        assert!(said.err.starts_with("error: `text.db` exists already\n"), "{said:#?}");
     }
     let bytes = fs_err::read(sandbox.path("text.db")).expect("still there");
     assert_eq!(bytes, b"precious");
@@ -68,14 +65,7 @@ fn with_force_an_existing_database_is_restored_over_after_a_safety_backup() {
 fn with_force_what_is_no_database_is_set_aside_first() {
     let sandbox = one_backup();
     sandbox.write("text.db", "precious");
-    let arguments = [
-        "db-restore",
-        "latest",
-        "--into",
-        "text.db",
-        "--force",
-        "--yes",
-    ];
+    let arguments = ["db-restore", "latest", "--into", "text.db", "--force", "--yes"];
     sandbox.ok(&arguments);
     assert_eq!(messages(&sandbox.path("text.db")), ["one", "two", "three"]);
     let aside = sandbox.path("backups/text.db.ASIDE.2025-09-13_142630/text.db");
@@ -114,9 +104,7 @@ fn a_damaged_backup_is_not_written_elsewhere_either() {
 fn it_works_while_the_live_database_is_missing_or_locked() {
     let sandbox = one_backup();
     let application = open(&sandbox.live());
-    application
-        .execute_batch("BEGIN EXCLUSIVE")
-        .expect("locked");
+    application.execute_batch("BEGIN EXCLUSIVE").expect("locked");
     sandbox.ok(&["db-restore", "latest", "--into", "one.db"]);
     drop(application);
     fs_err::remove_file(sandbox.live()).expect("removed");
@@ -129,14 +117,8 @@ fn it_works_while_the_live_database_is_missing_or_locked() {
 fn the_undo_of_a_restore_into_another_file_leaves_the_live_database_alone() {
     let sandbox = one_backup();
     let other = sandbox.path("other.db");
-    fs_err::copy(
-        sandbox.backup_path("kalito.db.2025-09-13_142530.bak"),
-        &other,
-    )
-    .expect("copied");
-    open(&other)
-        .execute_batch("UPDATE messages SET content = 'precious'")
-        .expect("written");
+    fs_err::copy(sandbox.backup_path("kalito.db.2025-09-13_142530.bak"), &other).expect("copied");
+    open(&other).execute_batch("UPDATE messages SET content = 'precious'").expect("written");
     let arguments = ["--into", "other.db", "--force", "--yes"];
     let said = sandbox.ok(&[&["db-restore", "latest"][..], &arguments].concat());
     let undo = said.out.lines().last().unwrap_or_default();

@@ -17,9 +17,7 @@ fn large() -> Option<Sandbox> {
     let stat = rustix::fs::statvfs(sandbox.root()).expect("statvfs");
     if stat.f_bavail * stat.f_frsize < NEEDED_BYTES {
         let said = "SKIPPED: the test of a database above 1 GiB needs 5 GiB of free disk\n";
-        std::io::stderr()
-            .write_all(said.as_bytes())
-            .expect("stderr");
+        std::io::stderr().write_all(said.as_bytes()).expect("stderr");
         return None;
     }
     fs_err::remove_file(sandbox.live()).expect("removed");
@@ -53,20 +51,13 @@ fn above_one_gibibyte_a_backup_is_whole_goes_back_and_can_be_interrupted() {
 fn interrupt_leaves_nothing(sandbox: &Sandbox) {
     let mut running = Running(sandbox.xtask(&["db-backup"]).spawn().expect("runs"));
     let stages = || {
-        let entries = fs_err::read_dir(sandbox.path("backups"))
-            .into_iter()
-            .flatten();
+        let entries = fs_err::read_dir(sandbox.path("backups")).into_iter().flatten();
         let names = entries.map(|entry| entry.expect("entry").file_name());
-        names
-            .filter(|name| name.to_string_lossy().contains(".stage-"))
-            .count()
+        names.filter(|name| name.to_string_lossy().contains(".stage-")).count()
     };
     let began = Instant::now();
     while stages() == 0 {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "no stage appeared"
-        );
+        assert!(began.elapsed() < Duration::from_secs(60), "no stage appeared");
         std::thread::yield_now();
     }
     let pid = Pid::from_child(&running.0);

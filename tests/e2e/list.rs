@@ -17,11 +17,7 @@ fn the_list_is_newest_first_and_fits_eighty_columns() {
     sandbox.ok(&["db-backup"]);
     sandbox.ok(&["db-restore", "latest~1", "--yes"]);
     let said = sandbox.ok(&["db-list"]);
-    assert!(
-        said.out.lines().all(|line| line.chars().count() <= 80),
-        "{}",
-        said.out
-    );
+    assert!(said.out.lines().all(|line| line.chars().count() <= 80), "{}", said.out);
     let commit = sandbox.git(&["rev-parse", "--short=7", "HEAD"]);
     insta::assert_snapshot!(said.out.replace(&commit, "COMMIT"), @r#"
     REFERENCE  NAME                                      SIZE  AGE  STATE
@@ -38,10 +34,7 @@ fn the_list_is_newest_first_and_fits_eighty_columns() {
 fn an_empty_folder_is_said_and_is_no_failure() {
     let sandbox = Sandbox::new();
     let said = sandbox.ok(&["db-list"]);
-    assert_eq!(
-        said.out,
-        "No backups in ./backups. Take one with `cargo xtask db-backup`.\n"
-    );
+    assert_eq!(said.out, "No backups in ./backups. Take one with `cargo xtask db-backup`.\n");
     assert!(!sandbox.path("backups").exists(), "listing made a folder");
 }
 
@@ -73,10 +66,7 @@ fn the_order_is_by_sequence_though_the_clock_was_set_back() {
     sandbox.set_clock("2025-03-01T08:00:00+01:00");
     sandbox.ok(&["db-backup"]);
     let document = sandbox.json(&["db-list"]);
-    assert_eq!(
-        document["backups"][0]["name"],
-        "kalito.db.2025-03-01_080000.bak"
-    );
+    assert_eq!(document["backups"][0]["name"], "kalito.db.2025-03-01_080000.bak");
 }
 
 #[test]
@@ -91,14 +81,8 @@ fn ten_backups_in_one_second_are_ten_files() {
     sandbox.ok(&["db-backup"]);
     assert_eq!(sandbox.backups().len(), 11);
     let document = sandbox.json(&["db-list"]);
-    assert_eq!(
-        document["backups"][0]["name"],
-        "kalito.db.2025-10-26_023000-11.bak"
-    );
-    assert_eq!(
-        document["backups"][10]["name"],
-        "kalito.db.2025-10-26_023000.bak"
-    );
+    assert_eq!(document["backups"][0]["name"], "kalito.db.2025-10-26_023000-11.bak");
+    assert_eq!(document["backups"][10]["name"], "kalito.db.2025-10-26_023000.bak");
 }
 
 #[test]
@@ -106,19 +90,11 @@ fn a_backup_dated_ten_years_ahead_is_flagged_kept_and_never_latest() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["db-backup"]);
     let bytes = fs_err::read(sandbox.path(&format!("backups/{}", sandbox.backups()[0])));
-    sandbox.write(
-        "backups/kalito.db.2035-09-13_142530.bak",
-        bytes.expect("bytes"),
-    );
+    sandbox.write("backups/kalito.db.2035-09-13_142530.bak", bytes.expect("bytes"));
     let said = sandbox.ok(&["db-list"]);
     assert!(said.out.contains("dated in the future"), "{}", said.out);
     let said = sandbox.ok(&["db-verify"]);
-    assert!(
-        said.out
-            .starts_with("kalito.db.2025-09-13_142530.bak is whole"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.starts_with("kalito.db.2025-09-13_142530.bak is whole"), "{}", said.out);
     sandbox.ok(&["db-prune", "--keep-last", "1", "--yes"]);
     assert_eq!(sandbox.backups().len(), 2);
 }
@@ -128,10 +104,7 @@ fn a_pin_is_written_into_the_record_and_taken_out_again() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["db-backup"]);
     let said = sandbox.ok(&["db-pin", "latest"]);
-    assert_eq!(
-        said.out,
-        "kalito.db.2025-09-13_142530.bak is pinned: pruning will leave it\n"
-    );
+    assert_eq!(said.out, "kalito.db.2025-09-13_142530.bak is pinned: pruning will leave it\n");
     assert_eq!(sandbox.json(&["db-list"])["backups"][0]["pinned"], true);
     sandbox.ok(&["db-unpin", "2025-09-13"]);
     assert_eq!(sandbox.json(&["db-list"])["backups"][0]["pinned"], false);

@@ -27,15 +27,9 @@ fn every_row_has_its_reason_and_a_dry_run_removes_nothing() {
     ");
     assert_eq!(sandbox.backups().len(), 5);
     let said = sandbox.ok(&["db-prune", "--keep-last", "2", "--yes"]);
-    assert!(
-        said.out.ends_with("Removed 2 backups and freed 16.0 KB.\n"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.ends_with("Removed 2 backups and freed 16.0 KB.\n"), "{}", said.out);
     assert_eq!(sandbox.backups().len(), 3);
-    let files = fs_err::read_dir(sandbox.path("backups"))
-        .expect("folder")
-        .count();
+    let files = fs_err::read_dir(sandbox.path("backups")).expect("folder").count();
     assert_eq!(files, 3 * 2 + 2, "records, .lock and .gitignore");
 }
 
@@ -43,12 +37,7 @@ fn every_row_has_its_reason_and_a_dry_run_removes_nothing() {
 fn nothing_to_prune_is_said() {
     let sandbox = five();
     let said = sandbox.ok(&["db-prune", "--keep-last", "9", "--yes"]);
-    assert!(
-        said.out
-            .ends_with("Nothing to prune: all 5 backups are kept.\n"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.ends_with("Nothing to prune: all 5 backups are kept.\n"), "{}", said.out);
 }
 
 #[test]
@@ -74,19 +63,10 @@ fn negative_zero_and_empty_policies_are_refused() {
     ] {
         let said = sandbox.run(&[&["db-prune", "--yes"], policy].concat());
         assert_eq!(said.code, Some(2), "{policy:?}: {said:#?}");
-        assert!(
-            said.err.contains("nothing was removed"),
-            "{policy:?}: {}",
-            said.err
-        );
+        assert!(said.err.contains("nothing was removed"), "{policy:?}: {}", said.err);
     }
     let mut command = sandbox.xtask(&["db-prune", "--yes"]);
-    let said = sandbox.said(
-        &command
-            .env("BACKUP_RETENTION_DAYS", "-3")
-            .output()
-            .expect("runs"),
-    );
+    let said = sandbox.said(&command.env("BACKUP_RETENTION_DAYS", "-3").output().expect("runs"));
     assert_eq!(said.code, Some(2), "{said:#?}");
     assert_eq!(sandbox.backups().len(), 5);
 }
@@ -126,10 +106,7 @@ fn what_is_not_ours_is_never_removed() {
     // A record that names another file does not agree with its backup.
     let record = sandbox.path("backups/kalito.db.2025-09-01_120000.bak.json");
     let text = fs_err::read_to_string(&record).expect("record");
-    let text = text.replace(
-        "\"file\": \"kalito.db.2025-09-01",
-        "\"file\": \"kalito.db.2024-09-01",
-    );
+    let text = text.replace("\"file\": \"kalito.db.2025-09-01", "\"file\": \"kalito.db.2024-09-01");
     fs_err::write(&record, text).expect("written");
     sandbox.ok(&["db-prune", "--keep-last", "1", "--yes"]);
     for kept in [
@@ -144,21 +121,14 @@ fn what_is_not_ours_is_never_removed() {
         assert!(fs_err::symlink_metadata(path).is_ok(), "{kept} is gone");
     }
     assert!(sandbox.path("elsewhere.bak").exists());
-    assert!(
-        !sandbox
-            .path("backups/kalito.db.2025-09-02_120000.bak")
-            .exists()
-    );
+    assert!(!sandbox.path("backups/kalito.db.2025-09-02_120000.bak").exists());
 }
 
 #[test]
 fn the_policy_that_runs_by_itself_touches_automatic_kinds_only() {
     let sandbox = five();
     let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("manifest");
-    sandbox.write(
-        "Cargo.toml",
-        format!("{manifest}\n[workspace.metadata.db.keep]\nlast = 2\n"),
-    );
+    sandbox.write("Cargo.toml", format!("{manifest}\n[workspace.metadata.db.keep]\nlast = 2\n"));
     for day in 6..=9 {
         sandbox.set_clock(&format!("2025-09-0{day}T12:00:00+02:00"));
         sandbox.ok(&["db-backup", "--kind", "scheduled"]);
@@ -178,9 +148,5 @@ fn the_newest_three_safety_backups_stay() {
     }
     sandbox.ok(&["db-prune", "--keep-label", "none", "--yes"]);
     let names = sandbox.backups();
-    assert_eq!(
-        names.iter().filter(|name| name.contains("SAFETY")).count(),
-        3,
-        "{names:?}"
-    );
+    assert_eq!(names.iter().filter(|name| name.contains("SAFETY")).count(), 3, "{names:?}");
 }

@@ -17,11 +17,7 @@ fn a_protected_database_asks_for_its_name() {
         terminal.answer(question, answer);
         let ended = terminal.end();
         assert_eq!(ended.code, Some(code), "{answer}: {ended:#?}");
-        assert_eq!(
-            messages(&sandbox.live()).len(),
-            left,
-            "{answer}: {ended:#?}"
-        );
+        assert_eq!(messages(&sandbox.live()).len(), left, "{answer}: {ended:#?}");
     }
 }
 
@@ -30,16 +26,8 @@ fn the_question_names_where_the_path_came_from() {
     let sandbox = two_backups();
     drop(open(&sandbox.path("backend/db/other.db")));
     for (file, line, origin) in [
-        (
-            ".env",
-            "DATABASE_PATH=backend/db/other.db",
-            "DATABASE_PATH in .env",
-        ),
-        (
-            ".env.local",
-            "DATABASE_URL=sqlite:backend/db/third.db",
-            "DATABASE_URL in .env.local",
-        ),
+        (".env", "DATABASE_PATH=backend/db/other.db", "DATABASE_PATH in .env"),
+        (".env.local", "DATABASE_URL=sqlite:backend/db/third.db", "DATABASE_URL in .env.local"),
     ] {
         sandbox.write(file, line);
         let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore", "latest"]) else {

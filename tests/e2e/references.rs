@@ -7,8 +7,7 @@ fn meant(sandbox: &Sandbox, reference: &str) -> String {
     let arguments = ["db-restore", reference, "--dry-run"];
     let document = sandbox.json(&arguments);
     let name = document["would_restore"].as_str();
-    name.unwrap_or_else(|| panic!("`{reference}` means nothing: {document:#}"))
-        .to_owned()
+    name.unwrap_or_else(|| panic!("`{reference}` means nothing: {document:#}")).to_owned()
 }
 
 /// Three backups on three days, then a restore whose safety backup is the newest of all.
@@ -38,20 +37,11 @@ fn latest_and_oldest_never_mean_a_safety_backup() {
 #[test]
 fn safety_means_the_newest_safety_backup() {
     let (sandbox, _) = three_days();
-    assert_eq!(
-        meant(&sandbox, "safety"),
-        "kalito.db.SAFETY.2025-09-13_120000.bak"
-    );
+    assert_eq!(meant(&sandbox, "safety"), "kalito.db.SAFETY.2025-09-13_120000.bak");
     sandbox.set_clock("2025-09-13T13:00:00+02:00");
     sandbox.ok(&["db-restore", "latest", "--yes"]);
-    assert_eq!(
-        meant(&sandbox, "safety"),
-        "kalito.db.SAFETY.2025-09-13_130000.bak"
-    );
-    assert_eq!(
-        meant(&sandbox, "safety~1"),
-        "kalito.db.SAFETY.2025-09-13_120000.bak"
-    );
+    assert_eq!(meant(&sandbox, "safety"), "kalito.db.SAFETY.2025-09-13_130000.bak");
+    assert_eq!(meant(&sandbox, "safety~1"), "kalito.db.SAFETY.2025-09-13_120000.bak");
 }
 
 #[test]
@@ -71,10 +61,7 @@ fn a_name_a_path_and_a_prefix_mean_that_backup() {
         assert_eq!(meant(&sandbox, reference), first, "{reference}");
     }
     assert_eq!(meant(&sandbox, "2025-09-12"), second);
-    assert_eq!(
-        meant(&sandbox, "kalito.db.S"),
-        "kalito.db.SAFETY.2025-09-13_120000.bak"
-    );
+    assert_eq!(meant(&sandbox, "kalito.db.S"), "kalito.db.SAFETY.2025-09-13_120000.bak");
 }
 
 #[test]
@@ -97,11 +84,7 @@ fn an_ambiguous_prefix_lists_what_matches_and_changes_nothing() {
 fn a_reference_without_a_match_shows_the_nearest() {
     let (sandbox, [first, ..]) = three_days();
     let said = sandbox.fails(2, &["db-restore", "2025-09-11_1001", "--yes"]);
-    assert!(
-        said.err
-            .starts_with("error: no backup matches `2025-09-11_1001`\n"),
-        "{said:#?}"
-    );
+    assert!(said.err.starts_with("error: no backup matches `2025-09-11_1001`\n"), "{said:#?}");
     let hint = format!("hint: the nearest are `{first}`");
     assert!(said.err.contains(&hint), "{said:#?}");
 }
@@ -111,10 +94,7 @@ fn a_reference_without_any_backup_says_so() {
     let sandbox = Sandbox::new();
     for reference in ["latest", "oldest", "safety", "@main", "2h", "HEAD", "2025"] {
         let said = sandbox.fails(2, &["db-restore", reference, "--yes"]);
-        assert!(
-            said.err.contains("take one with `cargo xtask db-backup`"),
-            "{said:#?}"
-        );
+        assert!(said.err.contains("take one with `cargo xtask db-backup`"), "{said:#?}");
     }
 }
 

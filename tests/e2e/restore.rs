@@ -55,9 +55,7 @@ fn the_undo_that_is_named_can_be_pasted_into_a_shell_whatever_the_file_is_called
             sandbox.said(&command.output().expect("it runs"))
         };
         run(sandbox.xtask(&["db-backup"]));
-        open(&path)
-            .execute_batch("DELETE FROM messages")
-            .expect("deleted");
+        open(&path).execute_batch("DELETE FROM messages").expect("deleted");
         let said = run(sandbox.xtask(&["db-restore", "latest", "--yes"]));
         let undo = said.out.lines().last().unwrap_or_default();
         let undo = undo.strip_prefix("Undo with: cargo xtask ").expect("undo");
@@ -174,8 +172,7 @@ fn a_failing_after_restore_is_exit_2_and_the_restored_data_stays() {
     sandbox.configure("after-restore = [['sh', '-c', 'exit 7'], ['touch', 'second']]");
     let said = sandbox.fails(2, &["db-restore", "latest", "--yes"]);
     assert!(
-        said.err
-            .contains("error: the data is restored, but `sh -c exit 7` failed\n"),
+        said.err.contains("error: the data is restored, but `sh -c exit 7` failed\n"),
         "{said:#?}"
     );
     assert!(said.err.contains("exit status: 7"), "{said:#?}");

@@ -52,25 +52,17 @@ impl Sandbox {
 
     /// An empty folder.
     pub(crate) fn empty() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("xtask-db-")
-            .tempdir()
-            .expect("folder");
+        let folder = tempfile::Builder::new().prefix("xtask-db-").tempdir().expect("folder");
         fs_err::create_dir(folder.path().join("home")).expect("folder");
         fs_err::create_dir(folder.path().join("root")).expect("folder");
         let clock = DateTime::parse_from_rfc3339("2025-09-13T14:25:30+02:00").expect("a time");
-        Self {
-            folder,
-            clock: Cell::new(clock),
-        }
+        Self { folder, clock: Cell::new(clock) }
     }
 
     /// The workspace root.
     pub(crate) fn root(&self) -> PathBuf {
         // A temporary folder may lie behind a symbolic link, as on macOS.
-        fs_err::canonicalize(self.folder.path())
-            .expect("folder")
-            .join("root")
+        fs_err::canonicalize(self.folder.path()).expect("folder").join("root")
     }
 
     /// A path in the workspace.
@@ -92,15 +84,11 @@ impl Sandbox {
 
     /// Sets the clock; it moves on a minute with every command.
     pub(crate) fn set_clock(&self, rfc3339: &str) {
-        self.clock
-            .set(DateTime::parse_from_rfc3339(rfc3339).expect("a time"));
+        self.clock.set(DateTime::parse_from_rfc3339(rfc3339).expect("a time"));
     }
 
     /// A command in the workspace with the sandbox's environment and nothing of ours.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the sandbox seals the environment itself"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the sandbox seals the environment itself")]
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -126,9 +114,7 @@ impl Sandbox {
         let now = self.clock.get();
         self.clock.set(now + TimeDelta::minutes(1));
         let mut command = self.command(env!("CARGO_BIN_EXE_xtask"));
-        command
-            .env("XTASK_DB_NOW", now.to_rfc3339())
-            .args(arguments);
+        command.env("XTASK_DB_NOW", now.to_rfc3339()).args(arguments);
         command
     }
 
@@ -154,20 +140,12 @@ impl Sandbox {
     pub(crate) fn said(&self, output: &Output) -> Said {
         let root = self.root().to_string_lossy().into_owned();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&root, "$ROOT");
-        Said {
-            code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-        }
+        Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
     /// Runs git in the workspace and returns its stdout.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
-        let output = self
-            .command("git")
-            .args(arguments)
-            .output()
-            .expect("git runs");
+        let output = self.command("git").args(arguments).output().expect("git runs");
         let said = self.said(&output);
         assert_eq!(said.code, Some(0), "git {arguments:?}: {said:#?}");
         said.out.trim().to_owned()
@@ -209,15 +187,12 @@ impl Sandbox {
     pub(crate) fn backup(&self) -> String {
         let document = self.json(&["db-backup"]);
         let name = document["backups"][0]["name"].as_str();
-        name.unwrap_or_else(|| panic!("no backup was taken: {document:#}"))
-            .to_owned()
+        name.unwrap_or_else(|| panic!("no backup was taken: {document:#}")).to_owned()
     }
 
     /// Adds a message to the live database and takes a backup, whose name is returned.
     pub(crate) fn backup_with(&self, content: &str) -> String {
-        self.sql(&format!(
-            "INSERT INTO messages (content) VALUES ('{content}')"
-        ));
+        self.sql(&format!("INSERT INTO messages (content) VALUES ('{content}')"));
         self.backup()
     }
 
@@ -252,18 +227,15 @@ impl Sandbox {
 pub(crate) fn open(path: &Path) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let connection = Connection::open_with_flags(path, flags).expect("a database");
-    connection
-        .busy_timeout(std::time::Duration::from_secs(5))
-        .expect("timeout");
+    connection.busy_timeout(std::time::Duration::from_secs(5)).expect("timeout");
     connection
 }
 
 /// The `content` of all messages in a database, in order.
 pub(crate) fn messages(path: &Path) -> Vec<String> {
     let connection = open(path);
-    let mut statement = connection
-        .prepare("SELECT content FROM messages ORDER BY id")
-        .expect("a table");
+    let mut statement =
+        connection.prepare("SELECT content FROM messages ORDER BY id").expect("a table");
     let rows = statement.query_map([], |row| row.get(0)).expect("rows");
     rows.collect::<Result<_, _>>().expect("texts")
 }

@@ -34,17 +34,9 @@ fn a_missing_database_is_created_by_the_host_s_command_and_backed_up() {
       cargo xtask db-list       what there is to go back to
       cargo xtask db-restore    the way back
     ");
-    assert!(
-        said.err.contains("migrating"),
-        "the host's own words: {}",
-        said.err
-    );
+    assert!(said.err.contains("migrating"), "the host's own words: {}", said.err);
     let again = sandbox.ok(&["db-setup"]);
-    assert!(
-        again.out.starts_with("Unchanged since ./backups/"),
-        "{}",
-        again.out
-    );
+    assert!(again.out.starts_with("Unchanged since ./backups/"), "{}", again.out);
     assert_eq!(sandbox.backups().len(), 1);
 }
 
@@ -69,10 +61,5 @@ fn backups_that_git_tracks_are_warned_of() {
     sandbox.git(&["add", "--force", "--all"]);
     sandbox.git(&["commit", "--quiet", "--message=oops"]);
     let said = sandbox.ok(&["db-setup"]);
-    assert!(
-        said.err
-            .contains("git tracks 3 files in the backups folder"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("git tracks 3 files in the backups folder"), "{}", said.err);
 }

@@ -10,17 +10,10 @@ use crate::terminal::{CTRL_C, CTRL_D, ENTER, Ended, Terminal};
 fn assert_unchanged(sandbox: &Sandbox, ended: &Ended) {
     assert_eq!(
         sandbox.backups(),
-        [
-            "kalito.db.2025-09-13_142530.bak",
-            "kalito.db.2025-09-13_142630.bak"
-        ],
+        ["kalito.db.2025-09-13_142530.bak", "kalito.db.2025-09-13_142630.bak"],
         "{ended:#?}"
     );
-    assert_eq!(
-        messages(&sandbox.live()),
-        ["one", "two", "three", "four", "five"],
-        "{ended:#?}"
-    );
+    assert_eq!(messages(&sandbox.live()), ["one", "two", "three", "four", "five"], "{ended:#?}");
 }
 
 #[test]
@@ -34,10 +27,7 @@ fn q_and_ctrl_d_at_the_list_change_nothing() {
         terminal.press(keys);
         let ended = terminal.end();
         assert_eq!(ended.code, Some(1), "{keys:?}: {ended:#?}");
-        assert!(
-            ended.screen.ends_with("Nothing was restored.\n"),
-            "{ended:#?}"
-        );
+        assert!(ended.screen.ends_with("Nothing was restored.\n"), "{ended:#?}");
         assert_unchanged(&sandbox, &ended);
     }
 }
@@ -97,15 +87,7 @@ fn ctrl_c_in_the_moment_the_question_appears_is_not_lost() {
         return;
     }
     // Every write returns late: the question is on the screen before the program goes on.
-    let slow = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        "trace=write",
-    ];
+    let slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=write"];
     let slow = [&slow[..], &["-e", "inject=write:delay_exit=200000"]].concat();
     let Some(mut terminal) = Terminal::run_under(&sandbox, &slow, &["db-restore"]) else {
         return;
@@ -118,10 +100,7 @@ fn ctrl_c_in_the_moment_the_question_appears_is_not_lost() {
 }
 
 fn has_strace(sandbox: &Sandbox) -> bool {
-    let tried = sandbox
-        .command("strace")
-        .args(["-qq", "-o", "/dev/null", "true"])
-        .status();
+    let tried = sandbox.command("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     let can = tried.is_ok_and(|status| status.success());
     if !can {
         let message = "SKIPPED: a delayed write needs strace";

@@ -28,9 +28,7 @@ fn left_behind(sandbox: &Sandbox) -> Vec<String> {
     };
     let names = entries.map(|entry| entry.expect("entry").file_name());
     let names = names.map(|name| name.to_string_lossy().into_owned());
-    names
-        .filter(|name| name != ".gitignore" && !name.contains("lock"))
-        .collect()
+    names.filter(|name| name != ".gitignore" && !name.contains("lock")).collect()
 }
 
 #[test]
@@ -67,22 +65,14 @@ fn two_backups_in_one_second_overwrote_each_other() {
     let sandbox = Sandbox::new();
     for i in 1..=10 {
         sandbox.set_clock("2025-09-13T14:25:30+02:00");
-        let suffix = if i == 1 {
-            String::new()
-        } else {
-            format!("-{i}")
-        };
+        let suffix = if i == 1 { String::new() } else { format!("-{i}") };
         assert_eq!(
             sandbox.backup_with(&format!("message {i}")),
             format!("kalito.db.2025-09-13_142530{suffix}.bak")
         );
     }
     let backups = sandbox.json(&["db-list"]);
-    let names: Vec<_> = backups["backups"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .collect();
+    let names: Vec<_> = backups["backups"].as_array().into_iter().flatten().collect();
     assert_eq!(names.len(), 10);
     for (i, backup) in names.iter().rev().enumerate() {
         let path = sandbox.backup_path(backup["name"].as_str().expect("a name"));
@@ -114,15 +104,8 @@ fn could_not_restore_over_a_corrupt_database() {
         sandbox.backup();
         let damaged = damage.inflict(&sandbox);
         let said = sandbox.ok(&["db-restore", "latest", "--yes"]);
-        assert_eq!(
-            messages(&sandbox.live()),
-            ["one", "two", "three"],
-            "{damage:?}"
-        );
-        assert!(
-            said.out.contains("[✓] SQLite integrity_check: ok"),
-            "{said:#?}"
-        );
+        assert_eq!(messages(&sandbox.live()), ["one", "two", "three"], "{damage:?}");
+        assert!(said.out.contains("[✓] SQLite integrity_check: ok"), "{said:#?}");
         // What was there is kept whole.
         let folder = sandbox.path("backups/kalito.db.ASIDE.2025-09-13_142630");
         let aside = fs_err::read(folder.join("kalito.db")).expect("set aside");
@@ -188,9 +171,7 @@ fn deleted_the_wal_under_a_running_application_whose_later_writes_were_lost() {
             .execute_batch("INSERT INTO messages (content) VALUES ('four')")
             .expect("written");
         sandbox.backup();
-        application
-            .execute_batch("DELETE FROM messages WHERE id = 1")
-            .expect("written");
+        application.execute_batch("DELETE FROM messages WHERE id = 1").expect("written");
         sandbox.ok(&["db-restore", "latest", "--yes"]);
         application
             .execute_batch("INSERT INTO messages (content) VALUES ('after')")
@@ -258,15 +239,7 @@ fn created_and_backed_up_an_empty_database_when_the_path_was_wrong() {
 
 #[test]
 fn broke_on_a_quote_in_the_path() {
-    for name in [
-        "o'brien",
-        "a\"b",
-        "two words",
-        "100%?#",
-        "naïve 数",
-        "-dash",
-        "a`b$c",
-    ] {
+    for name in ["o'brien", "a\"b", "two words", "100%?#", "naïve 数", "-dash", "a`b$c"] {
         let sandbox = Sandbox::new();
         let folder = format!("backend/{name}");
         let path = sandbox.path(&folder).join(format!("{name}.db"));
@@ -281,9 +254,7 @@ fn broke_on_a_quote_in_the_path() {
         );
         sandbox.write("Cargo.toml", manifest);
         sandbox.ok(&["db-backup"]);
-        open(&path)
-            .execute_batch("DELETE FROM messages")
-            .expect("deleted");
+        open(&path).execute_batch("DELETE FROM messages").expect("deleted");
         sandbox.ok(&["db-restore", "latest", "--yes"]);
         assert_eq!(messages(&path), ["one", "two", "three"], "{name}");
         sandbox.ok(&["db-verify", "--all"]);

@@ -161,20 +161,12 @@ fn an_external_full_text_index_is_rebuilt_with_its_table() {
 fn a_dropped_table_comes_back_with_its_indexes_and_triggers() {
     let sandbox = chat("DROP TABLE messages; DELETE FROM log;");
     let said = restore(&sandbox, &["messages"]);
-    assert!(
-        said.out.contains("[✓] messages: missing → 3 rows"),
-        "{said:#?}"
-    );
+    assert!(said.out.contains("[✓] messages: missing → 3 rows"), "{said:#?}");
     assert_eq!(texts(&sandbox, MESSAGES), ["apples", "pears", "plums"]);
     let names = "SELECT name FROM sqlite_schema WHERE tbl_name = 'messages' ORDER BY name";
     assert_eq!(
         texts(&sandbox, names),
-        [
-            "messages",
-            "messages_by_session",
-            "messages_come",
-            "messages_gone"
-        ]
+        ["messages", "messages_by_session", "messages_come", "messages_gone"]
     );
     assert_eq!(texts(&sandbox, "SELECT what FROM log"), [""; 0]);
     assert_eq!(texts(&sandbox, "PRAGMA integrity_check"), ["ok"]);
@@ -202,11 +194,7 @@ fn a_table_with_other_columns_now_is_refused() {
     let sandbox = chat("ALTER TABLE messages ADD COLUMN mood TEXT");
     let said = restore(&sandbox, &["messages"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(
-        said.err
-            .contains("`messages` has other columns now than in the backup"),
-        "{said:#?}"
-    );
+    assert!(said.err.contains("`messages` has other columns now than in the backup"), "{said:#?}");
     assert_eq!(texts(&sandbox, MESSAGES).len(), 3);
 }
 
@@ -238,10 +226,7 @@ fn tables_need_a_yes_and_a_dry_run_changes_nothing() {
     let arguments = ["db-restore", "latest", "--table", "messages"];
     sandbox.fails(2, &arguments);
     let said = sandbox.ok(&[&arguments[..], &["--dry-run"]].concat());
-    assert!(
-        said.out.contains("Would put back messages from"),
-        "{said:#?}"
-    );
+    assert!(said.out.contains("Would put back messages from"), "{said:#?}");
     assert_eq!(texts(&sandbox, MESSAGES), [""; 0]);
     assert_eq!(sandbox.backups().len(), 1);
     let said = sandbox.fails(2, &[&arguments[..], &["--into", "x.db"]].concat());

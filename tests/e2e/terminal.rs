@@ -99,9 +99,7 @@ impl Terminal {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let unseen = &self.screen[self.seen..];
-            let at = unseen
-                .windows(text.len())
-                .position(|piece| piece == text.as_bytes());
+            let at = unseen.windows(text.len()).position(|piece| piece == text.as_bytes());
             if let Some(at) = at {
                 self.seen += at + text.len();
                 return;
@@ -140,16 +138,11 @@ impl Terminal {
             }
         }
         let status = self.child.0.wait().expect("its status");
-        Ended {
-            code: status.code(),
-            screen: self.text(),
-        }
+        Ended { code: status.code(), screen: self.text() }
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.screen)
-            .replace("\r\n", "\n")
-            .replace(&self.root, "$ROOT")
+        String::from_utf8_lossy(&self.screen).replace("\r\n", "\n").replace(&self.root, "$ROOT")
     }
 }
 

@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The workspace this test was built from; it is only read.
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("a workspace")
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_owned()
 }
 
 fn rust_files(folder: &Path) -> Vec<(String, String)> {
@@ -17,11 +14,8 @@ fn rust_files(folder: &Path) -> Vec<(String, String)> {
         if path.is_dir() {
             files.extend(rust_files(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path
-                .strip_prefix(workspace())
-                .expect("inside")
-                .to_string_lossy()
-                .into_owned();
+            let name =
+                path.strip_prefix(workspace()).expect("inside").to_string_lossy().into_owned();
             files.push((name, fs_err::read_to_string(&path).expect("text")));
         }
     }
@@ -35,14 +29,8 @@ fn product() -> Vec<(String, String)> {
 
 /// The code of a file without its tests and comments.
 fn code(text: &str) -> String {
-    let text = text
-        .split("#[cfg(test)]\nmod tests")
-        .next()
-        .unwrap_or_default();
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 /// Only `rooms` may contain one of `words`.
@@ -67,35 +55,17 @@ fn only_database_rs_opens_sqlite() {
 
 #[test]
 fn only_durable_rs_links_renames_and_removes() {
-    let words = [
-        "remove_file",
-        "remove_dir",
-        "::rename(",
-        "hard_link",
-        "renameat",
-    ];
-    only(
-        &["durable.rs"],
-        &words,
-        "what survives a power cut is decided in one place",
-    );
+    let words = ["remove_file", "remove_dir", "::rename(", "hard_link", "renameat"];
+    only(&["durable.rs"], &words, "what survives a power cut is decided in one place");
 }
 
 #[test]
 fn only_the_session_reads_the_clock_the_environment_and_the_streams() {
     let clock = ["Local::now", "Utc::now", "SystemTime::now"];
     only(&["session.rs"], &clock, "the clock enters once");
-    only(
-        &["session.rs"],
-        &["env::var", "current_dir("],
-        "the environment enters once",
-    );
+    only(&["session.rs"], &["env::var", "current_dir("], "the environment enters once");
     let streams = ["io::stdout", "io::stdin", "println!", "print!("];
-    only(
-        &["session.rs", "lib.rs"],
-        &streams,
-        "only results go to stdout, through `say`",
-    );
+    only(&["session.rs", "lib.rs"], &streams, "only results go to stdout, through `say`");
     // A signal handler has no session, and a child's output is not ours.
     let rooms = ["session.rs", "interrupt.rs", "hostcommand.rs"];
     only(&rooms, &["io::stderr"], "messages go through the session");
@@ -114,10 +84,7 @@ fn nouns_know_no_commands_and_no_clap() {
             continue;
         }
         for word in ["clap", "crate::commands", "crate::cli"] {
-            assert!(
-                !code(&text).contains(word),
-                "{name} is a noun and uses `{word}`"
-            );
+            assert!(!code(&text).contains(word), "{name} is a noun and uses `{word}`");
         }
     }
 }
@@ -126,9 +93,7 @@ fn nouns_know_no_commands_and_no_clap() {
 fn a_lifeboat_is_not_built_from_the_ship_s_wood() {
     for manifest in ["xtask/Cargo.toml", "xtask/db/Cargo.toml"] {
         let text = fs_err::read_to_string(workspace().join(manifest)).expect("manifest");
-        let depends = text
-            .lines()
-            .any(|line| line.trim_start().starts_with("backend"));
+        let depends = text.lines().any(|line| line.trim_start().starts_with("backend"));
         assert!(!depends, "{manifest} depends on backend");
     }
 }
@@ -137,31 +102,18 @@ fn a_lifeboat_is_not_built_from_the_ship_s_wood() {
 fn every_file_says_what_it_is_and_every_test_file_is_run() {
     let tests = rust_files(&workspace().join("tests"));
     for (name, text) in product().iter().chain(&tests) {
-        assert!(
-            text.starts_with("//! "),
-            "{name} does not begin with what it is"
-        );
+        assert!(text.starts_with("//! "), "{name} does not begin with what it is");
     }
     let list = fs_err::read_to_string(workspace().join("tests/e2e.rs")).expect("list");
-    for (name, _) in tests
-        .iter()
-        .filter(|(name, _)| name.starts_with("tests/e2e/"))
-    {
+    for (name, _) in tests.iter().filter(|(name, _)| name.starts_with("tests/e2e/")) {
         let file = name.trim_start_matches("tests/");
-        assert!(
-            list.contains(&format!("#[path = \"{file}\"]")),
-            "{name} is never run"
-        );
+        assert!(list.contains(&format!("#[path = \"{file}\"]")), "{name} is never run");
     }
 }
 
 #[test]
 fn every_dependency_says_why_it_is_there() {
-    for manifest in [
-        "xtask/Cargo.toml",
-        "xtask/db/Cargo.toml",
-        "backend/Cargo.toml",
-    ] {
+    for manifest in ["xtask/Cargo.toml", "xtask/db/Cargo.toml", "backend/Cargo.toml"] {
         let text = fs_err::read_to_string(workspace().join(manifest)).expect("manifest");
         let mut within = false;
         for line in text.lines() {

@@ -29,18 +29,12 @@ impl Failure {
 
     /// The path knows other methods than this one.
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "this path does not know this method",
-        )
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not know this method")
     }
 
     /// The database stayed locked; the same request may succeed later.
     pub(crate) fn busy() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the database is locked: try again",
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database is locked: try again")
     }
 
     /// The server is at fault.
@@ -49,10 +43,7 @@ impl Failure {
     }
 
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-        }
+        Self { status, message: message.into() }
     }
 }
 
@@ -103,9 +94,7 @@ impl IntoResponse for Failure {
         let body = Json(json!({ "error": self.message }));
         let mut response = (self.status, body).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

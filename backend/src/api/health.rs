@@ -19,8 +19,5 @@ pub(crate) async fn show(State(connections): State<Connections>) -> Result<Json<
     let schema_version = connections
         .read(|transaction| Ok(transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?))
         .await?;
-    Ok(Json(Health {
-        status: "ok",
-        schema_version,
-    }))
+    Ok(Json(Health { status: "ok", schema_version }))
 }

@@ -81,13 +81,7 @@ pub(crate) async fn create(
                      VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
                 )?
                 .query_row(
-                    (
-                        new.session_id,
-                        new.kind,
-                        new.topic.trim(),
-                        new.content,
-                        new.importance,
-                    ),
+                    (new.session_id, new.kind, new.topic.trim(), new.content, new.importance),
                     |row| row.get(0),
                 )
                 .map_err(Failure::from)
@@ -157,11 +151,7 @@ fn match_expression(query: &str) -> Option<String> {
         .filter(|word| word.chars().any(char::is_alphanumeric))
         .map(|word| format!("\"{}\"", word.replace('"', "\"\"")))
         .collect();
-    if words.is_empty() {
-        None
-    } else {
-        Some(words.join(" "))
-    }
+    if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
 #[cfg(test)]

@@ -63,9 +63,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Created>), Failure> {
     let Path(session) = session?;
     let Json(message) = body?;
-    let id = connections
-        .write(move |transaction| insert(transaction, session, &message))
-        .await?;
+    let id = connections.write(move |transaction| insert(transaction, session, &message)).await?;
     Ok((StatusCode::CREATED, Json(Created { id })))
 }
 
@@ -99,9 +97,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Vec<Message>>, Failure> {
     let Path(session) = session?;
     let Query(page) = page?;
-    let messages = connections
-        .read(move |transaction| select(transaction, session, page))
-        .await?;
+    let messages = connections.read(move |transaction| select(transaction, session, page)).await?;
     Ok(Json(messages))
 }
 
@@ -110,10 +106,7 @@ fn select(
     session: i64,
     page: Page,
 ) -> Result<Vec<Message>, Failure> {
-    if !transaction
-        .prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")?
-        .exists([session])?
-    {
+    if !transaction.prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")?.exists([session])? {
         return Err(no_session(session));
     }
     let mut statement = transaction.prepare_cached(

@@ -22,10 +22,7 @@ pub(crate) fn run(_: &Args, location: &Location) -> Result<()> {
 /// Rebuilds the index from the entries, in one transaction; returns their number.
 fn rebuild(connection: &mut Connection) -> rusqlite::Result<u32> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute(
-        "INSERT INTO memory_search (memory_search) VALUES ('rebuild')",
-        [],
-    )?;
+    transaction.execute("INSERT INTO memory_search (memory_search) VALUES ('rebuild')", [])?;
     let entries =
         transaction.query_row("SELECT count(*) FROM memory_entries", [], |row| row.get(0))?;
     transaction.commit()?;

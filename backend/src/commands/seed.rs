@@ -17,11 +17,7 @@ const SESSIONS_PER_TRANSACTION: u32 = 100;
 /// The SQL for the time in a parameter, milliseconds of Unix time.
 macro_rules! time {
     ($parameter:literal) => {
-        concat!(
-            "strftime('%Y-%m-%dT%H:%M:%fZ', ",
-            $parameter,
-            " / 1000.0, 'unixepoch')"
-        )
+        concat!("strftime('%Y-%m-%dT%H:%M:%fZ', ", $parameter, " / 1000.0, 'unixepoch')")
     };
 }
 
@@ -50,9 +46,7 @@ pub(crate) fn run(args: &Args, location: &Location) -> Result<()> {
     let context = || format!("could not add sample sessions to `{location}`");
     let personas = add_constants(&mut connection).with_context(context)?;
     let first: u32 = connection
-        .query_row("SELECT coalesce(max(id), 0) FROM sessions", [], |row| {
-            row.get(0)
-        })
+        .query_row("SELECT coalesce(max(id), 0) FROM sessions", [], |row| row.get(0))
         .with_context(context)?;
 
     let mut added = Added::default();
@@ -63,13 +57,8 @@ pub(crate) fn run(args: &Args, location: &Location) -> Result<()> {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .with_context(context)?;
         for ordinal in (done..done + batch).map(|n| first.saturating_add(n)) {
-            add(
-                &transaction,
-                &personas,
-                &sample::session(args.seed, ordinal),
-                &mut added,
-            )
-            .with_context(context)?;
+            add(&transaction, &personas, &sample::session(args.seed, ordinal), &mut added)
+                .with_context(context)?;
         }
         transaction.commit().with_context(context)?;
         done += batch;
@@ -94,12 +83,7 @@ fn add_constants(connection: &mut Connection) -> rusqlite::Result<Vec<i64>> {
                 time!("?4"),
                 ") ON CONFLICT (name) DO NOTHING"
             ),
-            (
-                persona.name,
-                persona.system_prompt,
-                persona.temperature,
-                sample::epoch_ms(),
-            ),
+            (persona.name, persona.system_prompt, persona.temperature, sample::epoch_ms()),
         )?;
         ids.push(transaction.query_row(
             "SELECT id FROM personas WHERE name = ?1",
@@ -128,13 +112,8 @@ fn add(
     session: &Session,
     added: &mut Added,
 ) -> rusqlite::Result<()> {
-    let persona = session
-        .persona
-        .and_then(|index| personas.get(index).copied());
-    let last_ms = session
-        .messages
-        .last()
-        .map_or(session.created_ms, |message| message.sent_ms);
+    let persona = session.persona.and_then(|index| personas.get(index).copied());
+    let last_ms = session.messages.last().map_or(session.created_ms, |message| message.sent_ms);
     transaction
         .prepare_cached(concat!(
             "INSERT INTO sessions (title, persona_id, created_at, updated_at, archived_at)
@@ -146,13 +125,7 @@ fn add(
             time!("?5"),
             ")"
         ))?
-        .execute((
-            &session.title,
-            persona,
-            session.created_ms,
-            last_ms,
-            session.archived_ms,
-        ))?;
+        .execute((&session.title, persona, session.created_ms, last_ms, session.archived_ms))?;
     let id = transaction.last_insert_rowid();
 
     let mut insert = transaction.prepare_cached(concat!(

@@ -68,9 +68,7 @@ async fn serve(port: u16, router: Router) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .with_context(|| format!("could not listen on `127.0.0.1:{port}`"))?;
-    let address = listener
-        .local_addr()
-        .context("could not read the address listened on")?;
+    let address = listener.local_addr().context("could not read the address listened on")?;
     say::line(&format!("listening on http://{address}"))?;
 
     let (stopping, stopped) = oneshot::channel();

@@ -14,12 +14,8 @@ impl Random {
     pub(crate) fn new(seed: u64, ordinal: u32) -> Self {
         let mut seeds = Self { state: seed };
         let base = seeds.next();
-        let mut streams = Self {
-            state: base ^ u64::from(ordinal),
-        };
-        Self {
-            state: streams.next(),
-        }
+        let mut streams = Self { state: base ^ u64::from(ordinal) };
+        Self { state: streams.next() }
     }
 
     fn next(&mut self) -> u64 {
@@ -55,10 +51,7 @@ impl Random {
 
     /// One of the `choices`, of which there must be one.
     pub(crate) fn pick(&mut self, choices: &[&'static str]) -> &'static str {
-        choices
-            .get(self.index(choices))
-            .copied()
-            .unwrap_or_default()
+        choices.get(self.index(choices)).copied().unwrap_or_default()
     }
 
     /// Some bytes, like those of a quantised vector.

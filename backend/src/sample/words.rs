@@ -40,10 +40,7 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("chat.models", r#"["small", "medium"]"#),
     ("memory.auto_summarize", "true"),
     ("memory.summary_after_messages", "20"),
-    (
-        "user.profile",
-        r#"{"name": "Zoë", "time_zone": "Europe/Berlin"}"#,
-    ),
+    ("user.profile", r#"{"name": "Zoë", "time_zone": "Europe/Berlin"}"#),
 ];
 
 /// What talks are about.

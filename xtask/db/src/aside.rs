@@ -21,11 +21,7 @@ pub(crate) fn raw_files(database: &Path) -> Vec<PathBuf> {
         path.push(suffix);
         PathBuf::from(path)
     };
-    SUFFIXES
-        .iter()
-        .map(with)
-        .filter(|path| path.is_file())
-        .collect()
+    SUFFIXES.iter().map(with).filter(|path| path.is_file()).collect()
 }
 
 /// Copies the raw files into `<file name>.ASIDE.<time>/` in the backups folder; the live files are
@@ -35,15 +31,8 @@ pub(crate) fn raw_files(database: &Path) -> Vec<PathBuf> {
 ///
 /// Where they cannot be read, or the disk is full or fails.
 pub(crate) fn set_aside(database: &Path, backups: &Path, time: NaiveDateTime) -> Result<PathBuf> {
-    let name = database
-        .file_name()
-        .context("a database has a file name")?
-        .to_string_lossy();
+    let name = database.file_name().context("a database has a file name")?.to_string_lossy();
     let folder = backups.join(format!("{name}.ASIDE.{}", time.format("%Y-%m-%d_%H%M%S")));
-    durable::copy_into_folder(&raw_files(database), &folder).with_context(|| {
-        format!(
-            "could not set the raw files of `{}` aside",
-            database.display()
-        )
-    })
+    durable::copy_into_folder(&raw_files(database), &folder)
+        .with_context(|| format!("could not set the raw files of `{}` aside", database.display()))
 }

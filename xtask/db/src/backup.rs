@@ -160,10 +160,7 @@ impl Backup {
     #[must_use]
     pub(crate) fn branch_at_commit(&self) -> Option<String> {
         let git = self.record()?.git.as_ref()?;
-        let commit = git
-            .commit
-            .as_deref()
-            .map(|commit| commit.get(..7).unwrap_or(commit));
+        let commit = git.commit.as_deref().map(|commit| commit.get(..7).unwrap_or(commit));
         Some(match (git.branch.as_deref(), commit) {
             (Some(branch), Some(commit)) => format!("{branch}@{commit}"),
             (Some(branch), None) => branch.to_owned(),
@@ -201,9 +198,8 @@ impl Backup {
 /// Sorts backups newest first: recorded ones by `sequence`, the others by the time in their names
 /// among them; never by the time of the file.
 pub(crate) fn sort_newest_first(backups: &mut Vec<Backup>) {
-    let (mut recorded, mut others): (Vec<_>, Vec<_>) = backups
-        .drain(..)
-        .partition(|backup| backup.record().is_some());
+    let (mut recorded, mut others): (Vec<_>, Vec<_>) =
+        backups.drain(..).partition(|backup| backup.record().is_some());
     let sequence = |backup: &Backup| backup.record().map_or(0, |record| record.sequence);
     recorded.sort_by(|a, b| (sequence(a), &a.name).cmp(&(sequence(b), &b.name)));
     others.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));

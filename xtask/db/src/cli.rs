@@ -157,9 +157,7 @@ pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
         }
         last = cause;
     }
-    let hint = error
-        .downcast_ref::<Refusal>()
-        .map(|refusal| refusal.hint.clone());
+    let hint = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone());
     if let Some(hint) = &hint {
         let _ = writeln!(text, "hint: {hint}");
     }

@@ -44,12 +44,7 @@ pub(crate) fn load(
     let configured = section.text("backups")?;
     project.backups = match (variables.get("DATABASE_BACKUP_DIR"), &git) {
         (Some(variable), _) => base.join(&variable.value),
-        (
-            None,
-            Some(git::Place {
-                main: None, common, ..
-            }),
-        ) => common.join("xtask-db/backups"),
+        (None, Some(git::Place { main: None, common, .. })) => common.join("xtask-db/backups"),
         (None, _) => base.join(configured.as_deref().unwrap_or("backups")),
     };
     if let Some(timeout) = section.text("busy-timeout")? {
@@ -225,10 +220,7 @@ fn formats(section: &mut Section) -> Result<()> {
 /// The file that a `sqlite:` or `file:` URL means; `None` for another scheme and for `:memory:`.
 fn sqlite_path(url: &str) -> Option<PathBuf> {
     let (scheme, rest) = url.split_once(':')?;
-    if !matches!(
-        scheme.to_ascii_lowercase().as_str(),
-        "sqlite" | "sqlite3" | "file"
-    ) {
+    if !matches!(scheme.to_ascii_lowercase().as_str(), "sqlite" | "sqlite3" | "file") {
         return None;
     }
     let path = rest.strip_prefix("//").unwrap_or(rest);
@@ -277,9 +269,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         fs_err::write(folder.path().join(MANIFEST), manifest)?;
         fs_err::write(folder.path().join(".env"), env)?;
-        let pairs = environment
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        let pairs = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
         load(folder.path(), &pairs.collect(), None)
     }
 
@@ -287,10 +277,7 @@ mod tests {
 
     fn message(result: Result<Project>) -> String {
         let error = result.expect_err("must be refused");
-        let hint = error
-            .downcast_ref::<Refusal>()
-            .map(|r| r.hint.clone())
-            .unwrap_or_default();
+        let hint = error.downcast_ref::<Refusal>().map(|r| r.hint.clone()).unwrap_or_default();
         format!("{error:#}; {hint}")
     }
 
@@ -299,11 +286,8 @@ mod tests {
         let said = message(load_text(&format!("{ONE}shema = []\n"), &[], ""));
         assert!(said.contains("unknown key `shema`"), "{said}");
         assert!(said.contains("did you mean `schema`?"), "{said}");
-        let said = message(load_text(
-            &format!("{ONE}[workspace.metadata.db.keep]\nlst=1"),
-            &[],
-            "",
-        ));
+        let said =
+            message(load_text(&format!("{ONE}[workspace.metadata.db.keep]\nlst=1"), &[], ""));
         assert!(said.contains("did you mean `last`?"), "{said}");
     }
 
@@ -311,20 +295,11 @@ mod tests {
     fn the_environment_wins_over_env_files_and_they_over_cargo_toml() -> Result<()> {
         let file_name = |project: Project| project.databases[0].file_name();
         assert_eq!(file_name(load_text(ONE, &[], "")?), "a.db");
-        assert_eq!(
-            file_name(load_text(ONE, &[], "DATABASE_PATH=b.db")?),
-            "b.db"
-        );
+        assert_eq!(file_name(load_text(ONE, &[], "DATABASE_PATH=b.db")?), "b.db");
         let both = load_text(ONE, &[("DATABASE_PATH", "c.db")], "DATABASE_PATH=b.db")?;
-        assert_eq!(
-            both.databases[0].origin.as_deref(),
-            Some("DATABASE_PATH in the environment")
-        );
+        assert_eq!(both.databases[0].origin.as_deref(), Some("DATABASE_PATH in the environment"));
         assert_eq!(file_name(both), "c.db");
-        assert_eq!(
-            file_name(load_text(ONE, &[], "DATABASE_URL=sqlite://d.db")?),
-            "d.db"
-        );
+        assert_eq!(file_name(load_text(ONE, &[], "DATABASE_URL=sqlite://d.db")?), "d.db");
         let foreign = load_text(ONE, &[], "DATABASE_URL=postgres://u:secret@h/db")?;
         assert_eq!(file_name(foreign), "a.db");
         Ok(())

@@ -29,11 +29,7 @@ pub(crate) struct Hashes {
 
 impl Default for Hashing {
     fn default() -> Self {
-        Self {
-            whole: blake3::Hasher::new(),
-            content: blake3::Hasher::new(),
-            begun: false,
-        }
+        Self { whole: blake3::Hasher::new(), content: blake3::Hasher::new(), begun: false }
     }
 }
 
@@ -89,11 +85,7 @@ mod tests {
             let after = hashes(Some(at));
             let masked = BOOKKEEPING.iter().any(|range| range.contains(&at));
             assert_ne!(after.blake3, before.blake3, "byte {at}");
-            assert_eq!(
-                after.content_blake3 == before.content_blake3,
-                masked,
-                "byte {at}"
-            );
+            assert_eq!(after.content_blake3 == before.content_blake3, masked, "byte {at}");
         }
     }
 }

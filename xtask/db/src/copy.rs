@@ -137,15 +137,8 @@ fn copy_pages(
         syncing.map_err(ended)??;
         outcome?;
         let (hashes, header, size_bytes) = finished.map_err(ended)?;
-        anyhow::ensure!(
-            size_bytes == snapshot.size_bytes(),
-            "copied {size_bytes} bytes too few"
-        );
-        Ok(Copied {
-            size_bytes,
-            hashes,
-            header: header.context("the database has no pages")?,
-        })
+        anyhow::ensure!(size_bytes == snapshot.size_bytes(), "copied {size_bytes} bytes too few");
+        Ok(Copied { size_bytes, hashes, header: header.context("the database has no pages")? })
     })
 }
 
@@ -157,11 +150,7 @@ fn read_pieces(
     spare: &mpsc::Receiver<Vec<u8>>,
     mut reached: impl FnMut(u64),
 ) -> Result<()> {
-    let new_piece = || {
-        spare
-            .try_recv()
-            .unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES))
-    };
+    let new_piece = || spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES));
     let mut piece = new_piece();
     let mut done_bytes = 0;
     snapshot.each_page(|page| {
@@ -181,8 +170,7 @@ fn read_pieces(
         Ok(())
     })?;
     if !piece.is_empty() {
-        full.send(piece)
-            .context("the copy ended before all pages were read")?;
+        full.send(piece).context("the copy ended before all pages were read")?;
     }
     Ok(())
 }
@@ -256,11 +244,7 @@ fn settle_header(stage: &Stage) -> Result<()> {
 /// Hashes a finished private stage.
 fn hash_stage(stage: &Stage, interrupt: &Interrupt) -> Result<Copied> {
     let (hashes, header, size_bytes) = hash_file(stage.path(), interrupt)?;
-    Ok(Copied {
-        size_bytes,
-        hashes,
-        header: header.context("the database has no pages")?,
-    })
+    Ok(Copied { size_bytes, hashes, header: header.context("the database has no pages")? })
 }
 
 /// Hashes a file that no connection of this process has open for writing.
@@ -280,9 +264,7 @@ pub(crate) fn hash_file(
     loop {
         interrupt.check()?;
         piece.clear();
-        let n_bytes = (&mut file)
-            .take(PIECE_BYTES as u64)
-            .read_to_end(&mut piece)?;
+        let n_bytes = (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece)?;
         if n_bytes == 0 {
             break;
         }
@@ -303,11 +285,7 @@ mod tests {
         let stage = Stage::create(folder.path(), "copy")?;
         let connection = database::open_live(live, std::time::Duration::ZERO)?;
         let mut snapshot = Snapshot::begin(&connection)?;
-        assert_eq!(
-            snapshot.reading,
-            Reading::Pages,
-            "this build lacks `sqlite_dbpage`"
-        );
+        assert_eq!(snapshot.reading, Reading::Pages, "this build lacks `sqlite_dbpage`");
         snapshot.reading = reading;
         let interrupt = Interrupt::default();
         let copied = copy(&snapshot, &stage, &interrupt, &mut Progress::hidden())?;

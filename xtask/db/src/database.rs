@@ -56,10 +56,7 @@ pub(crate) fn open_live(path: &Path, busy_timeout: Duration) -> Result<Looking> 
     let connection = open_with(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, busy_timeout)?;
     let mut wal = path.into_os_string();
     wal.push("-wal");
-    Ok(Looking {
-        connection,
-        wal: wal.into(),
-    })
+    Ok(Looking { connection, wal: wal.into() })
 }
 
 /// Opens a database that a restore writes, creating it where it is missing.
@@ -289,9 +286,6 @@ mod tests {
     #[test]
     fn every_odd_byte_of_a_path_is_escaped() {
         let uri = immutable_uri(Path::new("/a b/it's?x=1#y%20ü.db")).expect("a URI");
-        assert_eq!(
-            uri,
-            "file:/a%20b/it%27s%3fx%3d1%23y%2520%c3%bc.db?immutable=1"
-        );
+        assert_eq!(uri, "file:/a%20b/it%27s%3fx%3d1%23y%2520%c3%bc.db?immutable=1");
     }
 }

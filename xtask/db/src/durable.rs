@@ -211,11 +211,7 @@ pub(crate) fn copy_into_folder(files: &[PathBuf], to: &Path) -> Result<PathBuf> 
         sync_folder(&stage)?;
         let mut ordinal = 1;
         loop {
-            let suffix = if ordinal > 1 {
-                format!("-{ordinal}")
-            } else {
-                String::new()
-            };
+            let suffix = if ordinal > 1 { format!("-{ordinal}") } else { String::new() };
             let published = folder.join(format!("{name}{suffix}"));
             if rename_without_replacing(&stage, &published)? == Published::Yes {
                 sync_folder(folder)?;
@@ -242,22 +238,14 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> Result<Publish
         Ok(()) => Ok(Published::Yes),
         Err(rustix::io::Errno::EXIST) => Ok(Published::NameTaken),
         Err(error) => Err(io::Error::from(error)).with_context(|| {
-            format!(
-                "could not rename `{}` to `{}`",
-                from.display(),
-                to.display()
-            )
+            format!("could not rename `{}` to `{}`", from.display(), to.display())
         }),
     }
 }
 
 /// Whether a failure to link says that this file system has no hard links.
 fn lacks_links(error: &io::Error) -> bool {
-    let refusals = [
-        rustix::io::Errno::PERM,
-        rustix::io::Errno::NOTSUP,
-        rustix::io::Errno::NOSYS,
-    ];
+    let refusals = [rustix::io::Errno::PERM, rustix::io::Errno::NOTSUP, rustix::io::Errno::NOSYS];
     error
         .raw_os_error()
         .is_some_and(|code| refusals.iter().any(|errno| errno.raw_os_error() == code))
@@ -274,18 +262,9 @@ mod tests {
         fs_err::write(&taken, "theirs")?;
         let stage = Stage::create(folder.path(), "a.bak")?;
         stage.append(b"ours")?;
-        assert!(is_stage(
-            stage
-                .path()
-                .file_name()
-                .and_then(|n| n.to_str())
-                .unwrap_or("")
-        ));
+        assert!(is_stage(stage.path().file_name().and_then(|n| n.to_str()).unwrap_or("")));
         assert_eq!(stage.publish(&taken)?, Published::NameTaken);
-        assert_eq!(
-            rename_without_replacing(stage.path(), &taken)?,
-            Published::NameTaken
-        );
+        assert_eq!(rename_without_replacing(stage.path(), &taken)?, Published::NameTaken);
         assert_eq!(stage.publish(&folder.path().join("free"))?, Published::Yes);
         drop(stage);
         assert_eq!(fs_err::read_to_string(&taken)?, "theirs");
@@ -297,12 +276,9 @@ mod tests {
     fn only_our_stages_are_stages() {
         assert!(is_stage(".a.bak.stage-12-0123456789abcdef"));
         assert!(is_stage(".a.bak.stage-12-0123456789abcdef-journal"));
-        for other in [
-            "a.bak.stage-12-0123456789abcdef",
-            ".a.stage-",
-            ".a.stage-x-0123456789abcdef",
-            ".a",
-        ] {
+        for other in
+            ["a.bak.stage-12-0123456789abcdef", ".a.stage-", ".a.stage-x-0123456789abcdef", ".a"]
+        {
             assert!(!is_stage(other), "{other}");
         }
     }

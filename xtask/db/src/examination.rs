@@ -60,30 +60,18 @@ impl Finding {
     /// A finding of damage.
     #[must_use]
     pub(crate) fn structural(detail: impl Into<String>) -> Self {
-        Self {
-            kind: Weight::Structural,
-            detail: detail.into(),
-            count: 1,
-        }
+        Self { kind: Weight::Structural, detail: detail.into(), count: 1 }
     }
 
     fn unchecked(detail: impl Into<String>) -> Self {
-        Self {
-            kind: Weight::Unchecked,
-            detail: detail.into(),
-            count: 1,
-        }
+        Self { kind: Weight::Unchecked, detail: detail.into(), count: 1 }
     }
 }
 
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&crate::text::plain(&self.detail))?;
-        if self.count > 1 {
-            write!(f, " ({} times)", self.count)
-        } else {
-            Ok(())
-        }
+        if self.count > 1 { write!(f, " ({} times)", self.count) } else { Ok(()) }
     }
 }
 
@@ -129,10 +117,7 @@ pub(crate) fn examine(path: &Path, depth: Depth, interrupt: &Interrupt) -> Resul
     findings.append(&mut examination.findings);
     findings.sort();
     findings.dedup();
-    Ok(Examination {
-        findings,
-        ..examination
-    })
+    Ok(Examination { findings, ..examination })
 }
 
 fn check_file(path: &Path, depth: Depth, interrupt: &Interrupt) -> Result<Vec<Finding>> {
@@ -205,11 +190,7 @@ fn messages(connection: &Connection, statement: &str) -> Result<Vec<Finding>> {
     }
     let mut findings: Vec<Finding> = counts
         .into_iter()
-        .map(|(detail, count)| Finding {
-            kind: weigh(&detail),
-            detail,
-            count,
-        })
+        .map(|(detail, count)| Finding { kind: weigh(&detail), detail, count })
         .collect();
     findings.sort();
     Ok(findings)
@@ -251,11 +232,7 @@ fn foreign_keys(connection: &Connection) -> Result<Vec<Finding>> {
 
 fn orphans(((child, parent), n): ((String, String), u64)) -> Finding {
     let rows = crate::text::count(n, "row");
-    let verb = if n == 1 {
-        "refers to a row"
-    } else {
-        "refer to rows"
-    };
+    let verb = if n == 1 { "refers to a row" } else { "refer to rows" };
     Finding {
         kind: Weight::Data,
         detail: format!("{rows} of `{child}` {verb} of `{parent}` that are not there"),
@@ -269,9 +246,9 @@ fn finding_of(error: anyhow::Error, what: &str) -> Result<Finding> {
     match trouble(&error) {
         Trouble::Interrupted => Err(Refusal::interrupted()),
         Trouble::Damaged => Ok(Finding::structural(detail)),
-        Trouble::Other | Trouble::ReadOnly => Ok(Finding::unchecked(format!(
-            "could not check {what}: {detail}"
-        ))),
+        Trouble::Other | Trouble::ReadOnly => {
+            Ok(Finding::unchecked(format!("could not check {what}: {detail}")))
+        }
         Trouble::Busy | Trouble::Full | Trouble::CannotOpen => Err(error),
     }
 }
@@ -337,15 +314,9 @@ pub(crate) fn schema_version(connection: &Connection) -> Option<i64> {
         "SELECT max(CAST(substr(version, 2) AS INTEGER)) FROM seaql_migrations",
     ];
     let ask = |question: &str| {
-        connection
-            .query_row(question, [], |row| row.get::<_, Option<i64>>(0))
-            .ok()
-            .flatten()
+        connection.query_row(question, [], |row| row.get::<_, Option<i64>>(0)).ok().flatten()
     };
-    RUNNERS
-        .iter()
-        .find_map(|question| ask(question))
-        .or_else(|| ask("PRAGMA user_version"))
+    RUNNERS.iter().find_map(|question| ask(question)).or_else(|| ask("PRAGMA user_version"))
 }
 
 /// Every table with rows of its own: ordinary and virtual ones, without shadow tables.
@@ -362,17 +333,12 @@ pub(crate) fn countable_tables(connection: &Connection) -> Result<Vec<String>> {
 }
 
 fn ordinary_tables(connection: &Connection) -> Result<Vec<String>> {
-    names(
-        connection,
-        "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
-    )
+    names(connection, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
 }
 
 fn names(connection: &Connection, query: &str) -> Result<Vec<String>> {
     let mut statement = connection.prepare(query)?;
-    let names = statement
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(names)
 }
 
@@ -390,18 +356,9 @@ mod tests {
             ("non-unique entry in index t_a", Weight::Structural),
             ("row 3 missing from index t_a", Weight::Structural),
             ("wrong # of entries in index t_a", Weight::Structural),
-            (
-                "Tree 4 page 7: btreeInitPage() returns error code 11",
-                Weight::Structural,
-            ),
-            (
-                "malformed inverted index for FTS5 table main.f",
-                Weight::Structural,
-            ),
-            (
-                "unable to validate the inverted index for FTS5 table main.f: x",
-                Weight::Unchecked,
-            ),
+            ("Tree 4 page 7: btreeInitPage() returns error code 11", Weight::Structural),
+            ("malformed inverted index for FTS5 table main.f", Weight::Structural),
+            ("unable to validate the inverted index for FTS5 table main.f: x", Weight::Unchecked),
             ("Freelist: size is 3 but should be 4", Weight::Structural),
         ] {
             assert_eq!(weigh(message), weight, "{message}");

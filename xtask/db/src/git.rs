@@ -52,11 +52,7 @@ fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
     let shell = Shell::new().ok()?;
     shell.change_dir(folder);
     let command = cmd!(shell, "git {arguments...}").env("GIT_OPTIONAL_LOCKS", "0");
-    without_git_variables(command)
-        .quiet()
-        .ignore_stderr()
-        .read()
-        .ok()
+    without_git_variables(command).quiet().ignore_stderr().read().ok()
 }
 
 impl Place {
@@ -74,12 +70,7 @@ impl Place {
         let mut lines = answer.lines().map(PathBuf::from);
         let (top, own, common) = (lines.next()?, lines.next()?, lines.next()?);
         if own == common {
-            return Some(Self {
-                main: Some(top.clone()),
-                top,
-                common,
-                worktree: ".".to_owned(),
-            });
+            return Some(Self { main: Some(top.clone()), top, common, worktree: ".".to_owned() });
         }
         let worktree = own.file_name()?.to_string_lossy().into_owned();
         // The first entry is the main worktree, or the bare repository.
@@ -90,23 +81,13 @@ impl Place {
             .find_map(|line| line.strip_prefix("worktree "))
             .filter(|_| !first.contains(&"bare"))
             .map(PathBuf::from);
-        Some(Self {
-            top,
-            common,
-            main,
-            worktree,
-        })
+        Some(Self { top, common, main, worktree })
     }
 
     /// Where the work tree stands.
     #[must_use]
     pub fn state(&self) -> Option<record::Git> {
-        let question = [
-            "status",
-            "--porcelain=v2",
-            "--branch",
-            "--untracked-files=no",
-        ];
+        let question = ["status", "--porcelain=v2", "--branch", "--untracked-files=no"];
         let answer = ask(&self.top, &question)?;
         let mut state = record::Git {
             branch: None,
@@ -145,10 +126,7 @@ impl Place {
             return Some(commit.to_owned());
         }
         let ancestors = ask(&self.top, &["rev-list", "--topo-order", commit])?;
-        ancestors
-            .lines()
-            .find(|ancestor| among.contains(*ancestor))
-            .map(str::to_owned)
+        ancestors.lines().find(|ancestor| among.contains(*ancestor)).map(str::to_owned)
     }
 
     /// The files in a folder that git tracks.

@@ -28,19 +28,13 @@ pub(crate) fn of(path: &Path) -> Option<Vec<Holder>> {
         .collect();
     let mut holders = Vec::new();
     for process in fs_err::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = process
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u32>().ok())
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
         else {
             continue;
         };
         if pid != std::process::id() && holds(&process.path(), &wanted) {
             let name = fs_err::read_to_string(process.path().join("comm")).unwrap_or_default();
-            holders.push(Holder {
-                pid,
-                name: crate::text::plain(name.trim()),
-            });
+            holders.push(Holder { pid, name: crate::text::plain(name.trim()) });
         }
     }
     Some(holders)
@@ -61,10 +55,8 @@ fn holds(process: &Path, wanted: &[(u64, u64)]) -> bool {
 #[must_use]
 pub(crate) fn sentence(path: &Path) -> String {
     let holders = of(path).unwrap_or_default();
-    let names: Vec<_> = holders
-        .iter()
-        .map(|h| format!("`{}` (process {})", h.name, h.pid))
-        .collect();
+    let names: Vec<_> =
+        holders.iter().map(|h| format!("`{}` (process {})", h.name, h.pid)).collect();
     match names.len() {
         0 => String::new(),
         1 => format!(": {} has it open", names[0]),

@@ -62,11 +62,7 @@ impl Interrupt {
     ///
     /// A refusal with exit 130.
     pub fn check(&self) -> Result<()> {
-        if self.asked.load(Ordering::SeqCst) {
-            Err(Refusal::interrupted())
-        } else {
-            Ok(())
-        }
+        if self.asked.load(Ordering::SeqCst) { Err(Refusal::interrupted()) } else { Ok(()) }
     }
 
     /// Interrupts this connection's statements too, as long as the returned value lives.
@@ -74,10 +70,7 @@ impl Interrupt {
         let number = self.next.fetch_add(1, Ordering::SeqCst);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.push((number, connection.get_interrupt_handle()));
-        Watched {
-            interrupt: self,
-            number,
-        }
+        Watched { interrupt: self, number }
     }
 
     /// Marks that a question stands, as long as the returned value lives.
@@ -89,11 +82,7 @@ impl Interrupt {
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        let mut running = self
-            .interrupt
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.interrupt.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|(number, _)| *number != self.number);
     }
 }

@@ -73,10 +73,7 @@ pub use text::Span;
 
 /// Runs a command in the session of this process: what a host's `main` calls.
 #[must_use]
-#[expect(
-    clippy::print_stderr,
-    reason = "there is no session yet that could say it"
-)]
+#[expect(clippy::print_stderr, reason = "there is no session yet that could say it")]
 pub fn main(command: Command) -> ExitCode {
     match Session::from_process() {
         Ok(session) => command.run(session),

@@ -37,10 +37,7 @@ impl Vault {
     /// Where the folder cannot be written, or its lock stays taken (exit 3).
     pub(crate) fn lock(&self, timeout: Duration, interrupt: &Interrupt) -> Result<Locked<'_>> {
         let locked = self.lock_only(timeout, interrupt).map_err(|error| {
-            let what = format!(
-                "could not lock the backups folder `{}`",
-                self.folder().display()
-            );
+            let what = format!("could not lock the backups folder `{}`", self.folder().display());
             match error.downcast_ref::<Refusal>() {
                 Some(_) => error.context(what),
                 None => error.context(Refusal {
@@ -90,10 +87,7 @@ impl Vault {
         // Who holds it is a courtesy for the one who waits; failing to say so harms nobody.
         let _ = file.set_len(0).and_then(|()| file.rewind());
         let _ = writeln!(file, "{}", std::process::id());
-        Ok(Locked {
-            vault: self,
-            _lock: file,
-        })
+        Ok(Locked { vault: self, _lock: file })
     }
 
     fn make_folder(&self) -> Result<()> {
@@ -162,11 +156,7 @@ impl Locked<'_> {
                 swept = true;
             }
         }
-        if swept {
-            durable::sync_folder(folder)
-        } else {
-            Ok(())
-        }
+        if swept { durable::sync_folder(folder) } else { Ok(()) }
     }
 
     /// A new stage in the folder.
@@ -185,10 +175,7 @@ impl Locked<'_> {
     /// Where the folder cannot be read.
     pub(crate) fn next_sequence(&self) -> Result<u64> {
         let backups = self.vault.backups()?;
-        let highest = backups
-            .iter()
-            .filter_map(|b| b.record().map(|r| r.sequence))
-            .max();
+        let highest = backups.iter().filter_map(|b| b.record().map(|r| r.sequence)).max();
         Ok(highest.unwrap_or(0) + 1)
     }
 
@@ -225,9 +212,7 @@ impl Locked<'_> {
                 }
             }
         }
-        self.vault
-            .read(name)?
-            .context("the backup vanished right after it was published")
+        self.vault.read(name)?.context("the backup vanished right after it was published")
     }
 
     fn publish_database(&self, stage: &Stage, name: &Name) -> Result<Published> {

@@ -30,12 +30,7 @@ impl Name {
     /// The name of the first backup taken at a local time.
     #[must_use]
     pub(crate) fn new(file: &str, safety: bool, time: NaiveDateTime) -> Self {
-        Self {
-            file: file.to_owned(),
-            safety,
-            time,
-            ordinal: 1,
-        }
+        Self { file: file.to_owned(), safety, time, ordinal: 1 }
     }
 
     /// The same second's next name.
@@ -61,12 +56,7 @@ impl Name {
             Some(file) => (file, true),
             None => (file, false),
         };
-        let name = Self {
-            file: file.to_owned(),
-            safety,
-            time,
-            ordinal,
-        };
+        let name = Self { file: file.to_owned(), safety, time, ordinal };
         // Only the one spelling that we write is ours: `-1`, `-02` or a short month are not.
         (!file.is_empty() && !file.contains('/') && name.to_string() == text).then_some(name)
     }
@@ -75,11 +65,7 @@ impl Name {
     #[must_use]
     pub(crate) fn time_text(&self) -> String {
         let time = self.time.format(TIME);
-        if self.ordinal > 1 {
-            format!("{time}-{}", self.ordinal)
-        } else {
-            time.to_string()
-        }
+        if self.ordinal > 1 { format!("{time}-{}", self.ordinal) } else { time.to_string() }
     }
 
     /// The name of the record beside the backup.
@@ -99,10 +85,7 @@ impl fmt::Display for Name {
 fn split_ordinal(stem: &str) -> Option<(&str, u32)> {
     // The time itself holds two dashes; an ordinal is what follows a dash after it.
     let (before, digits) = stem.rsplit_once('-')?;
-    let after_time = before
-        .len()
-        .checked_sub(TIME_LENGTH)
-        .and_then(|at| before.get(at..));
+    let after_time = before.len().checked_sub(TIME_LENGTH).and_then(|at| before.get(at..));
     match after_time.map(|time| NaiveDateTime::parse_from_str(time, TIME)) {
         Some(Ok(_)) => Some((before, digits.parse().ok()?)),
         _ => Some((stem, 1)),
@@ -115,9 +98,7 @@ mod tests {
 
     fn check(text: &str, expected: Option<(&str, bool, u32)>) {
         let name = Name::parse(text);
-        let got = name
-            .as_ref()
-            .map(|n| (n.file.as_str(), n.safety, n.ordinal));
+        let got = name.as_ref().map(|n| (n.file.as_str(), n.safety, n.ordinal));
         assert_eq!(got, expected, "{text}");
         if let Some(name) = name {
             assert_eq!(name.to_string(), text);
@@ -126,27 +107,12 @@ mod tests {
 
     #[test]
     fn only_names_that_we_write_are_ours() {
-        check(
-            "kalito.db.2025-09-13_142530.bak",
-            Some(("kalito.db", false, 1)),
-        );
-        check(
-            "kalito.db.SAFETY.2025-09-13_142530.bak",
-            Some(("kalito.db", true, 1)),
-        );
-        check(
-            "kalito.db.2025-09-13_142530-2.bak",
-            Some(("kalito.db", false, 2)),
-        );
-        check(
-            "it's ünï %?#.db.2025-09-13_142530-12.bak",
-            Some(("it's ünï %?#.db", false, 12)),
-        );
+        check("kalito.db.2025-09-13_142530.bak", Some(("kalito.db", false, 1)));
+        check("kalito.db.SAFETY.2025-09-13_142530.bak", Some(("kalito.db", true, 1)));
+        check("kalito.db.2025-09-13_142530-2.bak", Some(("kalito.db", false, 2)));
+        check("it's ünï %?#.db.2025-09-13_142530-12.bak", Some(("it's ünï %?#.db", false, 12)));
         check("-rf.db.2025-09-13_142530.bak", Some(("-rf.db", false, 1)));
-        check(
-            "a.SAFETY.db.2025-09-13_142530.bak",
-            Some(("a.SAFETY.db", false, 1)),
-        );
+        check("a.SAFETY.db.2025-09-13_142530.bak", Some(("a.SAFETY.db", false, 1)));
         for foreign in [
             "",
             ".bak",

@@ -26,21 +26,13 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_prefix(verb);
-        Self {
-            bar,
-            began: Instant::now(),
-            waiting: session.shows_progress(),
-        }
+        Self { bar, began: Instant::now(), waiting: session.shows_progress() }
     }
 
     /// A bar that is never seen.
     #[must_use]
     pub(crate) fn hidden() -> Self {
-        Self {
-            bar: ProgressBar::hidden(),
-            began: Instant::now(),
-            waiting: false,
-        }
+        Self { bar: ProgressBar::hidden(), began: Instant::now(), waiting: false }
     }
 
     /// Says how much there is to do.

@@ -179,20 +179,14 @@ impl Project {
     }
 
     fn names(&self) -> String {
-        let names: Vec<_> = self
-            .databases
-            .iter()
-            .map(|d| format!("`{}`", d.name))
-            .collect();
+        let names: Vec<_> = self.databases.iter().map(|d| format!("`{}`", d.name)).collect();
         names.join(", ")
     }
 
     /// The linked worktree this is; `.` in the main one and without git.
     #[must_use]
     pub fn worktree(&self) -> &str {
-        self.git
-            .as_ref()
-            .map_or(".", |place| place.worktree.as_str())
+        self.git.as_ref().map_or(".", |place| place.worktree.as_str())
     }
 
     /// A path as messages show it.

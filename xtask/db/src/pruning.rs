@@ -56,16 +56,10 @@ pub(crate) fn plan(
         let counts = scope == Scope::All || backup.kind().is_some_and(Kind::is_automatic);
         if let Some(database) = owner.filter(|_| counts) {
             let group = (database.name.clone(), backup.worktree().to_owned());
-            groups
-                .entry(group)
-                .or_default()
-                .push(Candidate::of(backup, order, now));
+            groups.entry(group).or_default().push(Candidate::of(backup, order, now));
         }
     }
-    Ok(groups
-        .values()
-        .flat_map(|group| retention::plan(group, policy))
-        .collect())
+    Ok(groups.values().flat_map(|group| retention::plan(group, policy)).collect())
 }
 
 /// Removes what a plan condemns, after verifying the newest survivors.
@@ -83,12 +77,8 @@ pub(crate) fn apply(
     if plan.iter().all(|verdict| verdict.keep) {
         return Ok(pruned);
     }
-    let backups: BTreeMap<String, Backup> = locked
-        .vault()
-        .backups()?
-        .into_iter()
-        .map(|b| (b.name.to_string(), b))
-        .collect();
+    let backups: BTreeMap<String, Backup> =
+        locked.vault().backups()?.into_iter().map(|b| (b.name.to_string(), b)).collect();
     verify_survivors(&backups, &plan, now, interrupt)?;
     for verdict in plan.into_iter().filter(|verdict| !verdict.keep) {
         interrupt.check()?;
@@ -112,10 +102,7 @@ fn verify_survivors(
     let mut seen = BTreeSet::new();
     let survivors = plan.iter().filter(|verdict| verdict.keep);
     for backup in survivors.filter_map(|verdict| backups.get(&verdict.name)) {
-        let whose = (
-            backup.record().map(|r| r.database.clone()),
-            backup.worktree().to_owned(),
-        );
+        let whose = (backup.record().map(|r| r.database.clone()), backup.worktree().to_owned());
         let relied_on = backup.state() == State::Verified && !backup.is_from_the_future(now);
         if !relied_on || !seen.insert(whose) {
             continue;

@@ -179,13 +179,10 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.word() == word)
-            .ok_or_else(|| {
-                let words: Vec<_> = Self::ALL.iter().map(|kind| kind.word()).collect();
-                format!("the kinds are {}", words.join(", "))
-            })
+        Self::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| {
+            let words: Vec<_> = Self::ALL.iter().map(|kind| kind.word()).collect();
+            format!("the kinds are {}", words.join(", "))
+        })
     }
 }
 

@@ -53,40 +53,24 @@ pub(crate) struct Found {
 /// A refusal where two match (it lists them), or none does (it shows the nearest).
 pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
     if let Some(backup) = field.all.iter().find(|b| b.name.to_string() == reference) {
-        return Ok(Found {
-            backup: backup.clone(),
-            other_worktree: false,
-        });
+        return Ok(Found { backup: backup.clone(), other_worktree: false });
     }
     if reference.contains('/') {
         return by_path(reference, field);
     }
-    let own: Vec<&Backup> = field
-        .of_database
-        .iter()
-        .copied()
-        .filter(|b| b.worktree() == field.worktree)
-        .collect();
+    let own: Vec<&Backup> =
+        field.of_database.iter().copied().filter(|b| b.worktree() == field.worktree).collect();
     if let Some(backup) = among(reference, &own, field)? {
-        return Ok(Found {
-            backup: backup.clone(),
-            other_worktree: false,
-        });
+        return Ok(Found { backup: backup.clone(), other_worktree: false });
     }
     if let Some(backup) = among(reference, &field.of_database, field)? {
         let other_worktree = backup.worktree() != field.worktree;
-        return Ok(Found {
-            backup: backup.clone(),
-            other_worktree,
-        });
+        return Ok(Found { backup: backup.clone(), other_worktree });
     }
     // A whole prefix of another database's backup is still an unmistakable name.
     let all: Vec<&Backup> = field.all.iter().collect();
     match by_prefix(reference, &all)? {
-        Some(backup) => Ok(Found {
-            backup: backup.clone(),
-            other_worktree: false,
-        }),
+        Some(backup) => Ok(Found { backup: backup.clone(), other_worktree: false }),
         None => Err(none(reference, field)),
     }
 }
@@ -108,10 +92,7 @@ fn among<'a>(
     if reference == "oldest" {
         return Ok(ordinary.last().copied());
     }
-    if let Some(branch) = reference
-        .strip_prefix('@')
-        .filter(|branch| !branch.is_empty())
-    {
+    if let Some(branch) = reference.strip_prefix('@').filter(|branch| !branch.is_empty()) {
         let on_branch = |b: &&&Backup| {
             b.record().and_then(|r| r.git.as_ref()?.branch.as_deref()) == Some(branch)
         };
@@ -146,11 +127,8 @@ fn by_prefix<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a B
     if reference.is_empty() {
         return Ok(None);
     }
-    let exact: Vec<&Backup> = backups
-        .iter()
-        .filter(|b| b.name.time_text() == reference)
-        .copied()
-        .collect();
+    let exact: Vec<&Backup> =
+        backups.iter().filter(|b| b.name.time_text() == reference).copied().collect();
     if let [backup] = exact[..] {
         return Ok(Some(backup));
     }
@@ -180,17 +158,12 @@ fn by_revision<'a>(
     let commit = git?.commit(reference)?;
     let taken_at: BTreeSet<String> = backups.iter().filter_map(commit_of).collect();
     let nearest = git?.nearest(&commit, &taken_at)?;
-    backups
-        .iter()
-        .find(|b| commit_of(b).as_deref() == Some(&nearest))
-        .copied()
+    backups.iter().find(|b| commit_of(b).as_deref() == Some(&nearest)).copied()
 }
 
 fn by_path(reference: &str, field: &Field<'_>) -> Result<Found> {
     let path = field.folder.join(reference);
-    let parts = path
-        .parent()
-        .zip(path.file_name().and_then(|name| name.to_str()));
+    let parts = path.parent().zip(path.file_name().and_then(|name| name.to_str()));
     let missing = || {
         Refusal::could_not(
             format!("there is no file `{reference}`"),
@@ -208,23 +181,14 @@ fn by_path(reference: &str, field: &Field<'_>) -> Result<Found> {
     };
     let vault = Vault::at(folder, field.now);
     let backup = vault.read(name)?.ok_or_else(missing)?;
-    let known = field
-        .all
-        .iter()
-        .find(|b| b.identity == backup.identity && b.name == backup.name);
-    Ok(Found {
-        backup: known.cloned().unwrap_or(backup),
-        other_worktree: false,
-    })
+    let known = field.all.iter().find(|b| b.identity == backup.identity && b.name == backup.name);
+    Ok(Found { backup: known.cloned().unwrap_or(backup), other_worktree: false })
 }
 
 fn listed(backups: &[&Backup]) -> String {
     const MOST: usize = 10;
-    let mut names: Vec<_> = backups
-        .iter()
-        .take(MOST)
-        .map(|backup| format!("`{}`", backup.name))
-        .collect();
+    let mut names: Vec<_> =
+        backups.iter().take(MOST).map(|backup| format!("`{}`", backup.name)).collect();
     if backups.len() > MOST {
         names.push(format!("and {} more", backups.len() - MOST));
     }
@@ -250,9 +214,6 @@ fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
     nearest.truncate(3);
     Refusal::could_not(
         format!("no backup matches `{shown}`"),
-        format!(
-            "the nearest are {}; `cargo xtask db-list` shows all",
-            listed(&nearest)
-        ),
+        format!("the nearest are {}; `cargo xtask db-list` shows all", listed(&nearest)),
     )
 }

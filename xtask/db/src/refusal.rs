@@ -36,32 +36,17 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A refusal for usage, a missing or a foreign file (exit 2).
     pub(crate) fn could_not(what: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-        Self {
-            what: what.into(),
-            hint: hint.into(),
-            exit: Exit::CouldNot,
-        }
-        .into()
+        Self { what: what.into(), hint: hint.into(), exit: Exit::CouldNot }.into()
     }
 
     /// A refusal whose answer is no (exit 1).
     pub(crate) fn no(what: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-        Self {
-            what: what.into(),
-            hint: hint.into(),
-            exit: Exit::No,
-        }
-        .into()
+        Self { what: what.into(), hint: hint.into(), exit: Exit::No }.into()
     }
 
     /// A refusal because something stayed locked (exit 3).
     pub(crate) fn locked(what: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-        Self {
-            what: what.into(),
-            hint: hint.into(),
-            exit: Exit::Locked,
-        }
-        .into()
+        Self { what: what.into(), hint: hint.into(), exit: Exit::Locked }.into()
     }
 
     /// The user's interrupt (exit 130).

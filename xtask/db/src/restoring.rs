@@ -92,20 +92,11 @@ pub(crate) fn plan(
     let live = live(&target, busy_timeout)?;
     if live == Live::MayBeEncrypted && !force {
         return Err(Refusal::could_not(
-            format!(
-                "`{}` may be an encrypted database, which this cannot read",
-                target.display()
-            ),
+            format!("`{}` may be an encrypted database, which this cannot read", target.display()),
             "with `--force` its raw files are set aside and the backup is put in its place",
         ));
     }
-    let mut plan = Plan {
-        backup: backup.clone(),
-        header,
-        target,
-        live,
-        convert_to_bytes: None,
-    };
+    let mut plan = Plan { backup: backup.clone(), header, target, live, convert_to_bytes: None };
     if let Live::Readable(live) = plan.live {
         refuse_other_encoding(&plan, &live, force)?;
         if live.is_wal() && live.page_size_bytes() != header.page_size_bytes() {
@@ -144,9 +135,7 @@ fn live(target: &Path, busy_timeout: Duration) -> Result<Live> {
             format!("`{}` is {kind}, not a database", target.display()),
             "correct the configured path, or move what is there away",
         )),
-        Standing::Foreign {
-            may_be_encrypted: true,
-        } => Ok(Live::MayBeEncrypted),
+        Standing::Foreign { may_be_encrypted: true } => Ok(Live::MayBeEncrypted),
         Standing::Foreign { .. } => Ok(Live::Unreadable("it is no SQLite database".to_owned())),
         Standing::Sqlite(header) => {
             let read = || -> Result<()> {
@@ -171,11 +160,8 @@ fn refuse_other_encoding(plan: &Plan, live: &Header, force: bool) -> Result<()> 
     if live.encoding() == plan.header.encoding() {
         return Ok(());
     }
-    let both = format!(
-        "the backup is {}, the live database {}",
-        plan.header.encoding(),
-        live.encoding()
-    );
+    let both =
+        format!("the backup is {}, the live database {}", plan.header.encoding(), live.encoding());
     match holders::of(&plan.target) {
         Some(holders) if holders.is_empty() => Ok(()),
         None if force => Ok(()),
@@ -201,9 +187,8 @@ fn refuse_renumbering(backup: &Backup) -> Result<()> {
            AND NOT EXISTS (SELECT 1 FROM pragma_table_info(t.name) AS c
                            WHERE c.pk = 1 AND upper(c.type) = 'INTEGER')",
     )?;
-    let tables: Vec<String> = statement
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let tables: Vec<String> =
+        statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for table in tables {
         let any = format!("SELECT EXISTS (SELECT 1 FROM {})", quoted(&table));
         if connection.query_row(&any, [], |row| row.get::<_, bool>(0))? {
@@ -226,11 +211,7 @@ fn demand_space(plan: &Plan, backups: &Path) -> Result<()> {
         .sum();
     let new_bytes = plan.backup.size_bytes;
     let live_bytes = fs_err::metadata(&plan.target).map_or(0, |metadata| metadata.len());
-    let converted_bytes = if plan.convert_to_bytes.is_some() {
-        new_bytes
-    } else {
-        0
-    };
+    let converted_bytes = if plan.convert_to_bytes.is_some() { new_bytes } else { 0 };
     // Beside the safety copy: a WAL grows by the backup, a rollback journal by the old database.
     let for_backups = raw_bytes + converted_bytes;
     let for_target = match plan.live {
@@ -281,11 +262,7 @@ impl Source {
     ) -> Result<Self> {
         let Some(page_size_bytes) = plan.convert_to_bytes else {
             let content_blake3 = content_blake3.to_owned();
-            return Ok(Self {
-                path: plan.backup.path(),
-                content_blake3,
-                _stage: None,
-            });
+            return Ok(Self { path: plan.backup.path(), content_blake3, _stage: None });
         };
         let stage = locked.stage(&plan.backup.name)?;
         copy_file(&plan.backup.path(), &stage, interrupt)?;
@@ -306,11 +283,7 @@ impl Source {
         let connection = database::open_immutable(stage.path())?;
         let folder = locked.vault().folder();
         let content_blake3 = taking::content_hash(&connection, folder, interrupt)?;
-        Ok(Self {
-            path: stage.path().to_owned(),
-            content_blake3,
-            _stage: Some(stage),
-        })
+        Ok(Self { path: stage.path().to_owned(), content_blake3, _stage: Some(stage) })
     }
 }
 
@@ -354,10 +327,7 @@ pub(crate) fn put_back(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<()> {
-    let folder = plan
-        .target
-        .parent()
-        .context("a database lies in a folder")?;
+    let folder = plan.target.parent().context("a database lies in a folder")?;
     fs_err::create_dir_all(folder)?;
     let alone = holders::of(&plan.target).is_some_and(|holders| holders.is_empty());
     let from = database::open_immutable(&source.path)?;
@@ -369,12 +339,7 @@ pub(crate) fn put_back(
     progress.expect_bytes(plan.backup.size_bytes);
     copy::step_through(&from, &mut to, interrupt, progress)?;
     let is_new = !matches!(plan.live, Live::Readable(_));
-    if is_new
-        && plan
-            .backup
-            .record()
-            .is_some_and(|record| record.sqlite.journal_mode == "wal")
-    {
+    if is_new && plan.backup.record().is_some_and(|record| record.sqlite.journal_mode == "wal") {
         // The application sets its mode itself, as a rule; a restored file should not differ.
         database::pragma::<String>(&to, "journal_mode=WAL")?;
     }
@@ -423,9 +388,7 @@ pub(crate) fn prove(
     );
     let _watched = interrupt.watch(&connection);
     let findings = examination::check(&connection, Depth::Quick)?;
-    let first = findings
-        .iter()
-        .find(|finding| finding.kind == Weight::Structural);
+    let first = findings.iter().find(|finding| finding.kind == Weight::Structural);
     match first.map(Finding::to_string) {
         None => Ok(Proved::WrittenSince),
         Some(finding) => anyhow::bail!("the live database is damaged after the restore: {finding}"),
@@ -448,17 +411,8 @@ pub(crate) fn drill(
     let plan = plan(backup, stage.path(), folder, false, Duration::ZERO)?;
     let source = Source::prepare(&plan, locked, content_blake3, interrupt)?;
     // A scratch file in WAL mode would leave sidecars that no stage removes.
-    let plan = Plan {
-        backup: without_journal_mode(plan.backup.clone()),
-        ..plan
-    };
-    put_back(
-        &plan,
-        &source,
-        Duration::ZERO,
-        interrupt,
-        &mut Progress::hidden(),
-    )?;
+    let plan = Plan { backup: without_journal_mode(plan.backup.clone()), ..plan };
+    put_back(&plan, &source, Duration::ZERO, interrupt, &mut Progress::hidden())?;
     match prove(&plan, &source, folder, Duration::ZERO, interrupt)? {
         Proved::Equal => Ok(()),
         Proved::WrittenSince => anyhow::bail!("somebody wrote into the scratch file"),

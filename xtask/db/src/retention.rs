@@ -49,11 +49,7 @@ impl Policy {
 
     /// Whether any rule says what to keep; without one, everything is kept until `max-size`.
     fn has_keep_rules(&self) -> bool {
-        !Self {
-            max_size_bytes: None,
-            ..self.clone()
-        }
-        .is_empty()
+        !Self { max_size_bytes: None, ..self.clone() }.is_empty()
     }
 }
 
@@ -163,9 +159,7 @@ pub(crate) fn plan(candidates: &[Candidate], policy: &Policy) -> Vec<Verdict> {
 fn protect(rows: &[&Candidate]) -> Vec<Vec<String>> {
     let mut reasons = vec![Vec::new(); rows.len()];
     let newest = rows.iter().position(|row| !row.future);
-    let verified = rows
-        .iter()
-        .position(|row| !row.future && row.state == State::Verified);
+    let verified = rows.iter().position(|row| !row.future && row.state == State::Verified);
     let mut n_safety = 0;
     for (i, row) in rows.iter().enumerate() {
         let mut say = |reason: &str| reasons[i].push(reason.to_owned());
@@ -218,11 +212,7 @@ fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Vec<String>]
     let mut rules = rules(policy);
     for &i in &counted {
         let row = rows[i];
-        if row
-            .label
-            .as_ref()
-            .is_some_and(|label| policy.labels.contains(label))
-        {
+        if row.label.as_ref().is_some_and(|label| policy.labels.contains(label)) {
             reasons[i].push("label".to_owned());
         }
         if let (Some(since), Some(span)) = (since, policy.within)
@@ -244,23 +234,12 @@ fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Vec<String>]
 }
 
 fn rules(policy: &Policy) -> [Rule; 6] {
-    let rule = |left, word, period| Rule {
-        left,
-        seen: BTreeSet::new(),
-        word,
-        period,
-    };
+    let rule = |left, word, period| Rule { left, seen: BTreeSet::new(), word, period };
     [
-        rule(policy.last, "last", |_, i| {
-            (0, u32::try_from(i).unwrap_or(u32::MAX))
-        }),
-        rule(policy.hourly, "hourly", |t, _| {
-            (t.year(), t.ordinal() * 24 + t.hour())
-        }),
+        rule(policy.last, "last", |_, i| (0, u32::try_from(i).unwrap_or(u32::MAX))),
+        rule(policy.hourly, "hourly", |t, _| (t.year(), t.ordinal() * 24 + t.hour())),
         rule(policy.daily, "daily", |t, _| (t.year(), t.ordinal())),
-        rule(policy.weekly, "weekly", |t, _| {
-            (t.iso_week().year(), t.iso_week().week())
-        }),
+        rule(policy.weekly, "weekly", |t, _| (t.iso_week().year(), t.iso_week().week())),
         rule(policy.monthly, "monthly", |t, _| (t.year(), t.month())),
         rule(policy.yearly, "yearly", |t, _| (t.year(), 0)),
     ]
@@ -270,9 +249,7 @@ fn rules(policy: &Policy) -> [Rule; 6] {
 fn total_bytes(rows: &[&Candidate], keep: &[bool]) -> u64 {
     let mut seen = BTreeSet::new();
     let kept = rows.iter().zip(keep).filter(|(_, keep)| **keep);
-    kept.filter(|(row, _)| seen.insert(row.identity))
-        .map(|(row, _)| row.size_bytes)
-        .sum()
+    kept.filter(|(row, _)| seen.insert(row.identity)).map(|(row, _)| row.size_bytes).sum()
 }
 
 /// Whether removing row `i`, with those removed after it, frees the file: no kept row links to it
@@ -307,17 +284,11 @@ mod tests {
 
     /// Times from oldest to newest; the names of the kept ones are their places in this list.
     fn check(times: &[&str], policy: &Policy, kept: &[usize]) {
-        let candidates: Vec<_> = times
-            .iter()
-            .enumerate()
-            .map(|(order, time)| candidate(order, time))
-            .collect();
+        let candidates: Vec<_> =
+            times.iter().enumerate().map(|(order, time)| candidate(order, time)).collect();
         let verdicts = plan(&candidates, policy);
-        let mut got: Vec<usize> = verdicts
-            .iter()
-            .filter(|v| v.keep)
-            .map(|v| v.name.parse().expect("order"))
-            .collect();
+        let mut got: Vec<usize> =
+            verdicts.iter().filter(|v| v.keep).map(|v| v.name.parse().expect("order")).collect();
         got.sort_unstable();
         assert_eq!(got, kept, "{policy:?}: {verdicts:#?}");
     }
@@ -336,148 +307,47 @@ mod tests {
     #[test]
     fn the_rules_mean_what_restic_s_mean() {
         let none = Policy::default();
-        check(
-            &TIMES,
-            &Policy {
-                last: 3,
-                ..none.clone()
-            },
-            &[5, 6, 7],
-        );
-        check(
-            &TIMES,
-            &Policy {
-                hourly: 3,
-                ..none.clone()
-            },
-            &[5, 6, 7],
-        );
-        check(
-            &TIMES,
-            &Policy {
-                hourly: 4,
-                ..none.clone()
-            },
-            &[4, 5, 6, 7],
-        );
+        check(&TIMES, &Policy { last: 3, ..none.clone() }, &[5, 6, 7]);
+        check(&TIMES, &Policy { hourly: 3, ..none.clone() }, &[5, 6, 7]);
+        check(&TIMES, &Policy { hourly: 4, ..none.clone() }, &[4, 5, 6, 7]);
         // Natural days that have backups, the newest of each.
-        check(
-            &TIMES,
-            &Policy {
-                daily: 2,
-                ..none.clone()
-            },
-            &[5, 7],
-        );
-        check(
-            &TIMES,
-            &Policy {
-                daily: 3,
-                ..none.clone()
-            },
-            &[2, 5, 7],
-        );
-        check(
-            &TIMES,
-            &Policy {
-                weekly: 2,
-                ..none.clone()
-            },
-            &[5, 7],
-        );
-        check(
-            &TIMES,
-            &Policy {
-                monthly: 2,
-                ..none.clone()
-            },
-            &[1, 7],
-        );
-        check(
-            &TIMES,
-            &Policy {
-                yearly: 2,
-                ..none.clone()
-            },
-            &[0, 7],
-        );
+        check(&TIMES, &Policy { daily: 2, ..none.clone() }, &[5, 7]);
+        check(&TIMES, &Policy { daily: 3, ..none.clone() }, &[2, 5, 7]);
+        check(&TIMES, &Policy { weekly: 2, ..none.clone() }, &[5, 7]);
+        check(&TIMES, &Policy { monthly: 2, ..none.clone() }, &[1, 7]);
+        check(&TIMES, &Policy { yearly: 2, ..none.clone() }, &[0, 7]);
         // While a count is not used up, the oldest stays too.
-        check(
-            &TIMES[1..],
-            &Policy {
-                yearly: 2,
-                ..none.clone()
-            },
-            &[0, 6],
-        );
+        check(&TIMES[1..], &Policy { yearly: 2, ..none.clone() }, &[0, 6]);
         // `within` counts from the newest backup, not from today.
-        let days = Span {
-            n_days: 7,
-            ..Span::default()
-        };
-        check(
-            &TIMES,
-            &Policy {
-                within: Some(days),
-                ..none.clone()
-            },
-            &[3, 4, 5, 6, 7],
-        );
+        let days = Span { n_days: 7, ..Span::default() };
+        check(&TIMES, &Policy { within: Some(days), ..none.clone() }, &[3, 4, 5, 6, 7]);
         // Rules add up.
-        check(
-            &TIMES,
-            &Policy {
-                last: 1,
-                monthly: 2,
-                yearly: 2,
-                ..none
-            },
-            &[0, 1, 7],
-        );
+        check(&TIMES, &Policy { last: 1, monthly: 2, yearly: 2, ..none }, &[0, 1, 7]);
     }
 
     #[test]
     fn the_size_takes_the_oldest_that_are_not_protected() {
-        let mut candidates: Vec<_> = TIMES
-            .iter()
-            .enumerate()
-            .map(|(order, time)| candidate(order, time))
-            .collect();
+        let mut candidates: Vec<_> =
+            TIMES.iter().enumerate().map(|(order, time)| candidate(order, time)).collect();
         candidates[0].pinned = true;
         candidates[3].state = State::Verified;
-        let policy = Policy {
-            max_size_bytes: Some(400),
-            ..Policy::default()
-        };
+        let policy = Policy { max_size_bytes: Some(400), ..Policy::default() };
         let verdicts = plan(&candidates, &policy);
-        let kept: Vec<_> = verdicts
-            .iter()
-            .filter(|v| v.keep)
-            .map(|v| v.name.as_str())
-            .collect();
+        let kept: Vec<_> = verdicts.iter().filter(|v| v.keep).map(|v| v.name.as_str()).collect();
         assert_eq!(kept, ["0007", "0006", "0003", "0000"]);
         assert_eq!(verdicts.iter().map(|v| v.freed_bytes).sum::<u64>(), 400);
     }
 
     #[test]
     fn hard_links_are_counted_once_and_freed_with_the_last() {
-        let mut candidates: Vec<_> = TIMES
-            .iter()
-            .enumerate()
-            .map(|(order, time)| candidate(order, time))
-            .collect();
+        let mut candidates: Vec<_> =
+            TIMES.iter().enumerate().map(|(order, time)| candidate(order, time)).collect();
         for candidate in &mut candidates[..4] {
             candidate.identity = (1, 99);
         }
         let freed = |last: u32| {
-            let policy = Policy {
-                last,
-                ..Policy::default()
-            };
-            plan(&candidates, &policy)
-                .iter()
-                .map(|v| v.freed_bytes)
-                .sum::<u64>()
+            let policy = Policy { last, ..Policy::default() };
+            plan(&candidates, &policy).iter().map(|v| v.freed_bytes).sum::<u64>()
         };
         assert_eq!(freed(5), 0);
         assert_eq!(freed(4), 100);
@@ -485,52 +355,28 @@ mod tests {
 
     #[test]
     fn safety_pins_and_the_future_are_never_removed() {
-        let mut candidates: Vec<_> = TIMES
-            .iter()
-            .enumerate()
-            .map(|(order, time)| candidate(order, time))
-            .collect();
+        let mut candidates: Vec<_> =
+            TIMES.iter().enumerate().map(|(order, time)| candidate(order, time)).collect();
         for candidate in &mut candidates[..5] {
             candidate.kind = Some(Kind::Safety);
         }
         candidates[5].future = true;
         candidates[6].guarded = Some("it is being read");
-        let verdicts = plan(
-            &candidates,
-            &Policy {
-                last: 1,
-                ..Policy::default()
-            },
-        );
-        let removed: Vec<_> = verdicts
-            .iter()
-            .filter(|v| !v.keep)
-            .map(|v| v.name.as_str())
-            .collect();
+        let verdicts = plan(&candidates, &Policy { last: 1, ..Policy::default() });
+        let removed: Vec<_> =
+            verdicts.iter().filter(|v| !v.keep).map(|v| v.name.as_str()).collect();
         assert_eq!(removed, ["0001", "0000"]);
     }
 
     #[test]
     fn a_backup_from_the_future_is_no_reference_point() {
-        let mut candidates: Vec<_> = TIMES
-            .iter()
-            .enumerate()
-            .map(|(order, time)| candidate(order, time))
-            .collect();
+        let mut candidates: Vec<_> =
+            TIMES.iter().enumerate().map(|(order, time)| candidate(order, time)).collect();
         let mut ahead = candidate(8, "2035-02-10T10:00:00+01:00");
         ahead.future = true;
         candidates.push(ahead);
-        let days = Span {
-            n_days: 7,
-            ..Span::default()
-        };
-        let verdicts = plan(
-            &candidates,
-            &Policy {
-                within: Some(days),
-                ..Policy::default()
-            },
-        );
+        let days = Span { n_days: 7, ..Span::default() };
+        let verdicts = plan(&candidates, &Policy { within: Some(days), ..Policy::default() });
         assert_eq!(verdicts.iter().filter(|v| v.keep).count(), 6);
     }
 
@@ -543,17 +389,9 @@ mod tests {
             let rows = rows.into_iter().zip(hours).enumerate();
             rows.map(|(order, ((_, kind, pinned, size_bytes), hour))| Candidate {
                 created_at: start + chrono::TimeDelta::hours(hour),
-                kind: Some(if kind == 0 {
-                    Kind::Safety
-                } else {
-                    Kind::Manual
-                }),
+                kind: Some(if kind == 0 { Kind::Safety } else { Kind::Manual }),
                 pinned: pinned && kind == 1,
-                state: if kind == 2 {
-                    State::Damaged
-                } else {
-                    State::Verified
-                },
+                state: if kind == 2 { State::Damaged } else { State::Verified },
                 size_bytes,
                 ..candidate(order, "2024-01-01T00:00:00+01:00")
             })
@@ -571,20 +409,13 @@ mod tests {
             weekly: counts.3,
             monthly: counts.4,
             yearly: counts.5,
-            within: n_days.map(|n_days| Span {
-                n_days,
-                ..Span::default()
-            }),
+            within: n_days.map(|n_days| Span { n_days, ..Span::default() }),
             ..Policy::default()
         })
     }
 
     fn kept(candidates: &[Candidate], policy: &Policy) -> BTreeSet<String> {
-        plan(candidates, policy)
-            .into_iter()
-            .filter(|v| v.keep)
-            .map(|v| v.name)
-            .collect()
+        plan(candidates, policy).into_iter().filter(|v| v.keep).map(|v| v.name).collect()
     }
 
     proptest! {

@@ -10,18 +10,14 @@ pub(crate) fn newest_migration(root: &Path, patterns: &[String]) -> Option<(i64,
         .filter_map(|pattern| glob::glob(&format!("{root}/{pattern}")).ok())
         .flatten()
         .flatten();
-    files
-        .filter_map(|file| Some((number_of(&file)?, file)))
-        .max()
+    files.filter_map(|file| Some((number_of(&file)?, file))).max()
 }
 
 fn number_of(file: &Path) -> Option<i64> {
     let leading = |name: &str| {
         // diesel writes 2024-05-01-120000_name/up.sql
         let name = name.strip_prefix(['V', 'm']).unwrap_or(name);
-        let end = name
-            .find(|c: char| !c.is_ascii_digit() && c != '-')
-            .unwrap_or(name.len());
+        let end = name.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(name.len());
         name[..end].replace('-', "").parse().ok()
     };
     let own = leading(file.file_name()?.to_str()?);

@@ -215,10 +215,8 @@ impl Session {
         let _ = self.err.flush();
         let _asking = self.interrupt.while_asking();
         let mut line = Vec::new();
-        let n_bytes = self
-            .input
-            .read_until(b'\n', &mut line)
-            .context("could not read the answer")?;
+        let n_bytes =
+            self.input.read_until(b'\n', &mut line).context("could not read the answer")?;
         if n_bytes == 0 {
             let _ = writeln!(self.err);
             return Ok(None);
@@ -240,10 +238,7 @@ impl Session {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the clock enters here and nowhere else"
-)]
+#[expect(clippy::disallowed_methods, reason = "the clock enters here and nowhere else")]
 fn now() -> DateTime<FixedOffset> {
     chrono::Local::now().fixed_offset()
 }

@@ -42,11 +42,7 @@ pub(crate) fn network(path: &Path) -> Option<&'static str> {
     #[cfg(target_os = "linux")]
     {
         // The magic numbers are unsigned; the field's type differs between platforms.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "32-bit magic"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "32-bit magic")]
         let magic = rustix::fs::statfs(existing).ok()?.f_type as u32;
         network_of_magic(magic)
     }

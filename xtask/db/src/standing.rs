@@ -97,12 +97,8 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
         return Ok(Standing::Empty);
     }
     let mut start = Vec::new();
-    fs_err::File::open(path)?
-        .take(4096)
-        .read_to_end(&mut start)?;
-    let header = start
-        .get(..HEADER_LENGTH)
-        .and_then(|bytes| bytes.try_into().ok());
+    fs_err::File::open(path)?.take(4096).read_to_end(&mut start)?;
+    let header = start.get(..HEADER_LENGTH).and_then(|bytes| bytes.try_into().ok());
     match header {
         Some(header) if start.starts_with(MAGIC) => Ok(Standing::Sqlite(Header(header))),
         _ => Ok(Standing::Foreign {
@@ -134,11 +130,7 @@ mod tests {
         hasher.finalize_xof().fill(&mut random);
         assert!(looks_random(&random));
         assert!(!looks_random(&[0; 4096]));
-        assert!(!looks_random(
-            "select the words of an ordinary text "
-                .repeat(110)
-                .as_bytes()
-        ));
+        assert!(!looks_random("select the words of an ordinary text ".repeat(110).as_bytes()));
         assert!(!looks_random(&random[..100]));
     }
 }

@@ -51,10 +51,7 @@ pub(crate) fn put_back(
         done.push(one(&connection, table)?);
     }
     rebuild_indexes(&connection, tables)?;
-    let new: Vec<_> = orphans(&connection)?
-        .difference(&orphans_before)
-        .cloned()
-        .collect();
+    let new: Vec<_> = orphans(&connection)?.difference(&orphans_before).cloned().collect();
     if let Some((child, _, parent)) = new.first() {
         return Err(Refusal::no(
             format!(
@@ -116,11 +113,7 @@ fn one(connection: &Connection, table: &str) -> Result<PutBack> {
         n_after == count(connection, "backup", table)?,
         "`{table}` does not have the backup's number of rows"
     );
-    Ok(PutBack {
-        table: table.to_owned(),
-        n_before,
-        n_after,
-    })
+    Ok(PutBack { table: table.to_owned(), n_before, n_after })
 }
 
 /// The ordinary columns, without generated ones.
@@ -136,14 +129,9 @@ fn names(connection: &Connection) -> Result<String> {
         "SELECT name FROM pragma_table_list WHERE schema = 'backup' AND type = 'table'
          AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
     )?;
-    let names: Vec<String> = statement
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    Ok(names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", "))
+    let names: Vec<String> =
+        statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
 }
 
 /// Creates a table that was dropped, with its indexes and triggers, as the backup has it.
@@ -153,13 +141,10 @@ fn create(connection: &Connection, table: &str) -> Result<()> {
          AND type IN ('table', 'index', 'trigger')
          ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END",
     )?;
-    let statements: Vec<String> = statement
-        .query_map([table], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let statements: Vec<String> =
+        statement.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for sql in statements {
-        connection
-            .execute_batch(&sql)
-            .with_context(|| format!("could not create `{table}`"))?;
+        connection.execute_batch(&sql).with_context(|| format!("could not create `{table}`"))?;
     }
     Ok(())
 }
@@ -173,15 +158,9 @@ fn copy_rows(connection: &Connection, table: &str, columns: &[String]) -> Result
         |row| row.get(0),
     )?;
     // Rows keep their rowids, which full-text indexes refer to, unless every name for it is taken.
-    let is_taken = |alias: &&str| {
-        columns
-            .iter()
-            .any(|column| column.eq_ignore_ascii_case(alias))
-    };
+    let is_taken = |alias: &&str| columns.iter().any(|column| column.eq_ignore_ascii_case(alias));
     if !without_rowid
-        && let Some(alias) = ["rowid", "oid", "_rowid_"]
-            .into_iter()
-            .find(|alias| !is_taken(alias))
+        && let Some(alias) = ["rowid", "oid", "_rowid_"].into_iter().find(|alias| !is_taken(alias))
     {
         list.insert(0, alias.to_owned());
     }
@@ -216,20 +195,15 @@ fn rebuild_indexes(connection: &Connection, tables: &[String]) -> Result<()> {
     let mut statement = connection.prepare(
         "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0",
     )?;
-    let virtual_tables: Vec<(String, String)> = statement
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
+    let virtual_tables: Vec<(String, String)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     for (name, sql) in virtual_tables {
         if let Some(content) = external_content(&sql)
-            && tables
-                .iter()
-                .any(|table| table.eq_ignore_ascii_case(&content))
+            && tables.iter().any(|table| table.eq_ignore_ascii_case(&content))
         {
             let name = quoted(&name);
             connection
-                .execute_batch(&format!(
-                    "INSERT INTO main.{name}({name}) VALUES ('rebuild')"
-                ))
+                .execute_batch(&format!("INSERT INTO main.{name}({name}) VALUES ('rebuild')"))
                 .with_context(|| format!("could not rebuild the full-text index {name}"))?;
         }
     }
@@ -249,9 +223,7 @@ fn external_content(sql: &str) -> Option<String> {
             let value = value.trim_start();
             let quote = value.chars().next().filter(|c| "'\"`[".contains(*c));
             let value = quote.map_or(value, |_| &value[1..]);
-            let end = value
-                .find(|c: char| "'\"`],)".contains(c))
-                .unwrap_or(value.len());
+            let end = value.find(|c: char| "'\"`],)".contains(c)).unwrap_or(value.len());
             return Some(value[..end].trim().to_owned());
         }
         rest = &rest[at + "content".len()..];
@@ -268,8 +240,7 @@ fn count(connection: &Connection, schema: &str, table: &str) -> Result<i64> {
 fn orphans(connection: &Connection) -> Result<BTreeSet<(String, Option<i64>, String)>> {
     let mut statement = connection.prepare("PRAGMA main.foreign_key_check")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    rows.collect::<Result<_, _>>()
-        .context("could not check the foreign keys")
+    rows.collect::<Result<_, _>>().context("could not check the foreign keys")
 }
 
 #[cfg(test)]
@@ -287,10 +258,7 @@ mod tests {
                 "CREATE VIRTUAL TABLE f USING fts5(content, content_rowid=id, content = \"notes\")",
                 Some("notes"),
             ),
-            (
-                "CREATE VIRTUAL TABLE f USING fts4(content=notes, a)",
-                Some("notes"),
-            ),
+            ("CREATE VIRTUAL TABLE f USING fts4(content=notes, a)", Some("notes")),
             ("CREATE VIRTUAL TABLE f USING fts5(content, title)", None),
             ("CREATE VIRTUAL TABLE r USING rtree(id, content, b)", None),
         ] {

@@ -82,17 +82,12 @@ pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
         }
         Standing::NotAFile(kind) => format!("`{path}` is {kind}, not a database"),
         Standing::Empty => format!("`{path}` is an empty file (0 bytes), not a database"),
-        Standing::Foreign {
-            may_be_encrypted: true,
-        } => {
+        Standing::Foreign { may_be_encrypted: true } => {
             format!("`{path}` is no SQLite database; it may be encrypted")
         }
         Standing::Foreign { .. } => format!("`{path}` is no SQLite database"),
     };
-    Err(Refusal::could_not(
-        what,
-        "nothing was backed up; check the configured path",
-    ))
+    Err(Refusal::could_not(what, "nothing was backed up; check the configured path"))
 }
 
 fn cannot_read(error: anyhow::Error, path: &str) -> anyhow::Error {
@@ -166,9 +161,7 @@ pub(crate) fn take(
         }
         Ok(other) => Ok(other),
         Err(error) if database::trouble(&error) == Trouble::Damaged => {
-            Ok(Taken::Damaged(vec![Finding::structural(
-                error.root_cause().to_string(),
-            )]))
+            Ok(Taken::Damaged(vec![Finding::structural(error.root_cause().to_string())]))
         }
         Err(error) => Err(explain(error, project, wanted.database)),
     }
@@ -183,23 +176,14 @@ fn take_from(
     progress: &mut Progress,
 ) -> Result<Taken> {
     let safety = wanted.kind == Kind::Safety;
-    let name = Name::new(
-        &wanted.database.file_name(),
-        safety,
-        wanted.now.naive_local(),
-    );
+    let name = Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local());
     let stage = locked.stage(&name)?;
     let (copied, journal_mode) = {
         let _watched = interrupt.watch(connection);
         let snapshot = Snapshot::begin(connection)?;
-        let is_equal = |content: &str| {
-            wanted
-                .unless_equal
-                .is_some_and(|r| r.content_blake3 == content)
-        };
-        if wanted
-            .unless_equal
-            .is_some_and(|record| record.size_bytes == snapshot.size_bytes())
+        let is_equal =
+            |content: &str| wanted.unless_equal.is_some_and(|r| r.content_blake3 == content);
+        if wanted.unless_equal.is_some_and(|record| record.size_bytes == snapshot.size_bytes())
             && snapshot.reading == Reading::Pages
             && is_equal(&copy::hash_pages(&snapshot, interrupt)?.content_blake3)
         {

@@ -32,9 +32,7 @@ pub(crate) fn size(size_bytes: u64) -> String {
 /// Where it is no size, or more than 2^63 bytes.
 pub(crate) fn parse_size(text: &str) -> Result<u64> {
     let text = text.trim();
-    let at = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
     let power = match unit.trim().to_ascii_uppercase().as_str() {
         "" | "B" => 0,
@@ -44,9 +42,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64> {
         "T" | "TB" | "TIB" => 4,
         _ => bail!("`{text}` is not a size, as `2GB` or `500MB`"),
     };
-    let number: f64 = number
-        .parse()
-        .with_context(|| format!("`{text}` is not a size"))?;
+    let number: f64 = number.parse().with_context(|| format!("`{text}` is not a size"))?;
     let bytes = number * 1024_f64.powi(power);
     if !bytes.is_finite() || bytes >= 9.2e18 {
         bail!("`{text}` is too large");
@@ -85,16 +81,8 @@ pub(crate) fn took(duration: Duration) -> String {
 /// A count and its noun, as `1 table`, `7 tables` or `0 indexes`.
 #[must_use]
 pub(crate) fn count(n: u64, noun: &str) -> String {
-    let plural = if noun.ends_with('x') || noun.ends_with('s') {
-        "es"
-    } else {
-        "s"
-    };
-    if n == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{} {noun}{plural}", digits(n))
-    }
+    let plural = if noun.ends_with('x') || noun.ends_with('s') { "es" } else { "s" };
+    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}{plural}", digits(n)) }
 }
 
 /// A number in groups of three, as `4,490,000`.
@@ -114,15 +102,13 @@ pub(crate) fn digits(n: u64) -> String {
 /// A path as messages show it: relative to the root where it lies inside.
 #[must_use]
 pub(crate) fn path(path: &Path, root: &Path) -> String {
-    path.strip_prefix(root)
-        .map_or_else(|_| escape(path), escape)
+    path.strip_prefix(root).map_or_else(|_| escape(path), escape)
 }
 
 /// A path as results show it: as [`path()`], but `./` in front where it is relative.
 #[must_use]
 pub(crate) fn dotted(path: &Path, root: &Path) -> String {
-    path.strip_prefix(root)
-        .map_or_else(|_| escape(path), |inside| format!("./{}", escape(inside)))
+    path.strip_prefix(root).map_or_else(|_| escape(path), |inside| format!("./{}", escape(inside)))
 }
 
 fn escape(path: &Path) -> String {
@@ -164,13 +150,10 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 /// Where it is none.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
     let text = text.trim();
-    let at = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
-    let number: u64 = number
-        .parse()
-        .with_context(|| format!("`{text}` is not a duration, as `5s` or `10m`"))?;
+    let number: u64 =
+        number.parse().with_context(|| format!("`{text}` is not a duration, as `5s` or `10m`"))?;
     let milliseconds = match unit {
         "ms" => Some(number),
         "s" => number.checked_mul(1000),
@@ -179,9 +162,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
         "d" => number.checked_mul(86_400_000),
         _ => bail!("`{text}` is not a duration, as `5s` or `10m`"),
     };
-    milliseconds
-        .map(Duration::from_millis)
-        .with_context(|| format!("`{text}` is too long"))
+    milliseconds.map(Duration::from_millis).with_context(|| format!("`{text}` is too long"))
 }
 
 /// A span of the calendar, as retention and references count it: `1y5m7d2h`, where `m` is months.
@@ -234,9 +215,7 @@ impl std::str::FromStr for Span {
             bail!(wrong());
         }
         while !rest.is_empty() {
-            let at = rest
-                .find(|c: char| !c.is_ascii_digit())
-                .with_context(wrong)?;
+            let at = rest.find(|c: char| !c.is_ascii_digit()).with_context(wrong)?;
             let (number, unit) = rest.split_at(at);
             let number: u32 = number.parse().with_context(wrong)?;
             let (field, factor) = match unit.as_bytes().first() {
@@ -247,9 +226,7 @@ impl std::str::FromStr for Span {
                 Some(b'h') => (&mut span.n_hours, 1),
                 _ => bail!(wrong()),
             };
-            let more = number
-                .checked_mul(factor)
-                .and_then(|n| field.checked_add(n));
+            let more = number.checked_mul(factor).and_then(|n| field.checked_add(n));
             *field = more.with_context(wrong)?;
             rest = &unit[1..];
         }
@@ -276,11 +253,7 @@ pub(crate) fn table(rows: &[Vec<String>], right_aligned: &[usize]) -> String {
         for (column, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[column] - cell.chars().count());
             let right = right_aligned.contains(&column);
-            let cell = if right {
-                format!("{pad}{cell}")
-            } else {
-                format!("{cell}{pad}")
-            };
+            let cell = if right { format!("{pad}{cell}") } else { format!("{cell}{pad}") };
             let _ = write!(line, "{}{cell}", if column > 0 { "  " } else { "" });
         }
         text.push_str(line.trim_end());
@@ -306,12 +279,7 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
-        for (text, bytes) in [
-            ("2GB", 2 << 30),
-            ("500 mb", 500 << 20),
-            ("1.5K", 1536),
-            ("7", 7),
-        ] {
+        for (text, bytes) in [("2GB", 2 << 30), ("500 mb", 500 << 20), ("1.5K", 1536), ("7", 7)] {
             assert_eq!(parse_size(text).expect(text), bytes);
         }
         for wrong in ["", "GB", "-1", "2XB", "1.2.3", "99999999999999999999TB"] {
@@ -322,14 +290,7 @@ mod tests {
     #[test]
     fn spans_read_as_restic_reads_them() {
         let span: Span = "1y5m7d2h".parse().expect("a span");
-        assert_eq!(
-            span,
-            Span {
-                n_months: 17,
-                n_days: 7,
-                n_hours: 2
-            }
-        );
+        assert_eq!(span, Span { n_months: 17, n_days: 7, n_hours: 2 });
         assert_eq!(span.to_string(), "1y5m7d2h");
         assert_eq!("2w".parse::<Span>().expect("a span").n_days, 14);
         for wrong in ["", "0d", "-3d", "3", "d", "3x", "99999999999d", "3 d"] {
@@ -339,10 +300,7 @@ mod tests {
 
     #[test]
     fn durations_ages_and_counts_carry_their_units() {
-        assert_eq!(
-            parse_duration("500ms").expect("ok"),
-            Duration::from_millis(500)
-        );
+        assert_eq!(parse_duration("500ms").expect("ok"), Duration::from_millis(500));
         assert_eq!(parse_duration("10m").expect("ok"), Duration::from_mins(10));
         assert!(parse_duration("5").is_err());
         assert!(parse_duration("-5s").is_err());

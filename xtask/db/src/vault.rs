@@ -34,10 +34,7 @@ impl Vault {
     /// The vault in a folder that may not exist yet; `now` lends its offset to unrecorded names.
     #[must_use]
     pub(crate) fn at(folder: impl Into<PathBuf>, now: DateTime<FixedOffset>) -> Self {
-        Self {
-            folder: folder.into(),
-            offset: *now.offset(),
-        }
+        Self { folder: folder.into(), offset: *now.offset() }
     }
 
     /// The folder.
@@ -77,11 +74,7 @@ impl Vault {
         let created_at = match &proof {
             Proof::Recorded(record) => record.created_at,
             // In the repeated hour of a clock change the earlier one is meant.
-            _ => self
-                .offset
-                .from_local_datetime(&name.time)
-                .earliest()
-                .unwrap_or_default(),
+            _ => self.offset.from_local_datetime(&name.time).earliest().unwrap_or_default(),
         };
         Ok(Some(Backup {
             folder: self.folder.clone(),

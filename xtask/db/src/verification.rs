@@ -121,16 +121,11 @@ fn compare(
     verification: &mut Verification,
 ) -> bool {
     let mut changed = |what: String| {
-        verification
-            .findings
-            .insert(0, Finding::structural(what.clone()));
+        verification.findings.insert(0, Finding::structural(what.clone()));
         verification.reasons.push(what);
     };
     if size_bytes != record.size_bytes {
-        changed(format!(
-            "it has {size_bytes} bytes; {} were recorded",
-            record.size_bytes
-        ));
+        changed(format!("it has {size_bytes} bytes; {} were recorded", record.size_bytes));
         return false;
     }
     if hashes.blake3 != record.blake3 {
@@ -160,9 +155,7 @@ fn judge_recorded(record: &Record, same_bytes: bool, verification: &mut Verifica
         );
     }
     if same_bytes && record.content_blake3 != verification.content_blake3 {
-        verification
-            .warnings
-            .push("its record's content hash is not its content's".to_owned());
+        verification.warnings.push("its record's content hash is not its content's".to_owned());
     }
     warn(verification);
 }
@@ -175,14 +168,10 @@ fn judge_unrecorded(verification: &mut Verification, reason: Option<String>) {
     } else if let Some(reason) = reason {
         verification.outcome = Outcome::CannotTell;
         verification.reasons.push(reason);
-        verification
-            .reasons
-            .push("its structure is sound".to_owned());
+        verification.reasons.push("its structure is sound".to_owned());
     } else if has(&verification.findings, Weight::Unchecked) {
         verification.outcome = Outcome::CannotTell;
-        verification
-            .reasons
-            .push("it is unrecorded, and not all of it can be checked".to_owned());
+        verification.reasons.push("it is unrecorded, and not all of it can be checked".to_owned());
     } else {
         verification
             .warnings
@@ -193,19 +182,13 @@ fn judge_unrecorded(verification: &mut Verification, reason: Option<String>) {
 
 fn structural(verification: &Verification) -> Vec<String> {
     let findings = &verification.examination.findings;
-    findings
-        .iter()
-        .filter(|f| f.kind == Weight::Structural)
-        .map(Finding::to_string)
-        .collect()
+    findings.iter().filter(|f| f.kind == Weight::Structural).map(Finding::to_string).collect()
 }
 
 fn warn(verification: &mut Verification) {
     let findings = &verification.examination.findings;
     let warnings = findings.iter().filter(|f| f.kind != Weight::Structural);
-    verification
-        .warnings
-        .extend(warnings.map(Finding::to_string));
+    verification.warnings.extend(warnings.map(Finding::to_string));
 }
 
 /// A `-wal` beside a backup holds pages that are not in it.
@@ -215,9 +198,7 @@ fn sidecars(backup: &Backup, verification: &mut Verification) {
         if fs_err::metadata(&sidecar).is_ok_and(|metadata| metadata.len() > 0) {
             let what = format!("there is a `{}{suffix}` beside it", backup.name);
             if matches!(backup.proof, Proof::Recorded(_)) {
-                verification
-                    .warnings
-                    .push(format!("{what}, which is not part of the backup"));
+                verification.warnings.push(format!("{what}, which is not part of the backup"));
             } else {
                 verification
                     .reasons

@@ -140,11 +140,8 @@ impl Args {
         git: Option<record::Git>,
     ) -> Result<Done> {
         warn_of_network(session, project, database);
-        let newest = if self.if_changed {
-            newest_whole(session, project, locked, database)?
-        } else {
-            None
-        };
+        let newest =
+            if self.if_changed { newest_whole(session, project, locked, database)? } else { None };
         let wanted = Wanted {
             database,
             kind: self.kind,
@@ -160,10 +157,7 @@ impl Args {
         drop(progress);
         match (taken, newest) {
             (Ok(Taken::Backup(backup, version, took)), _) => {
-                session.say(format!(
-                    "Backup created at {}",
-                    project.dotted(&backup.path())
-                ));
+                session.say(format!("Backup created at {}", project.dotted(&backup.path())));
                 if let Some(record) = backup.record() {
                     session.say(summary(record, version, took));
                     warn_of_findings(session, &record.examined.findings);
@@ -210,19 +204,13 @@ impl Args {
         }
         let time = session.now().naive_local();
         let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?;
-        session.say(format!(
-            "Raw files set aside in {}",
-            project.dotted(&folder)
-        ));
+        session.say(format!("Raw files set aside in {}", project.dotted(&folder)));
         Ok(Done::Aside(folder))
     }
 }
 
 fn is_unreadable(database: &Database) -> Result<bool> {
-    Ok(matches!(
-        standing::look(&database.path)?,
-        Standing::Foreign { .. } | Standing::Empty
-    ))
+    Ok(matches!(standing::look(&database.path)?, Standing::Foreign { .. } | Standing::Empty))
 }
 
 fn warn_of_network(session: &mut Session, project: &Project, database: &Database) {
@@ -251,10 +239,7 @@ fn newest_whole(
         return Ok(None);
     };
     let (hashes, _, _) = copy::hash_file(&newest.path(), session.interrupt())?;
-    if newest
-        .record()
-        .is_some_and(|record| record.blake3 == hashes.blake3)
-    {
+    if newest.record().is_some_and(|record| record.blake3 == hashes.blake3) {
         return Ok(Some(newest));
     }
     session.warn(format!(
@@ -307,11 +292,7 @@ fn prune_automatic(
     let now = session.now();
     let plan = pruning::plan(locked.vault(), mine, &project.keep, Scope::Automatic, now)?;
     for verdict in pruning::apply(locked, plan, now, session.interrupt())?.removed {
-        session.note(format!(
-            "Removed {}: {}",
-            verdict.name,
-            verdict.reasons.join(", ")
-        ));
+        session.note(format!("Removed {}: {}", verdict.name, verdict.reasons.join(", ")));
     }
     Ok(())
 }

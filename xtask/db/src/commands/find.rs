@@ -22,10 +22,8 @@ pub(crate) fn backup(
 ) -> Result<Backup> {
     let databases = project.chosen(named)?;
     let all = vault.backups()?;
-    let of_database = all
-        .iter()
-        .filter(|b| databases.iter().any(|database| b.is_of(database)))
-        .collect();
+    let of_database =
+        all.iter().filter(|b| databases.iter().any(|database| b.is_of(database))).collect();
     let folder = session.folder().to_owned();
     let field = Field {
         all: &all,

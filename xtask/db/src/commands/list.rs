@@ -40,9 +40,7 @@ impl Args {
         session.document(&document(&rows?));
         if backups.is_empty() {
             let folder = project.dotted(&project.backups);
-            session.say(format!(
-                "No backups in {folder}. Take one with `cargo xtask db-backup`."
-            ));
+            session.say(format!("No backups in {folder}. Take one with `cargo xtask db-backup`."));
         } else {
             say_table(session, &project, &backups);
         }
@@ -59,11 +57,7 @@ pub(crate) fn document(backups: &[Value]) -> Value {
 fn say_table(session: &mut Session, project: &Project, backups: &[Backup]) {
     let now = session.now();
     let references = references(project, backups);
-    let mut rows = vec![
-        ["REFERENCE", "NAME", "SIZE", "AGE", "STATE"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    let mut rows = vec![["REFERENCE", "NAME", "SIZE", "AGE", "STATE"].map(str::to_owned).to_vec()];
     for (backup, reference) in backups.iter().zip(references) {
         rows.push(vec![
             reference,
@@ -76,12 +70,7 @@ fn say_table(session: &mut Session, project: &Project, backups: &[Backup]) {
     let table = text::table(&rows, &[2, 3]);
     let mut lines = table.lines();
     session.say(lines.next().unwrap_or_default());
-    let indent = rows
-        .iter()
-        .map(|row| row[0].chars().count())
-        .max()
-        .unwrap_or(0)
-        + 2;
+    let indent = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0) + 2;
     for (line, backup) in lines.zip(backups) {
         session.say(line);
         let details = text::cut(&details(project, backup, now), WIDTH - indent);
@@ -118,21 +107,13 @@ fn references(project: &Project, backups: &[Backup]) -> Vec<String> {
     };
     let (mut n_ordinary, mut n_safety) = (0, 0);
     let counted = |word: &str, n: &mut usize| {
-        let reference = if *n == 0 {
-            word.to_owned()
-        } else {
-            format!("{word}~{n}")
-        };
+        let reference = if *n == 0 { word.to_owned() } else { format!("{word}~{n}") };
         *n += 1;
         reference
     };
     let mut references = Vec::new();
     for backup in backups {
-        let mine = one
-            && project
-                .databases
-                .iter()
-                .any(|database| is_mine(backup, database));
+        let mine = one && project.databases.iter().any(|database| is_mine(backup, database));
         references.push(match backup.kind() {
             Some(Kind::Safety) if mine => counted("safety", &mut n_safety),
             _ if mine => counted("latest", &mut n_ordinary),

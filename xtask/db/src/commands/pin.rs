@@ -39,13 +39,8 @@ impl Args {
     fn write(self, session: &mut Session, pinned: bool, outcome: &str) -> Result<Answer> {
         let project = self.common.project(session)?;
         let vault = Vault::at(&project.backups, session.now());
-        let found = find::backup(
-            session,
-            &project,
-            &vault,
-            &self.reference,
-            self.common.db.as_deref(),
-        )?;
+        let found =
+            find::backup(session, &project, &vault, &self.reference, self.common.db.as_deref())?;
         // A backup given by its path may lie elsewhere, as after `db-backup --output`.
         let vault = Vault::at(&found.folder, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
@@ -57,10 +52,7 @@ impl Args {
         };
         let Proof::Recorded(record) = &mut backup.proof else {
             return Err(Refusal::could_not(
-                format!(
-                    "`{}` has no record that a pin could be written into",
-                    backup.name
-                ),
+                format!("`{}` has no record that a pin could be written into", backup.name),
                 "copy it elsewhere to keep it",
             ));
         };

@@ -69,11 +69,8 @@ impl Args {
         let databases = project.chosen(self.common.db.as_deref())?;
         let plan = pruning::plan(&vault, &databases, &policy, Scope::All, session.now())?;
         say_plan(session, &plan, self.dry_run);
-        let doomed: BTreeSet<&str> = plan
-            .iter()
-            .filter(|v| !v.keep)
-            .map(|v| v.name.as_str())
-            .collect();
+        let doomed: BTreeSet<&str> =
+            plan.iter().filter(|v| !v.keep).map(|v| v.name.as_str()).collect();
         if doomed.is_empty() {
             let n = text::count(plan.len() as u64, "backup");
             session.say(match plan.len() {
@@ -102,13 +99,7 @@ impl Args {
         for (name, why) in &pruned.stayed {
             session.warn(format!("{name} stays: {why}"));
         }
-        let freed = text::size(
-            pruned
-                .removed
-                .iter()
-                .map(|verdict| verdict.freed_bytes)
-                .sum(),
-        );
+        let freed = text::size(pruned.removed.iter().map(|verdict| verdict.freed_bytes).sum());
         let n = text::count(pruned.removed.len() as u64, "backup");
         session.say(format!("Removed {n} and freed {freed}."));
         let removed: Vec<String> = pruned.removed.into_iter().map(|v| v.name).collect();
@@ -189,11 +180,7 @@ fn say_plan(session: &mut Session, plan: &[Verdict], dry_run: bool) {
         .iter()
         .map(|verdict| {
             let word = if verdict.keep { "keep" } else { remove };
-            vec![
-                word.to_owned(),
-                verdict.name.clone(),
-                verdict.reasons.join(", "),
-            ]
+            vec![word.to_owned(), verdict.name.clone(), verdict.reasons.join(", ")]
         })
         .collect();
     for line in text::table(&rows, &[]).lines() {

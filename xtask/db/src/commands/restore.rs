@@ -77,11 +77,7 @@ impl Args {
             return Ok(Answer::No);
         };
         let database = self.database(&project, &backup)?;
-        if self
-            .into
-            .as_ref()
-            .is_some_and(|path| !session.folder().join(path).exists())
-        {
+        if self.into.as_ref().is_some_and(|path| !session.folder().join(path).exists()) {
             return self.write_elsewhere(session, &project, &backup);
         }
         let database = self.target(session, &project, &database)?;
@@ -134,10 +130,7 @@ impl Args {
     /// Whose backup it is: the named database's, the record's, else the only one's.
     fn database(&self, project: &Project, backup: &Backup) -> Result<Database> {
         if self.common.db.is_none() && project.databases.len() > 1 {
-            let owner = project
-                .databases
-                .iter()
-                .find(|database| backup.is_of(database));
+            let owner = project.databases.iter().find(|database| backup.is_of(database));
             if let Some(owner) = owner {
                 return Ok(owner.clone());
             }
@@ -162,10 +155,7 @@ impl Args {
                 "choose another path, or say `--force` to restore over it after a safety backup",
             ));
         }
-        let name = path
-            .file_name()
-            .context("`--into` names no file")?
-            .to_string_lossy();
+        let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
         let mut other = Database::new(name, path.clone());
         other.origin = Some("--into".to_owned());
         Ok(other)
@@ -248,30 +238,20 @@ fn say_plan(session: &mut Session, project: &Project, database: &Database, plan:
         Live::Absent { sidecars: false } => session.say("There is no database to keep"),
         Live::Readable(_) => {
             let folder = project.dotted(&project.backups);
-            session.say(format!(
-                "Would create a safety backup of {place} in {folder}"
-            ));
+            session.say(format!("Would create a safety backup of {place} in {folder}"));
         }
         Live::Unreadable(why) => {
-            session.say(format!(
-                "Would set the raw files of {place} aside: {}",
-                text::plain(why)
-            ));
+            session.say(format!("Would set the raw files of {place} aside: {}", text::plain(why)));
         }
         Live::Absent { sidecars: true } | Live::MayBeEncrypted => {
             session.say(format!("Would set the raw files of {place} aside"));
         }
     }
     if let Some(page_size_bytes) = plan.convert_to_bytes {
-        session.say(format!(
-            "Would convert a copy to the page size {page_size_bytes} first"
-        ));
+        session.say(format!("Would convert a copy to the page size {page_size_bytes} first"));
     }
     let size = text::size(plan.backup.size_bytes);
-    session.say(format!(
-        "Would restore {} ({size}) → {place}",
-        plan.backup.name
-    ));
+    session.say(format!("Would restore {} ({size}) → {place}", plan.backup.name));
     for command in &database.after_restore {
         session.say(format!("Would run {}", command.join(" ")));
     }
@@ -290,10 +270,7 @@ fn point_out_old_schema(
     database: &Database,
     verification: &Verification,
 ) {
-    let Some(version) = verification
-        .examination
-        .schema_version
-        .filter(|version| *version > 0)
+    let Some(version) = verification.examination.schema_version.filter(|version| *version > 0)
     else {
         return;
     };

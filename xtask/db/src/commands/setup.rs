@@ -48,10 +48,7 @@ impl Args {
         let rows: Result<Vec<_>> = taken
             .iter()
             .map(|backup| {
-                vault
-                    .read(backup.name.clone())?
-                    .unwrap_or_else(|| backup.clone())
-                    .to_json(now)
+                vault.read(backup.name.clone())?.unwrap_or_else(|| backup.clone()).to_json(now)
             })
             .collect();
         session.document(&crate::commands::list::document(&rows?));
@@ -74,9 +71,7 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
         ));
     }
     let command = database.migrate.join(" ");
-    session.note(format!(
-        "Creating {place} with `{command}`; a first build takes a minute or two"
-    ));
+    session.note(format!("Creating {place} with `{command}`; a first build takes a minute or two"));
     if let Some(folder) = database.path.parent() {
         fs_err::create_dir_all(folder)?;
     }
@@ -85,10 +80,7 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
     if standing::look(&database.path)? == Standing::Missing {
         return Err(Refusal::could_not(
             format!("`{command}` ended well but did not create `{place}`"),
-            format!(
-                "it was told the path in `{}`: check `migrate-env`",
-                database.migrate_env
-            ),
+            format!("it was told the path in `{}`: check `migrate-env`", database.migrate_env),
         ));
     }
     session.say(format!("Created {}", project.dotted(&database.path)));
@@ -98,10 +90,7 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
 fn warn_of_tracked(session: &mut Session, project: &Project) {
     let Some(place) = &project.git else { return };
     let tracked = place.tracked(&project.backups);
-    let tracked: Vec<_> = tracked
-        .iter()
-        .filter(|file| !file.ends_with(".gitignore"))
-        .collect();
+    let tracked: Vec<_> = tracked.iter().filter(|file| !file.ends_with(".gitignore")).collect();
     if let Some(first) = tracked.first() {
         session.warn(format!(
             "git tracks {} in the backups folder, as {first}: take it out with `git rm --cached`",

@@ -53,19 +53,10 @@ impl Args {
             vault.backups()?.into_iter().filter(mine).collect()
         } else {
             let named = self.common.db.as_deref();
-            vec![find::backup(
-                session,
-                &project,
-                &vault,
-                &self.reference,
-                named,
-            )?]
+            vec![find::backup(session, &project, &vault, &self.reference, named)?]
         };
         if backups.is_empty() {
-            session.say(format!(
-                "No backups in {} to verify.",
-                project.dotted(&project.backups)
-            ));
+            session.say(format!("No backups in {} to verify.", project.dotted(&project.backups)));
         }
         let mut worst = Outcome::Whole;
         let mut rows = Vec::new();
@@ -108,9 +99,7 @@ pub(crate) fn one(
             Err(error) => {
                 interrupt.check()?;
                 verification.outcome = Outcome::Damaged;
-                verification
-                    .reasons
-                    .push(format!("the restore drill failed: {error:#}"));
+                verification.reasons.push(format!("the restore drill failed: {error:#}"));
             }
         }
     }
@@ -177,9 +166,7 @@ fn remember(
     };
     if let Err(error) = write() {
         session.interrupt().check()?;
-        session.warn(format!(
-            "the result could not be written into the record: {error:#}"
-        ));
+        session.warn(format!("the result could not be written into the record: {error:#}"));
     }
     Ok(())
 }

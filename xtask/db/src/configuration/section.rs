@@ -18,11 +18,7 @@ pub(super) struct Section {
 
 impl Section {
     pub(super) fn new(place: impl Into<String>, table: Table) -> Self {
-        Self {
-            place: place.into(),
-            table,
-            known: Vec::new(),
-        }
+        Self { place: place.into(), table, known: Vec::new() }
     }
 
     pub(super) fn take(&mut self, key: &str) -> Option<Value> {
@@ -81,15 +77,10 @@ impl Section {
             return Ok(Vec::new());
         };
         if let Some(command) = as_texts(&value) {
-            return Ok(if command.is_empty() {
-                Vec::new()
-            } else {
-                vec![command]
-            });
+            return Ok(if command.is_empty() { Vec::new() } else { vec![command] });
         }
-        let commands: Option<Vec<_>> = value
-            .as_array()
-            .and_then(|list| list.iter().map(as_texts).collect());
+        let commands: Option<Vec<_>> =
+            value.as_array().and_then(|list| list.iter().map(as_texts).collect());
         commands.ok_or_else(|| self.wrong(key, "a command as a list of words"))
     }
 
@@ -122,20 +113,12 @@ impl Section {
             .min_by_key(|known| strsim::damerau_levenshtein(known, unknown))
             .map_or_else(String::new, |known| format!("did you mean `{known}`? "));
         Err(Refusal::could_not(
-            format!(
-                "unknown key `{}` in `[{}]`",
-                text::plain(unknown),
-                self.place
-            ),
+            format!("unknown key `{}` in `[{}]`", text::plain(unknown), self.place),
             format!("{nearest}the known ones are {}", self.known.join(", ")),
         ))
     }
 }
 
 pub(super) fn as_texts(value: &Value) -> Option<Vec<String>> {
-    value
-        .as_array()?
-        .iter()
-        .map(|item| item.as_str().map(str::to_owned))
-        .collect()
+    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
 }

@@ -26,13 +26,7 @@ impl Variables {
         let mut variables = BTreeMap::new();
         for (name, value) in environment {
             let origin = format!("{name} in the environment");
-            variables.insert(
-                name.clone(),
-                Variable {
-                    value: value.clone(),
-                    origin,
-                },
-            );
+            variables.insert(name.clone(), Variable { value: value.clone(), origin });
         }
         for file in [".env.local", ".env"] {
             let path = root.join(file);
@@ -57,19 +51,14 @@ impl Variables {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Variable> {
-        self.0
-            .get(name)
-            .filter(|variable| !variable.value.is_empty())
+        self.0.get(name).filter(|variable| !variable.value.is_empty())
     }
 
     pub(super) fn apply(&self, project: &mut Project, named: Option<&str>) -> Result<()> {
         self.place_databases(project, named)?;
         if let Some(days) = self.get("BACKUP_RETENTION_DAYS") {
             let n_days = positive(&days.value, "BACKUP_RETENTION_DAYS")?;
-            project.keep.within = Some(text::Span {
-                n_days,
-                ..text::Span::default()
-            });
+            project.keep.within = Some(text::Span { n_days, ..text::Span::default() });
         }
         if let Some(count) = self.get("BACKUP_MAX_COUNT") {
             project.keep.last = positive(&count.value, "BACKUP_MAX_COUNT")?;
@@ -87,10 +76,7 @@ impl Variables {
         }
         if let Some(time) = self.get("AUTO_BACKUP_TIME") {
             chrono::NaiveTime::parse_from_str(&time.value, "%H:%M").with_context(|| {
-                format!(
-                    "`AUTO_BACKUP_TIME` is `{}`, not a time as `02:30`",
-                    time.value
-                )
+                format!("`AUTO_BACKUP_TIME` is `{}`, not a time as `02:30`", time.value)
             })?;
         }
         Ok(())
@@ -103,10 +89,7 @@ impl Variables {
             if database.path.as_os_str().is_empty() {
                 let variable = database.origin.take().unwrap_or_default();
                 let Some(url) = self.get(&variable) else {
-                    bail!(
-                        "`{variable}` is not set, and database `{}` needs it",
-                        database.name
-                    );
+                    bail!("`{variable}` is not set, and database `{}` needs it", database.name);
                 };
                 let path = sqlite_path(&url.value).with_context(|| {
                     format!("`{variable}` is no `sqlite:` or `file:` URL, the only kinds yet")
@@ -120,9 +103,7 @@ impl Variables {
         };
         let path = root.join(path);
         if n_configured == 0 {
-            let stem = path
-                .file_stem()
-                .map(|stem| stem.to_string_lossy().into_owned());
+            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
             let mut database = Database::new(stem.unwrap_or_default(), path);
             database.origin = Some(origin);
             project.databases.push(database);

@@ -36,19 +36,13 @@ pub(super) fn pick(
             show_page(session, project, backups, &mut shown);
             continue;
         }
-        let chosen = answer
-            .parse::<usize>()
-            .ok()
-            .and_then(|n| backups.get(n.checked_sub(1)?));
+        let chosen = answer.parse::<usize>().ok().and_then(|n| backups.get(n.checked_sub(1)?));
         if let Some(backup) = chosen {
             say_choice(session, backup);
             return Ok(Some(backup.clone()));
         }
         let answer = text::plain(&answer);
-        session.note(format!(
-            "`{answer}` is no number from 1 to {}.",
-            backups.len()
-        ));
+        session.note(format!("`{answer}` is no number from 1 to {}.", backups.len()));
     }
 }
 
@@ -63,20 +57,14 @@ fn show_page(session: &mut Session, project: &Project, backups: &[Backup], shown
     }
     *shown = end;
     if end < backups.len() {
-        session.note(format!(
-            "{end} of {} shown; press Enter for more.",
-            backups.len()
-        ));
+        session.note(format!("{end} of {} shown; press Enter for more.", backups.len()));
     }
 }
 
 pub(super) fn say_choice(session: &mut Session, backup: &Backup) {
     session.note("");
     session.note("You chose:");
-    session.note(format!(
-        "  {}",
-        text::plain(&backup.path().to_string_lossy())
-    ));
+    session.note(format!("  {}", text::plain(&backup.path().to_string_lossy())));
 }
 
 /// A protected database's name has to be typed out; without a terminal, as `--db NAME --yes`.

@@ -30,10 +30,7 @@ impl Args {
         let verification = self.examine(session, project, &database, backup)?;
         if let Some(sidecar) = aside::raw_files(&path).first() {
             return Err(Refusal::could_not(
-                format!(
-                    "`{}` lies there and would be taken for part of it",
-                    project.path(sidecar)
-                ),
+                format!("`{}` lies there and would be taken for part of it", project.path(sidecar)),
                 "move it away, or choose another path",
             ));
         }
@@ -49,10 +46,7 @@ impl Args {
             session.say(format!("Would write {} → {shown}", backup.name));
             return Ok(Answer::Yes);
         }
-        let name = path
-            .file_name()
-            .context("`--into` names no file")?
-            .to_string_lossy();
+        let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
         let _held = backup.hold()?;
         let stage = Stage::create(folder, &name)?;
         let hashes = restoring::copy_file(&backup.path(), &stage, session.interrupt())?;

@@ -41,18 +41,11 @@ pub(super) fn restore(
     let source = Source::prepare(plan, locked, &verification.content_blake3, &interrupt)?;
     let kept = keep(session, project, database, locked, &plan.live)?;
     let mut progress = Progress::new(session, "Restoring");
-    let put = restoring::put_back(
-        plan,
-        &source,
-        project.busy_timeout,
-        &interrupt,
-        &mut progress,
-    );
+    let put = restoring::put_back(plan, &source, project.busy_timeout, &interrupt, &mut progress);
     drop(progress);
-    put.map_err(|error| taking::explain(error, project, database))
-        .with_context(|| {
-            could_not_restore(project, database, &kept, "the old state is in place")
-        })?;
+    put.map_err(|error| taking::explain(error, project, database)).with_context(|| {
+        could_not_restore(project, database, &kept, "the old state is in place")
+    })?;
     session.say(format!("[✓] Restored → {place}"));
     let folder = locked.vault().folder();
     let proved = restoring::prove(plan, &source, folder, project.busy_timeout, &interrupt)
@@ -86,10 +79,7 @@ fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state:
         Kept::Aside(folder) => format!("; its raw files are in `{}`", project.path(folder)),
         Kept::Nothing => String::new(),
     };
-    format!(
-        "could not restore `{}`: {state}{kept}",
-        project.path(&database.path)
-    )
+    format!("could not restore `{}`: {state}{kept}", project.path(&database.path))
 }
 
 pub(super) fn say_undo(session: &mut Session, safety: &Backup) {
@@ -115,10 +105,7 @@ fn keep(
     }
     let time = session.now().naive_local();
     let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?;
-    session.say(format!(
-        "[✓] Raw files set aside → {}",
-        project.dotted(&folder)
-    ));
+    session.say(format!("[✓] Raw files set aside → {}", project.dotted(&folder)));
     Ok(Kept::Aside(folder))
 }
 

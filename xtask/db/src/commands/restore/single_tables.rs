@@ -28,10 +28,7 @@ impl Args {
         let place = project.place(database);
         if self.dry_run {
             session.say("Would take a safety backup first");
-            session.say(format!(
-                "Would put back {list} from {} into {place}",
-                backup.name
-            ));
+            session.say(format!("Would put back {list} from {} into {place}", backup.name));
             return Ok(Answer::Yes);
         }
         self.confirm(session, project, database, backup, false)?;
@@ -54,9 +51,7 @@ impl Args {
         )
         .map_err(|error| taking::explain(error, project, database))?;
         for table in &done {
-            let before = table
-                .n_before
-                .map_or("missing".to_owned(), |n| format!("{n} rows"));
+            let before = table.n_before.map_or("missing".to_owned(), |n| format!("{n} rows"));
             session.say(format!(
                 "[✓] {}: {before} → {} rows",
                 text::plain(&table.table),
