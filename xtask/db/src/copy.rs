@@ -199,7 +199,7 @@ fn copy_through_api(
     private.execute_batch(
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF;",
     )?;
-    step_through(snapshot.connection(), &mut private, interrupt, progress)?;
+    step_through(snapshot.connection(), &mut private, interrupt, progress, || Ok(()))?;
     private.close().map_err(|(_, error)| error)?;
     Ok(())
 }
@@ -216,24 +216,35 @@ pub(crate) fn step_through(
     to: &mut Connection,
     interrupt: &Interrupt,
     progress: &mut Progress,
+    locked: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
     const PAGES_PER_STEP: i32 = 2048;
     let page_size_bytes: i64 = database::pragma(from, "page_size")?;
     let backup = Backup::new(from, to)?;
+    if !is_more(backup.step(0)?)? {
+        return Ok(());
+    }
+    locked()?;
     loop {
         interrupt.check()?;
-        match backup.step(PAGES_PER_STEP)? {
-            StepResult::Done => return Ok(()),
-            StepResult::More => {}
-            // The busy handler has waited already: what is locked now stays so.
-            _ => {
-                let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-                return Err(rusqlite::Error::SqliteFailure(busy, None).into());
-            }
+        if !is_more(backup.step(PAGES_PER_STEP)?)? {
+            return Ok(());
         }
         let done = backup.progress();
         let n_pages = i64::from(done.pagecount - done.remaining);
         progress.reach((n_pages * page_size_bytes).try_into().unwrap_or(0));
+    }
+}
+
+/// Whether there are more pages; the busy handler has waited already: what is locked now stays so.
+fn is_more(step: StepResult) -> Result<bool> {
+    match step {
+        StepResult::Done => Ok(false),
+        StepResult::More => Ok(true),
+        _ => {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            Err(rusqlite::Error::SqliteFailure(busy, None).into())
+        }
     }
 }
 

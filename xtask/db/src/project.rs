@@ -201,6 +201,16 @@ impl Project {
         text::dotted(path, &self.root)
     }
 
+    /// As [`Project::place`], the path in backticks: for errors.
+    #[must_use]
+    pub fn quoted_place(&self, database: &Database) -> String {
+        let path = self.path(&database.path);
+        match &database.origin {
+            Some(origin) => format!("`{path}` (from {origin})"),
+            None => format!("`{path}`"),
+        }
+    }
+
     /// The database's path and, where it is not from `Cargo.toml`, its origin.
     #[must_use]
     pub fn place(&self, database: &Database) -> String {

@@ -55,7 +55,7 @@ pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
     if let Some(backup) = field.all.iter().find(|b| b.name.to_string() == reference) {
         return Ok(Found { backup: backup.clone(), other_worktree: false });
     }
-    if reference.contains('/') {
+    if is_path(reference, field.folder) {
         return by_path(reference, field);
     }
     let own: Vec<&Backup> =
@@ -73,6 +73,15 @@ pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
         Some(backup) => Ok(Found { backup: backup.clone(), other_worktree: false }),
         None => Err(none(reference, field)),
     }
+}
+
+/// Whether a reference is meant as a path; branches and tags have slashes in their names too.
+fn is_path(reference: &str, folder: &Path) -> bool {
+    let last = reference.rsplit('/').next().unwrap_or_default();
+    let explicit = ["/", "./", "../"].iter().any(|start| reference.starts_with(start));
+    reference.contains('/')
+        && !reference.starts_with('@')
+        && (explicit || Name::parse(last).is_some() || folder.join(reference).exists())
 }
 
 fn among<'a>(
@@ -101,7 +110,11 @@ fn among<'a>(
     if let Some(backup) = by_prefix(reference, backups)? {
         return Ok(Some(backup));
     }
-    if let Ok(span) = reference.parse::<Span>() {
+    // `1234567d` is a commit sooner than three thousand years.
+    let is_commit = reference.len() >= 7 && reference.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Ok(span) = reference.parse::<Span>()
+        && !is_commit
+    {
         let moment = span.before(field.now);
         let old_enough = |b: &&&Backup| moment.is_some_and(|moment| b.created_at <= moment);
         return Ok(ordinary.iter().find(old_enough).copied());

@@ -7,7 +7,7 @@
 //! right after "success" brought the old state back in rollback mode), so that everybody sees either
 //! the old or the new state and keeps working.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,6 +60,19 @@ pub(crate) struct Plan {
     /// The page size that a private copy is converted to first, where the live WAL asks for it.
     pub convert_to_bytes: Option<u64>,
 }
+
+/// What `keep` fails with where SQLite reads the live database but finds it damaged: its raw files
+/// must be set aside first, while no connection is open.
+#[derive(Debug)]
+pub(crate) struct LiveIsDamaged;
+
+impl std::fmt::Display for LiveIsDamaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the present database is damaged")
+    }
+}
+
+impl std::error::Error for LiveIsDamaged {}
 
 /// How the result was proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -314,7 +327,9 @@ pub(crate) fn copy_file(
     }
 }
 
-/// Writes the pages into the target in one transaction and leaves it durable.
+/// Writes the pages into the target in one transaction and leaves it durable. `keep` keeps the
+/// present state, while nobody else can commit: every write that was acknowledged is either in what
+/// was kept, or made after the restore.
 ///
 /// # Errors
 ///
@@ -326,19 +341,34 @@ pub(crate) fn put_back(
     busy_timeout: Duration,
     interrupt: &Interrupt,
     progress: &mut Progress,
+    mut keep: impl FnMut() -> Result<()>,
 ) -> Result<()> {
     let folder = plan.target.parent().context("a database lies in a folder")?;
     fs_err::create_dir_all(folder)?;
     let alone = holders::of(&plan.target).is_some_and(|holders| holders.is_empty());
+    let is_new = !matches!(plan.live, Live::Readable(_));
+    // Closed after every connection: closing it earlier would drop their locks.
+    let counter = Counter::of(&plan.target);
+    if !matches!(plan.live, Live::Readable(header) if header.is_wal()) {
+        keep_beside_writers(plan, &counter, busy_timeout, &mut keep)?;
+    }
     let from = database::open_immutable(&source.path)?;
     let mut to = database::open_or_create(&plan.target, busy_timeout)?;
-    if matches!(plan.live, Live::Unreadable(_) | Live::MayBeEncrypted) {
-        reset(&to)?;
+    match plan.live {
+        Live::Unreadable(_) | Live::MayBeEncrypted => reset(&to)?,
+        Live::Absent { .. } => {
+            let n_pages: i64 = database::pragma(&to, "page_count")?;
+            anyhow::ensure!(n_pages == 0, "a database appeared there meanwhile; restore again");
+        }
+        Live::Readable(_) => {}
     }
     to.execute_batch("PRAGMA synchronous=EXTRA")?;
     progress.expect_bytes(plan.backup.size_bytes);
-    copy::step_through(&from, &mut to, interrupt, progress)?;
-    let is_new = !matches!(plan.live, Live::Readable(_));
+    copy::step_through(&from, &mut to, interrupt, progress, || match plan.live {
+        Live::Readable(header) if header.is_wal() => keep(),
+        Live::Readable(_) => counter.demand_unchanged(),
+        _ => Ok(()),
+    })?;
     if is_new && plan.backup.record().is_some_and(|record| record.sqlite.journal_mode == "wal") {
         // The application sets its mode itself, as a rule; a restored file should not differ.
         database::pragma::<String>(&to, "journal_mode=WAL")?;
@@ -349,11 +379,64 @@ pub(crate) fn put_back(
         to.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     }
     to.close().map_err(|(_, error)| error)?;
+    drop(counter);
     if is_new {
         fs_err::File::open(&plan.target)?.sync_all()?;
         durable::sync_folder(folder)?;
     }
     Ok(())
+}
+
+/// Keeps the present state of a database that is not in WAL mode, its writers waiting meanwhile.
+/// Between this and the restore's own lock a writer may slip in; the change counter tells.
+fn keep_beside_writers(
+    plan: &Plan,
+    counter: &Counter,
+    busy_timeout: Duration,
+    keep: &mut impl FnMut() -> Result<()>,
+) -> Result<()> {
+    if !matches!(plan.live, Live::Readable(_)) {
+        return keep();
+    }
+    let guard = database::open_live(&plan.target, busy_timeout)?;
+    guard.execute_batch("BEGIN IMMEDIATE")?;
+    keep()?;
+    counter.remember()
+}
+
+/// The change counter in the header of a database in rollback-journal mode: every commit raises it
+/// (<https://sqlite.org/fileformat2.html#file_change_counter>). In WAL mode it says nothing.
+struct Counter {
+    file: Option<fs_err::File>,
+    seen: std::cell::Cell<Option<[u8; 4]>>,
+}
+
+impl Counter {
+    fn of(path: &Path) -> Self {
+        Self { file: fs_err::File::open(path).ok(), seen: std::cell::Cell::new(None) }
+    }
+
+    fn read(&self) -> Result<Option<[u8; 4]>> {
+        let mut counter = [0; 4];
+        let Some(file) = &self.file else { return Ok(None) };
+        file.file().read_exact_at(&mut counter, 24)?;
+        Ok(Some(counter))
+    }
+
+    fn remember(&self) -> Result<()> {
+        self.seen.set(self.read()?);
+        Ok(())
+    }
+
+    fn demand_unchanged(&self) -> Result<()> {
+        if self.read()? == self.seen.get() {
+            return Ok(());
+        }
+        Err(Refusal::locked(
+            "the application committed between the safety backup and the restore",
+            "try again; the database is untouched",
+        ))
+    }
 }
 
 /// Makes a database that SQLite cannot read an empty one, through its own locks
@@ -412,7 +495,7 @@ pub(crate) fn drill(
     let source = Source::prepare(&plan, locked, content_blake3, interrupt)?;
     // A scratch file in WAL mode would leave sidecars that no stage removes.
     let plan = Plan { backup: without_journal_mode(plan.backup.clone()), ..plan };
-    put_back(&plan, &source, Duration::ZERO, interrupt, &mut Progress::hidden())?;
+    put_back(&plan, &source, Duration::ZERO, interrupt, &mut Progress::hidden(), || Ok(()))?;
     match prove(&plan, &source, folder, Duration::ZERO, interrupt)? {
         Proved::Equal => Ok(()),
         Proved::WrittenSince => anyhow::bail!("somebody wrote into the scratch file"),

@@ -194,6 +194,11 @@ impl Session {
         }
     }
 
+    /// Says one line on stderr that a question needs to be understood, with `--quiet` too.
+    pub(crate) fn prompt(&mut self, line: impl AsRef<str>) {
+        let _ = writeln!(self.err, "{}", line.as_ref());
+    }
+
     /// Warns on stderr, with `--quiet` too.
     pub fn warn(&mut self, line: impl AsRef<str>) {
         let _ = writeln!(self.err, "warning: {}", line.as_ref());
@@ -211,9 +216,12 @@ impl Session {
     /// Where the input cannot be read. Ctrl-C ends the process with exit 130 here: nothing is held
     /// while a question stands.
     pub fn ask(&mut self, question: &str) -> Result<Option<String>> {
+        let interrupt = Arc::clone(&self.interrupt);
+        // Before the question is seen: an interrupt from now on ends the process at once.
+        let _asking = interrupt.while_asking();
+        interrupt.check()?;
         let _ = write!(self.err, "{question}");
         let _ = self.err.flush();
-        let _asking = self.interrupt.while_asking();
         let mut line = Vec::new();
         let n_bytes =
             self.input.read_until(b'\n', &mut line).context("could not read the answer")?;

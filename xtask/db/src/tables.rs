@@ -4,7 +4,7 @@
 //! were not named. Full-text indexes over a restored table are rebuilt in the same transaction, and
 //! foreign keys are checked before it commits.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,12 +27,26 @@ pub(crate) struct PutBack {
     pub n_after: i64,
 }
 
-/// Puts tables back from a backup.
+/// Refuses what cannot be put back; changes nothing.
 ///
 /// # Errors
 ///
-/// A refusal where a table is not in the backup, has other columns, or foreign keys would be
-/// violated anew; nothing is changed then.
+/// A refusal where a table is not in the backup, is no ordinary one, or has other columns.
+pub(crate) fn plan(
+    live: &Path,
+    backup: &Path,
+    tables: &[String],
+    busy_timeout: Duration,
+) -> Result<()> {
+    let connection = open(live, backup, busy_timeout)?;
+    tables.iter().try_for_each(|table| examine(&connection, table).map(|_| ()))
+}
+
+/// Puts tables back from a backup, in one transaction.
+///
+/// # Errors
+///
+/// As [`plan`], or where foreign keys would be violated anew; nothing is changed then.
 pub(crate) fn put_back(
     live: &Path,
     backup: &Path,
@@ -40,47 +54,49 @@ pub(crate) fn put_back(
     busy_timeout: Duration,
     interrupt: &Interrupt,
 ) -> Result<Vec<PutBack>> {
-    let connection = open(live, busy_timeout)?;
+    let connection = open(live, backup, busy_timeout)?;
     let _watched = interrupt.watch(&connection);
-    let attach = connection.execute("ATTACH ?1 AS backup", [database::immutable_uri(backup)?]);
-    attach.context("could not attach the backup")?;
     connection.execute_batch("PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE;")?;
-    let orphans_before = orphans(&connection)?;
-    let mut done = Vec::new();
-    for table in tables {
-        done.push(one(&connection, table)?);
-    }
+    let before = orphans(&connection)?;
+    let done = tables.iter().map(|table| one(&connection, table)).collect::<Result<Vec<_>>>()?;
     rebuild_indexes(&connection, tables)?;
-    let new: Vec<_> = orphans(&connection)?.difference(&orphans_before).cloned().collect();
-    if let Some((child, _, parent)) = new.first() {
-        return Err(Refusal::no(
-            format!(
-                "{} of `{child}` would refer to missing rows of `{parent}`",
-                crate::text::count(new.len() as u64, "row")
-            ),
-            "put the other table back too, with a further `--table`; the database is untouched",
-        ));
+    for (key, n_after) in orphans(&connection)? {
+        let n_new = n_after.saturating_sub(before.get(&key).copied().unwrap_or(0));
+        if n_new > 0 {
+            return Err(Refusal::no(
+                format!(
+                    "{} of `{}` would refer to missing rows of `{}`",
+                    crate::text::count(n_new, "row"),
+                    key.0,
+                    key.1
+                ),
+                "put the other table back too, with a further `--table`; the database is untouched",
+            ));
+        }
     }
     interrupt.check()?;
     connection.execute_batch("COMMIT")?;
     Ok(done)
 }
 
-fn open(live: &Path, busy_timeout: Duration) -> Result<Connection> {
+fn open(live: &Path, backup: &Path, busy_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = database::open_with(live, flags, busy_timeout)?;
     connection.execute_batch("PRAGMA foreign_keys=OFF")?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    let attach = connection.execute("ATTACH ?1 AS backup", [database::immutable_uri(backup)?]);
+    attach.context("could not attach the backup")?;
     Ok(connection)
 }
 
-fn one(connection: &Connection, table: &str) -> Result<PutBack> {
+/// The columns to copy, and whether the table has to be created.
+fn examine(connection: &Connection, table: &str) -> Result<(Vec<String>, bool)> {
     let theirs = columns(connection, "backup", table)?;
     if theirs.is_empty() {
         return Err(Refusal::could_not(
-            format!("the backup has no table `{table}`"),
+            format!("the backup has no table `{}`", crate::text::plain(table)),
             format!("it has {}", names(connection)?),
         ));
     }
@@ -89,25 +105,31 @@ fn one(connection: &Connection, table: &str) -> Result<PutBack> {
         [table],
         |row| row.get(0),
     )?;
-    if kind != "table" {
+    if kind != "table" || table.to_ascii_lowercase().starts_with("sqlite_") {
         return Err(Refusal::could_not(
-            format!("`{table}` is a {kind} table, which cannot be put back by itself"),
+            format!("`{table}` is no ordinary table and cannot be put back by itself"),
             "restore the whole database, or take it out with `--into PATH`",
         ));
     }
     let ours = columns(connection, "main", table)?;
-    let n_before = if ours.is_empty() {
-        create(connection, table)?;
-        None
-    } else if ours == theirs {
-        Some(count(connection, "main", table)?)
-    } else {
+    if !ours.is_empty() && ours != theirs {
         return Err(Refusal::could_not(
             format!("`{table}` has other columns now than in the backup"),
             "restore the whole database, or write the backup elsewhere with `--into PATH`",
         ));
+    }
+    Ok((theirs, ours.is_empty()))
+}
+
+fn one(connection: &Connection, table: &str) -> Result<PutBack> {
+    let (columns, missing) = examine(connection, table)?;
+    let n_before = if missing {
+        create(connection, table)?;
+        None
+    } else {
+        Some(count(connection, "main", table)?)
     };
-    copy_rows(connection, table, &theirs)?;
+    copy_rows(connection, table, &columns)?;
     let n_after = count(connection, "main", table)?;
     anyhow::ensure!(
         n_after == count(connection, "backup", table)?,
@@ -236,11 +258,20 @@ fn count(connection: &Connection, schema: &str, table: &str) -> Result<i64> {
     Ok(connection.query_row(&question, [], |row| row.get(0))?)
 }
 
-/// Rows whose parents are missing: child, rowid, parent.
-fn orphans(connection: &Connection) -> Result<BTreeSet<(String, Option<i64>, String)>> {
+/// Child, parent, the number of the foreign key, rowid.
+type OrphanKey = (String, String, i64, Option<i64>);
+
+/// How many rows of a child have no parent, by child, parent, foreign key and rowid; rows of a table
+/// without rowids are counted together.
+fn orphans(connection: &Connection) -> Result<BTreeMap<OrphanKey, u64>> {
     let mut statement = connection.prepare("PRAGMA main.foreign_key_check")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    rows.collect::<Result<_, _>>().context("could not check the foreign keys")
+    let mut rows = statement.query([]).context("could not check the foreign keys")?;
+    let mut counts = BTreeMap::new();
+    while let Some(row) = rows.next().context("could not check the foreign keys")? {
+        let key = (row.get(0)?, row.get(2)?, row.get(3)?, row.get(1)?);
+        *counts.entry(key).or_default() += 1;
+    }
+    Ok(counts)
 }
 
 #[cfg(test)]

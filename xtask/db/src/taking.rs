@@ -66,7 +66,7 @@ pub(crate) enum Taken {
 ///
 /// A refusal where it is missing, empty, no file or no SQLite database (exit 2); never creates one.
 pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
-    let path = project.place(database);
+    let path = project.quoted_place(database);
     let standing = standing::look(&database.path).map_err(|error| cannot_read(error, &path))?;
     let what = match standing {
         Standing::Sqlite(_) => {
@@ -75,24 +75,24 @@ pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
         }
         Standing::Missing => {
             return Err(Refusal::could_not(
-                format!("there is no database at `{path}`"),
+                format!("there is no database at {path}"),
                 "create it with the application's migrations, or `cargo xtask db-setup`; \
                  if the path is wrong, correct it in `Cargo.toml`",
             ));
         }
-        Standing::NotAFile(kind) => format!("`{path}` is {kind}, not a database"),
-        Standing::Empty => format!("`{path}` is an empty file (0 bytes), not a database"),
+        Standing::NotAFile(kind) => format!("{path} is {kind}, not a database"),
+        Standing::Empty => format!("{path} is an empty file (0 bytes), not a database"),
         Standing::Foreign { may_be_encrypted: true } => {
-            format!("`{path}` is no SQLite database; it may be encrypted")
+            format!("{path} is no SQLite database; it may be encrypted")
         }
-        Standing::Foreign { .. } => format!("`{path}` is no SQLite database"),
+        Standing::Foreign { .. } => format!("{path} is no SQLite database"),
     };
     Err(Refusal::could_not(what, "nothing was backed up; check the configured path"))
 }
 
 fn cannot_read(error: anyhow::Error, path: &str) -> anyhow::Error {
     error.context(Refusal {
-        what: format!("could not read `{path}`"),
+        what: format!("could not read {path}"),
         hint: "check who owns it and its permissions, and those of its folder".to_owned(),
         exit: Exit::CouldNot,
     })
@@ -105,14 +105,14 @@ pub(crate) fn explain(
     project: &Project,
     database: &Database,
 ) -> anyhow::Error {
-    let path = project.place(database);
+    let path = project.quoted_place(database);
     if error.downcast_ref::<Refusal>().is_some() {
         return error;
     }
     let (what, hint, exit) = match database::trouble(&error) {
         Trouble::Busy => (
             format!(
-                "`{path}` stayed locked for {}{}",
+                "{path} stayed locked for {}{}",
                 crate::text::took(project.busy_timeout),
                 holders::sentence(&database.path)
             ),
@@ -122,7 +122,7 @@ pub(crate) fn explain(
         ),
         Trouble::Interrupted => return Refusal::interrupted(),
         Trouble::CannotOpen | Trouble::ReadOnly => (
-            format!("could not open `{path}` for reading and writing"),
+            format!("could not open {path} for reading and writing"),
             "SQLite needs to write beside it (WAL, rollback journal): check the owner and the \
              permissions of the file and its folder"
                 .to_owned(),

@@ -132,6 +132,17 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
+/// A word as a shell takes it literally: in quotes where it needs them.
+#[must_use]
+pub(crate) fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/~@:+".contains(c);
+    if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// Text cut to a number of characters, with `…` where something is missing.
 #[must_use]
 pub(crate) fn cut(text: &str, width: usize) -> String {

@@ -177,7 +177,10 @@ impl Args {
                 let findings = [Finding::structural(error.to_string())];
                 self.damaged(session, project, locked, database, &findings)
             }
-            (Err(error), _) => Err(error),
+            (Err(error), _) if error.downcast_ref::<Refusal>().is_some() => Err(error),
+            (Err(error), _) => {
+                Err(error.context(format!("could not back up {}", project.quoted_place(database))))
+            }
         }
     }
 
@@ -189,7 +192,7 @@ impl Args {
         database: &Database,
         findings: &[Finding],
     ) -> Result<Done> {
-        let path = project.place(database);
+        let path = project.quoted_place(database);
         let n = text::count(findings.len() as u64, "structural finding");
         session.warn(format!("{path} is damaged: {n}"));
         for finding in findings {
@@ -197,7 +200,7 @@ impl Args {
         }
         if !self.damaged {
             return Err(Refusal::no(
-                format!("`{path}` is structurally damaged, so no backup of it was published"),
+                format!("{path} is structurally damaged, so no backup of it was published"),
                 "keep its raw files with `cargo xtask db-backup --damaged`; `cargo xtask db-restore` \
                  puts an older backup back",
             ));

@@ -74,6 +74,7 @@ impl Args {
         }
         let Some(backup) = self.choose(session, &project, &vault)? else {
             session.note("Nothing was restored.");
+            session.document(&json!({ "version": 1, "restored": null }));
             return Ok(Answer::No);
         };
         let database = self.database(&project, &backup)?;
@@ -85,14 +86,7 @@ impl Args {
         if !self.tables.is_empty() {
             return self.put_tables_back(session, &project, &database, &backup);
         }
-        let plan = restoring::plan(
-            &backup,
-            &database.path,
-            &project.backups,
-            self.force,
-            project.busy_timeout,
-        )
-        .map_err(|error| taking::explain(error, &project, &database))?;
+        let plan = self.plan(&project, &database, &backup)?;
         point_out_old_schema(session, &project, &database, &verification);
         if self.dry_run {
             say_plan(session, &project, &database, &plan);
@@ -101,7 +95,15 @@ impl Args {
         self.confirm(session, &project, &database, &backup, asked)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_from_git()?;
+        // The database may have come, gone or changed while the question stood.
+        let plan = self.plan(&project, &database, &backup)?;
         in_place::restore(session, &project, &database, &locked, &plan, &verification)
+    }
+
+    fn plan(&self, project: &Project, database: &Database, backup: &Backup) -> Result<Plan> {
+        let (backups, timeout) = (&project.backups, project.busy_timeout);
+        restoring::plan(backup, &database.path, backups, self.force, timeout)
+            .map_err(|error| taking::explain(error, project, database))
     }
 
     /// The backup that REF names, or that the user picks from the list; `None` for `q`.
@@ -129,13 +131,24 @@ impl Args {
 
     /// Whose backup it is: the named database's, the record's, else the only one's.
     fn database(&self, project: &Project, backup: &Backup) -> Result<Database> {
-        if self.common.db.is_none() && project.databases.len() > 1 {
-            let owner = project.databases.iter().find(|database| backup.is_of(database));
-            if let Some(owner) = owner {
-                return Ok(owner.clone());
-            }
+        if self.common.db.is_some() {
+            return project.one(self.common.db.as_deref());
         }
-        project.one(self.common.db.as_deref())
+        if let Some(owner) = project.databases.iter().find(|database| backup.is_of(database)) {
+            return Ok(owner.clone());
+        }
+        match backup.record() {
+            Some(record) if self.into.is_none() => Err(Refusal::could_not(
+                format!(
+                    "`{}` is a backup of `{}`, which is not configured",
+                    backup.name,
+                    text::plain(&record.database)
+                ),
+                "write it elsewhere with `--into PATH`, or say with `--db NAME` where it belongs",
+            )),
+            Some(_) => Ok(project.databases.first().context("no database")?.clone()),
+            None => project.one(None),
+        }
     }
 
     /// The live database, or with `--into` and `--force` the existing file in its place.
@@ -155,6 +168,15 @@ impl Args {
                 "choose another path, or say `--force` to restore over it after a safety backup",
             ));
         }
+        // A configured database stays what it is, protection and all, however it is named.
+        let is_same = |database: &&Database| {
+            let (a, b) = (fs_err::canonicalize(&database.path), fs_err::canonicalize(&path));
+            a.is_ok() && a.ok() == b.ok()
+        };
+        if let Some(configured) = project.databases.iter().find(is_same) {
+            let origin = Some("--into".to_owned());
+            return Ok(Database { origin, ..configured.clone() });
+        }
         let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
         let mut other = Database::new(name, path.clone());
         other.origin = Some("--into".to_owned());
@@ -171,7 +193,7 @@ impl Args {
     ) -> Result<Verification> {
         let interrupt = session.interrupt().clone();
         let verification = verification::verify(backup, Depth::Deep, &interrupt)
-            .with_context(|| format!("could not restore `{}`", project.place(database)))?;
+            .with_context(|| format!("could not restore {}", project.quoted_place(database)))?;
         for reason in &verification.reasons {
             session.warn(format!("{}: {reason}", backup.name));
         }

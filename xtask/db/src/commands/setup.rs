@@ -60,10 +60,10 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
     if standing::look(&database.path)? != Standing::Missing {
         return Ok(());
     }
-    let place = project.place(database);
+    let place = project.quoted_place(database);
     if database.migrate.is_empty() {
         return Err(Refusal::could_not(
-            format!("there is no database at `{place}`, and no `migrate` command to create it"),
+            format!("there is no database at {place}, and no `migrate` command to create it"),
             format!(
                 "set `migrate` in `[workspace.metadata.db.databases.{}]`, or correct the path",
                 database.name
@@ -76,10 +76,10 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
         fs_err::create_dir_all(folder)?;
     }
     hostcommand::run(project, database, &database.migrate, &database.path)
-        .with_context(|| format!("could not create `{place}` with `{command}`"))?;
+        .with_context(|| format!("could not create {place} with `{command}`"))?;
     if standing::look(&database.path)? == Standing::Missing {
         return Err(Refusal::could_not(
-            format!("`{command}` ended well but did not create `{place}`"),
+            format!("`{command}` ended well but did not create {place}"),
             format!("it was told the path in `{}`: check `migrate-env`", database.migrate_env),
         ));
     }

@@ -19,9 +19,9 @@ pub(super) fn pick(
     vault: &Vault,
     backups: &[Backup],
 ) -> Result<Option<Backup>> {
-    session.note("Select a backup to restore (newest first):");
-    session.note(format!("Backup dir: {}", vault.folder().display()));
-    session.note("");
+    session.prompt("Select a backup to restore (newest first):");
+    session.prompt(format!("Backup dir: {}", vault.folder().display()));
+    session.prompt("");
     let mut shown = 0;
     show_page(session, project, backups, &mut shown);
     loop {
@@ -42,7 +42,7 @@ pub(super) fn pick(
             return Ok(Some(backup.clone()));
         }
         let answer = text::plain(&answer);
-        session.note(format!("`{answer}` is no number from 1 to {}.", backups.len()));
+        session.prompt(format!("`{answer}` is no number from 1 to {}.", backups.len()));
     }
 }
 
@@ -53,18 +53,18 @@ fn show_page(session: &mut Session, project: &Project, backups: &[Backup], shown
         let time = backup.name.time.format("%Y-%m-%d %H:%M:%S");
         let details = list::details(project, backup, session.now());
         let name = text::plain(&backup.name.to_string());
-        session.note(format!("{}) {name} {size} {time}  {details}", i + 1));
+        session.prompt(format!("{}) {name} {size} {time}  {details}", i + 1));
     }
     *shown = end;
     if end < backups.len() {
-        session.note(format!("{end} of {} shown; press Enter for more.", backups.len()));
+        session.prompt(format!("{end} of {} shown; press Enter for more.", backups.len()));
     }
 }
 
 pub(super) fn say_choice(session: &mut Session, backup: &Backup) {
-    session.note("");
-    session.note("You chose:");
-    session.note(format!("  {}", text::plain(&backup.path().to_string_lossy())));
+    session.prompt("");
+    session.prompt("You chose:");
+    session.prompt(format!("  {}", text::plain(&backup.path().to_string_lossy())));
 }
 
 /// A protected database's name has to be typed out; without a terminal, as `--db NAME --yes`.
@@ -80,7 +80,7 @@ pub(crate) fn confirm_protected(
             return Ok(());
         }
         return Err(Refusal::could_not(
-            format!("`{place}` is protected"),
+            format!("{place} is protected"),
             format!("without a terminal say `--db {} --yes`", database.name),
         ));
     }

@@ -44,6 +44,12 @@ impl Args {
         space::demand(folder, backup.size_bytes, "the copy")?;
         if self.dry_run {
             session.say(format!("Would write {} → {shown}", backup.name));
+            session.document(&json!({
+                "version": 1,
+                "dry_run": true,
+                "would_restore": backup.name.to_string(),
+                "into": path,
+            }));
             return Ok(Answer::Yes);
         }
         let name = path.file_name().context("`--into` names no file")?.to_string_lossy();

@@ -14,9 +14,10 @@ use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::refusal::{Answer, Exit, Refusal};
-use crate::restoring::{self, Live, Plan, Proved, Source};
+use crate::restoring::{self, Live, LiveIsDamaged, Plan, Proved, Source};
 use crate::session::Session;
 use crate::taking::{self, Taken, Wanted};
+use crate::text;
 use crate::verification::Verification;
 
 /// What was kept of the replaced state.
@@ -39,10 +40,15 @@ pub(super) fn restore(
     let interrupt = session.interrupt().clone();
     let _held = plan.backup.hold()?;
     let source = Source::prepare(plan, locked, &verification.content_blake3, &interrupt)?;
-    let kept = keep(session, project, database, locked, &plan.live)?;
-    let mut progress = Progress::new(session, "Restoring");
-    let put = restoring::put_back(plan, &source, project.busy_timeout, &interrupt, &mut progress);
-    drop(progress);
+    let mut kept = Kept::Nothing;
+    let mut put = put_back(session, project, plan, &source, |session| {
+        kept = keep(session, project, database, locked, &plan.live)?;
+        Ok(())
+    });
+    if put.as_ref().is_err_and(|error| error.downcast_ref::<LiveIsDamaged>().is_some()) {
+        kept = Kept::Aside(set_aside(session, project, database, locked)?);
+        put = put_back(session, project, plan, &source, |_| Ok(()));
+    }
     put.map_err(|error| taking::explain(error, project, database)).with_context(|| {
         could_not_restore(project, database, &kept, "the old state is in place")
     })?;
@@ -59,8 +65,9 @@ pub(super) fn restore(
     session.say("");
     session.say("Done. You may need to restart your backend if it was running.");
     if let Kept::Backup(safety) = &kept {
-        say_undo(session, safety);
+        say_undo(session, project, database, safety);
     }
+    after_restore(session, project, database)?;
     session.document(&json!({
         "version": 1,
         "restored": plan.backup.to_json(session.now())?,
@@ -70,7 +77,7 @@ pub(super) fn restore(
         "content_blake3": verification.content_blake3,
         "written_since": proved == Proved::WrittenSince,
     }));
-    after_restore(session, project, database)
+    Ok(Answer::Yes)
 }
 
 fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state: &str) -> String {
@@ -82,11 +89,37 @@ fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state:
     format!("could not restore `{}`: {state}{kept}", project.path(&database.path))
 }
 
-pub(super) fn say_undo(session: &mut Session, safety: &Backup) {
-    session.say(format!("Undo with: cargo xtask db-restore {}", safety.name));
+/// The command that brings the replaced state back, as it can be pasted into a shell.
+pub(super) fn say_undo(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    safety: &Backup,
+) {
+    let name = text::shell(&safety.name.to_string());
+    let configured = project.databases.iter().any(|other| other.name == database.name);
+    let into = if configured {
+        String::new()
+    } else {
+        format!(" --into {} --force", text::shell(&database.path.to_string_lossy()))
+    };
+    session.say(format!("Undo with: cargo xtask db-restore {name}{into}"));
 }
 
-/// Keeps the present state: a safety backup, or its raw files set aside where it cannot be read.
+fn put_back(
+    session: &mut Session,
+    project: &Project,
+    plan: &Plan,
+    source: &Source,
+    mut keep: impl FnMut(&mut Session) -> Result<()>,
+) -> Result<()> {
+    let mut progress = Progress::new(session, "Restoring");
+    let interrupt = session.interrupt().clone();
+    let timeout = project.busy_timeout;
+    restoring::put_back(plan, source, timeout, &interrupt, &mut progress, || keep(session))
+}
+
+/// Keeps the present state: a safety backup, or its raw files where SQLite cannot read it.
 fn keep(
     session: &mut Session,
     project: &Project,
@@ -94,19 +127,32 @@ fn keep(
     locked: &Locked<'_>,
     live: &Live,
 ) -> Result<Kept> {
-    if *live == (Live::Absent { sidecars: false }) {
-        session.say("[✓] There was no database to keep");
-        return Ok(Kept::Nothing);
+    match live {
+        Live::Absent { sidecars: false } => {
+            session.say("[✓] There was no database to keep");
+            Ok(Kept::Nothing)
+        }
+        Live::Readable(_) => match safety_backup(session, project, database, locked)? {
+            Some(backup) => Ok(Kept::Backup(backup)),
+            None => Err(LiveIsDamaged.into()),
+        },
+        Live::Absent { sidecars: true } | Live::Unreadable(_) | Live::MayBeEncrypted => {
+            set_aside(session, project, database, locked).map(Kept::Aside)
+        }
     }
-    if matches!(live, Live::Readable(_))
-        && let Some(backup) = safety_backup(session, project, database, locked)?
-    {
-        return Ok(Kept::Backup(backup));
-    }
+}
+
+/// Sets the raw files aside; no connection to them may be open.
+fn set_aside(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    locked: &Locked<'_>,
+) -> Result<PathBuf> {
     let time = session.now().naive_local();
     let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?;
     session.say(format!("[✓] Raw files set aside → {}", project.dotted(&folder)));
-    Ok(Kept::Aside(folder))
+    Ok(folder)
 }
 
 /// Takes the safety backup; `None` where the present database is damaged.
@@ -150,7 +196,7 @@ pub(super) fn after_restore(
     session: &mut Session,
     project: &Project,
     database: &Database,
-) -> Result<Answer> {
+) -> Result<()> {
     for command in &database.after_restore {
         session.note(format!("Running {}", command.join(" ")));
         hostcommand::run(project, database, command, &database.path).map_err(|error| {
@@ -161,5 +207,5 @@ pub(super) fn after_restore(
             })
         })?;
     }
-    Ok(Answer::Yes)
+    Ok(())
 }

@@ -24,11 +24,19 @@ impl Args {
     ) -> Result<Answer> {
         // Refuses a live database that is missing or cannot be read.
         drop(taking::open(project, database)?);
+        tables::plan(&database.path, &backup.path(), &self.tables, project.busy_timeout)
+            .map_err(|error| taking::explain(error, project, database))?;
         let list = self.tables.join(", ");
-        let place = project.place(database);
+        let place = project.quoted_place(database);
         if self.dry_run {
             session.say("Would take a safety backup first");
             session.say(format!("Would put back {list} from {} into {place}", backup.name));
+            session.document(&json!({
+                "version": 1,
+                "dry_run": true,
+                "would_restore": backup.name.to_string(),
+                "tables": self.tables,
+            }));
             return Ok(Answer::Yes);
         }
         self.confirm(session, project, database, backup, false)?;
@@ -36,7 +44,7 @@ impl Args {
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let Some(safety) = in_place::safety_backup(session, project, database, &locked)? else {
             return Err(Refusal::no(
-                format!("`{place}` is damaged; single tables cannot be put back into it"),
+                format!("{place} is damaged; single tables cannot be put back into it"),
                 "restore the whole database: leave `--table` out",
             ));
         };
@@ -51,20 +59,25 @@ impl Args {
         )
         .map_err(|error| taking::explain(error, project, database))?;
         for table in &done {
-            let before = table.n_before.map_or("missing".to_owned(), |n| format!("{n} rows"));
+            let before = table.n_before.map_or("missing".to_owned(), rows);
             session.say(format!(
-                "[✓] {}: {before} → {} rows",
+                "[✓] {}: {before} → {}",
                 text::plain(&table.table),
-                table.n_after
+                rows(table.n_after)
             ));
         }
-        in_place::say_undo(session, &safety);
+        in_place::say_undo(session, project, database, &safety);
+        in_place::after_restore(session, project, database)?;
         session.document(&json!({
             "version": 1,
             "restored": backup.to_json(session.now())?,
             "tables": done.iter().map(|t| json!({"table": t.table, "rows": t.n_after})).collect::<Vec<_>>(),
             "safety": safety.name.to_string(),
         }));
-        in_place::after_restore(session, project, database)
+        Ok(Answer::Yes)
     }
+}
+
+fn rows(n: i64) -> String {
+    text::count(n.unsigned_abs(), "row")
 }
