@@ -5,3 +5,6 @@ mod sandbox;
 
 #[path = "e2e/backup.rs"]
 mod backup;
+
+#[path = "e2e/bench.rs"]
+mod bench;
