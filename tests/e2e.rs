@@ -8,3 +8,6 @@ mod backup;
 
 #[path = "e2e/bench.rs"]
 mod bench;
+
+#[path = "e2e/ci.rs"]
+mod ci;
