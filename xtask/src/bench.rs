@@ -60,8 +60,8 @@ impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         interrupt::listen()?;
         match self.time_all() {
-            Err(error) if interrupt::was_asked() => {
-                note(&format!("{error}: nothing is left behind"))?;
+            Err(_) if interrupt::was_asked() => {
+                note("interrupted: nothing is left behind")?;
                 Ok(ExitCode::from(130))
             }
             outcome => outcome.map(|()| ExitCode::SUCCESS),
