@@ -5,6 +5,10 @@ mod sandbox;
 
 #[path = "e2e/backup.rs"]
 mod backup;
+#[path = "e2e/bench.rs"]
+mod bench;
+#[path = "e2e/ci.rs"]
+mod ci;
 #[path = "e2e/configuration.rs"]
 mod configuration;
 #[path = "e2e/damage.rs"]

@@ -1,5 +1,8 @@
 //! The host's own tasks: the database's, and what this workspace needs besides.
 
+mod bench;
+mod ci;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -10,9 +13,29 @@ use clap::Parser;
 enum Xtask {
     #[command(flatten)]
     Db(xtask_db::Command),
+    /// Time the database tasks beside `cp`, `sqlite3 .backup` and `VACUUM INTO`
+    #[command(after_help = bench::EXAMPLE)]
+    Bench(bench::Args),
+    /// Run every check that a change must pass, as `.ci/run` does
+    #[command(after_help = ci::EXAMPLE)]
+    Ci(ci::Args),
 }
 
 fn main() -> ExitCode {
-    let Xtask::Db(command) = Xtask::parse();
-    xtask_db::main(command)
+    let outcome = match Xtask::parse() {
+        Xtask::Db(command) => return xtask_db::main(command),
+        Xtask::Bench(args) => args.run(),
+        Xtask::Ci(args) => args.run(),
+    };
+    outcome.unwrap_or_else(|error| fail(&error))
+}
+
+/// Says why a task of this file could not be done.
+#[expect(clippy::print_stderr, reason = "the one printer of these errors")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  caused by: {cause}");
+    }
+    ExitCode::from(2)
 }

@@ -1,0 +1,90 @@
+//! `ci`: for people what `.ci/run` is for machines, from any folder of the workspace.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus};
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask ci               # before a push: formatting, lints and tests
+  cargo xtask ci && git push";
+
+const SCRIPT: &str = ".ci/run";
+
+/// What `cargo run` tells its program about package `xtask`: with it, build scripts would run again
+/// and tests would take that package's folder for their own.
+const OF_CARGO_RUN: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
+/// Arguments of `ci`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+impl Args {
+    /// Runs the script with this process's streams; its exit code is ours.
+    #[expect(clippy::unused_self, reason = "there are no arguments yet")]
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let folder = std::env::current_dir().context("could not find the current folder")?;
+        let root = root_above(&folder)
+            .with_context(|| format!("there is no `{SCRIPT}` in this folder or above it"))?;
+        let shell = Shell::new()?;
+        shell.change_dir(root);
+        // xshell's own `run` tells no exit code.
+        let mut command = Command::from(cmd!(shell, "bash {SCRIPT}"));
+        for (name, _) in std::env::vars_os() {
+            if is_of_cargo_run(&name.to_string_lossy()) {
+                command.env_remove(name);
+            }
+        }
+        let status = command
+            .status()
+            .with_context(|| format!("could not run `bash {SCRIPT}`"))?;
+        Ok(exit_code(status))
+    }
+}
+
+fn root_above(folder: &Path) -> Option<PathBuf> {
+    let root = folder.ancestors().find(|root| root.join(SCRIPT).is_file());
+    root.map(Path::to_path_buf)
+}
+
+fn is_of_cargo_run(variable: &str) -> bool {
+    OF_CARGO_RUN
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
+}
+
+/// A shell's convention: 128 and the signal's number, where one ended it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    let signal = None::<i32>;
+    let code = status.code().or(signal.map(|signal| 128 + signal));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_is_found_from_any_folder_of_the_workspace() {
+        let folder = tempfile::tempdir().expect("folder");
+        let deep = folder.path().join("backend/src");
+        fs_err::create_dir_all(&deep).expect("folders");
+        assert_eq!(root_above(&deep), None);
+        fs_err::create_dir(folder.path().join(".ci")).expect("folder");
+        fs_err::write(folder.path().join(SCRIPT), "exit 0\n").expect("written");
+        assert_eq!(root_above(&deep).as_deref(), Some(folder.path()));
+    }
+
+    #[test]
+    fn only_what_names_the_package_is_kept_from_the_script() {
+        assert!(is_of_cargo_run("CARGO_MANIFEST_DIR"));
+        assert!(is_of_cargo_run("CARGO_PKG_NAME"));
+        assert!(!is_of_cargo_run("CARGO_HOME"));
+        assert!(!is_of_cargo_run("CARGO_TARGET_DIR"));
+    }
+}
