@@ -11,8 +11,6 @@ mod bench;
 mod ci;
 #[path = "e2e/configuration.rs"]
 mod configuration;
-#[path = "e2e/damage.rs"]
-mod damage;
 #[path = "e2e/dialogue.rs"]
 mod dialogue;
 #[path = "e2e/documents.rs"]
@@ -47,3 +45,5 @@ mod tables;
 mod terminal;
 #[path = "e2e/tidy.rs"]
 mod tidy;
+#[path = "e2e/wounds.rs"]
+mod wounds;

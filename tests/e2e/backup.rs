@@ -18,7 +18,7 @@ fn a_backup_of_a_missing_database_is_refused_and_creates_none() {
     fs_err::remove_file(sandbox.live()).expect("removed");
     let said = sandbox.run(&["db-backup"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(said.err.contains("there is no database at `./backend/db/kalito.db`"), "{said:#?}");
+    assert!(said.err.contains("there is no database at `backend/db/kalito.db`"), "{said:#?}");
     assert!(!sandbox.live().exists());
     assert!(sandbox.backups().is_empty());
 }

@@ -57,10 +57,7 @@ fn a_bench_in_a_missing_folder_is_refused() {
     let sandbox = Sandbox::empty();
     let said = sandbox.run(&["bench", "--size", "1MB", "--folder", "nowhere"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(
-        said.err.contains("could not look at `nowhere`"),
-        "{said:#?}"
-    );
+    assert!(said.err.contains("could not look at `nowhere`"), "{said:#?}");
     assert_eq!(said.out, "");
 }
 

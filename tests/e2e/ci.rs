@@ -5,14 +5,10 @@ use crate::sandbox::Sandbox;
 #[test]
 fn the_checks_run_from_the_root_with_our_streams_and_their_exit_code_is_ours() {
     let sandbox = Sandbox::empty();
-    sandbox.write(
-        ".ci/run",
-        "pwd; echo \"package: ${CARGO_PKG_NAME-none}\" >&2; exit 7\n",
-    );
+    sandbox.write(".ci/run", "pwd; echo \"package: ${CARGO_PKG_NAME-none}\" >&2; exit 7\n");
     sandbox.write("backend/src/main.rs", "");
     let mut ci = sandbox.xtask(&["ci"]);
-    ci.env("CARGO_PKG_NAME", "xtask")
-        .current_dir(sandbox.path("backend/src"));
+    ci.env("CARGO_PKG_NAME", "xtask").current_dir(sandbox.path("backend/src"));
     let said = sandbox.said(&ci.output().expect("the binary runs"));
     assert_eq!(said.code, Some(7), "{said:#?}");
     assert_eq!(said.out, "$ROOT\n");

@@ -1,8 +1,8 @@
 //! `db-restore` as a person meets it: on a real terminal, without a REF.
 
-use crate::damage::Damage;
 use crate::sandbox::{Sandbox, messages};
 use crate::terminal::Terminal;
+use crate::wounds::Damage;
 
 /// The question for a number.
 pub(crate) const NUMBER: &str = "Enter number to restore (or 'q' to quit): ";

@@ -80,7 +80,7 @@ fn without_a_terminal_a_ref_and_a_yes_are_needed() {
     let said = sandbox.fails(2, &["db-restore", "latest"]);
     assert_eq!(
         said.err,
-        "error: restoring into `./backend/db/kalito.db` needs `--yes` where there is no terminal to ask\n\
+        "error: restoring into `backend/db/kalito.db` needs `--yes` where there is no terminal to ask\n\
          hint: say `--yes`, or look first with `--dry-run`\n"
     );
     assert_eq!(sandbox.backups(), [name]);
@@ -94,7 +94,7 @@ fn the_refusal_names_where_the_path_came_from() {
     command.env("DATABASE_PATH", "other/kalito.db");
     let said = sandbox.said(&command.output().expect("the binary runs"));
     assert_eq!(said.code, Some(2), "{said:#?}");
-    let place = "./other/kalito.db (from DATABASE_PATH in the environment)";
+    let place = "`other/kalito.db` (from DATABASE_PATH in the environment)";
     assert!(said.err.contains(place), "{said:#?}");
 }
 
@@ -105,7 +105,7 @@ fn a_protected_database_needs_its_name_too() {
     let said = sandbox.fails(2, &["db-restore", "latest", "--yes"]);
     assert_eq!(
         said.err,
-        "error: `./backend/db/kalito.db` is protected\n\
+        "error: `kalito` is protected\n\
          hint: without a terminal say `--db kalito --yes`\n"
     );
     sandbox.fails(2, &["db-restore", "latest", "--db", "kalito"]);

@@ -1,7 +1,7 @@
 //! How the shell scripts `backup-db` and `restore-db` failed: one test for each, named after it.
 
-use crate::damage::Damage;
 use crate::sandbox::{Said, Sandbox, messages, open};
+use crate::wounds::Damage;
 
 /// Runs the xtask where no file may grow beyond 64 KiB: the disk is full, in effect.
 fn run_on_a_full_disk(sandbox: &Sandbox, arguments: &[&str]) -> Said {
@@ -228,7 +228,7 @@ fn created_and_backed_up_an_empty_database_when_the_path_was_wrong() {
         let said = sandbox.said(&output.expect("the binary runs"));
         assert_eq!(said.code, Some(2), "{said:#?}");
         assert_eq!(said.out, "", "{said:#?}");
-        let named = format!("there is no database at `./{wrong}");
+        let named = format!("there is no database at `{wrong}");
         assert!(said.err.contains(&named), "{said:#?}");
         let origin = "DATABASE_PATH in the environment";
         assert!(said.err.contains(origin), "{said:#?}");

@@ -74,10 +74,7 @@ impl Args {
         let start = Instant::now();
         note(&format!("generating {} ...", report::size(self.size)))?;
         let database = scratch.fill(self.size)?;
-        note(&format!(
-            "generated in {}",
-            report::seconds(start.elapsed())
-        ))?;
+        note(&format!("generated in {}", report::seconds(start.elapsed())))?;
         let timed = time(&scratch, self.runs)?;
         let floor = scratch.measure_floor()?;
         let report = report::Report {
@@ -86,11 +83,7 @@ impl Args {
             floor,
             timed: &timed,
         };
-        let text = if self.json {
-            report.to_json()
-        } else {
-            report.to_text()
-        };
+        let text = if self.json { report.to_json() } else { report.to_text() };
         print(&text)
     }
 }
@@ -98,10 +91,7 @@ impl Args {
 /// Times everybody by turns.
 fn time(scratch: &Scratch, n_runs: u32) -> Result<Vec<Timed>> {
     let mut timed: Vec<Timed> = Contender::ALL
-        .map(|contender| Timed {
-            contender,
-            runs: scratch.has(contender).then(Vec::new),
-        })
+        .map(|contender| Timed { contender, runs: scratch.has(contender).then(Vec::new) })
         .into();
     for round in 1..=n_runs {
         note(&format!("round {round} of {n_runs} ..."))?;

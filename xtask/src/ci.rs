@@ -37,9 +37,7 @@ impl Args {
                 command.env_remove(name);
             }
         }
-        let status = command
-            .status()
-            .with_context(|| format!("could not run `bash {SCRIPT}`"))?;
+        let status = command.status().with_context(|| format!("could not run `bash {SCRIPT}`"))?;
         Ok(exit_code(status))
     }
 }
@@ -50,9 +48,7 @@ fn root_above(folder: &Path) -> Option<PathBuf> {
 }
 
 fn is_of_cargo_run(variable: &str) -> bool {
-    OF_CARGO_RUN
-        .iter()
-        .any(|prefix| variable.starts_with(prefix))
+    OF_CARGO_RUN.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// A shell's convention: 128 and the signal's number, where one ended it.

@@ -60,23 +60,28 @@ pub(crate) fn put_back(
     let before = orphans(&connection)?;
     let done = tables.iter().map(|table| one(&connection, table)).collect::<Result<Vec<_>>>()?;
     rebuild_indexes(&connection, tables)?;
-    for (key, n_after) in orphans(&connection)? {
-        let n_new = n_after.saturating_sub(before.get(&key).copied().unwrap_or(0));
-        if n_new > 0 {
-            return Err(Refusal::no(
-                format!(
-                    "{} of `{}` would refer to missing rows of `{}`",
-                    crate::text::count(n_new, "row"),
-                    key.0,
-                    key.1
-                ),
-                "put the other table back too, with a further `--table`; the database is untouched",
-            ));
-        }
-    }
+    refuse_new_orphans(&before, &orphans(&connection)?)?;
     interrupt.check()?;
     connection.execute_batch("COMMIT")?;
     Ok(done)
+}
+
+fn refuse_new_orphans(before: &Orphans, after: &Orphans) -> Result<()> {
+    let mut new = BTreeMap::<(&str, &str), u64>::new();
+    for (key, n_after) in after {
+        let n_new = n_after.saturating_sub(before.get(key).copied().unwrap_or(0));
+        *new.entry((&key.0, &key.1)).or_default() += n_new;
+    }
+    match new.into_iter().find(|(_, n_new)| *n_new > 0) {
+        None => Ok(()),
+        Some(((child, parent), n_new)) => Err(Refusal::no(
+            format!(
+                "{} of `{child}` would refer to missing rows of `{parent}`",
+                crate::text::count(n_new, "row")
+            ),
+            "put the other table back too, with a further `--table`; the database is untouched",
+        )),
+    }
 }
 
 fn open(live: &Path, backup: &Path, busy_timeout: Duration) -> Result<Connection> {
@@ -258,12 +263,12 @@ fn count(connection: &Connection, schema: &str, table: &str) -> Result<i64> {
     Ok(connection.query_row(&question, [], |row| row.get(0))?)
 }
 
-/// Child, parent, the number of the foreign key, rowid.
-type OrphanKey = (String, String, i64, Option<i64>);
+/// How often a child, parent, number of the foreign key and rowid are without a parent row.
+type Orphans = BTreeMap<(String, String, i64, Option<i64>), u64>;
 
 /// How many rows of a child have no parent, by child, parent, foreign key and rowid; rows of a table
 /// without rowids are counted together.
-fn orphans(connection: &Connection) -> Result<BTreeMap<OrphanKey, u64>> {
+fn orphans(connection: &Connection) -> Result<Orphans> {
     let mut statement = connection.prepare("PRAGMA main.foreign_key_check")?;
     let mut rows = statement.query([]).context("could not check the foreign keys")?;
     let mut counts = BTreeMap::new();

@@ -79,9 +79,7 @@ pub(super) fn create(path: &Path, size_bytes: u64) -> Result<()> {
         writer.fill(&connection, size_bytes)?;
         connection.execute_batch("COMMIT")?;
     }
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL;")
-        .context("could not switch to WAL")
+    connection.execute_batch("PRAGMA journal_mode = WAL;").context("could not switch to WAL")
 }
 
 /// Changes what a day of use would change.
@@ -128,12 +126,7 @@ impl Writer {
             pool.push_str(WORDS[dice.below(WORDS.len())]);
             pool.push(' ');
         }
-        Self {
-            session: 0,
-            second: 1_700_000_000,
-            dice,
-            pool,
-        }
+        Self { session: 0, second: 1_700_000_000, dice, pool }
     }
 
     /// Writes one transaction's sessions, or as many as the size needs.
@@ -177,10 +170,7 @@ impl Writer {
 struct Dice(u64);
 
 impl Dice {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the low bits are as random as the rest"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits are as random as the rest")]
     fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -75,11 +75,7 @@ impl Machine {
 
 /// How this program was compiled.
 fn profile() -> &'static str {
-    if cfg!(debug_assertions) {
-        "dev"
-    } else {
-        "release"
-    }
+    if cfg!(debug_assertions) { "dev" } else { "release" }
 }
 
 fn cpu(scratch: &Scratch) -> Option<String> {

@@ -28,18 +28,11 @@ pub(super) struct Run {
 /// says goes to a file, and from there into the error where it fails.
 pub(super) fn run(command: &mut Command, sync: Option<&Path>, log: &Path) -> Result<Run> {
     let said = File::create(log)?;
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(said.into_parts().0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.into_parts().0);
     let name = command.get_program().to_string_lossy().into_owned();
     let start = Instant::now();
-    let child = command
-        .spawn()
-        .with_context(|| format!("could not start `{name}`"))?;
-    let used = child
-        .wait4()
-        .with_context(|| format!("could not wait for `{name}`"))?;
+    let child = command.spawn().with_context(|| format!("could not start `{name}`"))?;
+    let used = child.wait4().with_context(|| format!("could not wait for `{name}`"))?;
     if let Some(path) = sync {
         File::open(path)?.sync_all()?;
     }
@@ -51,11 +44,7 @@ pub(super) fn run(command: &mut Command, sync: Option<&Path>, log: &Path) -> Res
         used.status,
         fs_err::read_to_string(log)?.trim()
     );
-    Ok(Run {
-        wall,
-        cpu: used.rusage.utime + used.rusage.stime,
-        peak_bytes: used.rusage.maxrss,
-    })
+    Ok(Run { wall, cpu: used.rusage.utime + used.rusage.stime, peak_bytes: used.rusage.maxrss })
 }
 
 /// The median, lowest and highest of some values; `None` of none. Of an even number the median is

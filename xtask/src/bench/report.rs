@@ -119,13 +119,7 @@ impl Summary {
         let (median, min, max) = median_min_max(runs.iter().map(|run| run.wall))?;
         let (cpu, ..) = median_min_max(runs.iter().map(|run| run.cpu))?;
         let (.., peak_bytes) = median_min_max(runs.iter().map(|run| run.peak_bytes))?;
-        Some(Self {
-            median,
-            min,
-            max,
-            cpu,
-            peak_bytes,
-        })
+        Some(Self { median, min, max, cpu, peak_bytes })
     }
 }
 
@@ -147,11 +141,7 @@ fn table(rows: &[Vec<String>]) -> String {
     for row in rows {
         let cells = row.iter().enumerate().map(|(column, cell)| {
             let width = width(column);
-            if column == 0 {
-                format!("{cell:width$}")
-            } else {
-                format!("{cell:>width$}")
-            }
+            if column == 0 { format!("{cell:width$}") } else { format!("{cell:>width$}") }
         });
         let line = cells.collect::<Vec<_>>().join("  ");
         text.push_str(line.trim_end());
@@ -193,12 +183,9 @@ mod tests {
         for (milliseconds, text) in [(0, "0 ms"), (999, "999 ms"), (1234, "1.23 s")] {
             assert_eq!(seconds(Duration::from_millis(milliseconds)), text);
         }
-        for (bytes, text) in [
-            (1023, "1023 B"),
-            (160 << 10, "160 KB"),
-            (3 << 19, "1.5 MB"),
-            (1 << 30, "1.0 GB"),
-        ] {
+        for (bytes, text) in
+            [(1023, "1023 B"), (160 << 10, "160 KB"), (3 << 19, "1.5 MB"), (1 << 30, "1.0 GB")]
+        {
             assert_eq!(size(bytes), text);
         }
     }

@@ -196,9 +196,7 @@ fn ensure_room(parent: &Path, size_bytes: u64) -> Result<()> {
 
 /// Reads a size, as `1GB` or `500 MB`; units of 1024.
 pub(super) fn parse_size(text: &str) -> Result<u64> {
-    let at = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
     let shift = match unit.trim().to_ascii_uppercase().as_str() {
         "" | "B" => 0,
@@ -207,13 +205,8 @@ pub(super) fn parse_size(text: &str) -> Result<u64> {
         "GB" => 30,
         _ => bail!("it is not a size, as `1GB` or `500MB`"),
     };
-    let number: u64 = number
-        .parse()
-        .context("it is not a size, as `1GB` or `500MB`")?;
-    number
-        .checked_mul(1 << shift)
-        .filter(|bytes| *bytes <= 1 << 50)
-        .context("it is too large")
+    let number: u64 = number.parse().context("it is not a size, as `1GB` or `500MB`")?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes <= 1 << 50).context("it is too large")
 }
 
 #[cfg(test)]

@@ -227,7 +227,7 @@ impl Args {
         backup: &Backup,
         asked: bool,
     ) -> Result<()> {
-        let place = project.place(database);
+        let (place, quoted) = (project.place(database), project.quoted_place(database));
         let untouched = "the database is untouched";
         if database.protected {
             return dialogue::confirm_protected(
@@ -243,7 +243,7 @@ impl Args {
         }
         if !session.has_terminal() {
             return Err(Refusal::could_not(
-                format!("restoring into `{place}` needs `--yes` where there is no terminal to ask"),
+                format!("restoring into {quoted} needs `--yes` where there is no terminal to ask"),
                 "say `--yes`, or look first with `--dry-run`",
             ));
         }

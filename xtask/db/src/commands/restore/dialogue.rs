@@ -80,7 +80,7 @@ pub(crate) fn confirm_protected(
             return Ok(());
         }
         return Err(Refusal::could_not(
-            format!("{place} is protected"),
+            format!("`{}` is protected", database.name),
             format!("without a terminal say `--db {} --yes`", database.name),
         ));
     }

@@ -101,7 +101,9 @@ pub(super) fn say_undo(
     let into = if configured {
         String::new()
     } else {
-        format!(" --into {} --force", text::shell(&database.path.to_string_lossy()))
+        // `--into` is relative to the folder the command is called in.
+        let path = database.path.strip_prefix(session.folder()).unwrap_or(&database.path);
+        format!(" --into {} --force", text::shell(&path.to_string_lossy()))
     };
     session.say(format!("Undo with: cargo xtask db-restore {name}{into}"));
 }
