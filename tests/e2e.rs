@@ -5,3 +5,12 @@ mod sandbox;
 
 #[path = "e2e/backup.rs"]
 mod backup;
+
+#[path = "e2e/museum.rs"]
+mod museum;
+
+#[path = "e2e/matrix.rs"]
+mod matrix;
+
+#[path = "e2e/inuse.rs"]
+mod inuse;
