@@ -14,3 +14,18 @@ mod matrix;
 
 #[path = "e2e/inuse.rs"]
 mod inuse;
+
+#[path = "e2e/roundtrip.rs"]
+mod roundtrip;
+
+#[path = "e2e/damage.rs"]
+mod damage;
+
+#[path = "e2e/records.rs"]
+mod records;
+
+#[path = "e2e/kill.rs"]
+mod kill;
+
+#[path = "e2e/server.rs"]
+mod server;

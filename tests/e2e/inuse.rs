@@ -182,13 +182,13 @@ fn another_encoding_is_refused_while_somebody_has_the_database_open_naming_him()
 #[test]
 fn a_conversion_of_the_page_size_never_renumbers_rows_that_an_index_refers_to() {
     for key in [
-        "a INTEGER, b INTEGER, PRIMARY KEY (a, b)",
-        "a INTEGER PRIMARY KEY DESC, b INTEGER",
-        "a INTEGER, b INTEGER",
+        "a INTEGER, b INTEGER, body TEXT, PRIMARY KEY (a, b)",
+        "a INTEGER PRIMARY KEY DESC, b INTEGER, body TEXT",
+        "a INTEGER, b INTEGER, body TEXT",
     ] {
         let case = Case::new("wal");
         case.sandbox.sql(&format!(
-            "CREATE TABLE notes ({key}, body TEXT);
+            "CREATE TABLE notes ({key});
              CREATE VIRTUAL TABLE search USING fts5 (body, content='notes');
              INSERT INTO notes VALUES (1, 1, 'apple'), (2, 2, 'banana'), (3, 3, 'cherry');
              INSERT INTO search (rowid, body) SELECT rowid, body FROM notes;

@@ -36,14 +36,15 @@ impl Case {
     /// Demands that a restore over whatever is there now ends in the backup's content.
     pub(crate) fn restores(&self, arguments: &[&str]) {
         let restore = [&["db-restore", "latest", "--yes"], arguments].concat();
-        self.sandbox.ok(&restore);
-        assert_eq!(content_of(&self.sandbox), self.old);
+        let said = self.sandbox.ok(&restore);
+        assert_eq!(content_of(&self.sandbox), self.old, "{said:#?}");
     }
 
     /// Demands the same, and that these raw bytes were set aside under the live file's name.
     pub(crate) fn restores_and_sets_aside(&self, raw: &[u8], arguments: &[&str]) {
         self.restores(arguments);
-        let folder = set_aside(&self.sandbox).expect("raw files were set aside");
+        let folder = set_aside(&self.sandbox);
+        let folder = folder.unwrap_or_else(|| panic!("{} raw bytes were not set aside", raw.len()));
         let kept = fs_err::read(folder.join("kalito.db")).expect("the raw file");
         assert!(kept == raw, "the raw file was not kept whole");
     }
