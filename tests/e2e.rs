@@ -24,6 +24,12 @@ mod damage;
 #[path = "e2e/records.rs"]
 mod records;
 
+#[path = "e2e/strace.rs"]
+mod strace;
+
+#[path = "e2e/diskfull.rs"]
+mod diskfull;
+
 #[path = "e2e/kill.rs"]
 mod kill;
 
