@@ -133,7 +133,7 @@ fn trashed_pages_are_set_aside_and_restored_over() {
 #[test]
 fn a_header_that_lies_is_set_aside_and_restored_over() {
     // Page size, reserved bytes, schema format, encoding.
-    for (at, value) in [(16, 0x17), (20, 0xff), (44, 0xff), (56, 0xff)] {
+    for (at, value) in [(16, 0x17), (20, 0xff), (47, 0xff), (56, 0xff)] {
         let case = Case::new("wal");
         let mut bytes = raw(&case.sandbox);
         bytes[at] = value;
