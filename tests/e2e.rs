@@ -21,6 +21,9 @@ mod roundtrip;
 #[path = "e2e/damage.rs"]
 mod damage;
 
+#[path = "e2e/sources.rs"]
+mod sources;
+
 #[path = "e2e/records.rs"]
 mod records;
 

@@ -96,6 +96,11 @@ pub(crate) fn only_backup(sandbox: &Sandbox) -> PathBuf {
     sandbox.path("backups").join(name)
 }
 
+/// Whether a file name is a backup's.
+pub(crate) fn is_backup(name: &str) -> bool {
+    name.strip_suffix(".bak").is_some()
+}
+
 /// The record beside a backup.
 pub(crate) fn record_path(backup: &Path) -> PathBuf {
     let mut path = backup.as_os_str().to_owned();

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use crate::museum::{content_of, names, only_backup, other_live, remove_live};
+use crate::museum::{content_of, is_backup, names, only_backup, other_live, remove_live};
 use crate::sandbox::{Sandbox, open};
 
 const PAGE_SIZES: [u32; 8] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536];
@@ -58,7 +58,7 @@ fn round(sandbox: &Sandbox, change: impl FnOnce(&Sandbox), what: &str) {
 
 fn only_file(folder: &Path) -> Vec<u8> {
     let names = names(folder);
-    let backups: Vec<_> = names.iter().filter(|name| name.ends_with(".bak")).collect();
+    let backups: Vec<_> = names.iter().filter(|name| is_backup(name)).collect();
     let [name] = backups.as_slice() else {
         panic!("not one backup: {names:?}");
     };

@@ -49,10 +49,16 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("the application runs");
-        let mut line = String::new();
+        let mut announced = String::new();
         let out = child.stdout.take().expect("piped");
-        BufReader::new(out).read_line(&mut line).expect("a line");
-        let address = line.trim().rsplit("http://").next().expect("an address");
+        BufReader::new(out)
+            .read_line(&mut announced)
+            .expect("a line");
+        let address = announced
+            .trim()
+            .rsplit("http://")
+            .next()
+            .expect("an address");
         let server = Self {
             _running: Running(child),
             address: address.to_owned(),
@@ -66,7 +72,7 @@ impl Server {
 /// Sends a request and returns the answer's status and body.
 fn ask(address: &str, what: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("connected");
-    let patience = Some(Duration::from_secs(60));
+    let patience = Some(Duration::from_mins(1));
     stream.set_read_timeout(patience).expect("timeout");
     let request = format!(
         "{what} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::museum::{Case, names, only_backup, put, raw};
+use crate::museum::{Case, is_backup, names, only_backup, put, raw};
 use crate::sandbox::{Said, Sandbox, open};
 
 /// More moments than this of one kind of call are thinned out evenly.
@@ -149,11 +149,11 @@ impl Bench {
         for name in &left {
             let partner = match name.strip_suffix(".json") {
                 Some(backup) => backup.to_owned(),
-                None if name.ends_with(".bak") => format!("{name}.json"),
+                None if is_backup(name) => format!("{name}.json"),
                 None => name.clone(),
             };
             let ours = [".lock", ".gitignore"].contains(&name.as_str())
-                || name.ends_with(".bak")
+                || is_backup(name)
                 || name.ends_with(".bak.json")
                 || name.starts_with("kalito.db.ASIDE.");
             assert!(ours && left.contains(&partner), "{left:?} after {what}");
