@@ -79,3 +79,45 @@ fn a_restore_into_a_wal_killed_at_any_call_leaves_old_or_new() {
 fn a_restore_in_rollback_mode_killed_at_any_call_leaves_old_or_new() {
     kill_restores("delete");
 }
+
+/// Kills restores over these bytes at any call: afterwards they are still there, or the new state is.
+fn kill_restores_over(live: Option<&[u8]>) {
+    if !works() {
+        return;
+    }
+    let bench = Bench::over(live);
+    let check = |bench: &Bench, said: &Said, what: &str| {
+        let found = bench.live_as_found().unwrap_or_default();
+        let untouched = found == live.unwrap_or_default();
+        assert!(
+            !untouched || said.code != Some(0),
+            "success, and old: {what}"
+        );
+        let n_bytes = found.len();
+        assert!(
+            untouched || bench.live_is_new(what),
+            "neither old nor new, {n_bytes} bytes: {what}"
+        );
+        bench.backups_are_whole(what);
+    };
+    for calls in [
+        "write",
+        "pwrite64",
+        "fsync,fdatasync",
+        "?unlink,unlinkat",
+        "ftruncate",
+    ] {
+        bench.at_every(calls, KILL, &["db-restore", "latest", "--yes"], check);
+    }
+}
+
+#[test]
+fn a_restore_over_nothing_killed_at_any_call_leaves_nothing_or_new() {
+    kill_restores_over(None);
+    kill_restores_over(Some(b""));
+}
+
+#[test]
+fn a_restore_over_an_unreadable_database_killed_at_any_call_leaves_its_bytes_or_new() {
+    kill_restores_over(Some(&crate::museum::Random(5).bytes(10_001)));
+}

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::museum::{Case, is_backup, names, only_backup, put, raw};
+use crate::museum::{Case, is_backup, names, only_backup, raw, remove_live};
 use crate::sandbox::{Said, Sandbox, open};
 
 /// More moments than this of one kind of call are thinned out evenly.
@@ -78,9 +78,18 @@ impl Bench {
         }
     }
 
+    /// The same with these bytes in the live database's place, nothing where they are `None`.
+    pub(crate) fn over(live: Option<&[u8]>) -> Self {
+        let mut bench = Self::new("wal");
+        let path = bench.case.sandbox.live();
+        bench.files.retain(|(file, _)| *file != path);
+        bench.files.extend(live.map(|bytes| (path, bytes.to_vec())));
+        bench
+    }
+
     /// Everything as it was.
     fn reset(&self) {
-        put(&self.case.sandbox, b"");
+        remove_live(&self.case.sandbox);
         let backups = self.case.sandbox.path("backups");
         fs_err::remove_dir_all(&backups).expect("removed");
         fs_err::create_dir(&backups).expect("folder");
@@ -158,6 +167,16 @@ impl Bench {
                 || name.starts_with("kalito.db.ASIDE.");
             assert!(ours && left.contains(&partner), "{left:?} after {what}");
         }
+    }
+
+    /// The live file's bytes once an application has opened it and rolled back what was half done.
+    pub(crate) fn live_as_found(&self) -> Option<Vec<u8>> {
+        let live = self.case.sandbox.live();
+        if live.exists() {
+            // What this finds does not matter: the bytes it leaves do.
+            let _ = open(&live).query_row("PRAGMA user_version", [], |_| Ok(()));
+        }
+        fs_err::read(live).ok()
     }
 
     /// Whether the live database is the new state; anything but the old and the new is a failure.
