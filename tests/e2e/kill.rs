@@ -119,5 +119,7 @@ fn a_restore_over_nothing_killed_at_any_call_leaves_nothing_or_new() {
 
 #[test]
 fn a_restore_over_an_unreadable_database_killed_at_any_call_leaves_its_bytes_or_new() {
-    kill_restores_over(Some(&crate::museum::Random(5).bytes(10_001)));
+    // Whole pages: a rollback may round an odd end up.
+    let text = b"this is no base ".repeat(5 * 4096 / 16);
+    kill_restores_over(Some(&text));
 }

@@ -111,6 +111,23 @@ fn a_malformed_schema_is_set_aside_and_restored_over() {
     }
 }
 
+#[test]
+fn an_unreadable_database_of_other_pages_is_set_aside_and_restored_over() {
+    for journal_mode in ["wal", "delete"] {
+        for page_size in [512, 1024, 65_536] {
+            let case = Case::new("wal");
+            let pragmas = format!("PRAGMA page_size={page_size}; PRAGMA encoding='UTF-16le';");
+            let other = other_live(&case.sandbox, &pragmas, journal_mode);
+            let trash =
+                "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE trash(';";
+            other.execute_batch(trash).expect("trashed");
+            drop(other);
+            let bytes = raw_without_sqlite(&case.sandbox);
+            case.restores_and_sets_aside(&bytes, &[]);
+        }
+    }
+}
+
 /// The live file's bytes where SQLite may not be able to read it any more.
 fn raw_without_sqlite(sandbox: &Sandbox) -> Vec<u8> {
     assert_eq!(names(&sandbox.path("backend/db")), ["kalito.db"]);

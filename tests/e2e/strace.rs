@@ -189,7 +189,8 @@ impl Bench {
         let live = masked(raw(sandbox));
         assert!(
             live == self.old || live == self.new,
-            "neither old nor new: {what}"
+            "neither old nor new, {} bytes: {what}",
+            live.len()
         );
         live == self.new
     }
