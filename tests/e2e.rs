@@ -11,8 +11,12 @@ mod bench;
 mod ci;
 #[path = "e2e/configuration.rs"]
 mod configuration;
+#[path = "e2e/damage.rs"]
+mod damage;
 #[path = "e2e/dialogue.rs"]
 mod dialogue;
+#[path = "e2e/diskfull.rs"]
+mod diskfull;
 #[path = "e2e/documents.rs"]
 mod documents;
 #[path = "e2e/help.rs"]
@@ -21,22 +25,40 @@ mod help;
 mod ignored;
 #[path = "e2e/into.rs"]
 mod into;
+#[path = "e2e/inuse.rs"]
+mod inuse;
+#[path = "e2e/kill.rs"]
+mod kill;
 #[path = "e2e/large.rs"]
 mod large;
 #[path = "e2e/list.rs"]
 mod list;
+#[path = "e2e/matrix.rs"]
+mod matrix;
+#[path = "e2e/museum.rs"]
+mod museum;
 #[path = "e2e/prune.rs"]
 mod prune;
 #[path = "e2e/question.rs"]
 mod question;
+#[path = "e2e/records.rs"]
+mod records;
 #[path = "e2e/references.rs"]
 mod references;
 #[path = "e2e/restore.rs"]
 mod restore;
+#[path = "e2e/roundtrip.rs"]
+mod roundtrip;
+#[path = "e2e/server.rs"]
+mod server;
 #[path = "e2e/setup.rs"]
 mod setup;
+#[path = "e2e/sources.rs"]
+mod sources;
 #[path = "e2e/stopping.rs"]
 mod stopping;
+#[path = "e2e/strace.rs"]
+mod strace;
 #[path = "e2e/system1.rs"]
 mod system1;
 #[path = "e2e/tables.rs"]

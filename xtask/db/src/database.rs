@@ -103,6 +103,24 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens a private stage for its examination: SQLite checks CHECK constraints only where it could
+/// write (a read-only schema is parsed without them). Nothing is written, and no lock is taken.
+///
+/// # Errors
+///
+/// Where SQLite cannot open it.
+pub(crate) fn open_private(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let uri = immutable_uri(path)?.replace("?immutable=1", "?nolock=1");
+    let connection = Connection::open_with_flags(uri, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.execute_batch("PRAGMA query_only=ON")?;
+    Ok(connection)
+}
+
 /// The URI under which SQLite opens a file as immutable, every odd byte of its path escaped.
 ///
 /// # Errors
@@ -252,14 +270,28 @@ pub(crate) enum Trouble {
     Other,
 }
 
+/// SQLite's own words of a failure, else the last cause's.
+#[must_use]
+pub(crate) fn message(error: &anyhow::Error) -> String {
+    match sqlite_error(error) {
+        Some(error) => error.to_string(),
+        None => error.root_cause().to_string(),
+    }
+}
+
+fn sqlite_error(error: &anyhow::Error) -> Option<&rusqlite::Error> {
+    error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>())
+}
+
 /// Finds out what a failure says about the database.
 #[must_use]
 pub(crate) fn trouble(error: &anyhow::Error) -> Trouble {
-    let code = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<rusqlite::Error>())
-        .and_then(rusqlite::Error::sqlite_error_code);
-    match code {
+    let cause = sqlite_error(error);
+    // A schema format that no SQLite has: the one damage that is reported as a plain error.
+    if cause.is_some_and(|cause| cause.to_string().contains("unsupported file format")) {
+        return Trouble::Damaged;
+    }
+    match cause.and_then(rusqlite::Error::sqlite_error_code) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
         Some(ErrorCode::DiskFull) => Trouble::Full,

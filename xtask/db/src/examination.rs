@@ -101,8 +101,26 @@ pub(crate) fn has(findings: &[Finding], weight: Weight) -> bool {
 ///
 /// At the user's interrupt, or where the file cannot be opened at all; damage is a finding.
 pub(crate) fn examine(path: &Path, depth: Depth, interrupt: &Interrupt) -> Result<Examination> {
+    examine_with(path, depth, interrupt, database::open_immutable)
+}
+
+/// Examines a private stage: as [`examine`], quickly, CHECK constraints included.
+///
+/// # Errors
+///
+/// As [`examine`].
+pub(crate) fn examine_stage(path: &Path, interrupt: &Interrupt) -> Result<Examination> {
+    examine_with(path, Depth::Quick, interrupt, database::open_private)
+}
+
+fn examine_with(
+    path: &Path,
+    depth: Depth,
+    interrupt: &Interrupt,
+    open: fn(&Path) -> Result<Connection>,
+) -> Result<Examination> {
     let (checked, counted) = std::thread::scope(|scope| {
-        let checking = scope.spawn(|| check_file(path, depth, interrupt));
+        let checking = scope.spawn(|| check_file(path, depth, interrupt, open));
         let counted = count_file(path, interrupt);
         (checking.join(), counted)
     });
@@ -120,8 +138,13 @@ pub(crate) fn examine(path: &Path, depth: Depth, interrupt: &Interrupt) -> Resul
     Ok(Examination { findings, ..examination })
 }
 
-fn check_file(path: &Path, depth: Depth, interrupt: &Interrupt) -> Result<Vec<Finding>> {
-    let connection = match database::open_immutable(path) {
+fn check_file(
+    path: &Path,
+    depth: Depth,
+    interrupt: &Interrupt,
+    open: fn(&Path) -> Result<Connection>,
+) -> Result<Vec<Finding>> {
+    let connection = match open(path) {
         Ok(connection) => connection,
         Err(error) => return Ok(vec![finding_of(error, "file")?]),
     };
@@ -135,12 +158,11 @@ fn check_file(path: &Path, depth: Depth, interrupt: &Interrupt) -> Result<Vec<Fi
 ///
 /// At the user's interrupt.
 pub(crate) fn check(connection: &Connection, depth: Depth) -> Result<Vec<Finding>> {
-    let mut findings = checked_by(connection, "quick_check")?;
+    // The one of the two that looks deeper sees everything that the other does.
+    let pragma = if depth == Depth::Deep { "integrity_check" } else { "quick_check" };
+    let mut findings = checked_by(connection, pragma)?;
     if depth == Depth::Deep && !has(&findings, Weight::Structural) {
-        findings = checked_by(connection, "integrity_check")?;
-        if !has(&findings, Weight::Structural) {
-            findings.append(&mut foreign_keys(connection)?);
-        }
+        findings.append(&mut foreign_keys(connection)?);
     }
     Ok(findings)
 }
@@ -158,7 +180,11 @@ fn checked_by(connection: &Connection, pragma: &str) -> Result<Vec<Finding>> {
         return Ok(vec![first]);
     }
     let mut findings = Vec::new();
-    for table in ordinary_tables(connection)? {
+    let tables = match ordinary_tables(connection) {
+        Ok(tables) => tables,
+        Err(error) => return Ok(vec![finding_of(error, "schema")?]),
+    };
+    for table in tables {
         match messages(connection, &format!("PRAGMA {pragma}({})", quoted(&table))) {
             Ok(mut more) => findings.append(&mut more),
             Err(error) => findings.push(finding_of(error, &format!("table `{table}`"))?),
@@ -242,7 +268,7 @@ fn orphans(((child, parent), n): ((String, String), u64)) -> Finding {
 
 /// What a failing statement says about the file.
 fn finding_of(error: anyhow::Error, what: &str) -> Result<Finding> {
-    let detail = error.root_cause().to_string();
+    let detail = database::message(&error);
     match trouble(&error) {
         Trouble::Interrupted => Err(Refusal::interrupted()),
         Trouble::Damaged => Ok(Finding::structural(detail)),

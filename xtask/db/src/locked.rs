@@ -221,8 +221,11 @@ impl Locked<'_> {
         let path = folder.join(name.to_string());
         let published = stage.publish(&path)?;
         if published == Published::Yes {
-            durable::remove(stage.path())?;
-            durable::sync_folder(folder)?;
+            // The stage's own name goes with the stage, or is swept later: it harms nobody.
+            durable::sync_folder(folder).inspect_err(|_| {
+                // Not durable, so not published: the caller takes the record away too.
+                let _ = durable::remove(&path);
+            })?;
         }
         Ok(published)
     }

@@ -39,11 +39,23 @@ pub(crate) enum Live {
         sidecars: bool,
     },
     /// SQLite reads it.
-    Readable(Header),
+    Readable(Shape),
     /// SQLite cannot read it, and why.
     Unreadable(String),
     /// It may be an encrypted database.
     MayBeEncrypted,
+}
+
+/// What must agree between two databases, as one snapshot has it: the file's own header may be older
+/// than what stands in the WAL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Page size.
+    pub(crate) page_size_bytes: u64,
+    /// `UTF-8`, `UTF-16le` or `UTF-16be`.
+    pub(crate) encoding: String,
+    /// Whether the journal is a WAL.
+    pub(crate) wal: bool,
 }
 
 /// What a restore will do.
@@ -110,11 +122,11 @@ pub(crate) fn plan(
         ));
     }
     let mut plan = Plan { backup: backup.clone(), header, target, live, convert_to_bytes: None };
-    if let Live::Readable(live) = plan.live {
-        refuse_other_encoding(&plan, &live, force)?;
-        if live.is_wal() && live.page_size_bytes() != header.page_size_bytes() {
+    if let Live::Readable(live) = &plan.live {
+        refuse_other_encoding(&plan, live, force)?;
+        if live.wal && live.page_size_bytes != header.page_size_bytes() {
             refuse_renumbering(backup)?;
-            plan.convert_to_bytes = Some(live.page_size_bytes());
+            plan.convert_to_bytes = Some(live.page_size_bytes);
         }
     }
     demand_space(&plan, backups)?;
@@ -150,16 +162,20 @@ fn live(target: &Path, busy_timeout: Duration) -> Result<Live> {
         )),
         Standing::Foreign { may_be_encrypted: true } => Ok(Live::MayBeEncrypted),
         Standing::Foreign { .. } => Ok(Live::Unreadable("it is no SQLite database".to_owned())),
-        Standing::Sqlite(header) => {
-            let read = || -> Result<()> {
+        Standing::Sqlite(_) => {
+            let read = || -> Result<Shape> {
                 let connection = database::open_live(target, busy_timeout)?;
-                Snapshot::begin(&connection)?;
-                Ok(())
+                let snapshot = Snapshot::begin(&connection)?;
+                Ok(Shape {
+                    page_size_bytes: snapshot.page_size_bytes,
+                    encoding: database::pragma(&connection, "encoding")?,
+                    wal: snapshot.journal_mode == "wal",
+                })
             };
             match read() {
-                Ok(()) => Ok(Live::Readable(header)),
+                Ok(shape) => Ok(Live::Readable(shape)),
                 Err(error) if trouble(&error) == Trouble::Damaged => {
-                    Ok(Live::Unreadable(error.root_cause().to_string()))
+                    Ok(Live::Unreadable(database::message(&error)))
                 }
                 Err(error) => Err(error),
             }
@@ -169,12 +185,12 @@ fn live(target: &Path, busy_timeout: Duration) -> Result<Live> {
 
 /// Connections that are open would fail from then on with "attached databases must use the same text
 /// encoding as main database".
-fn refuse_other_encoding(plan: &Plan, live: &Header, force: bool) -> Result<()> {
-    if live.encoding() == plan.header.encoding() {
+fn refuse_other_encoding(plan: &Plan, live: &Shape, force: bool) -> Result<()> {
+    if live.encoding == plan.header.encoding() {
         return Ok(());
     }
     let both =
-        format!("the backup is {}, the live database {}", plan.header.encoding(), live.encoding());
+        format!("the backup is {}, the live database {}", plan.header.encoding(), live.encoding);
     match holders::of(&plan.target) {
         Some(holders) if holders.is_empty() => Ok(()),
         None if force => Ok(()),
@@ -227,10 +243,8 @@ fn demand_space(plan: &Plan, backups: &Path) -> Result<()> {
     let converted_bytes = if plan.convert_to_bytes.is_some() { new_bytes } else { 0 };
     // Beside the safety copy: a WAL grows by the backup, a rollback journal by the old database.
     let for_backups = raw_bytes + converted_bytes;
-    let for_target = match plan.live {
-        Live::Readable(header) if header.is_wal() => {
-            new_bytes + new_bytes.saturating_sub(live_bytes)
-        }
+    let for_target = match &plan.live {
+        Live::Readable(shape) if shape.wal => new_bytes + new_bytes.saturating_sub(live_bytes),
         Live::Absent { .. } => new_bytes,
         _ => live_bytes + new_bytes.saturating_sub(live_bytes),
     };
@@ -349,13 +363,14 @@ pub(crate) fn put_back(
     let is_new = !matches!(plan.live, Live::Readable(_));
     // Closed after every connection: closing it earlier would drop their locks.
     let counter = Counter::of(&plan.target);
-    if !matches!(plan.live, Live::Readable(header) if header.is_wal()) {
+    if !matches!(&plan.live, Live::Readable(shape) if shape.wal) {
         keep_beside_writers(plan, &counter, busy_timeout, &mut keep)?;
     }
     let from = database::open_immutable(&source.path)?;
     let mut to = database::open_or_create(&plan.target, busy_timeout)?;
     match plan.live {
-        Live::Unreadable(_) | Live::MayBeEncrypted => reset(&to)?,
+        // Read as empty until the restore commits: unreadable before, the backup afterwards.
+        Live::Unreadable(_) | Live::MayBeEncrypted => set_reset(&to, true)?,
         Live::Absent { .. } => {
             let n_pages: i64 = database::pragma(&to, "page_count")?;
             anyhow::ensure!(n_pages == 0, "a database appeared there meanwhile; restore again");
@@ -364,11 +379,12 @@ pub(crate) fn put_back(
     }
     to.execute_batch("PRAGMA synchronous=EXTRA")?;
     progress.expect_bytes(plan.backup.size_bytes);
-    copy::step_through(&from, &mut to, interrupt, progress, || match plan.live {
-        Live::Readable(header) if header.is_wal() => keep(),
+    copy::step_through(&from, &mut to, interrupt, progress, || match &plan.live {
+        Live::Readable(shape) if shape.wal => keep(),
         Live::Readable(_) => counter.demand_unchanged(),
         _ => Ok(()),
     })?;
+    set_reset(&to, false)?;
     if is_new && plan.backup.record().is_some_and(|record| record.sqlite.journal_mode == "wal") {
         // The application sets its mode itself, as a rule; a restored file should not differ.
         database::pragma::<String>(&to, "journal_mode=WAL")?;
@@ -439,13 +455,11 @@ impl Counter {
     }
 }
 
-/// Makes a database that SQLite cannot read an empty one, through its own locks
+/// Whether SQLite takes an unreadable database for an empty one
 /// (<https://sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfigresetdatabase>).
-fn reset(connection: &Connection) -> Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)?;
-    let emptied = connection.execute_batch("VACUUM");
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
-    emptied.context("could not clear the unreadable database")
+fn set_reset(connection: &Connection, on: bool) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, on)?;
+    Ok(())
 }
 
 /// Reads the live database once more and compares its content with the source's.

@@ -47,12 +47,6 @@ impl Header {
         }
     }
 
-    /// Whether the journal is a WAL.
-    #[must_use]
-    pub(crate) fn is_wal(&self) -> bool {
-        self.0[18] == 2 || self.0[19] == 2
-    }
-
     /// `UTF-8`, `UTF-16le` or `UTF-16be`; an empty database has none yet and counts as UTF-8.
     #[must_use]
     pub(crate) fn encoding(&self) -> &'static str {

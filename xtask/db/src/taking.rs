@@ -161,7 +161,7 @@ pub(crate) fn take(
         }
         Ok(other) => Ok(other),
         Err(error) if database::trouble(&error) == Trouble::Damaged => {
-            Ok(Taken::Damaged(vec![Finding::structural(error.root_cause().to_string())]))
+            Ok(Taken::Damaged(vec![Finding::structural(database::message(&error))]))
         }
         Err(error) => Err(explain(error, project, wanted.database)),
     }
@@ -216,7 +216,7 @@ fn take_from(
 pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination> {
     let (synced, examined) = std::thread::scope(|scope| {
         let syncing = scope.spawn(|| stage.sync());
-        let examined = examination::examine(stage.path(), Depth::Quick, interrupt);
+        let examined = examination::examine_stage(stage.path(), interrupt);
         (syncing.join(), examined)
     });
     synced.map_err(|_| anyhow::anyhow!("the syncing thread ended early"))??;

@@ -10,6 +10,7 @@ use crate::copy;
 use crate::examination::{self, Depth, Examination, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::record::{Proof, Record};
+use crate::standing::{self, Standing};
 use crate::text;
 
 /// What became of a backup.
@@ -77,6 +78,7 @@ impl Verification {
 pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Result<Verification> {
     let _held = backup.hold()?;
     let path = backup.path();
+    let standing = standing::look(&path)?;
     let (read, examined) = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| copy::hash_file(&path, interrupt));
         let examined = examination::examine(&path, depth, interrupt);
@@ -84,7 +86,11 @@ pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Re
     });
     let (hashes, _, size_bytes) =
         read.map_err(|_| anyhow::anyhow!("the hashing thread ended early"))??;
-    let examination = examined?;
+    let mut examination = examined?;
+    if !matches!(standing, Standing::Sqlite(_)) {
+        let finding = Finding::structural("it is no SQLite database");
+        examination.findings = vec![finding];
+    }
     let mut verification = Verification {
         outcome: Outcome::Whole,
         reasons: Vec::new(),
@@ -97,6 +103,9 @@ pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Re
     match &backup.proof {
         Proof::Recorded(record) => {
             let same_bytes = compare(record, &hashes, size_bytes, &mut verification);
+            if same_bytes {
+                remember_data_findings(record, &mut verification);
+            }
             judge_recorded(record, same_bytes, &mut verification);
         }
         Proof::Unrecorded => judge_unrecorded(&mut verification, None),
@@ -135,6 +144,17 @@ fn compare(
         return false;
     }
     true
+}
+
+/// CHECK constraints are seen only where SQLite could write, as at creation: in a file of the same
+/// bytes, what was found then still holds.
+fn remember_data_findings(record: &Record, verification: &mut Verification) {
+    for finding in &record.examined.findings {
+        if finding.kind == Weight::Data && !verification.findings.contains(finding) {
+            verification.findings.push(finding.clone());
+            verification.examination.findings.push(finding.clone());
+        }
+    }
 }
 
 fn judge_recorded(record: &Record, same_bytes: bool, verification: &mut Verification) {

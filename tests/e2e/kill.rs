@@ -1,0 +1,104 @@
+//! `kill -9` at every call that can change something: backups are absent or complete, the live
+//! database is old or new, and the next command tidies up.
+
+use crate::sandbox::Said;
+use crate::strace::{Bench, works};
+
+const CALLS: [&str; 9] = [
+    "openat",
+    "?mkdir,mkdirat",
+    "write",
+    "pwrite64",
+    "fsync,fdatasync",
+    "?link,linkat",
+    "?unlink,unlinkat",
+    "?rename,?renameat,renameat2",
+    "ftruncate",
+];
+
+const KILL: &str = "signal=SIGKILL:when=N";
+
+fn backup_is_absent_or_complete(bench: &Bench, said: &Said, what: &str) {
+    let n_backups = bench.case.sandbox.backups().len();
+    assert!(n_backups == 2 || said.code != Some(0), "no backup: {what}");
+    assert!(n_backups == 2 || !said.out.contains("Backup created"), "no backup: {what}");
+    bench.backups_are_whole(what);
+    assert!(!bench.live_is_new(what), "a backup changed the live database: {what}");
+}
+
+#[test]
+fn a_backup_killed_at_any_call_is_absent_or_complete() {
+    if !works() {
+        return;
+    }
+    for journal_mode in ["wal", "delete"] {
+        let bench = Bench::new(journal_mode);
+        let kills = CALLS
+            .map(|calls| bench.at_every(calls, KILL, &["db-backup"], backup_is_absent_or_complete));
+        assert!(kills.iter().sum::<u32>() > 20, "{kills:?}");
+    }
+}
+
+fn restore_is_old_or_new(bench: &Bench, said: &Said, what: &str) {
+    let is_new = bench.live_is_new(what);
+    assert!(is_new || said.code != Some(0), "success, and old: {what}");
+    assert!(is_new || !said.out.contains("Restored"), "success, and old: {what}");
+    let n_backups = bench.case.sandbox.backups().len();
+    assert!(n_backups == 2 || !is_new, "new without a safety backup: {what}");
+    bench.backups_are_whole(what);
+}
+
+fn kill_restores(journal_mode: &str) {
+    if !works() {
+        return;
+    }
+    let bench = Bench::new(journal_mode);
+    let restore = ["db-restore", "latest", "--yes"];
+    let kills = CALLS.map(|calls| bench.at_every(calls, KILL, &restore, restore_is_old_or_new));
+    assert!(kills.iter().sum::<u32>() > 20, "{kills:?}");
+}
+
+#[test]
+fn a_restore_into_a_wal_killed_at_any_call_leaves_old_or_new() {
+    kill_restores("wal");
+}
+
+#[test]
+fn a_restore_in_rollback_mode_killed_at_any_call_leaves_old_or_new() {
+    kill_restores("delete");
+}
+
+/// Kills restores over these bytes at any call: afterwards they are still there, or the new state is.
+fn kill_restores_over(live: Option<&[u8]>) {
+    if !works() {
+        return;
+    }
+    let bench = Bench::over(live);
+    let check = |bench: &Bench, said: &Said, what: &str| {
+        let found = bench.live_as_found().unwrap_or_default();
+        let untouched = found == live.unwrap_or_default();
+        assert!(!untouched || said.code != Some(0), "success, and old: {what}");
+        let n_bytes = found.len();
+        assert!(
+            untouched || bench.live_is_new(what),
+            "neither old nor new, {n_bytes} bytes: {what}"
+        );
+        bench.backups_are_whole(what);
+    };
+    for calls in ["write", "pwrite64", "fsync,fdatasync", "?unlink,unlinkat", "ftruncate"] {
+        bench.at_every(calls, KILL, &["db-restore", "latest", "--yes"], check);
+    }
+}
+
+#[test]
+fn a_restore_over_nothing_killed_at_any_call_leaves_nothing_or_new() {
+    kill_restores_over(None);
+    kill_restores_over(Some(b""));
+}
+
+#[test]
+fn a_restore_over_an_unreadable_database_killed_at_any_call_leaves_its_bytes_or_new() {
+    // Whole pages: a rollback may round an odd end up.
+    let text = b"this is no base ".repeat(5 * 4096 / 16);
+    kill_restores_over(Some(&text));
+}
