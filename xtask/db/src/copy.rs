@@ -199,10 +199,34 @@ fn copy_through_api(
     private.execute_batch(
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF;",
     )?;
-    step_through(snapshot.connection(), &mut private, interrupt, progress, || Ok(()))?;
+    step_through(snapshot.connection(), &mut private, interrupt, progress, &mut ())?;
     private.close().map_err(|(_, error)| error)?;
     Ok(())
 }
+
+/// What happens around the moment in which the backup API locks its destination.
+pub(crate) trait Locking {
+    /// Called right before the destination is locked for writing.
+    ///
+    /// # Errors
+    ///
+    /// Ends the copy before anything is written.
+    fn before(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called when it is locked, before any page is written.
+    ///
+    /// # Errors
+    ///
+    /// Ends the copy; the destination is rolled back.
+    fn locked(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Nothing.
+impl Locking for () {}
 
 /// Steps the backup API from one connection to another until it is done; the caller's read
 /// transaction or an immutable source keeps it from starting over.
@@ -216,15 +240,16 @@ pub(crate) fn step_through(
     to: &mut Connection,
     interrupt: &Interrupt,
     progress: &mut Progress,
-    locked: impl FnOnce() -> Result<()>,
+    locking: &mut impl Locking,
 ) -> Result<()> {
     const PAGES_PER_STEP: i32 = 2048;
     let page_size_bytes: i64 = database::pragma(from, "page_size")?;
     let backup = Backup::new(from, to)?;
+    locking.before()?;
     if !is_more(backup.step(0)?)? {
         return Ok(());
     }
-    locked()?;
+    locking.locked()?;
     loop {
         interrupt.check()?;
         if !is_more(backup.step(PAGES_PER_STEP)?)? {

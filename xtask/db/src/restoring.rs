@@ -17,7 +17,7 @@ use rusqlite::config::DbConfig;
 
 use crate::aside;
 use crate::backup::Backup;
-use crate::copy;
+use crate::copy::{self, Locking};
 use crate::database::{self, Snapshot, Trouble, quoted, trouble};
 use crate::durable::{self, Stage};
 use crate::examination::{self, Depth, Finding, Weight};
@@ -343,7 +343,7 @@ pub(crate) fn copy_file(
 
 /// Writes the pages into the target in one transaction and leaves it durable. `keep` keeps the
 /// present state, while nobody else can commit: every write that was acknowledged is either in what
-/// was kept, or made after the restore.
+/// was kept last, or made after the restore. It may be called more than once.
 ///
 /// # Errors
 ///
@@ -361,11 +361,11 @@ pub(crate) fn put_back(
     fs_err::create_dir_all(folder)?;
     let alone = holders::of(&plan.target).is_some_and(|holders| holders.is_empty());
     let is_new = !matches!(plan.live, Live::Readable(_));
-    // Closed after every connection: closing it earlier would drop their locks.
-    let counter = Counter::of(&plan.target);
-    if !matches!(&plan.live, Live::Readable(shape) if shape.wal) {
-        keep_beside_writers(plan, &counter, busy_timeout, &mut keep)?;
+    if is_new {
+        keep()?;
     }
+    // Closed after every connection: closing it earlier would drop their locks.
+    let counter = ChangeCounter::of(&plan.target);
     let from = database::open_immutable(&source.path)?;
     let mut to = database::open_or_create(&plan.target, busy_timeout)?;
     match plan.live {
@@ -379,11 +379,15 @@ pub(crate) fn put_back(
     }
     to.execute_batch("PRAGMA synchronous=EXTRA")?;
     progress.expect_bytes(plan.backup.size_bytes);
-    copy::step_through(&from, &mut to, interrupt, progress, || match &plan.live {
-        Live::Readable(shape) if shape.wal => keep(),
-        Live::Readable(_) => counter.demand_unchanged(),
-        _ => Ok(()),
-    })?;
+    let mut keeping = Keeping { plan, counter: &counter, busy_timeout, keep: &mut keep };
+    for n_left in (0..MOST_RACES).rev() {
+        let stepped = copy::step_through(&from, &mut to, interrupt, progress, &mut keeping);
+        match stepped {
+            Err(error) if n_left > 0 && error.downcast_ref::<Raced>().is_some() => {}
+            Err(error) => return Err(error),
+            Ok(()) => break,
+        }
+    }
     set_reset(&to, false)?;
     if is_new && plan.backup.record().is_some_and(|record| record.sqlite.journal_mode == "wal") {
         // The application sets its mode itself, as a rule; a restored file should not differ.
@@ -403,31 +407,64 @@ pub(crate) fn put_back(
     Ok(())
 }
 
-/// Keeps the present state of a database that is not in WAL mode, its writers waiting meanwhile.
-/// Between this and the restore's own lock a writer may slip in; the change counter tells.
-fn keep_beside_writers(
-    plan: &Plan,
-    counter: &Counter,
-    busy_timeout: Duration,
-    keep: &mut impl FnMut() -> Result<()>,
-) -> Result<()> {
-    if !matches!(plan.live, Live::Readable(_)) {
-        return keep();
+/// How often a writer may slip in between the safety backup and the restore's own lock.
+const MOST_RACES: u32 = 30;
+
+/// A writer slipped in: what was kept is not the newest state any more.
+#[derive(Debug)]
+struct Raced;
+
+impl std::fmt::Display for Raced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the application keeps committing between the safety backup and the restore")
     }
-    let guard = database::open_live(&plan.target, busy_timeout)?;
-    guard.execute_batch("BEGIN IMMEDIATE")?;
-    keep()?;
-    counter.remember()
+}
+
+impl std::error::Error for Raced {}
+
+/// Keeps the present state in the one moment in which nobody else can commit.
+///
+/// In WAL mode that is when the restore holds the write lock: readers still read. In
+/// rollback-journal mode nobody can read then; so another connection holds writers back while the
+/// state is kept, lets go right before the restore locks, and the change counter tells whether
+/// anybody slipped in.
+struct Keeping<'a, K> {
+    plan: &'a Plan,
+    counter: &'a ChangeCounter,
+    busy_timeout: Duration,
+    keep: &'a mut K,
+}
+
+impl<K: FnMut() -> Result<()>> Locking for Keeping<'_, K> {
+    fn before(&mut self) -> Result<()> {
+        match &self.plan.live {
+            Live::Readable(shape) if !shape.wal => {
+                let guard = database::open_live(&self.plan.target, self.busy_timeout)?;
+                guard.execute_batch("BEGIN IMMEDIATE")?;
+                (self.keep)()?;
+                self.counter.remember()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn locked(&mut self) -> Result<()> {
+        match &self.plan.live {
+            Live::Readable(shape) if shape.wal => (self.keep)(),
+            Live::Readable(_) if self.counter.has_changed()? => Err(Raced.into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The change counter in the header of a database in rollback-journal mode: every commit raises it
 /// (<https://sqlite.org/fileformat2.html#file_change_counter>). In WAL mode it says nothing.
-struct Counter {
+struct ChangeCounter {
     file: Option<fs_err::File>,
     seen: std::cell::Cell<Option<[u8; 4]>>,
 }
 
-impl Counter {
+impl ChangeCounter {
     fn of(path: &Path) -> Self {
         Self { file: fs_err::File::open(path).ok(), seen: std::cell::Cell::new(None) }
     }
@@ -444,14 +481,8 @@ impl Counter {
         Ok(())
     }
 
-    fn demand_unchanged(&self) -> Result<()> {
-        if self.read()? == self.seen.get() {
-            return Ok(());
-        }
-        Err(Refusal::locked(
-            "the application committed between the safety backup and the restore",
-            "try again; the database is untouched",
-        ))
+    fn has_changed(&self) -> Result<bool> {
+        Ok(self.read()? != self.seen.get())
     }
 }
 

@@ -152,9 +152,37 @@ pub(crate) fn take(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Taken> {
-    let began = Instant::now();
     let connection = open(project, wanted.database)?;
-    let taken = take_from(&connection, locked, project, wanted, interrupt, progress);
+    take_through(&connection, locked, project, wanted, interrupt, progress)
+}
+
+/// As [`take`], of a database that was looked at already. While this process holds locks on the live
+/// database, nothing else will do: looking opens and closes a descriptor, which would drop them.
+///
+/// # Errors
+///
+/// As [`take`].
+pub(crate) fn take_locked(
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<Taken> {
+    let connection = database::open_live(&wanted.database.path, project.busy_timeout)?;
+    take_through(&connection, locked, project, wanted, interrupt, progress)
+}
+
+fn take_through(
+    connection: &Connection,
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<Taken> {
+    let began = Instant::now();
+    let taken = take_from(connection, locked, project, wanted, interrupt, progress);
     match taken {
         Ok(Taken::Backup(backup, version, _)) => {
             Ok(Taken::Backup(backup, version, began.elapsed()))

@@ -42,16 +42,21 @@ pub(super) fn restore(
     let source = Source::prepare(plan, locked, &verification.content_blake3, &interrupt)?;
     let mut kept = Kept::Nothing;
     let mut put = put_back(session, project, plan, &source, |session| {
-        kept = keep(session, project, database, locked, &plan.live)?;
+        let newer = keep(session, project, database, locked, &plan.live)?;
+        // A writer slipped in: the newer safety backup takes the place of this run's earlier one.
+        if let Kept::Backup(superseded) = std::mem::replace(&mut kept, newer) {
+            locked.remove(&superseded)?;
+        }
         Ok(())
     });
     if put.as_ref().is_err_and(|error| error.downcast_ref::<LiveIsDamaged>().is_some()) {
-        kept = Kept::Aside(set_aside(session, project, database, locked)?);
+        kept = Kept::Aside(set_aside(session, database, locked)?);
         put = put_back(session, project, plan, &source, |_| Ok(()));
     }
     put.map_err(|error| taking::explain(error, project, database)).with_context(|| {
         could_not_restore(project, database, &kept, "the old state is in place")
     })?;
+    say_kept(session, project, &kept);
     session.say(format!("[✓] Restored → {place}"));
     let folder = locked.vault().folder();
     let proved = restoring::prove(plan, &source, folder, project.busy_timeout, &interrupt)
@@ -108,6 +113,16 @@ pub(super) fn say_undo(
     session.say(format!("Undo with: cargo xtask db-restore {name}{into}"));
 }
 
+pub(super) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
+    session.say(match kept {
+        Kept::Backup(backup) => {
+            format!("[✓] Safety backup created → {}", project.dotted(&backup.path()))
+        }
+        Kept::Aside(folder) => format!("[✓] Raw files set aside → {}", project.dotted(folder)),
+        Kept::Nothing => "[✓] There was no database to keep".to_owned(),
+    });
+}
+
 fn put_back(
     session: &mut Session,
     project: &Project,
@@ -130,31 +145,21 @@ fn keep(
     live: &Live,
 ) -> Result<Kept> {
     match live {
-        Live::Absent { sidecars: false } => {
-            session.say("[✓] There was no database to keep");
-            Ok(Kept::Nothing)
-        }
+        Live::Absent { sidecars: false } => Ok(Kept::Nothing),
         Live::Readable(_) => match safety_backup(session, project, database, locked)? {
             Some(backup) => Ok(Kept::Backup(backup)),
             None => Err(LiveIsDamaged.into()),
         },
         Live::Absent { sidecars: true } | Live::Unreadable(_) | Live::MayBeEncrypted => {
-            set_aside(session, project, database, locked).map(Kept::Aside)
+            set_aside(session, database, locked).map(Kept::Aside)
         }
     }
 }
 
 /// Sets the raw files aside; no connection to them may be open.
-fn set_aside(
-    session: &mut Session,
-    project: &Project,
-    database: &Database,
-    locked: &Locked<'_>,
-) -> Result<PathBuf> {
+fn set_aside(session: &Session, database: &Database, locked: &Locked<'_>) -> Result<PathBuf> {
     let time = session.now().naive_local();
-    let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?;
-    session.say(format!("[✓] Raw files set aside → {}", project.dotted(&folder)));
-    Ok(folder)
+    aside::set_aside(&database.path, locked.vault().folder(), time)
 }
 
 /// Takes the safety backup; `None` where the present database is damaged.
@@ -175,14 +180,10 @@ pub(super) fn safety_backup(
     };
     let mut progress = Progress::new(session, "Keeping the present state");
     let interrupt = session.interrupt().clone();
-    let taken = taking::take(locked, project, &wanted, &interrupt, &mut progress);
+    let taken = taking::take_locked(locked, project, &wanted, &interrupt, &mut progress);
     drop(progress);
     match taken.context("could not take the safety backup; the database is untouched")? {
-        Taken::Backup(backup, ..) => {
-            let path = project.dotted(&backup.path());
-            session.say(format!("[✓] Safety backup created → {path}"));
-            Ok(Some(backup))
-        }
+        Taken::Backup(backup, ..) => Ok(Some(backup)),
         Taken::Damaged(findings) => {
             for finding in findings {
                 session.note(format!("The present database is damaged: {finding}"));

@@ -48,6 +48,8 @@ impl Args {
                 "restore the whole database: leave `--table` out",
             ));
         };
+        let path = project.dotted(&safety.path());
+        session.say(format!("[✓] Safety backup created → {path}"));
         let interrupt = session.interrupt().clone();
         let _held = backup.hold()?;
         let done = tables::put_back(
