@@ -172,7 +172,7 @@ impl Sandbox {
         };
         let names = entries.map(|entry| entry.expect("entry").file_name().into_string());
         let mut names: Vec<String> = names.filter_map(Result::ok).collect();
-        names.retain(|name| name.ends_with(".bak"));
+        names.retain(|name| name.strip_suffix(".bak").is_some());
         names.sort();
         names
     }

@@ -6,7 +6,8 @@
 //! schema cookie and version-valid-for 1. Two copies of one content are equal byte for byte.
 
 use std::io::Read as _;
-use std::sync::mpsc;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
 
 use anyhow::{Context, Result};
 use rusqlite::Connection;
@@ -43,16 +44,15 @@ pub(crate) struct Copied {
 pub(crate) fn copy(
     snapshot: &Snapshot<'_>,
     stage: &Stage,
-    interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Copied> {
     progress.expect_bytes(snapshot.size_bytes());
     match snapshot.reading {
-        Reading::Pages => copy_pages(snapshot, stage, interrupt, progress),
+        Reading::Pages => copy_pages(snapshot, stage, progress),
         Reading::BackupApi => {
-            copy_through_api(snapshot, stage, interrupt, progress)?;
+            copy_through_api(snapshot, stage, progress)?;
             settle_header(stage)?;
-            hash_stage(stage, interrupt)
+            hash_stage(stage, progress.interrupt())
         }
     }
 }
@@ -83,12 +83,8 @@ pub(crate) fn hash_pages(snapshot: &Snapshot<'_>, interrupt: &Interrupt) -> Resu
     })
 }
 
-fn copy_pages(
-    snapshot: &Snapshot<'_>,
-    stage: &Stage,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<Copied> {
+fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -> Result<Copied> {
+    let interrupt = Arc::clone(progress.interrupt());
     let (read, to_write) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
     let (written, to_hash) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
     let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(3 * N_PIECES);
@@ -127,7 +123,7 @@ fn copy_pages(
             }
             Ok(())
         });
-        let outcome = read_pieces(snapshot, interrupt, &read, &spare, |n| progress.reach(n));
+        let outcome = read_pieces(snapshot, &interrupt, &read, &spare, |n| progress.reach(n));
         drop(read);
         let writing = writing.join();
         let finished = hashing.join();
@@ -189,17 +185,12 @@ fn settle(page: &mut [u8], n_pages: u64) {
 }
 
 /// The copy through the backup API, in steps inside the held read transaction.
-fn copy_through_api(
-    snapshot: &Snapshot<'_>,
-    stage: &Stage,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<()> {
+fn copy_through_api(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -> Result<()> {
     let mut private = database::open_or_create(stage.path(), std::time::Duration::ZERO)?;
     private.execute_batch(
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF; PRAGMA journal_mode=OFF;",
     )?;
-    step_through(snapshot.connection(), &mut private, interrupt, progress, &mut ())?;
+    step_through(snapshot.connection(), &mut private, progress, &mut ())?;
     private.close().map_err(|(_, error)| error)?;
     Ok(())
 }
@@ -238,7 +229,6 @@ impl Locking for () {}
 pub(crate) fn step_through(
     from: &Connection,
     to: &mut Connection,
-    interrupt: &Interrupt,
     progress: &mut Progress,
     locking: &mut impl Locking,
 ) -> Result<()> {
@@ -251,7 +241,7 @@ pub(crate) fn step_through(
     }
     locking.locked()?;
     loop {
-        interrupt.check()?;
+        progress.interrupt().check()?;
         if !is_more(backup.step(PAGES_PER_STEP)?)? {
             return Ok(());
         }
@@ -289,26 +279,46 @@ fn hash_stage(stage: &Stage, interrupt: &Interrupt) -> Result<Copied> {
 ///
 /// Where it cannot be read, or at the user's interrupt.
 pub(crate) fn hash_file(
-    path: &std::path::Path,
+    path: &Path,
     interrupt: &Interrupt,
 ) -> Result<(Hashes, Option<Header>, u64)> {
-    let mut file = fs_err::File::open(path)?;
-    let mut hashing = Hashing::default();
     let mut header = None;
     let mut size_bytes = 0;
+    let hashes = hash_pieces(path, interrupt, |piece| {
+        header = header.or_else(|| piece.get(..HEADER_LENGTH)?.try_into().ok().map(Header));
+        size_bytes += piece.len() as u64;
+        Ok(())
+    })?;
+    Ok((hashes, header, size_bytes))
+}
+
+/// Copies a finished file into an empty stage, hashing on the way.
+///
+/// # Errors
+///
+/// Where it cannot be read, or the disk is full or fails.
+pub(crate) fn copy_file(from: &Path, stage: &Stage, interrupt: &Interrupt) -> Result<Hashes> {
+    hash_pieces(from, interrupt, |piece| stage.append(piece))
+}
+
+fn hash_pieces(
+    path: &Path,
+    interrupt: &Interrupt,
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<Hashes> {
+    let mut file = fs_err::File::open(path)?;
+    let mut hashing = Hashing::default();
     let mut piece = Vec::with_capacity(PIECE_BYTES);
     loop {
         interrupt.check()?;
         piece.clear();
-        let n_bytes = (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece)?;
-        if n_bytes == 0 {
-            break;
+        (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece)?;
+        if piece.is_empty() {
+            return Ok(hashing.finish());
         }
-        header = header.or_else(|| piece.get(..HEADER_LENGTH)?.try_into().ok().map(Header));
-        size_bytes += n_bytes as u64;
         hashing.update(&piece);
+        each(&piece)?;
     }
-    Ok((hashing.finish(), header, size_bytes))
 }
 
 #[cfg(test)]
@@ -316,15 +326,15 @@ mod tests {
     use super::*;
 
     /// Copies a live database in one way; the bytes and what was said of them.
-    fn copied(live: &std::path::Path, reading: Reading) -> Result<(Vec<u8>, Copied)> {
+    fn copied(live: &Path, reading: Reading) -> Result<(Vec<u8>, Copied)> {
         let folder = tempfile::tempdir()?;
         let stage = Stage::create(folder.path(), "copy")?;
         let connection = database::open_live(live, std::time::Duration::ZERO)?;
         let mut snapshot = Snapshot::begin(&connection)?;
         assert_eq!(snapshot.reading, Reading::Pages, "this build lacks `sqlite_dbpage`");
         snapshot.reading = reading;
-        let interrupt = Interrupt::default();
-        let copied = copy(&snapshot, &stage, &interrupt, &mut Progress::hidden())?;
+        let interrupt = Arc::default();
+        let copied = copy(&snapshot, &stage, &mut Progress::hidden(&interrupt))?;
         let content = hash_pages(&snapshot, &interrupt)?;
         assert_eq!(content, copied.hashes, "hashing alone and copying differ");
         Ok((fs_err::read(stage.path())?, copied))

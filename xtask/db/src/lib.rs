@@ -61,6 +61,7 @@ mod taking;
 mod text;
 mod vault;
 mod verification;
+mod writeback;
 
 use std::process::ExitCode;
 

@@ -1,9 +1,12 @@
-//! A progress bar for what takes longer than a second, on a terminal only.
+//! What accompanies long work: a bar where it takes longer than a second, on a terminal only, and
+//! the user's interrupt.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::interrupt::Interrupt;
 use crate::session::Session;
 
 const QUIET_TIME: Duration = Duration::from_secs(1);
@@ -13,6 +16,7 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     began: Instant,
     waiting: bool,
+    interrupt: Arc<Interrupt>,
 }
 
 impl Progress {
@@ -26,13 +30,21 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_prefix(verb);
-        Self { bar, began: Instant::now(), waiting: session.shows_progress() }
+        let interrupt = Arc::clone(session.interrupt());
+        Self { bar, began: Instant::now(), waiting: session.shows_progress(), interrupt }
     }
 
     /// A bar that is never seen.
     #[must_use]
-    pub(crate) fn hidden() -> Self {
-        Self { bar: ProgressBar::hidden(), began: Instant::now(), waiting: false }
+    pub(crate) fn hidden(interrupt: &Arc<Interrupt>) -> Self {
+        let interrupt = Arc::clone(interrupt);
+        Self { bar: ProgressBar::hidden(), began: Instant::now(), waiting: false, interrupt }
+    }
+
+    /// The user's interrupt, which ends what takes long.
+    #[must_use]
+    pub(crate) fn interrupt(&self) -> &Arc<Interrupt> {
+        &self.interrupt
     }
 
     /// Says how much there is to do.

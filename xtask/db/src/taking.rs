@@ -5,6 +5,7 @@
 //! published.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -149,60 +150,42 @@ pub(crate) fn take(
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
-    interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Taken> {
     let connection = open(project, wanted.database)?;
-    take_through(&connection, locked, project, wanted, interrupt, progress)
+    take_through(&connection, locked, project, wanted, progress)
 }
 
-/// As [`take`], of a database that was looked at already. While this process holds locks on the live
-/// database, nothing else will do: looking opens and closes a descriptor, which would drop them.
+/// As [`take`], through a connection of the caller's: where this process holds locks on the live
+/// database, looking at it first would open and close a descriptor, and so drop them.
 ///
 /// # Errors
 ///
 /// As [`take`].
-pub(crate) fn take_locked(
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<Taken> {
-    let connection = database::open_live(&wanted.database.path, project.busy_timeout)?;
-    take_through(&connection, locked, project, wanted, interrupt, progress)
-}
-
-fn take_through(
+pub(crate) fn take_through(
     connection: &Connection,
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
-    interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Taken> {
-    let began = Instant::now();
-    let taken = take_from(connection, locked, project, wanted, interrupt, progress);
-    match taken {
-        Ok(Taken::Backup(backup, version, _)) => {
-            Ok(Taken::Backup(backup, version, began.elapsed()))
-        }
-        Ok(other) => Ok(other),
+    match copy_and_publish(connection, locked, project, wanted, progress) {
         Err(error) if database::trouble(&error) == Trouble::Damaged => {
             Ok(Taken::Damaged(vec![Finding::structural(database::message(&error))]))
         }
-        Err(error) => Err(explain(error, project, wanted.database)),
+        taken => taken.map_err(|error| explain(error, project, wanted.database)),
     }
 }
 
-fn take_from(
+fn copy_and_publish(
     connection: &Connection,
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
-    interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Taken> {
+    let began = Instant::now();
+    let interrupt = Arc::clone(progress.interrupt());
     let safety = wanted.kind == Kind::Safety;
     let name = Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local());
     let stage = locked.stage(&name)?;
@@ -213,18 +196,18 @@ fn take_from(
             |content: &str| wanted.unless_equal.is_some_and(|r| r.content_blake3 == content);
         if wanted.unless_equal.is_some_and(|record| record.size_bytes == snapshot.size_bytes())
             && snapshot.reading == Reading::Pages
-            && is_equal(&copy::hash_pages(&snapshot, interrupt)?.content_blake3)
+            && is_equal(&copy::hash_pages(&snapshot, &interrupt)?.content_blake3)
         {
             return Ok(Taken::Unchanged);
         }
         space::demand(locked.vault().folder(), snapshot.size_bytes(), "the backup")?;
-        let copied = copy::copy(&snapshot, &stage, interrupt, progress)?;
+        let copied = copy::copy(&snapshot, &stage, progress)?;
         if is_equal(&copied.hashes.content_blake3) {
             return Ok(Taken::Unchanged);
         }
         (copied, snapshot.journal_mode.clone())
     };
-    let examination = settle(&stage, interrupt)?;
+    let examination = settle(&stage, &interrupt)?;
     if has(&examination.findings, Weight::Structural) {
         return Ok(Taken::Damaged(examination.findings));
     }
@@ -233,7 +216,7 @@ fn take_from(
     record.sequence = locked.next_sequence()?;
     interrupt.check()?;
     let backup = locked.publish(&stage, name, record)?;
-    Ok(Taken::Backup(Box::new(backup), version, Duration::ZERO))
+    Ok(Taken::Backup(Box::new(backup), version, began.elapsed()))
 }
 
 /// Writes a finished stage back to the disk and examines it, both at once.
@@ -307,7 +290,7 @@ fn record_of(
 pub(crate) fn content_hash(
     connection: &Connection,
     scratch: &Path,
-    interrupt: &Interrupt,
+    interrupt: &Arc<Interrupt>,
 ) -> Result<String> {
     let _watched = interrupt.watch(connection);
     let snapshot = Snapshot::begin(connection)?;
@@ -316,7 +299,7 @@ pub(crate) fn content_hash(
         Reading::BackupApi => {
             let stage =
                 Stage::create(scratch, "content").context("could not make a scratch copy")?;
-            copy::copy(&snapshot, &stage, interrupt, &mut Progress::hidden())?.hashes
+            copy::copy(&snapshot, &stage, &mut Progress::hidden(interrupt))?.hashes
         }
     };
     Ok(hashes.content_blake3)

@@ -152,8 +152,7 @@ impl Args {
             unless_equal: newest.as_ref().and_then(Backup::record),
         };
         let mut progress = Progress::new(session, "Copying");
-        let interrupt = session.interrupt().clone();
-        let taken = taking::take(locked, project, &wanted, &interrupt, &mut progress);
+        let taken = taking::take(locked, project, &wanted, &mut progress);
         drop(progress);
         match (taken, newest) {
             (Ok(Taken::Backup(backup, version, took)), _) => {

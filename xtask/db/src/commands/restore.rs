@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::find;
-use crate::examination::Depth;
+use crate::examination::{Depth, Weight, has};
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
 use crate::restoring::{self, Live, Plan};
@@ -192,7 +192,17 @@ impl Args {
         backup: &Backup,
     ) -> Result<Verification> {
         let interrupt = session.interrupt().clone();
-        let verification = verification::verify(backup, Depth::Deep, &interrupt)
+        // Where `db-verify` looked deeply before, equal bytes carry what it found.
+        let depth = match backup.record().and_then(|record| record.verified.as_ref()) {
+            Some(verified)
+                if verified.depth == Depth::Deep
+                    && !has(&verified.findings, Weight::Structural) =>
+            {
+                Depth::Quick
+            }
+            _ => Depth::Deep,
+        };
+        let verification = verification::verify(backup, depth, &interrupt)
             .with_context(|| format!("could not restore {}", project.quoted_place(database)))?;
         for reason in &verification.reasons {
             session.warn(format!("{}: {reason}", backup.name));

@@ -10,11 +10,11 @@ use crate::examination::Depth;
 use crate::project::Project;
 use crate::record::{Examined, Proof};
 use crate::refusal::Answer;
-use crate::restoring;
 use crate::session::Session;
 use crate::text;
 use crate::vault::Vault;
 use crate::verification::{self, Outcome, Verification};
+use crate::writeback;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -94,7 +94,7 @@ pub(crate) fn one(
     if drill && verification.outcome != Outcome::Damaged {
         let vault = Vault::at(&backup.folder, session.now());
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
-        match restoring::drill(backup, &locked, &verification.content_blake3, &interrupt) {
+        match writeback::drill(backup, &locked, &verification.content_blake3, &interrupt) {
             Ok(()) => {}
             Err(error) => {
                 interrupt.check()?;

@@ -6,10 +6,10 @@ use serde_json::json;
 use crate::aside;
 use crate::backup::Backup;
 use crate::commands::restore::Args;
+use crate::copy;
 use crate::durable::{self, Published, Stage};
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
-use crate::restoring;
 use crate::session::Session;
 use crate::space;
 
@@ -55,7 +55,7 @@ impl Args {
         let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
         let _held = backup.hold()?;
         let stage = Stage::create(folder, &name)?;
-        let hashes = restoring::copy_file(&backup.path(), &stage, session.interrupt())?;
+        let hashes = copy::copy_file(&backup.path(), &stage, session.interrupt())?;
         anyhow::ensure!(
             hashes.content_blake3 == verification.content_blake3,
             "the copy is not equal to the backup"

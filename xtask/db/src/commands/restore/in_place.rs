@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::aside;
 use crate::backup::Backup;
+use crate::database;
 use crate::git;
 use crate::hostcommand;
 use crate::locked::Locked;
@@ -14,11 +15,12 @@ use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::refusal::{Answer, Exit, Refusal};
-use crate::restoring::{self, Live, LiveIsDamaged, Plan, Proved, Source};
+use crate::restoring::{Live, Plan};
 use crate::session::Session;
 use crate::taking::{self, Taken, Wanted};
 use crate::text;
 use crate::verification::Verification;
+use crate::writeback::{self, LiveIsDamaged, Proved, Source};
 
 /// What was kept of the replaced state.
 pub(super) enum Kept {
@@ -59,7 +61,7 @@ pub(super) fn restore(
     say_kept(session, project, &kept);
     session.say(format!("[✓] Restored → {place}"));
     let folder = locked.vault().folder();
-    let proved = restoring::prove(plan, &source, folder, project.busy_timeout, &interrupt)
+    let proved = writeback::prove(plan, &source, folder, project.busy_timeout, &interrupt)
         .with_context(|| could_not_restore(project, database, &kept, "it could not be proved"))?;
     match proved {
         Proved::Equal => session.say("[✓] SQLite integrity_check: ok"),
@@ -131,9 +133,8 @@ fn put_back(
     mut keep: impl FnMut(&mut Session) -> Result<()>,
 ) -> Result<()> {
     let mut progress = Progress::new(session, "Restoring");
-    let interrupt = session.interrupt().clone();
     let timeout = project.busy_timeout;
-    restoring::put_back(plan, source, timeout, &interrupt, &mut progress, || keep(session))
+    writeback::put_back(plan, source, timeout, &mut progress, || keep(session))
 }
 
 /// Keeps the present state: a safety backup, or its raw files where SQLite cannot read it.
@@ -179,8 +180,11 @@ pub(super) fn safety_backup(
         unless_equal: None,
     };
     let mut progress = Progress::new(session, "Keeping the present state");
-    let interrupt = session.interrupt().clone();
-    let taken = taking::take_locked(locked, project, &wanted, &interrupt, &mut progress);
+    let taken = database::open_live(&database.path, project.busy_timeout)
+        .map_err(|error| taking::explain(error, project, database))
+        .and_then(|connection| {
+            taking::take_through(&connection, locked, project, &wanted, &mut progress)
+        });
     drop(progress);
     match taken.context("could not take the safety backup; the database is untouched")? {
         Taken::Backup(backup, ..) => Ok(Some(backup)),

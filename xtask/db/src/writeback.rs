@@ -1,0 +1,309 @@
+//! Writing a backup into the live database, and the proof that it is there.
+//!
+//! The live database and its sidecars are never renamed, copied over or unlinked: an application
+//! that runs would go on writing into a file that nobody reads again. Instead the backup's pages are
+//! written *into* the live file in one transaction (`synchronous=EXTRA`, because at FULL a power cut
+//! right after "success" brought the old state back in rollback mode), so that everybody sees either
+//! the old or the new state and keeps working.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::backup::Backup;
+use crate::copy::{self, Locking};
+use crate::database;
+use crate::durable::{self, Stage};
+use crate::examination::{self, Depth, Finding, Weight};
+use crate::holders;
+use crate::interrupt::Interrupt;
+use crate::locked::Locked;
+use crate::progress::Progress;
+use crate::restoring::{self, Live, Plan};
+use crate::taking;
+
+/// What `keep` fails with where SQLite reads the live database but finds it damaged: its raw files
+/// must be set aside first, while no connection is open.
+#[derive(Debug)]
+pub(crate) struct LiveIsDamaged;
+
+impl std::fmt::Display for LiveIsDamaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the present database is damaged")
+    }
+}
+
+impl std::error::Error for LiveIsDamaged {}
+
+/// How the result was proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proved {
+    /// The live database's content equals the backup's.
+    Equal,
+    /// Others have written since; what is there now is structurally sound.
+    WrittenSince,
+}
+
+/// The pages as the live database takes them, kept until the restore is proved.
+pub(crate) struct Source {
+    path: PathBuf,
+    content_blake3: String,
+    _stage: Option<Stage>,
+}
+
+impl Source {
+    /// The backup itself, or its private copy with the page size of the live database.
+    ///
+    /// # Errors
+    ///
+    /// Where the copy cannot be made.
+    pub(crate) fn prepare(
+        plan: &Plan,
+        locked: &Locked<'_>,
+        content_blake3: &str,
+        interrupt: &Arc<Interrupt>,
+    ) -> Result<Self> {
+        let Some(page_size_bytes) = plan.convert_to_bytes else {
+            let content_blake3 = content_blake3.to_owned();
+            return Ok(Self { path: plan.backup.path(), content_blake3, _stage: None });
+        };
+        let stage = locked.stage(&plan.backup.name)?;
+        copy::copy_file(&plan.backup.path(), &stage, interrupt)?;
+        let connection = database::open_or_create(stage.path(), Duration::ZERO)?;
+        {
+            let _watched = interrupt.watch(&connection);
+            connection.execute_batch(&format!(
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
+                 PRAGMA page_size={page_size_bytes}; VACUUM;"
+            ))?;
+        }
+        connection.close().map_err(|(_, error)| error)?;
+        let findings = examination::examine(stage.path(), Depth::Quick, interrupt)?.findings;
+        anyhow::ensure!(
+            !examination::has(&findings, Weight::Structural),
+            "the converted copy failed its examination"
+        );
+        let connection = database::open_immutable(stage.path())?;
+        let folder = locked.vault().folder();
+        let content_blake3 = taking::content_hash(&connection, folder, interrupt)?;
+        Ok(Self { path: stage.path().to_owned(), content_blake3, _stage: Some(stage) })
+    }
+}
+
+/// Writes the pages into the target in one transaction and leaves it durable. `keep` keeps the
+/// present state, while nobody else can commit: every write that was acknowledged is either in what
+/// was kept last, or made after the restore. It may be called more than once.
+///
+/// # Errors
+///
+/// Where it stays locked, the disk is full or fails, or at the user's interrupt: the old state is
+/// there then.
+pub(crate) fn put_back(
+    plan: &Plan,
+    source: &Source,
+    busy_timeout: Duration,
+    progress: &mut Progress,
+    mut keep: impl FnMut() -> Result<()>,
+) -> Result<()> {
+    let folder = plan.target.parent().context("a database lies in a folder")?;
+    fs_err::create_dir_all(folder)?;
+    let alone = holders::of(&plan.target).is_some_and(|holders| holders.is_empty());
+    let is_new = !matches!(plan.live, Live::Readable(_));
+    if is_new {
+        keep()?;
+    }
+    // Closed after every connection: closing it earlier would drop their locks.
+    let counter = ChangeCounter::of(&plan.target);
+    let from = database::open_immutable(&source.path)?;
+    let mut to = database::open_or_create(&plan.target, busy_timeout)?;
+    match plan.live {
+        // Read as empty until the restore commits: unreadable before, the backup afterwards.
+        Live::Unreadable(_) | Live::MayBeEncrypted => set_reset(&to, true)?,
+        Live::Absent { .. } => {
+            let n_pages: i64 = database::pragma(&to, "page_count")?;
+            anyhow::ensure!(n_pages == 0, "a database appeared there meanwhile; restore again");
+        }
+        Live::Readable(_) => {}
+    }
+    to.execute_batch("PRAGMA synchronous=EXTRA")?;
+    progress.expect_bytes(plan.backup.size_bytes);
+    let mut keeping = Keeping { plan, counter: &counter, busy_timeout, keep: &mut keep };
+    for n_left in (0..MOST_RACES).rev() {
+        let stepped = copy::step_through(&from, &mut to, progress, &mut keeping);
+        match stepped {
+            Err(error) if n_left > 0 && error.downcast_ref::<Raced>().is_some() => {}
+            Err(error) => return Err(error),
+            Ok(()) => break,
+        }
+    }
+    set_reset(&to, false)?;
+    if is_new && plan.backup.record().is_some_and(|record| record.sqlite.journal_mode == "wal") {
+        // The application sets its mode itself, as a rule; a restored file should not differ.
+        database::pragma::<String>(&to, "journal_mode=WAL")?;
+    }
+    if alone {
+        // Best effort: a WAL that stays is read with the database.
+        let _ = to.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        to.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    }
+    to.close().map_err(|(_, error)| error)?;
+    drop(counter);
+    if is_new {
+        fs_err::File::open(&plan.target)?.sync_all()?;
+        durable::sync_folder(folder)?;
+    }
+    Ok(())
+}
+
+/// How often a writer may slip in between the safety backup and the restore's own lock.
+const MOST_RACES: u32 = 30;
+
+/// A writer slipped in: what was kept is not the newest state any more.
+#[derive(Debug)]
+struct Raced;
+
+impl std::fmt::Display for Raced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the application keeps committing between the safety backup and the restore")
+    }
+}
+
+impl std::error::Error for Raced {}
+
+/// Keeps the present state in the one moment in which nobody else can commit.
+///
+/// In WAL mode that is when the restore holds the write lock: readers still read. In
+/// rollback-journal mode nobody can read then; so another connection holds writers back while the
+/// state is kept, lets go right before the restore locks, and the change counter tells whether
+/// anybody slipped in.
+struct Keeping<'a, K> {
+    plan: &'a Plan,
+    counter: &'a ChangeCounter,
+    busy_timeout: Duration,
+    keep: &'a mut K,
+}
+
+impl<K: FnMut() -> Result<()>> Locking for Keeping<'_, K> {
+    fn before(&mut self) -> Result<()> {
+        match &self.plan.live {
+            Live::Readable(shape) if !shape.wal => {
+                let guard = database::open_live(&self.plan.target, self.busy_timeout)?;
+                guard.execute_batch("BEGIN IMMEDIATE")?;
+                (self.keep)()?;
+                self.counter.remember()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn locked(&mut self) -> Result<()> {
+        match &self.plan.live {
+            Live::Readable(shape) if shape.wal => (self.keep)(),
+            Live::Readable(_) if self.counter.has_changed()? => Err(Raced.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The change counter in the header of a database in rollback-journal mode: every commit raises it
+/// (<https://sqlite.org/fileformat2.html#file_change_counter>). In WAL mode it says nothing.
+struct ChangeCounter {
+    file: Option<fs_err::File>,
+    seen: std::cell::Cell<Option<[u8; 4]>>,
+}
+
+impl ChangeCounter {
+    fn of(path: &Path) -> Self {
+        Self { file: fs_err::File::open(path).ok(), seen: std::cell::Cell::new(None) }
+    }
+
+    fn read(&self) -> Result<Option<[u8; 4]>> {
+        let mut counter = [0; 4];
+        let Some(file) = &self.file else { return Ok(None) };
+        file.file().read_exact_at(&mut counter, 24)?;
+        Ok(Some(counter))
+    }
+
+    fn remember(&self) -> Result<()> {
+        self.seen.set(self.read()?);
+        Ok(())
+    }
+
+    fn has_changed(&self) -> Result<bool> {
+        Ok(self.read()? != self.seen.get())
+    }
+}
+
+/// Whether SQLite takes an unreadable database for an empty one
+/// (<https://sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfigresetdatabase>).
+fn set_reset(connection: &Connection, on: bool) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, on)?;
+    Ok(())
+}
+
+/// Reads the live database once more and compares its content with the source's.
+///
+/// # Errors
+///
+/// Where they differ though nobody else could have written, or the live database is damaged.
+pub(crate) fn prove(
+    plan: &Plan,
+    source: &Source,
+    scratch: &Path,
+    busy_timeout: Duration,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Proved> {
+    let connection = database::open_live(&plan.target, busy_timeout)?;
+    if taking::content_hash(&connection, scratch, interrupt)? == source.content_blake3 {
+        return Ok(Proved::Equal);
+    }
+    let others = holders::of(&plan.target).is_none_or(|holders| !holders.is_empty());
+    anyhow::ensure!(
+        others,
+        "the live database is not equal to the backup, though nobody else has it open"
+    );
+    let _watched = interrupt.watch(&connection);
+    let findings = examination::check(&connection, Depth::Quick)?;
+    let first = findings.iter().find(|finding| finding.kind == Weight::Structural);
+    match first.map(Finding::to_string) {
+        None => Ok(Proved::WrittenSince),
+        Some(finding) => anyhow::bail!("the live database is damaged after the restore: {finding}"),
+    }
+}
+
+/// Restores a backup into a scratch file as a real restore would and compares the contents.
+///
+/// # Errors
+///
+/// Where any step fails or the contents differ.
+pub(crate) fn drill(
+    backup: &Backup,
+    locked: &Locked<'_>,
+    content_blake3: &str,
+    interrupt: &Arc<Interrupt>,
+) -> Result<()> {
+    let stage = locked.stage(&backup.name)?;
+    let folder = locked.vault().folder();
+    let plan = restoring::plan(backup, stage.path(), folder, false, Duration::ZERO)?;
+    let source = Source::prepare(&plan, locked, content_blake3, interrupt)?;
+    // A scratch file in WAL mode would leave sidecars that no stage removes.
+    let plan = Plan { backup: without_journal_mode(plan.backup.clone()), ..plan };
+    let mut progress = Progress::hidden(interrupt);
+    put_back(&plan, &source, Duration::ZERO, &mut progress, || Ok(()))?;
+    match prove(&plan, &source, folder, Duration::ZERO, interrupt)? {
+        Proved::Equal => Ok(()),
+        Proved::WrittenSince => anyhow::bail!("somebody wrote into the scratch file"),
+    }
+}
+
+fn without_journal_mode(mut backup: Backup) -> Backup {
+    if let crate::record::Proof::Recorded(record) = &mut backup.proof {
+        "delete".clone_into(&mut record.sqlite.journal_mode);
+    }
+    backup
+}
