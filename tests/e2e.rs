@@ -37,6 +37,8 @@ mod list;
 mod matrix;
 #[path = "e2e/museum.rs"]
 mod museum;
+#[path = "e2e/permissions.rs"]
+mod permissions;
 #[path = "e2e/prune.rs"]
 mod prune;
 #[path = "e2e/question.rs"]

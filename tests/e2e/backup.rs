@@ -1,6 +1,6 @@
 //! `db-backup`: what it says, and what it refuses.
 
-use crate::sandbox::{Sandbox, messages};
+use crate::sandbox::{Running, Sandbox, messages};
 
 #[test]
 fn a_backup_is_announced_and_holds_the_rows_of_the_wal() {
@@ -21,4 +21,37 @@ fn a_backup_of_a_missing_database_is_refused_and_creates_none() {
     assert!(said.err.contains("there is no database at `backend/db/kalito.db`"), "{said:#?}");
     assert!(!sandbox.live().exists());
     assert!(sandbox.backups().is_empty());
+}
+
+#[test]
+fn six_commands_at_once_take_turns() {
+    let sandbox = Sandbox::new();
+    let children: Vec<_> = (0..6)
+        .map(|_| sandbox.xtask(&["db-backup", "--quiet", "--busy-timeout", "60"]).spawn())
+        .collect();
+    for child in children {
+        let mut running = Running(child.expect("runs"));
+        assert_eq!(running.0.wait().expect("ended").code(), Some(0));
+    }
+    let document = sandbox.json(&["db-list"]);
+    let backups = document["backups"].as_array().expect("list");
+    let mut sequences: Vec<_> = backups.iter().map(|b| b["sequence"].as_u64()).collect();
+    sequences.reverse();
+    assert_eq!(sequences, (1..=6).map(Some).collect::<Vec<_>>());
+    sandbox.ok(&["db-verify", "--all"]);
+}
+
+#[test]
+fn a_folder_that_stays_locked_is_exit_three_and_names_the_process() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["db-backup"]);
+    let lock = fs_err::File::open(sandbox.path("backups/.lock")).expect("lock");
+    lock.file().lock().expect("locked");
+    let said = sandbox.run(&["db-backup", "--busy-timeout", "0"]);
+    assert_eq!(said.code, Some(3), "{said:#?}");
+    assert!(said.err.contains("another command works in it (process "), "{said:#?}");
+    // Looking never waits.
+    sandbox.ok(&["db-list"]);
+    drop(lock);
+    sandbox.ok(&["db-backup", "--busy-timeout", "0"]);
 }
