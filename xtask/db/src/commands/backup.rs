@@ -124,8 +124,11 @@ impl Args {
                     }
                 }
             }
-            if self.kind.is_automatic() {
-                prune_automatic(session, project, &locked, database)?;
+            if self.kind.is_automatic()
+                && let Err(error) = prune_automatic(session, project, &locked, database)
+            {
+                session.interrupt().check()?;
+                session.warn(format!("the configured retention did not run: {error:#}"));
             }
         }
         failure.map_or(Ok(done), Err)
