@@ -52,7 +52,10 @@ fn several_databases_are_backed_up_each_and_named_by_db() {
     sandbox.ok(&["db-backup"]);
     assert_eq!(sandbox.backups().len(), 2);
     let said = sandbox.run(&["db-restore", "latest", "--yes"]);
-    assert_eq!(said.code, Some(0), "an unmistakable owner needs no --db: {said:#?}");
+    assert_eq!(said.code, Some(2), "whose latest? {said:#?}");
+    assert!(said.err.contains("say which one with `--db NAME`"), "{}", said.err);
+    sandbox.ok(&["db-restore", "kalito.db.2025", "--yes"]);
+    sandbox.ok(&["db-restore", "latest", "--db", "queue", "--yes"]);
     let said = sandbox.run(&["db-backup", "--db", "que"]);
     assert_eq!(said.code, Some(2));
     assert!(said.err.contains("`kalito`, `queue`"), "{}", said.err);
@@ -144,4 +147,33 @@ fn worktrees_of_a_bare_repository_keep_backups_in_its_common_folder() {
     assert_eq!(sandbox.said(&output.expect("runs")).code, Some(0));
     let backups = fs_err::read_dir(sandbox.path("bare.git/xtask-db/backups")).expect("folder");
     assert!(backups.count() >= 2);
+}
+
+#[test]
+fn a_url_variable_that_one_database_claims_is_not_another_s() {
+    let sandbox = Sandbox::new();
+    let databases = "[workspace]\n[workspace.metadata.db.databases.a]\nurl-env = 'DATABASE_URL'\n\
+                     [workspace.metadata.db.databases.b]\npath = 'b.db'\n";
+    sandbox.write("Cargo.toml", databases);
+    sandbox.write(".env", "DATABASE_URL=sqlite://a.db\n");
+    for name in ["a", "b"] {
+        open(&sandbox.path(&format!("{name}.db")))
+            .execute_batch(&format!(
+                "CREATE TABLE messages (id INTEGER PRIMARY KEY, content);
+                 INSERT INTO messages (content) VALUES ('{name}')"
+            ))
+            .expect("table");
+    }
+    let said = sandbox.ok(&["db-backup"]);
+    assert_eq!(said.err, "");
+    sandbox.ok(&["db-restore", "latest", "--db", "b", "--yes"]);
+    assert_eq!(messages(&sandbox.path("a.db")), ["a"]);
+    assert_eq!(messages(&sandbox.path("b.db")), ["b"]);
+}
+
+#[test]
+fn a_timeout_beyond_all_bounds_is_usage() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["db-backup", "--busy-timeout", "3000000"]).code, Some(2));
+    sandbox.ok(&["db-backup", "--busy-timeout", "86400"]);
 }

@@ -128,3 +128,18 @@ fn the_undo_of_a_restore_into_another_file_leaves_the_live_database_alone() {
     assert_eq!(messages(&sandbox.live()).len(), 4, "{said:#?}");
     assert_eq!(messages(&other), ["precious"; 3], "{said:#?}");
 }
+
+#[test]
+fn a_backup_is_no_target() {
+    let sandbox = one_backup();
+    let before = sandbox.backups();
+    let target = format!("backups/{}", before[0]);
+    for flags in [&["--yes"][..], &["--yes", "--force"]] {
+        let said = sandbox.run(&[&["db-restore", "latest", "--into", &target][..], flags].concat());
+        assert_eq!(said.code, Some(2), "{said:#?}");
+        assert!(said.err.contains("bears a backup's name"), "{said:#?}");
+    }
+    let new = "backups/kalito.db.2024-01-01_000000.bak";
+    assert_eq!(sandbox.run(&["db-restore", "latest", "--into", new]).code, Some(2));
+    assert_eq!(sandbox.backups(), before);
+}

@@ -59,6 +59,7 @@ fn negative_zero_and_empty_policies_are_refused() {
         &["--keep-within", "-30d"],
         &["--keep-within", "0d"],
         &["--max-size", "-1GB"],
+        &["--max-size", "0"],
         &[],
     ] {
         let said = sandbox.run(&[&["db-prune", "--yes"], policy].concat());
@@ -149,4 +150,20 @@ fn the_newest_three_safety_backups_stay() {
     sandbox.ok(&["db-prune", "--keep-label", "none", "--yes"]);
     let names = sandbox.backups();
     assert_eq!(names.iter().filter(|name| name.contains("SAFETY")).count(), 3, "{names:?}");
+}
+
+#[test]
+fn whole_backups_of_an_older_script_are_not_given_up_for_an_empty_one() {
+    // System 1's folder: no records, and a 0-byte file listed first.
+    let sandbox = five();
+    for name in sandbox.backups() {
+        fs_err::remove_file(sandbox.path(&format!("backups/{name}.json"))).expect("removed");
+    }
+    sandbox.write("backups/kalito.db.2025-09-06_120000.bak", "");
+    let said = sandbox.run(&["db-prune", "--keep-last", "1", "--yes"]);
+    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert!(said.err.contains("no backup that would stay is proved whole"), "{}", said.err);
+    assert_eq!(sandbox.backups().len(), 6);
+    sandbox.ok(&["db-prune", "--keep-last", "2", "--yes"]);
+    assert_eq!(sandbox.backups().len(), 2);
 }

@@ -63,3 +63,13 @@ fn backups_that_git_tracks_are_warned_of() {
     let said = sandbox.ok(&["db-setup"]);
     assert!(said.err.contains("git tracks 3 files in the backups folder"), "{}", said.err);
 }
+
+#[test]
+fn a_migration_that_hangs_is_ended_after_its_timeout() {
+    let sandbox = fresh("exec sleep 600\n");
+    let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("manifest");
+    sandbox.write("Cargo.toml", format!("{manifest}migrate-timeout = '200ms'\n"));
+    let said = sandbox.run(&["db-setup"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("it did not end within 200 ms"), "{}", said.err);
+}

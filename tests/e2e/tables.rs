@@ -240,3 +240,31 @@ fn a_dry_run_of_a_table_that_is_not_there_is_refused_as_the_act_is() {
     let said = sandbox.fails(2, &arguments);
     assert!(said.err.contains("the backup has no table"), "{said:#?}");
 }
+
+#[test]
+fn what_a_backup_calls_the_schema_of_a_table_is_not_just_run() {
+    for evil in [
+        "CREATE TABLE evil (a); DELETE FROM sessions",
+        "DELETE FROM sessions",
+        "CREATE TRIGGER evil AFTER INSERT ON sessions BEGIN DELETE FROM sessions; END",
+    ] {
+        let sandbox = chat("");
+        let backup = sandbox.path("backups/kalito.db.2024-01-01_000000.bak");
+        fs_err::copy(sandbox.live(), &backup).expect("copied");
+        let connection = open(&backup);
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode=DELETE; CREATE TABLE evil (a); PRAGMA writable_schema=ON;",
+            )
+            .expect("a table");
+        connection
+            .execute("UPDATE sqlite_schema SET sql = ?1 WHERE name = 'evil'", [evil])
+            .expect("forged");
+        drop(connection);
+        let said = sandbox.run(&["db-restore", "2024", "--table", "evil", "--yes", "--force"]);
+        assert_ne!(said.code, Some(0), "{evil}: {said:#?}");
+        assert_eq!(texts(&sandbox, "SELECT title FROM sessions").len(), 2, "{evil}");
+        let triggers = "SELECT name FROM sqlite_schema WHERE name = 'evil'";
+        assert!(texts(&sandbox, triggers).is_empty(), "{evil}");
+    }
+}

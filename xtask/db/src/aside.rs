@@ -24,15 +24,30 @@ pub(crate) fn raw_files(database: &Path) -> Vec<PathBuf> {
     SUFFIXES.iter().map(with).filter(|path| path.is_file()).collect()
 }
 
+/// Raw files that were set aside.
+///
+/// The live files stay open as long as this lives: where this process holds locks on them, closing a
+/// descriptor would drop those locks.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    /// The folder that has the copies.
+    pub(crate) folder: PathBuf,
+    _live_files: Vec<fs_err::File>,
+}
+
 /// Copies the raw files into `<file name>.ASIDE.<time>/` in the backups folder; the live files are
-/// only read. No connection to them may be open.
+/// only read.
 ///
 /// # Errors
 ///
 /// Where they cannot be read, or the disk is full or fails.
-pub(crate) fn set_aside(database: &Path, backups: &Path, time: NaiveDateTime) -> Result<PathBuf> {
+pub(crate) fn set_aside(database: &Path, backups: &Path, time: NaiveDateTime) -> Result<Aside> {
     let name = database.file_name().context("a database has a file name")?.to_string_lossy();
     let folder = backups.join(format!("{name}.ASIDE.{}", time.format("%Y-%m-%d_%H%M%S")));
-    durable::copy_into_folder(&raw_files(database), &folder)
-        .with_context(|| format!("could not set the raw files of `{}` aside", database.display()))
+    let open = |path: &PathBuf| fs_err::File::open(path);
+    let files = raw_files(database).iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let folder = durable::copy_into_folder(&files, &folder).with_context(|| {
+        format!("could not set the raw files of `{}` aside", database.display())
+    })?;
+    Ok(Aside { folder, _live_files: files })
 }

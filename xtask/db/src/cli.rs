@@ -13,6 +13,7 @@ use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
 use crate::session::Session;
+use crate::text;
 
 /// Every `db-*` task; flatten it into the enum of your own xtask.
 #[derive(Debug, Subcommand)]
@@ -56,7 +57,7 @@ pub struct Common {
     #[arg(long)]
     pub quiet: bool,
     /// How long to wait for a lock, in seconds
-    #[arg(long, value_name = "SECS")]
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub busy_timeout: Option<u64>,
 }
 
@@ -147,19 +148,19 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 
 /// The layout of an error, and its hint.
 pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
-    let mut text = format!("error: {error}\n");
+    let mut text = format!("error: {}\n", text::plain(&error.to_string()));
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
         // A cause that only repeats the line above it tells nothing.
         if !last.ends_with(&cause) {
-            let _ = writeln!(text, "  caused by: {cause}");
+            let _ = writeln!(text, "  caused by: {}", text::plain(&cause));
         }
         last = cause;
     }
     let hint = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone());
     if let Some(hint) = &hint {
-        let _ = writeln!(text, "hint: {hint}");
+        let _ = writeln!(text, "hint: {}", text::plain(hint));
     }
     (text, hint)
 }

@@ -7,12 +7,13 @@ mod section;
 mod variables;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use toml::Table;
 
 use self::section::Section;
-use self::variables::Variables;
+use self::variables::{UrlVariables, Variables};
 
 use crate::git;
 use crate::project::{Database, FollowBranches, OnFailure, Project};
@@ -23,6 +24,7 @@ use crate::session::Environment;
 use crate::text;
 
 const MANIFEST: &str = "Cargo.toml";
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// Finds the project around a folder and reads what it says about itself. `named` is the database
 /// given by `--db`.
@@ -49,14 +51,18 @@ pub(crate) fn load(
     };
     if let Some(timeout) = section.text("busy-timeout")? {
         project.busy_timeout = text::parse_duration(&timeout).context("`busy-timeout`")?;
+        if project.busy_timeout > LONGEST_TIMEOUT {
+            bail!("`busy-timeout` is `{timeout}`; a day is the longest");
+        }
     }
-    project.databases = databases(&mut section, &root)?;
+    let (databases, url_variables) = databases(&mut section, &root)?;
+    project.databases = databases;
     project.keep = keep(&mut section)?;
     hooks(&mut section, &mut project)?;
     formats(&mut section)?;
     section.finish()?;
     project.git = git;
-    variables.apply(&mut project, named)?;
+    variables.apply(&mut project, named, &url_variables)?;
     if project.databases.is_empty() {
         return Err(Refusal::could_not(
             format!("`{}` names no database", root.join(MANIFEST).display()),
@@ -110,10 +116,12 @@ fn backups_base(root: &Path, git: Option<&git::Place>) -> PathBuf {
     in_main().unwrap_or_else(|| root.to_owned())
 }
 
-fn databases(section: &mut Section, root: &Path) -> Result<Vec<Database>> {
+/// The databases, and the variables that `url-env` names, by database.
+fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVariables)> {
     let mut databases = Vec::new();
+    let mut url_variables = UrlVariables::new();
     let Some(mut all) = section.section("databases")? else {
-        return Ok(databases);
+        return Ok((databases, url_variables));
     };
     for name in all.keys() {
         let Some(mut section) = all.section(&name)? else {
@@ -123,17 +131,17 @@ fn databases(section: &mut Section, root: &Path) -> Result<Vec<Database>> {
         let path = section.text("path")?;
         let url = section.text("url")?;
         let url_env = section.text("url-env")?;
-        if let Some(path) = path {
-            database.path = root.join(path);
-        } else if let Some(url) = url {
-            database.path = root.join(sqlite_path(&url).with_context(|| {
-                format!("database `{name}`: only `sqlite:` and `file:` URLs are supported yet")
-            })?);
-        } else if let Some(variable) = url_env {
-            // Read with the other variables; kept here so that the message can name it.
-            database.origin = Some(variable);
-        } else {
-            bail!("`{}` has no `path`", section.place);
+        match (path, url, url_env) {
+            (Some(path), None, None) => database.path = root.join(path),
+            (None, Some(url), None) => {
+                database.path = root.join(sqlite_path(&url).with_context(|| {
+                    format!("database `{name}`: only `sqlite:` and `file:` URLs are supported yet")
+                })?);
+            }
+            (None, None, Some(variable)) => {
+                url_variables.insert(name.clone(), variable);
+            }
+            _ => bail!("`{}` needs one of `path`, `url` and `url-env`", section.place),
         }
         database.schema = section.texts("schema")?.unwrap_or_default();
         database.migrate = section.texts("migrate")?.unwrap_or_default();
@@ -152,7 +160,7 @@ fn databases(section: &mut Section, root: &Path) -> Result<Vec<Database>> {
         section.finish()?;
         databases.push(database);
     }
-    Ok(databases)
+    Ok((databases, url_variables))
 }
 
 fn keep(section: &mut Section) -> Result<Policy> {

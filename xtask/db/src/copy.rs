@@ -133,7 +133,11 @@ fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -
         syncing.map_err(ended)??;
         outcome?;
         let (hashes, header, size_bytes) = finished.map_err(ended)?;
-        anyhow::ensure!(size_bytes == snapshot.size_bytes(), "copied {size_bytes} bytes too few");
+        anyhow::ensure!(
+            size_bytes == snapshot.size_bytes(),
+            "copied {size_bytes} bytes of {}",
+            snapshot.size_bytes()
+        );
         Ok(Copied { size_bytes, hashes, header: header.context("the database has no pages")? })
     })
 }

@@ -81,7 +81,8 @@ pub(crate) fn open_with(
 ) -> Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(std::path::absolute(path)?, flags)?;
-    connection.busy_timeout(busy_timeout)?;
+    // SQLite counts milliseconds in 31 bits.
+    connection.busy_timeout(busy_timeout.min(Duration::from_hours(24)))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     Ok(connection)

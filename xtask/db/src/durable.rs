@@ -6,7 +6,7 @@
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -156,6 +156,25 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Creates a folder and those above it that are missing, each of them on the disk.
+///
+/// # Errors
+///
+/// Where the file system refuses.
+pub(crate) fn create_folders(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent() {
+        create_folders(above)?;
+        match fs_err::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => sync_folder(above)?,
+        }
+    }
+    Ok(())
+}
+
 /// Removes one file; it is no error where it is gone already.
 ///
 /// # Errors
@@ -180,6 +199,25 @@ pub(crate) fn remove_stage(path: &Path) -> Result<()> {
     }
 }
 
+/// Removes stages of a name that processes left which are dead now, where no lock says so.
+///
+/// # Errors
+///
+/// Where the folder cannot be read, or the file system refuses.
+pub(crate) fn sweep_dead_stages(folder: &Path, name: &str) -> Result<()> {
+    let start = format!(".{name}{STAGE}");
+    for entry in fs_err::read_dir(folder)? {
+        let Ok(file_name) = entry?.file_name().into_string() else { continue };
+        let pid = file_name.strip_prefix(&start).and_then(|rest| rest.split('-').next());
+        let pid = pid.and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
+        let Some(pid) = pid.filter(|_| is_stage(&file_name)) else { continue };
+        if rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH) {
+            remove_stage(&folder.join(file_name))?;
+        }
+    }
+    Ok(())
+}
+
 /// A name for a stage of something.
 fn stage_name(name: &str) -> String {
     let random = std::hash::RandomState::new().build_hasher().finish();
@@ -192,21 +230,22 @@ fn stage_name(name: &str) -> String {
 /// # Errors
 ///
 /// Where a file cannot be read, or the disk is full or fails.
-pub(crate) fn copy_into_folder(files: &[PathBuf], to: &Path) -> Result<PathBuf> {
+pub(crate) fn copy_into_folder(files: &[fs_err::File], to: &Path) -> Result<PathBuf> {
     let (Some(folder), Some(name)) = (to.parent(), to.file_name().and_then(|n| n.to_str())) else {
         anyhow::bail!("`{}` is no name for a folder", to.display());
     };
     let stage = folder.join(stage_name(name));
     let copy = || -> Result<PathBuf> {
         std::fs::DirBuilder::new().mode(0o700).create(&stage)?;
-        for file in files {
-            let Some(name) = file.file_name() else {
-                continue;
-            };
-            let copy = stage.join(name);
-            fs_err::copy(file, &copy)?;
-            fs_err::set_permissions(&copy, std::fs::Permissions::from_mode(0o600))?;
-            fs_err::File::open(&copy)?.sync_all()?;
+        for mut file in files {
+            let Some(name) = file.path().file_name() else { continue };
+            let mut copy = fs_err::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(stage.join(name))?;
+            io::copy(&mut file, &mut copy)?;
+            copy.sync_all()?;
         }
         sync_folder(&stage)?;
         let mut ordinal = 1;

@@ -1,5 +1,5 @@
-//! Who has a file open, where the system can tell (Linux: `/proc`). For messages, never for safety:
-//! a process of another user, or one in another container, is not seen.
+//! Who has a file open, where the system can tell (Linux: `/proc`). For messages; where safety
+//! depends on it, only a complete view counts. A process in another container is never seen.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -13,9 +13,18 @@ pub(crate) struct Holder {
     pub name: String,
 }
 
+/// What was seen of the other processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holders {
+    /// Those that have it open.
+    pub(crate) seen: Vec<Holder>,
+    /// Whether every process could be looked at; another user's cannot.
+    pub(crate) complete: bool,
+}
+
 /// The other processes that have a database or its WAL open; `None` where the system cannot tell.
 #[must_use]
-pub(crate) fn of(path: &Path) -> Option<Vec<Holder>> {
+pub(crate) fn of(path: &Path) -> Option<Holders> {
     let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let wanted: Vec<(u64, u64)> = ["", "-wal", "-shm"]
         .iter()
@@ -26,35 +35,45 @@ pub(crate) fn of(path: &Path) -> Option<Vec<Holder>> {
             Some((metadata.dev(), metadata.ino()))
         })
         .collect();
-    let mut holders = Vec::new();
+    let mut holders = Holders { seen: Vec::new(), complete: true };
     for process in fs_err::read_dir("/proc").ok()?.flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
         else {
             continue;
         };
-        if pid != std::process::id() && holds(&process.path(), &wanted) {
-            let name = fs_err::read_to_string(process.path().join("comm")).unwrap_or_default();
-            holders.push(Holder { pid, name: crate::text::plain(name.trim()) });
+        if pid == std::process::id() {
+            continue;
+        }
+        match holds(&process.path(), &wanted) {
+            Some(true) => {
+                let name = fs_err::read_to_string(process.path().join("comm")).unwrap_or_default();
+                holders.seen.push(Holder { pid, name: crate::text::plain(name.trim()) });
+            }
+            Some(false) => {}
+            None => holders.complete = false,
         }
     }
     Some(holders)
 }
 
-fn holds(process: &Path, wanted: &[(u64, u64)]) -> bool {
-    // Processes end while we look, and others' descriptors are not ours to see.
-    let Ok(descriptors) = fs_err::read_dir(process.join("fd")) else {
-        return false;
+/// Whether a process has one of the files open; `None` where that is not ours to see.
+fn holds(process: &Path, wanted: &[(u64, u64)]) -> Option<bool> {
+    let descriptors = match fs_err::read_dir(process.join("fd")) {
+        Ok(descriptors) => descriptors,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+        // It ended while we looked.
+        Err(_) => return Some(false),
     };
-    descriptors.flatten().any(|descriptor| {
+    Some(descriptors.flatten().any(|descriptor| {
         fs_err::metadata(descriptor.path())
             .is_ok_and(|metadata| wanted.contains(&(metadata.dev(), metadata.ino())))
-    })
+    }))
 }
 
 /// `: backend (process 4711) has it open`, or nothing.
 #[must_use]
 pub(crate) fn sentence(path: &Path) -> String {
-    let holders = of(path).unwrap_or_default();
+    let holders = of(path).map(|holders| holders.seen).unwrap_or_default();
     let names: Vec<_> =
         holders.iter().map(|h| format!("`{}` (process {})", h.name, h.pid)).collect();
     match names.len() {

@@ -15,7 +15,7 @@ use crate::refusal::{Exit, Refusal};
 
 /// Whether the user asked to stop.
 #[derive(Default)]
-pub struct Interrupt {
+pub(crate) struct Interrupt {
     asked: AtomicBool,
     asking: AtomicBool,
     next: AtomicUsize,
@@ -23,25 +23,25 @@ pub struct Interrupt {
 }
 
 /// Ends with the work it watches.
-pub struct Watched<'a> {
+pub(crate) struct Watched<'a> {
     interrupt: &'a Interrupt,
     number: usize,
 }
 
 /// Ends with the question that stands.
-pub struct Asking<'a>(&'a Interrupt);
+pub(crate) struct Asking<'a>(&'a Interrupt);
 
 impl Interrupt {
     /// Listens to the process's signals; where another part of the host already does, it is left
     /// to that.
-    pub fn listen(self: &Arc<Self>) {
+    pub(crate) fn listen(self: &Arc<Self>) {
         let interrupt = Arc::clone(self);
         // The only error is that a handler is installed already: the host's own, which then rules.
         let _ = ctrlc::set_handler(move || interrupt.raise());
     }
 
     /// What a signal does.
-    pub fn raise(&self) {
+    pub(crate) fn raise(&self) {
         let again = self.asked.swap(true, Ordering::SeqCst);
         let asking = self.asking.load(Ordering::SeqCst);
         if asking {
@@ -61,12 +61,12 @@ impl Interrupt {
     /// # Errors
     ///
     /// A refusal with exit 130.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.asked.load(Ordering::SeqCst) { Err(Refusal::interrupted()) } else { Ok(()) }
     }
 
     /// Interrupts this connection's statements too, as long as the returned value lives.
-    pub fn watch(&self, connection: &Connection) -> Watched<'_> {
+    pub(crate) fn watch(&self, connection: &Connection) -> Watched<'_> {
         let number = self.next.fetch_add(1, Ordering::SeqCst);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.push((number, connection.get_interrupt_handle()));
@@ -74,7 +74,7 @@ impl Interrupt {
     }
 
     /// Marks that a question stands, as long as the returned value lives.
-    pub fn while_asking(&self) -> Asking<'_> {
+    pub(crate) fn while_asking(&self) -> Asking<'_> {
         self.asking.store(true, Ordering::SeqCst);
         Asking(self)
     }

@@ -5,7 +5,7 @@
 
 use std::fs::TryLockError;
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -94,11 +94,8 @@ impl Vault {
         if self.folder().is_dir() {
             return Ok(());
         }
-        fs_err::create_dir_all(self.folder())?;
+        durable::create_folders(self.folder())?;
         fs_err::set_permissions(self.folder(), std::fs::Permissions::from_mode(0o700))?;
-        if let Some(parent) = self.folder().parent() {
-            durable::sync_folder(parent)?;
-        }
         Ok(())
     }
 }
@@ -117,15 +114,22 @@ impl Locked<'_> {
         self.vault
     }
 
-    /// Keeps git from tracking the folder, through the folder's own `.gitignore`.
+    /// Keeps git from tracking the project's own folder, through its `.gitignore`, and others from
+    /// reading it: a clone brings it along with ordinary permissions.
     ///
     /// # Errors
     ///
     /// Where the folder cannot be written.
-    pub(crate) fn keep_from_git(&self) -> Result<()> {
+    pub(crate) fn keep_private(&self) -> Result<()> {
         let path = self.vault.folder().join(IGNORE);
         if fs_err::symlink_metadata(&path).is_err() {
             fs_err::write(&path, "*\n!.gitignore\n")?;
+        }
+        let metadata = fs_err::metadata(self.vault.folder())?;
+        let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
+        if is_ours && metadata.permissions().mode() & 0o077 != 0 {
+            let owner_only = std::fs::Permissions::from_mode(0o700);
+            fs_err::set_permissions(self.vault.folder(), owner_only)?;
         }
         Ok(())
     }
@@ -176,7 +180,7 @@ impl Locked<'_> {
     pub(crate) fn next_sequence(&self) -> Result<u64> {
         let backups = self.vault.backups()?;
         let highest = backups.iter().filter_map(|b| b.record().map(|r| r.sequence)).max();
-        Ok(highest.unwrap_or(0) + 1)
+        Ok(highest.unwrap_or(0).saturating_add(1))
     }
 
     /// Publishes a synced stage and its record: the record first, because a record without its file
@@ -265,7 +269,9 @@ impl Locked<'_> {
             return Ok(Some("another command reads it"));
         }
         durable::remove(&path)?;
-        durable::remove(&backup.record_path())?;
+        if regular(&backup.record_path())?.is_some() {
+            durable::remove(&backup.record_path())?;
+        }
         durable::sync_folder(self.vault.folder())?;
         Ok(None)
     }

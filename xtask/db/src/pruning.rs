@@ -93,31 +93,47 @@ pub(crate) fn apply(
     Ok(pruned)
 }
 
+/// Demands a whole backup among the survivors of each database and worktree: the newest that is
+/// said to be verified must be, and where none is said to be, some other must prove whole.
 fn verify_survivors(
     backups: &BTreeMap<String, Backup>,
     plan: &[Verdict],
     now: DateTime<FixedOffset>,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let mut seen = BTreeSet::new();
-    let survivors = plan.iter().filter(|verdict| verdict.keep);
-    for backup in survivors.filter_map(|verdict| backups.get(&verdict.name)) {
-        let whose = (backup.record().map(|r| r.database.clone()), backup.worktree().to_owned());
-        let relied_on = backup.state() == State::Verified && !backup.is_from_the_future(now);
-        if !relied_on || !seen.insert(whose) {
-            continue;
-        }
-        let verification = verification::verify(backup, Depth::Quick, interrupt)?;
-        if verification.outcome == Outcome::Damaged {
-            return Err(Refusal::no(
-                format!(
-                    "the newest backup that would stay, `{}`, is damaged: {}",
-                    backup.name,
-                    verification.reasons.join("; ")
-                ),
-                "nothing was removed; take a new backup with `cargo xtask db-backup`, then prune",
-            ));
+    let mut doomed = BTreeSet::new();
+    let mut survivors = BTreeMap::<_, Vec<&Backup>>::new();
+    for verdict in plan {
+        let Some(backup) = backups.get(&verdict.name) else { continue };
+        let database = backup.record().map_or(&backup.name.file, |record| &record.database);
+        let group = (database.clone(), backup.worktree().to_owned());
+        if !verdict.keep {
+            doomed.insert(group);
+        } else if !backup.is_from_the_future(now) {
+            survivors.entry(group).or_default().push(backup);
         }
     }
+    for group in doomed {
+        demand_a_whole_one(survivors.get(&group).map_or(&[], Vec::as_slice), interrupt)?;
+    }
     Ok(())
+}
+
+fn demand_a_whole_one(survivors: &[&Backup], interrupt: &Interrupt) -> Result<()> {
+    let hint = "nothing was removed; take a new backup with `cargo xtask db-backup`, then prune";
+    // Those said to be verified first, each newest first: only what is relied upon is read.
+    let (said, others): (Vec<&Backup>, Vec<&Backup>) =
+        survivors.iter().partition(|backup| backup.state() == State::Verified);
+    for backup in said.into_iter().chain(others) {
+        let verification = verification::verify(backup, Depth::Quick, interrupt)?;
+        if verification.outcome == Outcome::Whole {
+            return Ok(());
+        }
+        if verification.outcome == Outcome::Damaged && backup.state() == State::Verified {
+            let (name, reasons) = (&backup.name, verification.reasons.join("; "));
+            let what = "the newest backup that would stay";
+            return Err(Refusal::no(format!("{what}, `{name}`, is damaged: {reasons}"), hint));
+        }
+    }
+    Err(Refusal::no("no backup that would stay is proved whole", hint))
 }

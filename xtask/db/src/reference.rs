@@ -35,6 +35,8 @@ pub(crate) struct Field<'a> {
     pub folder: &'a Path,
     /// The moment that ages count from.
     pub now: DateTime<FixedOffset>,
+    /// Whether several databases could be meant: then only a name says which.
+    pub names_only: bool,
 }
 
 /// What a reference means.
@@ -58,6 +60,19 @@ pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
     if is_path(reference, field.folder) {
         return by_path(reference, field);
     }
+    let all: Vec<&Backup> = field.all.iter().collect();
+    if field.names_only {
+        return match by_prefix(reference, &all)? {
+            Some(backup) => Ok(Found { backup: backup.clone(), other_worktree: false }),
+            None => Err(Refusal::could_not(
+                format!(
+                    "there are several databases, and `{}` names no backup",
+                    text::plain(reference)
+                ),
+                "say which one with `--db NAME`",
+            )),
+        };
+    }
     let own: Vec<&Backup> =
         field.of_database.iter().copied().filter(|b| b.worktree() == field.worktree).collect();
     if let Some(backup) = among(reference, &own, field)? {
@@ -68,7 +83,6 @@ pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
         return Ok(Found { backup: backup.clone(), other_worktree });
     }
     // A whole prefix of another database's backup is still an unmistakable name.
-    let all: Vec<&Backup> = field.all.iter().collect();
     match by_prefix(reference, &all)? {
         Some(backup) => Ok(Found { backup: backup.clone(), other_worktree: false }),
         None => Err(none(reference, field)),

@@ -157,14 +157,14 @@ fn refuse_other_encoding(plan: &Plan, live: &Shape, force: bool) -> Result<()> {
     let both =
         format!("the backup is {}, the live database {}", plan.header.encoding(), live.encoding);
     match holders::of(&plan.target) {
-        Some(holders) if holders.is_empty() => Ok(()),
-        None if force => Ok(()),
-        Some(_) => Err(Refusal::could_not(
+        Some(holders) if !holders.seen.is_empty() => Err(Refusal::could_not(
             format!("{both}{}", holders::sentence(&plan.target)),
             "stop the application and restore again; the database is untouched",
         )),
-        None => Err(Refusal::could_not(
-            format!("{both}, and this system does not say who has it open"),
+        Some(holders) if holders.complete => Ok(()),
+        _ if force => Ok(()),
+        _ => Err(Refusal::could_not(
+            format!("{both}, and it cannot be told whether another user has it open"),
             "stop the application and restore again with `--force`; the database is untouched",
         )),
     }

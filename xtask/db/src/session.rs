@@ -15,6 +15,7 @@ use crate::configuration;
 use crate::interrupt::Interrupt;
 use crate::project::Project;
 use crate::refusal::Refusal;
+use crate::text;
 
 /// The variable that fixes the clock, for tests of programs that use this crate (RFC 3339).
 pub const NOW_VARIABLE: &str = "XTASK_DB_NOW";
@@ -96,12 +97,6 @@ impl Session {
         &self.folder
     }
 
-    /// The environment of the process, without `.env`.
-    #[must_use]
-    pub fn environment(&self) -> &Environment {
-        &self.environment
-    }
-
     /// Whether a question can be asked.
     #[must_use]
     pub fn has_terminal(&self) -> bool {
@@ -110,7 +105,7 @@ impl Session {
 
     /// The user's interrupt.
     #[must_use]
-    pub fn interrupt(&self) -> &Arc<Interrupt> {
+    pub(crate) fn interrupt(&self) -> &Arc<Interrupt> {
         &self.interrupt
     }
 
@@ -151,7 +146,7 @@ impl Session {
     /// never stops a command in its middle: [`Session::finish`] reports it.
     pub fn say(&mut self, line: impl AsRef<str>) {
         if !self.json && !self.quiet {
-            self.write(line.as_ref());
+            self.write(&text::plain(line.as_ref()));
         }
     }
 
@@ -190,18 +185,18 @@ impl Session {
     pub fn note(&mut self, line: impl AsRef<str>) {
         if !self.quiet {
             // Where even stderr is gone there is nobody to tell.
-            let _ = writeln!(self.err, "{}", line.as_ref());
+            let _ = writeln!(self.err, "{}", text::plain(line.as_ref()));
         }
     }
 
     /// Says one line on stderr that a question needs to be understood, with `--quiet` too.
     pub(crate) fn prompt(&mut self, line: impl AsRef<str>) {
-        let _ = writeln!(self.err, "{}", line.as_ref());
+        let _ = writeln!(self.err, "{}", text::plain(line.as_ref()));
     }
 
     /// Warns on stderr, with `--quiet` too.
     pub fn warn(&mut self, line: impl AsRef<str>) {
-        let _ = writeln!(self.err, "warning: {}", line.as_ref());
+        let _ = writeln!(self.err, "warning: {}", text::plain(line.as_ref()));
     }
 
     pub(crate) fn complain(&mut self, text: &str) {

@@ -25,6 +25,8 @@ pub(crate) struct PutBack {
     pub n_before: Option<i64>,
     /// Rows after, which is what the backup has.
     pub n_after: i64,
+    /// Its triggers, which stayed quiet.
+    pub triggers: Vec<String>,
 }
 
 /// Refuses what cannot be put back; changes nothing.
@@ -42,7 +44,8 @@ pub(crate) fn plan(
     tables.iter().try_for_each(|table| examine(&connection, table).map(|_| ()))
 }
 
-/// Puts tables back from a backup, in one transaction.
+/// Puts tables back from a backup, in one transaction. `keep` keeps the present state, while nobody
+/// else can write.
 ///
 /// # Errors
 ///
@@ -53,10 +56,12 @@ pub(crate) fn put_back(
     tables: &[String],
     busy_timeout: Duration,
     interrupt: &Interrupt,
+    keep: impl FnOnce() -> Result<()>,
 ) -> Result<Vec<PutBack>> {
     let connection = open(live, backup, busy_timeout)?;
     let _watched = interrupt.watch(&connection);
     connection.execute_batch("PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE;")?;
+    keep()?;
     let before = orphans(&connection)?;
     let done = tables.iter().map(|table| one(&connection, table)).collect::<Result<Vec<_>>>()?;
     rebuild_indexes(&connection, tables)?;
@@ -140,7 +145,8 @@ fn one(connection: &Connection, table: &str) -> Result<PutBack> {
         n_after == count(connection, "backup", table)?,
         "`{table}` does not have the backup's number of rows"
     );
-    Ok(PutBack { table: table.to_owned(), n_before, n_after })
+    let triggers = triggers(connection, table)?;
+    Ok(PutBack { table: table.to_owned(), n_before, n_after, triggers })
 }
 
 /// The ordinary columns, without generated ones.
@@ -170,10 +176,29 @@ fn create(connection: &Connection, table: &str) -> Result<()> {
     )?;
     let statements: Vec<String> =
         statement.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for sql in statements {
-        connection.execute_batch(&sql).with_context(|| format!("could not create `{table}`"))?;
+    let before = schema_size(connection)?;
+    for sql in &statements {
+        // One statement that creates; its text comes from a file and may be anything.
+        let is_create = sql.get(..7).is_some_and(|verb| verb.eq_ignore_ascii_case("CREATE "));
+        anyhow::ensure!(is_create, "the backup's schema of `{table}` is no schema");
+        connection.execute(sql, []).with_context(|| format!("could not create `{table}`"))?;
     }
+    let mine: i64 = connection.query_row(
+        "SELECT count(*) FROM main.sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE",
+        [table],
+        |row| row.get(0),
+    )?;
+    anyhow::ensure!(
+        schema_size(connection)? == before + mine,
+        "the backup's schema of `{table}` is also of other tables"
+    );
     Ok(())
+}
+
+/// Entries of the schema, but for SQLite's own.
+fn schema_size(connection: &Connection) -> Result<i64> {
+    let question = "SELECT count(*) FROM main.sqlite_schema WHERE tbl_name <> 'sqlite_sequence'";
+    Ok(connection.query_row(question, [], |row| row.get(0))?)
 }
 
 fn copy_rows(connection: &Connection, table: &str, columns: &[String]) -> Result<()> {
@@ -261,6 +286,14 @@ fn external_content(sql: &str) -> Option<String> {
 fn count(connection: &Connection, schema: &str, table: &str) -> Result<i64> {
     let question = format!("SELECT count(*) FROM {schema}.{}", quoted(table));
     Ok(connection.query_row(&question, [], |row| row.get(0))?)
+}
+
+/// The triggers of a table, which stay quiet while it is put back.
+fn triggers(connection: &Connection, table: &str) -> Result<Vec<String>> {
+    let question = "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE";
+    let mut statement = connection.prepare(question)?;
+    let names = statement.query_map([table], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
 }
 
 /// How often a child, parent, number of the foreign key and rowid are without a parent row.

@@ -131,8 +131,7 @@ pub(crate) fn explain(
         ),
         Trouble::Full => (
             "the disk is full".to_owned(),
-            "make room (`cargo xtask db-prune --dry-run` shows what can go); nothing was published"
-                .to_owned(),
+            "make room (`cargo xtask db-prune --dry-run` shows what can go)".to_owned(),
             Exit::CouldNot,
         ),
         Trouble::Damaged | Trouble::Other => return error,

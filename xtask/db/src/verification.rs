@@ -146,10 +146,11 @@ fn compare(
     true
 }
 
-/// CHECK constraints are seen only where SQLite could write, as at creation: in a file of the same
-/// bytes, what was found then still holds.
+/// CHECK constraints are seen only where SQLite could write, as at creation, and orphans only by a
+/// deep look: in a file of the same bytes, what was found then still holds.
 fn remember_data_findings(record: &Record, verification: &mut Verification) {
-    for finding in &record.examined.findings {
+    let verified = record.verified.iter().flat_map(|verified| &verified.findings);
+    for finding in record.examined.findings.iter().chain(verified) {
         if finding.kind == Weight::Data && !verification.findings.contains(finding) {
             verification.findings.push(finding.clone());
             verification.examination.findings.push(finding.clone());

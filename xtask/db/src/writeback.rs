@@ -19,26 +19,14 @@ use crate::backup::Backup;
 use crate::copy::{self, Locking};
 use crate::database;
 use crate::durable::{self, Stage};
-use crate::examination::{self, Depth, Finding, Weight};
+use crate::examination::{self, Depth, Weight};
 use crate::holders;
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
 use crate::progress::Progress;
+use crate::refusal::Refusal;
 use crate::restoring::{self, Live, Plan};
 use crate::taking;
-
-/// What `keep` fails with where SQLite reads the live database but finds it damaged: its raw files
-/// must be set aside first, while no connection is open.
-#[derive(Debug)]
-pub(crate) struct LiveIsDamaged;
-
-impl std::fmt::Display for LiveIsDamaged {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the present database is damaged")
-    }
-}
-
-impl std::error::Error for LiveIsDamaged {}
 
 /// How the result was proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +83,18 @@ impl Source {
     }
 }
 
+/// A restore that committed; its connection stays open until it is proved.
+pub(crate) struct Written {
+    to: Connection,
+    target: PathBuf,
+    busy_timeout: Duration,
+    /// `PRAGMA data_version` right after the commit: it changes when somebody else commits. `None`
+    /// after a change of encoding, which ends what the connection can do.
+    version: Option<i64>,
+    // Closed after the connection: closing it earlier would drop its locks.
+    _counter: ChangeCounter,
+}
+
 /// Writes the pages into the target in one transaction and leaves it durable. `keep` keeps the
 /// present state, while nobody else can commit: every write that was acknowledged is either in what
 /// was kept last, or made after the restore. It may be called more than once.
@@ -102,22 +102,19 @@ impl Source {
 /// # Errors
 ///
 /// Where it stays locked, the disk is full or fails, or at the user's interrupt: the old state is
-/// there then.
+/// there then, unless the failure says [`Committed`].
 pub(crate) fn put_back(
     plan: &Plan,
     source: &Source,
     busy_timeout: Duration,
     progress: &mut Progress,
     mut keep: impl FnMut() -> Result<()>,
-) -> Result<()> {
+) -> Result<Written> {
     let folder = plan.target.parent().context("a database lies in a folder")?;
-    fs_err::create_dir_all(folder)?;
-    let alone = holders::of(&plan.target).is_some_and(|holders| holders.is_empty());
-    let is_new = !matches!(plan.live, Live::Readable(_));
-    if is_new {
+    durable::create_folders(folder)?;
+    if !matches!(plan.live, Live::Readable(_)) {
         keep()?;
     }
-    // Closed after every connection: closing it earlier would drop their locks.
     let counter = ChangeCounter::of(&plan.target);
     let from = database::open_immutable(&source.path)?;
     let mut to = database::open_or_create(&plan.target, busy_timeout)?;
@@ -134,31 +131,54 @@ pub(crate) fn put_back(
     progress.expect_bytes(plan.backup.size_bytes);
     let mut keeping = Keeping { plan, counter: &counter, busy_timeout, keep: &mut keep };
     for n_left in (0..MOST_RACES).rev() {
-        let stepped = copy::step_through(&from, &mut to, progress, &mut keeping);
-        match stepped {
+        match copy::step_through(&from, &mut to, progress, &mut keeping) {
             Err(error) if n_left > 0 && error.downcast_ref::<Raced>().is_some() => {}
+            Err(error) if error.downcast_ref::<Raced>().is_some() => {
+                return Err(Refusal::locked(
+                    error.to_string(),
+                    "stop the application and restore again; the database is untouched",
+                ));
+            }
             Err(error) => return Err(error),
             Ok(()) => break,
         }
     }
-    set_reset(&to, false)?;
+    let version = settle(plan, &to, folder).context(Committed)?;
+    let target = plan.target.clone();
+    Ok(Written { to, target, busy_timeout, version, _counter: counter })
+}
+
+/// After the commit: the journal mode of a new file, a WAL that is kept small, the folder on the disk.
+fn settle(plan: &Plan, to: &Connection, folder: &Path) -> Result<Option<i64>> {
+    set_reset(to, false)?;
+    let version = database::pragma(to, "data_version").ok();
+    let is_new = !matches!(plan.live, Live::Readable(_));
     if is_new && plan.backup.record().is_some_and(|record| record.sqlite.journal_mode == "wal") {
         // The application sets its mode itself, as a rule; a restored file should not differ.
-        database::pragma::<String>(&to, "journal_mode=WAL")?;
+        database::pragma::<String>(to, "journal_mode=WAL")?;
     }
-    if alone {
+    if holders::of(&plan.target).is_some_and(|holders| holders.seen.is_empty()) {
         // Best effort: a WAL that stays is read with the database.
         let _ = to.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         to.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     }
-    to.close().map_err(|(_, error)| error)?;
-    drop(counter);
     if is_new {
-        fs_err::File::open(&plan.target)?.sync_all()?;
         durable::sync_folder(folder)?;
     }
-    Ok(())
+    Ok(version)
 }
+
+/// What a failure says that came after the restore's commit.
+#[derive(Debug)]
+pub(crate) struct Committed;
+
+impl std::fmt::Display for Committed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the backup's content is in place, but the restore could not be finished")
+    }
+}
+
+impl std::error::Error for Committed {}
 
 /// How often a writer may slip in between the safety backup and the restore's own lock.
 const MOST_RACES: u32 = 30;
@@ -250,31 +270,45 @@ fn set_reset(connection: &Connection, on: bool) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Where they differ though nobody else could have written, or the live database is damaged.
+/// [`Unequal`] where they differ though nobody else committed, or the live database is damaged.
 pub(crate) fn prove(
-    plan: &Plan,
+    written: Written,
     source: &Source,
     scratch: &Path,
-    busy_timeout: Duration,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Proved> {
-    let connection = database::open_live(&plan.target, busy_timeout)?;
-    if taking::content_hash(&connection, scratch, interrupt)? == source.content_blake3 {
-        return Ok(Proved::Equal);
-    }
-    let others = holders::of(&plan.target).is_none_or(|holders| !holders.is_empty());
-    anyhow::ensure!(
-        others,
-        "the live database is not equal to the backup, though nobody else has it open"
-    );
-    let _watched = interrupt.watch(&connection);
-    let findings = examination::check(&connection, Depth::Quick)?;
-    let first = findings.iter().find(|finding| finding.kind == Weight::Structural);
-    match first.map(Finding::to_string) {
-        None => Ok(Proved::WrittenSince),
-        Some(finding) => anyhow::bail!("the live database is damaged after the restore: {finding}"),
+    let fresh = database::open_live(&written.target, written.busy_timeout)?;
+    let content_blake3 = taking::content_hash(&fresh, scratch, interrupt)?;
+    let proved = if content_blake3 == source.content_blake3 {
+        Proved::Equal
+    } else {
+        let version = database::pragma::<i64>(&written.to, "data_version").ok();
+        if version == written.version {
+            return Err(Unequal("it is not equal to the backup".to_owned()).into());
+        }
+        let _watched = interrupt.watch(&fresh);
+        let findings = examination::check(&fresh, Depth::Quick)?;
+        if let Some(found) = findings.iter().find(|found| found.kind == Weight::Structural) {
+            return Err(Unequal(format!("it is damaged: {found}")).into());
+        }
+        Proved::WrittenSince
+    };
+    drop(fresh);
+    written.to.close().map_err(|(_, error)| error)?;
+    Ok(proved)
+}
+
+/// The proof's answer is no.
+#[derive(Debug)]
+pub(crate) struct Unequal(String);
+
+impl std::fmt::Display for Unequal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
+
+impl std::error::Error for Unequal {}
 
 /// Restores a backup into a scratch file as a real restore would and compares the contents.
 ///
@@ -294,8 +328,8 @@ pub(crate) fn drill(
     // A scratch file in WAL mode would leave sidecars that no stage removes.
     let plan = Plan { backup: without_journal_mode(plan.backup.clone()), ..plan };
     let mut progress = Progress::hidden(interrupt);
-    put_back(&plan, &source, Duration::ZERO, &mut progress, || Ok(()))?;
-    match prove(&plan, &source, folder, Duration::ZERO, interrupt)? {
+    let written = put_back(&plan, &source, Duration::ZERO, &mut progress, || Ok(()))?;
+    match prove(written, &source, folder, interrupt)? {
         Proved::Equal => Ok(()),
         Proved::WrittenSince => anyhow::bail!("somebody wrote into the scratch file"),
     }

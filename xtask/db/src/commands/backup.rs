@@ -109,7 +109,7 @@ impl Args {
         let vault = Vault::at(folder, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         if self.output.is_none() {
-            locked.keep_from_git()?;
+            locked.keep_private()?;
         }
         let git = project.git.as_ref().and_then(crate::git::Place::state);
         let mut done = Vec::new();
@@ -208,7 +208,7 @@ impl Args {
             ));
         }
         let time = session.now().naive_local();
-        let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?;
+        let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?.folder;
         session.say(format!("Raw files set aside in {}", project.dotted(&folder)));
         Ok(Done::Aside(folder))
     }
@@ -243,12 +243,15 @@ fn newest_whole(
     let Some(newest) = newest else {
         return Ok(None);
     };
-    let (hashes, _, _) = copy::hash_file(&newest.path(), session.interrupt())?;
-    if newest.record().is_some_and(|record| record.blake3 == hashes.blake3) {
+    let hashed = copy::hash_file(&newest.path(), session.interrupt());
+    session.interrupt().check()?;
+    if let Ok((hashes, _, _)) = hashed
+        && newest.record().is_some_and(|record| record.blake3 == hashes.blake3)
+    {
         return Ok(Some(newest));
     }
     session.warn(format!(
-        "{} is not what was recorded any more; a new backup is taken. \
+        "{} cannot be read or is not what was recorded; a new backup is taken. \
          `cargo xtask db-verify {}` says more",
         project.dotted(&newest.path()),
         newest.name

@@ -33,6 +33,7 @@ pub(crate) fn backup(
         git: project.git.as_ref(),
         folder: &folder,
         now: session.now(),
+        names_only: databases.len() > 1,
     };
     let found = reference::resolve(reference, &field)?;
     if found.other_worktree {

@@ -52,7 +52,7 @@ impl Args {
         };
         let Proof::Recorded(record) = &mut backup.proof else {
             return Err(Refusal::could_not(
-                format!("`{}` has no record that a pin could be written into", backup.name),
+                format!("`{}` has no record of this version to write a pin into", backup.name),
                 "copy it elsewhere to keep it",
             ));
         };

@@ -139,7 +139,11 @@ impl Args {
         }
         if let Some(size) = &self.max_size {
             given = true;
-            policy.max_size_bytes = Some(text::parse_size(size).map_err(wrong)?);
+            let bytes = text::parse_size(size).map_err(wrong)?;
+            if bytes == 0 {
+                return Err(wrong(anyhow::anyhow!("`--max-size {size}` would keep nothing")));
+            }
+            policy.max_size_bytes = Some(bytes);
         }
         let policy = if given { policy } else { project.keep.clone() };
         if policy.is_empty() {

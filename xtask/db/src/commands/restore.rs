@@ -5,7 +5,7 @@ mod elsewhere;
 mod in_place;
 mod single_tables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -14,6 +14,7 @@ use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::find;
 use crate::examination::{Depth, Weight, has};
+use crate::name::Name;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
 use crate::restoring::{self, Live, Plan};
@@ -72,6 +73,7 @@ impl Args {
                 "as `cargo xtask db-restore latest --yes`; `cargo xtask db-list` shows the backups",
             ));
         }
+        self.refuse_backups_as_target(session, &project)?;
         let Some(backup) = self.choose(session, &project, &vault)? else {
             session.note("Nothing was restored.");
             session.document(&json!({ "version": 1, "restored": null }));
@@ -94,10 +96,29 @@ impl Args {
         }
         self.confirm(session, &project, &database, &backup, asked)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        locked.keep_from_git()?;
+        locked.keep_private()?;
         // The database may have come, gone or changed while the question stood.
         let plan = self.plan(&project, &database, &backup)?;
-        in_place::restore(session, &project, &database, &locked, &plan, &verification)
+        in_place::restore(session, &project, &database, locked, &plan, &verification)
+    }
+
+    /// A backup is immutable: what bears a backup's name in the backups folder is no target.
+    fn refuse_backups_as_target(&self, session: &Session, project: &Project) -> Result<()> {
+        let Some(into) = &self.into else { return Ok(()) };
+        let path = session.folder().join(into);
+        let same_folder = |folder: &Path| {
+            let (a, b) = (fs_err::canonicalize(folder), fs_err::canonicalize(&project.backups));
+            a.is_ok() && a.ok() == b.ok()
+        };
+        let is_name =
+            path.file_name().and_then(|name| name.to_str()).and_then(Name::parse).is_some();
+        if is_name && path.parent().is_some_and(same_folder) {
+            return Err(Refusal::could_not(
+                format!("`{}` bears a backup's name in the backups folder", project.path(&path)),
+                "choose another path; nothing was changed",
+            ));
+        }
+        Ok(())
     }
 
     fn plan(&self, project: &Project, database: &Database, backup: &Backup) -> Result<Plan> {
@@ -177,7 +198,8 @@ impl Args {
             let origin = Some("--into".to_owned());
             return Ok(Database { origin, ..configured.clone() });
         }
-        let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
+        // No configured database can have this name, whatever the file is called.
+        let name = format!("into:{}", fs_err::canonicalize(&path)?.display());
         let mut other = Database::new(name, path.clone());
         other.origin = Some("--into".to_owned());
         Ok(other)

@@ -34,8 +34,10 @@ impl Args {
         let taken = backup::Args::if_changed(&self.common).take_all(session, &project)?;
         let mut answer = Answer::Yes;
         for backup in &taken {
-            if verify::one(session, &project, backup, false)?.outcome != Outcome::Whole {
-                answer = Answer::No;
+            match verify::one(session, &project, backup, false)?.outcome {
+                Outcome::Whole => {}
+                Outcome::Damaged => answer = Answer::No,
+                Outcome::CannotTell => answer = Answer::CannotTell,
             }
         }
         session.say("");
@@ -75,7 +77,9 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
     if let Some(folder) = database.path.parent() {
         fs_err::create_dir_all(folder)?;
     }
-    hostcommand::run(project, database, &database.migrate, &database.path)
+    let interrupt = session.interrupt().clone();
+    let timeout = database.migrate_timeout;
+    hostcommand::run(project, database, &database.migrate, timeout, &interrupt)
         .with_context(|| format!("could not create {place} with `{command}`"))?;
     if standing::look(&database.path)? == Standing::Missing {
         return Err(Refusal::could_not(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::{find, list};
-use crate::examination::Depth;
+use crate::examination::{Depth, Finding, Weight, has};
 use crate::project::Project;
 use crate::record::{Examined, Proof};
 use crate::refusal::Answer;
@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::text;
 use crate::vault::Vault;
 use crate::verification::{self, Outcome, Verification};
-use crate::writeback;
+use crate::writeback::{self, Unequal};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -24,14 +24,9 @@ Examples:
 /// Arguments of `db-verify`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Which backup; the newest without it
-    #[arg(
-        value_name = "REF",
-        default_value = "latest",
-        conflicts_with = "all",
-        allow_hyphen_values = true
-    )]
-    reference: String,
+    /// Which backup; each database's newest without it
+    #[arg(value_name = "REF", conflicts_with = "all", allow_hyphen_values = true)]
+    reference: Option<String>,
     /// Verify every backup
     #[arg(long)]
     all: bool,
@@ -46,15 +41,20 @@ impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let vault = Vault::at(&project.backups, session.now());
-        let backups = if self.all {
-            let databases = project.chosen(self.common.db.as_deref())?;
-            let named = self.common.db.is_some();
-            let mine = |b: &Backup| !named || databases.iter().any(|d| b.is_of(d));
-            vault.backups()?.into_iter().filter(mine).collect()
+        let named = self.common.db.as_deref();
+        let databases = project.chosen(named)?;
+        let mut backups = Vec::new();
+        if self.all {
+            let mine = |b: &Backup| named.is_none() || databases.iter().any(|d| b.is_of(d));
+            backups.extend(vault.backups()?.into_iter().filter(mine));
+        } else if let Some(reference) = &self.reference {
+            backups.push(find::backup(session, &project, &vault, reference, named)?);
         } else {
-            let named = self.common.db.as_deref();
-            vec![find::backup(session, &project, &vault, &self.reference, named)?]
-        };
+            for database in &databases {
+                let name = Some(database.name.as_str());
+                backups.push(find::backup(session, &project, &vault, "latest", name)?);
+            }
+        }
         if backups.is_empty() {
             session.say(format!("No backups in {} to verify.", project.dotted(&project.backups)));
         }
@@ -92,20 +92,37 @@ pub(crate) fn one(
         }
     };
     if drill && verification.outcome != Outcome::Damaged {
-        let vault = Vault::at(&backup.folder, session.now());
-        let locked = vault.lock(project.busy_timeout, &interrupt)?;
-        match writeback::drill(backup, &locked, &verification.content_blake3, &interrupt) {
-            Ok(()) => {}
-            Err(error) => {
-                interrupt.check()?;
-                verification.outcome = Outcome::Damaged;
-                verification.reasons.push(format!("the restore drill failed: {error:#}"));
-            }
-        }
+        judge_drill(session, project, backup, &mut verification)?;
     }
     remember(session, project, backup, &verification)?;
     say(session, backup, &verification, drill);
     Ok(verification)
+}
+
+/// Restores it into a scratch file: an unequal result is damage, a full disk is not.
+fn judge_drill(
+    session: &Session,
+    project: &Project,
+    backup: &Backup,
+    verification: &mut Verification,
+) -> Result<()> {
+    let interrupt = session.interrupt();
+    let vault = Vault::at(&backup.folder, session.now());
+    let drilled = vault.lock(project.busy_timeout, interrupt).and_then(|locked| {
+        writeback::drill(backup, &locked, &verification.content_blake3, interrupt)
+    });
+    let Err(error) = drilled else { return Ok(()) };
+    interrupt.check()?;
+    if error.downcast_ref::<Unequal>().is_some() {
+        let what = format!("restored into a scratch file, {error:#}");
+        verification.outcome = Outcome::Damaged;
+        verification.findings.insert(0, Finding::structural(what.clone()));
+        verification.reasons.push(what);
+    } else {
+        verification.outcome = Outcome::CannotTell;
+        verification.reasons.push(format!("the restore drill could not be done: {error:#}"));
+    }
+    Ok(())
 }
 
 fn say(session: &mut Session, backup: &Backup, verification: &Verification, drill: bool) {
@@ -117,8 +134,9 @@ fn say(session: &mut Session, backup: &Backup, verification: &Verification, dril
     };
     match verification.outcome {
         Outcome::Whole => session.say(format!(
-            "{} is whole: {proof}integrity_check ok, {}, {}{}",
+            "{} is whole: {proof}integrity_check {}, {}, {}{}",
             backup.name,
+            if has(&examination.findings, Weight::Unchecked) { "incomplete" } else { "ok" },
             text::count(examination.tables.len() as u64, "table"),
             text::count(n_rows, "row"),
             if drill { ", restore drill ok" } else { "" }

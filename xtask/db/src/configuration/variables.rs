@@ -12,6 +12,9 @@ use crate::refusal::Refusal;
 use crate::session::Environment;
 use crate::text;
 
+/// The variables that `url-env` names, by database.
+pub(super) type UrlVariables = BTreeMap<String, String>;
+
 /// A variable and where it was set.
 pub(super) struct Variable {
     pub(super) value: String,
@@ -54,8 +57,13 @@ impl Variables {
         self.0.get(name).filter(|variable| !variable.value.is_empty())
     }
 
-    pub(super) fn apply(&self, project: &mut Project, named: Option<&str>) -> Result<()> {
-        self.place_databases(project, named)?;
+    pub(super) fn apply(
+        &self,
+        project: &mut Project,
+        named: Option<&str>,
+        url_variables: &UrlVariables,
+    ) -> Result<()> {
+        self.place_databases(project, named, url_variables)?;
         if let Some(days) = self.get("BACKUP_RETENTION_DAYS") {
             let n_days = positive(&days.value, "BACKUP_RETENTION_DAYS")?;
             project.keep.within = Some(text::Span { n_days, ..text::Span::default() });
@@ -82,23 +90,27 @@ impl Variables {
         Ok(())
     }
 
-    pub(super) fn place_databases(&self, project: &mut Project, named: Option<&str>) -> Result<()> {
+    fn place_databases(
+        &self,
+        project: &mut Project,
+        named: Option<&str>,
+        url_variables: &UrlVariables,
+    ) -> Result<()> {
         let root = project.root.clone();
         let n_configured = project.databases.len();
         for database in &mut project.databases {
-            if database.path.as_os_str().is_empty() {
-                let variable = database.origin.take().unwrap_or_default();
-                let Some(url) = self.get(&variable) else {
-                    bail!("`{variable}` is not set, and database `{}` needs it", database.name);
-                };
-                let path = sqlite_path(&url.value).with_context(|| {
-                    format!("`{variable}` is no `sqlite:` or `file:` URL, the only kinds yet")
-                })?;
-                database.path = root.join(path);
-                database.origin = Some(url.origin.clone());
-            }
+            let Some(variable) = url_variables.get(&database.name) else { continue };
+            let Some(url) = self.get(variable) else {
+                bail!("`{variable}` is not set, and database `{}` needs it", database.name);
+            };
+            let path = sqlite_path(&url.value).with_context(|| {
+                format!("`{variable}` is no `sqlite:` or `file:` URL, the only kinds yet")
+            })?;
+            database.path = root.join(path);
+            database.origin = Some(url.origin.clone());
         }
-        let Some((path, origin)) = self.database_path() else {
+        let is_claimed = url_variables.values().any(|variable| variable == "DATABASE_URL");
+        let Some((path, origin)) = self.database_path(is_claimed) else {
             return Ok(());
         };
         let path = root.join(path);
@@ -128,12 +140,12 @@ impl Variables {
         Ok(())
     }
 
-    /// `DATABASE_PATH`, else `DATABASE_URL` where it means a file.
-    pub(super) fn database_path(&self) -> Option<(PathBuf, String)> {
+    /// `DATABASE_PATH`, else `DATABASE_URL` where it means a file and no `url-env` claims it.
+    fn database_path(&self, url_is_claimed: bool) -> Option<(PathBuf, String)> {
         if let Some(path) = self.get("DATABASE_PATH") {
             return Some((PathBuf::from(&path.value), path.origin.clone()));
         }
-        let url = self.get("DATABASE_URL")?;
+        let url = self.get("DATABASE_URL").filter(|_| !url_is_claimed)?;
         Some((sqlite_path(&url.value)?, url.origin.clone()))
     }
 }

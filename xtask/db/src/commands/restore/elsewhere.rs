@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::aside;
 use crate::backup::Backup;
-use crate::commands::restore::Args;
+use crate::commands::restore::{Args, in_place};
 use crate::copy;
 use crate::durable::{self, Published, Stage};
 use crate::project::{Database, Project};
@@ -54,6 +54,7 @@ impl Args {
         }
         let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
         let _held = backup.hold()?;
+        durable::sweep_dead_stages(folder, &name)?;
         let stage = Stage::create(folder, &name)?;
         let hashes = copy::copy_file(&backup.path(), &stage, session.interrupt())?;
         anyhow::ensure!(
@@ -70,7 +71,8 @@ impl Args {
         drop(stage);
         durable::sync_folder(folder)?;
         session.say(format!("[✓] Written → {shown}"));
-        session.say("[✓] SQLite integrity_check: ok, content equal to the backup's");
+        let checked = in_place::checked(backup, &verification);
+        session.say(format!("{checked}, content equal to the backup's"));
         session.document(&json!({
             "version": 1,
             "restored": backup.to_json(session.now())?,

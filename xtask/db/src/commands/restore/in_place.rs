@@ -1,13 +1,14 @@
 //! The restore into the live database: safety backup, write, proof, derived data.
 
-use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::aside;
+use crate::aside::{self, Aside};
 use crate::backup::Backup;
 use crate::database;
+use crate::examination::{Depth, Weight, has};
 use crate::git;
 use crate::hostcommand;
 use crate::locked::Locked;
@@ -20,12 +21,12 @@ use crate::session::Session;
 use crate::taking::{self, Taken, Wanted};
 use crate::text;
 use crate::verification::Verification;
-use crate::writeback::{self, LiveIsDamaged, Proved, Source};
+use crate::writeback::{self, Committed, Proved, Source, Written};
 
 /// What was kept of the replaced state.
 pub(super) enum Kept {
     Backup(Box<Backup>),
-    Aside(PathBuf),
+    Aside(Aside),
     Nothing,
 }
 
@@ -34,37 +35,37 @@ pub(super) fn restore(
     session: &mut Session,
     project: &Project,
     database: &Database,
-    locked: &Locked<'_>,
+    locked: Locked<'_>,
     plan: &Plan,
     verification: &Verification,
 ) -> Result<Answer> {
     let place = project.dotted(&database.path);
     let interrupt = session.interrupt().clone();
     let _held = plan.backup.hold()?;
-    let source = Source::prepare(plan, locked, &verification.content_blake3, &interrupt)?;
-    let mut kept = Kept::Nothing;
-    let mut put = put_back(session, project, plan, &source, |session| {
-        let newer = keep(session, project, database, locked, &plan.live)?;
+    let source = Source::prepare(plan, &locked, &verification.content_blake3, &interrupt)?;
+    let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
+    let put = put_back(session, project, plan, &source, |session| {
+        let newer = keep(session, project, database, &locked, &plan.live)?;
         // A writer slipped in: the newer safety backup takes the place of this run's earlier one.
-        if let Kept::Backup(superseded) = std::mem::replace(&mut kept, newer) {
-            locked.remove(&superseded)?;
+        match std::mem::replace(&mut kept, newer) {
+            Kept::Backup(older) => drop(locked.remove(&older)?),
+            older => superseded.push(older),
         }
         Ok(())
     });
-    if put.as_ref().is_err_and(|error| error.downcast_ref::<LiveIsDamaged>().is_some()) {
-        kept = Kept::Aside(set_aside(session, database, locked)?);
-        put = put_back(session, project, plan, &source, |_| Ok(()));
-    }
-    put.map_err(|error| taking::explain(error, project, database)).with_context(|| {
-        could_not_restore(project, database, &kept, "the old state is in place")
-    })?;
+    let written =
+        put.map_err(|error| taking::explain(error, project, database)).map_err(|error| {
+            let committed = error.downcast_ref::<Committed>().is_some();
+            let state =
+                if committed { "the new state is in place" } else { "the old state is in place" };
+            error.context(could_not_restore(project, database, &kept, state))
+        })?;
     say_kept(session, project, &kept);
     session.say(format!("[✓] Restored → {place}"));
-    let folder = locked.vault().folder();
-    let proved = writeback::prove(plan, &source, folder, project.busy_timeout, &interrupt)
-        .with_context(|| could_not_restore(project, database, &kept, "it could not be proved"))?;
+    let proved = writeback::prove(written, &source, locked.vault().folder(), &interrupt)
+        .with_context(|| could_not_restore(project, database, &kept, "the result is not proved"))?;
     match proved {
-        Proved::Equal => session.say("[✓] SQLite integrity_check: ok"),
+        Proved::Equal => session.say(checked(&plan.backup, verification)),
         Proved::WrittenSince => {
             session.say("[✓] SQLite quick_check: ok (the application has written since)");
         }
@@ -74,23 +75,43 @@ pub(super) fn restore(
     if let Kept::Backup(safety) = &kept {
         say_undo(session, project, database, safety);
     }
+    // The host's commands may take backups of their own.
+    drop(locked);
     after_restore(session, project, database)?;
     session.document(&json!({
         "version": 1,
         "restored": plan.backup.to_json(session.now())?,
         "into": plan.target,
         "safety": match &kept { Kept::Backup(b) => Some(b.name.to_string()), _ => None },
-        "set_aside": match &kept { Kept::Aside(folder) => Some(folder), _ => None },
+        "set_aside": match &kept { Kept::Aside(aside) => Some(&aside.folder), _ => None },
         "content_blake3": verification.content_blake3,
         "written_since": proved == Proved::WrittenSince,
     }));
     Ok(Answer::Yes)
 }
 
+/// What SQLite's check says of the restored content, which equals the backup's.
+pub(super) fn checked(backup: &Backup, verification: &Verification) -> String {
+    let verified = backup.record().and_then(|record| record.verified.as_ref());
+    if has(&verification.findings, Weight::Unchecked) {
+        return "[!] SQLite integrity_check: incomplete, see the warnings; content equal"
+            .to_owned();
+    }
+    match (verification.depth, verified) {
+        (Depth::Quick, Some(verified)) => {
+            let date = verified.at.format("%Y-%m-%d %H:%M");
+            format!("[✓] SQLite integrity_check: ok (by `db-verify` on {date})")
+        }
+        _ => "[✓] SQLite integrity_check: ok".to_owned(),
+    }
+}
+
 fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state: &str) -> String {
     let kept = match kept {
         Kept::Backup(safety) => format!("; `{}` is its safety backup", safety.name),
-        Kept::Aside(folder) => format!("; its raw files are in `{}`", project.path(folder)),
+        Kept::Aside(aside) => {
+            format!("; its raw files are in `{}`", project.path(&aside.folder))
+        }
         Kept::Nothing => String::new(),
     };
     format!("could not restore `{}`: {state}{kept}", project.path(&database.path))
@@ -104,7 +125,7 @@ pub(super) fn say_undo(
     safety: &Backup,
 ) {
     let name = text::shell(&safety.name.to_string());
-    let configured = project.databases.iter().any(|other| other.name == database.name);
+    let configured = project.databases.iter().any(|other| other.path == database.path);
     let into = if configured {
         String::new()
     } else {
@@ -120,7 +141,9 @@ pub(super) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
         Kept::Backup(backup) => {
             format!("[✓] Safety backup created → {}", project.dotted(&backup.path()))
         }
-        Kept::Aside(folder) => format!("[✓] Raw files set aside → {}", project.dotted(folder)),
+        Kept::Aside(aside) => {
+            format!("[✓] Raw files set aside → {}", project.dotted(&aside.folder))
+        }
         Kept::Nothing => "[✓] There was no database to keep".to_owned(),
     });
 }
@@ -131,7 +154,7 @@ fn put_back(
     plan: &Plan,
     source: &Source,
     mut keep: impl FnMut(&mut Session) -> Result<()>,
-) -> Result<()> {
+) -> Result<Written> {
     let mut progress = Progress::new(session, "Restoring");
     let timeout = project.busy_timeout;
     writeback::put_back(plan, source, timeout, &mut progress, || keep(session))
@@ -149,7 +172,7 @@ fn keep(
         Live::Absent { sidecars: false } => Ok(Kept::Nothing),
         Live::Readable(_) => match safety_backup(session, project, database, locked)? {
             Some(backup) => Ok(Kept::Backup(backup)),
-            None => Err(LiveIsDamaged.into()),
+            None => set_aside(session, database, locked).map(Kept::Aside),
         },
         Live::Absent { sidecars: true } | Live::Unreadable(_) | Live::MayBeEncrypted => {
             set_aside(session, database, locked).map(Kept::Aside)
@@ -157,8 +180,8 @@ fn keep(
     }
 }
 
-/// Sets the raw files aside; no connection to them may be open.
-fn set_aside(session: &Session, database: &Database, locked: &Locked<'_>) -> Result<PathBuf> {
+/// Sets the raw files aside.
+fn set_aside(session: &Session, database: &Database, locked: &Locked<'_>) -> Result<Aside> {
     let time = session.now().naive_local();
     aside::set_aside(&database.path, locked.vault().folder(), time)
 }
@@ -206,7 +229,9 @@ pub(super) fn after_restore(
 ) -> Result<()> {
     for command in &database.after_restore {
         session.note(format!("Running {}", command.join(" ")));
-        hostcommand::run(project, database, command, &database.path).map_err(|error| {
+        let interrupt = session.interrupt().clone();
+        let run = hostcommand::run(project, database, command, Duration::MAX, &interrupt);
+        run.map_err(|error| {
             error.context(Refusal {
                 what: format!("the data is restored, but `{}` failed", command.join(" ")),
                 hint: "run it by hand; the database holds the backup's content".to_owned(),

@@ -1,6 +1,6 @@
 //! `--table`: single tables of a backup into the live database, after a safety backup.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::backup::Backup;
@@ -42,30 +42,38 @@ impl Args {
         self.confirm(session, project, database, backup, false)?;
         let vault = Vault::at(&project.backups, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        let Some(safety) = in_place::safety_backup(session, project, database, &locked)? else {
-            return Err(Refusal::no(
-                format!("{place} is damaged; single tables cannot be put back into it"),
-                "restore the whole database: leave `--table` out",
-            ));
-        };
-        let path = project.dotted(&safety.path());
-        session.say(format!("[✓] Safety backup created → {path}"));
         let interrupt = session.interrupt().clone();
         let _held = backup.hold()?;
-        let done = tables::put_back(
-            &database.path,
-            &backup.path(),
-            &self.tables,
-            project.busy_timeout,
-            &interrupt,
-        )
+        let (live, from, timeout) = (&database.path, backup.path(), project.busy_timeout);
+        let mut safety = None;
+        let done = tables::put_back(live, &from, &self.tables, timeout, &interrupt, || {
+            safety = in_place::safety_backup(session, project, database, &locked)?;
+            if safety.is_some() {
+                return Ok(());
+            }
+            Err(Refusal::no(
+                format!("{place} is damaged; single tables cannot be put back into it"),
+                "restore the whole database: leave `--table` out",
+            ))
+        })
         .map_err(|error| taking::explain(error, project, database))?;
+        drop(locked);
+        let safety = safety.context("a safety backup was taken")?;
+        let path = project.dotted(&safety.path());
+        session.say(format!("[✓] Safety backup created → {path}"));
         for table in &done {
             let before = table.n_before.map_or("missing".to_owned(), rows);
             session.say(format!(
                 "[✓] {}: {before} → {}",
                 text::plain(&table.table),
                 rows(table.n_after)
+            ));
+        }
+        for table in done.iter().filter(|table| !table.triggers.is_empty()) {
+            session.warn(format!(
+                "the triggers of {} did not run ({}): what they keep up elsewhere may be stale",
+                table.table,
+                table.triggers.join(", ")
             ));
         }
         in_place::say_undo(session, project, database, &safety);
