@@ -231,3 +231,19 @@ fn a_conversion_of_the_page_size_never_renumbers_rows_that_an_index_refers_to() 
         assert_eq!(found, Ok("banana".to_owned()), "notes ({key}): the index finds another row");
     }
 }
+
+#[test]
+fn a_database_deleted_under_its_application_is_restored_only_by_force() {
+    let case = Case::new("wal");
+    let application = open(&case.sandbox.live());
+    assert!(n_messages(&application) > 0);
+    for suffix in ["", "-wal", "-shm"] {
+        let path = format!("{}{suffix}", case.sandbox.live().display());
+        fs_err::remove_file(path).expect("removed");
+    }
+    let said = case.sandbox.run(&RESTORE);
+    assert_eq!(said.code, Some(3), "{said:#?}");
+    assert!(said.err.contains(&format!("(process {})", std::process::id())), "{}", said.err);
+    assert!(!case.sandbox.live().exists());
+    case.sandbox.ok(&[&RESTORE[..], &["--force"]].concat());
+}

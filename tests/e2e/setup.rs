@@ -73,3 +73,14 @@ fn a_migration_that_hangs_is_ended_after_its_timeout() {
     assert_eq!(said.code, Some(2), "{said:#?}");
     assert!(said.err.contains("it did not end within 200 ms"), "{}", said.err);
 }
+
+#[test]
+fn a_database_that_is_gone_is_not_replaced_by_an_empty_one_while_there_are_backups() {
+    let sandbox = fresh("cp template \"${APP_DB#file:}\"\n");
+    sandbox.ok(&["db-setup"]);
+    fs_err::remove_file(sandbox.live()).expect("removed");
+    let said = sandbox.run(&["db-setup"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("cargo xtask db-restore"), "{}", said.err);
+    assert!(!sandbox.live().exists());
+}

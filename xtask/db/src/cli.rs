@@ -136,6 +136,12 @@ fn fail(error: &anyhow::Error, session: &mut Session) -> Exit {
 
 /// What an error tells the shell.
 fn exit_of(error: &anyhow::Error) -> Exit {
+    let interrupted = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.exit == Exit::Interrupted)
+    };
+    if error.chain().any(interrupted) {
+        return Exit::Interrupted;
+    }
     if let Some(refusal) = error.downcast_ref::<Refusal>() {
         return refusal.exit;
     }
@@ -148,6 +154,10 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 
 /// The layout of an error, and its hint.
 pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
+    if exit_of(error) == Exit::Interrupted {
+        let hint = "nothing was changed that had not been reported as done";
+        return (format!("interrupted: {hint}\n"), Some(hint.to_owned()));
+    }
     let mut text = format!("error: {}\n", text::plain(&error.to_string()));
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {

@@ -44,6 +44,9 @@ pub(crate) fn load(
     let mut project = Project::new(&root, Vec::new());
     let base = backups_base(&root, git.as_ref());
     let configured = section.text("backups")?;
+    if configured.as_deref().is_some_and(|folder| folder.trim().is_empty()) {
+        bail!("`backups` in `[workspace.metadata.db]` is empty; leave it out for `backups`");
+    }
     project.backups = match (variables.get("DATABASE_BACKUP_DIR"), &git) {
         (Some(variable), _) => base.join(&variable.value),
         (None, Some(git::Place { main: None, common, .. })) => common.join("xtask-db/backups"),

@@ -45,15 +45,34 @@ pub(crate) fn of(path: &Path) -> Option<Holders> {
             continue;
         }
         match holds(&process.path(), &wanted) {
-            Some(true) => {
-                let name = fs_err::read_to_string(process.path().join("comm")).unwrap_or_default();
-                holders.seen.push(Holder { pid, name: crate::text::plain(name.trim()) });
-            }
+            Some(true) => holders.seen.extend(holder(&process.path())),
             Some(false) => {}
             None => holders.complete = false,
         }
     }
     Some(holders)
+}
+
+/// The other processes that still have a file open which was deleted at this path: what they write
+/// goes nowhere, and what they read is the last that is left of it.
+#[must_use]
+pub(crate) fn of_deleted(path: &Path) -> Vec<Holder> {
+    let wanted = format!("{} (deleted)", path.display());
+    let has_it = |process: &Path| {
+        let descriptors = fs_err::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        descriptors.into_iter().any(|descriptor| {
+            fs_err::read_link(descriptor.path()).is_ok_and(|link| link.to_string_lossy() == wanted)
+        })
+    };
+    let processes = fs_err::read_dir("/proc").into_iter().flatten().flatten();
+    let with_it = processes.filter(|process| has_it(&process.path()));
+    with_it.filter_map(|process| holder(&process.path())).collect()
+}
+
+fn holder(process: &Path) -> Option<Holder> {
+    let pid = process.file_name()?.to_str()?.parse().ok()?;
+    let name = fs_err::read_to_string(process.join("comm")).unwrap_or_default();
+    Some(Holder { pid, name: crate::text::plain(name.trim()) })
 }
 
 /// Whether a process has one of the files open; `None` where that is not ours to see.
@@ -73,7 +92,12 @@ fn holds(process: &Path, wanted: &[(u64, u64)]) -> Option<bool> {
 /// `: backend (process 4711) has it open`, or nothing.
 #[must_use]
 pub(crate) fn sentence(path: &Path) -> String {
-    let holders = of(path).map(|holders| holders.seen).unwrap_or_default();
+    sentence_of(&of(path).map(|holders| holders.seen).unwrap_or_default())
+}
+
+/// The same of holders that are known.
+#[must_use]
+pub(crate) fn sentence_of(holders: &[Holder]) -> String {
     let names: Vec<_> =
         holders.iter().map(|h| format!("`{}` (process {})", h.name, h.pid)).collect();
     match names.len() {

@@ -200,6 +200,9 @@ fn by_path(reference: &str, field: &Field<'_>) -> Result<Found> {
     let Some((folder, file_name)) = parts else {
         return Err(missing());
     };
+    if !path.exists() {
+        return Err(missing());
+    }
     let Some(name) = Name::parse(file_name) else {
         return Err(Refusal::could_not(
             format!("`{reference}` does not bear a backup's name"),
@@ -222,6 +225,27 @@ fn listed(backups: &[&Backup]) -> String {
     names.join(", ")
 }
 
+/// Why nothing matches, where the kind of reference tells.
+fn why_none(reference: &str, field: &Field<'_>) -> Option<String> {
+    for (word, noun, safety) in
+        [("latest", "ordinary backup", false), ("safety", "safety backup", true)]
+    {
+        if counted(reference, word).is_some() {
+            let is_meant = |b: &&&Backup| (b.kind() == Some(Kind::Safety)) == safety;
+            let n = field.of_database.iter().filter(is_meant).count() as u64;
+            return Some(format!("there are {}", text::count(n, noun)));
+        }
+    }
+    if reference.starts_with('@') {
+        return Some("none was taken on a branch of that name".to_owned());
+    }
+    if reference.parse::<Span>().is_ok() {
+        return Some("none is that old".to_owned());
+    }
+    let commit = field.git.and_then(|git| git.commit(reference));
+    commit.map(|_| "none was taken there or at an ancestor of it".to_owned())
+}
+
 fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
     let shown = text::plain(reference);
     if field.of_database.is_empty() {
@@ -239,8 +263,9 @@ fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
             .min(strsim::damerau_levenshtein(&name, reference))
     });
     nearest.truncate(3);
+    let why = why_none(reference, field).map_or_else(String::new, |why| format!(": {why}"));
     Refusal::could_not(
-        format!("no backup matches `{shown}`"),
+        format!("no backup matches `{shown}`{why}"),
         format!("the nearest are {}; `cargo xtask db-list` shows all", listed(&nearest)),
     )
 }

@@ -86,6 +86,9 @@ pub(crate) fn plan(
             "with `--force` its raw files are set aside and the backup is put in its place",
         ));
     }
+    if matches!(live, Live::Absent { .. }) {
+        refuse_deleted_file(&target, force)?;
+    }
     let mut plan = Plan { backup: backup.clone(), header, target, live, convert_to_bytes: None };
     if let Live::Readable(live) = &plan.live {
         refuse_other_encoding(&plan, live, force)?;
@@ -146,6 +149,23 @@ fn live(target: &Path, busy_timeout: Duration) -> Result<Live> {
             }
         }
     }
+}
+
+/// An application that has the deleted file open still writes into it, and nobody else can read that.
+fn refuse_deleted_file(target: &Path, force: bool) -> Result<()> {
+    let holders = holders::of_deleted(target);
+    if holders.is_empty() || force {
+        return Ok(());
+    }
+    let who = holders::sentence_of(&holders);
+    Err(Refusal::locked(
+        format!("`{}` was deleted, but not for everybody{who}", target.display()),
+        format!(
+            "its data can be copied from `/proc/{}/fd`; then stop the application and restore again, \
+             or say `--force`: what it writes from now on is lost",
+            holders[0].pid
+        ),
+    ))
 }
 
 /// Connections that are open would fail from then on with "attached databases must use the same text

@@ -4,7 +4,8 @@
 //! `daily = 7` keeps the newest backup of each of the last seven days *that have one*, and the oldest
 //! backup while a rule's count is not used up; `within` counts from the newest backup. A backup is
 //! kept if any rule keeps it; `max-size` then removes the oldest kept ones. Some are never removed,
-//! whatever the policy says.
+//! whatever the policy says. Safety backups are not counted by `last` to `yearly`: the newest three stay
+//! by themselves, and a few restores must not use up what keeps the others.
 
 use std::collections::BTreeSet;
 
@@ -159,7 +160,11 @@ pub(crate) fn plan(candidates: &[Candidate], policy: &Policy) -> Vec<Verdict> {
 fn protect(rows: &[&Candidate]) -> Vec<Vec<String>> {
     let mut reasons = vec![Vec::new(); rows.len()];
     let newest = rows.iter().position(|row| !row.future);
-    let verified = rows.iter().position(|row| !row.future && row.state == State::Verified);
+    let is_verified = |row: &&&Candidate| !row.future && row.state == State::Verified;
+    let verified = rows
+        .iter()
+        .position(|row| is_verified(&row) && row.kind != Some(Kind::Safety))
+        .or_else(|| rows.iter().position(|row| is_verified(&row)));
     let mut n_safety = 0;
     for (i, row) in rows.iter().enumerate() {
         let mut say = |reason: &str| reasons[i].push(reason.to_owned());
@@ -197,9 +202,8 @@ struct Rule {
 
 fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Vec<String>]) {
     let counted: Vec<usize> = (0..rows.len()).filter(|i| !rows[*i].future).collect();
-    let Some(oldest) = counted.last().copied() else {
-        return;
-    };
+    let is_ordinary = |i: &&usize| rows[**i].kind != Some(Kind::Safety);
+    let oldest = counted.iter().rev().find(is_ordinary).copied();
     if !policy.has_keep_rules() {
         for i in &counted {
             reasons[*i].push("within the size".to_owned());
@@ -221,11 +225,12 @@ fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Vec<String>]
             reasons[i].push(format!("within {span}"));
         }
         for rule in &mut rules {
-            if rule.left == 0 {
+            // Safety backups have a rule of their own: they must not use up those of the others.
+            if rule.left == 0 || row.kind == Some(Kind::Safety) {
                 continue;
             }
             let is_new = rule.seen.insert((rule.period)(&row.created_at, i));
-            if is_new || i == oldest {
+            if is_new || Some(i) == oldest {
                 rule.left -= 1;
                 reasons[i].push(rule.word.to_owned());
             }
@@ -366,6 +371,18 @@ mod tests {
         let removed: Vec<_> =
             verdicts.iter().filter(|v| !v.keep).map(|v| v.name.as_str()).collect();
         assert_eq!(removed, ["0001", "0000"]);
+    }
+
+    #[test]
+    fn restores_do_not_use_up_what_keeps_the_others() {
+        let mut candidates: Vec<_> =
+            TIMES.iter().enumerate().map(|(order, time)| candidate(order, time)).collect();
+        for candidate in &mut candidates[2..] {
+            candidate.kind = Some(Kind::Safety);
+        }
+        let verdicts = plan(&candidates, &Policy { last: 2, ..Policy::default() });
+        let kept: Vec<_> = verdicts.iter().filter(|v| v.keep).map(|v| v.name.as_str()).collect();
+        assert_eq!(kept, ["0007", "0006", "0005", "0001", "0000"]);
     }
 
     #[test]

@@ -77,8 +77,8 @@ pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
         Standing::Missing => {
             return Err(Refusal::could_not(
                 format!("there is no database at {path}"),
-                "create it with the application's migrations, or `cargo xtask db-setup`; \
-                 if the path is wrong, correct it in `Cargo.toml`",
+                "put a backup back with `cargo xtask db-restore`, or create it with `cargo xtask \
+                 db-setup`; if the path is wrong, correct it in `Cargo.toml`",
             ));
         }
         Standing::NotAFile(kind) => format!("{path} is {kind}, not a database"),
@@ -88,7 +88,10 @@ pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
         }
         Standing::Foreign { .. } => format!("{path} is no SQLite database"),
     };
-    Err(Refusal::could_not(what, "nothing was backed up; check the configured path"))
+    Err(Refusal::could_not(
+        what,
+        "nothing was backed up; put a backup back with `cargo xtask db-restore`, or correct the path",
+    ))
 }
 
 fn cannot_read(error: anyhow::Error, path: &str) -> anyhow::Error {

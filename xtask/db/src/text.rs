@@ -56,13 +56,13 @@ pub(crate) fn parse_size(text: &str) -> Result<u64> {
     Ok(bytes)
 }
 
-/// An age in its largest whole unit, as `5m` or `3d`; `0s` for the future.
+/// An age in its largest whole unit, as `5min` or `3d`; `0s` for the future.
 #[must_use]
 pub(crate) fn age(age: TimeDelta) -> String {
     let seconds = age.num_seconds().max(0);
     match seconds {
         0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", seconds / 60),
+        60..3600 => format!("{}min", seconds / 60),
         3600..172_800 => format!("{}h", seconds / 3600),
         _ => format!("{}d", seconds / 86_400),
     }
@@ -176,7 +176,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
     milliseconds.map(Duration::from_millis).with_context(|| format!("`{text}` is too long"))
 }
 
-/// A span of the calendar, as retention and references count it: `1y5m7d2h`, where `m` is months.
+/// A span of the calendar, as retention and references count it: `1y5m7d2h`, where `m` is months as
+/// in restic, and `min` minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
     /// Calendar months; years are twelve of them.
@@ -185,6 +186,10 @@ pub struct Span {
     pub n_days: u32,
     /// Hours.
     pub n_hours: u32,
+    /// Minutes.
+    pub n_minutes: u32,
+    /// Seconds.
+    pub n_seconds: u32,
 }
 
 impl Span {
@@ -194,7 +199,9 @@ impl Span {
         moment
             .checked_sub_months(Months::new(self.n_months))?
             .checked_sub_days(Days::new(u64::from(self.n_days)))?
-            .checked_sub_signed(TimeDelta::hours(i64::from(self.n_hours)))
+            .checked_sub_signed(TimeDelta::hours(i64::from(self.n_hours)))?
+            .checked_sub_signed(TimeDelta::minutes(i64::from(self.n_minutes)))?
+            .checked_sub_signed(TimeDelta::seconds(i64::from(self.n_seconds)))
     }
 }
 
@@ -205,6 +212,8 @@ impl std::fmt::Display for Span {
             (self.n_months % 12, "m"),
             (self.n_days, "d"),
             (self.n_hours, "h"),
+            (self.n_minutes, "min"),
+            (self.n_seconds, "s"),
         ];
         for (n, unit) in parts {
             if n > 0 {
@@ -229,17 +238,19 @@ impl std::str::FromStr for Span {
             let at = rest.find(|c: char| !c.is_ascii_digit()).with_context(wrong)?;
             let (number, unit) = rest.split_at(at);
             let number: u32 = number.parse().with_context(wrong)?;
-            let (field, factor) = match unit.as_bytes().first() {
-                Some(b'y') => (&mut span.n_months, 12),
-                Some(b'm') => (&mut span.n_months, 1),
-                Some(b'w') => (&mut span.n_days, 7),
-                Some(b'd') => (&mut span.n_days, 1),
-                Some(b'h') => (&mut span.n_hours, 1),
+            let (field, factor, length) = match unit.as_bytes() {
+                [b'm', b'i', b'n', ..] => (&mut span.n_minutes, 1, 3),
+                [b'y', ..] => (&mut span.n_months, 12, 1),
+                [b'm', ..] => (&mut span.n_months, 1, 1),
+                [b'w', ..] => (&mut span.n_days, 7, 1),
+                [b'd', ..] => (&mut span.n_days, 1, 1),
+                [b'h', ..] => (&mut span.n_hours, 1, 1),
+                [b's', ..] => (&mut span.n_seconds, 1, 1),
                 _ => bail!(wrong()),
             };
             let more = number.checked_mul(factor).and_then(|n| field.checked_add(n));
             *field = more.with_context(wrong)?;
-            rest = &unit[1..];
+            rest = &unit[length..];
         }
         if span == Self::default() {
             bail!("`{text}` is no time at all");
@@ -300,9 +311,9 @@ mod tests {
 
     #[test]
     fn spans_read_as_restic_reads_them() {
-        let span: Span = "1y5m7d2h".parse().expect("a span");
-        assert_eq!(span, Span { n_months: 17, n_days: 7, n_hours: 2 });
-        assert_eq!(span.to_string(), "1y5m7d2h");
+        let span: Span = "1y5m7d2h3min4s".parse().expect("a span");
+        assert_eq!(span, Span { n_months: 17, n_days: 7, n_hours: 2, n_minutes: 3, n_seconds: 4 });
+        assert_eq!(span.to_string(), "1y5m7d2h3min4s");
         assert_eq!("2w".parse::<Span>().expect("a span").n_days, 14);
         for wrong in ["", "0d", "-3d", "3", "d", "3x", "99999999999d", "3 d"] {
             assert!(wrong.parse::<Span>().is_err(), "{wrong}");

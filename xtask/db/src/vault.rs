@@ -61,6 +61,25 @@ impl Vault {
         Ok(backups)
     }
 
+    /// The folders of raw files that were set aside, and the bytes they hold.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn set_aside(&self) -> Result<Vec<(PathBuf, u64)>> {
+        let mut folders = Vec::new();
+        for name in self.file_names()? {
+            let path = self.folder.join(&name);
+            if name.contains(".ASIDE.") && !name.starts_with('.') && path.is_dir() {
+                let files = fs_err::read_dir(&path)?.flatten();
+                let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
+                folders.push((path, sizes.sum()));
+            }
+        }
+        folders.sort();
+        Ok(folders)
+    }
+
     /// One backup by its name; `None` where it is gone or no regular file.
     ///
     /// # Errors

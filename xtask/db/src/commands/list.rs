@@ -44,6 +44,12 @@ impl Args {
         } else {
             say_table(session, &project, &backups);
         }
+        for (folder, size_bytes) in vault.set_aside()? {
+            let (folder, size) = (project.dotted(&folder), text::size(size_bytes));
+            session.say(format!(
+                "Raw files set aside: {folder}, {size}; remove it when it has served"
+            ));
+        }
         warn_of_strangers(session, &backups);
         Ok(Answer::Yes)
     }
@@ -92,7 +98,10 @@ pub(crate) fn details(
         parts.push("dated in the future".to_owned());
     }
     if backup.worktree() != project.worktree() {
-        parts.push(format!("worktree {}", backup.worktree()));
+        parts.push(match backup.worktree() {
+            "." => "main worktree".to_owned(),
+            linked => format!("worktree {linked}"),
+        });
     }
     parts.extend(backup.branch_at_commit());
     parts.extend(backup.label().map(|label| format!("\"{label}\"")));

@@ -21,7 +21,7 @@ Example:
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which backup: `latest`, `latest~2`, a name or the beginning of its time, `@branch`, `3d`, …
-    #[arg(value_name = "REF", allow_hyphen_values = true)]
+    #[arg(value_name = "REF")]
     reference: String,
     #[command(flatten)]
     pub(crate) common: Common,

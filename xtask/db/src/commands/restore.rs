@@ -40,7 +40,7 @@ its time (`2025-09-13_14`), `@branch`, an age (`2h`, `3d`) or a git revision (`H
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which backup; asked for without it
-    #[arg(value_name = "REF", allow_hyphen_values = true)]
+    #[arg(value_name = "REF")]
     reference: Option<String>,
     /// Do not ask
     #[arg(long)]
@@ -183,6 +183,12 @@ impl Args {
             return Ok(database.clone());
         };
         let path = session.folder().join(into);
+        if path.is_dir() {
+            return Err(Refusal::could_not(
+                format!("`{}` is a folder", project.path(&path)),
+                "name the file to write in it",
+            ));
+        }
         if !self.force {
             return Err(Refusal::could_not(
                 format!("`{}` exists already", project.path(&path)),
@@ -233,7 +239,7 @@ impl Args {
             session.warn(format!("{}: {warning}", backup.name));
         }
         let untouched =
-            "choose another backup with `cargo xtask db-list`; the database is untouched";
+            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched";
         match verification.outcome {
             Outcome::Damaged => Err(Refusal::no(
                 format!(
@@ -261,6 +267,9 @@ impl Args {
     ) -> Result<()> {
         let (place, quoted) = (project.place(database), project.quoted_place(database));
         let untouched = "the database is untouched";
+        if !asked && session.has_terminal() && !self.yes {
+            dialogue::say_choice(session, backup);
+        }
         if database.protected {
             return dialogue::confirm_protected(
                 session,
@@ -278,9 +287,6 @@ impl Args {
                 format!("restoring into {quoted} needs `--yes` where there is no terminal to ask"),
                 "say `--yes`, or look first with `--dry-run`",
             ));
-        }
-        if !asked {
-            dialogue::say_choice(session, backup);
         }
         session.confirm(&format!("Restore this backup into {place} ?"), untouched)
     }

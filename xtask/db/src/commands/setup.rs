@@ -63,6 +63,17 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
         return Ok(());
     }
     let place = project.quoted_place(database);
+    let backups = Vault::at(&project.backups, session.now()).backups()?;
+    if let Some(newest) = backups.iter().find(|backup| backup.is_of(database)) {
+        return Err(Refusal::could_not(
+            format!("there is no database at {place}, but there are backups of it"),
+            format!(
+                "put one back with `cargo xtask db-restore` (the newest is `{}`), or create an empty \
+                 database with the application's migrations",
+                newest.name
+            ),
+        ));
+    }
     if database.migrate.is_empty() {
         return Err(Refusal::could_not(
             format!("there is no database at {place}, and no `migrate` command to create it"),

@@ -25,7 +25,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which backup; each database's newest without it
-    #[arg(value_name = "REF", conflicts_with = "all", allow_hyphen_values = true)]
+    #[arg(value_name = "REF", conflicts_with = "all")]
     reference: Option<String>,
     /// Verify every backup
     #[arg(long)]
