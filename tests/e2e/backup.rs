@@ -55,3 +55,34 @@ fn a_folder_that_stays_locked_is_exit_three_and_names_the_process() {
     drop(lock);
     sandbox.ok(&["db-backup", "--busy-timeout", "0"]);
 }
+
+#[test]
+fn a_lock_file_that_is_somebody_else_s_is_not_overwritten() {
+    let sandbox = Sandbox::new();
+    sandbox.write("precious", "mine");
+    fs_err::create_dir(sandbox.path("backups")).expect("folder");
+    std::os::unix::fs::symlink("../precious", sandbox.path("backups/.lock")).expect("link");
+    assert_eq!(sandbox.run(&["db-backup"]).code, Some(2));
+    sandbox.write("out/.lock", "theirs");
+    sandbox.ok(&["db-backup", "--output", "out"]);
+    assert_eq!(fs_err::read_to_string(sandbox.path("precious")).expect("text"), "mine");
+    assert_eq!(fs_err::read_to_string(sandbox.path("out/.lock")).expect("text"), "theirs");
+}
+
+#[test]
+fn a_wal_database_with_two_names_is_refused_because_its_wal_has_one() {
+    let sandbox = Sandbox::new();
+    fs_err::hard_link(sandbox.live(), sandbox.path("other.db")).expect("link");
+    let said = sandbox.run(&["db-backup"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("hard links"), "{}", said.err);
+}
+
+#[test]
+fn a_sidecar_that_is_no_file_is_refused_instead_of_waited_for() {
+    let sandbox = Sandbox::new();
+    fs_err::create_dir(sandbox.path("backend/db/kalito.db-journal")).expect("folder");
+    let said = sandbox.run(&["db-backup"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("no regular file"), "{}", said.err);
+}

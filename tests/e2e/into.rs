@@ -143,3 +143,15 @@ fn a_backup_is_no_target() {
     assert_eq!(sandbox.run(&["db-restore", "latest", "--into", new]).code, Some(2));
     assert_eq!(sandbox.backups(), before);
 }
+
+#[test]
+fn a_sidecar_of_the_live_database_is_no_target() {
+    let sandbox = one_backup();
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let target = format!("backend/db/kalito.db{suffix}");
+        let arguments = ["db-restore", "latest", "--into", &target, "--force", "--yes"];
+        let said = sandbox.run(&arguments);
+        assert_eq!(said.code, Some(2), "{said:#?}");
+    }
+    assert_eq!(messages(&sandbox.live()).len(), 4);
+}

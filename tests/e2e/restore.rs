@@ -1,6 +1,6 @@
 //! `db-restore` without a terminal: what it needs, what it says, what stays as it was.
 
-use crate::sandbox::{Sandbox, messages, open};
+use crate::sandbox::{Running, Sandbox, messages, open};
 
 /// A backup of three messages; the live database has four.
 fn one_backup() -> (Sandbox, String) {
@@ -207,4 +207,56 @@ fn a_locked_database_is_exit_3_and_untouched() {
     assert_eq!(messages(&sandbox.live()).len(), 4);
     let backup = sandbox.backup_path(&name);
     assert_eq!(messages(&backup), ["one", "two", "three"]);
+}
+
+#[test]
+fn a_backup_that_changes_after_its_examination_is_not_restored() {
+    let (sandbox, name) = one_backup();
+    let lock = fs_err::File::open(sandbox.path("backups/.lock")).expect("lock");
+    lock.file().lock().expect("locked");
+    let arguments = ["db-restore", "latest", "--yes", "--busy-timeout", "60"];
+    let child = sandbox.xtask(&arguments).stderr(std::process::Stdio::piped()).spawn();
+    let mut running = Running(child.expect("runs"));
+    // It examines first and then waits for the lock: it has the lock open by then.
+    let path = format!("/proc/{}/fd", running.0.id());
+    let waits = || {
+        let descriptors = fs_err::read_dir(&path).into_iter().flatten().flatten();
+        descriptors.into_iter().any(|descriptor| {
+            fs_err::read_link(descriptor.path()).is_ok_and(|link| link.ends_with("backups/.lock"))
+        })
+    };
+    if !std::path::Path::new(&path).exists() {
+        eprintln_skip();
+        return;
+    }
+    while !waits() && running.0.try_wait().expect("child").is_none() {
+        std::thread::yield_now();
+    }
+    let backup = sandbox.path(&format!("backups/{name}"));
+    let mut bytes = fs_err::read(&backup).expect("bytes");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs_err::write(&backup, bytes).expect("written");
+    drop(lock);
+    assert_eq!(running.0.wait().expect("ended").code(), Some(1));
+    assert_eq!(messages(&sandbox.live()).len(), 4, "the live database was touched");
+}
+
+#[test]
+fn a_backup_of_another_file_is_not_taken_for_this_one_s_without_a_word() {
+    let (sandbox, _) = one_backup();
+    sandbox.write("test.db", "");
+    open(&sandbox.path("test.db")).execute_batch("CREATE TABLE only_test (a)").expect("table");
+    let mut command = sandbox.xtask(&["db-backup"]);
+    let said = sandbox.said(&command.env("DATABASE_PATH", "test.db").output().expect("runs"));
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let said = sandbox.run(&["db-restore", "latest", "--yes"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("was taken of `test.db`"), "{}", said.err);
+}
+
+fn eprintln_skip() {
+    use std::io::Write as _;
+    let said = b"SKIPPED: the test of a changing backup needs /proc\n";
+    std::io::stderr().write_all(said).expect("stderr");
 }

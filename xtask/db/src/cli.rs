@@ -156,7 +156,9 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
     if exit_of(error) == Exit::Interrupted {
         let hint = "nothing was changed that had not been reported as done";
-        return (format!("interrupted: {hint}\n"), Some(hint.to_owned()));
+        let said = text::plain(&error.to_string());
+        let said = if said == "interrupted" { hint.to_owned() } else { format!("{said}; {hint}") };
+        return (format!("interrupted: {said}\n"), Some(hint.to_owned()));
     }
     let mut text = format!("error: {}\n", text::plain(&error.to_string()));
     let mut last = error.to_string();

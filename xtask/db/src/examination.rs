@@ -333,16 +333,31 @@ pub(crate) fn schema_hash(connection: &Connection) -> Result<String> {
 #[must_use]
 pub(crate) fn schema_version(connection: &Connection) -> Option<i64> {
     // sqlx, refinery; diesel's and sea-orm's versions are texts that begin with a number.
-    const RUNNERS: [&str; 4] = [
-        "SELECT max(version) FROM _sqlx_migrations WHERE success",
-        "SELECT max(version) FROM refinery_schema_history",
-        "SELECT max(CAST(version AS INTEGER)) FROM __diesel_schema_migrations",
-        "SELECT max(CAST(substr(version, 2) AS INTEGER)) FROM seaql_migrations",
+    const RUNNERS: [(&str, &str); 4] = [
+        ("_sqlx_migrations", "SELECT max(version) FROM _sqlx_migrations WHERE success"),
+        ("refinery_schema_history", "SELECT max(version) FROM refinery_schema_history"),
+        (
+            "__diesel_schema_migrations",
+            "SELECT max(CAST(version AS INTEGER)) FROM __diesel_schema_migrations",
+        ),
+        (
+            "seaql_migrations",
+            "SELECT max(CAST(substr(version, 2) AS INTEGER)) FROM seaql_migrations",
+        ),
     ];
+    // A view of such a name could run for ever.
+    let is_table = |name: &str| {
+        let question = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+        connection.query_row(question, [name], |_| Ok(())).is_ok()
+    };
     let ask = |question: &str| {
         connection.query_row(question, [], |row| row.get::<_, Option<i64>>(0)).ok().flatten()
     };
-    RUNNERS.iter().find_map(|question| ask(question)).or_else(|| ask("PRAGMA user_version"))
+    RUNNERS
+        .iter()
+        .filter(|(table, _)| is_table(table))
+        .find_map(|(_, question)| ask(question))
+        .or_else(|| ask("PRAGMA user_version"))
 }
 
 /// Every table with rows of its own: ordinary and virtual ones, without shadow tables.

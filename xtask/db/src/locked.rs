@@ -60,6 +60,7 @@ impl Vault {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(&path)?;
         let began = Instant::now();
         loop {
@@ -84,9 +85,7 @@ impl Vault {
                 Err(TryLockError::Error(error)) => return Err(error.into()),
             }
         }
-        // Who holds it is a courtesy for the one who waits; failing to say so harms nobody.
-        let _ = file.set_len(0).and_then(|()| file.rewind());
-        let _ = writeln!(file, "{}", std::process::id());
+        say_who(&mut file);
         Ok(Locked { vault: self, _lock: file })
     }
 
@@ -97,6 +96,18 @@ impl Vault {
         durable::create_folders(self.folder())?;
         fs_err::set_permissions(self.folder(), std::fs::Permissions::from_mode(0o700))?;
         Ok(())
+    }
+}
+
+/// Writes this process's id into the lock: a courtesy for the one who waits, whose failure harms
+/// nobody. What is no id there is somebody else's file and stays.
+fn say_who(file: &mut fs_err::File) {
+    let mut before = String::new();
+    let is_ours = (&mut *file).take(64).read_to_string(&mut before).is_ok()
+        && (before.is_empty() || before.trim().parse::<u32>().is_ok());
+    if is_ours {
+        let _ = file.set_len(0).and_then(|()| file.rewind());
+        let _ = writeln!(file, "{}", std::process::id());
     }
 }
 
@@ -121,6 +132,12 @@ impl Locked<'_> {
     ///
     /// Where the folder cannot be written.
     pub(crate) fn keep_private(&self) -> Result<()> {
+        // A folder that is also a project's own is left as it is.
+        let is_shared =
+            ["Cargo.toml", ".git"].iter().any(|name| self.vault.folder().join(name).exists());
+        if is_shared {
+            return Ok(());
+        }
         let path = self.vault.folder().join(IGNORE);
         if fs_err::symlink_metadata(&path).is_err() {
             fs_err::write(&path, "*\n!.gitignore\n")?;

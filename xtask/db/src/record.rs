@@ -246,7 +246,7 @@ impl Record {
     /// Rows in all counted tables together.
     #[must_use]
     pub(crate) fn n_rows(&self) -> u64 {
-        self.tables.values().flatten().sum()
+        self.tables.values().flatten().fold(0, |sum, n| sum.saturating_add(*n))
     }
 }
 

@@ -2,6 +2,7 @@
 //! that begins as a SQLite database, and its header.
 
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::Result;
@@ -87,18 +88,35 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
     if !metadata.is_file() {
         return Ok(Standing::NotAFile("no regular file"));
     }
+    if has_odd_sidecar(path) {
+        return Ok(Standing::NotAFile("beside a -wal, -shm or -journal that is no regular file"));
+    }
     if metadata.len() == 0 {
         return Ok(Standing::Empty);
     }
     let mut start = Vec::new();
     fs_err::File::open(path)?.take(4096).read_to_end(&mut start)?;
-    let header = start.get(..HEADER_LENGTH).and_then(|bytes| bytes.try_into().ok());
+    let header: Option<[u8; HEADER_LENGTH]> =
+        start.get(..HEADER_LENGTH).and_then(|bytes| bytes.try_into().ok());
     match header {
+        // The WAL lies beside one of the names only; through another one its pages are not seen.
+        Some(header) if metadata.nlink() > 1 && start.starts_with(MAGIC) && header[18] == 2 => {
+            Ok(Standing::NotAFile("a WAL database with several names (hard links)"))
+        }
         Some(header) if start.starts_with(MAGIC) => Ok(Standing::Sqlite(Header(header))),
         _ => Ok(Standing::Foreign {
             may_be_encrypted: metadata.len().is_multiple_of(512) && looks_random(&start),
         }),
     }
+}
+
+/// SQLite would open a FIFO in a sidecar's place and wait for ever.
+fn has_odd_sidecar(path: &Path) -> bool {
+    ["-wal", "-shm", "-journal"].iter().any(|suffix| {
+        let mut sidecar = path.as_os_str().to_owned();
+        sidecar.push(suffix);
+        fs_err::metadata(Path::new(&sidecar)).is_ok_and(|metadata| !metadata.is_file())
+    })
 }
 
 /// Whether bytes are as evenly spread as random ones: of 4096 random bytes no value takes up more

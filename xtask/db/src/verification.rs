@@ -87,7 +87,7 @@ pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Re
     let (hashes, _, size_bytes) =
         read.map_err(|_| anyhow::anyhow!("the hashing thread ended early"))??;
     let mut examination = examined?;
-    if !matches!(standing, Standing::Sqlite(_)) {
+    if matches!(standing, Standing::Empty | Standing::Foreign { .. }) {
         let finding = Finding::structural("it is no SQLite database");
         examination.findings = vec![finding];
     }

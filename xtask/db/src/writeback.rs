@@ -225,6 +225,13 @@ impl<K: FnMut() -> Result<()>> Locking for Keeping<'_, K> {
         match &self.plan.live {
             Live::Readable(shape) if shape.wal => (self.keep)(),
             Live::Readable(_) if self.counter.has_changed()? => Err(Raced.into()),
+            // An application may have made a database while its lock was waited for.
+            Live::Absent { .. } if fs_err::metadata(&self.plan.target)?.len() > 0 => {
+                Err(Refusal::locked(
+                    "a database appeared there while the restore waited for its lock",
+                    "restore again: the new database is kept by a safety backup then",
+                ))
+            }
             _ => Ok(()),
         }
     }

@@ -102,10 +102,21 @@ impl Args {
         in_place::restore(session, &project, &database, locked, &plan, &verification)
     }
 
-    /// A backup is immutable: what bears a backup's name in the backups folder is no target.
+    /// A backup is immutable: what bears a backup's name in the backups folder is no target; nor is
+    /// a sidecar.
     fn refuse_backups_as_target(&self, session: &Session, project: &Project) -> Result<()> {
         let Some(into) = &self.into else { return Ok(()) };
         let path = session.folder().join(into);
+        let text = path.to_string_lossy();
+        if ["-wal", "-shm", "-journal"].iter().any(|suffix| text.ends_with(suffix)) {
+            return Err(Refusal::could_not(
+                format!(
+                    "`{}` is the name of a file that SQLite keeps for itself",
+                    project.path(&path)
+                ),
+                "choose another path; nothing was changed",
+            ));
+        }
         let same_folder = |folder: &Path| {
             let (a, b) = (fs_err::canonicalize(folder), fs_err::canonicalize(&project.backups));
             a.is_ok() && a.ok() == b.ok()
@@ -155,8 +166,11 @@ impl Args {
         if self.common.db.is_some() {
             return project.one(self.common.db.as_deref());
         }
-        if let Some(owner) = project.databases.iter().find(|database| backup.is_of(database)) {
-            return Ok(owner.clone());
+        let mut owners = project.databases.iter().filter(|database| backup.is_of(database));
+        match (owners.next(), owners.next()) {
+            (Some(owner), None) => return Ok(owner.clone()),
+            (Some(_), Some(_)) => return project.one(None),
+            (None, _) => {}
         }
         match backup.record() {
             Some(record) if self.into.is_none() => Err(Refusal::could_not(
@@ -279,6 +293,7 @@ impl Args {
                 self.yes,
             );
         }
+        self.point_out_other_source(session, project, database, backup)?;
         if self.yes {
             return Ok(());
         }
@@ -289,6 +304,35 @@ impl Args {
             ));
         }
         session.confirm(&format!("Restore this backup into {place} ?"), untouched)
+    }
+}
+
+impl Args {
+    /// A backup of another file under the same name: a test database, a shared backups folder.
+    fn point_out_other_source(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        database: &Database,
+        backup: &Backup,
+    ) -> Result<()> {
+        let target = project.path(&database.path);
+        let Some(record) = backup.record().filter(|record| record.source != target) else {
+            return Ok(());
+        };
+        if self.into.is_some() {
+            return Ok(());
+        }
+        let place = project.quoted_place(database);
+        let what = format!("`{}` was taken of `{}`, not of {place}", backup.name, record.source);
+        if session.has_terminal() || self.common.db.is_some() || self.force {
+            session.warn(what);
+            return Ok(());
+        }
+        Err(Refusal::could_not(
+            what,
+            format!("if it belongs there all the same, say `--db {}`", text::shell(&database.name)),
+        ))
     }
 }
 

@@ -61,6 +61,10 @@ impl Args {
         let mut worst = Outcome::Whole;
         let mut rows = Vec::new();
         for backup in backups {
+            // Another command may have pruned it since it was listed.
+            if self.all && fs_err::symlink_metadata(backup.path()).is_err() {
+                continue;
+            }
             let verification = one(session, &project, &backup, self.drill)?;
             worst = worst.max(verification.outcome);
             rows.push(row(session, &backup, &verification)?);

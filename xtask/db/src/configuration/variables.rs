@@ -109,6 +109,12 @@ impl Variables {
             database.path = root.join(path);
             database.origin = Some(url.origin.clone());
         }
+        if let Some(url) = self.get("DATABASE_URL")
+            && ["sqlite:", "file:"].iter().any(|scheme| url.value.starts_with(scheme))
+            && sqlite_path(&url.value).is_none()
+        {
+            project.remarks.push(format!("{} names no file, and is not used", url.origin));
+        }
         let is_claimed = url_variables.values().any(|variable| variable == "DATABASE_URL");
         let Some((path, origin)) = self.database_path(is_claimed) else {
             return Ok(());

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::aside::{self, Aside};
 use crate::backup::Backup;
+use crate::copy;
 use crate::database;
 use crate::examination::{Depth, Weight, has};
 use crate::git;
@@ -42,6 +43,14 @@ pub(super) fn restore(
     let place = project.dotted(&database.path);
     let interrupt = session.interrupt().clone();
     let _held = plan.backup.hold()?;
+    // It was examined before the question and the lock: the same bytes must be there now.
+    let (hashes, ..) = copy::hash_file(&plan.backup.path(), &interrupt)?;
+    if hashes.content_blake3 != verification.content_blake3 {
+        return Err(Refusal::no(
+            format!("`{}` changed after it was examined", plan.backup.name),
+            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
+        ));
+    }
     let source = Source::prepare(plan, &locked, &verification.content_blake3, &interrupt)?;
     let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
     let put = put_back(session, project, plan, &source, |session| {
