@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::Value;
 
-use crate::examination::{Weight, has};
+use crate::finding::{Weight, has};
 use crate::name::Name;
 use crate::project::Database;
 use crate::record::{Kind, Proof, Record};

@@ -9,71 +9,14 @@ use std::path::Path;
 
 use anyhow::Result;
 use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
 
 use crate::database::{self, Trouble, quoted, trouble};
+use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::refusal::Refusal;
 
 /// Structural findings listed before the rest is left out: a broken file has thousands.
 const MOST_STRUCTURAL: usize = 100;
-
-/// How deep an examination looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Depth {
-    /// `quick_check`: pages and trees.
-    Quick,
-    /// `integrity_check` and `foreign_key_check` too: indexes against rows, rows against parents.
-    Deep,
-}
-
-/// What a finding means for the copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Weight {
-    /// Damage: the content cannot be trusted.
-    Structural,
-    /// A violated rule in a sound file.
-    Data,
-    /// Something that could not be checked.
-    Unchecked,
-}
-
-/// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Finding {
-    /// What it means.
-    pub kind: Weight,
-    /// What it is, in SQLite's words or ours.
-    pub detail: String,
-    /// How often it was found.
-    #[serde(default = "once")]
-    pub count: u64,
-}
-
-fn once() -> u64 {
-    1
-}
-
-impl Finding {
-    /// A finding of damage.
-    #[must_use]
-    pub(crate) fn structural(detail: impl Into<String>) -> Self {
-        Self { kind: Weight::Structural, detail: detail.into(), count: 1 }
-    }
-
-    fn unchecked(detail: impl Into<String>) -> Self {
-        Self { kind: Weight::Unchecked, detail: detail.into(), count: 1 }
-    }
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&crate::text::plain(&self.detail))?;
-        if self.count > 1 { write!(f, " ({} times)", self.count) } else { Ok(()) }
-    }
-}
 
 /// What an examination found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,12 +29,6 @@ pub(crate) struct Examination {
     pub schema_blake3: String,
     /// The version that the migration runner recorded, else `user_version`; `None` if unreadable.
     pub schema_version: Option<i64>,
-}
-
-/// Whether any finding is of a weight.
-#[must_use]
-pub(crate) fn has(findings: &[Finding], weight: Weight) -> bool {
-    findings.iter().any(|finding| finding.kind == weight)
 }
 
 /// Examines a finished file that nothing writes: the check on one thread, schema and row counts on

@@ -38,6 +38,7 @@ mod copy;
 mod database;
 mod durable;
 mod examination;
+mod finding;
 mod git;
 mod holders;
 mod hostcommand;

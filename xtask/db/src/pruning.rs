@@ -9,7 +9,7 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backup::{Backup, State};
-use crate::examination::Depth;
+use crate::finding::Depth;
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
 use crate::project::Database;

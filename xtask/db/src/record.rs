@@ -10,7 +10,7 @@ use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::examination::{Depth, Finding};
+use crate::finding::{Depth, Finding};
 
 /// The record's version that this build reads and writes.
 pub(crate) const VERSION: u64 = 1;

@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use crate::backup::Backup;
 use crate::copy;
-use crate::examination::{self, Depth, Examination, Finding, Weight, has};
+use crate::examination::{self, Examination};
+use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::record::{Proof, Record};
 use crate::standing::{self, Standing};

@@ -19,7 +19,8 @@ use crate::backup::Backup;
 use crate::copy::{self, Locking};
 use crate::database;
 use crate::durable::{self, Stage};
-use crate::examination::{self, Depth, Weight};
+use crate::examination;
+use crate::finding::{Depth, Weight, has};
 use crate::holders;
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
@@ -73,7 +74,7 @@ impl Source {
         connection.close().map_err(|(_, error)| error)?;
         let findings = examination::examine(stage.path(), Depth::Quick, interrupt)?.findings;
         anyhow::ensure!(
-            !examination::has(&findings, Weight::Structural),
+            !has(&findings, Weight::Structural),
             "the converted copy failed its examination"
         );
         let connection = database::open_immutable(stage.path())?;

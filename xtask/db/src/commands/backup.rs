@@ -10,7 +10,7 @@ use crate::backup::{Backup, State};
 use crate::cli::{self, Common};
 use crate::commands::list;
 use crate::copy;
-use crate::examination::{Finding, Weight};
+use crate::finding::{Finding, Weight};
 use crate::locked::Locked;
 use crate::progress::Progress;
 use crate::project::{Database, Project};

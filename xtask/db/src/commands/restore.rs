@@ -3,6 +3,7 @@
 pub(crate) mod dialogue;
 mod elsewhere;
 mod in_place;
+mod preview;
 mod single_tables;
 
 use std::path::{Path, PathBuf};
@@ -13,12 +14,11 @@ use serde_json::json;
 use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::find;
-use crate::examination::{Depth, Weight, has};
+use crate::finding::{Depth, Weight, has};
 use crate::name::Name;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
-use crate::restoring::{self, Live, Plan};
-use crate::schemafiles;
+use crate::restoring::{self, Plan};
 use crate::session::Session;
 use crate::taking;
 use crate::text;
@@ -89,9 +89,9 @@ impl Args {
             return self.put_tables_back(session, &project, &database, &backup);
         }
         let plan = self.plan(&project, &database, &backup)?;
-        point_out_old_schema(session, &project, &database, &verification);
+        preview::point_out_old_schema(session, &project, &database, &verification);
         if self.dry_run {
-            say_plan(session, &project, &database, &plan);
+            preview::say_plan(session, &project, &database, &plan);
             return Ok(Answer::Yes);
         }
         self.confirm(session, &project, &database, &backup, asked)?;
@@ -304,92 +304,5 @@ impl Args {
             ));
         }
         session.confirm(&format!("Restore this backup into {place} ?"), untouched)
-    }
-}
-
-impl Args {
-    /// A backup of another file under the same name: a test database, a shared backups folder.
-    fn point_out_other_source(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        database: &Database,
-        backup: &Backup,
-    ) -> Result<()> {
-        let target = project.path(&database.path);
-        let Some(record) = backup.record().filter(|record| record.source != target) else {
-            return Ok(());
-        };
-        if self.into.is_some() {
-            return Ok(());
-        }
-        let place = project.quoted_place(database);
-        let what = format!("`{}` was taken of `{}`, not of {place}", backup.name, record.source);
-        if session.has_terminal() || self.common.db.is_some() || self.force {
-            session.warn(what);
-            return Ok(());
-        }
-        Err(Refusal::could_not(
-            what,
-            format!("if it belongs there all the same, say `--db {}`", text::shell(&database.name)),
-        ))
-    }
-}
-
-fn say_plan(session: &mut Session, project: &Project, database: &Database, plan: &Plan) {
-    let place = project.place(database);
-    match &plan.live {
-        Live::Absent { sidecars: false } => session.say("There is no database to keep"),
-        Live::Readable(_) => {
-            let folder = project.dotted(&project.backups);
-            session.say(format!("Would create a safety backup of {place} in {folder}"));
-        }
-        Live::Unreadable(why) => {
-            session.say(format!("Would set the raw files of {place} aside: {}", text::plain(why)));
-        }
-        Live::Absent { sidecars: true } | Live::MayBeEncrypted => {
-            session.say(format!("Would set the raw files of {place} aside"));
-        }
-    }
-    if let Some(page_size_bytes) = plan.convert_to_bytes {
-        session.say(format!("Would convert a copy to the page size {page_size_bytes} first"));
-    }
-    let size = text::size(plan.backup.size_bytes);
-    session.say(format!("Would restore {} ({size}) → {place}", plan.backup.name));
-    for command in &database.after_restore {
-        session.say(format!("Would run {}", command.join(" ")));
-    }
-    session.document(&json!({
-        "version": 1,
-        "dry_run": true,
-        "would_restore": plan.backup.name.to_string(),
-        "into": plan.target,
-    }));
-}
-
-/// Points out that the code expects a newer schema than the backup has.
-fn point_out_old_schema(
-    session: &mut Session,
-    project: &Project,
-    database: &Database,
-    verification: &Verification,
-) {
-    let Some(version) = verification.examination.schema_version.filter(|version| *version > 0)
-    else {
-        return;
-    };
-    let newest = schemafiles::newest_migration(&project.root, &database.schema);
-    if let Some((newest, file)) = newest
-        && version < newest
-    {
-        session.note(format!(
-            "Note: the backup has schema version {version}, the code's newest migration is {newest} \
-             ({}): run the migrations afterwards{}",
-            project.path(&file),
-            match database.migrate.join(" ") {
-                command if command.is_empty() => String::new(),
-                command => format!(" with `{command}`"),
-            }
-        ));
     }
 }

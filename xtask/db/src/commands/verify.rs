@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::{find, list};
-use crate::examination::{Depth, Finding, Weight, has};
+use crate::finding::{Depth, Finding, Weight, has};
 use crate::project::Project;
 use crate::record::{Examined, Proof};
 use crate::refusal::Answer;

@@ -9,7 +9,7 @@ use crate::aside::{self, Aside};
 use crate::backup::Backup;
 use crate::copy;
 use crate::database;
-use crate::examination::{Depth, Weight, has};
+use crate::finding::{Depth, Weight, has};
 use crate::git;
 use crate::hostcommand;
 use crate::locked::Locked;

@@ -1,0 +1,102 @@
+//! What a restore says before it acts: the plan, and what should give pause.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::backup::Backup;
+use crate::commands::restore::Args;
+use crate::project::{Database, Project};
+use crate::refusal::Refusal;
+use crate::restoring::{Live, Plan};
+use crate::schemafiles;
+use crate::session::Session;
+use crate::text;
+use crate::verification::Verification;
+
+impl Args {
+    /// A backup of another file under the same name: a test database, a shared backups folder.
+    pub(super) fn point_out_other_source(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        database: &Database,
+        backup: &Backup,
+    ) -> Result<()> {
+        let target = project.path(&database.path);
+        let Some(record) = backup.record().filter(|record| record.source != target) else {
+            return Ok(());
+        };
+        if self.into.is_some() {
+            return Ok(());
+        }
+        let place = project.quoted_place(database);
+        let what = format!("`{}` was taken of `{}`, not of {place}", backup.name, record.source);
+        if session.has_terminal() || self.common.db.is_some() || self.force {
+            session.warn(what);
+            return Ok(());
+        }
+        Err(Refusal::could_not(
+            what,
+            format!("if it belongs there all the same, say `--db {}`", text::shell(&database.name)),
+        ))
+    }
+}
+
+/// Says what would be done.
+pub(super) fn say_plan(session: &mut Session, project: &Project, database: &Database, plan: &Plan) {
+    let place = project.place(database);
+    match &plan.live {
+        Live::Absent { sidecars: false } => session.say("There is no database to keep"),
+        Live::Readable(_) => {
+            let folder = project.dotted(&project.backups);
+            session.say(format!("Would create a safety backup of {place} in {folder}"));
+        }
+        Live::Unreadable(why) => {
+            session.say(format!("Would set the raw files of {place} aside: {}", text::plain(why)));
+        }
+        Live::Absent { sidecars: true } | Live::MayBeEncrypted => {
+            session.say(format!("Would set the raw files of {place} aside"));
+        }
+    }
+    if let Some(page_size_bytes) = plan.convert_to_bytes {
+        session.say(format!("Would convert a copy to the page size {page_size_bytes} first"));
+    }
+    let size = text::size(plan.backup.size_bytes);
+    session.say(format!("Would restore {} ({size}) → {place}", plan.backup.name));
+    for command in &database.after_restore {
+        session.say(format!("Would run {}", command.join(" ")));
+    }
+    session.document(&json!({
+        "version": 1,
+        "dry_run": true,
+        "would_restore": plan.backup.name.to_string(),
+        "into": plan.target,
+    }));
+}
+
+/// Points out that the code expects a newer schema than the backup has.
+pub(super) fn point_out_old_schema(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    verification: &Verification,
+) {
+    let Some(version) = verification.examination.schema_version.filter(|version| *version > 0)
+    else {
+        return;
+    };
+    let newest = schemafiles::newest_migration(&project.root, &database.schema);
+    if let Some((newest, file)) = newest
+        && version < newest
+    {
+        session.note(format!(
+            "Note: the backup has schema version {version}, the code's newest migration is {newest} \
+             ({}): run the migrations afterwards{}",
+            project.path(&file),
+            match database.migrate.join(" ") {
+                command if command.is_empty() => String::new(),
+                command => format!(" with `{command}`"),
+            }
+        ));
+    }
+}
