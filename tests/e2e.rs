@@ -31,6 +31,8 @@ mod inuse;
 mod kill;
 #[path = "e2e/large.rs"]
 mod large;
+#[path = "e2e/links.rs"]
+mod links;
 #[path = "e2e/list.rs"]
 mod list;
 #[path = "e2e/matrix.rs"]

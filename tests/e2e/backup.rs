@@ -86,3 +86,31 @@ fn a_sidecar_that_is_no_file_is_refused_instead_of_waited_for() {
     assert_eq!(said.code, Some(2), "{said:#?}");
     assert!(said.err.contains("no regular file"), "{}", said.err);
 }
+
+#[test]
+fn a_checkpoint_of_an_unchanged_database_is_a_record_and_a_hard_link() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["db-backup"]);
+    let said = sandbox.ok(&["db-backup", "--kind", "scheduled", "--label", "nightly"]);
+    assert!(said.out.contains("a hard link, no space used"), "{}", said.out);
+    let names = sandbox.backups();
+    let inode = |name: &String| {
+        fs_err::metadata(sandbox.path(&format!("backups/{name}"))).expect("backup").ino()
+    };
+    assert_eq!(names.len(), 2);
+    assert_eq!(inode(&names[0]), inode(&names[1]));
+    let document = sandbox.json(&["db-list"]);
+    let (newest, older) = (&document["backups"][0], &document["backups"][1]);
+    assert_eq!((&newest["kind"], &newest["label"]), (&"scheduled".into(), &"nightly".into()));
+    assert_eq!((&newest["sequence"], &newest["blake3"]), (&2.into(), &older["blake3"]));
+    sandbox.ok(&["db-verify", "--all", "--drill"]);
+    // Either goes without the other.
+    let said = sandbox.ok(&["db-prune", "--keep-last", "1", "--yes"]);
+    assert!(said.out.ends_with("Removed 1 backup and freed 0 B.\n"), "{}", said.out);
+    sandbox.ok(&["db-verify", "--all"]);
+    sandbox.sql("INSERT INTO messages (content) VALUES ('four')");
+    let said = sandbox.ok(&["db-backup", "--kind", "scheduled"]);
+    assert!(!said.out.contains("hard link"), "{}", said.out);
+}

@@ -28,7 +28,7 @@ pub(crate) fn complain(what: &str) {
 }
 
 /// Runs the xtask under `strace` with further options.
-fn traced(sandbox: &Sandbox, options: &[&str], arguments: &[&str]) -> Said {
+pub(crate) fn traced(sandbox: &Sandbox, options: &[&str], arguments: &[&str]) -> Said {
     let inner = sandbox.xtask(arguments);
     let mut outer = sandbox.command("strace");
     for (name, value) in inner.get_envs() {

@@ -98,12 +98,10 @@ impl Stage {
     ///
     /// Where the file system refuses for another reason than the name.
     pub(crate) fn publish(&self, to: &Path) -> Result<Published> {
-        match fs_err::hard_link(&self.path, to) {
-            Ok(()) => Ok(Published::Yes),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::NameTaken),
-            Err(error) if lacks_links(&error) => rename_without_replacing(&self.path, to),
-            Err(error) => Err(error.into()),
-        }
+        link(&self.path, to).or_else(|error| match error.downcast_ref::<io::Error>() {
+            Some(cause) if lacks_links(cause) => rename_without_replacing(&self.path, to),
+            _ => Err(error),
+        })
     }
 
     /// Gives the file a name that may be taken already, replacing what is there in one step.
@@ -282,12 +280,22 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> Result<Publish
     }
 }
 
-/// Whether a failure to link says that this file system has no hard links.
+/// Gives a file a second name in the same folder, never replacing anything.
+///
+/// # Errors
+///
+/// Where the file system refuses for another reason than the name.
+pub(crate) fn link(from: &Path, to: &Path) -> Result<Published> {
+    match fs_err::hard_link(from, to) {
+        Ok(()) => Ok(Published::Yes),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Published::NameTaken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a failure to link may say that this file system has no hard links (FAT answers EPERM).
 fn lacks_links(error: &io::Error) -> bool {
-    let refusals = [rustix::io::Errno::PERM, rustix::io::Errno::NOTSUP, rustix::io::Errno::NOSYS];
-    error
-        .raw_os_error()
-        .is_some_and(|code| refusals.iter().any(|errno| errno.raw_os_error() == code))
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::fs::TryLockError;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -206,7 +207,26 @@ impl Locked<'_> {
     /// # Errors
     ///
     /// Where the disk is full or fails; nothing of this backup then stays under a final name.
-    pub(crate) fn publish(&self, stage: &Stage, name: Name, mut record: Record) -> Result<Backup> {
+    pub(crate) fn publish(&self, stage: &Stage, name: Name, record: Record) -> Result<Backup> {
+        self.publish_through(name, record, |path| stage.publish(path))
+    }
+
+    /// Publishes a record of its own for a file that another backup has already: a hard link, which
+    /// takes no space.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system has no hard links, or the disk is full or fails.
+    pub(crate) fn publish_link(&self, to: &Backup, name: Name, record: Record) -> Result<Backup> {
+        self.publish_through(name, record, |path| durable::link(&to.path(), path))
+    }
+
+    fn publish_through(
+        &self,
+        name: Name,
+        mut record: Record,
+        publish: impl Fn(&Path) -> Result<Published>,
+    ) -> Result<Backup> {
         let folder = self.vault.folder();
         let mut name = name;
         loop {
@@ -219,7 +239,7 @@ impl Locked<'_> {
                 name = name.next();
                 continue;
             }
-            let published = self.publish_database(stage, &name);
+            let published = self.publish_database(&name, &publish);
             match published {
                 Ok(Published::Yes) => break,
                 Ok(Published::NameTaken) => {
@@ -236,11 +256,15 @@ impl Locked<'_> {
         self.vault.read(name)?.context("the backup vanished right after it was published")
     }
 
-    fn publish_database(&self, stage: &Stage, name: &Name) -> Result<Published> {
+    fn publish_database(
+        &self,
+        name: &Name,
+        publish: &impl Fn(&Path) -> Result<Published>,
+    ) -> Result<Published> {
         let folder = self.vault.folder();
         durable::sync_folder(folder)?;
         let path = folder.join(name.to_string());
-        let published = stage.publish(&path)?;
+        let published = publish(&path)?;
         if published == Published::Yes {
             // The stage's own name goes with the stage, or is swept later: it harms nobody.
             durable::sync_folder(folder).inspect_err(|_| {

@@ -237,6 +237,37 @@ pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination
     examined
 }
 
+/// Takes a checkpoint of unchanged content: a record of its own and a hard link to the equal backup,
+/// whose bytes the caller has proved.
+///
+/// # Errors
+///
+/// Where the file system has no hard links, or the disk is full or fails.
+pub(crate) fn take_link(
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    equal: (&Backup, &Record),
+) -> Result<Backup> {
+    let (backup, old) = equal;
+    let record = Record {
+        sequence: locked.next_sequence()?,
+        source: project.path(&wanted.database.path),
+        kind: wanted.kind,
+        label: wanted.label.clone(),
+        pinned: wanted.pinned,
+        created_at: wanted.now,
+        verified: None,
+        git: wanted.git.clone(),
+        enters: None,
+        tool: TOOL.to_owned(),
+        unknown: serde_json::Map::new(),
+        ..old.clone()
+    };
+    let name = Name::new(&wanted.database.file_name(), false, wanted.now.naive_local());
+    locked.publish_link(backup, name, record)
+}
+
 fn record_of(
     project: &Project,
     wanted: &Wanted<'_>,

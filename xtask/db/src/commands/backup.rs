@@ -143,8 +143,11 @@ impl Args {
         git: Option<record::Git>,
     ) -> Result<Done> {
         warn_of_network(session, project, database);
-        let newest =
-            if self.if_changed { newest_whole(session, project, locked, database)? } else { None };
+        let newest = if self.if_changed || self.kind.is_automatic() {
+            newest_whole(session, project, locked, database)?
+        } else {
+            None
+        };
         let wanted = Wanted {
             database,
             kind: self.kind,
@@ -155,9 +158,22 @@ impl Args {
             unless_equal: newest.as_ref().and_then(Backup::record),
         };
         let mut progress = Progress::new(session, "Copying");
-        let taken = taking::take(locked, project, &wanted, &mut progress);
+        let mut taken = taking::take(locked, project, &wanted, &mut progress);
+        if let (Ok(Taken::Unchanged), Some(newest)) = (&taken, &newest)
+            && let Some(record) = newest.record()
+            && !self.if_changed
+        {
+            if let Ok(backup) = taking::take_link(locked, project, &wanted, (newest, record)) {
+                session.say(format!("Backup created at {}", project.dotted(&backup.path())));
+                session.say(format!("Unchanged since {}: a hard link, no space used", newest.name));
+                return Ok(Done::Backup(Box::new(backup)));
+            }
+            // A file system without hard links: the checkpoint is a copy then.
+            let wanted = Wanted { unless_equal: None, ..wanted.clone() };
+            taken = taking::take(locked, project, &wanted, &mut progress);
+        }
         drop(progress);
-        match (taken, newest) {
+        match (taken, &newest) {
             (Ok(Taken::Backup(backup, version, took)), _) => {
                 session.say(format!("Backup created at {}", project.dotted(&backup.path())));
                 if let Some(record) = backup.record() {
@@ -169,7 +185,7 @@ impl Args {
             (Ok(Taken::Unchanged), Some(newest)) => {
                 let place = project.dotted(&newest.path());
                 session.say(format!("Unchanged since {place}: no new backup was needed"));
-                Ok(Done::Unchanged(newest))
+                Ok(Done::Unchanged(newest.clone()))
             }
             (Ok(Taken::Unchanged), None) => anyhow::bail!("nothing to compare with was given"),
             (Ok(Taken::Damaged(findings)), _) => {
