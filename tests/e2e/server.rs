@@ -109,7 +109,10 @@ impl Client {
     /// Waits until so many more messages were acknowledged.
     fn goes_on(&self, more: usize) {
         let wanted = self.n_acknowledged() + more;
+        let began = std::time::Instant::now();
         while self.n_acknowledged() < wanted && !self.stop.load(Ordering::Relaxed) {
+            let waited = began.elapsed();
+            assert!(waited < std::time::Duration::from_mins(2), "the server acknowledges nothing");
             std::thread::yield_now();
         }
     }
