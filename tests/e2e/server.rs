@@ -111,8 +111,8 @@ impl Client {
         let wanted = self.n_acknowledged() + more;
         let began = std::time::Instant::now();
         while self.n_acknowledged() < wanted && !self.stop.load(Ordering::Relaxed) {
-            let waited = began.elapsed();
-            assert!(waited < std::time::Duration::from_mins(2), "the server acknowledges nothing");
+            let so_far = began.elapsed();
+            assert!(so_far < std::time::Duration::from_mins(2), "the server acknowledges nothing");
             std::thread::yield_now();
         }
     }
