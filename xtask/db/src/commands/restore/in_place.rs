@@ -103,8 +103,7 @@ pub(super) fn restore(
 pub(super) fn checked(backup: &Backup, verification: &Verification) -> String {
     let verified = backup.record().and_then(|record| record.verified.as_ref());
     if has(&verification.findings, Weight::Unchecked) {
-        return "[!] SQLite integrity_check: incomplete, see the warnings; content equal"
-            .to_owned();
+        return "[!] SQLite integrity_check: incomplete, see the warnings".to_owned();
     }
     match (verification.depth, verified) {
         (Depth::Quick, Some(verified)) => {
