@@ -21,6 +21,8 @@ use crate::progress::Progress;
 use crate::standing::{HEADER_LENGTH, Header};
 
 const PIECE_BYTES: usize = 1 << 20;
+/// Larger writes ask the kernel for larger pieces of page cache than a busy machine has.
+const WRITE_BYTES: usize = 16 << 10;
 const N_PIECES: usize = 6;
 /// So much is written before the disk is asked to begin: the final sync then finds little left.
 const SYNC_EVERY_BYTES: u64 = 64 << 20;
@@ -93,7 +95,9 @@ fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -
         let writing = scope.spawn(move || -> Result<()> {
             let mut since_sync = 0;
             for piece in to_write {
-                stage.append(&piece)?;
+                for slice in piece.chunks(WRITE_BYTES) {
+                    stage.append(slice)?;
+                }
                 since_sync += piece.len() as u64;
                 if since_sync >= SYNC_EVERY_BYTES && due.try_send(()).is_ok() {
                     since_sync = 0;
