@@ -30,6 +30,7 @@
 
 mod aside;
 mod backup;
+mod checkpoint;
 mod cli;
 mod commands;
 mod configuration;

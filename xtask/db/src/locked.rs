@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::backup::Backup;
-use crate::durable::{self, Published, Stage};
+use crate::durable::{self, Published, Scratch, Stage};
 use crate::interrupt::Interrupt;
 use crate::name::Name;
 use crate::record::{Proof, Record};
@@ -152,13 +152,14 @@ impl Locked<'_> {
         Ok(())
     }
 
-    /// Removes stages and lone records: with the lock held, both were left by a killed run.
+    /// Removes stages that nobody holds and lone records: with the lock held, both were left by a
+    /// killed run.
     fn sweep(&self) -> Result<()> {
         let folder = self.vault.folder();
         let mut swept = false;
         for file_name in self.vault.file_names()? {
             let path = folder.join(&file_name);
-            if durable::is_stage(&file_name) {
+            if durable::is_stage(&file_name) && !durable::is_held(&path) {
                 durable::remove_stage(&path)?;
                 swept = true;
             }
@@ -188,6 +189,15 @@ impl Locked<'_> {
     /// Where the folder cannot be written.
     pub(crate) fn stage(&self, name: &Name) -> Result<Stage> {
         Stage::create(self.vault.folder(), &name.to_string())
+    }
+
+    /// A new private folder in the folder; it outlives the lock.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(crate) fn scratch(&self, name: &str) -> Result<Scratch> {
+        Scratch::create(self.vault.folder(), name)
     }
 
     /// One more than the highest sequence in the folder.

@@ -2,7 +2,7 @@
 
 pub(crate) mod dialogue;
 mod elsewhere;
-mod in_place;
+pub(crate) mod in_place;
 mod preview;
 mod single_tables;
 
