@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::commands::{backup, list, pin, prune, restore, setup, verify};
+use crate::commands::{backup, hooks, list, pin, prune, restore, rollback, setup, verify};
 use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -30,12 +30,18 @@ pub enum Command {
     /// Put a backup back, after a safety backup of the present state
     #[command(name = "db-restore", after_help = restore::EXAMPLE)]
     Restore(restore::Args),
+    /// Bring the database back to what it was when a branch was entered
+    #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
+    Rollback(rollback::Args),
     /// Prove that backups are whole
     #[command(name = "db-verify", after_help = verify::EXAMPLE)]
     Verify(verify::Args),
     /// Remove backups that no retention rule keeps
     #[command(name = "db-prune", after_help = prune::EXAMPLE)]
     Prune(prune::Args),
+    /// Bind the database to git: checkpoints before schema edits and when the branch is switched
+    #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
+    Hooks(hooks::Args),
     /// Protect a backup from pruning
     #[command(name = "db-pin", after_help = pin::EXAMPLE)]
     Pin(pin::Args),
@@ -68,6 +74,7 @@ impl Common {
         if let Some(seconds) = self.busy_timeout {
             project.busy_timeout = Duration::from_secs(seconds);
         }
+        hooks::refresh(session, &project);
         Ok(project)
     }
 }
@@ -96,8 +103,10 @@ impl Command {
             Self::Backup(args) => &args.common,
             Self::List(args) => &args.common,
             Self::Restore(args) => &args.common,
+            Self::Rollback(args) => &args.common,
             Self::Verify(args) => &args.common,
             Self::Prune(args) => &args.common,
+            Self::Hooks(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
         }
     }
@@ -108,8 +117,10 @@ impl Command {
             Self::Backup(args) => args.run(session),
             Self::List(args) => args.run(session),
             Self::Restore(args) => args.run(session),
+            Self::Rollback(args) => args.run(session),
             Self::Verify(args) => args.run(session),
             Self::Prune(args) => args.run(session),
+            Self::Hooks(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
         }

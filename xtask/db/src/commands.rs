@@ -2,9 +2,11 @@
 
 pub(crate) mod backup;
 pub(crate) mod find;
+pub(crate) mod hooks;
 pub(crate) mod list;
 pub(crate) mod pin;
 pub(crate) mod prune;
 pub(crate) mod restore;
+pub(crate) mod rollback;
 pub(crate) mod setup;
 pub(crate) mod verify;
