@@ -66,8 +66,11 @@ enum Act {
 impl Args {
     pub(crate) fn common(&self) -> &Common {
         match &self.act {
-            Act::Install(common) | Act::Uninstall(common) | Act::Status(common) => common,
-            Act::Print { common, .. } | Act::Run { common, .. } => common,
+            Act::Install(common)
+            | Act::Uninstall(common)
+            | Act::Status(common)
+            | Act::Print { common, .. }
+            | Act::Run { common, .. } => common,
         }
     }
 

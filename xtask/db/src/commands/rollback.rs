@@ -8,6 +8,7 @@ use crate::cli::Common;
 use crate::commands::{find, restore};
 use crate::git::Place;
 use crate::project::{Database, Project};
+use crate::record::Kind;
 use crate::refusal::{Answer, Refusal};
 use crate::rollback::{self, Facts, Fork, Target, Why};
 use crate::session::Session;
@@ -80,6 +81,12 @@ impl Args {
         let name = self.named_branch(session, place, &backups)?;
         let branch =
             Branch { reflog: place.reflog(&name), head: place.head_reflog(), name: name.clone() };
+        if is_unheard_of(place, &branch, &backups) {
+            return Err(Refusal::could_not(
+                format!("no branch is called `{}`, and HEAD never was on one", text::plain(&name)),
+                format!("say with `--to REF` where to go: {}", candidates(session, &backups)),
+            ));
+        }
         let facts = Facts {
             created_at: place.created_at(&name),
             fork: self.fork(place, &branch, &backups),
@@ -198,10 +205,20 @@ impl Args {
     }
 }
 
+/// Whether neither git nor any backup knows such a branch.
+fn is_unheard_of(place: &Place, branch: &Branch, backups: &[&Backup]) -> bool {
+    let knows = |backup: &&Backup| branch.is_home_of(backup) || branch.is_entered_by(backup);
+    place.tip(&branch.name).is_none()
+        && branch.entries().next().is_none()
+        && !backups.iter().any(knows)
+}
+
 /// The newest backups as a user may choose among them.
 fn candidates(session: &Session, backups: &[&Backup]) -> String {
     const MOST: usize = 5;
     let now = session.now();
+    let is_safety = |backup: &&&Backup| backup.kind() == Some(Kind::Safety);
+    let backups: Vec<_> = backups.iter().filter(|backup| !is_safety(backup)).collect();
     let shown = backups.iter().take(MOST).map(|backup| {
         let place = backup.branch_at_commit().map_or_else(String::new, |at| format!(", {at}"));
         format!("`{}` ({} ago{})", backup.name, text::age(backup.age(now)), text::plain(&place))

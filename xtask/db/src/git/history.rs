@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 
 use super::{Place, ask};
+use crate::branching::Branch;
+use crate::record::Enters;
 
 /// One line of a reflog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +143,47 @@ impl Place {
         let range = format!("{from}..{tip}");
         let dates = ask(&self.top, &["log", "--first-parent", "--format=%cI", &range])?;
         dates.lines().filter_map(|line| DateTime::parse_from_rfc3339(line).ok()).min()
+    }
+
+    /// Whether the branch that a branch point belongs to is there, under that name or another, and has
+    /// something that its base has not; or nothing of its own yet.
+    #[must_use]
+    pub(crate) fn is_unmerged(&self, enters: &Enters) -> bool {
+        let Some(branch) = self.branch_of(enters) else {
+            return false;
+        };
+        let Some(tip) = self.tip(&branch) else {
+            return false;
+        };
+        let base = enters.base.as_ref().filter(|base| self.tip(base).is_some()).cloned();
+        let Some(base) = base.or_else(|| self.usual_base()).filter(|base| *base != branch) else {
+            return true;
+        };
+        enters.commit.as_ref() == Some(&tip) || !self.is_ancestor(&tip, &base)
+    }
+
+    /// The branch that was entered then: a renamed one keeps its reflog, and a new one of the same
+    /// name has another.
+    fn branch_of(&self, enters: &Enters) -> Option<String> {
+        let Some(then) = &enters.created else {
+            return Some(enters.branch.clone());
+        };
+        let created = |name: &str| {
+            let reflog = self.reflog(name);
+            Branch { name: name.to_owned(), reflog, head: Reflog::default() }.created()
+        };
+        match created(&enters.branch) {
+            Some(now) if now == *then => Some(enters.branch.clone()),
+            // Git has forgotten how it began.
+            None if self.tip(&enters.branch).is_some() => Some(enters.branch.clone()),
+            _ => {
+                let all = ask(
+                    &self.top,
+                    &["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"],
+                )?;
+                all.lines().find(|name| created(name).as_ref() == Some(then)).map(str::to_owned)
+            }
+        }
     }
 
     /// The branch that others are made from: what `origin` calls its own, else the usual names.

@@ -5,6 +5,7 @@
 //! options and the directory of the hook around it stay, and with `/dev/null` as its input, so that
 //! it neither consumes what git writes to the hook nor waits for a terminal.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::Hook;
@@ -117,12 +118,12 @@ fn run(hook: Hook, settings: &Settings) -> String {
     let mut text = String::new();
     if !settings.prefix.is_empty() {
         let folder = quoted(&settings.prefix);
-        text.push_str(&format!("  cd {folder} 2>/dev/null || exit 0\n"));
+        let _ = writeln!(text, "  cd {folder} 2>/dev/null || exit 0");
     }
     text.push_str("  [ -f Cargo.toml ] || exit 0\n");
     if let Some(cargo) = &settings.cargo {
         let folder = quoted(&cargo.to_string_lossy());
-        text.push_str(&format!("  PATH=$PATH:{folder}; export PATH\n"));
+        let _ = writeln!(text, "  PATH=$PATH:{folder}; export PATH");
     }
     let binaries: Vec<String> = settings.binaries.iter().map(|path| quoted(path)).collect();
     let failed = if hook == Hook::PreCommit && settings.on_failure == OnFailure::Block {
@@ -131,7 +132,8 @@ fn run(hook: Hook, settings: &Settings) -> String {
     } else {
         ""
     };
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "  for xtask in {} ''; do [ -n \"$xtask\" ] && [ -x \"$xtask\" ] && break; done\n\
          \x20 if [ -n \"$xtask\" ]; then\n\
          \x20   \"$xtask\" db-hooks run {word} -- \"$@\"\n\
@@ -141,6 +143,6 @@ fn run(hook: Hook, settings: &Settings) -> String {
          \x20 fi\n\
          \x20 code=$?\n{failed}  exit $code\n",
         binaries.join(" ")
-    ));
+    );
     text
 }

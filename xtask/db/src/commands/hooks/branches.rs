@@ -11,7 +11,7 @@ use crate::backup::Backup;
 use crate::branching::{self, Branch};
 use crate::commands::hooks::following;
 use crate::durable;
-use crate::git::{Index, Place};
+use crate::git::{Entry, Index, Place};
 use crate::hooks::Hook;
 use crate::project::{Database, Project};
 use crate::record::{self, Kind};
@@ -54,7 +54,7 @@ pub(super) fn entered(
     let name = place.branch();
     let head = place.head_reflog();
     let is_zero = old.bytes().all(|byte| byte == b'0');
-    let moved_here = head.0.last().and_then(|e| e.moved()).map(|m| m.to) == name.as_deref();
+    let moved_here = head.0.last().and_then(Entry::moved).map(|moved| moved.to) == name.as_deref();
     if is_zero && !moved_here {
         greet_worktree(session, project)?;
         return remember(place, name.as_deref());

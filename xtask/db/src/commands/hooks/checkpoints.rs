@@ -54,7 +54,7 @@ pub(super) fn take(
         }
         let interrupt = session.interrupt().clone();
         let (newest, remark) = checkpoint::newest_whole(&vault, project, database, &interrupt)?;
-        for remark in remark {
+        if let Some(remark) = remark {
             session.warn(remark);
         }
         let wanted = Wanted {

@@ -90,7 +90,9 @@ fn added_tables(
         return Ok(BTreeSet::new());
     };
     let mut added = BTreeSet::new();
-    for path in record.paths.iter().filter(|path| path.ends_with(".sql")) {
+    let is_sql =
+        |path: &&String| Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case("sql"));
+    for path in record.paths.iter().filter(is_sql) {
         let sql = index.content(place, path).unwrap_or_default();
         let is_new =
             |table: &String| !record.tables.keys().any(|there| there.eq_ignore_ascii_case(table));
