@@ -217,6 +217,12 @@ impl Place {
         ask(&self.top, &arguments).map(drop)
     }
 
+    /// A setting of git's configuration.
+    #[must_use]
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        ask(&self.top, &["config", "--get", name])
+    }
+
     /// The trailers of a commit message, one a line.
     #[must_use]
     pub(crate) fn trailers(&self, message: &Path) -> Option<String> {

@@ -61,6 +61,25 @@ pub(crate) fn without_older(message: &str, found: &str, new: &[String]) -> Strin
     message.split_inclusive('\n').filter(|line| !older.contains(line.trim_end())).collect()
 }
 
+/// A message that is still to be written in an editor, with a word on how to leave without a commit:
+/// an empty message does that, and with a trailer it is not empty any more. `None` where something
+/// else is written already, or no comment stands there (no editor is opened).
+#[must_use]
+pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
+    let is_ours = |line: &str| line.strip_prefix(KEY).is_some_and(|rest| rest.starts_with(':'));
+    let is_open =
+        |line: &&str| !line.trim().is_empty() && !line.starts_with(sign) && !is_ours(line);
+    // Below the scissors of `git commit --verbose` there is no message.
+    let above = message.split_once(&format!("{sign} ------------------------ >8")).map(|(a, _)| a);
+    let above = above.unwrap_or(message);
+    if above.lines().any(|line| is_open(&line)) || !above.lines().any(|l| l.starts_with(sign)) {
+        return None;
+    }
+    let at = above.find(&format!("\n{sign}"))? + 1;
+    let (before, after) = message.split_at(at);
+    Some(format!("{before}{sign} To leave without a commit, delete the {KEY} line too.\n{after}"))
+}
+
 /// The tables that a migration's SQL creates, under the names that they have in the end; a table that
 /// is rebuilt is among them, and the caller knows whether it was there before.
 #[must_use]
@@ -185,6 +204,22 @@ mod tests {
         let without = without_older(message, found, &new);
         assert!(!without.contains("a.db"), "{without}");
         assert!(without.contains("b.db") && without.contains("is described"), "{without}");
+    }
+
+    #[test]
+    fn an_editor_that_opens_on_nothing_but_the_trailer_says_how_to_leave() {
+        let open = "\nDb-Backup: a.bak (1.0 KB)\n# Please enter\n# x\n";
+        let said = with_way_out(open, "#").expect("a word");
+        assert_eq!(
+            said,
+            "\nDb-Backup: a.bak (1.0 KB)\n# To leave without a commit, delete the Db-Backup line \
+             too.\n# Please enter\n# x\n"
+        );
+        let verbose = "\nDb-Backup: a\n; x\n; ------------------------ >8 ---\ndiff\n";
+        assert!(with_way_out(verbose, ";").is_some());
+        for done in ["Words\n\nDb-Backup: a\n# x\n", "\nDb-Backup: a\n", "Db-Backup: a"] {
+            assert_eq!(with_way_out(done, "#"), None, "{done}");
+        }
     }
 
     #[test]

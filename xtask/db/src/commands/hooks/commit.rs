@@ -154,5 +154,13 @@ fn write(place: &Place, file: &Path, note: &Note) -> Result<()> {
     }
     let trailers: Vec<String> =
         note.trailers.iter().map(|value| format!("{}: {value}", trailer::KEY)).collect();
-    place.add_trailers(file, &trailers).context("`git interpret-trailers` failed")
+    place.add_trailers(file, &trailers).context("`git interpret-trailers` failed")?;
+    let Ok(message) = String::from_utf8(fs_err::read(file)?) else {
+        return Ok(());
+    };
+    let sign = place.setting("core.commentChar").unwrap_or_else(|| "#".to_owned());
+    match trailer::with_way_out(&message, &sign) {
+        Some(message) => durable::replace_file(file, message.as_bytes(), 0o644),
+        None => Ok(()),
+    }
 }
