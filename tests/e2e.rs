@@ -18,6 +18,8 @@ mod diskfull;
 mod documents;
 #[path = "e2e/help.rs"]
 mod help;
+#[path = "e2e/hooks.rs"]
+mod hooks;
 #[path = "e2e/ignored.rs"]
 mod ignored;
 #[path = "e2e/into.rs"]
