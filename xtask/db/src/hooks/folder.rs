@@ -115,6 +115,14 @@ impl Folder {
         }
     }
 
+    /// The hooks that have a block of ours.
+    fn with_block(&self) -> Vec<Hook> {
+        let has_block = |hook: &Hook| {
+            fs_err::read(self.path.join(hook.word())).is_ok_and(|text| body(&text).is_some())
+        };
+        Hook::ALL.into_iter().filter(has_block).collect()
+    }
+
     /// Puts the block into a hook, or renews it there.
     ///
     /// # Errors
@@ -164,15 +172,14 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
 ///
 /// Where the file system refuses.
 pub(crate) fn refresh(place: &Place, settings: impl FnOnce() -> Settings) -> Result<bool> {
-    let path = place.common.join("hooks");
-    let is_there =
-        |hook: &Hook| fs_err::read(path.join(hook.word())).is_ok_and(|text| body(&text).is_some());
-    let there: Vec<Hook> = Hook::ALL.into_iter().filter(is_there).collect();
-    if there.is_empty() {
+    let usual = Folder { path: place.common.join("hooks"), foreign: None };
+    // Git is asked for another folder only where the usual one holds nothing of ours.
+    let folder = if usual.with_block().is_empty() { Folder::of(place) } else { usual };
+    let there = folder.with_block();
+    if there.is_empty() || folder.foreign.is_some() {
         return Ok(false);
     }
     let settings = settings();
-    let folder = Folder { path, foreign: None };
     let mut any = false;
     for hook in there {
         if folder.look(hook, &settings) == Look::Stale {
