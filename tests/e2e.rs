@@ -26,6 +26,10 @@ mod hooksbranch;
 mod hookscommit;
 #[path = "e2e/hooksfollow.rs"]
 mod hooksfollow;
+#[path = "e2e/hooksplaces.rs"]
+mod hooksplaces;
+#[path = "e2e/hooksshell.rs"]
+mod hooksshell;
 #[path = "e2e/ignored.rs"]
 mod ignored;
 #[path = "e2e/into.rs"]
