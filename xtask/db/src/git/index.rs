@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use xshell::{Shell, cmd};
 
-use super::{Place, ask, without_git_variables};
+use super::{Place, without_git_variables};
 
 /// The index of a commit in progress. `git commit -a` and `git commit PATH` have one of their own,
 /// which git names to its hooks in `GIT_INDEX_FILE`.
@@ -16,14 +16,21 @@ pub(crate) struct Index(
 
 impl Index {
     fn ask(&self, place: &Place, arguments: &[&str]) -> Option<String> {
-        let Some(index) = &self.0 else {
-            return ask(&place.top, arguments);
-        };
+        let mut answer = String::from_utf8(self.answer(place, arguments)?).ok()?;
+        answer.truncate(answer.trim_end_matches('\n').len());
+        Some(answer)
+    }
+
+    /// What git says, to the byte: a name is not always UTF-8.
+    fn answer(&self, place: &Place, arguments: &[&str]) -> Option<Vec<u8>> {
         let shell = Shell::new().ok()?;
         shell.change_dir(&place.top);
         let command = without_git_variables(cmd!(shell, "git {arguments...}"));
-        let command = command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_INDEX_FILE", index);
-        command.quiet().ignore_stderr().read().ok()
+        let mut command = command.env("GIT_OPTIONAL_LOCKS", "0");
+        if let Some(index) = &self.0 {
+            command = command.env("GIT_INDEX_FILE", index);
+        }
+        Some(command.quiet().ignore_stderr().output().ok()?.stdout)
     }
 
     /// The paths that the commit changes (adds, changes, deletes, renames from or to) among those
@@ -32,7 +39,7 @@ impl Index {
         let mut arguments =
             vec!["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "-z", "--"];
         arguments.extend(pathspecs.iter().map(String::as_str));
-        Some(names(&self.ask(place, &arguments)?))
+        Some(names(&self.answer(place, &arguments)?))
     }
 
     /// The content of a file as it is about to be committed.
@@ -53,10 +60,11 @@ impl Place {
         let mut arguments = vec!["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z"];
         arguments.extend([old, new, "--"]);
         arguments.extend(specs.iter().map(String::as_str));
-        Some(names(&ask(&self.top, &arguments)?))
+        Some(names(&Index::default().answer(self, &arguments)?))
     }
 }
 
-fn names(answer: &str) -> Vec<String> {
-    answer.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+fn names(answer: &[u8]) -> Vec<String> {
+    let names = answer.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
