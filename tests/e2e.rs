@@ -20,6 +20,8 @@ mod documents;
 mod help;
 #[path = "e2e/hooks.rs"]
 mod hooks;
+#[path = "e2e/hooksblock.rs"]
+mod hooksblock;
 #[path = "e2e/hooksbranch.rs"]
 mod hooksbranch;
 #[path = "e2e/hookscommit.rs"]
