@@ -61,6 +61,23 @@ fn a_bench_in_a_missing_folder_is_refused() {
     assert_eq!(said.out, "");
 }
 
+#[test]
+fn a_bench_of_the_hooks_compares_both_kinds_of_commit_and_leaves_nothing_behind() {
+    let sandbox = Sandbox::empty();
+    let folder = sandbox.path("bench");
+    fs_err::create_dir(&folder).expect("folder");
+    let report = sandbox.json(&["bench", "hooks", "--pairs", "1", "--folder", "bench"]);
+    let results = report["results"].as_array().expect("results");
+    let limits: Vec<_> = results.iter().map(|r| r["limit_seconds"].as_f64()).collect();
+    assert_eq!(limits, [Some(0.010), Some(0.150)]);
+    for result in results {
+        assert_eq!(result["pairs"].as_array().expect("pairs").len(), 1, "{result}");
+        assert!(result["without_seconds"].as_f64().expect("seconds") > 0.0, "{result}");
+        assert!(result["overhead_seconds"].is_number() && result["within_limit"].is_boolean());
+    }
+    assert_eq!(fs_err::read_dir(&folder).expect("folder").count(), 0);
+}
+
 /// Makes one program of the machine's `PATH` the only one in a folder.
 fn link_program(name: &str, folder: &std::path::Path) {
     let path = std::env::var_os("PATH").expect("a PATH");

@@ -5,6 +5,7 @@
 
 mod chat;
 mod contender;
+mod hooks;
 mod interrupt;
 mod machine;
 mod measurement;
@@ -26,6 +27,7 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask bench
   cargo xtask bench --size 100MB --runs 3
+  cargo xtask bench hooks
   cargo xtask bench --folder /mnt/disk --json | jq '.results[] | {name, ratio}'
 
 Everything happens in a temporary folder, which needs four times the size and is removed afterwards.
@@ -33,7 +35,10 @@ Where that folder lies in memory (as /tmp on some systems), a sync costs nothing
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// How large the generated database is
     #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = scratch::parse_size)]
     size: u64,
@@ -48,6 +53,14 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// What else can be timed.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// Time commits with the git hooks beside commits without
+    #[command(after_help = hooks::EXAMPLE)]
+    Hooks(hooks::Args),
+}
+
 /// What became of one contender.
 pub(crate) struct Timed {
     contender: Contender,
@@ -59,7 +72,11 @@ impl Args {
     /// Generates, times and reports; exit 130 where the user asked to stop.
     pub(crate) fn run(self) -> Result<ExitCode> {
         interrupt::listen()?;
-        match self.time_all() {
+        let outcome = match &self.other {
+            Some(Other::Hooks(hooks)) => hooks.time_all(),
+            None => self.time_all(),
+        };
+        match outcome {
             Err(_) if interrupt::was_asked() => {
                 note("interrupted: nothing is left behind")?;
                 Ok(ExitCode::from(130))

@@ -133,7 +133,7 @@ impl Scratch {
 
     /// A command in the workspace that inherits nothing: a `DATABASE_PATH` or a `GIT_DIR` of the
     /// caller would lead it out of here.
-    fn command(&self, words: &[&str]) -> Result<Command> {
+    pub(super) fn command(&self, words: &[&str]) -> Result<Command> {
         let (program, arguments) = words.split_first().context("the command is empty")?;
         let program = match *program {
             "xtask" => self.xtask.as_path(),

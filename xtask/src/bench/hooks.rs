@@ -1,0 +1,192 @@
+//! `bench hooks`: what the git hooks cost a commit, beside a twin of the repository without them.
+//!
+//! The two commit by turns, the same change in each, and who is first changes from pair to pair. The
+//! difference is taken within each pair, so that what slows the machine for a while slows both. The
+//! limits are what this project promises; nothing fails where they are missed.
+
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use fs_err as fs;
+
+use crate::bench::machine::Machine;
+use crate::bench::measurement::{self, Run};
+use crate::bench::scratch::Scratch;
+use crate::bench::{chat, note, print};
+
+use report::{Compared, Report};
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask bench hooks
+  cargo xtask bench hooks --pairs 100 --json | jq '.results[] | {name, overhead_seconds}'";
+
+/// Arguments of `bench hooks`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many pairs of commits, with and without hooks, of each kind
+    #[arg(long, value_name = "N", default_value = "40", value_parser = clap::value_parser!(u32).range(1..))]
+    pairs: u32,
+    /// Where to make the temporary folder, instead of the system's place for such
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// Print one JSON document on stdout and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a commit touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Touched {
+    /// A file that is no schema: the hooks ask git, and that is all.
+    Notes,
+    /// A migration, after the database changed: a checkpoint and its trailer.
+    Schema,
+}
+
+/// A commit with hooks and the same without.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    without: Run,
+    with: Run,
+}
+
+const DATABASE_BYTES: u64 = 160 << 10;
+/// A checkpoint for each commit, several times over.
+const ROOM_BYTES: u64 = 64 << 20;
+/// Pairs that are not counted: files, caches and pages that are read for the first time.
+const N_WARM_UP: u32 = 2;
+/// A repository of some size: git looks at its index in every commit.
+const N_FILES: u32 = 500;
+
+const MANIFEST: &str = r#"[workspace]
+members = []
+
+[workspace.metadata.db.databases.chat]
+path = "db/chat.db"
+schema = ["migrations/*.sql"]
+"#;
+
+impl Args {
+    /// Makes the two repositories, lets them commit, and reports.
+    pub(super) fn time_all(&self) -> Result<()> {
+        let parent = self.folder.clone().unwrap_or_else(std::env::temp_dir);
+        let scratch = Scratch::create(&parent, ROOM_BYTES)?;
+        ensure!(scratch.output(&["git", "--version"]).is_some(), "git is not installed");
+        let twins = Twins::create(&scratch)?;
+        let compared = [Touched::Notes, Touched::Schema].map(|touched| {
+            note(&format!("{} pairs of {} ...", self.pairs, touched.name()))?;
+            Ok(Compared { touched, pairs: twins.commit_by_turns(touched, self.pairs)? })
+        });
+        let compared = compared.into_iter().collect::<Result<Vec<_>>>()?;
+        twins.ensure_checkpoints(self.pairs + N_WARM_UP)?;
+        let report = Report { machine: Machine::read(&scratch), compared: &compared };
+        print(&if self.json { report.to_json() } else { report.to_text() })
+    }
+}
+
+/// Two repositories that differ in their hooks only.
+struct Twins<'a> {
+    scratch: &'a Scratch,
+    without: PathBuf,
+    with: PathBuf,
+}
+
+impl<'a> Twins<'a> {
+    fn create(scratch: &'a Scratch) -> Result<Self> {
+        let [without, with] = ["without", "with"].map(|name| scratch.root().join(name));
+        let twins = Self { scratch, without, with };
+        for folder in [&twins.without, &twins.with] {
+            for name in ["db", "migrations", "src"] {
+                fs::create_dir_all(folder.join(name))?;
+            }
+            chat::create(&folder.join("db/chat.db"), DATABASE_BYTES)?;
+            fs::write(folder.join("Cargo.toml"), MANIFEST)?;
+            fs::write(folder.join(".gitignore"), "/db\n/backups\n")?;
+            for n in 0..N_FILES {
+                fs::write(folder.join(format!("src/file{n}.rs")), format!("// {n}\n"))?;
+            }
+            for words in [
+                &["git", "init", "--quiet"][..],
+                &["git", "config", "user.name", "bench"],
+                &["git", "config", "user.email", "bench@localhost"],
+                &["git", "config", "gc.auto", "0"],
+                &["git", "add", "--all"],
+                &["git", "commit", "--quiet", "--message=first"],
+            ] {
+                twins.run(folder, words)?;
+            }
+        }
+        twins.run(&twins.with, &["xtask", "db-hooks", "install"])?;
+        Ok(twins)
+    }
+
+    fn commit_by_turns(&self, touched: Touched, n_pairs: u32) -> Result<Vec<Pair>> {
+        let mut pairs = Vec::new();
+        for n in 0..N_WARM_UP + n_pairs {
+            let pair = if n % 2 == 0 {
+                let without = self.commit(&self.without, touched, n)?;
+                Pair { without, with: self.commit(&self.with, touched, n)? }
+            } else {
+                let with = self.commit(&self.with, touched, n)?;
+                Pair { without: self.commit(&self.without, touched, n)?, with }
+            };
+            pairs.extend((n >= N_WARM_UP).then_some(pair));
+        }
+        Ok(pairs)
+    }
+
+    /// Changes and stages a file, and times the commit alone.
+    fn commit(&self, folder: &Path, touched: Touched, n: u32) -> Result<Run> {
+        let file = match touched {
+            Touched::Notes => "src/file7.rs".to_owned(),
+            Touched::Schema => {
+                // So that the checkpoint is a copy, and no hard link to the one before.
+                chat::use_for_a_day(&folder.join("db/chat.db"))?;
+                format!("migrations/{n:04}_table.sql")
+            }
+        };
+        fs::write(folder.join(&file), format!("-- {n}\nCREATE TABLE t{n} (id INTEGER);\n"))?;
+        self.run(folder, &["git", "add", &file])?;
+        self.run(folder, &["git", "commit", "--quiet", "--message=more"])
+    }
+
+    fn run(&self, folder: &Path, words: &[&str]) -> Result<Run> {
+        let mut command = self.scratch.command(words)?;
+        command.current_dir(folder);
+        measurement::run(&mut command, None, &self.scratch.root().join("said"))
+            .with_context(|| format!("`{}` failed", words.join(" ")))
+    }
+
+    /// Hooks that did nothing would be fast.
+    fn ensure_checkpoints(&self, n_expected: u32) -> Result<()> {
+        let entries = fs::read_dir(self.with.join("backups"))?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let names = names.collect::<Result<Vec<_>>>()?;
+        let n_taken = names.iter().filter(|name| name.ends_with(".bak.json")).count();
+        ensure!(
+            n_taken == n_expected as usize,
+            "{n_expected} commits of a migration took {n_taken} checkpoints"
+        );
+        Ok(())
+    }
+}
+
+impl Touched {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Notes => "commit without a schema file",
+            Self::Schema => "commit of a migration",
+        }
+    }
+
+    /// What this project promises, on a usual machine.
+    fn limit_seconds(self) -> f64 {
+        match self {
+            Self::Notes => 0.010,
+            Self::Schema => 0.150,
+        }
+    }
+}
