@@ -141,6 +141,8 @@ pub(crate) fn refresh(session: &mut Session, project: &Project) {
 pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -> Result<Answer> {
     let folder = Folder::of(place);
     let settings = settings(session, project, place);
+    // Where git keeps no reflog, the first switch is known by this alone.
+    branches::remember(place, place.branch().as_deref())?;
     let (mut n_new, mut alone) = (0, Vec::new());
     for hook in Hook::ALL {
         match folder.look(hook, &settings) {

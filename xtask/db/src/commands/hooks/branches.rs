@@ -76,7 +76,12 @@ pub(super) fn entered(
     Ok(Answer::Yes)
 }
 
-fn remember(place: &Place, branch: Option<&str>) -> Result<Answer> {
+/// Remembers the branch that is checked out, for the next switch.
+///
+/// # Errors
+///
+/// Where the file system refuses.
+pub(super) fn remember(place: &Place, branch: Option<&str>) -> Result<Answer> {
     durable::replace_file(&place.own.join(LAST_SEEN), branch.unwrap_or("").as_bytes(), 0o644)?;
     Ok(Answer::Yes)
 }
