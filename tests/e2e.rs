@@ -30,6 +30,8 @@ mod hookscommit;
 mod hooksfollow;
 #[path = "e2e/hooksplaces.rs"]
 mod hooksplaces;
+#[path = "e2e/hooksreflog.rs"]
+mod hooksreflog;
 #[path = "e2e/hooksshell.rs"]
 mod hooksshell;
 #[path = "e2e/ignored.rs"]
