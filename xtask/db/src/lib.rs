@@ -38,6 +38,7 @@ mod configuration;
 mod content;
 mod copy;
 mod database;
+mod differing;
 mod durable;
 mod examination;
 mod finding;
