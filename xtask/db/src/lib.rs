@@ -36,6 +36,7 @@ mod configuration;
 mod content;
 mod copy;
 mod database;
+mod difference;
 mod durable;
 mod examination;
 mod finding;
