@@ -148,3 +148,6 @@ impl TableDifference {
         line
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,10 +18,12 @@ pub(super) struct Pages<'c> {
     statement: Statement<'c>,
     header: [u8; HEADER_LENGTH],
     n_pages: u64,
+    usable: usize,
 }
 
 impl<'c> Pages<'c> {
-    /// The pages that a connection sees; `None` where its build has no `sqlite_dbpage`.
+    /// The pages that a connection sees; `None` where there are none, or its build has no
+    /// `sqlite_dbpage`.
     ///
     /// # Errors
     ///
@@ -32,11 +34,14 @@ impl<'c> Pages<'c> {
             return Ok(None);
         };
         let n_pages = database::pragma::<i64>(connection, "page_count")?.try_into()?;
-        let mut pages = Self { statement, header: [0; HEADER_LENGTH], n_pages };
+        if n_pages == 0 {
+            return Ok(None);
+        }
+        let mut pages = Self { statement, header: [0; HEADER_LENGTH], n_pages, usable: 0 };
         let mut first = Vec::new();
         pages.read(1, &mut first)?;
         let header = first.first_chunk().context("the first page has no header")?;
-        pages.header = *header;
+        (pages.header, pages.usable) = (*header, usable_bytes(header));
         Ok(Some(pages))
     }
 
@@ -58,7 +63,7 @@ impl<'c> Pages<'c> {
     pub(super) fn layout(&self) -> (usize, [u8; 4], u8) {
         let format = [self.header[44], self.header[45], self.header[46], self.header[47]];
         // An empty database has no encoding yet, and becomes UTF-8.
-        (self.usable_bytes(), format, self.header[59].max(1))
+        (self.usable, format, self.header[59].max(1))
     }
 
     /// How many there are.
@@ -68,12 +73,16 @@ impl<'c> Pages<'c> {
 
     /// The bytes of a page that hold content.
     pub(super) fn usable_bytes(&self) -> usize {
-        let page_bytes = match u16::from_be_bytes([self.header[16], self.header[17]]) {
-            1 => 65_536,
-            bytes => usize::from(bytes),
-        };
-        page_bytes.saturating_sub(usize::from(self.header[20]))
+        self.usable
     }
+}
+
+fn usable_bytes(header: &[u8; HEADER_LENGTH]) -> usize {
+    let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        bytes => usize::from(bytes),
+    };
+    page_bytes.saturating_sub(usize::from(header[20]))
 }
 
 /// A tree's leaves, one after the other, and the cells of the present one.
@@ -206,8 +215,20 @@ impl<'p, 'c> Leaves<'p, 'c> {
     /// Where a cell does not fit its page.
     pub(super) fn long_rows(&self, into: &mut Vec<(u32, usize)>) -> Result<()> {
         into.clear();
-        for at in 0..self.n_cells {
-            let cell = self.cell_at(at)?;
+        let most = self.pages.usable.saturating_sub(35);
+        let pointers = self.start + 8..self.start + 8 + 2 * self.n_cells;
+        let pointers = self.page.get(pointers).context("a page is cut off")?;
+        // Every row of every table comes by here: a short one is known by its first two bytes.
+        for (index, pointer) in pointers.chunks_exact(2).enumerate() {
+            let at = usize::from(pointer[0]) << 8 | usize::from(pointer[1]);
+            if at + 1 < self.page.len() {
+                let (first, second) = (self.page[at], self.page[at + 1]);
+                let n_bytes = usize::from(first & 0x7f) << 7 | usize::from(second & 0x7f);
+                if first < 0x80 || (second < 0x80 && n_bytes <= most) {
+                    continue;
+                }
+            }
+            let cell = self.cell_at(index)?;
             if cell.overflow != 0 {
                 into.push((cell.overflow, cell.n_bytes - cell.local.len()));
             }
@@ -221,12 +242,12 @@ impl<'p, 'c> Leaves<'p, 'c> {
     ///
     /// Where there is none.
     pub(super) fn cell_and_pages(&mut self) -> Result<(Cell<'_>, &mut Pages<'c>)> {
-        let cell = cell_at(&self.page, self.start, self.at, self.pages.usable_bytes())?;
+        let cell = cell_at(&self.page, self.start, self.at, self.pages.usable)?;
         Ok((cell, self.pages))
     }
 
     fn cell_at(&self, index: usize) -> Result<Cell<'_>> {
-        cell_at(&self.page, self.start, index, self.pages.usable_bytes())
+        cell_at(&self.page, self.start, index, self.pages.usable)
     }
 }
 
