@@ -60,6 +60,15 @@ impl Pair {
         pair
     }
 
+    /// Two states that were made apart.
+    fn apart(a: &str, b: &str) -> Self {
+        let pair = Self { folder: tempfile::tempdir().expect("folder") };
+        for (name, schema) in [("a", a), ("b", b)] {
+            open(&pair.path(name)).execute_batch(schema).expect(schema);
+        }
+        pair
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -125,7 +125,9 @@ impl Frame {
     fn count(&self, lines: &mut Vec<String>) {
         let mut tables = self.b.tables.values();
         let has_table = !self.old_counters.is_empty() || tables.any(|table| table.is_counted());
-        for name in self.counters.iter().map(|(name, _)| name).chain(&self.old_counters) {
+        let names: BTreeSet<&String> =
+            self.counters.iter().map(|(name, _)| name).chain(&self.old_counters).collect();
+        for name in names {
             if has_table && self.wants(name) {
                 let name = Value::Text(name.clone().into_bytes()).literal();
                 lines.push(format!("DELETE FROM {COUNTERS} WHERE name={name};"));

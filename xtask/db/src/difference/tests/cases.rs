@@ -126,9 +126,8 @@ fn another_primary_key_pairs_no_rows() {
         T,
         changes,
         &[
-            "~ column t.id: integer primary key → int",
-            "~ column t.v: no type → no type",
             "~ table t (constraints, options or order of columns)",
+            "~ column t.id: integer primary key → int",
             "t: 1 row added, 3 removed; its primary key is another one: rows cannot be paired",
         ],
     );
@@ -206,10 +205,7 @@ fn what_is_no_table_is_dropped_and_created() {
 #[test]
 fn other_page_sizes_and_encodings_are_compared_all_the_same() {
     let other = |pragma: &str, changes: &str| {
-        let pair = Pair::of(T, &[]);
-        fs_err::remove_file(pair.path("b")).expect("removed");
-        open(&pair.path("b")).execute_batch(&format!("{pragma}; {T} {changes}")).expect(changes);
-        pair.difference().summary_lines()
+        Pair::apart(T, &format!("{pragma}; {T} {changes}")).difference().summary_lines()
     };
     let changes = "UPDATE t SET v = 'drei' WHERE id = 3;";
     assert_eq!(other("PRAGMA page_size=8192", changes), ["t: 1 row changed"]);
@@ -228,10 +224,7 @@ fn a_collation_that_is_not_there_is_said_and_is_not_no_difference() {
     let pair = Pair::of(schema, &["UPDATE t SET a = 'z'".to_owned()]);
     // The keys were not touched: no order is needed to see that.
     assert_eq!(pair.difference().summary_lines(), ["t: 1 row changed"]);
-    let pair = Pair::of(schema, &["PRAGMA page_size=8192; VACUUM".to_owned()]);
-    fs_err::remove_file(pair.path("b")).expect("removed");
-    let other = format!("PRAGMA page_size=8192; {schema}");
-    open(&pair.path("b")).execute_batch(&other).expect("made");
+    let pair = Pair::apart(schema, &format!("PRAGMA page_size=8192; {schema}"));
     let difference = pair.difference();
     assert!(!difference.is_empty() && !difference.is_complete() && !difference.is_different());
     assert_eq!(difference.summary_lines(), ["k: not looked at: no such collation sequence: gone"]);
