@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::commands::{backup, hooks, list, pin, prune, restore, rollback, setup, verify};
+use crate::commands::{backup, diff, hooks, list, pin, prune, restore, rollback, setup, verify};
 use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -48,6 +48,9 @@ pub enum Command {
     /// Let pruning have a backup again
     #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
     Unpin(pin::Args),
+    /// Show what changed between two states: schema and rows
+    #[command(name = "db-diff", after_help = diff::EXAMPLE)]
+    Diff(diff::Args),
 }
 
 /// The flags of every command.
@@ -108,6 +111,7 @@ impl Command {
             Self::Prune(args) => &args.common,
             Self::Hooks(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
+            Self::Diff(args) => &args.common,
         }
     }
 
@@ -123,6 +127,7 @@ impl Command {
             Self::Hooks(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
+            Self::Diff(args) => args.run(session),
         }
     }
 }
