@@ -19,6 +19,8 @@ mod dialogue;
 mod diskfull;
 #[path = "e2e/documents.rs"]
 mod documents;
+#[path = "e2e/glance.rs"]
+mod glance;
 #[path = "e2e/help.rs"]
 mod help;
 #[path = "e2e/ignored.rs"]
@@ -59,6 +61,8 @@ mod server;
 mod setup;
 #[path = "e2e/sources.rs"]
 mod sources;
+#[path = "e2e/status.rs"]
+mod status;
 #[path = "e2e/stopping.rs"]
 mod stopping;
 #[path = "e2e/strace.rs"]

@@ -2,7 +2,7 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 8] = [
     "db-prune",
     "db-pin",
     "db-unpin",
+    "db-status",
 ];
 
 #[test]
@@ -40,6 +41,7 @@ fn the_commands_are_listed_with_what_they_do() {
       db-prune    Remove backups that no retention rule keeps
       db-pin      Protect a backup from pruning
       db-unpin    Let pruning have a backup again
+      db-status   Say whether all is well, and what to do where it is not
     ");
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::commands::{backup, list, pin, prune, restore, setup, verify};
+use crate::commands::{backup, list, pin, prune, restore, setup, status, verify};
 use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -42,6 +42,9 @@ pub enum Command {
     /// Let pruning have a backup again
     #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
     Unpin(pin::Args),
+    /// Say whether all is well, and what to do where it is not
+    #[command(name = "db-status", after_help = status::EXAMPLE)]
+    Status(status::Args),
 }
 
 /// The flags of every command.
@@ -99,6 +102,7 @@ impl Command {
             Self::Verify(args) => &args.common,
             Self::Prune(args) => &args.common,
             Self::Pin(args) | Self::Unpin(args) => &args.common,
+            Self::Status(args) => &args.common,
         }
     }
 
@@ -112,6 +116,7 @@ impl Command {
             Self::Prune(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
+            Self::Status(args) => args.run(session),
         }
     }
 }

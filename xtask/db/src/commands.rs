@@ -7,4 +7,5 @@ pub(crate) mod pin;
 pub(crate) mod prune;
 pub(crate) mod restore;
 pub(crate) mod setup;
+pub(crate) mod status;
 pub(crate) mod verify;

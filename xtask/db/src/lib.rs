@@ -41,6 +41,8 @@ mod durable;
 mod examination;
 mod finding;
 mod git;
+mod glance;
+mod health;
 mod holders;
 mod hostcommand;
 mod interrupt;
