@@ -51,6 +51,8 @@ mod question;
 mod records;
 #[path = "e2e/references.rs"]
 mod references;
+#[path = "e2e/reset.rs"]
+mod reset;
 #[path = "e2e/restore.rs"]
 mod restore;
 #[path = "e2e/roundtrip.rs"]

@@ -2,7 +2,7 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -12,6 +12,7 @@ const COMMANDS: [&str; 9] = [
     "db-pin",
     "db-unpin",
     "db-status",
+    "db-reset",
 ];
 
 #[test]
@@ -42,6 +43,7 @@ fn the_commands_are_listed_with_what_they_do() {
       db-pin      Protect a backup from pruning
       db-unpin    Let pruning have a backup again
       db-status   Say whether all is well, and what to do where it is not
+      db-reset    Make a new database from the migrations, after a safety backup of the present one
     ");
 }
 

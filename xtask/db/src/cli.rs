@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::commands::{backup, list, pin, prune, restore, setup, status, verify};
+use crate::commands::{backup, list, pin, prune, reset, restore, setup, status, verify};
 use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -45,6 +45,9 @@ pub enum Command {
     /// Say whether all is well, and what to do where it is not
     #[command(name = "db-status", after_help = status::EXAMPLE)]
     Status(status::Args),
+    /// Make a new database from the migrations, after a safety backup of the present one
+    #[command(name = "db-reset", after_help = reset::EXAMPLE)]
+    Reset(reset::Args),
 }
 
 /// The flags of every command.
@@ -103,6 +106,7 @@ impl Command {
             Self::Prune(args) => &args.common,
             Self::Pin(args) | Self::Unpin(args) => &args.common,
             Self::Status(args) => &args.common,
+            Self::Reset(args) => &args.common,
         }
     }
 
@@ -117,6 +121,7 @@ impl Command {
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
             Self::Status(args) => args.run(session),
+            Self::Reset(args) => args.run(session),
         }
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod find;
 pub(crate) mod list;
 pub(crate) mod pin;
 pub(crate) mod prune;
+pub(crate) mod reset;
 pub(crate) mod restore;
 pub(crate) mod setup;
 pub(crate) mod status;

@@ -40,6 +40,7 @@ mod database;
 mod durable;
 mod examination;
 mod finding;
+mod fresh;
 mod git;
 mod glance;
 mod health;
