@@ -1,8 +1,5 @@
 //! End to end: the real binary in a sealed sandbox, one feature per file.
 
-#[path = "e2e/sandbox.rs"]
-mod sandbox;
-
 #[path = "e2e/backup.rs"]
 mod backup;
 #[path = "e2e/bench.rs"]
@@ -55,8 +52,12 @@ mod references;
 mod reset;
 #[path = "e2e/restore.rs"]
 mod restore;
+#[path = "e2e/rollback.rs"]
+mod rollback;
 #[path = "e2e/roundtrip.rs"]
 mod roundtrip;
+#[path = "e2e/sandbox.rs"]
+mod sandbox;
 #[path = "e2e/server.rs"]
 mod server;
 #[path = "e2e/setup.rs"]

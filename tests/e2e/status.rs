@@ -65,6 +65,7 @@ fn a_healthy_project_fits_on_one_screen() {
     sandbox.configure("[workspace.metadata.db.keep]\nlast = 10\nwithin = '30d'\nmax-size = '2GB'");
     sandbox.write("migrations/0012_last.sql", "");
     sandbox.git_init();
+    sandbox.ok(&["db-hooks", "install"]);
     sandbox.ok(&["db-backup"]);
     let said = sandbox.ok(&["db-status"]);
     assert_eq!(said.err, "");
@@ -73,12 +74,13 @@ fn a_healthy_project_fits_on_one_screen() {
     insta::assert_snapshot!(masked(&said), @r"
     kalito: ./backend/db/kalito.db
       database     8.0 KB, WAL, schema version 12, schema as backed up
-      last backup  kalito.db.2025-09-13_142530.bak
+      last backup  kalito.db.2025-09-13_142630.bak
                    1min old, manual, verified, 8.0 KB
       backups      1: 1 verified
     backups folder: ./backups
       space        8.0 KB used, $FREE free
       retention    the last 10, all within 30d, 2.0 GB at most
+    git hooks: installed
 
     All is well.
     ");
@@ -376,6 +378,31 @@ fn a_backup_dated_in_the_future_is_pointed_out() {
     assert_eq!(codes(&sandbox, &["--max-age", "1d"]), ["too-old", "future"]);
     let said = sandbox.run(&["db-status"]);
     assert!(said.out.contains(&format!("- `{name}` is dated in the future")), "{said:#?}");
+}
+
+#[test]
+fn missing_and_stale_git_hooks_are_installed_where_schema_files_are_known() {
+    let sandbox = backed_up();
+    sandbox.git_init();
+    let said = sandbox.ok(&["db-status"]);
+    assert!(said.out.contains("\ngit hooks: not all installed\n"), "{said:#?}");
+    let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("a manifest");
+    sandbox.configure("schema = ['migrations/*.sql']");
+    let what = "the git hooks are not all installed: commits of schema files take no checkpoint";
+    mended_by(&sandbox, "hooks", what, "cargo xtask db-hooks install");
+    sandbox.write("Cargo.toml", manifest);
+    sandbox.configure("schema = ['other/*.sql']");
+    let hook = || fs_err::read(sandbox.path(".git/hooks/pre-commit")).expect("a hook");
+    let stale = hook();
+    assert_eq!(codes(&sandbox, &[]), ["hooks"]);
+    assert!(hook() == stale, "looking changes nothing");
+    for (name, value) in [("CI", "true"), ("XTASK_DB_HOOKS", "0")] {
+        let mut command = sandbox.xtask(&["db-status"]);
+        let said = sandbox.said(&command.env(name, value).output().expect("the binary runs"));
+        assert_eq!(said.code, Some(0), "{name}: {said:#?}");
+    }
+    paste(&sandbox, "cargo xtask db-hooks install");
+    sandbox.ok(&["db-status"]);
 }
 
 #[test]

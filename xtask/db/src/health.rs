@@ -44,10 +44,16 @@ impl Problem {
     }
 }
 
-/// What is wrong with the git hooks; a project without a repository has none.
+/// Git hooks that are missing though a commit could touch schema files; `installed` is `None` where
+/// there is no repository or nobody wants them.
 #[must_use]
-pub(crate) fn of_hooks(_project: &Project) -> Option<Problem> {
-    None
+pub(crate) fn of_hooks(project: &Project, installed: Option<bool>) -> Option<Problem> {
+    let bound = project.databases.iter().any(|database| !database.schema.is_empty());
+    (bound && installed == Some(false)).then(|| {
+        let what =
+            "the git hooks are not all installed: commits of schema files take no checkpoint";
+        Problem::new("hooks", what, "cargo xtask db-hooks install")
+    })
 }
 
 /// ` --db NAME` where a command has to be told which database is meant.

@@ -137,7 +137,7 @@ impl Locked<'_> {
         }
         let path = self.vault.folder().join(IGNORE);
         if fs_err::symlink_metadata(&path).is_err() {
-            fs_err::write(&path, "*\n!.gitignore\n")?;
+            fs_err::write(&path, "*\n")?;
         }
         let metadata = fs_err::metadata(self.vault.folder())?;
         let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();

@@ -34,6 +34,7 @@ pub struct Session {
     /// Whether somebody sits before it: both the input and the messages are a terminal.
     terminal: bool,
     interrupt: Arc<Interrupt>,
+    binary: Option<PathBuf>,
     project: Option<Project>,
     json: bool,
     quiet: bool,
@@ -71,6 +72,7 @@ impl Session {
             err: Box::new(io::stderr()),
             terminal: io::stdin().is_terminal() && io::stderr().is_terminal(),
             interrupt,
+            binary: std::env::current_exe().ok(),
             project: None,
             json: false,
             quiet: false,
@@ -95,6 +97,18 @@ impl Session {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// A variable of the environment.
+    #[must_use]
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
+    /// The program that runs.
+    #[must_use]
+    pub(crate) fn binary(&self) -> Option<&Path> {
+        self.binary.as_deref()
     }
 
     /// Whether a question can be asked.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::backup::State;
 use crate::cli::Common;
+use crate::commands::hooks;
 use crate::glance::Sight;
 use crate::health::{self, Checkup, Folder, Problem};
 use crate::project::Project;
@@ -35,7 +36,7 @@ pub struct Args {
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let project = self.common.project(session)?;
+        let project = self.common.project_to_look_at(session)?;
         let databases = project.chosen(self.common.db.as_deref())?;
         let now = session.now();
         let vault = Vault::at(&project.backups, now);
@@ -45,11 +46,13 @@ impl Args {
         let mut problems: Vec<Problem> =
             checkups.iter().flat_map(|checkup| checkup.problems(self.max_age)).collect();
         problems.extend(folder.problems(&project));
-        problems.extend(health::of_hooks(&project));
+        let hooks = hooks_installed(session, &project);
+        problems.extend(health::of_hooks(&project, hooks));
         for checkup in &checkups {
             screen::say_database(session, checkup);
         }
         screen::say_folder(session, &project, &folder);
+        screen::say_hooks(session, hooks);
         screen::say_problems(session, &problems);
         session.document(&json!({
             "version": 1,
@@ -57,9 +60,20 @@ impl Args {
             "problems": problems,
             "databases": checkups.iter().map(database).collect::<Result<Vec<_>>>()?,
             "folder": folder_document(&project, &folder),
+            "hooks_installed": hooks,
         }));
         Ok(if problems.is_empty() { Answer::Yes } else { Answer::No })
     }
+}
+
+/// Whether every hook is installed; `None` without a repository, in CI and where they are turned off:
+/// there they do nothing.
+fn hooks_installed(session: &Session, project: &Project) -> Option<bool> {
+    let is_on = |name| !matches!(session.variable(name), None | Some("" | "0" | "false"));
+    if is_on("CI") || session.variable("XTASK_DB_HOOKS") == Some("0") {
+        return None;
+    }
+    hooks::are_installed(session, project)
 }
 
 fn database(checkup: &Checkup<'_>) -> Result<Value> {

@@ -108,6 +108,14 @@ pub(super) fn say_folder(session: &mut Session, project: &Project, folder: &Fold
     }
 }
 
+pub(super) fn say_hooks(session: &mut Session, installed: Option<bool>) {
+    match installed {
+        Some(true) => session.say("git hooks: installed"),
+        Some(false) => session.say("git hooks: not all installed"),
+        None => {}
+    }
+}
+
 /// What needs attention; with `--quiet` as warnings, so that cron mails just these.
 pub(super) fn say_problems(session: &mut Session, problems: &[Problem]) {
     session.say("");
