@@ -20,6 +20,8 @@ mod diffsql;
 mod diskfull;
 #[path = "e2e/documents.rs"]
 mod documents;
+#[path = "e2e/glance.rs"]
+mod glance;
 #[path = "e2e/help.rs"]
 mod help;
 #[path = "e2e/ignored.rs"]
@@ -50,6 +52,8 @@ mod question;
 mod records;
 #[path = "e2e/references.rs"]
 mod references;
+#[path = "e2e/reset.rs"]
+mod reset;
 #[path = "e2e/restore.rs"]
 mod restore;
 #[path = "e2e/rollback.rs"]
@@ -64,6 +68,8 @@ mod server;
 mod setup;
 #[path = "e2e/sources.rs"]
 mod sources;
+#[path = "e2e/status.rs"]
+mod status;
 #[path = "e2e/stopping.rs"]
 mod stopping;
 #[path = "e2e/strace.rs"]

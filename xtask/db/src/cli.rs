@@ -8,7 +8,9 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::commands::{backup, diff, hooks, list, pin, prune, restore, rollback, setup, verify};
+use crate::commands::{
+    backup, diff, hooks, list, pin, prune, reset, restore, rollback, setup, status, verify,
+};
 use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -51,6 +53,12 @@ pub enum Command {
     /// Show what changed between two states: schema and rows
     #[command(name = "db-diff", after_help = diff::EXAMPLE)]
     Diff(diff::Args),
+    /// Say whether all is well, and what to do where it is not
+    #[command(name = "db-status", after_help = status::EXAMPLE)]
+    Status(status::Args),
+    /// Make a new database from the migrations, after a safety backup
+    #[command(name = "db-reset", after_help = reset::EXAMPLE)]
+    Reset(reset::Args),
 }
 
 /// The flags of every command.
@@ -71,13 +79,19 @@ pub struct Common {
 }
 
 impl Common {
-    /// The project that a command works on, as its flags have it.
+    /// The project that a command works on, as its flags have it; stale git hooks are renewed.
     pub(crate) fn project(&self, session: &mut Session) -> Result<Project> {
+        let project = self.project_to_look_at(session)?;
+        hooks::refresh(session, &project);
+        Ok(project)
+    }
+
+    /// The same for a command that changes nothing.
+    pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
         let mut project = session.project(self.db.as_deref())?;
         if let Some(seconds) = self.busy_timeout {
             project.busy_timeout = Duration::from_secs(seconds);
         }
-        hooks::refresh(session, &project);
         Ok(project)
     }
 }
@@ -112,6 +126,8 @@ impl Command {
             Self::Hooks(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
             Self::Diff(args) => &args.common,
+            Self::Status(args) => &args.common,
+            Self::Reset(args) => &args.common,
         }
     }
 
@@ -128,6 +144,8 @@ impl Command {
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
             Self::Diff(args) => args.run(session),
+            Self::Status(args) => args.run(session),
+            Self::Reset(args) => args.run(session),
         }
     }
 }

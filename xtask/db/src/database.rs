@@ -104,6 +104,26 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens a live database whose WAL holds pages, for a glance: nothing is written, neither into the
+/// database nor into its `-shm`, and none is created. Other connections go on as they are.
+///
+/// # Errors
+///
+/// Where SQLite cannot open it, also because there is no `-shm` beside the WAL.
+pub(crate) fn open_beside_wal(path: &Path) -> Result<Connection> {
+    let path = fs_err::canonicalize(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let uri = immutable_uri(&path)?.replace("?immutable=1", "?mode=ro&readonly_shm=1");
+    let connection = Connection::open_with_flags(uri, flags)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    Ok(connection)
+}
+
 /// Opens a private stage for its examination: SQLite checks CHECK constraints only where it could
 /// write (a read-only schema is parsed without them). Nothing is written, and no lock is taken.
 ///

@@ -129,6 +129,12 @@ impl Session {
         self.json
     }
 
+    /// Whether only warnings and errors are wanted.
+    #[must_use]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether progress may be drawn.
     #[must_use]
     pub fn shows_progress(&self) -> bool {
