@@ -54,6 +54,7 @@ mod reference;
 mod refusal;
 mod restoring;
 mod retention;
+mod schema;
 mod schemafiles;
 mod session;
 mod space;
