@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::commands::{backup, list, pin, prune, restore, setup, verify};
+use crate::commands::{backup, list, migrate, pin, pre_migrate, prune, restore, setup, verify};
 use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -42,6 +42,12 @@ pub enum Command {
     /// Let pruning have a backup again
     #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
     Unpin(pin::Args),
+    /// Rehearse the pending migration on a private copy, and keep a checkpoint
+    #[command(name = "db-pre-migrate", after_help = pre_migrate::EXAMPLE)]
+    PreMigrate(pre_migrate::Args),
+    /// Migrate after a rehearsal; put the old state back if anything fails
+    #[command(name = "db-migrate", after_help = migrate::EXAMPLE)]
+    Migrate(migrate::Args),
 }
 
 /// The flags of every command.
@@ -99,6 +105,8 @@ impl Command {
             Self::Verify(args) => &args.common,
             Self::Prune(args) => &args.common,
             Self::Pin(args) | Self::Unpin(args) => &args.common,
+            Self::PreMigrate(args) => &args.common,
+            Self::Migrate(args) => &args.common,
         }
     }
 
@@ -112,6 +120,8 @@ impl Command {
             Self::Prune(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
+            Self::PreMigrate(args) => args.run(session),
+            Self::Migrate(args) => args.run(session),
         }
     }
 }

@@ -3,7 +3,9 @@
 pub(crate) mod backup;
 pub(crate) mod find;
 pub(crate) mod list;
+pub(crate) mod migrate;
 pub(crate) mod pin;
+pub(crate) mod pre_migrate;
 pub(crate) mod prune;
 pub(crate) mod restore;
 pub(crate) mod setup;
