@@ -143,11 +143,11 @@ fn new_orphans(before: Option<&Orphans>, after: Option<&Orphans>) -> Vec<Loss> {
     more.map(|(key, n_after)| {
         let n = n_after - n_before(key);
         let (child, parent) = key;
-        let verb = if n == 1 { "refers to a row" } else { "refer to rows" };
+        let verb = if n == 1 { "refers" } else { "refer" };
         let rows = text::count(n, "row");
         Loss {
             table: Some(child.clone()),
-            what: format!("{rows} of `{child}` newly {verb} of `{parent}` that are not there"),
+            what: format!("{rows} of `{child}` newly {verb} to no row of `{parent}`"),
         }
     })
     .collect()
