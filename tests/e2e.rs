@@ -40,10 +40,16 @@ mod links;
 mod list;
 #[path = "e2e/matrix.rs"]
 mod matrix;
+#[path = "e2e/migrate.rs"]
+mod migrate;
+#[path = "e2e/migrating.rs"]
+mod migrating;
 #[path = "e2e/museum.rs"]
 mod museum;
 #[path = "e2e/permissions.rs"]
 mod permissions;
+#[path = "e2e/premigrate.rs"]
+mod premigrate;
 #[path = "e2e/prune.rs"]
 mod prune;
 #[path = "e2e/question.rs"]

@@ -9,7 +9,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    backup, diff, hooks, list, pin, prune, reset, restore, rollback, setup, status, verify,
+    backup, diff, hooks, list, migrate, pin, pre_migrate, prune, reset, restore, rollback, setup,
+    status, verify,
 };
 use crate::database::{self, Trouble};
 use crate::project::Project;
@@ -32,33 +33,39 @@ pub enum Command {
     /// Put a backup back, after a safety backup of the present state
     #[command(name = "db-restore", after_help = restore::EXAMPLE)]
     Restore(restore::Args),
-    /// Bring the database back to what it was when a branch was entered
-    #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
-    Rollback(rollback::Args),
     /// Prove that backups are whole
     #[command(name = "db-verify", after_help = verify::EXAMPLE)]
     Verify(verify::Args),
     /// Remove backups that no retention rule keeps
     #[command(name = "db-prune", after_help = prune::EXAMPLE)]
     Prune(prune::Args),
-    /// Bind the database to git: checkpoints before schema edits and when the branch is switched
-    #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
-    Hooks(hooks::Args),
     /// Protect a backup from pruning
     #[command(name = "db-pin", after_help = pin::EXAMPLE)]
     Pin(pin::Args),
     /// Let pruning have a backup again
     #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
     Unpin(pin::Args),
-    /// Show what changed between two states: schema and rows
-    #[command(name = "db-diff", after_help = diff::EXAMPLE)]
-    Diff(diff::Args),
     /// Say whether all is well, and what to do where it is not
     #[command(name = "db-status", after_help = status::EXAMPLE)]
     Status(status::Args),
+    /// Show what changed between two states: schema and rows
+    #[command(name = "db-diff", after_help = diff::EXAMPLE)]
+    Diff(diff::Args),
+    /// Bring the database back to what it was when a branch was entered
+    #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
+    Rollback(rollback::Args),
+    /// Rehearse the pending migration on a private copy, and keep a checkpoint
+    #[command(name = "db-pre-migrate", after_help = pre_migrate::EXAMPLE)]
+    PreMigrate(pre_migrate::Args),
+    /// Migrate after a rehearsal; put the old state back if anything fails
+    #[command(name = "db-migrate", after_help = migrate::EXAMPLE)]
+    Migrate(migrate::Args),
     /// Make a new database from the migrations, after a safety backup
     #[command(name = "db-reset", after_help = reset::EXAMPLE)]
     Reset(reset::Args),
+    /// Bind the database to git, by hooks that take checkpoints
+    #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
+    Hooks(hooks::Args),
 }
 
 /// The flags of every command.
@@ -128,6 +135,8 @@ impl Command {
             Self::Diff(args) => &args.common,
             Self::Status(args) => &args.common,
             Self::Reset(args) => &args.common,
+            Self::PreMigrate(args) => &args.common,
+            Self::Migrate(args) => &args.common,
         }
     }
 
@@ -146,6 +155,8 @@ impl Command {
             Self::Diff(args) => args.run(session),
             Self::Status(args) => args.run(session),
             Self::Reset(args) => args.run(session),
+            Self::PreMigrate(args) => args.run(session),
+            Self::Migrate(args) => args.run(session),
         }
     }
 }

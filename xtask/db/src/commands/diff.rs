@@ -62,7 +62,7 @@ enum State {
 
 /// A state that is open.
 enum Opened {
-    Backup(Connection, Held),
+    Backup(Connection, #[expect(dead_code, reason = "held as long as it is read")] Held),
     Live(Looking),
 }
 

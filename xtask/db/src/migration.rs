@@ -1,0 +1,154 @@
+//! What a migration did to a database, and whether that is let through: a pure comparison of the
+//! states before and after it.
+//!
+//! Adding is free. What takes something away (rows, a table, a column, the parent of a row) is
+//! refused unless the user named the table. A renamed table is one that went and one that came: who
+//! means it says so. Damage of the file is never let through.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::finding::{Finding, Weight};
+use crate::schema::{Change, Kind, What};
+use crate::state::{Orphans, State};
+use crate::text;
+
+/// What is thought of a migration that ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It changed nothing at all.
+    NothingPending,
+    /// It may not run, and why not.
+    Refused(Vec<Loss>),
+    /// It may run; the losses are those that the user let through.
+    Allowed(Vec<Loss>),
+}
+
+/// Something that a migration takes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// The table whose name lets it through; `None` where nothing does.
+    pub table: Option<String>,
+    /// What is lost.
+    pub what: String,
+}
+
+/// The rows of a table before and after; `None` where it was not there or could not be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Rows {
+    /// Before.
+    pub before: Option<u64>,
+    /// After.
+    pub after: Option<u64>,
+}
+
+/// Judges a migration by the states before and after it; `allowed` are the tables that may lose.
+#[must_use]
+pub(crate) fn judge(before: &State, after: &State, allowed: &[String]) -> Verdict {
+    if before.content_blake3 == after.content_blake3 {
+        return Verdict::NothingPending;
+    }
+    let is_allowed = |loss: &Loss| {
+        let table = loss.table.as_ref();
+        table.is_some_and(|table| allowed.iter().any(|name| name.eq_ignore_ascii_case(table)))
+    };
+    let (let_through, refused): (Vec<_>, Vec<_>) =
+        losses(before, after).into_iter().partition(is_allowed);
+    if refused.is_empty() { Verdict::Allowed(let_through) } else { Verdict::Refused(refused) }
+}
+
+/// All that is taken away, damage first.
+#[must_use]
+pub(crate) fn losses(before: &State, after: &State) -> Vec<Loss> {
+    let mut losses = damage(&before.findings, &after.findings);
+    for change in before.schema.changes(&after.schema) {
+        losses.extend(dropped(&change, before));
+    }
+    for (table, n_before) in &before.tables {
+        losses.extend(fewer_rows(table, *n_before, after.n_rows(table)));
+    }
+    losses.append(&mut new_orphans(before.orphans.as_ref(), after.orphans.as_ref()));
+    losses
+}
+
+/// The tables whose number of rows changed, those that came and went among them.
+#[must_use]
+pub(crate) fn rows(before: &State, after: &State) -> BTreeMap<String, Rows> {
+    let mut rows = BTreeMap::new();
+    for (table, n_before) in &before.tables {
+        let n_after = after.n_rows(table);
+        if n_after != Some(*n_before) {
+            rows.insert(table.clone(), Rows { before: *n_before, after: n_after.flatten() });
+        }
+    }
+    for (table, n_after) in &after.tables {
+        if before.n_rows(table).is_none() {
+            rows.insert(table.clone(), Rows { before: None, after: *n_after });
+        }
+    }
+    rows
+}
+
+fn damage(before: &[Finding], after: &[Finding]) -> Vec<Loss> {
+    let new = after.iter().filter(|f| f.kind == Weight::Structural && !before.contains(f));
+    new.map(|finding| Loss { table: None, what: format!("the file is damaged: {finding}") })
+        .collect()
+}
+
+fn dropped(change: &Change, before: &State) -> Option<Loss> {
+    if change.what != What::Removed {
+        return None;
+    }
+    let (table, what) = match (change.kind, &change.table) {
+        (Kind::Table, _) => {
+            let rows = match before.n_rows(&change.name).flatten() {
+                Some(n_rows) => format!(" with its {}", text::count(n_rows, "row")),
+                None => String::new(),
+            };
+            (change.name.clone(), format!("table `{}` is dropped{rows}", change.name))
+        }
+        (Kind::Column, Some(table)) => {
+            (table.clone(), format!("column `{}` of table `{table}` is dropped", change.name))
+        }
+        _ => return None,
+    };
+    Some(Loss { table: Some(table), what })
+}
+
+/// A table that is gone was said already.
+fn fewer_rows(table: &str, before: Option<u64>, after: Option<Option<u64>>) -> Option<Loss> {
+    let what = match (before?, after?) {
+        (before, Some(after)) if after < before => format!(
+            "table `{table}` loses {} of its {}",
+            text::digits(before - after),
+            text::count(before, "row")
+        ),
+        (_, None) => format!("table `{table}` can no longer be counted"),
+        _ => return None,
+    };
+    Some(Loss { table: Some(table.to_owned()), what })
+}
+
+fn new_orphans(before: Option<&Orphans>, after: Option<&Orphans>) -> Vec<Loss> {
+    let none = Orphans::new();
+    let Some(after) = after else {
+        // Where it could not be checked before either, nothing became worse.
+        let what = "foreign keys can no longer be checked".to_owned();
+        return before.map(|_| Loss { table: None, what }).into_iter().collect();
+    };
+    let before = before.unwrap_or(&none);
+    let n_before = |key: &(String, String)| before.get(key).copied().unwrap_or(0);
+    let more = after.iter().filter(|(key, n_after)| **n_after > n_before(key));
+    more.map(|(key, n_after)| {
+        let n = n_after - n_before(key);
+        let (child, parent) = key;
+        let verb = if n == 1 { "refers" } else { "refer" };
+        let rows = text::count(n, "row");
+        Loss {
+            table: Some(child.clone()),
+            what: format!("{rows} of `{child}` newly {verb} to no row of `{parent}`"),
+        }
+    })
+    .collect()
+}
