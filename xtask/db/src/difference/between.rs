@@ -119,8 +119,7 @@ struct Comparison<'c, 's> {
 impl Comparison<'_, '_> {
     /// Compares one table; what SQLite cannot read of it is part of the answer.
     fn table(&mut self, key: &str) -> Result<TableDifference> {
-        let tables =
-            (self.a.schema.tables.get(key).cloned(), self.b.schema.tables.get(key).cloned());
+        let tables = (self.a.schema.table(key).cloned(), self.b.schema.table(key).cloned());
         let name = tables.1.as_ref().or(tables.0.as_ref()).map_or(key, |table| &table.name);
         let mut found = TableDifference { table: name.to_owned(), ..TableDifference::default() };
         let compared = match &tables {

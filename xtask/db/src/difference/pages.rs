@@ -17,7 +17,7 @@ const MOST_RECORD_BYTES: u64 = 1 << 31;
 pub(super) struct Pages<'c> {
     statement: Statement<'c>,
     header: [u8; HEADER_LENGTH],
-    n_pages: u64,
+    count: u64,
     usable: usize,
 }
 
@@ -33,11 +33,11 @@ impl<'c> Pages<'c> {
         let Ok(statement) = connection.prepare(question) else {
             return Ok(None);
         };
-        let n_pages = database::pragma::<i64>(connection, "page_count")?.try_into()?;
-        if n_pages == 0 {
+        let count = database::pragma::<i64>(connection, "page_count")?.try_into()?;
+        if count == 0 {
             return Ok(None);
         }
-        let mut pages = Self { statement, header: [0; HEADER_LENGTH], n_pages, usable: 0 };
+        let mut pages = Self { statement, header: [0; HEADER_LENGTH], count, usable: 0 };
         let mut first = Vec::new();
         pages.read(1, &mut first)?;
         let header = first.first_chunk().context("the first page has no header")?;
@@ -67,8 +67,8 @@ impl<'c> Pages<'c> {
     }
 
     /// How many there are.
-    pub(super) fn n_pages(&self) -> u64 {
-        self.n_pages
+    pub(super) fn count(&self) -> u64 {
+        self.count
     }
 
     /// The bytes of a page that hold content.
@@ -122,7 +122,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
     /// Where a page cannot be read or is none of a table's tree.
     pub(super) fn of(pages: &'p mut Pages<'c>, root: u32) -> Result<Self> {
         let mut leaves = Self {
-            n_left: pages.n_pages,
+            n_left: pages.count,
             pages,
             above: vec![vec![root]],
             page: Vec::new(),

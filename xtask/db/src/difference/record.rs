@@ -41,7 +41,7 @@ pub(super) fn compare(
     by_types(a, b)
 }
 
-fn rest<'c, 'p, 'l>(cell: Cell<'l>, pages: &'p mut Pages<'c>) -> Result<Rest<'c, 'p>> {
+fn rest<'c, 'p>(cell: Cell<'_>, pages: &'p mut Pages<'c>) -> Result<Rest<'c, 'p>> {
     Rest::of(cell.local, cell.overflow, cell.n_bytes, pages)
 }
 
