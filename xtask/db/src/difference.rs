@@ -7,20 +7,47 @@
 //! could not be looked at is said, and such a difference is never "none".
 
 pub(crate) mod between;
+mod leaves;
 mod pages;
 mod record;
 mod rows;
 mod same;
 pub(crate) mod script;
+mod side;
 mod source;
 mod trees;
 pub(crate) mod value;
 
+use std::path::Path;
+
+use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::difference::value::Value;
 use crate::schema::change::Change;
 use crate::text;
+
+/// One of two states, in the read transaction of its connection.
+#[derive(Clone, Copy)]
+pub(crate) struct State<'c> {
+    connection: &'c Connection,
+    /// The file, where nothing writes it: a finished one, opened as immutable.
+    file: Option<&'c Path>,
+}
+
+impl<'c> State<'c> {
+    /// The state that a connection sees.
+    #[must_use]
+    pub(crate) fn of(connection: &'c Connection) -> Self {
+        Self { connection, file: None }
+    }
+
+    /// That of a finished file, which is also read directly: half the time.
+    #[must_use]
+    pub(crate) fn of_file(connection: &'c Connection, file: &'c Path) -> Self {
+        Self { connection, file: Some(file) }
+    }
+}
 
 /// What is wanted of a comparison.
 #[derive(Debug, Clone, Default)]

@@ -2,6 +2,8 @@
 
 mod said;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use crate::commands::find;
 use crate::database::{self, Looking, Snapshot};
 use crate::difference::between::between;
 use crate::difference::script::Script;
-use crate::difference::{Depth, Difference, Row, Wanted};
+use crate::difference::{self, Depth, Difference, Row, Wanted};
 use crate::project::{Database, Project};
 use crate::refusal::Answer;
 use crate::session::Session;
@@ -64,7 +66,7 @@ enum State {
 
 /// A state that is open.
 enum Opened {
-    Backup { connection: Connection, _held: Held },
+    Backup { connection: Connection, path: PathBuf, _held: Held },
     Live(Looking),
 }
 
@@ -136,8 +138,7 @@ impl Args {
         let compared = (|| {
             let _reading = Snapshot::begin(a_opened.connection())?;
             let _reading_too = Snapshot::begin(b_opened.connection())?;
-            let connections = (a_opened.connection(), b_opened.connection());
-            self.say(session, connections, &names, rows)
+            self.say(session, (a_opened.state(), b_opened.state()), &names, rows)
         })();
         let what = || format!("could not compare {} with {}", names.0, names.1);
         compared.map_err(explain).with_context(what)
@@ -147,7 +148,7 @@ impl Args {
     fn say(
         &self,
         session: &mut Session,
-        (a, b): (&Connection, &Connection),
+        (a, b): (difference::State<'_>, difference::State<'_>),
         names: &(String, String),
         rows: &mut Vec<Value>,
     ) -> Result<Difference> {
@@ -225,9 +226,10 @@ impl State {
         match self {
             Self::Backup(backup) => {
                 let held = backup.hold()?;
-                let connection = database::open_immutable(&backup.path())
+                let path = backup.path();
+                let connection = database::open_immutable(&path)
                     .with_context(|| format!("could not open `{}`", backup.name))?;
-                Ok(Opened::Backup { connection, _held: held })
+                Ok(Opened::Backup { connection, path, _held: held })
             }
             Self::Live(database) => taking::open(project, database).map(Opened::Live),
         }
@@ -235,6 +237,13 @@ impl State {
 }
 
 impl Opened {
+    fn state(&self) -> difference::State<'_> {
+        match self {
+            Self::Backup { connection, path, .. } => difference::State::of_file(connection, path),
+            Self::Live(looking) => difference::State::of(looking),
+        }
+    }
+
     fn connection(&self) -> &Connection {
         match self {
             Self::Backup { connection, .. } => connection,

@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result};
 
-use crate::difference::pages::{Cell, Pages, four_bytes, varint};
+use crate::difference::leaves::Cell;
+use crate::difference::pages::{Pages, four_bytes, varint};
 
 /// What the bytes of two records say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
