@@ -3,6 +3,7 @@
 use crate::sandbox::Sandbox;
 
 const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -12,6 +13,8 @@ const COMMANDS: [&str; 9] = [
     "db-pin",
     "db-unpin",
     "db-diff",
+    "db-status",
+    "db-reset",
 ];
 
 #[test]
@@ -42,6 +45,18 @@ fn the_commands_are_listed_with_what_they_do() {
       db-pin      Protect a backup from pruning
       db-unpin    Let pruning have a backup again
       db-diff     Show what changed between two states: schema and rows
+      db-setup     Make a fresh clone ready: database, backups folder, first verified backup
+      db-backup    Take a verified backup of each database
+      db-list      List every backup, newest first
+      db-restore   Put a backup back, after a safety backup of the present state
+      db-rollback  Bring the database back to what it was when a branch was entered
+      db-verify    Prove that backups are whole
+      db-prune     Remove backups that no retention rule keeps
+      db-hooks     Bind the database to git: checkpoints before schema edits and when the branch is
+      db-pin       Protect a backup from pruning
+      db-unpin     Let pruning have a backup again
+      db-status    Say whether all is well, and what to do where it is not
+      db-reset     Make a new database from the migrations, after a safety backup
     ");
 }
 

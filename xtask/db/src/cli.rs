@@ -8,7 +8,9 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::commands::{backup, diff, list, pin, prune, restore, setup, verify};
+use crate::commands::{
+    backup, diff, hooks, list, pin, prune, reset, restore, rollback, setup, status, verify,
+};
 use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -30,12 +32,18 @@ pub enum Command {
     /// Put a backup back, after a safety backup of the present state
     #[command(name = "db-restore", after_help = restore::EXAMPLE)]
     Restore(restore::Args),
+    /// Bring the database back to what it was when a branch was entered
+    #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
+    Rollback(rollback::Args),
     /// Prove that backups are whole
     #[command(name = "db-verify", after_help = verify::EXAMPLE)]
     Verify(verify::Args),
     /// Remove backups that no retention rule keeps
     #[command(name = "db-prune", after_help = prune::EXAMPLE)]
     Prune(prune::Args),
+    /// Bind the database to git: checkpoints before schema edits and when the branch is switched
+    #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
+    Hooks(hooks::Args),
     /// Protect a backup from pruning
     #[command(name = "db-pin", after_help = pin::EXAMPLE)]
     Pin(pin::Args),
@@ -45,6 +53,12 @@ pub enum Command {
     /// Show what changed between two states: schema and rows
     #[command(name = "db-diff", after_help = diff::EXAMPLE)]
     Diff(diff::Args),
+    /// Say whether all is well, and what to do where it is not
+    #[command(name = "db-status", after_help = status::EXAMPLE)]
+    Status(status::Args),
+    /// Make a new database from the migrations, after a safety backup
+    #[command(name = "db-reset", after_help = reset::EXAMPLE)]
+    Reset(reset::Args),
 }
 
 /// The flags of every command.
@@ -65,8 +79,15 @@ pub struct Common {
 }
 
 impl Common {
-    /// The project that a command works on, as its flags have it.
+    /// The project that a command works on, as its flags have it; stale git hooks are renewed.
     pub(crate) fn project(&self, session: &mut Session) -> Result<Project> {
+        let project = self.project_to_look_at(session)?;
+        hooks::refresh(session, &project);
+        Ok(project)
+    }
+
+    /// The same for a command that changes nothing.
+    pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
         let mut project = session.project(self.db.as_deref())?;
         if let Some(seconds) = self.busy_timeout {
             project.busy_timeout = Duration::from_secs(seconds);
@@ -99,10 +120,14 @@ impl Command {
             Self::Backup(args) => &args.common,
             Self::List(args) => &args.common,
             Self::Restore(args) => &args.common,
+            Self::Rollback(args) => &args.common,
             Self::Verify(args) => &args.common,
             Self::Prune(args) => &args.common,
+            Self::Hooks(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
             Self::Diff(args) => &args.common,
+            Self::Status(args) => &args.common,
+            Self::Reset(args) => &args.common,
         }
     }
 
@@ -112,11 +137,15 @@ impl Command {
             Self::Backup(args) => args.run(session),
             Self::List(args) => args.run(session),
             Self::Restore(args) => args.run(session),
+            Self::Rollback(args) => args.run(session),
             Self::Verify(args) => args.run(session),
             Self::Prune(args) => args.run(session),
+            Self::Hooks(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
             Self::Diff(args) => args.run(session),
+            Self::Status(args) => args.run(session),
+            Self::Reset(args) => args.run(session),
         }
     }
 }

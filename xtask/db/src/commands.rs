@@ -3,9 +3,13 @@
 pub(crate) mod backup;
 pub(crate) mod diff;
 pub(crate) mod find;
+pub(crate) mod hooks;
 pub(crate) mod list;
 pub(crate) mod pin;
 pub(crate) mod prune;
+pub(crate) mod reset;
 pub(crate) mod restore;
+pub(crate) mod rollback;
 pub(crate) mod setup;
+pub(crate) mod status;
 pub(crate) mod verify;

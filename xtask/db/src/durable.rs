@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 
 const STAGE: &str = ".stage-";
 
@@ -91,6 +91,15 @@ impl Stage {
         Ok(self.file.sync_all()?)
     }
 
+    /// Marks the stage as alive, as long as this process has it: a sweep leaves it.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system has no locks.
+    pub(crate) fn hold(&self) -> Result<()> {
+        Ok(self.file.file().lock_shared()?)
+    }
+
     /// Gives the file its final name, never replacing anything. The stage must be synced before and
     /// the folder afterwards.
     ///
@@ -105,7 +114,7 @@ impl Stage {
     }
 
     /// Gives the file a name that may be taken already, replacing what is there in one step.
-    /// For records only: a backup is never replaced.
+    /// For records and small files of git's only: a backup is never replaced.
     ///
     /// # Errors
     ///
@@ -123,6 +132,50 @@ impl Drop for Stage {
     }
 }
 
+/// A private folder that removes itself with all that is in it; a sweep leaves it while its process
+/// lives.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    path: PathBuf,
+    _held: fs_err::File,
+}
+
+impl Scratch {
+    /// Creates `.<name>.stage-<pid>-<random>` as a folder, open to its owner only.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder around it cannot be written, or the file system has no locks.
+    pub(crate) fn create(folder: &Path, name: &str) -> Result<Self> {
+        let path = folder.join(stage_name(name));
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .with_context(|| format!("could not create `{}`", path.display()))?;
+        let held = fs_err::File::open(&path)?;
+        held.file().lock_shared()?;
+        Ok(Self { path, _held: held })
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays is a stage, which the next command sweeps.
+        let _ = fs_err::remove_dir_all(&self.path);
+    }
+}
+
+/// The name of a stage without that of a file that SQLite keeps beside it.
+fn without_sidecar(name: &str) -> &str {
+    ["-journal", "-wal", "-shm"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
+}
+
 /// Whether a file name is a stage's.
 #[must_use]
 pub(crate) fn is_stage(name: &str) -> bool {
@@ -130,10 +183,7 @@ pub(crate) fn is_stage(name: &str) -> bool {
         return false;
     };
     // SQLite keeps a journal beside a stage that is written through it.
-    let after = ["-journal", "-wal", "-shm"]
-        .iter()
-        .find_map(|sidecar| after.strip_suffix(sidecar))
-        .unwrap_or(after);
+    let after = without_sidecar(after);
     let Some((pid, random)) = after.split_once('-') else {
         return false;
     };
@@ -183,6 +233,37 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Writes a small file in one step, replacing what has its name.
+///
+/// # Errors
+///
+/// Where the disk is full or fails; the old content then stays.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        anyhow::bail!("`{}` is no file", path.display());
+    };
+    let stage = Stage::create(folder, &name.to_string_lossy())?;
+    stage.append(bytes)?;
+    stage.file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    stage.sync()?;
+    stage.replace(path)
+}
+
+/// Whether a process holds a stage, or the one that a sidecar lies beside.
+#[must_use]
+pub(crate) fn is_held(stage: &Path) -> bool {
+    let Some(name) = stage.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
+    // Only a look: a symbolic link or a pipe under such a name is nobody's stage.
+    let stage = stage.with_file_name(without_sidecar(name));
+    let is_ours = fs_err::symlink_metadata(&stage).is_ok_and(|m| m.is_file() || m.is_dir());
+    is_ours
+        && fs_err::File::open(&stage).is_ok_and(|file| {
+            matches!(file.file().try_lock(), Err(std::fs::TryLockError::WouldBlock))
+        })
 }
 
 /// Removes an abandoned stage: a file, or a folder of raw files. A symbolic link is not followed.

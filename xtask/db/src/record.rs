@@ -58,7 +58,10 @@ pub(crate) struct Record {
     /// What git said when it was taken.
     pub git: Option<Git>,
     /// The branch whose branch point this is.
-    pub enters: Option<Value>,
+    pub enters: Option<Enters>,
+    /// The schema files whose change it was taken for, relative to the repository's root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// What wrote the record.
     pub tool: String,
     /// Fields of other builds.
@@ -113,6 +116,24 @@ pub struct Git {
     pub dirty: bool,
     /// `.` for the main worktree, else the linked one's name.
     pub worktree: String,
+    /// Fields of other builds.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// The branch that was entered for the first time when a checkpoint was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Enters {
+    /// The branch.
+    pub branch: String,
+    /// The branch that was left; `None` where HEAD was detached.
+    pub base: Option<String>,
+    /// The commit that was left, 40 hex digits; `None` before the first one.
+    pub commit: Option<String>,
+    /// The first entry of the branch's reflog, which tells a branch from a later one of the same
+    /// name; `None` where git keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
     /// Fields of other builds.
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -243,6 +264,12 @@ impl Record {
         self.git.as_ref().map_or(".", |git| git.worktree.as_str())
     }
 
+    /// What is equal for equal content, whoever copied it.
+    #[must_use]
+    pub(crate) fn content(&self) -> &str {
+        &self.content_blake3
+    }
+
     /// Rows in all counted tables together.
     #[must_use]
     pub(crate) fn n_rows(&self) -> u64 {
@@ -266,7 +293,7 @@ mod tests {
       "examined": { "at": "2025-09-13T14:25:30+02:00", "depth": "quick", "findings": [] },
       "verified": null,
       "git": { "branch": "feature/x", "commit": "dd", "dirty": true, "worktree": "." },
-      "enters": null, "tool": "xtask-db 0.1.0", "from_tomorrow": { "a": [1] } }"#;
+      "enters": { "branch": "feature/x", "base": "main", "commit": null, "later": 2 }, "tool": "xtask-db 0.1.0", "from_tomorrow": { "a": [1] } }"#;
 
     #[test]
     fn the_contract_s_example_survives_a_rewrite_with_its_unknown_fields() {

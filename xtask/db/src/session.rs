@@ -34,6 +34,7 @@ pub struct Session {
     /// Whether somebody sits before it: both the input and the messages are a terminal.
     terminal: bool,
     interrupt: Arc<Interrupt>,
+    binary: Option<PathBuf>,
     project: Option<Project>,
     json: bool,
     quiet: bool,
@@ -71,6 +72,7 @@ impl Session {
             err: Box::new(io::stderr()),
             terminal: io::stdin().is_terminal() && io::stderr().is_terminal(),
             interrupt,
+            binary: std::env::current_exe().ok(),
             project: None,
             json: false,
             quiet: false,
@@ -97,6 +99,18 @@ impl Session {
         &self.folder
     }
 
+    /// A variable of the environment.
+    #[must_use]
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
+    /// The program that runs.
+    #[must_use]
+    pub(crate) fn binary(&self) -> Option<&Path> {
+        self.binary.as_deref()
+    }
+
     /// Whether a question can be asked.
     #[must_use]
     pub fn has_terminal(&self) -> bool {
@@ -113,6 +127,12 @@ impl Session {
     #[must_use]
     pub fn wants_json(&self) -> bool {
         self.json
+    }
+
+    /// Whether only warnings and errors are wanted.
+    #[must_use]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Whether progress may be drawn.

@@ -24,7 +24,7 @@ use crate::locked::Locked;
 use crate::name::Name;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
-use crate::record::{self, Examined, Kind, Record, Sqlite};
+use crate::record::{self, Enters, Examined, Kind, Record, Sqlite};
 use crate::refusal::{Exit, Refusal};
 use crate::space;
 use crate::standing::{self, Standing};
@@ -45,10 +45,32 @@ pub(crate) struct Wanted<'a> {
     pub pinned: bool,
     /// Where the work tree stands.
     pub git: Option<record::Git>,
+    /// The branch whose branch point it is.
+    pub enters: Option<Enters>,
+    /// The schema files whose change it is taken for.
+    pub paths: Vec<String>,
     /// The moment it is.
     pub now: DateTime<FixedOffset>,
     /// A whole backup that makes a new one of the same content unnecessary.
     pub unless_equal: Option<&'a Record>,
+}
+
+impl<'a> Wanted<'a> {
+    /// A backup of a kind, and nothing else said about it.
+    #[must_use]
+    pub(crate) fn new(database: &'a Database, kind: Kind, now: DateTime<FixedOffset>) -> Self {
+        Self {
+            database,
+            kind,
+            label: None,
+            pinned: false,
+            git: None,
+            enters: None,
+            paths: Vec::new(),
+            now,
+            unless_equal: None,
+        }
+    }
 }
 
 /// What came of it.
@@ -56,6 +78,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) enum Taken {
     /// A backup, the version of its schema, and the time it took.
     Backup(Box<Backup>, Option<i64>, Duration),
+    /// A record of its own and a hard link to an equal backup.
+    Linked(Box<Backup>),
     /// Nothing: the content equals that of [`Wanted::unless_equal`].
     Unchanged,
     /// Nothing: the source is structurally damaged.
@@ -172,21 +196,100 @@ pub(crate) fn take_through(
     wanted: &Wanted<'_>,
     progress: &mut Progress,
 ) -> Result<Taken> {
-    match copy_and_publish(connection, locked, project, wanted, progress) {
-        Err(error) if database::trouble(&error) == Trouble::Damaged => {
-            Ok(Taken::Damaged(vec![Finding::structural(database::message(&error))]))
+    match stage(connection, locked, project, wanted, progress)? {
+        Copy::Staged(staged) => {
+            progress.interrupt().check()?;
+            let published = staged.publish(locked);
+            published.map_err(|error| explain(error, project, wanted.database))
         }
-        taken => taken.map_err(|error| explain(error, project, wanted.database)),
+        Copy::Unchanged => Ok(Taken::Unchanged),
+        Copy::Damaged(findings) => Ok(Taken::Damaged(findings)),
     }
 }
 
-fn copy_and_publish(
+/// A finished, examined copy with its proof, which has no name yet; it removes itself.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    stage: Stage,
+    name: Name,
+    record: Record,
+    version: Option<i64>,
+    began: Instant,
+}
+
+/// What came of a copy that is not to be published yet.
+#[derive(Debug)]
+pub(crate) enum Copy {
+    /// A sound copy.
+    Staged(Box<Staged>),
+    /// None: the content equals that of [`Wanted::unless_equal`].
+    Unchanged,
+    /// None: the source is structurally damaged.
+    Damaged(Vec<Finding>),
+}
+
+impl Staged {
+    /// Where the copy lies.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        self.stage.path()
+    }
+
+    /// The proof of the copy; its `file` and `sequence` are given when it is published.
+    #[must_use]
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Keeps the copy from being swept while the folder's lock is given up.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system has no locks.
+    pub(crate) fn hold(&self) -> Result<()> {
+        self.stage.hold()
+    }
+
+    /// Gives the copy its name.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk is full or fails; nothing then stays under a final name.
+    pub(crate) fn publish(self, locked: &Locked<'_>) -> Result<Taken> {
+        let Self { stage, name, mut record, version, began } = self;
+        record.sequence = locked.next_sequence()?;
+        let backup = locked.publish(&stage, name, record)?;
+        Ok(Taken::Backup(Box::new(backup), version, began.elapsed()))
+    }
+}
+
+/// Copies a live database into a stage and examines it there. A damaged source is an answer.
+///
+/// # Errors
+///
+/// As [`take`].
+pub(crate) fn stage(
     connection: &Connection,
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
     progress: &mut Progress,
-) -> Result<Taken> {
+) -> Result<Copy> {
+    match copy_and_examine(connection, locked, project, wanted, progress) {
+        Err(error) if database::trouble(&error) == Trouble::Damaged => {
+            Ok(Copy::Damaged(vec![Finding::structural(database::message(&error))]))
+        }
+        copied => copied.map_err(|error| explain(error, project, wanted.database)),
+    }
+}
+
+fn copy_and_examine(
+    connection: &Connection,
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    progress: &mut Progress,
+) -> Result<Copy> {
     let began = Instant::now();
     let interrupt = Arc::clone(progress.interrupt());
     let safety = wanted.kind == Kind::Safety;
@@ -201,25 +304,22 @@ fn copy_and_publish(
             && snapshot.reading == Reading::Pages
             && is_equal(&copy::hash_pages(&snapshot, &interrupt)?.content_blake3)
         {
-            return Ok(Taken::Unchanged);
+            return Ok(Copy::Unchanged);
         }
         space::demand(locked.vault().folder(), snapshot.size_bytes(), "the backup")?;
         let copied = copy::copy(&snapshot, &stage, progress)?;
         if is_equal(&copied.hashes.content_blake3) {
-            return Ok(Taken::Unchanged);
+            return Ok(Copy::Unchanged);
         }
         (copied, snapshot.journal_mode.clone())
     };
     let examination = settle(&stage, &interrupt)?;
     if has(&examination.findings, Weight::Structural) {
-        return Ok(Taken::Damaged(examination.findings));
+        return Ok(Copy::Damaged(examination.findings));
     }
     let version = examination.schema_version;
-    let mut record = record_of(project, wanted, &copied, journal_mode, examination);
-    record.sequence = locked.next_sequence()?;
-    interrupt.check()?;
-    let backup = locked.publish(&stage, name, record)?;
-    Ok(Taken::Backup(Box::new(backup), version, began.elapsed()))
+    let record = record_of(project, wanted, &copied, journal_mode, examination);
+    Ok(Copy::Staged(Box::new(Staged { stage, name, record, version, began })))
 }
 
 /// Writes a finished stage back to the disk and examines it, both at once.
@@ -259,7 +359,8 @@ pub(crate) fn take_link(
         created_at: wanted.now,
         verified: None,
         git: wanted.git.clone(),
-        enters: None,
+        enters: wanted.enters.clone(),
+        paths: wanted.paths.clone(),
         tool: TOOL.to_owned(),
         unknown: serde_json::Map::new(),
         ..old.clone()
@@ -309,7 +410,8 @@ fn record_of(
         },
         verified: None,
         git: wanted.git.clone(),
-        enters: None,
+        enters: wanted.enters.clone(),
+        paths: wanted.paths.clone(),
         tool: TOOL.to_owned(),
         unknown: serde_json::Map::new(),
     }

@@ -6,15 +6,14 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::aside;
-use crate::backup::{Backup, State};
+use crate::backup::Backup;
+use crate::checkpoint;
 use crate::cli::{self, Common};
 use crate::commands::list;
-use crate::copy;
 use crate::finding::{Finding, Weight};
 use crate::locked::Locked;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
-use crate::pruning::{self, Scope};
 use crate::record::{self, Kind, Record};
 use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
@@ -124,11 +123,8 @@ impl Args {
                     }
                 }
             }
-            if self.kind.is_automatic()
-                && let Err(error) = prune_automatic(session, project, &locked, database)
-            {
-                session.interrupt().check()?;
-                session.warn(format!("the configured retention did not run: {error:#}"));
+            if self.kind.is_automatic() {
+                prune_automatic(session, project, &locked, database)?;
             }
         }
         failure.map_or(Ok(done), Err)
@@ -144,34 +140,29 @@ impl Args {
     ) -> Result<Done> {
         warn_of_network(session, project, database);
         let newest = if self.if_changed || self.kind.is_automatic() {
-            newest_whole(session, project, locked, database)?
+            let interrupt = session.interrupt().clone();
+            let (newest, remark) =
+                checkpoint::newest_whole(locked.vault(), project, database, &interrupt)?;
+            if let Some(remark) = remark {
+                session.warn(remark);
+            }
+            newest
         } else {
             None
         };
         let wanted = Wanted {
-            database,
-            kind: self.kind,
             label: self.label.clone(),
             pinned: self.pin,
             git,
-            now: session.now(),
             unless_equal: newest.as_ref().and_then(Backup::record),
+            ..Wanted::new(database, self.kind, session.now())
         };
         let mut progress = Progress::new(session, "Copying");
-        let mut taken = taking::take(locked, project, &wanted, &mut progress);
-        if let (Ok(Taken::Unchanged), Some(newest)) = (&taken, &newest)
-            && let Some(record) = newest.record()
-            && !self.if_changed
-        {
-            if let Ok(backup) = taking::take_link(locked, project, &wanted, (newest, record)) {
-                session.say(format!("Backup created at {}", project.dotted(&backup.path())));
-                session.say(format!("Unchanged since {}: a hard link, no space used", newest.name));
-                return Ok(Done::Backup(Box::new(backup)));
-            }
-            // A file system without hard links: the checkpoint is a copy then.
-            let wanted = Wanted { unless_equal: None, ..wanted.clone() };
-            taken = taking::take(locked, project, &wanted, &mut progress);
-        }
+        let taken = if self.if_changed {
+            taking::take(locked, project, &wanted, &mut progress)
+        } else {
+            checkpoint::take(locked, project, &wanted, newest.as_ref(), &mut progress)
+        };
         drop(progress);
         match (taken, &newest) {
             (Ok(Taken::Backup(backup, version, took)), _) => {
@@ -180,6 +171,13 @@ impl Args {
                     session.say(summary(record, version, took));
                     warn_of_findings(session, &record.examined.findings);
                 }
+                Ok(Done::Backup(backup))
+            }
+            (Ok(Taken::Linked(backup)), _) => {
+                session.say(format!("Backup created at {}", project.dotted(&backup.path())));
+                let since =
+                    newest.as_ref().map_or_else(String::new, |b| format!(" since {}", b.name));
+                session.say(format!("Unchanged{since}: a hard link, no space used"));
                 Ok(Done::Backup(backup))
             }
             (Ok(Taken::Unchanged), Some(newest)) => {
@@ -243,38 +241,6 @@ fn warn_of_network(session: &mut Session, project: &Project, database: &Database
     }
 }
 
-/// The newest backup of this worktree that is whole on the disk right now, not only in its record.
-fn newest_whole(
-    session: &mut Session,
-    project: &Project,
-    locked: &Locked<'_>,
-    database: &Database,
-) -> Result<Option<Backup>> {
-    let backups = locked.vault().backups()?;
-    let newest = backups.into_iter().find(|backup| {
-        backup.is_of(database)
-            && backup.worktree() == project.worktree()
-            && backup.state() == State::Verified
-    });
-    let Some(newest) = newest else {
-        return Ok(None);
-    };
-    let hashed = copy::hash_file(&newest.path(), session.interrupt());
-    session.interrupt().check()?;
-    if let Ok((hashes, _, _)) = hashed
-        && newest.record().is_some_and(|record| record.blake3 == hashes.blake3)
-    {
-        return Ok(Some(newest));
-    }
-    session.warn(format!(
-        "{} cannot be read or is not what was recorded; a new backup is taken. \
-         `cargo xtask db-verify {}` says more",
-        project.dotted(&newest.path()),
-        newest.name
-    ));
-    Ok(None)
-}
-
 /// The line under "Backup created": size, tables, schema, how it was examined, in how long.
 fn summary(record: &Record, version: Option<i64>, took: std::time::Duration) -> String {
     let tables = text::count(record.tables.len() as u64, "table");
@@ -303,20 +269,27 @@ fn warn_of_findings(session: &mut Session, findings: &[Finding]) {
 }
 
 /// Applies the configured policy to the automatic kinds, also when the backup before it failed.
-fn prune_automatic(
+///
+/// # Errors
+///
+/// At the user's interrupt only: a retention that did not run is a warning.
+pub(crate) fn prune_automatic(
     session: &mut Session,
     project: &Project,
     locked: &Locked<'_>,
     database: &Database,
 ) -> Result<()> {
-    if project.keep.is_empty() {
-        return Ok(());
-    }
-    let mine = std::slice::from_ref(database);
-    let now = session.now();
-    let plan = pruning::plan(locked.vault(), mine, &project.keep, Scope::Automatic, now)?;
-    for verdict in pruning::apply(locked, plan, now, session.interrupt())?.removed {
-        session.note(format!("Removed {}: {}", verdict.name, verdict.reasons.join(", ")));
+    let interrupt = session.interrupt().clone();
+    match checkpoint::prune(locked, project, database, session.now(), &interrupt) {
+        Ok(removed) => {
+            for verdict in removed {
+                session.note(format!("Removed {}: {}", verdict.name, verdict.reasons.join(", ")));
+            }
+        }
+        Err(error) => {
+            interrupt.check()?;
+            session.warn(format!("the configured retention did not run: {error:#}"));
+        }
     }
     Ok(())
 }

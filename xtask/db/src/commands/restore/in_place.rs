@@ -25,14 +25,22 @@ use crate::verification::Verification;
 use crate::writeback::{self, Committed, Proved, Source, Written};
 
 /// What was kept of the replaced state.
-pub(super) enum Kept {
+pub(crate) enum Kept {
     Backup(Box<Backup>),
     Aside(Aside),
     Nothing,
 }
 
-/// Safety backup, write, proof, derived data.
-pub(super) fn restore(
+/// What a put-back did.
+pub(crate) struct Restored {
+    /// What was kept of the replaced state.
+    pub(crate) kept: Kept,
+    /// How the result was proved.
+    pub(crate) proved: Proved,
+}
+
+/// Safety backup, write, proof, derived data, and a line about each.
+pub(crate) fn restore(
     session: &mut Session,
     project: &Project,
     database: &Database,
@@ -41,38 +49,10 @@ pub(super) fn restore(
     verification: &Verification,
 ) -> Result<Answer> {
     let place = project.dotted(&database.path);
-    let interrupt = session.interrupt().clone();
-    let _held = plan.backup.hold()?;
-    // It was examined before the question and the lock: the same bytes must be there now.
-    let (hashes, ..) = copy::hash_file(&plan.backup.path(), &interrupt)?;
-    if hashes.content_blake3 != verification.content_blake3 {
-        return Err(Refusal::no(
-            format!("`{}` changed after it was examined", plan.backup.name),
-            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
-        ));
-    }
-    let source = Source::prepare(plan, &locked, &verification.content_blake3, &interrupt)?;
-    let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
-    let put = put_back(session, project, plan, &source, |session| {
-        let newer = keep(session, project, database, &locked, &plan.live)?;
-        // A writer slipped in: the newer safety backup takes the place of this run's earlier one.
-        match std::mem::replace(&mut kept, newer) {
-            Kept::Backup(older) => drop(locked.remove(&older)?),
-            older => superseded.push(older),
-        }
-        Ok(())
-    });
-    let written =
-        put.map_err(|error| taking::explain(error, project, database)).map_err(|error| {
-            let committed = error.downcast_ref::<Committed>().is_some();
-            let state =
-                if committed { "the new state is in place" } else { "the old state is in place" };
-            error.context(could_not_restore(project, database, &kept, state))
-        })?;
+    let Restored { kept, proved } =
+        put_in_place(session, project, database, &locked, (plan, verification))?;
     say_kept(session, project, &kept);
     session.say(format!("[✓] Restored → {place}"));
-    let proved = writeback::prove(written, &source, locked.vault().folder(), &interrupt)
-        .with_context(|| could_not_restore(project, database, &kept, "the result is not proved"))?;
     match proved {
         Proved::Equal => session.say(checked(&plan.backup, verification)),
         Proved::WrittenSince => {
@@ -82,7 +62,8 @@ pub(super) fn restore(
     session.say("");
     session.say("Done. You may need to restart your backend if it was running.");
     if let Kept::Backup(safety) = &kept {
-        say_undo(session, project, database, safety);
+        let undo = undo(session, project, database, safety);
+        session.say(format!("Undo with: {undo}"));
     }
     // The host's commands may take backups of their own.
     drop(locked);
@@ -97,6 +78,53 @@ pub(super) fn restore(
         "written_since": proved == Proved::WrittenSince,
     }));
     Ok(Answer::Yes)
+}
+
+/// Keeps the present state, writes the backup into the live database and proves the result; says
+/// nothing and runs no command of the host.
+///
+/// # Errors
+///
+/// Where the backup changed since it was examined, the database stays locked, the disk is full or
+/// fails, or at the user's interrupt; the message says which state is in place.
+pub(crate) fn put_in_place(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    locked: &Locked<'_>,
+    (plan, verification): (&Plan, &Verification),
+) -> Result<Restored> {
+    let interrupt = session.interrupt().clone();
+    let _held = plan.backup.hold()?;
+    // It was examined before the question and the lock: the same bytes must be there now.
+    let (hashes, ..) = copy::hash_file(&plan.backup.path(), &interrupt)?;
+    if hashes.content_blake3 != verification.content_blake3 {
+        return Err(Refusal::no(
+            format!("`{}` changed after it was examined", plan.backup.name),
+            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
+        ));
+    }
+    let source = Source::prepare(plan, locked, &verification.content_blake3, &interrupt)?;
+    let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
+    let put = put_back(session, project, plan, &source, |session| {
+        let newer = keep(session, project, database, locked, &plan.live)?;
+        // A writer slipped in: the newer safety backup takes the place of this run's earlier one.
+        match std::mem::replace(&mut kept, newer) {
+            Kept::Backup(older) => drop(locked.remove(&older)?),
+            older => superseded.push(older),
+        }
+        Ok(())
+    });
+    let written =
+        put.map_err(|error| taking::explain(error, project, database)).map_err(|error| {
+            let committed = error.downcast_ref::<Committed>().is_some();
+            let state =
+                if committed { "the new state is in place" } else { "the old state is in place" };
+            error.context(could_not_restore(project, database, &kept, state))
+        })?;
+    let proved = writeback::prove(written, &source, locked.vault().folder(), &interrupt)
+        .with_context(|| could_not_restore(project, database, &kept, "the result is not proved"))?;
+    Ok(Restored { kept, proved })
 }
 
 /// What SQLite's check says of the restored content, which equals the backup's.
@@ -126,12 +154,12 @@ fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state:
 }
 
 /// The command that brings the replaced state back, as it can be pasted into a shell.
-pub(super) fn say_undo(
-    session: &mut Session,
+pub(crate) fn undo(
+    session: &Session,
     project: &Project,
     database: &Database,
     safety: &Backup,
-) {
+) -> String {
     let name = text::shell(&safety.name.to_string());
     let configured = project.databases.iter().any(|other| other.path == database.path);
     let into = if configured {
@@ -141,10 +169,10 @@ pub(super) fn say_undo(
         let path = database.path.strip_prefix(session.folder()).unwrap_or(&database.path);
         format!(" --into {} --force", text::shell(&path.to_string_lossy()))
     };
-    session.say(format!("Undo with: cargo xtask db-restore {name}{into}"));
+    format!("cargo xtask db-restore {name}{into}")
 }
 
-pub(super) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
+pub(crate) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
     session.say(match kept {
         Kept::Backup(backup) => {
             format!("[✓] Safety backup created → {}", project.dotted(&backup.path()))
@@ -195,20 +223,15 @@ fn set_aside(session: &Session, database: &Database, locked: &Locked<'_>) -> Res
 }
 
 /// Takes the safety backup; `None` where the present database is damaged.
-pub(super) fn safety_backup(
+pub(crate) fn safety_backup(
     session: &mut Session,
     project: &Project,
     database: &Database,
     locked: &Locked<'_>,
 ) -> Result<Option<Box<Backup>>> {
     let wanted = Wanted {
-        database,
-        kind: Kind::Safety,
-        label: None,
-        pinned: false,
         git: project.git.as_ref().and_then(git::Place::state),
-        now: session.now(),
-        unless_equal: None,
+        ..Wanted::new(database, Kind::Safety, session.now())
     };
     let mut progress = Progress::new(session, "Keeping the present state");
     let taken = database::open_live(&database.path, project.busy_timeout)
@@ -225,15 +248,28 @@ pub(super) fn safety_backup(
             }
             Ok(None)
         }
-        Taken::Unchanged => anyhow::bail!("a safety backup is taken unconditionally"),
+        Taken::Linked(_) | Taken::Unchanged => {
+            anyhow::bail!("a safety backup is taken unconditionally")
+        }
     }
 }
 
 /// Runs the host's commands that rebuild derived data; the restored data stays whatever they do.
-pub(super) fn after_restore(
+pub(crate) fn after_restore(
     session: &mut Session,
     project: &Project,
     database: &Database,
+) -> Result<()> {
+    let done = ("the data is restored", "the database holds the backup's content");
+    rebuild(session, project, database, done)
+}
+
+/// The same in other words: what was done before, and what the database holds now.
+pub(crate) fn rebuild(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    (done, holds): (&str, &str),
 ) -> Result<()> {
     for command in &database.after_restore {
         session.note(format!("Running {}", command.join(" ")));
@@ -241,8 +277,8 @@ pub(super) fn after_restore(
         let run = hostcommand::run(project, database, command, Duration::MAX, &interrupt);
         run.map_err(|error| {
             error.context(Refusal {
-                what: format!("the data is restored, but `{}` failed", command.join(" ")),
-                hint: "run it by hand; the database holds the backup's content".to_owned(),
+                what: format!("{done}, but `{}` failed", command.join(" ")),
+                hint: format!("run it by hand; {holds}"),
                 exit: Exit::CouldNot,
             })
         })?;

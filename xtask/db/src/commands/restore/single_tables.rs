@@ -76,7 +76,8 @@ impl Args {
                 table.triggers.join(", ")
             ));
         }
-        in_place::say_undo(session, project, database, &safety);
+        let undo = in_place::undo(session, project, database, &safety);
+        session.say(format!("Undo with: {undo}"));
         in_place::after_restore(session, project, database)?;
         session.document(&json!({
             "version": 1,

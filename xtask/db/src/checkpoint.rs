@@ -1,0 +1,103 @@
+//! A checkpoint: a backup that a hook or a migration takes by itself.
+//!
+//! Content that is unchanged since the newest whole backup costs a record and a hard link. The
+//! configured retention runs afterwards, on automatic kinds only.
+
+use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
+
+use crate::backup::{Backup, State};
+use crate::copy;
+use crate::interrupt::Interrupt;
+use crate::locked::Locked;
+use crate::progress::Progress;
+use crate::project::{Database, Project};
+use crate::pruning::{self, Scope};
+use crate::retention::Verdict;
+use crate::taking::{self, Taken, Wanted};
+use crate::vault::Vault;
+
+/// The newest backup of this worktree that is whole on the disk right now, not only in its record;
+/// and a remark where the newest one said to be is not.
+///
+/// # Errors
+///
+/// Where the folder cannot be read, or at the user's interrupt.
+pub(crate) fn newest_whole(
+    vault: &Vault,
+    project: &Project,
+    database: &Database,
+    interrupt: &Interrupt,
+) -> Result<(Option<Backup>, Option<String>)> {
+    let newest = vault.backups()?.into_iter().find(|backup| {
+        backup.is_of(database)
+            && backup.worktree() == project.worktree()
+            && backup.state() == State::Verified
+    });
+    let Some(newest) = newest else {
+        return Ok((None, None));
+    };
+    let hashed = copy::hash_file(&newest.path(), interrupt);
+    interrupt.check()?;
+    if let Ok((hashes, _, _)) = hashed
+        && newest.record().is_some_and(|record| record.blake3 == hashes.blake3)
+    {
+        return Ok((Some(newest), None));
+    }
+    let remark = format!(
+        "{} cannot be read or is not what was recorded; a new backup is taken. \
+         `cargo xtask db-verify {}` says more",
+        project.dotted(&newest.path()),
+        newest.name
+    );
+    Ok((None, Some(remark)))
+}
+
+/// Takes a backup; where the content equals that of `newest`, whose bytes the caller has proved, as
+/// a record of its own and a hard link.
+///
+/// # Errors
+///
+/// As [`taking::take`].
+pub(crate) fn take(
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    newest: Option<&Backup>,
+    progress: &mut Progress,
+) -> Result<Taken> {
+    let equal = newest.and_then(|backup| Some((backup, backup.record()?)));
+    let wanted = Wanted { unless_equal: equal.map(|(_, record)| record), ..wanted.clone() };
+    let taken = taking::take(locked, project, &wanted, progress)?;
+    let (Taken::Unchanged, Some(equal)) = (&taken, equal) else {
+        return Ok(taken);
+    };
+    if let Ok(backup) = taking::take_link(locked, project, &wanted, equal) {
+        return Ok(Taken::Linked(Box::new(backup)));
+    }
+    // A file system without hard links: the checkpoint is a copy then.
+    let wanted = Wanted { unless_equal: None, ..wanted };
+    taking::take(locked, project, &wanted, progress)
+}
+
+/// Applies the configured policy to the automatic kinds of one database.
+///
+/// # Errors
+///
+/// Where the folder cannot be read or written, the newest survivor is damaged, or at the user's
+/// interrupt.
+pub(crate) fn prune(
+    locked: &Locked<'_>,
+    project: &Project,
+    database: &Database,
+    now: DateTime<FixedOffset>,
+    interrupt: &Interrupt,
+) -> Result<Vec<Verdict>> {
+    if project.keep.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mine = std::slice::from_ref(database);
+    let plan =
+        pruning::plan(locked.vault(), (project, mine), &project.keep, Scope::Automatic, now)?;
+    Ok(pruning::apply(locked, plan, now, interrupt)?.removed)
+}
