@@ -6,24 +6,48 @@
 //! through SQL (`rows.rs`). Computed columns and SQLite's own statistics are not looked at; what
 //! could not be looked at is said, and such a difference is never "none".
 
-mod between;
+pub(crate) mod between;
+mod leaves;
 mod pages;
 mod record;
 mod rows;
 mod same;
-mod script;
+pub(crate) mod script;
+mod side;
 mod source;
 mod trees;
-mod value;
+pub(crate) mod value;
 
+use std::path::Path;
+
+use rusqlite::Connection;
 use serde::Serialize;
 
-use crate::schema::Change;
+use crate::difference::value::Value;
+use crate::schema::change::Change;
 use crate::text;
 
-pub(crate) use between::between;
-pub(crate) use script::Script;
-pub(crate) use value::Value;
+/// One of two states, in the read transaction of its connection.
+#[derive(Clone, Copy)]
+pub(crate) struct State<'c> {
+    connection: &'c Connection,
+    /// The file, where nothing writes it: a finished one, opened as immutable.
+    file: Option<&'c Path>,
+}
+
+impl<'c> State<'c> {
+    /// The state that a connection sees.
+    #[must_use]
+    pub(crate) fn of(connection: &'c Connection) -> Self {
+        Self { connection, file: None }
+    }
+
+    /// That of a finished file, which is also read directly: half the time.
+    #[must_use]
+    pub(crate) fn of_file(connection: &'c Connection, file: &'c Path) -> Self {
+        Self { connection, file: Some(file) }
+    }
+}
 
 /// What is wanted of a comparison.
 #[derive(Debug, Clone, Default)]
@@ -134,10 +158,8 @@ impl TableDifference {
         let counts = [(self.added, "added"), (self.removed, "removed"), (self.changed, "changed")];
         let mut parts: Vec<String> = Vec::new();
         for (n, verb) in counts.into_iter().filter(|(n, _)| *n > 0) {
-            parts.push(match parts.is_empty() {
-                true => format!("{} {verb}", text::count(n, "row")),
-                false => format!("{} {verb}", text::digits(n)),
-            });
+            let n = if parts.is_empty() { text::count(n, "row") } else { text::digits(n) };
+            parts.push(format!("{n} {verb}"));
         }
         parts.extend(self.unread.as_ref().map(|why| format!("not looked at: {why}")));
         let mut line = format!("{}: {}", self.table, parts.join(", "));

@@ -2,6 +2,8 @@
 
 mod said;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -10,7 +12,9 @@ use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::find;
 use crate::database::{self, Looking, Snapshot};
-use crate::difference::{self, Depth, Difference, Row, Script, Wanted};
+use crate::difference::between::between;
+use crate::difference::script::Script;
+use crate::difference::{self, Depth, Difference, Row, Wanted};
 use crate::project::{Database, Project};
 use crate::refusal::Answer;
 use crate::session::Session;
@@ -57,12 +61,12 @@ pub struct Args {
 /// What is compared.
 enum State {
     Backup(Box<Backup>),
-    Live(Database),
+    Live(Box<Database>),
 }
 
 /// A state that is open.
 enum Opened {
-    Backup(Connection, #[expect(dead_code, reason = "held as long as it is read")] Held),
+    Backup { connection: Connection, path: PathBuf, _held: Held },
     Live(Looking),
 }
 
@@ -77,6 +81,7 @@ impl Args {
             let mut document = serde_json::to_value(&difference)?;
             document["a"] = a.to_json(&project);
             document["b"] = b.to_json(&project);
+            document["summary"] = json!(difference.summary_lines());
             document["different"] = json!(difference.is_different());
             document["complete"] = json!(difference.is_complete());
             if self.rows || self.sql {
@@ -99,17 +104,17 @@ impl Args {
             for database in databases {
                 let name = Some(database.name.as_str());
                 let newest = find::backup(session, project, &vault, "latest", name)?;
-                pairs.push((State::Backup(Box::new(newest)), State::Live(database)));
+                pairs.push((State::Backup(Box::new(newest)), State::Live(Box::new(database))));
             }
             return Ok(pairs);
         };
         let a = find::backup(session, project, &vault, a, named)?;
         let b = match &self.b {
             Some(b) => State::Backup(Box::new(find::backup(session, project, &vault, b, named)?)),
-            None => State::Live(match databases.into_iter().find(|database| a.is_of(database)) {
-                Some(database) => database,
-                None => project.one(named)?,
-            }),
+            None => match databases.into_iter().find(|database| a.is_of(database)) {
+                Some(database) => State::Live(Box::new(database)),
+                None => State::Live(Box::new(project.one(named)?)),
+            },
         };
         Ok(vec![(State::Backup(Box::new(a)), b)])
     }
@@ -133,8 +138,7 @@ impl Args {
         let compared = (|| {
             let _reading = Snapshot::begin(a_opened.connection())?;
             let _reading_too = Snapshot::begin(b_opened.connection())?;
-            let connections = (a_opened.connection(), b_opened.connection());
-            self.say(session, connections, &names, rows)
+            self.say(session, (a_opened.state(), b_opened.state()), &names, rows)
         })();
         let what = || format!("could not compare {} with {}", names.0, names.1);
         compared.map_err(explain).with_context(what)
@@ -144,7 +148,7 @@ impl Args {
     fn say(
         &self,
         session: &mut Session,
-        (a, b): (&Connection, &Connection),
+        (a, b): (difference::State<'_>, difference::State<'_>),
         names: &(String, String),
         rows: &mut Vec<Value>,
     ) -> Result<Difference> {
@@ -161,7 +165,7 @@ impl Args {
                     }
                 }
             };
-            let difference = difference::between(a, b, &wanted, &mut |row| {
+            let difference = between(a, b, &wanted, &mut |row| {
                 script.row(row);
                 say(session, script.take());
             })?;
@@ -169,12 +173,12 @@ impl Args {
             say(session, script.take());
             return Ok(difference);
         }
-        let mut difference = difference::between(a, b, &wanted, &mut |_| {})?;
+        let mut difference = between(a, b, &wanted, &mut |_| {})?;
         said::begin(session, names, &difference);
         if !self.schema {
             wanted.depth = if self.rows { Depth::Values } else { Depth::Counts };
             let mut table = String::new();
-            difference = difference::between(a, b, &wanted, &mut |row: &Row<'_>| {
+            difference = between(a, b, &wanted, &mut |row: &Row<'_>| {
                 said::row(session, row, &mut table);
                 if session.wants_json() {
                     rows.push(said::row_json(row));
@@ -222,9 +226,10 @@ impl State {
         match self {
             Self::Backup(backup) => {
                 let held = backup.hold()?;
-                let connection = database::open_immutable(&backup.path())
+                let path = backup.path();
+                let connection = database::open_immutable(&path)
                     .with_context(|| format!("could not open `{}`", backup.name))?;
-                Ok(Opened::Backup(connection, held))
+                Ok(Opened::Backup { connection, path, _held: held })
             }
             Self::Live(database) => taking::open(project, database).map(Opened::Live),
         }
@@ -232,9 +237,16 @@ impl State {
 }
 
 impl Opened {
+    fn state(&self) -> difference::State<'_> {
+        match self {
+            Self::Backup { connection, path, .. } => difference::State::of_file(connection, path),
+            Self::Live(looking) => difference::State::of(looking),
+        }
+    }
+
     fn connection(&self) -> &Connection {
         match self {
-            Self::Backup(connection, _) => connection,
+            Self::Backup { connection, .. } => connection,
             Self::Live(looking) => looking,
         }
     }

@@ -1,21 +1,18 @@
 //! Two states side by side: table by table, each by the fastest way that its rows allow.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Result, bail};
 use rusqlite::Connection;
 
 use crate::database::{self, Trouble};
-use crate::difference::pages::Pages;
 use crate::difference::rows::{self, Lookup};
 use crate::difference::same::is_same_tree;
+use crate::difference::side::{Side, wanted_tables};
 use crate::difference::source::{Key, Source};
 use crate::difference::trees::{self, Fate};
 use crate::difference::value::Value;
-use crate::difference::{Depth, Difference, Row, TableDifference, Wanted};
+use crate::difference::{Depth, Difference, Row, State, TableDifference, Wanted};
 use crate::refusal::Refusal;
-use crate::schema::{COUNTERS, Schema, Storage, Table};
-use crate::text;
+use crate::schema::{Storage, Table};
 
 /// What takes the rows that differ.
 type Sink<'s> = &'s mut dyn FnMut(&Row<'_>);
@@ -28,8 +25,8 @@ type Sink<'s> = &'s mut dyn FnMut(&Row<'_>);
 /// A refusal where neither has a wanted table; where a schema cannot be read, or at the user's
 /// interrupt. A table that cannot be read is no failure: it is said.
 pub(crate) fn between(
-    a: &Connection,
-    b: &Connection,
+    a: State<'_>,
+    b: State<'_>,
     wanted: &Wanted,
     sink: Sink<'_>,
 ) -> Result<Difference> {
@@ -58,50 +55,6 @@ pub(crate) fn between(
     Ok(difference)
 }
 
-/// The tables to compare, in lower case and in order; SQLite's own counters among them.
-fn wanted_tables(a: &Schema, b: &Schema, wanted: &[String]) -> Result<BTreeSet<String>> {
-    let all: BTreeSet<String> = a.tables.keys().chain(b.tables.keys()).cloned().collect();
-    if wanted.is_empty() {
-        return Ok(all);
-    }
-    let wanted: BTreeSet<String> = wanted.iter().map(|name| name.to_ascii_lowercase()).collect();
-    match wanted.iter().find(|name| !all.contains(*name)) {
-        None => Ok(wanted),
-        Some(missing) => {
-            let names: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
-            Err(Refusal::could_not(
-                format!("neither state has a table `{}`", text::plain(missing)),
-                format!("there are {}", names.join(", ")),
-            ))
-        }
-    }
-}
-
-/// One of the two states.
-struct Side<'c> {
-    connection: &'c Connection,
-    schema: Schema,
-    /// `None` where the build has no `sqlite_dbpage`.
-    pages: Option<Pages<'c>>,
-}
-
-impl<'c> Side<'c> {
-    fn of(connection: &'c Connection) -> Result<Self> {
-        let (schema, pages) = (Schema::read(connection)?, Pages::of(connection)?);
-        Ok(Self { connection, schema, pages })
-    }
-
-    /// AUTOINCREMENT's counters are no schema of anybody's, but content.
-    fn add_counters(&mut self) -> Result<()> {
-        let question = "SELECT count(*) FROM sqlite_schema WHERE name = ?1";
-        let n: i64 = self.connection.query_row(question, [COUNTERS], |row| row.get(0))?;
-        if n > 0 {
-            self.schema.tables.insert(COUNTERS.to_owned(), Table::counters());
-        }
-        Ok(())
-    }
-}
-
 /// A table as both states have it.
 #[derive(Clone, Copy)]
 struct Pair<'t> {
@@ -119,8 +72,7 @@ struct Comparison<'c, 's> {
 impl Comparison<'_, '_> {
     /// Compares one table; what SQLite cannot read of it is part of the answer.
     fn table(&mut self, key: &str) -> Result<TableDifference> {
-        let tables =
-            (self.a.schema.tables.get(key).cloned(), self.b.schema.tables.get(key).cloned());
+        let tables = (self.a.schema.table(key).cloned(), self.b.schema.table(key).cloned());
         let name = tables.1.as_ref().or(tables.0.as_ref()).map_or(key, |table| &table.name);
         let mut found = TableDifference { table: name.to_owned(), ..TableDifference::default() };
         let compared = match &tables {

@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result};
 
-use crate::difference::pages::{Cell, Pages, four_bytes, varint};
+use crate::difference::leaves::Cell;
+use crate::difference::pages::{Pages, four_bytes, varint};
 
 /// What the bytes of two records say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(super) fn compare(
     by_types(a, b)
 }
 
-fn rest<'c, 'p, 'l>(cell: Cell<'l>, pages: &'p mut Pages<'c>) -> Result<Rest<'c, 'p>> {
+fn rest<'c, 'p>(cell: Cell<'_>, pages: &'p mut Pages<'c>) -> Result<Rest<'c, 'p>> {
     Rest::of(cell.local, cell.overflow, cell.n_bytes, pages)
 }
 

@@ -15,6 +15,10 @@ use crate::difference::value::{Value, is_same};
 /// One row: its key, then its columns.
 pub(super) type Values = Vec<Value>;
 
+/// What takes the rows that differ: their fate, and the row in each state that has it.
+pub(super) type Each<'e> =
+    &'e mut dyn FnMut(Fate, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
+
 /// Calls `each` with the fate of every row that is not equal in both, and the rows themselves.
 ///
 /// # Errors
@@ -24,7 +28,7 @@ pub(super) fn each_difference(
     (a, a_source): (&Connection, &Source),
     (b, b_source): (&Connection, &Source),
     shared: (&[String], &[String]),
-    each: &mut dyn FnMut(Fate, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>,
+    each: Each<'_>,
 ) -> Result<()> {
     let n_columns = a_source.key.len() + shared.0.len();
     let mut ordering = Order::new(a, &a_source.key)?;

@@ -14,7 +14,7 @@ pub(super) fn is_same_tree(
     (b, b_root): (&mut Pages<'_>, u32),
 ) -> Result<bool> {
     let (mut one, mut other) = (Vec::new(), Vec::new());
-    let mut n_left = a.n_pages();
+    let mut n_left = a.count();
     let mut todo = vec![(a_root, b_root, Part::Tree)];
     while let Some((a_page, b_page, part)) = todo.pop() {
         a.read(a_page, &mut one)?;

@@ -10,14 +10,13 @@ mod statements;
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use rusqlite::Connection;
 
 use crate::database::quoted;
 use crate::difference::script::frame::Frame;
 use crate::difference::script::statements::{
     columns_and_values, comment, condition, has_unique, update,
 };
-use crate::difference::{Difference, Row};
+use crate::difference::{Difference, Row, State};
 use crate::schema::COUNTERS;
 
 /// A script that is being written.
@@ -48,7 +47,8 @@ impl Script {
     /// # Errors
     ///
     /// Where a schema cannot be read.
-    pub(crate) fn new(a: &Connection, b: &Connection, only: &[String]) -> Result<Self> {
+    pub(crate) fn new(a: State<'_>, b: State<'_>, only: &[String]) -> Result<Self> {
+        let (a, b) = (a.connection, b.connection);
         let frame = Frame::of(a, b, only)?;
         let mut unique = BTreeSet::new();
         for (key, table) in frame.old_tables() {

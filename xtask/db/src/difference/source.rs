@@ -115,7 +115,7 @@ impl Source {
         };
         let kept = shadow("content").or_else(|| shadow("docsize"))?;
         let mut source = Self::of_rowids(kept);
-        source.key[0].shown = "rowid".to_owned();
+        "rowid".clone_into(&mut source.key[0].shown);
         // It has the rowid by another name.
         source.columns.retain(|column| *column != source.key[0].column);
         let shown = ordinary(table);

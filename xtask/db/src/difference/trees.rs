@@ -8,7 +8,8 @@ use std::cmp::Ordering;
 
 use anyhow::Result;
 
-use crate::difference::pages::{Leaves, Pages};
+use crate::difference::leaves::Leaves;
+use crate::difference::pages::Pages;
 use crate::difference::record::{self, Rest, Verdict};
 
 /// What became of one row.

@@ -184,7 +184,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a database in memory")]
     fn a_literal_means_exactly_its_value() {
         let connection = Connection::open_in_memory().expect("a database");
         for value in [

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::difference::{self, Difference, Row};
+use crate::difference::{Difference, Row, value};
 use crate::session::Session;
 use crate::text;
 
@@ -21,7 +21,7 @@ pub(super) fn row(session: &mut Session, row: &Row<'_>, table: &mut String) {
         session.say(row.table);
     }
     let key = named(row.key_columns, row.key);
-    let values = |values: &[difference::Value]| {
+    let values = |values: &[value::Value]| {
         let columns = row.columns.iter().zip(values);
         let others = columns.filter(|(column, _)| !row.key_columns.contains(column));
         let shown = others.map(|(column, value)| format!("{column}={}", value.shown()));
@@ -34,7 +34,7 @@ pub(super) fn row(session: &mut Session, row: &Row<'_>, table: &mut String) {
     });
 }
 
-fn named(columns: &[String], values: &[difference::Value]) -> String {
+fn named(columns: &[String], values: &[value::Value]) -> String {
     let pairs = columns.iter().zip(values);
     pairs
         .map(|(column, value)| format!("{column}={}", value.shown()))
@@ -45,8 +45,8 @@ fn named(columns: &[String], values: &[difference::Value]) -> String {
 /// The columns that differ, as `content: 'three' → 'drei'`.
 fn changes(
     row: &Row<'_>,
-    before: Option<&[difference::Value]>,
-    after: Option<&[difference::Value]>,
+    before: Option<&[value::Value]>,
+    after: Option<&[value::Value]>,
 ) -> String {
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
     let columns = row.columns.iter().zip(before.iter().zip(after));
@@ -59,8 +59,8 @@ fn changes(
 
 /// One row for `--json`.
 pub(super) fn row_json(row: &Row<'_>) -> Value {
-    let object = |columns: &[String], values: &[difference::Value]| -> Value {
-        let pairs = columns.iter().cloned().zip(values.iter().map(difference::Value::to_json));
+    let object = |columns: &[String], values: &[value::Value]| -> Value {
+        let pairs = columns.iter().cloned().zip(values.iter().map(value::Value::to_json));
         Value::Object(pairs.collect())
     };
     json!({
@@ -94,10 +94,9 @@ pub(super) fn end(session: &mut Session, difference: &Difference) {
             session.warn(format!("`{}` was not looked at: {why}", one.table));
         }
     }
-    if !difference.is_different() {
-        session.say(match difference.is_complete() {
-            true => "No differences",
-            false => "No differences in what could be looked at",
-        });
+    if difference.is_empty() {
+        session.say("No differences");
+    } else if !difference.is_different() {
+        session.say("No differences in what could be looked at");
     }
 }

@@ -124,7 +124,7 @@ impl Frame {
     /// AUTOINCREMENT and never goes.
     fn count(&self, lines: &mut Vec<String>) {
         let mut tables = self.b.tables.values();
-        let has_table = !self.old_counters.is_empty() || tables.any(|table| table.is_counted());
+        let has_table = !self.old_counters.is_empty() || tables.any(Table::is_counted);
         let names: BTreeSet<&String> =
             self.counters.iter().map(|(name, _)| name).chain(&self.old_counters).collect();
         for name in names {
