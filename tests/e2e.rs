@@ -12,6 +12,10 @@ mod configuration;
 mod damage;
 #[path = "e2e/dialogue.rs"]
 mod dialogue;
+#[path = "e2e/diff.rs"]
+mod diff;
+#[path = "e2e/diffsql.rs"]
+mod diffsql;
 #[path = "e2e/diskfull.rs"]
 mod diskfull;
 #[path = "e2e/documents.rs"]

@@ -2,7 +2,7 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 10] = [
     "db-prune",
     "db-pin",
     "db-unpin",
+    "db-diff",
     "db-status",
     "db-reset",
 ];
@@ -44,6 +45,7 @@ fn the_commands_are_listed_with_what_they_do() {
       db-hooks     Bind the database to git: checkpoints before schema edits and when the branch is
       db-pin       Protect a backup from pruning
       db-unpin     Let pruning have a backup again
+      db-diff      Show what changed between two states: schema and rows
       db-status    Say whether all is well, and what to do where it is not
       db-reset     Make a new database from the migrations, after a safety backup
     ");

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    backup, hooks, list, pin, prune, reset, restore, rollback, setup, status, verify,
+    backup, diff, hooks, list, pin, prune, reset, restore, rollback, setup, status, verify,
 };
 use crate::database::{self, Trouble};
 use crate::project::Project;
@@ -50,6 +50,9 @@ pub enum Command {
     /// Let pruning have a backup again
     #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
     Unpin(pin::Args),
+    /// Show what changed between two states: schema and rows
+    #[command(name = "db-diff", after_help = diff::EXAMPLE)]
+    Diff(diff::Args),
     /// Say whether all is well, and what to do where it is not
     #[command(name = "db-status", after_help = status::EXAMPLE)]
     Status(status::Args),
@@ -122,6 +125,7 @@ impl Command {
             Self::Prune(args) => &args.common,
             Self::Hooks(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
+            Self::Diff(args) => &args.common,
             Self::Status(args) => &args.common,
             Self::Reset(args) => &args.common,
         }
@@ -139,6 +143,7 @@ impl Command {
             Self::Hooks(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
+            Self::Diff(args) => args.run(session),
             Self::Status(args) => args.run(session),
             Self::Reset(args) => args.run(session),
         }

@@ -1,6 +1,7 @@
 //! One file per command: its arguments and its run, which gathers, decides, acts and says.
 
 pub(crate) mod backup;
+pub(crate) mod diff;
 pub(crate) mod find;
 pub(crate) mod hooks;
 pub(crate) mod list;

@@ -252,6 +252,24 @@ impl Drop for Snapshot<'_> {
     }
 }
 
+/// Whether this build can write pages through `sqlite_dbpage`: replace, append and take away. Builds
+/// without the table cannot, nor can SQLite 3.46.
+#[must_use]
+pub(crate) fn can_write_pages() -> bool {
+    let probe = || -> rusqlite::Result<bool> {
+        let scratch = Connection::open_in_memory_with_flags(OpenFlags::default())?;
+        scratch.execute_batch(
+            "CREATE TABLE t (a); INSERT INTO t VALUES (1); BEGIN IMMEDIATE;
+             INSERT INTO sqlite_dbpage(pgno, data) SELECT 3, data FROM sqlite_dbpage WHERE pgno = 2;
+             INSERT INTO sqlite_dbpage(pgno, data) SELECT 2, data FROM sqlite_dbpage WHERE pgno = 3;
+             INSERT INTO sqlite_dbpage(pgno, data) VALUES (3, NULL);
+             COMMIT;",
+        )?;
+        scratch.query_row("PRAGMA page_count", [], |row| Ok(row.get::<_, i64>(0)? == 2))
+    };
+    probe().unwrap_or(false)
+}
+
 /// Reads a pragma's single value.
 ///
 /// # Errors

@@ -170,6 +170,16 @@ impl Session {
         }
     }
 
+    /// Says a statement, which may have lines of its own: the control characters that a terminal
+    /// obeys become spaces, and mean nothing else to SQL outside a text.
+    pub(crate) fn say_statement(&mut self, sql: &str) {
+        if !self.json && !self.quiet {
+            let is_layout = |c: char| c == '\n' || c == '\t';
+            let harmless = |c: char| if c.is_control() && !is_layout(c) { ' ' } else { c };
+            self.write(&sql.chars().map(harmless).collect::<String>());
+        }
+    }
+
     /// Writes the one JSON document of `--json`.
     pub fn document(&mut self, document: &Value) {
         if self.json {
