@@ -24,6 +24,8 @@ mod documents;
 mod glance;
 #[path = "e2e/help.rs"]
 mod help;
+#[path = "e2e/hookmanagers.rs"]
+mod hookmanagers;
 #[path = "e2e/ignored.rs"]
 mod ignored;
 #[path = "e2e/into.rs"]

@@ -2,7 +2,7 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 14] = [
     "db-rollback",
     "db-pre-migrate",
     "db-migrate",
+    "db-pre-deploy",
     "db-reset",
 ];
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::commands::{
     backup, diff, hooks, list, migrate, pin, pre_migrate, prune, reset, restore, rollback, setup,
     status, verify,
+    backup, diff, hooks, list, pin, prune, reset, restore, rollback, setup, status, verify,
 };
 use crate::database::{self, Trouble};
 use crate::project::Project;

@@ -265,7 +265,9 @@ fn print(session: &mut Session, settings: &Settings, hook: Option<Hook>) {
         if wanted.len() > 1 {
             session.say(format!("# {}", hook.word()));
         }
-        session.say(hooks::snippet(*hook, settings).trim_end());
+        for line in hooks::snippet(*hook, settings).lines() {
+            session.say(line);
+        }
     }
     let blocks: serde_json::Map<_, _> = wanted
         .iter()
