@@ -8,7 +8,9 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::commands::{backup, list, migrate, pin, pre_migrate, prune, restore, setup, verify};
+use crate::commands::{
+    backup, list, migrate, pin, pre_deploy, pre_migrate, prune, restore, setup, verify,
+};
 use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -48,6 +50,9 @@ pub enum Command {
     /// Migrate after a rehearsal; put the old state back if anything fails
     #[command(name = "db-migrate", after_help = migrate::EXAMPLE)]
     Migrate(migrate::Args),
+    /// The gate before a deployment: backup, restore drill, rehearsal, and the way back
+    #[command(name = "db-pre-deploy", after_help = pre_deploy::EXAMPLE)]
+    PreDeploy(pre_deploy::Args),
 }
 
 /// The flags of every command.
@@ -107,6 +112,7 @@ impl Command {
             Self::Pin(args) | Self::Unpin(args) => &args.common,
             Self::PreMigrate(args) => &args.common,
             Self::Migrate(args) => &args.common,
+            Self::PreDeploy(args) => &args.common,
         }
     }
 
@@ -122,6 +128,7 @@ impl Command {
             Self::Unpin(args) => args.unpin(session),
             Self::PreMigrate(args) => args.run(session),
             Self::Migrate(args) => args.run(session),
+            Self::PreDeploy(args) => args.run(session),
         }
     }
 }

@@ -41,6 +41,7 @@ mod durable;
 mod examination;
 mod finding;
 mod git;
+mod github;
 mod holders;
 mod hostcommand;
 mod interrupt;
