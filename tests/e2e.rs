@@ -50,6 +50,8 @@ mod migrating;
 mod museum;
 #[path = "e2e/permissions.rs"]
 mod permissions;
+#[path = "e2e/predeploy.rs"]
+mod predeploy;
 #[path = "e2e/premigrate.rs"]
 mod premigrate;
 #[path = "e2e/prune.rs"]

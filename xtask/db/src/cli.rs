@@ -12,6 +12,7 @@ use crate::commands::{
     backup, diff, hooks, list, migrate, pin, pre_migrate, prune, reset, restore, rollback, setup,
     status, verify,
     backup, diff, hooks, list, pin, prune, reset, restore, rollback, setup, status, verify,
+    backup, list, migrate, pin, pre_deploy, pre_migrate, prune, restore, setup, verify,
 };
 use crate::database::{self, Trouble};
 use crate::project::Project;
@@ -61,6 +62,9 @@ pub enum Command {
     /// Migrate after a rehearsal; put the old state back if anything fails
     #[command(name = "db-migrate", after_help = migrate::EXAMPLE)]
     Migrate(migrate::Args),
+    /// The gate before a deployment: backup, restore drill, rehearsal, and the way back
+    #[command(name = "db-pre-deploy", after_help = pre_deploy::EXAMPLE)]
+    PreDeploy(pre_deploy::Args),
     /// Make a new database from the migrations, after a safety backup
     #[command(name = "db-reset", after_help = reset::EXAMPLE)]
     Reset(reset::Args),
@@ -138,6 +142,7 @@ impl Command {
             Self::Reset(args) => &args.common,
             Self::PreMigrate(args) => &args.common,
             Self::Migrate(args) => &args.common,
+            Self::PreDeploy(args) => &args.common,
         }
     }
 
@@ -158,6 +163,7 @@ impl Command {
             Self::Reset(args) => args.run(session),
             Self::PreMigrate(args) => args.run(session),
             Self::Migrate(args) => args.run(session),
+            Self::PreDeploy(args) => args.run(session),
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod hooks;
 pub(crate) mod list;
 pub(crate) mod migrate;
 pub(crate) mod pin;
+pub(crate) mod pre_deploy;
 pub(crate) mod pre_migrate;
 pub(crate) mod prune;
 pub(crate) mod reset;

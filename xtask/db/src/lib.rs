@@ -45,6 +45,7 @@ mod examination;
 mod finding;
 mod fresh;
 mod git;
+mod github;
 mod glance;
 mod health;
 mod holders;

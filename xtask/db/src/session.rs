@@ -12,6 +12,7 @@ use chrono::{DateTime, FixedOffset};
 use serde_json::Value;
 
 use crate::configuration;
+use crate::github;
 use crate::interrupt::Interrupt;
 use crate::project::Project;
 use crate::refusal::Refusal;
@@ -139,6 +140,18 @@ impl Session {
     #[must_use]
     pub fn shows_progress(&self) -> bool {
         self.terminal && !self.json && !self.quiet
+    }
+
+    /// The step of GitHub Actions that this runs in.
+    #[must_use]
+    pub(crate) fn github(&self) -> github::Step {
+        let value = |name: &str| self.environment.get(name).filter(|value| !value.is_empty());
+        let path = |name: &str| value(name).map(PathBuf::from);
+        github::Step {
+            log: value("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            output: path("GITHUB_OUTPUT"),
+            summary: path("GITHUB_STEP_SUMMARY"),
+        }
     }
 
     pub(crate) fn listen_to(&mut self, json: bool, quiet: bool) {

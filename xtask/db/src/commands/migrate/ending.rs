@@ -17,34 +17,62 @@ use crate::session::Session;
 use crate::text;
 use crate::vault::Vault;
 
-/// Ends a rehearsal that no migration follows.
+/// What came of a rehearsal that no migration follows.
+pub(crate) struct End {
+    /// What `--json` says.
+    pub(crate) document: Value,
+    /// Why the answer is no, if it is.
+    pub(crate) error: Option<anyhow::Error>,
+}
+
+/// Ends a rehearsal that no migration follows, and says what came of it.
 ///
 /// # Errors
 ///
-/// Where the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
+/// As [`settle`].
 pub(crate) fn end(
     session: &mut Session,
     job: &Job<'_>,
     vault: &Vault,
-    mut rehearsed: Rehearsed,
+    rehearsed: Rehearsed,
 ) -> Result<Answer> {
+    let End { document, error } = settle(session, job, vault, rehearsed)?;
+    Ok(match error {
+        Some(error) => telling::decline(session, &error, document),
+        None => {
+            session.document(&document);
+            Answer::Yes
+        }
+    })
+}
+
+/// Does what follows from a rehearsal: keeps the checkpoint, or puts the old state back.
+///
+/// # Errors
+///
+/// Where the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
+pub(crate) fn settle(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    mut rehearsed: Rehearsed,
+) -> Result<End> {
     let mut document = telling::document(job, &rehearsed);
     match std::mem::replace(&mut rehearsed.outcome, Outcome::Interrupted) {
         Outcome::Interrupted => Err(Refusal::interrupted()),
         Outcome::NothingPending => {
             say_nothing_pending(session, job);
             document["outcome"] = "nothing-pending".into();
-            session.document(&document);
-            Ok(Answer::Yes)
+            Ok(End { document, error: None })
         }
         Outcome::Allowed(losses) => {
             say_rehearsed(session, job, &rehearsed, &losses);
             let checkpoint = keep_checkpoint(session, job, vault, rehearsed)?;
             session.say("The migration may run.");
             document["outcome"] = "allowed".into();
+            document["let_through"] = telling::let_through(&losses);
             document["checkpoint"] = checkpoint.name.to_string().into();
-            session.document(&document);
-            Ok(Answer::Yes)
+            Ok(End { document, error: None })
         }
         Outcome::Refused(reasons, hint) => {
             let error = telling::refused(job, &reasons, &hint);
@@ -57,7 +85,7 @@ pub(crate) fn end(
                 }
             }
             document["outcome"] = "refused".into();
-            Ok(telling::decline(session, &error, document))
+            Ok(End { document, error: Some(error) })
         }
         Outcome::Touched(reasons) => touched(session, job, vault, rehearsed, (&reasons, document)),
     }
@@ -125,7 +153,7 @@ fn touched(
     vault: &Vault,
     rehearsed: Rehearsed,
     (reasons, mut document): (&[String], Value),
-) -> Result<Answer> {
+) -> Result<End> {
     let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
     let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
     let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
@@ -148,7 +176,7 @@ fn touched(
     document["checkpoint"] = checkpoint.name.to_string().into();
     document["safety"] = safety(&restored.kept);
     let error = telling::because(reasons, refusal);
-    Ok(telling::decline(session, &error, document))
+    Ok(End { document, error: Some(error) })
 }
 
 /// Says what was put back, and where the replaced state is.

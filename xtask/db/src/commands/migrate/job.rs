@@ -45,6 +45,12 @@ impl<'a> Job<'a> {
         Ok(Self { project, database, command, allowed })
     }
 
+    /// A database without a migration, for what is done around one.
+    #[must_use]
+    pub(crate) fn bare(project: &'a Project, database: &'a Database) -> Self {
+        Self { project, database, command: Vec::new(), allowed: Vec::new() }
+    }
+
     /// The command as it can be pasted into a shell, in backticks.
     #[must_use]
     pub(crate) fn quoted_command(&self) -> String {

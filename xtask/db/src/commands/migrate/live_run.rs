@@ -270,6 +270,7 @@ impl Run {
         session.say(format!("Undo with: {}", way_back(job, &self.second)));
         prune_automatic(session, job.project, locked, job.database)?;
         self.document["outcome"] = "migrated".into();
+        self.document["let_through"] = telling::let_through(losses);
         session.document(&self.document);
         Ok(Answer::Yes)
     }

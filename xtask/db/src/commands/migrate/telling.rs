@@ -110,6 +110,12 @@ pub(crate) fn document(job: &Job<'_>, rehearsed: &Rehearsed) -> Value {
     document
 }
 
+/// The losses that the user let through, as `--json` has them.
+#[must_use]
+pub(crate) fn let_through(losses: &[Loss]) -> Value {
+    losses.iter().map(|loss| loss.what.as_str()).collect()
+}
+
 /// What `--json` says of one run of the command.
 #[must_use]
 pub(crate) fn of_run(ended: &Ended) -> Value {
