@@ -26,6 +26,8 @@ mod glance;
 mod help;
 #[path = "e2e/hookmanagers.rs"]
 mod hookmanagers;
+#[path = "e2e/hooks.rs"]
+mod hooks;
 #[path = "e2e/ignored.rs"]
 mod ignored;
 #[path = "e2e/into.rs"]

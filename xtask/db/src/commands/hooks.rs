@@ -265,6 +265,7 @@ fn print(session: &mut Session, settings: &Settings, hook: Option<Hook>) {
         if wanted.len() > 1 {
             session.say(format!("# {}", hook.word()));
         }
+        // What is said is one line, its control characters shown.
         for line in hooks::snippet(*hook, settings).lines() {
             session.say(line);
         }
