@@ -24,7 +24,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::difference::value::Value;
-use crate::schema::change::Change;
+use crate::schema::Change;
 use crate::text;
 
 /// One of two states, in the read transaction of its connection.

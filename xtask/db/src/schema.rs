@@ -5,7 +5,7 @@
 //! `ALTER TABLE … RENAME` adds are no change. Shadow tables belong to their virtual table, SQLite's
 //! own `sqlite_*` tables and indexes to nobody: both are left out here.
 
-pub(crate) mod change;
+mod change;
 mod definition;
 
 use std::collections::BTreeMap;
@@ -15,7 +15,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::database;
-use crate::schema::change::Change;
+
+pub(crate) use change::{Change, Kind, What};
 
 /// Where SQLite keeps the counters of AUTOINCREMENT.
 pub(crate) const COUNTERS: &str = "sqlite_sequence";

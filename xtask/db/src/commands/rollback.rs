@@ -7,7 +7,8 @@ use crate::branching::Branch;
 use crate::cli::Common;
 use crate::commands::{find, restore};
 use crate::database::{self, Snapshot};
-use crate::difference::{self, Difference, Wanted};
+use crate::difference::between::between;
+use crate::difference::{Difference, State, Wanted};
 use crate::git::Place;
 use crate::project::{Database, Project};
 use crate::record::Kind;
@@ -232,10 +233,12 @@ fn say_what_is_newer(
     let compared = (|| -> Result<Difference> {
         let live = taking::open(project, database)?;
         let _held = backup.hold()?;
-        let old = database::open_immutable(&backup.path())?;
+        let path = backup.path();
+        let old = database::open_immutable(&path)?;
         let _watched = (interrupt.watch(&old), interrupt.watch(&live));
         let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);
-        difference::between(&old, &live, &Wanted::default(), &mut |_| {})
+        let (old, live) = (State::of_file(&old, &path), State::of(&live));
+        between(old, live, &Wanted::default(), &mut |_| {})
     })();
     let Ok(difference) = compared else {
         return false;
