@@ -238,4 +238,24 @@ proptest! {
         }
         pair.check_script();
     }
+
+    #[test]
+    fn no_damage_makes_it_panic_or_run_in_circles(
+        at in prop::collection::vec((100..60_000_usize, any::<u8>()), 1..12)
+    ) {
+        let pair = Pair::of(SCHEMA, &["UPDATE keyed SET v = 1 WHERE id % 7 = 0".to_owned()]);
+        let mut bytes = fs_err::read(pair.path("b")).expect("read");
+        let n_bytes = bytes.len();
+        for (at, byte) in at {
+            // The heads of pages and cells above all: what leads from page to page.
+            bytes[(at / 13 * 512 + at % 13) % n_bytes] = byte;
+        }
+        fs_err::write(pair.path("b"), bytes).expect("written");
+        let path = pair.path("b");
+        let (a, b) = (open(&pair.path("a")), open(&path));
+        let wanted = Wanted::default();
+        // What it says of such a file is one thing; that it ends is the other.
+        let _ = between(State::of(&a), State::of(&b), &wanted, &mut |_| {});
+        let _ = between(State::of(&a), State::of_file(&b, &path), &wanted, &mut |_| {});
+    }
 }
