@@ -237,7 +237,7 @@ fn say_what_is_newer(
         let old = database::open_immutable(&path)?;
         let _watched = (interrupt.watch(&old), interrupt.watch(&live));
         let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);
-        let (old, live) = (State::of_file(&old, &path), State::of(&live));
+        let (old, live) = (State::of_file(&old, &path, &interrupt), State::of(&live));
         between(old, live, &Wanted::default(), &mut |_| {})
     })();
     let Ok(difference) = compared else {
