@@ -10,6 +10,7 @@ use crate::database::{self, Snapshot};
 use crate::difference::between::between;
 use crate::difference::{Difference, State, Wanted};
 use crate::git::Place;
+use crate::git::history::Entry;
 use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::refusal::{Answer, Refusal};
@@ -161,9 +162,8 @@ impl Args {
     fn fork<'a>(&self, place: &'a Place, branch: &Branch, backups: &[&Backup]) -> Option<Fork<'a>> {
         // A deleted branch ended where HEAD left it, or where a backup saw it last.
         let tip = place.tip(&branch.name).or_else(|| {
-            let left = |entry: &&crate::git::Entry| {
-                entry.moved().is_some_and(|moved| moved.from == branch.name)
-            };
+            let left =
+                |entry: &&Entry| entry.moved().is_some_and(|moved| moved.from == branch.name);
             let last = branch.head.0.iter().rev().find(left).map(|entry| entry.old.clone());
             let home = || backups.iter().find(|backup| branch.is_home_of(backup));
             last.or_else(|| home()?.record()?.git.as_ref()?.commit.clone())
