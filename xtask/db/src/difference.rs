@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use crate::difference::value::Value;
 use crate::interrupt::Interrupt;
-use crate::schema::Change;
+use crate::schema::change::Change;
 use crate::text;
 
 /// One of two states, in the read transaction of its connection.

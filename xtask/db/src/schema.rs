@@ -5,7 +5,7 @@
 //! `ALTER TABLE … RENAME` adds are no change. Shadow tables belong to their virtual table, SQLite's
 //! own `sqlite_*` tables and indexes to nobody: both are left out here.
 
-mod change;
+pub(crate) mod change;
 mod definition;
 
 use std::collections::BTreeMap;
@@ -15,8 +15,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::database;
-
-pub(crate) use change::{Change, Kind, What};
+use crate::schema::change::Change;
 
 /// Where SQLite keeps the counters of AUTOINCREMENT.
 pub(crate) const COUNTERS: &str = "sqlite_sequence";
