@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use anyhow::{Context, Result};
-use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator as _;
+use fallible_streaming_iterator::FallibleStreamingIterator as _;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement};
 
