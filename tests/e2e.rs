@@ -88,6 +88,8 @@ mod stopping;
 mod strace;
 #[path = "e2e/system1.rs"]
 mod system1;
+#[path = "e2e/system1workflow.rs"]
+mod system1workflow;
 #[path = "e2e/tables.rs"]
 mod tables;
 #[path = "e2e/terminal.rs"]

@@ -40,9 +40,10 @@ impl Args {
         let databases = project.chosen(self.common.db.as_deref())?;
         let now = session.now();
         let vault = Vault::at(&project.backups, now);
-        let folder = Folder::of(&project, &vault)?;
-        let of = |database| Checkup::of(&project, database, &vault, now);
-        let checkups: Vec<Checkup<'_>> = databases.iter().map(of).collect::<Result<_>>()?;
+        let backups = vault.backups()?;
+        let folder = Folder::of(&project, &vault, &backups)?;
+        let of = |database| Checkup::of(&project, database, &backups, now);
+        let checkups: Vec<Checkup<'_>> = databases.iter().map(of).collect();
         let mut problems: Vec<Problem> =
             checkups.iter().flat_map(|checkup| checkup.problems(self.max_age)).collect();
         problems.extend(folder.problems(&project));
@@ -125,7 +126,7 @@ fn folder_document(project: &Project, folder: &Folder) -> Value {
     json!({
         "path": project.backups,
         "exists": folder.exists,
-        "backups": folder.backups.len(),
+        "backups": folder.n_backups,
         "used_bytes": folder.used_bytes,
         "free_bytes": folder.free_bytes,
         "retention": (!project.keep.is_empty()).then(|| project.keep.words()),
