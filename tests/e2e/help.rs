@@ -52,6 +52,7 @@ fn the_commands_are_listed_with_what_they_do() {
       db-rollback     Bring the database back to what it was when a branch was entered
       db-pre-migrate  Rehearse the pending migration on a private copy, and keep a checkpoint
       db-migrate      Migrate after a rehearsal; put the old state back if anything fails
+      db-pre-deploy   The gate before a deployment: backup, restore drill, rehearsal, and the way back
       db-reset        Make a new database from the migrations, after a safety backup
       db-hooks        Bind the database to git, by hooks that take checkpoints
     ");

@@ -9,10 +9,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    backup, diff, hooks, list, migrate, pin, pre_migrate, prune, reset, restore, rollback, setup,
-    status, verify,
-    backup, diff, hooks, list, pin, prune, reset, restore, rollback, setup, status, verify,
-    backup, list, migrate, pin, pre_deploy, pre_migrate, prune, restore, setup, verify,
+    backup, diff, hooks, list, migrate, pin, pre_deploy, pre_migrate, prune, reset, restore,
+    rollback, setup, status, verify,
 };
 use crate::database::{self, Trouble};
 use crate::project::Project;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::finding::{Finding, Weight};
-use crate::schema::{Change, Kind, What};
+use crate::schema::change::{Change, Kind, What};
 use crate::state::{Orphans, State};
 use crate::text;
 
