@@ -194,7 +194,12 @@ impl Checkup<'_> {
             "{} not applied: the database has schema version {version}, the code {newest}",
             text::count(n as u64, "migration")
         );
-        Some(Problem::new("pending-migrations", what, self.command("db-migrate")))
+        let remedy = if self.database.migrate.is_empty() {
+            format!("set `migrate` of `{}` in Cargo.toml, then run db-migrate", self.database.name)
+        } else {
+            self.command("db-migrate")
+        };
+        Some(Problem::new("pending-migrations", what, remedy))
     }
 
     fn future(&self) -> Option<Problem> {
