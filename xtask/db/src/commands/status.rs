@@ -2,7 +2,7 @@
 
 mod screen;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::backup::State;
@@ -13,7 +13,7 @@ use crate::health::checkup::Checkup;
 use crate::health::folder::Folder;
 use crate::health::{self, Problem};
 use crate::project::Project;
-use crate::refusal::Answer;
+use crate::refusal::{Answer, Exit, Refusal};
 use crate::session::Session;
 use crate::text::Span;
 use crate::vault::Vault;
@@ -42,8 +42,13 @@ impl Args {
         let databases = project.chosen(self.common.db.as_deref())?;
         let now = session.now();
         let vault = Vault::at(&project.backups, now);
-        let backups = vault.backups()?;
-        let folder = Folder::of(&project, &vault, &backups)?;
+        let cannot = || Refusal {
+            what: format!("could not read the backups folder `{}`", vault.folder().display()),
+            hint: "check who owns it and its permissions".to_owned(),
+            exit: Exit::CouldNot,
+        };
+        let backups = vault.backups().with_context(cannot)?;
+        let folder = Folder::of(&project, &vault, &backups).with_context(cannot)?;
         let of = |database| Checkup::of(&project, database, &backups, now);
         let checkups: Vec<Checkup<'_>> = databases.iter().map(of).collect();
         let mut problems: Vec<Problem> =
