@@ -39,6 +39,10 @@ mod list;
 mod matrix;
 #[path = "e2e/migrate.rs"]
 mod migrate;
+#[path = "e2e/migratebeside.rs"]
+mod migratebeside;
+#[path = "e2e/migratestopping.rs"]
+mod migratestopping;
 #[path = "e2e/migrating.rs"]
 mod migrating;
 #[path = "e2e/museum.rs"]

@@ -163,8 +163,10 @@ fn touched(
     rebuild_derived(session, job);
     let refusal = Refusal {
         what: format!(
-            "the migration touched {} during its rehearsal; the old state was put back",
-            job.project.quoted_place(job.database)
+            "the migration touched {} during its rehearsal; the old state was put back; what it \
+             replaced: {}",
+            job.project.quoted_place(job.database),
+            kept(job, &restored.kept)
         ),
         hint: format!(
             "point the command at the file that `{}` names (`migrate-env`)",
@@ -189,7 +191,7 @@ pub(crate) fn say_put_back(
     let place = job.project.dotted(&job.database.path);
     session.say(format!("Put back {} → {place}", checkpoint.name));
     session.say(format!(
-        "What was replaced, with all that anybody wrote since: {}",
+        "What it replaced, with all that anybody wrote since: {}",
         kept(job, replaced)
     ));
 }

@@ -9,7 +9,7 @@ use crate::checkpoint;
 use crate::commands::backup::prune_automatic;
 use crate::commands::migrate::ending;
 use crate::commands::migrate::job::Job;
-use crate::commands::migrate::putting_back::{put_back, way_back};
+use crate::commands::migrate::putting_back::{kept, put_back, way_back};
 use crate::commands::migrate::rehearsing::{self, Outcome, Rehearsed};
 use crate::commands::migrate::telling;
 use crate::finding::{Depth, Finding, Weight, has};
@@ -187,6 +187,12 @@ fn said(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(|finding| format!("the database is damaged: {finding}")).collect()
 }
 
+/// The same, with the exit code of an interrupt.
+fn interrupted(error: &anyhow::Error) -> anyhow::Error {
+    let hint = "run `cargo xtask db-migrate` again".to_owned();
+    Refusal { what: error.to_string(), hint, exit: Exit::Interrupted }.into()
+}
+
 impl Run {
     /// Says that it is done, or goes back.
     fn conclude(
@@ -212,11 +218,11 @@ impl Run {
                 ending::rebuild_derived(session, job);
                 self.document["safety"] = ending::safety(&restored.kept);
                 self.document["outcome"] = "put-back".into();
-                self.was_put_back(job, &reasons)
+                self.was_put_back(job, &reasons, &kept(job, &restored.kept))
             }
         };
         if self.interrupted {
-            return Err(error.context(Refusal::interrupted()));
+            return Err(interrupted(&error));
         }
         Ok(telling::decline(session, &error, self.document))
     }
@@ -277,7 +283,8 @@ impl Run {
 
     fn failed(&self, job: &Job<'_>, state: &str) -> String {
         let place = job.project.quoted_place(job.database);
-        format!("the migration of {place} failed; {state}")
+        let verb = if self.interrupted { "was interrupted" } else { "failed" };
+        format!("the migration of {place} {verb}; {state}")
     }
 
     fn unchanged(&mut self, job: &Job<'_>, reasons: &[String]) -> anyhow::Error {
@@ -310,9 +317,10 @@ impl Run {
         telling::because(reasons, refusal)
     }
 
-    fn was_put_back(&self, job: &Job<'_>, reasons: &[String]) -> anyhow::Error {
+    fn was_put_back(&self, job: &Job<'_>, reasons: &[String], replaced: &str) -> anyhow::Error {
+        let state = format!("the state before it was put back; what it replaced: {replaced}");
         let refusal = Refusal {
-            what: self.failed(job, "the state before it was put back"),
+            what: self.failed(job, &state),
             hint: "correct the cause and run `cargo xtask db-migrate` again".to_owned(),
             exit: Exit::No,
         };
