@@ -65,6 +65,8 @@ mod references;
 mod restore;
 #[path = "e2e/roundtrip.rs"]
 mod roundtrip;
+#[path = "e2e/runners.rs"]
+mod runners;
 #[path = "e2e/server.rs"]
 mod server;
 #[path = "e2e/setup.rs"]
