@@ -1,8 +1,5 @@
 //! End to end: the real binary in a sealed sandbox, one feature per file.
 
-#[path = "e2e/sandbox.rs"]
-mod sandbox;
-
 #[path = "e2e/backup.rs"]
 mod backup;
 #[path = "e2e/bench.rs"]
@@ -15,12 +12,22 @@ mod configuration;
 mod damage;
 #[path = "e2e/dialogue.rs"]
 mod dialogue;
+#[path = "e2e/diff.rs"]
+mod diff;
+#[path = "e2e/diffsql.rs"]
+mod diffsql;
 #[path = "e2e/diskfull.rs"]
 mod diskfull;
 #[path = "e2e/documents.rs"]
 mod documents;
+#[path = "e2e/glance.rs"]
+mod glance;
 #[path = "e2e/help.rs"]
 mod help;
+#[path = "e2e/hookmanagers.rs"]
+mod hookmanagers;
+#[path = "e2e/hooks.rs"]
+mod hooks;
 #[path = "e2e/ignored.rs"]
 mod ignored;
 #[path = "e2e/into.rs"]
@@ -61,18 +68,26 @@ mod question;
 mod records;
 #[path = "e2e/references.rs"]
 mod references;
+#[path = "e2e/reset.rs"]
+mod reset;
 #[path = "e2e/restore.rs"]
 mod restore;
+#[path = "e2e/rollback.rs"]
+mod rollback;
 #[path = "e2e/roundtrip.rs"]
 mod roundtrip;
 #[path = "e2e/runners.rs"]
 mod runners;
+#[path = "e2e/sandbox.rs"]
+mod sandbox;
 #[path = "e2e/server.rs"]
 mod server;
 #[path = "e2e/setup.rs"]
 mod setup;
 #[path = "e2e/sources.rs"]
 mod sources;
+#[path = "e2e/status.rs"]
+mod status;
 #[path = "e2e/stopping.rs"]
 mod stopping;
 #[path = "e2e/strace.rs"]

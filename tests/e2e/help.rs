@@ -2,7 +2,7 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 15] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -11,9 +11,13 @@ const COMMANDS: [&str; 11] = [
     "db-prune",
     "db-pin",
     "db-unpin",
+    "db-status",
+    "db-diff",
+    "db-rollback",
     "db-pre-migrate",
     "db-migrate",
     "db-pre-deploy",
+    "db-reset",
 ];
 
 #[test]
@@ -43,9 +47,14 @@ fn the_commands_are_listed_with_what_they_do() {
       db-prune        Remove backups that no retention rule keeps
       db-pin          Protect a backup from pruning
       db-unpin        Let pruning have a backup again
+      db-status       Say whether all is well, and what to do where it is not
+      db-diff         Show what changed between two states: schema and rows
+      db-rollback     Bring the database back to what it was when a branch was entered
       db-pre-migrate  Rehearse the pending migration on a private copy, and keep a checkpoint
       db-migrate      Migrate after a rehearsal; put the old state back if anything fails
       db-pre-deploy   The gate before a deployment: backup, restore drill, rehearsal, and the way back
+      db-reset        Make a new database from the migrations, after a safety backup
+      db-hooks        Bind the database to git, by hooks that take checkpoints
     ");
 }
 

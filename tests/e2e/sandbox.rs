@@ -151,6 +151,65 @@ impl Sandbox {
         said.out.trim().to_owned()
     }
 
+    /// A git command whose hooks and dates have the sandbox's clock, which moves on a minute.
+    pub(crate) fn git_at_clock(&self, arguments: &[&str]) -> Command {
+        let now = self.clock.get();
+        self.clock.set(now + TimeDelta::minutes(1));
+        let mut command = self.command("git");
+        let date = format!("{} {}", now.timestamp(), now.format("%z"));
+        command
+            .env("XTASK_DB_NOW", now.to_rfc3339())
+            .env("GIT_AUTHOR_DATE", &date)
+            .env("GIT_COMMITTER_DATE", &date)
+            .env("GIT_EDITOR", "true")
+            .args(arguments);
+        command
+    }
+
+    /// Runs git with the sandbox's clock and returns what it and its hooks said.
+    pub(crate) fn hooked(&self, arguments: &[&str]) -> Said {
+        let output = self.git_at_clock(arguments).output().expect("git runs");
+        let said = self.said(&output);
+        assert_eq!(said.code, Some(0), "git {arguments:?}: {said:#?}");
+        said
+    }
+
+    /// A workspace in a repository, its database bound to git by our hooks.
+    pub(crate) fn with_hooks() -> Self {
+        let sandbox = Self::new();
+        sandbox.configure("schema = [\"backend/db/migrations/*.sql\"]");
+        sandbox.write("backend/db/migrations/0001_messages.sql", "-- messages\n");
+        sandbox.write(".gitignore", "*.db*\n");
+        sandbox.hooked(&["init", "--quiet", "--initial-branch=main"]);
+        sandbox.hooked(&["add", "--all"]);
+        sandbox.hooked(&["commit", "--quiet", "--message=first"]);
+        sandbox.ok(&["db-hooks", "install"]);
+        sandbox
+    }
+
+    /// Adds a migration that creates a table, and stages it.
+    pub(crate) fn stage_migration(&self, table: &str) {
+        let path = format!("backend/db/migrations/0002_{table}.sql");
+        self.write(&path, format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY);\n"));
+        self.hooked(&["add", &path]);
+    }
+
+    /// The records of the backups of a kind, newest first.
+    pub(crate) fn records(&self, kind: &str) -> Vec<serde_json::Value> {
+        let list = self.json(&["db-list"]);
+        let all = list["backups"].as_array().expect("backups").iter();
+        all.filter(|record| record["kind"] == kind).cloned().collect()
+    }
+
+    /// The content hash of the live database, as a backup taken now has it.
+    pub(crate) fn content(&self) -> String {
+        let output = self.path("../content");
+        let document = self.json(&["db-backup", "--output", output.to_str().expect("a path")]);
+        fs_err::remove_dir_all(&output).expect("removed");
+        let hash = document["backups"][0]["content_blake3"].as_str();
+        hash.unwrap_or_else(|| panic!("no backup: {document:#}")).to_owned()
+    }
+
     /// Makes the workspace a repository with one commit.
     pub(crate) fn git_init(&self) {
         self.write(".gitignore", "*.db*\n");

@@ -97,6 +97,7 @@ pub(crate) fn prune(
         return Ok(Vec::new());
     }
     let mine = std::slice::from_ref(database);
-    let plan = pruning::plan(locked.vault(), mine, &project.keep, Scope::Automatic, now)?;
+    let plan =
+        pruning::plan(locked.vault(), (project, mine), &project.keep, Scope::Automatic, now)?;
     Ok(pruning::apply(locked, plan, now, interrupt)?.removed)
 }

@@ -9,7 +9,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    backup, list, migrate, pin, pre_deploy, pre_migrate, prune, restore, setup, verify,
+    backup, diff, hooks, list, migrate, pin, pre_deploy, pre_migrate, prune, reset, restore,
+    rollback, setup, status, verify,
 };
 use crate::database::{self, Trouble};
 use crate::project::Project;
@@ -44,6 +45,15 @@ pub enum Command {
     /// Let pruning have a backup again
     #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
     Unpin(pin::Args),
+    /// Say whether all is well, and what to do where it is not
+    #[command(name = "db-status", after_help = status::EXAMPLE)]
+    Status(status::Args),
+    /// Show what changed between two states: schema and rows
+    #[command(name = "db-diff", after_help = diff::EXAMPLE)]
+    Diff(diff::Args),
+    /// Bring the database back to what it was when a branch was entered
+    #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
+    Rollback(rollback::Args),
     /// Rehearse the pending migration on a private copy, and keep a checkpoint
     #[command(name = "db-pre-migrate", after_help = pre_migrate::EXAMPLE)]
     PreMigrate(pre_migrate::Args),
@@ -53,6 +63,12 @@ pub enum Command {
     /// The gate before a deployment: backup, restore drill, rehearsal, and the way back
     #[command(name = "db-pre-deploy", after_help = pre_deploy::EXAMPLE)]
     PreDeploy(pre_deploy::Args),
+    /// Make a new database from the migrations, after a safety backup
+    #[command(name = "db-reset", after_help = reset::EXAMPLE)]
+    Reset(reset::Args),
+    /// Bind the database to git, by hooks that take checkpoints
+    #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
+    Hooks(hooks::Args),
 }
 
 /// The flags of every command.
@@ -73,8 +89,15 @@ pub struct Common {
 }
 
 impl Common {
-    /// The project that a command works on, as its flags have it.
+    /// The project that a command works on, as its flags have it; stale git hooks are renewed.
     pub(crate) fn project(&self, session: &mut Session) -> Result<Project> {
+        let project = self.project_to_look_at(session)?;
+        hooks::refresh(session, &project);
+        Ok(project)
+    }
+
+    /// The same for a command that changes nothing.
+    pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
         let mut project = session.project(self.db.as_deref())?;
         if let Some(seconds) = self.busy_timeout {
             project.busy_timeout = Duration::from_secs(seconds);
@@ -107,9 +130,14 @@ impl Command {
             Self::Backup(args) => &args.common,
             Self::List(args) => &args.common,
             Self::Restore(args) => &args.common,
+            Self::Rollback(args) => &args.common,
             Self::Verify(args) => &args.common,
             Self::Prune(args) => &args.common,
+            Self::Hooks(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
+            Self::Diff(args) => &args.common,
+            Self::Status(args) => &args.common,
+            Self::Reset(args) => &args.common,
             Self::PreMigrate(args) => &args.common,
             Self::Migrate(args) => &args.common,
             Self::PreDeploy(args) => &args.common,
@@ -122,10 +150,15 @@ impl Command {
             Self::Backup(args) => args.run(session),
             Self::List(args) => args.run(session),
             Self::Restore(args) => args.run(session),
+            Self::Rollback(args) => args.run(session),
             Self::Verify(args) => args.run(session),
             Self::Prune(args) => args.run(session),
+            Self::Hooks(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
+            Self::Diff(args) => args.run(session),
+            Self::Status(args) => args.run(session),
+            Self::Reset(args) => args.run(session),
             Self::PreMigrate(args) => args.run(session),
             Self::Migrate(args) => args.run(session),
             Self::PreDeploy(args) => args.run(session),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 
 const STAGE: &str = ".stage-";
 
@@ -117,7 +117,7 @@ impl Stage {
     }
 
     /// Gives the file a name that may be taken already, replacing what is there in one step.
-    /// For records only: a backup is never replaced.
+    /// For records and small files of git's only: a backup is never replaced.
     ///
     /// # Errors
     ///
@@ -245,6 +245,22 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Writes a small file in one step, replacing what has its name.
+///
+/// # Errors
+///
+/// Where the disk is full or fails; the old content then stays.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        anyhow::bail!("`{}` is no file", path.display());
+    };
+    let stage = Stage::create(folder, &name.to_string_lossy())?;
+    stage.append(bytes)?;
+    stage.file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    stage.sync()?;
+    stage.replace(path)
 }
 
 /// Whether a process holds a stage, or the one that a sidecar lies beside.

@@ -1,8 +1,16 @@
 //! What git says: where the work tree is, where it stands, which commit is an ancestor of which.
 //!
-//! Git is asked, never changed. Variables such as `GIT_DIR`, which a hook inherits, are not passed
+//! Git is asked, never changed: even a tree is written only where a hook was called by a commit. Variables such as `GIT_DIR`, which a hook inherits, are not passed
 //! on, and no optional lock is taken. Without git, or outside a repository, there is no answer, and
 //! everything but git references works.
+
+mod caller;
+mod history;
+mod index;
+
+pub(crate) use caller::calling_git;
+pub(crate) use history::{Entry, Reflog};
+pub(crate) use index::Index;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,6 +24,8 @@ use crate::record;
 pub struct Place {
     /// The root of this work tree.
     pub top: PathBuf,
+    /// The folder in which git keeps what is this work tree's alone.
+    pub own: PathBuf,
     /// The folder that all worktrees of the repository share.
     pub common: PathBuf,
     /// The main worktree's root; `None` for a bare repository.
@@ -48,6 +58,18 @@ pub(crate) fn without_git_variables(mut command: Cmd<'_>) -> Cmd<'_> {
     command
 }
 
+/// A folder's name as a pattern that means just this name.
+fn escape_glob(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if matches!(letter, '*' | '?' | '[' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
+
 fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
     let shell = Shell::new().ok()?;
     shell.change_dir(folder);
@@ -70,7 +92,8 @@ impl Place {
         let mut lines = answer.lines().map(PathBuf::from);
         let (top, own, common) = (lines.next()?, lines.next()?, lines.next()?);
         if own == common {
-            return Some(Self { main: Some(top.clone()), top, common, worktree: ".".to_owned() });
+            let main = Some(top.clone());
+            return Some(Self { main, top, own, common, worktree: ".".to_owned() });
         }
         let worktree = own.file_name()?.to_string_lossy().into_owned();
         // The first entry is the main worktree, or the bare repository.
@@ -81,7 +104,7 @@ impl Place {
             .find_map(|line| line.strip_prefix("worktree "))
             .filter(|_| !first.contains(&"bare"))
             .map(PathBuf::from);
-        Some(Self { top, common, main, worktree })
+        Some(Self { top, own, common, main, worktree })
     }
 
     /// Where the work tree stands.
@@ -119,6 +142,58 @@ impl Place {
         ask(&self.top, &["rev-parse", "--verify", "--quiet", &commit])
     }
 
+    /// The folder in which git looks for hooks.
+    #[must_use]
+    pub(crate) fn hooks(&self) -> PathBuf {
+        // A relative `core.hooksPath` counts from where hooks run: the root of the work tree.
+        match ask(&self.top, &["rev-parse", "--git-path", "hooks"]) {
+            Some(folder) => self.top.join(folder),
+            None => self.common.join("hooks"),
+        }
+    }
+
+    /// What git is in the middle of, as `a rebase`.
+    #[must_use]
+    pub(crate) fn in_the_middle_of(&self) -> Option<&'static str> {
+        const SIGNS: [(&str, &str); 6] = [
+            ("rebase-merge", "a rebase"),
+            ("rebase-apply", "a rebase"),
+            ("CHERRY_PICK_HEAD", "a cherry-pick"),
+            ("REVERT_HEAD", "a revert"),
+            ("MERGE_HEAD", "a merge"),
+            ("BISECT_LOG", "a bisection"),
+        ];
+        let found = SIGNS.iter().find(|(file, _)| self.own.join(file).exists());
+        found.map(|(_, what)| *what)
+    }
+
+    /// The branch that is checked out; `None` where HEAD is detached.
+    #[must_use]
+    pub(crate) fn branch(&self) -> Option<String> {
+        let head = ask(&self.top, &["symbolic-ref", "--quiet", "HEAD"])?;
+        Some(head.strip_prefix("refs/heads/")?.to_owned())
+    }
+
+    /// A pathspec of git that means what a schema pattern means, which is relative to `root`.
+    #[must_use]
+    pub(crate) fn pathspec(&self, root: &Path, pattern: &str) -> String {
+        let prefix = self.prefix(root);
+        format!(":(top,glob){}{pattern}", escape_glob(&prefix))
+    }
+
+    /// Where `root` lies in the work tree: empty, or with a final slash.
+    #[must_use]
+    pub(crate) fn prefix(&self, root: &Path) -> String {
+        let absolute = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let (root, top) = (absolute(root), absolute(&self.top));
+        match root.strip_prefix(&top) {
+            Ok(inside) if !inside.as_os_str().is_empty() => {
+                format!("{}/", inside.to_string_lossy())
+            }
+            _ => String::new(),
+        }
+    }
+
     /// Of some commits, the one that is a commit itself or its nearest ancestor.
     #[must_use]
     pub fn nearest(&self, commit: &str, among: &BTreeSet<String>) -> Option<String> {
@@ -127,6 +202,31 @@ impl Place {
         }
         let ancestors = ask(&self.top, &["rev-list", "--topo-order", commit])?;
         ancestors.lines().find(|ancestor| among.contains(*ancestor)).map(str::to_owned)
+    }
+
+    /// Adds trailers to a commit message in place; those of the same key stay.
+    #[must_use]
+    pub(crate) fn add_trailers(&self, message: &Path, trailers: &[String]) -> Option<()> {
+        let message = message.to_str()?;
+        let mut arguments = vec!["interpret-trailers", "--in-place", "--no-divider"];
+        arguments.push("--if-exists=addIfDifferent");
+        for trailer in trailers {
+            arguments.extend(["--trailer", trailer]);
+        }
+        arguments.push(message);
+        ask(&self.top, &arguments).map(drop)
+    }
+
+    /// A setting of git's configuration.
+    #[must_use]
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        ask(&self.top, &["config", "--get", name])
+    }
+
+    /// The trailers of a commit message, one a line.
+    #[must_use]
+    pub(crate) fn trailers(&self, message: &Path) -> Option<String> {
+        ask(&self.top, &["interpret-trailers", "--parse", "--no-divider", message.to_str()?])
     }
 
     /// The files in a folder that git tracks.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::finding::{Finding, Weight};
-use crate::schema::{Change, Kind, What};
+use crate::schema::change::{Change, Kind, What};
 use crate::state::{Orphans, State};
 use crate::text;
 
@@ -66,7 +66,7 @@ pub(crate) fn losses(before: &State, after: &State) -> Vec<Loss> {
         losses.extend(dropped(&change, before));
     }
     for (table, n_before) in &before.tables {
-        losses.extend(fewer_rows(table, *n_before, after.n_rows(table)));
+        losses.extend(fewer_rows(table, *n_before, after));
     }
     losses.append(&mut new_orphans(before.orphans.as_ref(), after.orphans.as_ref()));
     losses
@@ -78,12 +78,12 @@ pub(crate) fn rows(before: &State, after: &State) -> BTreeMap<String, Rows> {
     let mut rows = BTreeMap::new();
     for (table, n_before) in &before.tables {
         let n_after = after.n_rows(table);
-        if n_after != Some(*n_before) {
-            rows.insert(table.clone(), Rows { before: *n_before, after: n_after.flatten() });
+        if n_after != *n_before || !after.has_table(table) {
+            rows.insert(table.clone(), Rows { before: *n_before, after: n_after });
         }
     }
     for (table, n_after) in &after.tables {
-        if before.n_rows(table).is_none() {
+        if !before.has_table(table) {
             rows.insert(table.clone(), Rows { before: None, after: *n_after });
         }
     }
@@ -102,7 +102,7 @@ fn dropped(change: &Change, before: &State) -> Option<Loss> {
     }
     let (table, what) = match (change.kind, &change.table) {
         (Kind::Table, _) => {
-            let rows = match before.n_rows(&change.name).flatten() {
+            let rows = match before.n_rows(&change.name) {
                 Some(n_rows) => format!(" with its {}", text::count(n_rows, "row")),
                 None => String::new(),
             };
@@ -117,15 +117,16 @@ fn dropped(change: &Change, before: &State) -> Option<Loss> {
 }
 
 /// A table that is gone was said already.
-fn fewer_rows(table: &str, before: Option<u64>, after: Option<Option<u64>>) -> Option<Loss> {
-    let what = match (before?, after?) {
-        (before, Some(after)) if after < before => format!(
+fn fewer_rows(table: &str, n_before: Option<u64>, after: &State) -> Option<Loss> {
+    let n_before = n_before.filter(|_| after.has_table(table))?;
+    let what = match after.n_rows(table) {
+        Some(n_after) if n_after < n_before => format!(
             "table `{table}` loses {} of its {}",
-            text::digits(before - after),
-            text::count(before, "row")
+            text::digits(n_before - n_after),
+            text::count(n_before, "row")
         ),
-        (_, None) => format!("table `{table}` can no longer be counted"),
-        _ => return None,
+        Some(_) => return None,
+        None => format!("table `{table}` can no longer be counted"),
     };
     Some(Loss { table: Some(table.to_owned()), what })
 }

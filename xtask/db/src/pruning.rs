@@ -10,10 +10,11 @@ use chrono::{DateTime, FixedOffset};
 
 use crate::backup::{Backup, State};
 use crate::finding::Depth;
+use crate::git::Place;
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
-use crate::project::Database;
-use crate::record::Kind;
+use crate::project::{Database, Project};
+use crate::record::{Enters, Kind};
 use crate::refusal::Refusal;
 use crate::retention::{self, Candidate, Policy, Verdict};
 use crate::vault::Vault;
@@ -38,20 +39,21 @@ pub(crate) struct Pruned {
 }
 
 /// Plans one retention per database and worktree, each newest first. Backups of a database that is
-/// not configured are left alone.
+/// not configured are left alone; the branch point of a branch that is there and not merged stays.
 ///
 /// # Errors
 ///
 /// Where the folder cannot be read.
 pub(crate) fn plan(
     vault: &Vault,
-    databases: &[Database],
+    (project, databases): (&Project, &[Database]),
     policy: &Policy,
     scope: Scope,
     now: DateTime<FixedOffset>,
 ) -> Result<Vec<Verdict>> {
     let mut groups = BTreeMap::<(String, String), Vec<Candidate>>::new();
-    for (order, backup) in vault.backups()?.iter().rev().enumerate() {
+    let backups = vault.backups()?;
+    for (order, backup) in backups.iter().rev().enumerate() {
         let owner = databases.iter().find(|database| backup.is_of(database));
         let counts = scope == Scope::All || backup.kind().is_some_and(Kind::is_automatic);
         if let Some(database) = owner.filter(|_| counts) {
@@ -59,7 +61,40 @@ pub(crate) fn plan(
             groups.entry(group).or_default().push(Candidate::of(backup, order, now));
         }
     }
-    Ok(groups.values().flat_map(|group| retention::plan(group, policy)).collect())
+    let points: BTreeMap<String, &Enters> = backups
+        .iter()
+        .filter_map(|backup| Some((backup.name.to_string(), backup.record()?.enters.as_ref()?)))
+        .collect();
+    let place = project.git.as_ref();
+    let plans = groups.values_mut().map(|group| plan_group(group, policy, &points, place));
+    Ok(plans.flatten().collect())
+}
+
+/// Plans one group. Git is asked only about branch points that would go otherwise.
+fn plan_group(
+    group: &mut [Candidate],
+    policy: &Policy,
+    points: &BTreeMap<String, &Enters>,
+    place: Option<&Place>,
+) -> Vec<Verdict> {
+    let mut asked = BTreeSet::new();
+    loop {
+        let verdicts = retention::plan(group, policy);
+        let mut any = false;
+        for verdict in verdicts.iter().filter(|verdict| !verdict.keep) {
+            let (Some(enters), Some(place)) = (points.get(&verdict.name), place) else { continue };
+            if asked.insert(verdict.name.clone())
+                && place.is_unmerged(enters)
+                && let Some(row) = group.iter_mut().find(|row| row.name == verdict.name)
+            {
+                row.guarded = Some("the branch point of an unmerged branch");
+                any = true;
+            }
+        }
+        if !any {
+            return verdicts;
+        }
+    }
 }
 
 /// Removes what a plan condemns, after verifying the newest survivors.

@@ -5,7 +5,7 @@
 //! `ALTER TABLE … RENAME` adds are no change. Shadow tables belong to their virtual table, SQLite's
 //! own `sqlite_*` tables and indexes to nobody: both are left out here.
 
-mod change;
+pub(crate) mod change;
 mod definition;
 
 use std::collections::BTreeMap;
@@ -15,8 +15,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::database;
+use crate::schema::change::Change;
 
-pub(crate) use change::{Change, Kind, What};
+/// Where SQLite keeps the counters of AUTOINCREMENT.
+pub(crate) const COUNTERS: &str = "sqlite_sequence";
 
 /// The schema of one state of a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,6 +96,14 @@ pub(crate) enum Nature {
     GeneratedVirtual,
     /// Computed when written.
     GeneratedStored,
+}
+
+impl Entry {
+    /// Whether another state's statement says something else than this one's.
+    #[must_use]
+    pub(crate) fn is_defined_otherwise(&self, other: &Self) -> bool {
+        definition::normal(&self.sql) != definition::normal(&other.sql)
+    }
 }
 
 /// An index, a view or a trigger.
@@ -175,6 +185,33 @@ impl Schema {
 }
 
 impl Table {
+    /// SQLite's own table of AUTOINCREMENT's counters, which the schema leaves out.
+    #[must_use]
+    pub(crate) fn counters() -> Self {
+        Self {
+            name: COUNTERS.to_owned(),
+            sql: String::new(),
+            root_page: 0,
+            storage: Storage::Rowid,
+            columns: Vec::new(),
+            constraints: Vec::new(),
+            shadows: Vec::new(),
+        }
+    }
+
+    /// Whether its rowids are counted on and never used again.
+    #[must_use]
+    pub(crate) fn is_counted(&self) -> bool {
+        self.columns.iter().any(|column| column.definition.contains("autoincrement"))
+    }
+
+    /// Whether another state's statement says something else than this one's.
+    #[must_use]
+    pub(crate) fn is_defined_otherwise(&self, other: &Self) -> bool {
+        (&self.storage, &self.columns, &self.constraints)
+            != (&other.storage, &other.columns, &other.constraints)
+    }
+
     /// The column of a name, in any case.
     #[must_use]
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {

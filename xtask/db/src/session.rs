@@ -35,6 +35,7 @@ pub struct Session {
     /// Whether somebody sits before it: both the input and the messages are a terminal.
     terminal: bool,
     interrupt: Arc<Interrupt>,
+    binary: Option<PathBuf>,
     project: Option<Project>,
     json: bool,
     quiet: bool,
@@ -72,6 +73,7 @@ impl Session {
             err: Box::new(io::stderr()),
             terminal: io::stdin().is_terminal() && io::stderr().is_terminal(),
             interrupt,
+            binary: std::env::current_exe().ok(),
             project: None,
             json: false,
             quiet: false,
@@ -98,6 +100,18 @@ impl Session {
         &self.folder
     }
 
+    /// A variable of the environment.
+    #[must_use]
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
+    /// The program that runs.
+    #[must_use]
+    pub(crate) fn binary(&self) -> Option<&Path> {
+        self.binary.as_deref()
+    }
+
     /// Whether a question can be asked.
     #[must_use]
     pub fn has_terminal(&self) -> bool {
@@ -114,6 +128,12 @@ impl Session {
     #[must_use]
     pub fn wants_json(&self) -> bool {
         self.json
+    }
+
+    /// Whether only warnings and errors are wanted.
+    #[must_use]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Whether progress may be drawn.
@@ -160,6 +180,16 @@ impl Session {
     pub fn say(&mut self, line: impl AsRef<str>) {
         if !self.json && !self.quiet {
             self.write(&text::plain(line.as_ref()));
+        }
+    }
+
+    /// Says a statement, which may have lines of its own: the control characters that a terminal
+    /// obeys become spaces, and mean nothing else to SQL outside a text.
+    pub(crate) fn say_statement(&mut self, sql: &str) {
+        if !self.json && !self.quiet {
+            let is_layout = |c: char| c == '\n' || c == '\t';
+            let harmless = |c: char| if c.is_control() && !is_layout(c) { ' ' } else { c };
+            self.write(&sql.chars().map(harmless).collect::<String>());
         }
     }
 

@@ -71,11 +71,16 @@ impl State {
         self.schema_blake3 == other.schema_blake3 && self.user_version == other.user_version
     }
 
-    /// The rows of a table, in any case; `None` where there is no such table.
+    /// Whether there is a table of that name, in any case.
     #[must_use]
-    pub(crate) fn n_rows(&self, table: &str) -> Option<Option<u64>> {
-        let found = self.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table));
-        found.map(|(_, n_rows)| *n_rows)
+    pub(crate) fn has_table(&self, table: &str) -> bool {
+        self.tables.keys().any(|name| name.eq_ignore_ascii_case(table))
+    }
+
+    /// The rows of a table, in any case; `None` where it is not there or could not be counted.
+    #[must_use]
+    pub(crate) fn n_rows(&self, table: &str) -> Option<u64> {
+        self.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table))?.1.to_owned()
     }
 }
 

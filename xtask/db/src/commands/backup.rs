@@ -143,7 +143,7 @@ impl Args {
             let interrupt = session.interrupt().clone();
             let (newest, remark) =
                 checkpoint::newest_whole(locked.vault(), project, database, &interrupt)?;
-            for remark in remark {
+            if let Some(remark) = remark {
                 session.warn(remark);
             }
             newest

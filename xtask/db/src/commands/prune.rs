@@ -67,7 +67,8 @@ impl Args {
         let policy = self.policy(&project)?;
         let vault = Vault::at(&project.backups, session.now());
         let databases = project.chosen(self.common.db.as_deref())?;
-        let plan = pruning::plan(&vault, &databases, &policy, Scope::All, session.now())?;
+        let plan =
+            pruning::plan(&vault, (&project, &databases), &policy, Scope::All, session.now())?;
         say_plan(session, &plan, self.dry_run);
         let doomed: BTreeSet<&str> =
             plan.iter().filter(|v| !v.keep).map(|v| v.name.as_str()).collect();
@@ -91,7 +92,8 @@ impl Args {
         self.confirm(session, &project, &n, &freed)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         // The folder may have changed while the question stood: only what both plans condemn goes.
-        let mut again = pruning::plan(&vault, &databases, &policy, Scope::All, session.now())?;
+        let mut again =
+            pruning::plan(&vault, (&project, &databases), &policy, Scope::All, session.now())?;
         for verdict in &mut again {
             verdict.keep |= !doomed.contains(verdict.name.as_str());
         }

@@ -3,7 +3,7 @@
 pub(crate) mod dialogue;
 mod elsewhere;
 pub(crate) mod in_place;
-mod preview;
+pub(crate) mod preview;
 mod single_tables;
 
 use std::path::{Path, PathBuf};
@@ -63,6 +63,23 @@ pub struct Args {
 }
 
 impl Args {
+    /// The restore of a backup that another command chose.
+    pub(crate) fn of_backup(
+        backup: &Backup,
+        (yes, dry_run): (bool, bool),
+        common: &Common,
+    ) -> Self {
+        Self {
+            reference: Some(backup.name.to_string()),
+            yes,
+            into: None,
+            tables: Vec::new(),
+            dry_run,
+            force: false,
+            common: common.clone(),
+        }
+    }
+
     pub(crate) fn run(mut self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let vault = Vault::at(&project.backups, session.now());

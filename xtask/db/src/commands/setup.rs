@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::cli::Common;
-use crate::commands::{backup, verify};
+use crate::commands::{backup, hooks, verify};
 use crate::hostcommand;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
@@ -31,6 +31,10 @@ impl Args {
             create_if_missing(session, &project, database)?;
         }
         warn_of_tracked(session, &project);
+        if let Some(place) = &project.git {
+            // A hook that is left alone was warned of, and is no reason to fail.
+            hooks::install(session, &project, place)?;
+        }
         let taken = backup::Args::if_changed(&self.common).take_all(session, &project)?;
         let mut answer = Answer::Yes;
         for backup in &taken {

@@ -4,7 +4,6 @@ use rusqlite::Connection;
 
 use super::*;
 
-#[expect(clippy::disallowed_methods, reason = "a database in memory is created by no accident")]
 fn schema(sql: &str) -> Schema {
     let connection = Connection::open_in_memory().expect("a database");
     connection.execute_batch(sql).expect(sql);

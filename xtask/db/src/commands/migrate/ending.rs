@@ -37,13 +37,11 @@ pub(crate) fn end(
     rehearsed: Rehearsed,
 ) -> Result<Answer> {
     let End { document, error } = settle(session, job, vault, rehearsed)?;
-    Ok(match error {
-        Some(error) => telling::decline(session, &error, document),
-        None => {
-            session.document(&document);
-            Answer::Yes
-        }
-    })
+    if let Some(error) = error {
+        return Ok(telling::decline(session, &error, document));
+    }
+    session.document(&document);
+    Ok(Answer::Yes)
 }
 
 /// Does what follows from a rehearsal: keeps the checkpoint, or puts the old state back.

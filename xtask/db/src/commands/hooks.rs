@@ -1,0 +1,278 @@
+//! `db-hooks`: puts the marked blocks into git's hooks, takes them out, shows them, and is what they
+//! run.
+
+mod branches;
+mod checkpoints;
+mod commit;
+mod following;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::cli::Common;
+use crate::git::Place;
+use crate::hooks::{self, Folder, Hook, Look, Settings};
+use crate::project::Project;
+use crate::refusal::{Answer, Refusal};
+use crate::session::Session;
+use crate::text;
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-hooks install
+  cargo xtask db-hooks status
+  cargo xtask db-hooks print pre-commit    # for a hook that something else manages
+
+XTASK_DB_HOOKS=0 in the environment turns the hooks off, for one command or a whole shell.";
+
+/// Arguments of `db-hooks`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Put a marked block into each hook, leaving what is there as it is
+    Install(Common),
+    /// Take the blocks out again, to the byte
+    Uninstall(Common),
+    /// Say what each hook is now; exit 1 where one is not installed
+    Status(Common),
+    /// Print the block, for a hook that something else manages
+    Print {
+        /// Which hook; all of them without it
+        #[arg(value_name = "HOOK")]
+        hook: Option<Hook>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// What the block runs
+    #[command(hide = true)]
+    Run {
+        hook: Hook,
+        /// What git handed to the hook
+        #[arg(last = true)]
+        arguments: Vec<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+impl Args {
+    pub(crate) fn common(&self) -> &Common {
+        match &self.act {
+            Act::Install(common)
+            | Act::Uninstall(common)
+            | Act::Status(common)
+            | Act::Print { common, .. }
+            | Act::Run { common, .. } => common,
+        }
+    }
+
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = self.common().project(session)?;
+        let place = place_of(&project)?;
+        let folder = Folder::of(&place);
+        match self.act {
+            Act::Install(_) => {
+                let answer = install(session, &project, &place)?;
+                document(session, &project, &folder, &place);
+                Ok(answer)
+            }
+            Act::Uninstall(_) => uninstall(session, &project, &folder),
+            Act::Status(_) => Ok(status(session, &project, &place)),
+            Act::Print { hook, .. } => {
+                let settings = settings(session, &project, &place);
+                print(session, &settings, hook);
+                Ok(Answer::Yes)
+            }
+            Act::Run { hook, arguments, .. } => match hook {
+                Hook::PreCommit => commit::before(session, &project, &place),
+                Hook::PrepareCommitMsg => commit::message(session, &place, &arguments),
+                Hook::PostCheckout => branches::entered(session, &project, &place, &arguments),
+                Hook::PostMerge | Hook::PostRewrite => {
+                    branches::rewritten(session, &project, &place, (hook, &arguments))
+                }
+            },
+        }
+    }
+}
+
+fn place_of(project: &Project) -> Result<Place> {
+    project.git.clone().ok_or_else(|| {
+        Refusal::could_not(
+            format!("`{}` is in no git repository", project.root.display()),
+            "hooks need one: `git init` makes it",
+        )
+    })
+}
+
+/// What the blocks have to know, this very program being the one that they start.
+fn settings(session: &Session, project: &Project, place: &Place) -> Settings {
+    let home = session.variable("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(session.variable("HOME")?).join(".cargo")));
+    let own = session.variable("CARGO").map(PathBuf::from);
+    let folders = [home.map(|home| home.join("bin")), own.and_then(|c| Some(c.parent()?.into()))];
+    let cargo = folders.into_iter().flatten().find(|folder| folder.join("cargo").is_file());
+    Settings::of(project, place, session.binary(), cargo)
+}
+
+/// Renews the blocks where the configuration is another by now: every command does.
+pub(crate) fn refresh(session: &mut Session, project: &Project) {
+    let Some(place) = &project.git else { return };
+    let refreshed = hooks::refresh(place, || settings(session, project, place));
+    match refreshed {
+        Ok(true) => session.note("The git hooks now have the configuration as it is"),
+        Ok(false) => {}
+        Err(error) => session.warn(format!("the git hooks could not be renewed: {error:#}")),
+    }
+}
+
+/// Puts the blocks in; no where a hook is left alone and has none.
+///
+/// # Errors
+///
+/// Where the file system refuses.
+pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -> Result<Answer> {
+    let folder = Folder::of(place);
+    let settings = settings(session, project, place);
+    let (mut n_new, mut alone) = (0, Vec::new());
+    for hook in Hook::ALL {
+        match folder.look(hook, &settings) {
+            Look::Missing | Look::Stale if folder.foreign().is_none() => {
+                folder.install(hook, &settings)?;
+                n_new += 1;
+            }
+            Look::Installed => {}
+            Look::Missing | Look::Stale => {
+                alone.push((hook, "its block is an older one".to_owned()));
+            }
+            Look::NotExecutable => alone.push((hook, "it is not executable".to_owned())),
+            Look::Foreign(why) => alone.push((hook, why)),
+        }
+    }
+    let shown = project.dotted(folder.path());
+    if n_new > 0 {
+        let n = text::count(n_new, "git hook");
+        session.say(format!("Installed {n} in {shown}"));
+    } else if alone.is_empty() {
+        session.say(format!("All {} git hooks are installed in {shown}", Hook::ALL.len()));
+    }
+    if settings.pathspecs.is_empty() {
+        session.warn(
+            "no database has `schema` patterns in `Cargo.toml`: commits take no checkpoint yet",
+        );
+    }
+    if alone.is_empty() {
+        return Ok(Answer::Yes);
+    }
+    for (hook, why) in &alone {
+        session.warn(format!("{} is left alone: {why}", hook.word()));
+    }
+    session.note(
+        "To have it there all the same: put what `cargo xtask db-hooks print HOOK` prints into the \
+         file that manages that hook, right after its first line",
+    );
+    Ok(Answer::No)
+}
+
+fn uninstall(session: &mut Session, project: &Project, folder: &Folder) -> Result<Answer> {
+    let mut removed = Vec::new();
+    for hook in Hook::ALL {
+        if folder.uninstall(hook)? {
+            removed.push(hook.word());
+        }
+    }
+    let shown = project.dotted(folder.path());
+    session.say(match removed.len() {
+        0 => format!("Nothing to take out: no hook in {shown} has a block"),
+        n => format!("Took {} out of {shown}", text::count(n as u64, "block")),
+    });
+    session.document(&json!({ "version": 1, "folder": folder.path(), "removed": removed }));
+    Ok(Answer::Yes)
+}
+
+fn status(session: &mut Session, project: &Project, place: &Place) -> Answer {
+    let folder = Folder::of(place);
+    let settings = settings(session, project, place);
+    let rows: Vec<Vec<String>> = Hook::ALL
+        .iter()
+        .map(|hook| {
+            let look = folder.look(*hook, &settings);
+            vec![hook.word().to_owned(), word(&look).to_owned(), reason(&look)]
+        })
+        .collect();
+    for line in text::table(&rows, &[]).lines() {
+        session.say(line);
+    }
+    document(session, project, &folder, place);
+    let all = rows.iter().all(|row| row[1] == word(&Look::Installed));
+    if all {
+        return Answer::Yes;
+    }
+    session.note("`cargo xtask db-hooks install` puts them in, or says where they go");
+    Answer::No
+}
+
+/// Whether every hook is installed; `None` outside a repository.
+pub(crate) fn are_installed(session: &Session, project: &Project) -> Option<bool> {
+    let place = project.git.as_ref()?;
+    let folder = Folder::of(place);
+    let settings = settings(session, project, place);
+    Some(Hook::ALL.iter().all(|hook| folder.look(*hook, &settings) == Look::Installed))
+}
+
+fn word(look: &Look) -> &'static str {
+    match look {
+        Look::Installed => "installed",
+        Look::Stale => "stale",
+        Look::NotExecutable => "not executable",
+        Look::Missing => "missing",
+        Look::Foreign(_) => "left alone",
+    }
+}
+
+fn reason(look: &Look) -> String {
+    match look {
+        Look::Foreign(why) => why.clone(),
+        Look::Stale => "its configuration is an older one".to_owned(),
+        Look::NotExecutable => "git does not run it".to_owned(),
+        Look::Installed | Look::Missing => String::new(),
+    }
+}
+
+fn document(session: &mut Session, project: &Project, folder: &Folder, place: &Place) {
+    let settings = settings(session, project, place);
+    let hooks: Vec<_> = Hook::ALL
+        .iter()
+        .map(|hook| {
+            let look = folder.look(*hook, &settings);
+            json!({ "name": hook.word(), "state": word(&look), "reason": reason(&look) })
+        })
+        .collect();
+    session.document(&json!({ "version": 1, "folder": folder.path(), "hooks": hooks }));
+}
+
+fn print(session: &mut Session, settings: &Settings, hook: Option<Hook>) {
+    let wanted: Vec<Hook> =
+        Hook::ALL.into_iter().filter(|h| hook.is_none_or(|w| w == *h)).collect();
+    for hook in &wanted {
+        if wanted.len() > 1 {
+            session.say(format!("# {}", hook.word()));
+        }
+        // What is said is one line, its control characters shown.
+        for line in hooks::snippet(*hook, settings).lines() {
+            session.say(line);
+        }
+    }
+    let blocks: serde_json::Map<_, _> = wanted
+        .iter()
+        .map(|hook| (hook.word().to_owned(), hooks::snippet(*hook, settings).into()))
+        .collect();
+    session.document(&json!({ "version": 1, "blocks": blocks }));
+}

@@ -1,0 +1,197 @@
+//! When the branch is switched, or history merged or rewritten: a checkpoint of what is left.
+//!
+//! Nothing here fails a checkout: what goes wrong is a warning.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::checkpoints::{self, Due};
+use crate::backup::Backup;
+use crate::branching::{self, Branch};
+use crate::commands::hooks::following;
+use crate::durable;
+use crate::git::{Entry, Index, Place};
+use crate::hooks::Hook;
+use crate::project::{Database, Project};
+use crate::record::{self, Kind};
+use crate::refusal::Answer;
+use crate::session::Session;
+use crate::standing::{self, Standing};
+use crate::text;
+use crate::vault::Vault;
+
+/// The file in git's own folder that remembers the branch seen last.
+const LAST_SEEN: &str = "xtask-db-branch";
+
+/// A checkout from one branch to another.
+pub(super) struct Switch {
+    /// The branch that is left; `None` for a detached HEAD.
+    pub(super) left: Option<String>,
+    /// The branch that is entered.
+    pub(super) entered: Option<Branch>,
+    /// The commits before and after.
+    pub(super) commits: (String, String),
+}
+
+/// `post-checkout OLD NEW FLAG`.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(super) fn entered(
+    session: &mut Session,
+    project: &Project,
+    place: &Place,
+    arguments: &[String],
+) -> Result<Answer> {
+    let [old, new, ..] = arguments else {
+        return Ok(Answer::Yes);
+    };
+    if place.in_the_middle_of().is_some() {
+        return Ok(Answer::Yes);
+    }
+    let name = place.branch();
+    let head = place.head_reflog();
+    let is_zero = old.bytes().all(|byte| byte == b'0');
+    let moved_here = head.0.last().and_then(Entry::moved).map(|moved| moved.to) == name.as_deref();
+    if is_zero && !moved_here {
+        greet_worktree(session, project)?;
+        return remember(place, name.as_deref());
+    }
+    let last_seen = fs_err::read_to_string(place.own.join(LAST_SEEN)).ok();
+    let left = branching::left(&head, (name.as_deref(), new), last_seen.as_deref(), |branch| {
+        place.tip(branch).is_some()
+    });
+    remember(place, name.as_deref())?;
+    if left == name {
+        return Ok(Answer::Yes);
+    }
+    let entered = name.map(|name| Branch { reflog: place.reflog(&name), head, name });
+    let switch = Switch { left, entered, commits: (old.clone(), new.clone()) };
+    if let Err(error) = switched(session, project, place, &switch) {
+        session.interrupt().check()?;
+        session.warn(format!("no checkpoint was taken at this switch of branches: {error:#}"));
+    }
+    Ok(Answer::Yes)
+}
+
+fn remember(place: &Place, branch: Option<&str>) -> Result<Answer> {
+    durable::replace_file(&place.own.join(LAST_SEEN), branch.unwrap_or("").as_bytes(), 0o644)?;
+    Ok(Answer::Yes)
+}
+
+/// A new work tree has no database of its own yet.
+fn greet_worktree(session: &mut Session, project: &Project) -> Result<()> {
+    for database in &project.databases {
+        if project.worktree() != "." && standing::look(&database.path)? == Standing::Missing {
+            session.note(format!(
+                "xtask-db: this worktree has no database at {}; `cargo xtask db-restore @main` \
+                 puts the main branch's newest backup there",
+                project.quoted_place(database)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn switched(
+    session: &mut Session,
+    project: &Project,
+    place: &Place,
+    switch: &Switch,
+) -> Result<()> {
+    let all = Vault::at(&project.backups, session.now()).backups()?;
+    let due = project.databases.iter().map(|database| {
+        let mine = of(project, database, &all);
+        let new = switch.entered.as_ref().filter(|branch| branch.is_new(&mine));
+        let commit = commit_of(&switch.commits.0);
+        let enters = new.map(|branch| branching::enters(branch, switch.left.clone(), commit));
+        Due { database, paths: Vec::new(), enters }
+    });
+    let git = place.state().map(|state| record::Git {
+        branch: switch.left.clone(),
+        commit: commit_of(&switch.commits.0),
+        ..state
+    });
+    let taken = checkpoints::take(session, project, (Kind::Branch, git), due.collect())?;
+    let Some(entered) = &switch.entered else {
+        return Ok(());
+    };
+    for database in &project.databases {
+        let here = taken.iter().find(|backup| backup.is_of(database));
+        let before = branching::last_on(entered, &of(project, database, &all)).cloned();
+        match (here, before) {
+            (Some(here), _) if is_branch_point(here) => session.note(format!(
+                "xtask-db: first time on `{}`; `cargo xtask db-rollback` brings the database back to \
+                 this state",
+                text::plain(&entered.name)
+            )),
+            (Some(here), Some(before)) => {
+                following::follow(session, (project, place, database), switch, (here, &before))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A commit as records have it; `None` before the first one.
+fn commit_of(id: &str) -> Option<String> {
+    (!id.bytes().all(|byte| byte == b'0')).then(|| id.to_owned())
+}
+
+fn is_branch_point(backup: &Backup) -> bool {
+    backup.record().is_some_and(|record| record.enters.is_some())
+}
+
+/// The backups of a database in this work tree, newest first.
+fn of<'a>(project: &Project, database: &Database, all: &'a [Backup]) -> Vec<&'a Backup> {
+    let mine = |backup: &&Backup| backup.is_of(database) && backup.worktree() == project.worktree();
+    all.iter().filter(mine).collect()
+}
+
+/// `post-merge SQUASH` and `post-rewrite amend|rebase`: a checkpoint where schema files changed.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(super) fn rewritten(
+    session: &mut Session,
+    project: &Project,
+    place: &Place,
+    (hook, arguments): (Hook, &[String]),
+) -> Result<Answer> {
+    let what = arguments.first().map_or("", String::as_str);
+    // A rebase that ends has its folder still.
+    if what != "rebase" && place.in_the_middle_of().is_some() {
+        return Ok(Answer::Yes);
+    }
+    let is_squash = hook == Hook::PostMerge && what == "1";
+    let index = Index(session.variable("GIT_INDEX_FILE").map(PathBuf::from));
+    let mut due = Vec::new();
+    for database in project.databases.iter().filter(|database| !database.schema.is_empty()) {
+        let specs = checkpoints::pathspecs(project, place, database);
+        let paths = if is_squash {
+            index.staged(place, &specs)
+        } else {
+            // What the branch was before; without a reflog nobody knows, and a checkpoint is cheap.
+            place.changed("@{1}", "HEAD", &specs)
+        };
+        if paths.as_ref().is_none_or(|paths| !paths.is_empty()) {
+            due.push(Due { database, paths: paths.unwrap_or_default(), enters: None });
+        }
+    }
+    let is_due = !due.is_empty();
+    match checkpoints::take(session, project, (Kind::Branch, place.state()), due) {
+        Ok(taken) if is_due && !taken.is_empty() && what != "amend" => session.note(
+            "xtask-db: schema files changed; `cargo xtask db-migrate` brings the database up to date",
+        ),
+        Ok(_) => {}
+        Err(error) => {
+            session.interrupt().check()?;
+            session.warn(format!("no checkpoint was taken: {error:#}"));
+        }
+    }
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,96 @@
+//! The checkpoints that hooks take.
+
+use anyhow::{Context as _, Result};
+
+use crate::backup::Backup;
+use crate::checkpoint;
+use crate::commands::backup;
+use crate::git::Place;
+use crate::progress::Progress;
+use crate::project::{Database, Project};
+use crate::record::{self, Enters, Kind};
+use crate::refusal::Refusal;
+use crate::session::Session;
+use crate::standing::{self, Standing};
+use crate::taking::{Taken, Wanted};
+use crate::text;
+use crate::vault::Vault;
+
+/// A checkpoint that a hook wants.
+pub(super) struct Due<'a> {
+    /// Of which database.
+    pub(super) database: &'a Database,
+    /// The schema files whose change it is taken for.
+    pub(super) paths: Vec<String>,
+    /// The branch whose branch point it is.
+    pub(super) enters: Option<Enters>,
+}
+
+/// Takes the checkpoints that are due; a database that is not there has nothing to lose, and is said.
+///
+/// # Errors
+///
+/// Where one could not be taken, or is damaged.
+pub(super) fn take(
+    session: &mut Session,
+    project: &Project,
+    (kind, git): (Kind, Option<record::Git>),
+    due: Vec<Due<'_>>,
+) -> Result<Vec<Backup>> {
+    let mut taken = Vec::new();
+    if due.is_empty() {
+        return Ok(taken);
+    }
+    let vault = Vault::at(&project.backups, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    locked.keep_private()?;
+    for due in due {
+        let database = due.database;
+        let place = project.quoted_place(database);
+        if standing::look(&database.path)? == Standing::Missing {
+            session
+                .note(format!("xtask-db: no checkpoint, because there is no database at {place}"));
+            continue;
+        }
+        let interrupt = session.interrupt().clone();
+        let (newest, remark) = checkpoint::newest_whole(&vault, project, database, &interrupt)?;
+        if let Some(remark) = remark {
+            session.warn(remark);
+        }
+        let wanted = Wanted {
+            git: git.clone(),
+            enters: due.enters,
+            paths: due.paths,
+            ..Wanted::new(database, kind, session.now())
+        };
+        let mut progress = Progress::new(session, "Copying");
+        let checkpoint =
+            checkpoint::take(&locked, project, &wanted, newest.as_ref(), &mut progress);
+        drop(progress);
+        let backup = match checkpoint.with_context(|| format!("could not copy {place}"))? {
+            Taken::Backup(backup, ..) | Taken::Linked(backup) => *backup,
+            Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
+            Taken::Damaged(findings) => {
+                let first = findings.first().map(ToString::to_string).unwrap_or_default();
+                return Err(Refusal::no(
+                    format!("{place} is structurally damaged: {first}"),
+                    "`cargo xtask db-backup --damaged` keeps its raw files; \
+                     `cargo xtask db-restore` puts an older backup back",
+                ));
+            }
+        };
+        session.note(format!(
+            "xtask-db: checkpoint {} ({})",
+            backup.name,
+            text::size(backup.size_bytes)
+        ));
+        taken.push(backup);
+        backup::prune_automatic(session, project, &locked, database)?;
+    }
+    Ok(taken)
+}
+
+/// Pathspecs of a database's schema files.
+pub(super) fn pathspecs(project: &Project, place: &Place, database: &Database) -> Vec<String> {
+    database.schema.iter().map(|pattern| place.pathspec(&project.root, pattern)).collect()
+}

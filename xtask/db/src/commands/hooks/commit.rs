@@ -1,0 +1,166 @@
+//! Before a commit that touches schema files: a checkpoint, and its name in the message.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::checkpoints::{self, Due};
+use crate::backup::Backup;
+use crate::durable;
+use crate::git::{self, Index, Place};
+use crate::project::{Database, OnFailure, Project};
+use crate::record::Kind;
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::session::Session;
+use crate::trailer::{self, Note};
+use crate::vault::Vault;
+
+/// The file in git's own folder that carries the checkpoint's name to the message.
+const NOTE: &str = "xtask-db-checkpoint";
+
+/// `pre-commit`: a checkpoint of every database whose schema files the commit touches.
+///
+/// # Errors
+///
+/// Where it could not be taken, which blocks the commit, unless `on-failure` says otherwise.
+pub(super) fn before(session: &mut Session, project: &Project, place: &Place) -> Result<Answer> {
+    durable::remove(&place.own.join(NOTE))?;
+    if place.in_the_middle_of().is_some() {
+        return Ok(Answer::Yes);
+    }
+    match checkpoint(session, project, place) {
+        Ok(()) => Ok(Answer::Yes),
+        Err(error) if project.on_failure == OnFailure::Warn => {
+            session.interrupt().check()?;
+            session.warn(format!("no checkpoint was taken before this commit: {error:#}"));
+            Ok(Answer::Yes)
+        }
+        Err(error) => {
+            session.interrupt().check()?;
+            let own = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone());
+            let own = own.map_or_else(String::new, |hint| format!("{hint}; "));
+            Err(error.context(Refusal {
+                what: "no checkpoint could be taken, so the commit is blocked".to_owned(),
+                hint: format!(
+                    "{own}`git commit --no-verify` commits without a checkpoint, and `on-failure = \
+                     \"warn\"` in `[workspace.metadata.db.hooks]` never blocks"
+                ),
+                exit: Exit::No,
+            }))
+        }
+    }
+}
+
+fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result<()> {
+    let index = Index(session.variable("GIT_INDEX_FILE").map(PathBuf::from));
+    let mut due = Vec::new();
+    for database in project.databases.iter().filter(|database| !database.schema.is_empty()) {
+        let specs = checkpoints::pathspecs(project, place, database);
+        let paths = index.staged(place, &specs).context("git did not say what is staged")?;
+        if !paths.is_empty() {
+            due.push(Due { database, paths, enters: None });
+        }
+    }
+    let taken = checkpoints::take(session, project, (Kind::PreCommit, place.state()), due)?;
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let trailers = taken.iter().map(|backup| {
+        let added = added_tables(session, project, (place, &index), backup);
+        Ok(trailer::value(backup, &added?))
+    });
+    let note = Note {
+        trailers: trailers.collect::<Result<_>>()?,
+        tree: index.tree(place).context("git did not write the tree that is staged")?,
+        caller: git::calling_git(),
+    };
+    durable::replace_file(&place.own.join(NOTE), &serde_json::to_vec(&note)?, 0o600)
+}
+
+/// The tables that the staged migrations create, and those that the database gained since the backup
+/// before: some migrate first and commit afterwards, others the other way round.
+fn added_tables(
+    session: &Session,
+    project: &Project,
+    (place, index): (&Place, &Index),
+    backup: &Backup,
+) -> Result<BTreeSet<String>> {
+    let Some(record) = backup.record() else {
+        return Ok(BTreeSet::new());
+    };
+    let mut added = BTreeSet::new();
+    let is_sql =
+        |path: &&String| Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case("sql"));
+    for path in record.paths.iter().filter(is_sql) {
+        let sql = index.content(place, path).unwrap_or_default();
+        let is_new =
+            |table: &String| !record.tables.keys().any(|there| there.eq_ignore_ascii_case(table));
+        added.extend(trailer::tables_created(&sql).into_iter().filter(is_new));
+    }
+    let vault = Vault::at(&project.backups, session.now());
+    let is_mine = |database: &Database| backup.is_of(database);
+    let before = vault.backups()?.into_iter().find(|other| {
+        other.record().is_some_and(|other| other.sequence < record.sequence)
+            && project.databases.iter().any(|database| is_mine(database) && other.is_of(database))
+            && other.worktree() == backup.worktree()
+    });
+    if let Some(before) = before.as_ref().and_then(Backup::record) {
+        let is_new = |table: &&String| !before.tables.contains_key(*table);
+        added.extend(record.tables.keys().filter(is_new).cloned());
+    }
+    Ok(added)
+}
+
+/// `prepare-commit-msg FILE [SOURCE [COMMIT]]`: the checkpoint's name as a trailer.
+///
+/// # Errors
+///
+/// Never in a way that ends the commit: the block ignores it.
+pub(super) fn message(
+    session: &mut Session,
+    place: &Place,
+    arguments: &[String],
+) -> Result<Answer> {
+    let Some(file) = arguments.first() else {
+        return Ok(Answer::Yes);
+    };
+    let path = place.own.join(NOTE);
+    let Ok(bytes) = fs_err::read(&path) else {
+        return Ok(Answer::Yes);
+    };
+    // A note is good for one message: what comes after an aborted commit has none.
+    durable::remove(&path)?;
+    let source = arguments.get(1).map_or("", String::as_str);
+    if matches!(source, "merge" | "squash") || place.in_the_middle_of().is_some() {
+        return Ok(Answer::Yes);
+    }
+    let note: Note = serde_json::from_slice(&bytes).context("could not read the note")?;
+    let index = Index(session.variable("GIT_INDEX_FILE").map(PathBuf::from));
+    if note.is_of(index.tree(place).as_deref(), git::calling_git().as_deref()) {
+        write(place, Path::new(file), &note).context("could not add the trailer to the message")?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn write(place: &Place, file: &Path, note: &Note) -> Result<()> {
+    // A message in another encoding keeps the older trailer beside the new one.
+    if let Ok(message) = String::from_utf8(fs_err::read(file)?) {
+        let found = place.trailers(file).unwrap_or_default();
+        let without = trailer::without_older(&message, &found, &note.trailers);
+        if without != message {
+            durable::replace_file(file, without.as_bytes(), 0o644)?;
+        }
+    }
+    let trailers: Vec<String> =
+        note.trailers.iter().map(|value| format!("{}: {value}", trailer::KEY)).collect();
+    place.add_trailers(file, &trailers).context("`git interpret-trailers` failed")?;
+    let Ok(message) = String::from_utf8(fs_err::read(file)?) else {
+        return Ok(());
+    };
+    let sign = place.setting("core.commentChar").unwrap_or_else(|| "#".to_owned());
+    match trailer::with_way_out(&message, &sign) {
+        Some(message) => durable::replace_file(file, message.as_bytes(), 0o644),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,99 @@
+//! What becomes of the database when a branch is entered that had one before.
+
+use anyhow::{Context as _, Result};
+
+use super::branches::Switch;
+use super::checkpoints;
+use crate::backup::Backup;
+use crate::commands::restore::in_place::{self, Kept};
+use crate::finding::Depth;
+use crate::git::Place;
+use crate::project::{Database, FollowBranches, Project};
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::restoring;
+use crate::session::Session;
+use crate::taking;
+use crate::text;
+use crate::vault::Vault;
+use crate::verification::{self, Outcome};
+
+/// Says what the database of the entered branch was, or switches to it where that is configured.
+/// `here` is what was just taken, `before` the last state on the entered branch.
+///
+/// # Errors
+///
+/// Where the switch failed; the message says which state is in place.
+pub(super) fn follow(
+    session: &mut Session,
+    (project, place, database): (&Project, &Place, &Database),
+    switch: &Switch,
+    (here, before): (&Backup, &Backup),
+) -> Result<()> {
+    let branch = switch.entered.as_ref().map_or("", |branch| branch.name.as_str());
+    let branch = text::plain(branch);
+    let content = |backup: &Backup| backup.record().map(Record::content).map(str::to_owned);
+    if content(here) == content(before) {
+        session.note(format!("xtask-db: the database is as it was on `{branch}`"));
+        return Ok(());
+    }
+    let wanted = match project.follow_branches {
+        FollowBranches::Never => false,
+        FollowBranches::Always => true,
+        FollowBranches::Schema => {
+            let specs = checkpoints::pathspecs(project, place, database);
+            let changed = place.changed(&switch.commits.0, &switch.commits.1, &specs);
+            changed.is_some_and(|paths| !paths.is_empty())
+        }
+    };
+    let age = text::age(before.age(session.now()));
+    let name = text::shell(&before.name.to_string());
+    if !wanted || database.protected {
+        let why = if wanted { " (it is protected, so it was not switched)" } else { "" };
+        session.note(format!(
+            "xtask-db: the database stays as it is{why}; on `{branch}` it was another, {age} ago: \
+             `cargo xtask db-restore {name}`"
+        ));
+        return Ok(());
+    }
+    let kept = put_back(session, project, database, before)
+        .with_context(|| format!("could not switch the database to that of `{branch}`"))?;
+    let undo = match &kept {
+        Kept::Backup(safety) => {
+            format!("; undo with: {}", in_place::undo(session, project, database, safety))
+        }
+        Kept::Aside(aside) => format!("; its raw files are in {}", project.path(&aside.folder)),
+        Kept::Nothing => String::new(),
+    };
+    session.note(format!(
+        "xtask-db: switched the database to its last state on `{branch}`, {} of {age} ago{undo}",
+        before.name
+    ));
+    in_place::after_restore(session, project, database)
+}
+
+/// Puts a backup back without a question, as its caller decided: examined, with a safety backup, in
+/// one transaction, proved.
+fn put_back(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    backup: &Backup,
+) -> Result<Kept> {
+    let interrupt = session.interrupt().clone();
+    let verification = verification::verify(backup, Depth::Quick, &interrupt)?;
+    if verification.outcome != Outcome::Whole {
+        return Err(Refusal::no(
+            format!("`{}` is not proved whole", backup.name),
+            "`cargo xtask db-verify --all` says which backups are; the database is untouched",
+        ));
+    }
+    let vault = Vault::at(&project.backups, session.now());
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    let (backups, timeout) = (&project.backups, project.busy_timeout);
+    let plan = restoring::plan(backup, &database.path, backups, false, timeout)
+        .map_err(|error| taking::explain(error, project, database))?;
+    let restored =
+        in_place::put_in_place(session, project, database, &locked, (&plan, &verification))?;
+    Ok(restored.kept)
+}

@@ -1,0 +1,271 @@
+//! `db-rollback`: the database as it was when a branch was entered.
+
+use anyhow::Result;
+
+use crate::backup::Backup;
+use crate::branching::Branch;
+use crate::cli::Common;
+use crate::commands::{find, restore};
+use crate::database::{self, Snapshot};
+use crate::difference::{self, Difference, Wanted};
+use crate::git::Place;
+use crate::project::{Database, Project};
+use crate::record::Kind;
+use crate::refusal::{Answer, Refusal};
+use crate::rollback::{self, Facts, Fork, Target, Why};
+use crate::session::Session;
+use crate::taking;
+use crate::text;
+use crate::vault::Vault;
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-rollback                      # on the branch that went wrong
+  cargo xtask db-rollback --branch feature/x   # from another branch, or after it was deleted
+  cargo xtask db-rollback --to @main --yes";
+
+/// Arguments of `db-rollback`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The branch whose beginning is meant; the one that is checked out without it
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// The branch that it was made from
+    #[arg(long, value_name = "BRANCH")]
+    base: Option<String>,
+    /// Go back to this backup instead
+    #[arg(long, value_name = "REF")]
+    to: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = self.common.project(session)?;
+        let database = project.one(self.common.db.as_deref())?;
+        let vault = Vault::at(&project.backups, session.now());
+        let backup = match &self.to {
+            Some(reference) => {
+                let named = Some(database.name.as_str());
+                find::backup(session, &project, &vault, reference, named)?
+            }
+            None => self.branch_s_beginning(session, &project, &vault, &database)?,
+        };
+        if !say_what_is_newer(session, &project, &database, &backup) {
+            session.interrupt().check()?;
+            session.note("What is newer could not be compared; the safety backup keeps it all");
+        }
+        let args = restore::Args::of_backup(&backup, (self.yes, self.dry_run), &self.common);
+        args.run(session)
+    }
+
+    fn branch_s_beginning(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        vault: &Vault,
+        database: &Database,
+    ) -> Result<Backup> {
+        let Some(place) = &project.git else {
+            return Err(Refusal::could_not(
+                format!(
+                    "`{}` is in no git repository, so it has no branches",
+                    project.root.display()
+                ),
+                "say with `--to REF` which backup to go back to",
+            ));
+        };
+        let all = vault.backups()?;
+        let is_mine = |b: &&Backup| b.is_of(database) && b.worktree() == project.worktree();
+        let backups: Vec<&Backup> = all.iter().filter(is_mine).collect();
+        let name = self.named_branch(session, place, &backups)?;
+        let branch =
+            Branch { reflog: place.reflog(&name), head: place.head_reflog(), name: name.clone() };
+        if is_unheard_of(place, &branch, &backups) {
+            return Err(Refusal::could_not(
+                format!("no branch is called `{}`, and HEAD never was on one", text::plain(&name)),
+                format!("say with `--to REF` where to go: {}", candidates(session, &backups)),
+            ));
+        }
+        let facts = Facts {
+            created_at: place.created_at(&name),
+            fork: self.fork(place, &branch, &backups),
+            branch: &branch,
+            backups,
+        };
+        let shown = text::plain(&name);
+        let target = rollback::choose(&facts);
+        let backup = match target {
+            Target::BranchPoint(backup) => {
+                session.note(format!(
+                    "{} is the state in which `{shown}` was entered, {} ago",
+                    backup.name,
+                    text::age(backup.age(session.now()))
+                ));
+                backup
+            }
+            Target::Before(backup, sign) => {
+                session.note(format!(
+                    "{} is the newest backup that is older than `{shown}`, which began {}",
+                    backup.name,
+                    sign.format("%Y-%m-%d %H:%M:%S")
+                ));
+                backup
+            }
+            Target::None(why) => return Err(self.none(session, project, &facts, why)),
+        };
+        Ok(backup.clone())
+    }
+
+    /// The branch that is meant.
+    fn named_branch(
+        &self,
+        session: &Session,
+        place: &Place,
+        backups: &[&Backup],
+    ) -> Result<String> {
+        if let Some(name) = &self.branch {
+            return Ok(name.clone());
+        }
+        let Some(name) = place.branch() else {
+            return Err(Refusal::could_not(
+                "HEAD is detached, so no branch is checked out",
+                "say with `--branch NAME` which one went wrong, or with `--to REF` where to go",
+            ));
+        };
+        let base = self.base.clone().or_else(|| place.usual_base());
+        if base.as_deref() == Some(&name) {
+            return Err(Refusal::could_not(
+                format!(
+                    "`{}` is the base branch: it was not made from another",
+                    text::plain(&name)
+                ),
+                format!(
+                    "say with `--branch NAME` which branch went wrong, or with `--to REF` where to \
+                     go: {}",
+                    candidates(session, backups)
+                ),
+            ));
+        }
+        Ok(name)
+    }
+
+    fn fork<'a>(&self, place: &'a Place, branch: &Branch, backups: &[&Backup]) -> Option<Fork<'a>> {
+        // A deleted branch ended where HEAD left it, or where a backup saw it last.
+        let tip = place.tip(&branch.name).or_else(|| {
+            let left = |entry: &&crate::git::Entry| {
+                entry.moved().is_some_and(|moved| moved.from == branch.name)
+            };
+            let last = branch.head.0.iter().rev().find(left).map(|entry| entry.old.clone());
+            let home = || backups.iter().find(|backup| branch.is_home_of(backup));
+            last.or_else(|| home()?.record()?.git.as_ref()?.commit.clone())
+        })?;
+        let base = self.base.clone().or_else(|| place.usual_base());
+        let base = base.filter(|base| *base != branch.name)?;
+        let commit = place.fork_point(&base, &tip)?;
+        let first_commit_at = place.first_own_commit(&commit, &tip);
+        let fork = commit.clone();
+        let has = Box::new(move |ancestor: &str| place.is_ancestor(ancestor, &fork));
+        Some(Fork { commit, tip, first_commit_at, has })
+    }
+
+    fn none(
+        &self,
+        session: &Session,
+        project: &Project,
+        facts: &Facts<'_>,
+        why: Why,
+    ) -> anyhow::Error {
+        let name = text::plain(&facts.branch.name);
+        let what = match why {
+            Why::Merged => format!(
+                "`{name}` is merged already and has no branch point: no backup is certainly older"
+            ),
+            Why::NoBase => match &self.base {
+                Some(base) => {
+                    format!("`{name}` and `{}` have no commit in common", text::plain(base))
+                }
+                None => format!("nothing tells which branch `{name}` was made from"),
+            },
+            Why::NoSign => format!("nothing tells when `{name}` began"),
+            Why::NoneBefore => format!("no backup is certainly older than `{name}`"),
+        };
+        let base = if why == Why::NoBase { "name the base with `--base BRANCH`, or " } else { "" };
+        if facts.backups.is_empty() {
+            let folder = project.dotted(&project.backups);
+            return Refusal::could_not(what, format!("there are no backups in {folder}"));
+        }
+        Refusal::could_not(
+            what,
+            format!(
+                "{base}say with `--to REF` where to go: {}",
+                candidates(session, &facts.backups)
+            ),
+        )
+    }
+}
+
+/// Whether neither git nor any backup knows such a branch.
+fn is_unheard_of(place: &Place, branch: &Branch, backups: &[&Backup]) -> bool {
+    let knows = |backup: &&Backup| branch.is_home_of(backup) || branch.is_entered_by(backup);
+    place.tip(&branch.name).is_none()
+        && branch.entries().next().is_none()
+        && !backups.iter().any(knows)
+}
+
+/// Says what the database has that the backup has not; false where they cannot be compared, as over a
+/// database that is damaged or gone.
+fn say_what_is_newer(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    backup: &Backup,
+) -> bool {
+    let interrupt = session.interrupt().clone();
+    let compared = (|| -> Result<Difference> {
+        let live = taking::open(project, database)?;
+        let _held = backup.hold()?;
+        let old = database::open_immutable(&backup.path())?;
+        let _watched = (interrupt.watch(&old), interrupt.watch(&live));
+        let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);
+        difference::between(&old, &live, &Wanted::default(), &mut |_| {})
+    })();
+    let Ok(difference) = compared else {
+        return false;
+    };
+    if difference.is_empty() {
+        session.note("The database holds nothing else: they are equal");
+        return true;
+    }
+    session.note("What the database has become since then, and what the safety backup will keep:");
+    for line in difference.summary_lines() {
+        session.note(format!("  {line}"));
+    }
+    true
+}
+
+/// The newest backups as a user may choose among them.
+fn candidates(session: &Session, backups: &[&Backup]) -> String {
+    const MOST: usize = 5;
+    let now = session.now();
+    let is_safety = |backup: &&&Backup| backup.kind() == Some(Kind::Safety);
+    let backups: Vec<_> = backups.iter().filter(|backup| !is_safety(backup)).collect();
+    let shown = backups.iter().take(MOST).map(|backup| {
+        let place = backup.branch_at_commit().map_or_else(String::new, |at| format!(", {at}"));
+        format!("`{}` ({} ago{})", backup.name, text::age(backup.age(now)), text::plain(&place))
+    });
+    let mut shown: Vec<String> = shown.collect();
+    match backups.len().saturating_sub(MOST) {
+        0 if shown.is_empty() => shown.push("there are no backups".to_owned()),
+        0 => {}
+        n => shown.push(format!("and {n} more, see `cargo xtask db-list`")),
+    }
+    shown.join("; ")
+}

@@ -1,0 +1,221 @@
+//! Where branches came from and where they went: reflogs, merge bases, ancestors.
+//!
+//! A commit says nothing of when a branch was entered; the reflogs do, as long as git keeps them
+//! (90 days, <https://git-scm.com/docs/git-reflog>).
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+
+use super::{Place, ask};
+use crate::branching::Branch;
+use crate::record::Enters;
+
+/// One line of a reflog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The commit before; all zeros where there was none.
+    pub(crate) old: String,
+    /// The commit after.
+    pub(crate) new: String,
+    /// When, to the second.
+    pub(crate) at: DateTime<FixedOffset>,
+    /// What git said.
+    pub(crate) said: String,
+}
+
+/// The reflog of a branch or of HEAD, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reflog(pub(crate) Vec<Entry>);
+
+/// A checkout that went from one branch to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Move<'a> {
+    /// The name that was left: a branch, or what a detached HEAD was called.
+    pub(crate) from: &'a str,
+    /// The name that was entered.
+    pub(crate) to: &'a str,
+}
+
+impl Entry {
+    /// The line of a reflog file: `OLD NEW Name <mail> SECONDS ZONE<tab>MESSAGE`.
+    fn parse(line: &str) -> Option<Self> {
+        let (who, said) = line.split_once('\t').unwrap_or((line, ""));
+        let mut words = who.split(' ');
+        let (old, new) = (words.next()?, words.next()?);
+        let mut last = who.rsplit(' ');
+        let (zone, seconds) = (last.next()?, last.next()?);
+        let moment: DateTime<Utc> = DateTime::from_timestamp(seconds.parse().ok()?, 0)?;
+        let zone: i32 = zone.parse().ok()?;
+        let offset = FixedOffset::east_opt((zone / 100 * 60 + zone % 100) * 60)?;
+        Some(Self {
+            old: old.to_owned(),
+            new: new.to_owned(),
+            at: moment.with_timezone(&offset),
+            said: said.to_owned(),
+        })
+    }
+
+    /// Whether nothing was before: the branch was created here.
+    pub(crate) fn is_creation(&self) -> bool {
+        self.old.bytes().all(|byte| byte == b'0')
+    }
+
+    /// The move between branches that this was; `None` for anything else.
+    pub(crate) fn moved(&self) -> Option<Move<'_>> {
+        let (from, to) = self.said.strip_prefix("checkout: moving from ")?.split_once(" to ")?;
+        Some(Move { from, to })
+    }
+}
+
+impl Reflog {
+    fn parse(text: &str) -> Self {
+        Self(text.lines().filter_map(Entry::parse).collect())
+    }
+}
+
+impl Place {
+    fn reflog_file(&self, branch: &str) -> PathBuf {
+        self.common.join("logs/refs/heads").join(branch)
+    }
+
+    /// The reflog of a branch; empty where git keeps none.
+    #[must_use]
+    pub(crate) fn reflog(&self, branch: &str) -> Reflog {
+        let text = fs_err::read(self.reflog_file(branch)).unwrap_or_default();
+        Reflog::parse(&String::from_utf8_lossy(&text))
+    }
+
+    /// The reflog of this work tree's HEAD.
+    #[must_use]
+    pub(crate) fn head_reflog(&self) -> Reflog {
+        let text = fs_err::read(self.own.join("logs/HEAD")).unwrap_or_default();
+        Reflog::parse(&String::from_utf8_lossy(&text))
+    }
+
+    /// When a branch was created; more precise than the second that git keeps where the file system
+    /// remembers when its reflog was made.
+    #[must_use]
+    pub(crate) fn created_at(&self, branch: &str) -> Option<DateTime<FixedOffset>> {
+        let reflog = self.reflog(branch);
+        let first = reflog.0.first()?;
+        let made = fs_err::metadata(self.reflog_file(branch)).ok()?.created().ok();
+        let made = made.map(|made| DateTime::<Utc>::from(made).with_timezone(first.at.offset()));
+        let is_same = |made: &DateTime<FixedOffset>| {
+            *made >= first.at && *made - first.at < TimeDelta::seconds(1)
+        };
+        Some(made.filter(is_same).unwrap_or(first.at))
+    }
+
+    /// The commit at a branch's tip; `None` where there is no such branch.
+    #[must_use]
+    pub(crate) fn tip(&self, branch: &str) -> Option<String> {
+        self.commit(&format!("refs/heads/{branch}"))
+    }
+
+    /// Whether a commit is another's ancestor, or the same.
+    #[must_use]
+    pub(crate) fn is_ancestor(&self, ancestor: &str, of: &str) -> bool {
+        ask(&self.top, &["merge-base", "--is-ancestor", ancestor, of]).is_some()
+    }
+
+    /// Where a branch left its base: what the base's reflog knows, else the merge base with the base
+    /// or its upstream, whichever is nearer the tip.
+    #[must_use]
+    pub(crate) fn fork_point(&self, base: &str, tip: &str) -> Option<String> {
+        // A name that begins with a dash would be an option.
+        if base.starts_with('-') {
+            return None;
+        }
+        let fork = ask(&self.top, &["merge-base", "--fork-point", base, tip]);
+        if let Some(fork) = fork.filter(|fork| !fork.is_empty()) {
+            return Some(fork);
+        }
+        let upstream = format!("{base}@{{upstream}}");
+        let bases = [base, upstream.as_str()];
+        let found = bases.iter().filter_map(|base| ask(&self.top, &["merge-base", base, tip]));
+        found.reduce(|a, b| if self.is_ancestor(&a, &b) { b } else { a })
+    }
+
+    /// The committer date of the first commit on the way from one commit to another.
+    #[must_use]
+    pub(crate) fn first_own_commit(&self, from: &str, tip: &str) -> Option<DateTime<FixedOffset>> {
+        let range = format!("{from}..{tip}");
+        let dates = ask(&self.top, &["log", "--first-parent", "--format=%cI", &range])?;
+        dates.lines().filter_map(|line| DateTime::parse_from_rfc3339(line).ok()).min()
+    }
+
+    /// Whether the branch that a branch point belongs to is there, under that name or another, and has
+    /// something that its base has not; or nothing of its own yet.
+    #[must_use]
+    pub(crate) fn is_unmerged(&self, enters: &Enters) -> bool {
+        let Some(branch) = self.branch_of(enters) else {
+            return false;
+        };
+        let Some(tip) = self.tip(&branch) else {
+            return false;
+        };
+        let base = enters.base.as_ref().filter(|base| self.tip(base).is_some()).cloned();
+        let Some(base) = base.or_else(|| self.usual_base()).filter(|base| *base != branch) else {
+            return true;
+        };
+        enters.commit.as_ref() == Some(&tip) || !self.is_ancestor(&tip, &base)
+    }
+
+    /// The branch that was entered then: a renamed one keeps its reflog, and a new one of the same
+    /// name has another.
+    fn branch_of(&self, enters: &Enters) -> Option<String> {
+        let Some(then) = &enters.created else {
+            return Some(enters.branch.clone());
+        };
+        let created = |name: &str| {
+            let reflog = self.reflog(name);
+            Branch { name: name.to_owned(), reflog, head: Reflog::default() }.created()
+        };
+        match created(&enters.branch) {
+            Some(now) if now == *then => Some(enters.branch.clone()),
+            // Git has forgotten how it began.
+            None if self.tip(&enters.branch).is_some() => Some(enters.branch.clone()),
+            _ => {
+                let all = ask(
+                    &self.top,
+                    &["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"],
+                )?;
+                all.lines().find(|name| created(name).as_ref() == Some(then)).map(str::to_owned)
+            }
+        }
+    }
+
+    /// The branch that others are made from: what `origin` calls its own, else the usual names.
+    #[must_use]
+    pub(crate) fn usual_base(&self) -> Option<String> {
+        let origin =
+            ask(&self.top, &["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"]);
+        let origin = origin.and_then(|name| Some(name.strip_prefix("origin/")?.to_owned()));
+        let usual = ["main", "master", "trunk", "develop"].map(str::to_owned);
+        origin.into_iter().chain(usual).find(|branch| self.tip(branch).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_reflog_are_taken_apart() {
+        let zero = "0".repeat(40);
+        let one = "1".repeat(40);
+        let text = format!(
+            "{zero} {one} A B <a@b> 1757766330 +0230\tbranch: Created from HEAD\n\
+             {one} {one} A <a@b> 1757766331 -0500\tcheckout: moving from a/b to c to d\n\
+             nonsense\n"
+        );
+        let reflog = Reflog::parse(&text);
+        assert_eq!(reflog.0.len(), 2);
+        assert!(reflog.0[0].is_creation());
+        assert_eq!(reflog.0[0].at.to_rfc3339(), "2025-09-13T14:55:30+02:30");
+        assert_eq!(reflog.0[0].moved(), None);
+        // A branch's name holds no space, so the first ` to ` divides.
+        assert_eq!(reflog.0[1].moved(), Some(Move { from: "a/b", to: "c to d" }));
+    }
+}

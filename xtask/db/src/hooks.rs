@@ -1,0 +1,274 @@
+//! The git hooks: which there are, and the marked block that is ours in a hook's file.
+//!
+//! A hook belongs to the user: the block is put into what is there, right after its first line (after
+//! an `exec` it would never run), and taken out again to the byte. What is no plain `sh`, `bash` or
+//! `dash` script is left alone.
+
+mod block;
+mod folder;
+
+pub(crate) use block::{Settings, block};
+pub(crate) use folder::{Folder, Look, refresh};
+
+use std::str::FromStr;
+
+/// The hooks that have a block of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hook {
+    /// A checkpoint before a commit that touches schema files.
+    PreCommit,
+    /// Its name in the commit message.
+    PrepareCommitMsg,
+    /// A checkpoint when the branch is switched.
+    PostCheckout,
+    /// A checkpoint when a merge changed schema files.
+    PostMerge,
+    /// A checkpoint when a rebase or an amendment changed schema files.
+    PostRewrite,
+}
+
+impl Hook {
+    /// All of them, in the order in which a user meets them.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::PreCommit,
+        Self::PrepareCommitMsg,
+        Self::PostCheckout,
+        Self::PostMerge,
+        Self::PostRewrite,
+    ];
+
+    /// The name of its file.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::PreCommit => "pre-commit",
+            Self::PrepareCommitMsg => "prepare-commit-msg",
+            Self::PostCheckout => "post-checkout",
+            Self::PostMerge => "post-merge",
+            Self::PostRewrite => "post-rewrite",
+        }
+    }
+}
+
+impl FromStr for Hook {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|hook| hook.word() == word).ok_or_else(|| {
+            let words: Vec<_> = Self::ALL.iter().map(|hook| hook.word()).collect();
+            format!("the hooks are {}", words.join(", "))
+        })
+    }
+}
+
+/// How the block begins; in a file that held nothing before, it says so.
+const BEGIN: &str = "# >>> xtask-db >>>";
+const BEGIN_OWN: &str = "# >>> xtask-db (a file of its own) >>>";
+const END: &str = "# <<< xtask-db <<<";
+/// What a hook of ours begins with where there was none.
+const SHEBANG: &str = "#!/bin/sh\n";
+
+/// The text with a block put in right after its first line; a new file where there is none.
+///
+/// # Errors
+///
+/// Why the file is left alone.
+pub(crate) fn insert(there: Option<&[u8]>, body: &str) -> Result<Vec<u8>, &'static str> {
+    let Some(there) = there else {
+        return Ok(format!("{SHEBANG}{BEGIN_OWN}\n{body}{END}\n").into_bytes());
+    };
+    if let Some((before, _, after)) = find(there) {
+        let begin = if is_own_file(there) { BEGIN_OWN } else { BEGIN };
+        let block = format!("{begin}\n{body}{END}");
+        return Ok([before, block.as_bytes(), after].concat());
+    }
+    check(there)?;
+    let first = there.iter().position(|byte| *byte == b'\n');
+    let Some(first) = first else {
+        // A single line without an end: the block has none either, and is found by that again.
+        return Ok([there, format!("\n{BEGIN}\n{body}{END}").as_bytes()].concat());
+    };
+    let (shebang, rest) = there.split_at(first + 1);
+    Ok([shebang, format!("{BEGIN}\n{body}{END}\n").as_bytes(), rest].concat())
+}
+
+/// The block as it is pasted into a hook by hand.
+#[must_use]
+pub(crate) fn snippet(hook: Hook, settings: &Settings) -> String {
+    format!("{BEGIN}\n{}{END}\n", block(hook, settings))
+}
+
+/// The text without the block: what was there before, to the byte.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Removed {
+    /// There is no block in it.
+    Nothing,
+    /// The file held nothing else: it goes.
+    File,
+    /// What stays.
+    Text(Vec<u8>),
+}
+
+/// Takes the block out again.
+#[must_use]
+pub(crate) fn remove(there: &[u8]) -> Removed {
+    let Some((before, _, after)) = find(there) else {
+        return Removed::Nothing;
+    };
+    let text = match after.strip_prefix(b"\n") {
+        Some(after) => [before, after].concat(),
+        // Put in after a line that had no end.
+        None => before.strip_suffix(b"\n").unwrap_or(before).to_vec(),
+    };
+    if is_own_file(there) && text == SHEBANG.as_bytes() {
+        return Removed::File;
+    }
+    Removed::Text(text)
+}
+
+/// The body of the block in a text.
+#[must_use]
+pub(crate) fn body(there: &[u8]) -> Option<&str> {
+    let (_, block, _) = find(there)?;
+    let block = std::str::from_utf8(block).ok()?;
+    block.split_once('\n')?.1.strip_suffix(END)
+}
+
+/// What is before the block, the block without its final newline, and what is after it.
+fn find(there: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let begins = |begin: &str| position_of_line(there, begin);
+    let begin = begins(BEGIN).or_else(|| begins(BEGIN_OWN))?;
+    let length = position_of_line(&there[begin..], END)? + END.len();
+    let (block, after) = there[begin..].split_at(length);
+    Some((&there[..begin], block, after))
+}
+
+fn is_own_file(there: &[u8]) -> bool {
+    position_of_line(there, BEGIN_OWN).is_some()
+}
+
+/// Where a line begins that is just this text.
+fn position_of_line(there: &[u8], line: &str) -> Option<usize> {
+    let mut at = 0;
+    for found in there.split(|byte| *byte == b'\n') {
+        if found == line.as_bytes() {
+            return Some(at);
+        }
+        at += found.len() + 1;
+    }
+    None
+}
+
+/// Why a file is left alone.
+fn check(there: &[u8]) -> Result<(), &'static str> {
+    let mut lines = there.split(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    if first.ends_with(b"\r") {
+        return Err("its lines end with CRLF");
+    }
+    let Some(interpreter) = first.strip_prefix(b"#!") else {
+        return Err("it does not begin with `#!`");
+    };
+    let interpreter = String::from_utf8_lossy(interpreter);
+    let mut words = interpreter.split_ascii_whitespace();
+    let mut program = words.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    if program == "env" {
+        program = words.find(|word| !word.starts_with('-') && !word.contains('=')).unwrap_or("");
+        program = program.rsplit('/').next().unwrap_or_default();
+    }
+    if !["sh", "bash", "dash"].contains(&program) {
+        return Err("it is no `sh`, `bash` or `dash` script");
+    }
+    let second = lines.next().unwrap_or_default();
+    // As pip writes them: `'''exec' python "$0"`, read by Python from the first line again.
+    if [&b"'''"[..], b"\"\"\"", b"\":\""].iter().any(|start| second.starts_with(start)) {
+        return Err("it is a script in two languages");
+    }
+    let text = String::from_utf8_lossy(there).to_ascii_lowercase();
+    if text.contains("lefthook") {
+        return Err("it belongs to lefthook");
+    }
+    if text.contains("husky") {
+        return Err("it belongs to husky");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BODY: &str = "(\n  true\n) </dev/null\n";
+
+    fn back(text: &[u8]) -> Removed {
+        remove(&insert(Some(text), BODY).expect("a shell script"))
+    }
+
+    #[test]
+    fn what_is_no_plain_shell_script_is_left_alone() {
+        for (text, why) in [
+            ("#!/bin/sh\r\necho\r\n", "CRLF"),
+            ("#!/usr/bin/env python3\n", "no `sh`"),
+            ("#!/bin/zsh\n", "no `sh`"),
+            ("#!/usr/bin/env -S node --x\n", "no `sh`"),
+            ("echo\n", "#!"),
+            ("", "#!"),
+            ("\u{feff}#!/bin/sh\n", "#!"),
+            ("#!/bin/sh\n'''exec' \"/a b/python\" \"$0\" \"$@\"\n", "two languages"),
+            ("#!/bin/sh\ncall_lefthook run pre-commit \"$@\"\n", "lefthook"),
+            ("#!/bin/sh\n. \"$(dirname \"$0\")/husky.sh\"\n", "husky"),
+        ] {
+            let said = insert(Some(text.as_bytes()), BODY).expect_err(text);
+            assert!(said.contains(why), "{text:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn every_shell_is_known_by_its_first_line() {
+        for first in [
+            "#!/bin/sh",
+            "#! /bin/sh -eu",
+            "#!/usr/bin/env bash",
+            "#!/usr/bin/env -S bash -e",
+            "#!/usr/bin/env A=1 dash",
+            "#!/opt/homebrew/bin/bash",
+        ] {
+            for rest in ["", "\n", "\nexec other \"$@\"\n", "\n\n# no end"] {
+                let text = format!("{first}{rest}");
+                assert_eq!(back(text.as_bytes()), Removed::Text(text.into_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_our_own_goes_and_one_that_somebody_wrote_into_stays() {
+        let ours = insert(None, BODY).expect("a new file");
+        assert_eq!(remove(&ours), Removed::File);
+        let mut theirs = ours.clone();
+        theirs.extend_from_slice(b"echo theirs\n");
+        assert_eq!(remove(&theirs), Removed::Text(b"#!/bin/sh\necho theirs\n".to_vec()));
+        assert_eq!(remove(b"#!/bin/sh\n"), Removed::Nothing);
+    }
+
+    #[test]
+    fn a_second_insertion_only_renews_the_block() {
+        for there in [None, Some(&b"#!/bin/sh\nexit 0\n"[..]), Some(&b"#!/bin/sh"[..])] {
+            let once = insert(there, "old\n").expect("inserted");
+            let twice = insert(Some(&once), BODY).expect("renewed");
+            assert_eq!(twice, insert(there, BODY).expect("inserted"));
+            assert_eq!(body(&twice), Some(BODY));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_comes_back(rest in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let text = [b"#!/bin/sh\n".as_slice(), &rest].concat();
+            if let Ok(with) = insert(Some(&text), BODY) {
+                prop_assert_eq!(remove(&with), Removed::Text(text));
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The shell text of a block.
+//!
+//! What every commit runs must cost next to nothing: the block itself asks git whether any schema
+//! file is concerned, and only then starts the built binary. It runs in a subshell, so that `$@`, the
+//! options and the directory of the hook around it stay, and with `/dev/null` as its input, so that
+//! it neither consumes what git writes to the hook nor waits for a terminal.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::Hook;
+use crate::git::Place;
+use crate::project::{OnFailure, Project};
+
+/// What a block has to know of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Pathspecs of all schema files.
+    pub(crate) pathspecs: Vec<String>,
+    /// Where the project lies in the work tree: empty, or with a final slash.
+    pub(crate) prefix: String,
+    /// What a failing checkpoint does to a commit.
+    pub(crate) on_failure: OnFailure,
+    /// Where the built binary may be, in order: relative to the project, or absolute.
+    pub(crate) binaries: Vec<String>,
+    /// The folder with `cargo`, which the poor PATH of a graphical client lacks.
+    pub(crate) cargo: Option<PathBuf>,
+}
+
+impl Settings {
+    /// What the blocks of a project have to know; `binary` is the one that runs now.
+    pub(crate) fn of(
+        project: &Project,
+        place: &Place,
+        binary: Option<&Path>,
+        cargo: Option<PathBuf>,
+    ) -> Self {
+        let root = fs_err::canonicalize(&project.root).unwrap_or_else(|_| project.root.clone());
+        let mut binaries = Vec::new();
+        if let Some(binary) = binary {
+            // Every linked worktree has a target folder of its own, and the main one's at hand.
+            if let Ok(inside) = binary.strip_prefix(&root) {
+                binaries.push(inside.to_string_lossy().into_owned());
+            }
+            binaries.push(binary.to_string_lossy().into_owned());
+        }
+        let patterns = project.databases.iter().flat_map(|database| &database.schema);
+        Self {
+            pathspecs: patterns.map(|pattern| place.pathspec(&project.root, pattern)).collect(),
+            prefix: place.prefix(&project.root),
+            on_failure: project.on_failure,
+            binaries,
+            cargo,
+        }
+    }
+}
+
+/// A word in single quotes.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// The body of a hook's block.
+#[must_use]
+pub(crate) fn block(hook: Hook, settings: &Settings) -> String {
+    let lines = [
+        "# Checkpoints of the database; `cargo xtask db-hooks uninstall` takes this block out again,",
+        "# XTASK_DB_HOOKS=0 in the environment turns it off.",
+        "(",
+        "  set +e +u",
+        "  [ \"${XTASK_DB_HOOKS:-1}\" != 0 ] || exit 0",
+        "  case ${CI:-} in ''|0|false) ;; *) exit 0 ;; esac",
+    ];
+    let mut text = format!("{}\n", lines.join("\n"));
+    text.push_str(&condition(hook, settings));
+    if hook == Hook::PreCommit {
+        text.push_str(
+            "  case ${GIT_INDEX_FILE:-} in ''|/*) ;; *) GIT_INDEX_FILE=$PWD/$GIT_INDEX_FILE ;; esac\n",
+        );
+    }
+    if hook == Hook::PrepareCommitMsg {
+        text.push_str("  case $1 in /*) ;; *) m=$PWD/$1; shift; set -- \"$m\" \"$@\" ;; esac\n");
+    }
+    text.push_str(&run(hook, settings));
+    let blocks = hook == Hook::PreCommit && settings.on_failure == OnFailure::Block;
+    text.push_str(if blocks { ") </dev/null || exit 1\n" } else { ") </dev/null || :\n" });
+    text
+}
+
+/// What ends the block early where there is nothing to do.
+fn condition(hook: Hook, settings: &Settings) -> String {
+    let specs: Vec<String> = settings.pathspecs.iter().map(|spec| quoted(spec)).collect();
+    let specs = specs.join(" ");
+    let differ = |what: &str| {
+        if specs.is_empty() {
+            return "  exit 0 # no `schema` is configured\n".to_owned();
+        }
+        format!(
+            "  GIT_LITERAL_PATHSPECS=0 git diff {what} --quiet --no-renames --no-ext-diff -- \\\n\
+             \x20   {specs} 2>/dev/null && exit 0\n"
+        )
+    };
+    match hook {
+        Hook::PreCommit => differ("--cached"),
+        Hook::PrepareCommitMsg => "  [ -f \"${1%/*}/xtask-db-checkpoint\" ] || exit 0\n".to_owned(),
+        Hook::PostCheckout => "  [ \"${3:-0}\" = 1 ] || exit 0\n".to_owned(),
+        Hook::PostMerge => format!(
+            "  if [ \"${{1:-0}}\" = 1 ]; then what=--cached; else what='@{{1}} HEAD'; fi\n{}",
+            differ("$what")
+        ),
+        Hook::PostRewrite => differ("'@{1}' HEAD"),
+    }
+}
+
+/// The part that starts the binary, or cargo where there is none.
+fn run(hook: Hook, settings: &Settings) -> String {
+    let word = hook.word();
+    let mut text = String::new();
+    if !settings.prefix.is_empty() {
+        let folder = quoted(&settings.prefix);
+        let _ = writeln!(text, "  cd {folder} 2>/dev/null || exit 0");
+    }
+    text.push_str("  [ -f Cargo.toml ] || exit 0\n");
+    if let Some(cargo) = &settings.cargo {
+        let folder = quoted(&cargo.to_string_lossy());
+        let _ = writeln!(text, "  PATH=$PATH:{folder}; export PATH");
+    }
+    let binaries: Vec<String> = settings.binaries.iter().map(|path| quoted(path)).collect();
+    let failed = if hook == Hook::PreCommit && settings.on_failure == OnFailure::Block {
+        "  [ $code -le 1 ] || echo 'xtask-db: no checkpoint, so the commit is blocked; \
+         `git commit --no-verify` commits without one' >&2\n"
+    } else {
+        ""
+    };
+    let _ = write!(
+        text,
+        "  for xtask in {} ''; do [ -n \"$xtask\" ] && [ -x \"$xtask\" ] && break; done\n\
+         \x20 if [ -n \"$xtask\" ]; then\n\
+         \x20   \"$xtask\" db-hooks run {word} -- \"$@\"\n\
+         \x20 else\n\
+         \x20   echo 'xtask-db: no built xtask is at hand; `cargo xtask` builds it now' >&2\n\
+         \x20   cargo xtask db-hooks run {word} -- \"$@\"\n\
+         \x20 fi\n\
+         \x20 code=$?\n{failed}  exit $code\n",
+        binaries.join(" ")
+    );
+    text
+}

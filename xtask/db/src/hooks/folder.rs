@@ -1,0 +1,198 @@
+//! The folder of hooks: what each of them is now, and changing it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::{Hook, Removed, Settings, block, body, insert, remove};
+use crate::durable;
+use crate::git::Place;
+
+/// Where git looks for hooks.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    /// Why nothing is written there, whatever lies in it.
+    foreign: Option<String>,
+}
+
+/// What one hook is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Our block is there, as it ought to be.
+    Installed,
+    /// Our block is there, with older settings.
+    Stale,
+    /// Our block is there, but git does not run the file: it is not executable.
+    NotExecutable,
+    /// There is no block, and it can be put in.
+    Missing,
+    /// There is no block, and the file is left alone; why.
+    Foreign(String),
+}
+
+impl Folder {
+    /// The folder that git uses for a work tree.
+    #[must_use]
+    pub(crate) fn of(place: &Place) -> Self {
+        let path = place.hooks();
+        let absolute = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let foreign = if absolute(&path).starts_with(absolute(&place.common)) {
+            None
+        } else if path.ends_with(".husky/_") || path.ends_with(".husky") {
+            Some("husky owns the hooks of this repository".to_owned())
+        } else {
+            Some(format!(
+                "`core.hooksPath` leads to `{}`, which is not this repository's own folder",
+                path.display()
+            ))
+        };
+        Self { path, foreign }
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why nothing is written there.
+    #[must_use]
+    pub(crate) fn foreign(&self) -> Option<&str> {
+        self.foreign.as_deref()
+    }
+
+    /// The file of a hook in which the user may have put the block: husky runs those in `.husky`.
+    #[must_use]
+    pub(crate) fn file(&self, hook: Hook) -> PathBuf {
+        if self.foreign.is_some() && self.path.ends_with(".husky/_") {
+            return self.path.with_file_name(hook.word());
+        }
+        self.path.join(hook.word())
+    }
+
+    /// What a hook is now.
+    #[must_use]
+    pub(crate) fn look(&self, hook: Hook, settings: &Settings) -> Look {
+        let path = self.file(hook);
+        let there = fs_err::read(&path).ok();
+        if let Some(found) = there.as_deref().and_then(body) {
+            return match fs_err::metadata(&path) {
+                Ok(file) if file.permissions().mode() & 0o100 == 0 && self.foreign.is_none() => {
+                    Look::NotExecutable
+                }
+                _ if without_paths(found) == without_paths(&block(hook, settings)) => {
+                    Look::Installed
+                }
+                _ => Look::Stale,
+            };
+        }
+        // The framework `pre-commit` keeps what it found and runs it first.
+        let legacy = fs_err::read(path.with_extension("legacy")).unwrap_or_default();
+        if body(&legacy).is_some() {
+            return Look::Installed;
+        }
+        if let Some(why) = &self.foreign {
+            return Look::Foreign(why.clone());
+        }
+        if let Ok(metadata) = fs_err::symlink_metadata(&path) {
+            if metadata.is_symlink() {
+                return Look::Foreign("it is a symbolic link".to_owned());
+            }
+            if !metadata.is_file() {
+                return Look::Foreign("it is no file".to_owned());
+            }
+            if metadata.permissions().mode() & 0o100 == 0 {
+                return Look::Foreign(
+                    "git does not run it, because it is not executable".to_owned(),
+                );
+            }
+        }
+        match insert(there.as_deref(), "") {
+            Ok(_) => Look::Missing,
+            Err(why) => Look::Foreign(why.to_owned()),
+        }
+    }
+
+    /// Puts the block into a hook, or renews it there.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses.
+    pub(crate) fn install(&self, hook: Hook, settings: &Settings) -> Result<()> {
+        let path = self.file(hook);
+        durable::create_folders(&self.path)?;
+        let there = fs_err::read(&path).ok();
+        match insert(there.as_deref(), &block(hook, settings)) {
+            Ok(text) => write(&path, &text),
+            Err(why) => anyhow::bail!("`{}` is left alone: {why}", path.display()),
+        }
+    }
+
+    /// Takes the block out of a hook; whether there was one. The framework `pre-commit` may have moved
+    /// the file.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses.
+    pub(crate) fn uninstall(&self, hook: Hook) -> Result<bool> {
+        let path = self.path.join(hook.word());
+        let there = self.take_out(&path)?;
+        let moved = self.take_out(&path.with_extension("legacy"))?;
+        Ok(there || moved)
+    }
+
+    fn take_out(&self, path: &Path) -> Result<bool> {
+        let is_ours = self.foreign.is_none()
+            && fs_err::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+        if !is_ours {
+            return Ok(false);
+        }
+        match remove(&fs_err::read(path)?) {
+            Removed::Nothing => return Ok(false),
+            Removed::File => durable::remove(path)?,
+            Removed::Text(text) => write(path, &text)?,
+        }
+        Ok(true)
+    }
+}
+
+/// Replaces a hook in one step, its mode kept.
+fn write(path: &Path, text: &[u8]) -> Result<()> {
+    let mode = fs_err::metadata(path).map_or(0o755, |file| file.permissions().mode() & 0o7777);
+    durable::replace_file(path, text, mode)
+}
+
+/// Renews the blocks that are in the repository's own folder already, where the configuration is
+/// another by now. Returns whether any was.
+///
+/// # Errors
+///
+/// Where the file system refuses.
+pub(crate) fn refresh(place: &Place, settings: impl FnOnce() -> Settings) -> Result<bool> {
+    let path = place.common.join("hooks");
+    let is_there =
+        |hook: &Hook| fs_err::read(path.join(hook.word())).is_ok_and(|text| body(&text).is_some());
+    let there: Vec<Hook> = Hook::ALL.into_iter().filter(is_there).collect();
+    if there.is_empty() {
+        return Ok(false);
+    }
+    let settings = settings();
+    let folder = Folder { path, foreign: None };
+    let mut any = false;
+    for hook in there {
+        if folder.look(hook, &settings) == Look::Stale {
+            folder.install(hook, &settings)?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// A block without the lines that say where programs are: another build of the same is no reason to
+/// write the hook anew.
+fn without_paths(body: &str) -> Vec<&str> {
+    let is_path = |line: &&str| line.starts_with("  for xtask in ") || line.starts_with("  PATH=");
+    body.lines().filter(|line| !is_path(line)).collect()
+}
