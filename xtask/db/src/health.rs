@@ -1,12 +1,9 @@
 //! What needs attention: problems, each with its remedy, judged from what was seen; nothing is
 //! touched here and nothing decided by the clock of the machine.
 
-mod checkup;
+pub(crate) mod checkup;
 mod database;
-mod folder;
-
-pub(crate) use checkup::Checkup;
-pub(crate) use folder::Folder;
+pub(crate) mod folder;
 
 use serde::Serialize;
 

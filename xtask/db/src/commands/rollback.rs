@@ -7,8 +7,10 @@ use crate::branching::Branch;
 use crate::cli::Common;
 use crate::commands::{find, restore};
 use crate::database::{self, Snapshot};
-use crate::difference::{self, Difference, Wanted};
+use crate::difference::between::between;
+use crate::difference::{Difference, State, Wanted};
 use crate::git::Place;
+use crate::git::history::Entry;
 use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::refusal::{Answer, Refusal};
@@ -160,9 +162,8 @@ impl Args {
     fn fork<'a>(&self, place: &'a Place, branch: &Branch, backups: &[&Backup]) -> Option<Fork<'a>> {
         // A deleted branch ended where HEAD left it, or where a backup saw it last.
         let tip = place.tip(&branch.name).or_else(|| {
-            let left = |entry: &&crate::git::Entry| {
-                entry.moved().is_some_and(|moved| moved.from == branch.name)
-            };
+            let left =
+                |entry: &&Entry| entry.moved().is_some_and(|moved| moved.from == branch.name);
             let last = branch.head.0.iter().rev().find(left).map(|entry| entry.old.clone());
             let home = || backups.iter().find(|backup| branch.is_home_of(backup));
             last.or_else(|| home()?.record()?.git.as_ref()?.commit.clone())
@@ -235,7 +236,8 @@ fn say_what_is_newer(
         let old = database::open_immutable(&backup.path())?;
         let _watched = (interrupt.watch(&old), interrupt.watch(&live));
         let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);
-        difference::between(&old, &live, &Wanted::default(), &mut |_| {})
+        let path = backup.path();
+        between(State::of_file(&old, &path), State::of(&live), &Wanted::default(), &mut |_| {})
     })();
     let Ok(difference) = compared else {
         return false;

@@ -2,7 +2,8 @@
 
 use crate::backup::{Backup, State};
 use crate::glance::Sight;
-use crate::health::{Checkup, Problem, database_flag};
+use crate::health::checkup::Checkup;
+use crate::health::{Problem, database_flag};
 use crate::holders;
 use crate::record::{Kind, Proof, Record};
 use crate::space;

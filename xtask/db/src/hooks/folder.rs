@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Hook, Removed, Settings, block, body, insert, remove};
+use super::block::{Settings, block};
+use super::{Hook, Removed, body, insert, remove};
 use crate::durable;
 use crate::git::Place;
 

@@ -2,7 +2,9 @@
 
 use crate::backup::State;
 use crate::glance::Sight;
-use crate::health::{Checkup, Folder, Problem};
+use crate::health::Problem;
+use crate::health::checkup::Checkup;
+use crate::health::folder::Folder;
 use crate::project::Project;
 use crate::record::Kind;
 use crate::session::Session;
