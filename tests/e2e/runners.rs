@@ -1,4 +1,4 @@
-//! Real migration runners on real projects: sqlx-cli, diesel_cli, and the sample application's own.
+//! Real migration runners on real projects: sqlx's, diesel's, and the sample application's own.
 //! `.ci/run` builds the first two into `target/ci-tools`; without them their tests are skipped.
 
 use std::path::{Path, PathBuf};

@@ -153,3 +153,101 @@ fn new_orphans(before: Option<&Orphans>, after: Option<&Orphans>) -> Vec<Loss> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use anyhow::Result;
+
+    use super::*;
+    use crate::database;
+    use crate::finding::Depth;
+    use crate::interrupt::Interrupt;
+
+    const BEFORE: &str = "
+        PRAGMA foreign_keys=OFF;
+        CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT, mood TEXT);
+        CREATE TABLE children (id INTEGER PRIMARY KEY, parent REFERENCES parents(id));
+        CREATE VIEW v AS SELECT name FROM parents;
+        CREATE INDEX i ON parents (name);
+        INSERT INTO parents VALUES (1, 'a', 'x'), (2, 'b', 'y');
+        INSERT INTO children VALUES (1, 1), (2, 2), (3, 77);";
+
+    /// The states before and after some statements.
+    fn states(migration: &str) -> Result<(State, State)> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a.db");
+        let connection = database::open_or_create(&path, Duration::ZERO)?;
+        connection.execute_batch(BEFORE)?;
+        let before = State::read(&path, Depth::Deep, &Interrupt::default())?;
+        connection.execute_batch(migration)?;
+        Ok((before, State::read(&path, Depth::Deep, &Interrupt::default())?))
+    }
+
+    fn check(migration: &str, expected: &[&str]) {
+        let (before, after) = states(migration).expect(migration);
+        let lost: Vec<_> = losses(&before, &after).into_iter().map(|loss| loss.what).collect();
+        assert_eq!(lost, expected, "{migration}");
+        let verdict = judge(&before, &after, &[]);
+        assert_eq!(matches!(verdict, Verdict::Refused(_)), !expected.is_empty(), "{migration}");
+        // Who names every table lets everything through but damage.
+        let all = ["PARENTS", "Children"].map(str::to_owned);
+        assert!(!matches!(judge(&before, &after, &all), Verdict::Refused(_)), "{migration}");
+    }
+
+    #[test]
+    fn what_is_taken_away_is_a_loss_and_nothing_else_is() {
+        check("CREATE TABLE more (a); INSERT INTO more VALUES (1)", &[]);
+        check(
+            "ALTER TABLE parents ADD COLUMN age; INSERT INTO parents VALUES (3, 'c', 'z', 1)",
+            &[],
+        );
+        check("DROP INDEX i; DROP VIEW v; UPDATE parents SET name = upper(name)", &[]);
+        check("DELETE FROM children WHERE id = 3", &["table `children` loses 1 of its 3 rows"]);
+        check("DROP TABLE children", &["table `children` is dropped with its 3 rows"]);
+        check(
+            "ALTER TABLE parents DROP COLUMN mood",
+            &["column `mood` of table `parents` is dropped"],
+        );
+        check(
+            "ALTER TABLE parents RENAME COLUMN mood TO temper",
+            &["column `mood` of table `parents` is dropped"],
+        );
+        check(
+            "ALTER TABLE children RENAME TO offspring;
+             UPDATE offspring SET parent = 1 WHERE id = 3",
+            &["table `children` is dropped with its 3 rows"],
+        );
+        check(
+            "UPDATE children SET parent = 88",
+            &["2 rows of `children` newly refer to no row of `parents`"],
+        );
+    }
+
+    #[test]
+    fn orphans_that_were_there_before_are_forgiven() {
+        check("INSERT INTO parents VALUES (9, 'c', 'z')", &[]);
+        check("UPDATE children SET parent = 78 WHERE id = 3", &[]);
+    }
+
+    #[test]
+    fn nothing_is_pending_where_no_content_changed() {
+        let (before, after) = states("PRAGMA user_version=0; BEGIN; COMMIT").expect("states");
+        assert_eq!(judge(&before, &after, &[]), Verdict::NothingPending);
+        let (before, after) = states("PRAGMA user_version=1").expect("states");
+        assert_eq!(judge(&before, &after, &[]), Verdict::Allowed(Vec::new()));
+        let (before, after) = states("UPDATE parents SET name = 'other'").expect("states");
+        assert_eq!(judge(&before, &after, &[]), Verdict::Allowed(Vec::new()));
+    }
+
+    #[test]
+    fn damage_is_never_let_through_but_forgiven_where_it_is_old() {
+        let (before, mut after) = states("CREATE TABLE more (a)").expect("states");
+        after.findings = vec![Finding::structural("row 1 missing from index i")];
+        let all = ["parents", "children", "more"].map(str::to_owned);
+        assert!(matches!(judge(&before, &after, &all), Verdict::Refused(_)));
+        let before = State { findings: after.findings.clone(), ..before };
+        assert_eq!(judge(&before, &after, &[]), Verdict::Allowed(Vec::new()));
+    }
+}

@@ -72,7 +72,8 @@ pub(crate) fn rehearse(
     let timeout = database.migrate_timeout;
     let task = Task { project, database, path: private.path(), command, timeout };
     let ended = hostcommand::migrate(&task, interrupt)?;
-    let opened = watch.was_used(interrupt).unwrap_or(true);
+    // What cannot be proved is not so.
+    let opened = watch.was_used(interrupt).unwrap_or(false);
     let after = match ended.failure() {
         Some(_) => Ok(before.clone()),
         None => finished(private.path(), interrupt),
@@ -96,11 +97,11 @@ pub(crate) fn deep_findings(path: &Path, interrupt: &Interrupt) -> Result<Vec<Fi
 
 /// The state of the private copy, once what its last writer left in a WAL is in the file.
 fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
-    let connection = database::open_or_create(path, Duration::from_secs(5))?;
+    let connection = database::open_live(path, Duration::from_secs(5))?;
     let mode: String = database::pragma(&connection, "journal_mode=DELETE")
         .context("something that the command started still has the copy open")?;
     anyhow::ensure!(mode == "delete", "the copy's journal mode stayed `{mode}`");
-    connection.close().map_err(|(_, error)| error)?;
+    drop(connection);
     State::read(path, Depth::Deep, interrupt)
 }
 

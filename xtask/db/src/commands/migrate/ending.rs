@@ -65,6 +65,9 @@ pub(crate) fn settle(
         }
         Outcome::Allowed(losses) => {
             say_rehearsed(session, job, &rehearsed, &losses);
+            if rehearsed.rows_changed {
+                say_rows_changed(session, job);
+            }
             let checkpoint = keep_checkpoint(session, job, vault, rehearsed)?;
             session.say("The migration may run.");
             document["outcome"] = "allowed".into();
