@@ -162,7 +162,6 @@ mod tests {
 
     use super::*;
     use crate::database;
-    use crate::finding::Depth;
     use crate::interrupt::Interrupt;
 
     const BEFORE: &str = "
@@ -180,9 +179,9 @@ mod tests {
         let path = folder.path().join("a.db");
         let connection = database::open_or_create(&path, Duration::ZERO)?;
         connection.execute_batch(BEFORE)?;
-        let before = State::read(&path, Depth::Deep, &Interrupt::default())?;
+        let before = State::read(&path, &Interrupt::default())?;
         connection.execute_batch(migration)?;
-        Ok((before, State::read(&path, Depth::Deep, &Interrupt::default())?))
+        Ok((before, State::read(&path, &Interrupt::default())?))
     }
 
     fn check(migration: &str, expected: &[&str]) {

@@ -12,7 +12,7 @@ use crate::commands::migrate::job::Job;
 use crate::commands::migrate::putting_back::way_back;
 use crate::commands::migrate::rehearsing::{self, Outcome, Rehearsed};
 use crate::commands::migrate::telling;
-use crate::finding::{Depth, Finding, Weight, has};
+use crate::finding::{Finding, Weight, has};
 use crate::hostcommand::{self, Ending, Task};
 use crate::locked::Locked;
 use crate::progress::Progress;
@@ -88,7 +88,8 @@ fn prepare(
     let second = second_checkpoint(session, job, vault, &first)?;
     document["checkpoint"] = second.name.to_string().into();
     if content_of(&first) != content_of(&second) {
-        before = State::read(&second.path(), Depth::Quick, session.interrupt())?;
+        let record = second.record().context("a checkpoint has a record")?;
+        before = State::recorded(&second.path(), record, session.interrupt())?;
     }
     Ok(Ready { second, before, rehearsed: after, document })
 }
@@ -166,7 +167,7 @@ fn examine(
     if staged.record().content_blake3 == ready.before.content_blake3 {
         return Ok(After::Same);
     }
-    let state = State::read(staged.path(), Depth::Deep, &interrupt)?;
+    let state = State::read(staged.path(), &interrupt)?;
     if has(&state.findings, Weight::Structural) {
         // What was so before is not its fault.
         let old = rehearsal::deep_findings(&ready.second.path(), &interrupt)?;

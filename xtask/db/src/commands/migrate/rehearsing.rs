@@ -91,7 +91,7 @@ pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> R
         project,
         database,
         original: staged.path(),
-        journal_mode: &staged.record().sqlite.journal_mode,
+        record: staged.record(),
         scratch: &scratch,
     };
     let rehearsal = rehearsal::rehearse(&stage, &job.command, &interrupt)
