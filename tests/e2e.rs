@@ -46,6 +46,10 @@ mod list;
 mod matrix;
 #[path = "e2e/migrate.rs"]
 mod migrate;
+#[path = "e2e/migratebeside.rs"]
+mod migratebeside;
+#[path = "e2e/migratestopping.rs"]
+mod migratestopping;
 #[path = "e2e/migrating.rs"]
 mod migrating;
 #[path = "e2e/museum.rs"]
@@ -72,6 +76,8 @@ mod restore;
 mod rollback;
 #[path = "e2e/roundtrip.rs"]
 mod roundtrip;
+#[path = "e2e/runners.rs"]
+mod runners;
 #[path = "e2e/sandbox.rs"]
 mod sandbox;
 #[path = "e2e/server.rs"]
