@@ -28,6 +28,12 @@ mod help;
 mod hookmanagers;
 #[path = "e2e/hooks.rs"]
 mod hooks;
+#[path = "e2e/hooksbranch.rs"]
+mod hooksbranch;
+#[path = "e2e/hookscommit.rs"]
+mod hookscommit;
+#[path = "e2e/hooksfollow.rs"]
+mod hooksfollow;
 #[path = "e2e/ignored.rs"]
 mod ignored;
 #[path = "e2e/into.rs"]
