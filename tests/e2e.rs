@@ -28,6 +28,12 @@ mod help;
 mod hookmanagers;
 #[path = "e2e/hooks.rs"]
 mod hooks;
+#[path = "e2e/hooksbranch.rs"]
+mod hooksbranch;
+#[path = "e2e/hookscommit.rs"]
+mod hookscommit;
+#[path = "e2e/hooksfollow.rs"]
+mod hooksfollow;
 #[path = "e2e/ignored.rs"]
 mod ignored;
 #[path = "e2e/into.rs"]
@@ -46,6 +52,10 @@ mod list;
 mod matrix;
 #[path = "e2e/migrate.rs"]
 mod migrate;
+#[path = "e2e/migratebeside.rs"]
+mod migratebeside;
+#[path = "e2e/migratestopping.rs"]
+mod migratestopping;
 #[path = "e2e/migrating.rs"]
 mod migrating;
 #[path = "e2e/museum.rs"]
@@ -72,6 +82,8 @@ mod restore;
 mod rollback;
 #[path = "e2e/roundtrip.rs"]
 mod roundtrip;
+#[path = "e2e/runners.rs"]
+mod runners;
 #[path = "e2e/sandbox.rs"]
 mod sandbox;
 #[path = "e2e/server.rs"]
@@ -88,6 +100,8 @@ mod stopping;
 mod strace;
 #[path = "e2e/system1.rs"]
 mod system1;
+#[path = "e2e/system1workflow.rs"]
+mod system1workflow;
 #[path = "e2e/tables.rs"]
 mod tables;
 #[path = "e2e/terminal.rs"]

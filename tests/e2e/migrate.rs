@@ -69,13 +69,13 @@ fn one_that_fails_on_the_live_database_only_is_a_round_trip() {
     insta::assert_snapshot!(said.err, @"
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     Running `sh migrate.sh` on ./backend/db/kalito.db
-    error: the migration of `backend/db/kalito.db` failed; the state before it was put back
+    error: the migration of `backend/db/kalito.db` failed; the state before it was put back; what it replaced: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
       caused by: it ended with exit status: 7
     hint: correct the cause and run `cargo xtask db-migrate` again
     ");
     assert!(
         said.out.contains(
-            "What was replaced, with all that anybody wrote since: ./backups/kalito.db.SAFETY."
+            "What it replaced, with all that anybody wrote since: ./backups/kalito.db.SAFETY."
         ),
         "{said:#?}"
     );

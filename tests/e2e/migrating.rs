@@ -84,9 +84,10 @@ pub(crate) fn masked(text: &str) -> String {
     while let Some(word) = words.next() {
         let is_unit = |word: &&str| matches!(word.trim(), "ms" | "s");
         let is_number = word.trim().parse::<f64>().is_ok();
-        if is_number && words.peek().is_some_and(|next| is_unit(next)) {
+        if is_number && words.peek().is_some_and(is_unit) {
             let unit = words.next().unwrap_or_default();
-            masked.push_str(&format!("9 ms{}", &unit[unit.trim_end().len()..]));
+            masked.push_str("9 ms");
+            masked.push_str(&unit[unit.trim_end().len()..]);
         } else {
             masked.push_str(word);
         }

@@ -143,13 +143,13 @@ fn a_migration_that_ignores_the_variable_is_caught_and_the_live_database_put_bac
     let said = sandbox.fails(1, &["db-pre-migrate"]);
     insta::assert_snapshot!(said.err, @"
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
-    error: the migration touched `backend/db/kalito.db` during its rehearsal; the old state was put back
+    error: the migration touched `backend/db/kalito.db` during its rehearsal; the old state was put back; what it replaced: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
       caused by: the schema of `backend/db/kalito.db` changed while the command ran on a private copy: it did not heed `APP_DB`
     hint: point the command at the file that `APP_DB` names (`migrate-env`)
     ");
     insta::assert_snapshot!(said.out, @"
     Put back kalito.db.2025-09-13_142630.bak → ./backend/db/kalito.db
-    What was replaced, with all that anybody wrote since: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
+    What it replaced, with all that anybody wrote since: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
     ");
     assert_eq!(content(&sandbox), before);
 }

@@ -205,8 +205,14 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 /// The layout of an error, and its hint.
 pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
     if exit_of(error) == Exit::Interrupted {
-        let hint = "nothing was changed that had not been reported as done";
         let said = text::plain(&error.to_string());
+        // Who knows what state things are in says it, and the way on.
+        let told = error.downcast_ref::<Refusal>().filter(|refusal| refusal.what != "interrupted");
+        if let Some(Refusal { hint, .. }) = told {
+            let text = format!("interrupted: {said}\nhint: {}\n", text::plain(hint));
+            return (text, Some(hint.clone()));
+        }
+        let hint = "nothing was changed that had not been reported as done";
         let said = if said == "interrupted" { hint.to_owned() } else { format!("{said}; {hint}") };
         return (format!("interrupted: {said}\n"), Some(hint.to_owned()));
     }

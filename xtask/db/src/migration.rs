@@ -66,7 +66,7 @@ pub(crate) fn losses(before: &State, after: &State) -> Vec<Loss> {
         losses.extend(dropped(&change, before));
     }
     for (table, n_before) in &before.tables {
-        losses.extend(fewer_rows(table, *n_before, after.n_rows(table)));
+        losses.extend(fewer_rows(table, *n_before, after));
     }
     losses.append(&mut new_orphans(before.orphans.as_ref(), after.orphans.as_ref()));
     losses
@@ -78,12 +78,12 @@ pub(crate) fn rows(before: &State, after: &State) -> BTreeMap<String, Rows> {
     let mut rows = BTreeMap::new();
     for (table, n_before) in &before.tables {
         let n_after = after.n_rows(table);
-        if n_after != Some(*n_before) {
-            rows.insert(table.clone(), Rows { before: *n_before, after: n_after.flatten() });
+        if n_after != *n_before || !after.has_table(table) {
+            rows.insert(table.clone(), Rows { before: *n_before, after: n_after });
         }
     }
     for (table, n_after) in &after.tables {
-        if before.n_rows(table).is_none() {
+        if !before.has_table(table) {
             rows.insert(table.clone(), Rows { before: None, after: *n_after });
         }
     }
@@ -102,7 +102,7 @@ fn dropped(change: &Change, before: &State) -> Option<Loss> {
     }
     let (table, what) = match (change.kind, &change.table) {
         (Kind::Table, _) => {
-            let rows = match before.n_rows(&change.name).flatten() {
+            let rows = match before.n_rows(&change.name) {
                 Some(n_rows) => format!(" with its {}", text::count(n_rows, "row")),
                 None => String::new(),
             };
@@ -117,15 +117,16 @@ fn dropped(change: &Change, before: &State) -> Option<Loss> {
 }
 
 /// A table that is gone was said already.
-fn fewer_rows(table: &str, before: Option<u64>, after: Option<Option<u64>>) -> Option<Loss> {
-    let what = match (before?, after?) {
-        (before, Some(after)) if after < before => format!(
+fn fewer_rows(table: &str, n_before: Option<u64>, after: &State) -> Option<Loss> {
+    let n_before = n_before.filter(|_| after.has_table(table))?;
+    let what = match after.n_rows(table) {
+        Some(n_after) if n_after < n_before => format!(
             "table `{table}` loses {} of its {}",
-            text::digits(before - after),
-            text::count(before, "row")
+            text::digits(n_before - n_after),
+            text::count(n_before, "row")
         ),
-        (_, None) => format!("table `{table}` can no longer be counted"),
-        _ => return None,
+        Some(_) => return None,
+        None => format!("table `{table}` can no longer be counted"),
     };
     Some(Loss { table: Some(table.to_owned()), what })
 }
@@ -151,4 +152,101 @@ fn new_orphans(before: Option<&Orphans>, after: Option<&Orphans>) -> Vec<Loss> {
         }
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use anyhow::Result;
+
+    use super::*;
+    use crate::database;
+    use crate::interrupt::Interrupt;
+
+    const BEFORE: &str = "
+        PRAGMA foreign_keys=OFF;
+        CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT, mood TEXT);
+        CREATE TABLE children (id INTEGER PRIMARY KEY, parent REFERENCES parents(id));
+        CREATE VIEW v AS SELECT name FROM parents;
+        CREATE INDEX i ON parents (name);
+        INSERT INTO parents VALUES (1, 'a', 'x'), (2, 'b', 'y');
+        INSERT INTO children VALUES (1, 1), (2, 2), (3, 77);";
+
+    /// The states before and after some statements.
+    fn states(migration: &str) -> Result<(State, State)> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("a.db");
+        let connection = database::open_or_create(&path, Duration::ZERO)?;
+        connection.execute_batch(BEFORE)?;
+        let before = State::read(&path, &Interrupt::default())?;
+        connection.execute_batch(migration)?;
+        Ok((before, State::read(&path, &Interrupt::default())?))
+    }
+
+    fn check(migration: &str, expected: &[&str]) {
+        let (before, after) = states(migration).expect(migration);
+        let lost: Vec<_> = losses(&before, &after).into_iter().map(|loss| loss.what).collect();
+        assert_eq!(lost, expected, "{migration}");
+        let verdict = judge(&before, &after, &[]);
+        assert_eq!(matches!(verdict, Verdict::Refused(_)), !expected.is_empty(), "{migration}");
+        // Who names every table lets everything through but damage.
+        let all = ["PARENTS", "Children"].map(str::to_owned);
+        assert!(!matches!(judge(&before, &after, &all), Verdict::Refused(_)), "{migration}");
+    }
+
+    #[test]
+    fn what_is_taken_away_is_a_loss_and_nothing_else_is() {
+        check("CREATE TABLE more (a); INSERT INTO more VALUES (1)", &[]);
+        check(
+            "ALTER TABLE parents ADD COLUMN age; INSERT INTO parents VALUES (3, 'c', 'z', 1)",
+            &[],
+        );
+        check("DROP INDEX i; DROP VIEW v; UPDATE parents SET name = upper(name)", &[]);
+        check("DELETE FROM children WHERE id = 3", &["table `children` loses 1 of its 3 rows"]);
+        check("DROP TABLE children", &["table `children` is dropped with its 3 rows"]);
+        check(
+            "ALTER TABLE parents DROP COLUMN mood",
+            &["column `mood` of table `parents` is dropped"],
+        );
+        check(
+            "ALTER TABLE parents RENAME COLUMN mood TO temper",
+            &["column `mood` of table `parents` is dropped"],
+        );
+        check(
+            "ALTER TABLE children RENAME TO offspring;
+             UPDATE offspring SET parent = 1 WHERE id = 3",
+            &["table `children` is dropped with its 3 rows"],
+        );
+        check(
+            "UPDATE children SET parent = 88",
+            &["2 rows of `children` newly refer to no row of `parents`"],
+        );
+    }
+
+    #[test]
+    fn orphans_that_were_there_before_are_forgiven() {
+        check("INSERT INTO parents VALUES (9, 'c', 'z')", &[]);
+        check("UPDATE children SET parent = 78 WHERE id = 3", &[]);
+    }
+
+    #[test]
+    fn nothing_is_pending_where_no_content_changed() {
+        let (before, after) = states("PRAGMA user_version=0; BEGIN; COMMIT").expect("states");
+        assert_eq!(judge(&before, &after, &[]), Verdict::NothingPending);
+        let (before, after) = states("PRAGMA user_version=1").expect("states");
+        assert_eq!(judge(&before, &after, &[]), Verdict::Allowed(Vec::new()));
+        let (before, after) = states("UPDATE parents SET name = 'other'").expect("states");
+        assert_eq!(judge(&before, &after, &[]), Verdict::Allowed(Vec::new()));
+    }
+
+    #[test]
+    fn damage_is_never_let_through_but_forgiven_where_it_is_old() {
+        let (before, mut after) = states("CREATE TABLE more (a)").expect("states");
+        after.findings = vec![Finding::structural("row 1 missing from index i")];
+        let all = ["parents", "children", "more"].map(str::to_owned);
+        assert!(matches!(judge(&before, &after, &all), Verdict::Refused(_)));
+        let before = State { findings: after.findings.clone(), ..before };
+        assert_eq!(judge(&before, &after, &[]), Verdict::Allowed(Vec::new()));
+    }
 }

@@ -17,6 +17,7 @@ use crate::finding::{Depth, Finding, Weight, has};
 use crate::hostcommand::{self, Ended, Task};
 use crate::interrupt::Interrupt;
 use crate::project::{Database, Project};
+use crate::record::Record;
 use crate::standing::{self, Standing};
 use crate::state::State;
 use crate::taking;
@@ -44,8 +45,8 @@ pub(crate) struct Stage<'a> {
     pub database: &'a Database,
     /// A finished copy of it.
     pub original: &'a Path,
-    /// The journal mode of the database, as `wal` or `delete`.
-    pub journal_mode: &'a str,
+    /// The proof of that copy.
+    pub record: &'a Record,
     /// Where the private copy goes.
     pub scratch: &'a Scratch,
 }
@@ -61,10 +62,10 @@ pub(crate) fn rehearse(
     interrupt: &Arc<Interrupt>,
 ) -> Result<Rehearsal> {
     let Stage { project, database, original, .. } = *stage;
-    let mut before = State::read(original, Depth::Quick, interrupt)?;
+    let mut before = State::recorded(original, stage.record, interrupt)?;
     let private = stage.scratch.stage(&database.file_name())?;
     copy::copy_file(original, &private, interrupt)?;
-    if stage.journal_mode == "wal" {
+    if stage.record.sqlite.journal_mode == "wal" {
         // <https://sqlite.org/fileformat2.html>, 1.3.3: what marks a file as one with a WAL.
         private.write_at(&[2, 2], 18)?;
     }
@@ -72,7 +73,8 @@ pub(crate) fn rehearse(
     let timeout = database.migrate_timeout;
     let task = Task { project, database, path: private.path(), command, timeout };
     let ended = hostcommand::migrate(&task, interrupt)?;
-    let opened = watch.was_used(interrupt).unwrap_or(true);
+    // What cannot be proved is not so.
+    let opened = watch.was_used(interrupt).unwrap_or(false);
     let after = match ended.failure() {
         Some(_) => Ok(before.clone()),
         None => finished(private.path(), interrupt),
@@ -96,12 +98,12 @@ pub(crate) fn deep_findings(path: &Path, interrupt: &Interrupt) -> Result<Vec<Fi
 
 /// The state of the private copy, once what its last writer left in a WAL is in the file.
 fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
-    let connection = database::open_or_create(path, Duration::from_secs(5))?;
+    let connection = database::open_live(path, Duration::from_secs(5))?;
     let mode: String = database::pragma(&connection, "journal_mode=DELETE")
         .context("something that the command started still has the copy open")?;
     anyhow::ensure!(mode == "delete", "the copy's journal mode stayed `{mode}`");
-    connection.close().map_err(|(_, error)| error)?;
-    State::read(path, Depth::Deep, interrupt)
+    drop(connection);
+    State::read(path, interrupt)
 }
 
 /// What identifies the state of the live database, read quickly and in place.

@@ -12,9 +12,10 @@ use rusqlite::Connection;
 
 use crate::copy;
 use crate::database;
-use crate::examination;
+use crate::examination::{self, Examination};
 use crate::finding::{Depth, Finding};
 use crate::interrupt::Interrupt;
+use crate::record::Record;
 use crate::schema::Schema;
 
 /// Rows whose parent is missing, by child and parent table.
@@ -40,26 +41,45 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Reads a finished file that nothing writes.
+    /// Reads a finished file that nothing writes, thoroughly.
     ///
     /// # Errors
     ///
     /// Where it cannot be opened or its schema not be read, or at the user's interrupt; other damage
     /// is a finding.
-    pub(crate) fn read(path: &Path, depth: Depth, interrupt: &Interrupt) -> Result<Self> {
-        let examination = examination::examine(path, depth, interrupt)?;
+    pub(crate) fn read(path: &Path, interrupt: &Interrupt) -> Result<Self> {
+        let examination = examination::examine(path, Depth::Deep, interrupt)?;
         let content_blake3 = copy::hash_file(path, interrupt)?.0.content_blake3;
+        let Examination { findings, tables, schema_blake3, .. } = examination;
+        let proved = Self { schema_blake3, content_blake3, tables, findings, ..Self::default() };
+        proved.with_schema(path, interrupt)
+    }
+
+    /// Reads from a backup's file what its record does not say.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::read`].
+    pub(crate) fn recorded(path: &Path, record: &Record, interrupt: &Interrupt) -> Result<Self> {
+        let proved = Self {
+            schema_blake3: record.schema_blake3.clone(),
+            content_blake3: record.content_blake3.clone(),
+            tables: record.tables.clone(),
+            findings: record.examined.findings.clone(),
+            ..Self::default()
+        };
+        proved.with_schema(path, interrupt)
+    }
+
+    fn with_schema(self, path: &Path, interrupt: &Interrupt) -> Result<Self> {
         let connection = database::open_immutable(path)?;
         let _watched = interrupt.watch(&connection);
         let state = Self {
             schema: Schema::read(&connection).context("could not read the schema")?,
-            schema_blake3: examination.schema_blake3,
             user_version: database::pragma(&connection, "user_version")?,
-            content_blake3,
-            tables: examination.tables,
             // A parent without the key that its child refers to makes the check itself fail.
             orphans: orphans(&connection).ok(),
-            findings: examination.findings,
+            ..self
         };
         interrupt.check()?;
         Ok(state)
@@ -71,11 +91,16 @@ impl State {
         self.schema_blake3 == other.schema_blake3 && self.user_version == other.user_version
     }
 
-    /// The rows of a table, in any case; `None` where there is no such table.
+    /// Whether there is a table of that name, in any case.
     #[must_use]
-    pub(crate) fn n_rows(&self, table: &str) -> Option<Option<u64>> {
-        let found = self.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table));
-        found.map(|(_, n_rows)| *n_rows)
+    pub(crate) fn has_table(&self, table: &str) -> bool {
+        self.tables.keys().any(|name| name.eq_ignore_ascii_case(table))
+    }
+
+    /// The rows of a table, in any case; `None` where it is not there or could not be counted.
+    #[must_use]
+    pub(crate) fn n_rows(&self, table: &str) -> Option<u64> {
+        self.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table))?.1.to_owned()
     }
 }
 

@@ -103,8 +103,8 @@ mod tests {
         let interrupt = Interrupt::default();
         let watch = Watch::begin(&path, &interrupt)?;
         assert!(path.exists());
-        drop(fs_err::read_dir(folder.path())?.count());
-        drop(fs_err::read(folder.path().join("a.db-wal"))?);
+        assert_eq!(fs_err::read_dir(folder.path())?.count(), 2);
+        assert!(fs_err::read(folder.path().join("a.db-wal"))?.is_empty());
         assert!(!watch.was_used(&interrupt)?);
         let watch = Watch::begin(&path, &interrupt)?;
         fs_err::write(&path, "y")?;

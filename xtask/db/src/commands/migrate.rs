@@ -1,6 +1,7 @@
 //! `db-migrate`: rehearses the host's migration, runs it on the live database, and puts the old
 //! state back where that fails.
 
+mod concluding;
 pub(crate) mod ending;
 pub(crate) mod job;
 mod live_run;

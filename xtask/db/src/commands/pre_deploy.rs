@@ -57,13 +57,11 @@ impl Args {
             session.complain(&format!("{}\n", github::stop(&github::token())));
         }
         let End { document, error } = gone?;
-        Ok(match error {
-            Some(error) => telling::decline(session, &error, document),
-            None => {
-                session.document(&document);
-                Answer::Yes
-            }
-        })
+        if let Some(error) = error {
+            return Ok(telling::decline(session, &error, document));
+        }
+        session.document(&document);
+        Ok(Answer::Yes)
     }
 
     fn pass(&self, session: &mut Session) -> Result<End> {

@@ -37,13 +37,11 @@ pub(crate) fn end(
     rehearsed: Rehearsed,
 ) -> Result<Answer> {
     let End { document, error } = settle(session, job, vault, rehearsed)?;
-    Ok(match error {
-        Some(error) => telling::decline(session, &error, document),
-        None => {
-            session.document(&document);
-            Answer::Yes
-        }
-    })
+    if let Some(error) = error {
+        return Ok(telling::decline(session, &error, document));
+    }
+    session.document(&document);
+    Ok(Answer::Yes)
 }
 
 /// Does what follows from a rehearsal: keeps the checkpoint, or puts the old state back.
@@ -67,6 +65,9 @@ pub(crate) fn settle(
         }
         Outcome::Allowed(losses) => {
             say_rehearsed(session, job, &rehearsed, &losses);
+            if rehearsed.rows_changed {
+                say_rows_changed(session, job);
+            }
             let checkpoint = keep_checkpoint(session, job, vault, rehearsed)?;
             session.say("The migration may run.");
             document["outcome"] = "allowed".into();
@@ -163,8 +164,10 @@ fn touched(
     rebuild_derived(session, job);
     let refusal = Refusal {
         what: format!(
-            "the migration touched {} during its rehearsal; the old state was put back",
-            job.project.quoted_place(job.database)
+            "the migration touched {} during its rehearsal; the old state was put back; what it \
+             replaced: {}",
+            job.project.quoted_place(job.database),
+            kept(job, &restored.kept)
         ),
         hint: format!(
             "point the command at the file that `{}` names (`migrate-env`)",
@@ -189,7 +192,7 @@ pub(crate) fn say_put_back(
     let place = job.project.dotted(&job.database.path);
     session.say(format!("Put back {} → {place}", checkpoint.name));
     session.say(format!(
-        "What was replaced, with all that anybody wrote since: {}",
+        "What it replaced, with all that anybody wrote since: {}",
         kept(job, replaced)
     ));
 }

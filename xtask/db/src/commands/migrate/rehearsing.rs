@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use crate::commands::migrate::job::Job;
+use crate::durable::Scratch;
 use crate::finding::Finding;
 use crate::git;
 use crate::hostcommand::Ending;
@@ -83,7 +84,27 @@ pub(crate) fn damaged(session: &mut Session, job: &Job<'_>, findings: &[Finding]
 pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Rehearsed> {
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
-    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    let (staged, scratch) = copied(session, job, vault)?;
+    let command = job.quoted_command();
+    session.note(format!("Rehearsing {command} on a private copy of {}", project.place(database)));
+    let stage = Stage {
+        project,
+        database,
+        original: staged.path(),
+        record: staged.record(),
+        scratch: &scratch,
+    };
+    let rehearsal = rehearsal::rehearse(&stage, &job.command, &interrupt)
+        .with_context(|| format!("could not rehearse {command}; the database is untouched"))?;
+    drop(scratch);
+    judged(job, staged, rehearsal, &interrupt)
+}
+
+/// A copy of the live database, and the folder for the one that the command gets. The lock is given
+/// up again: a migration may take minutes, and may take a backup of its own.
+fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<Staged>, Scratch)> {
+    let Job { project, database, .. } = *job;
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     let wanted = wanted(session, job, Kind::PreMigrate);
     let mut progress = Progress::new(session, "Copying");
@@ -100,21 +121,7 @@ pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> R
     staged.hold()?;
     space::demand(vault.folder(), staged.record().size_bytes, "the rehearsal")?;
     let scratch = locked.scratch(&database.file_name())?;
-    // A migration may take minutes, and may take a backup of its own.
-    drop(locked);
-    let command = job.quoted_command();
-    session.note(format!("Rehearsing {command} on a private copy of {}", project.place(database)));
-    let stage = Stage {
-        project,
-        database,
-        original: staged.path(),
-        journal_mode: &staged.record().sqlite.journal_mode,
-        scratch: &scratch,
-    };
-    let rehearsal = rehearsal::rehearse(&stage, &job.command, &interrupt)
-        .with_context(|| format!("could not rehearse {command}; the database is untouched"))?;
-    drop(scratch);
-    judged(job, staged, rehearsal, &interrupt)
+    Ok((staged, scratch))
 }
 
 /// The verdict over a rehearsal, after a look at the live database.
