@@ -28,6 +28,12 @@ mod help;
 mod hookmanagers;
 #[path = "e2e/hooks.rs"]
 mod hooks;
+#[path = "e2e/hooksbranch.rs"]
+mod hooksbranch;
+#[path = "e2e/hookscommit.rs"]
+mod hookscommit;
+#[path = "e2e/hooksfollow.rs"]
+mod hooksfollow;
 #[path = "e2e/ignored.rs"]
 mod ignored;
 #[path = "e2e/into.rs"]
@@ -94,6 +100,8 @@ mod stopping;
 mod strace;
 #[path = "e2e/system1.rs"]
 mod system1;
+#[path = "e2e/system1workflow.rs"]
+mod system1workflow;
 #[path = "e2e/tables.rs"]
 mod tables;
 #[path = "e2e/terminal.rs"]

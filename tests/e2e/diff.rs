@@ -72,6 +72,36 @@ fn rows_are_shown_with_their_values_and_harm_no_terminal() {
 }
 
 #[test]
+fn a_row_that_only_one_state_has_is_shown_whole() {
+    let sandbox = Sandbox::new();
+    sandbox.sql(
+        "CREATE TABLE tags (name TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO tags VALUES ('old');
+         CREATE TABLE notes (id INTEGER PRIMARY KEY, old, body); INSERT INTO notes VALUES (1, 2, 3);",
+    );
+    sandbox.backup();
+    sandbox.sql(
+        "UPDATE tags SET name = 'new'; DELETE FROM notes; ALTER TABLE notes DROP COLUMN old;
+         ALTER TABLE notes ADD COLUMN stars; INSERT INTO notes VALUES (7, 'body', 5)",
+    );
+    let said = sandbox.ok(&["db-diff", "--rows"]);
+    insta::assert_snapshot!(said.out, @r"
+    kalito.db.2025-09-13_142530.bak → ./backend/db/kalito.db
+    - column notes.old
+    + column notes.stars
+    notes
+      - id=1: body=3, old=2
+      + id=7: body='body', stars=5
+    tags
+      + name='new'
+      - name='old'
+    TABLE  ADDED  REMOVED  CHANGED
+    notes      1        1        0
+    tags       1        1        0
+    notes: rows compared by the columns that both have
+    ");
+}
+
+#[test]
 fn equal_states_are_said_to_be_equal() {
     let sandbox = changed("PRAGMA wal_checkpoint(TRUNCATE)");
     let said = sandbox.ok(&["db-diff", "--exit-code"]);

@@ -162,6 +162,16 @@ fn a_migration_that_hangs_is_ended_after_its_timeout() {
 }
 
 #[test]
+fn an_interrupt_in_the_middle_of_the_migrations_leaves_everything_as_it_was() {
+    let sandbox = migrated_by("kill -INT $PPID; exec sleep 600");
+    let said = fails_untouched(&sandbox, 130);
+    assert!(said.err.contains("interrupted: "), "{said:#?}");
+    let list = sandbox.path("backups");
+    let left = names(&list);
+    assert!(!left.iter().any(|name| name.contains(".stage-")), "{left:?}");
+}
+
+#[test]
 fn a_migration_that_makes_nothing_or_nonsense_is_refused() {
     for (script, why) in [
         ("true", "ended well but wrote nothing into the new file it was given"),

@@ -178,6 +178,9 @@ fn migrations_that_were_not_applied_are_counted() {
         sandbox.write(&format!("migrations/{file}"), "");
     }
     let what = "2 migrations not applied: the database has schema version 12, the code 14";
+    let remedy = "set `migrate` of `kalito` in Cargo.toml, then run db-migrate";
+    one_problem(&sandbox, "pending-migrations", what, remedy);
+    sandbox.configure("migrate = ['sh', 'migrate.sh']");
     one_problem(&sandbox, "pending-migrations", what, "cargo xtask db-migrate");
     sandbox.sql("PRAGMA user_version=14");
     sandbox.ok(&["db-status"]);

@@ -24,6 +24,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::difference::value::Value;
+use crate::interrupt::Interrupt;
 use crate::schema::change::Change;
 use crate::text;
 
@@ -31,8 +32,9 @@ use crate::text;
 #[derive(Clone, Copy)]
 pub(crate) struct State<'c> {
     connection: &'c Connection,
-    /// The file, where nothing writes it: a finished one, opened as immutable.
-    file: Option<&'c Path>,
+    /// The file, where nothing writes it: a finished one, opened as immutable. Reading it has to be
+    /// ended by us; SQLite's statements are, where the connection is watched.
+    file: Option<(&'c Path, &'c Interrupt)>,
 }
 
 impl<'c> State<'c> {
@@ -44,8 +46,12 @@ impl<'c> State<'c> {
 
     /// That of a finished file, which is also read directly: half the time.
     #[must_use]
-    pub(crate) fn of_file(connection: &'c Connection, file: &'c Path) -> Self {
-        Self { connection, file: Some(file) }
+    pub(crate) fn of_file(
+        connection: &'c Connection,
+        file: &'c Path,
+        interrupt: &'c Interrupt,
+    ) -> Self {
+        Self { connection, file: Some((file, interrupt)) }
     }
 }
 

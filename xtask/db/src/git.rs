@@ -30,17 +30,22 @@ pub struct Place {
     pub worktree: String,
 }
 
-/// Variables by which git tells its own children where the repository is.
-const LOCAL_VARIABLES: [&str; 12] = [
+/// Variables by which git tells its own children where the repository is, and how its caller means
+/// pathspecs: ours always mean the same (Magit, for one, commits with `--literal-pathspecs`).
+const LOCAL_VARIABLES: [&str; 16] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",
     "GIT_CONFIG_PARAMETERS",
     "GIT_DIR",
+    "GIT_GLOB_PATHSPECS",
     "GIT_GRAFT_FILE",
+    "GIT_ICASE_PATHSPECS",
     "GIT_IMPLICIT_WORK_TREE",
     "GIT_INDEX_FILE",
+    "GIT_LITERAL_PATHSPECS",
     "GIT_NAMESPACE",
+    "GIT_NOGLOB_PATHSPECS",
     "GIT_OBJECT_DIRECTORY",
     "GIT_PREFIX",
     "GIT_WORK_TREE",

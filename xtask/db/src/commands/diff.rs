@@ -15,6 +15,7 @@ use crate::database::{self, Looking, Snapshot};
 use crate::difference::between::between;
 use crate::difference::script::Script;
 use crate::difference::{self, Depth, Difference, Row, Wanted};
+use crate::interrupt::Interrupt;
 use crate::project::{Database, Project};
 use crate::refusal::Answer;
 use crate::session::Session;
@@ -138,7 +139,12 @@ impl Args {
         let compared = (|| {
             let _reading = Snapshot::begin(a_opened.connection())?;
             let _reading_too = Snapshot::begin(b_opened.connection())?;
-            self.say(session, (a_opened.state(), b_opened.state()), &names, rows)
+            self.say(
+                session,
+                (a_opened.state(&interrupt), b_opened.state(&interrupt)),
+                &names,
+                rows,
+            )
         })();
         let what = || format!("could not compare {} with {}", names.0, names.1);
         compared.map_err(explain).with_context(what)
@@ -237,9 +243,11 @@ impl State {
 }
 
 impl Opened {
-    fn state(&self) -> difference::State<'_> {
+    fn state<'s>(&'s self, interrupt: &'s Interrupt) -> difference::State<'s> {
         match self {
-            Self::Backup { connection, path, .. } => difference::State::of_file(connection, path),
+            Self::Backup { connection, path, .. } => {
+                difference::State::of_file(connection, path, interrupt)
+            }
             Self::Live(looking) => difference::State::of(looking),
         }
     }

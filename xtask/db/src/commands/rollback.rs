@@ -233,11 +233,12 @@ fn say_what_is_newer(
     let compared = (|| -> Result<Difference> {
         let live = taking::open(project, database)?;
         let _held = backup.hold()?;
-        let old = database::open_immutable(&backup.path())?;
+        let path = backup.path();
+        let old = database::open_immutable(&path)?;
         let _watched = (interrupt.watch(&old), interrupt.watch(&live));
         let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);
-        let path = backup.path();
-        between(State::of_file(&old, &path), State::of(&live), &Wanted::default(), &mut |_| {})
+        let (old, live) = (State::of_file(&old, &path, &interrupt), State::of(&live));
+        between(old, live, &Wanted::default(), &mut |_| {})
     })();
     let Ok(difference) = compared else {
         return false;

@@ -2,7 +2,7 @@
 
 mod screen;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::backup::State;
@@ -13,7 +13,7 @@ use crate::health::checkup::Checkup;
 use crate::health::folder::Folder;
 use crate::health::{self, Problem};
 use crate::project::Project;
-use crate::refusal::Answer;
+use crate::refusal::{Answer, Exit, Refusal};
 use crate::session::Session;
 use crate::text::Span;
 use crate::vault::Vault;
@@ -42,9 +42,15 @@ impl Args {
         let databases = project.chosen(self.common.db.as_deref())?;
         let now = session.now();
         let vault = Vault::at(&project.backups, now);
-        let folder = Folder::of(&project, &vault)?;
-        let of = |database| Checkup::of(&project, database, &vault, now);
-        let checkups: Vec<Checkup<'_>> = databases.iter().map(of).collect::<Result<_>>()?;
+        let cannot = || Refusal {
+            what: format!("could not read the backups folder `{}`", vault.folder().display()),
+            hint: "check who owns it and its permissions".to_owned(),
+            exit: Exit::CouldNot,
+        };
+        let backups = vault.backups().with_context(cannot)?;
+        let folder = Folder::of(&project, &vault, &backups).with_context(cannot)?;
+        let of = |database| Checkup::of(&project, database, &backups, now);
+        let checkups: Vec<Checkup<'_>> = databases.iter().map(of).collect();
         let mut problems: Vec<Problem> =
             checkups.iter().flat_map(|checkup| checkup.problems(self.max_age)).collect();
         problems.extend(folder.problems(&project));
@@ -127,7 +133,7 @@ fn folder_document(project: &Project, folder: &Folder) -> Value {
     json!({
         "path": project.backups,
         "exists": folder.exists,
-        "backups": folder.backups.len(),
+        "backups": folder.n_backups,
         "used_bytes": folder.used_bytes,
         "free_bytes": folder.free_bytes,
         "retention": (!project.keep.is_empty()).then(|| project.keep.words()),

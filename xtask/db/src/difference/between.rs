@@ -235,34 +235,36 @@ impl Comparison<'_, '_> {
     }
 
     fn by_rows(&mut self, pair: Pair<'_>, depth: Depth, found: &mut TableDifference) -> Result<()> {
-        let (a_source, b_source) = (pair.a.1, pair.b.1);
-        let (b_shared, shown) = b_source.shared_with(a_source);
-        // The same columns in the same order.
-        let a_shared: Vec<String> = b_shared
-            .iter()
-            .filter_map(|b| a_source.columns.iter().find(|a| a.eq_ignore_ascii_case(b)).cloned())
-            .collect();
-        let is_partial =
-            b_shared.len() < b_source.columns.len() || a_shared.len() < a_source.columns.len();
-        let (n_key, n_all) = (b_source.key.len(), b_source.key.len() + b_shared.len());
-        let key_columns: Vec<String> = b_source.key.iter().map(|key| key.shown.clone()).collect();
+        let ((_, a), (_, b)) = (pair.a, pair.b);
+        let (a_columns, b_columns) = b.shared_first(a);
+        let (n_key, n_shared) = (b.key.len(), b.n_shared_with(a));
+        let is_partial = n_shared < a.columns.len().max(b.columns.len());
         let sink = &mut *self.sink;
         rows::each_difference(
-            (self.a.connection, a_source),
-            (self.b.connection, b_source),
-            (&a_shared, &b_shared),
+            (self.a.connection, &a.select(&a_columns.names)?),
+            (self.b.connection, &b.select(&b_columns.names)?),
+            (&b.key, n_key + n_shared),
             &mut |fate, before, after| {
                 *count_of(found, fate) += 1;
-                let Some(row) = before.or(after).filter(|_| depth >= Depth::Values) else {
+                if depth < Depth::Values {
                     return Ok(());
+                }
+                // A row that only one state has is shown whole.
+                let (columns, n_columns) = match fate {
+                    Fate::Removed => (&a_columns.shown, a_columns.names.len()),
+                    Fate::Added => (&b_columns.shown, b_columns.names.len()),
+                    Fate::Changed | Fate::Unsure => (&b_columns.shown, n_shared),
                 };
-                let before = before.map(|row| rows::values(row, n_key..n_all)).transpose()?;
-                let after = after.map(|row| rows::values(row, n_key..n_all)).transpose()?;
+                let range = n_key..n_key + n_columns;
+                let values =
+                    |row: Option<_>| row.map(|row| rows::values(row, range.clone())).transpose();
+                let key = before.or(after).map(|row| rows::values(row, 0..n_key)).transpose()?;
+                let (before, after) = (values(before)?, values(after)?);
                 sink(&Row {
                     table: &pair.b.0.name,
-                    key_columns: &key_columns,
-                    key: &rows::values(row, 0..n_key)?,
-                    columns: &shown,
+                    key_columns: &b.key_columns(),
+                    key: &key.unwrap_or_default(),
+                    columns: columns.get(..n_columns).unwrap_or_default(),
                     before: before.as_deref(),
                     after: after.as_deref(),
                 });
@@ -284,7 +286,7 @@ fn all_rows(
     fate: Fate,
     sink: Sink<'_>,
 ) -> Result<()> {
-    let key_columns: Vec<String> = source.key.iter().map(|key| key.shown.clone()).collect();
+    let key_columns = source.key_columns();
     let (n_key, n_all) = (source.key.len(), source.key.len() + source.columns.len());
     rows::each_row(connection, source, &mut |row| {
         let (key, values) = (rows::values(row, 0..n_key)?, rows::values(row, n_key..n_all)?);

@@ -11,6 +11,7 @@ use rusqlite::Statement;
 
 use crate::database;
 use crate::difference::State;
+use crate::interrupt::Interrupt;
 use crate::standing::HEADER_LENGTH;
 
 /// Pages read at once where the one before was asked for last.
@@ -34,7 +35,8 @@ impl<'c> Pages<'c> {
         let count = database::pragma::<i64>(state.connection, "page_count")?.try_into()?;
         let question = "SELECT data FROM sqlite_dbpage WHERE pgno = ?1";
         let reading = match (state.file, state.connection.prepare(question)) {
-            (Some(path), _) => Reading::File(Ahead {
+            (Some((path, interrupt)), _) => Reading::File(Ahead {
+                interrupt,
                 file: fs_err::File::open(path)?,
                 page_bytes: database::pragma::<i64>(state.connection, "page_size")?.try_into()?,
                 from: 0,
@@ -105,11 +107,12 @@ fn usable_bytes(header: &[u8; HEADER_LENGTH]) -> usize {
 /// Where pages are read from.
 enum Reading<'c> {
     Sqlite(Statement<'c>),
-    File(Ahead),
+    File(Ahead<'c>),
 }
 
 /// A finished file that is read ahead.
-struct Ahead {
+struct Ahead<'c> {
+    interrupt: &'c Interrupt,
     file: fs_err::File,
     page_bytes: usize,
     /// What was read last: from where, how much, and the bytes with room for more behind them.
@@ -118,7 +121,7 @@ struct Ahead {
     bytes: Vec<u8>,
 }
 
-impl Ahead {
+impl Ahead<'_> {
     fn page(&mut self, number: u32) -> Result<&[u8]> {
         let index = u64::from(number).checked_sub(1).with_context(|| no_page(number))?;
         let at = index * self.page_bytes as u64;
@@ -134,6 +137,7 @@ impl Ahead {
 
     /// Reads as many bytes as wanted, or up to the end of the file.
     fn fill(&mut self, at: u64, n_bytes: usize) -> Result<()> {
+        self.interrupt.check()?;
         if self.bytes.len() < n_bytes {
             self.bytes = vec![0; n_bytes];
         }

@@ -19,21 +19,20 @@ pub(super) type Values = Vec<Value>;
 pub(super) type Each<'e> =
     &'e mut dyn FnMut(Fate, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
 
-/// Calls `each` with the fate of every row that is not equal in both, and the rows themselves.
+/// Calls `each` with the fate of every row that is not equal in both. Both statements read the key
+/// in its order, then the columns to compare, `n_columns` with the key, then others.
 ///
 /// # Errors
 ///
 /// Where SQLite cannot read or order them, or `each` fails.
 pub(super) fn each_difference(
-    (a, a_source): (&Connection, &Source),
-    (b, b_source): (&Connection, &Source),
-    shared: (&[String], &[String]),
+    (a, a_select): (&Connection, &str),
+    (b, b_select): (&Connection, &str),
+    (key, n_columns): (&[Key], usize),
     each: Each<'_>,
 ) -> Result<()> {
-    let n_columns = a_source.key.len() + shared.0.len();
-    let mut ordering = Order::new(a, &a_source.key)?;
-    let mut a = a.prepare(&a_source.select(shared.0)?)?;
-    let mut b = b.prepare(&b_source.select(shared.1)?)?;
+    let mut ordering = Order::new(a, key)?;
+    let (mut a, mut b) = (a.prepare(a_select)?, b.prepare(b_select)?);
     let (mut a, mut b) = (a.query([])?, b.query([])?);
     a.advance()?;
     b.advance()?;

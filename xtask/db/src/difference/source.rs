@@ -24,6 +24,14 @@ pub(super) struct Source {
     pub shown: Vec<String>,
 }
 
+/// Some columns of a source.
+pub(super) struct Columns {
+    /// As the source has them.
+    pub names: Vec<String>,
+    /// As the user knows them.
+    pub shown: Vec<String>,
+}
+
 /// One part of what identifies a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
@@ -132,15 +140,39 @@ impl Source {
         Ok(Self { from, root_page: None, key, columns, shown })
     }
 
-    /// The columns that another source has too, as this one and as the user knows them.
-    pub(super) fn shared_with(&self, other: &Self) -> (Vec<String>, Vec<String>) {
-        let is_there = |column: &String| {
-            other.columns.iter().any(|theirs| theirs.eq_ignore_ascii_case(column))
-        };
-        let columns: Vec<String> = self.columns.iter().filter(|c| is_there(c)).cloned().collect();
-        let shown = self.columns.iter().zip(&self.shown).filter(|(column, _)| is_there(column));
-        let shown = shown.map(|(_, shown)| shown.clone()).collect();
-        (columns, shown)
+    /// The columns that an older source has too, then its own; and the older one's in the same
+    /// order, then its own.
+    pub(super) fn shared_first(&self, older: &Self) -> (Columns, Columns) {
+        let mine = self.ordered(|column| !older.has(column));
+        let theirs = older.ordered(|column| {
+            mine.names
+                .iter()
+                .position(|mine| mine.eq_ignore_ascii_case(column))
+                .unwrap_or(usize::MAX)
+        });
+        (theirs, mine)
+    }
+
+    fn ordered<K: Ord>(&self, rank: impl Fn(&str) -> K) -> Columns {
+        let mut order: Vec<usize> = (0..self.columns.len()).collect();
+        order.sort_by_key(|at| rank(&self.columns[*at]));
+        let named =
+            |names: &[String]| order.iter().filter_map(|at| names.get(*at).cloned()).collect();
+        Columns { names: named(&self.columns), shown: named(&self.shown) }
+    }
+
+    /// How many columns another source has too.
+    pub(super) fn n_shared_with(&self, other: &Self) -> usize {
+        self.columns.iter().filter(|column| other.has(column)).count()
+    }
+
+    fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|mine| mine.eq_ignore_ascii_case(column))
+    }
+
+    /// The names of the key's columns, as the user knows them.
+    pub(super) fn key_columns(&self) -> Vec<String> {
+        self.key.iter().map(|key| key.shown.clone()).collect()
     }
 
     /// The statement that reads the key and then some columns, in the order of the key.

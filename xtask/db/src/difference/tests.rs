@@ -81,7 +81,9 @@ impl Pair {
         let (a_path, b_path) = (self.path("a"), self.path("b"));
         let (a, b) = (open(&a_path), open(&b_path));
         let found = compare(State::of(&a), State::of(&b));
-        let (a, b) = (State::of_file(&a, &a_path), State::of_file(&b, &b_path));
+        let interrupt = Interrupt::default();
+        let a = State::of_file(&a, &a_path, &interrupt);
+        let b = State::of_file(&b, &b_path, &interrupt);
         assert_eq!(compare(a, b), found, "another difference through the files");
         found
     }
@@ -238,4 +240,39 @@ proptest! {
         }
         pair.check_script();
     }
+
+    #[test]
+    fn no_damage_makes_it_panic_or_run_in_circles(
+        at in prop::collection::vec((100..60_000_usize, any::<u8>()), 1..12)
+    ) {
+        let pair = Pair::of(SCHEMA, &["UPDATE keyed SET v = 1 WHERE id % 7 = 0".to_owned()]);
+        let mut bytes = fs_err::read(pair.path("b")).expect("read");
+        let n_bytes = bytes.len();
+        for (at, byte) in at {
+            // The heads of pages and cells above all: what leads from page to page.
+            bytes[(at / 13 * 512 + at % 13) % n_bytes] = byte;
+        }
+        fs_err::write(pair.path("b"), bytes).expect("written");
+        let path = pair.path("b");
+        let (a, b) = (open(&pair.path("a")), open(&path));
+        let wanted = Wanted::default();
+        // What it says of such a file is one thing; that it ends is the other.
+        let _ = between(State::of(&a), State::of(&b), &wanted, &mut |_| {});
+        let interrupt = Interrupt::default();
+        let b = State::of_file(&b, &path, &interrupt);
+        let _ = between(State::of(&a), b, &wanted, &mut |_| {});
+    }
+}
+
+#[test]
+fn the_user_s_interrupt_ends_the_reading_of_files() {
+    let pair = Pair::of(SCHEMA, &[]);
+    let (a_path, b_path) = (pair.path("a"), pair.path("b"));
+    let (a, b) = (open(&a_path), open(&b_path));
+    let interrupt = Interrupt::default();
+    interrupt.raise();
+    let a = State::of_file(&a, &a_path, &interrupt);
+    let b = State::of_file(&b, &b_path, &interrupt);
+    let error = between(a, b, &Wanted::default(), &mut |_| {}).expect_err("it goes on");
+    assert_eq!(error.to_string(), "interrupted");
 }

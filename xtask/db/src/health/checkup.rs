@@ -1,6 +1,5 @@
 //! What is seen of one database and its backups, before anything is judged.
 
-use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backup::{Backup, State};
@@ -8,7 +7,6 @@ use crate::glance::{self, Glance, Sight};
 use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::schemafiles;
-use crate::vault::Vault;
 
 /// What was seen of one database and its backups.
 pub(crate) struct Checkup<'a> {
@@ -23,21 +21,17 @@ pub(crate) struct Checkup<'a> {
 }
 
 impl<'a> Checkup<'a> {
-    /// Sees what there is; without a lock, and without changing a byte.
-    ///
-    /// # Errors
-    ///
-    /// Where the backups folder cannot be read.
+    /// Sees what there is, without a lock and without changing a byte; `all` is every backup of the
+    /// folder, newest first.
+    #[must_use]
     pub(crate) fn of(
         project: &'a Project,
         database: &'a Database,
-        vault: &Vault,
+        all: &[Backup],
         now: DateTime<FixedOffset>,
-    ) -> Result<Self> {
-        let mut backups = vault.backups()?;
-        backups.retain(|backup| backup.is_of(database));
-        let live = glance::at(&database.path);
-        Ok(Self { project, database, live, backups, now })
+    ) -> Self {
+        let backups = all.iter().filter(|backup| backup.is_of(database)).cloned().collect();
+        Self { project, database, live: glance::at(&database.path), backups, now }
     }
 
     /// The newest backup of this worktree that is no safety backup.

@@ -1,5 +1,7 @@
 //! What needs attention of one database and its backups.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use crate::backup::{Backup, State};
 use crate::glance::Sight;
 use crate::health::checkup::Checkup;
@@ -54,11 +56,9 @@ impl Checkup<'_> {
                 ),
                 self.restore().replace("latest", "latest --force"),
             ),
-            Sight::Forbidden(why) => (
-                "forbidden",
-                format!("could not read {place}: {why}"),
-                format!("chmod u+rw {}", self.shell_path()),
-            ),
+            Sight::Forbidden(why) => {
+                ("forbidden", format!("could not read {place}: {why}"), self.permit())
+            }
             Sight::Damaged(why) => (
                 "damaged",
                 format!("{place} is damaged: {}", text::plain(why)),
@@ -194,7 +194,12 @@ impl Checkup<'_> {
             "{} not applied: the database has schema version {version}, the code {newest}",
             text::count(n as u64, "migration")
         );
-        Some(Problem::new("pending-migrations", what, self.command("db-migrate")))
+        let remedy = if self.database.migrate.is_empty() {
+            format!("set `migrate` of `{}` in Cargo.toml, then run db-migrate", self.database.name)
+        } else {
+            self.command("db-migrate")
+        };
+        Some(Problem::new("pending-migrations", what, remedy))
     }
 
     fn future(&self) -> Option<Problem> {
@@ -204,6 +209,16 @@ impl Checkup<'_> {
             format!("`{}` is dated in the future: a clock is or was wrong", ahead.name),
             "date   # if this is right: keep the backup until its date, or delete it",
         ))
+    }
+
+    /// What lets this user read the database: its owner may allow it, anybody else may not take it.
+    fn permit(&self) -> String {
+        let metadata = fs_err::metadata(&self.database.path);
+        let me = rustix::process::geteuid().as_raw();
+        if metadata.is_ok_and(|metadata| metadata.uid() == me) {
+            return format!("chmod u+rw {}", self.shell_path());
+        }
+        format!("ls -l {}   # whose it is: run this as that user", self.shell_path())
     }
 
     fn shell_path(&self) -> String {

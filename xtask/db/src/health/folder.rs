@@ -18,8 +18,8 @@ use crate::vault::{Leftovers, Vault, regular};
 pub(crate) struct Folder {
     /// Whether it is there.
     pub(crate) exists: bool,
-    /// Every backup in it, of whatever database, newest first.
-    pub(crate) backups: Vec<Backup>,
+    /// How many backups are in it, of whatever database.
+    pub(crate) n_backups: usize,
     /// What the backups take up, hard links counted once.
     pub(crate) used_bytes: u64,
     /// What is free on its disk; `None` where the system does not say.
@@ -39,28 +39,29 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Sees what there is; takes no lock and makes nothing.
+    /// Sees what there is; takes no lock and makes nothing. `backups` are all of the folder.
     ///
     /// # Errors
     ///
     /// Where the folder cannot be read.
-    pub(crate) fn of(project: &Project, vault: &Vault) -> Result<Self> {
+    pub(crate) fn of(project: &Project, vault: &Vault, backups: &[Backup]) -> Result<Self> {
         let folder = vault.folder();
-        let backups = vault.backups()?;
         let mut seen = BTreeSet::new();
         let once = backups.iter().filter(|backup| seen.insert(backup.identity));
         let used_bytes = once.map(|backup| backup.size_bytes).sum();
+        let before = vault.holder();
         let leftovers = vault.leftovers()?;
         let holder = vault.holder();
-        // What looks left over is the work of whoever holds the lock now.
-        let leftovers = if holder.is_none() { leftovers } else { Leftovers::default() };
+        // What looks left over is the work of whoever holds the lock.
+        let nobody = before.is_none() && holder.is_none();
+        let leftovers = if nobody { leftovers } else { Leftovers::default() };
         let mut tracked = project.git.as_ref().map_or(Vec::new(), |git| git.tracked(folder));
         tracked.retain(|file| !file.ends_with(".gitignore"));
         let open_mode = mode(folder).filter(|mode| mode & 0o077 != 0 && !vault.is_shared());
         Ok(Self {
             exists: folder.is_dir(),
-            open_files: open_files(&backups)?,
-            backups,
+            open_files: open_files(backups)?,
+            n_backups: backups.len(),
             used_bytes,
             free_bytes: space::free_bytes(folder),
             holder,

@@ -27,11 +27,13 @@ pub(super) fn row(session: &mut Session, row: &Row<'_>, table: &mut String) {
         let shown = others.map(|(column, value)| format!("{column}={}", value.shown()));
         shown.collect::<Vec<_>>().join(", ")
     };
-    session.say(match (row.before, row.after) {
-        (Some(before), None) => format!("  - {key}: {}", values(before)),
-        (None, Some(after)) => format!("  + {key}: {}", values(after)),
-        (before, after) => format!("  ~ {key}: {}", changes(row, before, after)),
-    });
+    let (sign, shown) = match (row.before, row.after) {
+        (Some(before), None) => ('-', values(before)),
+        (None, Some(after)) => ('+', values(after)),
+        (before, after) => ('~', changes(row, before, after)),
+    };
+    let colon = if shown.is_empty() { "" } else { ": " };
+    session.say(format!("  {sign} {key}{colon}{shown}"));
 }
 
 fn named(columns: &[String], values: &[value::Value]) -> String {

@@ -165,8 +165,10 @@ pub(super) fn rewritten(
     (hook, arguments): (Hook, &[String]),
 ) -> Result<Answer> {
     let what = arguments.first().map_or("", String::as_str);
-    // A rebase that ends has its folder still.
-    if what != "rebase" && place.in_the_middle_of().is_some() {
+    // A rebase that ends has its folder still, and a merge that ends its `MERGE_HEAD`.
+    let ends = if hook == Hook::PostMerge { "a merge" } else { "a rebase" };
+    let is_ending = hook == Hook::PostMerge || what == "rebase";
+    if place.in_the_middle_of().is_some_and(|middle| !is_ending || middle != ends) {
         return Ok(Answer::Yes);
     }
     let is_squash = hook == Hook::PostMerge && what == "1";
