@@ -12,12 +12,20 @@ mod configuration;
 mod damage;
 #[path = "e2e/dialogue.rs"]
 mod dialogue;
+#[path = "e2e/diff.rs"]
+mod diff;
+#[path = "e2e/diffsql.rs"]
+mod diffsql;
 #[path = "e2e/diskfull.rs"]
 mod diskfull;
 #[path = "e2e/documents.rs"]
 mod documents;
+#[path = "e2e/glance.rs"]
+mod glance;
 #[path = "e2e/help.rs"]
 mod help;
+#[path = "e2e/hookmanagers.rs"]
+mod hookmanagers;
 #[path = "e2e/hooks.rs"]
 mod hooks;
 #[path = "e2e/hooksblock.rs"]
@@ -50,10 +58,22 @@ mod links;
 mod list;
 #[path = "e2e/matrix.rs"]
 mod matrix;
+#[path = "e2e/migrate.rs"]
+mod migrate;
+#[path = "e2e/migratebeside.rs"]
+mod migratebeside;
+#[path = "e2e/migratestopping.rs"]
+mod migratestopping;
+#[path = "e2e/migrating.rs"]
+mod migrating;
 #[path = "e2e/museum.rs"]
 mod museum;
 #[path = "e2e/permissions.rs"]
 mod permissions;
+#[path = "e2e/predeploy.rs"]
+mod predeploy;
+#[path = "e2e/premigrate.rs"]
+mod premigrate;
 #[path = "e2e/prune.rs"]
 mod prune;
 #[path = "e2e/question.rs"]
@@ -62,12 +82,16 @@ mod question;
 mod records;
 #[path = "e2e/references.rs"]
 mod references;
+#[path = "e2e/reset.rs"]
+mod reset;
 #[path = "e2e/restore.rs"]
 mod restore;
 #[path = "e2e/rollback.rs"]
 mod rollback;
 #[path = "e2e/roundtrip.rs"]
 mod roundtrip;
+#[path = "e2e/runners.rs"]
+mod runners;
 #[path = "e2e/sandbox.rs"]
 mod sandbox;
 #[path = "e2e/server.rs"]
@@ -76,12 +100,16 @@ mod server;
 mod setup;
 #[path = "e2e/sources.rs"]
 mod sources;
+#[path = "e2e/status.rs"]
+mod status;
 #[path = "e2e/stopping.rs"]
 mod stopping;
 #[path = "e2e/strace.rs"]
 mod strace;
 #[path = "e2e/system1.rs"]
 mod system1;
+#[path = "e2e/system1workflow.rs"]
+mod system1workflow;
 #[path = "e2e/tables.rs"]
 mod tables;
 #[path = "e2e/terminal.rs"]

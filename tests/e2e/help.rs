@@ -2,7 +2,7 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 15] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -11,6 +11,13 @@ const COMMANDS: [&str; 8] = [
     "db-prune",
     "db-pin",
     "db-unpin",
+    "db-status",
+    "db-diff",
+    "db-rollback",
+    "db-pre-migrate",
+    "db-migrate",
+    "db-pre-deploy",
+    "db-reset",
 ];
 
 #[test]
@@ -32,14 +39,22 @@ fn the_commands_are_listed_with_what_they_do() {
     let listed: Vec<&str> =
         said.out.lines().filter(|line| line.trim_start().starts_with("db-")).collect();
     insta::assert_snapshot!(listed.join("\n"), @r"
-      db-setup    Make a fresh clone ready: database, backups folder, first verified backup
-      db-backup   Take a verified backup of each database
-      db-list     List every backup, newest first
-      db-restore  Put a backup back, after a safety backup of the present state
-      db-verify   Prove that backups are whole
-      db-prune    Remove backups that no retention rule keeps
-      db-pin      Protect a backup from pruning
-      db-unpin    Let pruning have a backup again
+      db-setup        Make a fresh clone ready: database, backups folder, first verified backup
+      db-backup       Take a verified backup of each database
+      db-list         List every backup, newest first
+      db-restore      Put a backup back, after a safety backup of the present state
+      db-verify       Prove that backups are whole
+      db-prune        Remove backups that no retention rule keeps
+      db-pin          Protect a backup from pruning
+      db-unpin        Let pruning have a backup again
+      db-status       Say whether all is well, and what to do where it is not
+      db-diff         Show what changed between two states: schema and rows
+      db-rollback     Bring the database back to what it was when a branch was entered
+      db-pre-migrate  Rehearse the pending migration on a private copy, and keep a checkpoint
+      db-migrate      Migrate after a rehearsal; put the old state back if anything fails
+      db-pre-deploy   The gate before a deployment: backup, restore drill, rehearsal, and the way back
+      db-reset        Make a new database from the migrations, after a safety backup
+      db-hooks        Bind the database to git, by hooks that take checkpoints
     ");
 }
 

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use crate::museum::{Case, N_ROWS, content_of, n_messages, other_live, text};
 use crate::sandbox::{messages, open};
 
+const LATEST: [&str; 3] = ["db-restore", "latest", "--yes"];
 const RESTORE: [&str; 5] = ["db-restore", "latest", "--yes", "--busy-timeout", "1"];
 
 /// Demands exit 3, a message that names this process, and an unchanged live database.
@@ -95,20 +96,21 @@ fn a_prepared_statement_and_a_cached_schema_survive_a_restore_of_another_schema(
 #[test]
 fn every_commit_beside_a_restore_is_in_the_safety_backup_or_in_the_live_database() {
     for journal_mode in ["wal", "delete"] {
-        no_commit_is_lost(journal_mode, &[]);
+        no_commit_is_lost(&Case::new(journal_mode), journal_mode, &LATEST);
     }
 }
 
 #[test]
 fn every_commit_beside_tables_put_back_is_in_the_safety_backup_or_in_the_live_database() {
     for journal_mode in ["wal", "delete"] {
-        no_commit_is_lost(journal_mode, &["--table", "messages"]);
+        let tables = [&LATEST[..], &["--table", "messages"]].concat();
+        no_commit_is_lost(&Case::new(journal_mode), journal_mode, &tables);
     }
 }
 
-fn no_commit_is_lost(journal_mode: &str, flags: &[&str]) {
+/// Demands that what an application commits beside a command is live or in its safety backup.
+pub(crate) fn no_commit_is_lost(case: &Case, journal_mode: &str, command: &[&str]) {
     const SOME: usize = 20;
-    let case = Case::new(journal_mode);
     let (stop, n_done) = (AtomicBool::new(false), AtomicUsize::new(0));
     let live = case.sandbox.live();
     let (acknowledged, safety) = std::thread::scope(|scope| {
@@ -116,8 +118,7 @@ fn no_commit_is_lost(journal_mode: &str, flags: &[&str]) {
         while n_done.load(Ordering::Relaxed) < SOME && !writing.is_finished() {
             std::thread::yield_now();
         }
-        let arguments = ["db-restore", "latest", "--yes", "--busy-timeout", "30", "--json"];
-        let said = case.sandbox.run(&[&arguments, flags].concat());
+        let said = case.sandbox.run(&[command, &["--busy-timeout", "30", "--json"]].concat());
         stop.store(true, Ordering::Relaxed);
         assert_eq!(said.code, Some(0), "{said:#?}");
         let document: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
@@ -129,7 +130,7 @@ fn no_commit_is_lost(journal_mode: &str, flags: &[&str]) {
     let lost: Vec<&String> = acknowledged.iter().filter(|content| !is_kept(content)).collect();
     assert!(
         lost.is_empty(),
-        "{journal_mode} {flags:?}: {} of {} acknowledged commits are nowhere, from {:?}",
+        "{journal_mode} {command:?}: {} of {} acknowledged commits are nowhere, from {:?}",
         lost.len(),
         acknowledged.len(),
         lost.first()

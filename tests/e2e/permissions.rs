@@ -61,6 +61,29 @@ fn a_database_that_cannot_be_read_is_refused_with_what_to_check() {
 }
 
 #[test]
+fn the_status_of_a_database_that_cannot_be_read_says_who_may() {
+    let Some(sandbox) = shared() else { return };
+    sandbox.ok(&["db-backup"]);
+    set_mode(&sandbox.path("backups"), 0o755);
+    set_mode(&sandbox.live(), 0o000);
+    let said = run_as_other(&sandbox, &["db-status"]);
+    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert!(said.out.contains("- could not read `backend/db/kalito.db`: "), "{said:#?}");
+    // As root the test runs as somebody else, who does not own it.
+    let remedy = if rustix::process::geteuid().is_root() {
+        "\n    ls -l ./backend/db/kalito.db   # whose it is: run this as that user\n"
+    } else {
+        "\n    chmod u+rw ./backend/db/kalito.db\n"
+    };
+    assert!(said.out.contains(remedy), "{said:#?}");
+    set_mode(&sandbox.path("backups"), 0o000);
+    let said = run_as_other(&sandbox, &["db-status"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("could not read the backups folder"), "{said:#?}");
+    set_mode(&sandbox.path("backups"), 0o700);
+}
+
+#[test]
 fn a_backups_folder_that_cannot_be_written_is_refused_with_what_to_check() {
     let Some(sandbox) = shared() else { return };
     fs_err::create_dir(sandbox.path("backups")).expect("folder");

@@ -20,7 +20,7 @@ struct Server {
 }
 
 /// The application's binary beside ours; says loudly where it was not built.
-fn backend() -> Option<PathBuf> {
+pub(crate) fn backend() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("backend");
     if path.is_file() {
         return Some(path);

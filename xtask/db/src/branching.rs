@@ -7,7 +7,7 @@
 use chrono::{DateTime, FixedOffset};
 
 use crate::backup::Backup;
-use crate::git::{Entry, Reflog};
+use crate::git::history::{Entry, Reflog};
 use crate::record::{Enters, Kind};
 
 /// What is known of one branch.

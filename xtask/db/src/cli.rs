@@ -8,7 +8,10 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::commands::{backup, hooks, list, pin, prune, restore, rollback, setup, verify};
+use crate::commands::{
+    backup, diff, hooks, list, migrate, pin, pre_deploy, pre_migrate, prune, reset, restore,
+    rollback, setup, status, verify,
+};
 use crate::database::{self, Trouble};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -30,24 +33,42 @@ pub enum Command {
     /// Put a backup back, after a safety backup of the present state
     #[command(name = "db-restore", after_help = restore::EXAMPLE)]
     Restore(restore::Args),
-    /// Bring the database back to what it was when a branch was entered
-    #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
-    Rollback(rollback::Args),
     /// Prove that backups are whole
     #[command(name = "db-verify", after_help = verify::EXAMPLE)]
     Verify(verify::Args),
     /// Remove backups that no retention rule keeps
     #[command(name = "db-prune", after_help = prune::EXAMPLE)]
     Prune(prune::Args),
-    /// Bind the database to git: checkpoints before schema edits and when the branch is switched
-    #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
-    Hooks(hooks::Args),
     /// Protect a backup from pruning
     #[command(name = "db-pin", after_help = pin::EXAMPLE)]
     Pin(pin::Args),
     /// Let pruning have a backup again
     #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
     Unpin(pin::Args),
+    /// Say whether all is well, and what to do where it is not
+    #[command(name = "db-status", after_help = status::EXAMPLE)]
+    Status(status::Args),
+    /// Show what changed between two states: schema and rows
+    #[command(name = "db-diff", after_help = diff::EXAMPLE)]
+    Diff(diff::Args),
+    /// Bring the database back to what it was when a branch was entered
+    #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
+    Rollback(rollback::Args),
+    /// Rehearse the pending migration on a private copy, and keep a checkpoint
+    #[command(name = "db-pre-migrate", after_help = pre_migrate::EXAMPLE)]
+    PreMigrate(pre_migrate::Args),
+    /// Migrate after a rehearsal; put the old state back if anything fails
+    #[command(name = "db-migrate", after_help = migrate::EXAMPLE)]
+    Migrate(migrate::Args),
+    /// The gate before a deployment: backup, restore drill, rehearsal, and the way back
+    #[command(name = "db-pre-deploy", after_help = pre_deploy::EXAMPLE)]
+    PreDeploy(pre_deploy::Args),
+    /// Make a new database from the migrations, after a safety backup
+    #[command(name = "db-reset", after_help = reset::EXAMPLE)]
+    Reset(reset::Args),
+    /// Bind the database to git, by hooks that take checkpoints
+    #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
+    Hooks(hooks::Args),
 }
 
 /// The flags of every command.
@@ -68,13 +89,19 @@ pub struct Common {
 }
 
 impl Common {
-    /// The project that a command works on, as its flags have it.
+    /// The project that a command works on, as its flags have it; stale git hooks are renewed.
     pub(crate) fn project(&self, session: &mut Session) -> Result<Project> {
+        let project = self.project_to_look_at(session)?;
+        hooks::refresh(session, &project);
+        Ok(project)
+    }
+
+    /// The same for a command that changes nothing.
+    pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
         let mut project = session.project(self.db.as_deref())?;
         if let Some(seconds) = self.busy_timeout {
             project.busy_timeout = Duration::from_secs(seconds);
         }
-        hooks::refresh(session, &project);
         Ok(project)
     }
 }
@@ -108,6 +135,12 @@ impl Command {
             Self::Prune(args) => &args.common,
             Self::Hooks(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
+            Self::Diff(args) => &args.common,
+            Self::Status(args) => &args.common,
+            Self::Reset(args) => &args.common,
+            Self::PreMigrate(args) => &args.common,
+            Self::Migrate(args) => &args.common,
+            Self::PreDeploy(args) => &args.common,
         }
     }
 
@@ -123,6 +156,12 @@ impl Command {
             Self::Hooks(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
+            Self::Diff(args) => args.run(session),
+            Self::Status(args) => args.run(session),
+            Self::Reset(args) => args.run(session),
+            Self::PreMigrate(args) => args.run(session),
+            Self::Migrate(args) => args.run(session),
+            Self::PreDeploy(args) => args.run(session),
         }
     }
 }
@@ -166,8 +205,14 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 /// The layout of an error, and its hint.
 pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
     if exit_of(error) == Exit::Interrupted {
-        let hint = "nothing was changed that had not been reported as done";
         let said = text::plain(&error.to_string());
+        // Who knows what state things are in says it, and the way on.
+        let told = error.downcast_ref::<Refusal>().filter(|refusal| refusal.what != "interrupted");
+        if let Some(Refusal { hint, .. }) = told {
+            let text = format!("interrupted: {said}\nhint: {}\n", text::plain(hint));
+            return (text, Some(hint.clone()));
+        }
+        let hint = "nothing was changed that had not been reported as done";
         let said = if said == "interrupted" { hint.to_owned() } else { format!("{said}; {hint}") };
         return (format!("interrupted: {said}\n"), Some(hint.to_owned()));
     }

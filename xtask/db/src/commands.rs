@@ -1,12 +1,18 @@
 //! One file per command: its arguments and its run, which gathers, decides, acts and says.
 
 pub(crate) mod backup;
+pub(crate) mod diff;
 pub(crate) mod find;
 pub(crate) mod hooks;
 pub(crate) mod list;
+pub(crate) mod migrate;
 pub(crate) mod pin;
+pub(crate) mod pre_deploy;
+pub(crate) mod pre_migrate;
 pub(crate) mod prune;
+pub(crate) mod reset;
 pub(crate) mod restore;
 pub(crate) mod rollback;
 pub(crate) mod setup;
+pub(crate) mod status;
 pub(crate) mod verify;

@@ -104,6 +104,26 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens a live database whose WAL holds pages, for a glance: nothing is written, neither into the
+/// database nor into its `-shm`, and none is created. Other connections go on as they are.
+///
+/// # Errors
+///
+/// Where SQLite cannot open it, also because there is no `-shm` beside the WAL.
+pub(crate) fn open_beside_wal(path: &Path) -> Result<Connection> {
+    let path = fs_err::canonicalize(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let uri = immutable_uri(&path)?.replace("?immutable=1", "?mode=ro&readonly_shm=1");
+    let connection = Connection::open_with_flags(uri, flags)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    Ok(connection)
+}
+
 /// Opens a private stage for its examination: SQLite checks CHECK constraints only where it could
 /// write (a read-only schema is parsed without them). Nothing is written, and no lock is taken.
 ///
@@ -230,6 +250,24 @@ impl Drop for Snapshot<'_> {
         // Nothing was written: where even this fails, closing the connection ends it.
         let _ = self.connection.execute_batch("ROLLBACK");
     }
+}
+
+/// Whether this build can write pages through `sqlite_dbpage`: replace, append and take away. Builds
+/// without the table cannot, nor can SQLite 3.46.
+#[must_use]
+pub(crate) fn can_write_pages() -> bool {
+    let probe = || -> rusqlite::Result<bool> {
+        let scratch = Connection::open_in_memory_with_flags(OpenFlags::default())?;
+        scratch.execute_batch(
+            "CREATE TABLE t (a); INSERT INTO t VALUES (1); BEGIN IMMEDIATE;
+             INSERT INTO sqlite_dbpage(pgno, data) SELECT 3, data FROM sqlite_dbpage WHERE pgno = 2;
+             INSERT INTO sqlite_dbpage(pgno, data) SELECT 2, data FROM sqlite_dbpage WHERE pgno = 3;
+             INSERT INTO sqlite_dbpage(pgno, data) VALUES (3, NULL);
+             COMMIT;",
+        )?;
+        scratch.query_row("PRAGMA page_count", [], |row| Ok(row.get::<_, i64>(0)? == 2))
+    };
+    probe().unwrap_or(false)
 }
 
 /// Reads a pragma's single value.

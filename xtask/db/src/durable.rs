@@ -41,7 +41,10 @@ impl Stage {
     ///
     /// Where the folder cannot be written.
     pub(crate) fn create(folder: &Path, name: &str) -> Result<Self> {
-        let path = folder.join(stage_name(name));
+        Self::at(folder.join(stage_name(name)))
+    }
+
+    fn at(path: PathBuf) -> Result<Self> {
         let file = fs_err::OpenOptions::new()
             .read(true)
             .write(true)
@@ -161,6 +164,15 @@ impl Scratch {
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A new file in it, under a name of one's own.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written, or the name is taken.
+    pub(crate) fn stage(&self, name: &str) -> Result<Stage> {
+        Stage::at(self.path.join(name))
     }
 }
 

@@ -4,13 +4,9 @@
 //! on, and no optional lock is taken. Without git, or outside a repository, there is no answer, and
 //! everything but git references works.
 
-mod caller;
-mod history;
-mod index;
-
-pub(crate) use caller::calling_git;
-pub(crate) use history::{Entry, Reflog};
-pub(crate) use index::Index;
+pub(crate) mod caller;
+pub(crate) mod history;
+pub(crate) mod index;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

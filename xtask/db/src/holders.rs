@@ -69,6 +69,47 @@ pub(crate) fn of_deleted(path: &Path) -> Vec<Holder> {
     with_it.filter_map(|process| holder(&process.path())).collect()
 }
 
+/// The process that holds a lock file's `flock`, found without touching the lock; `None` where nobody
+/// does, or the system does not tell.
+#[must_use]
+pub(crate) fn of_lock(path: &Path) -> Option<Holder> {
+    let metadata = fs_err::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    let locks = fs_err::read_to_string("/proc/locks").ok()?;
+    let said = fs_err::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+    let (inode, device) = (metadata.ino(), metadata.dev());
+    let device = (rustix::fs::major(device), rustix::fs::minor(device));
+    let is_its = |lock: &Flock| {
+        // On btrfs the device that `stat` names is another than the one listed here.
+        lock.inode == inode && (lock.device == device || Some(lock.pid) == said)
+    };
+    let lock = locks.lines().filter_map(Flock::parse).find(is_its)?;
+    holder(&Path::new("/proc").join(lock.pid.to_string()))
+}
+
+/// One line of `/proc/locks`, as `1: FLOCK  ADVISORY  WRITE 4711 08:02:1234567 0 EOF`
+/// (<https://man7.org/linux/man-pages/man5/proc_locks.5.html>).
+#[derive(Debug, PartialEq, Eq)]
+struct Flock {
+    pid: u32,
+    device: (u32, u32),
+    inode: u64,
+}
+
+impl Flock {
+    /// `None` for a lock of another kind, and for one that is only waited for (`1: -> FLOCK …`).
+    fn parse(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, file, ..] = words.as_slice() else { return None };
+        let [major, minor, inode] = file.split(':').collect::<Vec<_>>().try_into().ok()?;
+        let hexadecimal = |text| u32::from_str_radix(text, 16).ok();
+        Some(Self {
+            pid: pid.parse().ok()?,
+            device: (hexadecimal(major)?, hexadecimal(minor)?),
+            inode: inode.parse().ok()?,
+        })
+    }
+}
+
 fn holder(process: &Path) -> Option<Holder> {
     let pid = process.file_name()?.to_str()?.parse().ok()?;
     let name = fs_err::read_to_string(process.join("comm")).unwrap_or_default();
@@ -104,5 +145,25 @@ pub(crate) fn sentence_of(holders: &[Holder]) -> String {
         0 => String::new(),
         1 => format!(": {} has it open", names[0]),
         _ => format!(": {} have it open", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_locks_that_are_held_are_read_from_the_system_s_list() {
+        let line = "1: FLOCK  ADVISORY  WRITE 4711 08:1a:1234567 0 EOF";
+        let held = Flock { pid: 4711, device: (8, 26), inode: 1_234_567 };
+        assert_eq!(Flock::parse(line), Some(held));
+        for other in [
+            "1: -> FLOCK  ADVISORY  WRITE 4711 08:02:1234567 0 EOF",
+            "2: POSIX  ADVISORY  READ 4711 08:02:1234567 128 128",
+            "3: FLOCK  ADVISORY  WRITE -1 08:02:1234567 0 EOF",
+            "",
+        ] {
+            assert_eq!(Flock::parse(other), None, "{other}");
+        }
     }
 }

@@ -4,13 +4,12 @@
 //! an `exec` it would never run), and taken out again to the byte. What is no plain `sh`, `bash` or
 //! `dash` script is left alone.
 
-mod block;
-mod folder;
-
-pub(crate) use block::{Settings, block};
-pub(crate) use folder::{Folder, Look, refresh};
+pub(crate) mod block;
+pub(crate) mod folder;
 
 use std::str::FromStr;
+
+use crate::hooks::block::{Settings, block};
 
 /// The hooks that have a block of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -65,6 +65,12 @@ impl Interrupt {
         if self.asked.load(Ordering::SeqCst) { Err(Refusal::interrupted()) } else { Ok(()) }
     }
 
+    /// Takes note of an interrupt that a child was ended for, so that what brings things in order
+    /// afterwards can run; the next one counts anew. Returns whether there was one.
+    pub(crate) fn acknowledge(&self) -> bool {
+        self.asked.swap(false, Ordering::SeqCst)
+    }
+
     /// Interrupts this connection's statements too, as long as the returned value lives.
     pub(crate) fn watch(&self, connection: &Connection) -> Watched<'_> {
         let number = self.next.fetch_add(1, Ordering::SeqCst);

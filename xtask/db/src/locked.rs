@@ -16,11 +16,10 @@ use crate::backup::Backup;
 use crate::durable::{self, Published, Scratch, Stage};
 use crate::interrupt::Interrupt;
 use crate::name::Name;
-use crate::record::{Proof, Record};
+use crate::record::Record;
 use crate::refusal::{Exit, Refusal};
-use crate::vault::{Vault, regular};
+use crate::vault::{LOCK, Vault, regular};
 
-const LOCK: &str = ".lock";
 const IGNORE: &str = ".gitignore";
 
 /// The folder with its lock held; it is released when this is dropped or the process dies.
@@ -133,10 +132,7 @@ impl Locked<'_> {
     ///
     /// Where the folder cannot be written.
     pub(crate) fn keep_private(&self) -> Result<()> {
-        // A folder that is also a project's own is left as it is.
-        let is_shared =
-            ["Cargo.toml", ".git"].iter().any(|name| self.vault.folder().join(name).exists());
-        if is_shared {
+        if self.vault.is_shared() {
             return Ok(());
         }
         let path = self.vault.folder().join(IGNORE);
@@ -155,31 +151,17 @@ impl Locked<'_> {
     /// Removes stages that nobody holds and lone records: with the lock held, both were left by a
     /// killed run.
     fn sweep(&self) -> Result<()> {
-        let folder = self.vault.folder();
-        let mut swept = false;
-        for file_name in self.vault.file_names()? {
-            let path = folder.join(&file_name);
-            if durable::is_stage(&file_name) && !durable::is_held(&path) {
-                durable::remove_stage(&path)?;
-                swept = true;
-            }
-            let Some(name) = file_name.strip_suffix(".json").and_then(Name::parse) else {
-                continue;
-            };
-            if regular(&path)?.is_none()
-                || fs_err::symlink_metadata(folder.join(name.to_string())).is_ok()
-            {
-                continue;
-            }
-            // Only what is a record of ours for just this name is removed.
-            if let Proof::Recorded(record) = self.vault.proof(&name)?
-                && record.file == name.to_string()
-            {
-                durable::remove(&path)?;
-                swept = true;
-            }
+        let left = self.vault.leftovers()?;
+        for stage in &left.stages {
+            durable::remove_stage(stage)?;
         }
-        if swept { durable::sync_folder(folder) } else { Ok(()) }
+        for record in &left.lone_records {
+            durable::remove(record)?;
+        }
+        if left.stages.is_empty() && left.lone_records.is_empty() {
+            return Ok(());
+        }
+        durable::sync_folder(self.vault.folder())
     }
 
     /// A new stage in the folder.

@@ -119,7 +119,17 @@ impl Database {
     pub fn migrate_variable(&self, path: &Path) -> (String, String) {
         let path = path.to_string_lossy();
         match self.migrate_env.split_once('=') {
-            Some((variable, template)) => (variable.to_owned(), template.replace("{path}", &path)),
+            Some((variable, template)) => {
+                // In a URL these three would end the path or begin an escape; a space stays, since
+                // not every reader of such a URL decodes it.
+                let is_url = template.split("{path}").next().is_some_and(|t| t.contains(':'));
+                let path = if is_url {
+                    path.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+                } else {
+                    path.into_owned()
+                };
+                (variable.to_owned(), template.replace("{path}", &path))
+            }
             None => (self.migrate_env.clone(), path.into_owned()),
         }
     }

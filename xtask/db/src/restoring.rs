@@ -72,23 +72,13 @@ pub(crate) fn plan(
     force: bool,
     busy_timeout: Duration,
 ) -> Result<Plan> {
-    let target = resolve(target)?;
     let Standing::Sqlite(header) = standing::look(&backup.path())? else {
         return Err(Refusal::no(
             format!("`{}` is no SQLite database", backup.name),
             "choose another backup with `cargo xtask db-list`; the database is untouched",
         ));
     };
-    let live = live(&target, busy_timeout)?;
-    if live == Live::MayBeEncrypted && !force {
-        return Err(Refusal::could_not(
-            format!("`{}` may be an encrypted database, which this cannot read", target.display()),
-            "with `--force` its raw files are set aside and the backup is put in its place",
-        ));
-    }
-    if matches!(live, Live::Absent { .. }) {
-        refuse_deleted_file(&target, force)?;
-    }
+    let (target, live) = present(target, force, busy_timeout)?;
     let mut plan = Plan { backup: backup.clone(), header, target, live, convert_to_bytes: None };
     if let Live::Readable(live) = &plan.live {
         refuse_other_encoding(&plan, live, force)?;
@@ -99,6 +89,31 @@ pub(crate) fn plan(
     }
     demand_space(&plan, backups)?;
     Ok(plan)
+}
+
+/// What is at a path now, behind symbolic links, and may be replaced.
+///
+/// # Errors
+///
+/// A refusal where it may be an encrypted database, or was deleted while somebody has it open, and
+/// force is not used; a failure where it stays locked.
+pub(crate) fn present(
+    target: &Path,
+    force: bool,
+    busy_timeout: Duration,
+) -> Result<(PathBuf, Live)> {
+    let target = resolve(target)?;
+    let live = live(&target, busy_timeout)?;
+    if live == Live::MayBeEncrypted && !force {
+        return Err(Refusal::could_not(
+            format!("`{}` may be an encrypted database, which this cannot read", target.display()),
+            "with `--force` its raw files are set aside and it is replaced",
+        ));
+    }
+    if matches!(live, Live::Absent { .. }) {
+        refuse_deleted_file(&target, force)?;
+    }
+    Ok((target, live))
 }
 
 /// The file behind symbolic links, or the path itself where nothing is there yet.

@@ -48,6 +48,25 @@ impl Policy {
         *self == Self::default()
     }
 
+    /// The policy in words, as `the last 10, all within 30d, 2.0 GB at most`.
+    #[must_use]
+    pub(crate) fn words(&self) -> String {
+        let rules = [
+            (self.last, "the last"),
+            (self.hourly, "hourly"),
+            (self.daily, "daily"),
+            (self.weekly, "weekly"),
+            (self.monthly, "monthly"),
+            (self.yearly, "yearly"),
+        ];
+        let set = rules.iter().filter(|(n, _)| *n > 0);
+        let mut words: Vec<String> = set.map(|(n, word)| format!("{word} {n}")).collect();
+        words.extend(self.within.map(|span| format!("all within {span}")));
+        words.extend(self.labels.iter().map(|label| format!("all labelled \"{label}\"")));
+        words.extend(self.max_size_bytes.map(|size| format!("{} at most", text::size(size))));
+        words.join(", ")
+    }
+
     /// Whether any rule says what to keep; without one, everything is kept until `max-size`.
     fn has_keep_rules(&self) -> bool {
         !Self { max_size_bytes: None, ..self.clone() }.is_empty()

@@ -1,16 +1,27 @@
 //! The host's schema files: which migration is the code's newest.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The highest number that begins the name of a schema file, or of its folder.
 pub(crate) fn newest_migration(root: &Path, patterns: &[String]) -> Option<(i64, PathBuf)> {
+    numbered(root, patterns).max()
+}
+
+/// How many migrations have a higher number than a version; an `up` and its `down` are one.
+pub(crate) fn n_after(root: &Path, patterns: &[String], version: i64) -> usize {
+    let numbers = numbered(root, patterns).map(|(number, _)| number);
+    numbers.filter(|number| *number > version).collect::<BTreeSet<_>>().len()
+}
+
+fn numbered(root: &Path, patterns: &[String]) -> impl Iterator<Item = (i64, PathBuf)> {
     let root = glob::Pattern::escape(&root.to_string_lossy());
     let files = patterns
         .iter()
-        .filter_map(|pattern| glob::glob(&format!("{root}/{pattern}")).ok())
+        .filter_map(move |pattern| glob::glob(&format!("{root}/{pattern}")).ok())
         .flatten()
         .flatten();
-    files.filter_map(|file| Some((number_of(&file)?, file))).max()
+    files.filter_map(|file| Some((number_of(&file)?, file)))
 }
 
 fn number_of(file: &Path) -> Option<i64> {
@@ -27,6 +38,19 @@ fn number_of(file: &Path) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn migrations_after_a_version_are_counted_once() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        for file in ["0001_a.sql", "0002_b.up.sql", "0002_b.down.sql", "0003_c.sql", "notes.sql"] {
+            fs_err::write(folder.path().join(file), "")?;
+        }
+        let patterns = ["*.sql".to_owned()];
+        for (version, n) in [(0, 3), (1, 2), (3, 0), (9, 0)] {
+            assert_eq!(n_after(folder.path(), &patterns, version), n, "{version}");
+        }
+        Ok(())
+    }
 
     #[test]
     fn migrations_are_numbered_by_their_names() {

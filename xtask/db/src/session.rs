@@ -12,6 +12,7 @@ use chrono::{DateTime, FixedOffset};
 use serde_json::Value;
 
 use crate::configuration;
+use crate::github;
 use crate::interrupt::Interrupt;
 use crate::project::Project;
 use crate::refusal::Refusal;
@@ -129,10 +130,28 @@ impl Session {
         self.json
     }
 
+    /// Whether only warnings and errors are wanted.
+    #[must_use]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether progress may be drawn.
     #[must_use]
     pub fn shows_progress(&self) -> bool {
         self.terminal && !self.json && !self.quiet
+    }
+
+    /// The step of GitHub Actions that this runs in.
+    #[must_use]
+    pub(crate) fn github(&self) -> github::Step {
+        let value = |name: &str| self.environment.get(name).filter(|value| !value.is_empty());
+        let path = |name: &str| value(name).map(PathBuf::from);
+        github::Step {
+            log: value("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            output: path("GITHUB_OUTPUT"),
+            summary: path("GITHUB_STEP_SUMMARY"),
+        }
     }
 
     pub(crate) fn listen_to(&mut self, json: bool, quiet: bool) {
@@ -161,6 +180,16 @@ impl Session {
     pub fn say(&mut self, line: impl AsRef<str>) {
         if !self.json && !self.quiet {
             self.write(&text::plain(line.as_ref()));
+        }
+    }
+
+    /// Says a statement, which may have lines of its own: the control characters that a terminal
+    /// obeys become spaces, and mean nothing else to SQL outside a text.
+    pub(crate) fn say_statement(&mut self, sql: &str) {
+        if !self.json && !self.quiet {
+            let is_layout = |c: char| c == '\n' || c == '\t';
+            let harmless = |c: char| if c.is_control() && !is_layout(c) { ' ' } else { c };
+            self.write(&sql.chars().map(harmless).collect::<String>());
         }
     }
 

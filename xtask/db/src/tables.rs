@@ -262,8 +262,10 @@ fn rebuild_indexes(connection: &Connection, tables: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The table whose rows a full-text index covers, from its statement: `content='messages'`.
-fn external_content(sql: &str) -> Option<String> {
+/// The table whose rows a full-text index covers, from its statement: `content='messages'`; empty
+/// for an index without content.
+#[must_use]
+pub(crate) fn external_content(sql: &str) -> Option<String> {
     let lower = sql.to_ascii_lowercase();
     if !lower.contains("using fts") {
         return None;

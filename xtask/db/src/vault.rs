@@ -10,8 +10,13 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset, TimeZone as _};
 
 use crate::backup::{self, Backup};
+use crate::durable;
+use crate::holders::{self, Holder};
 use crate::name::Name;
 use crate::record::Proof;
+
+/// The file whose lock the one writer holds.
+pub(crate) const LOCK: &str = ".lock";
 
 /// A record is a few kilobytes; what is larger than this is none.
 const MOST_RECORD_BYTES: u64 = 16 << 20;
@@ -22,6 +27,15 @@ pub(crate) struct Vault {
     folder: PathBuf,
     /// The offset in which the times of unrecorded names are read.
     offset: FixedOffset,
+}
+
+/// What a killed run left in the folder; the next command that takes the lock removes it.
+#[derive(Debug, Default)]
+pub(crate) struct Leftovers {
+    /// Unfinished files and folders.
+    pub(crate) stages: Vec<PathBuf>,
+    /// Records whose backup was never published.
+    pub(crate) lone_records: Vec<PathBuf>,
 }
 
 /// A backup that is being read and must not be removed meanwhile.
@@ -78,6 +92,51 @@ impl Vault {
         }
         folders.sort();
         Ok(folders)
+    }
+
+    /// What a killed run left, as far as nobody holds it: only with the lock held is it sure that
+    /// nobody is at work on it.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn leftovers(&self) -> Result<Leftovers> {
+        let mut leftovers = Leftovers::default();
+        for file_name in self.file_names()? {
+            let path = self.folder.join(&file_name);
+            if durable::is_stage(&file_name) && !durable::is_held(&path) {
+                leftovers.stages.push(path);
+            } else if self.is_lone_record(&file_name)? {
+                leftovers.lone_records.push(path);
+            }
+        }
+        leftovers.stages.sort();
+        leftovers.lone_records.sort();
+        Ok(leftovers)
+    }
+
+    /// Whether a file is a record of ours for just its name, whose backup is not there.
+    fn is_lone_record(&self, file_name: &str) -> Result<bool> {
+        let Some(name) = file_name.strip_suffix(".json").and_then(Name::parse) else {
+            return Ok(false);
+        };
+        let has_backup = fs_err::symlink_metadata(self.folder.join(name.to_string())).is_ok();
+        if has_backup || regular(&self.folder.join(file_name))?.is_none() {
+            return Ok(false);
+        }
+        Ok(matches!(self.proof(&name)?, Proof::Recorded(record) if record.file == name.to_string()))
+    }
+
+    /// Whether the folder is also a project's own, which is left as it is.
+    #[must_use]
+    pub(crate) fn is_shared(&self) -> bool {
+        ["Cargo.toml", ".git"].iter().any(|name| self.folder.join(name).exists())
+    }
+
+    /// The process that holds the lock right now, where the system can tell.
+    #[must_use]
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        holders::of_lock(&self.folder.join(LOCK))
     }
 
     /// One backup by its name; `None` where it is gone or no regular file.

@@ -18,6 +18,7 @@ use rusqlite::config::DbConfig;
 use crate::backup::Backup;
 use crate::copy::{self, Locking};
 use crate::database;
+use crate::differing::{self, Tried};
 use crate::durable::{self, Stage};
 use crate::examination;
 use crate::finding::{Depth, Weight, has};
@@ -130,6 +131,13 @@ pub(crate) fn put_back(
     }
     to.execute_batch("PRAGMA synchronous=EXTRA")?;
     progress.expect_bytes(plan.backup.size_bytes);
+    if matches!(plan.live, Live::Readable(_))
+        && differing::put_back(&to, &source.path, progress, &mut keep)? == Tried::Committed
+    {
+        let version = settle(plan, &to, folder).context(Committed)?;
+        let target = plan.target.clone();
+        return Ok(Written { to, target, busy_timeout, version, _counter: counter });
+    }
     let mut keeping = Keeping { plan, counter: &counter, busy_timeout, keep: &mut keep };
     for n_left in (0..MOST_RACES).rev() {
         match copy::step_through(&from, &mut to, progress, &mut keeping) {

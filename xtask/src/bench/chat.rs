@@ -38,6 +38,14 @@ const A_DAY: &str = "
     )
     UPDATE messages SET content = content || ' (edited)' WHERE id IN edited;";
 
+/// 0.1 % of the messages, all over the table.
+const ONE_IN_A_THOUSAND: &str = "
+    WITH RECURSIVE changed (id) AS (
+        SELECT 2 UNION ALL
+        SELECT id + 1000 FROM changed WHERE id + 1000 <= (SELECT max(id) FROM messages)
+    )
+    UPDATE messages SET content = content || ' (changed)' WHERE id IN changed;";
+
 const SESSIONS_PER_TRANSACTION: u64 = 1000;
 const POOL_BYTES: usize = 1 << 18;
 const WORDS: [&str; 24] = [
@@ -86,6 +94,13 @@ pub(super) fn create(path: &Path, size_bytes: u64) -> Result<()> {
 pub(super) fn use_for_a_day(path: &Path) -> Result<()> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.execute_batch(A_DAY)?;
+    Ok(())
+}
+
+/// Changes one message in 1000.
+pub(super) fn change_one_in_a_thousand(path: &Path) -> Result<()> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.execute_batch(ONE_IN_A_THOUSAND)?;
     Ok(())
 }
 

@@ -13,6 +13,10 @@ pub(super) enum Contender {
     Backup,
     /// Our `db-verify` of that backup.
     Verify,
+    /// Our `db-diff` of that backup against a database of which one row in 1000 changed since.
+    Diff,
+    /// The SQLite project's own `sqldiff` of the same pair.
+    Sqldiff,
     /// Our `db-restore` of that backup after a day's changes, with its safety backup.
     Restore,
     /// Our `db-backup` of a small database: what every call costs.
@@ -21,12 +25,14 @@ pub(super) enum Contender {
 
 impl Contender {
     /// In the order of their turns: a backup is verified and restored after it was taken.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Cp,
         Self::SqliteBackup,
         Self::VacuumInto,
         Self::Backup,
         Self::Verify,
+        Self::Diff,
+        Self::Sqldiff,
         Self::Restore,
         Self::SmallBackup,
     ];
@@ -39,6 +45,8 @@ impl Contender {
             Self::VacuumInto => "sqlite3 VACUUM INTO",
             Self::Backup => "db-backup",
             Self::Verify => "db-verify",
+            Self::Diff => "db-diff",
+            Self::Sqldiff => "sqldiff --summary",
             Self::Restore => "db-restore",
             Self::SmallBackup => "db-backup of 160 KB",
         }
@@ -66,13 +74,22 @@ impl Contender {
             ],
             Self::Backup => &["xtask", "db-backup", "--db", "bench"],
             Self::Verify => &["xtask", "db-verify", "--db", "bench"],
+            Self::Diff => &["xtask", "db-diff", "--db", "bench"],
+            // The name of the backup is the time it was taken; there is one.
+            Self::Sqldiff => {
+                &["sh", "-c", "exec sqldiff --summary backups/bench.db.*.bak db/bench.db"]
+            }
             Self::Restore => &["xtask", "db-restore", "latest", "--yes", "--db", "bench"],
             Self::SmallBackup => &["xtask", "db-backup", "--db", "small"],
         }
     }
 
-    /// Whether a ratio against `.backup` says anything.
-    pub(super) fn is_comparable(self) -> bool {
-        self != Self::SmallBackup
+    /// Whose time its own is set against; `None` where a ratio says nothing.
+    pub(super) fn reference(self) -> Option<Self> {
+        match self {
+            Self::SmallBackup => None,
+            Self::Diff | Self::Sqldiff => Some(Self::Sqldiff),
+            _ => Some(Self::SqliteBackup),
+        }
     }
 }

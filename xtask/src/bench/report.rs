@@ -30,12 +30,14 @@ impl Report<'_> {
         let n_runs = n_runs.map(Vec::len).max().unwrap_or(0);
         format!(
             "{table}\n{size}, {n_messages} messages; {n_runs} runs of each, by turns\n\
-             RATIO of the medians, against `{reference}`; CPU the median of all threads\n\
+             RATIO of the medians, against `{reference}`, for db-diff against `{diff_reference}`\n\
+             CPU the median of all threads\n\
              PEAK the highest, by wait4; below {floor} it cannot be told\n{machine}",
             table = table(&rows),
             size = size(self.database.size_bytes),
             n_messages = self.database.n_messages,
             reference = Contender::SqliteBackup.name(),
+            diff_reference = Contender::Sqldiff.name(),
             floor = size(self.floor),
             machine = self.machine.to_text(),
         )
@@ -89,6 +91,7 @@ impl Report<'_> {
             "min_seconds": summary.min.as_secs_f64(),
             "max_seconds": summary.max.as_secs_f64(),
             "ratio": self.ratio(one),
+            "ratio_against": one.contender.reference().map(Contender::name),
             "cpu_seconds": summary.cpu.as_secs_f64(),
             "peak_bytes": summary.peak_bytes,
             "runs": runs.iter().map(run_json).collect::<Vec<_>>(),
@@ -97,10 +100,10 @@ impl Report<'_> {
 
     /// Of the medians; `None` where one is missing or they say nothing about each other.
     fn ratio(&self, one: &Timed) -> Option<f64> {
-        let is_reference = |other: &&Timed| other.contender == Contender::SqliteBackup;
-        let reference = Summary::of(self.timed.iter().find(is_reference)?)?;
-        let comparable = Summary::of(one).filter(|_| one.contender.is_comparable())?;
-        Some(comparable.median.as_secs_f64() / reference.median.as_secs_f64())
+        let reference = one.contender.reference()?;
+        let reference = self.timed.iter().find(|other| other.contender == reference)?;
+        let (one, reference) = (Summary::of(one)?, Summary::of(reference)?);
+        Some(one.median.as_secs_f64() / reference.median.as_secs_f64())
     }
 }
 

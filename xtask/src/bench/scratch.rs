@@ -88,14 +88,17 @@ impl Scratch {
             Contender::SqliteBackup | Contender::VacuumInto => {
                 self.output(&["sqlite3", "--version"]).is_some()
             }
+            Contender::Sqldiff => self.output(&["sqldiff", "--help"]).is_some(),
             _ => true,
         }
     }
 
     /// Gives one contender its turn, and removes the copy it made; backups stay.
     pub(super) fn time(&self, contender: Contender) -> Result<Run> {
-        if contender == Contender::Restore {
-            chat::use_for_a_day(&self.live())?;
+        match contender {
+            Contender::Diff => chat::change_one_in_a_thousand(&self.live())?,
+            Contender::Restore => chat::use_for_a_day(&self.live())?,
+            _ => {}
         }
         self.settle()?;
         let copy = self.path("copies/copy.db");

@@ -14,7 +14,9 @@ use serde_json::json;
 
 use crate::cli::Common;
 use crate::git::Place;
-use crate::hooks::{self, Folder, Hook, Look, Settings};
+use crate::hooks::block::Settings;
+use crate::hooks::folder::{self, Folder, Look};
+use crate::hooks::{self, Hook};
 use crate::project::Project;
 use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
@@ -125,7 +127,7 @@ fn settings(session: &Session, project: &Project, place: &Place) -> Settings {
 /// Renews the blocks where the configuration is another by now: every command does.
 pub(crate) fn refresh(session: &mut Session, project: &Project) {
     let Some(place) = &project.git else { return };
-    let refreshed = hooks::refresh(place, || settings(session, project, place));
+    let refreshed = folder::refresh(place, || settings(session, project, place));
     match refreshed {
         Ok(true) => session.note("The git hooks now have the configuration as it is"),
         Ok(false) => {}

@@ -3,7 +3,7 @@
 pub(crate) mod dialogue;
 mod elsewhere;
 pub(crate) mod in_place;
-mod preview;
+pub(crate) mod preview;
 mod single_tables;
 
 use std::path::{Path, PathBuf};

@@ -6,12 +6,17 @@ use crate::backup::Backup;
 use crate::branching::Branch;
 use crate::cli::Common;
 use crate::commands::{find, restore};
+use crate::database::{self, Snapshot};
+use crate::difference::between::between;
+use crate::difference::{Difference, State, Wanted};
 use crate::git::Place;
+use crate::git::history::Entry;
 use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::refusal::{Answer, Refusal};
 use crate::rollback::{self, Facts, Fork, Target, Why};
 use crate::session::Session;
+use crate::taking;
 use crate::text;
 use crate::vault::Vault;
 
@@ -55,6 +60,10 @@ impl Args {
             }
             None => self.branch_s_beginning(session, &project, &vault, &database)?,
         };
+        if !say_what_is_newer(session, &project, &database, &backup) {
+            session.interrupt().check()?;
+            session.note("What is newer could not be compared; the safety backup keeps it all");
+        }
         let args = restore::Args::of_backup(&backup, (self.yes, self.dry_run), &self.common);
         args.run(session)
     }
@@ -153,9 +162,8 @@ impl Args {
     fn fork<'a>(&self, place: &'a Place, branch: &Branch, backups: &[&Backup]) -> Option<Fork<'a>> {
         // A deleted branch ended where HEAD left it, or where a backup saw it last.
         let tip = place.tip(&branch.name).or_else(|| {
-            let left = |entry: &&crate::git::Entry| {
-                entry.moved().is_some_and(|moved| moved.from == branch.name)
-            };
+            let left =
+                |entry: &&Entry| entry.moved().is_some_and(|moved| moved.from == branch.name);
             let last = branch.head.0.iter().rev().find(left).map(|entry| entry.old.clone());
             let home = || backups.iter().find(|backup| branch.is_home_of(backup));
             last.or_else(|| home()?.record()?.git.as_ref()?.commit.clone())
@@ -211,6 +219,39 @@ fn is_unheard_of(place: &Place, branch: &Branch, backups: &[&Backup]) -> bool {
     place.tip(&branch.name).is_none()
         && branch.entries().next().is_none()
         && !backups.iter().any(knows)
+}
+
+/// Says what the database has that the backup has not; false where they cannot be compared, as over a
+/// database that is damaged or gone.
+fn say_what_is_newer(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    backup: &Backup,
+) -> bool {
+    let interrupt = session.interrupt().clone();
+    let compared = (|| -> Result<Difference> {
+        let live = taking::open(project, database)?;
+        let _held = backup.hold()?;
+        let path = backup.path();
+        let old = database::open_immutable(&path)?;
+        let _watched = (interrupt.watch(&old), interrupt.watch(&live));
+        let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);
+        let (old, live) = (State::of_file(&old, &path, &interrupt), State::of(&live));
+        between(old, live, &Wanted::default(), &mut |_| {})
+    })();
+    let Ok(difference) = compared else {
+        return false;
+    };
+    if difference.is_empty() {
+        session.note("The database holds nothing else: they are equal");
+        return true;
+    }
+    session.note("What the database has become since then, and what the safety backup will keep:");
+    for line in difference.summary_lines() {
+        session.note(format!("  {line}"));
+    }
+    true
 }
 
 /// The newest backups as a user may choose among them.

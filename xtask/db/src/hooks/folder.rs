@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Hook, Removed, Settings, block, body, insert, remove};
+use super::block::{Settings, block};
+use super::{Hook, Removed, body, insert, remove};
 use crate::durable;
 use crate::git::Place;
 
@@ -138,22 +139,29 @@ impl Folder {
         }
     }
 
-    /// Takes the block out of a hook; whether there was one.
+    /// Takes the block out of a hook; whether there was one. The framework `pre-commit` may have moved
+    /// the file.
     ///
     /// # Errors
     ///
     /// Where the file system refuses.
     pub(crate) fn uninstall(&self, hook: Hook) -> Result<bool> {
         let path = self.path.join(hook.word());
+        let there = self.take_out(&path)?;
+        let moved = self.take_out(&path.with_extension("legacy"))?;
+        Ok(there || moved)
+    }
+
+    fn take_out(&self, path: &Path) -> Result<bool> {
         let is_ours = self.foreign.is_none()
-            && fs_err::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+            && fs_err::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
         if !is_ours {
             return Ok(false);
         }
-        match remove(&fs_err::read(&path)?) {
+        match remove(&fs_err::read(path)?) {
             Removed::Nothing => return Ok(false),
-            Removed::File => durable::remove(&path)?,
-            Removed::Text(text) => write(&path, &text)?,
+            Removed::File => durable::remove(path)?,
+            Removed::Text(text) => write(path, &text)?,
         }
         Ok(true)
     }

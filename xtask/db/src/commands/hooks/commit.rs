@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result};
 use super::checkpoints::{self, Due};
 use crate::backup::Backup;
 use crate::durable;
-use crate::git::{self, Index, Place};
+use crate::git::Place;
+use crate::git::caller::calling_git;
+use crate::git::index::Index;
 use crate::project::{Database, OnFailure, Project};
 use crate::record::Kind;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -73,7 +75,7 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
     let note = Note {
         trailers: trailers.collect::<Result<_>>()?,
         tree: index.tree(place).context("git did not write the tree that is staged")?,
-        caller: git::calling_git(),
+        caller: calling_git(),
     };
     durable::replace_file(&place.own.join(NOTE), &serde_json::to_vec(&note)?, 0o600)
 }
@@ -137,7 +139,7 @@ pub(super) fn message(
     }
     let note: Note = serde_json::from_slice(&bytes).context("could not read the note")?;
     let index = Index(session.variable("GIT_INDEX_FILE").map(PathBuf::from));
-    if note.is_of(index.tree(place).as_deref(), git::calling_git().as_deref()) {
+    if note.is_of(index.tree(place).as_deref(), calling_git().as_deref()) {
         write(place, Path::new(file), &note).context("could not add the trailer to the message")?;
     }
     Ok(Answer::Yes)

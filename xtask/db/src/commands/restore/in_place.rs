@@ -260,14 +260,25 @@ pub(crate) fn after_restore(
     project: &Project,
     database: &Database,
 ) -> Result<()> {
+    let done = ("the data is restored", "the database holds the backup's content");
+    rebuild(session, project, database, done)
+}
+
+/// The same in other words: what was done before, and what the database holds now.
+pub(crate) fn rebuild(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    (done, holds): (&str, &str),
+) -> Result<()> {
     for command in &database.after_restore {
         session.note(format!("Running {}", command.join(" ")));
         let interrupt = session.interrupt().clone();
         let run = hostcommand::run(project, database, command, Duration::MAX, &interrupt);
         run.map_err(|error| {
             error.context(Refusal {
-                what: format!("the data is restored, but `{}` failed", command.join(" ")),
-                hint: "run it by hand; the database holds the backup's content".to_owned(),
+                what: format!("{done}, but `{}` failed", command.join(" ")),
+                hint: format!("run it by hand; {holds}"),
                 exit: Exit::CouldNot,
             })
         })?;

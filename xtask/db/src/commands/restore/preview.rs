@@ -42,22 +42,28 @@ impl Args {
     }
 }
 
+/// What would become of the present state.
+pub(crate) fn would_keep(project: &Project, database: &Database, live: &Live) -> String {
+    let place = project.place(database);
+    match live {
+        Live::Absent { sidecars: false } => "There is no database to keep".to_owned(),
+        Live::Readable(_) => {
+            let folder = project.dotted(&project.backups);
+            format!("Would create a safety backup of {place} in {folder}")
+        }
+        Live::Unreadable(why) => {
+            format!("Would set the raw files of {place} aside: {}", text::plain(why))
+        }
+        Live::Absent { sidecars: true } | Live::MayBeEncrypted => {
+            format!("Would set the raw files of {place} aside")
+        }
+    }
+}
+
 /// Says what would be done.
 pub(super) fn say_plan(session: &mut Session, project: &Project, database: &Database, plan: &Plan) {
     let place = project.place(database);
-    match &plan.live {
-        Live::Absent { sidecars: false } => session.say("There is no database to keep"),
-        Live::Readable(_) => {
-            let folder = project.dotted(&project.backups);
-            session.say(format!("Would create a safety backup of {place} in {folder}"));
-        }
-        Live::Unreadable(why) => {
-            session.say(format!("Would set the raw files of {place} aside: {}", text::plain(why)));
-        }
-        Live::Absent { sidecars: true } | Live::MayBeEncrypted => {
-            session.say(format!("Would set the raw files of {place} aside"));
-        }
-    }
+    session.say(would_keep(project, database, &plan.live));
     if let Some(page_size_bytes) = plan.convert_to_bytes {
         session.say(format!("Would convert a copy to the page size {page_size_bytes} first"));
     }

@@ -1,0 +1,261 @@
+//! `db-diff`: what changed between two states, a backup and the live database or two backups.
+
+mod said;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::backup::Backup;
+use crate::cli::Common;
+use crate::commands::find;
+use crate::database::{self, Looking, Snapshot};
+use crate::difference::between::between;
+use crate::difference::script::Script;
+use crate::difference::{self, Depth, Difference, Row, Wanted};
+use crate::interrupt::Interrupt;
+use crate::project::{Database, Project};
+use crate::refusal::Answer;
+use crate::session::Session;
+use crate::taking;
+use crate::vault::{Held, Vault};
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-diff                    # the newest backup against the live database
+  cargo xtask db-diff latest~1 latest --rows --table messages
+  cargo xtask db-diff --sql @main | sqlite3 copy-of-that-backup.db
+
+Rows are paired by primary key or rowid. SQLite's own statistics are not compared.";
+
+/// Arguments of `db-diff`.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that the user types")]
+pub struct Args {
+    /// The older state; this worktree's newest backup without it
+    #[arg(value_name = "A")]
+    a: Option<String>,
+    /// The newer state; the live database without it
+    #[arg(value_name = "B")]
+    b: Option<String>,
+    /// Compare the schemas only
+    #[arg(long, conflicts_with_all = ["rows", "sql"])]
+    schema: bool,
+    /// Show the values of the rows that differ
+    #[arg(long, conflicts_with = "sql")]
+    rows: bool,
+    /// Print the statements that turn A into B, for the sqlite3 shell
+    #[arg(long)]
+    sql: bool,
+    /// Only this table; may be repeated
+    #[arg(long, value_name = "TABLE")]
+    table: Vec<String>,
+    /// Exit with 1 where they differ
+    #[arg(long)]
+    exit_code: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What is compared.
+enum State {
+    Backup(Box<Backup>),
+    Live(Box<Database>),
+}
+
+/// A state that is open.
+enum Opened {
+    Backup { connection: Connection, path: PathBuf, _held: Held },
+    Live(Looking),
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = self.common.project(session)?;
+        let mut answer = Answer::Yes;
+        let mut documents = Vec::new();
+        for (a, b) in self.pairs(session, &project)? {
+            let mut rows = Vec::new();
+            let difference = self.compare(session, &project, (&a, &b), &mut rows)?;
+            let mut document = serde_json::to_value(&difference)?;
+            document["a"] = a.to_json(&project);
+            document["b"] = b.to_json(&project);
+            document["summary"] = json!(difference.summary_lines());
+            document["different"] = json!(difference.is_different());
+            document["complete"] = json!(difference.is_complete());
+            if self.rows || self.sql {
+                document[if self.sql { "sql" } else { "rows" }] = rows.into();
+            }
+            documents.push(document);
+            answer = self.judge(answer, &difference);
+        }
+        session.document(&json!({ "version": 1, "differences": documents }));
+        Ok(answer)
+    }
+
+    /// What to compare with what: with several databases, each with its own newest backup.
+    fn pairs(&self, session: &mut Session, project: &Project) -> Result<Vec<(State, State)>> {
+        let vault = Vault::at(&project.backups, session.now());
+        let named = self.common.db.as_deref();
+        let databases = project.chosen(named)?;
+        let Some(a) = &self.a else {
+            let mut pairs = Vec::new();
+            for database in databases {
+                let name = Some(database.name.as_str());
+                let newest = find::backup(session, project, &vault, "latest", name)?;
+                pairs.push((State::Backup(Box::new(newest)), State::Live(Box::new(database))));
+            }
+            return Ok(pairs);
+        };
+        let a = find::backup(session, project, &vault, a, named)?;
+        let b = match &self.b {
+            Some(b) => State::Backup(Box::new(find::backup(session, project, &vault, b, named)?)),
+            None => match databases.into_iter().find(|database| a.is_of(database)) {
+                Some(database) => State::Live(Box::new(database)),
+                None => State::Live(Box::new(project.one(named)?)),
+            },
+        };
+        Ok(vec![(State::Backup(Box::new(a)), b)])
+    }
+
+    fn compare(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        (a, b): (&State, &State),
+        rows: &mut Vec<Value>,
+    ) -> Result<Difference> {
+        let (a_opened, b_opened) = (a.open(project)?, b.open(project)?);
+        let interrupt = session.interrupt().clone();
+        let _watched =
+            (interrupt.watch(a_opened.connection()), interrupt.watch(b_opened.connection()));
+        let explain = |error| match b {
+            State::Live(database) => taking::explain(error, project, database),
+            State::Backup(_) => error,
+        };
+        let names = (a.name(project), b.name(project));
+        let compared = (|| {
+            let _reading = Snapshot::begin(a_opened.connection())?;
+            let _reading_too = Snapshot::begin(b_opened.connection())?;
+            self.say(
+                session,
+                (a_opened.state(&interrupt), b_opened.state(&interrupt)),
+                &names,
+                rows,
+            )
+        })();
+        let what = || format!("could not compare {} with {}", names.0, names.1);
+        compared.map_err(explain).with_context(what)
+    }
+
+    /// Compares two states that are open, and says what differs.
+    fn say(
+        &self,
+        session: &mut Session,
+        (a, b): (difference::State<'_>, difference::State<'_>),
+        names: &(String, String),
+        rows: &mut Vec<Value>,
+    ) -> Result<Difference> {
+        let mut wanted = Wanted { tables: self.table.clone(), depth: Depth::Schema };
+        if self.sql {
+            wanted.depth = Depth::Rewrite;
+            let mut script = Script::new(a, b, &self.table)?;
+            session.say(format!("-- Turns {} into {}", names.0, names.1));
+            let mut say = |session: &mut Session, lines: Vec<String>| {
+                for line in lines {
+                    session.say_statement(&line);
+                    if session.wants_json() {
+                        rows.push(line.into());
+                    }
+                }
+            };
+            let difference = between(a, b, &wanted, &mut |row| {
+                script.row(row);
+                say(session, script.take());
+            })?;
+            script.finish(&difference);
+            say(session, script.take());
+            return Ok(difference);
+        }
+        let mut difference = between(a, b, &wanted, &mut |_| {})?;
+        said::begin(session, names, &difference);
+        if !self.schema {
+            wanted.depth = if self.rows { Depth::Values } else { Depth::Counts };
+            let mut table = String::new();
+            difference = between(a, b, &wanted, &mut |row: &Row<'_>| {
+                said::row(session, row, &mut table);
+                if session.wants_json() {
+                    rows.push(said::row_json(row));
+                }
+            })?;
+        }
+        said::end(session, &difference);
+        Ok(difference)
+    }
+
+    /// The worst answer so far: a difference that is asked for, then what could not be looked at.
+    fn judge(&self, answer: Answer, difference: &Difference) -> Answer {
+        if !self.exit_code {
+            return answer;
+        }
+        match answer {
+            Answer::No => Answer::No,
+            _ if difference.is_different() => Answer::No,
+            _ if !difference.is_complete() => Answer::CannotTell,
+            answer => answer,
+        }
+    }
+}
+
+impl State {
+    /// As messages name it.
+    fn name(&self, project: &Project) -> String {
+        match self {
+            Self::Backup(backup) => backup.name.to_string(),
+            Self::Live(database) => project.place(database),
+        }
+    }
+
+    fn to_json(&self, project: &Project) -> Value {
+        match self {
+            Self::Backup(backup) => json!({ "backup": backup.name.to_string() }),
+            Self::Live(database) => {
+                json!({ "database": database.name, "path": project.path(&database.path) })
+            }
+        }
+    }
+
+    /// Opens it; a backup is held, so that pruning leaves it meanwhile.
+    fn open(&self, project: &Project) -> Result<Opened> {
+        match self {
+            Self::Backup(backup) => {
+                let held = backup.hold()?;
+                let path = backup.path();
+                let connection = database::open_immutable(&path)
+                    .with_context(|| format!("could not open `{}`", backup.name))?;
+                Ok(Opened::Backup { connection, path, _held: held })
+            }
+            Self::Live(database) => taking::open(project, database).map(Opened::Live),
+        }
+    }
+}
+
+impl Opened {
+    fn state<'s>(&'s self, interrupt: &'s Interrupt) -> difference::State<'s> {
+        match self {
+            Self::Backup { connection, path, .. } => {
+                difference::State::of_file(connection, path, interrupt)
+            }
+            Self::Live(looking) => difference::State::of(looking),
+        }
+    }
+
+    fn connection(&self) -> &Connection {
+        match self {
+            Self::Backup { connection, .. } => connection,
+            Self::Live(looking) => looking,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `db-migrate`: rehearses the host's migration, runs it on the live database, and puts the old
+//! state back where that fails.
+
+mod concluding;
+pub(crate) mod ending;
+pub(crate) mod job;
+mod live_run;
+pub(crate) mod putting_back;
+pub(crate) mod rehearsing;
+pub(crate) mod telling;
+
+use anyhow::Result;
+
+use crate::cli::Common;
+use crate::holders;
+use crate::refusal::Answer;
+use crate::session::Session;
+use crate::vault::Vault;
+
+use job::Job;
+use rehearsing::Outcome;
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-migrate
+  cargo xtask db-migrate --allow-loss drafts            # this table may shrink or go
+  cargo xtask db-migrate -- sqlx migrate run            # instead of the configured `migrate`
+
+The command runs first on a private copy, which `migrate-env` points it to. It runs on the live
+database only if it lost nothing there; if it fails there, the old state is put back.";
+
+/// Arguments of `db-migrate`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Let this table lose rows or columns, or be dropped (repeatable)
+    #[arg(long = "allow-loss", value_name = "TABLE")]
+    allow_loss: Vec<String>,
+    /// The migration, instead of the configured `migrate`
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = self.common.project(session)?;
+        let database = project.one(self.common.db.as_deref())?;
+        let job = Job::new(&project, &database, self.command, self.allow_loss)?;
+        let vault = Vault::at(&project.backups, session.now());
+        warn_of_holders(session, &job);
+        let rehearsed = rehearsing::rehearse(session, &job, &vault)?;
+        match rehearsed.outcome {
+            Outcome::Allowed(_) => live_run::run(session, &job, &vault, rehearsed),
+            _ => ending::end(session, &job, &vault, rehearsed),
+        }
+    }
+}
+
+fn warn_of_holders(session: &mut Session, job: &Job<'_>) {
+    let sentence = holders::sentence(&job.database.path);
+    if let Some(who) = sentence.strip_prefix(": ") {
+        session.warn(format!(
+            "{who}: stop whatever writes into {} before it is migrated",
+            job.project.place(job.database)
+        ));
+    }
+}

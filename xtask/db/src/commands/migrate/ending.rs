@@ -1,0 +1,214 @@
+//! How a rehearsal ends: a checkpoint where something is pending, the old state put back where the
+//! command changed the live database, and a word about it.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::backup::Backup;
+use crate::commands::backup::prune_automatic;
+use crate::commands::migrate::job::Job;
+use crate::commands::migrate::putting_back::{kept, publish, put_back};
+use crate::commands::migrate::rehearsing::{self, Hint, Outcome, Rehearsed};
+use crate::commands::migrate::telling;
+use crate::commands::restore::in_place::{self, Kept};
+use crate::record::Kind;
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::session::Session;
+use crate::text;
+use crate::vault::Vault;
+
+/// What came of a rehearsal that no migration follows.
+pub(crate) struct End {
+    /// What `--json` says.
+    pub(crate) document: Value,
+    /// Why the answer is no, if it is.
+    pub(crate) error: Option<anyhow::Error>,
+}
+
+/// Ends a rehearsal that no migration follows, and says what came of it.
+///
+/// # Errors
+///
+/// As [`settle`].
+pub(crate) fn end(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+) -> Result<Answer> {
+    let End { document, error } = settle(session, job, vault, rehearsed)?;
+    if let Some(error) = error {
+        return Ok(telling::decline(session, &error, document));
+    }
+    session.document(&document);
+    Ok(Answer::Yes)
+}
+
+/// Does what follows from a rehearsal: keeps the checkpoint, or puts the old state back.
+///
+/// # Errors
+///
+/// Where the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
+pub(crate) fn settle(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    mut rehearsed: Rehearsed,
+) -> Result<End> {
+    let mut document = telling::document(job, &rehearsed);
+    match std::mem::replace(&mut rehearsed.outcome, Outcome::Interrupted) {
+        Outcome::Interrupted => Err(Refusal::interrupted()),
+        Outcome::NothingPending => {
+            say_nothing_pending(session, job);
+            document["outcome"] = "nothing-pending".into();
+            Ok(End { document, error: None })
+        }
+        Outcome::Allowed(losses) => {
+            say_rehearsed(session, job, &rehearsed, &losses);
+            if rehearsed.rows_changed {
+                say_rows_changed(session, job);
+            }
+            let checkpoint = keep_checkpoint(session, job, vault, rehearsed)?;
+            session.say("The migration may run.");
+            document["outcome"] = "allowed".into();
+            document["let_through"] = telling::let_through(&losses);
+            document["checkpoint"] = checkpoint.name.to_string().into();
+            Ok(End { document, error: None })
+        }
+        Outcome::Refused(reasons, hint) => {
+            let error = telling::refused(job, &reasons, &hint);
+            if rehearsed.rows_changed {
+                say_rows_changed(session, job);
+                // It ran, and nobody knows where.
+                if matches!(hint, Hint::Variable) {
+                    let checkpoint = keep_checkpoint(session, job, vault, rehearsed)?;
+                    document["checkpoint"] = checkpoint.name.to_string().into();
+                }
+            }
+            document["outcome"] = "refused".into();
+            Ok(End { document, error: Some(error) })
+        }
+        Outcome::Touched(reasons) => touched(session, job, vault, rehearsed, (&reasons, document)),
+    }
+}
+
+/// Says that there is nothing to do.
+pub(crate) fn say_nothing_pending(session: &mut Session, job: &Job<'_>) {
+    session.say(format!(
+        "Nothing is pending: {} changed nothing on a private copy of {}",
+        job.quoted_command(),
+        job.project.place(job.database)
+    ));
+}
+
+/// Says what the rehearsal showed.
+pub(crate) fn say_rehearsed(
+    session: &mut Session,
+    job: &Job<'_>,
+    rehearsed: &Rehearsed,
+    losses: &[crate::migration::Loss],
+) {
+    let rehearsal = &rehearsed.rehearsal;
+    session.say(format!(
+        "Rehearsed {} on a private copy of {} in {}",
+        job.quoted_command(),
+        job.project.place(job.database),
+        text::took(rehearsal.ended.took)
+    ));
+    if let Ok(after) = &rehearsal.after {
+        telling::say_changes(session, &rehearsal.before, after, losses);
+    }
+}
+
+fn say_rows_changed(session: &mut Session, job: &Job<'_>) {
+    let place = job.project.place(job.database);
+    session.warn(format!(
+        "rows of {place} changed meanwhile; an application writes, or the command did"
+    ));
+}
+
+/// Publishes the copy that the rehearsal began with, and applies the retention.
+///
+/// # Errors
+///
+/// Where the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
+pub(crate) fn keep_checkpoint(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+) -> Result<Backup> {
+    let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
+    let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
+    let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))
+        .context("could not keep the checkpoint; the live database is as it was")?;
+    session.say(format!("Checkpoint created at {}", job.project.dotted(&checkpoint.path())));
+    prune_automatic(session, job.project, &locked, job.database)?;
+    Ok(checkpoint)
+}
+
+/// Puts back what the command did to the live database although it was pointed at a copy.
+fn touched(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+    (reasons, mut document): (&[String], Value),
+) -> Result<End> {
+    let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
+    let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
+    let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
+    let restored = put_back(session, job, &locked, &checkpoint)?;
+    drop(locked);
+    say_put_back(session, job, &checkpoint, &restored.kept);
+    rebuild_derived(session, job);
+    let refusal = Refusal {
+        what: format!(
+            "the migration touched {} during its rehearsal; the old state was put back; what it \
+             replaced: {}",
+            job.project.quoted_place(job.database),
+            kept(job, &restored.kept)
+        ),
+        hint: format!(
+            "point the command at the file that `{}` names (`migrate-env`)",
+            job.variable()
+        ),
+        exit: Exit::No,
+    };
+    document["outcome"] = "put-back".into();
+    document["checkpoint"] = checkpoint.name.to_string().into();
+    document["safety"] = safety(&restored.kept);
+    let error = telling::because(reasons, refusal);
+    Ok(End { document, error: Some(error) })
+}
+
+/// Says what was put back, and where the replaced state is.
+pub(crate) fn say_put_back(
+    session: &mut Session,
+    job: &Job<'_>,
+    checkpoint: &Backup,
+    replaced: &Kept,
+) {
+    let place = job.project.dotted(&job.database.path);
+    session.say(format!("Put back {} → {place}", checkpoint.name));
+    session.say(format!(
+        "What it replaced, with all that anybody wrote since: {}",
+        kept(job, replaced)
+    ));
+}
+
+/// The name of the safety backup, as `--json` has it.
+#[must_use]
+pub(crate) fn safety(kept: &Kept) -> Value {
+    match kept {
+        Kept::Backup(safety) => safety.name.to_string().into(),
+        Kept::Aside(_) | Kept::Nothing => Value::Null,
+    }
+}
+
+/// Runs what rebuilds derived data; the data itself is back whatever that does.
+pub(crate) fn rebuild_derived(session: &mut Session, job: &Job<'_>) {
+    if let Err(error) = in_place::after_restore(session, job.project, job.database) {
+        session.warn(format!("{error:#}"));
+    }
+}

@@ -1,0 +1,185 @@
+//! The migration on the live database: a second checkpoint right before, the command, the same
+//! examination as in the rehearsal, and the way back where anything is other than there.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::backup::Backup;
+use crate::checkpoint;
+use crate::commands::migrate::concluding::{After, Run};
+use crate::commands::migrate::ending;
+use crate::commands::migrate::job::Job;
+use crate::commands::migrate::putting_back::way_back;
+use crate::commands::migrate::rehearsing::{self, Outcome, Rehearsed};
+use crate::commands::migrate::telling;
+use crate::finding::{Finding, Weight, has};
+use crate::hostcommand::{self, Ending, Task};
+use crate::locked::Locked;
+use crate::progress::Progress;
+use crate::record::Kind;
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::rehearsal;
+use crate::session::Session;
+use crate::space;
+use crate::standing::{self, Standing};
+use crate::state::State;
+use crate::taking::{self, Copy, Taken};
+use crate::vault::Vault;
+
+/// Runs the migration that a rehearsal allowed.
+///
+/// # Errors
+///
+/// Where a checkpoint cannot be taken (nothing has run then), or the old state not be put back.
+pub(super) fn run(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+) -> Result<Answer> {
+    let ready = prepare(session, job, vault, rehearsed)?;
+    let _held = ready.second.hold()?;
+    let interrupt = session.interrupt().clone();
+    interrupt.check()?;
+    let Job { project, database, .. } = *job;
+    session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
+    let timeout = database.migrate_timeout;
+    let task = Task { project, database, path: &database.path, command: &job.command, timeout };
+    let ended = hostcommand::migrate(&task, &interrupt)?;
+    // What brings things in order runs to its end; another interrupt counts anew.
+    let interrupted = interrupt.acknowledge() || matches!(ended.ending, Ending::Interrupted);
+    let unexamined = || unexamined(job, &ready.second);
+    let locked = vault.lock(project.busy_timeout, &interrupt).with_context(unexamined)?;
+    let after = examine(session, job, &locked, &ready).with_context(unexamined)?;
+    let Ready { second, before, rehearsed, mut document } = ready;
+    document["migration"] = telling::of_run(&ended);
+    let run = Run { second, before, ended, interrupted, after, rehearsed, document };
+    run.conclude(session, job, locked)
+}
+
+/// Everything that must be there before the live database is touched.
+struct Ready {
+    /// The checkpoint taken right before.
+    second: Backup,
+    /// The state that it holds.
+    before: State,
+    /// The state that the rehearsal led to.
+    rehearsed: State,
+    /// What `--json` says.
+    document: Value,
+}
+
+/// Says what the rehearsal showed and takes both checkpoints.
+fn prepare(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    mut rehearsed: Rehearsed,
+) -> Result<Ready> {
+    if let Outcome::Allowed(losses) = &rehearsed.outcome {
+        ending::say_rehearsed(session, job, &rehearsed, losses);
+    }
+    let mut document = telling::document(job, &rehearsed);
+    let mut before = std::mem::take(&mut rehearsed.rehearsal.before);
+    let after = std::mem::replace(&mut rehearsed.rehearsal.after, Ok(State::default()))?;
+    let needed_bytes = 2 * rehearsed.staged.record().size_bytes;
+    space::demand(vault.folder(), needed_bytes, "the examination and a safety backup")?;
+    let first = ending::keep_checkpoint(session, job, vault, rehearsed)?;
+    let second = second_checkpoint(session, job, vault, &first)?;
+    document["checkpoint"] = second.name.to_string().into();
+    if content_of(&first) != content_of(&second) {
+        let record = second.record().context("a checkpoint has a record")?;
+        before = State::recorded(&second.path(), record, session.interrupt())?;
+    }
+    Ok(Ready { second, before, rehearsed: after, document })
+}
+
+fn unexamined(job: &Job<'_>, second: &Backup) -> Refusal {
+    Refusal {
+        what: format!(
+            "{} ended, but {} could not be examined afterwards",
+            job.quoted_command(),
+            job.project.quoted_place(job.database)
+        ),
+        hint: format!("look at it, or go back with `{}`", way_back(job, second)),
+        exit: Exit::CouldNot,
+    }
+}
+
+fn content_of(backup: &Backup) -> Option<&str> {
+    backup.record().map(|record| record.content_blake3.as_str())
+}
+
+/// The checkpoint immediately before; a hard link where nobody wrote since the first.
+fn second_checkpoint(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    first: &Backup,
+) -> Result<Backup> {
+    let Job { project, database, .. } = *job;
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
+    let mut progress = Progress::new(session, "Copying");
+    let taken = checkpoint::take(&locked, project, &wanted, Some(first), &mut progress)?;
+    drop(progress);
+    let second = match taken {
+        Taken::Backup(backup, ..) | Taken::Linked(backup) => *backup,
+        Taken::Damaged(findings) => return Err(rehearsing::damaged(session, job, &findings)),
+        Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
+    };
+    let schema =
+        |backup: &Backup| backup.record().map(|r| (r.schema_blake3.clone(), r.sqlite.user_version));
+    if schema(first) != schema(&second) {
+        return Err(Refusal::no(
+            format!("the schema of {} changed since the rehearsal", project.quoted_place(database)),
+            "something else migrates it: stop that and run this again; nothing was run",
+        ));
+    }
+    Ok(second)
+}
+
+/// Looks at the live database as the rehearsal looked at its copy; a copy is what is looked at, so
+/// that writers wait no longer than for a backup.
+fn examine(
+    session: &mut Session,
+    job: &Job<'_>,
+    locked: &Locked<'_>,
+    ready: &Ready,
+) -> Result<After> {
+    let Job { project, database, .. } = *job;
+    let interrupt = session.interrupt().clone();
+    if !matches!(standing::look(&database.path)?, Standing::Sqlite(_)) {
+        return Ok(After::Broken(vec!["it is no SQLite database any more".to_owned()]));
+    }
+    let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
+    let mut progress = Progress::new(session, "Examining");
+    let copy = {
+        let connection = taking::open(project, database)?;
+        taking::stage(&connection, locked, project, &wanted, &mut progress)?
+    };
+    drop(progress);
+    let staged = match copy {
+        Copy::Staged(staged) => staged,
+        Copy::Damaged(findings) => return Ok(After::Broken(said(&findings))),
+        Copy::Unchanged => anyhow::bail!("nothing to compare with was given"),
+    };
+    if staged.record().content_blake3 == ready.before.content_blake3 {
+        return Ok(After::Same);
+    }
+    let state = State::read(staged.path(), &interrupt)?;
+    if has(&state.findings, Weight::Structural) {
+        // What was so before is not its fault.
+        let old = rehearsal::deep_findings(&ready.second.path(), &interrupt)?;
+        let is_new = |f: &&Finding| f.kind == Weight::Structural && !old.contains(f);
+        let new: Vec<_> = state.findings.iter().filter(is_new).cloned().collect();
+        if !new.is_empty() {
+            return Ok(After::Broken(said(&new)));
+        }
+    }
+    Ok(After::Other(Box::new(state)))
+}
+
+fn said(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|finding| format!("the database is damaged: {finding}")).collect()
+}

@@ -1,0 +1,102 @@
+//! Putting the state before a migration back, with a safety backup of what it left.
+
+use anyhow::{Context, Result};
+
+use crate::backup::Backup;
+use crate::checkpoint;
+use crate::commands::migrate::job::Job;
+use crate::commands::restore::in_place::{self, Kept, Restored};
+use crate::finding::Depth;
+use crate::locked::Locked;
+use crate::refusal::Refusal;
+use crate::restoring;
+use crate::session::Session;
+use crate::taking::{self, Staged, Taken, Wanted};
+use crate::verification::{self, Outcome};
+
+/// Publishes the copy that a rehearsal began with; where a whole backup is equal to it, as a hard
+/// link to that.
+///
+/// # Errors
+///
+/// Where the disk is full or fails, or at the user's interrupt.
+pub(crate) fn publish(
+    session: &mut Session,
+    job: &Job<'_>,
+    locked: &Locked<'_>,
+    (staged, wanted): (Staged, &Wanted<'_>),
+) -> Result<Backup> {
+    let Job { project, database, .. } = *job;
+    let interrupt = session.interrupt().clone();
+    let (newest, remark) = checkpoint::newest_whole(locked.vault(), project, database, &interrupt)?;
+    if let Some(remark) = remark {
+        session.warn(remark);
+    }
+    let content = &staged.record().content_blake3;
+    if let Some(newest) = &newest
+        && let Some(record) = newest.record().filter(|record| record.content_blake3 == *content)
+        && let Ok(linked) = taking::take_link(locked, project, wanted, (newest, record))
+    {
+        return Ok(linked);
+    }
+    match staged.publish(locked).map_err(|error| taking::explain(error, project, database))? {
+        Taken::Backup(backup, ..) | Taken::Linked(backup) => Ok(*backup),
+        Taken::Unchanged | Taken::Damaged(_) => anyhow::bail!("a sound copy is published as it is"),
+    }
+}
+
+/// Puts a checkpoint back into the live database.
+///
+/// # Errors
+///
+/// Where the checkpoint is not whole, or as a restore; the message says which state is in place.
+pub(crate) fn put_back(
+    session: &mut Session,
+    job: &Job<'_>,
+    locked: &Locked<'_>,
+    checkpoint: &Backup,
+) -> Result<Restored> {
+    let Job { project, database, .. } = *job;
+    let by_hand = || Refusal {
+        what: format!(
+            "the state before the migration was not put back into {}",
+            project.quoted_place(database)
+        ),
+        hint: format!("put it back with `{}`", way_back(job, checkpoint)),
+        exit: crate::refusal::Exit::CouldNot,
+    };
+    let interrupt = session.interrupt().clone();
+    let verification =
+        verification::verify(checkpoint, Depth::Quick, &interrupt).with_context(by_hand)?;
+    anyhow::ensure!(
+        verification.outcome == Outcome::Whole,
+        "`{}` is not whole: {}",
+        checkpoint.name,
+        verification.reasons.join(", ")
+    );
+    let (backups, timeout) = (&project.backups, project.busy_timeout);
+    let plan = restoring::plan(checkpoint, &database.path, backups, false, timeout)
+        .map_err(|error| taking::explain(error, project, database))
+        .with_context(by_hand)?;
+    in_place::put_in_place(session, project, database, locked, (&plan, &verification))
+        .with_context(by_hand)
+}
+
+/// The command that puts a backup back, as it can be pasted into a shell.
+#[must_use]
+pub(crate) fn way_back(job: &Job<'_>, backup: &Backup) -> String {
+    let several = job.project.databases.len() > 1;
+    let db = if several { format!(" --db {}", job.database.name) } else { String::new() };
+    let name = crate::text::shell(&backup.name.to_string());
+    format!("cargo xtask db-restore {name}{db} --yes")
+}
+
+/// Where the replaced state is kept, in words.
+#[must_use]
+pub(crate) fn kept(job: &Job<'_>, kept: &Kept) -> String {
+    match kept {
+        Kept::Backup(safety) => job.project.dotted(&safety.path()),
+        Kept::Aside(aside) => job.project.dotted(&aside.folder),
+        Kept::Nothing => "nowhere: there was no database".to_owned(),
+    }
+}

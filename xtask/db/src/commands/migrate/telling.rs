@@ -1,0 +1,127 @@
+//! What is said of a rehearsal and of a migration: in words, and as JSON.
+
+use anyhow::anyhow;
+use serde_json::{Value, json};
+
+use crate::cli;
+use crate::commands::migrate::job::Job;
+use crate::commands::migrate::rehearsing::{Hint, Rehearsed};
+use crate::hostcommand::Ended;
+use crate::migration::{self, Loss, Rows};
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::session::Session;
+use crate::state::State;
+use crate::text;
+
+/// Says what a migration changed: its schema, then the rows of each table, then what was let through.
+pub(crate) fn say_changes(session: &mut Session, before: &State, after: &State, losses: &[Loss]) {
+    let changes = before.schema.changes(&after.schema);
+    let rows = migration::rows(before, after);
+    for change in &changes {
+        session.say(format!("  {change}"));
+    }
+    for (table, rows) in &rows {
+        session.say(format!("  {table}: {}", rows_text(*rows)));
+    }
+    if changes.is_empty() && rows.is_empty() {
+        session.say("  values changed; no table, column or number of rows did");
+    }
+    for loss in losses {
+        session.say(format!("  let through: {}", loss.what));
+    }
+}
+
+fn rows_text(rows: Rows) -> String {
+    match (rows.before, rows.after) {
+        (Some(before), Some(after)) => {
+            format!("{} → {}", text::digits(before), text::count(after, "row"))
+        }
+        (None, Some(after)) => text::count(after, "row"),
+        (Some(before), None) => format!("{}, now gone", text::count(before, "row")),
+        (None, None) => "not counted".to_owned(),
+    }
+}
+
+/// The error of a refused migration: the reasons one under the other.
+#[must_use]
+pub(crate) fn because(reasons: &[String], refusal: Refusal) -> anyhow::Error {
+    let mut reasons = reasons.iter().rev().cloned();
+    let Some(last) = reasons.next() else {
+        return refusal.into();
+    };
+    reasons.fold(anyhow!(last), anyhow::Error::context).context(refusal)
+}
+
+/// Why a rehearsal refused, and what to do.
+#[must_use]
+pub(crate) fn refused(job: &Job<'_>, reasons: &[String], hint: &Hint) -> anyhow::Error {
+    let place = job.project.quoted_place(job.database);
+    let untouched = "the live database is as it was";
+    let hint = match hint {
+        Hint::Correct => format!("correct the migration and run this again; {untouched}"),
+        Hint::Allow(tables) => {
+            let flags: Vec<_> = tables.iter().map(|t| format!("--allow-loss {t}")).collect();
+            format!("if that is meant, say `{}`; {untouched}", flags.join(" "))
+        }
+        Hint::Variable => format!(
+            "set `migrate-env` in `[workspace.metadata.db.databases.{}]` to the variable that {} \
+             reads, as \"DATABASE_PATH\" or \"DATABASE_URL=sqlite://{{path}}\"",
+            job.database.name,
+            job.quoted_command()
+        ),
+    };
+    let what = format!("the migration of {place} is refused after its rehearsal");
+    because(reasons, Refusal { what, hint, exit: Exit::No })
+}
+
+/// Says an error and answers no, with a document that tells more than an error's.
+pub(crate) fn decline(session: &mut Session, error: &anyhow::Error, mut document: Value) -> Answer {
+    let (text, hint) = cli::layout(error);
+    session.complain(&text);
+    document["error"] = json!({
+        "message": error.to_string(),
+        "causes": error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>(),
+        "hint": hint,
+        "exit_code": Exit::No as u8,
+    });
+    session.document(&document);
+    Answer::No
+}
+
+/// What `--json` says of every migration.
+#[must_use]
+pub(crate) fn document(job: &Job<'_>, rehearsed: &Rehearsed) -> Value {
+    let rehearsal = &rehearsed.rehearsal;
+    let mut document = json!({
+        "version": 1,
+        "database": job.database.name,
+        "command": job.command,
+        "outcome": null,
+        "checkpoint": null,
+        "safety": null,
+        "rehearsal": of_run(&rehearsal.ended),
+        "rows_changed_meanwhile": rehearsed.rows_changed,
+    });
+    document["rehearsal"]["opened"] = rehearsal.opened.into();
+    if let Ok(after) = &rehearsal.after {
+        document["changes"] = json!(rehearsal.before.schema.changes(&after.schema));
+        document["rows"] = json!(migration::rows(&rehearsal.before, after));
+    }
+    document
+}
+
+/// The losses that the user let through, as `--json` has them.
+#[must_use]
+pub(crate) fn let_through(losses: &[Loss]) -> Value {
+    losses.iter().map(|loss| loss.what.as_str()).collect()
+}
+
+/// What `--json` says of one run of the command.
+#[must_use]
+pub(crate) fn of_run(ended: &Ended) -> Value {
+    json!({
+        "exit_code": ended.exit_code(),
+        "failure": ended.failure(),
+        "took_ms": u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX),
+    })
+}

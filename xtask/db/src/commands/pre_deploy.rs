@@ -1,0 +1,191 @@
+//! `db-pre-deploy`: the gate before a deployment: a backup, proved by a restore drill; the rehearsal
+//! of what is pending; the command that goes back.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::backup::Backup;
+use crate::cli::{self, Common};
+use crate::commands::migrate::ending::{self, End};
+use crate::commands::migrate::job::Job;
+use crate::commands::migrate::putting_back::way_back;
+use crate::commands::migrate::rehearsing::{self, Outcome};
+use crate::commands::migrate::telling;
+use crate::commands::verify;
+use crate::github::{self, Level};
+use crate::progress::Progress;
+use crate::project::{Database, Project};
+use crate::record::Kind;
+use crate::refusal::{Answer, Refusal};
+use crate::session::Session;
+use crate::taking::{self, Taken};
+use crate::vault::Vault;
+use crate::verification;
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-pre-deploy
+  cargo xtask db-pre-deploy --allow-loss drafts --json
+
+Exit code 0 lets the deployment go on. On GitHub the backup's name and the command that goes back
+are this step's outputs `backup` and `restore-command`.";
+
+/// Arguments of `db-pre-deploy`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Let this table lose rows or columns, or be dropped (repeatable)
+    #[arg(long = "allow-loss", value_name = "TABLE")]
+    allow_loss: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let log = session.github().log;
+        let token = github::token();
+        if log {
+            session.complain(&format!("{}\n", github::stop(&token)));
+        }
+        let gone = self.pass(session);
+        if log {
+            session.complain(&format!("{}\n", github::resume(&token)));
+            for annotation in annotations(&gone) {
+                session.complain(&format!("{annotation}\n"));
+            }
+            // The error itself follows, with names that others gave.
+            session.complain(&format!("{}\n", github::stop(&github::token())));
+        }
+        let End { document, error } = gone?;
+        if let Some(error) = error {
+            return Ok(telling::decline(session, &error, document));
+        }
+        session.document(&document);
+        Ok(Answer::Yes)
+    }
+
+    fn pass(&self, session: &mut Session) -> Result<End> {
+        let project = self.common.project(session)?;
+        let database = project.one(self.common.db.as_deref())?;
+        let vault = Vault::at(&project.backups, session.now());
+        let job = Job::bare(&project, &database);
+        let backup = take(session, &job, &vault)?;
+        let back = way_back(&job, &backup);
+        let name = backup.name.to_string();
+        session
+            .github()
+            .put_out(&[("backup", &name), ("restore-command", &back)])
+            .context("could not write the outputs of this step")?;
+        prove(session, &project, &backup)?;
+        let end = self.rehearse(session, (&project, &database), &vault)?;
+        conclude(session, end, (&name, &back))
+    }
+
+    /// The rehearsal of what is pending; the backup is its checkpoint.
+    fn rehearse(
+        &self,
+        session: &mut Session,
+        (project, database): (&Project, &Database),
+        vault: &Vault,
+    ) -> Result<End> {
+        if database.migrate.is_empty() {
+            session.say("No `migrate` is configured: nothing to rehearse");
+            let document = json!({ "version": 1, "outcome": "nothing-to-rehearse" });
+            return Ok(End { document, error: None });
+        }
+        let job = Job::new(project, database, Vec::new(), self.allow_loss.clone())?;
+        let rehearsed = rehearsing::rehearse(session, &job, vault)?;
+        if let Outcome::Allowed(losses) = &rehearsed.outcome {
+            ending::say_rehearsed(session, &job, &rehearsed, losses);
+            let mut document = telling::document(&job, &rehearsed);
+            document["outcome"] = "allowed".into();
+            document["let_through"] = telling::let_through(losses);
+            return Ok(End { document, error: None });
+        }
+        ending::settle(session, &job, vault, rehearsed)
+    }
+}
+
+/// What the run is annotated with.
+fn annotations(gone: &Result<End>) -> Vec<String> {
+    let error = match gone {
+        Ok(End { error: Some(error), .. }) | Err(error) => error,
+        Ok(End { document, error: None }) => {
+            let losses = document["let_through"].as_array().into_iter().flatten();
+            let losses = losses.filter_map(Value::as_str);
+            return losses
+                .map(|loss| github::annotation(Level::Warning, &format!("let through: {loss}")))
+                .collect();
+        }
+    };
+    let (text, _) = cli::layout(error);
+    vec![github::annotation(Level::Error, text.trim_end())]
+}
+
+/// A backup of a kind that only the user removes.
+fn take(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Backup> {
+    let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
+    locked.keep_private()?;
+    let wanted = rehearsing::wanted(session, job, Kind::PreDeploy);
+    let mut progress = Progress::new(session, "Copying");
+    let taken = taking::take(&locked, job.project, &wanted, &mut progress)?;
+    drop(progress);
+    match taken {
+        Taken::Backup(backup, ..) | Taken::Linked(backup) => {
+            session.say(format!("Backup created at {}", job.project.dotted(&backup.path())));
+            Ok(*backup)
+        }
+        Taken::Damaged(findings) => Err(rehearsing::damaged(session, job, &findings)),
+        Taken::Unchanged => anyhow::bail!("a backup before a deployment is taken unconditionally"),
+    }
+}
+
+/// Verifies the backup and restores it into a scratch file: anything but a clear yes is a no.
+fn prove(session: &mut Session, project: &Project, backup: &Backup) -> Result<()> {
+    let verification = verify::one(session, project, backup, true)?;
+    if verification.outcome == verification::Outcome::Whole {
+        return Ok(());
+    }
+    Err(Refusal::no(
+        format!("`{}` could not be proved, so nothing may be deployed on it", backup.name),
+        "look with `cargo xtask db-verify --all --drill`, make room, and run this again",
+    ))
+}
+
+/// Says the way back and tells the step.
+fn conclude(session: &mut Session, mut end: End, (name, back): (&str, &str)) -> Result<End> {
+    end.document["backup"] = name.into();
+    end.document["restore_command"] = back.into();
+    let mut lines = vec![
+        format!("Backup: {name} (verified, restore drill ok)"),
+        format!("Rehearsal: {}", end.document["outcome"].as_str().unwrap_or("not done")),
+    ];
+    lines.extend(changes(&end.document));
+    let heading = match &end.error {
+        None => {
+            session.say("Ready to deploy.");
+            "Database: ready to deploy"
+        }
+        Some(error) => {
+            lines.extend(error.chain().map(|cause| format!("Refused: {cause}")));
+            "Database: not to be deployed"
+        }
+    };
+    session.say(format!("The way back: {back}"));
+    lines.push(format!("The way back: {back}"));
+    let summary = session.github().summarize(heading, &lines);
+    summary.context("could not write the summary of this step")?;
+    Ok(end)
+}
+
+fn changes(document: &Value) -> Vec<String> {
+    let word = |change: &Value, key: &str| change[key].as_str().unwrap_or_default().to_owned();
+    let changes = document["changes"].as_array().into_iter().flatten();
+    changes
+        .map(|change| {
+            let table = change["table"].as_str().map_or_else(String::new, |t| format!(" of {t}"));
+            let (what, kind) = (word(change, "change"), word(change, "kind"));
+            format!("  {what}: {kind} {}{table}", word(change, "name"))
+        })
+        .collect()
+}

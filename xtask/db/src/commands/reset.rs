@@ -1,0 +1,193 @@
+//! `db-reset`: a new database from the migrations, after a safety backup of the present one.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::cli::Common;
+use crate::commands::restore::in_place::{self, Kept, Restored};
+use crate::commands::restore::{dialogue, preview};
+use crate::fresh::{self, Fresh};
+use crate::project::{Database, Project};
+use crate::refusal::{Answer, Refusal};
+use crate::restoring::{self, Live, Plan};
+use crate::session::Session;
+use crate::taking;
+use crate::text;
+use crate::vault::Vault;
+use crate::verification::Verification;
+use crate::writeback::Proved;
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-reset                # asks first; the present data stays in a safety backup
+  cargo xtask db-reset --dry-run
+  cargo xtask db-reset --yes && cargo xtask db-backup --label fresh
+
+The configured `migrate` command builds the new database in a private file. Only when it is
+found whole does it replace the present one, in one transaction: a running application sees
+the old state or the new.";
+
+/// Arguments of `db-reset`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Reset what may be an encrypted database, or one that was deleted while it was open
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = self.common.project(session)?;
+        let database = project.one(self.common.db.as_deref())?;
+        refuse_without_migrations(&project, &database)?;
+        let (target, live) = restoring::present(&database.path, self.force, project.busy_timeout)
+            .map_err(|error| taking::explain(error, &project, &database))?;
+        if self.dry_run {
+            say_plan(session, &project, &database, (target, &live));
+            return Ok(Answer::Yes);
+        }
+        self.confirm(session, &project, &database)?;
+        let command = database.migrate.join(" ");
+        session.note(format!("Building a new database with `{command}`"));
+        let interrupt = session.interrupt().clone();
+        let fresh = fresh::build(&project, &database, session.now(), &interrupt)
+            .with_context(|| format!("could not reset {}", project.quoted_place(&database)))?;
+        for warning in &fresh.verification.warnings {
+            session.warn(format!("the new database: {warning}"));
+        }
+        self.put_in_place(session, &project, &database, &fresh)
+    }
+
+    fn confirm(&self, session: &mut Session, project: &Project, database: &Database) -> Result<()> {
+        let place = project.place(database);
+        if database.protected {
+            let named = self.common.db.as_deref();
+            return dialogue::confirm_protected(session, &place, database, named, self.yes);
+        }
+        if self.yes {
+            return Ok(());
+        }
+        if !session.has_terminal() {
+            let quoted = project.quoted_place(database);
+            return Err(Refusal::could_not(
+                format!("resetting {quoted} needs `--yes` where there is no terminal to ask"),
+                "say `--yes`, or look first with `--dry-run`",
+            ));
+        }
+        let question = format!("Replace {place} by a new database from the migrations ?");
+        session.confirm(&question, "the database is untouched")
+    }
+
+    fn put_in_place(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        database: &Database,
+        fresh: &Fresh,
+    ) -> Result<Answer> {
+        let Fresh { backup, verification, .. } = fresh;
+        let vault = Vault::at(&project.backups, session.now());
+        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+        let (backups, timeout) = (&project.backups, project.busy_timeout);
+        let plan = restoring::plan(backup, &database.path, backups, self.force, timeout)
+            .map_err(|error| taking::explain(error, project, database))?;
+        let both = (&plan, verification);
+        let restored = in_place::put_in_place(session, project, database, &locked, both)
+            .with_context(|| format!("could not reset {}", project.quoted_place(database)))?;
+        say_done(session, project, database, verification, &restored);
+        // The host's commands may take backups of their own.
+        drop(locked);
+        let done = ("the database is reset", "the database holds what the migrations made");
+        in_place::rebuild(session, project, database, done)?;
+        document(session, database, &plan, verification, &restored);
+        Ok(Answer::Yes)
+    }
+}
+
+fn refuse_without_migrations(project: &Project, database: &Database) -> Result<()> {
+    if !database.migrate.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::could_not(
+        format!("no `migrate` command is configured to build {}", project.quoted_place(database)),
+        format!("set `migrate` in `[workspace.metadata.db.databases.{}]`", database.name),
+    ))
+}
+
+fn say_plan(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    (target, live): (PathBuf, &Live),
+) {
+    let place = project.place(database);
+    session.say(format!("Would build a new database with `{}`", database.migrate.join(" ")));
+    session.say(preview::would_keep(project, database, live));
+    session.say(format!("Would put the new database in place → {place}"));
+    for command in &database.after_restore {
+        session.say(format!("Would run {}", command.join(" ")));
+    }
+    session.document(&json!({
+        "version": 1,
+        "dry_run": true,
+        "would_reset": database.name,
+        "into": target,
+        "migrate": database.migrate,
+    }));
+}
+
+fn say_done(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    verification: &Verification,
+    restored: &Restored,
+) {
+    let examination = &verification.examination;
+    let tables = text::count(examination.tables.len() as u64, "table");
+    let version = examination.schema_version.filter(|version| *version > 0);
+    let version = version.map_or(String::new(), |v| format!(", schema version {v}"));
+    session.say(format!("[✓] New database built: {tables}{version}, integrity_check ok"));
+    in_place::say_kept(session, project, &restored.kept);
+    session.say(format!("[✓] Reset → {}", project.dotted(&database.path)));
+    if restored.proved == Proved::WrittenSince {
+        session.say("[✓] SQLite quick_check: ok (the application has written since)");
+    }
+    session.say("");
+    session.say("Done. You may need to restart your backend if it was running.");
+    if let Kept::Backup(safety) = &restored.kept {
+        let undo = in_place::undo(session, project, database, safety);
+        session.say(format!("Undo with: {undo}"));
+    }
+}
+
+fn document(
+    session: &mut Session,
+    database: &Database,
+    plan: &Plan,
+    verification: &Verification,
+    restored: &Restored,
+) {
+    let kept = &restored.kept;
+    session.document(&json!({
+        "version": 1,
+        "reset": database.name,
+        "into": plan.target,
+        "tables": verification.examination.tables,
+        "schema_version": verification.examination.schema_version,
+        "content_blake3": verification.content_blake3,
+        "safety": match kept { Kept::Backup(b) => Some(b.name.to_string()), _ => None },
+        "set_aside": match kept { Kept::Aside(aside) => Some(&aside.folder), _ => None },
+        "written_since": restored.proved == Proved::WrittenSince,
+    }));
+}

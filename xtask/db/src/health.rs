@@ -1,0 +1,62 @@
+//! What needs attention: problems, each with its remedy, judged from what was seen; nothing is
+//! touched here and nothing decided by the clock of the machine.
+
+pub(crate) mod checkup;
+mod database;
+pub(crate) mod folder;
+
+use serde::Serialize;
+
+use crate::project::{Database, Project};
+use crate::text;
+
+/// Something that needs attention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    /// A word for programs, which stays the same.
+    pub(crate) code: &'static str,
+    /// Whose problem it is; `None` for that of the folder or the repository.
+    pub(crate) database: Option<String>,
+    /// What is wrong.
+    pub(crate) what: String,
+    /// What to do: a command to paste where one can do it.
+    pub(crate) remedy: String,
+}
+
+impl Problem {
+    /// A problem of the folder or the repository.
+    #[must_use]
+    pub(crate) fn new(
+        code: &'static str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { code, database: None, what: what.into(), remedy: remedy.into() }
+    }
+
+    /// The same as a database's own.
+    #[must_use]
+    fn of(self, database: &Database) -> Self {
+        Self { database: Some(database.name.clone()), ..self }
+    }
+}
+
+/// Git hooks that are missing though a commit could touch schema files; `installed` is `None` where
+/// there is no repository or nobody wants them.
+#[must_use]
+pub(crate) fn of_hooks(project: &Project, installed: Option<bool>) -> Option<Problem> {
+    let bound = project.databases.iter().any(|database| !database.schema.is_empty());
+    (bound && installed == Some(false)).then(|| {
+        let what =
+            "the git hooks are not all installed: commits of schema files take no checkpoint";
+        Problem::new("hooks", what, "cargo xtask db-hooks install")
+    })
+}
+
+/// ` --db NAME` where a command has to be told which database is meant.
+fn database_flag(project: &Project, database: &Database) -> String {
+    if project.databases.len() < 2 {
+        return String::new();
+    }
+    format!(" --db {}", text::shell(&database.name))
+}

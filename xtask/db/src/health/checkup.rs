@@ -1,0 +1,80 @@
+//! What is seen of one database and its backups, before anything is judged.
+
+use chrono::{DateTime, FixedOffset};
+
+use crate::backup::{Backup, State};
+use crate::glance::{self, Glance, Sight};
+use crate::project::{Database, Project};
+use crate::record::Kind;
+use crate::schemafiles;
+
+/// What was seen of one database and its backups.
+pub(crate) struct Checkup<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) database: &'a Database,
+    /// The live database.
+    pub(crate) live: Glance,
+    /// Its backups of all worktrees, newest first.
+    pub(crate) backups: Vec<Backup>,
+    /// The moment it is.
+    pub(crate) now: DateTime<FixedOffset>,
+}
+
+impl<'a> Checkup<'a> {
+    /// Sees what there is, without a lock and without changing a byte; `all` is every backup of the
+    /// folder, newest first.
+    #[must_use]
+    pub(crate) fn of(
+        project: &'a Project,
+        database: &'a Database,
+        all: &[Backup],
+        now: DateTime<FixedOffset>,
+    ) -> Self {
+        let backups = all.iter().filter(|backup| backup.is_of(database)).cloned().collect();
+        Self { project, database, live: glance::at(&database.path), backups, now }
+    }
+
+    /// The newest backup of this worktree that is no safety backup.
+    #[must_use]
+    pub(crate) fn last(&self) -> Option<&Backup> {
+        self.backups.iter().find(|backup| {
+            backup.worktree() == self.project.worktree() && backup.kind() != Some(Kind::Safety)
+        })
+    }
+
+    /// The schema's version, where it was seen and is counted at all.
+    #[must_use]
+    pub(crate) fn version(&self) -> Option<i64> {
+        match self.live.sight {
+            Sight::Schema { version, .. } => version.filter(|version| *version > 0),
+            _ => None,
+        }
+    }
+
+    /// The number of the code's newest migration, where the migrations are numbered.
+    #[must_use]
+    pub(crate) fn newest_migration(&self) -> Option<i64> {
+        let newest = schemafiles::newest_migration(&self.project.root, &self.database.schema);
+        newest.map(|(number, _)| number)
+    }
+
+    /// How many of the code's migrations the database has not seen.
+    #[must_use]
+    pub(crate) fn n_pending(&self) -> Option<usize> {
+        let version = self.version()?;
+        Some(schemafiles::n_after(&self.project.root, &self.database.schema, version))
+    }
+
+    /// Whether the schema differs from that of the last backup; `None` where either is not known.
+    #[must_use]
+    pub(crate) fn has_drifted(&self) -> Option<bool> {
+        let Sight::Schema { schema_blake3, .. } = &self.live.sight else { return None };
+        Some(self.last()?.record()?.schema_blake3 != *schema_blake3)
+    }
+
+    /// How many of its backups are in a state.
+    #[must_use]
+    pub(crate) fn n_in(&self, state: State) -> usize {
+        self.backups.iter().filter(|backup| backup.state() == state).count()
+    }
+}

@@ -1,0 +1,245 @@
+//! What needs attention of one database and its backups.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use crate::backup::{Backup, State};
+use crate::glance::Sight;
+use crate::health::checkup::Checkup;
+use crate::health::{Problem, database_flag};
+use crate::holders;
+use crate::record::{Kind, Proof, Record};
+use crate::space;
+use crate::text::{self, Span};
+
+impl Checkup<'_> {
+    /// Everything that needs attention, the gravest first.
+    #[must_use]
+    pub(crate) fn problems(&self, max_age: Option<Span>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        problems.extend(self.live_problem());
+        problems.extend(self.sidecars_alone());
+        problems.extend(self.network());
+        problems.extend(self.no_backup());
+        problems.extend(max_age.and_then(|span| self.too_old(span)));
+        problems.extend(self.bad_backups());
+        problems.extend(self.drift());
+        problems.extend(self.pending());
+        problems.extend(self.future());
+        problems.into_iter().map(|problem| problem.of(self.database)).collect()
+    }
+
+    fn command(&self, command: &str) -> String {
+        format!("cargo xtask {command}{}", database_flag(self.project, self.database))
+    }
+
+    /// The way back to a database: the newest backup, else what makes one.
+    fn restore(&self) -> String {
+        if self.backups.is_empty() {
+            return format!("correct `path` of `{}` in Cargo.toml", self.database.name);
+        }
+        self.command("db-restore latest")
+    }
+
+    fn live_problem(&self) -> Option<Problem> {
+        let place = self.project.quoted_place(self.database);
+        let (code, what, remedy) = match &self.live.sight {
+            Sight::Schema { .. } | Sight::Busy(_) => return None,
+            Sight::Missing => return Some(self.missing(&place)),
+            Sight::Empty => {
+                ("empty", format!("{place} is an empty file (0 bytes)"), self.restore())
+            }
+            Sight::Foreign(what) => ("foreign", format!("{place} is {what}"), self.restore()),
+            Sight::MayBeEncrypted => (
+                "encrypted",
+                format!(
+                    "{place} is no SQLite database; it may be encrypted, which this cannot read"
+                ),
+                self.restore().replace("latest", "latest --force"),
+            ),
+            Sight::Forbidden(why) => {
+                ("forbidden", format!("could not read {place}: {why}"), self.permit())
+            }
+            Sight::Damaged(why) => (
+                "damaged",
+                format!("{place} is damaged: {}", text::plain(why)),
+                if self.backups.is_empty() {
+                    self.command("db-backup --damaged")
+                } else {
+                    self.restore()
+                },
+            ),
+        };
+        Some(Problem::new(code, what, remedy))
+    }
+
+    fn missing(&self, place: &str) -> Problem {
+        let what = format!("there is no database at {place}");
+        let holders = holders::of_deleted(&self.database.path);
+        if let Some(holder) = holders.first() {
+            let who = holders::sentence_of(&holders);
+            let remedy =
+                format!("ls -l /proc/{}/fd   # its data can be copied from there", holder.pid);
+            return Problem::new("deleted", format!("{what}: it was deleted{who}"), remedy);
+        }
+        if self.backups.is_empty() {
+            return Problem::new("missing", what, self.command("db-setup"));
+        }
+        let own = self.backups.iter().any(|b| b.worktree() == self.project.worktree());
+        let remedy = match self.main_branch().filter(|_| !own) {
+            Some(branch) => {
+                self.command(&format!("db-restore {}", text::shell(&format!("@{branch}"))))
+            }
+            None => self.restore(),
+        };
+        Problem::new("missing", what, remedy)
+    }
+
+    /// The branch whose database a new worktree may begin with: `main`, else the newest backup's.
+    fn main_branch(&self) -> Option<String> {
+        let branch = |backup: &Backup| backup.record()?.git.as_ref()?.branch.clone();
+        let branches: Vec<String> = self.backups.iter().filter_map(branch).collect();
+        branches.iter().find(|branch| *branch == "main").or(branches.first()).cloned()
+    }
+
+    fn sidecars_alone(&self) -> Option<Problem> {
+        let alone = matches!(self.live.sight, Sight::Missing | Sight::Empty) && self.live.sidecars;
+        let what = format!(
+            "a WAL or journal lies at `{}` without its database; a restore sets it aside",
+            self.project.path(&self.database.path)
+        );
+        alone.then(|| Problem::new("sidecars-alone", what, self.restore()))
+    }
+
+    fn network(&self) -> Option<Problem> {
+        let kind = space::network(&self.database.path)?;
+        let place = self.project.quoted_place(self.database);
+        Some(Problem::new(
+            "network",
+            format!("{place} lies on {kind}, whose locks SQLite cannot trust"),
+            "move the database to a local disk and correct its `path` in Cargo.toml",
+        ))
+    }
+
+    fn no_backup(&self) -> Option<Problem> {
+        let readable = matches!(self.live.sight, Sight::Schema { .. } | Sight::Busy(_));
+        if !readable || self.last().is_some() {
+            return None;
+        }
+        let what = format!("there is no backup of {}", self.project.quoted_place(self.database));
+        Some(Problem::new("no-backup", what, self.command("db-backup")))
+    }
+
+    /// The newest backup that could be relied upon is older than the user wants it to be.
+    fn too_old(&self, span: Span) -> Option<Problem> {
+        let is_good = |backup: &&Backup| {
+            backup.worktree() == self.project.worktree()
+                && backup.kind() != Some(Kind::Safety)
+                && backup.state() != State::Damaged
+                && !backup.is_from_the_future(self.now)
+        };
+        // Where there is none at all, that is said already.
+        self.last()?;
+        let since = span.before(self.now)?;
+        let what = match self.backups.iter().find(is_good) {
+            Some(good) if good.created_at >= since => return None,
+            Some(good) => {
+                let age = text::age(good.age(self.now));
+                format!("the last backup, `{}`, is {age} old, more than {span}", good.name)
+            }
+            None => "no backup is whole and of a sound date".to_owned(),
+        };
+        Some(Problem::new("too-old", what, self.command("db-backup")))
+    }
+
+    fn bad_backups(&self) -> Vec<Problem> {
+        let of = |state| self.backups.iter().filter(move |backup| backup.state() == state);
+        let mut problems = Vec::new();
+        problems.extend(several(
+            &of(State::Damaged).collect::<Vec<_>>(),
+            "damaged-backups",
+            ["is damaged", "backups are damaged"],
+        ));
+        let unreadable = |backup: &&Backup| matches!(backup.proof, Proof::Unreadable(_));
+        problems.extend(several(
+            &of(State::Unverified).filter(unreadable).collect::<Vec<_>>(),
+            "unreadable-records",
+            ["has a record that cannot be read", "backups have records that cannot be read"],
+        ));
+        let newer = of(State::Unverified).find(|backup| matches!(backup.proof, Proof::Newer(_)));
+        problems.extend(newer.map(|backup| {
+            let what = format!("the record of `{}` was written by a newer xtask-db", backup.name);
+            Problem::new("newer-records", what, "cargo update --package xtask-db")
+        }));
+        problems
+    }
+
+    fn drift(&self) -> Option<Problem> {
+        if self.has_drifted() != Some(true) {
+            return None;
+        }
+        let last = self.last()?;
+        let before = last.record().map_or(0, |record: &Record| record.sqlite.user_version);
+        let versions = match self.version() {
+            Some(now) if before > 0 && now != before => format!(" (version {before}, now {now})"),
+            _ => String::new(),
+        };
+        let what = format!("the schema changed since the last backup, `{}`{versions}", last.name);
+        Some(Problem::new("schema-drift", what, self.command("db-backup")))
+    }
+
+    fn pending(&self) -> Option<Problem> {
+        let n = self.n_pending().filter(|n| *n > 0)?;
+        let (version, newest) = (self.version()?, self.newest_migration()?);
+        let what = format!(
+            "{} not applied: the database has schema version {version}, the code {newest}",
+            text::count(n as u64, "migration")
+        );
+        let remedy = if self.database.migrate.is_empty() {
+            format!("set `migrate` of `{}` in Cargo.toml, then run db-migrate", self.database.name)
+        } else {
+            self.command("db-migrate")
+        };
+        Some(Problem::new("pending-migrations", what, remedy))
+    }
+
+    fn future(&self) -> Option<Problem> {
+        let ahead = self.backups.iter().find(|backup| backup.is_from_the_future(self.now))?;
+        Some(Problem::new(
+            "future",
+            format!("`{}` is dated in the future: a clock is or was wrong", ahead.name),
+            "date   # if this is right: keep the backup until its date, or delete it",
+        ))
+    }
+
+    /// What lets this user read the database: its owner may allow it, anybody else may not take it.
+    fn permit(&self) -> String {
+        let metadata = fs_err::metadata(&self.database.path);
+        let me = rustix::process::geteuid().as_raw();
+        if metadata.is_ok_and(|metadata| metadata.uid() == me) {
+            return format!("chmod u+rw {}", self.shell_path());
+        }
+        format!("ls -l {}   # whose it is: run this as that user", self.shell_path())
+    }
+
+    fn shell_path(&self) -> String {
+        text::shell(&self.project.dotted(&self.database.path))
+    }
+}
+
+/// One problem for one or several backups; the command names the newest of them.
+fn several(backups: &[&Backup], code: &'static str, words: [&str; 2]) -> Option<Problem> {
+    let first = backups.first()?;
+    let name = text::shell(&first.name.to_string());
+    Some(match backups.len() {
+        1 => Problem::new(
+            code,
+            format!("`{}` {}", first.name, words[0]),
+            format!("cargo xtask db-verify {name}   # says how; then delete it"),
+        ),
+        n => Problem::new(
+            code,
+            format!("{n} {}, the newest is `{}`", words[1], first.name),
+            "cargo xtask db-verify --all   # says how; then delete them",
+        ),
+    })
+}

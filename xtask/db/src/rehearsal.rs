@@ -1,0 +1,147 @@
+//! The rehearsal of a migration: the host's command runs on a private copy, which is examined.
+//!
+//! The copy lies in a private folder under the database's own file name, in its journal mode. The
+//! live database is not touched here; whether the command did is asked by [`live`].
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::copy;
+use crate::database;
+use crate::durable::Scratch;
+use crate::examination;
+use crate::finding::{Depth, Finding, Weight, has};
+use crate::hostcommand::{self, Ended, Task};
+use crate::interrupt::Interrupt;
+use crate::project::{Database, Project};
+use crate::record::Record;
+use crate::standing::{self, Standing};
+use crate::state::State;
+use crate::taking;
+use crate::watching::Watch;
+
+/// What a rehearsal showed.
+#[derive(Debug)]
+pub(crate) struct Rehearsal {
+    /// How the command ended.
+    pub ended: Ended,
+    /// Whether it opened the copy.
+    pub opened: bool,
+    /// The state before.
+    pub before: State,
+    /// The state after, or why it could not be read; the state before where the command failed.
+    pub after: Result<State>,
+}
+
+/// What a rehearsal needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage<'a> {
+    /// The host.
+    pub project: &'a Project,
+    /// Its database.
+    pub database: &'a Database,
+    /// A finished copy of it.
+    pub original: &'a Path,
+    /// The proof of that copy.
+    pub record: &'a Record,
+    /// Where the private copy goes.
+    pub scratch: &'a Scratch,
+}
+
+/// Runs a migration on a private copy and looks at both states.
+///
+/// # Errors
+///
+/// Where the copy cannot be made, or the command not be started.
+pub(crate) fn rehearse(
+    stage: &Stage<'_>,
+    command: &[String],
+    interrupt: &Arc<Interrupt>,
+) -> Result<Rehearsal> {
+    let Stage { project, database, original, .. } = *stage;
+    let mut before = State::recorded(original, stage.record, interrupt)?;
+    let private = stage.scratch.stage(&database.file_name())?;
+    copy::copy_file(original, &private, interrupt)?;
+    if stage.record.sqlite.journal_mode == "wal" {
+        // <https://sqlite.org/fileformat2.html>, 1.3.3: what marks a file as one with a WAL.
+        private.write_at(&[2, 2], 18)?;
+    }
+    let watch = Watch::begin(private.path(), interrupt)?;
+    let timeout = database.migrate_timeout;
+    let task = Task { project, database, path: private.path(), command, timeout };
+    let ended = hostcommand::migrate(&task, interrupt)?;
+    // What cannot be proved is not so.
+    let opened = watch.was_used(interrupt).unwrap_or(false);
+    let after = match ended.failure() {
+        Some(_) => Ok(before.clone()),
+        None => finished(private.path(), interrupt),
+    };
+    if let Ok(after) = &after
+        && has(&after.findings, Weight::Structural)
+    {
+        before.findings = deep_findings(original, interrupt)?;
+    }
+    Ok(Rehearsal { ended, opened, before, after })
+}
+
+/// What a thorough look finds: what was so before a migration is not its fault.
+///
+/// # Errors
+///
+/// At the user's interrupt, or where the file cannot be opened.
+pub(crate) fn deep_findings(path: &Path, interrupt: &Interrupt) -> Result<Vec<Finding>> {
+    Ok(examination::examine(path, Depth::Deep, interrupt)?.findings)
+}
+
+/// The state of the private copy, once what its last writer left in a WAL is in the file.
+fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
+    let connection = database::open_live(path, Duration::from_secs(5))?;
+    let mode: String = database::pragma(&connection, "journal_mode=DELETE")
+        .context("something that the command started still has the copy open")?;
+    anyhow::ensure!(mode == "delete", "the copy's journal mode stayed `{mode}`");
+    drop(connection);
+    State::read(path, interrupt)
+}
+
+/// What identifies the state of the live database, read quickly and in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Live {
+    /// BLAKE3 of the schema's statements.
+    pub schema_blake3: String,
+    /// `PRAGMA user_version`.
+    pub user_version: i64,
+    /// BLAKE3 of all content.
+    pub content_blake3: String,
+}
+
+/// Reads the live database; `None` where there is none any more, or nothing that SQLite reads.
+///
+/// # Errors
+///
+/// Where it stays locked, or at the user's interrupt.
+pub(crate) fn live(
+    project: &Project,
+    database: &Database,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Option<Live>> {
+    let Standing::Sqlite(_) = standing::look(&database.path)? else {
+        return Ok(None);
+    };
+    let read = || -> Result<Live> {
+        let connection = database::open_live(&database.path, project.busy_timeout)?;
+        let content_blake3 = taking::content_hash(&connection, &project.backups, interrupt)?;
+        Ok(Live {
+            schema_blake3: examination::schema_hash(&connection)?,
+            user_version: database::pragma(&connection, "user_version")?,
+            content_blake3,
+        })
+    };
+    match read() {
+        Ok(live) => Ok(Some(live)),
+        Err(error) if database::trouble(&error) == database::Trouble::Damaged => Ok(None),
+        Err(error) => Err(taking::explain(error, project, database)),
+    }
+}

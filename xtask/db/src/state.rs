@@ -1,0 +1,115 @@
+//! One state of a database, as a migration is judged by it: its schema, the rows of each table, rows
+//! whose parents are missing, findings, hashes.
+//!
+//! It is read from a finished file that nothing writes: a live database is copied first, because a
+//! thorough look at it in place would hold its writers up.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+
+use crate::copy;
+use crate::database;
+use crate::examination::{self, Examination};
+use crate::finding::{Depth, Finding};
+use crate::interrupt::Interrupt;
+use crate::record::Record;
+use crate::schema::Schema;
+
+/// Rows whose parent is missing, by child and parent table.
+pub(crate) type Orphans = BTreeMap<(String, String), u64>;
+
+/// One state of a database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    /// What it is made of.
+    pub schema: Schema,
+    /// BLAKE3 of the schema's statements.
+    pub schema_blake3: String,
+    /// `PRAGMA user_version`.
+    pub user_version: i64,
+    /// BLAKE3 of all content.
+    pub content_blake3: String,
+    /// Rows per table; `None` where a table could not be counted.
+    pub tables: BTreeMap<String, Option<u64>>,
+    /// Rows whose parent is missing; `None` where that could not be checked.
+    pub orphans: Option<Orphans>,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+impl State {
+    /// Reads a finished file that nothing writes, thoroughly.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened or its schema not be read, or at the user's interrupt; other damage
+    /// is a finding.
+    pub(crate) fn read(path: &Path, interrupt: &Interrupt) -> Result<Self> {
+        let examination = examination::examine(path, Depth::Deep, interrupt)?;
+        let content_blake3 = copy::hash_file(path, interrupt)?.0.content_blake3;
+        let Examination { findings, tables, schema_blake3, .. } = examination;
+        let proved = Self { schema_blake3, content_blake3, tables, findings, ..Self::default() };
+        proved.with_schema(path, interrupt)
+    }
+
+    /// Reads from a backup's file what its record does not say.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::read`].
+    pub(crate) fn recorded(path: &Path, record: &Record, interrupt: &Interrupt) -> Result<Self> {
+        let proved = Self {
+            schema_blake3: record.schema_blake3.clone(),
+            content_blake3: record.content_blake3.clone(),
+            tables: record.tables.clone(),
+            findings: record.examined.findings.clone(),
+            ..Self::default()
+        };
+        proved.with_schema(path, interrupt)
+    }
+
+    fn with_schema(self, path: &Path, interrupt: &Interrupt) -> Result<Self> {
+        let connection = database::open_immutable(path)?;
+        let _watched = interrupt.watch(&connection);
+        let state = Self {
+            schema: Schema::read(&connection).context("could not read the schema")?,
+            user_version: database::pragma(&connection, "user_version")?,
+            // A parent without the key that its child refers to makes the check itself fail.
+            orphans: orphans(&connection).ok(),
+            ..self
+        };
+        interrupt.check()?;
+        Ok(state)
+    }
+
+    /// Whether both have one schema: its statements, and `user_version`.
+    #[must_use]
+    pub(crate) fn has_schema_of(&self, other: &Self) -> bool {
+        self.schema_blake3 == other.schema_blake3 && self.user_version == other.user_version
+    }
+
+    /// Whether there is a table of that name, in any case.
+    #[must_use]
+    pub(crate) fn has_table(&self, table: &str) -> bool {
+        self.tables.keys().any(|name| name.eq_ignore_ascii_case(table))
+    }
+
+    /// The rows of a table, in any case; `None` where it is not there or could not be counted.
+    #[must_use]
+    pub(crate) fn n_rows(&self, table: &str) -> Option<u64> {
+        self.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table))?.1.to_owned()
+    }
+}
+
+fn orphans(connection: &Connection) -> Result<Orphans> {
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = statement.query([])?;
+    let mut orphans = Orphans::new();
+    while let Some(row) = rows.next()? {
+        *orphans.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
+    }
+    Ok(orphans)
+}
