@@ -36,6 +36,8 @@ mod hooksbranch;
 mod hookscommit;
 #[path = "e2e/hooksfollow.rs"]
 mod hooksfollow;
+#[path = "e2e/hooksmessage.rs"]
+mod hooksmessage;
 #[path = "e2e/hooksplaces.rs"]
 mod hooksplaces;
 #[path = "e2e/hooksreflog.rs"]

@@ -91,9 +91,36 @@ fn ci_and_the_variable_turn_the_hooks_off() {
     }
 }
 
+const HOOKS: [&str; 4] = ["pre-commit", "prepare-commit-msg", "post-rewrite", "post-checkout"];
+
+/// Runs a hook as git would, with two lines on its input, and returns its exit code.
+fn run_by_hand(sandbox: &Sandbox, hook: &str) -> Option<i32> {
+    let arguments: &[&str] = match hook {
+        "pre-commit" => &[],
+        "prepare-commit-msg" => &[".git/COMMIT_EDITMSG", "a b", "*"],
+        "post-rewrite" => &["amend"],
+        _ => &["HEAD", "HEAD", "1"],
+    };
+    let git = sandbox.git_at_clock(&[]);
+    let mut run = sandbox.command(sandbox.hook(hook));
+    run.envs(git.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    run.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = run.spawn().expect("the hook runs");
+    let mut input = child.stdin.take().expect("stdin");
+    input.write_all(b"old new\nold2 new2\n").expect("written");
+    drop(input);
+    child.wait_with_output().expect("it ends").status.code()
+}
+
 #[test]
 fn a_hook_of_the_user_s_keeps_its_input_arguments_options_and_exit_status() {
     for shell in ["/bin/sh", "/bin/sh -eu", "/usr/bin/env bash", "/bin/dash"] {
+        let program = shell.split(' ').next().unwrap_or(shell);
+        if !std::path::Path::new(program).exists() {
+            let note = format!("SKIPPED: a test of a hook in `{shell}` needs it\n");
+            std::io::stderr().write_all(note.as_bytes()).expect("stderr");
+            continue;
+        }
         let sandbox = Sandbox::without_hooks();
         let seen = sandbox.path("../seen");
         let script = format!(
@@ -101,7 +128,7 @@ fn a_hook_of_the_user_s_keeps_its_input_arguments_options_and_exit_status() {
              > '{}'\nexec sh -c 'exit 7'\n",
             seen.display()
         );
-        for name in ["pre-commit", "prepare-commit-msg", "post-rewrite", "post-checkout"] {
+        for name in HOOKS {
             sandbox.write_hook(name, &script, 0o755);
         }
         let mut said = Vec::new();
@@ -111,28 +138,11 @@ fn a_hook_of_the_user_s_keeps_its_input_arguments_options_and_exit_status() {
             }
             sandbox.write("backend/db/migrations/0001_messages.sql", format!("-- {install}\n"));
             sandbox.hooked(&["add", "backend"]);
-            for hook in ["pre-commit", "prepare-commit-msg", "post-rewrite", "post-checkout"] {
-                let arguments: &[&str] = match hook {
-                    "pre-commit" => &[],
-                    "prepare-commit-msg" => &[".git/COMMIT_EDITMSG", "a b", "*"],
-                    "post-rewrite" => &["amend"],
-                    _ => &["HEAD", "HEAD", "1"],
-                };
-                let mut run = sandbox.git_at_clock(&[]);
-                let clock: Vec<_> = run
-                    .get_envs()
-                    .filter_map(|(n, v)| Some((n.to_owned(), v?.to_owned())))
-                    .collect();
-                run = sandbox.command(sandbox.hook(hook));
-                run.envs(clock).args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped());
-                let mut child = run.spawn().expect("the hook runs");
-                let mut input = child.stdin.take().expect("stdin");
-                input.write_all(b"old new\nold2 new2\n").expect("written");
-                drop(input);
-                let output = child.wait_with_output().expect("it ends");
+            for hook in HOOKS {
+                let code = run_by_hand(&sandbox, hook);
                 let text = fs_err::read_to_string(&seen).expect("the user's hook ran");
                 assert!(text.ends_with("old new\nold2 new2\n"), "{hook}: {text}");
-                said.push((hook, output.status.code(), text));
+                said.push((hook, code, text));
             }
         }
         let (without, with) = said.split_at(4);
