@@ -69,6 +69,7 @@ mod schema;
 mod schemafiles;
 mod session;
 mod space;
+mod staging;
 mod standing;
 mod state;
 mod tables;

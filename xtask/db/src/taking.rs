@@ -6,31 +6,30 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset};
 use rusqlite::Connection;
 
 use crate::backup::Backup;
-use crate::copy::{self, Copied};
+use crate::copy;
 use crate::database::{self, Looking, Reading, Snapshot, Trouble};
 use crate::durable::Stage;
-use crate::examination::{self, Examination};
-use crate::finding::{Depth, Finding, Weight, has};
+use crate::finding::Finding;
 use crate::holders;
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
 use crate::name::Name;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
-use crate::record::{self, Enters, Examined, Kind, Record, Sqlite};
+use crate::record::{self, Enters, Kind, Record};
 use crate::refusal::{Exit, Refusal};
-use crate::space;
+use crate::staging::{self, Copy};
 use crate::standing::{self, Standing};
 
 /// What wrote a record.
-const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
+pub(crate) const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
 
 /// What backup is wanted.
 #[derive(Debug, Clone)]
@@ -196,7 +195,7 @@ pub(crate) fn take_through(
     wanted: &Wanted<'_>,
     progress: &mut Progress,
 ) -> Result<Taken> {
-    match stage(connection, locked, project, wanted, progress)? {
+    match staging::stage(connection, locked, project, wanted, progress)? {
         Copy::Staged(staged) => {
             progress.interrupt().check()?;
             let published = staged.publish(locked);
@@ -205,136 +204,6 @@ pub(crate) fn take_through(
         Copy::Unchanged => Ok(Taken::Unchanged),
         Copy::Damaged(findings) => Ok(Taken::Damaged(findings)),
     }
-}
-
-/// A finished, examined copy with its proof, which has no name yet; it removes itself.
-#[derive(Debug)]
-pub(crate) struct Staged {
-    stage: Stage,
-    name: Name,
-    record: Record,
-    version: Option<i64>,
-    began: Instant,
-}
-
-/// What came of a copy that is not to be published yet.
-#[derive(Debug)]
-pub(crate) enum Copy {
-    /// A sound copy.
-    Staged(Box<Staged>),
-    /// None: the content equals that of [`Wanted::unless_equal`].
-    Unchanged,
-    /// None: the source is structurally damaged.
-    Damaged(Vec<Finding>),
-}
-
-impl Staged {
-    /// Where the copy lies.
-    #[must_use]
-    pub(crate) fn path(&self) -> &Path {
-        self.stage.path()
-    }
-
-    /// The proof of the copy; its `file` and `sequence` are given when it is published.
-    #[must_use]
-    pub(crate) fn record(&self) -> &Record {
-        &self.record
-    }
-
-    /// Keeps the copy from being swept while the folder's lock is given up.
-    ///
-    /// # Errors
-    ///
-    /// Where the file system has no locks.
-    pub(crate) fn hold(&self) -> Result<()> {
-        self.stage.hold()
-    }
-
-    /// Gives the copy its name.
-    ///
-    /// # Errors
-    ///
-    /// Where the disk is full or fails; nothing then stays under a final name.
-    pub(crate) fn publish(self, locked: &Locked<'_>) -> Result<Taken> {
-        let Self { stage, name, mut record, version, began } = self;
-        record.sequence = locked.next_sequence()?;
-        let backup = locked.publish(&stage, name, record)?;
-        Ok(Taken::Backup(Box::new(backup), version, began.elapsed()))
-    }
-}
-
-/// Copies a live database into a stage and examines it there. A damaged source is an answer.
-///
-/// # Errors
-///
-/// As [`take`].
-pub(crate) fn stage(
-    connection: &Connection,
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
-    progress: &mut Progress,
-) -> Result<Copy> {
-    match copy_and_examine(connection, locked, project, wanted, progress) {
-        Err(error) if database::trouble(&error) == Trouble::Damaged => {
-            Ok(Copy::Damaged(vec![Finding::structural(database::message(&error))]))
-        }
-        copied => copied.map_err(|error| explain(error, project, wanted.database)),
-    }
-}
-
-fn copy_and_examine(
-    connection: &Connection,
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
-    progress: &mut Progress,
-) -> Result<Copy> {
-    let began = Instant::now();
-    let interrupt = Arc::clone(progress.interrupt());
-    let safety = wanted.kind == Kind::Safety;
-    let name = Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local());
-    let stage = locked.stage(&name)?;
-    let (copied, journal_mode) = {
-        let _watched = interrupt.watch(connection);
-        let snapshot = Snapshot::begin(connection)?;
-        let is_equal =
-            |content: &str| wanted.unless_equal.is_some_and(|r| r.content_blake3 == content);
-        if wanted.unless_equal.is_some_and(|record| record.size_bytes == snapshot.size_bytes())
-            && snapshot.reading == Reading::Pages
-            && is_equal(&copy::hash_pages(&snapshot, &interrupt)?.content_blake3)
-        {
-            return Ok(Copy::Unchanged);
-        }
-        space::demand(locked.vault().folder(), snapshot.size_bytes(), "the backup")?;
-        let copied = copy::copy(&snapshot, &stage, progress)?;
-        if is_equal(&copied.hashes.content_blake3) {
-            return Ok(Copy::Unchanged);
-        }
-        (copied, snapshot.journal_mode.clone())
-    };
-    let examination = settle(&stage, &interrupt)?;
-    if has(&examination.findings, Weight::Structural) {
-        return Ok(Copy::Damaged(examination.findings));
-    }
-    let version = examination.schema_version;
-    let record = record_of(project, wanted, &copied, journal_mode, examination);
-    Ok(Copy::Staged(Box::new(Staged { stage, name, record, version, began })))
-}
-
-/// Writes a finished stage back to the disk and examines it, both at once.
-///
-/// # Errors
-///
-/// Where the disk fails, or at the user's interrupt.
-pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination> {
-    let (synced, examined) = std::thread::scope(|scope| {
-        let syncing = scope.spawn(|| stage.sync());
-        let examined = examination::examine_stage(stage.path(), interrupt);
-        (syncing.join(), examined)
-    });
-    synced.map_err(|_| anyhow::anyhow!("the syncing thread ended early"))??;
-    examined
 }
 
 /// Takes a checkpoint of unchanged content: a record of its own and a hard link to the equal backup,
@@ -367,54 +236,6 @@ pub(crate) fn take_link(
     };
     let name = Name::new(&wanted.database.file_name(), false, wanted.now.naive_local());
     locked.publish_link(backup, name, record)
-}
-
-fn record_of(
-    project: &Project,
-    wanted: &Wanted<'_>,
-    copied: &Copied,
-    journal_mode: String,
-    examination: Examination,
-) -> Record {
-    let header = copied.header;
-    Record {
-        version: record::VERSION,
-        sequence: 0,
-        database: wanted.database.name.clone(),
-        source: project.path(&wanted.database.path),
-        file: String::new(),
-        kind: wanted.kind,
-        label: wanted.label.clone(),
-        pinned: wanted.pinned,
-        created_at: wanted.now,
-        size_bytes: copied.size_bytes,
-        blake3: copied.hashes.blake3.clone(),
-        content_blake3: copied.hashes.content_blake3.clone(),
-        sqlite: Sqlite {
-            version: rusqlite::version().to_owned(),
-            page_size_bytes: header.page_size_bytes(),
-            page_count: copied.size_bytes / header.page_size_bytes().max(1),
-            journal_mode,
-            user_version: header.user_version(),
-            application_id: header.application_id(),
-            encoding: header.encoding().to_owned(),
-            unknown: serde_json::Map::new(),
-        },
-        schema_blake3: examination.schema_blake3,
-        tables: examination.tables,
-        examined: Examined {
-            at: wanted.now,
-            depth: Depth::Quick,
-            findings: examination.findings,
-            unknown: serde_json::Map::new(),
-        },
-        verified: None,
-        git: wanted.git.clone(),
-        enters: wanted.enters.clone(),
-        paths: wanted.paths.clone(),
-        tool: TOOL.to_owned(),
-        unknown: serde_json::Map::new(),
-    }
 }
 
 /// The hash of a live database's content in one snapshot, as a backup of it would record it; written

@@ -6,17 +6,12 @@ use super::branches::Switch;
 use super::checkpoints;
 use crate::backup::Backup;
 use crate::commands::restore::in_place::{self, Kept};
-use crate::finding::Depth;
 use crate::git::Place;
 use crate::project::{Database, FollowBranches, Project};
 use crate::record::Record;
-use crate::refusal::Refusal;
-use crate::restoring;
 use crate::session::Session;
-use crate::taking;
 use crate::text;
 use crate::vault::Vault;
-use crate::verification::{self, Outcome};
 
 /// Says what the database of the entered branch was, or switches to it where that is configured.
 /// `here` is what was just taken, `before` the last state on the entered branch.
@@ -56,8 +51,12 @@ pub(super) fn follow(
         ));
         return Ok(());
     }
-    let kept = put_back(session, project, database, before)
+    let vault = Vault::at(&project.backups, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    let restored = in_place::put_checkpoint_back(session, project, database, &locked, before)
         .with_context(|| format!("could not switch the database to that of `{branch}`"))?;
+    drop(locked);
+    let kept = restored.kept;
     let undo = match &kept {
         Kept::Backup(safety) => {
             format!("; undo with: {}", in_place::undo(session, project, database, safety))
@@ -70,30 +69,4 @@ pub(super) fn follow(
         before.name
     ));
     in_place::after_restore(session, project, database)
-}
-
-/// Puts a backup back without a question, as its caller decided: examined, with a safety backup, in
-/// one transaction, proved.
-fn put_back(
-    session: &mut Session,
-    project: &Project,
-    database: &Database,
-    backup: &Backup,
-) -> Result<Kept> {
-    let interrupt = session.interrupt().clone();
-    let verification = verification::verify(backup, Depth::Quick, &interrupt)?;
-    if verification.outcome != Outcome::Whole {
-        return Err(Refusal::no(
-            format!("`{}` is not proved whole", backup.name),
-            "`cargo xtask db-verify --all` says which backups are; the database is untouched",
-        ));
-    }
-    let vault = Vault::at(&project.backups, session.now());
-    let locked = vault.lock(project.busy_timeout, &interrupt)?;
-    let (backups, timeout) = (&project.backups, project.busy_timeout);
-    let plan = restoring::plan(backup, &database.path, backups, false, timeout)
-        .map_err(|error| taking::explain(error, project, database))?;
-    let restored =
-        in_place::put_in_place(session, project, database, &locked, (&plan, &verification))?;
-    Ok(restored.kept)
 }

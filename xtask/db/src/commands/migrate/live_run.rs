@@ -21,9 +21,10 @@ use crate::refusal::{Answer, Exit, Refusal};
 use crate::rehearsal;
 use crate::session::Session;
 use crate::space;
+use crate::staging::{self, Copy};
 use crate::standing::{self, Standing};
 use crate::state::State;
-use crate::taking::{self, Copy, Taken};
+use crate::taking::{self, Taken};
 use crate::vault::Vault;
 
 /// Runs the migration that a rehearsal allowed.
@@ -156,7 +157,7 @@ fn examine(
     let mut progress = Progress::new(session, "Examining");
     let copy = {
         let connection = taking::open(project, database)?;
-        taking::stage(&connection, locked, project, &wanted, &mut progress)?
+        staging::stage(&connection, locked, project, &wanted, &mut progress)?
     };
     drop(progress);
     let staged = match copy {

@@ -6,13 +6,11 @@ use crate::backup::Backup;
 use crate::checkpoint;
 use crate::commands::migrate::job::Job;
 use crate::commands::restore::in_place::{self, Kept, Restored};
-use crate::finding::Depth;
 use crate::locked::Locked;
 use crate::refusal::Refusal;
-use crate::restoring;
 use crate::session::Session;
-use crate::taking::{self, Staged, Taken, Wanted};
-use crate::verification::{self, Outcome};
+use crate::staging::Staged;
+use crate::taking::{self, Taken, Wanted};
 
 /// Publishes the copy that a rehearsal began with; where a whole backup is equal to it, as a hard
 /// link to that.
@@ -65,20 +63,7 @@ pub(crate) fn put_back(
         hint: format!("put it back with `{}`", way_back(job, checkpoint)),
         exit: crate::refusal::Exit::CouldNot,
     };
-    let interrupt = session.interrupt().clone();
-    let verification =
-        verification::verify(checkpoint, Depth::Quick, &interrupt).with_context(by_hand)?;
-    anyhow::ensure!(
-        verification.outcome == Outcome::Whole,
-        "`{}` is not whole: {}",
-        checkpoint.name,
-        verification.reasons.join(", ")
-    );
-    let (backups, timeout) = (&project.backups, project.busy_timeout);
-    let plan = restoring::plan(checkpoint, &database.path, backups, false, timeout)
-        .map_err(|error| taking::explain(error, project, database))
-        .with_context(by_hand)?;
-    in_place::put_in_place(session, project, database, locked, (&plan, &verification))
+    in_place::put_checkpoint_back(session, project, database, locked, checkpoint)
         .with_context(by_hand)
 }
 

@@ -17,8 +17,9 @@ use crate::refusal::Refusal;
 use crate::rehearsal::{self, Live, Rehearsal, Stage};
 use crate::session::Session;
 use crate::space;
+use crate::staging::{self, Copy, Staged};
 use crate::state::State;
-use crate::taking::{self, Copy, Staged, Wanted};
+use crate::taking::{self, Wanted};
 use crate::text;
 use crate::vault::Vault;
 
@@ -110,7 +111,7 @@ fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<St
     let mut progress = Progress::new(session, "Copying");
     let copy = {
         let connection = taking::open(project, database)?;
-        taking::stage(&connection, &locked, project, &wanted, &mut progress)?
+        staging::stage(&connection, &locked, project, &wanted, &mut progress)?
     };
     drop(progress);
     let staged = match copy {

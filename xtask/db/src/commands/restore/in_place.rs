@@ -17,11 +17,11 @@ use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::refusal::{Answer, Exit, Refusal};
-use crate::restoring::{Live, Plan};
+use crate::restoring::{self, Live, Plan};
 use crate::session::Session;
 use crate::taking::{self, Taken, Wanted};
 use crate::text;
-use crate::verification::Verification;
+use crate::verification::{self, Outcome, Verification};
 use crate::writeback::{self, Committed, Proved, Source, Written};
 
 /// What was kept of the replaced state.
@@ -125,6 +125,32 @@ pub(crate) fn put_in_place(
     let proved = writeback::prove(written, &source, locked.vault().folder(), &interrupt)
         .with_context(|| could_not_restore(project, database, &kept, "the result is not proved"))?;
     Ok(Restored { kept, proved })
+}
+
+/// Puts a backup back that no user chose just now: examined, with a safety backup, in one transaction,
+/// proved; without a question and without a word.
+///
+/// # Errors
+///
+/// A refusal where it is not proved whole, else as [`put_in_place`].
+pub(crate) fn put_checkpoint_back(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    locked: &Locked<'_>,
+    backup: &Backup,
+) -> Result<Restored> {
+    let verification = verification::verify(backup, Depth::Quick, session.interrupt())?;
+    if verification.outcome != Outcome::Whole {
+        return Err(Refusal::no(
+            format!("`{}` is not proved whole: {}", backup.name, verification.reasons.join(", ")),
+            "`cargo xtask db-verify --all` says which backups are; the database is untouched",
+        ));
+    }
+    let (backups, timeout) = (&project.backups, project.busy_timeout);
+    let plan = restoring::plan(backup, &database.path, backups, false, timeout)
+        .map_err(|error| taking::explain(error, project, database))?;
+    put_in_place(session, project, database, locked, (&plan, &verification))
 }
 
 /// What SQLite's check says of the restored content, which equals the backup's.
