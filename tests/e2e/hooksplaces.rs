@@ -236,3 +236,12 @@ fn a_hooks_folder_that_is_not_the_repository_s_own_is_left_alone() {
         assert_eq!(said.code, Some(0), "{said:#?}");
     }
 }
+
+#[test]
+fn blocks_are_taken_out_although_hooks_path_leads_elsewhere_by_now() {
+    let sandbox = Sandbox::with_hooks();
+    sandbox.hooked(&["config", "core.hooksPath", ".githooks"]);
+    let said = sandbox.ok(&["db-hooks", "uninstall"]);
+    assert!(said.out.starts_with("Took 5 blocks out of ./.git/hooks"), "{}", said.out);
+    assert!(!sandbox.path(".git/hooks/pre-commit").exists());
+}

@@ -51,6 +51,31 @@ const LOCAL_VARIABLES: [&str; 16] = [
     "GIT_WORK_TREE",
 ];
 
+/// What else git tells its hooks, and who commits: of no use to a command of the host. Its own
+/// configuration in the environment (`GIT_CONFIG_COUNT`) stays, because CI trusts folders by it.
+const HOOK_VARIABLES: [&str; 11] = [
+    "GIT_AUTHOR_DATE",
+    "GIT_AUTHOR_EMAIL",
+    "GIT_AUTHOR_NAME",
+    "GIT_COMMITTER_DATE",
+    "GIT_COMMITTER_EMAIL",
+    "GIT_COMMITTER_NAME",
+    "GIT_EDITOR",
+    "GIT_EXEC_PATH",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REFLOG_ACTION",
+    "GIT_SEQUENCE_EDITOR",
+];
+
+/// Takes all that git says to its hooks from a command of the host.
+pub(crate) fn without_hook_variables(command: Cmd<'_>) -> Cmd<'_> {
+    let mut command = without_git_variables(command);
+    for variable in HOOK_VARIABLES {
+        command = command.env_remove(variable);
+    }
+    command
+}
+
 /// Takes git's own variables from a command that is not git's child.
 pub(crate) fn without_git_variables(mut command: Cmd<'_>) -> Cmd<'_> {
     for variable in LOCAL_VARIABLES {

@@ -160,7 +160,7 @@ fn spawn(task: &Task<'_>) -> Result<Child> {
     shell.change_dir(&task.project.root);
     let (variable, value) = task.database.migrate_variable(task.path);
     let command = cmd!(shell, "{program} {arguments...}").env(variable, value);
-    let mut command = std::process::Command::from(git::without_git_variables(command));
+    let mut command = std::process::Command::from(git::without_hook_variables(command));
     command
         .stdin(Stdio::null())
         .stdout(std::io::stderr())

@@ -86,7 +86,7 @@ impl Args {
                 document(session, &project, &folder, &place);
                 Ok(answer)
             }
-            Act::Uninstall(_) => uninstall(session, &project, &folder),
+            Act::Uninstall(_) => uninstall(session, &project, (&place, &folder)),
             Act::Status(_) => Ok(status(session, &project, &place)),
             Act::Print { hook, .. } => {
                 let settings = settings(session, &project, &place);
@@ -185,19 +185,29 @@ pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -
     Ok(Answer::No)
 }
 
-fn uninstall(session: &mut Session, project: &Project, folder: &Folder) -> Result<Answer> {
-    let mut removed = Vec::new();
+fn uninstall(
+    session: &mut Session,
+    project: &Project,
+    (place, folder): (&Place, &Folder),
+) -> Result<Answer> {
+    let (mut removed, mut from) = (Vec::new(), folder);
+    // `core.hooksPath` may have been set after the blocks were put in.
+    let own = Folder::own(place);
     for hook in Hook::ALL {
-        if folder.uninstall(hook)? {
+        let is_out_of_own = own.path() != folder.path() && own.uninstall(hook)?;
+        if is_out_of_own {
+            from = &own;
+        }
+        if folder.uninstall(hook)? || is_out_of_own {
             removed.push(hook.word());
         }
     }
-    let shown = project.dotted(folder.path());
+    let shown = project.dotted(from.path());
     session.say(match removed.len() {
         0 => format!("Nothing to take out: no hook in {shown} has a block"),
         n => format!("Took {} out of {shown}", text::count(n as u64, "block")),
     });
-    session.document(&json!({ "version": 1, "folder": folder.path(), "removed": removed }));
+    session.document(&json!({ "version": 1, "folder": from.path(), "removed": removed }));
     Ok(Answer::Yes)
 }
 

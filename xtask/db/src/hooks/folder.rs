@@ -52,6 +52,12 @@ impl Folder {
         Self { path, foreign }
     }
 
+    /// The repository's own folder, which git uses unless `core.hooksPath` leads elsewhere.
+    #[must_use]
+    pub(crate) fn own(place: &Place) -> Self {
+        Self { path: place.common.join("hooks"), foreign: None }
+    }
+
     /// Where it lies.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {

@@ -41,6 +41,9 @@ pub(super) fn before(session: &mut Session, project: &Project, place: &Place) ->
         Err(error) => {
             session.interrupt().check()?;
             let own = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone());
+            // A commit has no flags of ours.
+            let own =
+                own.map(|hint| hint.replace("`--busy-timeout SECS`", "`busy-timeout = \"30s\"`"));
             let own = own.map_or_else(String::new, |hint| format!("{hint}; "));
             Err(error.context(Refusal {
                 what: "no checkpoint could be taken, so the commit is blocked".to_owned(),
@@ -160,7 +163,8 @@ fn write(place: &Place, file: &Path, note: &Note) -> Result<()> {
     let Ok(message) = String::from_utf8(fs_err::read(file)?) else {
         return Ok(());
     };
-    let sign = place.setting("core.commentChar").unwrap_or_else(|| "#".to_owned());
+    let sign = ["core.commentString", "core.commentChar"].iter().find_map(|key| place.setting(key));
+    let sign = sign.unwrap_or_else(|| "#".to_owned());
     match trailer::with_way_out(&message, &sign) {
         Some(message) => durable::replace_file(file, message.as_bytes(), 0o644),
         None => Ok(()),
