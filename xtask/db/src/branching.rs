@@ -4,7 +4,7 @@
 //! Pure: what git and the backups folder say comes in as values. A name alone tells little, because a
 //! deleted branch may be made again under the same name; how its reflog begins tells them apart.
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, TimeDelta};
 
 use crate::backup::Backup;
 use crate::git::history::{Entry, Reflog};
@@ -15,23 +15,76 @@ use crate::record::{Enters, Kind};
 pub(crate) struct Branch {
     /// Its name.
     pub(crate) name: String,
+    /// The names it had before, the latest first, each with the moment of the renaming.
+    earlier: Vec<(String, DateTime<FixedOffset>)>,
     /// Its reflog, empty where git keeps none or the branch is gone.
     pub(crate) reflog: Reflog,
     /// The reflog of this work tree's HEAD.
     pub(crate) head: Reflog,
+    /// When its reflog was made, where the file system remembers that more precisely than git.
+    born: Option<DateTime<FixedOffset>>,
 }
 
 impl Branch {
-    /// The entry of its reflog with which it began, where that is kept.
+    /// A branch by what git's reflogs say of it.
+    #[must_use]
+    pub(crate) fn new(
+        name: String,
+        (reflog, head): (Reflog, Reflog),
+        born: Option<DateTime<FixedOffset>>,
+    ) -> Self {
+        let mut renamings: Vec<(&str, &str, DateTime<FixedOffset>)> = Vec::new();
+        for entry in reflog.0.iter().chain(&head.0) {
+            if let Some((from, to)) = entry.renamed() {
+                renamings.push((from, to, entry.at));
+            }
+        }
+        renamings.sort_by_key(|(.., at)| std::cmp::Reverse(*at));
+        let (mut earlier, mut current) = (Vec::new(), name.clone());
+        for (from, to, at) in renamings {
+            if to == current {
+                from.clone_into(&mut current);
+                earlier.push((current.clone(), at));
+            }
+        }
+        Self { name, earlier, reflog, head, born }
+    }
+
+    /// The entry of its reflog with which it began, where that is kept: its creation, or the last time
+    /// that it was started anew (`git switch -C`, `git branch -f`).
     #[must_use]
     pub(crate) fn creation(&self) -> Option<&Entry> {
-        self.reflog.0.first().filter(|entry| entry.is_creation())
+        let begins = |entry: &&Entry| entry.is_creation() || entry.is_restart();
+        self.reflog.0.iter().rev().find(begins)
     }
 
     /// How its reflog begins, as a record keeps it.
     #[must_use]
     pub(crate) fn created(&self) -> Option<String> {
         self.creation().map(|entry| format!("{} {}", entry.new, entry.at.timestamp()))
+    }
+
+    /// When it was created, as precisely as is known.
+    #[must_use]
+    pub(crate) fn created_at(&self) -> Option<DateTime<FixedOffset>> {
+        let creation = self.creation()?.at;
+        let is_same = |born: &DateTime<FixedOffset>| {
+            *born >= creation && *born - creation < TimeDelta::seconds(1)
+        };
+        Some(self.born.filter(is_same).unwrap_or(creation))
+    }
+
+    /// Whether anything was ever committed on it; `None` where its reflog does not tell.
+    #[must_use]
+    pub(crate) fn has_own_commits(&self) -> Option<bool> {
+        let creation = self.reflog.0.iter().rposition(|e| e.is_creation() || e.is_restart())?;
+        Some(self.reflog.0[creation..].iter().any(Entry::is_commit))
+    }
+
+    /// Whether a name is, or was, this branch's.
+    #[must_use]
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.earlier.iter().any(|(earlier, _)| earlier == name)
     }
 
     /// Since when the name means this branch and not an older one.
@@ -45,14 +98,21 @@ impl Branch {
 
     /// The checkouts of this work tree that led to it, oldest first.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        let leads_here = |entry: &&Entry| entry.moved().is_some_and(|moved| moved.to == self.name);
+        let leads_here = |entry: &&Entry| entry.moved().is_some_and(|m| self.is_called(m.to));
         self.head.0.iter().filter(leads_here).filter(|entry| self.is_own_time(entry.at))
     }
 
-    /// Whether a backup was taken on it.
+    /// Whether a backup was taken on it, under this name or an earlier one.
     #[must_use]
     pub(crate) fn is_home_of(&self, backup: &Backup) -> bool {
-        branch_of(backup) == Some(&self.name) && self.is_own_time(backup.created_at)
+        let Some(branch) = branch_of(backup).filter(|_| self.is_own_time(backup.created_at)) else {
+            return false;
+        };
+        // The earlier name may be another branch's by now; git keeps whole seconds.
+        let was_called = |(name, until): &(String, DateTime<FixedOffset>)| {
+            name == branch && backup.created_at < *until + TimeDelta::seconds(1)
+        };
+        *branch == self.name || self.earlier.iter().any(was_called)
     }
 
     /// Whether a backup is the branch point of this branch, and not of an older one of its name.
@@ -61,22 +121,33 @@ impl Branch {
         let Some(enters) = backup.record().and_then(|record| record.enters.as_ref()) else {
             return false;
         };
-        match (&enters.created, self.created()) {
-            // A renamed branch keeps its reflog.
-            (Some(then), Some(now)) => *then == now,
-            _ => enters.branch == self.name,
-        }
+        let is_same = match (&enters.created, self.created()) {
+            (Some(then), Some(now)) => *then == now && !self.is_born_after(backup),
+            _ => true,
+        };
+        self.is_called(&enters.branch) && is_same
     }
 
-    /// Whether the checkout that HEAD's reflog ends with entered it for the first time in this work
-    /// tree, going by the backups of one database in it.
+    /// Whether a backup was taken in the second of the creation and before it: it belongs to a branch
+    /// of the same name that was deleted in that second.
+    fn is_born_after(&self, backup: &Backup) -> bool {
+        let Some((since, born)) = self.since().zip(self.created_at()) else {
+            return false;
+        };
+        backup.created_at >= since && backup.created_at < born
+    }
+
+    /// Whether the checkout that HEAD's reflog ends with, from one commit to another, entered it for
+    /// the first time in this work tree, going by the backups of one database in it.
     #[must_use]
-    pub(crate) fn is_new(&self, backups: &[&Backup]) -> bool {
+    pub(crate) fn is_new(&self, backups: &[&Backup], (old, new): (&str, &str)) -> bool {
         if backups.iter().any(|backup| self.is_entered_by(backup)) {
             return false;
         }
+        let is_home = backups.iter().any(|backup| self.is_home_of(backup));
         let Some((last, earlier)) = self.head.0.split_last() else {
-            return !backups.iter().any(|backup| self.is_home_of(backup));
+            // Without a reflog only a branch that is made here and now is certainly new.
+            return old == new && !is_home;
         };
         if self.reflog.0.len() == 1 && self.since() == Some(last.at) {
             // Made by this very checkout, or in the same second.
@@ -84,14 +155,15 @@ impl Branch {
         }
         let concerns = |entry: &&Entry| {
             let moved = entry.moved();
-            moved.is_some_and(|moved| moved.to == self.name || moved.from == self.name)
+            moved.is_some_and(|moved| self.is_called(moved.to) || self.is_called(moved.from))
         };
         let was_here = earlier.iter().filter(concerns).any(|entry| self.is_own_time(entry.at));
         // HEAD began on the branch that the repository, or this work tree, was made with.
         let began_here = self.head.0.iter().find_map(Entry::moved).is_some_and(|first| {
-            first.from == self.name && self.since().is_none_or(|since| since <= self.head.0[0].at)
+            self.is_called(first.from)
+                && self.since().is_none_or(|since| since <= self.head.0[0].at)
         });
-        !was_here && !began_here && !backups.iter().any(|backup| self.is_home_of(backup))
+        !was_here && !began_here && !is_home
     }
 }
 

@@ -147,6 +147,12 @@ fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVa
             _ => bail!("`{}` needs one of `path`, `url` and `url-env`", section.place),
         }
         database.schema = section.texts("schema")?.unwrap_or_default();
+        if database.schema.iter().any(|pattern| pattern.chars().any(char::is_control)) {
+            bail!(
+                "`schema` in `[{}]` has a line break or another control character",
+                section.place
+            );
+        }
         database.migrate = section.texts("migrate")?.unwrap_or_default();
         if let Some(template) = section.text("migrate-env")? {
             database.migrate_env = template;

@@ -178,12 +178,13 @@ fn check(there: &[u8]) -> Result<(), &'static str> {
     if !["sh", "bash", "dash"].contains(&program) {
         return Err("it is no `sh`, `bash` or `dash` script");
     }
-    let second = lines.next().unwrap_or_default();
-    // As pip writes them: `'''exec' python "$0"`, read by Python from the first line again.
-    if [&b"'''"[..], b"\"\"\"", b"\":\""].iter().any(|start| second.starts_with(start)) {
+    let text = String::from_utf8_lossy(there).to_ascii_lowercase();
+    // As pip writes them: '''exec' python "$0" "$@", read by Python from the first line again.
+    let hands_itself_on =
+        |line: &str| line.contains("exec") && ["$0\" ", "$0 "].iter().any(|own| line.contains(own));
+    if text.lines().any(hands_itself_on) {
         return Err("it is a script in two languages");
     }
-    let text = String::from_utf8_lossy(there).to_ascii_lowercase();
     if text.contains("lefthook") {
         return Err("it belongs to lefthook");
     }
@@ -216,6 +217,9 @@ mod tests {
             ("", "#!"),
             ("\u{feff}#!/bin/sh\n", "#!"),
             ("#!/bin/sh\n'''exec' \"/a b/python\" \"$0\" \"$@\"\n", "two languages"),
+            ("#!/bin/sh\n':' //; exec node \"$0\" \"$@\"\n", "two languages"),
+            ("#!/bin/sh\n# \\\nexec tclsh \"$0\" \"$@\"\n", "two languages"),
+            ("#!/bin/sh\n\"exec\" \"python3\" \"$0\" \"$@\"\n", "two languages"),
             ("#!/bin/sh\ncall_lefthook run pre-commit \"$@\"\n", "lefthook"),
             ("#!/bin/sh\n. \"$(dirname \"$0\")/husky.sh\"\n", "husky"),
         ] {
@@ -234,7 +238,7 @@ mod tests {
             "#!/usr/bin/env A=1 dash",
             "#!/opt/homebrew/bin/bash",
         ] {
-            for rest in ["", "\n", "\nexec other \"$@\"\n", "\n\n# no end"] {
+            for rest in ["", "\n", "\nexec \"$(dirname \"$0\")/o\" \"$@\"\n", "\n\n# no end"] {
                 let text = format!("{first}{rest}");
                 assert_eq!(back(text.as_bytes()), Removed::Text(text.into_bytes()));
             }

@@ -82,9 +82,10 @@ fn plan_group(
         let verdicts = retention::plan(group, policy);
         let mut any = false;
         for verdict in verdicts.iter().filter(|verdict| !verdict.keep) {
-            let (Some(enters), Some(place)) = (points.get(&verdict.name), place) else { continue };
+            let Some(enters) = points.get(&verdict.name) else { continue };
+            // Where git cannot be asked, nobody knows that the branch is done with.
             if asked.insert(verdict.name.clone())
-                && place.is_unmerged(enters)
+                && place.is_none_or(|place| place.is_unmerged(enters))
                 && let Some(row) = group.iter_mut().find(|row| row.name == verdict.name)
             {
                 row.guarded = Some("the branch point of an unmerged branch");

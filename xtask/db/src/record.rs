@@ -62,6 +62,9 @@ pub(crate) struct Record {
     /// The schema files whose change it was taken for, relative to the repository's root.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
+    /// Of a safety backup: the backup whose content took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
     /// What wrote the record.
     pub tool: String,
     /// Fields of other builds.

@@ -12,6 +12,7 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 
 use crate::backup::{Backup, State};
 use crate::branching::{self, Branch};
+use crate::git::history::Entry;
 use crate::record::Kind;
 
 /// What git says of a branch and its base.
@@ -30,8 +31,6 @@ pub(crate) struct Fork<'a> {
 pub(crate) struct Facts<'a> {
     /// The branch.
     pub(crate) branch: &'a Branch,
-    /// When it was created, as precisely as is known.
-    pub(crate) created_at: Option<DateTime<FixedOffset>>,
     /// The backups.
     pub(crate) backups: Vec<&'a Backup>,
     /// The fork, where the base is known and has one.
@@ -61,6 +60,8 @@ pub(crate) enum Why {
     NoSign,
     /// No backup is old enough.
     NoneBefore,
+    /// The last thing before it was a restore of something that is not certain.
+    RestoredSince,
 }
 
 /// Chooses the backup.
@@ -86,36 +87,54 @@ pub(crate) fn choose<'a>(facts: &Facts<'a>) -> Target<'a> {
         let mut known = known.borrow_mut();
         *known.entry(commit.to_owned()).or_insert_with(|| (fork.has)(commit))
     };
-    let is_before = |backup: &&&Backup| {
+    let is_certain = |backup: &Backup| {
         let commit = backup.record().and_then(|record| record.git.as_ref()?.commit.as_deref());
+        let is_its_own = branching::branch_of(backup).is_some_and(|b| facts.branch.is_called(b));
         backup.kind().is_some_and(|kind| kind != Kind::Safety)
             && backup.state() != State::Damaged
-            && branching::branch_of(backup) != Some(&facts.branch.name)
+            && !is_its_own
             && backup.created_at < sign
             && commit.is_some_and(is_of_fork)
     };
-    match facts.backups.iter().find(is_before) {
-        Some(backup) => Target::Before(backup, sign),
-        None => Target::None(Why::NoneBefore),
+    for backup in &facts.backups {
+        if is_certain(backup) {
+            return Target::Before(backup, sign);
+        }
+        // A restore put another backup's content there, later than any backup that is older still.
+        let replaced_by = backup.record().and_then(|record| record.replaced_by.as_ref());
+        if let Some(name) = replaced_by.filter(|_| backup.created_at < sign) {
+            let restored = facts.backups.iter().find(|other| other.name.to_string() == *name);
+            return match restored.filter(|restored| is_certain(restored)) {
+                Some(restored) => Target::Before(restored, sign),
+                None => Target::None(Why::RestoredSince),
+            };
+        }
     }
+    Target::None(Why::NoneBefore)
 }
 
 /// Whether all that the branch has is in its base, though it once had something of its own. A branch
 /// without any commit of its own is just new.
 fn is_merged(branch: &Branch, fork: &Fork<'_>) -> bool {
-    let is_untouched = branch.creation().is_some_and(|creation| creation.new == fork.tip);
-    fork.commit == fork.tip && !is_untouched
+    fork.commit == fork.tip && branch.has_own_commits() != Some(false)
 }
 
-/// The earliest moment at which the branch is known to have been there.
+/// The earliest moment at which the branch is known to have been there; `None` where git does not tell
+/// when it began: what was seen of it later is no sign then.
 fn earliest_sign(facts: &Facts<'_>, fork: &Fork<'_>) -> Option<DateTime<FixedOffset>> {
-    let on_it = facts.backups.iter().filter(|backup| facts.branch.is_home_of(backup));
+    let branch = facts.branch;
+    let first_entry = branch.entries().map(|entry| entry.at).min();
+    let is_whole = branch.head.0.first().is_some_and(Entry::is_creation);
+    if branch.creation().is_none() && !(is_whole && first_entry.is_some()) {
+        return None;
+    }
+    let on_it = facts.backups.iter().filter(|backup| branch.is_home_of(backup));
     let first_backup = on_it.map(|backup| backup.created_at).min();
-    let first_entry = facts.branch.entries().map(|entry| entry.at).min();
-    let signs = [first_backup, facts.created_at, first_entry, fork.first_commit_at];
+    let created_at = branch.created_at();
+    let signs = [first_backup, created_at, first_entry, fork.first_commit_at];
     let earliest = signs.into_iter().flatten().min()?;
     // Git keeps whole seconds: what it says of the very second of the creation is no earlier.
-    match facts.created_at {
+    match created_at {
         Some(created) if created - earliest < TimeDelta::seconds(1) => {
             Some(first_backup.map_or(created, |backup| backup.min(created)))
         }

@@ -197,6 +197,7 @@ fn record_of(
         git: wanted.git.clone(),
         enters: wanted.enters.clone(),
         paths: wanted.paths.clone(),
+        replaced_by: wanted.replaced_by.clone(),
         tool: TOOL.to_owned(),
         unknown: serde_json::Map::new(),
     }

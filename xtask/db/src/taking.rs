@@ -48,6 +48,8 @@ pub(crate) struct Wanted<'a> {
     pub enters: Option<Enters>,
     /// The schema files whose change it is taken for.
     pub paths: Vec<String>,
+    /// The backup that is about to take its place.
+    pub replaced_by: Option<String>,
     /// The moment it is.
     pub now: DateTime<FixedOffset>,
     /// A whole backup that makes a new one of the same content unnecessary.
@@ -66,6 +68,7 @@ impl<'a> Wanted<'a> {
             git: None,
             enters: None,
             paths: Vec::new(),
+            replaced_by: None,
             now,
             unless_equal: None,
         }
@@ -230,6 +233,7 @@ pub(crate) fn take_link(
         git: wanted.git.clone(),
         enters: wanted.enters.clone(),
         paths: wanted.paths.clone(),
+        replaced_by: None,
         tool: TOOL.to_owned(),
         unknown: serde_json::Map::new(),
         ..old.clone()

@@ -88,20 +88,14 @@ impl Args {
         let is_mine = |b: &&Backup| b.is_of(database) && b.worktree() == project.worktree();
         let backups: Vec<&Backup> = all.iter().filter(is_mine).collect();
         let name = self.named_branch(session, place, &backups)?;
-        let branch =
-            Branch { reflog: place.reflog(&name), head: place.head_reflog(), name: name.clone() };
+        let branch = place.branch_named(&name);
         if is_unheard_of(place, &branch, &backups) {
             return Err(Refusal::could_not(
                 format!("no branch is called `{}`, and HEAD never was on one", text::plain(&name)),
                 format!("say with `--to REF` where to go: {}", candidates(session, &backups)),
             ));
         }
-        let facts = Facts {
-            created_at: place.created_at(&name),
-            fork: self.fork(place, &branch, &backups),
-            branch: &branch,
-            backups,
-        };
+        let facts = Facts { fork: self.fork(place, &branch, &backups), branch: &branch, backups };
         let shown = text::plain(&name);
         let target = rollback::choose(&facts);
         let backup = match target {
@@ -163,7 +157,7 @@ impl Args {
         // A deleted branch ended where HEAD left it, or where a backup saw it last.
         let tip = place.tip(&branch.name).or_else(|| {
             let left =
-                |entry: &&Entry| entry.moved().is_some_and(|moved| moved.from == branch.name);
+                |entry: &&Entry| entry.moved().is_some_and(|moved| branch.is_called(moved.from));
             let last = branch.head.0.iter().rev().find(left).map(|entry| entry.old.clone());
             let home = || backups.iter().find(|backup| branch.is_home_of(backup));
             last.or_else(|| home()?.record()?.git.as_ref()?.commit.clone())
@@ -195,8 +189,11 @@ impl Args {
                 }
                 None => format!("nothing tells which branch `{name}` was made from"),
             },
-            Why::NoSign => format!("nothing tells when `{name}` began"),
+            Why::NoSign => format!("git keeps no reflog that tells when `{name}` began"),
             Why::NoneBefore => format!("no backup is certainly older than `{name}`"),
+            Why::RestoredSince => format!(
+                "the last thing before `{name}` was a restore of what no longer tells its state"
+            ),
         };
         let base = if why == Why::NoBase { "name the base with `--base BRANCH`, or " } else { "" };
         if facts.backups.is_empty() {

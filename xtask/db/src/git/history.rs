@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 
 use super::{Place, ask};
 use crate::branching::Branch;
@@ -61,6 +61,24 @@ impl Entry {
         self.old.bytes().all(|byte| byte == b'0')
     }
 
+    /// Whether the branch was started anew, from another commit.
+    pub(crate) fn is_restart(&self) -> bool {
+        self.said.starts_with("branch: Reset to ")
+    }
+
+    /// Whether something was committed here.
+    pub(crate) fn is_commit(&self) -> bool {
+        const ACTS: [&str; 5] = ["commit", "cherry-pick", "revert", "am", "rebase"];
+        let act = self.said.split([' ', ':']).next().unwrap_or_default();
+        ACTS.contains(&act) || self.said.contains("(finish)")
+    }
+
+    /// The old and the new name, where the branch was renamed here.
+    pub(crate) fn renamed(&self) -> Option<(&str, &str)> {
+        let names = self.said.strip_prefix("Branch: renamed refs/heads/")?;
+        names.split_once(" to refs/heads/")
+    }
+
     /// The move between branches that this was; `None` for anything else.
     pub(crate) fn moved(&self) -> Option<Move<'_>> {
         let (from, to) = self.said.strip_prefix("checkout: moving from ")?.split_once(" to ")?;
@@ -93,18 +111,12 @@ impl Place {
         Reflog::parse(&String::from_utf8_lossy(&text))
     }
 
-    /// When a branch was created; more precise than the second that git keeps where the file system
-    /// remembers when its reflog was made.
+    /// What the reflogs say of a branch.
     #[must_use]
-    pub(crate) fn created_at(&self, branch: &str) -> Option<DateTime<FixedOffset>> {
-        let reflog = self.reflog(branch);
-        let first = reflog.0.first()?;
-        let made = fs_err::metadata(self.reflog_file(branch)).ok()?.created().ok();
-        let made = made.map(|made| DateTime::<Utc>::from(made).with_timezone(first.at.offset()));
-        let is_same = |made: &DateTime<FixedOffset>| {
-            *made >= first.at && *made - first.at < TimeDelta::seconds(1)
-        };
-        Some(made.filter(is_same).unwrap_or(first.at))
+    pub(crate) fn branch_named(&self, name: &str) -> Branch {
+        let made = fs_err::metadata(self.reflog_file(name)).and_then(|file| file.created());
+        let born = made.ok().map(|made| DateTime::<Utc>::from(made).fixed_offset());
+        Branch::new(name.to_owned(), (self.reflog(name), self.head_reflog()), born)
     }
 
     /// The commit at a branch's tip; `None` where there is no such branch.
@@ -145,45 +157,49 @@ impl Place {
         dates.lines().filter_map(|line| DateTime::parse_from_rfc3339(line).ok()).min()
     }
 
-    /// Whether the branch that a branch point belongs to is there, under that name or another, and has
-    /// something that its base has not; or nothing of its own yet.
+    /// Whether the branch that a branch point belongs to is there, under that name or another, and not
+    /// merged; a branch that nothing was committed on is not, nor is one that is checked out.
     #[must_use]
     pub(crate) fn is_unmerged(&self, enters: &Enters) -> bool {
         let Some(branch) = self.branch_of(enters) else {
             return false;
         };
-        let Some(tip) = self.tip(&branch) else {
+        let Some(tip) = self.tip(&branch.name) else {
             return false;
         };
+        if branch.has_own_commits() == Some(false) || self.is_checked_out(&branch.name) {
+            return true;
+        }
         let base = enters.base.as_ref().filter(|base| self.tip(base).is_some()).cloned();
-        let Some(base) = base.or_else(|| self.usual_base()).filter(|base| *base != branch) else {
+        let Some(base) = base.or_else(|| self.usual_base()).filter(|base| *base != branch.name)
+        else {
             return true;
         };
         enters.commit.as_ref() == Some(&tip) || !self.is_ancestor(&tip, &base)
     }
 
+    fn is_checked_out(&self, branch: &str) -> bool {
+        let listed = ask(&self.top, &["worktree", "list", "--porcelain"]).unwrap_or_default();
+        let line = format!("branch refs/heads/{branch}");
+        listed.lines().any(|listed| listed == line)
+    }
+
     /// The branch that was entered then: a renamed one keeps its reflog, and a new one of the same
     /// name has another.
-    fn branch_of(&self, enters: &Enters) -> Option<String> {
-        let Some(then) = &enters.created else {
-            return Some(enters.branch.clone());
-        };
-        let created = |name: &str| {
-            let reflog = self.reflog(name);
-            Branch { name: name.to_owned(), reflog, head: Reflog::default() }.created()
-        };
-        match created(&enters.branch) {
-            Some(now) if now == *then => Some(enters.branch.clone()),
+    fn branch_of(&self, enters: &Enters) -> Option<Branch> {
+        let named = self.branch_named(&enters.branch);
+        let is_same = |branch: &Branch| match (&enters.created, branch.created()) {
+            (Some(then), Some(now)) => *then == now,
             // Git has forgotten how it began.
-            None if self.tip(&enters.branch).is_some() => Some(enters.branch.clone()),
-            _ => {
-                let all = ask(
-                    &self.top,
-                    &["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"],
-                )?;
-                all.lines().find(|name| created(name).as_ref() == Some(then)).map(str::to_owned)
-            }
+            _ => true,
+        };
+        if self.tip(&named.name).is_some() && is_same(&named) {
+            return Some(named);
         }
+        let format = "--format=%(refname:lstrip=2)";
+        let all = ask(&self.top, &["for-each-ref", format, "refs/heads"])?;
+        let branches = all.lines().map(|name| self.branch_named(name));
+        branches.into_iter().find(|branch| branch.is_called(&enters.branch) && is_same(branch))
     }
 
     /// The branch that others are made from: what `origin` calls its own, else the usual names.

@@ -117,7 +117,8 @@ fn run(hook: Hook, settings: &Settings) -> String {
     let word = hook.word();
     let mut text = String::new();
     if !settings.prefix.is_empty() {
-        let folder = quoted(&settings.prefix);
+        // Whatever it begins with, and wherever CDPATH leads.
+        let folder = quoted(&format!("./{}", settings.prefix));
         let _ = writeln!(text, "  cd {folder} 2>/dev/null || exit 0");
     }
     text.push_str("  [ -f Cargo.toml ] || exit 0\n");

@@ -125,7 +125,10 @@ impl Folder {
     /// The hooks that have a block of ours.
     fn with_block(&self) -> Vec<Hook> {
         let has_block = |hook: &Hook| {
-            fs_err::read(self.path.join(hook.word())).is_ok_and(|text| body(&text).is_some())
+            let path = self.path.join(hook.word());
+            // What a symbolic link leads to is somebody else's.
+            fs_err::symlink_metadata(&path).is_ok_and(|file| file.is_file())
+                && fs_err::read(&path).is_ok_and(|text| body(&text).is_some())
         };
         Hook::ALL.into_iter().filter(has_block).collect()
     }
@@ -186,9 +189,11 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
 ///
 /// Where the file system refuses.
 pub(crate) fn refresh(place: &Place, settings: impl FnOnce() -> Settings) -> Result<bool> {
-    let usual = Folder { path: place.common.join("hooks"), foreign: None };
+    let usual = Folder::own(place);
+    let is_link = fs_err::symlink_metadata(&usual.path).is_ok_and(|folder| folder.is_symlink());
     // Git is asked for another folder only where the usual one holds nothing of ours.
-    let folder = if usual.with_block().is_empty() { Folder::of(place) } else { usual };
+    let ask = is_link || usual.with_block().is_empty();
+    let folder = if ask { Folder::of(place) } else { usual };
     let there = folder.with_block();
     if there.is_empty() || folder.foreign.is_some() {
         return Ok(false);

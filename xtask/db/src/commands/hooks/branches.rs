@@ -15,7 +15,7 @@ use crate::git::Place;
 use crate::git::history::Entry;
 use crate::git::index::Index;
 use crate::hooks::Hook;
-use crate::project::{Database, Project};
+use crate::project::{Database, FollowBranches, Project};
 use crate::record::{self, Kind};
 use crate::refusal::Answer;
 use crate::session::Session;
@@ -34,6 +34,15 @@ pub(super) struct Switch {
     pub(super) entered: Option<Branch>,
     /// The commits before and after.
     pub(super) commits: (String, String),
+    /// Whether there was a switch before it that the hooks did not see; `left` is the branch where they
+    /// saw the database last.
+    pub(super) unseen: bool,
+}
+
+impl Switch {
+    fn left_name(&self) -> &str {
+        self.left.as_deref().unwrap_or("")
+    }
 }
 
 /// `post-checkout OLD NEW FLAG`.
@@ -65,15 +74,30 @@ pub(super) fn entered(
     let left = branching::left(&head, (name.as_deref(), new), last_seen.as_deref(), |branch| {
         place.tip(branch).is_some()
     });
-    remember(place, name.as_deref())?;
     if left == name {
-        return Ok(Answer::Yes);
+        return remember(place, name.as_deref());
     }
-    let entered = name.map(|name| Branch { reflog: place.reflog(&name), head, name });
-    let switch = Switch { left, entered, commits: (old.clone(), new.clone()) };
-    if let Err(error) = switched(session, project, place, &switch) {
-        session.interrupt().check()?;
-        session.warn(format!("no checkpoint was taken at this switch of branches: {error:#}"));
+    let entered = name.as_deref().map(|name| place.branch_named(name));
+    let mut switch = Switch { left, entered, commits: (old.clone(), new.clone()), unseen: false };
+    let follows = project.follow_branches != FollowBranches::Never;
+    if let Some(seen) = last_seen.filter(|seen| follows && *seen != switch.left_name()) {
+        // The database is still that of the branch where the hooks saw it last.
+        switch.left = (!seen.is_empty()).then_some(seen);
+        switch.unseen = true;
+    }
+    match switched(session, project, place, &switch) {
+        Ok(()) => {}
+        Err(error) => {
+            session.interrupt().check()?;
+            session.warn(format!("at this switch of branches: {error:#}"));
+            if follows {
+                // The database may be the other branch's still: the next switch must know.
+                return Ok(Answer::Yes);
+            }
+        }
+    }
+    if let Err(error) = remember(place, name.as_deref()) {
+        session.warn(format!("could not remember the branch: {error:#}"));
     }
     Ok(Answer::Yes)
 }
@@ -109,10 +133,11 @@ fn switched(
     switch: &Switch,
 ) -> Result<()> {
     let all = Vault::at(&project.backups, session.now()).backups()?;
+    let commits = (switch.commits.0.as_str(), switch.commits.1.as_str());
     let due = project.databases.iter().map(|database| {
         let mine = of(project, database, &all);
-        let new = switch.entered.as_ref().filter(|branch| branch.is_new(&mine));
-        let commit = commit_of(&switch.commits.0);
+        let new = switch.entered.as_ref().filter(|branch| branch.is_new(&mine, commits));
+        let commit = commit_of(&switch.commits.1);
         let enters = new.map(|branch| branching::enters(branch, switch.left.clone(), commit));
         Due { database, paths: Vec::new(), enters }
     });
@@ -121,26 +146,37 @@ fn switched(
         commit: commit_of(&switch.commits.0),
         ..state
     });
-    let taken = checkpoints::take(session, project, (Kind::Branch, git), due.collect())?;
-    let Some(entered) = &switch.entered else {
-        return Ok(());
-    };
+    let mut outcome = checkpoints::take(session, project, (Kind::Branch, git), due.collect())?;
     for database in &project.databases {
-        let here = taken.iter().find(|backup| backup.is_of(database));
+        let here = outcome.taken.iter().find(|backup| backup.is_of(database));
+        let (Some(entered), Some(here)) = (&switch.entered, here) else { continue };
         let before = branching::last_on(entered, &of(project, database, &all)).cloned();
-        match (here, before) {
-            (Some(here), _) if is_branch_point(here) => session.note(format!(
-                "xtask-db: first time on `{}`; `cargo xtask db-rollback` brings the database back to \
-                 this state",
-                text::plain(&entered.name)
-            )),
-            (Some(here), Some(before)) => {
-                following::follow(session, (project, place, database), switch, (here, &before))?;
+        let done = match before {
+            _ if is_branch_point(here) => {
+                say_first_time(session, entered);
+                Ok(())
             }
-            _ => {}
+            Some(before) => {
+                following::follow(session, (project, place, database), switch, (here, &before))
+            }
+            None => Ok(()),
+        };
+        if let Err(error) = done {
+            session.interrupt().check()?;
+            // The other databases have their turn all the same.
+            if let Some(earlier) = outcome.failure.replace(error) {
+                session.warn(format!("{earlier:#}"));
+            }
         }
     }
-    Ok(())
+    outcome.whole().map(drop)
+}
+
+fn say_first_time(session: &mut Session, entered: &Branch) {
+    session.note(format!(
+        "xtask-db: first time on `{}`; `cargo xtask db-rollback` brings the database back to this state",
+        text::plain(&entered.name)
+    ));
 }
 
 /// A commit as records have it; `None` before the first one.
@@ -192,7 +228,8 @@ pub(super) fn rewritten(
         }
     }
     let is_due = !due.is_empty();
-    match checkpoints::take(session, project, (Kind::Branch, place.state()), due) {
+    let outcome = checkpoints::take(session, project, (Kind::Branch, place.state()), due);
+    match outcome.and_then(checkpoints::Outcome::whole) {
         Ok(taken) if is_due && !taken.is_empty() && what != "amend" => session.note(
             "xtask-db: schema files changed; `cargo xtask db-migrate` brings the database up to date",
         ),

@@ -6,6 +6,7 @@ use crate::backup::Backup;
 use crate::checkpoint;
 use crate::commands::backup;
 use crate::git::Place;
+use crate::locked::Locked;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::{self, Enters, Kind};
@@ -26,68 +27,102 @@ pub(super) struct Due<'a> {
     pub(super) enters: Option<Enters>,
 }
 
-/// Takes the checkpoints that are due; a database that is not there has nothing to lose, and is said.
+/// What came of it.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// The checkpoints.
+    pub(super) taken: Vec<Backup>,
+    /// Why the last one that failed did.
+    pub(super) failure: Option<anyhow::Error>,
+}
+
+impl Outcome {
+    /// The checkpoints, where none failed.
+    ///
+    /// # Errors
+    ///
+    /// The failure.
+    pub(super) fn whole(self) -> Result<Vec<Backup>> {
+        self.failure.map_or(Ok(self.taken), Err)
+    }
+}
+
+/// Takes the checkpoints that are due, each whatever became of the others.
 ///
 /// # Errors
 ///
-/// Where one could not be taken, or is damaged.
+/// Where the backups folder stays locked or cannot be written, or at the user's interrupt.
 pub(super) fn take(
     session: &mut Session,
     project: &Project,
     (kind, git): (Kind, Option<record::Git>),
     due: Vec<Due<'_>>,
-) -> Result<Vec<Backup>> {
-    let mut taken = Vec::new();
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
     if due.is_empty() {
-        return Ok(taken);
+        return Ok(outcome);
     }
     let vault = Vault::at(&project.backups, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     for due in due {
         let database = due.database;
-        let place = project.quoted_place(database);
-        if standing::look(&database.path)? == Standing::Missing {
-            session
-                .note(format!("xtask-db: no checkpoint, because there is no database at {place}"));
-            continue;
-        }
-        let interrupt = session.interrupt().clone();
-        let (newest, remark) = checkpoint::newest_whole(&vault, project, database, &interrupt)?;
-        if let Some(remark) = remark {
-            session.warn(remark);
-        }
         let wanted = Wanted {
             git: git.clone(),
             enters: due.enters,
             paths: due.paths,
             ..Wanted::new(database, kind, session.now())
         };
-        let mut progress = Progress::new(session, "Copying");
-        let checkpoint =
-            checkpoint::take(&locked, project, &wanted, newest.as_ref(), &mut progress);
-        drop(progress);
-        let backup = match checkpoint.with_context(|| format!("could not copy {place}"))? {
-            Taken::Backup(backup, ..) | Taken::Linked(backup) => *backup,
-            Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
-            Taken::Damaged(findings) => {
-                let first = findings.first().map(ToString::to_string).unwrap_or_default();
-                return Err(Refusal::no(
-                    format!("{place} is structurally damaged: {first}"),
-                    "`cargo xtask db-backup --damaged` keeps its raw files; \
-                     `cargo xtask db-restore` puts an older backup back",
-                ));
+        match one(session, project, &locked, &wanted) {
+            Ok(backup) => outcome.taken.extend(backup),
+            Err(error) => {
+                session.interrupt().check()?;
+                if let Some(earlier) = outcome.failure.replace(error) {
+                    session.warn(format!("{earlier:#}"));
+                }
             }
-        };
-        session.note(format!(
-            "xtask-db: checkpoint {} ({})",
-            backup.name,
-            text::size(backup.size_bytes)
-        ));
-        taken.push(backup);
+        }
         backup::prune_automatic(session, project, &locked, database)?;
     }
-    Ok(taken)
+    Ok(outcome)
+}
+
+/// Takes one; `None` where there is no database, which has nothing to lose: that is said.
+fn one(
+    session: &mut Session,
+    project: &Project,
+    locked: &Locked<'_>,
+    wanted: &Wanted<'_>,
+) -> Result<Option<Backup>> {
+    let database = wanted.database;
+    let place = project.quoted_place(database);
+    if standing::look(&database.path)? == Standing::Missing {
+        session.note(format!("xtask-db: no checkpoint, because there is no database at {place}"));
+        return Ok(None);
+    }
+    let interrupt = session.interrupt().clone();
+    let (newest, remark) = checkpoint::newest_whole(locked.vault(), project, database, &interrupt)?;
+    if let Some(remark) = remark {
+        session.warn(remark);
+    }
+    let mut progress = Progress::new(session, "Copying");
+    let checkpoint = checkpoint::take(locked, project, wanted, newest.as_ref(), &mut progress);
+    drop(progress);
+    let backup = match checkpoint.with_context(|| format!("could not copy {place}"))? {
+        Taken::Backup(backup, ..) | Taken::Linked(backup) => *backup,
+        Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
+        Taken::Damaged(findings) => {
+            let first = findings.first().map(ToString::to_string).unwrap_or_default();
+            return Err(Refusal::no(
+                format!("{place} is structurally damaged: {first}"),
+                "`cargo xtask db-backup --damaged` keeps its raw files; \
+                 `cargo xtask db-restore` puts an older backup back",
+            ));
+        }
+    };
+    let size = text::size(backup.size_bytes);
+    session.note(format!("xtask-db: checkpoint {} ({size})", backup.name));
+    Ok(Some(backup))
 }
 
 /// Pathspecs of a database's schema files.

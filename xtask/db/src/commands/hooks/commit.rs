@@ -67,7 +67,8 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
             due.push(Due { database, paths, enters: None });
         }
     }
-    let taken = checkpoints::take(session, project, (Kind::PreCommit, place.state()), due)?;
+    let taken =
+        checkpoints::take(session, project, (Kind::PreCommit, place.state()), due)?.whole()?;
     if taken.is_empty() {
         return Ok(());
     }

@@ -7,9 +7,11 @@ use super::checkpoints;
 use crate::backup::Backup;
 use crate::commands::restore::in_place::{self, Kept};
 use crate::git::Place;
+use crate::locked::Locked;
 use crate::project::{Database, FollowBranches, Project};
-use crate::record::Record;
+use crate::record::{Kind, Record};
 use crate::session::Session;
+use crate::taking::{self, Wanted};
 use crate::text;
 use crate::vault::Vault;
 
@@ -43,6 +45,19 @@ pub(super) fn follow(
     };
     let age = text::age(before.age(session.now()));
     let name = text::shell(&before.name.to_string());
+    if switch.unseen {
+        let left = text::plain(switch.left.as_deref().unwrap_or("a detached HEAD"));
+        let other = if left == branch {
+            String::new()
+        } else {
+            format!("; on `{branch}` it was another, {age} ago: `cargo xtask db-restore {name}`")
+        };
+        session.note(format!(
+            "xtask-db: an earlier switch of branches was not seen: the database is still that of \
+             `{left}`, and stays as it is{other}"
+        ));
+        return Ok(());
+    }
     if !wanted || database.protected {
         let why = if wanted { " (it is protected, so it was not switched)" } else { "" };
         session.note(format!(
@@ -55,8 +70,11 @@ pub(super) fn follow(
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     let restored = in_place::put_checkpoint_back(session, project, database, &locked, before)
         .with_context(|| format!("could not switch the database to that of `{branch}`"))?;
-    drop(locked);
     let kept = restored.kept;
+    if let Kept::Backup(safety) = &kept {
+        keep_for_the_branch_left(session, project, (database, &locked), (here, safety))?;
+    }
+    drop(locked);
     let undo = match &kept {
         Kept::Backup(safety) => {
             format!("; undo with: {}", in_place::undo(session, project, database, safety))
@@ -69,4 +87,23 @@ pub(super) fn follow(
         before.name
     ));
     in_place::after_restore(session, project, database)
+}
+
+/// What an application wrote between the checkpoint and the switch belongs to the branch that was left:
+/// the safety backup has it, and becomes that branch's last state too.
+fn keep_for_the_branch_left(
+    session: &Session,
+    project: &Project,
+    (database, locked): (&Database, &Locked<'_>),
+    (here, safety): (&Backup, &Backup),
+) -> Result<()> {
+    let (Some(here), Some(record)) = (here.record(), safety.record()) else {
+        return Ok(());
+    };
+    if here.content() == record.content() {
+        return Ok(());
+    }
+    let wanted =
+        Wanted { git: here.git.clone(), ..Wanted::new(database, Kind::Branch, session.now()) };
+    taking::take_link(locked, project, &wanted, (safety, record)).map(drop)
 }

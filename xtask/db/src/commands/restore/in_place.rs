@@ -107,7 +107,7 @@ pub(crate) fn put_in_place(
     let source = Source::prepare(plan, locked, &verification.content_blake3, &interrupt)?;
     let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
     let put = put_back(session, project, plan, &source, |session| {
-        let newer = keep(session, project, database, locked, &plan.live)?;
+        let newer = keep(session, project, database, (locked, plan))?;
         // A writer slipped in: the newer safety backup takes the place of this run's earlier one.
         match std::mem::replace(&mut kept, newer) {
             Kept::Backup(older) => drop(locked.remove(&older)?),
@@ -227,12 +227,12 @@ fn keep(
     session: &mut Session,
     project: &Project,
     database: &Database,
-    locked: &Locked<'_>,
-    live: &Live,
+    (locked, plan): (&Locked<'_>, &Plan),
 ) -> Result<Kept> {
-    match live {
+    match &plan.live {
         Live::Absent { sidecars: false } => Ok(Kept::Nothing),
-        Live::Readable(_) => match safety_backup(session, project, database, locked)? {
+        Live::Readable(_) => match safety_backup(session, project, database, (locked, Some(plan)))?
+        {
             Some(backup) => Ok(Kept::Backup(backup)),
             None => set_aside(session, database, locked).map(Kept::Aside),
         },
@@ -248,15 +248,17 @@ fn set_aside(session: &Session, database: &Database, locked: &Locked<'_>) -> Res
     aside::set_aside(&database.path, locked.vault().folder(), time)
 }
 
-/// Takes the safety backup; `None` where the present database is damaged.
+/// Takes the safety backup, which remembers what takes its place; `None` where the present database is
+/// damaged.
 pub(crate) fn safety_backup(
     session: &mut Session,
     project: &Project,
     database: &Database,
-    locked: &Locked<'_>,
+    (locked, plan): (&Locked<'_>, Option<&Plan>),
 ) -> Result<Option<Box<Backup>>> {
     let wanted = Wanted {
         git: project.git.as_ref().and_then(git::Place::state),
+        replaced_by: plan.map(|plan| plan.backup.name.to_string()),
         ..Wanted::new(database, Kind::Safety, session.now())
     };
     let mut progress = Progress::new(session, "Keeping the present state");

@@ -47,7 +47,7 @@ impl Args {
         let (live, from, timeout) = (&database.path, backup.path(), project.busy_timeout);
         let mut safety = None;
         let done = tables::put_back(live, &from, &self.tables, timeout, &interrupt, || {
-            safety = in_place::safety_backup(session, project, database, &locked)?;
+            safety = in_place::safety_backup(session, project, database, (&locked, None))?;
             if safety.is_some() {
                 return Ok(());
             }
