@@ -167,7 +167,9 @@ fn touched(
     (reasons, mut document): (&[String], Value),
 ) -> Result<End> {
     let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
-    let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
+    let interrupt = session.interrupt().clone();
+    let _supervising = interrupt.while_supervising();
+    let locked = vault.lock(job.project.busy_timeout, &interrupt)?;
     let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
     let restored = put_back(session, job, &locked, &checkpoint)?;
     drop(locked);
