@@ -94,3 +94,40 @@ fn rows_deleted_by_a_rehearsal_that_is_interrupted_can_be_brought_back() {
     assert_eq!(said.code, Some(130), "{said:#?}");
     goes_back(&sandbox, &said, &before);
 }
+
+#[test]
+fn rows_deleted_during_the_rehearsal_keep_the_migration_from_running_and_are_named() {
+    let script = format!("echo run >> runs\n{ADD}\n{}", deletes());
+    let Some(sandbox) = host(&script) else { return };
+    let before = content(&sandbox);
+    let said = sandbox.fails(1, &["db-migrate"]);
+    assert!(said.err.contains("table `messages` loses 2 of its 3 rows"), "{said:#?}");
+    assert!(said.err.contains("the migration did not run on it"), "{said:#?}");
+    assert_eq!(fs_err::read_to_string(sandbox.path("runs")).expect("runs"), "run\n");
+    let names = sandbox.backups();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names.iter().all(|name| said.err.contains(name)), "{said:#?}");
+    goes_back(&sandbox, &said, &before);
+}
+
+#[test]
+fn rows_changed_during_the_rehearsal_are_named_beside_the_undo_of_the_migration() {
+    let change = format!("q {LIVE} \"UPDATE messages SET content = 'lost'\"");
+    for json in [false, true] {
+        let Some(sandbox) = host(&format!("{ADD}\n{change}")) else { return };
+        let before = content(&sandbox);
+        let first = if json {
+            let document = sandbox.json(&["db-migrate"]);
+            assert_ne!(document["first_checkpoint"], document["checkpoint"], "{document:#}");
+            document["first_checkpoint"].as_str().expect("named").to_owned()
+        } else {
+            let said = sandbox.ok(&["db-migrate"]);
+            assert!(said.out.contains("Undo with: cargo xtask db-restore "), "{said:#?}");
+            let (_, rest) =
+                said.out.split_once("Before the rehearsal: cargo xtask db-restore ").expect("said");
+            rest.split(' ').next().expect("a name").to_owned()
+        };
+        sandbox.ok(&["db-restore", &first, "--yes"]);
+        assert_eq!(content(&sandbox), before);
+    }
+}

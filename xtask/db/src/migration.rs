@@ -121,8 +121,8 @@ fn dropped(change: &Change, before: &State) -> Option<Loss> {
     Some(Loss { table: Some(table), what })
 }
 
-/// A table that is gone was said already.
-fn fewer_rows(table: &str, n_before: Option<u64>, after: &State) -> Option<Loss> {
+/// What a table lost in rows; one that is gone is not counted here.
+pub(crate) fn fewer_rows(table: &str, n_before: Option<u64>, after: &State) -> Option<Loss> {
     let n_before = n_before.filter(|_| after.has_table(table))?;
     let what = match after.n_rows(table) {
         Some(n_after) if n_after < n_before => format!(

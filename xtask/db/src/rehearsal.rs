@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::copy;
-use crate::database;
+use crate::database::{self, Trouble};
 use crate::durable::Scratch;
 use crate::examination;
 use crate::finding::{Depth, Finding, Weight, has};
@@ -34,6 +34,8 @@ pub(crate) struct Rehearsal {
     pub before: State,
     /// The state after, or why it could not be read; the state before where the command failed.
     pub after: Result<State>,
+    /// The size of the copy that the command left.
+    pub size_bytes: u64,
 }
 
 /// What a rehearsal needs.
@@ -84,7 +86,8 @@ pub(crate) fn rehearse(
     {
         before.findings = deep_findings(original, interrupt)?;
     }
-    Ok(Rehearsal { ended, opened, before, after })
+    let size_bytes = fs_err::metadata(private.path()).map_or(0, |metadata| metadata.len());
+    Ok(Rehearsal { ended, opened, before, after, size_bytes })
 }
 
 /// What a thorough look finds: what was so before a migration is not its fault.
@@ -99,8 +102,15 @@ pub(crate) fn deep_findings(path: &Path, interrupt: &Interrupt) -> Result<Vec<Fi
 /// The state of the private copy, once what its last writer left in a WAL is in the file.
 fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
     let connection = database::open_live(path, Duration::from_secs(5))?;
-    let mode: String = database::pragma(&connection, "journal_mode=DELETE")
-        .context("something that the command started still has the copy open")?;
+    let mode: String = database::pragma(&connection, "journal_mode=DELETE").map_err(|error| {
+        match database::trouble(&error) {
+            Trouble::Busy => {
+                error.context("something that the command started still has the copy open")
+            }
+            Trouble::Full => error.context(format!("the disk is full at `{}`", path.display())),
+            _ => error,
+        }
+    })?;
     anyhow::ensure!(mode == "delete", "the copy's journal mode stayed `{mode}`");
     drop(connection);
     State::read(path, interrupt)

@@ -3,7 +3,6 @@
 //! It decides what becomes of the present state (`Live`), whether the restore would be safe at all,
 //! and whether there is room for it. `writeback.rs` applies it.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -249,7 +248,7 @@ fn demand_space(plan: &Plan, backups: &Path) -> Result<()> {
         _ => live_bytes + new_bytes.saturating_sub(live_bytes),
     };
     let folder = plan.target.parent().unwrap_or(Path::new("/"));
-    if same_file_system(folder, backups) {
+    if space::same_file_system(folder, backups) {
         return space::demand(
             folder,
             for_backups + for_target,
@@ -258,12 +257,4 @@ fn demand_space(plan: &Plan, backups: &Path) -> Result<()> {
     }
     space::demand(backups, for_backups, "the safety backup")?;
     space::demand(folder, for_target, "this restore")
-}
-
-fn same_file_system(a: &Path, b: &Path) -> bool {
-    let device = |path: &Path| {
-        let existing = path.ancestors().find(|path| path.exists())?;
-        Some(fs_err::metadata(existing).ok()?.dev())
-    };
-    device(a) == device(b)
 }

@@ -1,5 +1,6 @@
 //! Free space and the kind of file system under a path.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::Result;
@@ -33,6 +34,16 @@ pub(crate) fn demand(folder: &Path, needed_bytes: u64, what: &str) -> Result<()>
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether two paths lie on one file system.
+#[must_use]
+pub(crate) fn same_file_system(a: &Path, b: &Path) -> bool {
+    let device = |path: &Path| {
+        let existing = path.ancestors().find(|path| path.exists())?;
+        Some(fs_err::metadata(existing).ok()?.dev())
+    };
+    device(a) == device(b)
 }
 
 /// The network file system that a path lies on; `None` for a local one.

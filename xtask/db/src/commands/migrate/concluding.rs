@@ -31,6 +31,8 @@ pub(super) enum After {
 pub(super) struct Run {
     /// The checkpoint taken right before.
     pub(super) second: Backup,
+    /// That of before the rehearsal, where rows changed since.
+    pub(super) earlier: Option<Backup>,
     /// The state that it holds.
     pub(super) before: State,
     /// How the command ended.
@@ -135,6 +137,9 @@ impl Run {
             ));
         }
         session.say(format!("Undo with: {}", way_back(job, &self.second)));
+        if let Some(earlier) = &self.earlier {
+            session.say(format!("Before the rehearsal: {}", way_back(job, earlier)));
+        }
         prune_automatic(session, job.project, locked, job.database)?;
         self.document["outcome"] = "migrated".into();
         self.document["let_through"] = telling::let_through(losses);

@@ -1,6 +1,8 @@
 //! The migration on the live database: a second checkpoint right before, the command, the same
 //! examination as in the rehearsal, and the way back where anything is other than there.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -15,6 +17,7 @@ use crate::commands::migrate::telling;
 use crate::finding::{Finding, Weight, has};
 use crate::hostcommand::{self, Ending, Task};
 use crate::locked::Locked;
+use crate::migration;
 use crate::progress::Progress;
 use crate::record::Kind;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -54,9 +57,9 @@ pub(super) fn run(
     let unexamined = || unexamined(job, &ready.second);
     let locked = vault.lock(project.busy_timeout, &interrupt).with_context(unexamined)?;
     let after = examine(session, job, &locked, &ready).with_context(unexamined)?;
-    let Ready { second, before, rehearsed, mut document } = ready;
+    let Ready { second, earlier, before, rehearsed, mut document } = ready;
     document["migration"] = telling::of_run(&ended);
-    let run = Run { second, before, ended, interrupted, after, rehearsed, document };
+    let run = Run { second, earlier, before, ended, interrupted, after, rehearsed, document };
     run.conclude(session, job, locked)
 }
 
@@ -64,6 +67,8 @@ pub(super) fn run(
 struct Ready {
     /// The checkpoint taken right before.
     second: Backup,
+    /// That of before the rehearsal, where rows changed since.
+    earlier: Option<Backup>,
     /// The state that it holds.
     before: State,
     /// The state that the rehearsal led to.
@@ -85,16 +90,62 @@ fn prepare(
     let mut document = telling::document(job, &rehearsed);
     let mut before = std::mem::take(&mut rehearsed.rehearsal.before);
     let after = std::mem::replace(&mut rehearsed.rehearsal.after, Ok(State::default()))?;
-    let needed_bytes = 2 * rehearsed.staged.record().size_bytes;
-    space::demand(vault.folder(), needed_bytes, "the examination and a safety backup")?;
+    demand_space(job, vault, &rehearsed)?;
     let first = ending::keep_checkpoint(session, job, vault, rehearsed)?;
     let second = second_checkpoint(session, job, vault, &first)?;
+    document["first_checkpoint"] = first.name.to_string().into();
     document["checkpoint"] = second.name.to_string().into();
+    let mut earlier = None;
     if content_of(&first) != content_of(&second) {
         let record = second.record().context("a checkpoint has a record")?;
-        before = State::recorded(&second.path(), record, session.interrupt())?;
+        let now = State::recorded(&second.path(), record, session.interrupt())?;
+        refuse_loss(job, (&first, &before), (&second, &now))?;
+        before = now;
+        earlier = Some(first);
     }
-    Ok(Ready { second, before, rehearsed: after, document })
+    Ok(Ready { second, earlier, before, rehearsed: after, document })
+}
+
+/// Rows that went between the checkpoints may be the doing of the rehearsed command: run again, it
+/// would hide what it did behind the second one.
+fn refuse_loss(
+    job: &Job<'_>,
+    (first, then): (&Backup, &State),
+    (second, now): (&Backup, &State),
+) -> Result<()> {
+    let fewer = |table: &String| migration::fewer_rows(table, then.n_rows(table), now);
+    let losses: Vec<_> = then.tables.keys().filter_map(fewer).map(|loss| loss.what).collect();
+    if losses.is_empty() {
+        return Ok(());
+    }
+    let place = job.project.quoted_place(job.database);
+    let what = format!("{place} lost rows during the rehearsal; the migration did not run on it");
+    let hint = format!(
+        "before the rehearsal: `{}`; what is there now: `{}`; if an application deleted them, run \
+         `cargo xtask db-migrate` again",
+        way_back(job, first),
+        way_back(job, second)
+    );
+    Err(telling::because(&losses, Refusal { what, hint, exit: Exit::No }))
+}
+
+/// Room for what the rehearsed copy grew to: in its journal and in the file beside the live database;
+/// beside the backups for the examination and a safety backup.
+fn demand_space(job: &Job<'_>, vault: &Vault, rehearsed: &Rehearsed) -> Result<()> {
+    let old_bytes = rehearsed.staged.record().size_bytes;
+    let new_bytes = rehearsed.rehearsal.size_bytes.max(old_bytes);
+    let for_live = new_bytes + (new_bytes - old_bytes);
+    let folder = job.database.path.parent().unwrap_or(Path::new("/"));
+    let kept = "the examination and a safety backup";
+    if space::same_file_system(folder, vault.folder()) {
+        return space::demand(
+            folder,
+            for_live + 2 * new_bytes,
+            &format!("the migration with {kept}"),
+        );
+    }
+    space::demand(folder, for_live, "the migration")?;
+    space::demand(vault.folder(), 2 * new_bytes, kept)
 }
 
 fn unexamined(job: &Job<'_>, second: &Backup) -> Refusal {
