@@ -239,6 +239,31 @@ fn what_a_migration_leaves_in_the_background_does_not_outlive_it() {
 }
 
 #[test]
+fn what_left_the_group_of_a_migration_does_not_outlive_it_either() {
+    // It would go on writing into the live database after that was put back.
+    for (end, code) in [("true", 0), ("exit 7", 1)] {
+        let flees =
+            "setsid sh -c 'echo $$ > pid.new; mv pid.new pid; exec sleep 600' > /dev/null 2>&1 &";
+        let waits = "until test -f pid; do sleep 0.01; done";
+        let Some(sandbox) = host(&format!("{ADD}\n{flees}\n{waits}\n{end}")) else { return };
+        if !cfg!(target_os = "linux") || sandbox.command("setsid").arg("true").output().is_err() {
+            crate::strace::complain("SKIPPED: to end what left its group needs Linux and `setsid`");
+            return;
+        }
+        let said = sandbox.run(&["db-pre-migrate"]);
+        assert_eq!(said.code, Some(code), "{said:#?}");
+        let pid = fs_err::read_to_string(sandbox.path("pid")).expect("a process id");
+        let stat = fs_err::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        let is_dead = stat.map_or(true, |stat| stat.contains(") Z "));
+        if !is_dead {
+            let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
+            let _ = rustix::process::kill_process(pid.expect("id"), rustix::process::Signal::KILL);
+        }
+        assert!(is_dead, "it still runs");
+    }
+}
+
+#[test]
 fn the_copy_is_private_has_the_database_s_own_name_and_its_journal_mode() {
     for mode in ["wal", "delete"] {
         let script = "echo \"$DB\" > where; stat -c %a \"$DB\" \"$(dirname \"$DB\")\" > modes\n\

@@ -2,7 +2,9 @@
 //!
 //! Each runs in a process group of its own, so that what it started can be ended together with it:
 //! `cargo run` or `sh` alone would die and leave the migration running. Ctrl-C at a terminal then
-//! reaches only us, and we end the group.
+//! reaches only us, and we end the group, and what left it.
+
+mod descendants;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -17,6 +19,8 @@ use crate::git;
 use crate::interrupt::Interrupt;
 use crate::project::{Database, Project};
 use crate::text;
+
+use descendants::Descendants;
 
 /// How often a child is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -126,6 +130,7 @@ pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
 
 fn supervise(task: &Task<'_>, leftovers: Leftovers, interrupt: &Interrupt) -> Result<Ended> {
     let _supervising = interrupt.while_supervising();
+    let descendants = Descendants::watch();
     let began = Instant::now();
     let mut child = spawn(task)?;
     let group = Pid::from_child(&child);
@@ -151,6 +156,7 @@ fn supervise(task: &Task<'_>, leftovers: Leftovers, interrupt: &Interrupt) -> Re
     // The leader is not reaped yet, so that the group's number is nobody else's.
     if ending.is_some() || leftovers == Leftovers::End {
         signal(group, Signal::KILL);
+        descendants.end(group);
     }
     let status = child.wait()?;
     Ok(Ended { ending: ending.unwrap_or(Ending::Exited(status)), took: began.elapsed() })
