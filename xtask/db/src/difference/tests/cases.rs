@@ -119,6 +119,24 @@ fn a_column_that_was_added_later_has_its_default_in_rows_that_were_not_touched()
 }
 
 #[test]
+fn a_rename_by_case_and_another_default_are_made_by_the_script() {
+    let pair = Pair::apart(
+        "CREATE TABLE T (Foo PRIMARY KEY, b DEFAULT \"1\"); CREATE INDEX I ON T (b); INSERT INTO T VALUES (1, 2);",
+        "CREATE TABLE t (foo PRIMARY KEY, b DEFAULT 1); CREATE INDEX i ON t (b); INSERT INTO t VALUES (1, 2);",
+    );
+    assert_eq!(
+        pair.difference().summary_lines(),
+        [
+            "~ table t (was T)",
+            "~ column t.foo (was Foo)",
+            "~ column t.b: default \"1\" → default 1",
+            "~ index i (was I)"
+        ]
+    );
+    pair.check_script();
+}
+
+#[test]
 fn another_primary_key_pairs_no_rows() {
     let changes = "DROP TABLE t; CREATE TABLE t (id INT, v, PRIMARY KEY (v)) WITHOUT ROWID;
          INSERT INTO t VALUES (1, 'one')";
