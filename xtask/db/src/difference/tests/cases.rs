@@ -234,6 +234,33 @@ fn other_page_sizes_and_encodings_are_compared_all_the_same() {
 }
 
 #[test]
+fn texts_that_are_no_unicode_differ_by_their_bytes() {
+    // Half a surrogate pair and a whole one, which SQLite makes the same UTF-8 of.
+    let (half, whole) = ("CAST(X'00D84100' AS TEXT)", "CAST(X'00D841DC' AS TEXT)");
+    for table in [
+        "CREATE TABLE t (id PRIMARY KEY, v) WITHOUT ROWID",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v)",
+    ] {
+        let schema = format!(
+            "PRAGMA encoding='UTF-16le'; {table}; INSERT INTO t VALUES (1, {half}), (2, 'ü'), (3, X'00');"
+        );
+        check(&schema, &format!("UPDATE t SET v = {whole} WHERE id = 1"), &["t: 1 row changed"]);
+        check(&schema, "UPDATE t SET v = 'u' WHERE id = 2", &["t: 1 row changed"]);
+        check(
+            &schema,
+            &format!("PRAGMA page_size=8192; VACUUM; UPDATE t SET v = {whole} WHERE id = 1"),
+            &["t: 1 row changed"],
+        );
+    }
+    let keyed = "PRAGMA encoding='UTF-16le'; CREATE TABLE t (k PRIMARY KEY) WITHOUT ROWID;";
+    check(
+        &format!("{keyed} INSERT INTO t VALUES ({half}), ('a');"),
+        &format!("UPDATE t SET k = {whole} WHERE k <> 'a'"),
+        &["t: 1 row added, 1 removed"],
+    );
+}
+
+#[test]
 fn a_collation_that_is_not_there_is_said_and_is_not_no_difference() {
     let schema = "CREATE TABLE k (a TEXT COLLATE NOCASE PRIMARY KEY) WITHOUT ROWID;
          CREATE TABLE t (a TEXT COLLATE NOCASE); INSERT INTO k VALUES ('x'); INSERT INTO t VALUES ('y');
