@@ -103,6 +103,10 @@ pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
 pub(crate) fn with_way_out_of_template(message: &str, sign: &str) -> Option<String> {
     let at = message.find(&format!("\n{sign}"))? + 1;
     let (before, after) = message.split_at(at);
+    // What stands above the scissors is kept then, comments too.
+    if after.starts_with(&format!("{sign} ------------------------ >8")) {
+        return None;
+    }
     Some(format!("{before}{sign} To leave without a commit, delete the {KEY} line too.\n{after}"))
 }
 
