@@ -109,6 +109,11 @@ impl Session {
         self.environment.get(name).map(String::as_str)
     }
 
+    /// The names of the variables that begin so.
+    pub(crate) fn variables_beginning_with(&self, start: &str) -> Vec<String> {
+        self.environment.keys().filter(|name| name.starts_with(start)).cloned().collect()
+    }
+
     /// The program that runs.
     #[must_use]
     pub(crate) fn binary(&self) -> Option<&Path> {
