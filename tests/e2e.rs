@@ -64,6 +64,8 @@ mod matrix;
 mod migrate;
 #[path = "e2e/migratebeside.rs"]
 mod migratebeside;
+#[path = "e2e/migraterows.rs"]
+mod migraterows;
 #[path = "e2e/migratestopping.rs"]
 mod migratestopping;
 #[path = "e2e/migrating.rs"]

@@ -161,6 +161,27 @@ fn damage_on_the_live_database_only_is_put_back_with_the_raw_files_kept() {
 }
 
 #[test]
+fn garbage_that_looks_like_an_encrypted_database_is_put_back_with_the_raw_files_kept() {
+    let garbage = "rm -f $DB-wal $DB-shm; cat garbage > $DB";
+    let pre = format!("{ADD}\n{}", on_live(garbage));
+    let rehearsal = format!("cat garbage > {LIVE}");
+    for (command, script) in [("db-migrate", &pre), ("db-pre-migrate", &rehearsal)] {
+        let Some(sandbox) = host(script) else { return };
+        sandbox.sql("PRAGMA journal_mode=DELETE");
+        let bytes = crate::museum::Random(7).bytes(8192);
+        sandbox.write("garbage", &bytes);
+        let before = content(&sandbox);
+        let said = sandbox.fails(1, &[command]);
+        assert!(said.err.contains("was put back"), "{said:#?}");
+        assert_eq!(content(&sandbox), before, "{said:#?}");
+        let backups = crate::museum::names(&sandbox.path("backups"));
+        let aside = backups.iter().find(|name| name.contains(".ASIDE.")).expect("kept");
+        let kept = sandbox.path(&format!("backups/{aside}/kalito.db"));
+        assert_eq!(fs_err::read(kept).expect("kept"), bytes);
+    }
+}
+
+#[test]
 fn a_missing_database_is_pointed_to_db_setup() {
     let Some(sandbox) = host(ADD) else { return };
     for suffix in ["", "-wal", "-shm"] {

@@ -29,6 +29,11 @@ const ON_COPY: &str = "/kalito.db";
 
 /// Runs a command until its migration hangs, sends a signal to it alone, and waits for its end.
 fn stopped(sandbox: &Sandbox, command: &str, signal: Signal) -> (Said, Ends) {
+    stopped_by(sandbox, command, &[signal])
+}
+
+/// The same by several signals, one right after the other.
+fn stopped_by(sandbox: &Sandbox, command: &str, signals: &[Signal]) -> (Said, Ends) {
     let mut xtask = sandbox.xtask(&[command]);
     let child = xtask.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     let mut running = Running(child);
@@ -42,16 +47,18 @@ fn stopped(sandbox: &Sandbox, command: &str, signal: Signal) -> (Said, Ends) {
         std::thread::yield_now();
     };
     let ends = Ends(group);
-    kill_process(Pid::from_child(&running.0), signal).expect("sent");
-    let status = running.0.wait().expect("it ends");
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    // What was killed leaves a migration behind that still holds the pipes.
-    if signal != Signal::KILL {
-        use std::io::Read as _;
-        running.0.stdout.take().expect("piped").read_to_end(&mut out).expect("read");
-        running.0.stderr.take().expect("piped").read_to_end(&mut err).expect("read");
+    for signal in signals {
+        kill_process(Pid::from_child(&running.0), *signal).expect("sent");
     }
-    (sandbox.said(&std::process::Output { status, stdout: out, stderr: err }), ends)
+    // What was killed leaves a migration behind that still holds the pipes.
+    if signals.contains(&Signal::KILL) {
+        running.0.stdout = None;
+        running.0.stderr = None;
+    } else {
+        running.0.wait().expect("it ends");
+        assert!(!is_running(&ends), "the migration still runs");
+    }
+    (sandbox.said(&running.output()), ends)
 }
 
 fn is_running(ends: &Ends) -> bool {
@@ -86,6 +93,29 @@ fn an_interrupted_migration_is_put_back() {
         let message = "interrupted: the migration of `backend/db/kalito.db` was interrupted; the \
                        state before it was put back; what it replaced: ./backups/kalito.db.SAFETY.";
         assert!(said.err.contains(message), "{said:#?}");
+        assert_eq!(content(&sandbox), before);
+        assert_eq!(leftovers(&sandbox), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_second_interrupt_kills_a_migration_that_heeds_none_and_still_puts_back() {
+    for place in [ON_COPY, ON_LIVE] {
+        let script = format!(
+            "case $DB in *{place}) trap '' INT TERM; echo $$ > began.new; mv began.new began
+             while :; do sleep 0.1; done ;; esac"
+        );
+        let Some(sandbox) = host(&format!("{ADD}\n{script}")) else { return };
+        let before = content(&sandbox);
+        // Two of one kind may arrive as one.
+        let (said, migration) =
+            stopped_by(&sandbox, "db-migrate", &[Signal::INT, Signal::TERM, Signal::HUP]);
+        assert_eq!(said.code, Some(130), "{said:#?}");
+        assert!(!is_running(&migration), "the migration still runs");
+        assert!(said.err.contains("interrupted"), "{said:#?}");
+        if place == ON_LIVE {
+            assert!(said.err.contains("the state before it was put back"), "{said:#?}");
+        }
         assert_eq!(content(&sandbox), before);
         assert_eq!(leftovers(&sandbox), Vec::<String>::new());
     }

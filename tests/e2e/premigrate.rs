@@ -186,6 +186,21 @@ fn a_dropped_column_and_a_renamed_table_need_the_user_s_word() {
 }
 
 #[test]
+fn a_column_that_becomes_computed_needs_the_user_s_word() {
+    let Some(sandbox) = host_with_children(
+        "q \"$DB\" 'CREATE TABLE new (id INTEGER PRIMARY KEY, title TEXT, mood TEXT AS (title));
+             INSERT INTO new SELECT id, title FROM sessions;
+             DROP TABLE sessions; ALTER TABLE new RENAME TO sessions'",
+    ) else {
+        return;
+    };
+    let said = refused(&sandbox, &[]);
+    let why = "column `mood` of table `sessions` is computed now: its values go";
+    assert!(said.contains(why) && said.contains("say `--allow-loss sessions`"), "{said}");
+    sandbox.ok(&["db-pre-migrate", "--allow-loss", "sessions"]);
+}
+
+#[test]
 fn damage_that_a_migration_does_is_never_let_through() {
     let Some(sandbox) = host(
         "q \"$DB\" 'CREATE TABLE added (a)'\n\

@@ -154,6 +154,25 @@ fn a_migration_that_fails_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn what_a_migration_does_to_the_live_database_instead_can_be_brought_back() {
+    for (end, code) in [("exit 7", 1), ("true", 1), ("cat template > \"$DATABASE_PATH\"", 0)] {
+        let delete = "sqlite3 backend/db/kalito.db 'DELETE FROM messages'";
+        let sandbox = migrated_by(&format!("{delete} || exit 99\n{end}\n"));
+        if sandbox.command("sqlite3").arg("-version").output().is_err() {
+            crate::strace::complain("SKIPPED: a command beside the live database needs `sqlite3`");
+            return;
+        }
+        let before = content_of(&sandbox);
+        let said = sandbox.fails(code, &RESET);
+        assert!(!said.err.contains("untouched"), "{said:#?}");
+        let (_, rest) = said.err.split_once("by an application or the command; `").expect("named");
+        let name = rest.split(['`', ' ']).nth(3).expect("a name");
+        sandbox.ok(&["db-restore", name, "--yes"]);
+        assert_eq!(content_of(&sandbox), before, "{end}: {said:#?}");
+    }
+}
+
+#[test]
 fn a_migration_that_hangs_is_ended_after_its_timeout() {
     let sandbox = migrated_by("exec sleep 600");
     sandbox.configure("migrate-timeout = '200ms'");

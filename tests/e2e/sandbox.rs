@@ -302,6 +302,21 @@ pub(crate) fn messages(path: &Path) -> Vec<String> {
 /// A child that is ended when the test ends, however it ends.
 pub(crate) struct Running(pub(crate) Child);
 
+impl Running {
+    /// Its output, once it has ended.
+    pub(crate) fn output(mut self) -> Output {
+        use std::io::Read as _;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        if let Some(mut pipe) = self.0.stdout.take() {
+            pipe.read_to_end(&mut stdout).expect("read");
+        }
+        if let Some(mut pipe) = self.0.stderr.take() {
+            pipe.read_to_end(&mut stderr).expect("read");
+        }
+        Output { status: self.0.wait().expect("it ends"), stdout, stderr }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();

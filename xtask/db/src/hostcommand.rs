@@ -20,7 +20,8 @@ use crate::text;
 
 /// How often a child is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(10);
-/// So long may a group that was asked to end (SIGTERM) take before it is killed.
+/// So long may a group that was asked to end (SIGTERM) take before it is killed or the user
+/// interrupts again.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A command of the host, and the file it is pointed at.
@@ -124,6 +125,7 @@ pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
 }
 
 fn supervise(task: &Task<'_>, leftovers: Leftovers, interrupt: &Interrupt) -> Result<Ended> {
+    let _supervising = interrupt.while_supervising();
     let began = Instant::now();
     let mut child = spawn(task)?;
     let group = Pid::from_child(&child);
@@ -142,7 +144,7 @@ fn supervise(task: &Task<'_>, leftovers: Leftovers, interrupt: &Interrupt) -> Re
     if ending.is_some() {
         let asked = Instant::now();
         signal(group, Signal::TERM);
-        while !has_ended(group)? && asked.elapsed() < GRACE {
+        while !has_ended(group)? && asked.elapsed() < GRACE && !interrupt.is_urgent() {
             std::thread::sleep(PAUSE);
         }
     }

@@ -2,7 +2,8 @@
 //! with its stages removed and its locks released.
 //!
 //! A second interrupt, or one while a question stands, ends the process at once: whatever is killed
-//! at any moment leaves the whole old or the whole new state, so that is safe too.
+//! at any moment leaves the whole old or the whole new state, so that is safe too. But not while a
+//! command of the host is supervised, which would go on without us: a second one kills it then.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,8 +17,11 @@ use crate::refusal::{Exit, Refusal};
 /// Whether the user asked to stop.
 #[derive(Default)]
 pub(crate) struct Interrupt {
-    asked: AtomicBool,
+    /// How often the user asked.
+    asked: AtomicUsize,
     asking: AtomicBool,
+    /// How many suppose that the process goes on until they are done.
+    supervising: AtomicUsize,
     next: AtomicUsize,
     running: Mutex<Vec<(usize, InterruptHandle)>>,
 }
@@ -31,6 +35,9 @@ pub(crate) struct Watched<'a> {
 /// Ends with the question that stands.
 pub(crate) struct Asking<'a>(&'a Interrupt);
 
+/// Ends with the command that is supervised.
+pub(crate) struct Supervising<'a>(&'a Interrupt);
+
 impl Interrupt {
     /// Listens to the process's signals; where another part of the host already does, it is left
     /// to that.
@@ -42,12 +49,13 @@ impl Interrupt {
 
     /// What a signal does.
     pub(crate) fn raise(&self) {
-        let again = self.asked.swap(true, Ordering::SeqCst);
+        let again = self.asked.fetch_add(1, Ordering::SeqCst) > 0;
         let asking = self.asking.load(Ordering::SeqCst);
         if asking {
             let _ = std::io::stderr().write_all(b"\ninterrupted: nothing was changed\n");
         }
-        if again || asking {
+        let supervising = self.supervising.load(Ordering::SeqCst) > 0;
+        if asking || again && !supervising {
             std::process::exit(i32::from(Exit::Interrupted as u8));
         }
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,13 +70,25 @@ impl Interrupt {
     ///
     /// A refusal with exit 130.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.asked.load(Ordering::SeqCst) { Err(Refusal::interrupted()) } else { Ok(()) }
+        if self.asked.load(Ordering::SeqCst) > 0 { Err(Refusal::interrupted()) } else { Ok(()) }
+    }
+
+    /// Whether the user asked more than once.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.asked.load(Ordering::SeqCst) > 1
     }
 
     /// Takes note of an interrupt that a child was ended for, so that what brings things in order
     /// afterwards can run; the next one counts anew. Returns whether there was one.
     pub(crate) fn acknowledge(&self) -> bool {
-        self.asked.swap(false, Ordering::SeqCst)
+        self.asked.swap(0, Ordering::SeqCst) > 0
+    }
+
+    /// Keeps the process from being ended at once, as long as the returned value lives: a command of
+    /// the host runs, or what it did is being brought in order.
+    pub(crate) fn while_supervising(&self) -> Supervising<'_> {
+        self.supervising.fetch_add(1, Ordering::SeqCst);
+        Supervising(self)
     }
 
     /// Interrupts this connection's statements too, as long as the returned value lives.
@@ -90,6 +110,12 @@ impl Drop for Watched<'_> {
     fn drop(&mut self) {
         let mut running = self.interrupt.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|(number, _)| *number != self.number);
+    }
+}
+
+impl Drop for Supervising<'_> {
+    fn drop(&mut self) {
+        self.0.supervising.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

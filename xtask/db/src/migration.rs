@@ -97,6 +97,11 @@ fn damage(before: &[Finding], after: &[Finding]) -> Vec<Loss> {
 }
 
 fn dropped(change: &Change, before: &State) -> Option<Loss> {
+    if let (true, Some(table)) = (change.loses_values, &change.table) {
+        let what =
+            format!("column `{}` of table `{table}` is computed now: its values go", change.name);
+        return Some(Loss { table: Some(table.clone()), what });
+    }
     if change.what != What::Removed {
         return None;
     }
@@ -222,6 +227,20 @@ mod tests {
             "UPDATE children SET parent = 88",
             &["2 rows of `children` newly refer to no row of `parents`"],
         );
+    }
+
+    #[test]
+    fn a_column_that_is_computed_from_now_on_loses_what_it_stored() {
+        for how in ["VIRTUAL", "STORED"] {
+            check(
+                &format!(
+                    "CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT, mood TEXT AS (name) {how});
+                     INSERT INTO new SELECT id, name FROM parents;
+                     DROP TABLE parents; ALTER TABLE new RENAME TO parents"
+                ),
+                &["column `mood` of table `parents` is computed now: its values go"],
+            );
+        }
     }
 
     #[test]

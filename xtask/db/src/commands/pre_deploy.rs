@@ -95,7 +95,9 @@ impl Args {
         }
         let job = Job::new(project, database, Vec::new(), self.allow_loss.clone())?;
         let rehearsed = rehearsing::rehearse(session, &job, vault)?;
-        if let Outcome::Allowed(losses) = &rehearsed.outcome {
+        if let Outcome::Allowed(losses) = &rehearsed.outcome
+            && !rehearsed.rows_changed
+        {
             ending::say_rehearsed(session, &job, &rehearsed, losses);
             let mut document = telling::document(&job, &rehearsed);
             document["outcome"] = "allowed".into();

@@ -1,5 +1,7 @@
 //! `db-reset`: a new database from the migrations, after a safety backup of the present one.
 
+mod before;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -60,7 +62,9 @@ impl Args {
         let command = database.migrate.join(" ");
         session.note(format!("Building a new database with `{command}`"));
         let interrupt = session.interrupt().clone();
-        let fresh = fresh::build(&project, &database, session.now(), &interrupt)
+        let before = before::keep(session, &project, &database, &live)?;
+        let built = fresh::build(&project, &database, session.now(), &interrupt);
+        let fresh = before::compare(session, &project, &database, (before, built))
             .with_context(|| format!("could not reset {}", project.quoted_place(&database)))?;
         for warning in &fresh.verification.warnings {
             session.warn(format!("the new database: {warning}"));

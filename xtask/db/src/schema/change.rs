@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::schema::definition::normal;
-use crate::schema::{Column, Entry, Schema, Table};
+use crate::schema::{Column, Entry, Nature, Schema, Table};
 
 /// One thing that was added, removed or changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +30,9 @@ pub(crate) struct Change {
     /// What it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// Whether a column stored what it was given and is computed now: its values are gone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub loses_values: bool,
 }
 
 /// What happened.
@@ -120,6 +123,7 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
                 table: None,
                 before: before.map(|table| table.sql.clone()),
                 after: after.map(|table| table.sql.clone()),
+                loses_values: false,
             }),
         }
     }
@@ -137,6 +141,7 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
             table: None,
             before: Some(before.clone()),
             after: Some(after.clone()),
+            loses_values: false,
         }));
     }
     changes
@@ -177,6 +182,7 @@ fn columns(before: &Table, after: &Table, changes: &mut Vec<Change>) {
             table: Some(after.name.clone()),
             before: old.map(|column| column.definition.clone()),
             after: new.map(|column| column.definition.clone()),
+            loses_values: old.is_some_and(|old| !is_computed(old)) && new.is_some_and(is_computed),
         });
     };
     for old in &before.columns {
@@ -189,6 +195,10 @@ fn columns(before: &Table, after: &Table, changes: &mut Vec<Change>) {
     for new in after.columns.iter().filter(|column| before.column(&column.name).is_none()) {
         push(What::Added, None, Some(new));
     }
+}
+
+fn is_computed(column: &Column) -> bool {
+    matches!(column.nature, Nature::GeneratedVirtual | Nature::GeneratedStored)
 }
 
 /// Whether a column is defined in other words. Its place in the key counts only where its own words
@@ -216,6 +226,7 @@ fn otherwise(before: &Table, after: &Table) -> Option<Change> {
         table: None,
         before: Some(before.sql.clone()),
         after: Some(after.sql.clone()),
+        loses_values: false,
     })
 }
 
@@ -245,6 +256,7 @@ fn entries(
             table: (kind != Kind::View).then(|| entry.table.clone()),
             before: before.map(|entry| entry.sql.clone()),
             after: after.map(|entry| entry.sql.clone()),
+            loses_values: false,
         });
     }
 }

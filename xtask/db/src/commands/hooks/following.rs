@@ -68,8 +68,14 @@ pub(super) fn follow(
     }
     let vault = Vault::at(&project.backups, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-    let restored = in_place::put_checkpoint_back(session, project, database, &locked, before)
-        .with_context(|| format!("could not switch the database to that of `{branch}`"))?;
+    let restored = in_place::put_checkpoint_back(
+        session,
+        project,
+        database,
+        &locked,
+        (before, in_place::Was::Unknown),
+    )
+    .with_context(|| format!("could not switch the database to that of `{branch}`"))?;
     let kept = restored.kept;
     if let Kept::Backup(safety) = &kept {
         keep_for_the_branch_left(session, project, (database, &locked), (here, safety))?;

@@ -8,7 +8,7 @@ use crate::backup::Backup;
 use crate::commands::backup::prune_automatic;
 use crate::commands::migrate::job::Job;
 use crate::commands::migrate::putting_back::{kept, publish, put_back};
-use crate::commands::migrate::rehearsing::{self, Hint, Outcome, Rehearsed};
+use crate::commands::migrate::rehearsing::{self, Outcome, Rehearsed};
 use crate::commands::migrate::telling;
 use crate::commands::restore::in_place::{self, Kept};
 use crate::record::Kind;
@@ -56,40 +56,49 @@ pub(crate) fn settle(
     mut rehearsed: Rehearsed,
 ) -> Result<End> {
     let mut document = telling::document(job, &rehearsed);
-    match std::mem::replace(&mut rehearsed.outcome, Outcome::Interrupted) {
-        Outcome::Interrupted => Err(Refusal::interrupted()),
+    let outcome = std::mem::replace(&mut rehearsed.outcome, Outcome::Interrupted);
+    match &outcome {
+        Outcome::Touched(reasons) => {
+            return touched(session, job, vault, rehearsed, (reasons, document));
+        }
+        Outcome::Allowed(losses) => say_rehearsed(session, job, &rehearsed, losses),
+        _ => {}
+    }
+    // Rows that changed meanwhile may be the command's doing, whatever else is thought of it.
+    let rows_changed = rehearsed.rows_changed;
+    let checkpoint = if rows_changed || matches!(outcome, Outcome::Allowed(_)) {
+        Some(keep_checkpoint(session, job, vault, rehearsed)?)
+    } else {
+        None
+    };
+    document["checkpoint"] = checkpoint.as_ref().map(|kept| kept.name.to_string()).into();
+    let back = checkpoint.filter(|_| rows_changed);
+    let (outcome, error) = match outcome {
+        Outcome::Interrupted | Outcome::Touched(_) => return Err(interrupted(job, back.as_ref())),
         Outcome::NothingPending => {
             say_nothing_pending(session, job);
-            document["outcome"] = "nothing-pending".into();
-            Ok(End { document, error: None })
+            ("nothing-pending", None)
         }
         Outcome::Allowed(losses) => {
-            say_rehearsed(session, job, &rehearsed, &losses);
-            if rehearsed.rows_changed {
-                say_rows_changed(session, job);
-            }
-            let checkpoint = keep_checkpoint(session, job, vault, rehearsed)?;
             session.say("The migration may run.");
-            document["outcome"] = "allowed".into();
             document["let_through"] = telling::let_through(&losses);
-            document["checkpoint"] = checkpoint.name.to_string().into();
-            Ok(End { document, error: None })
+            ("allowed", None)
         }
         Outcome::Refused(reasons, hint) => {
-            let error = telling::refused(job, &reasons, &hint);
-            if rehearsed.rows_changed {
-                say_rows_changed(session, job);
-                // It ran, and nobody knows where.
-                if matches!(hint, Hint::Variable) {
-                    let checkpoint = keep_checkpoint(session, job, vault, rehearsed)?;
-                    document["checkpoint"] = checkpoint.name.to_string().into();
-                }
-            }
-            document["outcome"] = "refused".into();
-            Ok(End { document, error: Some(error) })
+            ("refused", Some(telling::refused(job, &reasons, &hint, back.as_ref())))
         }
-        Outcome::Touched(reasons) => touched(session, job, vault, rehearsed, (&reasons, document)),
-    }
+    };
+    document["outcome"] = outcome.into();
+    Ok(End { document, error })
+}
+
+/// The user's interrupt; where rows changed meanwhile, with the way back.
+fn interrupted(job: &Job<'_>, back: Option<&Backup>) -> anyhow::Error {
+    let Some(back) = back else {
+        return Refusal::interrupted();
+    };
+    let hint = telling::rows_changed(job, back);
+    Refusal { what: "interrupted".to_owned(), hint, exit: Exit::Interrupted }.into()
 }
 
 /// Says that there is nothing to do.
@@ -120,14 +129,8 @@ pub(crate) fn say_rehearsed(
     }
 }
 
-fn say_rows_changed(session: &mut Session, job: &Job<'_>) {
-    let place = job.project.place(job.database);
-    session.warn(format!(
-        "rows of {place} changed meanwhile; an application writes, or the command did"
-    ));
-}
-
-/// Publishes the copy that the rehearsal began with, and applies the retention.
+/// Publishes the copy that the rehearsal began with, and applies the retention. Where rows of the
+/// live database changed meanwhile, says so with the way back.
 ///
 /// # Errors
 ///
@@ -139,10 +142,18 @@ pub(crate) fn keep_checkpoint(
     rehearsed: Rehearsed,
 ) -> Result<Backup> {
     let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
+    let state = if rehearsed.rows_changed {
+        "rows of the live database changed since it was copied"
+    } else {
+        "the live database is as it was"
+    };
     let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
     let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))
-        .context("could not keep the checkpoint; the live database is as it was")?;
+        .with_context(|| format!("could not keep the checkpoint; {state}"))?;
     session.say(format!("Checkpoint created at {}", job.project.dotted(&checkpoint.path())));
+    if rehearsed.rows_changed {
+        session.warn(telling::rows_changed(job, &checkpoint));
+    }
     prune_automatic(session, job.project, &locked, job.database)?;
     Ok(checkpoint)
 }
@@ -156,7 +167,9 @@ fn touched(
     (reasons, mut document): (&[String], Value),
 ) -> Result<End> {
     let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
-    let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
+    let interrupt = session.interrupt().clone();
+    let _supervising = interrupt.while_supervising();
+    let locked = vault.lock(job.project.busy_timeout, &interrupt)?;
     let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
     let restored = put_back(session, job, &locked, &checkpoint)?;
     drop(locked);

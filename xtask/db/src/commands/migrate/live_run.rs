@@ -46,6 +46,8 @@ pub(super) fn run(
     session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
     let timeout = database.migrate_timeout;
     let task = Task { project, database, path: &database.path, command: &job.command, timeout };
+    // A second interrupt kills the command, a later one stops the putting back with a word.
+    let _supervising = interrupt.while_supervising();
     let ended = hostcommand::migrate(&task, &interrupt)?;
     // What brings things in order runs to its end; another interrupt counts anew.
     let interrupted = interrupt.acknowledge() || matches!(ended.ending, Ending::Interrupted);

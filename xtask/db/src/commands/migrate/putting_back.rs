@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crate::backup::Backup;
 use crate::checkpoint;
 use crate::commands::migrate::job::Job;
-use crate::commands::restore::in_place::{self, Kept, Restored};
+use crate::commands::restore::in_place::{self, Kept, Restored, Was};
 use crate::locked::Locked;
 use crate::refusal::Refusal;
 use crate::session::Session;
@@ -63,6 +63,7 @@ pub(crate) fn put_back(
         hint: format!("put it back with `{}`", way_back(job, checkpoint)),
         exit: crate::refusal::Exit::CouldNot,
     };
+    let checkpoint = (checkpoint, Was::Readable);
     in_place::put_checkpoint_back(session, project, database, locked, checkpoint)
         .with_context(by_hand)
 }

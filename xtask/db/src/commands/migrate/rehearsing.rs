@@ -95,6 +95,8 @@ pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> R
         record: staged.record(),
         scratch: &scratch,
     };
+    // However often the user interrupts: what it did to the live database is looked at.
+    let _supervising = interrupt.while_supervising();
     let rehearsal = rehearsal::rehearse(&stage, &job.command, &interrupt)
         .with_context(|| format!("could not rehearse {command}; the database is untouched"))?;
     drop(scratch);

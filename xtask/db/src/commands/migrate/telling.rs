@@ -3,8 +3,10 @@
 use anyhow::anyhow;
 use serde_json::{Value, json};
 
+use crate::backup::Backup;
 use crate::cli;
 use crate::commands::migrate::job::Job;
+use crate::commands::migrate::putting_back::way_back;
 use crate::commands::migrate::rehearsing::{Hint, Rehearsed};
 use crate::hostcommand::Ended;
 use crate::migration::{self, Loss, Rows};
@@ -52,22 +54,40 @@ pub(crate) fn because(reasons: &[String], refusal: Refusal) -> anyhow::Error {
     reasons.fold(anyhow!(last), anyhow::Error::context).context(refusal)
 }
 
-/// Why a rehearsal refused, and what to do.
+/// That rows of the live database changed while the command ran on a copy, and the way back.
 #[must_use]
-pub(crate) fn refused(job: &Job<'_>, reasons: &[String], hint: &Hint) -> anyhow::Error {
+pub(crate) fn rows_changed(job: &Job<'_>, before: &Backup) -> String {
+    format!(
+        "rows of {} changed meanwhile, by an application or the command; if it was the command, go \
+         back with `{}`",
+        job.project.place(job.database),
+        way_back(job, before)
+    )
+}
+
+/// Why a rehearsal refused, and what to do; `back` holds the rows that changed meanwhile.
+#[must_use]
+pub(crate) fn refused(
+    job: &Job<'_>,
+    reasons: &[String],
+    hint: &Hint,
+    back: Option<&Backup>,
+) -> anyhow::Error {
     let place = job.project.quoted_place(job.database);
-    let untouched = "the live database is as it was";
+    let changed = back.map(|back| rows_changed(job, back));
+    let state = changed.as_deref().unwrap_or("the live database is as it was");
     let hint = match hint {
-        Hint::Correct => format!("correct the migration and run this again; {untouched}"),
+        Hint::Correct => format!("correct the migration and run this again; {state}"),
         Hint::Allow(tables) => {
             let flags: Vec<_> = tables.iter().map(|t| format!("--allow-loss {t}")).collect();
-            format!("if that is meant, say `{}`; {untouched}", flags.join(" "))
+            format!("if that is meant, say `{}`; {state}", flags.join(" "))
         }
         Hint::Variable => format!(
             "set `migrate-env` in `[workspace.metadata.db.databases.{}]` to the variable that {} \
-             reads, as \"DATABASE_PATH\" or \"DATABASE_URL=sqlite://{{path}}\"",
+             reads, as \"DATABASE_PATH\" or \"DATABASE_URL=sqlite://{{path}}\"{}",
             job.database.name,
-            job.quoted_command()
+            job.quoted_command(),
+            changed.as_ref().map_or_else(String::new, |changed| format!("; {changed}"))
         ),
     };
     let what = format!("the migration of {place} is refused after its rehearsal");

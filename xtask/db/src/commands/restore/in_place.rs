@@ -19,6 +19,7 @@ use crate::record::Kind;
 use crate::refusal::{Answer, Exit, Refusal};
 use crate::restoring::{self, Live, Plan};
 use crate::session::Session;
+use crate::standing::{self, Standing};
 use crate::taking::{self, Taken, Wanted};
 use crate::text;
 use crate::verification::{self, Outcome, Verification};
@@ -29,6 +30,15 @@ pub(crate) enum Kept {
     Backup(Box<Backup>),
     Aside(Aside),
     Nothing,
+}
+
+/// What is known of the live database before what is put right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Was {
+    /// It was read a moment ago: what looks encrypted now is garbage.
+    Readable,
+    /// Nothing.
+    Unknown,
 }
 
 /// What a put-back did.
@@ -128,7 +138,8 @@ pub(crate) fn put_in_place(
 }
 
 /// Puts a backup back that no user chose just now: examined, with a safety backup, in one transaction,
-/// proved; without a question and without a word.
+/// proved; without a question and without a word. What is there now is replaced even if it looks
+/// encrypted where it was readable before: its raw files are set aside.
 ///
 /// # Errors
 ///
@@ -138,7 +149,7 @@ pub(crate) fn put_checkpoint_back(
     project: &Project,
     database: &Database,
     locked: &Locked<'_>,
-    backup: &Backup,
+    (backup, was): (&Backup, Was),
 ) -> Result<Restored> {
     let verification = verification::verify(backup, Depth::Quick, session.interrupt())?;
     if verification.outcome != Outcome::Whole {
@@ -148,7 +159,9 @@ pub(crate) fn put_checkpoint_back(
         ));
     }
     let (backups, timeout) = (&project.backups, project.busy_timeout);
-    let plan = restoring::plan(backup, &database.path, backups, false, timeout)
+    let is_garbage =
+        was == Was::Readable && matches!(standing::look(&database.path)?, Standing::Foreign { .. });
+    let plan = restoring::plan(backup, &database.path, backups, is_garbage, timeout)
         .map_err(|error| taking::explain(error, project, database))?;
     put_in_place(session, project, database, locked, (&plan, &verification))
 }

@@ -1,0 +1,81 @@
+//! The safety backup before the host's command runs: it is pointed at a new file, and may touch the
+//! live database all the same. Where it did not, the backup that the replacement takes is enough.
+
+use anyhow::Result;
+
+use crate::backup::Backup;
+use crate::commands::restore::in_place;
+use crate::fresh::Fresh;
+use crate::project::{Database, Project};
+use crate::refusal::{Exit, Refusal};
+use crate::rehearsal;
+use crate::restoring::Live;
+use crate::session::Session;
+use crate::vault::Vault;
+
+/// Takes a safety backup of a live database that can be read; `None` where it cannot.
+///
+/// # Errors
+///
+/// Where the backups folder or the database stays locked, the disk is full or fails, or at the user's
+/// interrupt; nothing has run then.
+pub(super) fn keep(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    live: &Live,
+) -> Result<Option<Box<Backup>>> {
+    if !matches!(live, Live::Readable(_)) {
+        return Ok(None);
+    }
+    let vault = Vault::at(&project.backups, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    locked.keep_private()?;
+    in_place::safety_backup(session, project, database, (&locked, None))
+}
+
+/// Compares the live database with its safety backup after the command ran. An equal one is removed
+/// again; otherwise it is named, in a failure's hint or as a warning.
+///
+/// # Errors
+///
+/// The failure of the build; or where the backup cannot be removed.
+pub(super) fn compare(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    (before, built): (Option<Box<Backup>>, Result<Fresh>),
+) -> Result<Fresh> {
+    let interrupt = session.interrupt().clone();
+    let _supervising = interrupt.while_supervising();
+    let interrupted = interrupt.acknowledge();
+    let built = if interrupted && built.is_ok() { Err(Refusal::interrupted()) } else { built };
+    let Some(before) = before else {
+        return built;
+    };
+    let recorded = before.record().map(|record| record.content_blake3.as_str());
+    // What cannot be looked at is not said to be untouched.
+    let live = rehearsal::live(project, database, &interrupt).ok().flatten();
+    if live.is_some_and(|live| Some(live.content_blake3.as_str()) == recorded) {
+        let vault = Vault::at(&project.backups, session.now());
+        vault.lock(project.busy_timeout, &interrupt)?.remove(&before)?;
+        return built;
+    }
+    let changed = format!(
+        "{} changed while the command ran, by an application or the command; `{}` brings back what \
+         it held before",
+        project.quoted_place(database),
+        in_place::undo(session, project, database, &before)
+    );
+    match built {
+        Ok(fresh) => {
+            session.warn(changed);
+            Ok(fresh)
+        }
+        Err(error) => {
+            let exit = error.downcast_ref::<Refusal>().map_or(Exit::CouldNot, |said| said.exit);
+            let what = format!("no new database was put into {}", project.quoted_place(database));
+            Err(error.context(Refusal { what, hint: changed, exit }))
+        }
+    }
+}
