@@ -165,6 +165,7 @@ fn renamed(kind: Kind, (old, new): (&str, &str), table: Option<&str>) -> Option<
         table: table.map(str::to_owned),
         before: None,
         after: None,
+        loses_values: false,
     })
 }
 
