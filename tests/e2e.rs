@@ -92,6 +92,8 @@ mod reset;
 mod restore;
 #[path = "e2e/rollback.rs"]
 mod rollback;
+#[path = "e2e/rollbackodd.rs"]
+mod rollbackodd;
 #[path = "e2e/roundtrip.rs"]
 mod roundtrip;
 #[path = "e2e/runners.rs"]

@@ -220,6 +220,49 @@ fn the_document_holds_the_schema_the_counts_and_the_rows() {
 }
 
 #[test]
+fn each_of_several_differences_keeps_its_own_rows_in_the_document() {
+    let sandbox = Sandbox::new();
+    for name in ["another", "yonder"] {
+        sandbox
+            .configure(&format!("[workspace.metadata.db.databases.{name}]\npath = \"{name}.db\""));
+        open(&sandbox.path(&format!("{name}.db")))
+            .execute_batch("CREATE TABLE t (a)")
+            .expect("made");
+    }
+    sandbox.ok(&["db-backup"]);
+    for changes in ["", "UPDATE messages SET content = 'drei' WHERE id > 1"] {
+        sandbox.sql(changes);
+        let document = sandbox.json(&["db-diff", "--rows"]);
+        let differences = document["differences"].as_array().expect("differences");
+        let n_rows = |name: &str| {
+            let mut all = differences.iter();
+            let one = all.find(|one| one["b"]["database"] == name).expect("a difference");
+            one["rows"].as_array().expect("rows").len()
+        };
+        let expected = if changes.is_empty() { 0 } else { 2 };
+        assert_eq!((n_rows("another"), n_rows("kalito"), n_rows("yonder")), (0, expected, 0));
+        assert_eq!(document["version"], 1);
+    }
+    let document = sandbox.json(&["db-diff", "--sql", "--db", "kalito"]);
+    let lines = document["differences"][0]["sql"].as_array().expect("lines");
+    assert_eq!(lines.last(), Some(&json!("PRAGMA ignore_check_constraints=OFF;")));
+}
+
+#[test]
+fn an_error_after_the_first_rows_ends_the_one_document() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("[workspace.metadata.db.databases.yonder]\npath = \"yonder.db\"");
+    open(&sandbox.path("yonder.db")).execute_batch("CREATE TABLE t (a)").expect("made");
+    sandbox.ok(&["db-backup"]);
+    sandbox.sql("DELETE FROM messages");
+    fs_err::remove_file(sandbox.path("yonder.db")).expect("removed");
+    let said = sandbox.fails(2, &["db-diff", "--rows", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&said.out).expect("one document");
+    assert_eq!(document["differences"][0]["rows"].as_array().map(Vec::len), Some(3), "{said:#?}");
+    assert_eq!(document["error"]["exit_code"], 2, "{said:#?}");
+}
+
+#[test]
 fn without_a_backup_or_a_database_there_is_nothing_to_compare() {
     let sandbox = Sandbox::new();
     let said = sandbox.fails(2, &["db-diff"]);

@@ -39,7 +39,7 @@ fn the_commands_are_listed_with_what_they_do() {
     let listed: Vec<&str> =
         said.out.lines().filter(|line| line.trim_start().starts_with("db-")).collect();
     insta::assert_snapshot!(listed.join("\n"), @r"
-      db-setup        Make a fresh clone ready: database, backups folder, first verified backup
+      db-setup        Make a fresh clone ready: database, git hooks, first verified backup
       db-backup       Take a verified backup of each database
       db-list         List every backup, newest first
       db-restore      Put a backup back, after a safety backup of the present state

@@ -18,6 +18,9 @@ fn an_editor_sees_the_trailer_below_what_is_to_be_written() {
         let seen = fs_err::read_to_string(sandbox.path("../seen")).expect("seen");
         let above = seen.split("# Please enter").next().unwrap_or_default();
         assert_eq!(above.matches("Db-Backup: ").count(), 1, "{arguments:?}: {seen}");
+        // Above the scissors even a comment would be kept.
+        let says = !arguments.contains(&"--cleanup=scissors");
+        assert_eq!(above.contains("# To leave without a commit"), says, "{arguments:?}: {seen}");
         assert_eq!(sandbox.trailers().len(), 1, "{arguments:?}: {}", message(&sandbox));
         assert!(message(&sandbox).starts_with("Subject\n"), "{}", message(&sandbox));
         assert!(!message(&sandbox).contains("diff --git"), "{}", message(&sandbox));

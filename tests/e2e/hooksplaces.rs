@@ -245,3 +245,52 @@ fn blocks_are_taken_out_although_hooks_path_leads_elsewhere_by_now() {
     assert!(said.out.starts_with("Took 5 blocks out of ./.git/hooks"), "{}", said.out);
     assert!(!sandbox.path(".git/hooks/pre-commit").exists());
 }
+
+#[test]
+fn two_projects_in_one_repository_have_a_checkpoint_each() {
+    let sandbox = Sandbox::empty();
+    sandbox.hooked(&["init", "--quiet", "--initial-branch=main"]);
+    for project in ["a", "b"] {
+        sandbox.write(
+            &format!("{project}/Cargo.toml"),
+            format!(
+                "[workspace]\nmembers = []\n[workspace.metadata.db.databases.{project}]\n\
+                 path = \"{project}.db\"\nschema = [\"migrations/*.sql\"]\n"
+            ),
+        );
+        let database = crate::sandbox::open(&sandbox.path(&format!("{project}/{project}.db")));
+        database.execute_batch("CREATE TABLE t (a)").expect("a table");
+        let mut install = sandbox.xtask(&["db-hooks", "install"]);
+        let status = install.current_dir(sandbox.path(project)).status().expect("it runs");
+        assert!(status.success());
+    }
+    // A command in one of them leaves the other's block as it is.
+    let mut list = sandbox.xtask(&["db-list"]);
+    assert!(list.current_dir(sandbox.path("b")).status().expect("it runs").success());
+    for project in ["a", "b"] {
+        sandbox.write(&format!("{project}/migrations/1.sql"), "CREATE TABLE u (b);\n");
+        sandbox.hooked(&["add", &format!("{project}/migrations")]);
+        sandbox.hooked(&["commit", "--quiet", &format!("--message={project}")]);
+        let trailers = sandbox.git(&["log", "-1", "--format=%(trailers:key=Db-Backup)"]);
+        assert!(trailers.contains(&format!("Db-Backup: {project}.db.")), "{project}: {trailers}");
+    }
+}
+
+#[test]
+fn a_work_tree_with_other_patterns_does_not_disarm_the_main_one() {
+    let sandbox = Sandbox::with_hooks();
+    sandbox.hooked(&["worktree", "add", "--quiet", "../linked", "-b", "other"]);
+    let linked = sandbox.path("../linked");
+    let manifest = fs_err::read_to_string(linked.join("Cargo.toml")).expect("a manifest");
+    let manifest = manifest.replace("backend/db/migrations/*.sql", "elsewhere/*.sql");
+    fs_err::write(linked.join("Cargo.toml"), manifest).expect("written");
+    let mut list = sandbox.xtask(&["db-list"]);
+    assert!(list.current_dir(&linked).status().expect("it runs").success());
+    let block = fs_err::read_to_string(sandbox.path(".git/hooks/pre-commit")).expect("a hook");
+    assert!(block.contains("elsewhere/*.sql"), "{block}");
+    sandbox.stage_migration("moods");
+    sandbox.hooked(&["commit", "--quiet", "--message=moods"]);
+    assert_eq!(sandbox.records("pre-commit").len(), 1);
+    let status = sandbox.run(&["db-hooks", "status"]);
+    assert_eq!(status.code, Some(0), "{status:?}");
+}

@@ -138,3 +138,19 @@ fn a_pull_of_migrations_takes_a_checkpoint_before_anybody_migrates() {
         assert_eq!(paths, serde_json::json!(["backend/db/migrations/0002.sql"]), "{how}");
     }
 }
+
+#[test]
+fn reflogs_of_another_format_tell_a_branch_from_a_deleted_one_of_its_name() {
+    let Some(sandbox) = repository(&["--ref-format=reftable"], &[]) else {
+        return;
+    };
+    sandbox.hooked(&["switch", "--quiet", "--create", "experiment"]);
+    sandbox.hooked(&["switch", "--quiet", "main"]);
+    sandbox.hooked(&["branch", "--quiet", "-D", "experiment"]);
+    sandbox.sql("INSERT INTO messages (content) VALUES ('weeks of work')");
+    let before = sandbox.content();
+    sandbox.hooked(&["switch", "--quiet", "--create", "experiment"]);
+    sandbox.sql("INSERT INTO messages (content) VALUES ('ruin')");
+    sandbox.ok(&["db-rollback", "--yes"]);
+    assert_eq!(sandbox.content(), before);
+}

@@ -94,6 +94,26 @@ fn an_unrecorded_backup_of_no_bytes_is_not_called_whole() {
 }
 
 #[test]
+fn an_unrecorded_backup_with_bytes_behind_its_last_page_is_refused_before_anything_is_touched() {
+    for n_bytes in [3, 4096] {
+        let sandbox = Sandbox::new();
+        let name = sandbox.backup();
+        fs_err::remove_file(record_path(&sandbox.backup_path(&name))).expect("removed");
+        let mut bytes = fs_err::read(sandbox.backup_path(&name)).expect("read");
+        bytes.resize(bytes.len() + n_bytes, 0);
+        fs_err::write(sandbox.backup_path(&name), bytes).expect("written");
+        sandbox.sql("INSERT INTO messages (content) VALUES ('newer')");
+        let live = raw(&sandbox);
+        let said = sandbox.fails(1, &["db-restore", "latest", "--yes"]);
+        assert!(said.err.contains("it is longer than its header says, by "), "{said:#?}");
+        assert!(said.err.contains("the database is untouched"), "{said:#?}");
+        assert!(raw(&sandbox) == live);
+        assert_eq!(sandbox.backups(), [name], "a refused restore takes no safety backup");
+        sandbox.fails(1, &["db-verify"]);
+    }
+}
+
+#[test]
 fn an_unrecorded_backup_is_examined_and_restored_and_a_damaged_one_is_not() {
     let sandbox = Sandbox::new();
     fill(&sandbox, "wal");

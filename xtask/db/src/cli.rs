@@ -21,7 +21,7 @@ use crate::text;
 /// Every `db-*` task; flatten it into the enum of your own xtask.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a fresh clone ready: database, backups folder, first verified backup
+    /// Make a fresh clone ready: database, git hooks, first verified backup
     #[command(name = "db-setup", after_help = setup::EXAMPLE)]
     Setup(setup::Args),
     /// Take a verified backup of each database

@@ -32,7 +32,11 @@ const MOST_BYTES_IN_ROLLBACK_MODE: u64 = 48 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tried {
     /// The new state is committed.
-    Committed,
+    Committed {
+        /// `PRAGMA data_version` while nobody else could commit: another one means that somebody has
+        /// since. Read after the commit it would hide who was quick.
+        version: i64,
+    },
     /// It is not possible for these two; nothing was changed.
     NotThisWay,
 }
@@ -58,7 +62,7 @@ pub(crate) fn put_back(
     to.execute_batch(&format!("PRAGMA cache_size=-{}; BEGIN IMMEDIATE", CACHE_BYTES >> 10))?;
     let tried = in_transaction(to, backup, wal, (progress, keep));
     match tried {
-        Ok(Tried::Committed) => {}
+        Ok(Tried::Committed { .. }) => {}
         // A failed COMMIT may have ended the transaction itself.
         _ if to.is_autocommit() => {}
         _ => to.execute_batch("ROLLBACK")?,
@@ -109,8 +113,10 @@ fn in_transaction(
     progress.interrupt().check()?;
     // Other connections prepare their statements anew.
     let next = (cookie + 1) & 0x7fff_ffff;
-    to.execute_batch(&format!("PRAGMA schema_version={next}; COMMIT"))?;
-    Ok(Tried::Committed)
+    to.execute_batch(&format!("PRAGMA schema_version={next}"))?;
+    let version = database::pragma(to, "data_version")?;
+    to.execute_batch("COMMIT")?;
+    Ok(Tried::Committed { version })
 }
 
 /// Writes the pages after the first that differ; returns how many the database had.
@@ -248,13 +254,14 @@ mod tests {
                 let other = database::open_live(&live, Duration::ZERO)?;
                 other.query_row("SELECT count(*) FROM t", [], |_| Ok(()))?;
                 let wanted = pages(&backup)?;
-                let (tried, _to) = tried(&live, &backup)?;
+                let (tried, to) = tried(&live, &backup)?;
                 // With auto_vacuum the header names the largest root page, which an index moves.
                 if setup.contains("auto_vacuum") && old != new {
                     assert_eq!(tried, Tried::NotThisWay, "{setup}");
                     continue;
                 }
-                assert_eq!(tried, Tried::Committed, "{setup}");
+                let Tried::Committed { version } = tried else { panic!("{setup}") };
+                assert_eq!(database::pragma::<i64>(&to, "data_version")?, version, "{setup}");
                 let fresh = database::open_live(&live, Duration::ZERO)?;
                 let n_rows = |connection: &Connection| {
                     connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
@@ -263,6 +270,9 @@ mod tests {
                 assert!(pages(&live)? == wanted, "{setup}");
                 let check: String = database::pragma(&fresh, "integrity_check")?;
                 assert_eq!(check, "ok", "{setup}");
+                // Whoever commits next is seen, however quick.
+                fresh.execute_batch("PRAGMA user_version = 77")?;
+                assert_ne!(database::pragma::<i64>(&to, "data_version")?, version, "{setup}");
             }
         }
         Ok(())

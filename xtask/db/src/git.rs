@@ -249,6 +249,12 @@ impl Place {
         ask(&self.top, &["config", "--get", name])
     }
 
+    /// What begins a comment in a commit message, where that is configured.
+    #[must_use]
+    pub(crate) fn comment_setting(&self) -> Option<String> {
+        ["core.commentString", "core.commentChar"].iter().find_map(|key| self.setting(key))
+    }
+
     /// The trailers of a commit message, one a line.
     #[must_use]
     pub(crate) fn trailers(&self, message: &Path) -> Option<String> {

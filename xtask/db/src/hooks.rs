@@ -60,9 +60,23 @@ impl FromStr for Hook {
     }
 }
 
-/// How the block begins; in a file that held nothing before, it says so.
-const BEGIN: &str = "# >>> xtask-db >>>";
-const BEGIN_OWN: &str = "# >>> xtask-db (a file of its own) >>>";
+/// How the block of a project begins: with where it lies in the repository, because two projects in
+/// one repository have a block each; in a file that held nothing before, it says so.
+fn begin(owner: &str, is_own_file: IsOwnFile) -> String {
+    let owner = if owner.is_empty() { String::new() } else { format!(" {owner}") };
+    match is_own_file {
+        IsOwnFile::Yes => format!("# >>> xtask-db{owner} (a file of its own) >>>"),
+        IsOwnFile::No => format!("# >>> xtask-db{owner} >>>"),
+    }
+}
+
+/// Whether a hook held nothing before the block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IsOwnFile {
+    Yes,
+    No,
+}
+
 const END: &str = "# <<< xtask-db <<<";
 /// What a hook of ours begins with where there was none.
 const SHEBANG: &str = "#!/bin/sh\n";
@@ -72,29 +86,35 @@ const SHEBANG: &str = "#!/bin/sh\n";
 /// # Errors
 ///
 /// Why the file is left alone.
-pub(crate) fn insert(there: Option<&[u8]>, body: &str) -> Result<Vec<u8>, &'static str> {
+pub(crate) fn insert(
+    there: Option<&[u8]>,
+    owner: &str,
+    body: &str,
+) -> Result<Vec<u8>, &'static str> {
     let Some(there) = there else {
-        return Ok(format!("{SHEBANG}{BEGIN_OWN}\n{body}{END}\n").into_bytes());
+        let begin = begin(owner, IsOwnFile::Yes);
+        return Ok(format!("{SHEBANG}{begin}\n{body}{END}\n").into_bytes());
     };
-    if let Some((before, _, after)) = find(there) {
-        let begin = if is_own_file(there) { BEGIN_OWN } else { BEGIN };
+    if let Some((before, _, after)) = find(there, owner) {
+        let begin = begin(owner, is_own_file(there, owner));
         let block = format!("{begin}\n{body}{END}");
         return Ok([before, block.as_bytes(), after].concat());
     }
     check(there)?;
+    let begin = begin(owner, IsOwnFile::No);
     let first = there.iter().position(|byte| *byte == b'\n');
     let Some(first) = first else {
         // A single line without an end: the block has none either, and is found by that again.
-        return Ok([there, format!("\n{BEGIN}\n{body}{END}").as_bytes()].concat());
+        return Ok([there, format!("\n{begin}\n{body}{END}").as_bytes()].concat());
     };
     let (shebang, rest) = there.split_at(first + 1);
-    Ok([shebang, format!("{BEGIN}\n{body}{END}\n").as_bytes(), rest].concat())
+    Ok([shebang, format!("{begin}\n{body}{END}\n").as_bytes(), rest].concat())
 }
 
 /// The block as it is pasted into a hook by hand.
 #[must_use]
 pub(crate) fn snippet(hook: Hook, settings: &Settings) -> String {
-    format!("{BEGIN}\n{}{END}\n", block(hook, settings))
+    format!("{}\n{}{END}\n", begin(&settings.prefix, IsOwnFile::No), block(hook, settings))
 }
 
 /// The text without the block: what was there before, to the byte.
@@ -110,8 +130,8 @@ pub(crate) enum Removed {
 
 /// Takes the block out again.
 #[must_use]
-pub(crate) fn remove(there: &[u8]) -> Removed {
-    let Some((before, _, after)) = find(there) else {
+pub(crate) fn remove(there: &[u8], owner: &str) -> Removed {
+    let Some((before, _, after)) = find(there, owner) else {
         return Removed::Nothing;
     };
     let text = match after.strip_prefix(b"\n") {
@@ -119,7 +139,7 @@ pub(crate) fn remove(there: &[u8]) -> Removed {
         // Put in after a line that had no end.
         None => before.strip_suffix(b"\n").unwrap_or(before).to_vec(),
     };
-    if is_own_file(there) && text == SHEBANG.as_bytes() {
+    if is_own_file(there, owner) == IsOwnFile::Yes && text == SHEBANG.as_bytes() {
         return Removed::File;
     }
     Removed::Text(text)
@@ -127,23 +147,26 @@ pub(crate) fn remove(there: &[u8]) -> Removed {
 
 /// The body of the block in a text.
 #[must_use]
-pub(crate) fn body(there: &[u8]) -> Option<&str> {
-    let (_, block, _) = find(there)?;
+pub(crate) fn body<'a>(there: &'a [u8], owner: &str) -> Option<&'a str> {
+    let (_, block, _) = find(there, owner)?;
     let block = std::str::from_utf8(block).ok()?;
     block.split_once('\n')?.1.strip_suffix(END)
 }
 
 /// What is before the block, the block without its final newline, and what is after it.
-fn find(there: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let begins = |begin: &str| position_of_line(there, begin);
-    let begin = begins(BEGIN).or_else(|| begins(BEGIN_OWN))?;
+fn find<'a>(there: &'a [u8], owner: &str) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
+    let begins = |is_own_file| position_of_line(there, &begin(owner, is_own_file));
+    let begin = begins(IsOwnFile::No).or_else(|| begins(IsOwnFile::Yes))?;
     let length = position_of_line(&there[begin..], END)? + END.len();
     let (block, after) = there[begin..].split_at(length);
     Some((&there[..begin], block, after))
 }
 
-fn is_own_file(there: &[u8]) -> bool {
-    position_of_line(there, BEGIN_OWN).is_some()
+fn is_own_file(there: &[u8], owner: &str) -> IsOwnFile {
+    match position_of_line(there, &begin(owner, IsOwnFile::Yes)) {
+        Some(_) => IsOwnFile::Yes,
+        None => IsOwnFile::No,
+    }
 }
 
 /// Where a line begins that is just this text.
@@ -203,7 +226,7 @@ mod tests {
     const BODY: &str = "(\n  true\n) </dev/null\n";
 
     fn back(text: &[u8]) -> Removed {
-        remove(&insert(Some(text), BODY).expect("a shell script"))
+        remove(&insert(Some(text), "", BODY).expect("a shell script"), "")
     }
 
     #[test]
@@ -223,7 +246,7 @@ mod tests {
             ("#!/bin/sh\ncall_lefthook run pre-commit \"$@\"\n", "lefthook"),
             ("#!/bin/sh\n. \"$(dirname \"$0\")/husky.sh\"\n", "husky"),
         ] {
-            let said = insert(Some(text.as_bytes()), BODY).expect_err(text);
+            let said = insert(Some(text.as_bytes()), "", BODY).expect_err(text);
             assert!(said.contains(why), "{text:?}: {said}");
         }
     }
@@ -247,21 +270,32 @@ mod tests {
 
     #[test]
     fn a_file_of_our_own_goes_and_one_that_somebody_wrote_into_stays() {
-        let ours = insert(None, BODY).expect("a new file");
-        assert_eq!(remove(&ours), Removed::File);
+        let ours = insert(None, "", BODY).expect("a new file");
+        assert_eq!(remove(&ours, ""), Removed::File);
         let mut theirs = ours.clone();
         theirs.extend_from_slice(b"echo theirs\n");
-        assert_eq!(remove(&theirs), Removed::Text(b"#!/bin/sh\necho theirs\n".to_vec()));
-        assert_eq!(remove(b"#!/bin/sh\n"), Removed::Nothing);
+        assert_eq!(remove(&theirs, ""), Removed::Text(b"#!/bin/sh\necho theirs\n".to_vec()));
+        assert_eq!(remove(b"#!/bin/sh\n", ""), Removed::Nothing);
+    }
+
+    #[test]
+    fn two_projects_of_one_repository_have_a_block_each() {
+        let one = insert(None, "a/", "first\n").expect("inserted");
+        let both = insert(Some(&one), "b/", "second\n").expect("inserted");
+        assert_eq!(body(&both, "a/"), Some("first\n"));
+        assert_eq!(body(&both, "b/"), Some("second\n"));
+        assert_eq!(body(&both, ""), None);
+        assert_eq!(remove(&both, "b/"), Removed::Text(one.clone()));
+        assert_eq!(remove(&one, "a/"), Removed::File);
     }
 
     #[test]
     fn a_second_insertion_only_renews_the_block() {
         for there in [None, Some(&b"#!/bin/sh\nexit 0\n"[..]), Some(&b"#!/bin/sh"[..])] {
-            let once = insert(there, "old\n").expect("inserted");
-            let twice = insert(Some(&once), BODY).expect("renewed");
-            assert_eq!(twice, insert(there, BODY).expect("inserted"));
-            assert_eq!(body(&twice), Some(BODY));
+            let once = insert(there, "", "old\n").expect("inserted");
+            let twice = insert(Some(&once), "", BODY).expect("renewed");
+            assert_eq!(twice, insert(there, "", BODY).expect("inserted"));
+            assert_eq!(body(&twice, ""), Some(BODY));
         }
     }
 
@@ -269,8 +303,8 @@ mod tests {
         #[test]
         fn every_byte_comes_back(rest in proptest::collection::vec(any::<u8>(), 0..200)) {
             let text = [b"#!/bin/sh\n".as_slice(), &rest].concat();
-            if let Ok(with) = insert(Some(&text), BODY) {
-                prop_assert_eq!(remove(&with), Removed::Text(text));
+            if let Ok(with) = insert(Some(&text), "", BODY) {
+                prop_assert_eq!(remove(&with, ""), Removed::Text(text));
             }
         }
     }

@@ -169,6 +169,9 @@ fn spawn(task: &Task<'_>) -> Result<Child> {
     let (variable, value) = task.database.migrate_variable(task.path);
     let command = cmd!(shell, "{program} {arguments...}").env(variable, value);
     let mut command = std::process::Command::from(git::without_hook_variables(command));
+    for variable in &task.project.hidden_variables {
+        command.env_remove(variable);
+    }
     command
         .stdin(Stdio::null())
         .stdout(std::io::stderr())

@@ -72,6 +72,7 @@ mod space;
 mod staging;
 mod standing;
 mod state;
+mod streamed;
 mod tables;
 mod taking;
 mod text;

@@ -33,6 +33,9 @@ pub struct Project {
     pub follow_branches: FollowBranches,
     /// The repository around it.
     pub git: Option<git::Place>,
+    /// Variables of the environment that are kept from the host's commands, as those that git gives
+    /// its hooks.
+    pub hidden_variables: Vec<String>,
     /// Things in the configuration that the user should know of.
     pub remarks: Vec<String>,
 }
@@ -149,6 +152,7 @@ impl Project {
             keep: Policy::default(),
             on_failure: OnFailure::Block,
             follow_branches: FollowBranches::Never,
+            hidden_variables: Vec::new(),
             remarks: Vec::new(),
         }
     }

@@ -115,9 +115,18 @@ impl Candidate {
             future: backup.is_from_the_future(now),
             size_bytes: backup.size_bytes,
             identity: backup.identity,
-            guarded: (!backup.record_agrees()).then_some("its record does not agree with it"),
+            guarded: guarded(backup, now),
         }
     }
+}
+
+/// Why a backup stays for what it is, whatever the policy says.
+fn guarded(backup: &Backup, now: DateTime<FixedOffset>) -> Option<&'static str> {
+    if !backup.record_agrees() {
+        return Some("its record does not agree with it");
+    }
+    // Its name would be given again in this second, to another state.
+    (backup.created_at.timestamp() == now.timestamp()).then_some("taken just now")
 }
 
 /// What happens to one backup, and why.

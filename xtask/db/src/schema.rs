@@ -7,6 +7,7 @@
 
 pub(crate) mod change;
 mod definition;
+mod keywords;
 
 use std::collections::BTreeMap;
 
@@ -102,7 +103,7 @@ impl Entry {
     /// Whether another state's statement says something else than this one's.
     #[must_use]
     pub(crate) fn is_defined_otherwise(&self, other: &Self) -> bool {
-        definition::normal(&self.sql) != definition::normal(&other.sql)
+        self.name != other.name || definition::normal(&self.sql) != definition::normal(&other.sql)
     }
 }
 
@@ -208,8 +209,8 @@ impl Table {
     /// Whether another state's statement says something else than this one's.
     #[must_use]
     pub(crate) fn is_defined_otherwise(&self, other: &Self) -> bool {
-        (&self.storage, &self.columns, &self.constraints)
-            != (&other.storage, &other.columns, &other.constraints)
+        (&self.name, &self.storage, &self.columns, &self.constraints)
+            != (&other.name, &other.storage, &other.columns, &other.constraints)
     }
 
     /// The column of a name, in any case.

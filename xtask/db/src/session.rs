@@ -16,6 +16,7 @@ use crate::github;
 use crate::interrupt::Interrupt;
 use crate::project::Project;
 use crate::refusal::Refusal;
+use crate::streamed::Streamed;
 use crate::text;
 
 /// The variable that fixes the clock, for tests of programs that use this crate (RFC 3339).
@@ -40,6 +41,7 @@ pub struct Session {
     json: bool,
     quiet: bool,
     unwritten: Option<io::Error>,
+    streamed: Streamed,
 }
 
 impl Session {
@@ -78,6 +80,7 @@ impl Session {
             json: false,
             quiet: false,
             unwritten: None,
+            streamed: Streamed::default(),
         })
     }
 
@@ -104,6 +107,11 @@ impl Session {
     #[must_use]
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str)
+    }
+
+    /// The names of the variables that begin so.
+    pub(crate) fn variables_beginning_with(&self, start: &str) -> Vec<String> {
+        self.environment.keys().filter(|name| name.starts_with(start)).cloned().collect()
     }
 
     /// The program that runs.
@@ -193,19 +201,40 @@ impl Session {
         }
     }
 
-    /// Writes the one JSON document of `--json`.
+    /// Writes the one JSON document of `--json`; where one was begun, its end: so an error's members
+    /// stand in the document that it cut short.
     pub fn document(&mut self, document: &Value) {
-        if self.json {
+        if self.is_streaming() {
+            self.stream(|streamed| streamed.finish(document));
+        } else if self.json {
             // A `Value` always serialises: its keys are texts.
             self.write(&format!("{document:#}"));
         }
     }
 
+    /// Writes a part of the one JSON document of `--json`, which [`Session::document`] ends.
+    pub(crate) fn stream(&mut self, part: impl FnOnce(&mut Streamed) -> String) {
+        if self.json {
+            let text = part(&mut self.streamed);
+            self.write_text(&text);
+        }
+    }
+
+    /// Whether the JSON document was begun and not ended.
+    #[must_use]
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.streamed.depth() > 0
+    }
+
     fn write(&mut self, line: &str) {
+        self.write_text(&format!("{line}\n"));
+    }
+
+    fn write_text(&mut self, text: &str) {
         if self.unwritten.is_some() {
             return;
         }
-        if let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush()) {
+        if let Err(error) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             self.unwritten = Some(error);
         }
     }

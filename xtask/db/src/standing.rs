@@ -48,6 +48,19 @@ impl Header {
         }
     }
 
+    /// The bytes of a file that are no page of the database: its header counts fewer than it has. Where
+    /// the count is not valid, as after a write by a very old SQLite, the whole pages are counted.
+    #[must_use]
+    pub(crate) fn excess_bytes(&self, size_bytes: u64) -> u64 {
+        let n_pages = u64::from(self.number(28));
+        let page_size_bytes = self.page_size_bytes();
+        if n_pages > 0 && self.number(24) == self.number(92) {
+            size_bytes.saturating_sub(n_pages * page_size_bytes)
+        } else {
+            size_bytes.checked_rem(page_size_bytes).unwrap_or(0)
+        }
+    }
+
     /// `UTF-8`, `UTF-16le` or `UTF-16be`; an empty database has none yet and counts as UTF-8.
     #[must_use]
     pub(crate) fn encoding(&self) -> &'static str {

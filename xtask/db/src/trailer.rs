@@ -61,12 +61,31 @@ pub(crate) fn without_older(message: &str, found: &str, new: &[String]) -> Strin
     message.split_inclusive('\n').filter(|line| !older.contains(line.trim_end())).collect()
 }
 
+/// What begins a comment in a message; with `auto` git chose it for this one.
+#[must_use]
+pub(crate) fn comment_sign(message: &str, setting: Option<&str>) -> String {
+    let chosen = || {
+        let line =
+            message.lines().find(|line| line.contains(" Please enter the commit message"))?;
+        line.split(' ').next().map(str::to_owned)
+    };
+    match setting {
+        Some("auto") => chosen().unwrap_or_else(|| "#".to_owned()),
+        setting => setting.unwrap_or("#").to_owned(),
+    }
+}
+
 /// A message that is still to be written in an editor, with a word on how to leave without a commit:
 /// an empty message does that, and with a trailer it is not empty any more. `None` where something
 /// else is written already, or no comment stands there (no editor is opened).
 #[must_use]
 pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
-    let is_ours = |line: &str| line.strip_prefix(KEY).is_some_and(|rest| rest.starts_with(':'));
+    // Git itself takes a message for empty that holds nothing but sign-offs.
+    let is_ours = |line: &str| {
+        [KEY, "Signed-off-by"]
+            .iter()
+            .any(|key| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
+    };
     let is_open =
         |line: &&str| !line.trim().is_empty() && !line.starts_with(sign) && !is_ours(line);
     // Below the scissors of `git commit --verbose` there is no message.
@@ -75,8 +94,19 @@ pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
     if above.lines().any(|line| is_open(&line)) || !above.lines().any(|l| l.starts_with(sign)) {
         return None;
     }
-    let at = above.find(&format!("\n{sign}"))? + 1;
+    with_way_out_of_template(message, sign)
+}
+
+/// The same for a template: left as it is, it ends without a commit, and with a trailer it is not as it
+/// was any more. `None` where no comment stands there.
+#[must_use]
+pub(crate) fn with_way_out_of_template(message: &str, sign: &str) -> Option<String> {
+    let at = message.find(&format!("\n{sign}"))? + 1;
     let (before, after) = message.split_at(at);
+    // What stands above the scissors is kept then, comments too.
+    if after.starts_with(&format!("{sign} ------------------------ >8")) {
+        return None;
+    }
     Some(format!("{before}{sign} To leave without a commit, delete the {KEY} line too.\n{after}"))
 }
 

@@ -11,7 +11,7 @@ use crate::examination::{self, Examination};
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::record::{Proof, Record};
-use crate::standing::{self, Standing};
+use crate::standing::{self, Header, Standing};
 use crate::text;
 
 /// What became of a backup.
@@ -92,6 +92,9 @@ pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Re
         let finding = Finding::structural("it is no SQLite database");
         examination.findings = vec![finding];
     }
+    if let Standing::Sqlite(header) = standing {
+        examination.findings.extend(excess(&header, size_bytes));
+    }
     let mut verification = Verification {
         outcome: Outcome::Whole,
         reasons: Vec::new(),
@@ -121,6 +124,15 @@ pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Re
     }
     sidecars(backup, &mut verification);
     Ok(verification)
+}
+
+/// SQLite reads over what lies behind the last page; a restore would not give it back.
+fn excess(header: &Header, size_bytes: u64) -> Option<Finding> {
+    let n_bytes = header.excess_bytes(size_bytes);
+    (n_bytes > 0).then(|| {
+        let n_bytes = text::count(n_bytes, "byte");
+        Finding::structural(format!("it is longer than its header says, by {n_bytes}"))
+    })
 }
 
 /// Compares size and hash with the record; returns whether the bytes are as recorded.

@@ -90,8 +90,9 @@ pub(crate) struct Written {
     to: Connection,
     target: PathBuf,
     busy_timeout: Duration,
-    /// `PRAGMA data_version` right after the commit: it changes when somebody else commits. `None`
-    /// after a change of encoding, which ends what the connection can do.
+    /// `PRAGMA data_version` from before the commit, which leaves it as it is: it changes when
+    /// somebody else commits. `None` after a change of encoding, which ends what the connection can
+    /// do.
     version: Option<i64>,
     // Closed after the connection: closing it earlier would drop its locks.
     _counter: ChangeCounter,
@@ -132,14 +133,19 @@ pub(crate) fn put_back(
     to.execute_batch("PRAGMA synchronous=EXTRA")?;
     progress.expect_bytes(plan.backup.size_bytes);
     if matches!(plan.live, Live::Readable(_))
-        && differing::put_back(&to, &source.path, progress, &mut keep)? == Tried::Committed
+        && let Tried::Committed { version } =
+            differing::put_back(&to, &source.path, progress, &mut keep)?
     {
-        let version = settle(plan, &to, folder).context(Committed)?;
+        let version = settle(plan, &to, Some(version)).context(Committed)?;
         let target = plan.target.clone();
         return Ok(Written { to, target, busy_timeout, version, _counter: counter });
     }
     let mut keeping = Keeping { plan, counter: &counter, busy_timeout, keep: &mut keep };
+    let mut version = None;
     for n_left in (0..MOST_RACES).rev() {
+        // Nothing can be asked while the backup API has the lock. Who commits in the moment before it
+        // counts as somebody who wrote since: a writer is never taken for a failed restore.
+        version = database::pragma(&to, "data_version").ok();
         match copy::step_through(&from, &mut to, progress, &mut keeping) {
             Err(error) if n_left > 0 && error.downcast_ref::<Raced>().is_some() => {}
             Err(error) if error.downcast_ref::<Raced>().is_some() => {
@@ -152,15 +158,17 @@ pub(crate) fn put_back(
             Ok(()) => break,
         }
     }
-    let version = settle(plan, &to, folder).context(Committed)?;
+    let version = settle(plan, &to, version).context(Committed)?;
     let target = plan.target.clone();
     Ok(Written { to, target, busy_timeout, version, _counter: counter })
 }
 
 /// After the commit: the journal mode of a new file, a WAL that is kept small, the folder on the disk.
-fn settle(plan: &Plan, to: &Connection, folder: &Path) -> Result<Option<i64>> {
+/// Returns the version that [`Written`] holds, from the one before the commit where that was legible.
+fn settle(plan: &Plan, to: &Connection, version: Option<i64>) -> Result<Option<i64>> {
     set_reset(to, false)?;
-    let version = database::pragma(to, "data_version").ok();
+    let after = database::pragma(to, "data_version").ok();
+    let version = after.map(|after: i64| version.unwrap_or(after));
     let is_new = !matches!(plan.live, Live::Readable(_));
     if is_new && plan.backup.record().is_some_and(|record| record.sqlite.journal_mode == "wal") {
         // The application sets its mode itself, as a rule; a restored file should not differ.
@@ -172,7 +180,7 @@ fn settle(plan: &Plan, to: &Connection, folder: &Path) -> Result<Option<i64>> {
         to.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     }
     if is_new {
-        durable::sync_folder(folder)?;
+        durable::sync_folder(plan.target.parent().context("a database lies in a folder")?)?;
     }
     Ok(version)
 }
@@ -356,4 +364,31 @@ fn without_journal_mode(mut backup: Backup) -> Backup {
         "delete".clone_into(&mut record.sqlite.journal_mode);
     }
     backup
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restore_leaves_the_version_as_it_is_and_every_other_commit_changes_it() -> Result<()> {
+        for mode in ["DELETE", "WAL"] {
+            let folder = tempfile::tempdir()?;
+            let (live, backup) = (folder.path().join("live.db"), folder.path().join("backup.db"));
+            let make =
+                "PRAGMA auto_vacuum=FULL; CREATE TABLE t (a); INSERT INTO t VALUES (hex(1));";
+            database::open_or_create(&backup, Duration::ZERO)?.execute_batch(make)?;
+            let mut to = database::open_or_create(&live, Duration::ZERO)?;
+            to.execute_batch(&format!("PRAGMA journal_mode={mode}; CREATE TABLE u (a);"))?;
+            let from = database::open_immutable(&backup)?;
+            let version = |to: &Connection| database::pragma::<i64>(to, "data_version");
+            let before = version(&to)?;
+            let interrupt = Arc::new(Interrupt::default());
+            copy::step_through(&from, &mut to, &mut Progress::hidden(&interrupt), &mut ())?;
+            assert_eq!(version(&to)?, before, "{mode}");
+            database::open_live(&live, Duration::ZERO)?.execute_batch("DELETE FROM t")?;
+            assert_ne!(version(&to)?, before, "{mode}");
+        }
+        Ok(())
+    }
 }

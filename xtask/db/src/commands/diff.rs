@@ -1,6 +1,7 @@
 //! `db-diff`: what changed between two states, a backup and the live database or two backups.
 
 mod said;
+mod written;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::backup::Backup;
 use crate::cli::Common;
+use crate::commands::diff::written::Written;
 use crate::commands::find;
 use crate::database::{self, Looking, Snapshot};
 use crate::difference::between::between;
@@ -75,23 +77,20 @@ impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let mut answer = Answer::Yes;
-        let mut documents = Vec::new();
+        let list = if self.sql { Some("sql") } else { self.rows.then_some("rows") };
+        let mut written = Written::new(list);
         for (a, b) in self.pairs(session, &project)? {
-            let mut rows = Vec::new();
-            let difference = self.compare(session, &project, (&a, &b), &mut rows)?;
+            let difference = self.compare(session, &project, (&a, &b), &mut written)?;
             let mut document = serde_json::to_value(&difference)?;
             document["a"] = a.to_json(&project);
             document["b"] = b.to_json(&project);
             document["summary"] = json!(difference.summary_lines());
             document["different"] = json!(difference.is_different());
             document["complete"] = json!(difference.is_complete());
-            if self.rows || self.sql {
-                document[if self.sql { "sql" } else { "rows" }] = rows.into();
-            }
-            documents.push(document);
+            written.difference(session, document);
             answer = self.judge(answer, &difference);
         }
-        session.document(&json!({ "version": 1, "differences": documents }));
+        written.finish(session);
         Ok(answer)
     }
 
@@ -125,7 +124,7 @@ impl Args {
         session: &mut Session,
         project: &Project,
         (a, b): (&State, &State),
-        rows: &mut Vec<Value>,
+        written: &mut Written,
     ) -> Result<Difference> {
         let (a_opened, b_opened) = (a.open(project)?, b.open(project)?);
         let interrupt = session.interrupt().clone();
@@ -143,7 +142,7 @@ impl Args {
                 session,
                 (a_opened.state(&interrupt), b_opened.state(&interrupt)),
                 &names,
-                rows,
+                written,
             )
         })();
         let what = || format!("could not compare {} with {}", names.0, names.1);
@@ -156,7 +155,7 @@ impl Args {
         session: &mut Session,
         (a, b): (difference::State<'_>, difference::State<'_>),
         names: &(String, String),
-        rows: &mut Vec<Value>,
+        written: &mut Written,
     ) -> Result<Difference> {
         let mut wanted = Wanted { tables: self.table.clone(), depth: Depth::Schema };
         if self.sql {
@@ -166,9 +165,7 @@ impl Args {
             let mut say = |session: &mut Session, lines: Vec<String>| {
                 for line in lines {
                     session.say_statement(&line);
-                    if session.wants_json() {
-                        rows.push(line.into());
-                    }
+                    written.row(session, &line.into());
                 }
             };
             let difference = between(a, b, &wanted, &mut |row| {
@@ -187,7 +184,7 @@ impl Args {
             difference = between(a, b, &wanted, &mut |row: &Row<'_>| {
                 said::row(session, row, &mut table);
                 if session.wants_json() {
-                    rows.push(said::row_json(row));
+                    written.row(session, &said::row_json(row));
                 }
             })?;
         }

@@ -77,9 +77,9 @@ impl Args {
     }
 
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let project = self.common().project(session)?;
+        let mut project = self.common().project(session)?;
         let place = place_of(&project)?;
-        let folder = Folder::of(&place);
+        let folder = Folder::of(&place, &project.root);
         match self.act {
             Act::Install(_) => {
                 let answer = install(session, &project, &place)?;
@@ -93,14 +93,17 @@ impl Args {
                 print(session, &settings, hook);
                 Ok(Answer::Yes)
             }
-            Act::Run { hook, arguments, .. } => match hook {
-                Hook::PreCommit => commit::before(session, &project, &place),
-                Hook::PrepareCommitMsg => commit::message(session, &place, &arguments),
-                Hook::PostCheckout => branches::entered(session, &project, &place, &arguments),
-                Hook::PostMerge | Hook::PostRewrite => {
-                    branches::rewritten(session, &project, &place, (hook, &arguments))
+            Act::Run { hook, arguments, .. } => {
+                project.hidden_variables = session.variables_beginning_with("GIT_");
+                match hook {
+                    Hook::PreCommit => commit::before(session, &project, &place),
+                    Hook::PrepareCommitMsg => commit::message(session, &place, &arguments),
+                    Hook::PostCheckout => branches::entered(session, &project, &place, &arguments),
+                    Hook::PostMerge | Hook::PostRewrite => {
+                        branches::rewritten(session, &project, &place, (hook, &arguments))
+                    }
                 }
-            },
+            }
         }
     }
 }
@@ -127,7 +130,7 @@ fn settings(session: &Session, project: &Project, place: &Place) -> Settings {
 /// Renews the blocks where the configuration is another by now: every command does.
 pub(crate) fn refresh(session: &mut Session, project: &Project) {
     let Some(place) = &project.git else { return };
-    let refreshed = folder::refresh(place, || settings(session, project, place));
+    let refreshed = folder::refresh(place, &project.root, || settings(session, project, place));
     match refreshed {
         Ok(true) => session.note("The git hooks now have the configuration as it is"),
         Ok(false) => {}
@@ -141,7 +144,7 @@ pub(crate) fn refresh(session: &mut Session, project: &Project) {
 ///
 /// Where the file system refuses.
 pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -> Result<Answer> {
-    let folder = Folder::of(place);
+    let folder = Folder::of(place, &project.root);
     let settings = settings(session, project, place);
     // Where git keeps no reflog, the first switch is known by this alone.
     branches::remember(place, place.branch().as_deref())?;
@@ -192,7 +195,7 @@ fn uninstall(
 ) -> Result<Answer> {
     let (mut removed, mut from) = (Vec::new(), folder);
     // `core.hooksPath` may have been set after the blocks were put in.
-    let own = Folder::own(place);
+    let own = Folder::own(place, &project.root);
     for hook in Hook::ALL {
         let is_out_of_own = own.path() != folder.path() && own.uninstall(hook)?;
         if is_out_of_own {
@@ -212,7 +215,7 @@ fn uninstall(
 }
 
 fn status(session: &mut Session, project: &Project, place: &Place) -> Answer {
-    let folder = Folder::of(place);
+    let folder = Folder::of(place, &project.root);
     let settings = settings(session, project, place);
     let rows: Vec<Vec<String>> = Hook::ALL
         .iter()
@@ -236,7 +239,7 @@ fn status(session: &mut Session, project: &Project, place: &Place) -> Answer {
 /// Whether every hook is installed; `None` outside a repository.
 pub(crate) fn are_installed(session: &Session, project: &Project) -> Option<bool> {
     let place = project.git.as_ref()?;
-    let folder = Folder::of(place);
+    let folder = Folder::of(place, &project.root);
     let settings = settings(session, project, place);
     Some(Hook::ALL.iter().all(|hook| folder.look(*hook, &settings) == Look::Installed))
 }

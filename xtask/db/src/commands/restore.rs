@@ -106,6 +106,11 @@ impl Args {
             return self.put_tables_back(session, &project, &database, &backup);
         }
         let plan = self.plan(&project, &database, &backup)?;
+        preview::point_out_equal(
+            session,
+            (&project, &database),
+            (&plan, &verification.content_blake3),
+        );
         preview::point_out_old_schema(session, &project, &database, &verification);
         if self.dry_run {
             preview::say_plan(session, &project, &database, &plan);

@@ -198,7 +198,11 @@ impl Args {
         let base = if why == Why::NoBase { "name the base with `--base BRANCH`, or " } else { "" };
         if facts.backups.is_empty() {
             let folder = project.dotted(&project.backups);
-            return Refusal::could_not(what, format!("there are no backups in {folder}"));
+            let whose = if project.worktree() == "." { "" } else { " of this worktree" };
+            return Refusal::could_not(
+                what,
+                format!("there are no backups{whose} in {folder}; `--to REF` takes another's"),
+            );
         }
         Refusal::could_not(
             what,

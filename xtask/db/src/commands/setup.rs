@@ -96,9 +96,9 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
     let timeout = database.migrate_timeout;
     hostcommand::run(project, database, &database.migrate, timeout, &interrupt)
         .with_context(|| format!("could not create {place} with `{command}`"))?;
-    if standing::look(&database.path)? == Standing::Missing {
+    if !matches!(standing::look(&database.path)?, Standing::Sqlite(_)) {
         return Err(Refusal::could_not(
-            format!("`{command}` ended well but did not create {place}"),
+            format!("`{command}` ended well but did not create a database at {place}"),
             format!("it was told the path in `{}`: check `migrate-env`", database.migrate_env),
         ));
     }

@@ -240,9 +240,11 @@ impl Comparison<'_, '_> {
         let (n_key, n_shared) = (b.key.len(), b.n_shared_with(a));
         let is_partial = n_shared < a.columns.len().max(b.columns.len());
         let sink = &mut *self.sink;
+        let (a_select, b_select) = (a.select(&a_columns.names)?, b.select(&b_columns.names)?);
+        let (a_raw, b_raw) = (a_select.raw, b_select.raw);
         rows::each_difference(
-            (self.a.connection, &a.select(&a_columns.names)?),
-            (self.b.connection, &b.select(&b_columns.names)?),
+            (self.a.connection, &a_select),
+            (self.b.connection, &b_select),
             (&b.key, n_key + n_shared),
             &mut |fate, before, after| {
                 *count_of(found, fate) += 1;
@@ -256,10 +258,13 @@ impl Comparison<'_, '_> {
                     Fate::Changed | Fate::Unsure => (&b_columns.shown, n_shared),
                 };
                 let range = n_key..n_key + n_columns;
-                let values =
-                    |row: Option<_>| row.map(|row| rows::values(row, range.clone())).transpose();
-                let key = before.or(after).map(|row| rows::values(row, 0..n_key)).transpose()?;
-                let (before, after) = (values(before)?, values(after)?);
+                let values = |row: Option<_>, range: &std::ops::Range<usize>, raw| {
+                    row.map(|row| rows::values(row, range.clone(), raw)).transpose()
+                };
+                let key_raw = if before.is_some() { a_raw } else { b_raw };
+                let key = values(before.or(after), &(0..n_key), key_raw)?;
+                let (before, after) =
+                    (values(before, &range, a_raw)?, values(after, &range, b_raw)?);
                 sink(&Row {
                     table: &pair.b.0.name,
                     key_columns: &b.key_columns(),
@@ -288,8 +293,9 @@ fn all_rows(
 ) -> Result<()> {
     let key_columns = source.key_columns();
     let (n_key, n_all) = (source.key.len(), source.key.len() + source.columns.len());
-    rows::each_row(connection, source, &mut |row| {
-        let (key, values) = (rows::values(row, 0..n_key)?, rows::values(row, n_key..n_all)?);
+    rows::each_row(connection, source, &mut |row, raw| {
+        let key = rows::values(row, 0..n_key, raw)?;
+        let values = rows::values(row, n_key..n_all, raw)?;
         let (before, after) = match fate {
             Fate::Added => (None, Some(values.as_slice())),
             _ => (Some(values.as_slice()), None),

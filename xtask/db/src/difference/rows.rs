@@ -8,8 +8,9 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement};
 
 use crate::database::quoted;
-use crate::difference::source::{Key, Source};
+use crate::difference::source::{Key, Select, Source};
 use crate::difference::trees::Fate;
+use crate::difference::utf16::{self, Raw};
 use crate::difference::value::{Value, is_same};
 
 /// One row: its key, then its columns.
@@ -26,13 +27,14 @@ pub(super) type Each<'e> =
 ///
 /// Where SQLite cannot read or order them, or `each` fails.
 pub(super) fn each_difference(
-    (a, a_select): (&Connection, &str),
-    (b, b_select): (&Connection, &str),
+    (a, a_select): (&Connection, &Select),
+    (b, b_select): (&Connection, &Select),
     (key, n_columns): (&[Key], usize),
     each: Each<'_>,
 ) -> Result<()> {
     let mut ordering = Order::new(a, key)?;
-    let (mut a, mut b) = (a.prepare(a_select)?, b.prepare(b_select)?);
+    let raw = (a_select.raw, b_select.raw);
+    let (mut a, mut b) = (a.prepare(&a_select.sql)?, b.prepare(&b_select.sql)?);
     let (mut a, mut b) = (a.query([])?, b.query([])?);
     a.advance()?;
     b.advance()?;
@@ -41,14 +43,14 @@ pub(super) fn each_difference(
             (None, None) => return Ok(()),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(a), Some(b)) => ordering.of(a, b)?,
+            (Some(a), Some(b)) => ordering.of((a, b), raw)?,
         };
         match order {
             Ordering::Less => each(Fate::Removed, a.get(), None)?,
             Ordering::Greater => each(Fate::Added, None, b.get())?,
             Ordering::Equal => {
                 if let (Some(one), Some(other)) = (a.get(), b.get())
-                    && !is_same_row(one, other, n_columns)?
+                    && !is_same_row((one, other), raw, n_columns)?
                 {
                     each(Fate::Changed, Some(one), Some(other))?;
                 }
@@ -71,12 +73,13 @@ pub(super) fn each_difference(
 pub(super) fn each_row(
     connection: &Connection,
     source: &Source,
-    each: &mut dyn FnMut(&Row<'_>) -> Result<()>,
+    each: &mut dyn FnMut(&Row<'_>, Option<Raw>) -> Result<()>,
 ) -> Result<()> {
-    let mut statement = connection.prepare(&source.select(&source.columns)?)?;
+    let select = source.select(&source.columns)?;
+    let mut statement = connection.prepare(&select.sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        each(row)?;
+        each(row, select.raw)?;
     }
     Ok(())
 }
@@ -92,7 +95,11 @@ pub(super) fn count(connection: &Connection, source: &Source) -> Result<u64> {
 }
 
 /// Reads single rows by their rowids.
-pub(super) struct Lookup<'c>(Statement<'c>);
+pub(super) struct Lookup<'c> {
+    statement: Statement<'c>,
+    n_columns: usize,
+    raw: Option<Raw>,
+}
 
 impl<'c> Lookup<'c> {
     /// Of some columns of a table.
@@ -105,7 +112,10 @@ impl<'c> Lookup<'c> {
         source: &Source,
         columns: &[String],
     ) -> Result<Self> {
-        Ok(Self(connection.prepare(&source.select_one(columns)?)?))
+        let Select { sql, raw } = source.select_one(columns)?;
+        let statement = connection.prepare(&sql)?;
+        let n_columns = raw.map_or(statement.column_count(), |raw| raw.from);
+        Ok(Self { statement, n_columns, raw })
     }
 
     /// One row's values.
@@ -114,10 +124,9 @@ impl<'c> Lookup<'c> {
     ///
     /// Where it is not there.
     pub(super) fn row(&mut self, rowid: i64) -> Result<Values> {
-        let n_columns = self.0.column_count();
-        let mut rows = self.0.query([rowid])?;
+        let mut rows = self.statement.query([rowid])?;
         let row = rows.next()?.with_context(|| format!("the row {rowid} cannot be found"))?;
-        values(row, 0..n_columns)
+        values(row, 0..self.n_columns, self.raw)
     }
 }
 
@@ -126,13 +135,24 @@ impl<'c> Lookup<'c> {
 /// # Errors
 ///
 /// Where it has fewer.
-pub(super) fn values(row: &Row<'_>, columns: std::ops::Range<usize>) -> Result<Values> {
-    columns.map(|column| Ok(row.get_ref(column)?.into())).collect()
+pub(super) fn values(
+    row: &Row<'_>,
+    columns: std::ops::Range<usize>,
+    raw: Option<Raw>,
+) -> Result<Values> {
+    columns.map(|column| utf16::value(row, column, raw)).collect()
 }
 
-fn is_same_row(a: &Row<'_>, b: &Row<'_>, n_columns: usize) -> Result<bool> {
+fn is_same_row(
+    (a, b): (&Row<'_>, &Row<'_>),
+    (a_raw, b_raw): (Option<Raw>, Option<Raw>),
+    n_columns: usize,
+) -> Result<bool> {
     for column in 0..n_columns {
-        if !is_same(a.get_ref(column)?, b.get_ref(column)?) {
+        let is_same = is_same(a.get_ref(column)?, b.get_ref(column)?);
+        let is_raw = a_raw.is_some() || b_raw.is_some();
+        let value = |row, raw| utf16::value(row, column, raw);
+        if !is_same || is_raw && value(a, a_raw)? != value(b, b_raw)? {
             return Ok(false);
         }
     }
@@ -161,9 +181,20 @@ impl<'c> Order<'c> {
         })
     }
 
-    fn of(&mut self, a: &Row<'_>, b: &Row<'_>) -> Result<Ordering> {
+    fn of(
+        &mut self,
+        (a, b): (&Row<'_>, &Row<'_>),
+        raw: (Option<Raw>, Option<Raw>),
+    ) -> Result<Ordering> {
         for (at, statement) in self.statements.iter_mut().enumerate() {
-            let order = order(statement, a.get_ref(at)?, b.get_ref(at)?)?;
+            let mut order = order(statement, a.get_ref(at)?, b.get_ref(at)?)?;
+            if let (Ordering::Equal, (Some(a_raw), Some(b_raw))) = (order, raw)
+                && is_same(a.get_ref(at)?, b.get_ref(at)?)
+            {
+                // The same in UTF-8, and maybe two keys all the same.
+                let (a, b) = (a.get_ref(a_raw.from + at)?, b.get_ref(b_raw.from + at)?);
+                order = a.as_bytes_or_null()?.cmp(&b.as_bytes_or_null()?);
+            }
             if order != Ordering::Equal {
                 return Ok(if self.descending[at] { order.reverse() } else { order });
             }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use rusqlite::Connection;
 
 use crate::database::quoted;
+use crate::difference::utf16::{Raw, Utf16};
 use crate::schema::{COUNTERS, Column, Nature, Storage, Table};
 
 /// Where the rows of one table are in one state.
@@ -22,6 +23,8 @@ pub(super) struct Source {
     pub columns: Vec<String>,
     /// The same as the user knows them; empty where SQL cannot reach them through the table itself.
     pub shown: Vec<String>,
+    /// Which of the two bytes of a character comes first, where the state is in UTF-16.
+    pub utf16: Option<Utf16>,
 }
 
 /// Some columns of a source.
@@ -30,6 +33,14 @@ pub(super) struct Columns {
     pub names: Vec<String>,
     /// As the user knows them.
     pub shown: Vec<String>,
+}
+
+/// A statement that reads rows.
+pub(super) struct Select {
+    /// The statement.
+    pub sql: String,
+    /// Where the bytes of its texts stand.
+    pub raw: Option<Raw>,
 }
 
 /// One part of what identifies a row.
@@ -56,12 +67,14 @@ impl Source {
     ///
     /// Where that cannot be told: an unknown module.
     pub(super) fn of(connection: &Connection, table: &Table) -> Result<Option<Self>> {
-        match &table.storage {
-            Storage::Rowid if table.name == COUNTERS => Ok(Some(Self::of_counters())),
-            Storage::Rowid => Ok(Some(Self::of_rowids(table))),
-            Storage::WithoutRowid => Self::of_key(connection, table).map(Some),
-            Storage::Virtual(module) => Self::of_module(table, module),
-        }
+        let source = match &table.storage {
+            Storage::Rowid if table.name == COUNTERS => Some(Self::of_counters()),
+            Storage::Rowid => Some(Self::of_rowids(table)),
+            Storage::WithoutRowid => Some(Self::of_key(connection, table)?),
+            Storage::Virtual(module) => Self::of_module(table, module)?,
+        };
+        let utf16 = Utf16::of(connection)?;
+        Ok(source.map(|source| Self { utf16, ..source }))
     }
 
     fn of_rowids(table: &Table) -> Self {
@@ -73,6 +86,7 @@ impl Source {
             key: vec![Key::rowid(&name, &name)],
             shown: columns.clone(),
             columns,
+            utf16: None,
         }
     }
 
@@ -82,7 +96,7 @@ impl Source {
         let (column, shown) = ("name".to_owned(), "name".to_owned());
         let key = Key { column, shown, collation: "BINARY".to_owned(), descending: false };
         let (from, shown) = (COUNTERS.to_owned(), columns.clone());
-        Self { from, root_page: None, key: vec![key], columns, shown }
+        Self { from, root_page: None, key: vec![key], columns, shown, utf16: None }
     }
 
     fn of_key(connection: &Connection, table: &Table) -> Result<Self> {
@@ -99,7 +113,7 @@ impl Source {
         anyhow::ensure!(!key.is_empty(), "it has no primary key");
         let columns = ordinary(table);
         let (from, shown) = (table.name.clone(), columns.clone());
-        Ok(Self { from, root_page: None, key, columns, shown })
+        Ok(Self { from, root_page: None, key, columns, shown, utf16: None })
     }
 
     fn of_module(table: &Table, module: &str) -> Result<Option<Self>> {
@@ -137,7 +151,7 @@ impl Source {
         let id = columns.first().context("it has no columns")?;
         let key = vec![Key::rowid(id, id)];
         let (from, shown) = (table.name.clone(), columns.clone());
-        Ok(Self { from, root_page: None, key, columns, shown })
+        Ok(Self { from, root_page: None, key, columns, shown, utf16: None })
     }
 
     /// The columns that an older source has too, then its own; and the older one's in the same
@@ -176,7 +190,7 @@ impl Source {
     }
 
     /// The statement that reads the key and then some columns, in the order of the key.
-    pub(super) fn select(&self, columns: &[String]) -> Result<String> {
+    pub(super) fn select(&self, columns: &[String]) -> Result<Select> {
         let mut list = Vec::new();
         let mut order = Vec::new();
         for key in &self.key {
@@ -191,17 +205,30 @@ impl Source {
             list.push(column);
         }
         list.extend(columns.iter().map(|column| quoted(column)));
-        let (list, order) = (list.join(", "), order.join(", "));
-        Ok(format!("SELECT {list} FROM main.{} ORDER BY {order}", quoted(&self.from)))
+        let order = order.join(", ");
+        Ok(self.reading(list, &format!("FROM main.{} ORDER BY {order}", quoted(&self.from))))
     }
 
     /// The statement that reads some columns of the row of one rowid.
-    pub(super) fn select_one(&self, columns: &[String]) -> Result<String> {
+    pub(super) fn select_one(&self, columns: &[String]) -> Result<Select> {
         let key = self.key.first().filter(|key| !key.column.is_empty());
         let key = quoted(&key.context("every name of its rowid is that of a column")?.column);
-        let list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
-        let list = if list.is_empty() { key.clone() } else { list.join(", ") };
-        Ok(format!("SELECT {list} FROM main.{} WHERE {key} = ?1", quoted(&self.from)))
+        let mut list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+        if list.is_empty() {
+            list.push(key.clone());
+        }
+        Ok(self.reading(list, &format!("FROM main.{} WHERE {key} = ?1", quoted(&self.from))))
+    }
+
+    /// A statement that reads a list of columns; of texts in UTF-16 their bytes too.
+    fn reading(&self, mut list: Vec<String>, rest: &str) -> Select {
+        let raw = self.utf16.map(|utf16| Raw { from: list.len(), utf16 });
+        if raw.is_some() {
+            let raw =
+                |column| format!("iif(typeof({column})='text', CAST({column} AS BLOB), NULL)");
+            list.extend(list.iter().map(raw).collect::<Vec<_>>());
+        }
+        Select { sql: format!("SELECT {} {rest}", list.join(", ")), raw }
     }
 }
 

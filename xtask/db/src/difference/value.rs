@@ -21,6 +21,8 @@ pub(crate) enum Value {
     Real(f64),
     /// Text in UTF-8, or what stands for it.
     Text(Vec<u8>),
+    /// The bytes of a text in UTF-16 that is no Unicode, and so has no UTF-8.
+    RawText(Vec<u8>),
     /// Bytes.
     Blob(Vec<u8>),
 }
@@ -52,7 +54,9 @@ impl PartialEq for Value {
             (Self::Null, Self::Null) => true,
             (Self::Integer(a), Self::Integer(b)) => a == b,
             (Self::Real(a), Self::Real(b)) => a.to_bits() == b.to_bits(),
-            (Self::Text(a), Self::Text(b)) | (Self::Blob(a), Self::Blob(b)) => a == b,
+            (Self::Text(a), Self::Text(b))
+            | (Self::RawText(a), Self::RawText(b))
+            | (Self::Blob(a), Self::Blob(b)) => a == b,
             _ => false,
         }
     }
@@ -77,6 +81,7 @@ impl Value {
                     format!("{shown}… ({})", text::count(n_characters as u64, "character"))
                 }
             }
+            Self::RawText(bytes) => format!("{} (no Unicode)", Self::Blob(bytes.clone()).shown()),
             Self::Blob(bytes) => {
                 let shown = blob_literal(bytes.get(..MOST_SHOWN / 4).unwrap_or(bytes));
                 if bytes.len() <= MOST_SHOWN / 4 {
@@ -101,6 +106,7 @@ impl Value {
                 Ok(text) => json!(text),
                 Err(_) => json!({ "text_hex": hex(text) }),
             },
+            Self::RawText(bytes) => json!({ "text_hex": hex(bytes) }),
             Self::Blob(bytes) => json!({ "blob_hex": hex(bytes) }),
         }
     }
@@ -117,6 +123,7 @@ impl Value {
                 // Only a UTF-8 database can hold such a text.
                 Err(_) => format!("CAST({} AS TEXT)", blob_literal(text)),
             },
+            Self::RawText(bytes) => format!("CAST({} AS TEXT)", blob_literal(bytes)),
             Self::Blob(bytes) => blob_literal(bytes),
         }
     }

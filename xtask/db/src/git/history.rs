@@ -3,7 +3,7 @@
 //! A commit says nothing of when a branch was entered; the reflogs do, as long as git keeps them
 //! (90 days, <https://git-scm.com/docs/git-reflog>).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, FixedOffset, Utc};
 
@@ -92,6 +92,26 @@ impl Reflog {
     }
 }
 
+impl Reflog {
+    /// What `git reflog show` says, newest first: `NEW<tab>NAME@{SECONDS ZONE}<tab>MESSAGE`.
+    fn parse_shown(text: &str) -> Self {
+        let mut entries: Vec<Entry> = Vec::new();
+        for line in text.lines().rev() {
+            let mut parts = line.splitn(3, '\t');
+            let (Some(new), Some(at), said) = (parts.next(), parts.next(), parts.next()) else {
+                continue;
+            };
+            let at = at.rsplit_once("@{").and_then(|(_, at)| at.strip_suffix('}'));
+            let zero = "0".repeat(new.len());
+            let old = entries.last().map_or(zero, |older| older.new.clone());
+            let line =
+                format!("{old} {new} {}\t{}", at.unwrap_or_default(), said.unwrap_or_default());
+            entries.extend(Entry::parse(&line));
+        }
+        Self(entries)
+    }
+}
+
 impl Place {
     fn reflog_file(&self, branch: &str) -> PathBuf {
         self.common.join("logs/refs/heads").join(branch)
@@ -100,15 +120,27 @@ impl Place {
     /// The reflog of a branch; empty where git keeps none.
     #[must_use]
     pub(crate) fn reflog(&self, branch: &str) -> Reflog {
-        let text = fs_err::read(self.reflog_file(branch)).unwrap_or_default();
-        Reflog::parse(&String::from_utf8_lossy(&text))
+        self.read_reflog(&self.reflog_file(branch), &format!("refs/heads/{branch}"))
     }
 
     /// The reflog of this work tree's HEAD.
     #[must_use]
     pub(crate) fn head_reflog(&self) -> Reflog {
-        let text = fs_err::read(self.own.join("logs/HEAD")).unwrap_or_default();
-        Reflog::parse(&String::from_utf8_lossy(&text))
+        self.read_reflog(&self.own.join("logs/HEAD"), "HEAD")
+    }
+
+    /// The file of a reflog, which costs no process; repositories of another format (`reftable`) have
+    /// none, and git is asked.
+    fn read_reflog(&self, file: &Path, name: &str) -> Reflog {
+        match fs_err::read(file) {
+            Ok(text) => Reflog::parse(&String::from_utf8_lossy(&text)),
+            Err(_) if !self.common.join("reftable").exists() => Reflog::default(),
+            Err(_) => {
+                let format = "--format=%H%x09%gd%x09%gs";
+                let asked = ask(&self.top, &["reflog", "show", "--date=raw", format, name, "--"]);
+                Reflog::parse_shown(&asked.unwrap_or_default())
+            }
+        }
     }
 
     /// What the reflogs say of a branch.
@@ -216,6 +248,20 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reflog_that_git_shows_is_read_from_its_oldest_entry() {
+        let (one, two) = ("1".repeat(40), "2".repeat(40));
+        let text = format!(
+            "{two}\tHEAD@{{1757766331 +0200}}\tcheckout: moving from main to a\n\
+             {one}\tHEAD@{{1757766330 +0200}}\tcommit (initial): first\n"
+        );
+        let reflog = Reflog::parse_shown(&text);
+        assert!(reflog.0[0].is_creation() && reflog.0[0].is_commit());
+        assert_eq!(reflog.0[1].old, one);
+        assert_eq!(reflog.0[1].at.timestamp(), 1_757_766_331);
+        assert_eq!(reflog.0[1].moved(), Some(Move { from: "main", to: "a" }));
+    }
 
     #[test]
     fn lines_of_a_reflog_are_taken_apart() {

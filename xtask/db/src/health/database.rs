@@ -174,7 +174,9 @@ impl Checkup<'_> {
     }
 
     fn drift(&self) -> Option<Problem> {
-        if self.has_drifted() != Some(true) {
+        // Right after a migration the newest is the checkpoint from before it.
+        let is_migrated = self.last().is_some_and(|last| last.kind() == Some(Kind::PreMigrate));
+        if self.has_drifted() != Some(true) || is_migrated {
             return None;
         }
         let last = self.last()?;

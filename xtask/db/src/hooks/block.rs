@@ -45,8 +45,11 @@ impl Settings {
             binaries.push(binary.to_string_lossy().into_owned());
         }
         let patterns = project.databases.iter().flat_map(|database| &database.schema);
+        let mut pathspecs: Vec<String> =
+            patterns.map(|pattern| place.pathspec(&project.root, pattern)).collect();
+        pathspecs.sort();
         Self {
-            pathspecs: patterns.map(|pattern| place.pathspec(&project.root, pattern)).collect(),
+            pathspecs,
             prefix: place.prefix(&project.root),
             on_failure: project.on_failure,
             binaries,
@@ -85,6 +88,18 @@ pub(crate) fn block(hook: Hook, settings: &Settings) -> String {
     let blocks = hook == Hook::PreCommit && settings.on_failure == OnFailure::Block;
     text.push_str(if blocks { ") </dev/null || exit 1\n" } else { ") </dev/null || :\n" });
     text
+}
+
+/// The pathspecs in the body of a block.
+#[must_use]
+pub(crate) fn pathspecs_of(body: &str) -> Vec<String> {
+    let line = body.lines().find(|line| line.ends_with("2>/dev/null && exit 0"));
+    let quoted = line.and_then(|line| {
+        let line = line.trim().strip_suffix("2>/dev/null && exit 0")?.trim_end();
+        line.strip_prefix('\'')?.strip_suffix('\'')
+    });
+    let specs = quoted.map(|quoted| quoted.split("' '").map(|spec| spec.replace("'\\''", "'")));
+    specs.into_iter().flatten().collect()
 }
 
 /// What ends the block early where there is nothing to do.

@@ -14,6 +14,10 @@ use crate::git::Place;
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
     path: PathBuf,
+    /// Where the project lies in the repository, which tells its blocks from another project's.
+    owner: String,
+    /// Whether linked work trees, whose configuration may be another, share the hooks.
+    is_shared: bool,
     /// Why nothing is written there, whatever lies in it.
     foreign: Option<String>,
 }
@@ -36,7 +40,7 @@ pub(crate) enum Look {
 impl Folder {
     /// The folder that git uses for a work tree.
     #[must_use]
-    pub(crate) fn of(place: &Place) -> Self {
+    pub(crate) fn of(place: &Place, root: &Path) -> Self {
         let path = place.hooks();
         let absolute = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let foreign = if absolute(&path).starts_with(absolute(&place.common)) {
@@ -49,13 +53,19 @@ impl Folder {
                 path.display()
             ))
         };
-        Self { path, foreign }
+        Self { path, foreign, ..Self::own(place, root) }
     }
 
     /// The repository's own folder, which git uses unless `core.hooksPath` leads elsewhere.
     #[must_use]
-    pub(crate) fn own(place: &Place) -> Self {
-        Self { path: place.common.join("hooks"), foreign: None }
+    pub(crate) fn own(place: &Place, root: &Path) -> Self {
+        let mut linked = fs_err::read_dir(place.common.join("worktrees")).into_iter().flatten();
+        Self {
+            path: place.common.join("hooks"),
+            owner: place.prefix(root),
+            is_shared: linked.next().is_some(),
+            foreign: None,
+        }
     }
 
     /// Where it lies.
@@ -84,12 +94,14 @@ impl Folder {
     pub(crate) fn look(&self, hook: Hook, settings: &Settings) -> Look {
         let path = self.file(hook);
         let there = fs_err::read(&path).ok();
-        if let Some(found) = there.as_deref().and_then(body) {
+        if let Some(found) = there.as_deref().and_then(|there| body(there, &self.owner)) {
             return match fs_err::metadata(&path) {
                 Ok(file) if file.permissions().mode() & 0o100 == 0 && self.foreign.is_none() => {
                     Look::NotExecutable
                 }
-                _ if without_paths(found) == without_paths(&block(hook, settings)) => {
+                _ if without_paths(found)
+                    == without_paths(&block(hook, &self.shared(settings, Some(found)))) =>
+                {
                     Look::Installed
                 }
                 _ => Look::Stale,
@@ -97,7 +109,7 @@ impl Folder {
         }
         // The framework `pre-commit` keeps what it found and runs it first.
         let legacy = fs_err::read(path.with_extension("legacy")).unwrap_or_default();
-        if body(&legacy).is_some() {
+        if body(&legacy, &self.owner).is_some() {
             return Look::Installed;
         }
         if let Some(why) = &self.foreign {
@@ -116,7 +128,7 @@ impl Folder {
                 );
             }
         }
-        match insert(there.as_deref(), "") {
+        match insert(there.as_deref(), &self.owner, "") {
             Ok(_) => Look::Missing,
             Err(why) => Look::Foreign(why.to_owned()),
         }
@@ -128,7 +140,7 @@ impl Folder {
             let path = self.path.join(hook.word());
             // What a symbolic link leads to is somebody else's.
             fs_err::symlink_metadata(&path).is_ok_and(|file| file.is_file())
-                && fs_err::read(&path).is_ok_and(|text| body(&text).is_some())
+                && fs_err::read(&path).is_ok_and(|text| body(&text, &self.owner).is_some())
         };
         Hook::ALL.into_iter().filter(has_block).collect()
     }
@@ -142,10 +154,26 @@ impl Folder {
         let path = self.file(hook);
         durable::create_folders(&self.path)?;
         let there = fs_err::read(&path).ok();
-        match insert(there.as_deref(), &block(hook, settings)) {
+        let found = there.as_deref().and_then(|there| body(there, &self.owner));
+        let settings = self.shared(settings, found);
+        match insert(there.as_deref(), &self.owner, &block(hook, &settings)) {
             Ok(text) => write(&path, &text),
             Err(why) => anyhow::bail!("`{}` is left alone: {why}", path.display()),
         }
+    }
+
+    /// The settings of a block: where linked work trees share it, what it looks for already stays,
+    /// because the configuration there may be another. A path too many only starts the binary.
+    fn shared(&self, settings: &Settings, found: Option<&str>) -> Settings {
+        let mut settings = settings.clone();
+        if let Some(found) = found.filter(|_| self.is_shared) {
+            let others = super::block::pathspecs_of(found);
+            let new: Vec<String> =
+                others.into_iter().filter(|spec| !settings.pathspecs.contains(spec)).collect();
+            settings.pathspecs.extend(new);
+            settings.pathspecs.sort();
+        }
+        settings
     }
 
     /// Takes the block out of a hook; whether there was one. The framework `pre-commit` may have moved
@@ -167,7 +195,7 @@ impl Folder {
         if !is_ours {
             return Ok(false);
         }
-        match remove(&fs_err::read(path)?) {
+        match remove(&fs_err::read(path)?, &self.owner) {
             Removed::Nothing => return Ok(false),
             Removed::File => durable::remove(path)?,
             Removed::Text(text) => write(path, &text)?,
@@ -188,12 +216,16 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
 /// # Errors
 ///
 /// Where the file system refuses.
-pub(crate) fn refresh(place: &Place, settings: impl FnOnce() -> Settings) -> Result<bool> {
-    let usual = Folder::own(place);
+pub(crate) fn refresh(
+    place: &Place,
+    root: &Path,
+    settings: impl FnOnce() -> Settings,
+) -> Result<bool> {
+    let usual = Folder::own(place, root);
     let is_link = fs_err::symlink_metadata(&usual.path).is_ok_and(|folder| folder.is_symlink());
     // Git is asked for another folder only where the usual one holds nothing of ours.
     let ask = is_link || usual.with_block().is_empty();
-    let folder = if ask { Folder::of(place) } else { usual };
+    let folder = if ask { Folder::of(place, root) } else { usual };
     let there = folder.with_block();
     if there.is_empty() || folder.foreign.is_some() {
         return Ok(false);

@@ -18,6 +18,9 @@ pub(crate) struct Change {
     pub kind: Kind,
     /// Its name; of a setting, the pragma's.
     pub name: String,
+    /// Its name before, where it was renamed by nothing but the case of letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formerly: Option<String>,
     /// The table that a column, an index or a trigger belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
@@ -82,6 +85,9 @@ impl fmt::Display for Change {
             write!(f, "{table}.")?;
         }
         write!(f, "{}", self.name)?;
+        if let Some(formerly) = &self.formerly {
+            return write!(f, " (was {formerly})");
+        }
         match (self.kind, &self.before, &self.after) {
             (Kind::Column | Kind::Setting, Some(before), Some(after)) => {
                 write!(f, ": {} → {}", said(before), said(after))
@@ -105,10 +111,12 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     for key in keys(&old.tables, &new.tables) {
         match (old.tables.get(key), new.tables.get(key)) {
             (Some(before), Some(after)) => {
+                changes.extend(renamed(Kind::Table, (&before.name, &after.name), None));
                 columns(before, after, &mut of_columns);
                 changes.extend(otherwise(before, after));
             }
             (before, after) => changes.push(Change {
+                formerly: None,
                 what: what(before.is_some()),
                 kind: Kind::Table,
                 name: before.or(after).map_or_else(String::new, |table| table.name.clone()),
@@ -126,6 +134,7 @@ pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     for (name, after) in &new.settings {
         let before = old.settings.get(name).filter(|before| *before != after);
         changes.extend(before.map(|before| Change {
+            formerly: None,
             what: What::Changed,
             kind: Kind::Setting,
             name: (*name).to_owned(),
@@ -146,9 +155,28 @@ fn what(is_old: bool) -> What {
     if is_old { What::Removed } else { What::Added }
 }
 
+/// What SQLite takes for the same name, and whoever reads by it may not: `Messages` and `messages`.
+fn renamed(kind: Kind, (old, new): (&str, &str), table: Option<&str>) -> Option<Change> {
+    (old != new).then(|| Change {
+        what: What::Changed,
+        kind,
+        name: new.to_owned(),
+        formerly: Some(old.to_owned()),
+        table: table.map(str::to_owned),
+        before: None,
+        after: None,
+        loses_values: false,
+    })
+}
+
 fn columns(before: &Table, after: &Table, changes: &mut Vec<Change>) {
+    for old in &before.columns {
+        let name = after.column(&old.name).map_or(&old.name, |column| &column.name);
+        changes.extend(renamed(Kind::Column, (&old.name, name), Some(&after.name)));
+    }
     let mut push = |what, old: Option<&Column>, new: Option<&Column>| {
         changes.push(Change {
+            formerly: None,
             what,
             kind: Kind::Column,
             name: new.or(old).map_or_else(String::new, |column| column.name.clone()),
@@ -192,6 +220,7 @@ fn otherwise(before: &Table, after: &Table) -> Option<Change> {
         || before.storage != after.storage
         || shared(before, after) != shared(after, before);
     is_other.then(|| Change {
+        formerly: None,
         what: What::Changed,
         kind: Kind::Table,
         name: after.name.clone(),
@@ -210,6 +239,10 @@ fn entries(
 ) {
     for key in keys(old, new) {
         let (before, after) = (old.get(key), new.get(key));
+        if let (Some(before), Some(after)) = (before, after) {
+            let table = (kind != Kind::View).then_some(after.table.as_str());
+            changes.extend(renamed(kind, (&before.name, &after.name), table));
+        }
         let what = match (before, after) {
             (Some(before), Some(after)) if normal(&before.sql) == normal(&after.sql) => continue,
             (Some(_), Some(_)) => What::Changed,
@@ -217,6 +250,7 @@ fn entries(
         };
         let Some(entry) = after.or(before) else { continue };
         changes.push(Change {
+            formerly: None,
             what,
             kind,
             name: entry.name.clone(),

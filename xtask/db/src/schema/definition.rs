@@ -4,6 +4,7 @@
 //! statements whatever their spacing, comments and quotes.
 
 use crate::schema::Column;
+use crate::schema::keywords::is_keyword;
 
 /// A statement taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -61,13 +62,16 @@ pub(super) fn of_columns(items: &[String], columns: &[Column]) -> Option<Vec<Str
     pairs.map(|(item, column)| rest_of_column(item, &column.name).map(str::to_owned)).collect()
 }
 
-/// What an item says of the column of a name, if it is that column's.
+/// What an item says of the column of a name, if it is that column's. The name stands there as
+/// [`name`] has it, or bare: many of SQLite's own words need no quotes where a name is expected.
 fn rest_of_column<'i>(item: &'i str, column: &str) -> Option<&'i str> {
-    let column = name(column);
-    let start = item.get(..column.len())?;
-    let rest = &item[column.len()..];
-    let ends = rest.is_empty() || rest.starts_with(' ');
-    (start.eq_ignore_ascii_case(&column) && ends).then(|| rest.trim_start())
+    let bare = column.chars().all(is_of_name).then(|| column.to_owned());
+    [Some(name(column)), bare].iter().flatten().find_map(|column| {
+        let start = item.get(..column.len())?;
+        let rest = &item[column.len()..];
+        let ends = rest.is_empty() || rest.starts_with(' ');
+        (start.eq_ignore_ascii_case(column) && ends).then(|| rest.trim_start())
+    })
 }
 
 /// A statement as its words, one space between: what two equal statements have in common.
@@ -76,9 +80,12 @@ pub(super) fn normal(sql: &str) -> String {
     words(sql).join(" ")
 }
 
-/// A quoted name without its quotes where it needs none.
+/// A quoted name without its quotes where a bare one means the same: `"1"` is no number, `"null"` is
+/// no NULL, and `"t.a"` is one name.
 fn name(name: &str) -> String {
-    if !name.is_empty() && name.chars().all(is_of_word) {
+    let is_plain = name.chars().all(|c| is_of_name(c) && c != '$')
+        && name.starts_with(|c: char| is_of_name(c) && !c.is_ascii_digit());
+    if is_plain && !is_keyword(&name.to_ascii_lowercase()) {
         name.to_owned()
     } else {
         format!("\"{}\"", name.replace('"', "\"\""))
@@ -86,13 +93,14 @@ fn name(name: &str) -> String {
 }
 
 /// The words of a statement: bare ones in lower case, quoted names without quotes they do not need,
-/// texts as they are, anything else by itself.
+/// texts as they are, anything else by itself. A bare name after `default` is a text.
 fn words(sql: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = sql;
     while let Some(first) = rest.chars().next() {
         let n_bytes = match first {
-            c if c.is_whitespace() => c.len_utf8(),
+            // Beyond ASCII, a space is a letter to SQLite.
+            c if c.is_ascii() && c.is_whitespace() => 1,
             '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => {
                 rest[2..].find("*/").map_or(rest.len(), |end| 2 + end + 2)
@@ -109,9 +117,11 @@ fn words(sql: &str) -> Vec<String> {
                 words.push(name(&inside.replace(&close.to_string().repeat(2), &close.to_string())));
                 n_bytes
             }
-            c if is_of_word(c) => {
-                let n_bytes = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
-                words.push(rest[..n_bytes].to_ascii_lowercase());
+            c if is_of_name(c) => {
+                // A point belongs to a number; between two names it stands by itself.
+                let goes_on = |n: char| is_of_name(n) || n == '.' && c.is_ascii_digit();
+                let n_bytes = rest.find(|c| !goes_on(c)).unwrap_or(rest.len());
+                words.push(bare(&rest[..n_bytes], words.last()));
                 n_bytes
             }
             c => {
@@ -124,8 +134,17 @@ fn words(sql: &str) -> Vec<String> {
     words
 }
 
-fn is_of_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || c == '.' || !c.is_ascii()
+/// A bare word after another one.
+fn bare(word: &str, before: Option<&String>) -> String {
+    let lower = word.to_ascii_lowercase();
+    let is_text = before.is_some_and(|before| before == "default")
+        && !word.starts_with(|c: char| c.is_ascii_digit())
+        && !is_keyword(&lower);
+    if is_text { word.to_owned() } else { lower }
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }
 
 /// Bytes from an opening quote to its closing one, both included; a doubled one is inside.
@@ -161,8 +180,40 @@ mod tests {
         ] {
             assert_ne!(normal(other), normal(plain), "{other}");
         }
+        assert_eq!(normal("SELECT \"t\".a FROM `t`"), normal("select t.[a] from t"));
+        assert_eq!(normal("DEFAULT CURRENT_DATE"), normal("default current_date"));
         assert_ne!(normal("DEFAULT 'A'"), normal("DEFAULT 'a'"));
         assert_ne!(normal("DEFAULT 'a b'"), normal("DEFAULT 'a  b'"));
+    }
+
+    #[test]
+    fn quotes_that_mean_something_are_kept() {
+        for (quoted, bare) in [
+            ("SELECT * FROM t WHERE a = \"1\"", "SELECT * FROM t WHERE a = 1"),
+            ("SELECT \"null\"", "SELECT null"),
+            ("SELECT \"True\"", "SELECT True"),
+            ("DEFAULT \"current_date\"", "DEFAULT current_date"),
+            ("DEFAULT \"1\"", "DEFAULT 1"),
+            ("DEFAULT \"0x10\"", "DEFAULT 0x10"),
+            ("DEFAULT \"1.5\"", "DEFAULT 1.5"),
+            ("DEFAULT \"\"", "DEFAULT"),
+            ("SELECT \"t.a\" FROM t", "SELECT t.a FROM t"),
+            ("a int \"unique\"", "a int unique"),
+        ] {
+            assert_ne!(normal(quoted), normal(bare), "{quoted}");
+        }
+        // A bare name is a text there.
+        assert_ne!(normal("b DEFAULT ABC"), normal("b DEFAULT abc"));
+        assert_eq!(normal("b DEFAULT ABC"), normal("b default \"ABC\""));
+        assert_eq!(normal("INSERT INTO t DEFAULT VALUES"), normal("insert into t default values"));
+    }
+
+    #[test]
+    fn a_column_may_bear_the_name_of_a_keyword() {
+        for item in ["\"key\" text", "key text"] {
+            assert_eq!(rest_of_column(item, "key"), Some("text"), "{item}");
+        }
+        assert_eq!(rest_of_column("a$b text", "A$B"), Some("text"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn each_change_is_one_line() {
     for (old, new, expected) in [
         ("", t, vec!["+ table t"]),
         (t, "", vec!["- table t"]),
-        (t, "CREATE TABLE \"T\" ( a integer primary key , [b] text)", vec![]),
+        (t, "CREATE TABLE \"t\" ( a integer primary key , [b] text)", vec![]),
         (t, "CREATE TABLE t (a INTEGER PRIMARY KEY)", vec!["- column t.b"]),
         (t, "CREATE TABLE t (a INTEGER PRIMARY KEY, c, b TEXT)", vec!["+ column t.c"]),
         (
@@ -50,6 +50,56 @@ fn each_change_is_one_line() {
     ] {
         check(old, new, &expected);
     }
+}
+
+#[test]
+fn another_default_is_a_change_however_it_is_quoted() {
+    for (old, new) in [("ABC", "abc"), ("\"1\"", "1"), ("'1'", "1"), ("\"null\"", "null")] {
+        let (a, b) = (format!("CREATE TABLE t (a, b DEFAULT {old})"), format!("default {new}"));
+        let line = format!("~ column t.b: default {old} → {b}");
+        check(&a, &format!("CREATE TABLE t (a, b {b})"), &[&line]);
+    }
+    let t = "CREATE TABLE t (a, b DEFAULT (1 + 2) NOT NULL, c DEFAULT CURRENT_DATE)";
+    check(t, "CREATE TABLE t (a, b DEFAULT (1+2) NOT NULL, c DEFAULT current_date)", &[]);
+}
+
+#[test]
+fn quotes_that_mean_something_are_a_change() {
+    let t = "CREATE TABLE t (a, \"t.a\");";
+    for (one, other) in [
+        ("VIEW i AS SELECT * FROM t WHERE a = \"1\"", "VIEW i AS SELECT * FROM t WHERE a = 1"),
+        ("VIEW i AS SELECT \"null\" AS x FROM t", "VIEW i AS SELECT null AS x FROM t"),
+        ("VIEW i AS SELECT \"t.a\" FROM t", "VIEW i AS SELECT t.a FROM t"),
+    ] {
+        check(&format!("{t} CREATE {one}"), &format!("{t} CREATE {other}"), &["~ view i"]);
+    }
+    check(
+        "CREATE TABLE t (a CHECK (a <> \"1\"))",
+        "CREATE TABLE t (a CHECK (a <> 1))",
+        &["~ column t.a: check ( a < > \"1\" ) → check ( a < > 1 )"],
+    );
+}
+
+#[test]
+fn a_rename_by_case_is_a_change() {
+    let t = "CREATE TABLE Tags (Name TEXT, key); CREATE INDEX I ON Tags (key);
+             CREATE VIEW V AS SELECT 1;";
+    check(
+        t,
+        "CREATE TABLE tags (name TEXT, key); CREATE INDEX i ON tags (key);
+         CREATE VIEW v AS SELECT 1",
+        &[
+            "~ table tags (was Tags)",
+            "~ column tags.name (was Name)",
+            "~ index i (was I)",
+            "~ view v (was V)",
+        ],
+    );
+    check(
+        "CREATE TABLE t (A TEXT)",
+        "CREATE TABLE t (a INT)",
+        &["~ column t.a (was A)", "~ column t.a: text → int"],
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::checkpoints::{self, Due};
 use crate::backup::Backup;
@@ -89,7 +89,7 @@ pub(super) fn entered(
         Ok(()) => {}
         Err(error) => {
             session.interrupt().check()?;
-            session.warn(format!("at this switch of branches: {error:#}"));
+            session.warn(format!("{error:#}"));
             if follows {
                 // The database may be the other branch's still: the next switch must know.
                 return Ok(Answer::Yes);
@@ -132,7 +132,8 @@ fn switched(
     place: &Place,
     switch: &Switch,
 ) -> Result<()> {
-    let all = Vault::at(&project.backups, session.now()).backups()?;
+    let nothing = "no checkpoint was taken at this switch of branches";
+    let all = Vault::at(&project.backups, session.now()).backups().context(nothing)?;
     let commits = (switch.commits.0.as_str(), switch.commits.1.as_str());
     let due = project.databases.iter().map(|database| {
         let mine = of(project, database, &all);
@@ -146,7 +147,9 @@ fn switched(
         commit: commit_of(&switch.commits.0),
         ..state
     });
-    let mut outcome = checkpoints::take(session, project, (Kind::Branch, git), due.collect())?;
+    let outcome = checkpoints::take(session, project, (Kind::Branch, git), due.collect());
+    let mut outcome = outcome.context(nothing)?;
+    outcome.failure = outcome.failure.map(|error| error.context(nothing));
     for database in &project.databases {
         let here = outcome.taken.iter().find(|backup| backup.is_of(database));
         let (Some(entered), Some(here)) = (&switch.entered, here) else { continue };

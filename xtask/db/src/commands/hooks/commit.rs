@@ -144,12 +144,13 @@ pub(super) fn message(
     let note: Note = serde_json::from_slice(&bytes).context("could not read the note")?;
     let index = Index(session.variable("GIT_INDEX_FILE").map(PathBuf::from));
     if note.is_of(index.tree(place).as_deref(), calling_git().as_deref()) {
-        write(place, Path::new(file), &note).context("could not add the trailer to the message")?;
+        write(place, (Path::new(file), source), &note)
+            .context("could not add the trailer to the message")?;
     }
     Ok(Answer::Yes)
 }
 
-fn write(place: &Place, file: &Path, note: &Note) -> Result<()> {
+fn write(place: &Place, (file, source): (&Path, &str), note: &Note) -> Result<()> {
     // A message in another encoding keeps the older trailer beside the new one.
     if let Ok(message) = String::from_utf8(fs_err::read(file)?) {
         let found = place.trailers(file).unwrap_or_default();
@@ -164,9 +165,12 @@ fn write(place: &Place, file: &Path, note: &Note) -> Result<()> {
     let Ok(message) = String::from_utf8(fs_err::read(file)?) else {
         return Ok(());
     };
-    let sign = ["core.commentString", "core.commentChar"].iter().find_map(|key| place.setting(key));
-    let sign = sign.unwrap_or_else(|| "#".to_owned());
-    match trailer::with_way_out(&message, &sign) {
+    let sign = trailer::comment_sign(&message, place.comment_setting().as_deref());
+    let with_way_out = match source {
+        "template" => trailer::with_way_out_of_template(&message, &sign),
+        _ => trailer::with_way_out(&message, &sign),
+    };
+    match with_way_out {
         Some(message) => durable::replace_file(file, message.as_bytes(), 0o644),
         None => Ok(()),
     }

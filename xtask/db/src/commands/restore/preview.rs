@@ -5,11 +5,13 @@ use serde_json::json;
 
 use crate::backup::Backup;
 use crate::commands::restore::Args;
+use crate::database;
 use crate::project::{Database, Project};
 use crate::refusal::Refusal;
 use crate::restoring::{Live, Plan};
 use crate::schemafiles;
 use crate::session::Session;
+use crate::taking;
 use crate::text;
 use crate::verification::Verification;
 
@@ -78,6 +80,30 @@ pub(super) fn say_plan(session: &mut Session, project: &Project, database: &Data
         "would_restore": plan.backup.name.to_string(),
         "into": plan.target,
     }));
+}
+
+/// Points out that nothing would change: the hooks may have taken a checkpoint of what went wrong.
+pub(super) fn point_out_equal(
+    session: &mut Session,
+    (project, database): (&Project, &Database),
+    (plan, content_blake3): (&Plan, &str),
+) {
+    if !matches!(plan.live, Live::Readable(_)) {
+        return;
+    }
+    let Ok(connection) = database::open_live(&plan.target, project.busy_timeout) else {
+        return;
+    };
+    let interrupt = session.interrupt().clone();
+    // What cannot be read now is met again, and explained, by the restore itself.
+    let present = taking::content_hash(&connection, &project.backups, &interrupt);
+    if present.is_ok_and(|present| present == content_blake3) {
+        session.warn(format!(
+            "{} equals {} already: nothing would change; `cargo xtask db-list` shows older ones",
+            project.place(database),
+            plan.backup.name
+        ));
+    }
 }
 
 /// Points out that the code expects a newer schema than the backup has.

@@ -119,6 +119,24 @@ fn a_column_that_was_added_later_has_its_default_in_rows_that_were_not_touched()
 }
 
 #[test]
+fn a_rename_by_case_and_another_default_are_made_by_the_script() {
+    let pair = Pair::apart(
+        "CREATE TABLE T (Foo PRIMARY KEY, b DEFAULT \"1\"); CREATE INDEX I ON T (b); INSERT INTO T VALUES (1, 2);",
+        "CREATE TABLE t (foo PRIMARY KEY, b DEFAULT 1); CREATE INDEX i ON t (b); INSERT INTO t VALUES (1, 2);",
+    );
+    assert_eq!(
+        pair.difference().summary_lines(),
+        [
+            "~ table t (was T)",
+            "~ column t.foo (was Foo)",
+            "~ column t.b: default \"1\" → default 1",
+            "~ index i (was I)"
+        ]
+    );
+    pair.check_script();
+}
+
+#[test]
 fn another_primary_key_pairs_no_rows() {
     let changes = "DROP TABLE t; CREATE TABLE t (id INT, v, PRIMARY KEY (v)) WITHOUT ROWID;
          INSERT INTO t VALUES (1, 'one')";
@@ -213,6 +231,33 @@ fn other_page_sizes_and_encodings_are_compared_all_the_same() {
     let encoding = "~ encoding: UTF-8 → UTF-16le";
     assert_eq!(other("PRAGMA encoding='UTF-16le'", ""), [encoding]);
     assert_eq!(other("PRAGMA encoding='UTF-16le'", changes), [encoding, "t: 1 row changed"]);
+}
+
+#[test]
+fn texts_that_are_no_unicode_differ_by_their_bytes() {
+    // Half a surrogate pair and a whole one, which SQLite makes the same UTF-8 of.
+    let (half, whole) = ("CAST(X'00D84100' AS TEXT)", "CAST(X'00D841DC' AS TEXT)");
+    for table in [
+        "CREATE TABLE t (id PRIMARY KEY, v) WITHOUT ROWID",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v)",
+    ] {
+        let schema = format!(
+            "PRAGMA encoding='UTF-16le'; {table}; INSERT INTO t VALUES (1, {half}), (2, 'ü'), (3, X'00');"
+        );
+        check(&schema, &format!("UPDATE t SET v = {whole} WHERE id = 1"), &["t: 1 row changed"]);
+        check(&schema, "UPDATE t SET v = 'u' WHERE id = 2", &["t: 1 row changed"]);
+        check(
+            &schema,
+            &format!("PRAGMA page_size=8192; VACUUM; UPDATE t SET v = {whole} WHERE id = 1"),
+            &["t: 1 row changed"],
+        );
+    }
+    let keyed = "PRAGMA encoding='UTF-16le'; CREATE TABLE t (k PRIMARY KEY) WITHOUT ROWID;";
+    check(
+        &format!("{keyed} INSERT INTO t VALUES ({half}), ('a');"),
+        &format!("UPDATE t SET k = {whole} WHERE k <> 'a'"),
+        &["t: 1 row added, 1 removed"],
+    );
 }
 
 #[test]

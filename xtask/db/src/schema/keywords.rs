@@ -1,0 +1,22 @@
+//! SQLite's own words, which mean something else in quotes than bare.
+
+/// Whether a word in lower case is one: a keyword, or the name of a constant
+/// (<https://sqlite.org/lang_keywords.html>). Where it is taken for one though it could be a name, a
+/// statement differs from the same with quotes; the other way round a difference would be missed.
+#[must_use]
+pub(super) fn is_keyword(word: &str) -> bool {
+    WORDS.split(' ').any(|one| one == word)
+}
+
+const WORDS: &str = "\
+    abort action add after all alter always analyze and as asc attach autoincrement before begin \
+    between by cascade case cast check collate column commit conflict constraint create cross \
+    current current_date current_time current_timestamp database default deferrable deferred delete \
+    desc detach distinct do drop each else end escape except exclude exclusive exists explain fail \
+    false filter first following for foreign from full generated glob group groups having if ignore \
+    immediate in index indexed initially inner insert instead intersect into is isnull join key \
+    last left like limit match materialized natural no not nothing notnull null nulls of offset on \
+    or order others outer over partition plan pragma preceding primary query raise range recursive \
+    references regexp reindex release rename replace restrict returning right rollback row rows \
+    savepoint select set table temp temporary then ties to transaction trigger true unbounded union \
+    unique update using vacuum values view virtual when where window with within without";
