@@ -234,7 +234,8 @@ mod tests {
         for how in ["VIRTUAL", "STORED"] {
             check(
                 &format!(
-                    "CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT, mood TEXT AS (name) {how});
+                    "DROP VIEW v;
+                     CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT, mood TEXT AS (name) {how});
                      INSERT INTO new SELECT id, name FROM parents;
                      DROP TABLE parents; ALTER TABLE new RENAME TO parents"
                 ),
