@@ -210,3 +210,20 @@ fn who_has_the_database_open_is_said_beforehand() {
         line.ends_with("stop whatever writes into ./backend/db/kalito.db before it is migrated")
     );
 }
+
+#[test]
+fn a_migration_that_puts_another_file_in_the_database_s_place_is_pointed_out() {
+    let script = format!("{ADD}\n{}", on_live("cp \"$DB\" \"$DB.n\" && mv \"$DB.n\" \"$DB\""));
+    let Some(sandbox) = host(&script) else { return };
+    // In rollback mode, so that all of it is in the one file.
+    sandbox.sql("PRAGMA journal_mode=DELETE");
+    let application = open(&sandbox.live());
+    application.query_row("SELECT count(*) FROM messages", [], |_| Ok(())).expect("read");
+    let said = sandbox.ok(&["db-migrate"]);
+    assert!(said.err.contains("put another file in the place of"), "{}", said.err);
+    if cfg!(target_os = "linux") {
+        let who = format!("(process {})", std::process::id());
+        assert!(said.err.contains(&who), "{}", said.err);
+    }
+    drop(application);
+}

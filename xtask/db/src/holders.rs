@@ -53,6 +53,13 @@ pub(crate) fn of(path: &Path) -> Option<Holders> {
     Some(holders)
 }
 
+/// What tells a file from another one of the same name; `None` where there is none.
+#[must_use]
+pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs_err::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
 /// The other processes that still have a file open which was deleted at this path: what they write
 /// goes nowhere, and what they read is the last that is left of it.
 #[must_use]

@@ -15,6 +15,7 @@ use crate::commands::migrate::putting_back::way_back;
 use crate::commands::migrate::rehearsing::{self, Outcome, Rehearsed};
 use crate::commands::migrate::telling;
 use crate::finding::{Finding, Weight, has};
+use crate::holders;
 use crate::hostcommand::{self, Ending, Task};
 use crate::locked::Locked;
 use crate::migration;
@@ -51,7 +52,16 @@ pub(super) fn run(
     let task = Task { project, database, path: &database.path, command: &job.command, timeout };
     // A second interrupt kills the command, a later one stops the putting back with a word.
     let _supervising = interrupt.while_supervising();
+    let file = holders::identity(&database.path);
     let ended = hostcommand::migrate(&task, &interrupt)?;
+    if file != holders::identity(&database.path) {
+        let who = holders::sentence_of(&holders::of_deleted(&database.path));
+        session.warn(format!(
+            "the migration put another file in the place of {}: who had it open before writes into the \
+             old one, which nobody else reads; restart the application{who}",
+            project.place(database)
+        ));
+    }
     // What brings things in order runs to its end; another interrupt counts anew.
     let interrupted = interrupt.acknowledge() || matches!(ended.ending, Ending::Interrupted);
     let unexamined = || unexamined(job, &ready.second);
