@@ -12,6 +12,16 @@ fn migrated_on(sandbox: &Sandbox, branch: &str) -> String {
     before
 }
 
+/// A project with a backup, bound to git or not any more.
+fn backed_up(hooks: bool) -> Sandbox {
+    let sandbox = Sandbox::with_hooks();
+    sandbox.ok(&["db-backup"]);
+    if !hooks {
+        sandbox.ok(&["db-hooks", "uninstall"]);
+    }
+    sandbox
+}
+
 fn migrate(sandbox: &Sandbox) {
     sandbox.sql("CREATE TABLE memory_summaries (id INTEGER PRIMARY KEY); PRAGMA user_version=13;");
 }
@@ -55,11 +65,7 @@ fn migrating_first_and_committing_afterwards_changes_nothing() {
 #[test]
 fn a_backup_on_main_in_between_is_still_the_branch_s_database() {
     for hooks in [true, false] {
-        let sandbox = Sandbox::with_hooks();
-        sandbox.ok(&["db-backup"]);
-        if !hooks {
-            sandbox.ok(&["db-hooks", "uninstall"]);
-        }
+        let sandbox = backed_up(hooks);
         let before = migrated_on(&sandbox, "feature");
         sandbox.hooked(&["switch", "--quiet", "main"]);
         sandbox.ok(&["db-backup", "--label", "on main"]);
@@ -111,11 +117,7 @@ fn the_base_branch_itself_is_refused() {
 #[test]
 fn a_merged_branch_has_its_branch_point_or_nothing() {
     for hooks in [true, false] {
-        let sandbox = Sandbox::with_hooks();
-        sandbox.ok(&["db-backup"]);
-        if !hooks {
-            sandbox.ok(&["db-hooks", "uninstall"]);
-        }
+        let sandbox = backed_up(hooks);
         let before = migrated_on(&sandbox, "feature");
         sandbox.hooked(&["switch", "--quiet", "main"]);
         sandbox.hooked(&["merge", "--quiet", "feature"]);
@@ -138,11 +140,7 @@ fn merging_main_in_rebasing_and_amending_do_not_move_the_beginning() {
             &["rebase", "--quiet", "main"],
             &["commit", "--quiet", "--amend", "--message=other"],
         ] {
-            let sandbox = Sandbox::with_hooks();
-            sandbox.ok(&["db-backup"]);
-            if !hooks {
-                sandbox.ok(&["db-hooks", "uninstall"]);
-            }
+            let sandbox = backed_up(hooks);
             let before = migrated_on(&sandbox, "feature");
             sandbox.hooked(&["switch", "--quiet", "main"]);
             sandbox.write("notes.txt", "on main");
@@ -161,11 +159,7 @@ fn merging_main_in_rebasing_and_amending_do_not_move_the_beginning() {
 #[test]
 fn a_deleted_branch_can_be_rolled_back() {
     for hooks in [true, false] {
-        let sandbox = Sandbox::with_hooks();
-        sandbox.ok(&["db-backup"]);
-        if !hooks {
-            sandbox.ok(&["db-hooks", "uninstall"]);
-        }
+        let sandbox = backed_up(hooks);
         let before = migrated_on(&sandbox, "feature");
         sandbox.hooked(&["switch", "--quiet", "main"]);
         sandbox.hooked(&["branch", "--quiet", "-D", "feature"]);

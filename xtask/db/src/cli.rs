@@ -56,7 +56,7 @@ pub enum Command {
     Rollback(rollback::Args),
     /// Rehearse the pending migration on a private copy, and keep a checkpoint
     #[command(name = "db-pre-migrate", after_help = pre_migrate::EXAMPLE)]
-    PreMigrate(pre_migrate::Args),
+    PreMigrate(migrate::Args),
     /// Migrate after a rehearsal; put the old state back if anything fails
     #[command(name = "db-migrate", after_help = migrate::EXAMPLE)]
     Migrate(migrate::Args),
@@ -138,8 +138,7 @@ impl Command {
             Self::Diff(args) => &args.common,
             Self::Status(args) => &args.common,
             Self::Reset(args) => &args.common,
-            Self::PreMigrate(args) => &args.common,
-            Self::Migrate(args) => &args.common,
+            Self::PreMigrate(args) | Self::Migrate(args) => &args.common,
             Self::PreDeploy(args) => &args.common,
         }
     }
@@ -159,7 +158,7 @@ impl Command {
             Self::Diff(args) => args.run(session),
             Self::Status(args) => args.run(session),
             Self::Reset(args) => args.run(session),
-            Self::PreMigrate(args) => args.run(session),
+            Self::PreMigrate(args) => args.rehearse(session),
             Self::Migrate(args) => args.run(session),
             Self::PreDeploy(args) => args.run(session),
         }

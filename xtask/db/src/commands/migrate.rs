@@ -29,15 +29,15 @@ Examples:
 The command runs first on a private copy, which `migrate-env` points it to. It runs on the live
 database only if it lost nothing there; if it fails there, the old state is put back.";
 
-/// Arguments of `db-migrate`.
+/// Arguments of `db-migrate` and `db-pre-migrate`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Let this table lose rows or columns, or be dropped (repeatable)
     #[arg(long = "allow-loss", value_name = "TABLE")]
-    allow_loss: Vec<String>,
+    pub(super) allow_loss: Vec<String>,
     /// The migration, instead of the configured `migrate`
     #[arg(last = true, value_name = "CMD")]
-    command: Vec<String>,
+    pub(super) command: Vec<String>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 
-use crate::cli::Common;
 use crate::commands::migrate::job::Job;
-use crate::commands::migrate::{ending, rehearsing};
+use crate::commands::migrate::{Args, ending, rehearsing};
 use crate::refusal::Answer;
 use crate::session::Session;
 use crate::vault::Vault;
@@ -17,21 +16,9 @@ Examples:
 
 Exit code 0 allows the migration; 1 refuses it, and the live database is as it was.";
 
-/// Arguments of `db-pre-migrate`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Let this table lose rows or columns, or be dropped (repeatable)
-    #[arg(long = "allow-loss", value_name = "TABLE")]
-    allow_loss: Vec<String>,
-    /// The migration to rehearse, instead of the configured `migrate`
-    #[arg(last = true, value_name = "CMD")]
-    command: Vec<String>,
-    #[command(flatten)]
-    pub(crate) common: Common,
-}
-
 impl Args {
-    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+    /// Rehearses the migration and runs nothing on the live database.
+    pub(crate) fn rehearse(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         let job = Job::new(&project, &database, self.command, self.allow_loss)?;
