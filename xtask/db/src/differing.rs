@@ -16,6 +16,7 @@ use rusqlite::{Connection, Statement};
 
 use crate::database;
 use crate::progress::Progress;
+use crate::standing::HEADER_LENGTH;
 
 /// Header fields that must be equal: page size, reserved bytes, `auto_vacuum`, encoding, incremental
 /// vacuum (<https://sqlite.org/fileformat2.html>).
@@ -78,11 +79,14 @@ fn in_transaction(
 ) -> Result<Tried> {
     let mut file = fs_err::File::open(backup)?;
     let first = page(to, 1)?;
-    let mut new_first = vec![0; first.len()];
+    // The backup may be smaller than a page of the database: its header alone tells whether they fit.
+    let mut new_first = vec![0; HEADER_LENGTH];
     file.read_exact(&mut new_first)?;
     if EQUAL_FIELDS.iter().any(|field| first[field.clone()] != new_first[field.clone()]) {
         return Ok(Tried::NotThisWay);
     }
+    new_first.resize(first.len(), 0);
+    file.read_exact(&mut new_first[HEADER_LENGTH..])?;
     let page_size_bytes = first.len() as u64;
     let n_pages = file.metadata()?.len() / page_size_bytes;
     keep()?;
@@ -131,15 +135,12 @@ fn compare(
     let lock_page = LOCK_BYTE / page_size_bytes + 1;
     let mut wanted = vec![0; size];
     let mut reader = std::io::BufReader::with_capacity(1 << 20, file);
-    let mut number = 0_u64;
-    let mut n_old = 0_u64;
     let to = writing.to;
+    let n_old = u64::try_from(database::pragma::<i64>(to, "page_count")?)?;
     let mut statement = to.prepare("SELECT data FROM sqlite_dbpage WHERE pgno > 1")?;
-    n_old += u64::try_from(database::pragma::<i64>(to, "page_count")?)?;
     let mut rows = statement.query([])?;
     for page_number in 2..=n_pages {
-        number += 1;
-        if number.is_multiple_of(CHECK_EVERY) {
+        if page_number.is_multiple_of(CHECK_EVERY) {
             progress.interrupt().check()?;
             progress.reach(page_number * page_size_bytes);
         }
@@ -275,6 +276,17 @@ mod tests {
                 assert_ne!(database::pragma::<i64>(&to, "data_version")?, version, "{setup}");
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_backup_smaller_than_one_page_of_the_database_goes_another_way() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let live = database(folder.path(), "live.db", &format!("PRAGMA page_size=65536;{FEW}"))?;
+        let backup =
+            database(folder.path(), "backup.db", "PRAGMA page_size=512; CREATE TABLE t (a)")?;
+        assert!(fs_err::metadata(&backup)?.len() < 65_536);
+        assert_eq!(tried(&live, &backup)?.0, Tried::NotThisWay);
         Ok(())
     }
 

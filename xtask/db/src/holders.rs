@@ -31,8 +31,7 @@ pub(crate) fn of(path: &Path) -> Option<Holders> {
         .filter_map(|suffix| {
             let mut path = path.as_os_str().to_owned();
             path.push(suffix);
-            let metadata = fs_err::metadata(Path::new(&path)).ok()?;
-            Some((metadata.dev(), metadata.ino()))
+            identity(Path::new(&path))
         })
         .collect();
     let mut holders = Holders { seen: Vec::new(), complete: true };
@@ -131,10 +130,11 @@ fn holds(process: &Path, wanted: &[(u64, u64)]) -> Option<bool> {
         // It ended while we looked.
         Err(_) => return Some(false),
     };
-    Some(descriptors.flatten().any(|descriptor| {
-        fs_err::metadata(descriptor.path())
-            .is_ok_and(|metadata| wanted.contains(&(metadata.dev(), metadata.ino())))
-    }))
+    Some(
+        descriptors.flatten().any(|descriptor| {
+            identity(&descriptor.path()).is_some_and(|file| wanted.contains(&file))
+        }),
+    )
 }
 
 /// `: backend (process 4711) has it open`, or nothing.

@@ -267,12 +267,6 @@ impl Record {
         self.git.as_ref().map_or(".", |git| git.worktree.as_str())
     }
 
-    /// What is equal for equal content, whoever copied it.
-    #[must_use]
-    pub(crate) fn content(&self) -> &str {
-        &self.content_blake3
-    }
-
     /// Rows in all counted tables together.
     #[must_use]
     pub(crate) fn n_rows(&self) -> u64 {

@@ -9,7 +9,7 @@ use crate::commands::restore::in_place::{self, Kept};
 use crate::git::Place;
 use crate::locked::Locked;
 use crate::project::{Database, FollowBranches, Project};
-use crate::record::{Kind, Record};
+use crate::record::Kind;
 use crate::session::Session;
 use crate::taking::{self, Wanted};
 use crate::text;
@@ -29,7 +29,7 @@ pub(super) fn follow(
 ) -> Result<()> {
     let branch = switch.entered.as_ref().map_or("", |branch| branch.name.as_str());
     let branch = text::plain(branch);
-    let content = |backup: &Backup| backup.record().map(Record::content).map(str::to_owned);
+    let content = |backup: &Backup| backup.record().map(|record| record.content_blake3.clone());
     if content(here) == content(before) {
         session.note(format!("xtask-db: the database is as it was on `{branch}`"));
         return Ok(());
@@ -106,7 +106,7 @@ fn keep_for_the_branch_left(
     let (Some(here), Some(record)) = (here.record(), safety.record()) else {
         return Ok(());
     };
-    if here.content() == record.content() {
+    if here.content_blake3 == record.content_blake3 {
         return Ok(());
     }
     let wanted =
