@@ -215,7 +215,42 @@ impl<'s> Reader<'s> {
     /// Where it is missing or damaged.
     pub(crate) fn block(&mut self, number: u64) -> Result<Vec<u8>> {
         let (pack, entry) = self.demand(number)?;
-        let block = self.unpack(pack, &entry)?;
+        self.checked(number, pack, &entry)
+    }
+
+    /// The blocks of a group that differ from what stands at its place elsewhere, by their numbers; what
+    /// is equal is not read. What stands there may be shorter.
+    ///
+    /// # Errors
+    ///
+    /// Where one is missing or damaged.
+    pub(crate) fn differing(&mut self, group: u64, there: &[u8]) -> Result<Vec<(u64, Vec<u8>)>> {
+        let shape = self.stored.shape();
+        let first = group * shape.group_blocks();
+        let last = (first + shape.group_blocks()).min(shape.n_blocks());
+        let (mut tree, mut blocks) = (Tree::default(), Vec::new());
+        for number in first..last {
+            let (pack, entry) = self.demand(number)?;
+            tree.push(entry.id);
+            blocks.push((number, pack, entry));
+        }
+        let is_part = shape.size_bytes > tree::GROUP_BYTES;
+        if is_part && tree.subtree() == Some(tree::subtree(group * tree::GROUP_BYTES, there)) {
+            return Ok(Vec::new());
+        }
+        let mut standing = there.chunks(usize::try_from(shape.block_bytes)?);
+        let mut differing = Vec::new();
+        for (number, pack, entry) in blocks {
+            if standing.next().is_none_or(|bytes| shape.id(number, bytes) != entry.id) {
+                differing.push((number, self.checked(number, pack, &entry)?));
+            }
+        }
+        Ok(differing)
+    }
+
+    /// The bytes of an entry, compared with its id.
+    fn checked(&mut self, number: u64, pack: &Arc<Pack>, entry: &Entry) -> Result<Vec<u8>> {
+        let block = self.unpack(pack, entry)?;
         let is_right = self.stored.shape().id(number, &block) == entry.id;
         ensure!(is_right, "page data is damaged: in the pack `{}`", shelf::said(&pack.name));
         Ok(block)
