@@ -11,6 +11,7 @@ use anyhow::Result;
 use crate::backup::Backup;
 use crate::content::{Hashes, Hashing};
 use crate::copy;
+use crate::differing::wanted::{OfFile, Wanted};
 use crate::durable::Stage;
 use crate::interrupt::Interrupt;
 use crate::standing::{self, Standing};
@@ -110,6 +111,17 @@ impl Contents {
             stage.append(piece)
         })?;
         Ok(hashing.finish())
+    }
+
+    /// The pages as a restore by difference asks for them.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub(crate) fn wanted(&self) -> Result<Box<dyn Wanted + '_>> {
+        match &self.kept {
+            Kept::Plain(path) => Ok(Box::new(OfFile::open(path)?)),
+        }
     }
 
     /// A plain database file with these bytes, for SQLite to open as immutable.

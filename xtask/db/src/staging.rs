@@ -186,6 +186,7 @@ fn record_of(
             unknown: serde_json::Map::new(),
         },
         schema_blake3: examination.schema_blake3,
+        schema_version: examination.schema_version,
         tables: examination.tables,
         examined: Examined {
             at: wanted.now,

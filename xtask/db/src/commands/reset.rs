@@ -19,7 +19,7 @@ use crate::taking;
 use crate::text;
 use crate::vault::Vault;
 use crate::verification::Verification;
-use crate::writeback::Proved;
+use crate::writeback::proving::Proved;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -102,8 +102,8 @@ impl Args {
         let Fresh { backup, verification, .. } = fresh;
         let vault = Vault::at(&project.backups, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        let (backups, timeout) = (&project.backups, project.busy_timeout);
-        let plan = restoring::plan(backup, &database.path, backups, self.force, timeout)
+        let destination = in_place::destination(project, database, self.force);
+        let plan = restoring::plan(backup, &destination, session.interrupt())
             .map_err(|error| taking::explain(error, project, database))?;
         let both = (&plan, verification);
         let restored = in_place::put_in_place(session, project, database, &locked, both)

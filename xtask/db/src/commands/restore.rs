@@ -14,11 +14,10 @@ use serde_json::json;
 use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::find;
-use crate::finding::{Depth, Weight, has};
 use crate::name::Name;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
-use crate::restoring::{self, Plan};
+use crate::restoring;
 use crate::session::Session;
 use crate::taking;
 use crate::text;
@@ -105,7 +104,10 @@ impl Args {
         if !self.tables.is_empty() {
             return self.put_tables_back(session, &project, &database, &backup);
         }
-        let plan = self.plan(&project, &database, &backup)?;
+        let (interrupt, destination) =
+            (session.interrupt().clone(), in_place::destination(&project, &database, self.force));
+        let explain = |error| taking::explain(error, &project, &database);
+        let plan = restoring::plan(&backup, &destination, &interrupt).map_err(explain)?;
         preview::point_out_equal(
             session,
             (&project, &database),
@@ -119,8 +121,7 @@ impl Args {
         self.confirm(session, &project, &database, &backup, asked)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
-        // The database may have come, gone or changed while the question stood.
-        let plan = self.plan(&project, &database, &backup)?;
+        let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
         in_place::restore(session, &project, &database, locked, &plan, &verification)
     }
 
@@ -152,12 +153,6 @@ impl Args {
             ));
         }
         Ok(())
-    }
-
-    fn plan(&self, project: &Project, database: &Database, backup: &Backup) -> Result<Plan> {
-        let (backups, timeout) = (&project.backups, project.busy_timeout);
-        restoring::plan(backup, &database.path, backups, self.force, timeout)
-            .map_err(|error| taking::explain(error, project, database))
     }
 
     /// The backup that REF names, or that the user picks from the list; `None` for `q`.
@@ -256,16 +251,7 @@ impl Args {
         backup: &Backup,
     ) -> Result<Verification> {
         let interrupt = session.interrupt().clone();
-        // Where `db-verify` looked deeply before, equal bytes carry what it found.
-        let depth = match backup.record().and_then(|record| record.verified.as_ref()) {
-            Some(verified)
-                if verified.depth == Depth::Deep
-                    && !has(&verified.findings, Weight::Structural) =>
-            {
-                Depth::Quick
-            }
-            _ => Depth::Deep,
-        };
+        let depth = verification::depth_before_restore(backup);
         let verification = verification::verify(backup, depth, &interrupt)
             .with_context(|| format!("could not restore {}", project.quoted_place(database)))?;
         for reason in &verification.reasons {

@@ -7,23 +7,27 @@ use serde_json::json;
 
 use crate::aside::{self, Aside};
 use crate::backup::Backup;
-use crate::copy;
+use crate::contents::Contents;
 use crate::database;
 use crate::finding::{Depth, Weight, has};
 use crate::git;
 use crate::hostcommand;
+use crate::interrupt::Interrupt;
 use crate::locked::Locked;
+use crate::name::Format;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::refusal::{Answer, Exit, Refusal};
-use crate::restoring::{self, Live, Plan};
+use crate::restoring::{self, Destination, Live, Plan};
 use crate::session::Session;
 use crate::standing::{self, Standing};
 use crate::taking::{self, Taken, Wanted};
 use crate::text;
 use crate::verification::{self, Outcome, Verification};
-use crate::writeback::{self, Committed, Proved, Source, Written};
+use crate::writeback::proving::{self, Proved};
+use crate::writeback::source::Source;
+use crate::writeback::{self, Committed, Written};
 
 /// What was kept of the replaced state.
 pub(crate) enum Kept {
@@ -105,16 +109,10 @@ pub(crate) fn put_in_place(
     (plan, verification): (&Plan, &Verification),
 ) -> Result<Restored> {
     let interrupt = session.interrupt().clone();
-    let _held = plan.backup.hold()?;
-    // It was examined before the question and the lock: the same bytes must be there now.
-    let (hashes, ..) = copy::hash_file(&plan.backup.path(), &interrupt)?;
-    if hashes.content_blake3 != verification.content_blake3 {
-        return Err(Refusal::no(
-            format!("`{}` changed after it was examined", plan.backup.name),
-            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
-        ));
-    }
-    let source = Source::prepare(plan, locked, &verification.content_blake3, &interrupt)?;
+    let contents = Contents::open(&plan.backup)?;
+    refuse_changed(plan, &contents, (verification, &interrupt))?;
+    let source =
+        Source::prepare((plan, contents), locked, &verification.content_blake3, &interrupt)?;
     let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
     let put = put_back(session, project, plan, &source, |session| {
         let newer = keep(session, project, database, (locked, plan))?;
@@ -132,9 +130,27 @@ pub(crate) fn put_in_place(
                 if committed { "the new state is in place" } else { "the old state is in place" };
             error.context(could_not_restore(project, database, &kept, state))
         })?;
-    let proved = writeback::prove(written, &source, locked.vault().folder(), &interrupt)
+    let proved = proving::prove(written, &source, locked.vault().folder(), &interrupt)
         .with_context(|| could_not_restore(project, database, &kept, "the result is not proved"))?;
     Ok(Restored { kept, proved })
+}
+
+/// It was examined before the question and the lock: the same bytes must be there now. The pages of a
+/// stored one are checked as they are read.
+fn refuse_changed(
+    plan: &Plan,
+    contents: &Contents,
+    (verification, interrupt): (&Verification, &Interrupt),
+) -> Result<()> {
+    if plan.backup.name.format == Format::Pages
+        || contents.hash(interrupt)?.0.content_blake3 == verification.content_blake3
+    {
+        return Ok(());
+    }
+    Err(Refusal::no(
+        format!("`{}` changed after it was examined", plan.backup.name),
+        "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
+    ))
 }
 
 /// Puts a backup back that no user chose just now: examined, with a safety backup, in one transaction,
@@ -151,29 +167,45 @@ pub(crate) fn put_checkpoint_back(
     locked: &Locked<'_>,
     (backup, was): (&Backup, Was),
 ) -> Result<Restored> {
-    let verification = verification::verify(backup, Depth::Quick, session.interrupt())?;
+    let interrupt = session.interrupt().clone();
+    let verification = verification::verify(backup, Depth::Quick, &interrupt)?;
     if verification.outcome != Outcome::Whole {
         return Err(Refusal::no(
             format!("`{}` is not proved whole: {}", backup.name, verification.reasons.join(", ")),
             "`cargo xtask db-verify --all` says which backups are; the database is untouched",
         ));
     }
-    let (backups, timeout) = (&project.backups, project.busy_timeout);
     let is_garbage =
         was == Was::Readable && matches!(standing::look(&database.path)?, Standing::Foreign { .. });
-    let plan = restoring::plan(backup, &database.path, backups, is_garbage, timeout)
+    let destination = destination(project, database, is_garbage);
+    let plan = restoring::plan(backup, &destination, &interrupt)
         .map_err(|error| taking::explain(error, project, database))?;
     put_in_place(session, project, database, locked, (&plan, &verification))
+}
+
+/// The live database as what a restore goes to.
+pub(crate) fn destination<'a>(
+    project: &'a Project,
+    database: &'a Database,
+    force: bool,
+) -> Destination<'a> {
+    let (backups, busy_timeout) = (&project.backups, project.busy_timeout);
+    Destination { path: &database.path, backups, force, busy_timeout }
 }
 
 /// What SQLite's check says of the restored content, which equals the backup's.
 pub(super) fn checked(backup: &Backup, verification: &Verification) -> String {
     let verified = backup.record().and_then(|record| record.verified.as_ref());
-    if has(&verification.findings, Weight::Unchecked) {
-        return "[!] SQLite integrity_check: incomplete, see the warnings".to_owned();
-    }
+    let incomplete = has(&verification.findings, Weight::Unchecked);
     match (verification.depth, verified) {
-        (Depth::Quick, Some(verified)) => {
+        (None, None) if incomplete => {
+            "[!] SQLite quick_check: incomplete when it was taken, see the warnings".to_owned()
+        }
+        (None, None) => {
+            "[✓] SQLite quick_check: ok (when it was taken; every byte is as recorded)".to_owned()
+        }
+        _ if incomplete => "[!] SQLite integrity_check: incomplete, see the warnings".to_owned(),
+        (None | Some(Depth::Quick), Some(verified)) => {
             let date = verified.at.format("%Y-%m-%d %H:%M");
             format!("[✓] SQLite integrity_check: ok (by `db-verify` on {date})")
         }

@@ -1,0 +1,60 @@
+//! The pages that a database shall have, wherever they are kept: what a restore by difference asks.
+//!
+//! It asks group by group, in order, with the bytes that are there: whoever knows the hash of a group
+//! can answer without reading it.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+/// What is asked at once, bytes. Every page size divides it.
+pub(crate) const GROUP_BYTES: usize = 64 << 10;
+
+/// Wanted pages.
+pub(crate) trait Wanted {
+    /// How many bytes they are together.
+    fn size_bytes(&self) -> u64;
+
+    /// All wanted bytes of a group (from `group` × [`GROUP_BYTES`] on, fewer at the end), unless
+    /// `there` are the same: then nothing. `there` may be shorter, and empty to get them anyway.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read or are damaged.
+    fn differing(&mut self, group: u64, there: &[u8]) -> Result<Option<&[u8]>>;
+}
+
+/// Those of a plain file.
+pub(crate) struct OfFile {
+    file: fs_err::File,
+    size_bytes: u64,
+    group: Vec<u8>,
+}
+
+impl OfFile {
+    /// The pages of a file that nobody writes.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = fs_err::File::open(path)?;
+        let size_bytes = file.metadata()?.len();
+        Ok(Self { file, size_bytes, group: vec![0; GROUP_BYTES] })
+    }
+}
+
+impl Wanted for OfFile {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn differing(&mut self, group: u64, there: &[u8]) -> Result<Option<&[u8]>> {
+        let offset = group * GROUP_BYTES as u64;
+        let n_bytes = self.size_bytes.saturating_sub(offset).min(GROUP_BYTES as u64);
+        let bytes = &mut self.group[..usize::try_from(n_bytes)?];
+        self.file.file().read_exact_at(bytes, offset).context("the backup ended early")?;
+        Ok((bytes != there).then_some(bytes))
+    }
+}
