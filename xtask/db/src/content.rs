@@ -4,18 +4,45 @@
 //! and which the content hash takes as zeros: bytes 18–19 (journal mode), 24–27 (change counter),
 //! 40–43 (schema cookie) and 92–99 (version-valid-for, library version), counted from 0
 //! (<https://sqlite.org/fileformat2.html>).
+//!
+//! All bytes but those of the first group are hashed once: BLAKE3 is a tree, in which the two differ
+//! on the way from the first leaf to the root only (section 2.1 of
+//! <https://github.com/BLAKE3-team/BLAKE3-specs/blob/master/blake3.pdf>).
 
 use std::ops::Range;
+
+use blake3::Hasher;
+use blake3::hazmat::{self, ChainingValue, HasherExt as _, Mode};
 
 use crate::standing::HEADER_LENGTH;
 
 const BOOKKEEPING: [Range<usize>; 4] = [18..20, 24..28, 40..44, 92..100];
+/// What is hashed as one subtree, bytes: a power of two.
+const GROUP_BYTES: usize = 64 << 10;
 
 /// Hashes a database file that arrives in pieces.
+#[derive(Default)]
 pub(crate) struct Hashing {
-    whole: blake3::Hasher,
-    content: blake3::Hasher,
+    /// The present group, and of the first one the same with the bookkeeping masked.
+    group: Hasher,
+    masked: Hasher,
+    group_bytes: usize,
+    n_groups: u64,
+    whole: Tree,
+    content: Tree,
     begun: bool,
+}
+
+/// The beginning of a database with its bookkeeping masked.
+#[must_use]
+pub(crate) fn masked(beginning: &[u8]) -> Vec<u8> {
+    let mut masked = beginning.to_vec();
+    for range in BOOKKEEPING {
+        if let Some(bytes) = masked.get_mut(range) {
+            bytes.fill(0);
+        }
+    }
+    masked
 }
 
 /// The finished hashes, 64 lowercase hex digits each.
@@ -27,39 +54,89 @@ pub(crate) struct Hashes {
     pub content_blake3: String,
 }
 
-impl Default for Hashing {
-    fn default() -> Self {
-        Self { whole: blake3::Hasher::new(), content: blake3::Hasher::new(), begun: false }
-    }
-}
-
 impl Hashing {
     /// Takes the next piece; the first must hold the whole header, or be all there is.
     pub(crate) fn update(&mut self, piece: &[u8]) {
-        self.whole.update(piece);
-        if self.begun {
-            self.content.update(piece);
-            return;
+        let mut rest = piece;
+        if !self.begun {
+            self.begun = true;
+            let (header, after) = piece.split_at(piece.len().min(HEADER_LENGTH));
+            self.group.update(header);
+            self.masked.update(&masked(header));
+            self.group_bytes = header.len();
+            rest = after;
         }
-        self.begun = true;
-        let (header, rest) = piece.split_at(piece.len().min(HEADER_LENGTH));
-        let mut masked = header.to_vec();
-        for range in BOOKKEEPING {
-            if let Some(bytes) = masked.get_mut(range) {
-                bytes.fill(0);
+        while !rest.is_empty() {
+            // Whether a full group is the last one shows only now.
+            if self.group_bytes == GROUP_BYTES {
+                self.end_group();
             }
+            let (now, later) = rest.split_at(rest.len().min(GROUP_BYTES - self.group_bytes));
+            self.group.update(now);
+            if self.n_groups == 0 {
+                self.masked.update(now);
+            }
+            self.group_bytes += now.len();
+            rest = later;
         }
-        self.content.update(&masked);
-        self.content.update(rest);
+    }
+
+    fn end_group(&mut self) {
+        let id = self.group.finalize_non_root();
+        let of_content = if self.n_groups == 0 { self.masked.finalize_non_root() } else { id };
+        self.whole.push(id);
+        self.content.push(of_content);
+        self.n_groups += 1;
+        self.group_bytes = 0;
+        self.group = Hasher::new();
+        self.group.set_input_offset(self.n_groups * GROUP_BYTES as u64);
     }
 
     /// Ends the file.
     #[must_use]
     pub(crate) fn finish(&self) -> Hashes {
-        Hashes {
-            blake3: self.whole.finalize().to_hex().to_string(),
-            content_blake3: self.content.finalize().to_hex().to_string(),
+        let (whole, content) = if self.n_groups == 0 {
+            (self.group.finalize(), self.masked.finalize())
+        } else {
+            let last = self.group.finalize_non_root();
+            (self.whole.root(last), self.content.root(last))
+        };
+        Hashes { blake3: whole.to_hex().to_string(), content_blake3: content.to_hex().to_string() }
+    }
+}
+
+/// The subtrees so far that wait for their right neighbours, each larger than the next.
+#[derive(Default)]
+struct Tree {
+    waiting: Vec<ChainingValue>,
+    n_groups: u64,
+}
+
+impl Tree {
+    /// Adds a group that is not the last: as in a binary counter, two subtrees of one size become one.
+    fn push(&mut self, id: ChainingValue) {
+        let mut subtree = id;
+        let mut n_groups = self.n_groups;
+        while n_groups % 2 == 1
+            && let Some(left) = self.waiting.pop()
+        {
+            subtree = hazmat::merge_subtrees_non_root(&left, &subtree, Mode::Hash);
+            n_groups /= 2;
         }
+        self.waiting.push(subtree);
+        self.n_groups += 1;
+    }
+
+    /// The hash of the file whose last group this is; there are others before it.
+    fn root(&self, last: ChainingValue) -> blake3::Hash {
+        let mut right = last;
+        for (n_left, left) in self.waiting.iter().enumerate().rev() {
+            if n_left == 0 {
+                return hazmat::merge_subtrees_root(left, &right, Mode::Hash);
+            }
+            right = hazmat::merge_subtrees_non_root(left, &right, Mode::Hash);
+        }
+        blake3::Hash::from_bytes(right)
     }
 }
 
@@ -86,6 +163,31 @@ mod tests {
             let masked = BOOKKEEPING.iter().any(|range| range.contains(&at));
             assert_ne!(after.blake3, before.blake3, "byte {at}");
             assert_eq!(after.content_blake3 == before.content_blake3, masked, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn both_hashes_are_those_of_the_bytes_at_every_length() {
+        let mut file = vec![0; 9 * GROUP_BYTES];
+        blake3::Hasher::new().finalize_xof().fill(&mut file);
+        let ends =
+            (0..=9).flat_map(|n| [n * GROUP_BYTES, n * GROUP_BYTES + 1, n * GROUP_BYTES + 9000]);
+        for length in ends.chain([1, 99, 100, 101, 512, 1023, 1024, 4096]) {
+            let Some(bytes) = file.get(..length) else { continue };
+            for piece in [128, 4096, GROUP_BYTES, 1 << 20] {
+                let mut hashing = Hashing::default();
+                bytes.chunks(piece).for_each(|piece| hashing.update(piece));
+                let hashes = hashing.finish();
+                let expected = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+                assert_eq!(hashes.blake3, expected(bytes), "{length} in pieces of {piece}");
+                let mut content = bytes.to_vec();
+                for range in BOOKKEEPING.iter().flat_map(Clone::clone).filter(|at| *at < length) {
+                    content[range] = 0;
+                }
+                if length >= HEADER_LENGTH {
+                    assert_eq!(hashes.content_blake3, expected(&content), "{length}");
+                }
+            }
         }
     }
 }

@@ -11,10 +11,12 @@ pub(crate) mod wanted;
 
 use anyhow::{Context as _, Result};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, Rows, Statement};
 
-use crate::database;
+use crate::content;
+use crate::database::{self, Reading, Snapshot};
 use crate::differing::wanted::{GROUP_BYTES, Wanted};
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::standing::HEADER_LENGTH;
 
@@ -129,6 +131,39 @@ fn new_first(wanted: &mut dyn Wanted, first: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(Some(start.get(..first.len()).context("the backup ended early")?.to_vec()))
 }
 
+/// Whether a database has these pages already, bookkeeping aside; `None` where this build cannot read
+/// pages. It ends at the first group that differs.
+///
+/// # Errors
+///
+/// Where either side cannot be read, or at the user's interrupt.
+pub(crate) fn is_equal(
+    connection: &Connection,
+    wanted: &mut dyn Wanted,
+    interrupt: &Interrupt,
+) -> Result<Option<bool>> {
+    let snapshot = Snapshot::begin(connection)?;
+    if snapshot.reading != Reading::Pages {
+        return Ok(None);
+    }
+    if snapshot.size_bytes() != wanted.size_bytes() {
+        return Ok(Some(false));
+    }
+    let group_pages = GROUP_BYTES as u64 / snapshot.page_size_bytes;
+    let mut statement = connection.prepare(EVERY_PAGE)?;
+    let mut there = There::new(statement.query([])?);
+    for group in 0..snapshot.n_pages.div_ceil(group_pages) {
+        interrupt.check()?;
+        let n_pages = group_pages.min(snapshot.n_pages - group * group_pages);
+        let bytes = there.next(n_pages)?;
+        let Some(wanted) = wanted.differing(group, bytes)? else { continue };
+        if group > 0 || content::masked(bytes) != content::masked(wanted) {
+            return Ok(Some(false));
+        }
+    }
+    Ok(Some(true))
+}
+
 /// Writes the pages after the first that differ; returns how many the database had.
 fn compare(
     writing: &mut Writing<'_>,
@@ -136,36 +171,53 @@ fn compare(
     n_pages: u64,
     progress: &mut Progress,
 ) -> Result<u64> {
-    const CHECK_EVERY: u64 = 64;
     let (to, page_size_bytes) = (writing.to, writing.page_size_bytes);
     let n_old = u64::try_from(database::pragma::<i64>(to, "page_count")?)?;
     let n_both = n_pages.min(n_old);
     let group_pages = GROUP_BYTES as u64 / page_size_bytes;
-    let mut statement = to.prepare("SELECT data FROM sqlite_dbpage")?;
-    let mut rows = statement.query([])?;
-    let mut there = Vec::with_capacity(GROUP_BYTES);
+    let mut statement = to.prepare(EVERY_PAGE)?;
+    let mut there = There::new(statement.query([])?);
     for group in 0..n_pages.div_ceil(group_pages) {
-        if group.is_multiple_of(CHECK_EVERY) {
-            progress.interrupt().check()?;
-            progress.reach(group * GROUP_BYTES as u64);
-        }
+        progress.interrupt().check()?;
+        progress.reach(group * GROUP_BYTES as u64);
         let n_before = group * group_pages;
-        there.clear();
-        for _ in n_before..n_both.min(n_before + group_pages) {
-            let row = rows.next()?.context("the database has fewer pages than it said")?;
-            let ValueRef::Blob(page) = row.get_ref(0)? else {
-                anyhow::bail!("a page of the database has no content");
-            };
-            there.extend_from_slice(page);
-        }
-        if let Some(bytes) = wanted.differing(group, &there)? {
-            writing.write_differing(n_before, &there, bytes)?;
+        let there = there.next(group_pages.min(n_both.saturating_sub(n_before)))?;
+        if let Some(bytes) = wanted.differing(group, there)? {
+            writing.write_differing(n_before, there, bytes)?;
         }
         if writing.is_full() {
             break;
         }
     }
     Ok(n_old)
+}
+
+/// The pages of a database, one after the other.
+const EVERY_PAGE: &str = "SELECT data FROM sqlite_dbpage";
+
+/// What [`EVERY_PAGE`] gives, some pages at a time.
+struct There<'s> {
+    rows: Rows<'s>,
+    bytes: Vec<u8>,
+}
+
+impl<'s> There<'s> {
+    fn new(rows: Rows<'s>) -> Self {
+        Self { rows, bytes: Vec::with_capacity(GROUP_BYTES) }
+    }
+
+    /// The next pages.
+    fn next(&mut self, n_pages: u64) -> Result<&[u8]> {
+        self.bytes.clear();
+        for _ in 0..n_pages {
+            let row = self.rows.next()?.context("the database has fewer pages than it said")?;
+            let ValueRef::Blob(page) = row.get_ref(0)? else {
+                anyhow::bail!("a page of the database has no content");
+            };
+            self.bytes.extend_from_slice(page);
+        }
+        Ok(&self.bytes)
+    }
 }
 
 /// What is written in the transaction.
