@@ -18,7 +18,7 @@ use crate::standing::HEADER_LENGTH;
 
 const BOOKKEEPING: [Range<usize>; 4] = [18..20, 24..28, 40..44, 92..100];
 /// What is hashed as one subtree, bytes: a power of two.
-const GROUP_BYTES: usize = 64 << 10;
+pub(crate) const GROUP_BYTES: usize = 64 << 10;
 
 /// Hashes a database file that arrives in pieces.
 #[derive(Default)]
@@ -27,10 +27,24 @@ pub(crate) struct Hashing {
     group: Hasher,
     masked: Hasher,
     group_bytes: usize,
-    n_groups: u64,
-    whole: Tree,
-    content: Tree,
+    /// The ids of the groups before it.
+    groups: Vec<ChainingValue>,
+    /// The first of them with the bookkeeping masked.
+    first_masked: Option<ChainingValue>,
     begun: bool,
+}
+
+/// The ids of a file's groups of 64 KiB, or nothing where they are not known. Equal ones at the same
+/// place mean equal bytes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Groups(Vec<ChainingValue>);
+
+impl Groups {
+    /// The id of a group, by its number from 0.
+    #[must_use]
+    pub(crate) fn id(&self, group: u64) -> Option<ChainingValue> {
+        self.0.get(usize::try_from(group).ok()?).copied()
+    }
 }
 
 /// The beginning of a database with its bookkeeping masked.
@@ -73,7 +87,7 @@ impl Hashing {
             }
             let (now, later) = rest.split_at(rest.len().min(GROUP_BYTES - self.group_bytes));
             self.group.update(now);
-            if self.n_groups == 0 {
+            if self.groups.is_empty() {
                 self.masked.update(now);
             }
             self.group_bytes += now.len();
@@ -82,62 +96,58 @@ impl Hashing {
     }
 
     fn end_group(&mut self) {
-        let id = self.group.finalize_non_root();
-        let of_content = if self.n_groups == 0 { self.masked.finalize_non_root() } else { id };
-        self.whole.push(id);
-        self.content.push(of_content);
-        self.n_groups += 1;
+        if self.groups.is_empty() {
+            self.first_masked = Some(self.masked.finalize_non_root());
+        }
+        self.groups.push(self.group.finalize_non_root());
         self.group_bytes = 0;
         self.group = Hasher::new();
-        self.group.set_input_offset(self.n_groups * GROUP_BYTES as u64);
+        self.group.set_input_offset((self.groups.len() * GROUP_BYTES) as u64);
+    }
+
+    /// The ids of the groups; nothing of a file that is a single one.
+    #[must_use]
+    pub(crate) fn groups(&self) -> Groups {
+        let mut ids = self.groups.clone();
+        if !ids.is_empty() {
+            ids.push(self.group.finalize_non_root());
+        }
+        Groups(ids)
     }
 
     /// Ends the file.
     #[must_use]
     pub(crate) fn finish(&self) -> Hashes {
-        let (whole, content) = if self.n_groups == 0 {
-            (self.group.finalize(), self.masked.finalize())
-        } else {
-            let last = self.group.finalize_non_root();
-            (self.whole.root(last), self.content.root(last))
+        let (whole, content) = match self.first_masked {
+            None => (self.group.finalize(), self.masked.finalize()),
+            Some(first_masked) => {
+                let mut ids = self.groups().0;
+                let whole = root(&ids);
+                ids[0] = first_masked;
+                (whole, root(&ids))
+            }
         };
         Hashes { blake3: whole.to_hex().to_string(), content_blake3: content.to_hex().to_string() }
     }
 }
 
-/// The subtrees so far that wait for their right neighbours, each larger than the next.
-#[derive(Default)]
-struct Tree {
-    waiting: Vec<ChainingValue>,
-    n_groups: u64,
+/// The hash of a file from the ids of its groups, of which there are several.
+fn root(ids: &[ChainingValue]) -> blake3::Hash {
+    let (left, right) = halves(ids);
+    hazmat::merge_subtrees_root(&subtree(left), &subtree(right), Mode::Hash)
 }
 
-impl Tree {
-    /// Adds a group that is not the last: as in a binary counter, two subtrees of one size become one.
-    fn push(&mut self, id: ChainingValue) {
-        let mut subtree = id;
-        let mut n_groups = self.n_groups;
-        while n_groups % 2 == 1
-            && let Some(left) = self.waiting.pop()
-        {
-            subtree = hazmat::merge_subtrees_non_root(&left, &subtree, Mode::Hash);
-            n_groups /= 2;
-        }
-        self.waiting.push(subtree);
-        self.n_groups += 1;
+fn subtree(ids: &[ChainingValue]) -> ChainingValue {
+    if let [id] = ids {
+        return *id;
     }
+    let (left, right) = halves(ids);
+    hazmat::merge_subtrees_non_root(&subtree(left), &subtree(right), Mode::Hash)
+}
 
-    /// The hash of the file whose last group this is; there are others before it.
-    fn root(&self, last: ChainingValue) -> blake3::Hash {
-        let mut right = last;
-        for (n_left, left) in self.waiting.iter().enumerate().rev() {
-            if n_left == 0 {
-                return hazmat::merge_subtrees_root(left, &right, Mode::Hash);
-            }
-            right = hazmat::merge_subtrees_non_root(left, &right, Mode::Hash);
-        }
-        blake3::Hash::from_bytes(right)
-    }
+/// On the left is the largest power of two that leaves something on the right.
+fn halves(ids: &[ChainingValue]) -> (&[ChainingValue], &[ChainingValue]) {
+    ids.split_at(ids.len().next_power_of_two() / 2)
 }
 
 #[cfg(test)]
@@ -189,5 +199,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn only_the_group_with_the_change_has_another_id() {
+        let groups = |change: Option<usize>| {
+            let mut file = vec![7; 4 * GROUP_BYTES + 100];
+            if let Some(at) = change {
+                file[at] = 8;
+            }
+            let mut hashing = Hashing::default();
+            hashing.update(&file);
+            hashing.groups()
+        };
+        let before = groups(None);
+        assert_eq!(before.id(5), None);
+        for at in [0, GROUP_BYTES, 3 * GROUP_BYTES + 1, 4 * GROUP_BYTES + 99] {
+            let after = groups(Some(at));
+            for group in 0..5 {
+                let changed = after.id(group) != before.id(group);
+                assert_eq!(changed, at / GROUP_BYTES == group as usize, "byte {at}, group {group}");
+            }
+        }
+        assert_ne!(before.id(1), before.id(2), "an id is of the place too");
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::backup::Backup;
-use crate::content::{Hashes, Hashing};
+use crate::content::{Groups, Hashes, Hashing};
 use crate::copy;
 use crate::differing::wanted::{OfFile, Wanted};
 use crate::durable::Stage;
@@ -99,6 +99,20 @@ impl Contents {
         Ok((hashing.finish(), size_bytes))
     }
 
+    /// Hashes all bytes; returns the ids of their groups, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn hash_groups(&self, interrupt: &Interrupt) -> Result<(Hashes, Groups)> {
+        let mut hashing = Hashing::default();
+        self.pieces(interrupt, |piece| {
+            hashing.update(piece);
+            Ok(())
+        })?;
+        Ok((hashing.finish(), hashing.groups()))
+    }
+
     /// Copies all bytes into an empty stage, hashing on the way.
     ///
     /// # Errors
@@ -113,14 +127,15 @@ impl Contents {
         Ok(hashing.finish())
     }
 
-    /// The pages as a restore by difference asks for them.
+    /// The pages as a restore by difference asks for them. A plain backup does not know the ids of its
+    /// groups: those from [`Contents::hash_groups`] save reading what is there already.
     ///
     /// # Errors
     ///
     /// Where they cannot be read.
-    pub(crate) fn wanted(&self) -> Result<Box<dyn Wanted + '_>> {
+    pub(crate) fn wanted(&self, ids: Groups) -> Result<Box<dyn Wanted + '_>> {
         match &self.kept {
-            Kept::Plain(path) => Ok(Box::new(OfFile::open(path)?)),
+            Kept::Plain(path) => Ok(Box::new(OfFile::open(path, ids)?)),
         }
     }
 

@@ -9,13 +9,15 @@
 
 pub(crate) mod wanted;
 
+use std::ops::Range;
+
 use anyhow::{Context as _, Result};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Rows, Statement};
+use rusqlite::{Connection, Statement};
 
-use crate::content;
+use crate::content::{self, GROUP_BYTES, Groups};
 use crate::database::{self, Reading, Snapshot};
-use crate::differing::wanted::{GROUP_BYTES, Wanted};
+use crate::differing::wanted::Wanted;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::standing::HEADER_LENGTH;
@@ -45,7 +47,8 @@ pub(crate) enum Tried {
 }
 
 /// Writes what differs between a database and a backup into the database and commits. `keep` keeps
-/// the present state, while nobody else can commit. The connection remembers how many pages there
+/// the present state, while nobody else can commit, and returns the ids of its groups, as far as it
+/// knows them: only groups whose ids differ are read. The connection remembers how many pages there
 /// were before, so that it is of no use for reading afterwards; every other one sees the new state.
 ///
 /// # Errors
@@ -56,7 +59,7 @@ pub(crate) fn put_back(
     to: &Connection,
     wanted: &mut dyn Wanted,
     progress: &mut Progress,
-    keep: impl FnOnce() -> Result<()>,
+    keep: impl FnOnce() -> Result<Groups>,
 ) -> Result<Tried> {
     if !database::can_write_pages() {
         return Ok(Tried::NotThisWay);
@@ -77,7 +80,7 @@ fn in_transaction(
     to: &Connection,
     wanted: &mut dyn Wanted,
     wal: bool,
-    (progress, keep): (&mut Progress, impl FnOnce() -> Result<()>),
+    (progress, keep): (&mut Progress, impl FnOnce() -> Result<Groups>),
 ) -> Result<Tried> {
     let first = page(to, 1)?;
     let Some(mut new_first) = new_first(wanted, &first)? else {
@@ -85,7 +88,7 @@ fn in_transaction(
     };
     let page_size_bytes = first.len() as u64;
     let n_pages = wanted.size_bytes() / page_size_bytes;
-    keep()?;
+    let present = keep()?;
     let mut writing = Writing {
         to,
         statement: to.prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")?,
@@ -93,7 +96,7 @@ fn in_transaction(
         most: if wal { u64::MAX } else { MOST_BYTES_IN_ROLLBACK_MODE / page_size_bytes },
         n_written: 0,
     };
-    let n_old = compare(&mut writing, wanted, n_pages, progress)?;
+    let n_old = compare(&mut writing, (wanted, &present), n_pages, progress)?;
     if writing.is_full() {
         return Ok(Tried::NotThisWay);
     }
@@ -150,12 +153,12 @@ pub(crate) fn is_equal(
         return Ok(Some(false));
     }
     let group_pages = GROUP_BYTES as u64 / snapshot.page_size_bytes;
-    let mut statement = connection.prepare(EVERY_PAGE)?;
-    let mut there = There::new(statement.query([])?);
+    let mut there = There::new(connection)?;
     for group in 0..snapshot.n_pages.div_ceil(group_pages) {
         interrupt.check()?;
-        let n_pages = group_pages.min(snapshot.n_pages - group * group_pages);
-        let bytes = there.next(n_pages)?;
+        let n_before = group * group_pages;
+        let n_until = snapshot.n_pages.min(n_before + group_pages);
+        let bytes = there.pages(n_before + 1..n_until + 1)?;
         let Some(wanted) = wanted.differing(group, bytes)? else { continue };
         if group > 0 || content::masked(bytes) != content::masked(wanted) {
             return Ok(Some(false));
@@ -167,7 +170,7 @@ pub(crate) fn is_equal(
 /// Writes the pages after the first that differ; returns how many the database had.
 fn compare(
     writing: &mut Writing<'_>,
-    wanted: &mut dyn Wanted,
+    (wanted, present): (&mut dyn Wanted, &Groups),
     n_pages: u64,
     progress: &mut Progress,
 ) -> Result<u64> {
@@ -175,13 +178,16 @@ fn compare(
     let n_old = u64::try_from(database::pragma::<i64>(to, "page_count")?)?;
     let n_both = n_pages.min(n_old);
     let group_pages = GROUP_BYTES as u64 / page_size_bytes;
-    let mut statement = to.prepare(EVERY_PAGE)?;
-    let mut there = There::new(statement.query([])?);
+    let mut there = There::new(to)?;
     for group in 0..n_pages.div_ceil(group_pages) {
         progress.interrupt().check()?;
         progress.reach(group * GROUP_BYTES as u64);
         let n_before = group * group_pages;
-        let there = there.next(group_pages.min(n_both.saturating_sub(n_before)))?;
+        // The first page is that of the copy that was kept, whose bookkeeping is its own.
+        if group > 0 && present.id(group).is_some() && present.id(group) == wanted.id(group)? {
+            continue;
+        }
+        let there = there.pages(n_before + 1..n_both.min(n_before + group_pages) + 1)?;
         if let Some(bytes) = wanted.differing(group, there)? {
             writing.write_differing(n_before, there, bytes)?;
         }
@@ -192,27 +198,26 @@ fn compare(
     Ok(n_old)
 }
 
-/// The pages of a database, one after the other.
-const EVERY_PAGE: &str = "SELECT data FROM sqlite_dbpage";
-
-/// What [`EVERY_PAGE`] gives, some pages at a time.
-struct There<'s> {
-    rows: Rows<'s>,
+/// The pages of a database as its connection sees them.
+struct There<'c> {
+    statement: Statement<'c>,
     bytes: Vec<u8>,
 }
 
-impl<'s> There<'s> {
-    fn new(rows: Rows<'s>) -> Self {
-        Self { rows, bytes: Vec::with_capacity(GROUP_BYTES) }
+impl<'c> There<'c> {
+    fn new(connection: &'c Connection) -> Result<Self> {
+        let statement = connection.prepare("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?;
+        Ok(Self { statement, bytes: Vec::with_capacity(GROUP_BYTES) })
     }
 
-    /// The next pages.
-    fn next(&mut self, n_pages: u64) -> Result<&[u8]> {
+    /// Some pages, one after the other.
+    fn pages(&mut self, numbers: Range<u64>) -> Result<&[u8]> {
         self.bytes.clear();
-        for _ in 0..n_pages {
-            let row = self.rows.next()?.context("the database has fewer pages than it said")?;
+        for number in numbers {
+            let mut rows = self.statement.query([i64::try_from(number)?])?;
+            let row = rows.next()?.context("the database has fewer pages than it said")?;
             let ValueRef::Blob(page) = row.get_ref(0)? else {
-                anyhow::bail!("a page of the database has no content");
+                anyhow::bail!("page {number} of the database has no content");
             };
             self.bytes.extend_from_slice(page);
         }

@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use crate::content::Groups;
 use crate::copy;
 use crate::database;
 use crate::differing::{self, Tried};
@@ -44,7 +45,8 @@ pub(crate) struct Written {
 
 /// Writes the pages into the target in one transaction and leaves it durable. `keep` keeps the
 /// present state, while nobody else can commit: every write that was acknowledged is either in what
-/// was kept last, or made after the restore. It may be called more than once.
+/// was kept last, or made after the restore. It may be called more than once, and returns the ids of
+/// the groups that it kept, as far as it knows them.
 ///
 /// # Errors
 ///
@@ -55,7 +57,7 @@ pub(crate) fn put_back(
     source: &Source,
     busy_timeout: Duration,
     progress: &mut Progress,
-    mut keep: impl FnMut() -> Result<()>,
+    mut keep: impl FnMut() -> Result<Groups>,
 ) -> Result<Written> {
     let folder = plan.target.parent().context("a database lies in a folder")?;
     durable::create_folders(folder)?;
@@ -98,7 +100,7 @@ pub(crate) fn put_back(
 
 /// Writes all pages through the backup API; returns `PRAGMA data_version` from before the commit, where
 /// it is legible.
-fn through_api<K: FnMut() -> Result<()>>(
+fn through_api<K: FnMut() -> Result<Groups>>(
     from: &Connection,
     to: &mut Connection,
     progress: &mut Progress,

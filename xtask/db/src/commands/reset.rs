@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::Common;
 use crate::commands::restore::in_place::{self, Kept, Restored};
-use crate::commands::restore::{dialogue, preview};
+use crate::commands::restore::{candidate, dialogue, preview};
 use crate::fresh::{self, Fresh};
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
@@ -102,7 +102,7 @@ impl Args {
         let Fresh { backup, verification, .. } = fresh;
         let vault = Vault::at(&project.backups, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        let destination = in_place::destination(project, database, self.force);
+        let destination = candidate::destination(project, database, self.force);
         let plan = restoring::plan(backup, &destination, session.interrupt())
             .map_err(|error| taking::explain(error, project, database))?;
         let both = (&plan, verification);

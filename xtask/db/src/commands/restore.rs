@@ -1,5 +1,6 @@
 //! `db-restore`: puts a backup back; a dialogue without REF.
 
+pub(crate) mod candidate;
 pub(crate) mod dialogue;
 mod elsewhere;
 pub(crate) mod in_place;
@@ -22,7 +23,6 @@ use crate::session::Session;
 use crate::taking;
 use crate::text;
 use crate::vault::Vault;
-use crate::verification::{self, Outcome, Verification};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -105,7 +105,7 @@ impl Args {
             return self.put_tables_back(session, &project, &database, &backup);
         }
         let (interrupt, destination) =
-            (session.interrupt().clone(), in_place::destination(&project, &database, self.force));
+            (session.interrupt().clone(), candidate::destination(&project, &database, self.force));
         let explain = |error| taking::explain(error, &project, &database);
         let plan = restoring::plan(&backup, &destination, &interrupt).map_err(explain)?;
         preview::point_out_equal(
@@ -240,43 +240,6 @@ impl Args {
         let mut other = Database::new(name, path.clone());
         other.origin = Some("--into".to_owned());
         Ok(other)
-    }
-
-    /// Examines the candidate before anything is touched.
-    fn examine(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        database: &Database,
-        backup: &Backup,
-    ) -> Result<Verification> {
-        let interrupt = session.interrupt().clone();
-        let depth = verification::depth_before_restore(backup);
-        let verification = verification::verify(backup, depth, &interrupt)
-            .with_context(|| format!("could not restore {}", project.quoted_place(database)))?;
-        for reason in &verification.reasons {
-            session.warn(format!("{}: {reason}", backup.name));
-        }
-        for warning in &verification.warnings {
-            session.warn(format!("{}: {warning}", backup.name));
-        }
-        let untouched =
-            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched";
-        match verification.outcome {
-            Outcome::Damaged => Err(Refusal::no(
-                format!(
-                    "`{}` failed its examination: {}",
-                    backup.name,
-                    text::count(verification.reasons.len() as u64, "reason")
-                ),
-                untouched,
-            )),
-            Outcome::CannotTell if !self.force => Err(Refusal::could_not(
-                format!("`{}` cannot be proved whole", backup.name),
-                format!("{untouched}; `--force` restores it all the same"),
-            )),
-            Outcome::CannotTell | Outcome::Whole => Ok(verification),
-        }
     }
 
     fn confirm(

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use blake3::hazmat::ChainingValue;
+
 use super::*;
 use crate::differing::wanted::OfFile;
 use crate::interrupt::Interrupt;
@@ -38,14 +40,18 @@ fn pages(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn tried(live: &Path, backup: &Path) -> Result<(Tried, Connection)> {
-    tried_with(live, &mut OfFile::open(backup)?)
+    tried_with(live, &mut OfFile::open(backup, Groups::default())?, Groups::default())
 }
 
-fn tried_with(live: &Path, wanted: &mut dyn Wanted) -> Result<(Tried, Connection)> {
+fn tried_with(
+    live: &Path,
+    wanted: &mut dyn Wanted,
+    present: Groups,
+) -> Result<(Tried, Connection)> {
     let interrupt = std::sync::Arc::new(Interrupt::default());
     let to = database::open_or_create(live, Duration::ZERO)?;
     let mut progress = Progress::hidden(&interrupt);
-    let tried = put_back(&to, wanted, &mut progress, || Ok(()))?;
+    let tried = put_back(&to, wanted, &mut progress, || Ok(present))?;
     Ok((tried, to))
 }
 
@@ -53,6 +59,7 @@ fn tried_with(live: &Path, wanted: &mut dyn Wanted) -> Result<(Tried, Connection
 struct Hashed {
     file: OfFile,
     hashes: Vec<blake3::Hash>,
+    asked: Vec<u64>,
     read: Vec<u64>,
     /// A group that turns out to be damaged when it is read.
     damaged: Option<u64>,
@@ -62,8 +69,16 @@ impl Hashed {
     fn of(backup: &Path) -> Result<Self> {
         let bytes = fs_err::read(backup)?;
         let hashes = bytes.chunks(GROUP_BYTES).map(blake3::hash).collect();
-        Ok(Self { file: OfFile::open(backup)?, hashes, read: Vec::new(), damaged: None })
+        let file = OfFile::open(backup, ids_of(&bytes))?;
+        Ok(Self { file, hashes, asked: Vec::new(), read: Vec::new(), damaged: None })
     }
+}
+
+/// The ids of a file's groups.
+fn ids_of(bytes: &[u8]) -> Groups {
+    let mut hashing = content::Hashing::default();
+    hashing.update(bytes);
+    hashing.groups()
 }
 
 impl Wanted for Hashed {
@@ -71,7 +86,12 @@ impl Wanted for Hashed {
         self.file.size_bytes()
     }
 
+    fn id(&mut self, group: u64) -> Result<Option<ChainingValue>> {
+        self.file.id(group)
+    }
+
     fn differing(&mut self, group: u64, there: &[u8]) -> Result<Option<&[u8]>> {
+        self.asked.push(group);
         if blake3::hash(there) == self.hashes[usize::try_from(group)?] {
             return Ok(None);
         }
@@ -170,12 +190,69 @@ fn groups_whose_hashes_agree_are_not_read() -> Result<()> {
         let change = "UPDATE t SET b = b || 'x' WHERE a = 4000; PRAGMA wal_checkpoint(TRUNCATE);";
         database::open_live(&live, Duration::ZERO)?.execute_batch(change)?;
         let (wanted, mut hashed) = (pages(&backup)?, Hashed::of(&backup)?);
-        let (tried, _to) = tried_with(&live, &mut hashed)?;
+        let (tried, _to) = tried_with(&live, &mut hashed, Groups::default())?;
         assert!(matches!(tried, Tried::Committed { .. }), "{page_size}");
         assert!(pages(&live)? == wanted, "{page_size}");
         // The first is read for the header, and its own page may differ.
         let n_read = hashed.read.iter().filter(|group| **group > 0).count() as u64;
         assert!((1..n_groups - 1).contains(&n_read), "{page_size}: {n_read} of {n_groups}");
+        assert!(hashed.asked.len() as u64 > n_groups, "{page_size}");
+    }
+    Ok(())
+}
+
+#[test]
+fn groups_whose_ids_are_known_to_agree_are_not_even_asked_for() -> Result<()> {
+    // Longer, shorter and as long as the backup.
+    for change in [
+        "INSERT INTO t SELECT a + 9000, b || b FROM t",
+        "DELETE FROM t WHERE a > 6000; VACUUM",
+        "UPDATE t SET b = upper(b) || 'x' WHERE a = 4000",
+        "SELECT 1",
+    ] {
+        let folder = tempfile::tempdir()?;
+        let live = database(folder.path(), "live.db", &format!("PRAGMA page_size=1024; {MANY}"))?;
+        let backup = folder.path().join("backup.db");
+        fs_err::copy(&live, &backup)?;
+        database::open_live(&live, Duration::ZERO)?.execute_batch(change)?;
+        let (wanted, mut hashed) = (pages(&backup)?, Hashed::of(&backup)?);
+        let present = ids_of(&fs_err::read(&live)?);
+        let ids = ids_of(&fs_err::read(&backup)?);
+        let groups = 1..hashed.hashes.len() as u64;
+        let n_known = groups.filter(|group| present.id(*group) == ids.id(*group)).count();
+        let (tried, _to) = tried_with(&live, &mut hashed, present)?;
+        assert!(matches!(tried, Tried::Committed { .. }), "{change}");
+        assert!(pages(&live)? == wanted, "{change}");
+        // The header is asked for first, and the first group is compared in any case.
+        assert_eq!(hashed.asked.len(), hashed.hashes.len() - n_known + 1, "{change}");
+        assert!(n_known > 0 || change.starts_with("DELETE"), "{change}: nothing was tested");
+    }
+    Ok(())
+}
+
+#[test]
+fn equal_content_is_told_from_any_other() -> Result<()> {
+    for page_size in [512, 65_536] {
+        let folder = tempfile::tempdir()?;
+        let setup = format!("PRAGMA page_size={page_size}; PRAGMA journal_mode=WAL; {MANY}");
+        let live = database(folder.path(), "live.db", &setup)?;
+        let backup = folder.path().join("backup.db");
+        fs_err::copy(&live, &backup)?;
+        let is_equal = || -> Result<Option<bool>> {
+            let connection = database::open_live(&live, Duration::ZERO)?;
+            let mut wanted = OfFile::open(&backup, Groups::default())?;
+            is_equal(&connection, &mut wanted, &Interrupt::default())
+        };
+        assert_eq!(is_equal()?, Some(true));
+        let there = database::open_live(&live, Duration::ZERO)?;
+        there.execute_batch("PRAGMA user_version = 10")?;
+        assert_eq!(is_equal()?, Some(false), "{page_size}: only the header differs");
+        there.execute_batch("PRAGMA user_version = 9; PRAGMA wal_checkpoint(TRUNCATE)")?;
+        assert_eq!(is_equal()?, Some(true), "{page_size}: only the bookkeeping differs");
+        there.execute_batch("UPDATE t SET b = lower(b) WHERE a = 8999")?;
+        assert_eq!(is_equal()?, Some(false), "{page_size}: a value differs");
+        there.execute_batch("CREATE TABLE more (a)")?;
+        assert_eq!(is_equal()?, Some(false), "{page_size}: another number of pages");
     }
     Ok(())
 }
@@ -191,7 +268,9 @@ fn wanted_pages_that_turn_out_damaged_in_the_middle_leave_the_old_state() -> Res
         database::open_live(&live, Duration::ZERO)?.execute_batch(change)?;
         let before = pages(&live)?;
         let mut hashed = Hashed { damaged: Some(2), ..Hashed::of(&backup)? };
-        let Err(error) = tried_with(&live, &mut hashed) else { panic!("{mode}: it is damaged") };
+        let Err(error) = tried_with(&live, &mut hashed, Groups::default()) else {
+            panic!("{mode}: it is damaged")
+        };
         assert_eq!(error.to_string(), "group 2 is damaged");
         assert_eq!(hashed.read, [0, 0, 1], "{mode}");
         assert!(pages(&live)? == before, "{mode}");

@@ -1,20 +1,27 @@
 //! The pages that a database shall have, wherever they are kept: what a restore by difference asks.
 //!
-//! It asks group by group, in order, with the bytes that are there: whoever knows the hash of a group
-//! can answer without reading it.
+//! It asks for the ids of groups first, and then, where those do not tell, with the bytes that are
+//! there: who knows the id of a group can answer without reading it.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use blake3::hazmat::ChainingValue;
 
-/// What is asked at once, bytes. Every page size divides it.
-pub(crate) const GROUP_BYTES: usize = 64 << 10;
+use crate::content::{GROUP_BYTES, Groups};
 
-/// Wanted pages.
+/// Wanted pages. They are asked for group by group, in order; every page size divides a group.
 pub(crate) trait Wanted {
     /// How many bytes they are together.
     fn size_bytes(&self) -> u64;
+
+    /// The id of a group (see [`Groups`]), where it is known without reading it.
+    ///
+    /// # Errors
+    ///
+    /// Where what knows it is damaged.
+    fn id(&mut self, group: u64) -> Result<Option<ChainingValue>>;
 
     /// All wanted bytes of a group (from `group` × [`GROUP_BYTES`] on, fewer at the end), unless
     /// `there` are the same: then nothing. `there` may be shorter, and empty to get them anyway.
@@ -29,25 +36,30 @@ pub(crate) trait Wanted {
 pub(crate) struct OfFile {
     file: fs_err::File,
     size_bytes: u64,
+    ids: Groups,
     group: Vec<u8>,
 }
 
 impl OfFile {
-    /// The pages of a file that nobody writes.
+    /// The pages of a file that nobody writes, and the ids of its groups as far as they are known.
     ///
     /// # Errors
     ///
     /// Where it cannot be opened.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, ids: Groups) -> Result<Self> {
         let file = fs_err::File::open(path)?;
         let size_bytes = file.metadata()?.len();
-        Ok(Self { file, size_bytes, group: vec![0; GROUP_BYTES] })
+        Ok(Self { file, size_bytes, ids, group: vec![0; GROUP_BYTES] })
     }
 }
 
 impl Wanted for OfFile {
     fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    fn id(&mut self, group: u64) -> Result<Option<ChainingValue>> {
+        Ok(self.ids.id(group))
     }
 
     fn differing(&mut self, group: u64, there: &[u8]) -> Result<Option<&[u8]>> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::content::Groups;
 use crate::copy::Locking;
 use crate::database;
 use crate::refusal::Refusal;
@@ -40,7 +41,7 @@ pub(super) struct Keeping<'a, K> {
     pub(super) keep: &'a mut K,
 }
 
-impl<K: FnMut() -> Result<()>> Locking for Keeping<'_, K> {
+impl<K: FnMut() -> Result<Groups>> Locking for Keeping<'_, K> {
     fn before(&mut self) -> Result<()> {
         match &self.plan.live {
             Live::Readable(shape) if !shape.wal => {
@@ -55,7 +56,7 @@ impl<K: FnMut() -> Result<()>> Locking for Keeping<'_, K> {
 
     fn locked(&mut self) -> Result<()> {
         match &self.plan.live {
-            Live::Readable(shape) if shape.wal => (self.keep)(),
+            Live::Readable(shape) if shape.wal => (self.keep)().map(drop),
             Live::Readable(_) if self.counter.has_changed()? => Err(Raced.into()),
             // An application may have made a database while its lock was waited for.
             Live::Absent { .. } if fs_err::metadata(&self.plan.target)?.len() > 0 => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::backup::Backup;
+use crate::content::Groups;
 use crate::contents::Contents;
 use crate::database;
 use crate::examination;
@@ -90,11 +91,12 @@ pub(crate) fn drill(
         Destination { path: stage.path(), backups: folder, force: false, busy_timeout };
     let plan = restoring::plan(backup, &destination, interrupt)?;
     let contents = Contents::open(backup)?;
-    let source = Source::prepare((&plan, contents), locked, content_blake3, interrupt)?;
+    let source =
+        Source::prepare((&plan, contents, Groups::default()), locked, content_blake3, interrupt)?;
     // A scratch file in WAL mode would leave sidecars that no stage removes.
     let plan = Plan { backup: without_journal_mode(plan.backup.clone()), ..plan };
     let mut progress = Progress::hidden(interrupt);
-    let written = put_back(&plan, &source, busy_timeout, &mut progress, || Ok(()))?;
+    let written = put_back(&plan, &source, busy_timeout, &mut progress, || Ok(Groups::default()))?;
     match prove(written, &source, folder, interrupt)? {
         Proved::Equal => Ok(()),
         Proved::WrittenSince => anyhow::bail!("somebody wrote into the scratch file"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::content::Groups;
 use crate::contents::Contents;
 use crate::database;
 use crate::differing::wanted::{OfFile, Wanted};
@@ -25,25 +26,26 @@ pub(crate) struct Source {
 }
 
 enum Pages {
-    AsTaken(Contents),
+    AsTaken(Contents, Groups),
     Converted(Stage),
 }
 
 impl Source {
-    /// The backup itself, or its private copy with the page size of the live database.
+    /// The backup itself, or its private copy with the page size of the live database. The ids of its
+    /// groups may be unknown.
     ///
     /// # Errors
     ///
     /// Where the copy cannot be made.
     pub(crate) fn prepare(
-        (plan, contents): (&Plan, Contents),
+        (plan, contents, ids): (&Plan, Contents, Groups),
         locked: &Locked<'_>,
         content_blake3: &str,
         interrupt: &Arc<Interrupt>,
     ) -> Result<Self> {
         let Some(page_size_bytes) = plan.convert_to_bytes else {
             let content_blake3 = content_blake3.to_owned();
-            return Ok(Self { pages: Pages::AsTaken(contents), content_blake3 });
+            return Ok(Self { pages: Pages::AsTaken(contents, ids), content_blake3 });
         };
         let stage = locked.stage(&plan.backup.name)?;
         contents.copy_into(&stage, interrupt)?;
@@ -57,8 +59,8 @@ impl Source {
     /// The pages, for a restore by difference.
     pub(super) fn wanted(&self) -> Result<Box<dyn Wanted + '_>> {
         match &self.pages {
-            Pages::AsTaken(contents) => contents.wanted(),
-            Pages::Converted(stage) => Ok(Box::new(OfFile::open(stage.path())?)),
+            Pages::AsTaken(contents, ids) => contents.wanted(ids.clone()),
+            Pages::Converted(stage) => Ok(Box::new(OfFile::open(stage.path(), Groups::default())?)),
         }
     }
 
@@ -69,7 +71,7 @@ impl Source {
         act: impl FnOnce(&Path) -> Result<T>,
     ) -> Result<T> {
         match &self.pages {
-            Pages::AsTaken(contents) => act(contents.file(interrupt)?.path()),
+            Pages::AsTaken(contents, _) => act(contents.file(interrupt)?.path()),
             Pages::Converted(stage) => act(stage.path()),
         }
     }

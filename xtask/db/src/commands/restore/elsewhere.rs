@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::aside;
 use crate::backup::Backup;
-use crate::commands::restore::{Args, in_place};
+use crate::commands::restore::{Args, candidate};
 use crate::contents::Contents;
 use crate::durable::{self, Published, Stage};
 use crate::project::{Database, Project};
@@ -71,7 +71,7 @@ impl Args {
         drop(stage);
         durable::sync_folder(folder)?;
         session.say(format!("[✓] Written → {shown}"));
-        let checked = in_place::checked(backup, &verification);
+        let checked = candidate::checked(backup, &verification);
         session.say(format!("{checked}, content equal to the backup's"));
         session.document(&json!({
             "version": 1,

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::backup::Backup;
 use crate::commands::restore::Args;
+use crate::content::Groups;
 use crate::contents::Contents;
 use crate::database;
 use crate::differing;
@@ -96,7 +97,7 @@ pub(super) fn point_out_equal(
     let interrupt = session.interrupt().clone();
     let compared = (|| -> Result<bool> {
         let contents = Contents::open(&plan.backup)?;
-        let mut wanted = contents.wanted()?;
+        let mut wanted = contents.wanted(Groups::default())?;
         let connection = database::open_live(&plan.target, project.busy_timeout)?;
         let _watched = interrupt.watch(&connection);
         if let Some(is_equal) = differing::is_equal(&connection, wanted.as_mut(), &interrupt)? {

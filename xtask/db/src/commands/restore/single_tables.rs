@@ -60,7 +60,7 @@ impl Args {
         })
         .map_err(|error| taking::explain(error, project, database))?;
         drop(locked);
-        let safety = safety.context("a safety backup was taken")?;
+        let (safety, _) = safety.context("a safety backup was taken")?;
         let path = project.dotted(&safety.path());
         session.say(format!("[✓] Safety backup created → {path}"));
         for table in &done {

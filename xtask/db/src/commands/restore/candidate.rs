@@ -1,0 +1,107 @@
+//! What is put back: examined before anything is touched, the same when it is written, and what is
+//! said of it afterwards.
+
+use anyhow::{Context, Result};
+
+use crate::backup::Backup;
+use crate::commands::restore::Args;
+use crate::content::Groups;
+use crate::contents::Contents;
+use crate::finding::{Depth, Weight, has};
+use crate::interrupt::Interrupt;
+use crate::name::Format;
+use crate::project::{Database, Project};
+use crate::refusal::Refusal;
+use crate::restoring::{Destination, Plan};
+use crate::session::Session;
+use crate::text;
+use crate::verification::{self, Outcome, Verification};
+
+impl Args {
+    /// Examines the candidate before anything is touched.
+    pub(super) fn examine(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        database: &Database,
+        backup: &Backup,
+    ) -> Result<Verification> {
+        let interrupt = session.interrupt().clone();
+        let depth = verification::depth_before_restore(backup);
+        let verification = verification::verify(backup, depth, &interrupt)
+            .with_context(|| format!("could not restore {}", project.quoted_place(database)))?;
+        for reason in &verification.reasons {
+            session.warn(format!("{}: {reason}", backup.name));
+        }
+        for warning in &verification.warnings {
+            session.warn(format!("{}: {warning}", backup.name));
+        }
+        let untouched =
+            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched";
+        match verification.outcome {
+            Outcome::Damaged => Err(Refusal::no(
+                format!(
+                    "`{}` failed its examination: {}",
+                    backup.name,
+                    text::count(verification.reasons.len() as u64, "reason")
+                ),
+                untouched,
+            )),
+            Outcome::CannotTell if !self.force => Err(Refusal::could_not(
+                format!("`{}` cannot be proved whole", backup.name),
+                format!("{untouched}; `--force` restores it all the same"),
+            )),
+            Outcome::CannotTell | Outcome::Whole => Ok(verification),
+        }
+    }
+}
+
+/// It was examined before the question and the lock: the same bytes must be there now. Returns the ids
+/// of their groups; a stored one knows them, and its pages are checked as they are read.
+pub(super) fn unchanged(
+    plan: &Plan,
+    contents: &Contents,
+    (verification, interrupt): (&Verification, &Interrupt),
+) -> Result<Groups> {
+    if plan.backup.name.format == Format::Pages {
+        return Ok(Groups::default());
+    }
+    let (hashes, ids) = contents.hash_groups(interrupt)?;
+    if hashes.content_blake3 == verification.content_blake3 {
+        return Ok(ids);
+    }
+    Err(Refusal::no(
+        format!("`{}` changed after it was examined", plan.backup.name),
+        "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
+    ))
+}
+
+/// The live database as what a restore goes to.
+pub(crate) fn destination<'a>(
+    project: &'a Project,
+    database: &'a Database,
+    force: bool,
+) -> Destination<'a> {
+    let (backups, busy_timeout) = (&project.backups, project.busy_timeout);
+    Destination { path: &database.path, backups, force, busy_timeout }
+}
+
+/// What SQLite's check says of the restored content, which equals the backup's.
+pub(super) fn checked(backup: &Backup, verification: &Verification) -> String {
+    let verified = backup.record().and_then(|record| record.verified.as_ref());
+    let incomplete = has(&verification.findings, Weight::Unchecked);
+    match (verification.depth, verified) {
+        (None, None) if incomplete => {
+            "[!] SQLite quick_check: incomplete when it was taken, see the warnings".to_owned()
+        }
+        (None, None) => {
+            "[✓] SQLite quick_check: ok (when it was taken; every byte is as recorded)".to_owned()
+        }
+        _ if incomplete => "[!] SQLite integrity_check: incomplete, see the warnings".to_owned(),
+        (None | Some(Depth::Quick), Some(verified)) => {
+            let date = verified.at.format("%Y-%m-%d %H:%M");
+            format!("[✓] SQLite integrity_check: ok (by `db-verify` on {date})")
+        }
+        _ => "[✓] SQLite integrity_check: ok".to_owned(),
+    }
+}
