@@ -99,6 +99,18 @@ impl Contents {
         Ok((hashing.finish(), size_bytes))
     }
 
+    /// Proves what all bytes are: a plain backup is hashed, of a stored one the ids of its pages are put
+    /// together, which are compared with the pages only when those are read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn prove(&self, interrupt: &Interrupt) -> Result<(Hashes, u64)> {
+        match &self.kept {
+            Kept::Plain(_) => self.hash(interrupt),
+        }
+    }
+
     /// Hashes all bytes; returns the ids of their groups, too.
     ///
     /// # Errors

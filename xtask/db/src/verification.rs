@@ -93,8 +93,8 @@ impl Verification {
 /// before, equal bytes carry what it found; so they do of a stored one since it was taken.
 #[must_use]
 pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
-    let verified = backup.record().and_then(|record| record.verified.as_ref());
-    match verified {
+    let Some(record) = backup.record() else { return Depth::Deep };
+    match &record.verified {
         Some(verified) if has(&verified.findings, Weight::Structural) => Depth::Deep,
         Some(verified) if verified.depth == Depth::Deep => Depth::Quick,
         _ if backup.name.format == Format::Pages => Depth::Quick,
@@ -111,13 +111,36 @@ pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
 ///
 /// Where the file cannot be read at all, or at the user's interrupt; damage is an outcome.
 pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Result<Verification> {
-    read(backup, depth, interrupt).or_else(|error| match error.downcast_ref::<Damage>() {
+    or_damaged(read(backup, depth, interrupt, Contents::hash), depth)
+}
+
+/// As [`verify`], where a restore follows, which reads no page without comparing it with its id: of a
+/// stored backup it is enough then that every page is there, and that the ids are those of the backup.
+///
+/// # Errors
+///
+/// As [`verify`].
+pub(crate) fn verify_for_restore(
+    backup: &Backup,
+    depth: Depth,
+    interrupt: &Interrupt,
+) -> Result<Verification> {
+    or_damaged(read(backup, depth, interrupt, Contents::prove), depth)
+}
+
+fn or_damaged(read: Result<Verification>, depth: Depth) -> Result<Verification> {
+    read.or_else(|error| match error.downcast_ref::<Damage>() {
         Some(_) => Ok(Verification::damaged(&error, depth)),
         None => Err(error),
     })
 }
 
-fn read(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Result<Verification> {
+fn read(
+    backup: &Backup,
+    depth: Depth,
+    interrupt: &Interrupt,
+    hash: fn(&Contents, &Interrupt) -> Result<(Hashes, u64)>,
+) -> Result<Verification> {
     let contents = Contents::open(backup)?;
     let standing = contents.standing()?;
     let by_record = match depth {
@@ -126,7 +149,7 @@ fn read(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Result<Verifica
     };
     let (hashes, size_bytes, mut examination) = match by_record {
         Some(record) => {
-            let (hashes, size_bytes) = contents.hash(interrupt)?;
+            let (hashes, size_bytes) = hash(&contents, interrupt)?;
             (hashes, size_bytes, as_recorded(record))
         }
         None => examined(&contents, depth, interrupt)?,
@@ -191,4 +214,86 @@ fn excess(header: &Header, size_bytes: u64) -> Option<Finding> {
         let n_bytes = text::count(n_bytes, "byte");
         Finding::structural(format!("it is longer than its header says, by {n_bytes}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+    use crate::record::{Examined, Proof};
+
+    /// A backup as it was recorded, and what `db-verify` found since.
+    fn recorded(format: Format, verified: Option<(Depth, Weight)>) -> Backup {
+        let record = serde_json::json!({
+            "version": 1, "sequence": 1, "database": "a", "source": "a.db", "file": "",
+            "kind": "branch", "label": null, "pinned": false,
+            "created_at": "2025-09-13T14:25:30+02:00", "size_bytes": 0, "blake3": "",
+            "content_blake3": "", "schema_blake3": "", "tables": {}, "verified": null,
+            "sqlite": { "version": "", "page_size_bytes": 0, "page_count": 0, "journal_mode": "",
+                "user_version": 0, "application_id": 0, "encoding": "" },
+            "examined": { "at": "2025-09-13T14:25:30+02:00", "depth": "quick", "findings": [] },
+            "git": null, "enters": null, "tool": "",
+        });
+        let Proof::Recorded(mut record) = Proof::parse(record.to_string().as_bytes()) else {
+            panic!("no record");
+        };
+        record.verified = verified.map(|(depth, kind)| Examined {
+            depth,
+            findings: vec![Finding { kind, detail: String::new(), count: 1 }],
+            ..record.examined.clone()
+        });
+        let name = Name::parse("a.db.2025-09-13_142530.bak").expect("a name").in_format(format);
+        Backup {
+            created_at: record.created_at,
+            name,
+            folder: std::path::PathBuf::new(),
+            size_bytes: 0,
+            file_bytes: 0,
+            identity: (0, 0),
+            proof: Proof::Recorded(record),
+        }
+    }
+
+    #[test]
+    fn sqlite_looks_at_a_candidate_as_deep_as_nobody_did_yet() {
+        use {
+            Depth::{Deep, Quick},
+            Format::{Pages, Plain},
+            Weight::{Data, Structural},
+        };
+        for (format, verified, depth, relies_on_record) in [
+            (Plain, None, Deep, false),
+            (Plain, Some((Deep, Data)), Quick, false),
+            (Plain, Some((Quick, Data)), Deep, false),
+            (Plain, Some((Deep, Structural)), Deep, false),
+            (Pages, None, Quick, true),
+            (Pages, Some((Deep, Data)), Quick, true),
+            // What was damaged may be whole again, or not.
+            (Pages, Some((Deep, Structural)), Deep, false),
+            (Pages, Some((Quick, Structural)), Deep, false),
+        ] {
+            let backup = recorded(format, verified);
+            let what = format!("{format:?} {verified:?}");
+            assert_eq!(depth_before_restore(&backup), depth, "{what}");
+            assert_eq!(record_to_rely_on(&backup).is_some(), relies_on_record, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_stored_backup_without_a_record_is_not_taken_at_its_word() {
+        let backup = Backup { proof: Proof::Unrecorded, ..recorded(Format::Pages, None) };
+        assert!(record_to_rely_on(&backup).is_none());
+        assert_eq!(depth_before_restore(&backup), Depth::Deep);
+    }
+
+    #[test]
+    fn what_cannot_be_read_for_damage_is_damaged_and_what_cannot_be_read_otherwise_is_not_told() {
+        let damage = anyhow::Error::from(Damage("a pack is gone".to_owned()));
+        let found = or_damaged(Err(damage.context("could not read")), Depth::Quick);
+        let found = found.expect("a verification");
+        assert_eq!(found.outcome, Outcome::Damaged);
+        assert_eq!(found.reasons, ["could not read: a pack is gone"]);
+        assert!(has(&found.findings, Weight::Structural), "the list would not show it");
+        assert!(or_damaged(Err(anyhow::anyhow!("permission denied")), Depth::Quick).is_err());
+    }
 }

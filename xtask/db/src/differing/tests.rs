@@ -249,7 +249,7 @@ fn equal_content_is_told_from_any_other() -> Result<()> {
         assert_eq!(is_equal()?, Some(false), "{page_size}: only the header differs");
         there.execute_batch("PRAGMA user_version = 9; PRAGMA wal_checkpoint(TRUNCATE)")?;
         assert_eq!(is_equal()?, Some(true), "{page_size}: only the bookkeeping differs");
-        there.execute_batch("UPDATE t SET b = lower(b) WHERE a = 8999")?;
+        there.execute_batch("UPDATE t SET b = b || 'x' WHERE a = 8999")?;
         assert_eq!(is_equal()?, Some(false), "{page_size}: a value differs");
         there.execute_batch("CREATE TABLE more (a)")?;
         assert_eq!(is_equal()?, Some(false), "{page_size}: another number of pages");

@@ -7,11 +7,11 @@ use crate::backup::Backup;
 use crate::commands::restore::Args;
 use crate::content::Groups;
 use crate::contents::Contents;
-use crate::finding::{Depth, Weight, has};
+use crate::finding::{Damage, Depth, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::name::Format;
 use crate::project::{Database, Project};
-use crate::refusal::Refusal;
+use crate::refusal::{Exit, Refusal};
 use crate::restoring::{Destination, Plan};
 use crate::session::Session;
 use crate::text;
@@ -28,7 +28,7 @@ impl Args {
     ) -> Result<Verification> {
         let interrupt = session.interrupt().clone();
         let depth = verification::depth_before_restore(backup);
-        let verification = verification::verify(backup, depth, &interrupt)
+        let verification = verification::verify_for_restore(backup, depth, &interrupt)
             .with_context(|| format!("could not restore {}", project.quoted_place(database)))?;
         for reason in &verification.reasons {
             session.warn(format!("{}: {reason}", backup.name));
@@ -57,16 +57,16 @@ impl Args {
 }
 
 /// It was examined before the question and the lock: the same bytes must be there now. Returns the ids
-/// of their groups; a stored one knows them, and its pages are checked as they are read.
+/// of their groups; a stored one knows them itself.
 pub(super) fn unchanged(
     plan: &Plan,
     contents: &Contents,
     (verification, interrupt): (&Verification, &Interrupt),
 ) -> Result<Groups> {
-    if plan.backup.name.format == Format::Pages {
-        return Ok(Groups::default());
-    }
-    let (hashes, ids) = contents.hash_groups(interrupt)?;
+    let (hashes, ids) = match plan.backup.name.format {
+        Format::Plain => contents.hash_groups(interrupt)?,
+        Format::Pages => (contents.prove(interrupt)?.0, Groups::default()),
+    };
     if hashes.content_blake3 == verification.content_blake3 {
         return Ok(ids);
     }
@@ -74,6 +74,18 @@ pub(super) fn unchanged(
         format!("`{}` changed after it was examined", plan.backup.name),
         "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
     ))
+}
+
+/// Adds to a failure in the middle what it means that pages of the backup turned out damaged.
+pub(super) fn explain_damage(error: anyhow::Error, plan: &Plan) -> anyhow::Error {
+    if error.downcast_ref::<Damage>().is_none() {
+        return error;
+    }
+    error.context(Refusal {
+        what: format!("`{}` is damaged", plan.backup.name),
+        hint: "`cargo xtask db-verify --all` says which backups are whole".to_owned(),
+        exit: Exit::No,
+    })
 }
 
 /// The live database as what a restore goes to.

@@ -123,8 +123,10 @@ pub(crate) fn put_in_place(
         }
         Ok(ids)
     });
-    let written =
-        put.map_err(|error| taking::explain(error, project, database)).map_err(|error| {
+    let written = put
+        .map_err(|error| candidate::explain_damage(error, plan))
+        .map_err(|error| taking::explain(error, project, database))
+        .map_err(|error| {
             let committed = error.downcast_ref::<Committed>().is_some();
             let state =
                 if committed { "the new state is in place" } else { "the old state is in place" };
@@ -150,7 +152,7 @@ pub(crate) fn put_checkpoint_back(
     (backup, was): (&Backup, Was),
 ) -> Result<Restored> {
     let interrupt = session.interrupt().clone();
-    let verification = verification::verify(backup, Depth::Quick, &interrupt)?;
+    let verification = verification::verify_for_restore(backup, Depth::Quick, &interrupt)?;
     if verification.outcome != Outcome::Whole {
         return Err(Refusal::no(
             format!("`{}` is not proved whole: {}", backup.name, verification.reasons.join(", ")),
