@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use crate::backup::{Backup, State};
 use crate::content::Groups;
+use crate::contents;
 use crate::copy::{self, Copied};
 use crate::database::{self, Looking, Snapshot};
 use crate::examination;
@@ -26,7 +27,7 @@ use crate::record::{self, Kind, Record};
 use crate::staging;
 use crate::store::intake;
 use crate::store::shelf::Shelf;
-use crate::store::stored::{self, Stored};
+use crate::store::stored::Stored;
 use crate::store::tree::Shape;
 use crate::taking::{self, Taken, Wanted};
 
@@ -180,7 +181,8 @@ fn known(
             continue;
         }
         // A damaged one is of no use here; verification names it.
-        let Ok(stored) = open(&mut shelf, &backup.path()) else { continue };
+        let found = contents::list(&backup).and_then(|list| Stored::find(&mut shelf, list));
+        let Ok(stored) = found else { continue };
         if stored.shape().block_bytes == shape.block_bytes {
             branches.push(branch);
             chosen.push(backup);
@@ -188,10 +190,6 @@ fn known(
         }
     }
     Ok((chosen, opened))
-}
-
-fn open(shelf: &mut Shelf, path: &Path) -> Result<Stored> {
-    Stored::find(shelf, stored::read_list(path)?)
 }
 
 /// A record of its own and a hard link to the equal one; where there are no hard links, a copy of
