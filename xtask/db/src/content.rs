@@ -218,7 +218,7 @@ mod tests {
             let after = groups(Some(at));
             for group in 0..5 {
                 let changed = after.id(group) != before.id(group);
-                assert_eq!(changed, at / GROUP_BYTES == group as usize, "byte {at}, group {group}");
+                assert_eq!(changed, (at / GROUP_BYTES) as u64 == group, "byte {at}, group {group}");
             }
         }
         assert_ne!(before.id(1), before.id(2), "an id is of the place too");
