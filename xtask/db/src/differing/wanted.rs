@@ -7,9 +7,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use blake3::hazmat::ChainingValue;
 
 use crate::content::{GROUP_BYTES, Groups};
+use crate::store::tree::Id;
 
 /// Wanted pages. They are asked for group by group, in order; every page size divides a group.
 pub(crate) trait Wanted {
@@ -21,7 +21,7 @@ pub(crate) trait Wanted {
     /// # Errors
     ///
     /// Where what knows it is damaged.
-    fn id(&mut self, group: u64) -> Result<Option<ChainingValue>>;
+    fn id(&mut self, group: u64) -> Result<Option<Id>>;
 
     /// All wanted bytes of a group (from `group` × [`GROUP_BYTES`] on, fewer at the end), unless
     /// `there` are the same: then nothing. `there` may be shorter, and empty to get them anyway.
@@ -58,7 +58,7 @@ impl Wanted for OfFile {
         self.size_bytes
     }
 
-    fn id(&mut self, group: u64) -> Result<Option<ChainingValue>> {
+    fn id(&mut self, group: u64) -> Result<Option<Id>> {
         Ok(self.ids.id(group))
     }
 
