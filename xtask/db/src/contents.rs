@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use crate::backup::Backup;
 use crate::content::{Groups, Hashes, Hashing};
 use crate::copy;
-use crate::differing::wanted::{OfFile, OfStored, Wanted};
+use crate::differing::wanted::{OfFile, Wanted};
 use crate::durable::Stage;
 use crate::interrupt::Interrupt;
 use crate::name::Format;
@@ -20,6 +20,7 @@ use crate::standing::{self, Standing};
 use crate::store::list::List;
 use crate::store::shelf::Shelf;
 use crate::store::stored::{self, Stored};
+use crate::store::wanted::OfStore;
 use crate::vault::Held;
 
 /// An open backup.
@@ -141,15 +142,6 @@ impl Contents {
         }
     }
 
-    /// The pages in the store, of a stored backup.
-    #[must_use]
-    pub(crate) fn stored(&self) -> Option<&Stored> {
-        match &self.kept {
-            Kept::Plain(_) => None,
-            Kept::Stored { stored, .. } => Some(stored),
-        }
-    }
-
     /// Hashes all bytes; returns the ids of their groups, too.
     ///
     /// # Errors
@@ -162,6 +154,15 @@ impl Contents {
             Ok(())
         })?;
         Ok((hashing.finish(), hashing.groups()))
+    }
+
+    /// The pages in the store, of a stored backup.
+    #[must_use]
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        match &self.kept {
+            Kept::Plain(_) => None,
+            Kept::Stored { stored, .. } => Some(stored),
+        }
     }
 
     /// Copies all bytes into an empty stage, hashing on the way.
@@ -179,7 +180,7 @@ impl Contents {
     }
 
     /// The pages as a restore by difference asks for them. A plain backup does not know the ids of its
-    /// groups: those from [`Contents::hash_groups`] save reading what is there already.
+    /// groups, as a stored one does: those from [`Contents::hash_groups`] save reading what is there.
     ///
     /// # Errors
     ///
@@ -187,7 +188,7 @@ impl Contents {
     pub(crate) fn wanted(&self, ids: Groups) -> Result<Box<dyn Wanted + '_>> {
         match &self.kept {
             Kept::Plain(path) => Ok(Box::new(OfFile::open(path, ids)?)),
-            Kept::Stored { stored, .. } => Ok(Box::new(OfStored::open(stored)?)),
+            Kept::Stored { stored, .. } => Ok(Box::new(OfStore::of(stored)?)),
         }
     }
 

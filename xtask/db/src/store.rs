@@ -10,3 +10,4 @@ pub(crate) mod pack;
 pub(crate) mod shelf;
 pub(crate) mod stored;
 pub(crate) mod tree;
+pub(crate) mod wanted;
