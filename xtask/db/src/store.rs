@@ -7,6 +7,13 @@
 pub(crate) mod intake;
 pub(crate) mod list;
 pub(crate) mod pack;
+pub(crate) mod reclaiming;
+pub(crate) mod references;
+pub(crate) mod repacking;
 pub(crate) mod shelf;
 pub(crate) mod stored;
 pub(crate) mod tree;
+pub(crate) mod usage;
+
+#[cfg(test)]
+mod tests;

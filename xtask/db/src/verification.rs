@@ -6,12 +6,15 @@
 use anyhow::Result;
 
 use crate::backup::Backup;
+use crate::content::Hashes;
+use crate::contents::Contents;
 use crate::copy;
 use crate::examination::{self, Examination};
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::record::{Proof, Record};
 use crate::standing::{self, Header, Standing};
+use crate::store::list::Newer;
 use crate::text;
 
 /// What became of a backup.
@@ -124,6 +127,69 @@ pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Re
     }
     sidecars(backup, &mut verification);
     Ok(verification)
+}
+
+/// Proves of a backup what the hashes of its bytes tell, without SQLite; of a stored one from the ids of
+/// its pages, which need not be read.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(crate) fn prove(backup: &Backup, interrupt: &Interrupt) -> Result<Verification> {
+    let proved = Contents::open(backup).and_then(|contents| contents.prove(interrupt));
+    interrupt.check()?;
+    Ok(judge_proof(backup, proved))
+}
+
+/// Whether a failure says nothing of the bytes: a newer build wrote them, or they may not be read.
+fn is_doubtful(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{NotFound, UnexpectedEof};
+    let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    error.downcast_ref::<Newer>().is_some()
+        || io.is_some_and(|kind| !matches!(kind, NotFound | UnexpectedEof))
+}
+
+/// What hashes, or that there are none, say of a backup.
+pub(crate) fn judge_proof(backup: &Backup, proved: Result<(Hashes, u64)>) -> Verification {
+    let mut verification = Verification {
+        outcome: Outcome::Whole,
+        reasons: Vec::new(),
+        warnings: Vec::new(),
+        findings: Vec::new(),
+        depth: Depth::Quick,
+        examination: Examination::default(),
+        content_blake3: String::new(),
+    };
+    let (hashes, size_bytes) = match proved {
+        Ok(proved) => proved,
+        Err(error) => {
+            verification.outcome = Outcome::Damaged;
+            if is_doubtful(&error) {
+                verification.outcome = Outcome::CannotTell;
+            } else {
+                verification.findings.push(Finding::structural(format!("{error:#}")));
+            }
+            verification.reasons.push(format!("{error:#}"));
+            return verification;
+        }
+    };
+    verification.content_blake3.clone_from(&hashes.content_blake3);
+    match &backup.proof {
+        Proof::Recorded(record) => {
+            let same_bytes = compare(record, &hashes, size_bytes, &mut verification);
+            if same_bytes {
+                remember_data_findings(record, &mut verification);
+            }
+            judge_recorded(record, same_bytes, &mut verification);
+        }
+        // Its page list names the hash of the whole.
+        Proof::Unrecorded => judge_unrecorded(&mut verification, None),
+        Proof::Unreadable(_) | Proof::Newer(_) => {
+            let reason = "its record cannot be read".to_owned();
+            judge_unrecorded(&mut verification, Some(reason));
+        }
+    }
+    verification
 }
 
 /// SQLite reads over what lies behind the last page; a restore would not give it back.
