@@ -4,6 +4,7 @@
 //! share. Everything is written once under a name that says what it holds. `FORMAT.md` describes the
 //! files; `ARCHITECTURE.md` says which way a checkpoint goes in and out.
 
+pub(crate) mod checking;
 pub(crate) mod intake;
 pub(crate) mod list;
 pub(crate) mod pack;
