@@ -202,7 +202,7 @@ fn demand_a_whole_one(survivors: &[&Backup], scope: Scope, interrupt: &Interrupt
         let verification = match scope {
             // What goes takes no page away that this one names: that all of them are there will do.
             Scope::Automatic if backup.name.format == Format::Pages => {
-                verification::prove(backup, interrupt)?
+                verification::verify_for_restore(backup, Depth::Quick, interrupt)?
             }
             _ => verification::verify(backup, Depth::Quick, interrupt)?,
         };

@@ -10,6 +10,7 @@ use std::sync::mpsc;
 
 use anyhow::Result;
 
+use crate::finding::Damage;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::store::list::Newer;
@@ -119,18 +120,19 @@ fn check_blocks(pack: &Pack, wrong: &mut HashSet<Id>, interrupt: &Interrupt) -> 
     Ok(())
 }
 
-/// The first damaged block that a stored backup needs, in words.
+/// Demands that a stored backup needs no damaged block.
 ///
 /// # Errors
 ///
-/// Where a block is missing altogether, or at the user's interrupt.
-pub(crate) fn damage_of(
+/// [`Damage`], which names the pack, where it does or a block is missing altogether; or at the user's
+/// interrupt.
+pub(crate) fn demand_undamaged(
     stored: &Stored,
     damaged: &[Damaged],
     interrupt: &Interrupt,
-) -> Result<Option<String>> {
+) -> Result<()> {
     if damaged.iter().all(|damaged| damaged.ids.is_empty()) {
-        return Ok(None);
+        return Ok(());
     }
     let mut reader = stored.reader()?;
     for number in 0..stored.shape().n_blocks() {
@@ -141,8 +143,8 @@ pub(crate) fn damage_of(
         let is_here = |damaged: &&Damaged| damaged.pack == pack.name;
         if damaged.iter().find(is_here).is_some_and(|damaged| damaged.ids.contains(&entry.id)) {
             let pack = shelf::said(&pack.name);
-            return Ok(Some(format!("page data is damaged: in the pack `{pack}`")));
+            return Err(Damage(format!("page data is damaged: in the pack `{pack}`")).into());
         }
     }
-    Ok(None)
+    Ok(())
 }
