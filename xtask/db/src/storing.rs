@@ -100,7 +100,7 @@ fn take_in(
     });
     let mut taken = taken?;
     if let Some(equal) = taken.equal {
-        return link(locked, project, wanted, &backups[equal]);
+        return link(locked, project, wanted, (&backups[equal], &mut taken));
     }
     if wanted.unless_equal.is_some_and(|r| r.content_blake3 == taken.hashes.content_blake3) {
         return Ok(Taken::Unchanged);
@@ -200,13 +200,20 @@ fn link(
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
-    equal: &Backup,
+    (equal, taken): (&Backup, &mut intake::Taken),
 ) -> Result<Taken> {
     let record = equal.record().context("a stored backup that was compared has a record")?;
     if wanted.unless_equal.is_some_and(|r| r.content_blake3 == record.content_blake3) {
         return Ok(Taken::Unchanged);
     }
-    let backup = taking::take_link(locked, project, wanted, (equal, record))?;
+    let linked = taking::take_link(locked, project, wanted, (equal, record));
+    let backup = match linked {
+        Ok(backup) => backup,
+        Err(_) => {
+            let record = taking::record_again(project, wanted, record);
+            publish(locked, name_of(wanted), record, taken)?
+        }
+    };
     Ok(Taken::Linked(Box::new(backup), equal.name.to_string()))
 }
 
@@ -261,10 +268,13 @@ pub(crate) fn publish_copy(
         "the copy changed while it was taken into the store"
     );
     if let Some(equal) = taken.equal {
-        let mut record = record;
+        let mut record = record.clone();
         record.sequence = locked.next_sequence()?;
-        record.stored = backups[equal].record().and_then(|record| record.stored.clone());
-        return locked.publish_link(&backups[equal], name_of(wanted), record);
+        let stored = backups[equal].record().and_then(|record| record.stored.clone());
+        record.stored = stored.map(|stored| record::Stored { new_bytes: 0, ..stored });
+        if let Ok(backup) = locked.publish_link(&backups[equal], name_of(wanted), record) {
+            return Ok(backup);
+        }
     }
     publish(locked, name_of(wanted), record, &mut taken)
 }
