@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -19,6 +19,10 @@ use crate::store::tree::{self, Id, Shape, Tree};
 
 /// Entries of one pack that are read at once.
 const WINDOW: u32 = 256;
+/// Threads that unpack a whole backup.
+const N_THREADS: usize = 2;
+/// Groups in a piece that they hand on: 1 MiB.
+const PIECE_GROUPS: u64 = 16;
 /// Packs that are open at once.
 const MOST_FILES: usize = 64;
 
@@ -193,7 +197,7 @@ impl<'s> Reader<'s> {
         let shape = self.stored.shape();
         let first = group * shape.group_blocks();
         let last = (first + shape.group_blocks()).min(shape.n_blocks());
-        let mut bytes = Vec::with_capacity(tree::GROUP_BYTES as usize);
+        let mut bytes = Vec::with_capacity(content::GROUP_BYTES);
         let (mut tree, mut ids) = (Tree::default(), Vec::new());
         for number in first..last {
             let (pack, entry) = self.demand(number)?;
@@ -277,41 +281,45 @@ impl Stored {
         interrupt: &Interrupt,
         mut each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        const N_THREADS: u64 = 2;
-        const PIECE_GROUPS: u64 = 16;
         let n_groups = self.shape().size_bytes.div_ceil(tree::GROUP_BYTES);
         let n_pieces = n_groups.div_ceil(PIECE_GROUPS);
         std::thread::scope(|scope| {
-            let mut unpacked = Vec::new();
-            for thread in 0..N_THREADS {
-                let (piece_done, pieces) = std::sync::mpsc::sync_channel::<Result<Vec<u8>>>(2);
-                unpacked.push(pieces);
+            let mut threads = Vec::new();
+            for nth in 0..N_THREADS {
+                let (done, unpacked) = mpsc::sync_channel(2);
+                threads.push(unpacked);
                 scope.spawn(move || {
-                    let mut reader = match self.reader() {
-                        Ok(reader) => reader,
-                        Err(error) => return drop(piece_done.send(Err(error))),
-                    };
-                    for piece in (thread..n_pieces).step_by(N_THREADS as usize) {
-                        let groups = piece * PIECE_GROUPS..n_groups.min((piece + 1) * PIECE_GROUPS);
-                        let mut bytes = Vec::with_capacity(1 << 20);
-                        let read = groups.into_iter().try_for_each(|group| {
-                            bytes.extend_from_slice(&reader.group(group)?);
-                            Ok(())
-                        });
-                        let failed = read.is_err();
-                        if piece_done.send(read.map(|()| bytes)).is_err() || failed {
-                            return;
-                        }
+                    let mine = (nth as u64..n_pieces).step_by(N_THREADS);
+                    if let Err(error) = self.unpack_pieces(mine, n_groups, &done) {
+                        let _ = done.send(Err(error));
                     }
                 });
             }
-            for piece in 0..n_pieces {
+            for (_, nth) in (0..n_pieces).zip((0..N_THREADS).cycle()) {
                 interrupt.check()?;
-                let from = &unpacked[(piece % N_THREADS) as usize];
-                let bytes = from.recv().context("an unpacking thread ended early")??;
-                each(&bytes)?;
+                each(&threads[nth].recv().context("an unpacking thread ended early")??)?;
             }
             Ok(())
         })
+    }
+
+    /// Unpacks some of the pieces and sends them, until nobody takes them any more.
+    fn unpack_pieces(
+        &self,
+        pieces: impl Iterator<Item = u64>,
+        n_groups: u64,
+        done: &mpsc::SyncSender<Result<Vec<u8>>>,
+    ) -> Result<()> {
+        let mut reader = self.reader()?;
+        for piece in pieces {
+            let mut bytes = Vec::with_capacity(1 << 20);
+            for group in piece * PIECE_GROUPS..n_groups.min((piece + 1) * PIECE_GROUPS) {
+                bytes.extend_from_slice(&reader.group(group)?);
+            }
+            if done.send(Ok(bytes)).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
