@@ -143,8 +143,7 @@ pub(crate) fn verify_checked(
         check(contents)?;
         contents.prove(interrupt)
     };
-    let mut verification =
-        or_damaged(read(backup, Depth::Quick, interrupt, hash), Depth::Quick)?;
+    let mut verification = or_damaged(read(backup, Depth::Quick, interrupt, hash), Depth::Quick)?;
     // All its pages were read: what SQLite found in them is proved to hold.
     verification.depth = Some(Depth::Quick);
     Ok(verification)
