@@ -110,6 +110,12 @@ mod sources;
 mod status;
 #[path = "e2e/stopping.rs"]
 mod stopping;
+#[path = "e2e/storekill.rs"]
+mod storekill;
+#[path = "e2e/storeprune.rs"]
+mod storeprune;
+#[path = "e2e/storeverify.rs"]
+mod storeverify;
 #[path = "e2e/strace.rs"]
 mod strace;
 #[path = "e2e/system1.rs"]

@@ -4,6 +4,7 @@
 pub(crate) mod checkup;
 mod database;
 pub(crate) mod folder;
+pub(crate) mod store;
 
 use serde::Serialize;
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::backup::Backup;
 use crate::cli::Common;
+use crate::name::Format;
 use crate::project::{Database, Project};
 use crate::record::{Kind, Proof};
 use crate::refusal::Answer;
@@ -91,6 +92,12 @@ pub(crate) fn details(
     now: chrono::DateTime<chrono::FixedOffset>,
 ) -> String {
     let mut parts = vec![backup.kind().map_or("no record", Kind::word).to_owned()];
+    if backup.name.format == Format::Pages && backup.record().is_some() {
+        parts.push(match backup.new_bytes() {
+            0 => "nothing new".to_owned(),
+            new_bytes => format!("{} new", text::size(new_bytes)),
+        });
+    }
     if backup.is_pinned() {
         parts.push("pinned".to_owned());
     }

@@ -11,6 +11,7 @@ use crate::commands::hooks;
 use crate::glance::Sight;
 use crate::health::checkup::Checkup;
 use crate::health::folder::Folder;
+use crate::health::store::Store;
 use crate::health::{self, Problem};
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -135,6 +136,7 @@ fn folder_document(project: &Project, folder: &Folder) -> Value {
         "exists": folder.exists,
         "backups": folder.n_backups,
         "used_bytes": folder.used_bytes,
+        "store": folder.store.as_ref().map(Store::to_json),
         "free_bytes": folder.free_bytes,
         "retention": (!project.keep.is_empty()).then(|| project.keep.words()),
         "locked_by": folder.holder.as_ref().map(|holder| json!({

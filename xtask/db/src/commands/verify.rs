@@ -1,5 +1,7 @@
 //! `db-verify`: proves that backups are whole.
 
+mod store;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -7,6 +9,7 @@ use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::{find, list};
 use crate::finding::{Depth, Finding, Weight, has};
+use crate::name::Format;
 use crate::project::Project;
 use crate::record::{Examined, Proof};
 use crate::refusal::Answer;
@@ -58,23 +61,45 @@ impl Args {
         if backups.is_empty() {
             session.say(format!("No backups in {} to verify.", project.dotted(&project.backups)));
         }
-        let mut worst = Outcome::Whole;
-        let mut rows = Vec::new();
-        for backup in backups {
-            // Another command may have pruned it since it was listed.
-            if self.all && fs_err::symlink_metadata(backup.path()).is_err() {
-                continue;
-            }
-            let verification = one(session, &project, &backup, self.drill)?;
-            worst = worst.max(verification.outcome);
-            rows.push(row(session, &backup, &verification)?);
-        }
-        session.document(&list::document(&rows));
+        let worst = self.each(session, &project, &backups)?;
         Ok(match worst {
             Outcome::Whole => Answer::Yes,
             Outcome::Damaged => Answer::No,
             Outcome::CannotTell => Answer::CannotTell,
         })
+    }
+
+    fn each(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        backups: &[Backup],
+    ) -> Result<Outcome> {
+        // A drill reads every page anyway.
+        let together = self.all && !self.drill;
+        let checked = if together { store::check(session, backups)? } else { None };
+        let (mut worst, mut rows, mut reasons) = (Outcome::Whole, Vec::new(), Vec::new());
+        for backup in backups {
+            // Another command may have pruned it since it was listed.
+            if self.all && fs_err::symlink_metadata(backup.path()).is_err() {
+                continue;
+            }
+            let verification = match &checked {
+                Some(checked) if backup.name.format == Format::Pages => {
+                    let verification = checked.verify(session, backup);
+                    conclude(session, project, backup, (verification, false))?
+                }
+                _ => one(session, project, backup, self.drill)?,
+            };
+            worst = worst.max(verification.outcome);
+            rows.push(row(session, backup, &verification)?);
+            reasons.extend(verification.reasons);
+        }
+        if let Some(checked) = checked {
+            checked.warn(session, &reasons);
+        }
+        session.document(&list::document(&rows));
+        Ok(worst)
     }
 }
 
@@ -85,11 +110,21 @@ pub(crate) fn one(
     backup: &Backup,
     drill: bool,
 ) -> Result<Verification> {
-    let interrupt = session.interrupt().clone();
-    let mut verification = match verification::verify(backup, Depth::Deep, &interrupt) {
+    let verification = verification::verify(backup, Depth::Deep, session.interrupt());
+    conclude(session, project, backup, (verification, drill))
+}
+
+/// Drills what was verified, where that is wanted, says the outcome and remembers it.
+fn conclude(
+    session: &mut Session,
+    project: &Project,
+    backup: &Backup,
+    (verification, drill): (Result<Verification>, bool),
+) -> Result<Verification> {
+    let mut verification = match verification {
         Ok(verification) => verification,
         Err(error) => {
-            interrupt.check()?;
+            session.interrupt().check()?;
             let verification = Verification::impossible(&error);
             say(session, backup, &verification, drill);
             return Ok(verification);
@@ -136,11 +171,18 @@ fn say(session: &mut Session, backup: &Backup, verification: &Verification, dril
         Proof::Recorded(_) => "size and BLAKE3 as recorded, ",
         _ => "",
     };
+    let is_deep = verification.depth == Some(Depth::Deep);
+    let examined = match has(&examination.findings, Weight::Unchecked) {
+        true if is_deep => "integrity_check incomplete",
+        false if is_deep => "integrity_check ok",
+        // Every byte is as it was then.
+        true => "quick_check incomplete when it was taken",
+        false => "quick_check ok when it was taken",
+    };
     match verification.outcome {
         Outcome::Whole => session.say(format!(
-            "{} is whole: {proof}integrity_check {}, {}, {}{}",
+            "{} is whole: {proof}{examined}, {}, {}{}",
             backup.name,
-            if has(&examination.findings, Weight::Unchecked) { "incomplete" } else { "ok" },
             text::count(examination.tables.len() as u64, "table"),
             text::count(n_rows, "row"),
             if drill { ", restore drill ok" } else { "" }

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::backup::Backup;
 use crate::health::Problem;
+use crate::health::store::Store;
 use crate::holders::Holder;
 use crate::project::Project;
 use crate::space;
@@ -20,7 +21,9 @@ pub(crate) struct Folder {
     pub(crate) exists: bool,
     /// How many backups are in it, of whatever database.
     pub(crate) n_backups: usize,
-    /// What the backups take up, hard links counted once.
+    /// The page store, where there is one.
+    pub(crate) store: Option<Store>,
+    /// What the backups take up, hard links and shared pages counted once.
     pub(crate) used_bytes: u64,
     /// What is free on its disk; `None` where the system does not say.
     pub(crate) free_bytes: Option<u64>,
@@ -48,7 +51,9 @@ impl Folder {
         let folder = vault.folder();
         let mut seen = BTreeSet::new();
         let once = backups.iter().filter(|backup| seen.insert(backup.identity));
-        let used_bytes = once.map(|backup| backup.file_bytes).sum();
+        let files_bytes: u64 = once.map(|backup| backup.file_bytes).sum();
+        let store = Store::of(vault, backups)?;
+        let used_bytes = files_bytes + store.as_ref().map_or(0, |store| store.packs_bytes);
         let before = vault.holder();
         let leftovers = vault.leftovers()?;
         let holder = vault.holder();
@@ -62,6 +67,7 @@ impl Folder {
             exists: folder.is_dir(),
             open_files: open_files(backups)?,
             n_backups: backups.len(),
+            store,
             used_bytes,
             free_bytes: space::free_bytes(folder),
             holder,
@@ -79,6 +85,7 @@ impl Folder {
         problems.extend(self.tracked(project));
         problems.extend(self.permissions(project));
         problems.extend(self.left_over(project));
+        problems.extend(self.store.iter().flat_map(|store| store.problems(project)));
         problems.extend(self.no_room(project));
         problems
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::store::list::{Address, List};
+use crate::store::list::{Address, List, Newer};
 use crate::store::pack::{self, Pack};
 use crate::store::tree::{self, Id};
 
@@ -31,6 +31,8 @@ pub(crate) struct Shelf {
 struct Found {
     parts: Arc<[Part]>,
     trouble: Arc<str>,
+    /// The version of a pack that may hold them, where that is newer than this build.
+    newer: Option<u16>,
 }
 
 /// Blocks that follow one another in a pack.
@@ -46,6 +48,8 @@ pub(crate) struct Part {
 #[derive(Debug, Default)]
 struct Carried {
     parts: HashMap<Id, Vec<Part>>,
+    /// The version of a pack that cannot be asked, because a newer build wrote it.
+    newer: Option<u16>,
 }
 
 /// Where a block lies now.
@@ -119,6 +123,7 @@ impl Shelf {
         if let Some(found) = self.found.get(origin) {
             return Ok(found.clone());
         }
+        let mut newer = None;
         let (mut there, trouble): (Vec<Part>, String) = match Pack::open(&self.folder, *origin) {
             Ok(pack) => {
                 let pack = Arc::new(pack);
@@ -126,13 +131,18 @@ impl Shelf {
                 (own.map(|(_, part)| part).collect(), "does not hold it".to_owned())
             }
             Err(error) if is_missing(&error) => (Vec::new(), "is missing".to_owned()),
-            Err(error) => (Vec::new(), format!("cannot be read: {}", error.root_cause())),
+            Err(error) => {
+                newer = version(&error);
+                (Vec::new(), format!("cannot be read: {}", error.root_cause()))
+            }
         };
         if there.is_empty() {
-            there = self.carried()?.parts.get(origin).cloned().unwrap_or_default();
+            let carried = self.carried()?;
+            there = carried.parts.get(origin).cloned().unwrap_or_default();
+            newer = newer.or(carried.newer);
         }
         there.sort_by_key(|part: &Part| part.first_slot);
-        let found = Found { parts: there.into(), trouble: trouble.into() };
+        let found = Found { parts: there.into(), trouble: trouble.into(), newer };
         self.found.insert(*origin, found.clone());
         Ok(found)
     }
@@ -141,9 +151,13 @@ impl Shelf {
         if self.carried.is_none() {
             let mut carried = Carried::default();
             for (_, pack) in self.packs()? {
-                let Ok(pack) = pack else { continue };
-                for (origin, part) in parts(&Arc::new(pack)) {
-                    carried.parts.entry(origin).or_default().push(part);
+                match pack {
+                    Ok(pack) => {
+                        for (origin, part) in parts(&Arc::new(pack)) {
+                            carried.parts.entry(origin).or_default().push(part);
+                        }
+                    }
+                    Err(error) => carried.newer = carried.newer.or(version(&error)),
                 }
             }
             self.carried = Some(carried);
@@ -166,11 +180,28 @@ impl Places {
         })
     }
 
+    /// Packs of a list none of whose blocks is to be found, and why.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = (usize, &str)> {
+        let missing = self.found.iter().enumerate().filter(|(_, found)| found.parts.is_empty());
+        missing.map(|(at, found)| (at, &*found.trouble))
+    }
+
+    /// The version of a pack that may have what is missing, where a newer build wrote it.
+    #[must_use]
+    pub(crate) fn newer(&self, pack: u32) -> Option<u16> {
+        self.found.get(pack as usize)?.newer
+    }
+
     /// Why a pack of the list has nothing at a place.
     #[must_use]
     pub(crate) fn trouble(&self, pack: u32) -> &str {
         self.found.get(pack as usize).map_or("is unknown", |found| &found.trouble)
     }
+}
+
+/// The version of what cannot be read because a newer build wrote it.
+fn version(error: &anyhow::Error) -> Option<u16> {
+    error.downcast_ref::<Newer>().map(|newer| newer.version)
 }
 
 fn parts(pack: &Arc<Pack>) -> impl Iterator<Item = (Id, Part)> {

@@ -156,6 +156,9 @@ impl<'s> Reader<'s> {
     pub(crate) fn demand(&mut self, number: u64) -> Result<(&'s Arc<Pack>, Entry)> {
         let address = self.cursor.seek(number)?.context("the list ends early")?;
         let Some(place) = self.stored.places.of(address) else {
+            if let Some(version) = self.stored.places.newer(address.pack) {
+                return Err(Newer { what: "a pack", version }.into());
+            }
             let name = &self.stored.list.packs[address.pack as usize];
             let trouble = self.stored.places.trouble(address.pack);
             let what = format!("page data is missing: the pack `{}` {trouble}", shelf::said(name));

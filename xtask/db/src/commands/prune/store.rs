@@ -77,7 +77,7 @@ impl Outcome {
     pub(crate) fn say(&self, session: &mut Session, project: &Project) {
         match self {
             Self::Planned(plan) => {
-                let did = ["would remove", "rewrite", "free"];
+                let did = ["would remove", "rewrite", "frees"];
                 let n = (plan.remove.len() as u64, plan.rewrite.len() as u64);
                 say_packs(session, did, n, plan.freed_bytes());
                 warn_of_left(session, &plan.left);
@@ -130,24 +130,18 @@ impl Outcome {
     }
 }
 
-/// One line: `Page store: removed 2 packs, rewrote 1 pack, freed 3.2 MB.`
+/// One line: `Page store: removed 2 packs and rewrote 1 pack, which freed 3.2 MB.`
 fn say_packs(session: &mut Session, did: [&str; 3], n: (u64, u64), freed_bytes: u64) {
-    let (n_removed, n_rewritten) = n;
-    if n_removed + n_rewritten == 0 {
-        return;
-    }
     let [removed, rewrote, freed] = did;
-    let parts = [(removed, n_removed), (rewrote, n_rewritten)];
-    let mut parts: Vec<String> = parts
-        .iter()
-        .filter(|(_, n)| *n > 0)
-        .map(|(did, n)| format!("{did} {}", text::count(*n, "pack")))
-        .collect();
-    if n_removed == 0 {
-        // "would rewrite".
-        parts[0] = parts[0].replacen("rewrite", "would rewrite", 1);
-    }
-    session.say(format!("Page store: {}, {freed} {}.", parts.join(", "), text::size(freed_bytes)));
+    let packs = |n| text::count(n, "pack");
+    let done = match n {
+        (0, 0) => return,
+        (0, n) if rewrote == "rewrite" => format!("would rewrite {}", packs(n)),
+        (0, n) => format!("{rewrote} {}", packs(n)),
+        (n, 0) => format!("{removed} {}", packs(n)),
+        (n, m) => format!("{removed} {} and {rewrote} {}", packs(n), packs(m)),
+    };
+    session.say(format!("Page store: {done}, which {freed} {}.", text::size(freed_bytes)));
 }
 
 fn warn_of_left(session: &mut Session, left: &[Left]) {

@@ -5,6 +5,7 @@ use crate::glance::Sight;
 use crate::health::Problem;
 use crate::health::checkup::Checkup;
 use crate::health::folder::Folder;
+use crate::health::store::Store;
 use crate::project::Project;
 use crate::record::Kind;
 use crate::session::Session;
@@ -95,6 +96,9 @@ pub(super) fn say_folder(session: &mut Session, project: &Project, folder: &Fold
     session.say(format!("backups folder: {}", project.dotted(&project.backups)));
     let free = folder.free_bytes.map_or("an unknown size".to_owned(), text::size);
     say_fact(session, "space", &format!("{} used, {free} free", text::size(folder.used_bytes)));
+    if let Some(store) = &folder.store {
+        say_store(session, store);
+    }
     let retention = match project.keep.words() {
         words if words.is_empty() => "none configured: every backup stays".to_owned(),
         words => words,
@@ -107,6 +111,19 @@ pub(super) fn say_folder(session: &mut Session, project: &Project, folder: &Fold
     if let Some(holder) = &folder.holder {
         let who = format!("locked right now by `{}` (process {})", holder.name, holder.pid);
         say_fact(session, "lock", &who);
+    }
+}
+
+fn say_store(session: &mut Session, store: &Store) {
+    let backups = text::count(store.n_backups, "backup");
+    let (packs, size) = (text::count(store.n_packs, "pack"), text::size(store.packs_bytes));
+    let logical = text::size(store.logical_bytes);
+    say_fact(session, "page store", &format!("{backups} of {logical} in {packs} of {size}"));
+    if let (Some(dedupe), Some(compression)) = (store.dedupe_ratio(), store.compression_ratio())
+        && store.n_backups > 0
+    {
+        let fact = format!("shared {dedupe:.1} times, compressed {compression:.1} times");
+        say_fact(session, "", &fact);
     }
 }
 
