@@ -17,6 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::name::Format;
 use crate::space;
 use crate::standing::{self, Standing};
+use crate::store::list::List;
 use crate::store::shelf::Shelf;
 use crate::store::stored::{self, Stored};
 use crate::store::wanted::OfStore;
@@ -52,6 +53,15 @@ impl PlainFile<'_> {
     }
 }
 
+/// Reads the page list of a stored backup, and nothing else of it.
+///
+/// # Errors
+///
+/// Where it cannot be read, is damaged, or is of a newer version.
+pub(crate) fn list(backup: &Backup) -> Result<List> {
+    stored::read_list(&backup.path())
+}
+
 impl Contents {
     /// Opens a backup and holds it.
     ///
@@ -65,7 +75,7 @@ impl Contents {
             Format::Plain => Kept::Plain(backup.path()),
             Format::Pages => {
                 let mut shelf = Shelf::of(&backup.folder);
-                let stored = Stored::find(&mut shelf, stored::read_list(&backup.path())?)?;
+                let stored = Stored::find(&mut shelf, list(backup)?)?;
                 let (folder, name) = (backup.folder.clone(), backup.name.to_string());
                 Kept::Stored { stored: Box::new(stored), folder, name }
             }
