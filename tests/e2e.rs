@@ -90,6 +90,8 @@ mod references;
 mod reset;
 #[path = "e2e/restore.rs"]
 mod restore;
+#[path = "e2e/restorestored.rs"]
+mod restorestored;
 #[path = "e2e/rollback.rs"]
 mod rollback;
 #[path = "e2e/rollbackodd.rs"]

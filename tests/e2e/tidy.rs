@@ -64,7 +64,7 @@ fn only_durable_rs_links_renames_and_removes() {
 #[test]
 fn only_contents_rs_reads_backups() {
     // Elsewhere a backup's path is shown, linked or removed, and its permissions are looked at.
-    let others = ["locked.rs", "health/folder.rs", "commands/verify.rs"];
+    let others = ["locked.rs", "storing.rs", "health/folder.rs", "commands/verify.rs"];
     let shown = ["dotted(&backup.path())", "plain(&backup.path()"];
     for (name, text) in product() {
         let room = name.trim_start_matches("xtask/db/src/");
