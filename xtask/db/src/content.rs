@@ -135,7 +135,9 @@ impl Hashing {
 /// The hash of a file from the ids of its groups, of which there are several.
 fn root(ids: &[Id]) -> blake3::Hash {
     let mut tree = Tree::default();
-    ids.iter().for_each(|id| tree.push(*id));
+    for id in ids {
+        tree.push(*id);
+    }
     blake3::Hash::from_bytes(tree.root())
 }
 

@@ -72,7 +72,7 @@ impl Store {
         Ok((store.n_backups > 0 || store.n_packs > 0).then_some(store))
     }
 
-    fn see_lists(&mut self, vault: &Vault, shelf: &mut Shelf) -> Result<()> {
+    fn see_lists(&mut self, vault: &Vault, packs: &mut Shelf) -> Result<()> {
         let mut seen = BTreeSet::new();
         for reference in references::find(vault.folder())? {
             if !seen.insert(reference.identity) {
@@ -81,7 +81,7 @@ impl Store {
             self.lists_bytes += reference.size_bytes;
             match reference.read() {
                 Ok(Some(list)) => {
-                    let places = shelf.places(&list)?;
+                    let places = packs.places(&list)?;
                     if let Some((at, trouble)) = places.missing().next() {
                         let pack = shelf::said(&list.packs[at]);
                         let what = format!("the pack `{pack}` {trouble}");

@@ -84,7 +84,6 @@ impl Stored {
             windows: HashMap::new(),
             files: HashMap::new(),
             unpacking: Unpacking::new()?,
-            loaded: (None, Vec::new()),
         })
     }
 
@@ -131,8 +130,6 @@ pub(crate) struct Reader<'s> {
     windows: HashMap<Id, (u32, Vec<Entry>)>,
     files: HashMap<Id, fs_err::File>,
     unpacking: Unpacking,
-    /// The blocks of the group that was looked up last: number, pack and entry.
-    loaded: (Option<u64>, Vec<(u64, &'s Arc<Pack>, Entry)>),
 }
 
 impl<'s> Reader<'s> {

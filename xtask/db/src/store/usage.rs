@@ -168,7 +168,7 @@ impl Counted {
         let mut n_bytes = 0;
         before.push(n_bytes);
         while before.len() <= pack.n_entries as usize {
-            for entry in pack.entries(&file, before.len() as u32 - 1, N_ENTRIES)? {
+            for entry in pack.entries(&file, u32::try_from(before.len() - 1)?, N_ENTRIES)? {
                 n_bytes += u64::from(entry.stored_bytes()) + ENTRY_BYTES;
                 before.push(n_bytes);
             }
