@@ -86,6 +86,8 @@ impl<'a> Trial<'a> {
     /// Has everybody remove all but the newest; what is left of ours has to be whole.
     pub(super) fn prune(&mut self) -> Result<()> {
         note("all but the newest removed ...")?;
+        // What was taken in the second of the pruning would stay.
+        std::thread::sleep(Duration::from_secs(1));
         self.each(Deed::Prune)?;
         self.ensure_number(self.numbers.kept)?;
         let verified = self.scratch.output(&["xtask", "db-verify", "--all", "--db", "bench"]);
