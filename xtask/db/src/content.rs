@@ -18,6 +18,18 @@ pub(crate) struct Hashing {
     begun: bool,
 }
 
+/// The beginning of a database with its bookkeeping masked.
+#[must_use]
+pub(crate) fn masked(beginning: &[u8]) -> Vec<u8> {
+    let mut masked = beginning.to_vec();
+    for range in BOOKKEEPING {
+        if let Some(bytes) = masked.get_mut(range) {
+            bytes.fill(0);
+        }
+    }
+    masked
+}
+
 /// The finished hashes, 64 lowercase hex digits each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hashes {
@@ -43,13 +55,7 @@ impl Hashing {
         }
         self.begun = true;
         let (header, rest) = piece.split_at(piece.len().min(HEADER_LENGTH));
-        let mut masked = header.to_vec();
-        for range in BOOKKEEPING {
-            if let Some(bytes) = masked.get_mut(range) {
-                bytes.fill(0);
-            }
-        }
-        self.content.update(&masked);
+        self.content.update(&masked(header));
         self.content.update(rest);
     }
 

@@ -146,8 +146,12 @@ fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -
     })
 }
 
-/// Reads the pages into pieces, the header settled, and sends them on.
-fn read_pieces(
+/// Reads the pages into pieces of 1 MiB, the header settled, and sends them on.
+///
+/// # Errors
+///
+/// Where a page cannot be read, nobody takes them any more, or at the user's interrupt.
+pub(crate) fn read_pieces(
     snapshot: &Snapshot<'_>,
     interrupt: &Interrupt,
     full: &mpsc::SyncSender<Vec<u8>>,

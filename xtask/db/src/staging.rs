@@ -17,11 +17,12 @@ use crate::examination::{self, Examination};
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
-use crate::name::Name;
+use crate::name::{Format, Name};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::record::{self, Examined, Kind, Record, Sqlite};
 use crate::space;
+use crate::storing;
 use crate::taking::{TOOL, Taken, Wanted, explain};
 
 /// A finished, examined copy with its proof, which has no name yet; it removes itself.
@@ -67,13 +68,17 @@ impl Staged {
         self.stage.hold()
     }
 
-    /// Gives the copy its name.
+    /// Gives the copy its name; or takes it into the page store, where that is wanted.
     ///
     /// # Errors
     ///
     /// Where the disk is full or fails; nothing then stays under a final name.
-    pub(crate) fn publish(self, locked: &Locked<'_>) -> Result<Taken> {
+    pub(crate) fn publish(self, locked: &Locked<'_>, wanted: &Wanted<'_>) -> Result<Taken> {
         let Self { stage, name, mut record, version, began } = self;
+        if wanted.format == Format::Pages {
+            let backup = storing::publish_copy(locked, wanted, (stage.path(), record))?;
+            return Ok(Taken::Backup(Box::new(backup), version, began.elapsed()));
+        }
         record.sequence = locked.next_sequence()?;
         let backup = locked.publish(&stage, name, record)?;
         Ok(Taken::Backup(Box::new(backup), version, began.elapsed()))
@@ -154,7 +159,8 @@ pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination
     examined
 }
 
-fn record_of(
+/// The record of a copy, without the place that publishing gives it.
+pub(crate) fn record_of(
     project: &Project,
     wanted: &Wanted<'_>,
     copied: &Copied,

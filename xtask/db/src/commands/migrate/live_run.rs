@@ -188,7 +188,7 @@ fn second_checkpoint(
     let taken = checkpoint::take(&locked, project, &wanted, Some(first), &mut progress)?;
     drop(progress);
     let second = match taken {
-        Taken::Backup(backup, ..) | Taken::Linked(backup) => *backup,
+        Taken::Backup(backup, ..) | Taken::Linked(backup, _) => *backup,
         Taken::Damaged(findings) => return Err(rehearsing::damaged(session, job, &findings)),
         Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
     };

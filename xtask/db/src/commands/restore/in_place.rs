@@ -272,6 +272,7 @@ pub(crate) fn safety_backup(
     let wanted = Wanted {
         git: project.git.as_ref().and_then(git::Place::state),
         replaced_by: plan.map(|plan| plan.backup.name.to_string()),
+        format: project.format(Kind::Safety),
         ..Wanted::new(database, Kind::Safety, session.now())
     };
     let mut progress = Progress::new(session, "Keeping the present state");
@@ -289,7 +290,7 @@ pub(crate) fn safety_backup(
             }
             Ok(None)
         }
-        Taken::Linked(_) | Taken::Unchanged => {
+        Taken::Linked(..) | Taken::Unchanged => {
             anyhow::bail!("a safety backup is taken unconditionally")
         }
     }
