@@ -3,7 +3,7 @@
 mod document;
 
 use crate::bench::machine::Machine;
-use crate::bench::report::{seconds, size, table};
+use crate::bench::report::{seconds, table};
 use crate::bench::store::findings::Findings;
 use crate::bench::store::keeper::{Deed, Keeper};
 use crate::bench::store::pages::PAGE_BYTES;
@@ -53,8 +53,8 @@ impl Report {
             table(&rows),
             self.series(),
             format!(
-                "{EXPLANATION}PEAK the highest, by wait4; below {} it cannot be told\n",
-                size(self.floor)
+                "{EXPLANATION}PEAK the highest, by wait4; below {:.1} MiB it cannot be told\n",
+                mebibytes(self.floor)
             ),
             self.room(),
             self.promises(),
