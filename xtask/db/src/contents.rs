@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::backup::Backup;
-use crate::content::{Hashes, Hashing};
+use crate::content::{Groups, Hashes, Hashing};
 use crate::copy;
+use crate::differing::wanted::{OfFile, OfStored, Wanted};
 use crate::durable::Stage;
 use crate::interrupt::Interrupt;
 use crate::name::Format;
@@ -139,6 +140,20 @@ impl Contents {
         }
     }
 
+    /// Hashes all bytes; returns the ids of their groups, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn hash_groups(&self, interrupt: &Interrupt) -> Result<(Hashes, Groups)> {
+        let mut hashing = Hashing::default();
+        self.pieces(interrupt, |piece| {
+            hashing.update(piece);
+            Ok(())
+        })?;
+        Ok((hashing.finish(), hashing.groups()))
+    }
+
     /// Copies all bytes into an empty stage, hashing on the way.
     ///
     /// # Errors
@@ -151,6 +166,19 @@ impl Contents {
             stage.append(piece)
         })?;
         Ok(hashing.finish())
+    }
+
+    /// The pages as a restore by difference asks for them. A plain backup does not know the ids of its
+    /// groups: those from [`Contents::hash_groups`] save reading what is there already.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub(crate) fn wanted(&self, ids: Groups) -> Result<Box<dyn Wanted + '_>> {
+        match &self.kept {
+            Kept::Plain(path) => Ok(Box::new(OfFile::open(path, ids)?)),
+            Kept::Stored { stored, .. } => Ok(Box::new(OfStored::open(stored)?)),
+        }
     }
 
     /// A plain database file with these bytes, for SQLite to open as immutable.

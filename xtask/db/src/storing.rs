@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
 use crate::backup::{Backup, State};
+use crate::content::Groups;
 use crate::copy::{self, Copied};
 use crate::database::{self, Looking, Snapshot};
 use crate::examination;
@@ -119,11 +120,15 @@ fn take_in(
     }
     interrupt.check()?;
     let version = examination.schema_version;
-    let copied =
-        Copied { size_bytes: shape.size_bytes, hashes: taken.hashes.clone(), header: taken.header };
+    let copied = Copied {
+        size_bytes: shape.size_bytes,
+        hashes: taken.hashes.clone(),
+        header: taken.header,
+        groups: Groups::default(),
+    };
     let record = staging::record_of(project, wanted, &copied, journal_mode, examination);
     let backup = publish(locked, name_of(wanted), record, &mut taken)?;
-    Ok(Taken::Backup(Box::new(backup), version, began.elapsed()))
+    Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), Groups::default()))
 }
 
 /// Whether the content is that of a plain backup; asked before anything is packed.

@@ -13,6 +13,7 @@ use chrono::{DateTime, FixedOffset};
 use rusqlite::Connection;
 
 use crate::backup::Backup;
+use crate::content::Groups;
 use crate::copy;
 use crate::database::{self, Looking, Reading, Snapshot, Trouble};
 use crate::durable::Stage;
@@ -82,8 +83,8 @@ impl<'a> Wanted<'a> {
 /// What came of it.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// A backup, the version of its schema, and the time it took.
-    Backup(Box<Backup>, Option<i64>, Duration),
+    /// A backup, the version of its schema, the time it took, and the ids of its groups.
+    Backup(Box<Backup>, Option<i64>, Duration, Groups),
     /// A record of its own and a hard link to an equal backup, whose name it is.
     Linked(Box<Backup>, String),
     /// Nothing: the content equals that of [`Wanted::unless_equal`].

@@ -172,7 +172,7 @@ impl Args {
         };
         drop(progress);
         match (taken, &newest) {
-            (Ok(Taken::Backup(backup, version, took)), _) => {
+            (Ok(Taken::Backup(backup, version, took, _)), _) => {
                 session.say(format!("Backup created at {}", project.dotted(&backup.path())));
                 if let Some(record) = backup.record() {
                     session.say(summary(record, version, took));

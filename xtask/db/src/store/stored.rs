@@ -76,6 +76,7 @@ impl Stored {
             windows: HashMap::new(),
             files: HashMap::new(),
             unpacking: Unpacking::new()?,
+            loaded: (None, Vec::new()),
         })
     }
 
@@ -119,6 +120,8 @@ pub(crate) struct Reader<'s> {
     windows: HashMap<Id, (u32, Vec<Entry>)>,
     files: HashMap<Id, fs_err::File>,
     unpacking: Unpacking,
+    /// The blocks of the group that was looked up last: number, pack and entry.
+    loaded: (Option<u64>, Vec<(u64, &'s Arc<Pack>, Entry)>),
 }
 
 impl<'s> Reader<'s> {
@@ -215,7 +218,77 @@ impl<'s> Reader<'s> {
     /// Where it is missing or damaged.
     pub(crate) fn block(&mut self, number: u64) -> Result<Vec<u8>> {
         let (pack, entry) = self.demand(number)?;
-        let block = self.unpack(pack, &entry)?;
+        self.checked(number, pack, &entry)
+    }
+
+    /// The id of a group of a database of several, from the ids of its blocks.
+    ///
+    /// # Errors
+    ///
+    /// Where one is missing.
+    pub(crate) fn group_id(&mut self, group: u64) -> Result<Option<Id>> {
+        self.load(group)?;
+        let mut tree = Tree::default();
+        for (_, _, entry) in &self.loaded.1 {
+            tree.push(entry.id);
+        }
+        let is_part = self.stored.shape().size_bytes > tree::GROUP_BYTES;
+        Ok(tree.subtree().filter(|_| is_part))
+    }
+
+    /// Makes the bytes of a group out of what stands in its place elsewhere: only blocks that differ are
+    /// read. Returns whether any does. What stands there may be shorter or longer.
+    ///
+    /// # Errors
+    ///
+    /// Where a block is missing or damaged.
+    pub(crate) fn make(&mut self, group: u64, bytes: &mut Vec<u8>) -> Result<bool> {
+        let shape = self.stored.shape();
+        let begin = group * tree::GROUP_BYTES;
+        let n_bytes = shape.size_bytes.saturating_sub(begin).min(tree::GROUP_BYTES);
+        let mut differs = bytes.len() as u64 != n_bytes;
+        self.load(group)?;
+        for (number, pack, entry) in self.loaded.1.clone() {
+            let from = usize::try_from(number * shape.block_bytes - begin)?;
+            let to = usize::try_from((from as u64 + shape.block_bytes).min(n_bytes))?;
+            let is_equal =
+                bytes.get(from..to).is_some_and(|there| shape.id(number, there) == entry.id);
+            if !is_equal {
+                differs = true;
+                let block = self.checked(number, pack, &entry)?;
+                bytes.resize(bytes.len().max(to), 0);
+                ensure!(block.len() == to - from, "a block has the wrong length");
+                bytes[from..to].copy_from_slice(&block);
+            }
+        }
+        bytes.truncate(usize::try_from(n_bytes)?);
+        Ok(differs)
+    }
+
+    /// Looks the blocks of a group up, unless they were looked up last.
+    fn load(&mut self, group: u64) -> Result<()> {
+        if self.loaded.0 == Some(group) {
+            return Ok(());
+        }
+        let shape = self.stored.shape();
+        let first = group * shape.group_blocks();
+        let last = (first + shape.group_blocks()).min(shape.n_blocks());
+        // Asked for again, after it was left: from the beginning.
+        if self.loaded.0.is_none_or(|before| before >= group) {
+            self.cursor = self.stored.list.cursor();
+        }
+        let mut blocks = Vec::new();
+        for number in first..last {
+            let (pack, entry) = self.demand(number)?;
+            blocks.push((number, pack, entry));
+        }
+        self.loaded = (Some(group), blocks);
+        Ok(())
+    }
+
+    /// The bytes of an entry, compared with its id.
+    fn checked(&mut self, number: u64, pack: &Arc<Pack>, entry: &Entry) -> Result<Vec<u8>> {
+        let block = self.unpack(pack, entry)?;
         let is_right = self.stored.shape().id(number, &block) == entry.id;
         ensure!(is_right, "page data is damaged: in the pack `{}`", shelf::said(&pack.name));
         Ok(block)
