@@ -35,7 +35,7 @@ fn a_switch_records_the_branch_that_was_left_and_the_first_one_is_a_branch_point
     let head = sandbox.git(&["rev-parse", "HEAD"]);
     let said = sandbox.hooked(&["switch", "--quiet", "--create", "feature/a-b"]);
     insta::assert_snapshot!(said.err, @r"
-    xtask-db: checkpoint kalito.db.2025-09-13_142930.bak (8.0 KB)
+    xtask-db: checkpoint kalito.db.2025-09-13_142930.pages (8.0 KB)
     xtask-db: first time on `feature/a-b`; `cargo xtask db-rollback` brings the database back to this state
     ");
     let point = newest(&sandbox);
@@ -47,8 +47,8 @@ fn a_switch_records_the_branch_that_was_left_and_the_first_one_is_a_branch_point
     sandbox.sql("INSERT INTO messages (content) VALUES ('on the branch')");
     let said = sandbox.hooked(&["switch", "--quiet", "main"]);
     insta::assert_snapshot!(said.err, @r"
-    xtask-db: checkpoint kalito.db.2025-09-13_143130.bak (8.0 KB)
-    xtask-db: the database stays as it is; on `main` it was another, 2min ago: `cargo xtask db-restore kalito.db.2025-09-13_142930.bak`
+    xtask-db: checkpoint kalito.db.2025-09-13_143130.pages (8.0 KB)
+    xtask-db: the database stays as it is; on `main` it was another, 2min ago: `cargo xtask db-restore kalito.db.2025-09-13_142930.pages`
     ");
     let left = newest(&sandbox);
     assert_eq!(left["git"]["branch"], "feature/a-b");

@@ -48,11 +48,11 @@ fn a_commit_of_a_migration_has_a_checkpoint_and_its_trailer() {
     let head = sandbox.git(&["rev-parse", "HEAD"]);
     sandbox.stage_migration("moods");
     let said = commit(&sandbox, &["--message=moods"]);
-    insta::assert_snapshot!(said.err, @"xtask-db: checkpoint kalito.db.2025-09-13_143030.bak (8.0 KB)");
+    insta::assert_snapshot!(said.err, @"xtask-db: checkpoint kalito.db.2025-09-13_143030.pages (8.0 KB)");
     insta::assert_snapshot!(message(&sandbox), @r"
     moods
 
-    Db-Backup: kalito.db.2025-09-13_143030.bak (8.0 KB; +moods)
+    Db-Backup: kalito.db.2025-09-13_143030.pages (8.0 KB; +moods)
     ");
     let record = &sandbox.records("pre-commit")[0];
     assert_eq!(record["git"]["branch"], "main");

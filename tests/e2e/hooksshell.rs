@@ -180,7 +180,7 @@ fn without_a_built_binary_cargo_is_named_first_and_then_run() {
     let said = sandbox.said(&git.env("PATH", path).output().expect("git runs"));
     insta::assert_snapshot!(said.err, @r"
     xtask-db: no built xtask is at hand; `cargo xtask` builds it now
-    xtask-db: checkpoint kalito.db.2025-09-13_143030.bak (8.0 KB)
+    xtask-db: checkpoint kalito.db.2025-09-13_143030.pages (8.0 KB)
     ");
     assert_eq!(sandbox.n_of("pre-commit"), 1);
 }

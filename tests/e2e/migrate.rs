@@ -26,15 +26,15 @@ fn a_migration_runs_after_its_rehearsal_and_can_be_undone() {
     Rehearsed `sh migrate.sh` on a private copy of ./backend/db/kalito.db in 9 ms
       + table added
       added: 0 rows
-    Checkpoint created at ./backups/kalito.db.2025-09-13_142630.bak
+    Checkpoint created at ./backups/kalito.db.2025-09-13_142630.pages
     Migrated ./backend/db/kalito.db in 9 ms
       + table added
       added: 0 rows
-    Undo with: cargo xtask db-restore kalito.db.2025-09-13_142630-2.bak --yes
+    Undo with: cargo xtask db-restore kalito.db.2025-09-13_142630-2.pages --yes
     ");
     assert_eq!(n_rows(&sandbox, "added"), 0);
     assert_eq!(leftovers(&sandbox), Vec::<String>::new());
-    sandbox.ok(&["db-restore", "kalito.db.2025-09-13_142630-2.bak", "--yes"]);
+    sandbox.ok(&["db-restore", "kalito.db.2025-09-13_142630-2.pages", "--yes"]);
     assert_eq!(content(&sandbox), before);
 }
 
@@ -111,7 +111,7 @@ fn where_the_schema_is_unchanged_nothing_is_put_back_and_both_commands_are_shown
     Running `sh migrate.sh` on ./backend/db/kalito.db
     error: the migration of `backend/db/kalito.db` failed; its schema is as before, its rows are not, by the migration or an application; nothing was put back
       caused by: it ended with exit status: 7
-    hint: go back with `cargo xtask db-restore kalito.db.2025-09-13_142530-2.bak --yes` (a safety backup is taken first), or go on with `cargo xtask db-migrate`
+    hint: go back with `cargo xtask db-restore kalito.db.2025-09-13_142530-2.pages --yes` (a safety backup is taken first), or go on with `cargo xtask db-migrate`
     ");
     assert_eq!(messages(&sandbox.live()), ["one", "two", "three", "late"]);
 }

@@ -20,10 +20,20 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// With a plain backup.
     pub(crate) fn new(journal_mode: &str) -> Self {
+        Self::taken(journal_mode, &["db-backup"])
+    }
+
+    /// With a backup in the page store.
+    pub(crate) fn stored(journal_mode: &str) -> Self {
+        Self::taken(journal_mode, &["db-backup", "--kind", "pre-commit"])
+    }
+
+    fn taken(journal_mode: &str, take: &[&str]) -> Self {
         let sandbox = Sandbox::new();
         fill(&sandbox, journal_mode);
-        let old = backed_up(&sandbox);
+        let old = text(&sandbox.json(take)["backups"][0]["content_blake3"]);
         sandbox.sql(
             "DELETE FROM messages WHERE id % 3 = 0;
              INSERT INTO messages (content) VALUES ('written after the backup');",
@@ -97,7 +107,19 @@ pub(crate) fn only_backup(sandbox: &Sandbox) -> PathBuf {
 
 /// Whether a file name is a backup's.
 pub(crate) fn is_backup(name: &str) -> bool {
-    name.strip_suffix(".bak").is_some()
+    [".bak", ".pages"].iter().any(|end| name.ends_with(end))
+}
+
+/// The bytes of the database that a backup holds, however it is kept.
+pub(crate) fn bytes_of(sandbox: &Sandbox, name: &str) -> Vec<u8> {
+    if name.ends_with(".bak") {
+        return fs_err::read(sandbox.path("backups").join(name)).expect("read");
+    }
+    let copy = sandbox.path("copy-of-a-backup.db");
+    sandbox.ok(&["db-restore", name, "--into", "copy-of-a-backup.db"]);
+    let bytes = fs_err::read(&copy).expect("read");
+    fs_err::remove_file(copy).expect("removed");
+    bytes
 }
 
 /// The record beside a backup.

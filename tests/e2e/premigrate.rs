@@ -36,7 +36,7 @@ fn a_loss_that_the_user_names_is_let_through() {
       ~ column sessions.title: text → text not null
       notes: 3 → 0 rows
       let through: table `notes` loses 3 of its 3 rows
-    Checkpoint created at ./backups/kalito.db.2025-09-13_142530.bak
+    Checkpoint created at ./backups/kalito.db.2025-09-13_142530.pages
     The migration may run.
     ");
     assert_eq!(n_rows(&sandbox, "notes"), 3, "the live database was migrated");
@@ -148,7 +148,7 @@ fn a_migration_that_ignores_the_variable_is_caught_and_the_live_database_put_bac
     hint: point the command at the file that `APP_DB` names (`migrate-env`)
     ");
     insta::assert_snapshot!(said.out, @"
-    Put back kalito.db.2025-09-13_142630.bak → ./backend/db/kalito.db
+    Put back kalito.db.2025-09-13_142630.pages → ./backend/db/kalito.db
     What it replaced, with all that anybody wrote since: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
     ");
     assert_eq!(content(&sandbox), before);

@@ -99,5 +99,5 @@ pub(crate) fn prune(
     let mine = std::slice::from_ref(database);
     let plan =
         pruning::plan(locked.vault(), (project, mine), &project.keep, Scope::Automatic, now)?;
-    Ok(pruning::apply(locked, plan, now, interrupt)?.removed)
+    Ok(pruning::apply(locked, (plan, Scope::Automatic), now, interrupt)?.removed)
 }

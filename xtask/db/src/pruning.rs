@@ -3,7 +3,10 @@
 //! Before anything goes, the newest survivor that would be relied upon is verified: a policy that
 //! keeps a damaged backup and removes whole ones would be worse than none.
 
+mod weighing;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
@@ -13,10 +16,12 @@ use crate::finding::Depth;
 use crate::git::Place;
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
+use crate::name::Format;
 use crate::project::{Database, Project};
 use crate::record::{Enters, Kind};
 use crate::refusal::Refusal;
-use crate::retention::{self, Candidate, Policy, Verdict};
+use crate::retention::{self, Candidate, Policy, Verdict, Weigh};
+use crate::store::references::{self, Reference};
 use crate::vault::Vault;
 use crate::verification::{self, Outcome};
 
@@ -61,25 +66,57 @@ pub(crate) fn plan(
             groups.entry(group).or_default().push(Candidate::of(backup, order, now));
         }
     }
+    let policy = &weighing::relevant(policy, vault, &backups)?;
     let points: BTreeMap<String, &Enters> = backups
         .iter()
         .filter_map(|backup| Some((backup.name.to_string(), backup.record()?.enters.as_ref()?)))
         .collect();
     let place = project.git.as_ref();
-    let plans = groups.values_mut().map(|group| plan_group(group, policy, &points, place));
-    Ok(plans.flatten().collect())
+    let mut verdicts = Vec::new();
+    for group in groups.values_mut() {
+        let weigh = &mut |rows: &[&Candidate]| weighing::weigh(vault.folder(), rows);
+        verdicts.extend(plan_group(group, (policy, weigh), &points, place)?);
+    }
+    Ok(verdicts)
+}
+
+/// The page lists in a backups folder but those that a plan condemns.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(crate) fn lists_that_stay(vault: &Vault, plan: &[Verdict]) -> Result<Vec<Reference>> {
+    let condemned = plan.iter().filter(|verdict| !verdict.keep);
+    let condemned: BTreeSet<PathBuf> =
+        condemned.map(|verdict| vault.folder().join(&verdict.name)).collect();
+    let mut lists = references::find(vault.folder())?;
+    lists.retain(|list| !condemned.contains(&list.path));
+    Ok(lists)
+}
+
+/// Adds to what a plan frees what it frees in the page store: the pages that only condemned ones name.
+///
+/// # Errors
+///
+/// Where the folder cannot be read, or at the user's interrupt.
+pub(crate) fn weigh_pages(
+    vault: &Vault,
+    plan: &mut [Verdict],
+    interrupt: &Interrupt,
+) -> Result<()> {
+    weighing::weigh_condemned(vault, plan, interrupt)
 }
 
 /// Plans one group. Git is asked only about branch points that would go otherwise.
 fn plan_group(
     group: &mut [Candidate],
-    policy: &Policy,
+    (policy, weigh): (&Policy, &mut Weigh<'_>),
     points: &BTreeMap<String, &Enters>,
     place: Option<&Place>,
-) -> Vec<Verdict> {
+) -> Result<Vec<Verdict>> {
     let mut asked = BTreeSet::new();
     loop {
-        let verdicts = retention::plan(group, policy);
+        let verdicts = retention::plan(group, policy, weigh)?;
         let mut any = false;
         for verdict in verdicts.iter().filter(|verdict| !verdict.keep) {
             let Some(enters) = points.get(&verdict.name) else { continue };
@@ -93,7 +130,7 @@ fn plan_group(
             }
         }
         if !any {
-            return verdicts;
+            return Ok(verdicts);
         }
     }
 }
@@ -105,7 +142,7 @@ fn plan_group(
 /// A refusal where such a survivor is damaged; nothing is removed then.
 pub(crate) fn apply(
     locked: &Locked<'_>,
-    plan: Vec<Verdict>,
+    (plan, scope): (Vec<Verdict>, Scope),
     now: DateTime<FixedOffset>,
     interrupt: &Interrupt,
 ) -> Result<Pruned> {
@@ -115,7 +152,7 @@ pub(crate) fn apply(
     }
     let backups: BTreeMap<String, Backup> =
         locked.vault().backups()?.into_iter().map(|b| (b.name.to_string(), b)).collect();
-    verify_survivors(&backups, &plan, now, interrupt)?;
+    verify_survivors(&backups, (&plan, scope), now, interrupt)?;
     for verdict in plan.into_iter().filter(|verdict| !verdict.keep) {
         interrupt.check()?;
         let Some(backup) = backups.get(&verdict.name) else {
@@ -133,7 +170,7 @@ pub(crate) fn apply(
 /// said to be verified must be, and where none is said to be, some other must prove whole.
 fn verify_survivors(
     backups: &BTreeMap<String, Backup>,
-    plan: &[Verdict],
+    (plan, scope): (&[Verdict], Scope),
     now: DateTime<FixedOffset>,
     interrupt: &Interrupt,
 ) -> Result<()> {
@@ -150,18 +187,25 @@ fn verify_survivors(
         }
     }
     for group in doomed {
-        demand_a_whole_one(survivors.get(&group).map_or(&[], Vec::as_slice), interrupt)?;
+        let survivors = survivors.get(&group).map_or(&[][..], Vec::as_slice);
+        demand_a_whole_one(survivors, scope, interrupt)?;
     }
     Ok(())
 }
 
-fn demand_a_whole_one(survivors: &[&Backup], interrupt: &Interrupt) -> Result<()> {
+fn demand_a_whole_one(survivors: &[&Backup], scope: Scope, interrupt: &Interrupt) -> Result<()> {
     let hint = "nothing was removed; take a new backup with `cargo xtask db-backup`, then prune";
     // Those said to be verified first, each newest first: only what is relied upon is read.
     let (said, others): (Vec<&Backup>, Vec<&Backup>) =
         survivors.iter().partition(|backup| backup.state() == State::Verified);
     for backup in said.into_iter().chain(others) {
-        let verification = verification::verify(backup, Depth::Quick, interrupt)?;
+        let verification = match scope {
+            // What goes takes no page away that this one names: that all of them are there will do.
+            Scope::Automatic if backup.name.format == Format::Pages => {
+                verification::verify_for_restore(backup, Depth::Quick, interrupt)?
+            }
+            _ => verification::verify(backup, Depth::Quick, interrupt)?,
+        };
         if verification.outcome == Outcome::Whole {
             return Ok(());
         }

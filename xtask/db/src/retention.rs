@@ -9,9 +9,11 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Result;
 use chrono::{DateTime, Datelike as _, FixedOffset, Timelike as _};
 
 use crate::backup::{Backup, State};
+use crate::name::Format;
 use crate::record::Kind;
 use crate::text::{self, Span};
 
@@ -92,8 +94,10 @@ pub(crate) struct Candidate {
     pub state: State,
     /// Whether its time lies more than a day ahead.
     pub future: bool,
-    /// Size of the file.
-    pub size_bytes: u64,
+    /// Size of its file: of a stored one, that of its page list.
+    pub file_bytes: u64,
+    /// How it is kept.
+    pub format: Format,
     /// Equal for hard links to one file.
     pub identity: (u64, u64),
     /// Why it must stay, for a reason from outside the policy.
@@ -113,7 +117,8 @@ impl Candidate {
             pinned: backup.is_pinned(),
             state: backup.state(),
             future: backup.is_from_the_future(now),
-            size_bytes: backup.size_bytes,
+            file_bytes: backup.file_bytes,
+            format: backup.name.format,
             identity: backup.identity,
             guarded: guarded(backup, now),
         }
@@ -138,32 +143,44 @@ pub(crate) struct Verdict {
     pub keep: bool,
     /// Every reason to keep it, or the one to remove it.
     pub reasons: Vec<String>,
-    /// Bytes that its removal frees; 0 where it stays or another hard link does.
+    /// Bytes of its file that its removal frees; 0 where it stays or another hard link does.
     pub freed_bytes: u64,
 }
 
+/// Says of some backups, in this order, what each takes up that those before it do not: bytes.
+pub(crate) type Weigh<'w> = dyn FnMut(&[&Candidate]) -> Result<Vec<u64>> + 'w;
+
+/// What each file takes up, hard links counted once.
+pub(crate) fn weigh_files(rows: &[&Candidate]) -> Vec<u64> {
+    let mut seen = BTreeSet::new();
+    let weigh = |row: &&Candidate| if seen.insert(row.identity) { row.file_bytes } else { 0 };
+    rows.iter().map(weigh).collect()
+}
+
 /// Plans the retention of one database's backups in one worktree; the order of input is irrelevant.
-/// Newest first.
-#[must_use]
-pub(crate) fn plan(candidates: &[Candidate], policy: &Policy) -> Vec<Verdict> {
+/// Newest first. `weigh` is asked where the size matters.
+///
+/// # Errors
+///
+/// Where `weigh` fails.
+pub(crate) fn plan(
+    candidates: &[Candidate],
+    policy: &Policy,
+    weigh: &mut Weigh<'_>,
+) -> Result<Vec<Verdict>> {
     let mut rows: Vec<&Candidate> = candidates.iter().collect();
     rows.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
     let protection = protect(&rows);
     let mut reasons = protection.clone();
     apply_rules(&rows, policy, &mut reasons);
     let mut keep: Vec<bool> = reasons.iter().map(|reasons| !reasons.is_empty()).collect();
-    let mut too_large = vec![false; rows.len()];
-    if let Some(most_bytes) = policy.max_size_bytes {
-        for i in (0..rows.len()).rev() {
-            if total_bytes(&rows, &keep) <= most_bytes {
-                break;
-            }
-            if keep[i] && protection[i].is_empty() {
-                keep[i] = false;
-                too_large[i] = true;
-            }
+    let too_large = match policy.max_size_bytes {
+        Some(most_bytes) => {
+            let is_free: Vec<bool> = protection.iter().map(Vec::is_empty).collect();
+            too_large(&rows, (&mut keep, &is_free), most_bytes, weigh)?
         }
-    }
+        None => vec![false; rows.len()],
+    };
     let verdicts = rows.iter().enumerate().map(|(i, row)| {
         let why = if keep[i] {
             std::mem::take(&mut reasons[i])
@@ -178,10 +195,35 @@ pub(crate) fn plan(candidates: &[Candidate], policy: &Policy) -> Vec<Verdict> {
             name: row.name.clone(),
             keep: keep[i],
             reasons: why,
-            freed_bytes: if freed { row.size_bytes } else { 0 },
+            freed_bytes: if freed { row.file_bytes } else { 0 },
         }
     });
-    verdicts.collect()
+    Ok(verdicts.collect())
+}
+
+/// Gives up the oldest of the kept ones that may go, until the rest is no larger; says which.
+fn too_large(
+    rows: &[&Candidate],
+    (keep, is_free): (&mut [bool], &[bool]),
+    most_bytes: u64,
+    weigh: &mut Weigh<'_>,
+) -> Result<Vec<bool>> {
+    // What stays anyway is weighed first: then what goes frees just what it weighs.
+    let (mut order, free): (Vec<usize>, Vec<usize>) =
+        (0..rows.len()).filter(|i| keep[*i]).partition(|i| !is_free[*i]);
+    order.extend(free);
+    let sizes = weigh(&order.iter().map(|i| rows[*i]).collect::<Vec<_>>())?;
+    let mut total_bytes: u64 = sizes.iter().sum();
+    let mut too_large = vec![false; rows.len()];
+    for (i, size_bytes) in order.into_iter().zip(sizes).rev() {
+        if total_bytes <= most_bytes || !is_free[i] {
+            break;
+        }
+        keep[i] = false;
+        too_large[i] = true;
+        total_bytes -= size_bytes;
+    }
+    Ok(too_large)
 }
 
 /// Why backups stay whatever the policy says.
@@ -276,13 +318,6 @@ fn rules(policy: &Policy) -> [Rule; 6] {
         rule(policy.monthly, "monthly", |t, _| (t.year(), t.month())),
         rule(policy.yearly, "yearly", |t, _| (t.year(), 0)),
     ]
-}
-
-/// The size of the kept ones together, hard links counted once.
-fn total_bytes(rows: &[&Candidate], keep: &[bool]) -> u64 {
-    let mut seen = BTreeSet::new();
-    let kept = rows.iter().zip(keep).filter(|(_, keep)| **keep);
-    kept.filter(|(row, _)| seen.insert(row.identity)).map(|(row, _)| row.size_bytes).sum()
 }
 
 /// Whether removing row `i`, with those removed after it, frees the file: no kept row links to it

@@ -4,9 +4,18 @@
 //! share. Everything is written once under a name that says what it holds. `FORMAT.md` describes the
 //! files; `ARCHITECTURE.md` says which way a checkpoint goes in and out.
 
+pub(crate) mod checking;
 pub(crate) mod intake;
 pub(crate) mod list;
 pub(crate) mod pack;
+pub(crate) mod reclaiming;
+pub(crate) mod references;
+pub(crate) mod repacking;
 pub(crate) mod shelf;
 pub(crate) mod stored;
 pub(crate) mod tree;
+pub(crate) mod usage;
+pub(crate) mod wanted;
+
+#[cfg(test)]
+mod tests;

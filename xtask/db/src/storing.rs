@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use crate::backup::{Backup, State};
 use crate::content::Groups;
+use crate::contents;
 use crate::copy::{self, Copied};
 use crate::database::{self, Looking, Snapshot};
 use crate::examination;
@@ -26,7 +27,7 @@ use crate::record::{self, Kind, Record};
 use crate::staging;
 use crate::store::intake;
 use crate::store::shelf::Shelf;
-use crate::store::stored::{self, Stored};
+use crate::store::stored::Stored;
 use crate::store::tree::Shape;
 use crate::taking::{self, Taken, Wanted};
 
@@ -100,7 +101,7 @@ fn take_in(
     });
     let mut taken = taken?;
     if let Some(equal) = taken.equal {
-        return link(locked, project, wanted, &backups[equal]);
+        return link(locked, project, wanted, (&backups[equal], &mut taken));
     }
     if wanted.unless_equal.is_some_and(|r| r.content_blake3 == taken.hashes.content_blake3) {
         return Ok(Taken::Unchanged);
@@ -180,7 +181,8 @@ fn known(
             continue;
         }
         // A damaged one is of no use here; verification names it.
-        let Ok(stored) = open(&mut shelf, &backup.path()) else { continue };
+        let found = contents::list(&backup).and_then(|list| Stored::find(&mut shelf, list));
+        let Ok(stored) = found else { continue };
         if stored.shape().block_bytes == shape.block_bytes {
             branches.push(branch);
             chosen.push(backup);
@@ -190,23 +192,26 @@ fn known(
     Ok((chosen, opened))
 }
 
-fn open(shelf: &mut Shelf, path: &Path) -> Result<Stored> {
-    Stored::find(shelf, stored::read_list(path)?)
-}
-
 /// A record of its own and a hard link to the equal one; where there are no hard links, a copy of
 /// its list.
 fn link(
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
-    equal: &Backup,
+    (equal, taken): (&Backup, &mut intake::Taken),
 ) -> Result<Taken> {
     let record = equal.record().context("a stored backup that was compared has a record")?;
     if wanted.unless_equal.is_some_and(|r| r.content_blake3 == record.content_blake3) {
         return Ok(Taken::Unchanged);
     }
-    let backup = taking::take_link(locked, project, wanted, (equal, record))?;
+    let linked = taking::take_link(locked, project, wanted, (equal, record));
+    let backup = match linked {
+        Ok(backup) => backup,
+        Err(_) => {
+            let record = taking::record_again(project, wanted, record);
+            publish(locked, name_of(wanted), record, taken)?
+        }
+    };
     Ok(Taken::Linked(Box::new(backup), equal.name.to_string()))
 }
 
@@ -261,10 +266,13 @@ pub(crate) fn publish_copy(
         "the copy changed while it was taken into the store"
     );
     if let Some(equal) = taken.equal {
-        let mut record = record;
+        let mut record = record.clone();
         record.sequence = locked.next_sequence()?;
-        record.stored = backups[equal].record().and_then(|record| record.stored.clone());
-        return locked.publish_link(&backups[equal], name_of(wanted), record);
+        let stored = backups[equal].record().and_then(|record| record.stored.clone());
+        record.stored = stored.map(|stored| record::Stored { new_bytes: 0, ..stored });
+        if let Ok(backup) = locked.publish_link(&backups[equal], name_of(wanted), record) {
+            return Ok(backup);
+        }
     }
     publish(locked, name_of(wanted), record, &mut taken)
 }

@@ -230,8 +230,17 @@ pub(crate) fn take_link(
     equal: (&Backup, &Record),
 ) -> Result<Backup> {
     let (backup, old) = equal;
-    let record = Record {
-        sequence: locked.next_sequence()?,
+    let record = Record { sequence: locked.next_sequence()?, ..record_again(project, wanted, old) };
+    let safety = wanted.kind == Kind::Safety;
+    let name = Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local())
+        .in_format(backup.name.format);
+    locked.publish_link(backup, name, record)
+}
+
+/// The record of a backup with the content of another one, whose bytes the caller has proved.
+#[must_use]
+pub(crate) fn record_again(project: &Project, wanted: &Wanted<'_>, old: &Record) -> Record {
+    Record {
         source: project.path(&wanted.database.path),
         kind: wanted.kind,
         label: wanted.label.clone(),
@@ -241,15 +250,12 @@ pub(crate) fn take_link(
         git: wanted.git.clone(),
         enters: wanted.enters.clone(),
         paths: wanted.paths.clone(),
-        replaced_by: None,
+        replaced_by: wanted.replaced_by.clone(),
+        stored: old.stored.clone().map(|stored| record::Stored { new_bytes: 0, ..stored }),
         tool: TOOL.to_owned(),
         unknown: serde_json::Map::new(),
         ..old.clone()
-    };
-    let safety = wanted.kind == Kind::Safety;
-    let name = Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local())
-        .in_format(backup.name.format);
-    locked.publish_link(backup, name, record)
+    }
 }
 
 /// The hash of a live database's content in one snapshot, as a backup of it would record it; written

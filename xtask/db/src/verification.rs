@@ -128,6 +128,27 @@ pub(crate) fn verify_for_restore(
     or_damaged(read(backup, depth, interrupt, Contents::prove), depth)
 }
 
+/// As [`verify_for_restore`], of a stored backup whose pages were compared with their ids already; `check`
+/// says whether it needs one that was damaged.
+///
+/// # Errors
+///
+/// As [`verify`].
+pub(crate) fn verify_checked(
+    backup: &Backup,
+    check: impl FnOnce(&Contents) -> Result<()>,
+    interrupt: &Interrupt,
+) -> Result<Verification> {
+    let hash = |contents: &Contents, interrupt: &Interrupt| {
+        check(contents)?;
+        contents.prove(interrupt)
+    };
+    let mut verification = or_damaged(read(backup, Depth::Quick, interrupt, hash), Depth::Quick)?;
+    // All its pages were read: what SQLite found in them is proved to hold.
+    verification.depth = Some(Depth::Quick);
+    Ok(verification)
+}
+
 fn or_damaged(read: Result<Verification>, depth: Depth) -> Result<Verification> {
     read.or_else(|error| match error.downcast_ref::<Damage>() {
         Some(_) => Ok(Verification::damaged(&error, depth)),
@@ -139,7 +160,7 @@ fn read(
     backup: &Backup,
     depth: Depth,
     interrupt: &Interrupt,
-    hash: fn(&Contents, &Interrupt) -> Result<(Hashes, u64)>,
+    hash: impl FnOnce(&Contents, &Interrupt) -> Result<(Hashes, u64)>,
 ) -> Result<Verification> {
     let contents = Contents::open(backup)?;
     let standing = contents.standing()?;

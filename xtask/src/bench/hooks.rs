@@ -165,7 +165,7 @@ impl<'a> Twins<'a> {
         let entries = fs::read_dir(self.with.join("backups"))?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         let names = names.collect::<Result<Vec<_>>>()?;
-        let n_taken = names.iter().filter(|name| name.ends_with(".bak.json")).count();
+        let n_taken = names.iter().filter(|name| name.ends_with(".pages.json")).count();
         ensure!(
             n_taken == n_expected as usize,
             "{n_expected} commits of a migration took {n_taken} checkpoints"

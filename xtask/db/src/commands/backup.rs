@@ -9,7 +9,7 @@ use crate::aside;
 use crate::backup::Backup;
 use crate::checkpoint;
 use crate::cli::{self, Common};
-use crate::commands::list;
+use crate::commands::{list, prune};
 use crate::finding::{Finding, Weight};
 use crate::locked::Locked;
 use crate::name::Format;
@@ -17,6 +17,7 @@ use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::{self, Kind, Record};
 use crate::refusal::{Answer, Refusal};
+use crate::retention::Verdict;
 use crate::session::Session;
 use crate::space;
 use crate::standing::{self, Standing};
@@ -287,8 +288,12 @@ pub(crate) fn prune_automatic(
     let interrupt = session.interrupt().clone();
     match checkpoint::prune(locked, project, database, session.now(), &interrupt) {
         Ok(removed) => {
-            for verdict in removed {
+            for verdict in &removed {
                 session.note(format!("Removed {}: {}", verdict.name, verdict.reasons.join(", ")));
+            }
+            let is_stored = |v: &Verdict| v.name.ends_with(Format::Pages.ending());
+            if removed.iter().any(is_stored) {
+                prune::store::reclaim_by_the_way(session, project, locked)?;
             }
         }
         Err(error) => {

@@ -1,16 +1,20 @@
 //! `db-prune`: removes the backups that no retention rule keeps, with a reason per row.
 
+pub(crate) mod store;
+
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::Common;
-use crate::project::Project;
+use crate::locked::Locked;
+use crate::project::{Database, Project};
 use crate::pruning::{self, Scope};
 use crate::refusal::{Answer, Refusal};
 use crate::retention::{Policy, Verdict};
 use crate::session::Session;
+use crate::store::reclaiming::Extent;
 use crate::text::{self, Span};
 use crate::vault::Vault;
 
@@ -67,46 +71,34 @@ impl Args {
         let policy = self.policy(&project)?;
         let vault = Vault::at(&project.backups, session.now());
         let databases = project.chosen(self.common.db.as_deref())?;
-        let plan =
+        let mut plan =
             pruning::plan(&vault, (&project, &databases), &policy, Scope::All, session.now())?;
+        let interrupt = session.interrupt().clone();
+        pruning::weigh_pages(&vault, &mut plan, &interrupt)?;
+        let store = store::plan(&vault, &plan, &interrupt)?;
         say_plan(session, &plan, self.dry_run);
-        let doomed: BTreeSet<&str> =
-            plan.iter().filter(|v| !v.keep).map(|v| v.name.as_str()).collect();
-        if doomed.is_empty() {
-            let n = text::count(plan.len() as u64, "backup");
-            session.say(match plan.len() {
-                0 => "Nothing to prune: there are no backups.".to_owned(),
-                1 => "Nothing to prune: the only backup is kept.".to_owned(),
-                _ => format!("Nothing to prune: all {n} are kept."),
-            });
-            document(session, &plan, &[], self.dry_run);
-            return Ok(Answer::Yes);
+        let doomed = plan.iter().any(|verdict| !verdict.keep);
+        if !doomed {
+            say_all_are_kept(session, &plan);
         }
-        let freed = text::size(plan.iter().map(|verdict| verdict.freed_bytes).sum());
-        let n = text::count(doomed.len() as u64, "backup");
-        if self.dry_run {
-            session.say(format!("Would remove {n} and free {freed}."));
-            document(session, &plan, &[], true);
-            return Ok(Answer::Yes);
+        if self.dry_run || !doomed && !store.is_due() {
+            if doomed {
+                let (n, freed) = sum(&plan);
+                session.say(format!("Would remove {n} and free {freed}."));
+            }
+            store.say(session, &project);
+            document(session, &plan, &[], (self.dry_run, &store));
+            return Ok(answer(&store));
         }
-        self.confirm(session, &project, &n, &freed)?;
-        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        // The folder may have changed while the question stood: only what both plans condemn goes.
-        let mut again =
-            pruning::plan(&vault, (&project, &databases), &policy, Scope::All, session.now())?;
-        for verdict in &mut again {
-            verdict.keep |= !doomed.contains(verdict.name.as_str());
+        if doomed {
+            self.confirm(session, &project, &plan)?;
         }
-        let pruned = pruning::apply(&locked, again, session.now(), session.interrupt())?;
-        for (name, why) in &pruned.stayed {
-            session.warn(format!("{name} stays: {why}"));
-        }
-        let freed = text::size(pruned.removed.iter().map(|verdict| verdict.freed_bytes).sum());
-        let n = text::count(pruned.removed.len() as u64, "backup");
-        session.say(format!("Removed {n} and freed {freed}."));
-        let removed: Vec<String> = pruned.removed.into_iter().map(|v| v.name).collect();
-        document(session, &plan, &removed, false);
-        Ok(Answer::Yes)
+        let locked = vault.lock(project.busy_timeout, &interrupt)?;
+        let removed = apply(session, &project, &locked, (&plan, &policy, &databases))?;
+        let store = store::reclaim(session, &locked, Extent::All)?;
+        store.say(session, &project);
+        document(session, &plan, &removed, (false, &store));
+        Ok(answer(&store))
     }
 
     fn policy(&self, project: &Project) -> Result<Policy> {
@@ -158,16 +150,11 @@ impl Args {
         Ok(policy)
     }
 
-    fn confirm(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        n: &str,
-        freed: &str,
-    ) -> Result<()> {
+    fn confirm(&self, session: &mut Session, project: &Project, plan: &[Verdict]) -> Result<()> {
         if self.yes {
             return Ok(());
         }
+        let (n, freed) = sum(plan);
         let folder = project.dotted(&project.backups);
         if !session.has_terminal() {
             return Err(Refusal::could_not(
@@ -178,6 +165,57 @@ impl Args {
         let question = format!("Remove {n} from {folder} and free {freed} ?");
         session.confirm(&question, "nothing was removed")
     }
+}
+
+/// Removes what a plan condemns, and what a second look condemns too; returns the names.
+fn apply(
+    session: &mut Session,
+    project: &Project,
+    locked: &Locked<'_>,
+    (plan, policy, databases): (&[Verdict], &Policy, &[Database]),
+) -> Result<Vec<String>> {
+    let doomed: BTreeSet<&str> = plan.iter().filter(|v| !v.keep).map(|v| v.name.as_str()).collect();
+    if doomed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (vault, now) = (locked.vault(), session.now());
+    // The folder may have changed while the question stood: only what both plans condemn goes.
+    let mut again = pruning::plan(vault, (project, databases), policy, Scope::All, now)?;
+    for verdict in &mut again {
+        verdict.keep |= !doomed.contains(verdict.name.as_str());
+    }
+    pruning::weigh_pages(vault, &mut again, session.interrupt())?;
+    let pruned = pruning::apply(locked, (again, Scope::All), now, session.interrupt())?;
+    for (name, why) in &pruned.stayed {
+        session.warn(format!("{name} stays: {why}"));
+    }
+    let freed = text::size(pruned.removed.iter().map(|verdict| verdict.freed_bytes).sum());
+    let n = text::count(pruned.removed.len() as u64, "backup");
+    session.say(format!("Removed {n} and freed {freed}."));
+    Ok(pruned.removed.into_iter().map(|verdict| verdict.name).collect())
+}
+
+/// What a page list that cannot be read is to the shell.
+fn answer(store: &store::Outcome) -> Answer {
+    match store {
+        store::Outcome::Refused(_) => Answer::No,
+        _ => Answer::Yes,
+    }
+}
+
+/// How many backups a plan condemns, and what that frees.
+fn sum(plan: &[Verdict]) -> (String, String) {
+    let n = plan.iter().filter(|verdict| !verdict.keep).count();
+    let freed = plan.iter().map(|verdict| verdict.freed_bytes).sum();
+    (text::count(n as u64, "backup"), text::size(freed))
+}
+
+fn say_all_are_kept(session: &mut Session, plan: &[Verdict]) {
+    session.say(match plan.len() {
+        0 => "Nothing to prune: there are no backups.".to_owned(),
+        1 => "Nothing to prune: the only backup is kept.".to_owned(),
+        n => format!("Nothing to prune: all {} are kept.", text::count(n as u64, "backup")),
+    });
 }
 
 fn say_plan(session: &mut Session, plan: &[Verdict], dry_run: bool) {
@@ -194,7 +232,12 @@ fn say_plan(session: &mut Session, plan: &[Verdict], dry_run: bool) {
     }
 }
 
-fn document(session: &mut Session, plan: &[Verdict], removed: &[String], dry_run: bool) {
+fn document(
+    session: &mut Session,
+    plan: &[Verdict],
+    removed: &[String],
+    (dry_run, store): (bool, &store::Outcome),
+) {
     let rows: Vec<_> = plan
         .iter()
         .map(|verdict| {
@@ -206,7 +249,11 @@ fn document(session: &mut Session, plan: &[Verdict], removed: &[String], dry_run
             })
         })
         .collect();
-    session.document(
-        &json!({ "version": 1, "dry_run": dry_run, "backups": rows, "removed": removed }),
-    );
+    session.document(&json!({
+        "version": 1,
+        "dry_run": dry_run,
+        "backups": rows,
+        "removed": removed,
+        "store": store.to_json(),
+    }));
 }

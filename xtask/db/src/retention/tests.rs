@@ -4,6 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// A plan where all backups are plain.
+fn plan(candidates: &[Candidate], policy: &Policy) -> Vec<Verdict> {
+    super::plan(candidates, policy, &mut |rows| Ok(weigh_files(rows))).expect("planned")
+}
+
 fn candidate(order: usize, time: &str) -> Candidate {
     let created_at = DateTime::parse_from_rfc3339(time).expect("a time");
     Candidate {
@@ -15,7 +20,8 @@ fn candidate(order: usize, time: &str) -> Candidate {
         pinned: false,
         state: State::Unverified,
         future: false,
-        size_bytes: 100,
+        file_bytes: 100,
+        format: Format::Plain,
         identity: (1, order as u64),
         guarded: None,
     }
@@ -137,12 +143,12 @@ fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
         let mut hours: Vec<i64> = rows.iter().map(|row| row.0).collect();
         hours.sort_unstable();
         let rows = rows.into_iter().zip(hours).enumerate();
-        rows.map(|(order, ((_, kind, pinned, size_bytes), hour))| Candidate {
+        rows.map(|(order, ((_, kind, pinned, file_bytes), hour))| Candidate {
             created_at: start + chrono::TimeDelta::hours(hour),
             kind: Some(if kind == 0 { Kind::Safety } else { Kind::Manual }),
             pinned: pinned && kind == 1,
             state: if kind == 2 { State::Damaged } else { State::Verified },
-            size_bytes,
+            file_bytes,
             ..candidate(order, "2024-01-01T00:00:00+01:00")
         })
         .collect()
@@ -197,6 +203,33 @@ proptest! {
         };
         prop_assume!(!policy.is_empty());
         prop_assert!(kept(&candidates, &policy).is_subset(&kept(&candidates, &larger)));
+    }
+
+    #[test]
+    fn what_stays_fits_into_the_size_or_is_protected_and_nothing_goes_needlessly(
+        mut candidates in candidates(), most_bytes in 1_u64..8000, links in 1_u64..4,
+    ) {
+        for (order, candidate) in candidates.iter_mut().enumerate() {
+            candidate.identity = (1, order as u64 / links);
+            candidate.file_bytes = 100 + candidate.identity.1;
+        }
+        let policy = Policy { max_size_bytes: Some(most_bytes), ..Policy::default() };
+        let verdicts = plan(&candidates, &policy);
+        let size = |from: usize| {
+            let kept = verdicts.iter().enumerate().filter(|(i, v)| v.keep || *i <= from);
+            let rows: Vec<&Candidate> = kept
+                .filter_map(|(_, v)| candidates.iter().find(|row| row.name == v.name))
+                .collect();
+            weigh_files(&rows).iter().sum::<u64>()
+        };
+        // Newest first: the first that goes would not have fitted with those above it.
+        if let Some(first) = verdicts.iter().position(|v| !v.keep) {
+            prop_assert!(size(first) > most_bytes);
+        }
+        let oldest = verdicts.iter().rposition(|v| v.keep && v.reasons == ["within the size"]);
+        if oldest.is_some() {
+            prop_assert!(size(0) <= most_bytes);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::store::tree::{Id, Shape};
 
 /// How a page list of any version begins; the version follows.
-const MAGIC: &[u8; 14] = b"xtask-db pages";
+pub(crate) const MAGIC: &[u8; 14] = b"xtask-db pages";
 /// The version that this build writes and reads.
 const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 16 + 8 + 8 + 32 + 4 + 4 + 4;

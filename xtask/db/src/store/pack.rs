@@ -28,8 +28,8 @@ const ENDING: &str = ".pack";
 const RAW: u32 = 1 << 31;
 /// Stands for the number of a block that is a whole file.
 pub(crate) const LONE: u32 = u32::MAX;
-/// A pack that has reached this is finished.
-const FULL_BYTES: u64 = 32 << 20;
+/// A pack that has reached this is finished; tests fill several with little.
+const FULL_BYTES: u64 = if cfg!(test) { 32 << 10 } else { 32 << 20 };
 /// Larger writes ask the kernel for larger pieces of page cache than a busy machine has.
 const WRITE_BYTES: usize = 16 << 10;
 
@@ -84,6 +84,15 @@ pub(crate) struct Pack {
     /// Its sections.
     pub(crate) sections: Vec<Section>,
     entries_offset: u64,
+}
+
+#[cfg(test)]
+impl Pack {
+    /// A pack that has no file.
+    pub(crate) fn of_nothing(n_entries: u32) -> Self {
+        let (path, name, sections) = (PathBuf::new(), [0; 32], Vec::new());
+        Self { path, name, size_bytes: 0, n_entries, sections, entries_offset: 0 }
+    }
 }
 
 /// The file name of a pack.
@@ -142,6 +151,18 @@ impl Pack {
         read().with_context(|| format!("could not read the pack `{}`", path.display()))
     }
 
+    /// Whether the bytes of its file are those that its name says.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub(crate) fn is_intact(&self) -> Result<bool> {
+        let mut hasher = blake3::Hasher::new();
+        let file = fs_err::File::open(&self.path)?;
+        hasher.update_reader(file.file()).with_context(|| self.unreadable())?;
+        Ok(*hasher.finalize().as_bytes() == self.name)
+    }
+
     /// Reads entries from its open file.
     ///
     /// # Errors
@@ -171,6 +192,31 @@ impl Pack {
             return Ok(bytes);
         }
         unpacking.unpack(&bytes).with_context(|| self.unreadable())
+    }
+
+    /// Whether the stored bytes of an entry are the block that its id says.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be unpacked.
+    pub(crate) fn is_right(
+        entry: &Entry,
+        stored: &[u8],
+        block_bytes: u32,
+        unpacking: &mut Unpacking,
+    ) -> Result<bool> {
+        let unpacked;
+        let block = if entry.length & RAW != 0 {
+            stored
+        } else {
+            unpacked = unpacking.unpack(stored)?;
+            &unpacked
+        };
+        Ok(entry.id
+            == match entry.number {
+                LONE => tree::lone_id(block),
+                number => tree::subtree(u64::from(number) * u64::from(block_bytes), block),
+            })
     }
 
     /// Reads the bytes of an entry as they are stored.

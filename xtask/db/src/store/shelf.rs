@@ -92,6 +92,19 @@ impl Shelf {
         Ok(packs)
     }
 
+    /// What all packs take up, without a look into them.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn size_bytes(&self) -> Result<u64> {
+        let sizes = names(&self.folder)?.into_iter().map(|name| {
+            let path = self.folder.join(pack::file_name(&name));
+            fs_err::symlink_metadata(path).map_or(0, |metadata| metadata.len())
+        });
+        Ok(sizes.sum())
+    }
+
     /// Finds the packs of a list. What is gone or cannot be read has no places.
     ///
     /// # Errors

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::content::{self, Hashes};
+use crate::finding::Damage;
 use crate::interrupt::Interrupt;
-use crate::store::list::{Address, Cursor, List, MOST_LIST_BYTES};
+use crate::store::list::{Address, Cursor, List, MOST_LIST_BYTES, Newer};
 use crate::store::pack::{Entry, LONE, Pack, Unpacking};
 use crate::store::shelf::{self, Places, Shelf};
 use crate::store::tree::{self, Id, Shape, Tree};
@@ -37,8 +38,11 @@ pub(crate) fn read_list(path: &Path) -> Result<List> {
     let size_bytes = fs_err::metadata(path)?.len();
     ensure!(size_bytes <= MOST_LIST_BYTES, "`{}` is far too large", path.display());
     let bytes = fs_err::read(path)?;
-    List::decode(&bytes)
-        .with_context(|| format!("could not read the page list `{}`", path.display()))
+    let what = format!("could not read the page list `{}`", path.display());
+    List::decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
+        Some(_) => error.context(what),
+        None => error.context(Damage(what)),
+    })
 }
 
 impl Stored {
@@ -106,7 +110,10 @@ impl Stored {
             whole.push(id);
         }
         let root = whole.root();
-        ensure!(root == self.list.root, "its pages do not make up the file that its list names");
+        if root != self.list.root {
+            let what = "its pages do not make up the file that its list names";
+            return Err(Damage(what.to_owned()).into());
+        }
         Ok(Hashes { blake3: tree::hex(&root), content_blake3: tree::hex(&content.root()) })
     }
 }
@@ -147,7 +154,8 @@ impl<'s> Reader<'s> {
         let Some(place) = self.stored.places.of(address) else {
             let name = &self.stored.list.packs[address.pack as usize];
             let trouble = self.stored.places.trouble(address.pack);
-            anyhow::bail!("page data is missing: the pack `{}` {trouble}", shelf::said(name));
+            let what = format!("page data is missing: the pack `{}` {trouble}", shelf::said(name));
+            return Err(Damage(what).into());
         };
         Ok((place.pack, self.entry(place.pack, place.entry)?))
     }
@@ -161,7 +169,7 @@ impl<'s> Reader<'s> {
         let entries = pack.entries(self.file(pack)?, number, WINDOW)?;
         let entry = entries.first().copied();
         self.windows.insert(pack.name, (number, entries));
-        entry.with_context(|| format!("the pack `{}` is damaged", shelf::said(&pack.name)))
+        entry.with_context(|| damaged(&pack.name))
     }
 
     fn file(&mut self, pack: &Arc<Pack>) -> Result<&fs_err::File> {
@@ -206,7 +214,7 @@ impl<'s> Reader<'s> {
                 blocks.next().is_none_or(|(block, number)| shape.id(number, block) != entry.id)
             });
             let name = wrong.map_or(self.stored.list.root, |(pack, _)| pack.name);
-            anyhow::bail!("page data is damaged: in the pack `{}`", shelf::said(&name));
+            return Err(damaged(&name).into());
         }
         Ok(bytes)
     }
@@ -221,86 +229,31 @@ impl<'s> Reader<'s> {
         self.checked(number, pack, &entry)
     }
 
-    /// The id of a group of a database of several, from the ids of its blocks.
-    ///
-    /// # Errors
-    ///
-    /// Where one is missing.
-    pub(crate) fn group_id(&mut self, group: u64) -> Result<Option<Id>> {
-        self.load(group)?;
-        let mut tree = Tree::default();
-        for (_, _, entry) in &self.loaded.1 {
-            tree.push(entry.id);
-        }
-        let is_part = self.stored.shape().size_bytes > tree::GROUP_BYTES;
-        Ok(tree.subtree().filter(|_| is_part))
-    }
-
-    /// Makes the bytes of a group out of what stands in its place elsewhere: only blocks that differ are
-    /// read. Returns whether any does. What stands there may be shorter or longer.
-    ///
-    /// # Errors
-    ///
-    /// Where a block is missing or damaged.
-    pub(crate) fn make(&mut self, group: u64, bytes: &mut Vec<u8>) -> Result<bool> {
-        let shape = self.stored.shape();
-        let begin = group * tree::GROUP_BYTES;
-        let n_bytes = shape.size_bytes.saturating_sub(begin).min(tree::GROUP_BYTES);
-        let mut differs = bytes.len() as u64 != n_bytes;
-        self.load(group)?;
-        for (number, pack, entry) in self.loaded.1.clone() {
-            let from = usize::try_from(number * shape.block_bytes - begin)?;
-            let to = usize::try_from((from as u64 + shape.block_bytes).min(n_bytes))?;
-            let is_equal =
-                bytes.get(from..to).is_some_and(|there| shape.id(number, there) == entry.id);
-            if !is_equal {
-                differs = true;
-                let block = self.checked(number, pack, &entry)?;
-                bytes.resize(bytes.len().max(to), 0);
-                ensure!(block.len() == to - from, "a block has the wrong length");
-                bytes[from..to].copy_from_slice(&block);
-            }
-        }
-        bytes.truncate(usize::try_from(n_bytes)?);
-        Ok(differs)
-    }
-
-    /// Looks the blocks of a group up, unless they were looked up last.
-    fn load(&mut self, group: u64) -> Result<()> {
-        if self.loaded.0 == Some(group) {
-            return Ok(());
-        }
-        let shape = self.stored.shape();
-        let first = group * shape.group_blocks();
-        let last = (first + shape.group_blocks()).min(shape.n_blocks());
-        // Asked for again, after it was left: from the beginning.
-        if self.loaded.0.is_none_or(|before| before >= group) {
-            self.cursor = self.stored.list.cursor();
-        }
-        let mut blocks = Vec::new();
-        for number in first..last {
-            let (pack, entry) = self.demand(number)?;
-            blocks.push((number, pack, entry));
-        }
-        self.loaded = (Some(group), blocks);
-        Ok(())
-    }
-
     /// The bytes of an entry, compared with its id.
-    fn checked(&mut self, number: u64, pack: &Arc<Pack>, entry: &Entry) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read or are damaged.
+    pub(super) fn checked(
+        &mut self,
+        number: u64,
+        pack: &Arc<Pack>,
+        entry: &Entry,
+    ) -> Result<Vec<u8>> {
         let block = self.unpack(pack, entry)?;
         let is_right = self.stored.shape().id(number, &block) == entry.id;
-        ensure!(is_right, "page data is damaged: in the pack `{}`", shelf::said(&pack.name));
-        Ok(block)
+        if is_right { Ok(block) } else { Err(damaged(&pack.name).into()) }
     }
 
     fn unpack(&mut self, pack: &Arc<Pack>, entry: &Entry) -> Result<Vec<u8>> {
         self.file(pack)?;
         let file = &self.files[&pack.name];
-        pack.block(file, entry, &mut self.unpacking).with_context(|| {
-            format!("page data is damaged: in the pack `{}`", shelf::said(&pack.name))
-        })
+        pack.block(file, entry, &mut self.unpacking).with_context(|| damaged(&pack.name))
     }
+}
+
+fn damaged(pack: &Id) -> Damage {
+    Damage(format!("page data is damaged: in the pack `{}`", shelf::said(pack)))
 }
 
 /// The number of a block as its entry has it.

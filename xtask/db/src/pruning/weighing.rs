@@ -1,0 +1,83 @@
+//! What backups take up where they share pages: each file and each page counts once.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::backup::Backup;
+use crate::interrupt::Interrupt;
+use crate::name::Format;
+use crate::pruning;
+use crate::retention::{self, Candidate, Policy, Verdict};
+use crate::store::reclaiming;
+use crate::store::references::{self, Reference};
+use crate::store::shelf::Shelf;
+use crate::store::usage::Usage;
+use crate::vault::Vault;
+
+/// The policy without a size that the whole folder does not reach: nothing need be weighed then.
+///
+/// # Errors
+///
+/// Where the folder of packs cannot be read.
+pub(super) fn relevant(policy: &Policy, vault: &Vault, backups: &[Backup]) -> Result<Policy> {
+    let mut policy = policy.clone();
+    let mut seen = BTreeSet::new();
+    let once = backups.iter().filter(|backup| seen.insert(backup.identity));
+    let files_bytes: u64 = once.map(|backup| backup.file_bytes).sum();
+    let packs_bytes = Shelf::of(vault.folder()).size_bytes()?;
+    policy.max_size_bytes = policy.max_size_bytes.filter(|most| files_bytes + packs_bytes > *most);
+    Ok(policy)
+}
+
+/// What each backup takes up, its pages included, that those before it do not.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(super) fn weigh(backups: &Path, rows: &[&Candidate]) -> Result<Vec<u64>> {
+    let mut sizes = retention::weigh_files(rows);
+    if rows.iter().all(|row| row.format == Format::Plain) {
+        return Ok(sizes);
+    }
+    let lists = references::find(backups)?;
+    let mut usage = Usage::of(backups, &BTreeSet::new())?;
+    for (row, size_bytes) in rows.iter().zip(&mut sizes) {
+        let list = lists.iter().find(|list| list.identity == row.identity);
+        *size_bytes += list.map_or(0, |list| added_bytes(&mut usage, list));
+    }
+    Ok(sizes)
+}
+
+/// See [`pruning::weigh_pages`].
+pub(super) fn weigh_condemned(
+    vault: &Vault,
+    plan: &mut [Verdict],
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let condemned: BTreeSet<_> =
+        plan.iter().filter(|verdict| !verdict.keep).map(|v| vault.folder().join(&v.name)).collect();
+    let lists = references::find(vault.folder())?;
+    if !lists.iter().any(|list| condemned.contains(&list.path)) {
+        return Ok(());
+    }
+    let mut usage = Usage::of(vault.folder(), &BTreeSet::new())?;
+    let staying = pruning::lists_that_stay(vault, plan)?;
+    if reclaiming::mark(&mut usage, &staying, interrupt).is_err() {
+        // Where a list cannot be read nothing is reclaimed.
+        return interrupt.check();
+    }
+    for verdict in plan.iter_mut().filter(|verdict| !verdict.keep) {
+        let path = vault.folder().join(&verdict.name);
+        let list = lists.iter().find(|list| list.path == path);
+        verdict.freed_bytes += list.map_or(0, |list| added_bytes(&mut usage, list));
+    }
+    Ok(())
+}
+
+/// What a list newly marks; one that cannot be read takes up its own file only.
+fn added_bytes(usage: &mut Usage, list: &Reference) -> u64 {
+    let added = list.read().ok().flatten().and_then(|list| usage.add(&list).ok());
+    added.map_or(0, |added| added.n_bytes)
+}
