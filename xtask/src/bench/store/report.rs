@@ -58,8 +58,7 @@ impl Report {
             ),
             self.room(),
             self.promises(),
-            self.versions(),
-            self.machine.to_text(),
+            format!("{}{}", self.versions(), self.machine.to_text()),
         ]
         .join("\n")
     }
@@ -161,7 +160,10 @@ impl Report {
             Some(version) => format!("{} {version}", keeper.program()),
             None => format!("{} not installed", keeper.program()),
         });
-        said.collect::<Vec<_>>().join(", ")
+        match said.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => none,
+            said => said + "\n",
+        }
     }
 }
 
