@@ -32,7 +32,7 @@ fn a_series_is_kept_restored_verified_and_pruned_and_nothing_is_left_behind() {
     let report = sandbox.json(&SMALL);
     for program in ["sqlite3", "restic", "borg"] {
         if report["versions"][program].is_null() {
-            eprintln!("SKIPPED: the part that needs {program}");
+            crate::strace::complain(&format!("SKIPPED: the part that needs {program}"));
         }
     }
     let results = report["results"].as_array().expect("results");

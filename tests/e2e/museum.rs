@@ -70,12 +70,6 @@ pub(crate) fn fill(sandbox: &Sandbox, journal_mode: &str) {
     ));
 }
 
-/// Takes a backup and returns its content hash.
-pub(crate) fn backed_up(sandbox: &Sandbox) -> String {
-    let document = sandbox.json(&["db-backup"]);
-    text(&document["backups"][0]["content_blake3"])
-}
-
 /// The content hash of the live database, as a backup into a folder of its own records it.
 pub(crate) fn content_of(sandbox: &Sandbox) -> String {
     let document = sandbox.json(&["db-backup", "--output", "../elsewhere"]);
@@ -112,7 +106,7 @@ pub(crate) fn is_backup(name: &str) -> bool {
 
 /// The bytes of the database that a backup holds, however it is kept.
 pub(crate) fn bytes_of(sandbox: &Sandbox, name: &str) -> Vec<u8> {
-    if name.ends_with(".bak") {
+    if name.strip_suffix(".bak").is_some() {
         return fs_err::read(sandbox.path("backups").join(name)).expect("read");
     }
     let copy = sandbox.path("copy-of-a-backup.db");
