@@ -7,18 +7,21 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backup::{Backup, State};
-use crate::contents::Contents;
+use crate::contents::{self, Contents};
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
+use crate::name::Format;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::pruning::{self, Scope};
 use crate::retention::Verdict;
+use crate::store::tree;
 use crate::taking::{self, Taken, Wanted};
 use crate::vault::Vault;
 
 /// The newest backup of this worktree that is whole on the disk right now, not only in its record;
-/// and a remark where the newest one said to be is not.
+/// and a remark where the newest one said to be is not. Where one in the store is compared with what
+/// goes there too, that comparison proves it: only its list is looked at here.
 ///
 /// # Errors
 ///
@@ -26,7 +29,7 @@ use crate::vault::Vault;
 pub(crate) fn newest_whole(
     vault: &Vault,
     project: &Project,
-    database: &Database,
+    (database, format): (&Database, Format),
     interrupt: &Interrupt,
 ) -> Result<(Option<Backup>, Option<String>)> {
     let newest = vault.backups()?.into_iter().find(|backup| {
@@ -37,10 +40,15 @@ pub(crate) fn newest_whole(
     let Some(newest) = newest else {
         return Ok((None, None));
     };
-    let proved = Contents::open(&newest).and_then(|contents| contents.prove(interrupt));
+    let proved = if (newest.name.format, format) == (Format::Pages, Format::Pages) {
+        contents::list(&newest).map(|list| tree::hex(&list.root))
+    } else {
+        let proved = Contents::open(&newest).and_then(|contents| contents.prove(interrupt));
+        proved.map(|(hashes, _)| hashes.blake3)
+    };
     interrupt.check()?;
-    if let Ok((hashes, _)) = proved
-        && newest.record().is_some_and(|record| record.blake3 == hashes.blake3)
+    if let Ok(blake3) = proved
+        && newest.record().is_some_and(|record| record.blake3 == blake3)
     {
         return Ok((Some(newest), None));
     }

@@ -241,20 +241,27 @@ pub(crate) enum Proof {
     Newer(u64),
 }
 
+/// What is read first of a record, whatever its version.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    version: Value,
+}
+
 impl Proof {
     /// Reads a record's bytes; never fails, because what cannot be read is itself a fact.
     #[must_use]
     pub(crate) fn parse(bytes: &[u8]) -> Self {
-        let value: Value = match serde_json::from_slice(bytes) {
-            Ok(value) => value,
+        let versioned: Versioned = match serde_json::from_slice(bytes) {
+            Ok(versioned) => versioned,
             Err(error) => return Self::Unreadable(error.to_string()),
         };
-        match value.get("version").and_then(Value::as_u64) {
+        match versioned.version.as_u64() {
             Some(VERSION) => {}
             Some(newer) if newer > VERSION => return Self::Newer(newer),
             _ => return Self::Unreadable("it has no known `version`".to_owned()),
         }
-        match serde_json::from_value(value) {
+        match serde_json::from_slice(bytes) {
             Ok(record) => Self::Recorded(Box::new(record)),
             Err(error) => Self::Unreadable(error.to_string()),
         }

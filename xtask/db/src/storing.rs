@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
 use crate::backup::{Backup, State};
-use crate::content::Groups;
+use crate::content::{Groups, Hashes};
 use crate::contents;
 use crate::copy::{self, Copied};
 use crate::database::{self, Looking, Snapshot};
@@ -70,15 +70,12 @@ fn take_in(
         return Ok(Taken::Unchanged);
     }
     let shape = Shape::of(snapshot.size_bytes(), snapshot.page_size_bytes);
-    let (backups, known) = known(locked, wanted, shape)?;
+    let known = Known::of(locked, wanted, shape)?;
     progress.expect_bytes(shape.size_bytes);
-    let Read { mut taken, findings, counted } =
+    let Read { mut taken, findings, counted, equal } =
         read(&snapshot, twin, (&locked.packs_folder()?, shape, &known), progress)?;
-    if let Some(equal) = taken.equal {
-        return link(locked, project, wanted, (&backups[equal], &mut taken));
-    }
-    if is_content(wanted, &taken.hashes.content_blake3) {
-        return Ok(Taken::Unchanged);
+    if let Some(equal) = equal {
+        return link(locked, project, wanted, (equal, &mut taken));
     }
     let findings = match findings {
         Some(findings) => findings?,
@@ -102,20 +99,22 @@ fn take_in(
 }
 
 /// What came of reading a snapshot.
-struct Read {
+struct Read<'k> {
     taken: intake::Taken,
+    /// The stored backup that has this content and is proved to.
+    equal: Option<&'k Backup>,
     /// Of the second connection; `None` where there was none, or nothing new to look at.
     findings: Option<Result<Vec<Finding>>>,
     counted: Option<Result<Examination>>,
 }
 
 /// Takes the pages in and examines the same state meanwhile, on the twin.
-fn read(
+fn read<'k>(
     snapshot: &Snapshot<'_>,
     twin: Option<Looking>,
-    (folder, shape, known): (&Path, Shape, &[Stored]),
+    (folder, shape, known): (&Path, Shape, &'k Known),
     progress: &mut Progress,
-) -> Result<Read> {
+) -> Result<Read<'k>> {
     let interrupt = Arc::clone(progress.interrupt());
     let (go, wait) = mpsc::sync_channel(1);
     std::thread::scope(|scope| {
@@ -130,15 +129,16 @@ fn read(
         let on_new = move || {
             let _ = go.send(());
         };
-        let taken = intake::take(folder, shape, known, source, on_new);
-        let is_new = taken.as_ref().is_ok_and(|taken| taken.equal.is_none());
+        let taken = intake::take(folder, shape, &known.stored, source, on_new);
+        let equal = taken.as_ref().ok().and_then(|taken| known.equal(&taken.hashes, &interrupt));
+        let is_new = taken.is_ok() && equal.is_none();
         let counted = is_new.then(|| examination::count(snapshot.connection()));
         let findings = match checking.map(std::thread::ScopedJoinHandle::join) {
             Some(Ok(findings)) => findings,
             Some(Err(_)) => anyhow::bail!("the check ended early"),
             None => None,
         };
-        Ok(Read { taken: taken?, findings, counted })
+        Ok(Read { taken: taken?, findings, counted, equal })
     })
 }
 
@@ -182,35 +182,47 @@ fn name_of(wanted: &Wanted<'_>) -> Name {
 
 /// The stored backups that a new one is compared with, the likeliest first: the newest of its database,
 /// then the newest of other branches.
-fn known(
-    locked: &Locked<'_>,
-    wanted: &Wanted<'_>,
-    shape: Shape,
-) -> Result<(Vec<Backup>, Vec<Stored>)> {
-    let mut shelf = Shelf::of(locked.vault().folder());
-    let (mut chosen, mut opened): (Vec<Backup>, Vec<Stored>) = (Vec::new(), Vec::new());
-    let mut branches = Vec::new();
-    let mut candidates: Vec<Backup> = locked.vault().backups()?;
-    candidates.retain(|b| b.name.format == Format::Pages && b.state() == State::Verified);
-    candidates.sort_by_key(|backup| !backup.is_of(wanted.database));
-    for backup in candidates {
-        let git = backup.record().and_then(|record| record.git.as_ref());
-        let branch = git.map(|git| (git.worktree.clone(), git.branch.clone()));
-        let is_new = !branches.contains(&branch)
-            && !chosen.iter().any(|other| other.identity == backup.identity);
-        if !is_new || chosen.len() == MOST_KNOWN {
-            continue;
+struct Known {
+    backups: Vec<Backup>,
+    stored: Vec<Stored>,
+}
+
+impl Known {
+    fn of(locked: &Locked<'_>, wanted: &Wanted<'_>, shape: Shape) -> Result<Self> {
+        let mut packs = Shelf::of(locked.vault().folder());
+        let mut known = Self { backups: Vec::new(), stored: Vec::new() };
+        let mut branches = Vec::new();
+        let mut candidates = locked.vault().backups()?;
+        candidates.retain(|b| b.name.format == Format::Pages && b.state() == State::Verified);
+        candidates.sort_by_key(|backup| !backup.is_of(wanted.database));
+        for backup in candidates {
+            let git = backup.record().and_then(|record| record.git.as_ref());
+            let branch = git.map(|git| (git.worktree.clone(), git.branch.clone()));
+            if branches.contains(&branch) || known.backups.len() == MOST_KNOWN {
+                continue;
+            }
+            // A damaged one is of no use here; verification names it.
+            let found = contents::list(&backup).and_then(|list| Stored::find(&mut packs, list));
+            let Ok(stored) = found else { continue };
+            if stored.shape().block_bytes == shape.block_bytes {
+                branches.push(branch);
+                known.backups.push(backup);
+                known.stored.push(stored);
+            }
         }
-        // A damaged one is of no use here; verification names it.
-        let found = contents::list(&backup).and_then(|list| Stored::find(&mut shelf, list));
-        let Ok(stored) = found else { continue };
-        if stored.shape().block_bytes == shape.block_bytes {
-            branches.push(branch);
-            chosen.push(backup);
-            opened.push(stored);
-        }
+        Ok(known)
     }
-    Ok((chosen, opened))
+
+    /// The one that has this content, with every page in its place.
+    fn equal(&self, hashes: &Hashes, interrupt: &Interrupt) -> Option<&Backup> {
+        let mut known = self.backups.iter().zip(&self.stored);
+        known.find_map(|(backup, stored)| {
+            let record = backup.record()?;
+            let is_equal = record.content_blake3 == hashes.content_blake3
+                && stored.prove(interrupt).is_ok_and(|proved| proved.blake3 == record.blake3);
+            is_equal.then_some(backup)
+        })
+    }
 }
 
 /// A record of its own and a hard link to the equal one; where there are no hard links, a copy of
@@ -266,13 +278,13 @@ pub(crate) fn publish_copy(
     (copy, record): (&Path, Record),
 ) -> Result<Backup> {
     let shape = Shape::of(record.size_bytes, record.sqlite.page_size_bytes);
-    let (backups, known) = known(locked, wanted, shape)?;
+    let known = Known::of(locked, wanted, shape)?;
     let folder = locked.packs_folder()?;
     let interrupt = Interrupt::default();
     let mut taken = intake::take(
         &folder,
         shape,
-        &known,
+        &known.stored,
         |full, _| {
             copy::read_file(copy, &interrupt, |piece| {
                 full.send(piece.to_vec()).context("the copy was not taken in")
@@ -284,12 +296,12 @@ pub(crate) fn publish_copy(
         taken.hashes.blake3 == record.blake3,
         "the copy changed while it was taken into the store"
     );
-    if let Some(equal) = taken.equal {
+    if let Some(equal) = known.equal(&taken.hashes, &interrupt) {
         let mut record = record.clone();
         record.sequence = locked.next_sequence()?;
-        let stored = backups[equal].record().and_then(|record| record.stored.clone());
+        let stored = equal.record().and_then(|record| record.stored.clone());
         record.stored = stored.map(|stored| record::Stored { new_bytes: 0, ..stored });
-        if let Ok(backup) = locked.publish_link(&backups[equal], name_of(wanted), record) {
+        if let Ok(backup) = locked.publish_link(equal, name_of(wanted), record) {
             return Ok(backup);
         }
     }

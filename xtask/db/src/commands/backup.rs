@@ -146,10 +146,11 @@ impl Args {
         git: Option<record::Git>,
     ) -> Result<Done> {
         warn_of_network(session, project, database);
+        let format = self.format.unwrap_or_else(|| project.format(self.kind));
         let newest = if self.if_changed || self.kind.is_automatic() {
             let interrupt = session.interrupt().clone();
             let (newest, remark) =
-                checkpoint::newest_whole(locked.vault(), project, database, &interrupt)?;
+                checkpoint::newest_whole(locked.vault(), project, (database, format), &interrupt)?;
             if let Some(remark) = remark {
                 session.warn(remark);
             }
@@ -162,7 +163,7 @@ impl Args {
             pinned: self.pin,
             git,
             unless_equal: newest.as_ref().and_then(Backup::record),
-            format: self.format.unwrap_or_else(|| project.format(self.kind)),
+            format,
             ..Wanted::new(database, self.kind, session.now())
         };
         let mut progress = Progress::new(session, "Copying");

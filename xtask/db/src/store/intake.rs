@@ -33,8 +33,6 @@ pub(crate) struct Taken {
     pub(crate) hashes: Hashes,
     /// Its header.
     pub(crate) header: Header,
-    /// The stored backup that is the same file, by its place among those compared.
-    pub(crate) equal: Option<usize>,
     /// The new packs.
     pub(crate) packs: NewPacks,
 }
@@ -119,7 +117,7 @@ pub(crate) fn take(
         packed.map_err(ended)??;
         let compared = compared.map_err(ended)??;
         read?;
-        compared.finish(shape, known, (&shelved, packs))
+        compared.finish(shape, (&shelved, packs))
     })
 }
 
@@ -330,12 +328,7 @@ impl Compared {
         Ok(u32::try_from(self.packs.len() - 1)?)
     }
 
-    fn finish(
-        mut self,
-        shape: Shape,
-        known: &[Stored],
-        (shelved, packs): (&[Shelved], NewPacks),
-    ) -> Result<Taken> {
+    fn finish(mut self, shape: Shape, (shelved, packs): (&[Shelved], NewPacks)) -> Result<Taken> {
         anyhow::ensure!(
             self.n_bytes == shape.size_bytes,
             "read {} bytes of {}",
@@ -349,10 +342,8 @@ impl Compared {
         };
         let runs = self.settled_runs(shelved)?;
         let list = List::encode(shape, &root, &self.packs, &runs)?;
-        let is_equal = |stored: &Stored| stored.list().root == root && stored.shape() == shape;
-        let equal = (self.n_new == 0).then(|| known.iter().position(is_equal)).flatten();
         let header = self.header.context("the database has no pages")?;
-        Ok(Taken { list, hashes, header, equal, packs })
+        Ok(Taken { list, hashes, header, packs })
     }
 
     /// The runs with the new blocks at their places in the new packs.

@@ -41,7 +41,17 @@ pub(crate) struct Part {
     first_slot: u32,
     n_blocks: u32,
     first_entry: u32,
-    pack: Arc<Pack>,
+    /// In which pack.
+    pub(crate) pack: Arc<Pack>,
+}
+
+impl Part {
+    /// The entry of a block, if it is one of these.
+    #[must_use]
+    pub(crate) fn entry(&self, slot: u32) -> Option<u32> {
+        let n_ahead = slot.checked_sub(self.first_slot)?;
+        (n_ahead < self.n_blocks).then(|| self.first_entry + n_ahead)
+    }
 }
 
 /// What all packs carry of others.
@@ -50,15 +60,6 @@ struct Carried {
     parts: HashMap<Id, Vec<Part>>,
     /// The version of a pack that cannot be asked, because a newer build wrote it.
     newer: Option<u16>,
-}
-
-/// Where a block lies now.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'p> {
-    /// In which pack.
-    pub(crate) pack: &'p Arc<Pack>,
-    /// At which of its entries.
-    pub(crate) entry: u32,
 }
 
 /// Where the blocks of one list lie.
@@ -161,17 +162,13 @@ impl Shelf {
 }
 
 impl Places {
-    /// Where a block lies; `None` where no pack has it.
+    /// The blocks that one lies among; `None` where no pack has it.
     #[must_use]
-    pub(crate) fn of(&self, address: Address) -> Option<Place<'_>> {
+    pub(crate) fn part(&self, address: Address) -> Option<&Part> {
         let parts = &self.found.get(address.pack as usize)?.parts;
         // Pruning may leave a block in two packs for a while: any part that has it will do.
         let after = parts.partition_point(|part| part.first_slot <= address.slot);
-        parts[..after].iter().rev().find_map(|part| {
-            let n_ahead = address.slot - part.first_slot;
-            (n_ahead < part.n_blocks)
-                .then(|| Place { pack: &part.pack, entry: part.first_entry + n_ahead })
-        })
+        parts[..after].iter().rev().find(|part| part.entry(address.slot).is_some())
     }
 
     /// Packs of a list none of whose blocks is to be found, and why.

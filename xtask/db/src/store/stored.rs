@@ -14,7 +14,7 @@ use crate::finding::Damage;
 use crate::interrupt::Interrupt;
 use crate::store::list::{Address, Cursor, List, MOST_LIST_BYTES, Newer};
 use crate::store::pack::{Entry, LONE, Pack, Unpacking};
-use crate::store::shelf::{self, Places, Shelf};
+use crate::store::shelf::{self, Part, Places, Shelf};
 use crate::store::tree::{self, Id, Shape, Tree};
 
 /// Entries of one pack that are read at once.
@@ -81,6 +81,8 @@ impl Stored {
         Ok(Reader {
             stored: self,
             cursor: self.list.cursor(),
+            near: None,
+            recent: ([0; 32], (0, Vec::new())),
             windows: HashMap::new(),
             files: HashMap::new(),
             unpacking: Unpacking::new()?,
@@ -121,13 +123,20 @@ impl Stored {
     }
 }
 
+/// Entries that were read at once, and the number of the first.
+type Window = (u32, Vec<Entry>);
+
 /// Reads blocks, each one's number not below the one's before.
 #[derive(Debug)]
 pub(crate) struct Reader<'s> {
     stored: &'s Stored,
     cursor: Cursor<'s>,
-    /// The entries read last, by pack.
-    windows: HashMap<Id, (u32, Vec<Entry>)>,
+    /// The blocks that the last one asked for lies among, and their pack's place in the list.
+    near: Option<(u32, &'s Part)>,
+    /// The pack that was looked into last, and the entries read there.
+    recent: (Id, Window),
+    /// The entries read last in others.
+    windows: HashMap<Id, Window>,
     files: HashMap<Id, fs_err::File>,
     unpacking: Unpacking,
 }
@@ -141,8 +150,8 @@ impl<'s> Reader<'s> {
     /// Where the list does not say what it should.
     pub(crate) fn look_up(&mut self, number: u64) -> Result<Option<(Address, Entry)>> {
         let Some(address) = self.cursor.seek(number)? else { return Ok(None) };
-        let entry = self.stored.places.of(address).map(|place| self.entry(place.pack, place.entry));
-        Ok(entry.and_then(Result::ok).map(|entry| (address, entry)))
+        let Some((pack, nth)) = self.place(address) else { return Ok(None) };
+        Ok(self.entry(pack, nth).ok().map(|entry| (address, entry)))
     }
 
     /// The pack and the entry of a block.
@@ -152,7 +161,7 @@ impl<'s> Reader<'s> {
     /// Where no pack has it, or its pack cannot be read.
     pub(crate) fn demand(&mut self, number: u64) -> Result<(&'s Arc<Pack>, Entry)> {
         let address = self.cursor.seek(number)?.context("the list ends early")?;
-        let Some(place) = self.stored.places.of(address) else {
+        let Some((pack, nth)) = self.place(address) else {
             if let Some(version) = self.stored.places.newer(address.pack) {
                 return Err(Newer { what: "a pack", version }.into());
             }
@@ -161,18 +170,36 @@ impl<'s> Reader<'s> {
             let what = format!("page data is missing: the pack `{}` {trouble}", shelf::said(name));
             return Err(Damage(what).into());
         };
-        Ok((place.pack, self.entry(place.pack, place.entry)?))
+        Ok((pack, self.entry(pack, nth)?))
+    }
+
+    /// The pack that has a block, and at which of its entries.
+    fn place(&mut self, address: Address) -> Option<(&'s Arc<Pack>, u32)> {
+        // Mostly it lies where the one before does.
+        let near = self.near.filter(|(pack, _)| *pack == address.pack);
+        if let Some((part, nth)) =
+            near.and_then(|(_, part)| Some((part, part.entry(address.slot)?)))
+        {
+            return Some((&part.pack, nth));
+        }
+        let part = self.stored.places.part(address)?;
+        self.near = Some((address.pack, part));
+        Some((&part.pack, part.entry(address.slot)?))
     }
 
     fn entry(&mut self, pack: &Arc<Pack>, number: u32) -> Result<Entry> {
-        if let Some((first, entries)) = self.windows.get(&pack.name)
-            && let Some(entry) = number.checked_sub(*first).and_then(|n| entries.get(n as usize))
-        {
+        if self.recent.0 != pack.name {
+            let window = self.windows.remove(&pack.name).unwrap_or_default();
+            let (other, window) = std::mem::replace(&mut self.recent, (pack.name, window));
+            self.windows.insert(other, window);
+        }
+        let (first, entries) = &self.recent.1;
+        if let Some(entry) = number.checked_sub(*first).and_then(|n| entries.get(n as usize)) {
             return Ok(*entry);
         }
         let entries = pack.entries(self.file(pack)?, number, WINDOW)?;
         let entry = entries.first().copied();
-        self.windows.insert(pack.name, (number, entries));
+        self.recent.1 = (number, entries);
         entry.with_context(|| damaged(&pack.name))
     }
 

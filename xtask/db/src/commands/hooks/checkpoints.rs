@@ -102,7 +102,8 @@ fn one(
         return Ok(None);
     }
     let interrupt = session.interrupt().clone();
-    let (newest, remark) = checkpoint::newest_whole(locked.vault(), project, database, &interrupt)?;
+    let (newest, remark) =
+        checkpoint::newest_whole(locked.vault(), project, (database, wanted.format), &interrupt)?;
     if let Some(remark) = remark {
         session.warn(remark);
     }

@@ -26,7 +26,8 @@ pub(crate) fn publish(
 ) -> Result<Backup> {
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
-    let (newest, remark) = checkpoint::newest_whole(locked.vault(), project, database, &interrupt)?;
+    let (newest, remark) =
+        checkpoint::newest_whole(locked.vault(), project, (database, wanted.format), &interrupt)?;
     if let Some(remark) = remark {
         session.warn(remark);
     }
