@@ -1,7 +1,7 @@
 //! What needs attention of the page store, seen without reading a page.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -56,10 +56,9 @@ impl Store {
             match pack {
                 Ok(pack) => {
                     store.packs_bytes += pack.size_bytes;
-                    let bytes = |s: &crate::store::pack::Section| {
-                        u64::from(s.n_blocks) * u64::from(s.block_bytes)
-                    };
-                    store.pages_bytes += pack.sections.iter().map(bytes).sum::<u64>();
+                    let sections = pack.sections.iter();
+                    let sizes = sections.map(|s| u64::from(s.n_blocks) * u64::from(s.block_bytes));
+                    store.pages_bytes += sizes.sum::<u64>();
                 }
                 Err(error) => {
                     let is_newer = error.downcast_ref::<Newer>().is_some();
@@ -68,13 +67,13 @@ impl Store {
                 }
             }
         }
-        store.see_lists(vault, &mut shelf)?;
+        store.see_lists(vault.folder(), &mut shelf)?;
         Ok((store.n_backups > 0 || store.n_packs > 0).then_some(store))
     }
 
-    fn see_lists(&mut self, vault: &Vault, shelf: &mut Shelf) -> Result<()> {
+    fn see_lists(&mut self, backups: &Path, shelf: &mut Shelf) -> Result<()> {
         let mut seen = BTreeSet::new();
-        for reference in references::find(vault.folder())? {
+        for reference in references::find(backups)? {
             if !seen.insert(reference.identity) {
                 continue;
             }
