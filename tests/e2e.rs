@@ -4,6 +4,8 @@
 mod backup;
 #[path = "e2e/bench.rs"]
 mod bench;
+#[path = "e2e/benchstore.rs"]
+mod benchstore;
 #[path = "e2e/ci.rs"]
 mod ci;
 #[path = "e2e/configuration.rs"]
@@ -90,6 +92,8 @@ mod references;
 mod reset;
 #[path = "e2e/restore.rs"]
 mod restore;
+#[path = "e2e/restorestored.rs"]
+mod restorestored;
 #[path = "e2e/rollback.rs"]
 mod rollback;
 #[path = "e2e/rollbackodd.rs"]

@@ -81,7 +81,7 @@ fn a_bench_of_the_hooks_compares_both_kinds_of_commit_and_leaves_nothing_behind(
 }
 
 /// Makes one program of the machine's `PATH` the only one in a folder.
-fn link_program(name: &str, folder: &std::path::Path) {
+pub(crate) fn link_program(name: &str, folder: &std::path::Path) {
     let path = std::env::var_os("PATH").expect("a PATH");
     let found = std::env::split_paths(&path).map(|place| place.join(name));
     let program = found.into_iter().find(|path| path.is_file());

@@ -41,17 +41,30 @@ fn a_backup_on_a_failing_disk_is_never_called_created_unless_it_is_whole() {
     }
 }
 
+#[test]
+fn a_checkpoint_on_a_failing_disk_is_never_called_created_unless_it_is_whole() {
+    if !works() {
+        return;
+    }
+    let bench = Bench::stored("wal");
+    let checkpoint = ["db-backup", "--kind", "branch"];
+    let failures = FAILURES.map(|(calls, failure)| {
+        bench.at_every(calls, failure, &checkpoint, backup_says_what_is_so)
+    });
+    assert!(failures.iter().sum::<u32>() > 20, "{failures:?}");
+}
+
 fn restore_says_what_is_so(bench: &Bench, said: &Said, what: &str) {
     let is_new = bench.live_is_new(what);
     assert!(is_new || said.code != Some(0), "success, and old: {what}");
     bench.backups_are_whole(what);
 }
 
-fn fail_restores(journal_mode: &str) {
+fn fail_restores(bench: impl Fn() -> Bench) {
     if !works() {
         return;
     }
-    let bench = Bench::new(journal_mode);
+    let bench = bench();
     let restore = ["db-restore", "latest", "--yes"];
     let failures = FAILURES
         .map(|(calls, failure)| bench.at_every(calls, failure, &restore, restore_says_what_is_so));
@@ -60,10 +73,15 @@ fn fail_restores(journal_mode: &str) {
 
 #[test]
 fn a_restore_into_a_wal_on_a_failing_disk_is_never_called_done_unless_it_is() {
-    fail_restores("wal");
+    fail_restores(|| Bench::new("wal"));
 }
 
 #[test]
 fn a_restore_in_rollback_mode_on_a_failing_disk_is_never_called_done_unless_it_is() {
-    fail_restores("delete");
+    fail_restores(|| Bench::new("delete"));
+}
+
+#[test]
+fn a_restore_from_the_store_on_a_failing_disk_is_never_called_done_unless_it_is() {
+    fail_restores(|| Bench::stored("wal"));
 }

@@ -39,6 +39,18 @@ fn a_backup_killed_at_any_call_is_absent_or_complete() {
     }
 }
 
+#[test]
+fn a_checkpoint_killed_at_any_call_on_its_way_into_the_store_is_absent_or_complete() {
+    if !works() {
+        return;
+    }
+    let bench = Bench::stored("wal");
+    let checkpoint = ["db-backup", "--kind", "branch"];
+    let kills =
+        CALLS.map(|calls| bench.at_every(calls, KILL, &checkpoint, backup_is_absent_or_complete));
+    assert!(kills.iter().sum::<u32>() > 20, "{kills:?}");
+}
+
 fn restore_is_old_or_new(bench: &Bench, said: &Said, what: &str) {
     let is_new = bench.live_is_new(what);
     assert!(is_new || said.code != Some(0), "success, and old: {what}");
@@ -48,11 +60,11 @@ fn restore_is_old_or_new(bench: &Bench, said: &Said, what: &str) {
     bench.backups_are_whole(what);
 }
 
-fn kill_restores(journal_mode: &str) {
+fn kill_restores(bench: impl Fn() -> Bench) {
     if !works() {
         return;
     }
-    let bench = Bench::new(journal_mode);
+    let bench = bench();
     let restore = ["db-restore", "latest", "--yes"];
     let kills = CALLS.map(|calls| bench.at_every(calls, KILL, &restore, restore_is_old_or_new));
     assert!(kills.iter().sum::<u32>() > 20, "{kills:?}");
@@ -60,12 +72,22 @@ fn kill_restores(journal_mode: &str) {
 
 #[test]
 fn a_restore_into_a_wal_killed_at_any_call_leaves_old_or_new() {
-    kill_restores("wal");
+    kill_restores(|| Bench::new("wal"));
 }
 
 #[test]
 fn a_restore_in_rollback_mode_killed_at_any_call_leaves_old_or_new() {
-    kill_restores("delete");
+    kill_restores(|| Bench::new("delete"));
+}
+
+#[test]
+fn a_restore_from_the_store_into_a_wal_killed_at_any_call_leaves_old_or_new() {
+    kill_restores(|| Bench::stored("wal"));
+}
+
+#[test]
+fn a_restore_from_the_store_in_rollback_mode_killed_at_any_call_leaves_old_or_new() {
+    kill_restores(|| Bench::stored("delete"));
 }
 
 /// Kills restores over these bytes at any call: afterwards they are still there, or the new state is.

@@ -20,10 +20,20 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// With a plain backup.
     pub(crate) fn new(journal_mode: &str) -> Self {
+        Self::taken(journal_mode, &["db-backup"])
+    }
+
+    /// With a backup in the page store.
+    pub(crate) fn stored(journal_mode: &str) -> Self {
+        Self::taken(journal_mode, &["db-backup", "--kind", "pre-commit"])
+    }
+
+    fn taken(journal_mode: &str, take: &[&str]) -> Self {
         let sandbox = Sandbox::new();
         fill(&sandbox, journal_mode);
-        let old = backed_up(&sandbox);
+        let old = text(&sandbox.json(take)["backups"][0]["content_blake3"]);
         sandbox.sql(
             "DELETE FROM messages WHERE id % 3 = 0;
              INSERT INTO messages (content) VALUES ('written after the backup');",
@@ -60,12 +70,6 @@ pub(crate) fn fill(sandbox: &Sandbox, journal_mode: &str) {
     ));
 }
 
-/// Takes a backup and returns its content hash.
-pub(crate) fn backed_up(sandbox: &Sandbox) -> String {
-    let document = sandbox.json(&["db-backup"]);
-    text(&document["backups"][0]["content_blake3"])
-}
-
 /// The content hash of the live database, as a backup into a folder of its own records it.
 pub(crate) fn content_of(sandbox: &Sandbox) -> String {
     let document = sandbox.json(&["db-backup", "--output", "../elsewhere"]);
@@ -97,7 +101,19 @@ pub(crate) fn only_backup(sandbox: &Sandbox) -> PathBuf {
 
 /// Whether a file name is a backup's.
 pub(crate) fn is_backup(name: &str) -> bool {
-    name.strip_suffix(".bak").is_some()
+    [".bak", ".pages"].iter().any(|end| name.ends_with(end))
+}
+
+/// The bytes of the database that a backup holds, however it is kept.
+pub(crate) fn bytes_of(sandbox: &Sandbox, name: &str) -> Vec<u8> {
+    if name.strip_suffix(".bak").is_some() {
+        return fs_err::read(sandbox.path("backups").join(name)).expect("read");
+    }
+    let copy = sandbox.path("copy-of-a-backup.db");
+    sandbox.ok(&["db-restore", name, "--into", "copy-of-a-backup.db"]);
+    let bytes = fs_err::read(&copy).expect("read");
+    fs_err::remove_file(copy).expect("removed");
+    bytes
 }
 
 /// The record beside a backup.

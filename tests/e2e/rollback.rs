@@ -99,7 +99,7 @@ fn a_branch_without_any_older_backup_is_refused_with_what_there_is() {
     let said = sandbox.fails(2, &["db-rollback", "--yes"]);
     insta::assert_snapshot!(said.err.replace(&sandbox.git(&["rev-parse", "--short=7", "HEAD"]), "COMMIT"), @r"
     error: no backup is certainly older than `feature`
-    hint: say with `--to REF` where to go: `kalito.db.2025-09-13_143430.pages` (2min ago, feature@COMMIT)
+    hint: say with `--to REF` where to go: `kalito.db.2025-09-13_143430.bak` (2min ago, feature@COMMIT)
     ");
     assert_eq!(sandbox.content(), content);
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::museum::{Case, is_backup, names, only_backup, raw, remove_live};
+use crate::museum::{Case, bytes_of, is_backup, names, only_backup, raw, remove_live};
 use crate::sandbox::{Said, Sandbox, open};
 
 /// More moments than this of one kind of call are thinned out evenly.
@@ -57,20 +57,26 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(journal_mode: &str) -> Self {
-        let case = Case::new(journal_mode);
+        Self::of(Case::new(journal_mode))
+    }
+
+    /// The same with its backup in the page store.
+    pub(crate) fn stored(journal_mode: &str) -> Self {
+        Self::of(Case::stored(journal_mode))
+    }
+
+    fn of(case: Case) -> Self {
         let live = raw(&case.sandbox);
         let backup = only_backup(&case.sandbox);
-        let files = ["backups", "backend/db"].map(|folder| {
+        let name = backup.file_name().expect("a name").to_string_lossy().into_owned();
+        let new = masked(bytes_of(&case.sandbox, &name));
+        let files = ["backups", "backups/packs", "backend/db"].map(|folder| {
             let folder = case.sandbox.path(folder);
             let paths = names(&folder).into_iter().map(move |name| folder.join(name));
-            paths.map(|path| (path.clone(), fs_err::read(path).expect("read")))
+            let files = paths.filter(|path| path.is_file());
+            files.map(|path| (path.clone(), fs_err::read(path).expect("read")))
         });
-        Self {
-            files: files.into_iter().flatten().collect(),
-            old: masked(live),
-            new: masked(fs_err::read(backup).expect("read")),
-            case,
-        }
+        Self { files: files.into_iter().flatten().collect(), old: masked(live), new, case }
     }
 
     /// The same with these bytes in the live database's place, nothing where they are `None`.
@@ -87,8 +93,8 @@ impl Bench {
         remove_live(&self.case.sandbox);
         let backups = self.case.sandbox.path("backups");
         fs_err::remove_dir_all(&backups).expect("removed");
-        fs_err::create_dir(&backups).expect("folder");
         for (path, bytes) in &self.files {
+            fs_err::create_dir_all(path.parent().expect("a folder")).expect("folder");
             fs_err::write(path, bytes).expect("written");
         }
     }
@@ -136,8 +142,7 @@ impl Bench {
     pub(crate) fn backups_are_whole(&self, what: &str) {
         let sandbox = &self.case.sandbox;
         for name in sandbox.backups() {
-            let path = sandbox.path("backups").join(&name);
-            let bytes = masked(fs_err::read(path).expect("read"));
+            let bytes = masked(bytes_of(sandbox, &name));
             assert!(bytes == self.old || bytes == self.new, "{name} is torn: {what}");
         }
         let said = sandbox.run(&["db-verify", "--all"]);
@@ -151,10 +156,17 @@ impl Bench {
             };
             let ours = [".lock", ".gitignore"].contains(&name.as_str())
                 || is_backup(name)
-                || name.ends_with(".bak.json")
+                || name.strip_suffix(".json").is_some_and(is_backup)
+                || name == "packs"
                 || name.starts_with("kalito.db.ASIDE.");
             assert!(ours && left.contains(&partner), "{left:?} after {what}");
         }
+        // A pack that no list names yet is no harm; a stage would be.
+        let packs = names(&sandbox.path("backups/packs"));
+        assert!(
+            packs.iter().all(|name| name.strip_suffix(".pack").is_some()),
+            "{packs:?} after {what}"
+        );
     }
 
     /// The live file's bytes once an application has opened it and rolled back what was half done.

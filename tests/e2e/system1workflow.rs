@@ -101,7 +101,7 @@ fn before_a_schema_edit() {
     let Some(sandbox) = project() else { return };
     add_migration(&sandbox, "0013_summaries", "CREATE TABLE summaries (id INTEGER PRIMARY KEY);\n");
     let said = sandbox.hooked(&["commit", "--quiet", "--message=Summaries of memories"]);
-    insta::assert_snapshot!(said.err, @"xtask-db: checkpoint kalito.db.2025-09-13_142530.bak (8.0 KB)");
+    insta::assert_snapshot!(said.err, @"xtask-db: checkpoint kalito.db.2025-09-13_142530.pages (8.0 KB)");
     insta::assert_snapshot!(sandbox.git(&["log", "-1", "--format=%B"]), @r#"
     Summaries of memories
 
@@ -122,12 +122,12 @@ fn before_a_migration() {
       + table summaries
       ~ user_version: 12 → 13
       summaries: 0 rows
-    Checkpoint created at ./backups/kalito.db.2025-09-13_142530.bak
+    Checkpoint created at ./backups/kalito.db.2025-09-13_142530.pages
     Migrated ./backend/db/kalito.db in N ms
       + table summaries
       ~ user_version: 12 → 13
       summaries: 0 rows
-    Undo with: cargo xtask db-restore kalito.db.2025-09-13_142530-2.bak --yes
+    Undo with: cargo xtask db-restore kalito.db.2025-09-13_142530-2.pages --yes
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     Running `sh migrate.sh` on ./backend/db/kalito.db
     $ cargo xtask db-migrate
@@ -203,7 +203,7 @@ fn after_a_failed_feature_branch() {
     let before = sandbox.content();
     let said = sandbox.hooked(&["switch", "--quiet", "--create", "feature/summaries"]);
     insta::assert_snapshot!(said.err, @r#"
-    xtask-db: checkpoint kalito.db.2025-09-13_142630.bak (8.0 KB)
+    xtask-db: checkpoint kalito.db.2025-09-13_142630.pages (8.0 KB)
     xtask-db: first time on `feature/summaries`; `cargo xtask db-rollback` brings the database back to this state
     "#);
     add_migration(&sandbox, "0013_drop", "DROP TABLE messages;\n");

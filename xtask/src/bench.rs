@@ -5,12 +5,14 @@
 
 mod chat;
 mod contender;
+mod dice;
 mod hooks;
 mod interrupt;
 mod machine;
 mod measurement;
 mod report;
 mod scratch;
+mod store;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,10 +30,14 @@ Examples:
   cargo xtask bench
   cargo xtask bench --size 100MB --runs 3
   cargo xtask bench hooks
+  cargo xtask bench store
   cargo xtask bench --folder /mnt/disk --json | jq '.results[] | {name, ratio}'
 
 Everything happens in a temporary folder, which needs four times the size and is removed afterwards.
 Where that folder lies in memory (as /tmp on some systems), a sync costs nothing: name one on a disk.";
+
+/// The live database and its backup, the safety backup of a restore, and one more for a WAL.
+const TIMES_THE_SIZE: u64 = 4;
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
@@ -59,6 +65,9 @@ enum Other {
     /// Time commits with the git hooks beside commits without
     #[command(after_help = hooks::EXAMPLE)]
     Hooks(hooks::Args),
+    /// Time a series of checkpoints beside full copies, restic and borg
+    #[command(after_help = store::EXAMPLE)]
+    Store(store::Args),
 }
 
 /// What became of one contender.
@@ -74,6 +83,7 @@ impl Args {
         interrupt::listen()?;
         let outcome = match &self.other {
             Some(Other::Hooks(hooks)) => hooks.time_all(),
+            Some(Other::Store(store)) => store.time_all(),
             None => self.time_all(),
         };
         match outcome {
@@ -87,7 +97,7 @@ impl Args {
 
     fn time_all(&self) -> Result<()> {
         let parent = self.folder.clone().unwrap_or_else(std::env::temp_dir);
-        let scratch = Scratch::create(&parent, self.size)?;
+        let scratch = Scratch::create(&parent, self.size.saturating_mul(TIMES_THE_SIZE))?;
         let start = Instant::now();
         note(&format!("generating {} ...", report::size(self.size)))?;
         let database = scratch.fill(self.size)?;

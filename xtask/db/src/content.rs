@@ -12,12 +12,13 @@
 use std::ops::Range;
 
 use blake3::Hasher;
-use blake3::hazmat::{self, ChainingValue, HasherExt as _, Mode};
+use blake3::hazmat::HasherExt as _;
 
 use crate::standing::HEADER_LENGTH;
+use crate::store::tree::{Id, Tree};
 
 const BOOKKEEPING: [Range<usize>; 4] = [18..20, 24..28, 40..44, 92..100];
-/// What is hashed as one subtree, bytes: a power of two.
+/// What is hashed as one subtree, bytes: as in the page store ([`crate::store::tree`]).
 pub(crate) const GROUP_BYTES: usize = 64 << 10;
 
 /// Hashes a database file that arrives in pieces.
@@ -28,21 +29,21 @@ pub(crate) struct Hashing {
     masked: Hasher,
     group_bytes: usize,
     /// The ids of the groups before it.
-    groups: Vec<ChainingValue>,
+    groups: Vec<Id>,
     /// The first of them with the bookkeeping masked.
-    first_masked: Option<ChainingValue>,
+    first_masked: Option<Id>,
     begun: bool,
 }
 
 /// The ids of a file's groups of 64 KiB, or nothing where they are not known. Equal ones at the same
 /// place mean equal bytes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Groups(Vec<ChainingValue>);
+pub(crate) struct Groups(Vec<Id>);
 
 impl Groups {
     /// The id of a group, by its number from 0.
     #[must_use]
-    pub(crate) fn id(&self, group: u64) -> Option<ChainingValue> {
+    pub(crate) fn id(&self, group: u64) -> Option<Id> {
         self.0.get(usize::try_from(group).ok()?).copied()
     }
 }
@@ -132,22 +133,12 @@ impl Hashing {
 }
 
 /// The hash of a file from the ids of its groups, of which there are several.
-fn root(ids: &[ChainingValue]) -> blake3::Hash {
-    let (left, right) = halves(ids);
-    hazmat::merge_subtrees_root(&subtree(left), &subtree(right), Mode::Hash)
-}
-
-fn subtree(ids: &[ChainingValue]) -> ChainingValue {
-    if let [id] = ids {
-        return *id;
+fn root(ids: &[Id]) -> blake3::Hash {
+    let mut tree = Tree::default();
+    for id in ids {
+        tree.push(*id);
     }
-    let (left, right) = halves(ids);
-    hazmat::merge_subtrees_non_root(&subtree(left), &subtree(right), Mode::Hash)
-}
-
-/// On the left is the largest power of two that leaves something on the right.
-fn halves(ids: &[ChainingValue]) -> (&[ChainingValue], &[ChainingValue]) {
-    ids.split_at(ids.len().next_power_of_two() / 2)
+    blake3::Hash::from_bytes(tree.root())
 }
 
 #[cfg(test)]
@@ -218,7 +209,7 @@ mod tests {
             let after = groups(Some(at));
             for group in 0..5 {
                 let changed = after.id(group) != before.id(group);
-                assert_eq!(changed, at / GROUP_BYTES == group as usize, "byte {at}, group {group}");
+                assert_eq!(changed, (at / GROUP_BYTES) as u64 == group, "byte {at}, group {group}");
             }
         }
         assert_ne!(before.id(1), before.id(2), "an id is of the place too");

@@ -11,14 +11,16 @@ use anyhow::{Context as _, Result};
 use crate::backup::Backup;
 use crate::content::{Groups, Hashes, Hashing};
 use crate::copy;
-use crate::differing::wanted::{OfFile, OfStored, Wanted};
+use crate::differing::wanted::{OfFile, Wanted};
 use crate::durable::Stage;
 use crate::interrupt::Interrupt;
 use crate::name::Format;
 use crate::space;
 use crate::standing::{self, Standing};
+use crate::store::list::List;
 use crate::store::shelf::Shelf;
 use crate::store::stored::{self, Stored};
+use crate::store::wanted::OfStore;
 use crate::vault::Held;
 
 /// An open backup.
@@ -51,6 +53,15 @@ impl PlainFile<'_> {
     }
 }
 
+/// Reads the page list of a stored backup, and nothing else of it.
+///
+/// # Errors
+///
+/// Where it cannot be read, is damaged, or is of a newer version.
+pub(crate) fn list(backup: &Backup) -> Result<List> {
+    stored::read_list(&backup.path())
+}
+
 impl Contents {
     /// Opens a backup and holds it.
     ///
@@ -64,7 +75,7 @@ impl Contents {
             Format::Plain => Kept::Plain(backup.path()),
             Format::Pages => {
                 let mut shelf = Shelf::of(&backup.folder);
-                let stored = Stored::find(&mut shelf, stored::read_list(&backup.path())?)?;
+                let stored = Stored::find(&mut shelf, list(backup)?)?;
                 let (folder, name) = (backup.folder.clone(), backup.name.to_string());
                 Kept::Stored { stored: Box::new(stored), folder, name }
             }
@@ -131,15 +142,6 @@ impl Contents {
         }
     }
 
-    /// The pages in the store, of a stored backup.
-    #[must_use]
-    pub(crate) fn stored(&self) -> Option<&Stored> {
-        match &self.kept {
-            Kept::Plain(_) => None,
-            Kept::Stored { stored, .. } => Some(stored),
-        }
-    }
-
     /// Hashes all bytes; returns the ids of their groups, too.
     ///
     /// # Errors
@@ -152,6 +154,15 @@ impl Contents {
             Ok(())
         })?;
         Ok((hashing.finish(), hashing.groups()))
+    }
+
+    /// The pages in the store, of a stored backup.
+    #[must_use]
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        match &self.kept {
+            Kept::Plain(_) => None,
+            Kept::Stored { stored, .. } => Some(stored),
+        }
     }
 
     /// Copies all bytes into an empty stage, hashing on the way.
@@ -169,7 +180,7 @@ impl Contents {
     }
 
     /// The pages as a restore by difference asks for them. A plain backup does not know the ids of its
-    /// groups: those from [`Contents::hash_groups`] save reading what is there already.
+    /// groups, as a stored one does: those from [`Contents::hash_groups`] save reading what is there.
     ///
     /// # Errors
     ///
@@ -177,7 +188,7 @@ impl Contents {
     pub(crate) fn wanted(&self, ids: Groups) -> Result<Box<dyn Wanted + '_>> {
         match &self.kept {
             Kept::Plain(path) => Ok(Box::new(OfFile::open(path, ids)?)),
-            Kept::Stored { stored, .. } => Ok(Box::new(OfStored::open(stored)?)),
+            Kept::Stored { stored, .. } => Ok(Box::new(OfStore::of(stored)?)),
         }
     }
 

@@ -16,7 +16,7 @@ const SAFETY: &str = ".SAFETY";
 
 /// How the bytes of a backup are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Format {
+pub(crate) enum Format {
     /// As a file of its own, an ordinary SQLite database.
     Plain,
     /// As a list of pages that lie in the page store.

@@ -79,12 +79,7 @@ impl Staged {
         let Self { stage, name, mut record, version, groups, began } = self;
         if wanted.format == Format::Pages {
             let backup = storing::publish_copy(locked, wanted, (stage.path(), record))?;
-            return Ok(Taken::Backup(
-                Box::new(backup),
-                version,
-                began.elapsed(),
-                Groups::default(),
-            ));
+            return Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups));
         }
         record.sequence = locked.next_sequence()?;
         let backup = locked.publish(&stage, name, record)?;

@@ -125,13 +125,11 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
 #[must_use]
 pub(crate) fn of_bytes(start: &[u8]) -> Standing {
     let header = start.first_chunk::<HEADER_LENGTH>();
-    match header.filter(|_| start.starts_with(MAGIC)) {
-        Some(header) => Standing::Sqlite(Header(*header)),
-        None => {
-            let start = start.get(..4096).unwrap_or(start);
-            Standing::Foreign { may_be_encrypted: looks_random(start) }
-        }
+    if let Some(header) = header.filter(|_| start.starts_with(MAGIC)) {
+        return Standing::Sqlite(Header(*header));
     }
+    let start = start.get(..4096).unwrap_or(start);
+    Standing::Foreign { may_be_encrypted: looks_random(start) }
 }
 
 /// SQLite would open a FIFO in a sidecar's place and wait for ever.

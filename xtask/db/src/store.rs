@@ -15,6 +15,7 @@ pub(crate) mod shelf;
 pub(crate) mod stored;
 pub(crate) mod tree;
 pub(crate) mod usage;
+pub(crate) mod wanted;
 
 #[cfg(test)]
 mod tests;

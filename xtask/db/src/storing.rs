@@ -13,9 +13,10 @@ use rusqlite::Connection;
 
 use crate::backup::{Backup, State};
 use crate::content::Groups;
+use crate::contents;
 use crate::copy::{self, Copied};
 use crate::database::{self, Looking, Snapshot};
-use crate::examination;
+use crate::examination::{self, Examination};
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
@@ -26,7 +27,7 @@ use crate::record::{self, Kind, Record};
 use crate::staging;
 use crate::store::intake;
 use crate::store::shelf::Shelf;
-use crate::store::stored::{self, Stored};
+use crate::store::stored::Stored;
 use crate::store::tree::Shape;
 use crate::taking::{self, Taken, Wanted};
 
@@ -60,56 +61,28 @@ fn take_in(
     wanted: &Wanted<'_>,
     progress: &mut Progress,
 ) -> Result<Taken> {
-    let began = Instant::now();
+    let started = Instant::now();
     let interrupt = Arc::clone(progress.interrupt());
     let _watched = interrupt.watch(connection);
     let path = &wanted.database.path;
     let (snapshot, twin) = database::begin_twins(connection, path, project.busy_timeout)?;
-    if wanted
-        .unless_equal
-        .is_some_and(|equal| equal.stored.is_none() && equal.size_bytes == snapshot.size_bytes())
-        && is_unchanged(&snapshot, wanted, &interrupt)?
-    {
+    if is_plain_of_its_size(wanted, &snapshot) && is_unchanged(&snapshot, wanted, &interrupt)? {
         return Ok(Taken::Unchanged);
     }
     let shape = Shape::of(snapshot.size_bytes(), snapshot.page_size_bytes);
     let (backups, known) = known(locked, wanted, shape)?;
-    let folder = locked.packs_folder()?;
-    progress.expect_bytes(snapshot.size_bytes());
-    let (begin, begun) = mpsc::sync_channel(1);
-    let (taken, examined) = std::thread::scope(|scope| {
-        let examining = twin.map(|twin| {
-            let interrupt = Arc::clone(&interrupt);
-            scope.spawn(move || examine_once(&twin, &begun, &interrupt))
-        });
-        let taken = intake::take(
-            &folder,
-            shape,
-            &known,
-            |full, spare| {
-                copy::read_pieces(&snapshot, &interrupt, full, spare, |n| progress.reach(n))
-            },
-            // What is new is examined; the rest was.
-            move || drop(begin.send(())),
-        );
-        // A new combination of old pages is examined below.
-        let counted = taken.as_ref().ok().filter(|taken| taken.equal.is_none());
-        let counted = counted.map(|_| examination::count(connection));
-        let checked = examining.map(std::thread::ScopedJoinHandle::join);
-        (taken, (checked, counted))
-    });
-    let mut taken = taken?;
+    progress.expect_bytes(shape.size_bytes);
+    let Read { mut taken, findings, counted } =
+        read(&snapshot, twin, (&locked.packs_folder()?, shape, &known), progress)?;
     if let Some(equal) = taken.equal {
         return link(locked, project, wanted, (&backups[equal], &mut taken));
     }
-    if wanted.unless_equal.is_some_and(|r| r.content_blake3 == taken.hashes.content_blake3) {
+    if is_content(wanted, &taken.hashes.content_blake3) {
         return Ok(Taken::Unchanged);
     }
-    let (checked, counted) = examined;
-    let checked = checked.transpose().map_err(|_| anyhow::anyhow!("the check ended early"))?;
-    let findings = match checked.flatten() {
+    let findings = match findings {
         Some(findings) => findings?,
-        // There was no second connection in the same state, or nothing new to begin with.
+        // There was no second connection in the same state, or only a new order of old pages.
         None => examination::check(connection, Depth::Quick)?,
     };
     let examination = examination::conclude(findings, counted.context("nothing was counted")?)?;
@@ -120,15 +93,65 @@ fn take_in(
     }
     interrupt.check()?;
     let version = examination.schema_version;
-    let copied = Copied {
-        size_bytes: shape.size_bytes,
-        hashes: taken.hashes.clone(),
-        header: taken.header,
-        groups: Groups::default(),
-    };
+    let hashes = taken.hashes.clone();
+    let (size_bytes, header) = (shape.size_bytes, taken.header);
+    let copied = Copied { size_bytes, hashes, header, groups: Groups::default() };
     let record = staging::record_of(project, wanted, &copied, journal_mode, examination);
     let backup = publish(locked, name_of(wanted), record, &mut taken)?;
-    Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), Groups::default()))
+    Ok(Taken::Backup(Box::new(backup), version, started.elapsed(), Groups::default()))
+}
+
+/// What came of reading a snapshot.
+struct Read {
+    taken: intake::Taken,
+    /// Of the second connection; `None` where there was none, or nothing new to look at.
+    findings: Option<Result<Vec<Finding>>>,
+    counted: Option<Result<Examination>>,
+}
+
+/// Takes the pages in and examines the same state meanwhile, on the twin.
+fn read(
+    snapshot: &Snapshot<'_>,
+    twin: Option<Looking>,
+    (folder, shape, known): (&Path, Shape, &[Stored]),
+    progress: &mut Progress,
+) -> Result<Read> {
+    let interrupt = Arc::clone(progress.interrupt());
+    let (go, wait) = mpsc::sync_channel(1);
+    std::thread::scope(|scope| {
+        let checking = twin.map(|twin| {
+            let interrupt = &interrupt;
+            scope.spawn(move || check_once(&twin, &wait, interrupt))
+        });
+        let source = |full: &_, spare: &_| {
+            copy::read_pieces(snapshot, &interrupt, full, spare, |n| progress.reach(n))
+        };
+        // What is new is examined; the rest was. Without a twin nobody waits.
+        let on_new = move || {
+            let _ = go.send(());
+        };
+        let taken = intake::take(folder, shape, known, source, on_new);
+        let is_new = taken.as_ref().is_ok_and(|taken| taken.equal.is_none());
+        let counted = is_new.then(|| examination::count(snapshot.connection()));
+        let findings = match checking.map(std::thread::ScopedJoinHandle::join) {
+            Some(Ok(findings)) => findings,
+            Some(Err(_)) => anyhow::bail!("the check ended early"),
+            None => None,
+        };
+        Ok(Read { taken: taken?, findings, counted })
+    })
+}
+
+/// Whether a plain backup of just this size would make a new one unnecessary.
+fn is_plain_of_its_size(wanted: &Wanted<'_>, snapshot: &Snapshot<'_>) -> bool {
+    wanted
+        .unless_equal
+        .is_some_and(|equal| equal.stored.is_none() && equal.size_bytes == snapshot.size_bytes())
+}
+
+/// Whether a content is that of the backup that would make a new one unnecessary.
+fn is_content(wanted: &Wanted<'_>, content_blake3: &str) -> bool {
+    wanted.unless_equal.is_some_and(|equal| equal.content_blake3 == content_blake3)
 }
 
 /// Whether the content is that of a plain backup; asked before anything is packed.
@@ -137,17 +160,16 @@ fn is_unchanged(
     wanted: &Wanted<'_>,
     interrupt: &Interrupt,
 ) -> Result<bool> {
-    let hashes = copy::hash_pages(snapshot, interrupt)?;
-    Ok(wanted.unless_equal.is_some_and(|record| record.content_blake3 == hashes.content_blake3))
+    Ok(is_content(wanted, &copy::hash_pages(snapshot, interrupt)?.content_blake3))
 }
 
 /// Checks as soon as there is something to check; `None` where there never is.
-fn examine_once(
+fn check_once(
     twin: &Looking,
-    begun: &mpsc::Receiver<()>,
+    wait: &mpsc::Receiver<()>,
     interrupt: &Interrupt,
 ) -> Option<Result<Vec<Finding>>> {
-    begun.recv().ok()?;
+    wait.recv().ok()?;
     let _watched = interrupt.watch(twin);
     Some(examination::check(twin, Depth::Quick))
 }
@@ -180,7 +202,8 @@ fn known(
             continue;
         }
         // A damaged one is of no use here; verification names it.
-        let Ok(stored) = open(&mut shelf, &backup.path()) else { continue };
+        let found = contents::list(&backup).and_then(|list| Stored::find(&mut shelf, list));
+        let Ok(stored) = found else { continue };
         if stored.shape().block_bytes == shape.block_bytes {
             branches.push(branch);
             chosen.push(backup);
@@ -188,10 +211,6 @@ fn known(
         }
     }
     Ok((chosen, opened))
-}
-
-fn open(shelf: &mut Shelf, path: &Path) -> Result<Stored> {
-    Stored::find(shelf, stored::read_list(path)?)
 }
 
 /// A record of its own and a hard link to the equal one; where there are no hard links, a copy of
@@ -203,16 +222,14 @@ fn link(
     (equal, taken): (&Backup, &mut intake::Taken),
 ) -> Result<Taken> {
     let record = equal.record().context("a stored backup that was compared has a record")?;
-    if wanted.unless_equal.is_some_and(|r| r.content_blake3 == record.content_blake3) {
+    if is_content(wanted, &record.content_blake3) {
         return Ok(Taken::Unchanged);
     }
-    let linked = taking::take_link(locked, project, wanted, (equal, record));
-    let backup = match linked {
-        Ok(backup) => backup,
-        Err(_) => {
-            let record = taking::record_again(project, wanted, record);
-            publish(locked, name_of(wanted), record, taken)?
-        }
+    let backup = if let Ok(backup) = taking::take_link(locked, project, wanted, (equal, record)) {
+        backup
+    } else {
+        let record = taking::record_again(project, wanted, record);
+        publish(locked, name_of(wanted), record, taken)?
     };
     Ok(Taken::Linked(Box::new(backup), equal.name.to_string()))
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OpenFlags, Statement, params};
 
+use crate::bench::dice::Dice;
 use crate::bench::interrupt;
 
 const SCHEMA: &str = "
@@ -135,7 +136,7 @@ struct Writer {
 
 impl Writer {
     fn new() -> Self {
-        let mut dice = Dice(0x6b61_6c69_746f);
+        let mut dice = Dice::new(0x6b61_6c69_746f);
         let mut pool = String::with_capacity(POOL_BYTES + 16);
         while pool.len() < POOL_BYTES {
             pool.push_str(WORDS[dice.below(WORDS.len())]);
@@ -178,26 +179,6 @@ impl Writer {
             }
         }
         Ok(())
-    }
-}
-
-/// `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>): the same numbers at every run.
-struct Dice(u64);
-
-impl Dice {
-    #[expect(clippy::cast_possible_truncation, reason = "the low bits are as random as the rest")]
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) as usize % end
-    }
-
-    /// A piece of the pool, which is ASCII and so may be cut anywhere.
-    fn text<'p>(&mut self, pool: &'p str, n_bytes: usize) -> &'p str {
-        let start = self.below(pool.len() - n_bytes);
-        &pool[start..start + n_bytes]
     }
 }
 

@@ -55,7 +55,7 @@ struct Pair {
 
 const DATABASE_BYTES: u64 = 160 << 10;
 /// A checkpoint for each commit, several times over.
-const ROOM_BYTES: u64 = 64 << 20;
+const ROOM_BYTES: u64 = 256 << 20;
 /// Pairs that are not counted: files, caches and pages that are read for the first time.
 const N_WARM_UP: u32 = 2;
 /// A repository of some size: git looks at its index in every commit.

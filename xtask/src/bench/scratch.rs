@@ -23,10 +23,10 @@ path = "db/bench.db"
 path = "db/small.db"
 "#;
 
-const SMALL_BYTES: u64 = 160 << 10;
+/// What git must not look through while a backup asks it where it is.
+const IGNORED: &str = "/db\n/copies\n/home\n/said\n/restic\n/borg\n/restored\n";
 
-/// The live database and its backup, the safety backup of a restore, and one more for a WAL.
-const TIMES_THE_SIZE: u64 = 4;
+const SMALL_BYTES: u64 = 160 << 10;
 
 /// A workspace that removes itself.
 pub(super) struct Scratch {
@@ -43,8 +43,8 @@ pub(super) struct Generated {
 
 impl Scratch {
     /// Makes an empty workspace where there is room for it.
-    pub(super) fn create(parent: &Path, size_bytes: u64) -> Result<Self> {
-        ensure_room(parent, size_bytes)?;
+    pub(super) fn create(parent: &Path, needed_bytes: u64) -> Result<Self> {
+        ensure_room(parent, needed_bytes)?;
         let parent = fs::canonicalize(parent)?;
         let folder = tempfile::Builder::new()
             .prefix("xtask-bench-")
@@ -56,7 +56,7 @@ impl Scratch {
             fs::create_dir(scratch.path(name))?;
         }
         fs::write(scratch.path("Cargo.toml"), MANIFEST)?;
-        fs::write(scratch.path(".gitignore"), "/db\n/copies\n/home\n/said\n")?;
+        fs::write(scratch.path(".gitignore"), IGNORED)?;
         scratch.make_repository();
         Ok(scratch)
     }
@@ -166,24 +166,25 @@ impl Scratch {
     }
 
     /// Lets the file system finish with what was removed, so that nobody pays for who came before.
-    fn settle(&self) -> Result<()> {
+    pub(super) fn settle(&self) -> Result<()> {
         for folder in [self.root().to_owned(), self.path("copies")] {
             fs::File::open(folder)?.sync_all()?;
         }
         Ok(())
     }
 
-    fn live(&self) -> PathBuf {
+    /// The large database.
+    pub(super) fn live(&self) -> PathBuf {
         self.path("db/bench.db")
     }
 
-    fn path(&self, relative: &str) -> PathBuf {
+    /// A place in the workspace.
+    pub(super) fn path(&self, relative: &str) -> PathBuf {
         self.root().join(relative)
     }
 }
 
-fn ensure_room(parent: &Path, size_bytes: u64) -> Result<()> {
-    let needed = size_bytes.saturating_mul(TIMES_THE_SIZE);
+fn ensure_room(parent: &Path, needed: u64) -> Result<()> {
     let volume = rustix::fs::statvfs(parent)
         .with_context(|| format!("could not look at `{}`", parent.display()))?;
     let free = volume.f_bavail.saturating_mul(volume.f_frsize);

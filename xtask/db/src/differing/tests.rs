@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use blake3::hazmat::ChainingValue;
-
 use super::*;
 use crate::differing::wanted::OfFile;
 use crate::interrupt::Interrupt;
+use crate::store::tree::Id;
 
 /// A database of its own with some content; the statements make it.
 fn database(folder: &Path, name: &str, statements: &str) -> Result<std::path::PathBuf> {
@@ -86,7 +85,7 @@ impl Wanted for Hashed {
         self.file.size_bytes()
     }
 
-    fn id(&mut self, group: u64) -> Result<Option<ChainingValue>> {
+    fn id(&mut self, group: u64) -> Result<Option<Id>> {
         self.file.id(group)
     }
 

@@ -7,10 +7,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use blake3::hazmat::ChainingValue;
 
 use crate::content::{GROUP_BYTES, Groups};
-use crate::store::stored::{Reader, Stored};
+use crate::store::tree::Id;
 
 /// Wanted pages. They are asked for group by group, in order; every page size divides a group.
 pub(crate) trait Wanted {
@@ -22,7 +21,7 @@ pub(crate) trait Wanted {
     /// # Errors
     ///
     /// Where what knows it is damaged.
-    fn id(&mut self, group: u64) -> Result<Option<ChainingValue>>;
+    fn id(&mut self, group: u64) -> Result<Option<Id>>;
 
     /// All wanted bytes of a group (from `group` × [`GROUP_BYTES`] on, fewer at the end), unless
     /// `there` are the same: then nothing. `there` may be shorter, and empty to get them anyway.
@@ -54,48 +53,12 @@ impl OfFile {
     }
 }
 
-/// Those of a stored backup; what stands there already is not read.
-pub(crate) struct OfStored<'s> {
-    reader: Reader<'s>,
-    size_bytes: u64,
-    group: Vec<u8>,
-}
-
-impl<'s> OfStored<'s> {
-    /// The pages of a stored backup.
-    ///
-    /// # Errors
-    ///
-    /// Where there is no memory.
-    pub(crate) fn open(stored: &'s Stored) -> Result<Self> {
-        let size_bytes = stored.shape().size_bytes;
-        Ok(Self { reader: stored.reader()?, size_bytes, group: Vec::with_capacity(GROUP_BYTES) })
-    }
-}
-
-impl Wanted for OfStored<'_> {
-    fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-
-    fn id(&mut self, group: u64) -> Result<Option<ChainingValue>> {
-        self.reader.group_id(group)
-    }
-
-    fn differing(&mut self, group: u64, there: &[u8]) -> Result<Option<&[u8]>> {
-        self.group.clear();
-        self.group.extend_from_slice(there);
-        let differs = self.reader.make(group, &mut self.group)?;
-        Ok(differs.then_some(self.group.as_slice()))
-    }
-}
-
 impl Wanted for OfFile {
     fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    fn id(&mut self, group: u64) -> Result<Option<ChainingValue>> {
+    fn id(&mut self, group: u64) -> Result<Option<Id>> {
         Ok(self.ids.id(group))
     }
 

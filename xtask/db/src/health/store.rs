@@ -1,7 +1,7 @@
 //! What needs attention of the page store, seen without reading a page.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -56,9 +56,10 @@ impl Store {
             match pack {
                 Ok(pack) => {
                     store.packs_bytes += pack.size_bytes;
-                    let sections = pack.sections.iter();
-                    let sizes = sections.map(|s| u64::from(s.n_blocks) * u64::from(s.block_bytes));
-                    store.pages_bytes += sizes.sum::<u64>();
+                    let bytes = |s: &crate::store::pack::Section| {
+                        u64::from(s.n_blocks) * u64::from(s.block_bytes)
+                    };
+                    store.pages_bytes += pack.sections.iter().map(bytes).sum::<u64>();
                 }
                 Err(error) => {
                     let is_newer = error.downcast_ref::<Newer>().is_some();
@@ -67,20 +68,20 @@ impl Store {
                 }
             }
         }
-        store.see_lists(vault.folder(), &mut shelf)?;
+        store.see_lists(vault, &mut shelf)?;
         Ok((store.n_backups > 0 || store.n_packs > 0).then_some(store))
     }
 
-    fn see_lists(&mut self, backups: &Path, shelf: &mut Shelf) -> Result<()> {
+    fn see_lists(&mut self, vault: &Vault, packs: &mut Shelf) -> Result<()> {
         let mut seen = BTreeSet::new();
-        for reference in references::find(backups)? {
+        for reference in references::find(vault.folder())? {
             if !seen.insert(reference.identity) {
                 continue;
             }
             self.lists_bytes += reference.size_bytes;
             match reference.read() {
                 Ok(Some(list)) => {
-                    let places = shelf.places(&list)?;
+                    let places = packs.places(&list)?;
                     if let Some((at, trouble)) = places.missing().next() {
                         let pack = shelf::said(&list.packs[at]);
                         let what = format!("the pack `{pack}` {trouble}");

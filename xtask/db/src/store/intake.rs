@@ -183,7 +183,7 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
                 piece.get(..HEADER_LENGTH).and_then(|bytes| bytes.try_into().ok());
             self.compared.header = header.map(Header);
         }
-        for bytes in piece.chunks(GROUP_BYTES as usize) {
+        for bytes in piece.chunks(content::GROUP_BYTES) {
             let group = self.compared.n_bytes / GROUP_BYTES;
             self.group(group, bytes)?;
             self.compared.n_bytes += bytes.len() as u64;
@@ -226,14 +226,11 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
     fn adopt_one(&mut self, at: usize, address: Address) -> Result<()> {
         let known = &mut self.known[at];
         let place = &mut known.places[address.pack as usize];
-        let pack = match *place {
-            Some(pack) => pack,
-            None => {
-                let name = known.stored.list().packs[address.pack as usize];
-                let pack = self.compared.place_of(name)?;
-                *place = Some(pack);
-                pack
-            }
+        let pack = if let Some(pack) = *place {
+            pack
+        } else {
+            let name = known.stored.list().packs[address.pack as usize];
+            *place.insert(self.compared.place_of(name)?)
         };
         self.compared.runs.push(Address { pack, slot: address.slot });
         Ok(())

@@ -262,10 +262,10 @@ pub(crate) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
 /// Seven bits a byte, the lowest first; the highest bit says that more follow.
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        bytes.push(0x80 | (number & 0x7f) as u8);
+        bytes.push(0x80 | number.to_le_bytes()[0]);
         number >>= 7;
     }
-    bytes.push(number as u8);
+    bytes.push(number.to_le_bytes()[0]);
 }
 
 fn get(rest: &mut &[u8]) -> Result<u64> {

@@ -18,10 +18,14 @@ use crate::store::tree::{self, Id};
 const MAGIC: &[u8; 14] = b"xtask-db pack\0";
 const VERSION: u16 = 1;
 /// The magic and the version.
-const START_BYTES: u64 = 16;
-const ENTRY_BYTES: u64 = 44;
-const SECTION_BYTES: u64 = 48;
-const FOOTER_BYTES: u64 = 32;
+const START: usize = 16;
+const START_BYTES: u64 = START as u64;
+const ENTRY: usize = 44;
+const ENTRY_BYTES: u64 = ENTRY as u64;
+const SECTION: usize = 48;
+const SECTION_BYTES: u64 = SECTION as u64;
+const FOOTER: usize = 32;
+const FOOTER_BYTES: u64 = FOOTER as u64;
 /// How the names of packs end.
 const ENDING: &str = ".pack";
 /// Marks in an entry's length that the block is stored as it is.
@@ -119,10 +123,10 @@ impl Pack {
         let file = fs_err::File::open(&path)?;
         let size_bytes = file.metadata()?.len();
         let read = || -> Result<Self> {
-            let mut start = [0; START_BYTES as usize];
+            let mut start = [0; START];
             file.file().read_exact_at(&mut start, 0)?;
             demand_version(&start, MAGIC, "pack")?;
-            let mut footer = [0; FOOTER_BYTES as usize];
+            let mut footer = [0; FOOTER];
             let footer_offset = size_bytes.checked_sub(FOOTER_BYTES).context("it is cut short")?;
             file.file().read_exact_at(&mut footer, footer_offset)?;
             let mut rest = footer.as_slice();
@@ -138,7 +142,7 @@ impl Pack {
             ensure!(is_whole && entries_offset >= START_BYTES, "its index is damaged");
             let mut bytes = vec![0; usize::try_from(n_bytes)?];
             file.file().read_exact_at(&mut bytes, sections_offset)?;
-            let sections = bytes.chunks_exact(SECTION_BYTES as usize);
+            let sections = bytes.chunks_exact(SECTION);
             let sections: Vec<_> =
                 sections.map(|bytes| section(bytes, name)).collect::<Result<_>>()?;
             let fits = |section: &Section| {
@@ -170,10 +174,10 @@ impl Pack {
     /// Where they cannot be read.
     pub(crate) fn entries(&self, file: &fs_err::File, first: u32, n: u32) -> Result<Vec<Entry>> {
         let n = n.min(self.n_entries.saturating_sub(first));
-        let mut bytes = vec![0; n as usize * ENTRY_BYTES as usize];
+        let mut bytes = vec![0; n as usize * ENTRY];
         let offset = self.entries_offset + u64::from(first) * ENTRY_BYTES;
         file.file().read_exact_at(&mut bytes, offset).with_context(|| self.unreadable())?;
-        bytes.chunks_exact(ENTRY_BYTES as usize).map(entry).collect()
+        bytes.chunks_exact(ENTRY).map(entry).collect()
     }
 
     /// Reads the block of an entry from its open file, unpacked and not yet compared with its id.
@@ -373,7 +377,7 @@ impl Writing {
     }
 
     fn append_as(&mut self, origin: Id, slot: u32, block_bytes: u32) {
-        let entry = self.entries.len() as u32;
+        let entry = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         match self.sections.last_mut() {
             Some(last)
                 if last.origin == origin

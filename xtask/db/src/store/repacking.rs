@@ -114,10 +114,10 @@ struct Work<'f> {
 #[derive(Default)]
 struct Needed {
     bytes: Vec<u8>,
-    blocks: Vec<Block>,
+    blocks: Vec<Carried>,
 }
 
-struct Block {
+struct Carried {
     address: (Id, u32),
     entry: Entry,
     stored: Range<usize>,
@@ -202,7 +202,7 @@ fn read(counted: &Counted, unpacking: &mut Unpacking) -> Result<Needed> {
             ensure!(is_right, "a page is not what it was");
             let begin = needed.bytes.len();
             needed.bytes.extend_from_slice(&stored);
-            needed.blocks.push(Block {
+            needed.blocks.push(Carried {
                 address: (section.origin, section.first_slot + n),
                 entry,
                 stored: begin..needed.bytes.len(),

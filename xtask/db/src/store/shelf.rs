@@ -75,12 +75,6 @@ impl Shelf {
         Self { folder: backups.join(FOLDER), found: HashMap::new(), carried: None }
     }
 
-    /// The folder of packs.
-    #[must_use]
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Every pack in the folder by its name, in the order of the names, and what went wrong where one
     /// cannot be read.
     ///

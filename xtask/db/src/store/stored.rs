@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -14,11 +14,15 @@ use crate::finding::Damage;
 use crate::interrupt::Interrupt;
 use crate::store::list::{Address, Cursor, List, MOST_LIST_BYTES, Newer};
 use crate::store::pack::{Entry, LONE, Pack, Unpacking};
-use crate::store::shelf::{self, Places, Shelf};
+use crate::store::shelf::{self, Place, Places, Shelf};
 use crate::store::tree::{self, Id, Shape, Tree};
 
 /// Entries of one pack that are read at once.
 const WINDOW: u32 = 256;
+/// Threads that unpack a whole backup.
+const N_THREADS: usize = 2;
+/// Groups in a piece that they hand on: 1 MiB.
+const PIECE_GROUPS: u64 = 16;
 /// Packs that are open at once.
 const MOST_FILES: usize = 64;
 
@@ -80,7 +84,6 @@ impl Stored {
             windows: HashMap::new(),
             files: HashMap::new(),
             unpacking: Unpacking::new()?,
-            loaded: (None, Vec::new()),
         })
     }
 
@@ -123,12 +126,26 @@ impl Stored {
 pub(crate) struct Reader<'s> {
     stored: &'s Stored,
     cursor: Cursor<'s>,
-    /// The entries read last, by pack.
-    windows: HashMap<Id, (u32, Vec<Entry>)>,
+    /// The entries read last, by the pack of the list: one pack may carry blocks of many, and within
+    /// those of each the numbers mostly go up.
+    windows: HashMap<u32, Window>,
     files: HashMap<Id, fs_err::File>,
     unpacking: Unpacking,
-    /// The blocks of the group that was looked up last: number, pack and entry.
-    loaded: (Option<u64>, Vec<(u64, &'s Arc<Pack>, Entry)>),
+}
+
+/// Entries of a pack from one on.
+#[derive(Debug)]
+struct Window {
+    pack: Id,
+    first: u32,
+    entries: Vec<Entry>,
+}
+
+impl Window {
+    fn get(&self, place: Place<'_>) -> Option<&Entry> {
+        let n_ahead = place.entry.checked_sub(self.first)?;
+        self.entries.get(n_ahead as usize).filter(|_| self.pack == place.pack.name)
+    }
 }
 
 impl<'s> Reader<'s> {
@@ -140,7 +157,8 @@ impl<'s> Reader<'s> {
     /// Where the list does not say what it should.
     pub(crate) fn look_up(&mut self, number: u64) -> Result<Option<(Address, Entry)>> {
         let Some(address) = self.cursor.seek(number)? else { return Ok(None) };
-        let entry = self.stored.places.of(address).map(|place| self.entry(place.pack, place.entry));
+        let place = self.stored.places.of(address);
+        let entry = place.map(|place| self.entry(address.pack, place));
         Ok(entry.and_then(Result::ok).map(|entry| (address, entry)))
     }
 
@@ -160,18 +178,17 @@ impl<'s> Reader<'s> {
             let what = format!("page data is missing: the pack `{}` {trouble}", shelf::said(name));
             return Err(Damage(what).into());
         };
-        Ok((place.pack, self.entry(place.pack, place.entry)?))
+        Ok((place.pack, self.entry(address.pack, place)?))
     }
 
-    fn entry(&mut self, pack: &Arc<Pack>, number: u32) -> Result<Entry> {
-        if let Some((first, entries)) = self.windows.get(&pack.name)
-            && let Some(entry) = number.checked_sub(*first).and_then(|n| entries.get(n as usize))
-        {
+    fn entry(&mut self, of: u32, place: Place<'_>) -> Result<Entry> {
+        if let Some(entry) = self.windows.get(&of).and_then(|window| window.get(place)) {
             return Ok(*entry);
         }
-        let entries = pack.entries(self.file(pack)?, number, WINDOW)?;
+        let Place { pack, entry: first } = place;
+        let entries = pack.entries(self.file(pack)?, first, WINDOW)?;
         let entry = entries.first().copied();
-        self.windows.insert(pack.name, (number, entries));
+        self.windows.insert(of, Window { pack: pack.name, first, entries });
         entry.with_context(|| damaged(&pack.name))
     }
 
@@ -196,7 +213,7 @@ impl<'s> Reader<'s> {
         let shape = self.stored.shape();
         let first = group * shape.group_blocks();
         let last = (first + shape.group_blocks()).min(shape.n_blocks());
-        let mut bytes = Vec::with_capacity(tree::GROUP_BYTES as usize);
+        let mut bytes = Vec::with_capacity(content::GROUP_BYTES);
         let (mut tree, mut ids) = (Tree::default(), Vec::new());
         for number in first..last {
             let (pack, entry) = self.demand(number)?;
@@ -232,73 +249,17 @@ impl<'s> Reader<'s> {
         self.checked(number, pack, &entry)
     }
 
-    /// The id of a group of a database of several, from the ids of its blocks.
-    ///
-    /// # Errors
-    ///
-    /// Where one is missing.
-    pub(crate) fn group_id(&mut self, group: u64) -> Result<Option<Id>> {
-        self.load(group)?;
-        let mut tree = Tree::default();
-        for (_, _, entry) in &self.loaded.1 {
-            tree.push(entry.id);
-        }
-        let is_part = self.stored.shape().size_bytes > tree::GROUP_BYTES;
-        Ok(tree.subtree().filter(|_| is_part))
-    }
-
-    /// Makes the bytes of a group out of what stands in its place elsewhere: only blocks that differ are
-    /// read. Returns whether any does. What stands there may be shorter or longer.
-    ///
-    /// # Errors
-    ///
-    /// Where a block is missing or damaged.
-    pub(crate) fn make(&mut self, group: u64, bytes: &mut Vec<u8>) -> Result<bool> {
-        let shape = self.stored.shape();
-        let begin = group * tree::GROUP_BYTES;
-        let n_bytes = shape.size_bytes.saturating_sub(begin).min(tree::GROUP_BYTES);
-        let mut differs = bytes.len() as u64 != n_bytes;
-        self.load(group)?;
-        for (number, pack, entry) in self.loaded.1.clone() {
-            let from = usize::try_from(number * shape.block_bytes - begin)?;
-            let to = usize::try_from((from as u64 + shape.block_bytes).min(n_bytes))?;
-            let is_equal =
-                bytes.get(from..to).is_some_and(|there| shape.id(number, there) == entry.id);
-            if !is_equal {
-                differs = true;
-                let block = self.checked(number, pack, &entry)?;
-                bytes.resize(bytes.len().max(to), 0);
-                ensure!(block.len() == to - from, "a block has the wrong length");
-                bytes[from..to].copy_from_slice(&block);
-            }
-        }
-        bytes.truncate(usize::try_from(n_bytes)?);
-        Ok(differs)
-    }
-
-    /// Looks the blocks of a group up, unless they were looked up last.
-    fn load(&mut self, group: u64) -> Result<()> {
-        if self.loaded.0 == Some(group) {
-            return Ok(());
-        }
-        let shape = self.stored.shape();
-        let first = group * shape.group_blocks();
-        let last = (first + shape.group_blocks()).min(shape.n_blocks());
-        // Asked for again, after it was left: from the beginning.
-        if self.loaded.0.is_none_or(|before| before >= group) {
-            self.cursor = self.stored.list.cursor();
-        }
-        let mut blocks = Vec::new();
-        for number in first..last {
-            let (pack, entry) = self.demand(number)?;
-            blocks.push((number, pack, entry));
-        }
-        self.loaded = (Some(group), blocks);
-        Ok(())
-    }
-
     /// The bytes of an entry, compared with its id.
-    fn checked(&mut self, number: u64, pack: &Arc<Pack>, entry: &Entry) -> Result<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read or are damaged.
+    pub(super) fn checked(
+        &mut self,
+        number: u64,
+        pack: &Arc<Pack>,
+        entry: &Entry,
+    ) -> Result<Vec<u8>> {
         let block = self.unpack(pack, entry)?;
         let is_right = self.stored.shape().id(number, &block) == entry.id;
         if is_right { Ok(block) } else { Err(damaged(&pack.name).into()) }
@@ -336,41 +297,45 @@ impl Stored {
         interrupt: &Interrupt,
         mut each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        const N_THREADS: u64 = 2;
-        const PIECE_GROUPS: u64 = 16;
         let n_groups = self.shape().size_bytes.div_ceil(tree::GROUP_BYTES);
         let n_pieces = n_groups.div_ceil(PIECE_GROUPS);
         std::thread::scope(|scope| {
-            let mut unpacked = Vec::new();
-            for thread in 0..N_THREADS {
-                let (piece_done, pieces) = std::sync::mpsc::sync_channel::<Result<Vec<u8>>>(2);
-                unpacked.push(pieces);
+            let mut threads = Vec::new();
+            for nth in 0..N_THREADS {
+                let (done, unpacked) = mpsc::sync_channel(2);
+                threads.push(unpacked);
                 scope.spawn(move || {
-                    let mut reader = match self.reader() {
-                        Ok(reader) => reader,
-                        Err(error) => return drop(piece_done.send(Err(error))),
-                    };
-                    for piece in (thread..n_pieces).step_by(N_THREADS as usize) {
-                        let groups = piece * PIECE_GROUPS..n_groups.min((piece + 1) * PIECE_GROUPS);
-                        let mut bytes = Vec::with_capacity(1 << 20);
-                        let read = groups.into_iter().try_for_each(|group| {
-                            bytes.extend_from_slice(&reader.group(group)?);
-                            Ok(())
-                        });
-                        let failed = read.is_err();
-                        if piece_done.send(read.map(|()| bytes)).is_err() || failed {
-                            return;
-                        }
+                    let mine = (nth as u64..n_pieces).step_by(N_THREADS);
+                    if let Err(error) = self.unpack_pieces(mine, n_groups, &done) {
+                        let _ = done.send(Err(error));
                     }
                 });
             }
-            for piece in 0..n_pieces {
+            for (_, nth) in (0..n_pieces).zip((0..N_THREADS).cycle()) {
                 interrupt.check()?;
-                let from = &unpacked[(piece % N_THREADS) as usize];
-                let bytes = from.recv().context("an unpacking thread ended early")??;
-                each(&bytes)?;
+                each(&threads[nth].recv().context("an unpacking thread ended early")??)?;
             }
             Ok(())
         })
+    }
+
+    /// Unpacks some of the pieces and sends them, until nobody takes them any more.
+    fn unpack_pieces(
+        &self,
+        pieces: impl Iterator<Item = u64>,
+        n_groups: u64,
+        done: &mpsc::SyncSender<Result<Vec<u8>>>,
+    ) -> Result<()> {
+        let mut reader = self.reader()?;
+        for piece in pieces {
+            let mut bytes = Vec::with_capacity(1 << 20);
+            for group in piece * PIECE_GROUPS..n_groups.min((piece + 1) * PIECE_GROUPS) {
+                bytes.extend_from_slice(&reader.group(group)?);
+            }
+            if done.send(Ok(bytes)).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 }

@@ -10,11 +10,13 @@ use blake3::hazmat::{
     ChainingValue, HasherExt as _, Mode, merge_subtrees_non_root, merge_subtrees_root,
 };
 
+use crate::content;
+
 /// The id of a block: 32 bytes.
 pub(crate) type Id = ChainingValue;
 
 /// What is compared at once where nothing changed: bytes.
-pub(crate) const GROUP_BYTES: u64 = 64 << 10;
+pub(crate) const GROUP_BYTES: u64 = content::GROUP_BYTES as u64;
 
 /// How a file of one size is cut into blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,13 +152,15 @@ mod tests {
         for page_size_bytes in [512_u64, 4096, 8192, 65_536] {
             for n_pages in (0..40).chain([63, 64, 65, 127, 128, 129, 255, 256, 257, 300]) {
                 let size_bytes = n_pages * page_size_bytes;
-                let file = bytes(size_bytes as usize);
+                let file = bytes(usize::try_from(size_bytes).expect("small"));
                 let shape = Shape::of(size_bytes, page_size_bytes);
                 let wanted = *blake3::hash(&file).as_bytes();
                 let (mut all, mut groups) = (Tree::default(), Tree::default());
-                for (g, group) in file.chunks(GROUP_BYTES as usize).enumerate() {
+                for (g, group) in file.chunks(content::GROUP_BYTES).enumerate() {
                     let mut of_group = Tree::default();
-                    for (b, block) in group.chunks(shape.block_bytes as usize).enumerate() {
+                    for (b, block) in
+                        group.chunks(shape.block_bytes.try_into().expect("small")).enumerate()
+                    {
                         let id = shape.id(g as u64 * shape.group_blocks() + b as u64, block);
                         all.push(id);
                         of_group.push(id);
