@@ -39,11 +39,20 @@ pub(crate) struct Stored {
 ///
 /// Where it cannot be read, is damaged, or is of a newer version.
 pub(crate) fn read_list(path: &Path) -> Result<List> {
+    read_list_by(path, List::decode)
+}
+
+/// As [`read_list`], with one of the ways to decode it.
+///
+/// # Errors
+///
+/// As [`read_list`].
+pub(crate) fn read_list_by(path: &Path, decode: fn(&[u8]) -> Result<List>) -> Result<List> {
     let size_bytes = fs_err::metadata(path)?.len();
     ensure!(size_bytes <= MOST_LIST_BYTES, "`{}` is far too large", path.display());
     let bytes = fs_err::read(path)?;
     let what = format!("could not read the page list `{}`", path.display());
-    List::decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
+    decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
         Some(_) => error.context(what),
         None => error.context(Damage(what)),
     })
