@@ -47,7 +47,7 @@ impl Bench {
         let (mut n, mut n_done) = (1_u32, 0);
         loop {
             self.reset();
-            let inject = format!("inject={calls}:{}", done.replace('N', &n.to_string()));
+            let inject = format!("inject={calls}:{}", done.replace("=N", &format!("={n}")));
             let trace = format!("trace={calls}");
             let said = traced(&self.sandbox, &["-e", &trace, "-e", &inject], &PRUNE);
             let log = fs_err::read(self.sandbox.path("../trace")).expect("a log");

@@ -115,7 +115,7 @@ impl Bench {
         let mut n_done = 0;
         for n in (1..=n_calls).step_by(n_calls.div_ceil(MOST_POINTS).max(1) as usize) {
             self.reset();
-            let inject = format!("inject={calls}:{}", done.replace('N', &n.to_string()));
+            let inject = format!("inject={calls}:{}", done.replace("=N", &format!("={n}")));
             let said = traced(&self.case.sandbox, &["-e", &trace, "-e", &inject], arguments);
             let log = fs_err::read(self.case.sandbox.path("../trace")).expect("a log");
             let log = String::from_utf8_lossy(&log);

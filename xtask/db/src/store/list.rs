@@ -119,6 +119,23 @@ impl List {
     ///
     /// [`Newer`], or where they are no list or damaged.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let list = Self::decode_for_one_pass(bytes)?;
+        let mut n_blocks = 0;
+        let mut cursor = list.cursor();
+        while let Some(run) = cursor.next_run()? {
+            n_blocks += u64::from(run.n_blocks);
+        }
+        let wanted = list.shape.n_blocks();
+        ensure!(n_blocks == wanted, "it names {n_blocks} blocks of {wanted}");
+        Ok(list)
+    }
+
+    /// As [`List::decode`], for one who goes through all runs, whose errors are seen then.
+    ///
+    /// # Errors
+    ///
+    /// [`Newer`], or where they are no list or their checksum is wrong.
+    pub(crate) fn decode_for_one_pass(bytes: &[u8]) -> Result<Self> {
         demand_version(bytes, MAGIC, "page list")?;
         let n_body = bytes.len().checked_sub(CHECKSUM_BYTES).context("it is cut short")?;
         let (body, checksum) = bytes.split_at(n_body);
@@ -140,14 +157,7 @@ impl List {
         }
         ensure!(rest.len() == n_runs, "its length is wrong");
         let runs = zstd::bulk::decompress(rest, n_plain).context("its runs cannot be unpacked")?;
-        let list = Self { shape, root, packs, runs };
-        let mut n_blocks = 0;
-        let mut cursor = list.cursor();
-        while let Some(run) = cursor.next_run()? {
-            n_blocks += u64::from(run.n_blocks);
-        }
-        ensure!(n_blocks == shape.n_blocks(), "it names {n_blocks} blocks of {}", shape.n_blocks());
-        Ok(list)
+        Ok(Self { shape, root, packs, runs })
     }
 
     /// Goes through the blocks in order.

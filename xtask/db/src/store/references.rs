@@ -75,13 +75,13 @@ fn is_gone(error: &std::io::Error) -> bool {
 }
 
 impl Reference {
-    /// Reads it; `None` where it is gone meanwhile.
+    /// Reads it, to go through all its runs; `None` where it is gone meanwhile.
     ///
     /// # Errors
     ///
     /// Where it is damaged, or of a newer version.
     pub(crate) fn read(&self) -> Result<Option<List>> {
-        match stored::read_list(&self.path) {
+        match stored::read_list_by(&self.path, List::decode_for_one_pass) {
             Ok(list) => Ok(Some(list)),
             Err(error) if error.downcast_ref().is_some_and(is_gone) => Ok(None),
             Err(error) => Err(error),

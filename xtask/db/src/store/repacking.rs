@@ -64,16 +64,16 @@ fn apply(locked: &Locked<'_>, plan: Plan, progress: &mut Progress) -> Result<Rec
     if reclaimed.is_read {
         return Ok(reclaimed);
     }
-    let mut repacking = Repacking::new(&folder, reclaimed)?;
+    let mut work = Work::new(&folder, reclaimed)?;
     for counted in plan.rewrite {
-        if repacking.reclaimed.is_read {
+        if work.reclaimed.is_read {
             break;
         }
         progress.interrupt().check()?;
-        repacking.carry(counted, progress)?;
+        work.carry(counted, progress)?;
     }
-    repacking.shelve()?;
-    let Repacking { mut reclaimed, new_bytes, .. } = repacking;
+    work.shelve()?;
+    let Work { mut reclaimed, new_bytes, .. } = work;
     reclaimed.freed_bytes = reclaimed.freed_bytes.saturating_sub(new_bytes);
     Ok(reclaimed)
 }
@@ -95,8 +95,8 @@ fn remove(folder: &Path, packs: &[Pack], reclaimed: &mut Reclaimed) -> Result<u6
     Ok(packs.len() as u64)
 }
 
-/// New packs in the making.
-struct Repacking<'f> {
+/// New packs in the making, and what came of the old ones.
+struct Work<'f> {
     folder: &'f Path,
     writing: Option<Writing>,
     /// Old packs of which everything needed is in new ones, the present one included.
@@ -124,7 +124,7 @@ struct Carried {
     block_bytes: u32,
 }
 
-impl<'f> Repacking<'f> {
+impl<'f> Work<'f> {
     fn new(folder: &'f Path, reclaimed: Reclaimed) -> Result<Self> {
         Ok(Self {
             folder,

@@ -39,11 +39,20 @@ pub(crate) struct Stored {
 ///
 /// Where it cannot be read, is damaged, or is of a newer version.
 pub(crate) fn read_list(path: &Path) -> Result<List> {
+    read_list_by(path, List::decode)
+}
+
+/// As [`read_list`], with one of the ways to decode it.
+///
+/// # Errors
+///
+/// As [`read_list`].
+pub(crate) fn read_list_by(path: &Path, decode: fn(&[u8]) -> Result<List>) -> Result<List> {
     let size_bytes = fs_err::metadata(path)?.len();
     ensure!(size_bytes <= MOST_LIST_BYTES, "`{}` is far too large", path.display());
     let bytes = fs_err::read(path)?;
     let what = format!("could not read the page list `{}`", path.display());
-    List::decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
+    decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
         Some(_) => error.context(what),
         None => error.context(Damage(what)),
     })
@@ -82,8 +91,7 @@ impl Stored {
             stored: self,
             cursor: self.list.cursor(),
             near: None,
-            recent: ([0; 32], (0, Vec::new())),
-            windows: HashMap::new(),
+            windows: Vec::new(),
             files: HashMap::new(),
             unpacking: Unpacking::new()?,
         })
@@ -123,9 +131,6 @@ impl Stored {
     }
 }
 
-/// Entries that were read at once, and the number of the first.
-type Window = (u32, Vec<Entry>);
-
 /// Reads blocks, each one's number not below the one's before.
 #[derive(Debug)]
 pub(crate) struct Reader<'s> {
@@ -133,12 +138,26 @@ pub(crate) struct Reader<'s> {
     cursor: Cursor<'s>,
     /// The blocks that the last one asked for lies among, and their pack's place in the list.
     near: Option<(u32, &'s Part)>,
-    /// The pack that was looked into last, and the entries read there.
-    recent: (Id, Window),
-    /// The entries read last in others.
-    windows: HashMap<Id, Window>,
+    /// The entries read last, for each pack of the list: one pack may carry blocks of many, and within
+    /// those of each the numbers mostly go up.
+    windows: Vec<Window>,
     files: HashMap<Id, fs_err::File>,
     unpacking: Unpacking,
+}
+
+/// Entries of a pack from one on.
+#[derive(Debug, Default)]
+struct Window {
+    pack: Id,
+    first: u32,
+    entries: Vec<Entry>,
+}
+
+impl Window {
+    fn get(&self, pack: &Pack, number: u32) -> Option<&Entry> {
+        let n_ahead = number.checked_sub(self.first)?;
+        self.entries.get(n_ahead as usize).filter(|_| self.pack == pack.name)
+    }
 }
 
 impl<'s> Reader<'s> {
@@ -151,7 +170,7 @@ impl<'s> Reader<'s> {
     pub(crate) fn look_up(&mut self, number: u64) -> Result<Option<(Address, Entry)>> {
         let Some(address) = self.cursor.seek(number)? else { return Ok(None) };
         let Some((pack, nth)) = self.place(address) else { return Ok(None) };
-        Ok(self.entry(pack, nth).ok().map(|entry| (address, entry)))
+        Ok(self.entry(address.pack, pack, nth).ok().map(|entry| (address, entry)))
     }
 
     /// The pack and the entry of a block.
@@ -170,7 +189,7 @@ impl<'s> Reader<'s> {
             let what = format!("page data is missing: the pack `{}` {trouble}", shelf::said(name));
             return Err(Damage(what).into());
         };
-        Ok((pack, self.entry(pack, nth)?))
+        Ok((pack, self.entry(address.pack, pack, nth)?))
     }
 
     /// The pack that has a block, and at which of its entries.
@@ -187,19 +206,18 @@ impl<'s> Reader<'s> {
         Some((&part.pack, part.entry(address.slot)?))
     }
 
-    fn entry(&mut self, pack: &Arc<Pack>, number: u32) -> Result<Entry> {
-        if self.recent.0 != pack.name {
-            let window = self.windows.remove(&pack.name).unwrap_or_default();
-            let (other, window) = std::mem::replace(&mut self.recent, (pack.name, window));
-            self.windows.insert(other, window);
-        }
-        let (first, entries) = &self.recent.1;
-        if let Some(entry) = number.checked_sub(*first).and_then(|n| entries.get(n as usize)) {
+    fn entry(&mut self, of: u32, pack: &Arc<Pack>, number: u32) -> Result<Entry> {
+        let window = self.windows.get(of as usize);
+        if let Some(entry) = window.and_then(|window| window.get(pack, number)) {
             return Ok(*entry);
         }
         let entries = pack.entries(self.file(pack)?, number, WINDOW)?;
         let entry = entries.first().copied();
-        self.recent.1 = (number, entries);
+        let of = of as usize;
+        if self.windows.len() <= of {
+            self.windows.resize_with(of + 1, Window::default);
+        }
+        self.windows[of] = Window { pack: pack.name, first: number, entries };
         entry.with_context(|| damaged(&pack.name))
     }
 

@@ -167,8 +167,8 @@ impl Counted {
         let mut before = Vec::with_capacity(pack.n_entries as usize + 1);
         let mut n_bytes = 0;
         before.push(n_bytes);
-        while before.len() <= pack.n_entries as usize {
-            for entry in pack.entries(&file, u32::try_from(before.len() - 1)?, N_ENTRIES)? {
+        for first in (0..pack.n_entries).step_by(N_ENTRIES as usize) {
+            for entry in pack.entries(&file, first, N_ENTRIES)? {
                 n_bytes += u64::from(entry.stored_bytes()) + ENTRY_BYTES;
                 before.push(n_bytes);
             }

@@ -14,8 +14,7 @@ use crate::verification::{self, Verification};
 /// What was found of all packs, which stay where they are as long as this is there.
 pub(super) struct Checked {
     damaged: Vec<Damaged>,
-    /// Holds the packs.
-    _first: Option<Contents>,
+    _held: Option<fs_err::File>,
 }
 
 /// Checks the packs; `None` where no backup needs any.
@@ -25,11 +24,12 @@ pub(super) struct Checked {
 /// Where the folder of packs cannot be read, or at the user's interrupt.
 pub(super) fn check(session: &Session, backups: &[Backup]) -> Result<Option<Checked>> {
     let mut stored = backups.iter().filter(|backup| backup.name.format == Format::Pages);
-    let Some(backup) = stored.clone().next() else { return Ok(None) };
-    let first = stored.find_map(|backup| Contents::open(backup).ok());
+    let Some(backup) = stored.next() else { return Ok(None) };
+    // The packs only: a list that is held would keep its own abandoned stage from being swept.
+    let held = checking::hold(&backup.folder)?;
     let mut progress = Progress::new(session, "Verifying");
     let damaged = checking::check(&backup.folder, &mut progress)?;
-    Ok(Some(Checked { damaged, _first: first }))
+    Ok(Some(Checked { damaged, _held: held }))
 }
 
 impl Checked {
