@@ -17,7 +17,6 @@ use crate::pruning::{self, Scope};
 use crate::retention::Verdict;
 use crate::store::tree;
 use crate::taking::{self, Taken, Wanted};
-use crate::vault::Vault;
 
 /// The newest backup of this worktree that is whole on the disk right now, not only in its record;
 /// and a remark where the newest one said to be is not. Where one in the store is compared with what
@@ -27,12 +26,12 @@ use crate::vault::Vault;
 ///
 /// Where the folder cannot be read, or at the user's interrupt.
 pub(crate) fn newest_whole(
-    vault: &Vault,
+    locked: &Locked<'_>,
     project: &Project,
     (database, format): (&Database, Format),
     interrupt: &Interrupt,
 ) -> Result<(Option<Backup>, Option<String>)> {
-    let newest = vault.backups()?.into_iter().find(|backup| {
+    let newest = locked.backups()?.into_iter().find(|backup| {
         backup.is_of(database)
             && backup.worktree() == project.worktree()
             && backup.state() == State::Verified

@@ -3,6 +3,7 @@
 //! Everything that changes the folder is a method of [`Locked`], so that it cannot be called without
 //! the lock, which dies with its process.
 
+use std::cell::RefCell;
 use std::fs::TryLockError;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -27,6 +28,8 @@ const IGNORE: &str = ".gitignore";
 #[derive(Debug)]
 pub(crate) struct Locked<'v> {
     vault: &'v Vault,
+    /// What was listed since the folder last changed.
+    listed: RefCell<Option<Vec<Backup>>>,
     _lock: fs_err::File,
 }
 
@@ -87,7 +90,7 @@ impl Vault {
             }
         }
         say_who(&mut file);
-        Ok(Locked { vault: self, _lock: file })
+        Ok(Locked { vault: self, listed: RefCell::new(None), _lock: file })
     }
 
     fn make_folder(&self) -> Result<()> {
@@ -124,6 +127,21 @@ impl Locked<'_> {
     #[must_use]
     pub(crate) fn vault(&self) -> &Vault {
         self.vault
+    }
+
+    /// Every backup, newest first: with the lock held nobody else changes the folder, so that it is
+    /// read again only after this run changed it.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn backups(&self) -> Result<Vec<Backup>> {
+        if let Some(listed) = &*self.listed.borrow() {
+            return Ok(listed.clone());
+        }
+        let backups = self.vault.backups()?;
+        self.listed.replace(Some(backups.clone()));
+        Ok(backups)
     }
 
     /// Keeps git from tracking the project's own folder, through its `.gitignore`, and others from
@@ -203,7 +221,7 @@ impl Locked<'_> {
     ///
     /// Where the folder cannot be read.
     pub(crate) fn next_sequence(&self) -> Result<u64> {
-        let backups = self.vault.backups()?;
+        let backups = self.backups()?;
         let highest = backups.iter().filter_map(|b| b.record().map(|r| r.sequence)).max();
         Ok(highest.unwrap_or(0).saturating_add(1))
     }
@@ -236,6 +254,7 @@ impl Locked<'_> {
     ) -> Result<Backup> {
         let folder = self.vault.folder();
         let mut name = name;
+        self.listed.replace(None);
         loop {
             // One time means one backup, in whichever format.
             if self.is_taken(&name) {
@@ -300,6 +319,7 @@ impl Locked<'_> {
     ///
     /// Where the disk is full or fails; the old record then stays.
     pub(crate) fn rewrite(&self, backup: &Backup, record: &Record) -> Result<()> {
+        self.listed.replace(None);
         let stage = Stage::create(self.vault.folder(), &backup.name.record())?;
         stage.append(&record.to_bytes()?)?;
         stage.sync()?;
@@ -314,6 +334,7 @@ impl Locked<'_> {
     ///
     /// Where the file system refuses.
     pub(crate) fn remove(&self, backup: &Backup) -> Result<Option<&'static str>> {
+        self.listed.replace(None);
         let Some(now) = self.vault.read(backup.name.clone())? else {
             return Ok(Some("it is gone already"));
         };

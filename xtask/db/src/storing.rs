@@ -192,7 +192,7 @@ impl Known {
         let mut packs = Shelf::of(locked.vault().folder());
         let mut known = Self { backups: Vec::new(), stored: Vec::new() };
         let mut branches = Vec::new();
-        let mut candidates = locked.vault().backups()?;
+        let mut candidates = locked.backups()?;
         candidates.retain(|b| b.name.format == Format::Pages && b.state() == State::Verified);
         candidates.sort_by_key(|backup| !backup.is_of(wanted.database));
         for backup in candidates {

@@ -150,7 +150,7 @@ impl Args {
         let newest = if self.if_changed || self.kind.is_automatic() {
             let interrupt = session.interrupt().clone();
             let (newest, remark) =
-                checkpoint::newest_whole(locked.vault(), project, (database, format), &interrupt)?;
+                checkpoint::newest_whole(locked, project, (database, format), &interrupt)?;
             if let Some(remark) = remark {
                 session.warn(remark);
             }

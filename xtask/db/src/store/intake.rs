@@ -88,10 +88,10 @@ pub(crate) fn take(
     on_new: impl FnOnce() + Send,
 ) -> Result<Taken> {
     const N_PIECES: usize = 6;
-    const N_BLOCKS: usize = 2048;
+    const N_GROUPS: usize = 128;
     let (full, pieces) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
     let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(2 * N_PIECES);
-    let (to_pack, blocks) = mpsc::sync_channel::<Block>(N_BLOCKS);
+    let (to_pack, blocks) = mpsc::sync_channel::<Vec<Block>>(N_GROUPS);
     let (finished, to_shelve) = mpsc::sync_channel::<Finished>(2);
     let level = if known.is_empty() { FIRST_LEVEL } else { LATER_LEVEL };
     std::thread::scope(|scope| {
@@ -124,7 +124,7 @@ pub(crate) fn take(
 /// Compares what comes in with what is there.
 struct Comparing<'s, F> {
     known: Vec<Known<'s>>,
-    to_pack: mpsc::SyncSender<Block>,
+    to_pack: mpsc::SyncSender<Vec<Block>>,
     on_new: Option<F>,
     compared: Compared,
 }
@@ -155,7 +155,7 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
     fn new(
         shape: Shape,
         known: &'s [Stored],
-        to_pack: mpsc::SyncSender<Block>,
+        to_pack: mpsc::SyncSender<Vec<Block>>,
         on_new: F,
     ) -> Result<Self> {
         let known = known.iter().map(|stored| {
@@ -241,6 +241,7 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
         for at in 0..self.known.len() {
             self.known[at].load(group)?;
         }
+        let mut new = Vec::new();
         for (nth, block) in bytes.chunks(block_bytes).enumerate() {
             let number = group * shape.group_blocks() + nth as u64;
             let id = shape.id(number, block);
@@ -251,26 +252,28 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
                 let (address, known) = (*self.known[at].blocks.get(nth)?)?;
                 (known == id).then_some((at, address))
             });
-            match found {
-                Some((at, address)) => self.adopt_one(at, address)?,
-                None => self.add(Block {
-                    id,
-                    number: entry_number(shape, number)?,
-                    bytes: block.to_vec(),
-                })?,
+            if let Some((at, address)) = found {
+                self.adopt_one(at, address)?;
+            } else {
+                let number = entry_number(shape, number)?;
+                self.add()?;
+                new.push(Block { id, number, bytes: block.to_vec() });
             }
         }
-        Ok(())
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.to_pack.send(new).context("the packing thread ended early")
     }
 
-    fn add(&mut self, block: Block) -> Result<()> {
+    fn add(&mut self) -> Result<()> {
         if let Some(on_new) = self.on_new.take() {
             on_new();
         }
         self.compared.runs.push(Address { pack: NEW, slot: self.compared.n_new });
         self.compared.n_new =
             self.compared.n_new.checked_add(1).context("the database has too many pages")?;
-        self.to_pack.send(block).context("the packing thread ended early")
+        Ok(())
     }
 }
 
@@ -378,14 +381,14 @@ impl Compared {
 /// Packs blocks until no more come.
 fn pack_all(
     folder: &Path,
-    blocks: mpsc::Receiver<Block>,
+    blocks: mpsc::Receiver<Vec<Block>>,
     finished: &mpsc::SyncSender<Finished>,
     (level, shape): (i32, Shape),
 ) -> Result<()> {
     let block_bytes = u32::try_from(shape.block_bytes)?;
     let mut packing = Packing::new(level)?;
     let mut writing: Option<Writing> = None;
-    for block in blocks {
+    for block in blocks.into_iter().flatten() {
         let pack = match &mut writing {
             Some(pack) => pack,
             None => writing.insert(Writing::begin(folder)?),

@@ -103,7 +103,7 @@ fn one(
     }
     let interrupt = session.interrupt().clone();
     let (newest, remark) =
-        checkpoint::newest_whole(locked.vault(), project, (database, wanted.format), &interrupt)?;
+        checkpoint::newest_whole(locked, project, (database, wanted.format), &interrupt)?;
     if let Some(remark) = remark {
         session.warn(remark);
     }

@@ -27,7 +27,7 @@ pub(crate) fn publish(
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
     let (newest, remark) =
-        checkpoint::newest_whole(locked.vault(), project, (database, wanted.format), &interrupt)?;
+        checkpoint::newest_whole(locked, project, (database, wanted.format), &interrupt)?;
     if let Some(remark) = remark {
         session.warn(remark);
     }
