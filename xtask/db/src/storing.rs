@@ -262,9 +262,13 @@ fn publish(
         unknown: serde_json::Map::new(),
     });
     record.sequence = locked.next_sequence()?;
-    let backup = locked.publish(&stage, name, record)?;
-    taken.packs.keep();
-    Ok(backup)
+    let path = locked.vault().folder().join(name.to_string());
+    let published = locked.publish(&stage, name, record);
+    // Where it failed with the list in place, the list needs them; too many are harmless.
+    if published.is_ok() || fs_err::symlink_metadata(path).is_ok() {
+        taken.packs.keep();
+    }
+    published
 }
 
 /// Takes a finished plain copy into the store and publishes it there.
