@@ -8,6 +8,7 @@
 pub(crate) mod change;
 mod definition;
 mod keywords;
+mod rowid;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,10 @@ use crate::schema::change::Change;
 
 /// Where SQLite keeps the counters of AUTOINCREMENT.
 pub(crate) const COUNTERS: &str = "sqlite_sequence";
+
+/// The modules that keep nothing of their own in the file.
+pub(crate) const MODULES_WITHOUT_CONTENT: [&str; 7] =
+    ["fts5vocab", "fts4aux", "fts3tokenize", "dbstat", "sqlite_dbpage", "bytecode", "tables_used"];
 
 /// The schema of one state of a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -218,6 +223,13 @@ impl Table {
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
+}
+
+/// A statement of the schema with its end. A comment at its end must not swallow that.
+#[must_use]
+pub(crate) fn ended(sql: &str) -> String {
+    let last_line = sql.lines().last().unwrap_or_default();
+    if last_line.contains("--") { format!("{sql}\n;") } else { format!("{sql};") }
 }
 
 fn settings(connection: &Connection) -> Result<BTreeMap<&'static str, String>> {
