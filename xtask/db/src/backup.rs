@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::Value;
 
 use crate::finding::{Weight, has};
-use crate::name::Name;
+use crate::name::{Format, Name};
 use crate::project::Database;
 use crate::record::{Kind, Proof, Record};
 
@@ -18,8 +18,10 @@ pub(crate) struct Backup {
     pub name: Name,
     /// The folder it lies in.
     pub folder: PathBuf,
-    /// Size of the file.
+    /// Size of the database that it holds.
     pub size_bytes: u64,
+    /// Size of its file: of a stored one, that of its page list.
+    pub file_bytes: u64,
     /// Device and inode: equal for hard links to one file.
     pub identity: (u64, u64),
     /// What its record says, or what stands in its place.
@@ -94,7 +96,7 @@ impl Backup {
             Proof::Unreadable(_) | Proof::Newer(_) => State::Unverified,
             Proof::Recorded(record) => {
                 let findings = &record.last_examined().findings;
-                if record.size_bytes != self.size_bytes || has(findings, Weight::Structural) {
+                if !self.has_recorded_size(record) || has(findings, Weight::Structural) {
                     State::Damaged
                 } else if has(findings, Weight::Unchecked) {
                     State::Unverified
@@ -112,8 +114,27 @@ impl Backup {
             Proof::Unrecorded => true,
             Proof::Unreadable(_) | Proof::Newer(_) => false,
             Proof::Recorded(record) => {
-                record.file == self.name.to_string() && record.size_bytes == self.size_bytes
+                record.file == self.name.to_string() && self.has_recorded_size(record)
             }
+        }
+    }
+
+    /// Whether its file has the size that was recorded.
+    fn has_recorded_size(&self, record: &Record) -> bool {
+        match (self.name.format, &record.stored) {
+            (Format::Plain, None) => record.size_bytes == self.file_bytes,
+            (Format::Pages, Some(stored)) => stored.list_bytes == self.file_bytes,
+            _ => false,
+        }
+    }
+
+    /// Bytes that it added to the backups folder when it was taken, as far as is known; a later hard
+    /// link to it adds none.
+    #[must_use]
+    pub(crate) fn new_bytes(&self) -> u64 {
+        match self.record().and_then(|record| record.stored.as_ref()) {
+            Some(stored) => stored.new_bytes,
+            None => self.file_bytes,
         }
     }
 

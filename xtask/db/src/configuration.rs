@@ -16,6 +16,7 @@ use self::section::Section;
 use self::variables::{UrlVariables, Variables};
 
 use crate::git;
+use crate::name::Format;
 use crate::project::{Database, FollowBranches, OnFailure, Project};
 use crate::record::Kind;
 use crate::refusal::Refusal;
@@ -62,7 +63,7 @@ pub(crate) fn load(
     project.databases = databases;
     project.keep = keep(&mut section)?;
     hooks(&mut section, &mut project)?;
-    formats(&mut section)?;
+    formats(&mut section, &mut project)?;
     section.finish()?;
     project.git = git;
     variables.apply(&mut project, named, &url_variables)?;
@@ -220,16 +221,17 @@ fn hooks(section: &mut Section, project: &mut Project) -> Result<()> {
     section.finish()
 }
 
-/// Formats per kind: `plain` is the only one yet, so that nothing else is silently ignored.
-fn formats(section: &mut Section) -> Result<()> {
+/// Formats per kind.
+fn formats(section: &mut Section, project: &mut Project) -> Result<()> {
     let Some(mut section) = section.section("format")? else {
         return Ok(());
     };
-    for kind in Kind::ALL.map(Kind::word) {
-        match section.text(kind)?.as_deref() {
-            None | Some("plain") => {}
-            Some(other) => bail!("`format.{kind}` is `{other}`; this version has only `plain`"),
-        }
+    for kind in Kind::ALL {
+        let Some(word) = section.text(kind.word())? else { continue };
+        let Ok(format) = word.parse::<Format>() else {
+            bail!("`format.{}` is `{word}`, neither `plain` nor `pages`", kind.word());
+        };
+        project.formats.insert(kind, format);
     }
     section.finish()
 }

@@ -314,17 +314,33 @@ fn hash_pieces(
     interrupt: &Interrupt,
     mut each: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<Hashes> {
-    let mut file = fs_err::File::open(path)?;
     let mut hashing = Hashing::default();
+    read_file(path, interrupt, |piece| {
+        hashing.update(piece);
+        each(piece)
+    })?;
+    Ok(hashing.finish())
+}
+
+/// Reads a file in pieces of 1 MiB, the last one shorter.
+///
+/// # Errors
+///
+/// Where it cannot be read, `each` fails, or at the user's interrupt.
+pub(crate) fn read_file(
+    path: &Path,
+    interrupt: &Interrupt,
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut file = fs_err::File::open(path)?;
     let mut piece = Vec::with_capacity(PIECE_BYTES);
     loop {
         interrupt.check()?;
         piece.clear();
         (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece)?;
         if piece.is_empty() {
-            return Ok(hashing.finish());
+            return Ok(());
         }
-        hashing.update(&piece);
         each(&piece)?;
     }
 }

@@ -36,6 +36,7 @@ mod cli;
 mod commands;
 mod configuration;
 mod content;
+mod contents;
 mod copy;
 mod database;
 mod difference;

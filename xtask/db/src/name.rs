@@ -1,17 +1,59 @@
 //! The grammar of file names in the backups folder.
 //!
 //! `kalito.db.2025-09-13_142530.bak` and `kalito.db.SAFETY.2025-09-13_142530.bak`; a second backup
-//! in the same second gets `-2`, `-3` … before `.bak`. A file whose name does not parse here is
-//! never listed, read or removed.
+//! in the same second gets `-2`, `-3` … before `.bak`. A page list, which stands for a backup in the
+//! page store, ends in `.pages` instead. A file whose name does not parse here is never listed, read
+//! or removed.
 
 use std::fmt;
+use std::str::FromStr;
 
 use chrono::NaiveDateTime;
 
 const TIME: &str = "%Y-%m-%d_%H%M%S";
 const TIME_LENGTH: usize = "2025-09-13_142530".len();
 const SAFETY: &str = ".SAFETY";
-const ENDING: &str = ".bak";
+
+/// How the bytes of a backup are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// As a file of its own, an ordinary SQLite database.
+    Plain,
+    /// As a list of pages that lie in the page store.
+    Pages,
+}
+
+impl Format {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Plain, Self::Pages];
+
+    /// The word in the configuration and in flags.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Pages => "pages",
+        }
+    }
+
+    /// How the names of such backups end.
+    #[must_use]
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Self::Plain => ".bak",
+            Self::Pages => ".pages",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let format = Self::ALL.into_iter().find(|format| format.word() == word);
+        format.ok_or_else(|| "the formats are plain and pages".to_owned())
+    }
+}
 
 /// The name of a backup, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,13 +66,21 @@ pub(crate) struct Name {
     pub time: NaiveDateTime,
     /// 1 for the first backup of a second, 2 for the second …
     pub ordinal: u32,
+    /// How its bytes are kept.
+    pub format: Format,
 }
 
 impl Name {
-    /// The name of the first backup taken at a local time.
+    /// The name of the first plain backup taken at a local time.
     #[must_use]
     pub(crate) fn new(file: &str, safety: bool, time: NaiveDateTime) -> Self {
-        Self { file: file.to_owned(), safety, time, ordinal: 1 }
+        Self { file: file.to_owned(), safety, time, ordinal: 1, format: Format::Plain }
+    }
+
+    /// The same name for a backup in another format.
+    #[must_use]
+    pub(crate) fn in_format(self, format: Format) -> Self {
+        Self { format, ..self }
     }
 
     /// The same second's next name.
@@ -43,7 +93,8 @@ impl Name {
     /// Reads a file name; `None` where it is not one of ours.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let stem = text.strip_suffix(ENDING)?;
+        let ends = |format: Format| Some((text.strip_suffix(format.ending())?, format));
+        let (stem, format) = Format::ALL.into_iter().find_map(ends)?;
         let (stem, ordinal) = split_ordinal(stem)?;
         let at = stem.len().checked_sub(TIME_LENGTH)?;
         if !stem.is_char_boundary(at) {
@@ -56,7 +107,7 @@ impl Name {
             Some(file) => (file, true),
             None => (file, false),
         };
-        let name = Self { file: file.to_owned(), safety, time, ordinal };
+        let name = Self { file: file.to_owned(), safety, time, ordinal, format };
         // Only the one spelling that we write is ours: `-1`, `-02` or a short month are not.
         (!file.is_empty() && !file.contains('/') && name.to_string() == text).then_some(name)
     }
@@ -78,7 +129,7 @@ impl Name {
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let safety = if self.safety { SAFETY } else { "" };
-        write!(f, "{}{safety}.{}{ENDING}", self.file, self.time_text())
+        write!(f, "{}{safety}.{}{}", self.file, self.time_text(), self.format.ending())
     }
 }
 
@@ -113,6 +164,7 @@ mod tests {
         check("it's ünï %?#.db.2025-09-13_142530-12.bak", Some(("it's ünï %?#.db", false, 12)));
         check("-rf.db.2025-09-13_142530.bak", Some(("-rf.db", false, 1)));
         check("a.SAFETY.db.2025-09-13_142530.bak", Some(("a.SAFETY.db", false, 1)));
+        check("kalito.db.2025-09-13_142530-2.pages", Some(("kalito.db", false, 2)));
         for foreign in [
             "",
             ".bak",
@@ -131,6 +183,8 @@ mod tests {
             "kalito.db.2025-09-13_142530.bak.json",
             ".kalito.db.2025-09-13_142530.bak.stage-1-2",
             "kalito.db.2025-09-13_142530.BAK",
+            "kalito.db.2025-09-13_142530.bak.pages",
+            "kalito.db.2025-09-13_142530-1.pages",
             "ä25-09-13_142530.bak",
         ] {
             check(foreign, None);

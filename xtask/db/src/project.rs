@@ -3,13 +3,15 @@
 //! A host usually says so in `[workspace.metadata.db]` (read by `configuration.rs`); it can also
 //! build the value itself and hand it to the session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::git;
+use crate::name::Format;
+use crate::record::Kind;
 use crate::refusal::Refusal;
 use crate::retention::Policy;
 use crate::text;
@@ -27,6 +29,8 @@ pub struct Project {
     pub databases: Vec<Database>,
     /// The configured retention.
     pub keep: Policy,
+    /// How the bytes of each kind are kept, where that is said.
+    pub(crate) formats: HashMap<Kind, Format>,
     /// What a failing checkpoint does to a commit.
     pub on_failure: OnFailure,
     /// Whether the database is switched together with the branch.
@@ -150,11 +154,19 @@ impl Project {
             busy_timeout: Duration::from_secs(5),
             databases,
             keep: Policy::default(),
+            formats: HashMap::new(),
             on_failure: OnFailure::Block,
             follow_branches: FollowBranches::Never,
             hidden_variables: Vec::new(),
             remarks: Vec::new(),
         }
+    }
+
+    /// How backups of a kind are kept: as configured, else the automatic ones in the page store.
+    #[must_use]
+    pub(crate) fn format(&self, kind: Kind) -> Format {
+        let usual = if kind.is_automatic() { Format::Pages } else { Format::Plain };
+        self.formats.get(&kind).copied().unwrap_or(usual)
     }
 
     /// The databases that a command means: the named one, or all.

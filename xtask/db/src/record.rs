@@ -65,8 +65,23 @@ pub(crate) struct Record {
     /// Of a safety backup: the backup whose content took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<String>,
+    /// Of a backup in the page store: what it takes there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
     /// What wrote the record.
     pub tool: String,
+    /// Fields of other builds.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// What a backup takes in the page store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    /// Size of its page list.
+    pub list_bytes: u64,
+    /// Bytes that it added to the store when it was taken, its page list included.
+    pub new_bytes: u64,
     /// Fields of other builds.
     #[serde(flatten)]
     pub unknown: Unknown,

@@ -198,6 +198,7 @@ fn record_of(
         enters: wanted.enters.clone(),
         paths: wanted.paths.clone(),
         replaced_by: wanted.replaced_by.clone(),
+        stored: None,
         tool: TOOL.to_owned(),
         unknown: serde_json::Map::new(),
     }

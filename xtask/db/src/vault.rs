@@ -156,7 +156,11 @@ impl Vault {
         };
         Ok(Some(Backup {
             folder: self.folder.clone(),
-            size_bytes: metadata.len(),
+            size_bytes: match &proof {
+                Proof::Recorded(record) if record.stored.is_some() => record.size_bytes,
+                _ => metadata.len(),
+            },
+            file_bytes: metadata.len(),
             identity: (metadata.dev(), metadata.ino()),
             name,
             proof,
