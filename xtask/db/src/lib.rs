@@ -56,7 +56,6 @@ mod interrupt;
 mod locked;
 mod migration;
 mod name;
-#[cfg_attr(not(test), expect(dead_code, reason = "reading an export back is for `db-import`"))]
 mod portable;
 mod progress;
 mod project;

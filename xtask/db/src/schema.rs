@@ -225,13 +225,6 @@ impl Table {
     }
 }
 
-/// A statement of the schema with its end. A comment at its end must not swallow that.
-#[must_use]
-pub(crate) fn ended(sql: &str) -> String {
-    let last_line = sql.lines().last().unwrap_or_default();
-    if last_line.contains("--") { format!("{sql}\n;") } else { format!("{sql};") }
-}
-
 fn settings(connection: &Connection) -> Result<BTreeMap<&'static str, String>> {
     let number = |name| database::pragma::<i64>(connection, name).map(|n| n.to_string());
     Ok(BTreeMap::from([

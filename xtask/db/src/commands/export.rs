@@ -9,21 +9,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 use serde_json::json;
+use xtask_db_format::{Csv, Format, Json, Jsonl, Rows, Sink, Sql};
 
 use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::export::destination::{Destination, Target};
 use crate::commands::find;
-use crate::database::{self, Looking, Snapshot, Trouble};
+use crate::contents::Contents;
+use crate::database::{self, Snapshot, Trouble};
+use crate::interrupt::Interrupt;
 use crate::name::Name;
-use crate::portable::contents::{Contents, Wanted};
-use crate::portable::csv::Csv;
-use crate::portable::header::Rows;
-use crate::portable::json::Json;
-use crate::portable::jsonl::Jsonl;
-use crate::portable::sink::Sink;
-use crate::portable::sql::Sql;
-use crate::portable::{Format, writing};
+use crate::portable::selection::{Selection, Wanted};
+use crate::portable::writing;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Exit, Refusal};
@@ -31,7 +28,7 @@ use crate::schema::COUNTERS;
 use crate::session::Session;
 use crate::taking;
 use crate::text;
-use crate::vault::{Held, Vault};
+use crate::vault::Vault;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -89,15 +86,9 @@ enum State {
     Live(Box<Database>),
 }
 
-/// A state that is open.
-enum Opened {
-    Backup { connection: Connection, _held: Held },
-    Live(Looking),
-}
-
 /// What was exported.
 struct Exported {
-    contents: Contents,
+    selection: Selection,
     counts: Vec<u64>,
     n_bytes: u64,
 }
@@ -108,7 +99,7 @@ impl Args {
         let (state, database) = self.state(session, &project)?;
         let wanted = self.wanted(&database);
         let named = format!("{}.{}", database.name, state.time(session));
-        let destination = Destination::of(session, &project, self.target(named))?;
+        let destination = Destination::of(session, &project, &self.target(&named))?;
         let exported = self.export(session, &project, (&state, &wanted), &destination);
         let exported = match exported {
             // Who reads has seen enough.
@@ -119,7 +110,7 @@ impl Args {
         };
         let what = || format!("could not export {}", state.quoted_name(&project));
         let (exported, path) = exported.with_context(what)?;
-        for remark in &exported.contents.remarks {
+        for remark in &exported.selection.remarks {
             session.warn(remark);
         }
         if let Some(path) = path {
@@ -154,12 +145,13 @@ impl Args {
         Wanted {
             tables: self.table.clone(),
             without: self.without.iter().flat_map(group).collect(),
+            groups: database.groups.keys().cloned().collect(),
             rowids: self.rowids,
         }
     }
 
     /// Where to: CSV of several tables is a folder.
-    fn target(&self, named: String) -> Target<'_> {
+    fn target(&self, named: &str) -> Target<'_> {
         Target {
             output: self.output.as_deref(),
             default_name: format!("{named}.{}", self.format.word()),
@@ -179,32 +171,37 @@ impl Args {
         (state, wanted): (&State, &Wanted),
         destination: &Destination,
     ) -> Result<(Exported, Option<PathBuf>)> {
-        let opened = state.open(project)?;
         let interrupt = session.interrupt().clone();
-        let _watched = interrupt.watch(opened.connection());
-        let snapshot = Snapshot::begin(opened.connection())?;
-        let contents = Contents::of(opened.connection(), wanted)?;
-        let mut progress = Progress::new(session, "exporting");
-        progress.expect_bytes(snapshot.size_bytes());
-        let mut format: Box<dyn Format> = match self.format {
+        state.read(project, &interrupt, |connection| {
+            let _watched = interrupt.watch(connection);
+            let snapshot = Snapshot::begin(connection)?;
+            let selection = Selection::of(connection, wanted)?;
+            let mut progress = Progress::new(session, "exporting");
+            progress.expect_bytes(snapshot.size_bytes());
+            let mut format = self.writer();
+            let mut output = destination.open(session)?;
+            let mut sink = Sink::new(&mut output);
+            let counts = writing::write(
+                (connection, &selection),
+                (format.as_mut(), &mut sink),
+                &interrupt,
+                &mut |n_bytes| progress.reach(n_bytes),
+            )?;
+            let n_bytes = sink.n_bytes();
+            interrupt.check()?;
+            let path = output.publish(destination)?;
+            Ok((Exported { selection, counts, n_bytes }, path))
+        })
+    }
+
+    fn writer(&self) -> Box<dyn Format> {
+        match self.format {
             Kind::Jsonl => Box::new(Jsonl::default()),
             Kind::Json => Box::new(Json::default()),
             Kind::Sql => Box::new(Sql::default()),
             Kind::Csv if self.is_folder() => Box::new(Csv::of_folder()),
             Kind::Csv => Box::new(Csv::default()),
-        };
-        let mut output = destination.open(session)?;
-        let mut sink = Sink::new(&mut output);
-        let counts = writing::write(
-            (opened.connection(), &contents),
-            format.as_mut(),
-            &mut sink,
-            (&interrupt, &mut |n_bytes| progress.reach(n_bytes)),
-        )?;
-        let n_bytes = sink.n_bytes();
-        interrupt.check()?;
-        let path = output.publish(destination)?;
-        Ok((Exported { contents, counts, n_bytes }, path))
+        }
     }
 }
 
@@ -242,15 +239,21 @@ impl State {
         }
     }
 
-    /// Opens it; a backup is held, so that pruning leaves it meanwhile.
-    fn open(&self, project: &Project) -> Result<Opened> {
+    /// Opens it and hands the connection to `work`; a backup is held meanwhile, so that pruning leaves
+    /// it.
+    fn read<T>(
+        &self,
+        project: &Project,
+        interrupt: &Interrupt,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
         match self {
             Self::Backup(backup) => {
-                let held = backup.hold()?;
-                let connection = database::open_immutable(&backup.path())?;
-                Ok(Opened::Backup { connection, _held: held })
+                let contents = Contents::open(backup)?;
+                let file = contents.file(interrupt)?;
+                work(&database::open_immutable(file.path())?)
             }
-            Self::Live(database) => taking::open(project, database).map(Opened::Live),
+            Self::Live(database) => work(&*taking::open(project, database)?),
         }
     }
 
@@ -278,22 +281,13 @@ impl State {
     }
 }
 
-impl Opened {
-    fn connection(&self) -> &Connection {
-        match self {
-            Self::Backup { connection, .. } => connection,
-            Self::Live(looking) => looking,
-        }
-    }
-}
-
 impl Exported {
     /// The tables whose rows are here, and those whose rows were left out.
     fn tables(&self) -> (Vec<(&str, u64)>, Vec<&str>) {
-        let tables = self.contents.header.tables.iter().zip(&self.counts);
+        let tables = self.selection.header.tables.iter().zip(&self.counts);
         let here = tables.filter(|(table, _)| table.rows == Rows::Here);
         let here = here.filter(|(table, _)| table.name != COUNTERS);
-        let left_out = self.contents.header.tables.iter();
+        let left_out = self.selection.header.tables.iter();
         let left_out = left_out.filter(|table| table.rows == Rows::LeftOut);
         (here.map(|(t, n)| (&*t.name, *n)).collect(), left_out.map(|t| &*t.name).collect())
     }
@@ -333,7 +327,7 @@ impl Exported {
             "size_bytes": self.n_bytes,
             "tables": here.into_iter().collect::<BTreeMap<_, _>>(),
             "left_out": left_out,
-            "remarks": self.contents.remarks,
+            "remarks": self.selection.remarks,
         })
     }
 }

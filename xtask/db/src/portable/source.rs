@@ -2,11 +2,10 @@
 
 use anyhow::Result;
 use rusqlite::Connection;
+use xtask_db_format::{Format, IsUnicode, Sink, TableHead, Taken, copy_rows};
 
 use crate::database::quoted;
 use crate::difference::utf16::Utf16;
-use crate::portable::cell::Cell;
-use crate::portable::header::TableHead;
 use crate::refusal::Refusal;
 use crate::schema::{COUNTERS, Storage, Table};
 use crate::text;
@@ -14,14 +13,12 @@ use crate::text;
 /// A statement that reads the rows of a table.
 pub(super) struct Source {
     /// The statement; every column is named with its table, so that none can be taken for a text.
-    pub sql: String,
-    /// How many values a row has.
-    pub n_values: usize,
+    sql: String,
+    /// What it answers with.
+    taken: Taken,
     /// The statement that counts the rows in another way, where they are read through an index: one
     /// that is damaged may lack some.
     count: Option<String>,
-    /// Whether as many columns follow that hold the bytes of texts.
-    utf16: Option<Utf16>,
 }
 
 impl Source {
@@ -50,35 +47,34 @@ impl Source {
         let count = matches!(order, Order::Key(_))
             .then(|| format!("SELECT count(*) FROM main.{name} NOT INDEXED"));
         let sql = format!("SELECT {list} FROM main.{name} AS r {}", order.sql());
-        Ok(Self { sql, n_values, count, utf16 })
+        let utf16 = utf16.map(|utf16| -> IsUnicode {
+            match utf16 {
+                Utf16::Little => |bytes: &[u8]| Utf16::Little.is_unicode(bytes),
+                Utf16::Big => |bytes: &[u8]| Utf16::Big.is_unicode(bytes),
+            }
+        });
+        Ok(Self { sql, taken: Taken { n_values, utf16 }, count })
     }
 
-    /// Reads every row; `each` gets the number of the value, from 0, and after the last one `None`.
+    /// Writes every row; returns how many there were. `look` hears now and then how many bytes were
+    /// written, and may end it.
     ///
     /// # Errors
     ///
-    /// Where the table cannot be read, or what an index has of it is not all; or as `each`.
-    pub(super) fn read(
+    /// Where the table cannot be read, or what an index has of it is not all; where the rows cannot be
+    /// written; as `look`.
+    pub(super) fn write(
         &self,
         connection: &Connection,
-        mut each: impl FnMut(Option<(usize, Cell<'_>)>) -> Result<()>,
-    ) -> Result<()> {
+        (format, to): (&mut dyn Format, &mut Sink<'_>),
+        look: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<u64> {
         let mut statement = connection.prepare(&self.sql)?;
         let mut rows = statement.query([])?;
-        let mut n_rows = 0;
-        while let Some(row) = rows.next()? {
-            for at in 0..self.n_values {
-                let cell = match self.utf16 {
-                    None => Cell::of(row, at)?,
-                    Some(utf16) => Cell::of_utf16(row, (at, self.n_values + at), utf16)?,
-                };
-                each(Some((at, cell)))?;
-            }
-            each(None)?;
-            n_rows += 1;
-        }
+        let n_rows = copy_rows(&mut rows, self.taken, (format, to), look)?;
         drop(rows);
-        self.compare(connection, n_rows)
+        self.compare(connection, n_rows)?;
+        Ok(n_rows)
     }
 
     fn compare(&self, connection: &Connection, n_read: u64) -> Result<()> {

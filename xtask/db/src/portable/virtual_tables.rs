@@ -3,9 +3,9 @@
 use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use xtask_db_format::{Rows, Setting, TableHead};
 
 use crate::database::quoted;
-use crate::portable::header::{Rows, Setting, TableHead};
 use crate::refusal::Refusal;
 use crate::schema::{self, Nature, Table};
 use crate::tables::external_content;
@@ -46,7 +46,7 @@ pub(super) fn complete(
             }
         }
         "rtree" | "rtree_i32" if is_known => {
-            head.key = head.columns.iter().take(1).cloned().collect()
+            head.key = head.columns.iter().take(1).cloned().collect();
         }
         "geopoly" if is_known => head.rowid = table.free_rowid_name().map(str::to_owned),
         _ if is_left_out => {}

@@ -2,16 +2,12 @@
 
 use anyhow::Result;
 use rusqlite::Connection;
+use xtask_db_format::{Format, Sink};
 
 use crate::interrupt::Interrupt;
-use crate::portable::Format;
-use crate::portable::contents::Contents;
-use crate::portable::sink::Sink;
+use crate::portable::selection::Selection;
 use crate::refusal::{Exit, Refusal};
 use crate::text;
-
-/// Rows after which is looked whether the user interrupts.
-const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 
 /// Writes everything; returns the number of rows of each table of the header. `reach` hears how many
 /// bytes were written, now and then.
@@ -20,39 +16,31 @@ const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 ///
 /// Where a table cannot be read, the sink fails, or the user interrupts.
 pub(crate) fn write(
-    (connection, contents): (&Connection, &Contents),
-    format: &mut dyn Format,
-    to: &mut Sink<'_>,
-    (interrupt, reach): (&Interrupt, &mut dyn FnMut(u64)),
+    (connection, selection): (&Connection, &Selection),
+    (format, to): (&mut dyn Format, &mut Sink<'_>),
+    interrupt: &Interrupt,
+    reach: &mut dyn FnMut(u64),
 ) -> Result<Vec<u64>> {
-    format.begin(&contents.header, to)?;
+    let mut look = |n_bytes| {
+        reach(n_bytes);
+        interrupt.check()
+    };
+    let header = &selection.header;
+    format.begin(header, to)?;
     let mut counts = Vec::new();
-    for (table, source) in contents.header.tables.iter().zip(&contents.sources) {
-        interrupt.check()?;
+    for (table, source) in header.tables.iter().zip(&selection.sources) {
+        look(to.n_bytes())?;
         format.define(table, to)?;
         let Some(source) = source else {
             counts.push(0);
             continue;
         };
         format.begin_table(table, to)?;
-        let mut n_rows = 0_u64;
-        let read = source.read(connection, |value| {
-            if let Some((at, cell)) = value {
-                return format.value(at, cell, to);
-            }
-            format.end_row(to)?;
-            n_rows += 1;
-            if n_rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
-                reach(to.n_bytes());
-                interrupt.check()?;
-            }
-            Ok(())
-        });
-        read.map_err(|error| of_table(error, &table.name))?;
+        let n_rows = source.write(connection, (&mut *format, &mut *to), &mut look);
+        counts.push(n_rows.map_err(|error| of_table(error, &table.name))?);
         format.end_table(to)?;
-        counts.push(n_rows);
     }
-    format.end(&contents.header, &counts, to)?;
+    format.end(header, &counts, to)?;
     Ok(counts)
 }
 

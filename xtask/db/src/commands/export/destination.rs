@@ -5,11 +5,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use xtask_db_format::NAME;
 
 use crate::commands::export::output::Output;
 use crate::durable::{self, Scratch, Stage};
 use crate::name::Name;
-use crate::portable::NAME;
 use crate::project::Project;
 use crate::refusal::Refusal;
 use crate::session::Session;
@@ -51,13 +51,13 @@ impl Destination {
     /// # Errors
     ///
     /// A refusal where something else stands there, or the path is one of a database.
-    pub(super) fn of(session: &Session, project: &Project, target: Target<'_>) -> Result<Self> {
+    pub(super) fn of(session: &Session, project: &Project, target: &Target<'_>) -> Result<Self> {
         let Some(output) = target.output else {
             let path = session.folder().join(&target.default_name);
             return Ok(Self::Path { path, is_folder: target.is_folder, naming: Naming::Next });
         };
         if output == Path::new("-") {
-            return Self::stdout(session, &target);
+            return Self::stdout(session, target);
         }
         let path = session.folder().join(output);
         let shown = project.path(&path);

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use xtask_db_format::Outlet;
 
 use crate::commands::export::destination::{Destination, Naming};
 use crate::durable::{self, Published, Scratch, Stage};
-use crate::portable::sink::Outlet;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::text;

@@ -5,18 +5,30 @@
 //! when [`Reader::next`] has answered `None`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::BufRead;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::portable::cell::Value;
-use crate::portable::header::{Footer, Header, Rows};
-use crate::portable::parse::Cursor;
-use crate::portable::{NAME, VERSION};
-use crate::refusal::Refusal;
+use crate::cell::Value;
+use crate::header::{Footer, Header, Rows};
+use crate::parse::Cursor;
+use crate::{NAME, VERSION};
+
+/// A newer version of the format, which is not guessed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newer(pub u64);
+
+impl fmt::Display for Newer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the export is of version {}, and this xtask-db reads {VERSION}", self.0)
+    }
+}
+
+impl std::error::Error for Newer {}
 
 /// An export that is being read.
-pub(crate) struct Reader<R> {
+pub struct Reader<R> {
     input: R,
     header: Header,
     line: Vec<u8>,
@@ -34,8 +46,8 @@ impl<R: BufRead> Reader<R> {
     ///
     /// # Errors
     ///
-    /// A refusal where a newer version wrote it; where it is no export at all.
-    pub(crate) fn open(input: R) -> Result<Self> {
+    /// [`Newer`] where a newer version wrote it; where it is no export at all.
+    pub fn open(input: R) -> Result<Self> {
         let header = Header::of_settings(String::new(), 0, 0);
         let mut reader = Self {
             input,
@@ -56,19 +68,19 @@ impl<R: BufRead> Reader<R> {
 
     /// What the export says of itself.
     #[must_use]
-    pub(crate) fn header(&self) -> &Header {
+    pub fn header(&self) -> &Header {
         &self.header
     }
 
     /// The number of the line that was read last, from 1: for messages about its row.
     #[must_use]
-    pub(crate) fn line_number(&self) -> u64 {
+    pub fn line_number(&self) -> u64 {
         self.n_lines
     }
 
     /// How many rows each table of the header has so far.
     #[must_use]
-    pub(crate) fn counts(&self) -> &[u64] {
+    pub fn counts(&self) -> &[u64] {
         &self.counts
     }
 
@@ -78,7 +90,7 @@ impl<R: BufRead> Reader<R> {
     /// # Errors
     ///
     /// Where the line is no row of the table that is due, or the footer is missing or proves others.
-    pub(crate) fn next(&mut self, values: &mut Vec<Value>) -> Result<Option<usize>> {
+    pub fn next(&mut self, values: &mut Vec<Value>) -> Result<Option<usize>> {
         if self.is_finished {
             return Ok(None);
         }
@@ -170,10 +182,7 @@ fn header_of(line: &[u8]) -> Result<Header> {
     ensure!(general["format"] == NAME, "it is no header of an export");
     let version = general["version"].as_u64().context("the header has no version")?;
     if version > u64::from(VERSION) {
-        return Err(Refusal::could_not(
-            format!("the export is of version {version}, and this xtask-db reads {VERSION}"),
-            "use a newer xtask-db",
-        ));
+        return Err(Newer(version).into());
     }
     serde_json::from_value(general).context("it is no header")
 }

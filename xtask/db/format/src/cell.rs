@@ -4,11 +4,9 @@ use anyhow::Result;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-use crate::difference::utf16::Utf16;
-
 /// A value by its storage class, borrowed from the row that is being read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Cell<'r> {
+pub enum Cell<'r> {
     /// NULL.
     Null,
     /// An integer.
@@ -25,7 +23,7 @@ pub(crate) enum Cell<'r> {
 
 /// The same, owned. Equal means the same class and the same bits: 1 is not 1.0.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
+pub enum Value {
     /// NULL.
     Null,
     /// An integer.
@@ -46,7 +44,7 @@ impl<'r> Cell<'r> {
     /// # Errors
     ///
     /// Where the row has no such column.
-    pub(super) fn of(row: &'r Row<'_>, column: usize) -> Result<Self> {
+    pub(crate) fn of(row: &'r Row<'_>, column: usize) -> Result<Self> {
         Ok(match row.get_ref(column)? {
             ValueRef::Null => Self::Null,
             ValueRef::Integer(integer) => Self::Integer(integer),
@@ -58,29 +56,12 @@ impl<'r> Cell<'r> {
             ValueRef::Blob(bytes) => Self::Blob(bytes),
         })
     }
-
-    /// The same in a database in UTF-16: another column holds the bytes of its text, because SQLite
-    /// answers with UTF-8, which half a surrogate pair does not have.
-    ///
-    /// # Errors
-    ///
-    /// Where the row has no such columns.
-    pub(super) fn of_utf16(
-        row: &'r Row<'_>,
-        (column, raw): (usize, usize),
-        utf16: Utf16,
-    ) -> Result<Self> {
-        match row.get_ref(raw)? {
-            ValueRef::Blob(bytes) if !utf16.is_unicode(bytes) => Ok(Self::OddText(bytes)),
-            _ => Self::of(row, column),
-        }
-    }
 }
 
 impl Value {
     /// Borrowed.
     #[must_use]
-    pub(crate) fn as_cell(&self) -> Cell<'_> {
+    pub fn as_cell(&self) -> Cell<'_> {
         match self {
             Self::Null => Cell::Null,
             Self::Integer(integer) => Cell::Integer(*integer),

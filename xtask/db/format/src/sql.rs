@@ -7,23 +7,25 @@ use std::io::Write as _;
 
 use anyhow::{Result, ensure};
 
-use crate::database::quoted;
-use crate::portable::cell::Cell;
-use crate::portable::header::{Header, Rows, Setting, TableHead};
-use crate::portable::sink::Sink;
-use crate::portable::{Format, NAME, VERSION, digits};
-use crate::schema::{self, COUNTERS};
+use crate::cell::Cell;
+use crate::header::{Header, Rows, Setting, TableHead};
+use crate::literal::{self, quoted};
+use crate::sink::Sink;
+use crate::{Format, NAME, VERSION, digits};
 
 /// What a statement may be long, bytes (<https://sqlite.org/limits.html>); hexadecimal digits double
 /// a value.
 const MOST_VALUE_BYTES: usize = 499_000_000;
+
+/// Where SQLite keeps the counters of AUTOINCREMENT.
+const COUNTERS: &str = "sqlite_sequence";
 
 /// Bytes of a value that are turned at once.
 const PIECE_BYTES: usize = 1 << 16;
 
 /// Writes SQL.
 #[derive(Default)]
-pub(crate) struct Sql {
+pub struct Sql {
     insert: Vec<u8>,
 }
 
@@ -31,7 +33,9 @@ impl Format for Sql {
     fn begin(&mut self, header: &Header, to: &mut Sink<'_>) -> Result<()> {
         let mut lines = format!("-- {NAME}, version {VERSION}, for the sqlite3 shell\n");
         if header.encoding != "UTF-8" {
-            lines += &format!("PRAGMA encoding='{}';\n", header.encoding);
+            lines += "PRAGMA encoding='";
+            lines += &header.encoding;
+            lines += "';\n";
         }
         lines += "PRAGMA foreign_keys=OFF;\nPRAGMA ignore_check_constraints=ON;\nBEGIN;\n";
         to.push(lines.as_bytes());
@@ -40,7 +44,7 @@ impl Format for Sql {
 
     fn define(&mut self, table: &TableHead, to: &mut Sink<'_>) -> Result<()> {
         match &table.sql {
-            Some(sql) => to.push(format!("{}\n", schema::ended(sql)).as_bytes()),
+            Some(sql) => to.push(format!("{}\n", literal::ended(sql)).as_bytes()),
             // Rows that were inserted have counted already.
             None => to.push(format!("DELETE FROM {COUNTERS};\n").as_bytes()),
         }
@@ -96,7 +100,7 @@ impl Format for Sql {
         }
         let after = header.indexes.iter().chain(&header.views).chain(&header.triggers);
         for definition in after {
-            to.push(format!("{}\n", schema::ended(&definition.sql)).as_bytes());
+            to.push(format!("{}\n", literal::ended(&definition.sql)).as_bytes());
         }
         let numbers =
             [("application_id", header.application_id), ("user_version", header.user_version)];
@@ -150,7 +154,7 @@ fn blob(bytes: &[u8], to: &mut Sink<'_>) -> Result<()> {
 /// Appends a real. SQLite does not read every decimal to the last bit: with 15 digits and a small
 /// power of ten it does, with 17 digits the nearest real is far from any other, and beyond the powers
 /// that it handles well the real is written as a quotient that is exact.
-pub(super) fn real(value: f64, to: &mut Vec<u8>) {
+pub(crate) fn real(value: f64, to: &mut Vec<u8>) {
     const SCALE: f64 = 1.340_780_792_994_259_7e154; // 2^512
     let size = value.abs();
     if !value.is_finite() {
@@ -180,8 +184,7 @@ fn is_simple(value: f64) -> bool {
 /// does not hold: so does the `.dump` of the sqlite3 shell.
 fn text(content: &str, to: &mut Vec<u8>) {
     if content.bytes().any(|byte| byte < 0x20 || byte == 0x7f || byte == 0xc2) {
-        let value = crate::difference::value::Value::Text(content.as_bytes().to_vec());
-        to.extend_from_slice(value.literal().as_bytes());
+        to.extend_from_slice(literal::text_literal(content).as_bytes());
         return;
     }
     to.push(b'\'');
@@ -199,7 +202,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::portable::cell::Value;
+    use crate::cell::Value;
 
     #[test]
     fn a_real_is_read_to_the_last_bit() {

@@ -4,13 +4,16 @@
 //! a text that is no Unicode, `{"real": "9e999"}` an infinite real, `{"integer": "9007199254740993"}`
 //! one that a reader of doubles would round. A number with a point or an exponent is a real.
 
-use anyhow::Result;
+use std::fmt::Write as _;
 
-use crate::portable::Format;
-use crate::portable::cell::Cell;
-use crate::portable::digits;
-use crate::portable::header::{Header, Ordered, TableHead};
-use crate::portable::sink::Sink;
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::Format;
+use crate::cell::Cell;
+use crate::digits;
+use crate::header::{Header, Ordered, TableHead};
+use crate::sink::Sink;
 
 /// Integers from here on are not all doubles (RFC 7493, section 2.2).
 const FIRST_INEXACT: u64 = 1 << 53;
@@ -23,7 +26,7 @@ const PIECE_BYTES: usize = 1 << 16;
 /// # Errors
 ///
 /// As the outlet's.
-pub(super) fn value(cell: Cell<'_>, to: &mut Sink<'_>) -> Result<()> {
+pub(crate) fn value(cell: Cell<'_>, to: &mut Sink<'_>) -> Result<()> {
     match cell {
         Cell::Null => to.push(b"null"),
         Cell::Integer(integer) if integer.unsigned_abs() < FIRST_INEXACT => {
@@ -106,16 +109,14 @@ fn escape(bytes: &[u8], to: &mut Vec<u8>) -> usize {
         0x08 => b'b',
         0x0c => b'f',
         // U+0080 to U+009F, and what only begins like them.
-        0xc2 => match bytes.get(1) {
-            Some(second @ 0x80..0xa0) => {
-                escape_control(*second, to);
-                return 2;
-            }
-            _ => {
+        0xc2 => {
+            let Some(second @ 0x80..0xa0) = bytes.get(1) else {
                 to.push(0xc2);
                 return 1;
-            }
-        },
+            };
+            escape_control(*second, to);
+            return 2;
+        }
         control => {
             escape_control(control, to);
             return 1;
@@ -137,19 +138,50 @@ fn escape_control(control: u8, to: &mut Vec<u8>) {
 /// # Errors
 ///
 /// None; a name is a text.
-pub(super) fn members(table: &TableHead, start: &str) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn members(table: &TableHead, start: &str) -> Result<Vec<Vec<u8>>> {
     let mut before = start;
     let mut members = Vec::new();
     for name in table.members() {
-        members.push(format!("{before}{}:", serde_json::to_string(name)?).into_bytes());
+        members.push(format!("{before}{}:", written(name)?).into_bytes());
         before = ",";
     }
     Ok(members)
 }
 
+/// Appends what serde has words for, on one line.
+///
+/// # Errors
+///
+/// None; all of it is texts and numbers.
+pub(crate) fn document(value: &impl Serialize, to: &mut Sink<'_>) -> Result<()> {
+    to.push(written(value)?.as_bytes());
+    Ok(())
+}
+
+/// As JSON on one line, without the control characters that serde leaves as they are.
+///
+/// # Errors
+///
+/// None; all of it is texts and numbers.
+pub(crate) fn written(value: &(impl Serialize + ?Sized)) -> Result<String> {
+    let json = serde_json::to_string(value)?;
+    if !json.contains(char::is_control) {
+        return Ok(json);
+    }
+    let mut escaped = String::new();
+    for c in json.chars() {
+        if c.is_control() {
+            write!(escaped, "\\u{:04x}", u32::from(c))?;
+        } else {
+            escaped.push(c);
+        }
+    }
+    Ok(escaped)
+}
+
 /// Writes one JSON document: the header's members, then `rows` by table, then `counts`.
 #[derive(Default)]
-pub(crate) struct Json {
+pub struct Json {
     members: Vec<Vec<u8>>,
     /// What stands before the next table, and before the next row.
     before_table: &'static str,
@@ -158,7 +190,7 @@ pub(crate) struct Json {
 
 impl Format for Json {
     fn begin(&mut self, header: &Header, to: &mut Sink<'_>) -> Result<()> {
-        serde_json::to_writer(to.buffer(), header)?;
+        document(header, to)?;
         to.buffer().pop();
         to.push(b",\n\"rows\":{");
         self.before_table = "\n";
@@ -168,7 +200,7 @@ impl Format for Json {
     fn begin_table(&mut self, table: &TableHead, to: &mut Sink<'_>) -> Result<()> {
         self.members = members(table, "{")?;
         to.push(self.before_table.as_bytes());
-        serde_json::to_writer(to.buffer(), &table.name)?;
+        document(&table.name, to)?;
         to.push(b":[");
         (self.before_table, self.before_row) = (",\n", "\n");
         Ok(())
@@ -195,7 +227,7 @@ impl Format for Json {
 
     fn end(&mut self, header: &Header, rows: &[u64], to: &mut Sink<'_>) -> Result<()> {
         to.push(b"\n},\n\"counts\":");
-        serde_json::to_writer(to.buffer(), &Ordered(header.counted(rows)))?;
+        document(&Ordered(header.counted(rows)), to)?;
         to.push(b"}\n");
         to.flush()
     }

@@ -3,18 +3,18 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::portable::cell::Value;
-use crate::portable::digits;
+use crate::cell::Value;
+use crate::digits;
 
 /// A place in some JSON.
-pub(super) struct Cursor<'b> {
+pub(crate) struct Cursor<'b> {
     bytes: &'b [u8],
     at: usize,
 }
 
 impl<'b> Cursor<'b> {
     /// At the beginning.
-    pub(super) fn new(bytes: &'b [u8]) -> Self {
+    pub(crate) fn new(bytes: &'b [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
@@ -23,13 +23,13 @@ impl<'b> Cursor<'b> {
     /// # Errors
     ///
     /// Where something else stands there.
-    pub(super) fn expect(&mut self, mark: u8) -> Result<()> {
+    pub(crate) fn expect(&mut self, mark: u8) -> Result<()> {
         ensure!(self.takes(mark), "`{}` is missing at column {}", char::from(mark), self.at + 1);
         Ok(())
     }
 
     /// Takes a punctuation mark if it stands there.
-    pub(super) fn takes(&mut self, mark: u8) -> bool {
+    pub(crate) fn takes(&mut self, mark: u8) -> bool {
         let is_there = self.peek() == Some(mark);
         self.at += usize::from(is_there);
         is_there
@@ -40,7 +40,7 @@ impl<'b> Cursor<'b> {
     /// # Errors
     ///
     /// As it says.
-    pub(super) fn end(&mut self) -> Result<()> {
+    pub(crate) fn end(&mut self) -> Result<()> {
         ensure!(self.peek().is_none(), "more follows at column {}", self.at + 1);
         Ok(())
     }
@@ -57,7 +57,7 @@ impl<'b> Cursor<'b> {
     /// # Errors
     ///
     /// Where none stands there.
-    pub(super) fn value(&mut self) -> Result<Value> {
+    pub(crate) fn value(&mut self) -> Result<Value> {
         match self.peek() {
             Some(b'"') => Ok(Value::Text(self.text()?)),
             Some(b'{') => self.tagged(),
@@ -110,7 +110,7 @@ impl<'b> Cursor<'b> {
     /// # Errors
     ///
     /// Where none stands there, or it is no Unicode.
-    pub(super) fn text(&mut self) -> Result<String> {
+    pub(crate) fn text(&mut self) -> Result<String> {
         self.expect(b'"')?;
         let mut text = Vec::new();
         loop {
@@ -175,8 +175,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::portable::json;
-    use crate::portable::sink::Sink;
+    use crate::json;
+    use crate::sink::Sink;
 
     fn written(value: &Value) -> Vec<u8> {
         let mut bytes = Vec::new();

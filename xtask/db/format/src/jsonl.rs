@@ -2,26 +2,26 @@
 
 use anyhow::Result;
 
-use crate::portable::cell::Cell;
-use crate::portable::header::{Header, Ordered, TableHead};
-use crate::portable::sink::Sink;
-use crate::portable::{Format, json};
+use crate::cell::Cell;
+use crate::header::{Header, Ordered, TableHead};
+use crate::sink::Sink;
+use crate::{Format, json};
 
 /// Writes JSONL.
 #[derive(Default)]
-pub(crate) struct Jsonl {
+pub struct Jsonl {
     members: Vec<Vec<u8>>,
 }
 
 impl Format for Jsonl {
     fn begin(&mut self, header: &Header, to: &mut Sink<'_>) -> Result<()> {
-        serde_json::to_writer(to.buffer(), header)?;
+        json::document(header, to)?;
         to.push(b"\n");
         to.flow()
     }
 
     fn begin_table(&mut self, table: &TableHead, _to: &mut Sink<'_>) -> Result<()> {
-        let name = serde_json::to_string(&table.name)?;
+        let name = json::written(&table.name)?;
         self.members = json::members(table, &format!("{{\"table\":{name},\"row\":{{"))?;
         Ok(())
     }
@@ -43,7 +43,7 @@ impl Format for Jsonl {
     fn end(&mut self, header: &Header, rows: &[u64], to: &mut Sink<'_>) -> Result<()> {
         let hash = to.hash()?;
         to.push(b"{\"rows\":");
-        serde_json::to_writer(to.buffer(), &Ordered(header.counted(rows)))?;
+        json::document(&Ordered(header.counted(rows)), to)?;
         to.push(format!(",\"blake3\":\"{hash}\"}}\n").as_bytes());
         to.flush()
     }

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use rusqlite::Connection;
+use xtask_db_format::{Definition, Header, Rows, TableHead};
 
 use crate::database;
 use crate::difference::utf16::Utf16;
-use crate::portable::header::{Definition, Header, Rows, TableHead};
 use crate::portable::order::parents_first;
 use crate::portable::source::Source;
 use crate::portable::virtual_tables;
@@ -25,6 +25,8 @@ use crate::text;
 pub(crate) struct Wanted {
     /// Only these tables; all where it is empty.
     pub tables: Vec<String>,
+    /// Groups of tables that the configuration knows, for whoever mistypes one.
+    pub groups: Vec<String>,
     /// Tables whose rows are left out.
     pub without: Vec<String>,
     /// Whether rowids are kept that are no column.
@@ -32,7 +34,7 @@ pub(crate) struct Wanted {
 }
 
 /// What is to be written.
-pub(crate) struct Contents {
+pub(crate) struct Selection {
     /// What the export says of itself.
     pub header: Header,
     /// For each table of the header where its rows are read; `None` where they are not here.
@@ -41,15 +43,15 @@ pub(crate) struct Contents {
     pub remarks: Vec<String>,
 }
 
-/// What is known while the contents are put together.
-struct Plan<'p> {
+/// What is known while it is put together.
+struct Selecting<'p> {
     connection: &'p Connection,
     schema: &'p Schema,
     wanted: &'p Wanted,
     remarks: Vec<String>,
 }
 
-impl Contents {
+impl Selection {
     /// Of the state that a connection sees, in one read transaction.
     ///
     /// # Errors
@@ -58,14 +60,14 @@ impl Contents {
     /// is unknown here.
     pub(crate) fn of(connection: &Connection, wanted: &Wanted) -> Result<Self> {
         let schema = Schema::read(connection).context("could not read the schema")?;
-        let mut plan = Plan { connection, schema: &schema, wanted, remarks: Vec::new() };
-        plan.refuse_unknown_names()?;
-        let mut header = plan.header()?;
+        let mut selecting = Selecting { connection, schema: &schema, wanted, remarks: Vec::new() };
+        selecting.refuse_unknown_names()?;
+        let mut header = selecting.header()?;
         let mut sources = Vec::new();
         let utf16 = Utf16::of(connection)?;
-        for name in plan.order()? {
+        for name in selecting.order()? {
             let table = &schema.tables[&name];
-            let head = plan.head(table)?;
+            let head = selecting.head(table)?;
             let source = match head.rows {
                 Rows::Here => Some(Source::of(connection, table, &head, utf16)?),
                 _ => None,
@@ -73,29 +75,32 @@ impl Contents {
             header.tables.push(head);
             sources.push(source);
         }
-        if let Some(head) = plan.counters(&header)? {
+        if let Some(head) = selecting.counters(&header)? {
             sources.push(Some(Source::of(connection, &Table::counters(), &head, utf16)?));
             header.tables.push(head);
         }
-        plan.remark_on_missing_parents(&header)?;
-        plan.remark_on_odd_statements()?;
-        Ok(Self { header, sources, remarks: plan.remarks })
+        selecting.remark_on_missing_parents(&header)?;
+        selecting.remark_on_odd_statements()?;
+        Ok(Self { header, sources, remarks: selecting.remarks })
     }
 }
 
-impl Plan<'_> {
+impl Selecting<'_> {
     fn refuse_unknown_names(&self) -> Result<()> {
         let mut names = self.wanted.tables.iter().chain(&self.wanted.without);
         let Some(unknown) = names.find(|name| self.schema.table(name).is_none()) else {
             return Ok(());
         };
-        let known = self.schema.tables.values();
-        let known: Vec<String> =
-            known.map(|table| format!("`{}`", text::plain(&table.name))).collect();
-        Err(Refusal::could_not(
-            format!("there is no table `{}`", text::plain(unknown)),
-            format!("there are {}", known.join(", ")),
-        ))
+        let listed = |names: &mut dyn Iterator<Item = &String>| {
+            let names: Vec<String> = names.map(|name| format!("`{}`", text::plain(name))).collect();
+            names.join(", ")
+        };
+        let mut hint =
+            format!("there are {}", listed(&mut self.schema.tables.values().map(|t| &t.name)));
+        if !self.wanted.groups.is_empty() {
+            hint += &format!("; groups: {}", listed(&mut self.wanted.groups.iter()));
+        }
+        Err(Refusal::could_not(format!("there is no table `{}`", text::plain(unknown)), hint))
     }
 
     /// Settings, and what is created after the rows. Views and triggers may be about any table: they
@@ -209,6 +214,7 @@ impl Plan<'_> {
             name: COUNTERS.to_owned(),
             columns: vec!["name".to_owned(), "seq".to_owned()],
             key: vec!["name".to_owned()],
+            is_whole: true,
             ..TableHead::default()
         }))
     }

@@ -6,11 +6,10 @@
 
 use anyhow::Result;
 
-use crate::portable::Format;
-use crate::portable::cell::Cell;
-use crate::portable::digits;
-use crate::portable::header::{Header, Ordered, TableHead};
-use crate::portable::sink::Sink;
+use crate::cell::Cell;
+use crate::header::{Header, Ordered, TableHead};
+use crate::sink::Sink;
+use crate::{Format, digits, json};
 
 /// Bytes of a value that are turned at once.
 const PIECE_BYTES: usize = 1 << 16;
@@ -20,7 +19,7 @@ const DOCUMENT: &str = "export.json";
 
 /// Writes CSV.
 #[derive(Default)]
-pub(crate) struct Csv {
+pub struct Csv {
     /// Whether there is a file for each table and one for the header, or only one table at all.
     is_folder: bool,
     encoding: String,
@@ -75,10 +74,10 @@ impl Format for Csv {
     fn end(&mut self, header: &Header, rows: &[u64], to: &mut Sink<'_>) -> Result<()> {
         if self.is_folder {
             to.begin_file(DOCUMENT)?;
-            serde_json::to_writer(to.buffer(), header)?;
+            json::document(header, to)?;
             to.buffer().pop();
             to.push(b",\n\"counts\":");
-            serde_json::to_writer(to.buffer(), &Ordered(header.counted(rows)))?;
+            json::document(&Ordered(header.counted(rows)), to)?;
             to.push(b"}\n");
         }
         to.flush()
@@ -87,7 +86,8 @@ impl Format for Csv {
 
 impl Csv {
     /// For a folder: a file for each table, and one for the header.
-    pub(crate) fn of_folder() -> Self {
+    #[must_use]
+    pub fn of_folder() -> Self {
         Self { is_folder: true, ..Self::default() }
     }
 

@@ -6,16 +6,24 @@ use anyhow::Result;
 const PIECE_BYTES: usize = 1 << 18;
 
 /// What takes the pieces: a file, a folder, a pipe.
-pub(crate) trait Outlet {
+pub trait Outlet {
     /// Takes the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be written.
     fn take(&mut self, bytes: &[u8]) -> Result<()>;
 
     /// Begins a file of its own, where the outlet is a folder; else nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be created.
     fn begin_file(&mut self, name: &str) -> Result<()>;
 }
 
 /// Bytes on their way to an outlet.
-pub(crate) struct Sink<'o> {
+pub struct Sink<'o> {
     buffer: Vec<u8>,
     outlet: &'o mut dyn Outlet,
     hasher: blake3::Hasher,
@@ -24,18 +32,18 @@ pub(crate) struct Sink<'o> {
 
 impl<'o> Sink<'o> {
     /// An empty one.
-    pub(crate) fn new(outlet: &'o mut dyn Outlet) -> Self {
+    pub fn new(outlet: &'o mut dyn Outlet) -> Self {
         let buffer = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
         Self { buffer, outlet, hasher: blake3::Hasher::new(), n_bytes: 0 }
     }
 
     /// What is gathered; more may be added to it, and then [`Sink::flow`] be called.
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
     /// Adds bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -45,7 +53,7 @@ impl<'o> Sink<'o> {
     ///
     /// As the outlet's.
     #[inline]
-    pub(super) fn flow(&mut self) -> Result<()> {
+    pub(crate) fn flow(&mut self) -> Result<()> {
         if self.buffer.len() < PIECE_BYTES { Ok(()) } else { self.flush() }
     }
 
@@ -54,7 +62,7 @@ impl<'o> Sink<'o> {
     /// # Errors
     ///
     /// As the outlet's.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         self.hasher.update(&self.buffer);
         self.outlet.take(&self.buffer)?;
         self.n_bytes += self.buffer.len() as u64;
@@ -67,7 +75,7 @@ impl<'o> Sink<'o> {
     /// # Errors
     ///
     /// As the outlet's.
-    pub(super) fn begin_file(&mut self, name: &str) -> Result<()> {
+    pub(crate) fn begin_file(&mut self, name: &str) -> Result<()> {
         self.flush()?;
         self.outlet.begin_file(name)
     }
@@ -77,14 +85,14 @@ impl<'o> Sink<'o> {
     /// # Errors
     ///
     /// As the outlet's.
-    pub(super) fn hash(&mut self) -> Result<String> {
+    pub(crate) fn hash(&mut self) -> Result<String> {
         self.flush()?;
         Ok(self.hasher.finalize().to_hex().to_string())
     }
 
     /// How many bytes were handed on.
     #[must_use]
-    pub(crate) fn n_bytes(&self) -> u64 {
+    pub fn n_bytes(&self) -> u64 {
         self.n_bytes
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::portable::{NAME, VERSION};
+use crate::{NAME, VERSION};
 
 /// What an export holds: settings, tables in their order, and what is created after the rows. No
 /// time, no path, no name of a machine: equal content has an equal header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Header {
+pub struct Header {
     /// [`NAME`].
     pub format: String,
     /// [`VERSION`].
@@ -32,7 +32,7 @@ pub(crate) struct Header {
 
 /// What an export says of one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct TableHead {
+pub struct TableHead {
     /// Its name as it was created.
     pub name: String,
     /// Where its rows are.
@@ -59,7 +59,7 @@ pub(crate) struct TableHead {
 /// Where the rows of a table are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Rows {
+pub enum Rows {
     /// In this export.
     #[default]
     Here,
@@ -76,7 +76,7 @@ pub(crate) enum Rows {
 /// A setting of a full-text index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Setting {
+pub enum Setting {
     /// A number.
     Integer(i64),
     /// A text.
@@ -85,7 +85,7 @@ pub(crate) enum Setting {
 
 /// An index, a view or a trigger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Definition {
+pub struct Definition {
     /// Its name.
     pub name: String,
     /// The table it belongs to; a view's own name.
@@ -106,7 +106,7 @@ pub(crate) struct Footer {
 impl Header {
     /// One of a database without tables.
     #[must_use]
-    pub(crate) fn of_settings(encoding: String, application_id: i64, user_version: i64) -> Self {
+    pub fn of_settings(encoding: String, application_id: i64, user_version: i64) -> Self {
         Self {
             format: NAME.to_owned(),
             version: VERSION,
@@ -121,7 +121,7 @@ impl Header {
     }
 
     /// The tables whose rows are here, with the numbers that belong to them.
-    pub(super) fn counted<'h>(
+    pub(crate) fn counted<'h>(
         &'h self,
         rows: &'h [u64],
     ) -> impl Iterator<Item = (&'h str, u64)> + Clone {
@@ -132,7 +132,7 @@ impl Header {
 
 impl TableHead {
     /// The names in a row, in their order: the rowid first where one is kept.
-    pub(crate) fn members(&self) -> impl Iterator<Item = &str> {
+    pub fn members(&self) -> impl Iterator<Item = &str> {
         self.rowid.iter().chain(&self.columns).map(String::as_str)
     }
 }
@@ -145,7 +145,7 @@ impl Rows {
 }
 
 /// An object whose members keep their order.
-pub(super) struct Ordered<I>(pub(super) I);
+pub(crate) struct Ordered<I>(pub(crate) I);
 
 impl<'h, I: Iterator<Item = (&'h str, u64)> + Clone> Serialize for Ordered<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

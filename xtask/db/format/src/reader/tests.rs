@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::portable::Format as _;
-use crate::portable::header::TableHead;
-use crate::portable::jsonl::Jsonl;
-use crate::portable::sink::Sink;
+use crate::Format as _;
+use crate::header::TableHead;
+use crate::jsonl::Jsonl;
+use crate::sink::Sink;
 
 fn header() -> Header {
     let mut header = Header::of_settings("UTF-8".to_owned(), 0, 3);
@@ -96,7 +96,7 @@ fn messages_name_the_line_and_what_is_wrong() {
         ("\"version\":1", "\"version\":2", "the export is of version 2, and this xtask-db reads 1"),
         ("xtask-db export", "other export", "line 1: it is no header of an export"),
         ("\"a\":null", "\"A\":null", "line 3: `a` is due, and `A` stands there"),
-        ("\"a\":null", "\"a\":true", "line 3: column `a`: no value of a row stands at column 29"),
+        ("\"a\":null", "\"a\":true", "line 3: column `a`: no value of a row stands at column 27"),
         (
             "\"a\":null",
             "\"a\":2",

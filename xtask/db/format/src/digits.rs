@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 /// Appends an integer.
-pub(super) fn integer(value: i64, to: &mut Vec<u8>) {
+pub(crate) fn integer(value: i64, to: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = value.unsigned_abs();
@@ -22,13 +22,13 @@ pub(super) fn integer(value: i64, to: &mut Vec<u8>) {
 }
 
 /// Appends the shortest digits that mean just this finite real; a point or an exponent is among them.
-pub(super) fn real(value: f64, to: &mut Vec<u8>) {
+pub(crate) fn real(value: f64, to: &mut Vec<u8>) {
     // Writing into memory never fails.
     let _ = write!(to, "{value:?}");
 }
 
 /// Appends bytes as two hexadecimal digits each.
-pub(super) fn hex(bytes: &[u8], to: &mut Vec<u8>) {
+pub(crate) fn hex(bytes: &[u8], to: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     to.reserve(2 * bytes.len());
     for byte in bytes {
@@ -37,7 +37,7 @@ pub(super) fn hex(bytes: &[u8], to: &mut Vec<u8>) {
 }
 
 /// Reads bytes from two hexadecimal digits each; `None` where they are none.
-pub(super) fn from_hex(digits: &str) -> Option<Vec<u8>> {
+pub(crate) fn from_hex(digits: &str) -> Option<Vec<u8>> {
     let value =
         |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
