@@ -63,6 +63,22 @@ fn only_durable_rs_links_renames_and_removes() {
 }
 
 #[test]
+fn only_contents_rs_reads_backups() {
+    // Elsewhere a backup's path is shown, linked or removed, and its permissions are looked at.
+    let others =
+        ["checkpoint.rs", "locked.rs", "vault.rs", "health/folder.rs", "commands/verify.rs"];
+    let shown = ["dotted(&backup.path())", "plain(&backup.path()"];
+    for (name, text) in product() {
+        let room = name.trim_start_matches("xtask/db/src/");
+        let code = shown.iter().fold(code(&text), |code, shown| code.replace(shown, ""));
+        let is_reader = code.contains("backup.path()") && room != "contents.rs";
+        assert!(!is_reader || others.contains(&room), "{name} reads a backup past `Contents`");
+    }
+    let words = ["copy::read_file", "Stored::"];
+    only(&["contents.rs", "storing.rs"], &words, "what reads a backup does not know its kind");
+}
+
+#[test]
 fn only_the_session_reads_the_clock_the_environment_and_the_streams() {
     let clock = ["Local::now", "Utc::now", "SystemTime::now"];
     only(&["session.rs"], &clock, "the clock enters once");

@@ -7,7 +7,7 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backup::{Backup, State};
-use crate::copy;
+use crate::contents::Contents;
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
 use crate::progress::Progress;
@@ -37,9 +37,9 @@ pub(crate) fn newest_whole(
     let Some(newest) = newest else {
         return Ok((None, None));
     };
-    let hashed = copy::hash_file(&newest.path(), interrupt);
+    let proved = Contents::open(&newest).and_then(|contents| contents.prove(interrupt));
     interrupt.check()?;
-    if let Ok((hashes, _, _)) = hashed
+    if let Ok((hashes, _)) = proved
         && newest.record().is_some_and(|record| record.blake3 == hashes.blake3)
     {
         return Ok((Some(newest), None));
@@ -73,7 +73,7 @@ pub(crate) fn take(
         return Ok(taken);
     };
     if let Ok(backup) = taking::take_link(locked, project, &wanted, equal) {
-        return Ok(Taken::Linked(Box::new(backup)));
+        return Ok(Taken::Linked(Box::new(backup), equal.0.name.to_string()));
     }
     // A file system without hard links: the checkpoint is a copy then.
     let wanted = Wanted { unless_equal: None, ..wanted };

@@ -6,14 +6,19 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::backup::Backup;
-use crate::content::{Hashes, Hashing};
+use crate::content::{Groups, Hashes, Hashing};
 use crate::copy;
+use crate::differing::wanted::{OfFile, OfStored, Wanted};
 use crate::durable::Stage;
 use crate::interrupt::Interrupt;
+use crate::name::Format;
+use crate::space;
 use crate::standing::{self, Standing};
+use crate::store::shelf::Shelf;
+use crate::store::stored::{self, Stored};
 use crate::vault::Held;
 
 /// An open backup.
@@ -27,6 +32,7 @@ pub(crate) struct Contents {
 #[derive(Debug)]
 enum Kept {
     Plain(PathBuf),
+    Stored { stored: Box<Stored>, folder: PathBuf, name: String },
 }
 
 /// A plain database file with the bytes of a backup; a private copy removes itself with this.
@@ -54,7 +60,16 @@ impl Contents {
     /// version, or names a pack that is not there.
     pub(crate) fn open(backup: &Backup) -> Result<Self> {
         let held = backup.hold()?;
-        Ok(Self { kept: Kept::Plain(backup.path()), _held: held })
+        let kept = match backup.name.format {
+            Format::Plain => Kept::Plain(backup.path()),
+            Format::Pages => {
+                let mut shelf = Shelf::of(&backup.folder);
+                let stored = Stored::find(&mut shelf, stored::read_list(&backup.path())?)?;
+                let (folder, name) = (backup.folder.clone(), backup.name.to_string());
+                Kept::Stored { stored: Box::new(stored), folder, name }
+            }
+        };
+        Ok(Self { kept, _held: held })
     }
 
     /// What stands there: a database as it should, and its header.
@@ -65,6 +80,8 @@ impl Contents {
     pub(crate) fn standing(&self) -> Result<Standing> {
         match &self.kept {
             Kept::Plain(path) => standing::look(path),
+            Kept::Stored { stored, .. } if stored.shape().size_bytes == 0 => Ok(Standing::Empty),
+            Kept::Stored { stored, .. } => Ok(standing::of_bytes(&stored.reader()?.block(0)?)),
         }
     }
 
@@ -80,6 +97,7 @@ impl Contents {
     ) -> Result<()> {
         match &self.kept {
             Kept::Plain(path) => copy::read_file(path, interrupt, each),
+            Kept::Stored { stored, .. } => stored.pieces(interrupt, each),
         }
     }
 
@@ -98,6 +116,44 @@ impl Contents {
         Ok((hashing.finish(), size_bytes))
     }
 
+    /// Proves what all bytes are: a plain backup is hashed, of a stored one the ids of its pages are put
+    /// together, which are compared with the pages only when those are read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn prove(&self, interrupt: &Interrupt) -> Result<(Hashes, u64)> {
+        match &self.kept {
+            Kept::Plain(_) => self.hash(interrupt),
+            Kept::Stored { stored, .. } => {
+                Ok((stored.prove(interrupt)?, stored.shape().size_bytes))
+            }
+        }
+    }
+
+    /// The pages in the store, of a stored backup.
+    #[must_use]
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        match &self.kept {
+            Kept::Plain(_) => None,
+            Kept::Stored { stored, .. } => Some(stored),
+        }
+    }
+
+    /// Hashes all bytes; returns the ids of their groups, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn hash_groups(&self, interrupt: &Interrupt) -> Result<(Hashes, Groups)> {
+        let mut hashing = Hashing::default();
+        self.pieces(interrupt, |piece| {
+            hashing.update(piece);
+            Ok(())
+        })?;
+        Ok((hashing.finish(), hashing.groups()))
+    }
+
     /// Copies all bytes into an empty stage, hashing on the way.
     ///
     /// # Errors
@@ -112,15 +168,38 @@ impl Contents {
         Ok(hashing.finish())
     }
 
+    /// The pages as a restore by difference asks for them. A plain backup does not know the ids of its
+    /// groups: those from [`Contents::hash_groups`] save reading what is there already.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub(crate) fn wanted(&self, ids: Groups) -> Result<Box<dyn Wanted + '_>> {
+        match &self.kept {
+            Kept::Plain(path) => Ok(Box::new(OfFile::open(path, ids)?)),
+            Kept::Stored { stored, .. } => Ok(Box::new(OfStored::open(stored)?)),
+        }
+    }
+
     /// A plain database file with these bytes, for SQLite to open as immutable.
     ///
     /// # Errors
     ///
     /// As [`Contents::pieces`], or where there is no room for a private copy.
-    pub(crate) fn file(&self, _interrupt: &Interrupt) -> Result<PlainFile<'_>> {
+    pub(crate) fn file(&self, interrupt: &Interrupt) -> Result<PlainFile<'_>> {
         match &self.kept {
             Kept::Plain(path) => {
                 Ok(PlainFile { path: path.clone(), _stage: None, _contents: self })
+            }
+            Kept::Stored { stored, folder, name } => {
+                space::demand(folder, stored.shape().size_bytes, "a private copy of the backup")?;
+                let stage = Stage::create(folder, name)
+                    .context("could not make a private copy of the backup")?;
+                // Others may sweep the folder meanwhile.
+                stage.hold()?;
+                self.copy_into(&stage, interrupt)?;
+                let path = stage.path().to_owned();
+                Ok(PlainFile { path, _stage: Some(stage), _contents: self })
             }
         }
     }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use crate::content::{Hashes, Hashing};
+use crate::content::{Groups, Hashes, Hashing};
 use crate::database::{self, Reading, Snapshot};
 use crate::durable::Stage;
 use crate::interrupt::Interrupt;
@@ -36,6 +36,8 @@ pub(crate) struct Copied {
     pub hashes: Hashes,
     /// Its header.
     pub header: Header,
+    /// The ids of its groups, where they are known.
+    pub groups: Groups,
 }
 
 /// Copies a snapshot into an empty stage.
@@ -119,7 +121,7 @@ fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -
                 piece.clear();
                 let _ = empty.try_send(piece);
             }
-            (hashing.finish(), header, size_bytes)
+            (hashing, header, size_bytes)
         });
         let syncing = scope.spawn(move || -> Result<()> {
             for () in to_sync {
@@ -136,18 +138,24 @@ fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -
         writing.map_err(ended)??;
         syncing.map_err(ended)??;
         outcome?;
-        let (hashes, header, size_bytes) = finished.map_err(ended)?;
+        let (hashing, header, size_bytes) = finished.map_err(ended)?;
         anyhow::ensure!(
             size_bytes == snapshot.size_bytes(),
             "copied {size_bytes} bytes of {}",
             snapshot.size_bytes()
         );
-        Ok(Copied { size_bytes, hashes, header: header.context("the database has no pages")? })
+        let header = header.context("the database has no pages")?;
+        let (hashes, groups) = (hashing.finish(), hashing.groups());
+        Ok(Copied { size_bytes, hashes, header, groups })
     })
 }
 
-/// Reads the pages into pieces, the header settled, and sends them on.
-fn read_pieces(
+/// Reads the pages into pieces of 1 MiB, the header settled, and sends them on.
+///
+/// # Errors
+///
+/// Where a page cannot be read, nobody takes them any more, or at the user's interrupt.
+pub(crate) fn read_pieces(
     snapshot: &Snapshot<'_>,
     interrupt: &Interrupt,
     full: &mpsc::SyncSender<Vec<u8>>,
@@ -278,7 +286,8 @@ fn settle_header(stage: &Stage) -> Result<()> {
 /// Hashes a finished private stage.
 fn hash_stage(stage: &Stage, interrupt: &Interrupt) -> Result<Copied> {
     let (hashes, header, size_bytes) = hash_file(stage.path(), interrupt)?;
-    Ok(Copied { size_bytes, hashes, header: header.context("the database has no pages")? })
+    let header = header.context("the database has no pages")?;
+    Ok(Copied { size_bytes, hashes, header, groups: Groups::default() })
 }
 
 /// Hashes a file that no connection of this process has open for writing.

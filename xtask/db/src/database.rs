@@ -202,7 +202,7 @@ impl<'c> Snapshot<'c> {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         snapshot.n_pages = pragma::<i64>(connection, "page_count")?.try_into()?;
         snapshot.page_size_bytes = pragma::<i64>(connection, "page_size")?.try_into()?;
-        if connection.prepare("SELECT data FROM sqlite_dbpage").is_ok() {
+        if has_pages(connection) {
             snapshot.reading = Reading::Pages;
         }
         Ok(snapshot)
@@ -250,6 +250,40 @@ impl Drop for Snapshot<'_> {
         // Nothing was written: where even this fails, closing the connection ends it.
         let _ = self.connection.execute_batch("ROLLBACK");
     }
+}
+
+/// Whether this build can read pages through `sqlite_dbpage`.
+#[must_use]
+pub(crate) fn has_pages(connection: &Connection) -> bool {
+    connection.prepare("SELECT data FROM sqlite_dbpage").is_ok()
+}
+
+/// A snapshot, and a second connection with a read transaction in just the same state, so that two
+/// threads can read it; none where writers were too quick for that.
+///
+/// # Errors
+///
+/// As [`Snapshot::begin`].
+pub(crate) fn begin_twins<'c>(
+    connection: &'c Connection,
+    path: &Path,
+    busy_timeout: Duration,
+) -> Result<(Snapshot<'c>, Option<Looking>)> {
+    const MOST_TRIES: usize = 20;
+    let twin = open_live(path, busy_timeout)?;
+    for _ in 0..MOST_TRIES {
+        // The twin's version changes with every commit of others between these two
+        // (<https://sqlite.org/pragma.html#pragma_data_version>).
+        let before: i64 = pragma(&twin, "data_version")?;
+        let snapshot = Snapshot::begin(connection)?;
+        twin.execute_batch("BEGIN")?;
+        twin.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        if pragma::<i64>(&twin, "data_version")? == before {
+            return Ok((snapshot, Some(twin)));
+        }
+        twin.execute_batch("ROLLBACK")?;
+    }
+    Ok((Snapshot::begin(connection)?, None))
 }
 
 /// Whether this build can write pages through `sqlite_dbpage`: replace, append and take away. Builds

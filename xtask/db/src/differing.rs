@@ -5,16 +5,20 @@
 //! written: what an application commits waits, and what it committed is kept. Readers see the old
 //! state or the new one. It is possible where the page size, the reserved bytes, the encoding and the
 //! kind of `auto_vacuum` are the same in both, and the build can write pages; everything else goes
-//! through the backup API.
+//! through the backup API. Where the wanted pages come from is behind [`Wanted`].
 
-use std::io::Read as _;
-use std::path::Path;
+pub(crate) mod wanted;
+
+use std::ops::Range;
 
 use anyhow::{Context as _, Result};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement};
 
-use crate::database;
+use crate::content::{self, GROUP_BYTES, Groups};
+use crate::database::{self, Reading, Snapshot};
+use crate::differing::wanted::Wanted;
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::standing::HEADER_LENGTH;
 
@@ -43,7 +47,8 @@ pub(crate) enum Tried {
 }
 
 /// Writes what differs between a database and a backup into the database and commits. `keep` keeps
-/// the present state, while nobody else can commit. The connection remembers how many pages there
+/// the present state, while nobody else can commit, and returns the ids of its groups, as far as it
+/// knows them: only groups whose ids differ are read. The connection remembers how many pages there
 /// were before, so that it is of no use for reading afterwards; every other one sees the new state.
 ///
 /// # Errors
@@ -52,16 +57,16 @@ pub(crate) enum Tried {
 /// rolled back then.
 pub(crate) fn put_back(
     to: &Connection,
-    backup: &Path,
+    wanted: &mut dyn Wanted,
     progress: &mut Progress,
-    keep: impl FnOnce() -> Result<()>,
+    keep: impl FnOnce() -> Result<Groups>,
 ) -> Result<Tried> {
     if !database::can_write_pages() {
         return Ok(Tried::NotThisWay);
     }
     let wal = database::pragma::<String>(to, "journal_mode")? == "wal";
     to.execute_batch(&format!("PRAGMA cache_size=-{}; BEGIN IMMEDIATE", CACHE_BYTES >> 10))?;
-    let tried = in_transaction(to, backup, wal, (progress, keep));
+    let tried = in_transaction(to, wanted, wal, (progress, keep));
     match tried {
         Ok(Tried::Committed { .. }) => {}
         // A failed COMMIT may have ended the transaction itself.
@@ -73,30 +78,25 @@ pub(crate) fn put_back(
 
 fn in_transaction(
     to: &Connection,
-    backup: &Path,
+    wanted: &mut dyn Wanted,
     wal: bool,
-    (progress, keep): (&mut Progress, impl FnOnce() -> Result<()>),
+    (progress, keep): (&mut Progress, impl FnOnce() -> Result<Groups>),
 ) -> Result<Tried> {
-    let mut file = fs_err::File::open(backup)?;
     let first = page(to, 1)?;
-    // The backup may be smaller than a page of the database: its header alone tells whether they fit.
-    let mut new_first = vec![0; HEADER_LENGTH];
-    file.read_exact(&mut new_first)?;
-    if EQUAL_FIELDS.iter().any(|field| first[field.clone()] != new_first[field.clone()]) {
+    let Some(mut new_first) = new_first(wanted, &first)? else {
         return Ok(Tried::NotThisWay);
-    }
-    new_first.resize(first.len(), 0);
-    file.read_exact(&mut new_first[HEADER_LENGTH..])?;
+    };
     let page_size_bytes = first.len() as u64;
-    let n_pages = file.metadata()?.len() / page_size_bytes;
-    keep()?;
+    let n_pages = wanted.size_bytes() / page_size_bytes;
+    let present = keep()?;
     let mut writing = Writing {
         to,
         statement: to.prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")?,
+        page_size_bytes,
         most: if wal { u64::MAX } else { MOST_BYTES_IN_ROLLBACK_MODE / page_size_bytes },
         n_written: 0,
     };
-    let n_old = compare(&mut writing, &mut file, (page_size_bytes, n_pages), progress)?;
+    let n_old = compare(&mut writing, (wanted, &present), n_pages, progress)?;
     if writing.is_full() {
         return Ok(Tried::NotThisWay);
     }
@@ -123,48 +123,113 @@ fn in_transaction(
     Ok(Tried::Committed { version })
 }
 
+/// The first page as it shall be; `None` where the two are of other kinds. A backup may be smaller than
+/// a page of the database: its header alone tells whether they fit.
+fn new_first(wanted: &mut dyn Wanted, first: &[u8]) -> Result<Option<Vec<u8>>> {
+    let start = wanted.differing(0, &[])?.context("the backup is empty")?;
+    let header = start.get(..HEADER_LENGTH).context("the backup ended early")?;
+    if EQUAL_FIELDS.iter().any(|field| first[field.clone()] != header[field.clone()]) {
+        return Ok(None);
+    }
+    Ok(Some(start.get(..first.len()).context("the backup ended early")?.to_vec()))
+}
+
+/// Whether a database has these pages already, bookkeeping aside; `None` where this build cannot read
+/// pages. It ends at the first group that differs.
+///
+/// # Errors
+///
+/// Where either side cannot be read, or at the user's interrupt.
+pub(crate) fn is_equal(
+    connection: &Connection,
+    wanted: &mut dyn Wanted,
+    interrupt: &Interrupt,
+) -> Result<Option<bool>> {
+    let snapshot = Snapshot::begin(connection)?;
+    if snapshot.reading != Reading::Pages {
+        return Ok(None);
+    }
+    if snapshot.size_bytes() != wanted.size_bytes() {
+        return Ok(Some(false));
+    }
+    let group_pages = GROUP_BYTES as u64 / snapshot.page_size_bytes;
+    let mut there = There::new(connection)?;
+    for group in 0..snapshot.n_pages.div_ceil(group_pages) {
+        interrupt.check()?;
+        let n_before = group * group_pages;
+        let n_until = snapshot.n_pages.min(n_before + group_pages);
+        let bytes = there.pages(n_before + 1..n_until + 1)?;
+        let Some(wanted) = wanted.differing(group, bytes)? else { continue };
+        if group > 0 || content::masked(bytes) != content::masked(wanted) {
+            return Ok(Some(false));
+        }
+    }
+    Ok(Some(true))
+}
+
 /// Writes the pages after the first that differ; returns how many the database had.
 fn compare(
     writing: &mut Writing<'_>,
-    file: &mut fs_err::File,
-    (page_size_bytes, n_pages): (u64, u64),
+    (wanted, present): (&mut dyn Wanted, &Groups),
+    n_pages: u64,
     progress: &mut Progress,
 ) -> Result<u64> {
-    const CHECK_EVERY: u64 = 1024;
-    let size = usize::try_from(page_size_bytes)?;
-    let lock_page = LOCK_BYTE / page_size_bytes + 1;
-    let mut wanted = vec![0; size];
-    let mut reader = std::io::BufReader::with_capacity(1 << 20, file);
-    let to = writing.to;
+    let (to, page_size_bytes) = (writing.to, writing.page_size_bytes);
     let n_old = u64::try_from(database::pragma::<i64>(to, "page_count")?)?;
-    let mut statement = to.prepare("SELECT data FROM sqlite_dbpage WHERE pgno > 1")?;
-    let mut rows = statement.query([])?;
-    for page_number in 2..=n_pages {
-        if page_number.is_multiple_of(CHECK_EVERY) {
-            progress.interrupt().check()?;
-            progress.reach(page_number * page_size_bytes);
+    let n_both = n_pages.min(n_old);
+    let group_pages = GROUP_BYTES as u64 / page_size_bytes;
+    let mut there = There::new(to)?;
+    for group in 0..n_pages.div_ceil(group_pages) {
+        progress.interrupt().check()?;
+        progress.reach(group * GROUP_BYTES as u64);
+        let n_before = group * group_pages;
+        // The first page is that of the copy that was kept, whose bookkeeping is its own.
+        if group > 0 && present.id(group).is_some() && present.id(group) == wanted.id(group)? {
+            continue;
         }
-        reader.read_exact(&mut wanted).context("the backup ended early")?;
-        let is_equal = if page_number <= n_old {
-            let row = rows.next()?.context("the database has fewer pages than it said")?;
-            matches!(row.get_ref(0)?, ValueRef::Blob(there) if there == wanted)
-        } else {
-            false
-        };
-        if !is_equal && page_number != lock_page {
-            if writing.is_full() {
-                break;
-            }
-            writing.write(page_number, &wanted)?;
+        let there = there.pages(n_before + 1..n_both.min(n_before + group_pages) + 1)?;
+        if let Some(bytes) = wanted.differing(group, there)? {
+            writing.write_differing(n_before, there, bytes)?;
+        }
+        if writing.is_full() {
+            break;
         }
     }
     Ok(n_old)
+}
+
+/// The pages of a database as its connection sees them.
+struct There<'c> {
+    statement: Statement<'c>,
+    bytes: Vec<u8>,
+}
+
+impl<'c> There<'c> {
+    fn new(connection: &'c Connection) -> Result<Self> {
+        let statement = connection.prepare("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")?;
+        Ok(Self { statement, bytes: Vec::with_capacity(GROUP_BYTES) })
+    }
+
+    /// Some pages, one after the other.
+    fn pages(&mut self, numbers: Range<u64>) -> Result<&[u8]> {
+        self.bytes.clear();
+        for number in numbers {
+            let mut rows = self.statement.query([i64::try_from(number)?])?;
+            let row = rows.next()?.context("the database has fewer pages than it said")?;
+            let ValueRef::Blob(page) = row.get_ref(0)? else {
+                anyhow::bail!("page {number} of the database has no content");
+            };
+            self.bytes.extend_from_slice(page);
+        }
+        Ok(&self.bytes)
+    }
 }
 
 /// What is written in the transaction.
 struct Writing<'c> {
     to: &'c Connection,
     statement: Statement<'c>,
+    page_size_bytes: u64,
     most: u64,
     n_written: u64,
 }
@@ -173,6 +238,21 @@ impl Writing<'_> {
     /// Whether more would not stay in memory.
     fn is_full(&self) -> bool {
         self.n_written >= self.most
+    }
+
+    /// Writes those pages of a group that are not there as they shall be, as far as they stay in memory.
+    /// The first page of all comes last, and that of the lock byte never.
+    fn write_differing(&mut self, n_before: u64, there: &[u8], wanted: &[u8]) -> Result<()> {
+        let size = usize::try_from(self.page_size_bytes)?;
+        let lock_page = LOCK_BYTE / self.page_size_bytes + 1;
+        let mut there = there.chunks_exact(size);
+        for (number, page) in (n_before + 1..).zip(wanted.chunks_exact(size)) {
+            let is_equal = there.next().is_some_and(|there| there == page);
+            if !is_equal && number != 1 && number != lock_page && !self.is_full() {
+                self.write(number, page)?;
+            }
+        }
+        Ok(())
     }
 
     fn write(&mut self, number: u64, page: &[u8]) -> Result<()> {
@@ -189,124 +269,4 @@ fn page(connection: &Connection, number: i64) -> Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::interrupt::Interrupt;
-
-    /// A database of its own with some content; the statements make it.
-    fn database(folder: &Path, name: &str, statements: &str) -> Result<std::path::PathBuf> {
-        let path = folder.join(name);
-        let connection = database::open_or_create(&path, Duration::ZERO)?;
-        connection.execute_batch(statements)?;
-        connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
-        Ok(path)
-    }
-
-    const FEW: &str = "CREATE TABLE t (a INTEGER PRIMARY KEY, b);
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
-         INSERT INTO t SELECT i, hex(i * i) FROM n;";
-    const MANY: &str = "CREATE TABLE t (a INTEGER PRIMARY KEY, b);
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)
-         INSERT INTO t SELECT i, hex(i * i) || i FROM n; CREATE INDEX t_b ON t (b);
-         CREATE VIEW v AS SELECT b FROM t; PRAGMA user_version = 9;";
-
-    /// The pages as the connection sees them, bookkeeping of the header masked.
-    fn pages(path: &Path) -> Result<Vec<u8>> {
-        let connection = database::open_live(path, Duration::ZERO)?;
-        let mut statement = connection.prepare("SELECT data FROM sqlite_dbpage")?;
-        let pages: Vec<Vec<u8>> =
-            statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        let mut bytes = pages.concat();
-        for field in [18..20, 24..28, 40..44, 92..100] {
-            bytes[field].fill(0);
-        }
-        Ok(bytes)
-    }
-
-    fn tried(live: &Path, backup: &Path) -> Result<(Tried, Connection)> {
-        let interrupt = std::sync::Arc::new(Interrupt::default());
-        let to = database::open_or_create(live, Duration::ZERO)?;
-        let mut progress = Progress::hidden(&interrupt);
-        let tried = put_back(&to, backup, &mut progress, || Ok(()))?;
-        Ok((tried, to))
-    }
-
-    #[test]
-    fn this_build_can_write_pages() {
-        assert!(database::can_write_pages());
-    }
-
-    #[test]
-    fn larger_and_smaller_databases_of_every_shape_become_the_backup() -> Result<()> {
-        for setup in [
-            "PRAGMA journal_mode=WAL;",
-            "PRAGMA page_size=512;",
-            "PRAGMA page_size=65536; PRAGMA journal_mode=WAL;",
-            "PRAGMA encoding='UTF-16le'; PRAGMA auto_vacuum=FULL;",
-            "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;",
-        ] {
-            for (old, new) in [(FEW, MANY), (MANY, FEW), (MANY, MANY)] {
-                let folder = tempfile::tempdir()?;
-                let live = database(folder.path(), "live.db", &format!("{setup}{old}"))?;
-                let backup = database(folder.path(), "backup.db", &format!("{setup}{new}"))?;
-                // Another connection that has the old schema in its memory.
-                let other = database::open_live(&live, Duration::ZERO)?;
-                other.query_row("SELECT count(*) FROM t", [], |_| Ok(()))?;
-                let wanted = pages(&backup)?;
-                let (tried, to) = tried(&live, &backup)?;
-                // With auto_vacuum the header names the largest root page, which an index moves.
-                if setup.contains("auto_vacuum") && old != new {
-                    assert_eq!(tried, Tried::NotThisWay, "{setup}");
-                    continue;
-                }
-                let Tried::Committed { version } = tried else { panic!("{setup}") };
-                assert_eq!(database::pragma::<i64>(&to, "data_version")?, version, "{setup}");
-                let fresh = database::open_live(&live, Duration::ZERO)?;
-                let n_rows = |connection: &Connection| {
-                    connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
-                };
-                assert_eq!(n_rows(&fresh)?, n_rows(&other)?, "{setup}");
-                assert!(pages(&live)? == wanted, "{setup}");
-                let check: String = database::pragma(&fresh, "integrity_check")?;
-                assert_eq!(check, "ok", "{setup}");
-                // Whoever commits next is seen, however quick.
-                fresh.execute_batch("PRAGMA user_version = 77")?;
-                assert_ne!(database::pragma::<i64>(&to, "data_version")?, version, "{setup}");
-            }
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn a_backup_smaller_than_one_page_of_the_database_goes_another_way() -> Result<()> {
-        let folder = tempfile::tempdir()?;
-        let live = database(folder.path(), "live.db", &format!("PRAGMA page_size=65536;{FEW}"))?;
-        let backup =
-            database(folder.path(), "backup.db", "PRAGMA page_size=512; CREATE TABLE t (a)")?;
-        assert!(fs_err::metadata(&backup)?.len() < 65_536);
-        assert_eq!(tried(&live, &backup)?.0, Tried::NotThisWay);
-        Ok(())
-    }
-
-    #[test]
-    fn what_differs_in_shape_goes_another_way_untouched() -> Result<()> {
-        for (one, other) in [
-            ("PRAGMA page_size=1024;", "PRAGMA page_size=4096;"),
-            ("PRAGMA encoding='UTF-16le';", ""),
-            ("PRAGMA auto_vacuum=FULL;", ""),
-            ("PRAGMA auto_vacuum=FULL;", "PRAGMA auto_vacuum=INCREMENTAL;"),
-        ] {
-            let folder = tempfile::tempdir()?;
-            let live = database(folder.path(), "live.db", &format!("{one}{FEW}"))?;
-            let backup = database(folder.path(), "backup.db", &format!("{other}{MANY}"))?;
-            let before = fs_err::read(&live)?;
-            let (tried, to) = tried(&live, &backup)?;
-            assert_eq!(tried, Tried::NotThisWay, "{one} {other}");
-            assert!(to.is_autocommit(), "{one} {other}");
-            assert!(fs_err::read(&live)? == before, "{one} {other}");
-        }
-        Ok(())
-    }
-}
+mod tests;

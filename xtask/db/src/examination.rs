@@ -61,7 +61,18 @@ fn examine_with(
         let counted = count_file(path, interrupt);
         (checking.join(), counted)
     });
-    let mut findings = checked.map_err(|_| anyhow::anyhow!("the check ended early"))??;
+    conclude(checked.map_err(|_| anyhow::anyhow!("the check ended early"))??, counted)
+}
+
+/// What a check and a count come to together.
+///
+/// # Errors
+///
+/// At the user's interrupt; what could not be counted is a finding.
+pub(crate) fn conclude(
+    mut findings: Vec<Finding>,
+    counted: Result<Examination>,
+) -> Result<Examination> {
     let mut examination = match counted {
         Ok(examination) => examination,
         Err(error) => {
@@ -219,12 +230,21 @@ fn finding_of(error: anyhow::Error, what: &str) -> Result<Finding> {
 fn count_file(path: &Path, interrupt: &Interrupt) -> Result<Examination> {
     let connection = database::open_immutable(path)?;
     let _watched = interrupt.watch(&connection);
+    count(&connection)
+}
+
+/// Reads the schema and counts the rows of an open database, in its own transaction if it has one.
+///
+/// # Errors
+///
+/// Where the schema cannot be read, or at the user's interrupt.
+pub(crate) fn count(connection: &Connection) -> Result<Examination> {
     let mut examination = Examination {
-        schema_blake3: schema_hash(&connection)?,
-        schema_version: schema_version(&connection),
+        schema_blake3: schema_hash(connection)?,
+        schema_version: schema_version(connection),
         ..Examination::default()
     };
-    for table in countable_tables(&connection)? {
+    for table in countable_tables(connection)? {
         let count = format!("SELECT count(*) FROM {}", quoted(&table));
         let counted = connection.query_row(&count, [], |row| row.get::<_, i64>(0));
         let n_rows = match counted {

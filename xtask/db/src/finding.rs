@@ -54,6 +54,18 @@ impl Finding {
     }
 }
 
+/// A failure to read something because it is damaged, not because of the disk or a permission.
+#[derive(Debug)]
+pub(crate) struct Damage(pub String);
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Damage {}
+
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&crate::text::plain(&self.detail))?;

@@ -126,7 +126,7 @@ fn taken(
             format!("the migrations made a damaged database: {}", findings[0]),
             UNTOUCHED,
         )),
-        Taken::Linked(_) | Taken::Unchanged => {
+        Taken::Linked(..) | Taken::Unchanged => {
             anyhow::bail!("a new backup is taken unconditionally")
         }
     }

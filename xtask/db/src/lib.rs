@@ -74,6 +74,8 @@ mod space;
 mod staging;
 mod standing;
 mod state;
+mod store;
+mod storing;
 mod streamed;
 mod tables;
 mod taking;

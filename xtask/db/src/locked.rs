@@ -6,7 +6,7 @@
 use std::fs::TryLockError;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -15,9 +15,10 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use crate::backup::Backup;
 use crate::durable::{self, Published, Scratch, Stage};
 use crate::interrupt::Interrupt;
-use crate::name::Name;
+use crate::name::{Format, Name};
 use crate::record::Record;
 use crate::refusal::{Exit, Refusal};
+use crate::store::shelf;
 use crate::vault::{LOCK, Vault, regular};
 
 const IGNORE: &str = ".gitignore";
@@ -173,6 +174,20 @@ impl Locked<'_> {
         Stage::create(self.vault.folder(), &name.to_string())
     }
 
+    /// The folder of packs, made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(crate) fn packs_folder(&self) -> Result<PathBuf> {
+        let folder = self.vault.folder().join(shelf::FOLDER);
+        if !folder.is_dir() {
+            durable::create_folders(&folder)?;
+            fs_err::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(folder)
+    }
+
     /// A new private folder in the folder; it outlives the lock.
     ///
     /// # Errors
@@ -222,6 +237,11 @@ impl Locked<'_> {
         let folder = self.vault.folder();
         let mut name = name;
         loop {
+            // One time means one backup, in whichever format.
+            if self.is_taken(&name) {
+                name = name.next();
+                continue;
+            }
             record.file = name.to_string();
             let record_path = folder.join(name.record());
             let record_stage = Stage::create(folder, &name.record())?;
@@ -246,6 +266,13 @@ impl Locked<'_> {
             }
         }
         self.vault.read(name)?.context("the backup vanished right after it was published")
+    }
+
+    /// Whether another format has a name.
+    fn is_taken(&self, name: &Name) -> bool {
+        let others = Format::ALL.into_iter().filter(|format| *format != name.format);
+        let mut others = others.map(|format| name.clone().in_format(format).to_string());
+        others.any(|other| fs_err::symlink_metadata(self.vault.folder().join(other)).is_ok())
     }
 
     fn publish_database(

@@ -49,6 +49,9 @@ pub(crate) struct Record {
     pub sqlite: Sqlite,
     /// BLAKE3 of the schema's statements in a fixed order.
     pub schema_blake3: String,
+    /// The version that the migration runner recorded in it, else `user_version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<i64>,
     /// Rows per table; `None` where a table could not be counted.
     pub tables: BTreeMap<String, Option<u64>>,
     /// What was found when it was taken; never changes.

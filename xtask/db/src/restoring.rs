@@ -10,8 +10,11 @@ use anyhow::Result;
 
 use crate::aside;
 use crate::backup::Backup;
+use crate::contents::Contents;
 use crate::database::{self, Snapshot, Trouble, quoted, trouble};
 use crate::holders;
+use crate::interrupt::Interrupt;
+use crate::name::Format;
 use crate::refusal::Refusal;
 use crate::space;
 use crate::standing::{self, Header, Standing};
@@ -59,6 +62,19 @@ pub(crate) struct Plan {
     pub convert_to_bytes: Option<u64>,
 }
 
+/// Where a restore goes, and on what conditions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    /// The file whose content is replaced.
+    pub path: &'a Path,
+    /// The folder that the safety backup goes to.
+    pub backups: &'a Path,
+    /// Whether what may be an encrypted database is replaced too.
+    pub force: bool,
+    /// How long a lock is waited for.
+    pub busy_timeout: Duration,
+}
+
 /// Looks at both sides and decides; touches nothing.
 ///
 /// # Errors
@@ -66,28 +82,61 @@ pub(crate) struct Plan {
 /// A refusal where the restore would not be safe; a failure where the live database stays locked.
 pub(crate) fn plan(
     backup: &Backup,
-    target: &Path,
-    backups: &Path,
-    force: bool,
-    busy_timeout: Duration,
+    destination: &Destination<'_>,
+    interrupt: &Interrupt,
 ) -> Result<Plan> {
-    let Standing::Sqlite(header) = standing::look(&backup.path())? else {
+    let contents = Contents::open(backup)?;
+    let Standing::Sqlite(header) = contents.standing()? else {
         return Err(Refusal::no(
             format!("`{}` is no SQLite database", backup.name),
             "choose another backup with `cargo xtask db-list`; the database is untouched",
         ));
     };
-    let (target, live) = present(target, force, busy_timeout)?;
-    let mut plan = Plan { backup: backup.clone(), header, target, live, convert_to_bytes: None };
-    if let Live::Readable(live) = &plan.live {
-        refuse_other_encoding(&plan, live, force)?;
-        if live.wal && live.page_size_bytes != header.page_size_bytes() {
-            refuse_renumbering(backup)?;
-            plan.convert_to_bytes = Some(live.page_size_bytes);
-        }
+    let plan = Plan::onto_what_is_there(backup, header, destination)?;
+    if plan.convert_to_bytes.is_some() {
+        refuse_renumbering(&contents, interrupt)?;
     }
-    demand_space(&plan, backups)?;
+    demand_space(&plan, destination.backups)?;
     Ok(plan)
+}
+
+impl Plan {
+    /// The plan made anew: the live database may have come, gone or changed while a question stood, the
+    /// backup has not.
+    ///
+    /// # Errors
+    ///
+    /// As [`plan`].
+    pub(crate) fn anew(
+        &self,
+        destination: &Destination<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let plan = Self::onto_what_is_there(&self.backup, self.header, destination)?;
+        if plan.convert_to_bytes.is_some() && self.convert_to_bytes.is_none() {
+            refuse_renumbering(&Contents::open(&self.backup)?, interrupt)?;
+        }
+        demand_space(&plan, destination.backups)?;
+        Ok(plan)
+    }
+
+    fn onto_what_is_there(
+        backup: &Backup,
+        header: Header,
+        destination: &Destination<'_>,
+    ) -> Result<Self> {
+        let Destination { path, force, busy_timeout, .. } = *destination;
+        let (target, live) = present(path, force, busy_timeout)?;
+        let backup = backup.clone();
+        let mut plan = Self { backup, header, target, live, convert_to_bytes: None };
+        if let Live::Readable(live) = &plan.live {
+            refuse_other_encoding(&plan, live, force)?;
+            if live.wal && live.page_size_bytes != header.page_size_bytes() {
+                plan.convert_to_bytes = Some(live.page_size_bytes);
+            }
+        }
+        Ok(plan)
+    }
 }
 
 /// What is at a path now, behind symbolic links, and may be replaced.
@@ -206,8 +255,9 @@ fn refuse_other_encoding(plan: &Plan, live: &Shape, force: bool) -> Result<()> {
 
 /// The conversion of a page size renumbers the rowids of tables without INTEGER PRIMARY KEY; a
 /// full-text index or an application that kept such rowids would then find the wrong rows.
-fn refuse_renumbering(backup: &Backup) -> Result<()> {
-    let connection = database::open_immutable(&backup.path())?;
+fn refuse_renumbering(contents: &Contents, interrupt: &Interrupt) -> Result<()> {
+    let file = contents.file(interrupt)?;
+    let connection = database::open_immutable(file.path())?;
     let mut statement = connection.prepare(
         "SELECT t.name FROM pragma_table_list AS t
          WHERE t.schema = 'main' AND t.type = 'table' AND NOT t.wr
@@ -239,9 +289,12 @@ fn demand_space(plan: &Plan, backups: &Path) -> Result<()> {
         .sum();
     let new_bytes = plan.backup.size_bytes;
     let live_bytes = fs_err::metadata(&plan.target).map_or(0, |metadata| metadata.len());
-    let converted_bytes = if plan.convert_to_bytes.is_some() { new_bytes } else { 0 };
+    let is_readable = matches!(plan.live, Live::Readable(_));
+    // The backup API reads from a plain file only; so does a conversion.
+    let for_file = plan.backup.name.format == Format::Pages && !is_readable;
+    let copied_bytes = if plan.convert_to_bytes.is_some() || for_file { new_bytes } else { 0 };
     // Beside the safety copy: a WAL grows by the backup, a rollback journal by the old database.
-    let for_backups = raw_bytes + converted_bytes;
+    let for_backups = raw_bytes + copied_bytes;
     let for_target = match &plan.live {
         Live::Readable(shape) if shape.wal => new_bytes + new_bytes.saturating_sub(live_bytes),
         Live::Absent { .. } => new_bytes,

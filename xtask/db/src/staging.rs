@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 use rusqlite::Connection;
 
+use crate::content::Groups;
 use crate::copy::{self, Copied};
 use crate::database::{self, Reading, Snapshot, Trouble};
 use crate::durable::Stage;
@@ -17,11 +18,12 @@ use crate::examination::{self, Examination};
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
-use crate::name::Name;
+use crate::name::{Format, Name};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::record::{self, Examined, Kind, Record, Sqlite};
 use crate::space;
+use crate::storing;
 use crate::taking::{TOOL, Taken, Wanted, explain};
 
 /// A finished, examined copy with its proof, which has no name yet; it removes itself.
@@ -31,6 +33,7 @@ pub(crate) struct Staged {
     name: Name,
     record: Record,
     version: Option<i64>,
+    groups: Groups,
     began: Instant,
 }
 
@@ -67,16 +70,25 @@ impl Staged {
         self.stage.hold()
     }
 
-    /// Gives the copy its name.
+    /// Gives the copy its name; or takes it into the page store, where that is wanted.
     ///
     /// # Errors
     ///
     /// Where the disk is full or fails; nothing then stays under a final name.
-    pub(crate) fn publish(self, locked: &Locked<'_>) -> Result<Taken> {
-        let Self { stage, name, mut record, version, began } = self;
+    pub(crate) fn publish(self, locked: &Locked<'_>, wanted: &Wanted<'_>) -> Result<Taken> {
+        let Self { stage, name, mut record, version, groups, began } = self;
+        if wanted.format == Format::Pages {
+            let backup = storing::publish_copy(locked, wanted, (stage.path(), record))?;
+            return Ok(Taken::Backup(
+                Box::new(backup),
+                version,
+                began.elapsed(),
+                Groups::default(),
+            ));
+        }
         record.sequence = locked.next_sequence()?;
         let backup = locked.publish(&stage, name, record)?;
-        Ok(Taken::Backup(Box::new(backup), version, began.elapsed()))
+        Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups))
     }
 }
 
@@ -136,7 +148,8 @@ fn copy_and_examine(
     }
     let version = examination.schema_version;
     let record = record_of(project, wanted, &copied, journal_mode, examination);
-    Ok(Copy::Staged(Box::new(Staged { stage, name, record, version, began })))
+    let groups = copied.groups;
+    Ok(Copy::Staged(Box::new(Staged { stage, name, record, version, groups, began })))
 }
 
 /// Writes a finished stage back to the disk and examines it, both at once.
@@ -154,7 +167,8 @@ pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination
     examined
 }
 
-fn record_of(
+/// The record of a copy, without the place that publishing gives it.
+pub(crate) fn record_of(
     project: &Project,
     wanted: &Wanted<'_>,
     copied: &Copied,
@@ -186,6 +200,7 @@ fn record_of(
             unknown: serde_json::Map::new(),
         },
         schema_blake3: examination.schema_blake3,
+        schema_version: examination.schema_version,
         tables: examination.tables,
         examined: Examined {
             at: wanted.now,

@@ -109,17 +109,28 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
     }
     let mut start = Vec::new();
     fs_err::File::open(path)?.take(4096).read_to_end(&mut start)?;
-    let header: Option<[u8; HEADER_LENGTH]> =
-        start.get(..HEADER_LENGTH).and_then(|bytes| bytes.try_into().ok());
-    match header {
+    Ok(match of_bytes(&start) {
         // The WAL lies beside one of the names only; through another one its pages are not seen.
-        Some(header) if metadata.nlink() > 1 && start.starts_with(MAGIC) && header[18] == 2 => {
-            Ok(Standing::NotAFile("a WAL database with several names (hard links)"))
+        Standing::Sqlite(header) if metadata.nlink() > 1 && header.0[18] == 2 => {
+            Standing::NotAFile("a WAL database with several names (hard links)")
         }
-        Some(header) if start.starts_with(MAGIC) => Ok(Standing::Sqlite(Header(header))),
-        _ => Ok(Standing::Foreign {
-            may_be_encrypted: metadata.len().is_multiple_of(512) && looks_random(&start),
-        }),
+        Standing::Foreign { may_be_encrypted } => Standing::Foreign {
+            may_be_encrypted: may_be_encrypted && metadata.len().is_multiple_of(512),
+        },
+        standing => standing,
+    })
+}
+
+/// What the first bytes of something are, which is not empty.
+#[must_use]
+pub(crate) fn of_bytes(start: &[u8]) -> Standing {
+    let header = start.first_chunk::<HEADER_LENGTH>();
+    match header.filter(|_| start.starts_with(MAGIC)) {
+        Some(header) => Standing::Sqlite(Header(*header)),
+        None => {
+            let start = start.get(..4096).unwrap_or(start);
+            Standing::Foreign { may_be_encrypted: looks_random(start) }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use chrono::{DateTime, FixedOffset};
 use rusqlite::Connection;
 
 use crate::backup::Backup;
+use crate::content::Groups;
 use crate::copy;
 use crate::database::{self, Looking, Reading, Snapshot, Trouble};
 use crate::durable::Stage;
@@ -20,13 +21,14 @@ use crate::finding::Finding;
 use crate::holders;
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
-use crate::name::Name;
+use crate::name::{Format, Name};
 use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::{self, Enters, Kind, Record};
 use crate::refusal::{Exit, Refusal};
 use crate::staging::{self, Copy};
 use crate::standing::{self, Standing};
+use crate::storing;
 
 /// What wrote a record.
 pub(crate) const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
@@ -38,6 +40,8 @@ pub(crate) struct Wanted<'a> {
     pub database: &'a Database,
     /// Why.
     pub kind: Kind,
+    /// How its bytes are to be kept.
+    pub format: Format,
     /// What the user calls it.
     pub label: Option<String>,
     /// Whether pruning must leave it.
@@ -57,12 +61,13 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// A backup of a kind, and nothing else said about it.
+    /// A plain backup of a kind, and nothing else said about it.
     #[must_use]
     pub(crate) fn new(database: &'a Database, kind: Kind, now: DateTime<FixedOffset>) -> Self {
         Self {
             database,
             kind,
+            format: Format::Plain,
             label: None,
             pinned: false,
             git: None,
@@ -78,10 +83,10 @@ impl<'a> Wanted<'a> {
 /// What came of it.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// A backup, the version of its schema, and the time it took.
-    Backup(Box<Backup>, Option<i64>, Duration),
-    /// A record of its own and a hard link to an equal backup.
-    Linked(Box<Backup>),
+    /// A backup, the version of its schema, the time it took, and the ids of its groups.
+    Backup(Box<Backup>, Option<i64>, Duration, Groups),
+    /// A record of its own and a hard link to an equal backup, whose name it is.
+    Linked(Box<Backup>, String),
     /// Nothing: the content equals that of [`Wanted::unless_equal`].
     Unchanged,
     /// Nothing: the source is structurally damaged.
@@ -198,10 +203,13 @@ pub(crate) fn take_through(
     wanted: &Wanted<'_>,
     progress: &mut Progress,
 ) -> Result<Taken> {
+    if wanted.format == Format::Pages && database::has_pages(connection) {
+        return storing::take(connection, locked, project, wanted, progress);
+    }
     match staging::stage(connection, locked, project, wanted, progress)? {
         Copy::Staged(staged) => {
             progress.interrupt().check()?;
-            let published = staged.publish(locked);
+            let published = staged.publish(locked, wanted);
             published.map_err(|error| explain(error, project, wanted.database))
         }
         Copy::Unchanged => Ok(Taken::Unchanged),
@@ -238,7 +246,9 @@ pub(crate) fn take_link(
         unknown: serde_json::Map::new(),
         ..old.clone()
     };
-    let name = Name::new(&wanted.database.file_name(), false, wanted.now.naive_local());
+    let safety = wanted.kind == Kind::Safety;
+    let name = Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local())
+        .in_format(backup.name.format);
     locked.publish_link(backup, name, record)
 }
 

@@ -6,14 +6,15 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, FixedOffset, TimeZone as _};
 
 use crate::backup::{self, Backup};
 use crate::durable;
 use crate::holders::{self, Holder};
-use crate::name::Name;
+use crate::name::{Format, Name};
 use crate::record::Proof;
+use crate::store::shelf;
 
 /// The file whose lock the one writer holds.
 pub(crate) const LOCK: &str = ".lock";
@@ -42,6 +43,7 @@ pub(crate) struct Leftovers {
 #[derive(Debug)]
 pub(crate) struct Held {
     _file: fs_err::File,
+    _packs: Option<fs_err::File>,
 }
 
 impl Vault {
@@ -108,6 +110,13 @@ impl Vault {
                 leftovers.stages.push(path);
             } else if self.is_lone_record(&file_name)? {
                 leftovers.lone_records.push(path);
+            }
+        }
+        let packs = Vault { folder: self.folder.join(shelf::FOLDER), ..self.clone() };
+        for file_name in packs.file_names()? {
+            let path = packs.folder.join(&file_name);
+            if durable::is_stage(&file_name) && !durable::is_held(&path) {
+                leftovers.stages.push(path);
             }
         }
         leftovers.stages.sort();
@@ -217,6 +226,16 @@ impl Backup {
         let file = fs_err::File::open(self.path())?;
         // Only a removal takes the exclusive lock, and only for a moment.
         file.file().lock_shared()?;
-        Ok(Held { _file: file })
+        let packs = match self.name.format {
+            Format::Plain => None,
+            Format::Pages => {
+                // As long as anybody reads, no pack is moved or removed.
+                let packs = fs_err::File::open(self.folder.join(shelf::FOLDER))
+                    .context("the folder of packs is not beside it")?;
+                packs.file().lock_shared()?;
+                Some(packs)
+            }
+        };
+        Ok(Held { _file: file, _packs: packs })
     }
 }

@@ -3,15 +3,20 @@
 //! Three outcomes, never two: whole, damaged, or nobody can tell. A flipped bit inside a value, a
 //! stale page or a cut tail pass SQLite's own checks; only the recorded hash sees them.
 
+mod judging;
+
 use anyhow::Result;
 
 use crate::backup::Backup;
+use crate::content::Hashes;
+use crate::contents::Contents;
 use crate::copy;
 use crate::examination::{self, Examination};
-use crate::finding::{Depth, Finding, Weight, has};
+use crate::finding::{Damage, Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
-use crate::record::{Proof, Record};
-use crate::standing::{self, Header, Standing};
+use crate::name::Format;
+use crate::record::Record;
+use crate::standing::{Header, Standing};
 use crate::text;
 
 /// What became of a backup.
@@ -48,9 +53,9 @@ pub(crate) struct Verification {
     pub warnings: Vec<String>,
     /// What is written into the record.
     pub findings: Vec<Finding>,
-    /// How deep it looked.
-    pub depth: Depth,
-    /// Rows per table and the schema's hash, as read now.
+    /// How deep SQLite looked; `None` where it did not, because the record says what it found.
+    pub depth: Option<Depth>,
+    /// Rows per table and the schema's hash, as read now or recorded.
     pub examination: Examination,
     /// The content's hash as read now.
     pub content_blake3: String,
@@ -59,71 +64,147 @@ pub(crate) struct Verification {
 impl Verification {
     /// What is left to say of a backup that could not even be read.
     pub(crate) fn impossible(error: &anyhow::Error) -> Self {
+        let reason = format!("it cannot be read: {error:#}");
+        Self::unread(Outcome::CannotTell, reason, None)
+    }
+
+    /// One that cannot be read because it is damaged.
+    fn damaged(error: &anyhow::Error, depth: Depth) -> Self {
+        let mut verification = Self::unread(Outcome::Damaged, format!("{error:#}"), Some(depth));
+        let findings = verification.reasons.iter().cloned().map(Finding::structural);
+        verification.findings = findings.collect();
+        verification
+    }
+
+    fn unread(outcome: Outcome, reason: String, depth: Option<Depth>) -> Self {
         Self {
-            outcome: Outcome::CannotTell,
-            reasons: vec![format!("it cannot be read: {error:#}")],
+            outcome,
+            reasons: vec![reason],
             warnings: Vec::new(),
             findings: Vec::new(),
-            depth: Depth::Quick,
+            depth,
             examination: Examination::default(),
             content_blake3: String::new(),
         }
     }
 }
 
+/// How deep SQLite has to look at a backup before it is restored. Where `db-verify` looked deeply
+/// before, equal bytes carry what it found; so they do of a stored one since it was taken.
+#[must_use]
+pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
+    let Some(record) = backup.record() else { return Depth::Deep };
+    match &record.verified {
+        Some(verified) if has(&verified.findings, Weight::Structural) => Depth::Deep,
+        Some(verified) if verified.depth == Depth::Deep => Depth::Quick,
+        _ if backup.name.format == Format::Pages => Depth::Quick,
+        _ => Depth::Deep,
+    }
+}
+
 /// Verifies one backup; it is held meanwhile, so that no pruning takes it away.
+///
+/// A quick look at a stored one compares hashes only: SQLite could look at it in a private copy only,
+/// and what it found when the backup was taken holds as long as every byte is as it was.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read at all, or at the user's interrupt.
+/// Where the file cannot be read at all, or at the user's interrupt; damage is an outcome.
 pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Result<Verification> {
-    let _held = backup.hold()?;
-    let path = backup.path();
-    let standing = standing::look(&path)?;
-    let (read, examined) = std::thread::scope(|scope| {
-        let hashing = scope.spawn(|| copy::hash_file(&path, interrupt));
-        let examined = examination::examine(&path, depth, interrupt);
-        (hashing.join(), examined)
-    });
-    let (hashes, _, size_bytes) =
-        read.map_err(|_| anyhow::anyhow!("the hashing thread ended early"))??;
-    let mut examination = examined?;
-    if matches!(standing, Standing::Empty | Standing::Foreign { .. }) {
-        let finding = Finding::structural("it is no SQLite database");
-        examination.findings = vec![finding];
-    }
-    if let Standing::Sqlite(header) = standing {
-        examination.findings.extend(excess(&header, size_bytes));
+    or_damaged(read(backup, depth, interrupt, Contents::hash), depth)
+}
+
+/// As [`verify`], where a restore follows, which reads no page without comparing it with its id: of a
+/// stored backup it is enough then that every page is there, and that the ids are those of the backup.
+///
+/// # Errors
+///
+/// As [`verify`].
+pub(crate) fn verify_for_restore(
+    backup: &Backup,
+    depth: Depth,
+    interrupt: &Interrupt,
+) -> Result<Verification> {
+    or_damaged(read(backup, depth, interrupt, Contents::prove), depth)
+}
+
+fn or_damaged(read: Result<Verification>, depth: Depth) -> Result<Verification> {
+    read.or_else(|error| match error.downcast_ref::<Damage>() {
+        Some(_) => Ok(Verification::damaged(&error, depth)),
+        None => Err(error),
+    })
+}
+
+fn read(
+    backup: &Backup,
+    depth: Depth,
+    interrupt: &Interrupt,
+    hash: fn(&Contents, &Interrupt) -> Result<(Hashes, u64)>,
+) -> Result<Verification> {
+    let contents = Contents::open(backup)?;
+    let standing = contents.standing()?;
+    let by_record = match depth {
+        Depth::Quick => record_to_rely_on(backup),
+        Depth::Deep => None,
+    };
+    let (hashes, size_bytes, mut examination) = match by_record {
+        Some(record) => {
+            let (hashes, size_bytes) = hash(&contents, interrupt)?;
+            (hashes, size_bytes, as_recorded(record))
+        }
+        None => examined(&contents, depth, interrupt)?,
+    };
+    match standing {
+        Standing::Sqlite(header) => examination.findings.extend(excess(&header, size_bytes)),
+        Standing::Empty | Standing::Foreign { .. } => {
+            examination.findings = vec![Finding::structural("it is no SQLite database")];
+        }
+        Standing::Missing | Standing::NotAFile(_) => {}
     }
     let mut verification = Verification {
         outcome: Outcome::Whole,
         reasons: Vec::new(),
         warnings: Vec::new(),
         findings: examination.findings.clone(),
-        depth,
+        depth: by_record.is_none().then_some(depth),
         examination,
         content_blake3: hashes.content_blake3.clone(),
     };
-    match &backup.proof {
-        Proof::Recorded(record) => {
-            let same_bytes = compare(record, &hashes, size_bytes, &mut verification);
-            if same_bytes {
-                remember_data_findings(record, &mut verification);
-            }
-            judge_recorded(record, same_bytes, &mut verification);
-        }
-        Proof::Unrecorded => judge_unrecorded(&mut verification, None),
-        Proof::Unreadable(why) => {
-            let reason = format!("its record cannot be read: {}", text::plain(why));
-            judge_unrecorded(&mut verification, Some(reason));
-        }
-        Proof::Newer(version) => {
-            let reason = format!("its record has version {version}: update xtask-db to read it");
-            judge_unrecorded(&mut verification, Some(reason));
-        }
-    }
-    sidecars(backup, &mut verification);
+    judging::judge(backup, (&hashes, size_bytes), &mut verification);
     Ok(verification)
+}
+
+/// The record of a stored backup, unless a later look contradicts it.
+fn record_to_rely_on(backup: &Backup) -> Option<&Record> {
+    let record = backup.record().filter(|_| backup.name.format == Format::Pages)?;
+    (!has(&record.last_examined().findings, Weight::Structural)).then_some(record)
+}
+
+/// What SQLite found when the backup was taken.
+fn as_recorded(record: &Record) -> Examination {
+    Examination {
+        findings: record.examined.findings.clone(),
+        tables: record.tables.clone(),
+        schema_blake3: record.schema_blake3.clone(),
+        schema_version: record.schema_version,
+    }
+}
+
+/// Lets SQLite look at the file, and hashes what it looks at.
+fn examined(
+    contents: &Contents,
+    depth: Depth,
+    interrupt: &Interrupt,
+) -> Result<(Hashes, u64, Examination)> {
+    let file = contents.file(interrupt)?;
+    let (read, examined) = std::thread::scope(|scope| {
+        let hashing = scope.spawn(|| copy::hash_file(file.path(), interrupt));
+        let examined = examination::examine(file.path(), depth, interrupt);
+        (hashing.join(), examined)
+    });
+    let (hashes, _, size_bytes) =
+        read.map_err(|_| anyhow::anyhow!("the hashing thread ended early"))??;
+    Ok((hashes, size_bytes, examined?))
 }
 
 /// SQLite reads over what lies behind the last page; a restore would not give it back.
@@ -135,110 +216,84 @@ fn excess(header: &Header, size_bytes: u64) -> Option<Finding> {
     })
 }
 
-/// Compares size and hash with the record; returns whether the bytes are as recorded.
-fn compare(
-    record: &Record,
-    hashes: &crate::content::Hashes,
-    size_bytes: u64,
-    verification: &mut Verification,
-) -> bool {
-    let mut changed = |what: String| {
-        verification.findings.insert(0, Finding::structural(what.clone()));
-        verification.reasons.push(what);
-    };
-    if size_bytes != record.size_bytes {
-        changed(format!("it has {size_bytes} bytes; {} were recorded", record.size_bytes));
-        return false;
-    }
-    if hashes.blake3 != record.blake3 {
-        let found = hashes.blake3.get(..16).unwrap_or_default();
-        let recorded = record.blake3.get(..16).unwrap_or_default();
-        changed(format!("its BLAKE3 is {found}…; {recorded}… was recorded"));
-        return false;
-    }
-    true
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+    use crate::record::{Examined, Proof};
 
-/// CHECK constraints are seen only where SQLite could write, as at creation, and orphans only by a
-/// deep look: in a file of the same bytes, what was found then still holds.
-fn remember_data_findings(record: &Record, verification: &mut Verification) {
-    let verified = record.verified.iter().flat_map(|verified| &verified.findings);
-    for finding in record.examined.findings.iter().chain(verified) {
-        if finding.kind == Weight::Data && !verification.findings.contains(finding) {
-            verification.findings.push(finding.clone());
-            verification.examination.findings.push(finding.clone());
+    /// A backup as it was recorded, and what `db-verify` found since.
+    fn recorded(format: Format, verified: Option<(Depth, Weight)>) -> Backup {
+        let record = serde_json::json!({
+            "version": 1, "sequence": 1, "database": "a", "source": "a.db", "file": "",
+            "kind": "branch", "label": null, "pinned": false,
+            "created_at": "2025-09-13T14:25:30+02:00", "size_bytes": 0, "blake3": "",
+            "content_blake3": "", "schema_blake3": "", "tables": {}, "verified": null,
+            "sqlite": { "version": "", "page_size_bytes": 0, "page_count": 0, "journal_mode": "",
+                "user_version": 0, "application_id": 0, "encoding": "" },
+            "examined": { "at": "2025-09-13T14:25:30+02:00", "depth": "quick", "findings": [] },
+            "git": null, "enters": null, "tool": "",
+        });
+        let Proof::Recorded(mut record) = Proof::parse(record.to_string().as_bytes()) else {
+            panic!("no record");
+        };
+        record.verified = verified.map(|(depth, kind)| Examined {
+            depth,
+            findings: vec![Finding { kind, detail: String::new(), count: 1 }],
+            ..record.examined.clone()
+        });
+        let name = Name::parse("a.db.2025-09-13_142530.bak").expect("a name").in_format(format);
+        Backup {
+            created_at: record.created_at,
+            name,
+            folder: std::path::PathBuf::new(),
+            size_bytes: 0,
+            file_bytes: 0,
+            identity: (0, 0),
+            proof: Proof::Recorded(record),
         }
     }
-}
 
-fn judge_recorded(record: &Record, same_bytes: bool, verification: &mut Verification) {
-    let structural = structural(verification);
-    if !same_bytes {
-        verification.outcome = Outcome::Damaged;
-        verification.reasons.extend(structural);
-        verification.reasons.push(
-            "its bytes changed after it was taken: the storage, or a program that wrote into it"
-                .to_owned(),
-        );
-    } else if !structural.is_empty() {
-        verification.outcome = Outcome::Damaged;
-        verification.reasons.extend(structural);
-        verification.reasons.push(
-            "its bytes are as recorded: the database was damaged already when it was taken"
-                .to_owned(),
-        );
-    }
-    if same_bytes && record.content_blake3 != verification.content_blake3 {
-        verification.warnings.push("its record's content hash is not its content's".to_owned());
-    }
-    warn(verification);
-}
-
-fn judge_unrecorded(verification: &mut Verification, reason: Option<String>) {
-    let structural = structural(verification);
-    if !structural.is_empty() {
-        verification.outcome = Outcome::Damaged;
-        verification.reasons.extend(structural);
-    } else if let Some(reason) = reason {
-        verification.outcome = Outcome::CannotTell;
-        verification.reasons.push(reason);
-        verification.reasons.push("its structure is sound".to_owned());
-    } else if has(&verification.findings, Weight::Unchecked) {
-        verification.outcome = Outcome::CannotTell;
-        verification.reasons.push("it is unrecorded, and not all of it can be checked".to_owned());
-    } else {
-        verification
-            .warnings
-            .push("it is unrecorded: there is no hash to compare its bytes with".to_owned());
-    }
-    warn(verification);
-}
-
-fn structural(verification: &Verification) -> Vec<String> {
-    let findings = &verification.examination.findings;
-    findings.iter().filter(|f| f.kind == Weight::Structural).map(Finding::to_string).collect()
-}
-
-fn warn(verification: &mut Verification) {
-    let findings = &verification.examination.findings;
-    let warnings = findings.iter().filter(|f| f.kind != Weight::Structural);
-    verification.warnings.extend(warnings.map(Finding::to_string));
-}
-
-/// A `-wal` beside a backup holds pages that are not in it.
-fn sidecars(backup: &Backup, verification: &mut Verification) {
-    for suffix in ["-wal", "-journal"] {
-        let sidecar = backup.folder.join(format!("{}{suffix}", backup.name));
-        if fs_err::metadata(&sidecar).is_ok_and(|metadata| metadata.len() > 0) {
-            let what = format!("there is a `{}{suffix}` beside it", backup.name);
-            if matches!(backup.proof, Proof::Recorded(_)) {
-                verification.warnings.push(format!("{what}, which is not part of the backup"));
-            } else {
-                verification
-                    .reasons
-                    .push(format!("{what}, which may hold pages that belong to it"));
-                verification.outcome = verification.outcome.max(Outcome::CannotTell);
-            }
+    #[test]
+    fn sqlite_looks_at_a_candidate_as_deep_as_nobody_did_yet() {
+        use {
+            Depth::{Deep, Quick},
+            Format::{Pages, Plain},
+            Weight::{Data, Structural},
+        };
+        for (format, verified, depth, relies_on_record) in [
+            (Plain, None, Deep, false),
+            (Plain, Some((Deep, Data)), Quick, false),
+            (Plain, Some((Quick, Data)), Deep, false),
+            (Plain, Some((Deep, Structural)), Deep, false),
+            (Pages, None, Quick, true),
+            (Pages, Some((Deep, Data)), Quick, true),
+            // What was damaged may be whole again, or not.
+            (Pages, Some((Deep, Structural)), Deep, false),
+            (Pages, Some((Quick, Structural)), Deep, false),
+        ] {
+            let backup = recorded(format, verified);
+            let what = format!("{format:?} {verified:?}");
+            assert_eq!(depth_before_restore(&backup), depth, "{what}");
+            assert_eq!(record_to_rely_on(&backup).is_some(), relies_on_record, "{what}");
         }
+    }
+
+    #[test]
+    fn a_stored_backup_without_a_record_is_not_taken_at_its_word() {
+        let backup = Backup { proof: Proof::Unrecorded, ..recorded(Format::Pages, None) };
+        assert!(record_to_rely_on(&backup).is_none());
+        assert_eq!(depth_before_restore(&backup), Depth::Deep);
+    }
+
+    #[test]
+    fn what_cannot_be_read_for_damage_is_damaged_and_what_cannot_be_read_otherwise_is_not_told() {
+        let damage = anyhow::Error::from(Damage("a pack is gone".to_owned()));
+        let found = or_damaged(Err(damage.context("could not read")), Depth::Quick);
+        let found = found.expect("a verification");
+        assert_eq!(found.outcome, Outcome::Damaged);
+        assert_eq!(found.reasons, ["could not read: a pack is gone"]);
+        assert!(has(&found.findings, Weight::Structural), "the list would not show it");
+        assert!(or_damaged(Err(anyhow::anyhow!("permission denied")), Depth::Quick).is_err());
     }
 }

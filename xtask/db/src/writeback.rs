@@ -6,8 +6,11 @@
 //! right after "success" brought the old state back in rollback mode), so that everybody sees either
 //! the old or the new state and keeps working.
 
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+mod keeping;
+pub(crate) mod proving;
+pub(crate) mod source;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,75 +18,17 @@ use anyhow::{Context, Result};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::backup::Backup;
-use crate::copy::{self, Locking};
+use crate::content::Groups;
+use crate::copy;
 use crate::database;
 use crate::differing::{self, Tried};
-use crate::durable::{self, Stage};
-use crate::examination;
-use crate::finding::{Depth, Weight, has};
+use crate::durable;
 use crate::holders;
-use crate::interrupt::Interrupt;
-use crate::locked::Locked;
 use crate::progress::Progress;
 use crate::refusal::Refusal;
-use crate::restoring::{self, Live, Plan};
-use crate::taking;
-
-/// How the result was proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Proved {
-    /// The live database's content equals the backup's.
-    Equal,
-    /// Others have written since; what is there now is structurally sound.
-    WrittenSince,
-}
-
-/// The pages as the live database takes them, kept until the restore is proved.
-pub(crate) struct Source {
-    path: PathBuf,
-    content_blake3: String,
-    _stage: Option<Stage>,
-}
-
-impl Source {
-    /// The backup itself, or its private copy with the page size of the live database.
-    ///
-    /// # Errors
-    ///
-    /// Where the copy cannot be made.
-    pub(crate) fn prepare(
-        plan: &Plan,
-        locked: &Locked<'_>,
-        content_blake3: &str,
-        interrupt: &Arc<Interrupt>,
-    ) -> Result<Self> {
-        let Some(page_size_bytes) = plan.convert_to_bytes else {
-            let content_blake3 = content_blake3.to_owned();
-            return Ok(Self { path: plan.backup.path(), content_blake3, _stage: None });
-        };
-        let stage = locked.stage(&plan.backup.name)?;
-        copy::copy_file(&plan.backup.path(), &stage, interrupt)?;
-        let connection = database::open_or_create(stage.path(), Duration::ZERO)?;
-        {
-            let _watched = interrupt.watch(&connection);
-            connection.execute_batch(&format!(
-                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
-                 PRAGMA page_size={page_size_bytes}; VACUUM;"
-            ))?;
-        }
-        connection.close().map_err(|(_, error)| error)?;
-        let findings = examination::examine(stage.path(), Depth::Quick, interrupt)?.findings;
-        anyhow::ensure!(
-            !has(&findings, Weight::Structural),
-            "the converted copy failed its examination"
-        );
-        let connection = database::open_immutable(stage.path())?;
-        let folder = locked.vault().folder();
-        let content_blake3 = taking::content_hash(&connection, folder, interrupt)?;
-        Ok(Self { path: stage.path().to_owned(), content_blake3, _stage: Some(stage) })
-    }
-}
+use crate::restoring::{Live, Plan};
+use crate::writeback::keeping::{ChangeCounter, Keeping, MOST_RACES, Raced};
+use crate::writeback::source::Source;
 
 /// A restore that committed; its connection stays open until it is proved.
 pub(crate) struct Written {
@@ -100,7 +45,8 @@ pub(crate) struct Written {
 
 /// Writes the pages into the target in one transaction and leaves it durable. `keep` keeps the
 /// present state, while nobody else can commit: every write that was acknowledged is either in what
-/// was kept last, or made after the restore. It may be called more than once.
+/// was kept last, or made after the restore. It may be called more than once, and returns the ids of
+/// the groups that it kept, as far as it knows them.
 ///
 /// # Errors
 ///
@@ -111,7 +57,7 @@ pub(crate) fn put_back(
     source: &Source,
     busy_timeout: Duration,
     progress: &mut Progress,
-    mut keep: impl FnMut() -> Result<()>,
+    mut keep: impl FnMut() -> Result<Groups>,
 ) -> Result<Written> {
     let folder = plan.target.parent().context("a database lies in a folder")?;
     durable::create_folders(folder)?;
@@ -119,7 +65,6 @@ pub(crate) fn put_back(
         keep()?;
     }
     let counter = ChangeCounter::of(&plan.target);
-    let from = database::open_immutable(&source.path)?;
     let mut to = database::open_or_create(&plan.target, busy_timeout)?;
     match plan.live {
         // Read as empty until the restore commits: unreadable before, the backup afterwards.
@@ -132,21 +77,41 @@ pub(crate) fn put_back(
     }
     to.execute_batch("PRAGMA synchronous=EXTRA")?;
     progress.expect_bytes(plan.backup.size_bytes);
-    if matches!(plan.live, Live::Readable(_))
-        && let Tried::Committed { version } =
-            differing::put_back(&to, &source.path, progress, &mut keep)?
-    {
-        let version = settle(plan, &to, Some(version)).context(Committed)?;
-        let target = plan.target.clone();
-        return Ok(Written { to, target, busy_timeout, version, _counter: counter });
-    }
-    let mut keeping = Keeping { plan, counter: &counter, busy_timeout, keep: &mut keep };
     let mut version = None;
+    let mut is_done = false;
+    if matches!(plan.live, Live::Readable(_))
+        && let Tried::Committed { version: before } =
+            differing::put_back(&to, source.wanted()?.as_mut(), progress, &mut keep)?
+    {
+        (version, is_done) = (Some(before), true);
+    }
+    if !is_done {
+        let interrupt = Arc::clone(progress.interrupt());
+        let mut keeping = Keeping { plan, counter: &counter, busy_timeout, keep: &mut keep };
+        version = source.with_file(&interrupt, |path| {
+            let from = database::open_immutable(path)?;
+            through_api(&from, &mut to, progress, &mut keeping)
+        })?;
+    }
+    let version = settle(plan, &to, version).context(Committed)?;
+    let target = plan.target.clone();
+    Ok(Written { to, target, busy_timeout, version, _counter: counter })
+}
+
+/// Writes all pages through the backup API; returns `PRAGMA data_version` from before the commit, where
+/// it is legible.
+fn through_api<K: FnMut() -> Result<Groups>>(
+    from: &Connection,
+    to: &mut Connection,
+    progress: &mut Progress,
+    keeping: &mut Keeping<'_, K>,
+) -> Result<Option<i64>> {
     for n_left in (0..MOST_RACES).rev() {
         // Nothing can be asked while the backup API has the lock. Who commits in the moment before it
         // counts as somebody who wrote since: a writer is never taken for a failed restore.
-        version = database::pragma(&to, "data_version").ok();
-        match copy::step_through(&from, &mut to, progress, &mut keeping) {
+        let version = database::pragma(to, "data_version").ok();
+        match copy::step_through(from, to, progress, keeping) {
+            Ok(()) => return Ok(version),
             Err(error) if n_left > 0 && error.downcast_ref::<Raced>().is_some() => {}
             Err(error) if error.downcast_ref::<Raced>().is_some() => {
                 return Err(Refusal::locked(
@@ -155,12 +120,9 @@ pub(crate) fn put_back(
                 ));
             }
             Err(error) => return Err(error),
-            Ok(()) => break,
         }
     }
-    let version = settle(plan, &to, version).context(Committed)?;
-    let target = plan.target.clone();
-    Ok(Written { to, target, busy_timeout, version, _counter: counter })
+    anyhow::bail!("the restore was never tried")
 }
 
 /// After the commit: the journal mode of a new file, a WAL that is kept small, the folder on the disk.
@@ -197,92 +159,6 @@ impl std::fmt::Display for Committed {
 
 impl std::error::Error for Committed {}
 
-/// How often a writer may slip in between the safety backup and the restore's own lock.
-const MOST_RACES: u32 = 30;
-
-/// A writer slipped in: what was kept is not the newest state any more.
-#[derive(Debug)]
-struct Raced;
-
-impl std::fmt::Display for Raced {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the application keeps committing between the safety backup and the restore")
-    }
-}
-
-impl std::error::Error for Raced {}
-
-/// Keeps the present state in the one moment in which nobody else can commit.
-///
-/// In WAL mode that is when the restore holds the write lock: readers still read. In
-/// rollback-journal mode nobody can read then; so another connection holds writers back while the
-/// state is kept, lets go right before the restore locks, and the change counter tells whether
-/// anybody slipped in.
-struct Keeping<'a, K> {
-    plan: &'a Plan,
-    counter: &'a ChangeCounter,
-    busy_timeout: Duration,
-    keep: &'a mut K,
-}
-
-impl<K: FnMut() -> Result<()>> Locking for Keeping<'_, K> {
-    fn before(&mut self) -> Result<()> {
-        match &self.plan.live {
-            Live::Readable(shape) if !shape.wal => {
-                let guard = database::open_live(&self.plan.target, self.busy_timeout)?;
-                guard.execute_batch("BEGIN IMMEDIATE")?;
-                (self.keep)()?;
-                self.counter.remember()
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn locked(&mut self) -> Result<()> {
-        match &self.plan.live {
-            Live::Readable(shape) if shape.wal => (self.keep)(),
-            Live::Readable(_) if self.counter.has_changed()? => Err(Raced.into()),
-            // An application may have made a database while its lock was waited for.
-            Live::Absent { .. } if fs_err::metadata(&self.plan.target)?.len() > 0 => {
-                Err(Refusal::locked(
-                    "a database appeared there while the restore waited for its lock",
-                    "restore again: the new database is kept by a safety backup then",
-                ))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The change counter in the header of a database in rollback-journal mode: every commit raises it
-/// (<https://sqlite.org/fileformat2.html#file_change_counter>). In WAL mode it says nothing.
-struct ChangeCounter {
-    file: Option<fs_err::File>,
-    seen: std::cell::Cell<Option<[u8; 4]>>,
-}
-
-impl ChangeCounter {
-    fn of(path: &Path) -> Self {
-        Self { file: fs_err::File::open(path).ok(), seen: std::cell::Cell::new(None) }
-    }
-
-    fn read(&self) -> Result<Option<[u8; 4]>> {
-        let mut counter = [0; 4];
-        let Some(file) = &self.file else { return Ok(None) };
-        file.file().read_exact_at(&mut counter, 24)?;
-        Ok(Some(counter))
-    }
-
-    fn remember(&self) -> Result<()> {
-        self.seen.set(self.read()?);
-        Ok(())
-    }
-
-    fn has_changed(&self) -> Result<bool> {
-        Ok(self.read()? != self.seen.get())
-    }
-}
-
 /// Whether SQLite takes an unreadable database for an empty one
 /// (<https://sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfigresetdatabase>).
 fn set_reset(connection: &Connection, on: bool) -> Result<()> {
@@ -290,85 +166,10 @@ fn set_reset(connection: &Connection, on: bool) -> Result<()> {
     Ok(())
 }
 
-/// Reads the live database once more and compares its content with the source's.
-///
-/// # Errors
-///
-/// [`Unequal`] where they differ though nobody else committed, or the live database is damaged.
-pub(crate) fn prove(
-    written: Written,
-    source: &Source,
-    scratch: &Path,
-    interrupt: &Arc<Interrupt>,
-) -> Result<Proved> {
-    let fresh = database::open_live(&written.target, written.busy_timeout)?;
-    let content_blake3 = taking::content_hash(&fresh, scratch, interrupt)?;
-    let proved = if content_blake3 == source.content_blake3 {
-        Proved::Equal
-    } else {
-        let version = database::pragma::<i64>(&written.to, "data_version").ok();
-        if version == written.version {
-            return Err(Unequal("it is not equal to the backup".to_owned()).into());
-        }
-        let _watched = interrupt.watch(&fresh);
-        let findings = examination::check(&fresh, Depth::Quick)?;
-        if let Some(found) = findings.iter().find(|found| found.kind == Weight::Structural) {
-            return Err(Unequal(format!("it is damaged: {found}")).into());
-        }
-        Proved::WrittenSince
-    };
-    drop(fresh);
-    written.to.close().map_err(|(_, error)| error)?;
-    Ok(proved)
-}
-
-/// The proof's answer is no.
-#[derive(Debug)]
-pub(crate) struct Unequal(String);
-
-impl std::fmt::Display for Unequal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Unequal {}
-
-/// Restores a backup into a scratch file as a real restore would and compares the contents.
-///
-/// # Errors
-///
-/// Where any step fails or the contents differ.
-pub(crate) fn drill(
-    backup: &Backup,
-    locked: &Locked<'_>,
-    content_blake3: &str,
-    interrupt: &Arc<Interrupt>,
-) -> Result<()> {
-    let stage = locked.stage(&backup.name)?;
-    let folder = locked.vault().folder();
-    let plan = restoring::plan(backup, stage.path(), folder, false, Duration::ZERO)?;
-    let source = Source::prepare(&plan, locked, content_blake3, interrupt)?;
-    // A scratch file in WAL mode would leave sidecars that no stage removes.
-    let plan = Plan { backup: without_journal_mode(plan.backup.clone()), ..plan };
-    let mut progress = Progress::hidden(interrupt);
-    let written = put_back(&plan, &source, Duration::ZERO, &mut progress, || Ok(()))?;
-    match prove(written, &source, folder, interrupt)? {
-        Proved::Equal => Ok(()),
-        Proved::WrittenSince => anyhow::bail!("somebody wrote into the scratch file"),
-    }
-}
-
-fn without_journal_mode(mut backup: Backup) -> Backup {
-    if let crate::record::Proof::Recorded(record) = &mut backup.proof {
-        "delete".clone_into(&mut record.sqlite.journal_mode);
-    }
-    backup
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interrupt::Interrupt;
 
     #[test]
     fn a_restore_leaves_the_version_as_it_is_and_every_other_commit_changes_it() -> Result<()> {

@@ -12,6 +12,7 @@ use crate::cli::{self, Common};
 use crate::commands::list;
 use crate::finding::{Finding, Weight};
 use crate::locked::Locked;
+use crate::name::Format;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::{self, Kind, Record};
@@ -50,6 +51,10 @@ pub struct Args {
     /// Why it is taken; after an automatic kind the configured retention runs by itself
     #[arg(long, value_name = "KIND", default_value = "manual")]
     kind: Kind,
+    /// How to keep it: `plain`, as an SQLite file of its own, or `pages`, in the page store; as
+    /// configured for its kind without it
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -84,6 +89,7 @@ impl Args {
             if_changed: true,
             damaged: false,
             kind: Kind::Manual,
+            format: None,
             common: common.clone(),
         }
     }
@@ -155,6 +161,7 @@ impl Args {
             pinned: self.pin,
             git,
             unless_equal: newest.as_ref().and_then(Backup::record),
+            format: self.format.unwrap_or_else(|| project.format(self.kind)),
             ..Wanted::new(database, self.kind, session.now())
         };
         let mut progress = Progress::new(session, "Copying");
@@ -165,7 +172,7 @@ impl Args {
         };
         drop(progress);
         match (taken, &newest) {
-            (Ok(Taken::Backup(backup, version, took)), _) => {
+            (Ok(Taken::Backup(backup, version, took, _)), _) => {
                 session.say(format!("Backup created at {}", project.dotted(&backup.path())));
                 if let Some(record) = backup.record() {
                     session.say(summary(record, version, took));
@@ -173,11 +180,9 @@ impl Args {
                 }
                 Ok(Done::Backup(backup))
             }
-            (Ok(Taken::Linked(backup)), _) => {
+            (Ok(Taken::Linked(backup, equal)), _) => {
                 session.say(format!("Backup created at {}", project.dotted(&backup.path())));
-                let since =
-                    newest.as_ref().map_or_else(String::new, |b| format!(" since {}", b.name));
-                session.say(format!("Unchanged{since}: a hard link, no space used"));
+                session.say(format!("Unchanged since {equal}: a hard link, no space used"));
                 Ok(Done::Backup(backup))
             }
             (Ok(Taken::Unchanged), Some(newest)) => {

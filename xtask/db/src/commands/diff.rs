@@ -3,8 +3,6 @@
 mod said;
 mod written;
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -13,6 +11,7 @@ use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::diff::written::Written;
 use crate::commands::find;
+use crate::contents::{Contents, PlainFile};
 use crate::database::{self, Looking, Snapshot};
 use crate::difference::between::between;
 use crate::difference::script::Script;
@@ -22,7 +21,7 @@ use crate::project::{Database, Project};
 use crate::refusal::Answer;
 use crate::session::Session;
 use crate::taking;
-use crate::vault::{Held, Vault};
+use crate::vault::Vault;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -68,8 +67,8 @@ enum State {
 }
 
 /// A state that is open.
-enum Opened {
-    Backup { connection: Connection, path: PathBuf, _held: Held },
+enum Opened<'c> {
+    Backup { connection: Connection, file: PlainFile<'c> },
     Live(Looking),
 }
 
@@ -126,8 +125,10 @@ impl Args {
         (a, b): (&State, &State),
         written: &mut Written,
     ) -> Result<Difference> {
-        let (a_opened, b_opened) = (a.open(project)?, b.open(project)?);
         let interrupt = session.interrupt().clone();
+        let (a_contents, b_contents) = (a.contents()?, b.contents()?);
+        let a_opened = a.open(project, (a_contents.as_ref(), &interrupt))?;
+        let b_opened = b.open(project, (b_contents.as_ref(), &interrupt))?;
         let _watched =
             (interrupt.watch(a_opened.connection()), interrupt.watch(b_opened.connection()));
         let explain = |error| match b {
@@ -224,26 +225,38 @@ impl State {
         }
     }
 
-    /// Opens it; a backup is held, so that pruning leaves it meanwhile.
-    fn open(&self, project: &Project) -> Result<Opened> {
+    /// The bytes of a backup, which is held, so that pruning leaves it meanwhile.
+    fn contents(&self) -> Result<Option<Contents>> {
         match self {
-            Self::Backup(backup) => {
-                let held = backup.hold()?;
-                let path = backup.path();
-                let connection = database::open_immutable(&path)
+            Self::Backup(backup) => Contents::open(backup).map(Some),
+            Self::Live(_) => Ok(None),
+        }
+    }
+
+    /// Opens it.
+    fn open<'c>(
+        &self,
+        project: &Project,
+        (contents, interrupt): (Option<&'c Contents>, &Interrupt),
+    ) -> Result<Opened<'c>> {
+        match (self, contents) {
+            (Self::Backup(backup), Some(contents)) => {
+                let file = contents.file(interrupt)?;
+                let connection = database::open_immutable(file.path())
                     .with_context(|| format!("could not open `{}`", backup.name))?;
-                Ok(Opened::Backup { connection, path, _held: held })
+                Ok(Opened::Backup { connection, file })
             }
-            Self::Live(database) => taking::open(project, database).map(Opened::Live),
+            (Self::Backup(backup), None) => anyhow::bail!("`{}` is not open", backup.name),
+            (Self::Live(database), _) => taking::open(project, database).map(Opened::Live),
         }
     }
 }
 
-impl Opened {
+impl Opened<'_> {
     fn state<'s>(&'s self, interrupt: &'s Interrupt) -> difference::State<'s> {
         match self {
-            Self::Backup { connection, path, .. } => {
-                difference::State::of_file(connection, path, interrupt)
+            Self::Backup { connection, file } => {
+                difference::State::of_file(connection, file.path(), interrupt)
             }
             Self::Live(looking) => difference::State::of(looking),
         }

@@ -133,7 +133,7 @@ fn take(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Backup> {
     let taken = taking::take(&locked, job.project, &wanted, &mut progress)?;
     drop(progress);
     match taken {
-        Taken::Backup(backup, ..) | Taken::Linked(backup) => {
+        Taken::Backup(backup, ..) | Taken::Linked(backup, _) => {
             session.say(format!("Backup created at {}", job.project.dotted(&backup.path())));
             Ok(*backup)
         }

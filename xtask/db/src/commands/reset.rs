@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::Common;
 use crate::commands::restore::in_place::{self, Kept, Restored};
-use crate::commands::restore::{dialogue, preview};
+use crate::commands::restore::{candidate, dialogue, preview};
 use crate::fresh::{self, Fresh};
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
@@ -19,7 +19,7 @@ use crate::taking;
 use crate::text;
 use crate::vault::Vault;
 use crate::verification::Verification;
-use crate::writeback::Proved;
+use crate::writeback::proving::Proved;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -102,8 +102,8 @@ impl Args {
         let Fresh { backup, verification, .. } = fresh;
         let vault = Vault::at(&project.backups, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        let (backups, timeout) = (&project.backups, project.busy_timeout);
-        let plan = restoring::plan(backup, &database.path, backups, self.force, timeout)
+        let destination = candidate::destination(project, database, self.force);
+        let plan = restoring::plan(backup, &destination, session.interrupt())
             .map_err(|error| taking::explain(error, project, database))?;
         let both = (&plan, verification);
         let restored = in_place::put_in_place(session, project, database, &locked, both)

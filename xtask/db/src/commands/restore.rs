@@ -1,5 +1,6 @@
 //! `db-restore`: puts a backup back; a dialogue without REF.
 
+pub(crate) mod candidate;
 pub(crate) mod dialogue;
 mod elsewhere;
 pub(crate) mod in_place;
@@ -14,16 +15,14 @@ use serde_json::json;
 use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::find;
-use crate::finding::{Depth, Weight, has};
 use crate::name::Name;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
-use crate::restoring::{self, Plan};
+use crate::restoring;
 use crate::session::Session;
 use crate::taking;
 use crate::text;
 use crate::vault::Vault;
-use crate::verification::{self, Outcome, Verification};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -105,7 +104,10 @@ impl Args {
         if !self.tables.is_empty() {
             return self.put_tables_back(session, &project, &database, &backup);
         }
-        let plan = self.plan(&project, &database, &backup)?;
+        let (interrupt, destination) =
+            (session.interrupt().clone(), candidate::destination(&project, &database, self.force));
+        let explain = |error| taking::explain(error, &project, &database);
+        let plan = restoring::plan(&backup, &destination, &interrupt).map_err(explain)?;
         preview::point_out_equal(
             session,
             (&project, &database),
@@ -119,8 +121,7 @@ impl Args {
         self.confirm(session, &project, &database, &backup, asked)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
-        // The database may have come, gone or changed while the question stood.
-        let plan = self.plan(&project, &database, &backup)?;
+        let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
         in_place::restore(session, &project, &database, locked, &plan, &verification)
     }
 
@@ -152,12 +153,6 @@ impl Args {
             ));
         }
         Ok(())
-    }
-
-    fn plan(&self, project: &Project, database: &Database, backup: &Backup) -> Result<Plan> {
-        let (backups, timeout) = (&project.backups, project.busy_timeout);
-        restoring::plan(backup, &database.path, backups, self.force, timeout)
-            .map_err(|error| taking::explain(error, project, database))
     }
 
     /// The backup that REF names, or that the user picks from the list; `None` for `q`.
@@ -245,52 +240,6 @@ impl Args {
         let mut other = Database::new(name, path.clone());
         other.origin = Some("--into".to_owned());
         Ok(other)
-    }
-
-    /// Examines the candidate before anything is touched.
-    fn examine(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        database: &Database,
-        backup: &Backup,
-    ) -> Result<Verification> {
-        let interrupt = session.interrupt().clone();
-        // Where `db-verify` looked deeply before, equal bytes carry what it found.
-        let depth = match backup.record().and_then(|record| record.verified.as_ref()) {
-            Some(verified)
-                if verified.depth == Depth::Deep
-                    && !has(&verified.findings, Weight::Structural) =>
-            {
-                Depth::Quick
-            }
-            _ => Depth::Deep,
-        };
-        let verification = verification::verify(backup, depth, &interrupt)
-            .with_context(|| format!("could not restore {}", project.quoted_place(database)))?;
-        for reason in &verification.reasons {
-            session.warn(format!("{}: {reason}", backup.name));
-        }
-        for warning in &verification.warnings {
-            session.warn(format!("{}: {warning}", backup.name));
-        }
-        let untouched =
-            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched";
-        match verification.outcome {
-            Outcome::Damaged => Err(Refusal::no(
-                format!(
-                    "`{}` failed its examination: {}",
-                    backup.name,
-                    text::count(verification.reasons.len() as u64, "reason")
-                ),
-                untouched,
-            )),
-            Outcome::CannotTell if !self.force => Err(Refusal::could_not(
-                format!("`{}` cannot be proved whole", backup.name),
-                format!("{untouched}; `--force` restores it all the same"),
-            )),
-            Outcome::CannotTell | Outcome::Whole => Ok(verification),
-        }
     }
 
     fn confirm(

@@ -6,6 +6,7 @@ use crate::backup::Backup;
 use crate::branching::Branch;
 use crate::cli::Common;
 use crate::commands::{find, restore};
+use crate::contents::Contents;
 use crate::database::{self, Snapshot};
 use crate::difference::between::between;
 use crate::difference::{Difference, State, Wanted};
@@ -232,13 +233,13 @@ fn say_what_is_newer(
 ) -> bool {
     let interrupt = session.interrupt().clone();
     let compared = (|| -> Result<Difference> {
+        let contents = Contents::open(backup)?;
+        let file = contents.file(&interrupt)?;
         let live = taking::open(project, database)?;
-        let _held = backup.hold()?;
-        let path = backup.path();
-        let old = database::open_immutable(&path)?;
+        let old = database::open_immutable(file.path())?;
         let _watched = (interrupt.watch(&old), interrupt.watch(&live));
         let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);
-        let (old, live) = (State::of_file(&old, &path, &interrupt), State::of(&live));
+        let (old, live) = (State::of_file(&old, file.path(), &interrupt), State::of(&live));
         between(old, live, &Wanted::default(), &mut |_| {})
     })();
     let Ok(difference) = compared else {

@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::text;
 use crate::vault::Vault;
 use crate::verification::{self, Outcome, Verification};
-use crate::writeback::{self, Unequal};
+use crate::writeback::proving::{self, Unequal};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -113,7 +113,7 @@ fn judge_drill(
     let interrupt = session.interrupt();
     let vault = Vault::at(&backup.folder, session.now());
     let drilled = vault.lock(project.busy_timeout, interrupt).and_then(|locked| {
-        writeback::drill(backup, &locked, &verification.content_blake3, interrupt)
+        proving::drill(backup, &locked, &verification.content_blake3, interrupt)
     });
     let Err(error) = drilled else { return Ok(()) };
     interrupt.check()?;
@@ -167,6 +167,8 @@ fn remember(
     backup: &Backup,
     verification: &Verification,
 ) -> Result<()> {
+    // What SQLite did not look at is no examination.
+    let Some(depth) = verification.depth else { return Ok(()) };
     let vault = Vault::at(&backup.folder, session.now());
     let write = || -> Result<()> {
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
@@ -179,7 +181,7 @@ fn remember(
         };
         record.verified = Some(Examined {
             at: session.now(),
-            depth: verification.depth,
+            depth,
             findings: verification.findings.clone(),
             unknown: serde_json::Map::new(),
         });

@@ -48,7 +48,7 @@ impl Folder {
         let folder = vault.folder();
         let mut seen = BTreeSet::new();
         let once = backups.iter().filter(|backup| seen.insert(backup.identity));
-        let used_bytes = once.map(|backup| backup.size_bytes).sum();
+        let used_bytes = once.map(|backup| backup.file_bytes).sum();
         let before = vault.holder();
         let leftovers = vault.leftovers()?;
         let holder = vault.holder();

@@ -21,7 +21,10 @@ fn header() -> Header {
     header
 }
 
-fn rows() -> Vec<(usize, Vec<Value>)> {
+/// Rows, each with the number of its table.
+type Numbered = Vec<(usize, Vec<Value>)>;
+
+fn rows() -> Numbered {
     let text = |text: &str| Value::Text(text.to_owned());
     vec![
         (0, vec![Value::Integer(1), text("a\nb")]),
@@ -50,7 +53,7 @@ fn written() -> Vec<u8> {
     bytes
 }
 
-fn read(bytes: &[u8]) -> Result<(Header, Vec<(usize, Vec<Value>)>)> {
+fn read(bytes: &[u8]) -> Result<(Header, Numbered)> {
     let mut reader = Reader::open(bytes)?;
     let (mut rows, mut values) = (Vec::new(), Vec::new());
     while let Some(table) = reader.next(&mut values)? {

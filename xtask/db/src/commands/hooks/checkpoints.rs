@@ -71,6 +71,7 @@ pub(super) fn take(
             git: git.clone(),
             enters: due.enters,
             paths: due.paths,
+            format: project.format(kind),
             ..Wanted::new(database, kind, session.now())
         };
         match one(session, project, &locked, &wanted) {
@@ -109,7 +110,7 @@ fn one(
     let checkpoint = checkpoint::take(locked, project, wanted, newest.as_ref(), &mut progress);
     drop(progress);
     let backup = match checkpoint.with_context(|| format!("could not copy {place}"))? {
-        Taken::Backup(backup, ..) | Taken::Linked(backup) => *backup,
+        Taken::Backup(backup, ..) | Taken::Linked(backup, _) => *backup,
         Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
         Taken::Damaged(findings) => {
             let first = findings.first().map(ToString::to_string).unwrap_or_default();

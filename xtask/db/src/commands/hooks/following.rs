@@ -109,7 +109,10 @@ fn keep_for_the_branch_left(
     if here.content_blake3 == record.content_blake3 {
         return Ok(());
     }
-    let wanted =
-        Wanted { git: here.git.clone(), ..Wanted::new(database, Kind::Branch, session.now()) };
+    let wanted = Wanted {
+        git: here.git.clone(),
+        format: project.format(Kind::Branch),
+        ..Wanted::new(database, Kind::Branch, session.now())
+    };
     taking::take_link(locked, project, &wanted, (safety, record)).map(drop)
 }

@@ -14,6 +14,7 @@ use crate::commands::migrate::job::Job;
 use crate::commands::migrate::putting_back::way_back;
 use crate::commands::migrate::rehearsing::{self, Outcome, Rehearsed};
 use crate::commands::migrate::telling;
+use crate::contents::Contents;
 use crate::finding::{Finding, Weight, has};
 use crate::holders;
 use crate::hostcommand::{self, Ending, Task};
@@ -108,7 +109,9 @@ fn prepare(
     let mut earlier = None;
     if content_of(&first) != content_of(&second) {
         let record = second.record().context("a checkpoint has a record")?;
-        let now = State::recorded(&second.path(), record, session.interrupt())?;
+        let interrupt = session.interrupt().clone();
+        let contents = Contents::open(&second)?;
+        let now = State::recorded(contents.file(&interrupt)?.path(), record, &interrupt)?;
         refuse_loss(job, (&first, &before), (&second, &now))?;
         before = now;
         earlier = Some(first);
@@ -188,7 +191,7 @@ fn second_checkpoint(
     let taken = checkpoint::take(&locked, project, &wanted, Some(first), &mut progress)?;
     drop(progress);
     let second = match taken {
-        Taken::Backup(backup, ..) | Taken::Linked(backup) => *backup,
+        Taken::Backup(backup, ..) | Taken::Linked(backup, _) => *backup,
         Taken::Damaged(findings) => return Err(rehearsing::damaged(session, job, &findings)),
         Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
     };
@@ -234,7 +237,8 @@ fn examine(
     let state = State::read(staged.path(), &interrupt)?;
     if has(&state.findings, Weight::Structural) {
         // What was so before is not its fault.
-        let old = rehearsal::deep_findings(&ready.second.path(), &interrupt)?;
+        let contents = Contents::open(&ready.second)?;
+        let old = rehearsal::deep_findings(contents.file(&interrupt)?.path(), &interrupt)?;
         let is_new = |f: &&Finding| f.kind == Weight::Structural && !old.contains(f);
         let new: Vec<_> = state.findings.iter().filter(is_new).cloned().collect();
         if !new.is_empty() {

@@ -37,8 +37,11 @@ pub(crate) fn publish(
     {
         return Ok(linked);
     }
-    match staged.publish(locked).map_err(|error| taking::explain(error, project, database))? {
-        Taken::Backup(backup, ..) | Taken::Linked(backup) => Ok(*backup),
+    match staged
+        .publish(locked, wanted)
+        .map_err(|error| taking::explain(error, project, database))?
+    {
+        Taken::Backup(backup, ..) | Taken::Linked(backup, _) => Ok(*backup),
         Taken::Unchanged | Taken::Damaged(_) => anyhow::bail!("a sound copy is published as it is"),
     }
 }

@@ -62,7 +62,11 @@ pub(crate) enum Hint {
 /// What a backup of before a migration is.
 pub(crate) fn wanted<'a>(session: &Session, job: &Job<'a>, kind: Kind) -> Wanted<'a> {
     let git = job.project.git.as_ref().and_then(git::Place::state);
-    Wanted { git, ..Wanted::new(job.database, kind, session.now()) }
+    Wanted {
+        git,
+        format: job.project.format(kind),
+        ..Wanted::new(job.database, kind, session.now())
+    }
 }
 
 /// A refusal because the database is damaged before anything was done.

@@ -31,7 +31,8 @@ pub(super) fn keep(
     let vault = Vault::at(&project.backups, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
-    in_place::safety_backup(session, project, database, (&locked, None))
+    let taken = in_place::safety_backup(session, project, database, (&locked, None))?;
+    Ok(taken.map(|(backup, _)| backup))
 }
 
 /// Compares the live database with its safety backup after the command ran. An equal one is removed

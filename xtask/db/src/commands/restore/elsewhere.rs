@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::aside;
 use crate::backup::Backup;
-use crate::commands::restore::{Args, in_place};
-use crate::copy;
+use crate::commands::restore::{Args, candidate};
+use crate::contents::Contents;
 use crate::durable::{self, Published, Stage};
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
@@ -53,10 +53,10 @@ impl Args {
             return Ok(Answer::Yes);
         }
         let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
-        let _held = backup.hold()?;
+        let contents = Contents::open(backup)?;
         durable::sweep_dead_stages(folder, &name)?;
         let stage = Stage::create(folder, &name)?;
-        let hashes = copy::copy_file(&backup.path(), &stage, session.interrupt())?;
+        let hashes = contents.copy_into(&stage, session.interrupt())?;
         anyhow::ensure!(
             hashes.content_blake3 == verification.content_blake3,
             "the copy is not equal to the backup"
@@ -71,7 +71,7 @@ impl Args {
         drop(stage);
         durable::sync_folder(folder)?;
         session.say(format!("[✓] Written → {shown}"));
-        let checked = in_place::checked(backup, &verification);
+        let checked = candidate::checked(backup, &verification);
         session.say(format!("{checked}, content equal to the backup's"));
         session.document(&json!({
             "version": 1,

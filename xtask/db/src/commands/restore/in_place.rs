@@ -7,9 +7,11 @@ use serde_json::json;
 
 use crate::aside::{self, Aside};
 use crate::backup::Backup;
-use crate::copy;
+use crate::commands::restore::candidate;
+use crate::content::Groups;
+use crate::contents::Contents;
 use crate::database;
-use crate::finding::{Depth, Weight, has};
+use crate::finding::Depth;
 use crate::git;
 use crate::hostcommand;
 use crate::locked::Locked;
@@ -23,7 +25,9 @@ use crate::standing::{self, Standing};
 use crate::taking::{self, Taken, Wanted};
 use crate::text;
 use crate::verification::{self, Outcome, Verification};
-use crate::writeback::{self, Committed, Proved, Source, Written};
+use crate::writeback::proving::{self, Proved};
+use crate::writeback::source::Source;
+use crate::writeback::{self, Committed, Written};
 
 /// What was kept of the replaced state.
 pub(crate) enum Kept {
@@ -64,7 +68,7 @@ pub(crate) fn restore(
     say_kept(session, project, &kept);
     session.say(format!("[✓] Restored → {place}"));
     match proved {
-        Proved::Equal => session.say(checked(&plan.backup, verification)),
+        Proved::Equal => session.say(candidate::checked(&plan.backup, verification)),
         Proved::WrittenSince => {
             session.say("[✓] SQLite quick_check: ok (the application has written since)");
         }
@@ -105,34 +109,30 @@ pub(crate) fn put_in_place(
     (plan, verification): (&Plan, &Verification),
 ) -> Result<Restored> {
     let interrupt = session.interrupt().clone();
-    let _held = plan.backup.hold()?;
-    // It was examined before the question and the lock: the same bytes must be there now.
-    let (hashes, ..) = copy::hash_file(&plan.backup.path(), &interrupt)?;
-    if hashes.content_blake3 != verification.content_blake3 {
-        return Err(Refusal::no(
-            format!("`{}` changed after it was examined", plan.backup.name),
-            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
-        ));
-    }
-    let source = Source::prepare(plan, locked, &verification.content_blake3, &interrupt)?;
+    let contents = Contents::open(&plan.backup)?;
+    let ids = candidate::unchanged(plan, &contents, (verification, &interrupt))?;
+    let content_blake3 = &verification.content_blake3;
+    let source = Source::prepare((plan, contents, ids), locked, content_blake3, &interrupt)?;
     let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
     let put = put_back(session, project, plan, &source, |session| {
-        let newer = keep(session, project, database, (locked, plan))?;
+        let (newer, ids) = keep(session, project, database, (locked, plan))?;
         // A writer slipped in: the newer safety backup takes the place of this run's earlier one.
         match std::mem::replace(&mut kept, newer) {
             Kept::Backup(older) => drop(locked.remove(&older)?),
             older => superseded.push(older),
         }
-        Ok(())
+        Ok(ids)
     });
-    let written =
-        put.map_err(|error| taking::explain(error, project, database)).map_err(|error| {
+    let written = put
+        .map_err(|error| candidate::explain_damage(error, plan))
+        .map_err(|error| taking::explain(error, project, database))
+        .map_err(|error| {
             let committed = error.downcast_ref::<Committed>().is_some();
             let state =
                 if committed { "the new state is in place" } else { "the old state is in place" };
             error.context(could_not_restore(project, database, &kept, state))
         })?;
-    let proved = writeback::prove(written, &source, locked.vault().folder(), &interrupt)
+    let proved = proving::prove(written, &source, locked.vault().folder(), &interrupt)
         .with_context(|| could_not_restore(project, database, &kept, "the result is not proved"))?;
     Ok(Restored { kept, proved })
 }
@@ -151,34 +151,20 @@ pub(crate) fn put_checkpoint_back(
     locked: &Locked<'_>,
     (backup, was): (&Backup, Was),
 ) -> Result<Restored> {
-    let verification = verification::verify(backup, Depth::Quick, session.interrupt())?;
+    let interrupt = session.interrupt().clone();
+    let verification = verification::verify_for_restore(backup, Depth::Quick, &interrupt)?;
     if verification.outcome != Outcome::Whole {
         return Err(Refusal::no(
             format!("`{}` is not proved whole: {}", backup.name, verification.reasons.join(", ")),
             "`cargo xtask db-verify --all` says which backups are; the database is untouched",
         ));
     }
-    let (backups, timeout) = (&project.backups, project.busy_timeout);
     let is_garbage =
         was == Was::Readable && matches!(standing::look(&database.path)?, Standing::Foreign { .. });
-    let plan = restoring::plan(backup, &database.path, backups, is_garbage, timeout)
+    let destination = candidate::destination(project, database, is_garbage);
+    let plan = restoring::plan(backup, &destination, &interrupt)
         .map_err(|error| taking::explain(error, project, database))?;
     put_in_place(session, project, database, locked, (&plan, &verification))
-}
-
-/// What SQLite's check says of the restored content, which equals the backup's.
-pub(super) fn checked(backup: &Backup, verification: &Verification) -> String {
-    let verified = backup.record().and_then(|record| record.verified.as_ref());
-    if has(&verification.findings, Weight::Unchecked) {
-        return "[!] SQLite integrity_check: incomplete, see the warnings".to_owned();
-    }
-    match (verification.depth, verified) {
-        (Depth::Quick, Some(verified)) => {
-            let date = verified.at.format("%Y-%m-%d %H:%M");
-            format!("[✓] SQLite integrity_check: ok (by `db-verify` on {date})")
-        }
-        _ => "[✓] SQLite integrity_check: ok".to_owned(),
-    }
 }
 
 fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state: &str) -> String {
@@ -228,31 +214,33 @@ fn put_back(
     project: &Project,
     plan: &Plan,
     source: &Source,
-    mut keep: impl FnMut(&mut Session) -> Result<()>,
+    mut keep: impl FnMut(&mut Session) -> Result<Groups>,
 ) -> Result<Written> {
     let mut progress = Progress::new(session, "Restoring");
     let timeout = project.busy_timeout;
     writeback::put_back(plan, source, timeout, &mut progress, || keep(session))
 }
 
-/// Keeps the present state: a safety backup, or its raw files where SQLite cannot read it.
+/// Keeps the present state: a safety backup, or its raw files where SQLite cannot read it. Returns the
+/// ids of its groups, where they are known.
 fn keep(
     session: &mut Session,
     project: &Project,
     database: &Database,
     (locked, plan): (&Locked<'_>, &Plan),
-) -> Result<Kept> {
-    match &plan.live {
-        Live::Absent { sidecars: false } => Ok(Kept::Nothing),
+) -> Result<(Kept, Groups)> {
+    let kept = match &plan.live {
+        Live::Absent { sidecars: false } => Kept::Nothing,
         Live::Readable(_) => match safety_backup(session, project, database, (locked, Some(plan)))?
         {
-            Some(backup) => Ok(Kept::Backup(backup)),
-            None => set_aside(session, database, locked).map(Kept::Aside),
+            Some((backup, ids)) => return Ok((Kept::Backup(backup), ids)),
+            None => Kept::Aside(set_aside(session, database, locked)?),
         },
         Live::Absent { sidecars: true } | Live::Unreadable(_) | Live::MayBeEncrypted => {
-            set_aside(session, database, locked).map(Kept::Aside)
+            Kept::Aside(set_aside(session, database, locked)?)
         }
-    }
+    };
+    Ok((kept, Groups::default()))
 }
 
 /// Sets the raw files aside.
@@ -261,17 +249,18 @@ fn set_aside(session: &Session, database: &Database, locked: &Locked<'_>) -> Res
     aside::set_aside(&database.path, locked.vault().folder(), time)
 }
 
-/// Takes the safety backup, which remembers what takes its place; `None` where the present database is
-/// damaged.
+/// Takes the safety backup, which remembers what takes its place, and returns the ids of its groups, too;
+/// `None` where the present database is damaged.
 pub(crate) fn safety_backup(
     session: &mut Session,
     project: &Project,
     database: &Database,
     (locked, plan): (&Locked<'_>, Option<&Plan>),
-) -> Result<Option<Box<Backup>>> {
+) -> Result<Option<(Box<Backup>, Groups)>> {
     let wanted = Wanted {
         git: project.git.as_ref().and_then(git::Place::state),
         replaced_by: plan.map(|plan| plan.backup.name.to_string()),
+        format: project.format(Kind::Safety),
         ..Wanted::new(database, Kind::Safety, session.now())
     };
     let mut progress = Progress::new(session, "Keeping the present state");
@@ -282,14 +271,14 @@ pub(crate) fn safety_backup(
         });
     drop(progress);
     match taken.context("could not take the safety backup; the database is untouched")? {
-        Taken::Backup(backup, ..) => Ok(Some(backup)),
+        Taken::Backup(backup, .., ids) => Ok(Some((backup, ids))),
         Taken::Damaged(findings) => {
             for finding in findings {
                 session.note(format!("The present database is damaged: {finding}"));
             }
             Ok(None)
         }
-        Taken::Linked(_) | Taken::Unchanged => {
+        Taken::Linked(..) | Taken::Unchanged => {
             anyhow::bail!("a safety backup is taken unconditionally")
         }
     }

@@ -5,7 +5,10 @@ use serde_json::json;
 
 use crate::backup::Backup;
 use crate::commands::restore::Args;
+use crate::content::Groups;
+use crate::contents::Contents;
 use crate::database;
+use crate::differing;
 use crate::project::{Database, Project};
 use crate::refusal::Refusal;
 use crate::restoring::{Live, Plan};
@@ -91,13 +94,19 @@ pub(super) fn point_out_equal(
     if !matches!(plan.live, Live::Readable(_)) {
         return;
     }
-    let Ok(connection) = database::open_live(&plan.target, project.busy_timeout) else {
-        return;
-    };
     let interrupt = session.interrupt().clone();
+    let compared = (|| -> Result<bool> {
+        let contents = Contents::open(&plan.backup)?;
+        let mut wanted = contents.wanted(Groups::default())?;
+        let connection = database::open_live(&plan.target, project.busy_timeout)?;
+        let _watched = interrupt.watch(&connection);
+        if let Some(is_equal) = differing::is_equal(&connection, wanted.as_mut(), &interrupt)? {
+            return Ok(is_equal);
+        }
+        Ok(taking::content_hash(&connection, &project.backups, &interrupt)? == content_blake3)
+    })();
     // What cannot be read now is met again, and explained, by the restore itself.
-    let present = taking::content_hash(&connection, &project.backups, &interrupt);
-    if present.is_ok_and(|present| present == content_blake3) {
+    if compared.is_ok_and(|is_equal| is_equal) {
         session.warn(format!(
             "{} equals {} already: nothing would change; `cargo xtask db-list` shows older ones",
             project.place(database),

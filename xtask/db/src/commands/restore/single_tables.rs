@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::backup::Backup;
 use crate::commands::restore::Args;
 use crate::commands::restore::in_place;
+use crate::contents::Contents;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
@@ -24,7 +25,10 @@ impl Args {
     ) -> Result<Answer> {
         // Refuses a live database that is missing or cannot be read.
         drop(taking::open(project, database)?);
-        tables::plan(&database.path, &backup.path(), &self.tables, project.busy_timeout)
+        let interrupt = session.interrupt().clone();
+        let contents = Contents::open(backup)?;
+        let file = contents.file(&interrupt)?;
+        tables::plan(&database.path, file.path(), &self.tables, project.busy_timeout)
             .map_err(|error| taking::explain(error, project, database))?;
         let list = self.tables.join(", ");
         let place = project.quoted_place(database);
@@ -42,11 +46,9 @@ impl Args {
         self.confirm(session, project, database, backup, false)?;
         let vault = Vault::at(&project.backups, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        let interrupt = session.interrupt().clone();
-        let _held = backup.hold()?;
-        let (live, from, timeout) = (&database.path, backup.path(), project.busy_timeout);
+        let (live, from, timeout) = (&database.path, file.path(), project.busy_timeout);
         let mut safety = None;
-        let done = tables::put_back(live, &from, &self.tables, timeout, &interrupt, || {
+        let done = tables::put_back(live, from, &self.tables, timeout, &interrupt, || {
             safety = in_place::safety_backup(session, project, database, (&locked, None))?;
             if safety.is_some() {
                 return Ok(());
@@ -58,7 +60,7 @@ impl Args {
         })
         .map_err(|error| taking::explain(error, project, database))?;
         drop(locked);
-        let safety = safety.context("a safety backup was taken")?;
+        let (safety, _) = safety.context("a safety backup was taken")?;
         let path = project.dotted(&safety.path());
         session.say(format!("[✓] Safety backup created → {path}"));
         for table in &done {

@@ -1,0 +1,351 @@
+//! A page list: which blocks make up a database, in order. The file that ends in `.pages`.
+//!
+//! A block is named by the pack it was first written to and its number in there. Neighbours mostly
+//! are neighbours in their pack too, so the list is a sequence of runs, a byte or two each after
+//! compression, and needs no other list. `FORMAT.md` says it byte by byte.
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::store::tree::{Id, Shape};
+
+/// How a page list of any version begins; the version follows.
+const MAGIC: &[u8; 14] = b"xtask-db pages";
+/// The version that this build writes and reads.
+const VERSION: u16 = 1;
+const HEADER_BYTES: usize = 16 + 8 + 8 + 32 + 4 + 4 + 4;
+const CHECKSUM_BYTES: usize = 32;
+/// A list of a database of 16 TiB is smaller than this.
+pub(crate) const MOST_LIST_BYTES: u64 = 4 << 30;
+
+/// Where a block is: the pack it was first written to, as its place in [`List::packs`], and its number
+/// in there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// The pack's place in the list of packs.
+    pub(crate) pack: u32,
+    /// The block's number.
+    pub(crate) slot: u32,
+}
+
+/// Blocks that follow one another both in the database and in their pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Where the first of them is.
+    pub(crate) first: Address,
+    /// How many there are; not 0.
+    pub(crate) n_blocks: u32,
+}
+
+/// A page list that was read and whose checksum is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct List {
+    /// Size of the database and of its blocks.
+    pub(crate) shape: Shape,
+    /// BLAKE3 of the database.
+    pub(crate) root: Id,
+    /// The packs that its blocks were first written to.
+    pub(crate) packs: Vec<Id>,
+    /// The runs, encoded.
+    runs: Vec<u8>,
+}
+
+/// What cannot be read, because a newer build wrote it.
+#[derive(Debug)]
+pub(crate) struct Newer {
+    /// What it is.
+    pub(crate) what: &'static str,
+    /// Its version.
+    pub(crate) version: u16,
+}
+
+impl std::fmt::Display for Newer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} has version {}: update xtask-db to read it", self.what, self.version)
+    }
+}
+
+impl std::error::Error for Newer {}
+
+/// Checks how a file of the store begins.
+///
+/// # Errors
+///
+/// [`Newer`], or where it begins otherwise.
+pub(crate) fn demand_version(bytes: &[u8], magic: &[u8; 14], what: &'static str) -> Result<()> {
+    let version = bytes.strip_prefix(magic).and_then(|rest| rest.first_chunk());
+    match version.map(|bytes| u16::from_le_bytes(*bytes)) {
+        Some(VERSION) => Ok(()),
+        Some(version) if version > VERSION => Err(Newer { what, version }.into()),
+        _ => bail!("it is no {what}"),
+    }
+}
+
+impl List {
+    /// Encodes a list as the bytes of its file.
+    ///
+    /// # Errors
+    ///
+    /// Where the compression fails, which it never does.
+    pub(crate) fn encode(shape: Shape, root: &Id, packs: &[Id], runs: &[Run]) -> Result<Vec<u8>> {
+        let mut plain = Vec::with_capacity(runs.len() * 4);
+        let mut expected = vec![0_u32; packs.len()];
+        for run in runs {
+            let expected = &mut expected[run.first.pack as usize];
+            put(&mut plain, u64::from(run.n_blocks));
+            put(&mut plain, u64::from(run.first.pack));
+            put(&mut plain, zigzag(i64::from(run.first.slot) - i64::from(*expected)));
+            *expected = run.first.slot + run.n_blocks;
+        }
+        let runs = zstd::bulk::compress(&plain, 3)?;
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + packs.len() * 32 + runs.len() + 32);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&shape.size_bytes.to_le_bytes());
+        bytes.extend_from_slice(&shape.block_bytes.to_le_bytes());
+        bytes.extend_from_slice(root);
+        for n in [packs.len(), plain.len(), runs.len()] {
+            bytes.extend_from_slice(&u32::try_from(n)?.to_le_bytes());
+        }
+        bytes.extend(packs.iter().flatten());
+        bytes.extend_from_slice(&runs);
+        let checksum = blake3::hash(&bytes);
+        bytes.extend_from_slice(checksum.as_bytes());
+        Ok(bytes)
+    }
+
+    /// Reads the bytes of a list's file.
+    ///
+    /// # Errors
+    ///
+    /// [`Newer`], or where they are no list or damaged.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        demand_version(bytes, MAGIC, "page list")?;
+        let n_body = bytes.len().checked_sub(CHECKSUM_BYTES).context("it is cut short")?;
+        let (body, checksum) = bytes.split_at(n_body);
+        ensure!(blake3::hash(body).as_bytes() == checksum, "its checksum is wrong: it is damaged");
+        let mut rest = body.get(16..).context("it is cut short")?;
+        let size_bytes = u64::from_le_bytes(take(&mut rest)?);
+        let block_bytes = u64::from_le_bytes(take(&mut rest)?);
+        let root = take(&mut rest)?;
+        let [n_packs, n_plain, n_runs] = [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?]
+            .map(|bytes| u32::from_le_bytes(bytes) as usize);
+        let is_block = block_bytes.is_power_of_two() && (4096..=65_536).contains(&block_bytes);
+        ensure!(is_block, "its blocks have {block_bytes} bytes");
+        let shape = Shape { size_bytes, block_bytes };
+        // A run takes three bytes or more: what claims more than it can hold is not unpacked.
+        ensure!(n_plain as u64 <= shape.n_blocks().saturating_mul(20), "it has too many runs");
+        let mut packs = Vec::new();
+        for _ in 0..n_packs {
+            packs.push(take(&mut rest)?);
+        }
+        ensure!(rest.len() == n_runs, "its length is wrong");
+        let runs = zstd::bulk::decompress(rest, n_plain).context("its runs cannot be unpacked")?;
+        let list = Self { shape, root, packs, runs };
+        let mut n_blocks = 0;
+        let mut cursor = list.cursor();
+        while let Some(run) = cursor.next_run()? {
+            n_blocks += u64::from(run.n_blocks);
+        }
+        ensure!(n_blocks == shape.n_blocks(), "it names {n_blocks} blocks of {}", shape.n_blocks());
+        Ok(list)
+    }
+
+    /// Goes through the blocks in order.
+    #[must_use]
+    pub(crate) fn cursor(&self) -> Cursor<'_> {
+        Cursor { rest: &self.runs, expected: vec![0; self.packs.len()], run: None, next: 0 }
+    }
+}
+
+/// A place in a list; it only goes forward.
+#[derive(Debug, Clone)]
+pub(crate) struct Cursor<'l> {
+    rest: &'l [u8],
+    expected: Vec<u32>,
+    /// What is left of the present run.
+    run: Option<Run>,
+    /// The number of the block that comes next.
+    next: u64,
+}
+
+impl Cursor<'_> {
+    /// The next whole run.
+    ///
+    /// # Errors
+    ///
+    /// Where the list does not say what it should.
+    pub(crate) fn next_run(&mut self) -> Result<Option<Run>> {
+        if let Some(run) = self.run.take() {
+            self.next += u64::from(run.n_blocks);
+            return Ok(Some(run));
+        }
+        let run = self.read()?;
+        self.next += run.map_or(0, |run| u64::from(run.n_blocks));
+        Ok(run)
+    }
+
+    /// Where a block is, whose number is not below that of the one asked for before; `None` behind
+    /// the last.
+    ///
+    /// # Errors
+    ///
+    /// Where the list does not say what it should.
+    pub(crate) fn seek(&mut self, number: u64) -> Result<Option<Address>> {
+        loop {
+            let run = match self.run {
+                Some(run) => run,
+                None => match self.read()? {
+                    Some(run) => run,
+                    None => return Ok(None),
+                },
+            };
+            let n_ahead = number - self.next;
+            if n_ahead < u64::from(run.n_blocks) {
+                let n_ahead = u32::try_from(n_ahead)?;
+                let first = Address { slot: run.first.slot + n_ahead, ..run.first };
+                self.run = Some(Run { first, n_blocks: run.n_blocks - n_ahead });
+                self.next = number;
+                return Ok(Some(first));
+            }
+            self.next += u64::from(run.n_blocks);
+            self.run = None;
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Run>> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let n_blocks = u32::try_from(get(&mut self.rest)?)?;
+        let pack = u32::try_from(get(&mut self.rest)?)?;
+        let expected = self.expected.get_mut(pack as usize).context("it names an unknown pack")?;
+        let slot = i64::from(*expected).checked_add(unzigzag(get(&mut self.rest)?));
+        let slot = u32::try_from(slot.context("it names an impossible block")?)?;
+        *expected = slot.checked_add(n_blocks).context("it names an impossible block")?;
+        ensure!(n_blocks > 0, "it has an empty run");
+        Ok(Some(Run { first: Address { pack, slot }, n_blocks }))
+    }
+}
+
+/// Runs that grow by one block at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Runs(Vec<Run>);
+
+impl Runs {
+    /// Appends a block.
+    pub(crate) fn push(&mut self, address: Address) {
+        match self.0.last_mut() {
+            Some(run)
+                if run.first.pack == address.pack
+                    && run.first.slot.checked_add(run.n_blocks) == Some(address.slot) =>
+            {
+                run.n_blocks += 1;
+            }
+            _ => self.0.push(Run { first: address, n_blocks: 1 }),
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub(crate) fn into_vec(self) -> Vec<Run> {
+        self.0
+    }
+}
+
+/// Takes a field of fixed length off the front.
+pub(crate) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
+    let (field, after) = rest.split_first_chunk().context("it is cut short")?;
+    *rest = after;
+    Ok(*field)
+}
+
+/// Seven bits a byte, the lowest first; the highest bit says that more follow.
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(0x80 | (number & 0x7f) as u8);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn get(rest: &mut &[u8]) -> Result<u64> {
+    let mut number = 0;
+    for shift in (0..63).step_by(7) {
+        let (byte, after) = rest.split_first().context("it ends within a number")?;
+        *rest = after;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(number);
+        }
+    }
+    bail!("it holds a number that is too large")
+}
+
+fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shape(n_blocks: u64) -> Shape {
+        Shape { size_bytes: n_blocks * 4096, block_bytes: 4096 }
+    }
+
+    fn encoded(addresses: &[(u32, u32)]) -> Vec<u8> {
+        let mut runs = Runs::default();
+        for (pack, slot) in addresses {
+            runs.push(Address { pack: *pack, slot: *slot });
+        }
+        let packs = [[1; 32], [2; 32], [3; 32]];
+        let shape = shape(addresses.len() as u64);
+        List::encode(shape, &[9; 32], &packs, &runs.into_vec()).expect("encoded")
+    }
+
+    proptest! {
+        #[test]
+        fn every_block_is_found_again(addresses in prop::collection::vec((0..3_u32, 0..50_u32), 0..200)) {
+            let list = List::decode(&encoded(&addresses)).expect("a list");
+            prop_assert_eq!(list.root, [9; 32]);
+            let mut cursor = list.cursor();
+            for (number, (pack, slot)) in addresses.iter().enumerate().filter(|(n, _)| n % 3 != 1) {
+                let address = Address { pack: *pack, slot: *slot };
+                prop_assert_eq!(cursor.seek(number as u64).expect("sound"), Some(address));
+            }
+            prop_assert_eq!(cursor.seek(addresses.len() as u64).expect("sound"), None);
+            let mut cursor = list.cursor();
+            let mut again = Vec::new();
+            while let Some(run) = cursor.next_run().expect("sound") {
+                again.extend((0..run.n_blocks).map(|n| (run.first.pack, run.first.slot + n)));
+            }
+            prop_assert_eq!(again, addresses);
+        }
+
+        #[test]
+        fn a_changed_or_cut_list_is_refused(at in 0..1000_usize, bit in 0..8_u32, cut: bool) {
+            let mut bytes = encoded(&[(0, 0), (0, 1), (2, 7), (1, 0), (1, 1)]);
+            let at = at % bytes.len();
+            if cut {
+                bytes.truncate(at);
+            } else {
+                bytes[at] ^= 1 << bit;
+            }
+            prop_assert!(List::decode(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn a_newer_list_says_so() {
+        let mut bytes = encoded(&[(0, 0)]);
+        bytes[14] = 2;
+        let error = List::decode(&bytes).expect_err("newer");
+        assert_eq!(error.downcast_ref::<Newer>().map(|newer| newer.version), Some(2));
+    }
+}
