@@ -98,7 +98,8 @@ impl Selecting<'_> {
         let mut hint =
             format!("there are {}", listed(&mut self.schema.tables.values().map(|t| &t.name)));
         if !self.wanted.groups.is_empty() {
-            hint += &format!("; groups: {}", listed(&mut self.wanted.groups.iter()));
+            hint += "; groups: ";
+            hint += &listed(&mut self.wanted.groups.iter());
         }
         Err(Refusal::could_not(format!("there is no table `{}`", text::plain(unknown)), hint))
     }
