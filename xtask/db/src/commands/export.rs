@@ -2,31 +2,27 @@
 
 mod destination;
 mod output;
+mod state;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rusqlite::Connection;
 use serde_json::json;
 use xtask_db_format::{Csv, Format, Json, Jsonl, Rows, Sink, Sql};
 
-use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::export::destination::{Destination, Target};
+use crate::commands::export::state::State;
 use crate::commands::find;
-use crate::contents::Contents;
-use crate::database::{self, Snapshot, Trouble};
-use crate::interrupt::Interrupt;
-use crate::name::Name;
+use crate::database::Snapshot;
 use crate::portable::selection::{Selection, Wanted};
 use crate::portable::writing;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
-use crate::refusal::{Answer, Exit, Refusal};
+use crate::refusal::Answer;
 use crate::schema::COUNTERS;
 use crate::session::Session;
-use crate::taking;
 use crate::text;
 use crate::vault::Vault;
 
@@ -78,12 +74,6 @@ pub(crate) enum Kind {
     Sql,
     /// One file for each table
     Csv,
-}
-
-/// What is exported.
-enum State {
-    Backup(Box<Backup>),
-    Live(Box<Database>),
 }
 
 /// What was exported.
@@ -212,71 +202,6 @@ impl Kind {
             Self::Json => "json",
             Self::Sql => "sql",
             Self::Csv => "csv",
-        }
-    }
-}
-
-impl State {
-    fn name(&self, project: &Project) -> String {
-        match self {
-            Self::Backup(backup) => backup.name.to_string(),
-            Self::Live(database) => project.place(database),
-        }
-    }
-
-    fn quoted_name(&self, project: &Project) -> String {
-        match self {
-            Self::Backup(backup) => format!("`{}`", backup.name),
-            Self::Live(database) => project.quoted_place(database),
-        }
-    }
-
-    /// When it was the state of the database, as it stands in names of files.
-    fn time(&self, session: &Session) -> String {
-        match self {
-            Self::Backup(backup) => backup.name.time_text(),
-            Self::Live(_) => Name::new("", false, session.now().naive_local()).time_text(),
-        }
-    }
-
-    /// Opens it and hands the connection to `work`; a backup is held meanwhile, so that pruning leaves
-    /// it.
-    fn read<T>(
-        &self,
-        project: &Project,
-        interrupt: &Interrupt,
-        work: impl FnOnce(&Connection) -> Result<T>,
-    ) -> Result<T> {
-        match self {
-            Self::Backup(backup) => {
-                let contents = Contents::open(backup)?;
-                let file = contents.file(interrupt)?;
-                work(&database::open_immutable(file.path())?)
-            }
-            Self::Live(database) => work(&*taking::open(project, database)?),
-        }
-    }
-
-    /// Adds to a failure what to do about it.
-    fn explain(&self, error: anyhow::Error, project: &Project) -> anyhow::Error {
-        if error.downcast_ref::<Refusal>().is_none()
-            && database::trouble(&error) == Trouble::Damaged
-        {
-            let hint = match self {
-                Self::Live(_) => {
-                    "nothing was exported; `cargo xtask db-export latest` exports the newest \
-                     backup, and `cargo xtask db-restore` puts one back"
-                }
-                Self::Backup(_) => {
-                    "nothing was exported; choose another backup with `cargo xtask db-list`"
-                }
-            };
-            let (what, hint) = ("it is damaged".to_owned(), hint.to_owned());
-            return error.context(Refusal { what, hint, exit: Exit::No });
-        }
-        match self {
-            Self::Live(database) => taking::explain(error, project, database),
-            Self::Backup(_) => error,
         }
     }
 }
