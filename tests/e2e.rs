@@ -22,6 +22,10 @@ mod diffsql;
 mod diskfull;
 #[path = "e2e/documents.rs"]
 mod documents;
+#[path = "e2e/export.rs"]
+mod export;
+#[path = "e2e/exportkinds.rs"]
+mod exportkinds;
 #[path = "e2e/glance.rs"]
 mod glance;
 #[path = "e2e/help.rs"]

@@ -2,7 +2,7 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 15] = [
     "db-pre-migrate",
     "db-migrate",
     "db-pre-deploy",
+    "db-export",
     "db-reset",
 ];
 
@@ -53,6 +54,7 @@ fn the_commands_are_listed_with_what_they_do() {
       db-pre-migrate  Rehearse the pending migration on a private copy, and keep a checkpoint
       db-migrate      Migrate after a rehearsal; put the old state back if anything fails
       db-pre-deploy   The gate before a deployment: backup, restore drill, rehearsal, and the way back
+      db-export       Write the rows of the database or a backup as JSONL, JSON, SQL or CSV
       db-reset        Make a new database from the migrations, after a safety backup
       db-hooks        Bind the database to git, by hooks that take checkpoints
     ");

@@ -9,8 +9,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    backup, diff, hooks, list, migrate, pin, pre_deploy, pre_migrate, prune, reset, restore,
-    rollback, setup, status, verify,
+    backup, diff, export, hooks, list, migrate, pin, pre_deploy, pre_migrate, prune, reset,
+    restore, rollback, setup, status, verify,
 };
 use crate::database::{self, Trouble};
 use crate::project::Project;
@@ -63,6 +63,9 @@ pub enum Command {
     /// The gate before a deployment: backup, restore drill, rehearsal, and the way back
     #[command(name = "db-pre-deploy", after_help = pre_deploy::EXAMPLE)]
     PreDeploy(pre_deploy::Args),
+    /// Write the rows of the database or a backup as JSONL, JSON, SQL or CSV
+    #[command(name = "db-export", after_help = export::EXAMPLE)]
+    Export(export::Args),
     /// Make a new database from the migrations, after a safety backup
     #[command(name = "db-reset", after_help = reset::EXAMPLE)]
     Reset(reset::Args),
@@ -136,6 +139,7 @@ impl Command {
             Self::Hooks(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
             Self::Diff(args) => &args.common,
+            Self::Export(args) => &args.common,
             Self::Status(args) => &args.common,
             Self::Reset(args) => &args.common,
             Self::PreMigrate(args) | Self::Migrate(args) => &args.common,
@@ -156,6 +160,7 @@ impl Command {
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
             Self::Diff(args) => args.run(session),
+            Self::Export(args) => args.run(session),
             Self::Status(args) => args.run(session),
             Self::Reset(args) => args.run(session),
             Self::PreMigrate(args) => args.rehearse(session),

@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod diff;
+pub(crate) mod export;
 pub(crate) mod find;
 pub(crate) mod hooks;
 pub(crate) mod list;

@@ -16,7 +16,7 @@ pub(crate) mod script;
 mod side;
 mod source;
 mod trees;
-mod utf16;
+pub(crate) mod utf16;
 pub(crate) mod value;
 
 use std::path::Path;

@@ -116,8 +116,20 @@ impl Stage {
         })
     }
 
+    /// Writes it back to the disk and leaves it where it is, in a folder that is published whole.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk reports an error.
+    pub(crate) fn keep(mut self) -> Result<()> {
+        self.sync()?;
+        // Nothing is left to remove.
+        self.path.clear();
+        Ok(())
+    }
+
     /// Gives the file a name that may be taken already, replacing what is there in one step.
-    /// For records and small files of git's only: a backup is never replaced.
+    /// For records, exports and small files of git's only: a backup is never replaced.
     ///
     /// # Errors
     ///
@@ -130,6 +142,9 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        if self.path.as_os_str().is_empty() {
+            return;
+        }
         // Published, it has another name by now; otherwise the next command sweeps what stays.
         let _ = fs_err::remove_file(&self.path);
     }
@@ -164,6 +179,17 @@ impl Scratch {
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Gives the folder its final name, never replacing anything. What is in it must be synced before,
+    /// and the folder around it afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses for another reason than the name.
+    pub(crate) fn publish(&self, to: &Path) -> Result<Published> {
+        sync_folder(&self.path)?;
+        rename_without_replacing(&self.path, to)
     }
 
     /// A new file in it, under a name of one's own.

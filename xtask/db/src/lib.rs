@@ -56,6 +56,7 @@ mod interrupt;
 mod locked;
 mod migration;
 mod name;
+mod portable;
 mod progress;
 mod project;
 mod pruning;

@@ -8,6 +8,7 @@
 pub(crate) mod change;
 mod definition;
 mod keywords;
+mod rowid;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,10 @@ use crate::schema::change::Change;
 
 /// Where SQLite keeps the counters of AUTOINCREMENT.
 pub(crate) const COUNTERS: &str = "sqlite_sequence";
+
+/// The modules that keep nothing of their own in the file.
+pub(crate) const MODULES_WITHOUT_CONTENT: [&str; 7] =
+    ["fts5vocab", "fts4aux", "fts3tokenize", "dbstat", "sqlite_dbpage", "bytecode", "tables_used"];
 
 /// The schema of one state of a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -226,6 +226,15 @@ impl Session {
         self.streamed.depth() > 0
     }
 
+    /// Writes bytes of a result on stdout as they are, with `--quiet` too.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be written, also because nobody reads them any more.
+    pub(crate) fn pour(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
+    }
+
     fn write(&mut self, line: &str) {
         self.write_text(&format!("{line}\n"));
     }
@@ -245,7 +254,8 @@ impl Session {
     ///
     /// As stdout's.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        match self.unwritten.take() {
+        let flushed = self.out.flush();
+        match self.unwritten.take().or(flushed.err()) {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(error).context("the work is done, but its results could not be written")
             }

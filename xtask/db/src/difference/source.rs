@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::database::quoted;
 use crate::difference::utf16::{Raw, Utf16};
-use crate::schema::{COUNTERS, Column, Nature, Storage, Table};
+use crate::schema::{self, COUNTERS, Nature, Storage, Table};
 
 /// Where the rows of one table are in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +56,6 @@ pub(super) struct Key {
     pub descending: bool,
 }
 
-/// The modules that keep nothing of their own in the file.
-const WITHOUT_CONTENT: [&str; 7] =
-    ["fts5vocab", "fts4aux", "fts3tokenize", "dbstat", "sqlite_dbpage", "bytecode", "tables_used"];
-
 impl Source {
     /// Where a table's rows are; `None` where it keeps none.
     ///
@@ -78,7 +74,7 @@ impl Source {
     }
 
     fn of_rowids(table: &Table) -> Self {
-        let name = rowid_name(table).unwrap_or_default();
+        let name = table.rowid_name().unwrap_or_default();
         let columns = ordinary(table);
         Self {
             from: table.name.clone(),
@@ -117,7 +113,7 @@ impl Source {
     }
 
     fn of_module(table: &Table, module: &str) -> Result<Option<Self>> {
-        if WITHOUT_CONTENT.contains(&module) {
+        if schema::MODULES_WITHOUT_CONTENT.contains(&module) {
             return Ok(None);
         }
         if table.columns.is_empty() {
@@ -243,22 +239,4 @@ impl Key {
 fn ordinary(table: &Table) -> Vec<String> {
     let columns = table.columns.iter().filter(|column| column.nature == Nature::Ordinary);
     columns.map(|column| column.name.clone()).collect()
-}
-
-/// The column that is the rowid, else a name for it that no column bears.
-fn rowid_name(table: &Table) -> Option<String> {
-    let mut key = table.columns.iter().filter(|column| column.key_position > 0);
-    if let (Some(column), None) = (key.next(), key.next())
-        && is_rowid(column)
-    {
-        return Some(column.name.clone());
-    }
-    let free = ["rowid", "_rowid_", "oid"].into_iter().find(|name| table.column(name).is_none());
-    free.map(str::to_owned)
-}
-
-/// Whether the only column of a key is the rowid (<https://sqlite.org/lang_createtable.html#rowid>).
-fn is_rowid(column: &Column) -> bool {
-    column.declared_type.eq_ignore_ascii_case("integer")
-        && !column.definition.contains("primary key desc")
 }

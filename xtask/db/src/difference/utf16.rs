@@ -10,7 +10,7 @@ use crate::difference::value::Value;
 
 /// Which of the two bytes of a character comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Utf16 {
+pub(crate) enum Utf16 {
     /// The lower one.
     Little,
     /// The higher one.
@@ -32,7 +32,7 @@ impl Utf16 {
     /// # Errors
     ///
     /// Where it cannot be read.
-    pub(super) fn of(connection: &Connection) -> Result<Option<Self>> {
+    pub(crate) fn of(connection: &Connection) -> Result<Option<Self>> {
         let encoding: String = database::pragma(connection, "encoding")?;
         Ok(match encoding.as_str() {
             "UTF-16le" => Some(Self::Little),
@@ -41,7 +41,8 @@ impl Utf16 {
         })
     }
 
-    fn is_unicode(self, bytes: &[u8]) -> bool {
+    /// Whether bytes are Unicode in this order.
+    pub(crate) fn is_unicode(self, bytes: &[u8]) -> bool {
         let number = match self {
             Self::Little => u16::from_le_bytes,
             Self::Big => u16::from_be_bytes,

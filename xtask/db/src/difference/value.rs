@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use rusqlite::types::ValueRef;
 use serde_json::json;
+use xtask_db_format::text_literal;
 
 use crate::text;
 
@@ -150,38 +151,6 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02X}");
         text
     })
-}
-
-/// A text whose control characters are put in by `replace()`, for a stand-in that it does not hold:
-/// so does the `.dump` of the sqlite3 shell.
-fn text_literal(text: &str) -> String {
-    let mut odd: Vec<char> = text.chars().filter(|c| c.is_control()).collect();
-    odd.sort_unstable();
-    odd.dedup();
-    let mut mark = "\\".to_owned();
-    while odd.iter().any(|c| text.contains(&stand_in(*c, &mark))) {
-        mark.push('\\');
-    }
-    let mut plain = String::with_capacity(text.len() + 2);
-    for c in text.chars() {
-        match c {
-            '\'' => plain.push_str("''"),
-            c if c.is_control() => plain.push_str(&stand_in(c, &mark)),
-            c => plain.push(c),
-        }
-    }
-    odd.iter().fold(format!("'{plain}'"), |literal, c| {
-        format!("replace({literal},'{}',char({}))", stand_in(*c, &mark), u32::from(*c))
-    })
-}
-
-fn stand_in(c: char, mark: &str) -> String {
-    match c {
-        '\n' => format!("{mark}n"),
-        '\r' => format!("{mark}r"),
-        '\t' => format!("{mark}t"),
-        c => format!("{mark}u{:04x}", u32::from(c)),
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use rusqlite::Connection;
+use xtask_db_format::ended;
 
 use crate::database::quoted;
 use crate::difference::Difference;
-use crate::difference::script::statements::{comment, counters, gone, is_created, statement};
+use crate::difference::script::statements::{comment, counters, gone, is_created};
 use crate::difference::value::Value;
 use crate::schema::{COUNTERS, Schema, Storage, Table};
 use crate::tables::external_content;
@@ -79,7 +80,7 @@ impl Frame {
         }
         for (key, table) in b.tables.iter().filter(|(key, _)| self.wants(key)) {
             if is_created(a, key, table) {
-                lines.push(statement(&table.sql));
+                lines.push(ended(&table.sql));
             }
         }
     }
@@ -149,14 +150,14 @@ impl Frame {
             let is_new = b.tables.get(&table).is_some_and(|now| is_created(a, &table, now));
             let before = a.indexes.get(&index.name.to_ascii_lowercase());
             if is_new || before.is_none_or(|before| before.is_defined_otherwise(index)) {
-                lines.push(statement(&index.sql));
+                lines.push(ended(&index.sql));
             }
         }
         if self.only.is_empty() {
-            lines.extend(gone(b.views.values(), &a.views).map(|view| statement(&view.sql)));
+            lines.extend(gone(b.views.values(), &a.views).map(|view| ended(&view.sql)));
         }
         let triggers = b.triggers.values().filter(|trigger| self.wants(&trigger.table));
-        lines.extend(triggers.map(|trigger| statement(&trigger.sql)));
+        lines.extend(triggers.map(|trigger| ended(&trigger.sql)));
     }
 
     fn wants(&self, table: &str) -> bool {

@@ -60,12 +60,6 @@ pub(super) fn gone<'e>(
     })
 }
 
-/// A statement of the schema with its end. A comment at its end must not swallow that.
-pub(super) fn statement(sql: &str) -> String {
-    let last_line = sql.lines().last().unwrap_or_default();
-    if last_line.contains("--") { format!("{sql}\n;") } else { format!("{sql};") }
-}
-
 /// Text fit for a comment of one line.
 pub(super) fn comment(text: &str) -> String {
     text::plain(text)

@@ -1,0 +1,96 @@
+//! The portable format of xtask-db's exports: rows as JSONL, JSON, SQL or CSV, and the canonical
+//! JSONL read back. `FORMAT.md` beside `xtask-db` describes it for everybody else.
+//!
+//! One walk: a [`Header`] says what is exported, [`copy_rows`] takes the rows of each table from
+//! SQLite, a [`Format`] turns them into bytes, and a [`Sink`] hands those on, hashed. A [`Reader`] is
+//! the way back, which trusts nothing.
+//!
+//! A crate of its own, because there are millions of values in an export: these few files are
+//! compiled for speed (`[profile.dev.package]`), the tasks around them for a quick build. It opens
+//! no file and no database.
+
+mod cell;
+mod csv;
+mod digits;
+mod header;
+mod json;
+mod jsonl;
+mod literal;
+mod parse;
+mod reader;
+mod rows;
+mod sink;
+mod sql;
+
+use anyhow::Result;
+
+pub use cell::{Cell, Value};
+pub use csv::Csv;
+pub use header::{Definition, Header, Rows, Setting, TableHead};
+pub use json::Json;
+pub use jsonl::Jsonl;
+pub use literal::{ended, text_literal};
+pub use reader::{Newer, Reader};
+pub use rows::{IsUnicode, Taken, copy_rows};
+pub use sink::{Outlet, Sink};
+pub use sql::Sql;
+
+/// The first member of every export's header, and what it says.
+pub const NAME: &str = "xtask-db export";
+/// The version of the format that is written, and the newest that is read.
+pub const VERSION: u32 = 1;
+
+/// One way to write an export. Tables come in the order of the header, each with its values row by
+/// row, the rowid first where the header names one.
+pub trait Format {
+    /// Writes what stands before all tables.
+    ///
+    /// # Errors
+    ///
+    /// As the outlet's.
+    fn begin(&mut self, header: &Header, to: &mut Sink<'_>) -> Result<()>;
+
+    /// Defines a table of the header, also one whose rows are not here.
+    ///
+    /// # Errors
+    ///
+    /// As the outlet's.
+    fn define(&mut self, _table: &TableHead, _to: &mut Sink<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Begins the rows of a table, if only to say that there are none.
+    ///
+    /// # Errors
+    ///
+    /// As the outlet's.
+    fn begin_table(&mut self, table: &TableHead, to: &mut Sink<'_>) -> Result<()>;
+
+    /// Writes the value at a position of the row, from 0.
+    ///
+    /// # Errors
+    ///
+    /// As the outlet's.
+    fn value(&mut self, at: usize, cell: Cell<'_>, to: &mut Sink<'_>) -> Result<()>;
+
+    /// Ends a row.
+    ///
+    /// # Errors
+    ///
+    /// As the outlet's.
+    fn end_row(&mut self, to: &mut Sink<'_>) -> Result<()>;
+
+    /// Ends a table.
+    ///
+    /// # Errors
+    ///
+    /// As the outlet's.
+    fn end_table(&mut self, to: &mut Sink<'_>) -> Result<()>;
+
+    /// Writes what stands after all tables; `rows` has a number for each of the header's.
+    ///
+    /// # Errors
+    ///
+    /// As the outlet's.
+    fn end(&mut self, header: &Header, rows: &[u64], to: &mut Sink<'_>) -> Result<()>;
+}

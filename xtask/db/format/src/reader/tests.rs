@@ -1,0 +1,134 @@
+//! An export that was written is read back equal; one that was touched is refused.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::Format as _;
+use crate::header::TableHead;
+use crate::jsonl::Jsonl;
+use crate::sink::Sink;
+
+fn header() -> Header {
+    let mut header = Header::of_settings("UTF-8".to_owned(), 0, 3);
+    let table = |name: &str, rowid: Option<&str>| TableHead {
+        name: name.to_owned(),
+        rowid: rowid.map(str::to_owned),
+        columns: vec!["a".to_owned(), "b \"\\\n".to_owned()],
+        sql: Some(format!("CREATE TABLE {name} …")),
+        ..TableHead::default()
+    };
+    header.tables = vec![table("one", None), table("none", None), table("two", Some("rowid"))];
+    header
+}
+
+/// Rows, each with the number of its table.
+type Numbered = Vec<(usize, Vec<Value>)>;
+
+fn rows() -> Numbered {
+    let text = |text: &str| Value::Text(text.to_owned());
+    vec![
+        (0, vec![Value::Integer(1), text("a\nb")]),
+        (0, vec![Value::Null, Value::Real(f64::INFINITY)]),
+        (2, vec![Value::Integer(7), Value::Blob(vec![0, 255]), text("")]),
+    ]
+}
+
+fn written() -> Vec<u8> {
+    let (header, mut bytes) = (header(), Vec::new());
+    let mut to = Sink::new(&mut bytes);
+    let mut jsonl = Jsonl::default();
+    jsonl.begin(&header, &mut to).expect("begun");
+    for (at, table) in header.tables.iter().enumerate() {
+        jsonl.begin_table(table, &mut to).expect("begun");
+        for (_, row) in rows().iter().filter(|(of, _)| *of == at) {
+            for (at, value) in row.iter().enumerate() {
+                jsonl.value(at, value.as_cell(), &mut to).expect("written");
+            }
+            jsonl.end_row(&mut to).expect("ended");
+        }
+        jsonl.end_table(&mut to).expect("ended");
+    }
+    jsonl.end(&header, &[2, 0, 1], &mut to).expect("ended");
+    drop(to);
+    bytes
+}
+
+fn read(bytes: &[u8]) -> Result<(Header, Numbered)> {
+    let mut reader = Reader::open(bytes)?;
+    let (mut rows, mut values) = (Vec::new(), Vec::new());
+    while let Some(table) = reader.next(&mut values)? {
+        rows.push((table, values.clone()));
+    }
+    assert_eq!(reader.counts(), [2, 0, 1]);
+    Ok((reader.header().clone(), rows))
+}
+
+#[test]
+fn what_was_written_is_read_back() {
+    let (found, found_rows) = read(&written()).expect("read");
+    assert_eq!((found, found_rows), (header(), rows()));
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    let bytes = written();
+    for end in 0..bytes.len() {
+        assert!(read(&bytes[..end]).is_err(), "cut at {end}");
+    }
+}
+
+#[test]
+fn a_file_of_which_a_line_was_taken_doubled_or_moved_is_refused() {
+    let text = String::from_utf8(written()).expect("text");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for at in 0..lines.len() {
+        let without = [&lines[..at], &lines[at + 1..]].concat().concat();
+        assert!(read(without.as_bytes()).is_err(), "without line {}", at + 1);
+        let doubled = [&lines[..=at], &lines[at..]].concat().concat();
+        assert!(read(doubled.as_bytes()).is_err(), "line {} twice", at + 1);
+        let mut moved = lines.clone();
+        moved.swap(at, (at + 1) % lines.len());
+        assert!(read(moved.concat().as_bytes()).is_err(), "line {} moved", at + 1);
+    }
+}
+
+#[test]
+fn messages_name_the_line_and_what_is_wrong() {
+    let text = String::from_utf8(written()).expect("text");
+    for (from, to, expected) in [
+        ("\"version\":1", "\"version\":2", "the export is of version 2, and this xtask-db reads 1"),
+        ("xtask-db export", "other export", "line 1: it is no header of an export"),
+        ("\"a\":null", "\"A\":null", "line 3: `a` is due, and `A` stands there"),
+        ("\"a\":null", "\"a\":true", "line 3: column `a`: no value of a row stands at column 27"),
+        (
+            "\"a\":null",
+            "\"a\":2",
+            "line 5: the lines before it are not those that were exported: \
+                                  their hash differs",
+        ),
+        ("\"one\":2", "\"one\":3", "line 5: the footer counts 3 rows of `one`, and there are 2"),
+        (
+            "{\"table\":\"two\"",
+            "{\"table\":\"six\"",
+            "line 4: a row of table `six` is not due here",
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let error = read(text.replace(from, to).as_bytes()).expect_err(expected);
+        let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+        assert!(chain.join(": ").ends_with(expected), "{chain:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_changed_byte_is_never_taken_for_the_same(
+        at in any::<prop::sample::Index>(), byte in any::<u8>()
+    ) {
+        let mut bytes = written();
+        let at = at.index(bytes.len());
+        prop_assume!(bytes[at] != byte);
+        bytes[at] = byte;
+        prop_assert!(read(&bytes).is_err());
+    }
+}

@@ -1,0 +1,160 @@
+//! Where an export goes, examined before anything is read: nothing that somebody may miss is
+//! replaced, only an earlier export.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use xtask_db_format::NAME;
+
+use crate::commands::export::output::Output;
+use crate::durable::{self, Scratch, Stage};
+use crate::name::Name;
+use crate::project::Project;
+use crate::refusal::Refusal;
+use crate::session::Session;
+
+/// What the user said of it.
+pub(super) struct Target<'a> {
+    /// The path, or `-`.
+    pub output: Option<&'a Path>,
+    /// The file's name where no path was said.
+    pub default_name: String,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+    /// Whether an export in this format is known by its first bytes.
+    pub is_marked: bool,
+}
+
+/// Where an export goes.
+pub(super) enum Destination {
+    /// Into the pipe.
+    Stdout,
+    /// Into a file or a folder.
+    Path { path: PathBuf, is_folder: bool, naming: Naming },
+}
+
+/// How it gets its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// This one or none.
+    Free,
+    /// This one; the earlier export of that name goes.
+    Replacing,
+    /// This one, or with `-2`, `-3` … where it is taken.
+    Next,
+}
+
+impl Destination {
+    /// Finds out where, and refuses what would do harm.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where something else stands there, or the path is one of a database.
+    pub(super) fn of(session: &Session, project: &Project, target: &Target<'_>) -> Result<Self> {
+        let Some(output) = target.output else {
+            let path = session.folder().join(&target.default_name);
+            return Ok(Self::Path { path, is_folder: target.is_folder, naming: Naming::Next });
+        };
+        if output == Path::new("-") {
+            return Self::stdout(session, target);
+        }
+        let path = session.folder().join(output);
+        let shown = project.path(&path);
+        let folder = path.parent().filter(|folder| folder.is_dir());
+        let (Some(folder), Some(name)) = (folder, path.file_name()) else {
+            return Err(Refusal::could_not(
+                format!("there is no folder for `{shown}`"),
+                "create it, or choose another path",
+            ));
+        };
+        // Another way to the same place must not hide what it is.
+        let path = fs_err::canonicalize(folder)?.join(name);
+        refuse_what_is_precious(project, &path, &shown)?;
+        let naming = if fs_err::symlink_metadata(&path).is_err() {
+            Naming::Free
+        } else if target.is_marked && !target.is_folder && is_export(&path)? {
+            Naming::Replacing
+        } else {
+            return Err(Refusal::could_not(
+                format!("`{shown}` exists already, and is no export that could be replaced"),
+                "choose another path, or remove it first",
+            ));
+        };
+        Ok(Self::Path { path, is_folder: target.is_folder, naming })
+    }
+
+    fn stdout(session: &Session, target: &Target<'_>) -> Result<Self> {
+        if session.wants_json() {
+            return Err(Refusal::could_not(
+                "`--output -` and `--json` both want stdout",
+                "leave one of them out",
+            ));
+        }
+        if target.is_folder {
+            return Err(Refusal::could_not(
+                "CSV is one file for each table, and stdout is one",
+                "choose one table with `--table`, or a folder with `--output`",
+            ));
+        }
+        Ok(Self::Stdout)
+    }
+
+    /// Whether it is the pipe.
+    pub(super) fn is_stdout(&self) -> bool {
+        matches!(self, Self::Stdout)
+    }
+
+    /// Begins to write there, under another name.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(super) fn open<'s>(&self, session: &'s mut Session) -> Result<Output<'s>> {
+        let Self::Path { path, is_folder, .. } = self else {
+            return Ok(Output::Stdout(session));
+        };
+        let folder = path.parent().context("the path names no file")?;
+        let name = path.file_name().context("the path names no file")?.to_string_lossy();
+        durable::sweep_dead_stages(folder, &name)?;
+        if *is_folder {
+            return Ok(Output::Folder(Scratch::create(folder, &name)?, None));
+        }
+        Ok(Output::File(Stage::create(folder, &name)?))
+    }
+}
+
+/// Refuses the paths of databases and of what SQLite keeps beside them, and the names of backups:
+/// also where nothing stands there now.
+fn refuse_what_is_precious(project: &Project, path: &Path, shown: &str) -> Result<()> {
+    let mut files = project.databases.iter().flat_map(|database| {
+        let path = fs_err::canonicalize(&database.path).unwrap_or_else(|_| database.path.clone());
+        ["", "-wal", "-shm", "-journal"].map(|suffix| {
+            let mut path = path.clone().into_os_string();
+            path.push(suffix);
+            PathBuf::from(path)
+        })
+    });
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = name.strip_suffix(".json").unwrap_or(name);
+    let backups = fs_err::canonicalize(&project.backups).unwrap_or(project.backups.clone());
+    let is_backup = path.parent() == Some(&backups) && Name::parse(name).is_some();
+    if files.any(|file| file == path) || is_backup {
+        return Err(Refusal::could_not(
+            format!("`{shown}` is the name of a database or of a backup"),
+            "choose another path",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a file begins as an export does; a symbolic link or a folder is none.
+fn is_export(path: &Path) -> Result<bool> {
+    if !fs_err::symlink_metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    let mut start = Vec::new();
+    fs_err::File::open(path)?.take(64).read_to_end(&mut start)?;
+    let marks = [format!("{{\"format\":\"{NAME}\""), format!("-- {NAME}")];
+    Ok(marks.iter().any(|mark| start.starts_with(mark.as_bytes())))
+}

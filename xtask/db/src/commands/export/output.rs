@@ -1,0 +1,104 @@
+//! What takes an export's bytes: the pipe, a stage of a file, or one of a folder. A stage gets its
+//! name only when all of it is on the disk.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use xtask_db_format::Outlet;
+
+use crate::commands::export::destination::{Destination, Naming};
+use crate::durable::{self, Published, Scratch, Stage};
+use crate::refusal::Refusal;
+use crate::session::Session;
+use crate::text;
+
+/// Where the bytes go.
+pub(super) enum Output<'s> {
+    /// Into the pipe.
+    Stdout(&'s mut Session),
+    /// Into a file.
+    File(Stage),
+    /// Into a folder, and the file in it that is being written.
+    Folder(Scratch, Option<Stage>),
+}
+
+impl Outlet for Output<'_> {
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Stdout(session) => session.pour(bytes).context("could not write the export"),
+            Self::File(stage) | Self::Folder(_, Some(stage)) => stage.append(bytes),
+            Self::Folder(_, None) => Ok(()),
+        }
+    }
+
+    fn begin_file(&mut self, name: &str) -> Result<()> {
+        if let Self::Folder(scratch, current) = self {
+            let next = scratch.stage(name)?;
+            if let Some(last) = current.replace(next) {
+                last.keep()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Output<'_> {
+    /// Gives it its name, once all of it is on the disk; returns that, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk reports an error; a refusal where the name was taken meanwhile.
+    pub(super) fn publish(self, destination: &Destination) -> Result<Option<PathBuf>> {
+        let Destination::Path { path, naming, .. } = destination else {
+            return Ok(None);
+        };
+        let published = match self {
+            Self::Stdout(_) => return Ok(None),
+            Self::File(stage) => {
+                stage.sync()?;
+                match naming {
+                    Naming::Replacing => {
+                        stage.replace(path)?;
+                        path.clone()
+                    }
+                    _ => named(path, *naming, |to| stage.publish(to))?,
+                }
+            }
+            Self::Folder(scratch, last) => {
+                last.map(Stage::keep).transpose()?;
+                named(path, *naming, |to| scratch.publish(to))?
+            }
+        };
+        durable::sync_folder(published.parent().context("the path names no file")?)?;
+        Ok(Some(published))
+    }
+}
+
+/// Publishes under a name, or the next one that is free.
+fn named(
+    path: &Path,
+    naming: Naming,
+    publish: impl Fn(&Path) -> Result<Published>,
+) -> Result<PathBuf> {
+    let mut ordinal = 1;
+    loop {
+        let to = if ordinal == 1 { path.to_owned() } else { numbered(path, ordinal) };
+        if publish(&to)? == Published::Yes {
+            return Ok(to);
+        }
+        if naming != Naming::Next {
+            return Err(Refusal::could_not(
+                format!("`{}` exists by now", text::plain(&to.to_string_lossy())),
+                "choose another path",
+            ));
+        }
+        ordinal += 1;
+    }
+}
+
+/// `kalito.2025-09-13_142530-2.jsonl`.
+fn numbered(path: &Path, ordinal: u32) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{ordinal}.{ending}"))
+}

@@ -1,0 +1,87 @@
+//! The state that is exported, a backup or the live database: its name, its time, its opening.
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::backup::Backup;
+use crate::contents::Contents;
+use crate::database::{self, Trouble};
+use crate::interrupt::Interrupt;
+use crate::name::Name;
+use crate::project::{Database, Project};
+use crate::refusal::{Exit, Refusal};
+use crate::session::Session;
+use crate::taking;
+
+/// What is exported.
+pub(super) enum State {
+    Backup(Box<Backup>),
+    Live(Box<Database>),
+}
+
+impl State {
+    /// As results name it.
+    pub(super) fn name(&self, project: &Project) -> String {
+        match self {
+            Self::Backup(backup) => backup.name.to_string(),
+            Self::Live(database) => project.place(database),
+        }
+    }
+
+    /// As errors name it.
+    pub(super) fn quoted_name(&self, project: &Project) -> String {
+        match self {
+            Self::Backup(backup) => format!("`{}`", backup.name),
+            Self::Live(database) => project.quoted_place(database),
+        }
+    }
+
+    /// When it was the state of the database, as it stands in names of files.
+    pub(super) fn time(&self, session: &Session) -> String {
+        match self {
+            Self::Backup(backup) => backup.name.time_text(),
+            Self::Live(_) => Name::new("", false, session.now().naive_local()).time_text(),
+        }
+    }
+
+    /// Opens it and hands the connection to `work`; a backup is held meanwhile, so that pruning leaves
+    /// it.
+    pub(super) fn read<T>(
+        &self,
+        project: &Project,
+        interrupt: &Interrupt,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        match self {
+            Self::Backup(backup) => {
+                let contents = Contents::open(backup)?;
+                let file = contents.file(interrupt)?;
+                work(&database::open_immutable(file.path())?)
+            }
+            Self::Live(database) => work(&*taking::open(project, database)?),
+        }
+    }
+
+    /// Adds to a failure what to do about it.
+    pub(super) fn explain(&self, error: anyhow::Error, project: &Project) -> anyhow::Error {
+        if error.downcast_ref::<Refusal>().is_none()
+            && database::trouble(&error) == Trouble::Damaged
+        {
+            let hint = match self {
+                Self::Live(_) => {
+                    "nothing was exported; `cargo xtask db-export latest` exports the newest \
+                     backup, and `cargo xtask db-restore` puts one back"
+                }
+                Self::Backup(_) => {
+                    "nothing was exported; choose another backup with `cargo xtask db-list`"
+                }
+            };
+            let (what, hint) = ("it is damaged".to_owned(), hint.to_owned());
+            return error.context(Refusal { what, hint, exit: Exit::No });
+        }
+        match self {
+            Self::Live(database) => taking::explain(error, project, database),
+            Self::Backup(_) => error,
+        }
+    }
+}
