@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use crate::backup::{Backup, State};
 use crate::content::{Groups, Hashes};
-use crate::contents;
+use crate::contents::{self, Contents};
 use crate::copy::{self, Copied};
 use crate::database::{self, Looking, Snapshot};
 use crate::examination::{self, Examination};
@@ -152,6 +152,28 @@ fn is_plain_of_its_size(wanted: &Wanted<'_>, snapshot: &Snapshot<'_>) -> bool {
 /// Whether a content is that of the backup that would make a new one unnecessary.
 fn is_content(wanted: &Wanted<'_>, content_blake3: &str) -> bool {
     wanted.unless_equal.is_some_and(|equal| equal.content_blake3 == content_blake3)
+}
+
+/// Whether the backup that would make a new one unnecessary is whole, if it is in the store.
+///
+/// # Errors
+///
+/// Where the folder cannot be read, or at the user's interrupt.
+pub(crate) fn is_whole(
+    locked: &Locked<'_>,
+    wanted: &Wanted<'_>,
+    progress: &Progress,
+) -> Result<bool> {
+    let Some(equal) = wanted.unless_equal.filter(|equal| equal.stored.is_some()) else {
+        return Ok(true);
+    };
+    let mut backups = locked.backups()?.into_iter();
+    let Some(backup) = backups.find(|backup| backup.record() == Some(equal)) else {
+        return Ok(false);
+    };
+    let proved = Contents::open(&backup).and_then(|contents| contents.prove(progress.interrupt()));
+    progress.interrupt().check()?;
+    Ok(proved.is_ok_and(|(hashes, _)| hashes.blake3 == equal.blake3))
 }
 
 /// Whether the content is that of a plain backup; asked before anything is packed.

@@ -212,6 +212,13 @@ pub(crate) fn take_through(
             let published = staged.publish(locked, wanted);
             published.map_err(|error| explain(error, project, wanted.database))
         }
+        // Into the store, what it is compared with is proved by that comparison; here it was none.
+        Copy::Unchanged
+            if wanted.format == Format::Pages && !storing::is_whole(locked, wanted, progress)? =>
+        {
+            let anew = Wanted { unless_equal: None, ..wanted.clone() };
+            take_through(connection, locked, project, &anew, progress)
+        }
         Copy::Unchanged => Ok(Taken::Unchanged),
         Copy::Damaged(findings) => Ok(Taken::Damaged(findings)),
     }
