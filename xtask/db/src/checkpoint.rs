@@ -73,6 +73,9 @@ pub(crate) fn take(
     newest: Option<&Backup>,
     progress: &mut Progress,
 ) -> Result<Taken> {
+    // Who wants a file of its own gets one.
+    let newest = newest
+        .filter(|backup| (wanted.format, backup.name.format) != (Format::Plain, Format::Pages));
     let equal = newest.and_then(|backup| Some((backup, backup.record()?)));
     let wanted = Wanted { unless_equal: equal.map(|(_, record)| record), ..wanted.clone() };
     let taken = taking::take(locked, project, &wanted, progress)?;

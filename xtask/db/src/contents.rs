@@ -13,6 +13,7 @@ use crate::content::{Groups, Hashes, Hashing};
 use crate::copy;
 use crate::differing::wanted::{OfFile, Wanted};
 use crate::durable::Stage;
+use crate::finding::Damage;
 use crate::interrupt::Interrupt;
 use crate::name::Format;
 use crate::space;
@@ -20,6 +21,7 @@ use crate::standing::{self, Standing};
 use crate::store::list::List;
 use crate::store::shelf::Shelf;
 use crate::store::stored::{self, Stored};
+use crate::store::tree;
 use crate::store::wanted::OfStore;
 use crate::vault::Held;
 
@@ -208,7 +210,11 @@ impl Contents {
                     .context("could not make a private copy of the backup")?;
                 // Others may sweep the folder meanwhile.
                 stage.hold()?;
-                self.copy_into(&stage, interrupt)?;
+                let hashes = self.copy_into(&stage, interrupt)?;
+                if hashes.blake3 != tree::hex(&stored.list().root) {
+                    let what = "its pages do not make up the file that its list names";
+                    return Err(Damage(what.to_owned()).into());
+                }
                 let path = stage.path().to_owned();
                 Ok(PlainFile { path, _stage: Some(stage), _contents: self })
             }

@@ -174,20 +174,24 @@ fn verify_survivors(
     now: DateTime<FixedOffset>,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let mut doomed = BTreeSet::new();
+    let mut doomed = BTreeMap::new();
     let mut survivors = BTreeMap::<_, Vec<&Backup>>::new();
     for verdict in plan {
         let Some(backup) = backups.get(&verdict.name) else { continue };
         let database = backup.record().map_or(&backup.name.file, |record| &record.database);
         let group = (database.clone(), backup.worktree().to_owned());
         if !verdict.keep {
-            doomed.insert(group);
+            let is_stored = backup.name.format == Format::Pages;
+            let all_stored = doomed.entry(group).or_insert(true);
+            *all_stored &= is_stored;
         } else if !backup.is_from_the_future(now) {
             survivors.entry(group).or_default().push(backup);
         }
     }
-    for group in doomed {
+    for (group, all_stored) in doomed {
         let survivors = survivors.get(&group).map_or(&[][..], Vec::as_slice);
+        // A plain one has pages of its own, which may be the only ones that are right.
+        let scope = if all_stored { scope } else { Scope::All };
         demand_a_whole_one(survivors, scope, interrupt)?;
     }
     Ok(())

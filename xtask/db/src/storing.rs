@@ -72,8 +72,10 @@ fn take_in(
     let shape = Shape::of(snapshot.size_bytes(), snapshot.page_size_bytes);
     let known = Known::of(locked, wanted, shape)?;
     progress.expect_bytes(shape.size_bytes);
+    // What is about to be replaced must not hang on a page that nobody has read since.
+    let look = if wanted.kind == Kind::Safety { Look::AtPages } else { Look::AtIds };
     let Read { mut taken, findings, counted, equal } =
-        read(&snapshot, twin, (&locked.packs_folder()?, shape, &known), progress)?;
+        read(&snapshot, twin, (&locked.packs_folder()?, shape, &known, look), progress)?;
     if let Some(equal) = equal {
         return link(locked, project, wanted, (equal, &mut taken));
     }
@@ -112,7 +114,7 @@ struct Read<'k> {
 fn read<'k>(
     snapshot: &Snapshot<'_>,
     twin: Option<Looking>,
-    (folder, shape, known): (&Path, Shape, &'k Known),
+    (folder, shape, known, look): (&Path, Shape, &'k Known, Look),
     progress: &mut Progress,
 ) -> Result<Read<'k>> {
     let interrupt = Arc::clone(progress.interrupt());
@@ -130,7 +132,8 @@ fn read<'k>(
             let _ = go.send(());
         };
         let taken = intake::take(folder, shape, &known.stored, source, on_new);
-        let equal = taken.as_ref().ok().and_then(|taken| known.equal(&taken.hashes, &interrupt));
+        let equal =
+            taken.as_ref().ok().and_then(|taken| known.equal(&taken.hashes, look, &interrupt));
         let is_new = taken.is_ok() && equal.is_none();
         let counted = is_new.then(|| examination::count(snapshot.connection()));
         let findings = match checking.map(std::thread::ScopedJoinHandle::join) {
@@ -202,6 +205,15 @@ fn name_of(wanted: &Wanted<'_>) -> Name {
         .in_format(Format::Pages)
 }
 
+/// How thoroughly an equal backup is looked at before it is relied upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// That all pages are there.
+    AtIds,
+    /// At every page.
+    AtPages,
+}
+
 /// The stored backups that a new one is compared with, the likeliest first: the newest of its database,
 /// then the newest of other branches.
 struct Known {
@@ -215,7 +227,14 @@ impl Known {
         let mut known = Self { backups: Vec::new(), stored: Vec::new() };
         let mut branches = Vec::new();
         let mut candidates = locked.backups()?;
-        candidates.retain(|b| b.name.format == Format::Pages && b.state() == State::Verified);
+        candidates.retain(|backup| backup.name.format == Format::Pages);
+        // What is damaged in one may be so in others that have it too, though nobody looked yet.
+        for damaged in candidates.iter().filter(|backup| backup.state() == State::Damaged) {
+            if let Ok(list) = contents::list(damaged) {
+                packs.distrust(&list)?;
+            }
+        }
+        candidates.retain(|backup| backup.state() == State::Verified);
         candidates.sort_by_key(|backup| !backup.is_of(wanted.database));
         for backup in candidates {
             let git = backup.record().and_then(|record| record.git.as_ref());
@@ -236,12 +255,13 @@ impl Known {
     }
 
     /// The one that has this content, with every page in its place.
-    fn equal(&self, hashes: &Hashes, interrupt: &Interrupt) -> Option<&Backup> {
+    fn equal(&self, hashes: &Hashes, look: Look, interrupt: &Interrupt) -> Option<&Backup> {
         let mut known = self.backups.iter().zip(&self.stored);
         known.find_map(|(backup, stored)| {
             let record = backup.record()?;
             let is_equal = record.content_blake3 == hashes.content_blake3
-                && stored.prove(interrupt).is_ok_and(|proved| proved.blake3 == record.blake3);
+                && stored.prove(interrupt).is_ok_and(|proved| proved.blake3 == record.blake3)
+                && (look == Look::AtIds || stored.pieces(interrupt, |_| Ok(())).is_ok());
             is_equal.then_some(backup)
         })
     }
@@ -256,13 +276,14 @@ fn link(
     (equal, taken): (&Backup, &mut intake::Taken),
 ) -> Result<Taken> {
     let record = equal.record().context("a stored backup that was compared has a record")?;
-    if is_content(wanted, &record.content_blake3) {
+    if wanted.unless_equal.is_some_and(|newest| newest.file == record.file) {
         return Ok(Taken::Unchanged);
     }
     let backup = if let Ok(backup) = taking::take_link(locked, project, wanted, (equal, record)) {
         backup
     } else {
-        let record = taking::record_again(project, wanted, record);
+        let mut record = taking::record_again(project, wanted, record);
+        record.blake3.clone_from(&taken.hashes.blake3);
         publish(locked, name_of(wanted), record, taken)?
     };
     Ok(Taken::Linked(Box::new(backup), equal.name.to_string()))
@@ -284,13 +305,9 @@ fn publish(
         unknown: serde_json::Map::new(),
     });
     record.sequence = locked.next_sequence()?;
-    let path = locked.vault().folder().join(name.to_string());
-    let published = locked.publish(&stage, name, record);
-    // Where it failed with the list in place, the list needs them; too many are harmless.
-    if published.is_ok() || fs_err::symlink_metadata(path).is_ok() {
-        taken.packs.keep();
-    }
-    published
+    // A failure may leave the list in place, which needs them then; too many are harmless.
+    taken.packs.keep();
+    locked.publish(&stage, name, record)
 }
 
 /// Takes a finished plain copy into the store and publishes it there.
@@ -322,10 +339,12 @@ pub(crate) fn publish_copy(
         taken.hashes.blake3 == record.blake3,
         "the copy changed while it was taken into the store"
     );
-    if let Some(equal) = known.equal(&taken.hashes, &interrupt) {
-        let mut record = record.clone();
+    if let Some(equal) = known.equal(&taken.hashes, Look::AtPages, &interrupt) {
+        let old = equal.record().context("a stored backup that was compared has a record")?;
+        let mut record = Record { blake3: old.blake3.clone(), ..record.clone() };
+        record.sqlite.version.clone_from(&old.sqlite.version);
         record.sequence = locked.next_sequence()?;
-        let stored = equal.record().and_then(|record| record.stored.clone());
+        let stored = old.stored.clone();
         record.stored = stored.map(|stored| record::Stored { new_bytes: 0, ..stored });
         if let Ok(backup) = locked.publish_link(equal, name_of(wanted), record) {
             return Ok(backup);

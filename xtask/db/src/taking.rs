@@ -203,7 +203,13 @@ pub(crate) fn take_through(
     wanted: &Wanted<'_>,
     progress: &mut Progress,
 ) -> Result<Taken> {
-    if wanted.format == Format::Pages && database::has_pages(connection) {
+    // In rollback-journal mode writers wait as long as anybody reads: a copy is examined there.
+    let is_wal =
+        || -> Result<bool> { Ok(database::pragma::<String>(connection, "journal_mode")? == "wal") };
+    if wanted.format == Format::Pages
+        && database::has_pages(connection)
+        && is_wal().unwrap_or(false)
+    {
         return storing::take(connection, locked, project, wanted, progress);
     }
     match staging::stage(connection, locked, project, wanted, progress)? {
@@ -248,6 +254,7 @@ pub(crate) fn take_link(
 #[must_use]
 pub(crate) fn record_again(project: &Project, wanted: &Wanted<'_>, old: &Record) -> Record {
     Record {
+        database: wanted.database.name.clone(),
         source: project.path(&wanted.database.path),
         kind: wanted.kind,
         label: wanted.label.clone(),

@@ -158,11 +158,18 @@ pub(crate) fn mark(usage: &mut Usage, lists: &[Reference], interrupt: &Interrupt
 
 /// Proves the packs that are relied upon for what another has too; returns those that are damaged.
 fn prove(usage: &Usage, damaged: &mut BTreeSet<Id>, interrupt: &Interrupt) -> Result<Vec<Left>> {
-    let relied_upon: BTreeSet<usize> = usage.twice.iter().map(|(winner, _)| *winner).collect();
+    let mut relied_upon: BTreeSet<usize> = usage.twice.iter().map(|(winner, _)| *winner).collect();
+    // What a pack says it carries decides what is needed of it: a flipped bit there must not make it go.
+    let goes = |counted: &Counted| counted.n_live == 0 || counted.is_loose();
+    let going = usage.packs.iter().enumerate().filter(|(_, counted)| goes(counted));
+    relied_upon.extend(going.map(|(at, _)| at));
     let mut left = Vec::new();
     for at in relied_upon {
         interrupt.check()?;
         let pack = &usage.packs[at].pack;
+        if damaged.contains(&pack.name) {
+            continue;
+        }
         if !pack.is_intact().unwrap_or(false) {
             damaged.insert(pack.name);
             left.push(Left { pack: pack.name, why: "is damaged".to_owned() });
@@ -179,15 +186,21 @@ fn unreadable((pack, error): (Id, anyhow::Error)) -> Left {
     Left { pack, why }
 }
 
+impl Counted {
+    /// Whether so much of it is dead that it is written anew.
+    fn is_loose(&self) -> bool {
+        self.dead_bytes() > self.pack.size_bytes / DEAD_PARTS
+    }
+}
+
 fn choose(usage: Usage, extent: Extent) -> Plan {
     let (used, unused): (Vec<_>, Vec<_>) =
         usage.packs.into_iter().partition(|counted| counted.n_live > 0);
     let (small, others): (Vec<_>, Vec<_>) =
         used.into_iter().partition(|counted| counted.pack.size_bytes < SMALL_BYTES);
     let gather = small.len() > MOST_SMALL;
-    let is_loose = |counted: &Counted| counted.dead_bytes() > counted.pack.size_bytes / DEAD_PARTS;
-    let small = small.into_iter().filter(|counted| gather || is_loose(counted));
-    let mut rewrite: Vec<Counted> = others.into_iter().filter(is_loose).collect();
+    let small = small.into_iter().filter(|counted| gather || counted.is_loose());
+    let mut rewrite: Vec<Counted> = others.into_iter().filter(Counted::is_loose).collect();
     if extent == Extent::ByTheWay {
         let dead = |counted: &Counted| counted.dead_bytes() * 1000 / counted.pack.size_bytes;
         rewrite.sort_by_key(|counted| std::cmp::Reverse(dead(counted)));

@@ -3,7 +3,7 @@
 //! A block whose pack is still the one it was first written to is found without looking at any other;
 //! only where such a pack is gone, all packs are asked what they carry.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub(crate) struct Shelf {
     found: HashMap<Id, Found>,
     /// What all packs carry of others, once it was asked for.
     carried: Option<Carried>,
+    /// Packs that are not what their names say: nothing is taken from them.
+    damaged: BTreeSet<Id>,
 }
 
 /// Where the blocks of one pack lie now, sorted by `first_slot`; none, and why, where it is gone.
@@ -73,7 +75,12 @@ impl Shelf {
     /// The shelf of a backups folder; the folder of packs may be missing.
     #[must_use]
     pub(crate) fn of(backups: &Path) -> Self {
-        Self { folder: backups.join(FOLDER), found: HashMap::new(), carried: None }
+        Self {
+            folder: backups.join(FOLDER),
+            found: HashMap::new(),
+            carried: None,
+            damaged: BTreeSet::new(),
+        }
     }
 
     /// Every pack in the folder by its name, in the order of the names, and what went wrong where one
@@ -102,6 +109,22 @@ impl Shelf {
             fs_err::symlink_metadata(path).map_or(0, |metadata| metadata.len())
         });
         Ok(sizes.sum())
+    }
+
+    /// Reads the packs of a list that is known to be damaged, and takes nothing from those that are.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn distrust(&mut self, list: &List) -> Result<()> {
+        let places = self.places(list)?;
+        let parts = places.found.iter().flat_map(|found| found.parts.iter());
+        let packs: BTreeMap<Id, Arc<Pack>> =
+            parts.map(|part| (part.pack.name, Arc::clone(&part.pack))).collect();
+        let damaged = packs.into_iter().filter(|(_, pack)| !pack.is_intact().unwrap_or(false));
+        self.damaged.extend(damaged.map(|(name, _)| name));
+        self.found.clear();
+        Ok(())
     }
 
     /// Finds the packs of a list. What is gone or cannot be read has no places.
@@ -136,6 +159,7 @@ impl Shelf {
             there = carried.parts.get(origin).cloned().unwrap_or_default();
             newer = newer.or(carried.newer);
         }
+        there.retain(|part| !self.damaged.contains(&part.pack.name));
         there.sort_by_key(|part: &Part| part.first_slot);
         let found = Found { parts: there.into(), trouble: trouble.into(), newer };
         self.found.insert(*origin, found.clone());

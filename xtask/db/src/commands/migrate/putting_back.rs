@@ -6,6 +6,7 @@ use crate::backup::Backup;
 use crate::checkpoint;
 use crate::commands::migrate::job::Job;
 use crate::commands::restore::in_place::{self, Kept, Restored, Was};
+use crate::contents::Contents;
 use crate::locked::Locked;
 use crate::refusal::Refusal;
 use crate::session::Session;
@@ -32,8 +33,14 @@ pub(crate) fn publish(
         session.warn(remark);
     }
     let content = &staged.record().content_blake3;
+    // The copy is dropped for it: all of it is read.
+    let is_whole = |backup: &Backup, blake3: &str| {
+        let read = Contents::open(backup).and_then(|contents| contents.hash(&interrupt));
+        read.is_ok_and(|(hashes, _)| hashes.blake3 == blake3)
+    };
     if let Some(newest) = &newest
         && let Some(record) = newest.record().filter(|record| record.content_blake3 == *content)
+        && is_whole(newest, &record.blake3)
         && let Ok(linked) = taking::take_link(locked, project, wanted, (newest, record))
     {
         return Ok(linked);

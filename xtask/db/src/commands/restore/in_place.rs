@@ -278,7 +278,8 @@ pub(crate) fn safety_backup(
             }
             Ok(None)
         }
-        Taken::Linked(..) | Taken::Unchanged => {
+        Taken::Linked(backup, _) => Ok(Some((backup, Groups::default()))),
+        Taken::Unchanged => {
             anyhow::bail!("a safety backup is taken unconditionally")
         }
     }
