@@ -120,6 +120,8 @@ mod status;
 mod stopping;
 #[path = "e2e/storekill.rs"]
 mod storekill;
+#[path = "e2e/storeproof.rs"]
+mod storeproof;
 #[path = "e2e/storeprune.rs"]
 mod storeprune;
 #[path = "e2e/storeverify.rs"]

@@ -105,7 +105,7 @@ fn before_a_schema_edit() {
     insta::assert_snapshot!(sandbox.git(&["log", "-1", "--format=%B"]), @r#"
     Summaries of memories
 
-    Db-Backup: kalito.db.2025-09-13_142530.bak (8.0 KB; +summaries)
+    Db-Backup: kalito.db.2025-09-13_142530.pages (8.0 KB; +summaries)
     "#);
 }
 
@@ -215,11 +215,11 @@ fn after_a_failed_feature_branch() {
     $ cargo xtask db-rollback --branch feature/summaries --yes
     [✓] Safety backup created → ./backups/kalito.db.SAFETY.2025-09-13_143030.bak
     [✓] Restored → ./backend/db/kalito.db
-    [✓] SQLite integrity_check: ok
+    [✓] SQLite quick_check: ok (when it was taken; every byte is as recorded)
 
     Done. You may need to restart your backend if it was running.
     Undo with: cargo xtask db-restore kalito.db.SAFETY.2025-09-13_143030.bak
-    kalito.db.2025-09-13_142630.bak is the state in which `feature/summaries` was entered, 4min ago
+    kalito.db.2025-09-13_142630.pages is the state in which `feature/summaries` was entered, 4min ago
     What the database has become since then, and what the safety backup will keep:
       - table messages
       ~ user_version: 12 → 13

@@ -25,6 +25,9 @@ use crate::store::references::{self, Reference};
 use crate::vault::Vault;
 use crate::verification::{self, Outcome};
 
+/// A stored backup up to this size is read before others go, also by the policy that runs by itself.
+const MOST_BYTES_READ_BY_THE_WAY: u64 = 128 << 20;
+
 /// Which backups a policy counts and removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -204,8 +207,11 @@ fn demand_a_whole_one(survivors: &[&Backup], scope: Scope, interrupt: &Interrupt
         survivors.iter().partition(|backup| backup.state() == State::Verified);
     for backup in said.into_iter().chain(others) {
         let verification = match scope {
-            // What goes takes no page away that this one names: that all of them are there will do.
-            Scope::Automatic if backup.name.format == Format::Pages => {
+            // What goes takes no page away that this one names; to read them all would hold a commit up.
+            Scope::Automatic
+                if backup.name.format == Format::Pages
+                    && backup.size_bytes > MOST_BYTES_READ_BY_THE_WAY =>
+            {
                 verification::verify_for_restore(backup, Depth::Quick, interrupt)?
             }
             _ => verification::verify(backup, Depth::Quick, interrupt)?,

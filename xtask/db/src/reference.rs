@@ -206,7 +206,7 @@ fn by_path(reference: &str, field: &Field<'_>) -> Result<Found> {
     let Some(name) = Name::parse(file_name) else {
         return Err(Refusal::could_not(
             format!("`{reference}` does not bear a backup's name"),
-            "copy it into the backups folder as `<database file>.<YYYY-MM-DD_HHMMSS>.bak`",
+            "copy it into the backups folder as `<database file>.<YYYY-MM-DD_HHMMSS>.bak` (or `.pages`)",
         ));
     };
     let vault = Vault::at(folder, field.now);

@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use chrono::{DateTime, FixedOffset, TimeZone as _};
 
 use crate::backup::{self, Backup};
@@ -113,7 +113,8 @@ impl Vault {
             }
         }
         let packs = Vault { folder: self.folder.join(shelf::FOLDER), ..self.clone() };
-        for file_name in packs.file_names()? {
+        let in_packs = if packs.folder.is_dir() { packs.file_names()? } else { Vec::new() };
+        for file_name in in_packs {
             let path = packs.folder.join(&file_name);
             if durable::is_stage(&file_name) && !durable::is_held(&path) {
                 leftovers.stages.push(path);
@@ -230,10 +231,15 @@ impl Backup {
             Format::Plain => None,
             Format::Pages => {
                 // As long as anybody reads, no pack is moved or removed.
-                let packs = fs_err::File::open(self.folder.join(shelf::FOLDER))
-                    .context("the folder of packs is not beside it")?;
-                packs.file().lock_shared()?;
-                Some(packs)
+                match fs_err::File::open(self.folder.join(shelf::FOLDER)) {
+                    Ok(packs) => {
+                        packs.file().lock_shared()?;
+                        Some(packs)
+                    }
+                    // Its pages are missing then, which is damage like any other.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                    Err(error) => return Err(error.into()),
+                }
             }
         };
         Ok(Held { _file: file, _packs: packs })

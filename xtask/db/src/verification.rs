@@ -143,9 +143,15 @@ pub(crate) fn verify_checked(
         check(contents)?;
         contents.prove(interrupt)
     };
-    let mut verification = or_damaged(read(backup, Depth::Quick, interrupt, hash), Depth::Quick)?;
+    // Where the record cannot be relied upon, as after damage that only a deep look saw, SQLite looks
+    // again, as deeply.
+    let depth = match record_to_rely_on(backup) {
+        Some(_) => Depth::Quick,
+        None => Depth::Deep,
+    };
+    let mut verification = or_damaged(read(backup, depth, interrupt, hash), depth)?;
     // All its pages were read: what SQLite found in them is proved to hold.
-    verification.depth = Some(Depth::Quick);
+    verification.depth = Some(depth);
     Ok(verification)
 }
 

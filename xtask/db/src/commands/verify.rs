@@ -221,12 +221,20 @@ fn remember(
         let Proof::Recorded(record) = &mut backup.proof else {
             return Ok(());
         };
-        record.verified = Some(Examined {
+        let mut examined = Examined {
             at: session.now(),
             depth,
             findings: verification.findings.clone(),
             unknown: serde_json::Map::new(),
-        });
+        };
+        // What a deep look found holds as long as the bytes are the same.
+        if let Some(before) = record.verified.take()
+            && verification.outcome == Outcome::Whole
+            && (depth, before.depth) == (Depth::Quick, Depth::Deep)
+        {
+            examined = Examined { at: examined.at, ..before };
+        }
+        record.verified = Some(examined);
         let record = record.clone();
         locked.rewrite(&backup, &record)
     };

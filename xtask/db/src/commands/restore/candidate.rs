@@ -78,12 +78,12 @@ pub(super) fn unchanged(
 }
 
 /// Adds to a failure in the middle what it means that pages of the backup turned out damaged.
-pub(super) fn explain_damage(error: anyhow::Error, plan: &Plan) -> anyhow::Error {
+pub(super) fn explain_damage(error: anyhow::Error, backup: &Backup) -> anyhow::Error {
     if error.downcast_ref::<Damage>().is_none() {
         return error;
     }
     error.context(Refusal {
-        what: format!("`{}` is damaged", plan.backup.name),
+        what: format!("`{}` is damaged", backup.name),
         hint: "`cargo xtask db-verify --all` says which backups are whole".to_owned(),
         exit: Exit::No,
     })
@@ -111,6 +111,9 @@ pub(super) fn checked(backup: &Backup, verification: &Verification) -> String {
             "[✓] SQLite quick_check: ok (when it was taken; every byte is as recorded)".to_owned()
         }
         _ if incomplete => "[!] SQLite integrity_check: incomplete, see the warnings".to_owned(),
+        (None, Some(verified)) if verified.depth == Depth::Quick => {
+            "[✓] SQLite quick_check: ok (when it was taken; every byte is as recorded)".to_owned()
+        }
         (None | Some(Depth::Quick), Some(verified)) => {
             let date = verified.at.format("%Y-%m-%d %H:%M");
             format!("[✓] SQLite integrity_check: ok (by `db-verify` on {date})")

@@ -56,7 +56,9 @@ impl Args {
         let contents = Contents::open(backup)?;
         durable::sweep_dead_stages(folder, &name)?;
         let stage = Stage::create(folder, &name)?;
-        let hashes = contents.copy_into(&stage, session.interrupt())?;
+        let hashes = contents
+            .copy_into(&stage, session.interrupt())
+            .map_err(|error| candidate::explain_damage(error, backup))?;
         anyhow::ensure!(
             hashes.content_blake3 == verification.content_blake3,
             "the copy is not equal to the backup"

@@ -124,7 +124,7 @@ pub(crate) fn put_in_place(
         Ok(ids)
     });
     let written = put
-        .map_err(|error| candidate::explain_damage(error, plan))
+        .map_err(|error| candidate::explain_damage(error, &plan.backup))
         .map_err(|error| taking::explain(error, project, database))
         .map_err(|error| {
             let committed = error.downcast_ref::<Committed>().is_some();
