@@ -118,3 +118,22 @@ fn without_the_folder_of_packs_everything_in_it_is_damaged_and_said_so() {
     sandbox.ok(&CHECKPOINT);
     sandbox.ok(&["db-verify"]);
 }
+
+#[test]
+fn packs_that_no_backup_names_go_only_with_a_yes() {
+    let sandbox = in_wal();
+    sandbox.ok(&CHECKPOINT);
+    sandbox.sql("INSERT INTO messages (content) VALUES ('one more')");
+    let before = packs(&sandbox);
+    sandbox.ok(&CHECKPOINT);
+    let newest = sandbox.backups().pop().expect("a checkpoint");
+    let away = sandbox.path("moved-away.pages");
+    let list = sandbox.path("backups").join(&newest);
+    fs_err::copy(&list, &away).expect("copied");
+    fs_err::remove_file(&list).expect("removed");
+    let said = sandbox.fails(2, &["db-prune", "--keep-last", "9"]);
+    assert!(said.err.contains("1 pack that no backup names needs `--yes`"), "{said:#?}");
+    assert_eq!(packs(&sandbox).len(), before.len() + 1);
+    sandbox.ok(&["db-prune", "--keep-last", "9", "--yes"]);
+    assert_eq!(packs(&sandbox), before);
+}

@@ -90,8 +90,12 @@ impl Args {
             document(session, &plan, &[], (self.dry_run, &store));
             return Ok(answer(&store));
         }
+        let (backups, freed) = sum(&plan);
         if doomed {
-            self.confirm(session, &project, &plan)?;
+            self.confirm(session, &project, (&backups, &format!(" and free {freed}")))?;
+        } else if let Some(packs) = store.packs_to_remove() {
+            // A list that was only moved away for a while may need them.
+            self.confirm(session, &project, (&format!("{packs} that no backup names"), ""))?;
         }
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
         let removed = apply(session, &project, &locked, (&plan, &policy, &databases))?;
@@ -150,11 +154,15 @@ impl Args {
         Ok(policy)
     }
 
-    fn confirm(&self, session: &mut Session, project: &Project, plan: &[Verdict]) -> Result<()> {
+    fn confirm(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        (n, and_free): (&str, &str),
+    ) -> Result<()> {
         if self.yes {
             return Ok(());
         }
-        let (n, freed) = sum(plan);
         let folder = project.dotted(&project.backups);
         if !session.has_terminal() {
             return Err(Refusal::could_not(
@@ -162,7 +170,7 @@ impl Args {
                 "say `--yes`, or look first with `--dry-run`; nothing was removed",
             ));
         }
-        let question = format!("Remove {n} from {folder} and free {freed} ?");
+        let question = format!("Remove {n} from {folder}{and_free} ?");
         session.confirm(&question, "nothing was removed")
     }
 }

@@ -73,6 +73,16 @@ impl Outcome {
         }
     }
 
+    /// The packs that would go whole, counted; `None` where there are none.
+    pub(crate) fn packs_to_remove(&self) -> Option<String> {
+        match self {
+            Self::Planned(plan) if !plan.remove.is_empty() => {
+                Some(text::count(plan.remove.len() as u64, "pack"))
+            }
+            _ => None,
+        }
+    }
+
     /// Says it; nothing where there is nothing to say.
     pub(crate) fn say(&self, session: &mut Session, project: &Project) {
         match self {
