@@ -227,7 +227,7 @@ fn a_pack_with_a_damaged_page_stays_as_it_is_and_the_others_are_reclaimed() {
     let reclaimed = model.reclaim(Extent::All);
     let left: Vec<String> = reclaimed.left.iter().map(ToString::to_string).collect();
     assert_eq!(left.len(), 1, "{left:?}");
-    assert!(left[0].ends_with("is damaged: a page is not what it was"), "{left:?}");
+    assert!(left[0].contains("is damaged"), "{left:?}");
     assert_eq!(usize::try_from(reclaimed.n_rewritten).expect("few"), n_packs - 1);
     assert!(path.exists());
 }
