@@ -216,6 +216,7 @@ fn half_needed() -> Model {
 #[test]
 fn a_pack_with_a_damaged_page_stays_as_it_is_and_the_others_are_reclaimed() {
     let model = half_needed();
+    let n_packs = model.plan().rewrite.len();
     let path = model.plan().rewrite[0].pack.path.clone();
     let mut bytes = fs_err::read(&path).expect("bytes");
     let n_needed = model.plan().rewrite[0].n_live;
@@ -223,7 +224,6 @@ fn a_pack_with_a_damaged_page_stays_as_it_is_and_the_others_are_reclaimed() {
     // Half of its pages are needed: of two neighbours, one is.
     bytes[16..16 + 2 * BLOCK].fill(7);
     fs_err::write(&path, bytes).expect("damaged");
-    let n_packs = model.plan().rewrite.len();
     let reclaimed = model.reclaim(Extent::All);
     let left: Vec<String> = reclaimed.left.iter().map(ToString::to_string).collect();
     assert_eq!(left.len(), 1, "{left:?}");
