@@ -2,7 +2,7 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 16] = [
     "db-migrate",
     "db-pre-deploy",
     "db-export",
+    "db-import",
     "db-reset",
 ];
 
@@ -55,6 +56,7 @@ fn the_commands_are_listed_with_what_they_do() {
       db-migrate      Migrate after a rehearsal; put the old state back if anything fails
       db-pre-deploy   The gate before a deployment: backup, restore drill, rehearsal, and the way back
       db-export       Write the rows of the database or a backup as JSONL, JSON, SQL or CSV
+      db-import       Make a database of an export or an SQL dump, or merge rows into the present one
       db-reset        Make a new database from the migrations, after a safety backup
       db-hooks        Bind the database to git, by hooks that take checkpoints
     ");

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    backup, diff, export, hooks, list, migrate, pin, pre_deploy, pre_migrate, prune, reset,
+    backup, diff, export, hooks, import, list, migrate, pin, pre_deploy, pre_migrate, prune, reset,
     restore, rollback, setup, status, verify,
 };
 use crate::database::{self, Trouble};
@@ -66,6 +66,9 @@ pub enum Command {
     /// Write the rows of the database or a backup as JSONL, JSON, SQL or CSV
     #[command(name = "db-export", after_help = export::EXAMPLE)]
     Export(export::Args),
+    /// Make a database of an export or an SQL dump, or merge rows into the present one
+    #[command(name = "db-import", after_help = import::EXAMPLE)]
+    Import(import::Args),
     /// Make a new database from the migrations, after a safety backup
     #[command(name = "db-reset", after_help = reset::EXAMPLE)]
     Reset(reset::Args),
@@ -140,6 +143,7 @@ impl Command {
             Self::Pin(args) | Self::Unpin(args) => &args.common,
             Self::Diff(args) => &args.common,
             Self::Export(args) => &args.common,
+            Self::Import(args) => &args.common,
             Self::Status(args) => &args.common,
             Self::Reset(args) => &args.common,
             Self::PreMigrate(args) | Self::Migrate(args) => &args.common,
@@ -161,6 +165,7 @@ impl Command {
             Self::Unpin(args) => args.unpin(session),
             Self::Diff(args) => args.run(session),
             Self::Export(args) => args.run(session),
+            Self::Import(args) => args.run(session),
             Self::Status(args) => args.run(session),
             Self::Reset(args) => args.run(session),
             Self::PreMigrate(args) => args.rehearse(session),

@@ -5,6 +5,7 @@ pub(crate) mod diff;
 pub(crate) mod export;
 pub(crate) mod find;
 pub(crate) mod hooks;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod migrate;
 pub(crate) mod pin;

@@ -142,6 +142,22 @@ pub(crate) fn open_private(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens an empty private file as a scratch database: written without journal and without syncing, so
+/// that it is of no use after a failure. Nothing that its schema says is trusted.
+///
+/// # Errors
+///
+/// Where SQLite cannot open it.
+pub(crate) fn open_scratch(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let connection = open_with(path, flags, Duration::ZERO)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;
+         PRAGMA foreign_keys=OFF; PRAGMA cell_size_check=ON;",
+    )?;
+    Ok(connection)
+}
+
 /// The URI under which SQLite opens a file as immutable, every odd byte of its path escaped.
 ///
 /// # Errors

@@ -52,6 +52,7 @@ mod health;
 mod holders;
 mod hooks;
 mod hostcommand;
+mod importing;
 mod interrupt;
 mod locked;
 mod migration;
