@@ -3,8 +3,9 @@
 
 mod dump;
 mod exported;
+mod guard;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -33,6 +34,8 @@ pub(crate) enum Kind {
 pub(crate) struct Loaded {
     /// The tables whose rows are not in the file, though it defines them, in lower case.
     pub absent: BTreeSet<String>,
+    /// How many rows of each table the file has, where it says so: they are all here.
+    pub rows: BTreeMap<String, u64>,
     /// What the user should know.
     pub remarks: Vec<String>,
 }
