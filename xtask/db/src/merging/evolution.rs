@@ -163,15 +163,18 @@ fn renamed(column: &Column, theirs: &Table, ours: &Table) -> String {
     let is_new =
         |other: &&Column| other.nature == Nature::Ordinary && theirs.column(&other.name).is_none();
     let place = |table: &Table, name: &str| table.columns.iter().position(|c| c.name == name);
-    let is_like = |other: &&Column| {
-        other.definition == column.definition
-            || other.declared_type.eq_ignore_ascii_case(&column.declared_type)
-                && place(ours, &other.name) == place(theirs, &column.name)
+    let only = |is_like: &dyn Fn(&Column) -> bool| {
+        let mut alike = ours.columns.iter().filter(is_new).filter(|other| is_like(other));
+        alike.next().filter(|_| alike.next().is_none())
     };
-    let mut alike = ours.columns.iter().filter(is_new).filter(is_like);
-    match (alike.next(), alike.next()) {
-        (Some(other), None) => format!("; it may be `{}` now", text::plain(&other.name)),
-        _ => String::new(),
+    let same_type =
+        |other: &Column| other.declared_type.eq_ignore_ascii_case(&column.declared_type);
+    let same_place = |other: &Column| place(ours, &other.name) == place(theirs, &column.name);
+    let guess = only(&|other| other.definition == column.definition)
+        .or_else(|| only(&|other| same_type(other) && same_place(other)));
+    match guess {
+        Some(other) => format!("; it may be `{}` now", text::plain(&other.name)),
+        None => String::new(),
     }
 }
 

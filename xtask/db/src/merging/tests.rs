@@ -39,6 +39,7 @@ impl Place {
     /// A database made of statements.
     fn make(&self, name: &str, statements: &str) -> Connection {
         let connection = self.open(name);
+        connection.execute_batch("PRAGMA synchronous=OFF").expect("quick");
         connection.execute_batch(statements).expect(statements);
         connection
     }

@@ -134,7 +134,7 @@ fn contents(place: &Place, name: &str) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn merged_in_either_order_the_content_is_the_same_and_once_more_nothing_changes(
