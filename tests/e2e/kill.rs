@@ -1,7 +1,8 @@
 //! `kill -9` at every call that can change something: backups are absent or complete, the live
 //! database is old or new, and the next command tidies up.
 
-use crate::sandbox::Said;
+use crate::merge::{share, texts};
+use crate::sandbox::{Said, Sandbox};
 use crate::strace::{Bench, works};
 
 const CALLS: [&str; 9] = [
@@ -123,4 +124,48 @@ fn a_restore_over_an_unreadable_database_killed_at_any_call_leaves_its_bytes_or_
     // Whole pages: a rollback may round an odd end up.
     let text = b"this is no base ".repeat(5 * 4096 / 16);
     kill_restores_over(Some(&text));
+}
+
+/// Kills merges at any call: afterwards all rows of the file are there, or none, and those from before.
+fn kill_merges(journal_mode: &str) {
+    const COUNTS: &str =
+        "SELECT count(*) || ' and ' || sum(content LIKE 'elsewhere %') FROM messages";
+    if !works() {
+        return;
+    }
+    let there = Sandbox::new();
+    there.sql(
+        "DELETE FROM messages;
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+         INSERT INTO messages (content) SELECT printf('elsewhere %d %0200d', i, i) FROM n;",
+    );
+    let bench = Bench::new(journal_mode);
+    share(&there, &bench.case.sandbox, "yours.jsonl");
+    let before = texts(&bench.case.sandbox, COUNTS);
+    let n_before: u32 = before[0].trim_end_matches(" and 0").parse().expect("a count");
+    let after = vec![format!("{} and 300", n_before + 300)];
+    let check = |bench: &Bench, said: &Said, what: &str| {
+        let sandbox = &bench.case.sandbox;
+        assert_eq!(texts(sandbox, "PRAGMA integrity_check"), ["ok"], "{what}");
+        let counts = texts(sandbox, COUNTS);
+        assert!(counts == before || counts == after, "{counts:?}: {what}");
+        assert!(counts == after || said.code != Some(0), "success, and old: {what}");
+        let n_backups = sandbox.backups().len();
+        assert!(n_backups == 2 || counts == before, "new without a safety backup: {what}");
+        bench.backups_are_whole(what);
+    };
+    let merge = ["db-import", "--merge", "yours.jsonl"];
+    let calls = ["write", "pwrite64", "fsync,fdatasync", "?unlink,unlinkat", "ftruncate"];
+    let kills = calls.map(|calls| bench.at_every(calls, KILL, &merge, check));
+    assert!(kills.iter().sum::<u32>() > 20, "{kills:?}");
+}
+
+#[test]
+fn a_merge_into_a_wal_killed_at_any_call_merges_all_or_nothing() {
+    kill_merges("wal");
+}
+
+#[test]
+fn a_merge_in_rollback_mode_killed_at_any_call_merges_all_or_nothing() {
+    kill_merges("delete");
 }

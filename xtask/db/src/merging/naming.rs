@@ -1,5 +1,7 @@
 //! Rows by name: by what identifies them, else by their number, as people find them again.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
@@ -80,7 +82,10 @@ fn shown(value: ValueRef<'_>) -> String {
             format!("'{value}'")
         }
         ValueRef::Blob(bytes) => {
-            let digits: String = bytes.iter().take(8).map(|byte| format!("{byte:02X}")).collect();
+            let mut digits = String::new();
+            for byte in bytes.iter().take(8) {
+                let _ = write!(digits, "{byte:02X}");
+            }
             let more = if bytes.len() > 8 { "…" } else { "" };
             format!("X'{digits}{more}'")
         }

@@ -3,7 +3,7 @@
 //! A reference is translated as soon as the file's row that it means is known here. One whose row is
 //! not in the file leads to a row here only where that cannot mean another one.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -19,14 +19,14 @@ use crate::merging::stage::{MATCHED, NEW};
 ///
 /// Where SQLite refuses.
 pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
-    let mut made = BTreeMap::new();
+    let mut made = BTreeSet::new();
     for link in layouts.iter().flat_map(|layout| &layout.links) {
         let Some((parent, columns)) = &link.in_file else { continue };
         let by = columns.iter().zip(&link.collations);
         let by: Vec<String> =
             by.map(|(at, collation)| format!("o{at} COLLATE {collation}")).collect();
         let n_made = made.len();
-        if made.insert((*parent, by.join(", ")), ()).is_none() {
+        if made.insert((*parent, by.join(", "))) {
             let table = format!("merge_{}", layouts[*parent].number);
             connection.execute_batch(&format!(
                 "CREATE INDEX temp.{table}_by_{n_made} ON {table} ({})",
@@ -101,7 +101,7 @@ impl One<'_> {
         let (parent, columns) = link.in_file.as_ref().filter(|_| !self.is_ours())?;
         let parent = &self.layouts[*parent];
         let mut sets = Vec::new();
-        let mut agree = String::new();
+        let mut agree = vec![leads_to(link)?];
         for (from, to) in link.columns.iter().zip(columns) {
             let value = if parent.surrogate == Some(*to) {
                 format!("p.c{to}")
@@ -109,23 +109,22 @@ impl One<'_> {
                 format!("iif(p.stays, p.f{to}, p.c{to})")
             };
             sets.push(format!("c{from} = {value}"));
-            agree += &format!(" AND {value} IS NOT NULL");
+            agree.push(format!("{value} IS NOT NULL"));
             let others = self.layout().links_of(&[*from]) & !self.bit();
             if others != 0 {
                 // Two references that share a column must lead to rows that agree on it.
-                agree +=
-                    &format!(" AND (s.asked & ~s.waits & {others} = 0 OR s.c{from} IS {value})");
+                agree.push(format!("(s.asked & ~s.waits & {others} = 0 OR s.c{from} IS {value})"));
             }
         }
         Some(format!(
             "UPDATE {} AS s SET {}, waits = s.waits & ~{bit} FROM {} AS p
              WHERE s.waits & {bit} AND p.state IN ({MATCHED}, {NEW}) AND p.waits & {} = 0
-               AND {}{agree}",
+               AND {}",
             self.layout().stage(),
             sets.join(", "),
             parent.stage(),
             parent.links_of(columns),
-            leads_to(link)?,
+            agree.join(" AND "),
             bit = self.bit(),
         ))
     }

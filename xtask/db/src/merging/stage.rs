@@ -169,9 +169,10 @@ fn first_look(layout: &Layout) -> String {
     let bits: Vec<String> = bits.collect();
     let bits = if bits.is_empty() { "0".to_owned() } else { bits.join(" | ") };
     let originals = layout.columns.iter().enumerate().filter(|(_, c)| c.keeps_original);
-    let originals: String = originals.map(|(at, _)| format!(", o{at} = c{at}")).collect();
+    let originals: Vec<String> = originals.map(|(at, _)| format!(", o{at} = c{at}")).collect();
     format!(
-        "UPDATE {} SET rule = {rule}, asked = {bits}, waits = {bits}{originals};",
-        layout.stage()
+        "UPDATE {} SET rule = {rule}, asked = {bits}, waits = {bits}{};",
+        layout.stage(),
+        originals.concat()
     )
 }

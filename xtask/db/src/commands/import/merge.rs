@@ -88,7 +88,7 @@ pub(super) fn into_live(
     drop(taking::open(project, database)?);
     if args.dry_run {
         let report = act(session, (project, database), (sources, &policy), None)?;
-        return said::conclude(session, (project, database), &report, said::Done::Nothing);
+        return said::conclude(session, (project, database), &report, &said::Done::Nothing);
     }
     if database.protected {
         let (place, named) = (project.place(database), args.common.db.as_deref());
@@ -102,7 +102,7 @@ pub(super) fn into_live(
         act(session, (project, database), (sources, &policy), Some((&locked, &mut safety)))?;
     // The host's commands may take backups of their own.
     drop(locked);
-    said::conclude(session, (project, database), &report, said::Done::Merged(safety))
+    said::conclude(session, (project, database), &report, &said::Done::Merged(safety))
 }
 
 /// The safety backup, once it is taken.

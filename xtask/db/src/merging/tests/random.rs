@@ -166,4 +166,53 @@ proptest! {
         }
         prop_assert_eq!(&merged, &contents(&place, "a1"));
     }
+
+    #[test]
+    fn whatever_was_edited_rows_here_stay_unless_they_are_replaced(
+        first in acts(), second in acts(), edits in proptest::collection::vec((0_u8..4, 0_u8..5, 0_u8..5), 1..6)
+    ) {
+        let place = Place::new();
+        live(&place, "here", &first);
+        live(&place, "file", &second);
+        let connection = place.open("file");
+        for edit in edits {
+            let _ = connection.execute_batch(&edited(edit));
+        }
+        drop(connection);
+        let before: Vec<_> = TABLES.map(|table| place.rows("here", &format!("SELECT * FROM {table}"))).into();
+        let report = place.merge_with("here", &["file"], &policy(OnConflict::Skip));
+        for (table, rows) in TABLES.iter().zip(&before) {
+            let mut after = place.rows("here", &format!("SELECT * FROM {table}"));
+            for row in rows {
+                let at = after.iter().position(|other| other == row);
+                prop_assert!(at.is_some(), "{} of {} is gone or touched", row, table);
+                after.swap_remove(at.expect("found"));
+            }
+            let is_refused = report.as_ref().map_or(true, |report| !report.problems.is_empty());
+            prop_assert!(!is_refused || after.is_empty(), "refused, and {} has more", table);
+        }
+        contents(&place, "here");
+        let replacing = policy(OnConflict::Replace);
+        if let Ok(report) = place.merge_with("here", &["file"], &replacing)
+            && report.problems.is_empty()
+        {
+            contents(&place, "here");
+            let again = place.merge_with("here", &["file"], &replacing).expect("once more");
+            prop_assert_eq!((again.n_inserted(), again.n_replaced()), (0, 0), "{:#?}", again);
+        }
+    }
+}
+
+const TABLES: [&str; 8] = ["people", "chats", "notes", "pins", "marks", "profiles", "log", "tree"];
+
+/// An edit of rows that the other machine may have, too.
+fn edited((edit, a, b): (u8, u8, u8)) -> String {
+    match edit {
+        0 => format!("UPDATE people SET email = 'p{b}@x' WHERE name = 'P{a}'"),
+        1 => format!(
+            "UPDATE people SET chief = (SELECT id FROM people WHERE name = 'P{b}') WHERE name = 'P{a}'"
+        ),
+        2 => format!("UPDATE profiles SET motto = 'other {b}' WHERE motto = 'M{a}'"),
+        _ => format!("UPDATE people SET name = 'p{a}' WHERE name = 'P{a}'"),
+    }
 }

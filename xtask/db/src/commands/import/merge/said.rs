@@ -24,9 +24,9 @@ pub(super) fn conclude(
     session: &mut Session,
     (project, database): (&Project, &Database),
     report: &Report,
-    done: Done,
+    done: &Done,
 ) -> Result<Answer> {
-    if let Done::Merged(Some(safety)) = &done
+    if let Done::Merged(Some(safety)) = done
         && report.problems.is_empty()
     {
         let path = project.dotted(&safety.path());
@@ -45,7 +45,7 @@ pub(super) fn conclude(
     let dry_run = matches!(done, Done::Nothing);
     session.say(summary(report, &place, dry_run));
     session.say("Rows that are gone elsewhere stay here: deletions do not travel.");
-    let safety = match &done {
+    let safety = match done {
         Done::Merged(Some(safety)) => Some(safety),
         _ => None,
     };
