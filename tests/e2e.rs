@@ -52,6 +52,12 @@ mod hooksreflog;
 mod hooksshell;
 #[path = "e2e/ignored.rs"]
 mod ignored;
+#[path = "e2e/import.rs"]
+mod import;
+#[path = "e2e/importkill.rs"]
+mod importkill;
+#[path = "e2e/importkinds.rs"]
+mod importkinds;
 #[path = "e2e/into.rs"]
 mod into;
 #[path = "e2e/inuse.rs"]

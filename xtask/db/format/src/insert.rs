@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, ErrorCode, Statement};
 
 use crate::Reading;
 use crate::fields::Row;
@@ -51,8 +51,8 @@ pub fn insert_rows(
             false => put_odd((row, odd_texts), connection, &tables[at]),
         });
         if let Err(error) = put {
-            let name = &tables[at].name;
-            return Err(error.context(format!("{}: a row of `{name}`", reading.place())));
+            let what = format!("{}: a row of `{}`", reading.place(), tables[at].name);
+            return Err(plain(error).context(what));
         }
         n_rows += 1;
         if n_rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
@@ -60,6 +60,18 @@ pub fn insert_rows(
         }
     }
     look(reading.n_bytes())
+}
+
+/// Where a constraint is violated, what SQLite says of it is all.
+fn plain(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<rusqlite::Error>() {
+        Some(rusqlite::Error::SqliteFailure(cause, Some(said)))
+            if cause.code == ErrorCode::ConstraintViolation =>
+        {
+            anyhow::anyhow!("{said}")
+        }
+        _ => error,
+    }
 }
 
 /// The statement that inserts a row.
