@@ -46,9 +46,8 @@ pub fn insert_rows(
             other => prepare(connection, &tables[at])
                 .and_then(|statement| put(row, &mut other.insert((at, statement)).1)),
         };
-        let put = put.and_then(|is_put| match is_put {
-            true => Ok(()),
-            false => put_odd((row, odd_texts), connection, &tables[at]),
+        let put = put.and_then(|is_put| {
+            if is_put { Ok(()) } else { put_odd((row, odd_texts), connection, &tables[at]) }
         });
         if let Err(error) = put {
             let what = format!("{}: a row of `{}`", reading.place(), tables[at].name);
@@ -86,9 +85,9 @@ fn prepare<'c>(connection: &'c Connection, table: &TableHead) -> Result<Statemen
 /// `OR ABORT` is stronger than what the table's own constraints say, as `ON CONFLICT REPLACE`.
 fn insert(table: &TableHead, is_cast: impl Fn(usize) -> bool) -> String {
     let columns: Vec<String> = table.members().map(quoted).collect();
-    let mark = |at: usize| match is_cast(at) {
-        true => format!("CAST(?{} AS TEXT)", at + 1),
-        false => format!("?{}", at + 1),
+    let mark = |at: usize| {
+        let mark = format!("?{}", at + 1);
+        if is_cast(at) { format!("CAST({mark} AS TEXT)") } else { mark }
     };
     let marks: Vec<String> = (0..columns.len()).map(mark).collect();
     let (name, columns, marks) = (quoted(&table.name), columns.join(", "), marks.join(", "));
