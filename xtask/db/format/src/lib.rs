@@ -18,6 +18,7 @@ mod jsonl;
 mod literal;
 mod parse;
 mod reader;
+pub mod records;
 mod rows;
 mod sink;
 mod sql;
