@@ -55,6 +55,7 @@ mod hostcommand;
 mod importing;
 mod interrupt;
 mod locked;
+mod merging;
 mod migration;
 mod name;
 mod portable;
