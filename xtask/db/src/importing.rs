@@ -3,6 +3,7 @@
 
 mod dump;
 mod exported;
+pub(crate) mod records;
 
 use std::collections::BTreeSet;
 use std::io::Read as _;

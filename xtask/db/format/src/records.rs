@@ -20,6 +20,7 @@ use anyhow::Result;
 pub use pointer::Pointer;
 pub use record::{Field, Found, Record};
 
+use crate::NAME;
 use text::Text;
 
 /// So many names of fields that nobody takes are remembered: a tool may use ids as names.
@@ -76,6 +77,10 @@ pub fn read(input: impl Read, wanted: &Wanted<'_>, each: &mut Each<'_>) -> Resul
     let mut text = Text::open(input)?;
     match text.skip_space()? {
         None => Err(astray("there is nothing in it", "an empty list is written `[]`")),
+        Some(b'{') if text.begins_with(&format!("{{\"format\":\"{NAME}\"")) => Err(astray(
+            "it is an export of this tool, and holds rows already",
+            "merge it with `cargo xtask db-import --merge FILE`",
+        )),
         Some(b'{' | b'[') => document::read(text, wanted, each),
         Some(0..0x20) => Err(astray("it is no text", "JSON, JSONL and CSV can be read")),
         Some(_) if wanted.pointer.steps.is_empty() => delimited::read(text, wanted, each),

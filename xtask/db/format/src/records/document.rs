@@ -6,10 +6,9 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::NAME;
 use crate::records::pointer::{self, Pointer};
 use crate::records::record::{Content, Record};
 use crate::records::text::{Position, Text};
@@ -92,8 +91,8 @@ struct Walk<'w> {
 /// What the first document is made of, for who looks in the wrong place.
 #[derive(Default)]
 struct Sketch {
+    /// Its arrays, and how many elements they have.
     arrays: Vec<(Pointer, u64)>,
-    export: bool,
 }
 
 /// A place that is read now.
@@ -255,7 +254,6 @@ impl Walk<'_> {
                 end = Some(members.next_value_seed(self.at(Role::Way(n_steps + 1)))?);
                 continue;
             }
-            self.sketch.export |= n_steps == 0 && names.is_empty() && name == "format";
             self.pass(&mut members, pointer.up_to(n_steps).join(&name))?;
             if names.len() <= MOST_NAMED {
                 names.push(name);

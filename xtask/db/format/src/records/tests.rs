@@ -57,6 +57,11 @@ fn what_is_no_good_is_named() {
         ("", "", "there is nothing in it"),
         (" \n", "", "there is nothing in it"),
         ("\0\u{1}", "", "it is no text"),
+        (
+            "{\"format\":\"xtask-db export\",\"version\":1}\n",
+            "",
+            "it is an export of this tool, and holds rows already",
+        ),
         ("[{\"a\": 1},\n", "", "it was cut short: what begins in line 1 ends in line 2"),
         ("{\"a\": 1}\n{\"a\": ", "", "it was cut short: what begins in line 2 ends in line 2"),
         ("{\"a\": 1}\n {\"a\" 2}", "", "line 2, column 7: expected `:`"),

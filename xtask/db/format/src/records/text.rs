@@ -98,6 +98,11 @@ impl<R: Read> Text<R> {
         }
     }
 
+    /// Whether what follows begins so, as far as it is ready.
+    pub(super) fn begins_with(&self, start: &str) -> bool {
+        self.buffer[self.at..self.checked].starts_with(start.as_bytes())
+    }
+
     /// Skips white space; the first byte after it stays.
     pub(super) fn skip_space(&mut self) -> io::Result<Option<u8>> {
         while let Some(byte) = self.peek()? {
