@@ -46,6 +46,8 @@ pub struct Summary {
     pub n_documents: u64,
     /// In how many of them nothing stands at the pointer.
     pub n_without: u64,
+    /// Where arrays stand, if one object was all that stood at the pointer.
+    pub elsewhere: Option<String>,
     /// Fields that nobody took, and in how many records they have one.
     pub not_taken: BTreeMap<String, u64>,
 }
@@ -82,6 +84,10 @@ pub fn read(input: impl Read, wanted: &Wanted<'_>, each: &mut Each<'_>) -> Resul
             "merge it with `cargo xtask db-import --merge FILE`",
         )),
         Some(b'{' | b'[') => document::read(text, wanted, each),
+        Some(b'S') if text.begins_with("SQLite format 3\0") => Err(astray(
+            "it is a database",
+            "export it with `cargo xtask db-export`, and merge that",
+        )),
         Some(0..0x20) => Err(astray("it is no text", "JSON, JSONL and CSV can be read")),
         Some(_) if wanted.pointer.steps.is_empty() => delimited::read(text, wanted, each),
         Some(_) => Err(astray(

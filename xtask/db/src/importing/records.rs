@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use anyhow::Result;
-use xtask_db_format::records::{self, Astray, Pointer, Wanted};
+use xtask_db_format::records::{self, Astray, Pointer, Summary, Wanted};
 
 use crate::database;
 use crate::importing::Loading;
@@ -78,7 +78,7 @@ pub(crate) fn load(
         writer.finish().map_err(|error| explain(error, origin.shown))?;
     }
     if summary.n_records > 0 && writer.took_nothing() {
-        return Err(nothing_taken(origin.shown, mapping, &summary.not_taken));
+        return Err(nothing_taken(origin.shown, mapping, &summary));
     }
     connection.execute_batch("COMMIT")?;
     let mut loaded = Loaded { n_records: summary.n_records, ..Loaded::default() };
@@ -121,41 +121,43 @@ impl Loaded {
             self.notes.push(format!("not taken: {listed}"));
         } else {
             let table = &mapping.table;
-            self.losses.push(format!("{fields} left out that `{table}` has no column for: {listed}"));
+            self.losses
+                .push(format!("{fields} left out that `{table}` has no column for: {listed}"));
         }
     }
 }
 
 /// `did you mean …` where a known name is near to an unknown one.
 pub(crate) fn nearest<'n>(known: impl Iterator<Item = &'n str>, unknown: &str) -> String {
-    let distance = |known: &str| {
-        strsim::damerau_levenshtein(&known.to_lowercase(), &unknown.to_lowercase())
-    };
+    let distance =
+        |known: &str| strsim::damerau_levenshtein(&known.to_lowercase(), &unknown.to_lowercase());
     let nearest = known.min_by_key(|known| distance(known));
     let nearest = nearest.filter(|known| distance(known) <= unknown.chars().count().max(3) / 2);
     nearest.map_or_else(String::new, |known| format!(": did you mean `{known}`?"))
 }
 
-fn nothing_taken(
-    shown: &str,
-    mapping: &Mapping,
-    not_taken: &BTreeMap<String, u64>,
-) -> anyhow::Error {
-    let has = match listed(not_taken).as_str() {
+fn nothing_taken(shown: &str, mapping: &Mapping, summary: &Summary) -> anyhow::Error {
+    let has = match listed(&summary.not_taken).as_str() {
         "" => "no fields".to_owned(),
         fields => format!("the fields {fields}"),
     };
-    Refusal::could_not(
-        format!("{shown}: the records have none of the fields that `{}` takes, but {has}", mapping.table),
-        format!("say which is which with `--map COLUMN=FIELD`; the columns are {}", mapping.listed()),
-    )
+    let columns = mapping.listed();
+    let hint = match &summary.elsewhere {
+        Some(elsewhere) => elsewhere.clone(),
+        None => format!("say which is which with `--map COLUMN=FIELD`; the columns are {columns}"),
+    };
+    let table = &mapping.table;
+    let what =
+        format!("{shown}: the records have none of the fields that `{table}` takes, but {has}");
+    Refusal::could_not(what, hint)
 }
 
 /// Names of fields, and in how many records they are.
 fn listed(fields: &BTreeMap<String, u64>) -> String {
     let shown = fields.iter().take(MOST_NAMED);
-    let mut names: Vec<_> =
-        shown.map(|(name, n)| format!("`{}` ({})", text::cut(name, 60), text::digits(*n))).collect();
+    let mut names: Vec<_> = shown
+        .map(|(name, n)| format!("`{}` ({})", text::cut(name, 60), text::digits(*n)))
+        .collect();
     if fields.len() > MOST_NAMED {
         names.push(format!("and {} more", fields.len() - MOST_NAMED));
     }

@@ -140,7 +140,8 @@ impl TableReport {
 
 impl Rows {
     fn to_json(&self) -> Value {
-        let named = self.named.iter().map(|named| json!({"row": named.row, "reason": named.reason}));
+        let named =
+            self.named.iter().map(|named| json!({"row": named.row, "reason": named.reason}));
         json!({ "rows": self.n, "named": named.collect::<Vec<_>>() })
     }
 }

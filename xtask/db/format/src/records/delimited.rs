@@ -39,7 +39,9 @@ pub(super) fn read<R: Read>(
         );
         summary.n_records += 1;
         let content = Content::Row(&names, &row);
-        let record = Record { number: summary.n_records, line, content };
+        let (number, elsewhere) = (summary.n_records, None);
+        let known = if number == 1 { names.clone() } else { Vec::new() };
+        let record = Record { number, line, names: known, elsewhere, content };
         each(&record, position.n_bytes.get())?;
     }
     for name in names.iter().filter(|name| !(wanted.takes)(name)) {

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::records::pointer::{self, Pointer};
 use crate::records::record::{Content, Record};
@@ -106,9 +107,15 @@ impl<'w> Walk<'w> {
         At { walk: self, role }
     }
 
-    fn hand_on<E: Error>(&mut self, content: Content<'_>, line: u64) -> Result<End, E> {
+    fn hand_on<E: Error>(
+        &mut self,
+        content: Content<'_>,
+        (line, names): (u64, Vec<String>),
+    ) -> Result<End, E> {
         self.summary.n_records += 1;
-        let record = Record { number: self.summary.n_records, line, content };
+        let number = self.summary.n_records;
+        let elsewhere = self.summary.elsewhere.clone().filter(|_| number == 1);
+        let record = Record { number, line, names, elsewhere, content };
         (self.each)(&record, self.position.n_bytes.get()).map_err(|failure| {
             self.failure = Some(failure);
             E::custom("stopped")
@@ -151,7 +158,8 @@ impl<'de> Visitor<'de> for At<'_, '_> {
             Role::Way(n) if n < self.walk.wanted.pointer.steps.len() => {
                 self.walk.through_object(members, n)
             }
-            Role::Way(_) | Role::Record => self.walk.record(members),
+            Role::Way(_) => self.walk.only_record(members),
+            Role::Record => self.walk.record(members),
             Role::Aside(place) => self.walk.sketch_object(members, &place),
         }
     }
@@ -171,7 +179,7 @@ impl<'de> Visitor<'de> for At<'_, '_> {
                 while let Some(item) = items.next_element()? {
                     all.push(item);
                 }
-                self.walk.hand_on(Content::Items(all), line)
+                self.walk.hand_on(Content::Items(all), (line, Vec::new()))
             }
             Role::Aside(place) => {
                 let mut n_items = 0;
@@ -223,12 +231,42 @@ impl At<'_, '_> {
 }
 
 impl Walk<'_> {
-    fn record<'de, A: MapAccess<'de>>(&mut self, mut members: A) -> Result<End, A::Error> {
+    fn record<'de, A: MapAccess<'de>>(&mut self, members: A) -> Result<End, A::Error> {
         let line = self.position.line.get();
-        let mut taken = BTreeMap::new();
+        let skip = |_: &mut Self, members: &mut A, _: &str| {
+            members.next_value::<IgnoredAny>()?;
+            Ok(())
+        };
+        let (taken, names) = self.members(members, skip)?;
+        self.hand_on(Content::Members(taken), (line, names))
+    }
+
+    /// An object at the pointer itself: a record, or the wrong place.
+    fn only_record<'de, A: MapAccess<'de>>(&mut self, members: A) -> Result<End, A::Error> {
+        let line = self.position.line.get();
+        let pointer = self.wanted.pointer;
+        let pass =
+            |walk: &mut Self, members: &mut A, name: &str| walk.pass(members, pointer.join(name));
+        let (taken, names) = self.members(members, pass)?;
+        if self.summary.n_documents == 1 && !self.sketch.arrays.is_empty() {
+            self.summary.elsewhere = Some(self.sketch.hint());
+        }
+        self.hand_on(Content::Members(taken), (line, names))
+    }
+
+    /// The members that are wanted, and the names of all where it is the first record.
+    fn members<'de, A: MapAccess<'de>>(
+        &mut self,
+        mut members: A,
+        skip: impl Fn(&mut Self, &mut A, &str) -> Result<(), A::Error>,
+    ) -> Result<(BTreeMap<String, Box<RawValue>>, Vec<String>), A::Error> {
+        let (mut taken, mut names) = (BTreeMap::new(), Vec::new());
         while let Some(name) = members.next_key::<String>()? {
+            if self.summary.n_records == 0 && names.len() < MOST_NAMED {
+                names.push(name.clone());
+            }
             if !(self.wanted.takes)(&name) {
-                members.next_value::<IgnoredAny>()?;
+                skip(self, &mut members, &name)?;
                 self.summary.leave(&name);
             } else if taken.contains_key(&name) {
                 return Err(stands_twice(&name));
@@ -236,7 +274,7 @@ impl Walk<'_> {
                 taken.insert(name, members.next_value()?);
             }
         }
-        self.hand_on(Content::Members(taken), line)
+        Ok((taken, names))
     }
 
     fn through_object<'de, A: MapAccess<'de>>(

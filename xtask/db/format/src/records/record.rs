@@ -26,6 +26,10 @@ pub struct Record<'r> {
     pub number: u64,
     /// The line it begins in, from 1.
     pub line: u64,
+    /// Its fields, where it is the first one.
+    pub names: Vec<String>,
+    /// Where arrays stand, if it is the first one and all that stands at the pointer.
+    pub elsewhere: Option<String>,
     pub(super) content: Content<'r>,
 }
 
@@ -243,7 +247,8 @@ mod tests {
 
     fn field(json: &str, path: &str) -> Result<Option<String>> {
         let members = serde_json::from_str(json).expect("an object");
-        let record = Record { number: 1, line: 1, content: Content::Members(members) };
+        let content = Content::Members(members);
+        let record = Record { number: 1, line: 1, names: Vec::new(), elsewhere: None, content };
         let field = match path.starts_with('/') {
             true => Field::At(Pointer::parse(path).expect("a pointer")),
             false => Field::Name(path.to_owned()),

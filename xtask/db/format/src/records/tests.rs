@@ -45,8 +45,8 @@ fn records_are_found_in_every_kind_of_text() {
         ("a\n", "", &[]),
         ("a, b\n5\" pipe,1\n", "", &["1@2: a=5\" pipe"]),
     ] {
-        let (lines, _) = taken(input.as_bytes(), pointer)
-            .unwrap_or_else(|error| panic!("{input}: {error:#}"));
+        let (lines, _) =
+            taken(input.as_bytes(), pointer).unwrap_or_else(|error| panic!("{input}: {error:#}"));
         assert_eq!(lines, wanted, "{input}");
     }
 }
@@ -68,9 +68,13 @@ fn what_is_no_good_is_named() {
         ("[{\"a\": 01}]", "", "line 1, column 9: invalid number"),
         ("[\n1]", "", "line 2, column 2: record 1 is a number, and no object"),
         ("[{\"a\": 1, \"a\": 2}]", "", "line 1, column 14: the member `a` stands twice"),
-        ("{\"x\": [], \"x\": [{}]}", "/x", "line 1, column 13: the member `x` stands twice"),
+        ("{\"x\": [], \"x\": [{}]}", "/x", "line 1, column 14: the member `x` stands twice"),
         ("{} 5", "", "line 1, column 4: the document before has ended, and no other begins here"),
-        ("{}\nid,a\n", "", "line 2, column 1: the document before has ended, and no other begins here"),
+        (
+            "{}\nid,a\n",
+            "",
+            "line 2, column 1: the document before has ended, and no other begins here",
+        ),
         ("a,b\n1\n", "", "line 2 has 1 fields, and the first line names 2"),
         ("a,b\n1,2\n1,2,3\n", "", "line 3 has 3 fields, and the first line names 2"),
         ("a,b\n1,\"2\n3\n", "", "it was cut short: the quotes that open in line 2 never close"),
@@ -122,7 +126,8 @@ fn a_pointer_that_leads_nowhere_says_what_is_there() {
 
 #[test]
 fn what_nobody_takes_is_counted() {
-    let (_, summary) = taken(b"[{\"a\": 1, \"c\": 2}, {\"c\": null, \"d\": []}]", "").expect("read");
+    let (_, summary) =
+        taken(b"[{\"a\": 1, \"c\": 2}, {\"c\": null, \"d\": []}]", "").expect("read");
     let left: Vec<_> = summary.not_taken.into_iter().collect();
     assert_eq!(left, [("c".to_owned(), 2), ("d".to_owned(), 1)]);
     let (_, summary) = taken(b"{\"x\": []}\n{\"y\": 1}", "/x").expect("read");

@@ -45,11 +45,8 @@ impl<R: Read> Text<R> {
     ///
     /// As the reader's, or where the text is UTF-16.
     pub(super) fn open(inner: R) -> io::Result<Self> {
-        let position = Position {
-            line: Cell::new(1),
-            line_start: Cell::new(0),
-            n_bytes: Cell::new(0),
-        };
+        let position =
+            Position { line: Cell::new(1), line_start: Cell::new(0), n_bytes: Cell::new(0) };
         let mut text = Self {
             inner,
             buffer: vec![0; BUFFER_BYTES],

@@ -185,7 +185,11 @@ fn tell(args: &Args, session: &mut Session, shown: &str, loaded: &Loaded) -> Res
 }
 
 /// An empty list is no order to empty the table.
-fn say_empty(session: &mut Session, project: &Project, (all, database): (&Gathered<'_>, &Database)) {
+fn say_empty(
+    session: &mut Session,
+    project: &Project,
+    (all, database): (&Gathered<'_>, &Database),
+) {
     let place = match all.pointer.to_string().as_str() {
         "" => "holds no records".to_owned(),
         pointer => format!("holds an empty array at `{pointer}`"),

@@ -57,7 +57,10 @@ impl Mapping {
     pub(crate) fn of(table: &Table, fields: &[String], values: &[String]) -> Result<Self> {
         if let Storage::Virtual(module) = &table.storage {
             return Err(Refusal::could_not(
-                format!("`{}` is a virtual table of `{module}`, which takes no records", table.name),
+                format!(
+                    "`{}` is a virtual table of `{module}`, which takes no records",
+                    table.name
+                ),
                 "import into the table that it is built from",
             ));
         }
@@ -130,7 +133,11 @@ impl Mapped {
             // A word is a text or a constant, in brackets it would be a column.
             let is_word = default.starts_with(['"', '`', '['])
                 || default.chars().all(|c| c.is_alphanumeric() || c == '_');
-            sql += &if is_word { format!(" DEFAULT {default}") } else { format!(" DEFAULT ({default})") };
+            sql += &if is_word {
+                format!(" DEFAULT {default}")
+            } else {
+                format!(" DEFAULT ({default})")
+            };
         }
         sql
     }
@@ -154,7 +161,10 @@ fn needed(column: &Column) -> anyhow::Error {
 
 fn split<'t>(text: &'t str, flag: &str, form: &str) -> Result<(&'t str, &'t str)> {
     text.split_once('=').filter(|(column, _)| !column.is_empty()).ok_or_else(|| {
-        Refusal::could_not(format!("`{flag} {text}` is no `{form}`"), format!("say `{flag} {form}`"))
+        Refusal::could_not(
+            format!("`{flag} {text}` is no `{form}`"),
+            format!("say `{flag} {form}`"),
+        )
     })
 }
 

@@ -127,14 +127,18 @@ fn what_does_not_fit_names_record_line_field_and_value() {
         (
             "{\"p\": 1}",
             &by_map,
-            "record 1 (line 1) has no `t`, and the column `title` must have a value",
+            "record 1 (line 1) has no `t`, and the column `title` must have a value; its fields are `p`",
         ),
         (
             "{\"id\": 1, \"title\": \"a\"}{\"title\": \"b\"}",
             &by_name,
             "record 2 (line 1) has no `id`, which other records have",
         ),
-        ("[{\"title\": \"\\ud800\"}]", &by_name, "record 1 (line 1): a text holds half a character"),
+        (
+            "[{\"title\": \"\\ud800\"}]",
+            &by_name,
+            "record 1 (line 1): a text holds half a character",
+        ),
     ] {
         let message_found = refused(rows(input, mapping));
         let start = format!("could not read the records of `x`: {message}");

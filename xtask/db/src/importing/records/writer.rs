@@ -10,6 +10,7 @@ use xtask_db_format::records::{Found, Record};
 use crate::database::quoted;
 use crate::importing::records::conversion::Takes;
 use crate::importing::records::mapping::{Mapped, Mapping, Source};
+use crate::refusal::Refusal;
 use crate::text;
 
 /// So much of a value is shown.
@@ -135,7 +136,9 @@ impl<'a> Writer<'a> {
         let definitions: Vec<_> = columns.iter().map(|mapped| mapped.definition()).collect();
         let strict = if self.mapping.is_strict { " STRICT" } else { "" };
         let definitions = definitions.join(", ");
-        Ok(self.connection.execute_batch(&format!("CREATE TABLE {table} ({definitions}){strict}"))?)
+        Ok(self
+            .connection
+            .execute_batch(&format!("CREATE TABLE {table} ({definitions}){strict}"))?)
     }
 
     fn insert(&self, columns: &[&Mapped]) -> String {
@@ -159,7 +162,9 @@ impl<'a> Writer<'a> {
             None => None,
             Some(found) => mapped.takes.value(found).map_err(|why| {
                 let shown = text::cut(&found.shown(), SHOWN_CHARACTERS);
-                anyhow::anyhow!("{record}: `{field}` holds `{shown}`, and the column `{name}` {why}")
+                anyhow::anyhow!(
+                    "{record}: `{field}` holds `{shown}`, and the column `{name}` {why}"
+                )
             })?,
         };
         match (value, &found) {
@@ -175,11 +180,23 @@ impl<'a> Writer<'a> {
             (None, Some(Found::Bare(_))) if mapped.is_needed() && mapped.takes == Takes::Texts => {
                 Ok(Cell::Value(Value::Text(String::new())))
             }
-            (None, _) if mapped.is_needed() => {
-                bail!("{record} has no `{field}`, and the column `{name}` must have a value")
-            }
+            (None, _) if mapped.is_needed() => Err(missing(record, &field.to_string(), name)),
             (None, _) => Ok(Cell::Missing),
         }
+    }
+}
+
+/// A record that has not what it needs; the first one may be no record at all.
+fn missing(record: &Record<'_>, field: &str, column: &str) -> anyhow::Error {
+    let mut what =
+        format!("{record} has no `{field}`, and the column `{column}` must have a value");
+    if !record.names.is_empty() {
+        let names: Vec<_> = record.names.iter().map(|name| format!("`{name}`")).collect();
+        what += &format!("; its fields are {}", names.join(", "));
+    }
+    match &record.elsewhere {
+        Some(elsewhere) => Refusal::could_not(what, elsewhere),
+        None => anyhow::anyhow!(what),
     }
 }
 
