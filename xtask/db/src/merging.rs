@@ -7,16 +7,37 @@
 //! foreign-key actions stay quiet meanwhile: the file has their rows already. Deletions do not travel:
 //! what is gone elsewhere stays here.
 
+mod applying;
+mod content;
+mod doubts;
+mod evolution;
+mod here;
+mod identity;
+mod keys;
+mod layout;
+mod naming;
+mod numbers;
+mod onefile;
+mod references;
 pub(crate) mod report;
+mod stage;
+mod triggers;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
+use crate::database;
 use crate::interrupt::Interrupt;
 use crate::merging::report::Report;
+use crate::refusal::{Exit, Refusal};
+use crate::tables::{self, Orphans};
+use crate::text;
 
 /// Rows that want to be merged: a private scratch database, closed, without sidecars.
 #[derive(Debug)]
@@ -94,10 +115,110 @@ pub(crate) enum Ending {
 /// Where the database stays locked or cannot be written, its schema does not fit, a constraint is
 /// violated, `keep` fails, or at the user's interrupt; nothing is changed then.
 pub(crate) fn merge(
-    _target: &Target<'_>,
-    _sources: &[Source],
-    _ending: Ending,
-    _keep: &mut dyn FnMut() -> Result<()>,
+    target: &Target<'_>,
+    sources: &[Source],
+    ending: Ending,
+    keep: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Report> {
-    anyhow::bail!("merging is not built yet")
+    let connection = database::open_live(target.live, target.busy_timeout)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    content::register(&connection)?;
+    connection
+        .execute_batch("PRAGMA foreign_keys=OFF; PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE")?;
+    let watched = target.interrupt.watch(&connection);
+    let mut state = State { connection: &connection, before: None, changed: BTreeSet::new() };
+    let mut report = Report::default();
+    for source in sources {
+        let file = format!("could not merge `{}`", text::plain(&source.shown));
+        state.merge(target, source, (&mut report, keep)).map_err(|error| within(error, &file))?;
+        if !report.problems.is_empty() {
+            break;
+        }
+    }
+    if report.problems.is_empty() {
+        state.finish(&mut report)?;
+    }
+    target.interrupt.check()?;
+    drop(watched);
+    let is_wanted = ending == Ending::Commit && report.problems.is_empty();
+    let end = if is_wanted && state.before.is_some() { "COMMIT" } else { "ROLLBACK" };
+    connection.execute_batch(end)?;
+    Ok(report)
 }
+
+/// The file that failed; what is a refusal stays one.
+fn within(error: anyhow::Error, what: &str) -> anyhow::Error {
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal) if refusal.exit == Exit::Interrupted => error,
+        Some(refusal) => Refusal { what: format!("{what}: {refusal}"), ..refusal.clone() }.into(),
+        None => error.context(what.to_owned()),
+    }
+}
+
+/// One transaction on its way.
+struct State<'c> {
+    connection: &'c Connection,
+    /// References to nothing that were there before anything was written; none yet where nothing was.
+    before: Option<Orphans>,
+    /// Tables that were changed.
+    changed: BTreeSet<String>,
+}
+
+impl State<'_> {
+    fn merge(
+        &mut self,
+        target: &Target<'_>,
+        source: &Source,
+        (report, keep): (&mut Report, &mut dyn FnMut() -> Result<()>),
+    ) -> Result<()> {
+        let planned = onefile::plan(self.connection, target, source)?;
+        if planned.problems.is_empty() && planned.changes {
+            if self.before.is_none() {
+                keep()?;
+                self.before = Some(tables::orphans(self.connection)?);
+            }
+            self.changed.extend(planned.apply(self.connection)?);
+        }
+        planned.clear(self.connection)?;
+        report.files.push(planned.report);
+        report.problems.extend(planned.problems);
+        Ok(())
+    }
+
+    /// What is derived is made anew, and references are proved.
+    fn finish(&self, report: &mut Report) -> Result<()> {
+        let Some(before) = &self.before else { return Ok(()) };
+        let changed: Vec<String> = self.changed.iter().cloned().collect();
+        tables::rebuild_indexes(self.connection, &changed)?;
+        refuse_new_orphans(before, &tables::orphans(self.connection)?)?;
+        for table in &changed {
+            let silent = triggers::silent(self.connection, table)?;
+            if !silent.is_empty() {
+                report.warnings.push(format!(
+                    "the triggers of {} did not run ({}): what they keep up elsewhere may be stale",
+                    text::plain(table),
+                    text::plain(&silent.join(", "))
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse_new_orphans(before: &Orphans, after: &Orphans) -> Result<()> {
+    let is_new = |key: &_, n: &u64| before.get(key).is_none_or(|n_before| n_before < n);
+    match after.iter().find(|(key, n)| is_new(key, n)) {
+        None => Ok(()),
+        Some(((child, parent, ..), _)) => Err(Refusal::no(
+            format!(
+                "rows of `{}` would refer to missing rows of `{}`",
+                text::plain(child),
+                text::plain(parent)
+            ),
+            "a replaced row may have changed the key that others refer to; the database is untouched",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;
