@@ -318,11 +318,6 @@ impl Session {
         Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()))
     }
 
-    /// What is piped in.
-    pub(crate) fn input(&mut self) -> &mut dyn BufRead {
-        &mut *self.input
-    }
-
     /// Asks for a yes; everything but `y` and `yes` is a no.
     ///
     /// # Errors

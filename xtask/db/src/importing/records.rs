@@ -166,8 +166,10 @@ fn listed(fields: &BTreeMap<String, u64>) -> String {
 
 /// Adds to a failure of what was read what was read, and that it changed nothing.
 fn explain(error: anyhow::Error, shown: &str) -> anyhow::Error {
-    if error.downcast_ref::<Refusal>().is_some() {
-        return error;
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        let is_ours = refusal.exit != Exit::Interrupted;
+        let what = format!("{shown}: {}", refusal.what);
+        return if is_ours { Refusal { what, ..refusal.clone() }.into() } else { error };
     }
     match error.downcast::<Astray>() {
         Ok(astray) => Refusal::could_not(format!("{shown}: {}", astray.what), astray.hint),

@@ -42,7 +42,7 @@ pub(super) fn read<R: Read>(
         let (number, elsewhere) = (summary.n_records, None);
         let known = if number == 1 { names.clone() } else { Vec::new() };
         let record = Record { number, line, names: known, elsewhere, content };
-        each(&record, position.n_bytes.get())?;
+        each(&record, position.n_bytes())?;
     }
     for name in names.iter().filter(|name| !(wanted.takes)(name)) {
         summary.not_taken.insert(name.clone(), summary.n_records);

@@ -116,7 +116,7 @@ impl<'w> Walk<'w> {
         let number = self.summary.n_records;
         let elsewhere = self.summary.elsewhere.clone().filter(|_| number == 1);
         let record = Record { number, line, names, elsewhere, content };
-        (self.each)(&record, self.position.n_bytes.get()).map_err(|failure| {
+        (self.each)(&record, self.position.n_bytes()).map_err(|failure| {
             self.failure = Some(failure);
             E::custom("stopped")
         })?;

@@ -6,6 +6,8 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use std::rc::Rc;
 
 const BUFFER_BYTES: usize = 1 << 16;
+/// So much is needed to know a mark or a format by.
+const START_BYTES: usize = 32;
 
 /// How far a text was taken; whoever holds it sees it move.
 #[derive(Debug)]
@@ -13,15 +15,22 @@ pub(super) struct Position {
     /// The line of the next byte, from 1.
     pub line: Cell<u64>,
     /// Bytes before that line.
-    pub line_start: Cell<u64>,
-    /// Bytes taken.
-    pub n_bytes: Cell<u64>,
+    line_start: Cell<u64>,
+    /// Bytes before those that are ready.
+    before: Cell<u64>,
+    /// The next byte, among those that are ready.
+    at: Cell<usize>,
 }
 
 impl Position {
+    /// Bytes taken.
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.before.get() + self.at.get() as u64
+    }
+
     /// The column of the next byte, in bytes from 0.
     pub(super) fn column(&self) -> u64 {
-        self.n_bytes.get() - self.line_start.get()
+        self.n_bytes() - self.line_start.get()
     }
 }
 
@@ -29,8 +38,6 @@ impl Position {
 pub(super) struct Text<R> {
     inner: R,
     buffer: Vec<u8>,
-    /// The next byte.
-    at: usize,
     /// So far the bytes are UTF-8.
     checked: usize,
     /// So far the buffer is filled: the beginning of a character may stand at its end.
@@ -45,18 +52,21 @@ impl<R: Read> Text<R> {
     ///
     /// As the reader's, or where the text is UTF-16.
     pub(super) fn open(inner: R) -> io::Result<Self> {
-        let position =
-            Position { line: Cell::new(1), line_start: Cell::new(0), n_bytes: Cell::new(0) };
+        let position = Position {
+            line: Cell::new(1),
+            line_start: Cell::new(0),
+            before: Cell::new(0),
+            at: Cell::new(0),
+        };
         let mut text = Self {
             inner,
             buffer: vec![0; BUFFER_BYTES],
-            at: 0,
             checked: 0,
             filled: 0,
             position: Rc::new(position),
         };
-        // A pipe hands over as little as it likes; what the text is shows in its first lines.
-        while text.filled < text.buffer.len() && text.pull()? > 0 {}
+        // A pipe hands over as little as it likes; what the text is shows in its first line.
+        while !text.shows_what_it_is() && text.pull()? > 0 {}
         let start = &text.buffer[..text.filled];
         if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
             return Err(no_utf8("the text is UTF-16, and is read as UTF-8 only"));
@@ -76,28 +86,27 @@ impl<R: Read> Text<R> {
     /// The next byte, which stays.
     #[inline]
     pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
-        if self.at == self.checked {
+        if self.position.at.get() == self.checked {
             self.refill()?;
         }
-        Ok(self.buffer[..self.checked].get(self.at).copied())
+        Ok(self.buffer[..self.checked].get(self.position.at.get()).copied())
     }
 
     /// Takes the byte that was seen.
     #[inline]
     pub(super) fn advance(&mut self) {
-        let byte = self.buffer[self.at];
-        self.at += 1;
         let position = &self.position;
-        position.n_bytes.set(position.n_bytes.get() + 1);
-        if byte == b'\n' {
+        let at = position.at.get();
+        position.at.set(at + 1);
+        if self.buffer[at] == b'\n' {
             position.line.set(position.line.get() + 1);
-            position.line_start.set(position.n_bytes.get());
+            position.line_start.set(position.n_bytes());
         }
     }
 
     /// Whether what follows begins so, as far as it is ready.
     pub(super) fn begins_with(&self, start: &str) -> bool {
-        self.buffer[self.at..self.checked].starts_with(start.as_bytes())
+        self.buffer[self.position.at.get()..self.checked].starts_with(start.as_bytes())
     }
 
     /// Skips white space; the first byte after it stays.
@@ -109,6 +118,11 @@ impl<R: Read> Text<R> {
             self.advance();
         }
         Ok(None)
+    }
+
+    fn shows_what_it_is(&self) -> bool {
+        let start = &self.buffer[..self.filled];
+        start.len() == self.buffer.len() || start.len() >= START_BYTES && start.contains(&b'\n')
     }
 
     /// Reads once into what is free of the buffer.
@@ -129,7 +143,9 @@ impl<R: Read> Text<R> {
     fn refill(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.checked..self.filled, 0);
         self.filled -= self.checked;
-        (self.at, self.checked) = (0, 0);
+        self.position.before.set(self.position.n_bytes());
+        self.position.at.set(0);
+        self.checked = 0;
         loop {
             let is_more = self.filled < self.buffer.len() && self.pull()? > 0;
             match std::str::from_utf8(&self.buffer[..self.filled]) {
@@ -163,7 +179,7 @@ impl<R: Read> Read for Text<R> {
 impl<R: Read> BufRead for Text<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.peek()?;
-        Ok(&self.buffer[self.at..self.checked])
+        Ok(&self.buffer[self.position.at.get()..self.checked])
     }
 
     fn consume(&mut self, n_bytes: usize) {

@@ -50,13 +50,13 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let loaded = all.load(session, (&project, &database), (&path, &encoding))?;
     let answer = tell(args, session, &shown, &loaded)?;
     if loaded.n_records == 0 {
-        say_empty(session, &project, (&all, &database));
+        say_empty(args, session, (&project, &database), &all);
         return Ok(answer);
     }
     let source = Source {
         scratch: path,
         absent: std::collections::BTreeSet::new(),
-        shown: shown.replace('`', ""),
+        shown: input.name(&project),
         numbering: Numbering::OfTheTarget,
     };
     merge::into_live(args, session, (&project, &database), &[source])
@@ -87,15 +87,32 @@ impl Input<'_> {
         }
     }
 
-    /// As messages call it; of a command only its name, since arguments may be secret.
-    fn shown(&self, project: &Project) -> String {
+    /// Its name; of a command nothing more, since arguments may be secret.
+    fn name(&self, project: &Project) -> String {
         match self {
-            Self::File(path) => format!("`{}`", project.path(path)),
-            Self::Stdin => "what was piped in".to_owned(),
-            Self::Command(command) => {
-                format!("what `{}` printed", command.first().map_or("", String::as_str))
-            }
+            Self::File(path) => project.path(path),
+            Self::Stdin => "stdin".to_owned(),
+            Self::Command(command) => command.first().cloned().unwrap_or_default(),
         }
+    }
+
+    /// As sentences call it.
+    fn shown(&self, project: &Project) -> String {
+        let name = self.name(project);
+        match self {
+            Self::File(_) => format!("`{name}`"),
+            Self::Stdin => "what was piped in".to_owned(),
+            Self::Command(_) => format!("what `{}` printed", text::plain(&name)),
+        }
+    }
+}
+
+/// What is piped in.
+struct Piped<'s>(&'s mut Session);
+
+impl std::io::Read for Piped<'_> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(to)
     }
 }
 
@@ -114,7 +131,7 @@ impl Gathered<'_> {
             records::load(origin, self.mapping, &loading, &mut |n| progress.reach(n))
         };
         match self.input {
-            Input::Stdin => load(&mut session.input()),
+            Input::Stdin => load(&mut Piped(session)),
             Input::File(path) => {
                 let mut file = fs_err::File::open(path).with_context(|| Refusal {
                     what: format!("could not read {}", self.shown),
@@ -186,26 +203,27 @@ fn tell(args: &Args, session: &mut Session, shown: &str, loaded: &Loaded) -> Res
 
 /// An empty list is no order to empty the table.
 fn say_empty(
+    args: &Args,
     session: &mut Session,
-    project: &Project,
-    (all, database): (&Gathered<'_>, &Database),
+    (project, database): (&Project, &Database),
+    all: &Gathered<'_>,
 ) {
     let place = match all.pointer.to_string().as_str() {
         "" => "holds no records".to_owned(),
         pointer => format!("holds an empty array at `{pointer}`"),
     };
-    let n_rows = text::count(0, "row");
-    session.say(format!(
-        "Nothing to import: {} {place}; {} and its table `{}` stay as they are",
-        all.shown,
-        project.place(database),
-        all.mapping.table
-    ));
+    let table = &all.mapping.table;
+    let what = format!("{} {place}; the rows of `{table}` stay as they are", all.shown);
+    session.say(format!("Nothing to import into {}: {what}", project.place(database)));
     session.document(&json!({
         "version": 1,
-        "database": database.name,
-        "table": all.mapping.table,
-        "records": 0,
-        "remarks": [format!("{n_rows} imported: {} {place}", all.shown)],
+        "dry_run": args.dry_run,
+        "into": database.path,
+        "inserted": 0,
+        "replaced": 0,
+        "files": [],
+        "problems": [],
+        "warnings": [what],
+        "safety": null,
     }));
 }
