@@ -35,8 +35,6 @@ pub(super) struct Layout {
     pub locator: Vec<(String, String)>,
     /// Where its references lead, short ones first.
     pub links: Vec<Link>,
-    /// Columns here that the file lacks.
-    pub missing: Vec<String>,
 }
 
 /// A column that both have.
@@ -167,12 +165,11 @@ pub(super) fn of(tables: &Tables, present: &BTreeMap<String, Table>) -> Result<V
 
 fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
     let surrogate = here.surrogate.as_deref();
-    let (mut columns, mut missing) = (Vec::new(), Vec::new());
+    let mut columns = Vec::new();
     for column in here.table.columns.iter().filter(|c| c.nature == Nature::Ordinary) {
         let in_file = theirs.column(&column.name).is_some();
         let is_surrogate = surrogate == Some(&column.name);
         if !in_file && !is_surrogate {
-            missing.push(column.name.clone());
             continue;
         }
         columns.push(Column {
@@ -211,7 +208,6 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
         rules,
         locator: here.locator.clone(),
         links: Vec::new(),
-        missing,
         columns,
     })
 }

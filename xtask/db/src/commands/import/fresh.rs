@@ -11,6 +11,7 @@ use crate::commands::import::source::Source;
 use crate::commands::import::target::Target;
 use crate::commands::restore::in_place;
 use crate::commands::restore::{candidate, dialogue};
+use crate::database::{self, Trouble};
 use crate::durable::{self, Published, Stage};
 use crate::finding::{Depth, Weight};
 use crate::fresh::{Building, Fresh};
@@ -18,7 +19,7 @@ use crate::importing::proof::{self, Proof};
 use crate::importing::{self, Loaded, Loading};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::{Answer, Exit, Refusal};
 use crate::restoring;
 use crate::session::Session;
 use crate::taking;
@@ -121,7 +122,7 @@ impl Job<'_> {
         let interrupt = session.interrupt();
         let loading = Loading { scratch, encoding: None, interrupt };
         let reach = &mut |n_bytes| progress.reach(n_bytes);
-        importing::load(&self.source.path, &loading, reach)
+        importing::load(&self.source.path, &loading, reach).map_err(say_untouched)
     }
 
     /// Refuses what is damaged, and rows that violate something unless they are wanted all the same.
@@ -185,4 +186,15 @@ impl Job<'_> {
         session.document(&said::document((source, target), (made, place)));
         Ok(Answer::Yes)
     }
+}
+
+/// Adds to a failure that nothing has come of it.
+fn say_untouched(error: anyhow::Error) -> anyhow::Error {
+    let is_told = error.downcast_ref::<Refusal>().is_some();
+    if is_told || database::trouble(&error) == Trouble::Interrupted {
+        return error;
+    }
+    let (what, hint) =
+        ("its rows could not be read in".to_owned(), "nothing was changed".to_owned());
+    error.context(Refusal { what, hint, exit: Exit::CouldNot })
 }

@@ -71,7 +71,7 @@ pub(super) fn say(
         "{} {} → {}: {} of {}, {}",
         if place.is_dry() { "Would import" } else { "Imported" },
         source.shown,
-        project.place(&target.database),
+        project.dotted(&target.database.path),
         text::count(tables.clone().flatten().sum(), "row"),
         text::count(tables.len() as u64, "table"),
         text::size(made.size_bytes)
