@@ -75,7 +75,7 @@ impl std::error::Error for Astray {}
 ///
 /// [`Astray`] where the text is none of the kinds or no records stand at the pointer; where it was
 /// cut short, is malformed, no UTF-8, or `each` fails.
-pub fn read(input: impl Read, wanted: &Wanted<'_>, each: &mut Each<'_>) -> Result<Summary> {
+pub fn read(input: &mut dyn Read, wanted: &Wanted<'_>, each: &mut Each<'_>) -> Result<Summary> {
     let mut text = Text::open(input)?;
     match text.skip_space()? {
         None => Err(astray("there is nothing in it", "an empty list is written `[]`")),

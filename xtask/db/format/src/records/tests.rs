@@ -5,12 +5,12 @@ use proptest::prelude::*;
 use super::*;
 
 /// The records as lines, each `number@line: field=value …` of the fields `a` and `/b/0`.
-fn taken(input: &[u8], pointer: &str) -> Result<(Vec<String>, Summary)> {
+fn taken(mut input: &[u8], pointer: &str) -> Result<(Vec<String>, Summary)> {
     let pointer = Pointer::parse(pointer)?;
     let wanted = Wanted { pointer: &pointer, takes: &|name| ["a", "b"].contains(&name) };
     let fields = [Field::Name("a".to_owned()), Field::At(Pointer::parse("/b/0")?)];
     let mut lines = Vec::new();
-    let summary = read(input, &wanted, &mut |record, _| {
+    let summary = read(&mut input, &wanted, &mut |record, _| {
         let mut line = format!("{}@{}:", record.number, record.line);
         for field in &fields {
             if let Some(found) = record.field(field)? {
@@ -188,7 +188,7 @@ proptest! {
         let mut read_back = Vec::new();
         let pointer = Pointer::default();
         let wanted = Wanted { pointer: &pointer, takes: &|_| true };
-        read(text.as_bytes(), &wanted, &mut |record, _| {
+        read(&mut text.as_bytes(), &wanted, &mut |record, _| {
             let field = |name: &str| record.field(&Field::Name(name.to_owned()));
             let texts = [field("a")?, field("z")?].map(|found| match found {
                 Some(Found::Quoted(text)) => text.to_owned(),
