@@ -68,6 +68,12 @@ mod links;
 mod list;
 #[path = "e2e/matrix.rs"]
 mod matrix;
+#[path = "e2e/merge.rs"]
+mod merge;
+#[path = "e2e/mergeodd.rs"]
+mod mergeodd;
+#[path = "e2e/mergeschema.rs"]
+mod mergeschema;
 #[path = "e2e/migrate.rs"]
 mod migrate;
 #[path = "e2e/migratebeside.rs"]
@@ -134,6 +140,8 @@ mod strace;
 mod system1;
 #[path = "e2e/system1workflow.rs"]
 mod system1workflow;
+#[path = "e2e/system4.rs"]
+mod system4;
 #[path = "e2e/tables.rs"]
 mod tables;
 #[path = "e2e/terminal.rs"]
