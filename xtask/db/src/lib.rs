@@ -56,6 +56,7 @@ mod importing;
 mod interrupt;
 mod locked;
 mod machine;
+mod merging;
 mod migration;
 mod name;
 mod portable;

@@ -293,6 +293,15 @@ impl Session {
         let _ = self.err.flush();
     }
 
+    /// Reads bytes of the input as they are; 0 at its end.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub(crate) fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        self.input.read(piece)
+    }
+
     /// Asks a question on stderr and reads one line; `None` where the input ended (Ctrl-D).
     ///
     /// # Errors

@@ -56,6 +56,19 @@ impl<'r> Cell<'r> {
             ValueRef::Blob(bytes) => Self::Blob(bytes),
         })
     }
+
+    /// Owned.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Integer(integer) => Value::Integer(integer),
+            Self::Real(real) => Value::Real(real),
+            Self::Text(text) => Value::Text(text.to_owned()),
+            Self::OddText(bytes) => Value::OddText(bytes.to_vec()),
+            Self::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        }
+    }
 }
 
 impl Value {

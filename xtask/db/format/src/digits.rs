@@ -36,14 +36,35 @@ pub(crate) fn hex(bytes: &[u8], to: &mut Vec<u8>) {
     }
 }
 
-/// Reads bytes from two hexadecimal digits each; `None` where they are none.
-pub(crate) fn from_hex(digits: &str) -> Option<Vec<u8>> {
-    let value =
-        |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-    let bytes = pairs.iter().map(|[high, low]| Some(value(*high)? << 4 | value(*low)?)).collect();
-    if rest.is_empty() { bytes } else { None }
+/// Appends the bytes that two hexadecimal digits each mean; `None` where they are none.
+pub(crate) fn from_hex(digits: &[u8], to: &mut Vec<u8>) -> Option<()> {
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    let begin = to.len();
+    to.extend(pairs.iter().map(|[high, low]| {
+        VALUES[usize::from(*high)].wrapping_shl(4) | VALUES[usize::from(*low)] & 15
+    }));
+    if pairs.iter().flatten().any(|digit| VALUES[usize::from(*digit)] > 15) {
+        to.truncate(begin);
+        return None;
+    }
+    Some(())
 }
+
+/// What each byte means as a hexadecimal digit; 255 for those that are none.
+static VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut value = 0_u8;
+    while value < 16 {
+        let digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
+        values[digit as usize] = value;
+        values[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 #[cfg(test)]
 mod tests {
@@ -63,13 +84,12 @@ mod tests {
         for bytes in [&[][..], &[0, 0xff, 0x7f]] {
             let mut text = Vec::new();
             hex(bytes, &mut text);
-            assert_eq!(
-                from_hex(std::str::from_utf8(&text).expect("digits")).as_deref(),
-                Some(bytes)
-            );
+            let mut found = vec![1];
+            assert_eq!(from_hex(&text, &mut found), Some(()));
+            assert_eq!(found, [&[1], bytes].concat());
         }
         for wrong in ["0", "0g", "é", "00 "] {
-            assert_eq!(from_hex(wrong), None, "{wrong}");
+            assert_eq!(from_hex(wrong.as_bytes(), &mut Vec::new()), None, "{wrong}");
         }
     }
 }

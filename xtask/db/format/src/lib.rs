@@ -12,13 +12,17 @@
 mod cell;
 mod csv;
 mod digits;
+mod fields;
 mod header;
+mod insert;
 mod json;
 mod jsonl;
+mod lines;
 mod literal;
 mod parse;
 mod reader;
 mod rows;
+mod scan;
 mod sink;
 mod sql;
 
@@ -26,10 +30,14 @@ use anyhow::Result;
 
 pub use cell::{Cell, Value};
 pub use csv::Csv;
+pub use fields::Row;
 pub use header::{Definition, Header, Rows, Setting, TableHead};
+pub use insert::{OddTexts, insert_rows};
 pub use json::Json;
 pub use jsonl::Jsonl;
 pub use literal::{ended, text_literal};
+pub use reader::csv::{CsvReader, OpenFile};
+pub use reader::json::JsonReader;
 pub use reader::{Newer, Reader};
 pub use rows::{IsUnicode, Taken, copy_rows};
 pub use sink::{Outlet, Sink};
@@ -93,4 +101,28 @@ pub trait Format {
     ///
     /// As the outlet's.
     fn end(&mut self, header: &Header, rows: &[u64], to: &mut Sink<'_>) -> Result<()>;
+}
+
+/// An export that is being read, whatever its format.
+pub trait Reading {
+    /// What it says of itself.
+    fn header(&self) -> &Header;
+
+    /// How many rows each table of the header has so far.
+    fn counts(&self) -> &[u64];
+
+    /// Where the row stands that was read last, as `line 12`: for messages about it.
+    fn place(&self) -> String;
+
+    /// How many bytes were read.
+    fn n_bytes(&self) -> u64;
+
+    /// Reads the next row, its values in the order of its table's members. `None` after the last one,
+    /// once what the export says of itself was compared with them all.
+    ///
+    /// # Errors
+    ///
+    /// Where what stands there is no row of the table that is due, or the export was cut short or
+    /// changed.
+    fn next_row(&mut self) -> Result<Option<Row<'_>>>;
 }

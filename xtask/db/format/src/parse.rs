@@ -3,8 +3,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cell::Value;
-use crate::digits;
+use crate::fields::{Field, Fields, Place};
+use crate::{digits, scan};
 
 /// A place in some JSON.
 pub(crate) struct Cursor<'b> {
@@ -35,6 +35,13 @@ impl<'b> Cursor<'b> {
         is_there
     }
 
+    /// Takes just these bytes if they stand there.
+    pub(crate) fn takes_all(&mut self, bytes: &[u8]) -> bool {
+        let is_there = self.bytes[self.at..].starts_with(bytes);
+        self.at += if is_there { bytes.len() } else { 0 };
+        is_there
+    }
+
     /// Fails where anything but space is left.
     ///
     /// # Errors
@@ -57,52 +64,59 @@ impl<'b> Cursor<'b> {
     /// # Errors
     ///
     /// Where none stands there.
-    pub(crate) fn value(&mut self) -> Result<Value> {
-        match self.peek() {
-            Some(b'"') => Ok(Value::Text(self.text()?)),
-            Some(b'{') => self.tagged(),
+    pub(crate) fn field(&mut self, to: &mut Fields) -> Result<()> {
+        let field = match self.peek() {
+            Some(b'"') => Field::Text(self.string(to)?),
+            Some(b'{') => self.tagged(to)?,
             Some(b'n') if self.bytes[self.at..].starts_with(b"null") => {
                 self.at += 4;
-                Ok(Value::Null)
+                Field::Null
             }
-            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'-' | b'0'..=b'9') => self.number()?,
             _ => bail!("no value of a row stands at column {}", self.at + 1),
-        }
+        };
+        to.push(field);
+        Ok(())
     }
 
     /// An object of one member: what JSON has no words for.
-    fn tagged(&mut self) -> Result<Value> {
+    fn tagged(&mut self, to: &mut Fields) -> Result<Field> {
         self.expect(b'{')?;
-        let tag = self.text()?;
+        let tag = self.string(to)?;
         self.expect(b':')?;
         ensure!(self.peek() == Some(b'"'), "the member of a value is no text");
-        let content = self.text()?;
+        let content = self.string(to)?;
         self.expect(b'}')?;
-        let bytes = || digits::from_hex(&content).context("odd hexadecimal digits");
-        Ok(match (tag.as_str(), content.as_str()) {
-            ("integer", digits) => {
-                Value::Integer(digits.parse().with_context(|| no_integer(digits))?)
-            }
-            ("real", "9e999") => Value::Real(f64::INFINITY),
-            ("real", "-9e999") => Value::Real(f64::NEG_INFINITY),
-            ("text_hex", _) => Value::OddText(bytes()?),
-            ("blob_hex", _) => Value::Blob(bytes()?),
+        let (tag, bytes) = (to.at(&tag, self.bytes), to.at(&content, self.bytes));
+        Ok(match (tag, bytes) {
+            (b"integer", digits) => Field::Integer(integer(digits)?),
+            (b"real", b"9e999") => Field::Real(f64::INFINITY),
+            (b"real", b"-9e999") => Field::Real(f64::NEG_INFINITY),
+            (b"text_hex", _) => Field::OddText(self.hex(&content, to)?),
+            (b"blob_hex", _) => Field::Blob(self.hex(&content, to)?),
             _ => bail!("a value of an unknown kind at column {}", self.at),
         })
     }
 
-    fn number(&mut self) -> Result<Value> {
+    /// The bytes that hexadecimal digits mean.
+    fn hex(&self, digits: &Place, to: &mut Fields) -> Result<Place> {
+        let begin = to.unescaped().len();
+        match digits {
+            Place::Read(range) => {
+                let digits = &self.bytes[range.clone()];
+                digits::from_hex(digits, to.unescaped()).context("odd hexadecimal digits")?;
+            }
+            Place::Unescaped(_) => bail!("odd hexadecimal digits"),
+        }
+        Ok(to.since(begin))
+    }
+
+    fn number(&mut self) -> Result<Field> {
         let rest = &self.bytes[self.at..];
         let is_of_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
         let n_bytes = rest.iter().position(|byte| !is_of_number(byte)).unwrap_or(rest.len());
-        let digits = std::str::from_utf8(&rest[..n_bytes])?;
         self.at += n_bytes;
-        if !digits.contains(['.', 'e', 'E']) {
-            return Ok(Value::Integer(digits.parse().with_context(|| no_integer(digits))?));
-        }
-        let real: f64 = digits.parse().with_context(|| format!("`{digits}` is no real"))?;
-        ensure!(real.is_finite(), "`{digits}` is beyond all reals");
-        Ok(Value::Real(real))
+        number(&rest[..n_bytes])
     }
 
     /// Takes a text in quotes.
@@ -111,24 +125,40 @@ impl<'b> Cursor<'b> {
     ///
     /// Where none stands there, or it is no Unicode.
     pub(crate) fn text(&mut self) -> Result<String> {
+        let mut fields = Fields::default();
+        let place = self.string(&mut fields)?;
+        Ok(std::str::from_utf8(fields.at(&place, self.bytes))?.to_owned())
+    }
+
+    /// Takes a text in quotes; where it is, examined to be UTF-8.
+    fn string(&mut self, to: &mut Fields) -> Result<Place> {
         self.expect(b'"')?;
-        let mut text = Vec::new();
+        let (begin, unescaped) = (self.at, to.unescaped().len());
         loop {
             let rest = &self.bytes[self.at..];
-            let is_special = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
-            let n_bytes = rest.iter().position(is_special).context("a text has no end")?;
-            text.extend_from_slice(&rest[..n_bytes]);
+            let n_bytes = scan::special(rest).context("a text has no end")?;
+            let mark = rest[n_bytes];
+            let is_plain = to.unescaped().len() == unescaped && begin == self.at;
+            if mark == b'"' && is_plain {
+                self.at += n_bytes + 1;
+                ensure!(std::str::from_utf8(&rest[..n_bytes]).is_ok(), "a text is no UTF-8");
+                return Ok(Place::Read(begin..begin + n_bytes));
+            }
+            to.unescaped().extend_from_slice(&rest[..n_bytes]);
             self.at += n_bytes + 1;
-            match rest[n_bytes] {
+            match mark {
                 b'"' => break,
                 b'\\' => {
                     let mut bytes = [0; 4];
-                    text.extend_from_slice(self.escaped()?.encode_utf8(&mut bytes).as_bytes());
+                    let character = self.escaped()?.encode_utf8(&mut bytes);
+                    to.unescaped().extend_from_slice(character.as_bytes());
                 }
                 _ => bail!("a control character in a text at column {}", self.at),
             }
         }
-        String::from_utf8(text).context("a text is no UTF-8")
+        let place = to.since(unescaped);
+        ensure!(std::str::from_utf8(to.at(&place, self.bytes)).is_ok(), "a text is no UTF-8");
+        Ok(place)
     }
 
     /// The character that stands for itself in another way, its backslash taken already.
@@ -166,8 +196,24 @@ impl<'b> Cursor<'b> {
     }
 }
 
-fn no_integer(digits: &str) -> String {
-    format!("`{digits}` is no integer of 64 bits")
+/// A number as an export has it: with a point or an exponent it is a real.
+///
+/// # Errors
+///
+/// Where it is none, or has more than 64 bits.
+pub(crate) fn number(digits: &[u8]) -> Result<Field> {
+    if !digits.iter().any(|byte| b".eE".contains(byte)) {
+        return Ok(Field::Integer(integer(digits)?));
+    }
+    let digits = std::str::from_utf8(digits)?;
+    let real: f64 = digits.parse().with_context(|| format!("`{digits}` is no real"))?;
+    ensure!(real.is_finite(), "`{digits}` is beyond all reals");
+    Ok(Field::Real(real))
+}
+
+fn integer(digits: &[u8]) -> Result<i64> {
+    let digits = std::str::from_utf8(digits)?;
+    digits.parse().with_context(|| format!("`{digits}` is no integer of 64 bits"))
 }
 
 #[cfg(test)]
@@ -175,8 +221,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cell::Value;
+    use crate::fields::Row;
     use crate::json;
     use crate::sink::Sink;
+
+    impl Cursor<'_> {
+        fn value(&mut self) -> Result<Value> {
+            let mut fields = Fields::default();
+            self.field(&mut fields)?;
+            let row = Row { table: 0, fields: &fields, bytes: self.bytes };
+            Ok(row.cell(0)?.to_value())
+        }
+    }
 
     fn written(value: &Value) -> Vec<u8> {
         let mut bytes = Vec::new();

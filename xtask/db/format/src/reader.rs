@@ -2,18 +2,25 @@
 //! numbers of rows and the hash are all examined; a file that was cut short or changed is refused.
 //!
 //! The rows come before their proof: whoever writes them somewhere commits only after the last one,
-//! when [`Reader::next`] has answered `None`.
+//! when [`Reading::next_row`] has answered `None`.
+
+pub(crate) mod csv;
+pub(crate) mod json;
+mod pieces;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::BufRead;
+use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cell::Value;
-use crate::header::{Footer, Header, Rows};
+use crate::fields::{Fields, Row};
+use crate::header::{Footer, Header, Rows, TableHead};
+use crate::json::{members, written};
+use crate::lines::Lines;
 use crate::parse::Cursor;
-use crate::{NAME, VERSION};
+use crate::{NAME, Reading, VERSION};
 
 /// A newer version of the format, which is not guessed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,146 +34,189 @@ impl fmt::Display for Newer {
 
 impl std::error::Error for Newer {}
 
-/// An export that is being read.
+/// An export in JSONL that is being read.
 pub struct Reader<R> {
-    input: R,
+    lines: Lines<R>,
     header: Header,
-    line: Vec<u8>,
-    /// The number of the line that was read last, from 1.
-    n_lines: u64,
-    hasher: blake3::Hasher,
+    fields: Fields,
     /// The table of the last row, and how many rows each has so far.
     table: usize,
     counts: Vec<u64>,
+    /// What stands before each value of a row of that table, as it is written.
+    members: Vec<Vec<u8>>,
     is_finished: bool,
 }
 
-impl<R: BufRead> Reader<R> {
+impl<R: Read> Reader<R> {
     /// Reads the header.
     ///
     /// # Errors
     ///
     /// [`Newer`] where a newer version wrote it; where it is no export at all.
     pub fn open(input: R) -> Result<Self> {
-        let header = Header::of_settings(String::new(), 0, 0);
+        let mut lines = Lines::new(input);
+        ensure!(lines.next()?, "line 1: the file is empty");
+        let header = header_of(lines.line()).context("line 1")?;
         let mut reader = Self {
-            input,
-            header,
-            line: Vec::new(),
-            n_lines: 0,
-            hasher: blake3::Hasher::new(),
+            lines,
+            fields: Fields::default(),
             table: 0,
-            counts: Vec::new(),
+            counts: vec![0; header.tables.len()],
+            members: Vec::new(),
             is_finished: false,
+            header,
         };
-        ensure!(reader.read_line()?, "line 1: the file is empty");
-        reader.header = header_of(&reader.line).context("line 1")?;
-        reader.counts = vec![0; reader.header.tables.len()];
-        reader.hasher.update(&reader.line);
+        reader.begin_table(0)?;
         Ok(reader)
     }
 
-    /// What the export says of itself.
-    #[must_use]
-    pub fn header(&self) -> &Header {
-        &self.header
+    /// Goes on to a table of the header, if there are so many.
+    fn begin_table(&mut self, at: usize) -> Result<()> {
+        self.table = at;
+        self.members.clear();
+        if let Some(table) = self.header.tables.get(at) {
+            let name = written(&table.name)?;
+            self.members = members(table, &format!("{{\"table\":{name},\"row\":{{"))?;
+        }
+        Ok(())
     }
 
-    /// The number of the line that was read last, from 1: for messages about its row.
-    #[must_use]
-    pub fn line_number(&self) -> u64 {
-        self.n_lines
-    }
-
-    /// How many rows each table of the header has so far.
-    #[must_use]
-    pub fn counts(&self) -> &[u64] {
-        &self.counts
-    }
-
-    /// Reads the next row into `values`, in the order of the table's members, and says which of the
-    /// header's tables it belongs to. `None` after the last one, once the footer has proved them all.
-    ///
-    /// # Errors
-    ///
-    /// Where the line is no row of the table that is due, or the footer is missing or proves others.
-    pub fn next(&mut self, values: &mut Vec<Value>) -> Result<Option<usize>> {
-        if self.is_finished {
-            return Ok(None);
+    fn row(&mut self) -> Result<()> {
+        self.fields.clear();
+        let mut cursor = Cursor::new(self.lines.line());
+        let is_usual = self.members.first().is_some_and(|member| cursor.takes_all(member));
+        if !is_usual {
+            let name = table_of(&mut cursor)?;
+            let is_it = |table: &TableHead| table.name == name;
+            let rest = self.header.tables.get(self.table..).unwrap_or_default();
+            let Some(n) = rest.iter().position(is_it) else {
+                bail!("a row of table `{name}` is not due here");
+            };
+            self.begin_table(self.table + n)?;
         }
-        if !self.read_line()? {
-            bail!("line {}: the footer is missing: the file was cut short", self.n_lines + 1);
-        }
-        let n = self.n_lines;
-        if self.line.starts_with(b"{\"rows\":") {
-            self.finish().with_context(|| format!("line {n}"))?;
-            return Ok(None);
-        }
-        self.row(values).with_context(|| format!("line {n}"))?;
-        self.hasher.update(&self.line);
-        self.counts[self.table] += 1;
-        Ok(Some(self.table))
-    }
-
-    /// Reads a line with its end; whether there was one.
-    fn read_line(&mut self) -> Result<bool> {
-        self.line.clear();
-        self.input.read_until(b'\n', &mut self.line).context("could not read the export")?;
-        if self.line.is_empty() {
-            return Ok(false);
-        }
-        self.n_lines += 1;
-        let is_whole = self.line.ends_with(b"\n");
-        ensure!(is_whole, "line {}: it has no end: the file was cut short", self.n_lines);
-        Ok(true)
-    }
-
-    fn row(&mut self, values: &mut Vec<Value>) -> Result<()> {
-        let mut cursor = Cursor::new(&self.line);
-        cursor.expect(b'{')?;
-        member(&mut cursor, "table")?;
-        let name = cursor.text()?;
-        while self.header.tables.get(self.table).is_some_and(|table| table.name != name) {
-            self.table += 1;
-        }
-        let Some(table) = self.header.tables.get(self.table) else {
-            bail!("a row of table `{name}` is not due here");
-        };
+        let table = &self.header.tables[self.table];
+        let name = &table.name;
         ensure!(table.rows == Rows::Here, "the header says that `{name}` has no rows here");
-        cursor.expect(b',')?;
-        member(&mut cursor, "row")?;
-        cursor.expect(b'{')?;
-        values.clear();
-        for (at, name) in table.members().enumerate() {
-            if at > 0 {
-                cursor.expect(b',')?;
-            }
-            member(&mut cursor, name)?;
-            values.push(cursor.value().with_context(|| format!("column `{name}`"))?);
+        // Once more: the table may be another one now.
+        let mut cursor = Cursor::new(self.lines.line());
+        if !self.members.first().is_some_and(|member| cursor.takes_all(member)) {
+            table_of(&mut cursor)?;
+            cursor.expect(b'{')?;
+            first_member(&mut cursor, table)?;
         }
+        values(&mut cursor, (table, &self.members), &mut self.fields)?;
         cursor.expect(b'}')?;
         cursor.expect(b'}')?;
         cursor.end()
     }
 
     fn finish(&mut self) -> Result<()> {
-        let footer: Footer = serde_json::from_slice(&self.line).context("it is no footer")?;
-        let hash = self.hasher.finalize().to_hex();
-        let counted: BTreeMap<String, u64> =
-            self.header.counted(&self.counts).map(|(name, n)| (name.to_owned(), n)).collect();
-        for (name, n) in &footer.rows {
-            let found = counted.get(name).copied().unwrap_or(0);
-            ensure!(found == *n, "the footer counts {n} rows of `{name}`, and there are {found}");
-        }
-        ensure!(footer.rows == counted, "the footer does not count every table");
+        let footer: Footer =
+            serde_json::from_slice(self.lines.line()).context("it is no footer")?;
+        compare_counts(&self.header, &self.counts, &footer.rows, "the footer")?;
         ensure!(
-            footer.blake3 == hash.as_str(),
+            footer.blake3 == self.lines.hash_before().to_hex().as_str(),
             "the lines before it are not those that were exported: their hash differs"
         );
-        ensure!(!self.read_line()?, "something follows the footer");
+        ensure!(!self.lines.next()?, "something follows the footer");
         self.is_finished = true;
         Ok(())
     }
+}
+
+impl<R: Read> Reading for Reader<R> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    fn place(&self) -> String {
+        format!("line {}", self.lines.number())
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.lines.n_bytes()
+    }
+
+    fn next_row(&mut self) -> Result<Option<Row<'_>>> {
+        if self.is_finished {
+            return Ok(None);
+        }
+        if !self.lines.next()? {
+            let n = self.lines.number() + 1;
+            bail!("line {n}: the footer is missing: the file was cut short");
+        }
+        if self.lines.line().starts_with(b"{\"rows\":") {
+            self.finish().with_context(|| self.place())?;
+            return Ok(None);
+        }
+        self.row().with_context(|| self.place())?;
+        self.counts[self.table] += 1;
+        Ok(Some(Row { table: self.table, fields: &self.fields, bytes: self.lines.line() }))
+    }
+}
+
+/// Compares the numbers of rows that were read with those that an export says of itself.
+///
+/// # Errors
+///
+/// Where they differ.
+pub(crate) fn compare_counts(
+    header: &Header,
+    found: &[u64],
+    said: &BTreeMap<String, u64>,
+    who: &str,
+) -> Result<()> {
+    let found: BTreeMap<String, u64> =
+        header.counted(found).map(|(name, n)| (name.to_owned(), n)).collect();
+    for (name, n) in said {
+        let found = found.get(name).copied().unwrap_or(0);
+        ensure!(found == *n, "{who} counts {n} rows of `{name}`, and there are {found}");
+    }
+    ensure!(*said == found, "{who} does not count every table");
+    Ok(())
+}
+
+/// Takes the values of a row, the name of the first one taken already.
+///
+/// # Errors
+///
+/// Where they are not those of the table.
+pub(crate) fn values(
+    cursor: &mut Cursor<'_>,
+    (table, members): (&TableHead, &[Vec<u8>]),
+    fields: &mut Fields,
+) -> Result<()> {
+    for (at, name) in table.members().enumerate() {
+        if at > 0 && !cursor.takes_all(&members[at]) {
+            cursor.expect(b',')?;
+            member(cursor, name)?;
+        }
+        cursor.field(fields).with_context(|| format!("column `{name}`"))?;
+    }
+    Ok(())
+}
+
+/// Takes the start of a row line up to the row; returns the name of its table.
+fn table_of(cursor: &mut Cursor<'_>) -> Result<String> {
+    cursor.expect(b'{')?;
+    member(cursor, "table")?;
+    let name = cursor.text()?;
+    cursor.expect(b',')?;
+    member(cursor, "row")?;
+    Ok(name)
+}
+
+/// Takes the name of a row's first value, if it has any.
+///
+/// # Errors
+///
+/// Where another one stands there.
+pub(crate) fn first_member(cursor: &mut Cursor<'_>, table: &TableHead) -> Result<()> {
+    table.members().next().map_or(Ok(()), |name| member(cursor, name))
 }
 
 /// Takes a member's name and its colon.
@@ -179,6 +229,15 @@ fn member(cursor: &mut Cursor<'_>, name: &str) -> Result<()> {
 /// Reads a header; what a newer version of the format says is not guessed at.
 fn header_of(line: &[u8]) -> Result<Header> {
     let general: serde_json::Value = serde_json::from_slice(line).context("it is no JSON")?;
+    header_of_document(general)
+}
+
+/// The same of what was read already.
+///
+/// # Errors
+///
+/// [`Newer`], or where it is no header.
+pub(crate) fn header_of_document(general: serde_json::Value) -> Result<Header> {
     ensure!(general["format"] == NAME, "it is no header of an export");
     let version = general["version"].as_u64().context("the header has no version")?;
     if version > u64::from(VERSION) {

@@ -1,16 +1,21 @@
-//! Our own exports into a scratch database.
+//! Our own exports into a scratch database: tables, their rows, and only then what is about rows.
 
-use std::io::BufReader;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, params_from_iter};
-use xtask_db_format::{Cell, Reader, Rows, TableHead, Value};
+use rusqlite::Connection;
+use xtask_db_format::{
+    CsvReader, Definition, Header, JsonReader, Newer, OddTexts, OpenFile, Reader, Reading, Rows,
+    Setting, TableHead, insert_rows,
+};
 
 use crate::database::{self, quoted};
+use crate::importing::guard::{self, Guard, Object};
 use crate::importing::{Kind, Loaded, Loading};
+use crate::refusal::Refusal;
 use crate::schema::COUNTERS;
+use crate::text;
 
 /// Loads an export.
 ///
@@ -20,64 +25,152 @@ use crate::schema::COUNTERS;
 pub(super) fn load(
     (file, kind): (&Path, Kind),
     loading: &Loading<'_>,
-    _reach: &mut dyn FnMut(u64),
+    reach: &mut dyn FnMut(u64),
 ) -> Result<Loaded> {
-    ensure!(kind == Kind::Jsonl, "only JSONL can be imported yet");
-    let mut reader = Reader::open(BufReader::new(fs_err::File::open(file)?))?;
-    let connection = database::open_scratch(loading.scratch)?;
+    let mut reading = open(file, kind).map_err(explain_newer)?;
+    let header = reading.header().clone();
+    examine(&header)?;
+    let mut connection = database::open_scratch(loading.scratch)?;
     let _watched = loading.interrupt.watch(&connection);
-    let header = reader.header().clone();
+    let guard = Guard::on(&mut connection);
     let encoding = loading.encoding.unwrap_or(&header.encoding);
-    connection.execute_batch(&format!("PRAGMA encoding = \"{encoding}\"; BEGIN"))?;
+    connection.execute_batch(&format!(
+        "PRAGMA encoding = \"{encoding}\"; PRAGMA ignore_check_constraints = ON; BEGIN"
+    ))?;
+    create_tables(&connection, &guard, &header)?;
+    let mut look = |n_bytes| {
+        reach(n_bytes);
+        loading.interrupt.check()
+    };
+    insert_rows(reading.as_mut(), &connection, odd_texts(encoding, &header), &mut look)?;
+    clear_counters(&connection, &header, reading.counts())?;
+    finish(&connection, &guard, &header)?;
+    Ok(loaded(&header, reading.counts()))
+}
+
+fn open(file: &Path, kind: Kind) -> Result<Box<dyn Reading>> {
+    if kind == Kind::Csv {
+        let folder = file.to_owned();
+        let open: OpenFile = Box::new(move |name| {
+            // A table's name cannot lead out of the folder: no separator stands in it.
+            Ok(Box::new(fs_err::File::open(folder.join(name))?))
+        });
+        return Ok(Box::new(CsvReader::open(open)?));
+    }
+    let file = fs_err::File::open(file)?;
+    Ok(if kind == Kind::Json {
+        Box::new(JsonReader::open(file)?)
+    } else {
+        Box::new(Reader::open(file)?)
+    })
+}
+
+fn explain_newer(error: anyhow::Error) -> anyhow::Error {
+    let Some(newer) = error.downcast_ref::<Newer>() else { return error };
+    Refusal::could_not(newer.to_string(), "nothing was changed; use a newer xtask-db to import it")
+}
+
+/// What a header says is used as it stands: so it must be what an export says.
+fn examine(header: &Header) -> Result<()> {
+    let encodings = ["UTF-8", "UTF-16le", "UTF-16be"];
+    let encoding = header.encoding.as_str();
+    ensure!(encodings.contains(&encoding), "the header has an unknown encoding, `{encoding}`");
+    let numbers =
+        [("application_id", header.application_id), ("user_version", header.user_version)];
+    for (name, number) in numbers {
+        ensure!(i32::try_from(number).is_ok(), "the header's {name} has more than 32 bits");
+    }
+    let mut names = BTreeSet::new();
+    for TableHead { name, sql, .. } in &header.tables {
+        ensure!(names.insert(name.to_ascii_lowercase()), "the header has table `{name}` twice");
+        let is_reserved = name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
+        ensure!(
+            if sql.is_none() { name == COUNTERS } else { !is_reserved },
+            "the header has a table `{name}`, which is SQLite's own or has no definition"
+        );
+    }
+    Ok(())
+}
+
+/// Texts that are no Unicode have the bytes of the export's encoding.
+fn odd_texts(encoding: &str, header: &Header) -> OddTexts {
+    if encoding != header.encoding {
+        OddTexts::Refused
+    } else if encoding == "UTF-8" {
+        OddTexts::AsTheyAre
+    } else {
+        OddTexts::Cast
+    }
+}
+
+fn create_tables(connection: &Connection, guard: &Guard, header: &Header) -> Result<()> {
     for table in &header.tables {
-        if let Some(sql) = &table.sql {
-            connection.execute_batch(sql)?;
-        }
-        if table.name == COUNTERS {
-            connection.execute_batch("DELETE FROM sqlite_sequence")?;
+        let Some(sql) = &table.sql else { continue };
+        let (name, kind) = (table.name.clone(), guard::Kind::Table);
+        guard.create(connection, Object { kind, table: name.clone(), name }, sql)?;
+        let name = quoted(&table.name);
+        let insert = format!("INSERT INTO main.{name}({name}, rank) VALUES (?1, ?2)");
+        for (key, setting) in &table.settings {
+            let set = match setting {
+                Setting::Integer(integer) => connection.execute(&insert, (key, integer)),
+                Setting::Text(text) => connection.execute(&insert, (key, text)),
+            };
+            set.with_context(|| format!("could not set `{key}` of table `{}`", table.name))?;
         }
     }
-    let inserts: Vec<String> = header.tables.iter().map(insert).collect();
-    let mut values = Vec::new();
-    while let Some(at) = reader.next(&mut values)? {
-        let mut statement = connection.prepare_cached(&inserts[at])?;
-        statement
-            .execute(params_from_iter(values.iter().map(bound)))
-            .with_context(|| format!("line {}", reader.line_number()))?;
+    Ok(())
+}
+
+/// Where no counter comes from the file, none stays that only the rows have made.
+fn clear_counters(connection: &Connection, header: &Header, counts: &[u64]) -> Result<()> {
+    let mut both = header.tables.iter().zip(counts);
+    if both.any(|(table, n)| table.sql.is_none() && *n == 0) {
+        connection.execute_batch(&format!("DELETE FROM main.{COUNTERS}"))?;
     }
-    finish(&connection, &header)?;
-    let absent = header.tables.iter().filter(|table| table.rows == Rows::LeftOut);
-    Ok(Loaded {
-        absent: absent.map(|table| table.name.to_ascii_lowercase()).collect(),
-        remarks: Vec::new(),
-    })
+    Ok(())
 }
 
-fn insert(table: &TableHead) -> String {
-    let columns: Vec<String> = table.members().map(quoted).collect();
-    let marks = vec!["?"; columns.len()].join(", ");
-    format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(&table.name), columns.join(", "))
-}
-
-fn bound(value: &Value) -> ToSqlOutput<'_> {
-    use rusqlite::types::ValueRef;
-    ToSqlOutput::Borrowed(match value.as_cell() {
-        Cell::Null => ValueRef::Null,
-        Cell::Integer(integer) => ValueRef::Integer(integer),
-        Cell::Real(real) => ValueRef::Real(real),
-        Cell::Text(text) => ValueRef::Text(text.as_bytes()),
-        Cell::OddText(bytes) => ValueRef::Text(bytes),
-        Cell::Blob(bytes) => ValueRef::Blob(bytes),
-    })
-}
-
-fn finish(connection: &Connection, header: &xtask_db_format::Header) -> Result<()> {
-    for one in header.indexes.iter().chain(&header.views).chain(&header.triggers) {
-        connection.execute_batch(&one.sql)?;
+/// What is about rows comes after them: no trigger fires on one.
+fn finish(connection: &Connection, guard: &Guard, header: &Header) -> Result<()> {
+    for table in header.tables.iter().filter(|table| table.rows == Rows::Rebuilt) {
+        let name = quoted(&table.name);
+        let rebuild = format!("INSERT INTO main.{name}({name}) VALUES ('rebuild')");
+        let what = || format!("could not rebuild the full-text index `{}`", table.name);
+        connection.execute_batch(&rebuild).with_context(what)?;
+    }
+    let with = |kind: guard::Kind| move |one| (kind, one);
+    let after = header.indexes.iter().map(with(guard::Kind::Index));
+    let after = after.chain(header.views.iter().map(with(guard::Kind::View)));
+    let after = after.chain(header.triggers.iter().map(with(guard::Kind::Trigger)));
+    for (kind, Definition { name, table, sql }) in after {
+        let object = Object { kind, name: name.clone(), table: table.clone() };
+        guard.create(connection, object, sql)?;
     }
     connection.execute_batch(&format!(
         "PRAGMA user_version = {}; PRAGMA application_id = {}; COMMIT",
         header.user_version, header.application_id
     ))?;
     Ok(())
+}
+
+fn loaded(header: &Header, counts: &[u64]) -> Loaded {
+    let mut loaded = Loaded::default();
+    for (table, n_rows) in header.tables.iter().zip(counts) {
+        let name = text::plain(&table.name);
+        match table.rows {
+            Rows::Here => drop(loaded.rows.insert(table.name.clone(), *n_rows)),
+            Rows::LeftOut => {
+                loaded.absent.insert(table.name.to_ascii_lowercase());
+                loaded.remarks.push(format!("the rows of `{name}` were left out: it is empty"));
+            }
+            Rows::Unreadable => {
+                loaded.absent.insert(table.name.to_ascii_lowercase());
+                loaded
+                    .remarks
+                    .push(format!("`{name}` kept an index and no texts (content=''): it is empty"));
+            }
+            Rows::Rebuilt | Rows::None => {}
+        }
+    }
+    loaded
 }

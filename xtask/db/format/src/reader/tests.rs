@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Format as _;
-use crate::header::TableHead;
+use crate::cell::Value;
 use crate::jsonl::Jsonl;
 use crate::sink::Sink;
 
@@ -55,9 +55,9 @@ fn written() -> Vec<u8> {
 
 fn read(bytes: &[u8]) -> Result<(Header, Numbered)> {
     let mut reader = Reader::open(bytes)?;
-    let (mut rows, mut values) = (Vec::new(), Vec::new());
-    while let Some(table) = reader.next(&mut values)? {
-        rows.push((table, values.clone()));
+    let mut rows = Vec::new();
+    while let Some(row) = reader.next_row()? {
+        rows.push((row.table, row.values()?));
     }
     assert_eq!(reader.counts(), [2, 0, 1]);
     Ok((reader.header().clone(), rows))

@@ -1,0 +1,127 @@
+//! The rows of an export into a database whose tables are there already: one loop, which copies no
+//! value and keeps one statement for each table.
+
+use anyhow::{Result, bail};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Statement};
+
+use crate::Reading;
+use crate::fields::Row;
+use crate::header::TableHead;
+use crate::literal::quoted;
+
+/// Rows after which somebody looks whether to go on.
+const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
+
+/// How a text that is no Unicode gets into the database, whose encoding its bytes have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OddTexts {
+    /// As it is: that is UTF-8.
+    AsTheyAre,
+    /// By a cast of its bytes: that is UTF-16.
+    Cast,
+    /// Not at all: it is another encoding than that of the export.
+    Refused,
+}
+
+/// Inserts every row that is read. `look` hears now and then how many bytes were read, and may end
+/// it. What is there already is never replaced, whatever a table's own rules for conflicts say.
+///
+/// # Errors
+///
+/// As [`Reading::next_row`]; where a row does not fit into its table; as `look`.
+pub fn insert_rows(
+    reading: &mut dyn Reading,
+    connection: &Connection,
+    odd_texts: OddTexts,
+    look: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let tables = reading.header().tables.clone();
+    let mut current: Option<(usize, Statement<'_>)> = None;
+    let mut n_rows = 0_u64;
+    while let Some(row) = reading.next_row()? {
+        let at = row.table;
+        let put = match &mut current {
+            Some((table, statement)) if *table == at => put(row, statement),
+            other => prepare(connection, &tables[at])
+                .and_then(|statement| put(row, &mut other.insert((at, statement)).1)),
+        };
+        let put = put.and_then(|is_put| match is_put {
+            true => Ok(()),
+            false => put_odd((row, odd_texts), connection, &tables[at]),
+        });
+        if let Err(error) = put {
+            let name = &tables[at].name;
+            return Err(error.context(format!("{}: a row of `{name}`", reading.place())));
+        }
+        n_rows += 1;
+        if n_rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+            look(reading.n_bytes())?;
+        }
+    }
+    look(reading.n_bytes())
+}
+
+/// The statement that inserts a row.
+fn prepare<'c>(connection: &'c Connection, table: &TableHead) -> Result<Statement<'c>> {
+    if table.sql.is_none() {
+        // SQLite's own counters: rows that were inserted have counted already.
+        connection.execute_batch(&format!("DELETE FROM main.{}", quoted(&table.name)))?;
+    }
+    Ok(connection.prepare(&insert(table, |_| false))?)
+}
+
+/// `OR ABORT` is stronger than what the table's own constraints say, as `ON CONFLICT REPLACE`.
+fn insert(table: &TableHead, is_cast: impl Fn(usize) -> bool) -> String {
+    let columns: Vec<String> = table.members().map(quoted).collect();
+    let mark = |at: usize| match is_cast(at) {
+        true => format!("CAST(?{} AS TEXT)", at + 1),
+        false => format!("?{}", at + 1),
+    };
+    let marks: Vec<String> = (0..columns.len()).map(mark).collect();
+    let (name, columns, marks) = (quoted(&table.name), columns.join(", "), marks.join(", "));
+    format!("INSERT OR ABORT INTO main.{name}({columns}) VALUES ({marks})")
+}
+
+/// Inserts a row; not where one of its texts is odd.
+fn put(row: Row<'_>, statement: &mut Statement<'_>) -> Result<bool> {
+    for at in 0..row.n_values() {
+        if row.is_odd(at) {
+            return Ok(false);
+        }
+        statement.raw_bind_parameter(at + 1, Bound(row.raw(at)))?;
+    }
+    statement.raw_execute()?;
+    Ok(true)
+}
+
+/// Inserts a row of which some texts are given by their bytes.
+fn put_odd(
+    (row, odd_texts): (Row<'_>, OddTexts),
+    connection: &Connection,
+    table: &TableHead,
+) -> Result<()> {
+    let is_cast = |at| row.is_odd(at) && odd_texts == OddTexts::Cast;
+    let mut statement = connection.prepare_cached(&insert(table, is_cast))?;
+    for (at, name) in table.members().enumerate() {
+        if row.is_odd(at) && odd_texts == OddTexts::Refused {
+            bail!("the text of `{name}` is no Unicode, and the database has another encoding");
+        }
+        let bound = match row.raw(at) {
+            ValueRef::Text(bytes) if is_cast(at) => ValueRef::Blob(bytes),
+            value => value,
+        };
+        statement.raw_bind_parameter(at + 1, Bound(bound))?;
+    }
+    statement.raw_execute()?;
+    Ok(())
+}
+
+/// A value on its way into a statement.
+struct Bound<'v>(ValueRef<'v>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.0))
+    }
+}

@@ -1,0 +1,57 @@
+//! Looking for the few bytes that end a text or a line, many bytes at a time: most are neither.
+
+/// Bytes that are looked at together; compilers turn that into few instructions.
+const TOGETHER: usize = 32;
+
+/// Where the first line break is.
+pub(crate) fn line_break(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |byte| byte == b'\n')
+}
+
+/// Where a JSON text ends or says something in another way: a quote, a backslash or a control
+/// character.
+pub(crate) fn special(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20))
+}
+
+/// Where a JSON text ends, as far as one knows that does not look into it.
+pub(crate) fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |byte| (byte == b'"') | (byte == b'\\'))
+}
+
+/// Where a value of CSV ends that has no quotes; one within it is an error.
+pub(crate) fn end_of_bare(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| b",\n\"".contains(byte))
+}
+
+/// Where the first quote is.
+pub(crate) fn quote(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |byte| byte == b'"')
+}
+
+#[inline]
+fn first(bytes: &[u8], is_it: impl Fn(u8) -> bool) -> Option<usize> {
+    let (pieces, _) = bytes.as_chunks::<TOGETHER>();
+    let has_it = |piece: &[u8; TOGETHER]| piece.iter().fold(false, |any, byte| any | is_it(*byte));
+    let begin = pieces.iter().position(has_it).unwrap_or(pieces.len()) * TOGETHER;
+    bytes[begin..].iter().position(|byte| is_it(*byte)).map(|at| begin + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_one_is_found_wherever_it_is() {
+        for n in 0..100 {
+            let mut bytes = vec![b'x'; n];
+            assert_eq!(line_break(&bytes), None);
+            assert_eq!(special(&bytes), None);
+            bytes.extend(b"\n\n\"\\y");
+            assert_eq!(line_break(&bytes), Some(n));
+            assert_eq!(special(&bytes), Some(n));
+            assert_eq!(special(&bytes[n + 2..]), Some(0));
+            assert_eq!(quote(&bytes), Some(n + 2));
+        }
+    }
+}
