@@ -28,6 +28,8 @@ mod documents;
 mod export;
 #[path = "e2e/exportkinds.rs"]
 mod exportkinds;
+#[path = "e2e/exportroot.rs"]
+mod exportroot;
 #[path = "e2e/glance.rs"]
 mod glance;
 #[path = "e2e/help.rs"]
@@ -120,6 +122,8 @@ mod sandbox;
 mod server;
 #[path = "e2e/setup.rs"]
 mod setup;
+#[path = "e2e/share.rs"]
+mod share;
 #[path = "e2e/sources.rs"]
 mod sources;
 #[path = "e2e/status.rs"]
