@@ -28,6 +28,8 @@ mod documents;
 mod export;
 #[path = "e2e/exportkinds.rs"]
 mod exportkinds;
+#[path = "e2e/exportroot.rs"]
+mod exportroot;
 #[path = "e2e/glance.rs"]
 mod glance;
 #[path = "e2e/help.rs"]
@@ -54,6 +56,12 @@ mod hooksreflog;
 mod hooksshell;
 #[path = "e2e/ignored.rs"]
 mod ignored;
+#[path = "e2e/import.rs"]
+mod import;
+#[path = "e2e/importkill.rs"]
+mod importkill;
+#[path = "e2e/importkinds.rs"]
+mod importkinds;
 #[path = "e2e/into.rs"]
 mod into;
 #[path = "e2e/inuse.rs"]
@@ -120,6 +128,8 @@ mod sandbox;
 mod server;
 #[path = "e2e/setup.rs"]
 mod setup;
+#[path = "e2e/share.rs"]
+mod share;
 #[path = "e2e/sources.rs"]
 mod sources;
 #[path = "e2e/status.rs"]

@@ -4,5 +4,6 @@
 pub(crate) mod order;
 pub(crate) mod selection;
 mod source;
+pub(crate) mod subset;
 mod virtual_tables;
 pub(crate) mod writing;
