@@ -107,7 +107,7 @@ fn create_tables(connection: &Connection, guard: &Guard, header: &Header) -> Res
     for table in &header.tables {
         let Some(sql) = &table.sql else { continue };
         let (name, kind) = (table.name.clone(), guard::Kind::Table);
-        guard.create(connection, Object { kind, table: name.clone(), name }, sql)?;
+        guard.create(connection, &Object { kind, table: name.clone(), name }, sql)?;
         let name = quoted(&table.name);
         let insert = format!("INSERT INTO main.{name}({name}, rank) VALUES (?1, ?2)");
         for (key, setting) in &table.settings {
@@ -138,15 +138,13 @@ fn finish(connection: &Connection, guard: &Guard, header: &Header) -> Result<()>
         let what = || format!("could not rebuild the full-text index `{}`", table.name);
         connection.execute_batch(&rebuild).with_context(what)?;
     }
-    // FTS4 keeps its newest terms in memory until then, and would write them amidst a definition.
-    connection.execute_batch("COMMIT; BEGIN")?;
     let with = |kind: guard::Kind| move |one| (kind, one);
     let after = header.indexes.iter().map(with(guard::Kind::Index));
     let after = after.chain(header.views.iter().map(with(guard::Kind::View)));
     let after = after.chain(header.triggers.iter().map(with(guard::Kind::Trigger)));
     for (kind, Definition { name, table, sql }) in after {
         let object = Object { kind, name: name.clone(), table: table.clone() };
-        guard.create(connection, object, sql)?;
+        guard.create(connection, &object, sql)?;
     }
     connection.execute_batch(&format!(
         "PRAGMA user_version = {}; PRAGMA application_id = {}; COMMIT",
@@ -176,3 +174,6 @@ fn loaded(header: &Header, counts: &[u64]) -> Loaded {
     }
     loaded
 }
+
+#[cfg(test)]
+mod tests;

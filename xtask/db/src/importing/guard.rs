@@ -80,14 +80,14 @@ impl Guard {
     /// # Errors
     ///
     /// Where it is not one, does anything else, or SQLite refuses it.
-    pub(super) fn create(&self, connection: &Connection, object: Object, sql: &str) -> Result<()> {
+    pub(super) fn create(&self, connection: &Connection, object: &Object, sql: &str) -> Result<()> {
         let what = format!("could not create {} `{}`", object.kind.word(), object.name);
         // A full-text index may still have to write what it was given, which is no part of this.
         connection.execute_batch("SAVEPOINT pending; RELEASE pending")?;
         self.set(Some(object.clone()));
         let created = run_one(connection, sql);
         self.set(None);
-        created.map_err(explain).and_then(|()| is_there(connection, &object)).context(what)
+        created.map_err(explain).and_then(|()| is_there(connection, object)).context(what)
     }
 
     fn set(&self, object: Option<Object>) {
@@ -97,7 +97,7 @@ impl Guard {
 }
 
 fn explain(error: anyhow::Error) -> anyhow::Error {
-    let code = error.downcast_ref::<rusqlite::Error>().and_then(|e| e.sqlite_error_code());
+    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
     match code {
         Some(ErrorCode::AuthorizationForStatementDenied) => {
             anyhow::anyhow!("its definition does something else")
@@ -196,7 +196,7 @@ mod tests {
         connection.execute_batch("CREATE TABLE old (a)").expect("a table");
         let guard = Guard::on(&mut connection);
         let object = Object { kind, name: name.to_owned(), table: "old".to_owned() };
-        guard.create(&connection, object, sql)
+        guard.create(&connection, &object, sql)
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::examination::{self, Examination};
 use crate::finding::{Finding, Weight};
 use crate::importing::Loaded;
 use crate::interrupt::Interrupt;
-use crate::schema::Schema;
+use crate::schema::{Schema, Table};
 use crate::text;
 
 /// Rows that are named; more are counted.
@@ -128,7 +128,7 @@ fn reference(
     (table, rowid): (&str, Option<i64>),
     number: i64,
 ) -> Result<String> {
-    let name_of_rowid = schema.table(table).and_then(|table| table.rowid_name());
+    let name_of_rowid = schema.table(table).and_then(Table::rowid_name);
     let (Some(rowid), Some(name)) = (rowid, name_of_rowid) else { return Ok(String::new()) };
     let question = "SELECT \"from\" FROM pragma_foreign_key_list(?1) WHERE id = ?2 ORDER BY seq";
     let mut statement = connection.prepare(question)?;
