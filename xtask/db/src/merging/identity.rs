@@ -19,6 +19,8 @@ pub(super) struct Identifying<'a> {
     pub texts: Texts,
     /// The stages beside which the content of the rows here stands already.
     pub hashed: BTreeSet<usize>,
+    /// The round that is on.
+    pub round: u64,
 }
 
 impl Identifying<'_> {
@@ -51,7 +53,11 @@ impl Identifying<'_> {
             ),
             [],
         )?;
-        let new = format!("UPDATE {} AS s SET state = {NEW} WHERE {ready}", layout.stage());
+        let round = self.round;
+        let new = format!(
+            "UPDATE {} AS s SET state = {NEW}, round = {round} WHERE {ready}",
+            layout.stage()
+        );
         Ok(found + self.connection.execute(&new, [])?)
     }
 
@@ -67,6 +73,7 @@ impl Identifying<'_> {
         let referred_to = layout.columns.iter().enumerate().filter(|(_, c)| c.is_referred_to);
         sets.extend(referred_to.map(|(at, column)| format!("f{at} = t.{}", quoted(&column.name))));
         sets.push(format!("stays = {}", self.stays(layout)));
+        sets.push(format!("round = {}", self.round));
         sets.join(", ")
     }
 
@@ -121,9 +128,10 @@ impl Identifying<'_> {
             ),
             [],
         )?;
+        let round = self.round;
         self.connection.execute(
             &format!(
-                "UPDATE {stage} AS s SET state = {NEW} WHERE state = {RAW} AND hash IS NOT NULL"
+                "UPDATE {stage} AS s SET state = {NEW}, round = {round} WHERE state = {RAW} AND hash IS NOT NULL"
             ),
             [],
         )?;
@@ -167,15 +175,25 @@ pub(super) fn settle(
     numbering: super::Numbering,
     mut after: impl FnMut(&Layout) -> Result<()>,
 ) -> Result<()> {
+    // From the third round on only what the last one made possible is looked at: a chain of rows takes
+    // as many rounds as it is long. Where that is nothing, all is looked at once more.
+    let mut is_whole = true;
     loop {
+        let since = (!is_whole).then(|| identifying.round.saturating_sub(1));
         let mut n_done = 0;
         for (at, layout) in layouts.iter().enumerate() {
-            n_done += references::translate(identifying.connection, (layouts, at), numbering)?;
+            let connection = identifying.connection;
+            n_done += references::translate(connection, (layouts, at), numbering, since)?;
             n_done += identifying.identify(layout)?;
             after(layout)?;
         }
-        if n_done == 0 {
+        if n_done == 0 && is_whole {
             return Ok(());
         }
+        identifying.round += 1;
+        if identifying.round == 2 {
+            references::hasten(identifying.connection, layouts)?;
+        }
+        is_whole = identifying.round < 2 || n_done == 0;
     }
 }

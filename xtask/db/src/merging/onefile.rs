@@ -98,7 +98,8 @@ impl Planned {
         references::index(connection, &self.layouts)?;
         let mut numbers = Numbers::new(connection, tables);
         let hashed = BTreeSet::new();
-        let mut identifying = Identifying { connection, policy: target.policy, texts, hashed };
+        let mut identifying =
+            Identifying { connection, policy: target.policy, texts, hashed, round: 0 };
         identity::settle(&mut identifying, &self.layouts, source.numbering, |layout| {
             target.interrupt.check()?;
             numbers.give(layout)

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::database::quoted;
 use crate::merging::Numbering;
 use crate::merging::layout::{Layout, Link};
-use crate::merging::stage::{MATCHED, NEW};
+use crate::merging::stage::{MATCHED, NEW, RAW};
 
 /// Makes what is looked up quick to find.
 ///
@@ -37,7 +37,8 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     Ok(())
 }
 
-/// Translates what references of a table can be translated now; returns how many.
+/// Translates what references of a table can be translated now; returns how many. With `since`, only
+/// those to rows that are known since that round.
 ///
 /// # Errors
 ///
@@ -46,15 +47,41 @@ pub(super) fn translate(
     connection: &Connection,
     (layouts, at): (&[Layout], usize),
     numbering: Numbering,
+    since: Option<u64>,
 ) -> Result<usize> {
     let mut n_translated = 0;
     for number in 0..layouts[at].links.len() {
-        let one = One { layouts, at, number, numbering };
+        let one = One { layouts, at, number, numbering, since };
         for statement in [one.in_file(), one.here()].into_iter().flatten() {
             n_translated += connection.execute(&statement, [])?;
         }
     }
     Ok(n_translated)
+}
+
+/// Makes what is asked round by round quick to answer.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn hasten(connection: &Connection, layouts: &[Layout]) -> Result<()> {
+    for layout in layouts {
+        let table = format!("merge_{}", layout.number);
+        let mut indexes = vec![
+            "round ON TABLE (round)".to_owned(),
+            format!("ready ON TABLE (waits) WHERE state = {RAW}"),
+            format!("hashed ON TABLE (n) WHERE state = {RAW} AND hash IS NOT NULL"),
+            format!("unnumbered ON TABLE (n) WHERE state = {NEW} AND NOT numbered"),
+        ];
+        for (number, link) in layout.links.iter().enumerate() {
+            indexes.push(format!("link_{number} ON TABLE (o{})", link.columns[0]));
+        }
+        for index in indexes {
+            let index = index.replace("TABLE", &table);
+            connection.execute_batch(&format!("CREATE INDEX temp.{table}_{index}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The condition that the file has the row `p` to which a reference of its row `s` leads.
@@ -75,6 +102,7 @@ struct One<'l> {
     at: usize,
     number: usize,
     numbering: Numbering,
+    since: Option<u64>,
 }
 
 impl One<'_> {
@@ -102,6 +130,16 @@ impl One<'_> {
         let parent = &self.layouts[*parent];
         let mut sets = Vec::new();
         let mut agree = vec![leads_to(link)?];
+        if let Some(round) = self.since {
+            agree.push(format!(
+                "s.n IN (SELECT x.n FROM {} AS q CROSS JOIN {} AS x
+                         WHERE q.round >= {round} AND x.o{} = q.o{})",
+                parent.stage(),
+                self.layout().stage(),
+                link.columns[0],
+                columns[0]
+            ));
+        }
         for (from, to) in link.columns.iter().zip(columns) {
             let value = if parent.surrogate == Some(*to) {
                 format!("p.c{to}")

@@ -78,6 +78,7 @@ fn definition(layout: &Layout) -> String {
         "trusted INTEGER NOT NULL DEFAULT 0".to_owned(),
         "stays INTEGER NOT NULL DEFAULT 0".to_owned(),
         "numbered INTEGER NOT NULL DEFAULT 0".to_owned(),
+        "round INTEGER NOT NULL DEFAULT 0".to_owned(),
         "hash BLOB".to_owned(),
         "reason TEXT".to_owned(),
     ];
