@@ -63,7 +63,7 @@ fn triggers_stay_quiet_and_that_is_said() {
 fn a_bad_file_among_good_ones_refuses_all_before_the_database_is_locked() {
     let here = here_with_file("wal");
     let good = fs_err::read_to_string(here.path("yours.jsonl")).expect("an export");
-    let cut = good.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+    let cut = good.lines().take(2).collect::<Vec<_>>().join("\n") + "\n";
     here.write("shared/a.jsonl", &good);
     here.write("shared/b.jsonl", cut);
     let application = open(&here.live());
