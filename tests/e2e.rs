@@ -56,6 +56,12 @@ mod hooksreflog;
 mod hooksshell;
 #[path = "e2e/ignored.rs"]
 mod ignored;
+#[path = "e2e/import.rs"]
+mod import;
+#[path = "e2e/importkill.rs"]
+mod importkill;
+#[path = "e2e/importkinds.rs"]
+mod importkinds;
 #[path = "e2e/into.rs"]
 mod into;
 #[path = "e2e/inuse.rs"]
@@ -70,6 +76,12 @@ mod links;
 mod list;
 #[path = "e2e/matrix.rs"]
 mod matrix;
+#[path = "e2e/merge.rs"]
+mod merge;
+#[path = "e2e/mergeodd.rs"]
+mod mergeodd;
+#[path = "e2e/mergeschema.rs"]
+mod mergeschema;
 #[path = "e2e/migrate.rs"]
 mod migrate;
 #[path = "e2e/migratebeside.rs"]
@@ -140,6 +152,8 @@ mod strace;
 mod system1;
 #[path = "e2e/system1workflow.rs"]
 mod system1workflow;
+#[path = "e2e/system4.rs"]
+mod system4;
 #[path = "e2e/tables.rs"]
 mod tables;
 #[path = "e2e/terminal.rs"]
