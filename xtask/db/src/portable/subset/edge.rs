@@ -192,13 +192,16 @@ impl Parts<'_> {
         format!(
             "CREATE TEMP TABLE {pairs} ({}, PRIMARY KEY ({p}, {c})) WITHOUT ROWID;
              INSERT OR IGNORE INTO temp.{pairs} SELECT {}, {} FROM {} AS r CROSS JOIN {} AS p
-                 ON {matched} WHERE {refers};
+                 ON {matched} WHERE {refers} ORDER BY {}, {};
              CREATE INDEX temp.{} ON {pairs} ({c});",
             columns.join(", "),
             parent.key_of("p"),
             child.key_of("r"),
             child.table,
             parent.table,
+            // Sorted, a table is filled from one end.
+            parent.key_of("p"),
+            child.key_of("r"),
             pairs.replace("pairs", "children"),
         )
     }
