@@ -94,7 +94,9 @@ impl Clones {
         let ada = Sandbox::new();
         ada.configure(merge_key());
         ada.sql("DROP TABLE messages");
-        MIGRATIONS.into_iter().for_each(|migration| ada.sql(migration));
+        for migration in MIGRATIONS {
+            ada.sql(migration);
+        }
         ada.sql(COMMON);
         ada.git_init();
         ada.git(&["clone", "--quiet", "--bare", ".", "../shared.git"]);
@@ -104,11 +106,10 @@ impl Clones {
         let bob = Sandbox::empty();
         bob.git(&["clone", "--quiet", remote, "."]);
         fs_err::create_dir_all(bob.path("backend/db")).expect("a folder");
-        let copy = ada.path("../copy.db");
+        let live = bob.live();
         open(&ada.live())
-            .execute("VACUUM INTO ?1", [copy.to_str().expect("a path")])
+            .execute("VACUUM INTO ?1", [live.to_str().expect("a path")])
             .expect("a copy");
-        fs_err::rename(copy, bob.live()).expect("moved");
         ada.sql(&history("ada", 11));
         bob.sql(&history("bob", 22));
         Self { ada, bob }

@@ -239,9 +239,10 @@ fn names(member: &Member, prefix: &str) -> Vec<String> {
     member.key_columns(prefix).into_iter().map(|(name, _)| name).collect()
 }
 
-fn equal(these: &[String], this: &str, those: &[String], that: &str) -> String {
-    let pairs = these.iter().zip(those);
-    let pairs: Vec<String> = pairs.map(|(a, b)| format!("{that}.{b} = {this}.{a}")).collect();
+fn equal(names: &[String], alias: &str, others: &[String], other_alias: &str) -> String {
+    let pairs = names.iter().zip(others);
+    let pairs: Vec<String> =
+        pairs.map(|(name, other)| format!("{other_alias}.{other} = {alias}.{name}")).collect();
     pairs.join(" AND ")
 }
 
