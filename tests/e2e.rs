@@ -130,6 +130,8 @@ mod server;
 mod setup;
 #[path = "e2e/share.rs"]
 mod share;
+#[path = "e2e/sharegit.rs"]
+mod sharegit;
 #[path = "e2e/sources.rs"]
 mod sources;
 #[path = "e2e/status.rs"]

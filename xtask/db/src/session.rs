@@ -25,6 +25,15 @@ pub const NOW_VARIABLE: &str = "XTASK_DB_NOW";
 /// Environment variables by name; those that are not UTF-8 are left out.
 pub(crate) type Environment = BTreeMap<String, String>;
 
+/// Who gets what goes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Results {
+    /// Somebody at a terminal, which obeys control characters.
+    Seen,
+    /// A file or another program.
+    Taken,
+}
+
 /// Where a command runs.
 pub struct Session {
     clock: Box<dyn Fn() -> DateTime<FixedOffset>>,
@@ -35,8 +44,7 @@ pub struct Session {
     err: Box<dyn Write>,
     /// Whether somebody sits before it: both the input and the messages are a terminal.
     terminal: bool,
-    /// Whether results go to a terminal.
-    out_is_terminal: bool,
+    results: Results,
     interrupt: Arc<Interrupt>,
     binary: Option<PathBuf>,
     project: Option<Project>,
@@ -76,7 +84,7 @@ impl Session {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
             terminal: io::stdin().is_terminal() && io::stderr().is_terminal(),
-            out_is_terminal: io::stdout().is_terminal(),
+            results: if io::stdout().is_terminal() { Results::Seen } else { Results::Taken },
             interrupt,
             binary: std::env::current_exe().ok(),
             project: None,
@@ -236,7 +244,7 @@ impl Session {
     ///
     /// Where they cannot be written, also because nobody reads them any more.
     pub(crate) fn pour(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.out_is_terminal {
+        if self.results == Results::Seen {
             return self.out.write_all(&text::harmless(bytes));
         }
         self.out.write_all(bytes)

@@ -56,7 +56,7 @@ fn after<'t>(line: &str, mut within: Option<&'t str>) -> Option<&'t str> {
         }
         let found =
             BEGINNINGS.iter().filter_map(|(begin, end)| Some((rest.find(begin)?, begin, end)));
-        let Some((at, begin, end)) = found.min_by_key(|(at, ..)| *at) else { return None };
+        let (at, begin, end) = found.min_by_key(|(at, ..)| *at)?;
         (rest, within) = (&rest[at + begin.len()..], Some(*end));
     }
 }

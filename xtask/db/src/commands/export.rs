@@ -104,12 +104,11 @@ impl Args {
         let (state, database) = self.state(session, &project)?;
         let wanted = self.wanted(&database);
         let share = self.prepare_share(session, &project, &database)?;
-        let destination = match &share {
-            Some(share) => share.destination(session, &project)?,
-            None => {
-                let named = format!("{}.{}", database.name, state.time(session));
-                Destination::of(session, &project, &self.target(&named))?
-            }
+        let destination = if let Some(share) = &share {
+            share.destination(session, &project)?
+        } else {
+            let named = format!("{}.{}", database.name, state.time(session));
+            Destination::of(session, &project, &self.target(&named))?
         };
         let exported = self.export(session, &project, (&state, &wanted), &destination);
         let (exported, written) = match exported {

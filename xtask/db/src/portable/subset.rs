@@ -66,6 +66,8 @@ impl Subset {
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let start = start(schema, root, without)?;
+        // What is written down goes to a file, and this much of it stays in memory.
+        connection.execute_batch("PRAGMA temp.cache_size = -16384")?;
         let mut gathering = Gathering {
             connection,
             interrupt,

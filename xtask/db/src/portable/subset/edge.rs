@@ -192,13 +192,16 @@ impl Parts<'_> {
         format!(
             "CREATE TEMP TABLE {pairs} ({}, PRIMARY KEY ({p}, {c})) WITHOUT ROWID;
              INSERT OR IGNORE INTO temp.{pairs} SELECT {}, {} FROM {} AS r CROSS JOIN {} AS p
-                 ON {matched} WHERE {refers};
+                 ON {matched} WHERE {refers} ORDER BY {}, {};
              CREATE INDEX temp.{} ON {pairs} ({c});",
             columns.join(", "),
             parent.key_of("p"),
             child.key_of("r"),
             child.table,
             parent.table,
+            // Sorted, a table is filled from one end.
+            parent.key_of("p"),
+            child.key_of("r"),
             pairs.replace("pairs", "children"),
         )
     }
@@ -236,9 +239,10 @@ fn names(member: &Member, prefix: &str) -> Vec<String> {
     member.key_columns(prefix).into_iter().map(|(name, _)| name).collect()
 }
 
-fn equal(these: &[String], this: &str, those: &[String], that: &str) -> String {
-    let pairs = these.iter().zip(those);
-    let pairs: Vec<String> = pairs.map(|(a, b)| format!("{that}.{b} = {this}.{a}")).collect();
+fn equal(names: &[String], alias: &str, others: &[String], other_alias: &str) -> String {
+    let pairs = names.iter().zip(others);
+    let pairs: Vec<String> =
+        pairs.map(|(name, other)| format!("{other_alias}.{other} = {alias}.{name}")).collect();
     pairs.join(" AND ")
 }
 

@@ -83,6 +83,9 @@ fn database(plans: &[Plan]) -> Connection {
     connection
 }
 
+/// A child's row and its parent's: table and number of each.
+type Pair = ((usize, i64), (usize, i64));
+
 /// A row as it is stored: its number, `id`, `a`, `b`, `r`, `s`, `t`.
 type Row = (i64, Vec<Value>);
 
@@ -122,8 +125,8 @@ fn is_same(real: f64, integer: i64) -> bool {
     real.to_string() == integer.to_string()
 }
 
-/// All pairs of a child's row and its parent's: table and number of each.
-fn pairs(plans: &[Plan], rows: &[Vec<Row>]) -> Vec<((usize, i64), (usize, i64))> {
+/// All pairs there are.
+fn pairs(plans: &[Plan], rows: &[Vec<Row>]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (table, plan) in plans.iter().enumerate() {
         for (number, child) in &rows[table] {
@@ -145,10 +148,7 @@ fn pairs(plans: &[Plan], rows: &[Vec<Row>]) -> Vec<((usize, i64), (usize, i64))>
 }
 
 /// Row by row, until nothing changes.
-fn model(
-    mut taken: BTreeSet<(usize, i64)>,
-    pairs: &[((usize, i64), (usize, i64))],
-) -> BTreeSet<(usize, i64)> {
+fn model(mut taken: BTreeSet<(usize, i64)>, pairs: &[Pair]) -> BTreeSet<(usize, i64)> {
     for is_down in [true, false] {
         loop {
             let before = taken.len();
