@@ -76,28 +76,31 @@ pub(crate) fn load(
     let unseen = writer.unseen();
     if summary.n_records > 0 {
         writer.finish().map_err(|error| explain(error, origin.shown))?;
-    }
-    if summary.n_records > 0 && writer.took_nothing() {
-        return Err(nothing_taken(origin.shown, mapping, &summary));
+        if writer.took_nothing() {
+            return Err(nothing_taken(origin.shown, mapping, &summary));
+        }
     }
     connection.execute_batch("COMMIT")?;
-    let mut loaded = Loaded { n_records: summary.n_records, ..Loaded::default() };
-    if summary.n_records > 0 {
-        loaded.tell_unseen(mapping, &unseen, &summary.not_taken);
-        loaded.tell_not_taken(mapping, &summary.not_taken);
-    }
-    if summary.n_without > 0 {
-        loaded.losses.push(format!(
-            "nothing stands at `{}` in {} of {}",
-            origin.pointer,
-            text::digits(summary.n_without),
-            text::count(summary.n_documents, "document")
-        ));
-    }
-    Ok(loaded)
+    Ok(Loaded::of((mapping, origin.pointer), &summary, &unseen))
 }
 
 impl Loaded {
+    fn of((mapping, pointer): (&Mapping, &Pointer), summary: &Summary, unseen: &[String]) -> Self {
+        let mut loaded = Self { n_records: summary.n_records, ..Self::default() };
+        if summary.n_records > 0 {
+            loaded.tell_unseen(mapping, unseen, &summary.not_taken);
+            loaded.tell_not_taken(mapping, &summary.not_taken);
+        }
+        if summary.n_without > 0 {
+            loaded.losses.push(format!(
+                "nothing stands at `{pointer}` in {} of {}",
+                text::digits(summary.n_without),
+                text::count(summary.n_documents, "document")
+            ));
+        }
+        loaded
+    }
+
     /// A field that was asked for by name and that no record has may be a typing error.
     fn tell_unseen(
         &mut self,
