@@ -59,29 +59,30 @@ pub(crate) fn load(
     loading: &Loading<'_>,
     reach: &mut dyn FnMut(u64),
 ) -> Result<Loaded> {
+    let Origin { shown, input, pointer } = origin;
     let connection = database::open_scratch(loading.scratch)?;
     let _watched = loading.interrupt.watch(&connection);
     let encoding = loading.encoding.unwrap_or("UTF-8");
     connection.execute_batch(&format!("PRAGMA encoding = \"{encoding}\"; BEGIN"))?;
     let mut writer = Writer::begin(&connection, mapping)?;
-    let wanted = Wanted { pointer: origin.pointer, takes: &|name| mapping.takes(name) };
-    let read = records::read(origin.input, &wanted, &mut |record, n_bytes| {
+    let wanted = Wanted { pointer, takes: &|name| mapping.takes(name) };
+    let read = records::read(input, &wanted, &mut |record, n_bytes| {
         if record.number % 1024 == 0 {
             loading.interrupt.check()?;
             reach(n_bytes);
         }
         writer.row(record)
     });
-    let summary = read.map_err(|error| explain(error, origin.shown))?;
+    let summary = read.map_err(|error| explain(error, shown))?;
     let unseen = writer.unseen();
     if summary.n_records > 0 {
-        writer.finish().map_err(|error| explain(error, origin.shown))?;
+        writer.finish().map_err(|error| explain(error, shown))?;
         if writer.took_nothing() {
-            return Err(nothing_taken(origin.shown, mapping, &summary));
+            return Err(nothing_taken(shown, mapping, &summary));
         }
     }
     connection.execute_batch("COMMIT")?;
-    Ok(Loaded::of((mapping, origin.pointer), &summary, &unseen))
+    Ok(Loaded::of((mapping, pointer), &summary, &unseen))
 }
 
 impl Loaded {
