@@ -56,6 +56,12 @@ mod hooksreflog;
 mod hooksshell;
 #[path = "e2e/ignored.rs"]
 mod ignored;
+#[path = "e2e/import.rs"]
+mod import;
+#[path = "e2e/importkill.rs"]
+mod importkill;
+#[path = "e2e/importkinds.rs"]
+mod importkinds;
 #[path = "e2e/importrecords.rs"]
 mod importrecords;
 #[path = "e2e/into.rs"]

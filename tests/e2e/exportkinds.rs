@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::sandbox::{Sandbox, open};
 
 /// Every class of value in a table of any type, in UTF-8 and in UTF-16.
-const VALUES: &str = "
+pub(crate) const VALUES: &str = "
     CREATE TABLE vals (id INTEGER PRIMARY KEY, v ANY) STRICT;
     INSERT INTO vals (v) VALUES
         (NULL), (0), (1), ('1'), (1.0), (-0.0), ('1.0'), (''), (x''),
@@ -19,7 +19,7 @@ const VALUES: &str = "
         ('back\\slash \\n \"q\" ; -- /*'), ('ü€' || char(119070)), ('.quit'), (x'00ff27220a'),
         (CAST(x'61' AS TEXT));";
 
-const KINDS: &str = "
+pub(crate) const KINDS: &str = "
     PRAGMA foreign_keys = OFF;
     CREATE TABLE zebra (
         id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE COLLATE NOCASE, \"odd \"\"name\" INT,
@@ -47,7 +47,7 @@ const KINDS: &str = "
     CREATE TRIGGER through INSTEAD OF INSERT ON herd BEGIN SELECT 1; END;
     PRAGMA user_version = 12; PRAGMA application_id = 77;";
 
-const VIRTUAL: &str = "
+pub(crate) const VIRTUAL: &str = "
     CREATE VIRTUAL TABLE own USING fts5 (title, body UNINDEXED);
     INSERT INTO own (rowid, title, body) VALUES (9, 'pears', 'x'), (5, 'apples', NULL);
     INSERT INTO own (own, rank) VALUES ('rank', 'bm25(10.0)');

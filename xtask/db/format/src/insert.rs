@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, ErrorCode, Statement};
 
 use crate::Reading;
 use crate::fields::Row;
@@ -46,13 +46,12 @@ pub fn insert_rows(
             other => prepare(connection, &tables[at])
                 .and_then(|statement| put(row, &mut other.insert((at, statement)).1)),
         };
-        let put = put.and_then(|is_put| match is_put {
-            true => Ok(()),
-            false => put_odd((row, odd_texts), connection, &tables[at]),
+        let put = put.and_then(|is_put| {
+            if is_put { Ok(()) } else { put_odd((row, odd_texts), connection, &tables[at]) }
         });
         if let Err(error) = put {
-            let name = &tables[at].name;
-            return Err(error.context(format!("{}: a row of `{name}`", reading.place())));
+            let what = format!("{}: a row of `{}`", reading.place(), tables[at].name);
+            return Err(plain(error).context(what));
         }
         n_rows += 1;
         if n_rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
@@ -60,6 +59,18 @@ pub fn insert_rows(
         }
     }
     look(reading.n_bytes())
+}
+
+/// Where a constraint is violated, what SQLite says of it is all.
+fn plain(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<rusqlite::Error>() {
+        Some(rusqlite::Error::SqliteFailure(cause, Some(said)))
+            if cause.code == ErrorCode::ConstraintViolation =>
+        {
+            anyhow::anyhow!("{said}")
+        }
+        _ => error,
+    }
 }
 
 /// The statement that inserts a row.
@@ -74,9 +85,9 @@ fn prepare<'c>(connection: &'c Connection, table: &TableHead) -> Result<Statemen
 /// `OR ABORT` is stronger than what the table's own constraints say, as `ON CONFLICT REPLACE`.
 fn insert(table: &TableHead, is_cast: impl Fn(usize) -> bool) -> String {
     let columns: Vec<String> = table.members().map(quoted).collect();
-    let mark = |at: usize| match is_cast(at) {
-        true => format!("CAST(?{} AS TEXT)", at + 1),
-        false => format!("?{}", at + 1),
+    let mark = |at: usize| {
+        let mark = format!("?{}", at + 1);
+        if is_cast(at) { format!("CAST({mark} AS TEXT)") } else { mark }
     };
     let marks: Vec<String> = (0..columns.len()).map(mark).collect();
     let (name, columns, marks) = (quoted(&table.name), columns.join(", "), marks.join(", "));

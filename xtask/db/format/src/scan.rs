@@ -3,6 +3,15 @@
 /// Bytes that are looked at together; compilers turn that into few instructions.
 const TOGETHER: usize = 32;
 
+/// How many line breaks there are.
+#[expect(
+    clippy::naive_bytecount,
+    reason = "what is counted is short, or in CSV a text just copied"
+)]
+pub(crate) fn n_line_breaks(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
 /// Where the first line break is.
 pub(crate) fn line_break(bytes: &[u8]) -> Option<usize> {
     first(bytes, |byte| byte == b'\n')
@@ -11,12 +20,12 @@ pub(crate) fn line_break(bytes: &[u8]) -> Option<usize> {
 /// Where a JSON text ends or says something in another way: a quote, a backslash or a control
 /// character.
 pub(crate) fn special(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20))
+    first(bytes, |byte| matches!(byte, b'"' | b'\\' | 0..0x20))
 }
 
 /// Where a JSON text ends, as far as one knows that does not look into it.
 pub(crate) fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |byte| (byte == b'"') | (byte == b'\\'))
+    first(bytes, |byte| matches!(byte, b'"' | b'\\'))
 }
 
 /// Where a value of CSV ends that has no quotes; one within it is an error.

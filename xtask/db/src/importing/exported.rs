@@ -138,6 +138,8 @@ fn finish(connection: &Connection, guard: &Guard, header: &Header) -> Result<()>
         let what = || format!("could not rebuild the full-text index `{}`", table.name);
         connection.execute_batch(&rebuild).with_context(what)?;
     }
+    // FTS4 keeps its newest terms in memory until then, and would write them amidst a definition.
+    connection.execute_batch("COMMIT; BEGIN")?;
     let with = |kind: guard::Kind| move |one| (kind, one);
     let after = header.indexes.iter().map(with(guard::Kind::Index));
     let after = after.chain(header.views.iter().map(with(guard::Kind::View)));

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::schema;
 
@@ -35,6 +35,13 @@ pub(super) struct Object {
     pub table: String,
 }
 
+/// An object that is being created.
+struct Creating {
+    object: Object,
+    /// Whether it turned out to be a virtual table, whose module writes and reads tables of its own.
+    is_virtual: bool,
+}
+
 impl Kind {
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -49,20 +56,18 @@ impl Kind {
 /// Watches over a connection until that is closed.
 pub(super) struct Guard {
     /// What may be created now; what is ours is not watched.
-    creating: Arc<Mutex<Option<Object>>>,
+    creating: Arc<Mutex<Option<Creating>>>,
 }
 
 impl Guard {
     /// Sets itself up before a scratch connection.
     pub(super) fn on(connection: &mut Connection) -> Self {
-        let creating = Arc::new(Mutex::new(None));
+        let creating = Arc::new(Mutex::new(None::<Creating>));
         let shared = Arc::clone(&creating);
         let judge = move |asked: AuthContext<'_>| {
-            let creating = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            match &*creating {
-                Some(object) if !allows(object, &asked) => Authorization::Deny,
-                _ => Authorization::Allow,
-            }
+            let mut creating = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_allowed = creating.as_mut().is_none_or(|creating| creating.allows(&asked));
+            if is_allowed { Authorization::Allow } else { Authorization::Deny }
         };
         // Older versions of rusqlite answer with nothing, newer ones with a result; SQLite itself
         // never fails here.
@@ -82,11 +87,22 @@ impl Guard {
         self.set(Some(object.clone()));
         let created = run_one(connection, sql);
         self.set(None);
-        created.and_then(|()| is_there(connection, &object)).context(what)
+        created.map_err(explain).and_then(|()| is_there(connection, &object)).context(what)
     }
 
     fn set(&self, object: Option<Object>) {
-        *self.creating.lock().unwrap_or_else(PoisonError::into_inner) = object;
+        let creating = object.map(|object| Creating { object, is_virtual: false });
+        *self.creating.lock().unwrap_or_else(PoisonError::into_inner) = creating;
+    }
+}
+
+fn explain(error: anyhow::Error) -> anyhow::Error {
+    let code = error.downcast_ref::<rusqlite::Error>().and_then(|e| e.sqlite_error_code());
+    match code {
+        Some(ErrorCode::AuthorizationForStatementDenied) => {
+            anyhow::anyhow!("its definition does something else")
+        }
+        _ => error,
     }
 }
 
@@ -107,60 +123,65 @@ fn is_there(connection: &Connection, object: &Object) -> Result<()> {
     Ok(())
 }
 
-/// Whether what a statement asks for belongs to the creation of an object.
-fn allows(object: &Object, asked: &AuthContext<'_>) -> bool {
-    let is = |name: &str| name.eq_ignore_ascii_case(&object.name);
-    let of_table = |name: &str| name.eq_ignore_ascii_case(&object.table);
-    let is_its_own = |table: &str| is_schema(table) || is_shadow(object, table);
-    if asked.database_name.is_some_and(|name| name != "main") {
-        return false;
-    }
-    match &asked.action {
-        AuthAction::Insert { table_name }
-        | AuthAction::Update { table_name, .. }
-        | AuthAction::Delete { table_name } => is_its_own(table_name),
-        AuthAction::CreateTable { table_name } => {
-            object.kind == Kind::Table
-                && (is(table_name)
-                    || *table_name == schema::COUNTERS
-                    || is_shadow(object, table_name))
+impl Creating {
+    /// Whether what a statement asks for belongs to the creation.
+    fn allows(&mut self, asked: &AuthContext<'_>) -> bool {
+        let Object { kind, name, table } = &self.object;
+        let is = |found: &str| found.eq_ignore_ascii_case(name);
+        let is_shadow = |found: &str| self.is_virtual && is_shadow(name, found);
+        if asked.database_name.is_some_and(|name| name != "main") {
+            return false;
         }
-        AuthAction::CreateIndex { index_name, table_name } => match object.kind {
-            // Of its own keys, or of a module's tables.
-            Kind::Table => is(table_name) || is_shadow(object, table_name),
-            Kind::Index => is(index_name) && of_table(table_name),
+        match &asked.action {
+            AuthAction::Insert { table_name }
+            | AuthAction::Update { table_name, .. }
+            | AuthAction::Delete { table_name } => is_schema(table_name) || is_shadow(table_name),
+            AuthAction::CreateTable { table_name } => {
+                let is_counters = *table_name == schema::COUNTERS;
+                *kind == Kind::Table && (is(table_name) || is_counters || is_shadow(table_name))
+            }
+            AuthAction::CreateIndex { index_name, table_name } => match kind {
+                // Of its own keys, or of a module's tables.
+                Kind::Table => is(table_name) || is_shadow(table_name),
+                Kind::Index => is(index_name) && table_name.eq_ignore_ascii_case(table),
+                _ => false,
+            },
+            AuthAction::Reindex { index_name } => *kind == Kind::Index && is(index_name),
+            AuthAction::CreateView { view_name } => *kind == Kind::View && is(view_name),
+            AuthAction::CreateTrigger { trigger_name, table_name } => {
+                let is_of_table = table_name.eq_ignore_ascii_case(table);
+                *kind == Kind::Trigger && is(trigger_name) && is_of_table
+            }
+            AuthAction::CreateVtable { table_name, module_name } => {
+                self.is_virtual = *kind == Kind::Table && is(table_name) && is_known(module_name);
+                self.is_virtual
+            }
+            AuthAction::Pragma { pragma_name, .. } => {
+                self.is_virtual && PRAGMAS_OF_MODULES.contains(pragma_name)
+            }
+            // `CREATE TABLE … AS SELECT` would bring rows of its own.
+            AuthAction::Select => self.is_virtual,
+            AuthAction::Read { .. } | AuthAction::Function { .. } => true,
             _ => false,
-        },
-        AuthAction::Reindex { index_name } => object.kind == Kind::Index && is(index_name),
-        AuthAction::CreateView { view_name } => object.kind == Kind::View && is(view_name),
-        AuthAction::CreateTrigger { trigger_name, table_name } => {
-            object.kind == Kind::Trigger && is(trigger_name) && of_table(table_name)
         }
-        AuthAction::CreateVtable { table_name, module_name } => {
-            let module = module_name.to_ascii_lowercase();
-            let is_known = MODULES.contains(&module.as_str())
-                || schema::MODULES_WITHOUT_CONTENT.contains(&module.as_str());
-            object.kind == Kind::Table && is(table_name) && is_known
-        }
-        AuthAction::Pragma { pragma_name, .. } => PRAGMAS_OF_MODULES.contains(pragma_name),
-        AuthAction::Read { .. } | AuthAction::Function { .. } => true,
-        // `CREATE TABLE … AS SELECT` would bring rows of its own; modules ask too, of their tables,
-        // which `is_there` tells apart.
-        AuthAction::Select => object.kind != Kind::Index,
-        _ => false,
     }
+}
+
+fn is_known(module: &str) -> bool {
+    let module = module.to_ascii_lowercase();
+    let module = module.as_str();
+    MODULES.contains(&module) || schema::MODULES_WITHOUT_CONTENT.contains(&module)
 }
 
 fn is_schema(table: &str) -> bool {
     ["sqlite_master", "sqlite_schema"].contains(&table)
 }
 
-/// Whether a table is one that a module keeps for a virtual one.
-fn is_shadow(object: &Object, table: &str) -> bool {
-    let start = table.get(..object.name.len());
-    object.kind == Kind::Table
-        && start.is_some_and(|start| start.eq_ignore_ascii_case(&object.name))
-        && table[object.name.len()..].starts_with('_')
+/// Whether a table is named as one that a module keeps for a virtual one.
+fn is_shadow(name: &str, table: &str) -> bool {
+    let (start, rest) = (table.get(..name.len()), table.get(name.len()..));
+    start.is_some_and(|start| start.eq_ignore_ascii_case(name))
+        && rest.is_some_and(|rest| rest.starts_with('_'))
 }
 
 #[cfg(test)]

@@ -78,8 +78,8 @@ impl Proof {
         let more = self.n_orphans - self.orphans.len() as u64;
         if more > 0 {
             let rows = text::count(more, "more row");
-            let verb = if more == 1 { "refers to one" } else { "refer to some" };
-            lines.push(format!("{rows} {verb} that is not there"));
+            let verb = if more == 1 { "refers to a missing one" } else { "refer to missing ones" };
+            lines.push(format!("{rows} {verb}"));
         }
         lines
     }

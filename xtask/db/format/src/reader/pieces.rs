@@ -127,7 +127,7 @@ impl<R: Read> Pieces<R> {
             let rest = &self.buffer[self.at..self.n_read];
             let found = sought(rest);
             let taken = &rest[..found.unwrap_or(rest.len())];
-            self.line += taken.iter().filter(|byte| **byte == b'\n').count() as u64;
+            self.line += scan::n_line_breaks(taken);
             to.extend_from_slice(taken);
             self.at += taken.len();
             if found.is_some() {

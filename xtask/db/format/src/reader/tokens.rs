@@ -41,8 +41,8 @@ impl<R: Read> Tokens<R> {
 
     /// Where it has come to, as `line 12`.
     pub(crate) fn place(&self) -> String {
-        let breaks = self.buffer[self.counted..self.at].iter().filter(|byte| **byte == b'\n');
-        format!("line {}", self.line + breaks.count() as u64)
+        let n = scan::n_line_breaks(&self.buffer[self.counted..self.at]);
+        format!("line {}", self.line + n)
     }
 
     /// How many bytes were read.
@@ -186,7 +186,7 @@ impl<R: Read> Tokens<R> {
     /// Reads more; the value that was begun moves to the front.
     fn fill(&mut self) -> Result<bool> {
         let counted = &self.buffer[self.counted..self.begin];
-        self.line += counted.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.line += scan::n_line_breaks(counted);
         self.buffer.copy_within(self.begin..self.n_read, 0);
         self.n_bytes_before += self.begin as u64;
         self.n_read -= self.begin;
