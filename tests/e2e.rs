@@ -62,6 +62,8 @@ mod import;
 mod importkill;
 #[path = "e2e/importkinds.rs"]
 mod importkinds;
+#[path = "e2e/importrecords.rs"]
+mod importrecords;
 #[path = "e2e/into.rs"]
 mod into;
 #[path = "e2e/inuse.rs"]
@@ -152,8 +154,12 @@ mod strace;
 mod system1;
 #[path = "e2e/system1workflow.rs"]
 mod system1workflow;
+#[path = "e2e/system2.rs"]
+mod system2;
 #[path = "e2e/system4.rs"]
 mod system4;
+#[path = "e2e/system5.rs"]
+mod system5;
 #[path = "e2e/tables.rs"]
 mod tables;
 #[path = "e2e/terminal.rs"]

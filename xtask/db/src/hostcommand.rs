@@ -5,7 +5,7 @@
 //! reaches only us, and we end the group, and what left it.
 
 mod descendants;
-mod output;
+pub(crate) mod output;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -23,7 +23,6 @@ use crate::project::{Database, Project};
 use crate::text;
 
 use descendants::Descendants;
-pub(crate) use output::read;
 
 /// How often a child is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(10);

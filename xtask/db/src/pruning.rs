@@ -181,8 +181,7 @@ fn verify_survivors(
     let mut survivors = BTreeMap::<_, Vec<&Backup>>::new();
     for verdict in plan {
         let Some(backup) = backups.get(&verdict.name) else { continue };
-        let database = backup.record().map_or(&backup.name.file, |record| &record.database);
-        let group = (database.clone(), backup.worktree().to_owned());
+        let group = (database_of(backups, backup).to_owned(), backup.worktree().to_owned());
         if !verdict.keep {
             let is_stored = backup.name.format == Format::Pages;
             let all_stored = doomed.entry(group).or_insert(true);
@@ -198,6 +197,19 @@ fn verify_survivors(
         demand_a_whole_one(survivors, scope, interrupt)?;
     }
     Ok(())
+}
+
+/// Whose a backup is; without a record, whose the others of that file name are, if they agree.
+fn database_of<'b>(backups: &'b BTreeMap<String, Backup>, backup: &'b Backup) -> &'b str {
+    if let Some(record) = backup.record() {
+        return &record.database;
+    }
+    let same_file = backups.values().filter(|other| other.name.file == backup.name.file);
+    let mut owners = same_file.filter_map(|other| Some(other.record()?.database.as_str()));
+    match owners.next() {
+        Some(owner) if owners.all(|other| other == owner) => owner,
+        _ => &backup.name.file,
+    }
 }
 
 fn demand_a_whole_one(survivors: &[&Backup], scope: Scope, interrupt: &Interrupt) -> Result<()> {

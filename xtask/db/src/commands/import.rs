@@ -22,9 +22,17 @@ Examples:
   cargo xtask db-import --merge shared --dry-run        # all machines' files of a folder
   cargo xtask db-import --merge colleague.jsonl --on-conflict replace --newer updated_at
   cargo xtask db-import issues.jsonl --records '' --table tasks --map title=summary
+  cargo xtask db-import --records /items --table tasks --set project_id=3 -- tracker list --json
 
 Without `--merge` and `--records` the database must not exist yet. What is merged is added in one
-transaction, after a safety backup; rows that are gone elsewhere stay here.";
+transaction, after a safety backup; rows that are gone elsewhere stay here.
+
+Records: `{` or `[` begins JSON, one document or many as in JSONL; anything else is CSV, whose first
+line names the columns. The pointer leads to an array in each document, or to one object. Without
+`--map` a column takes the field of its name. Objects and arrays become their JSON text, true and false
+1 and 0. A field that is missing, in CSV one that is empty without quotes, becomes the column's default,
+else NULL; `null` is NULL. Nothing is rounded or guessed: what does not fit its column is refused.
+Numbers in references are those of the rows here.";
 
 /// Arguments of `db-import`.
 #[derive(Debug, clap::Args)]

@@ -59,45 +59,49 @@ pub(crate) fn load(
     loading: &Loading<'_>,
     reach: &mut dyn FnMut(u64),
 ) -> Result<Loaded> {
+    let Origin { shown, input, pointer } = origin;
     let connection = database::open_scratch(loading.scratch)?;
     let _watched = loading.interrupt.watch(&connection);
     let encoding = loading.encoding.unwrap_or("UTF-8");
     connection.execute_batch(&format!("PRAGMA encoding = \"{encoding}\"; BEGIN"))?;
     let mut writer = Writer::begin(&connection, mapping)?;
-    let wanted = Wanted { pointer: origin.pointer, takes: &|name| mapping.takes(name) };
-    let read = records::read(origin.input, &wanted, &mut |record, n_bytes| {
+    let wanted = Wanted { pointer, takes: &|name| mapping.takes(name) };
+    let read = records::read(input, &wanted, &mut |record, n_bytes| {
         if record.number % 1024 == 0 {
             loading.interrupt.check()?;
             reach(n_bytes);
         }
         writer.row(record)
     });
-    let summary = read.map_err(|error| explain(error, origin.shown))?;
+    let summary = read.map_err(|error| explain(error, shown))?;
     let unseen = writer.unseen();
     if summary.n_records > 0 {
-        writer.finish().map_err(|error| explain(error, origin.shown))?;
-    }
-    if summary.n_records > 0 && writer.took_nothing() {
-        return Err(nothing_taken(origin.shown, mapping, &summary));
+        writer.finish().map_err(|error| explain(error, shown))?;
+        if writer.took_nothing() {
+            return Err(nothing_taken(shown, mapping, &summary));
+        }
     }
     connection.execute_batch("COMMIT")?;
-    let mut loaded = Loaded { n_records: summary.n_records, ..Loaded::default() };
-    if summary.n_records > 0 {
-        loaded.tell_unseen(mapping, &unseen, &summary.not_taken);
-        loaded.tell_not_taken(mapping, &summary.not_taken);
-    }
-    if summary.n_without > 0 {
-        loaded.losses.push(format!(
-            "nothing stands at `{}` in {} of {}",
-            origin.pointer,
-            text::digits(summary.n_without),
-            text::count(summary.n_documents, "document")
-        ));
-    }
-    Ok(loaded)
+    Ok(Loaded::of((mapping, pointer), &summary, &unseen))
 }
 
 impl Loaded {
+    fn of((mapping, pointer): (&Mapping, &Pointer), summary: &Summary, unseen: &[String]) -> Self {
+        let mut loaded = Self { n_records: summary.n_records, ..Self::default() };
+        if summary.n_records > 0 {
+            loaded.tell_unseen(mapping, unseen, &summary.not_taken);
+            loaded.tell_not_taken(mapping, &summary.not_taken);
+        }
+        if summary.n_without > 0 {
+            loaded.losses.push(format!(
+                "nothing stands at `{pointer}` in {} of {}",
+                text::digits(summary.n_without),
+                text::count(summary.n_documents, "document")
+            ));
+        }
+        loaded
+    }
+
     /// A field that was asked for by name and that no record has may be a typing error.
     fn tell_unseen(
         &mut self,

@@ -52,10 +52,9 @@ pub(super) fn read<R: Read>(
 
 /// The names of the columns; a column that has none can be nobody's field.
 fn names(row: Vec<Bare>) -> Result<Vec<String>> {
-    let names = row.into_iter().map(|field| match field.is_quoted {
-        true => field.text,
-        false => field.text.trim().to_owned(),
-    });
+    let names = row
+        .into_iter()
+        .map(|field| if field.is_quoted { field.text } else { field.text.trim().to_owned() });
     let names: Vec<String> = names.collect();
     for (at, name) in names.iter().enumerate() {
         if !name.is_empty() && names[..at].contains(name) {

@@ -2,6 +2,7 @@
 //! beside the way is skipped, and nothing but the present record is kept.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::{self, Write as _};
 use std::io::{self, Read};
 use std::rc::Rc;
@@ -60,6 +61,9 @@ pub(super) fn read<R: Read>(
         _ => Ok(walk.summary),
     }
 }
+
+/// The members of a record that are wanted, and the names of all where it is the first one.
+type Members = (BTreeMap<String, Box<RawValue>>, Vec<String>);
 
 /// What came of a place.
 enum End {
@@ -259,7 +263,7 @@ impl Walk<'_> {
         &mut self,
         mut members: A,
         skip: impl Fn(&mut Self, &mut A, &str) -> Result<(), A::Error>,
-    ) -> Result<(BTreeMap<String, Box<RawValue>>, Vec<String>), A::Error> {
+    ) -> Result<Members, A::Error> {
         let (mut taken, mut names) = (BTreeMap::new(), Vec::new());
         while let Some(name) = members.next_key::<String>()? {
             if self.summary.n_records == 0 && names.len() < MOST_NAMED {
@@ -268,10 +272,13 @@ impl Walk<'_> {
             if !(self.wanted.takes)(&name) {
                 skip(self, &mut members, &name)?;
                 self.summary.leave(&name);
-            } else if taken.contains_key(&name) {
-                return Err(stands_twice(&name));
-            } else {
-                taken.insert(name, members.next_value()?);
+                continue;
+            }
+            match taken.entry(name) {
+                Entry::Vacant(free) => {
+                    free.insert(members.next_value()?);
+                }
+                Entry::Occupied(before) => return Err(stands_twice(before.key())),
             }
         }
         Ok((taken, names))

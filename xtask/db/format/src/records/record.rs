@@ -249,9 +249,10 @@ mod tests {
         let members = serde_json::from_str(json).expect("an object");
         let content = Content::Members(members);
         let record = Record { number: 1, line: 1, names: Vec::new(), elsewhere: None, content };
-        let field = match path.starts_with('/') {
-            true => Field::At(Pointer::parse(path).expect("a pointer")),
-            false => Field::Name(path.to_owned()),
+        let field = if path.starts_with('/') {
+            Field::At(Pointer::parse(path).expect("a pointer"))
+        } else {
+            Field::Name(path.to_owned())
         };
         Ok(record.field(&field)?.map(|found| format!("{found:?}")))
     }

@@ -10,7 +10,7 @@ use xtask_db_format::records::Pointer;
 
 use crate::commands::import::{Args, merge};
 use crate::durable::Scratch;
-use crate::hostcommand::{self, Task};
+use crate::hostcommand::{Task, output};
 use crate::importing::Loading;
 use crate::importing::records::mapping::Mapping;
 use crate::importing::records::{self, Loaded, nearest};
@@ -143,7 +143,7 @@ impl Gathered<'_> {
             Input::Command(command) => {
                 let path = &database.path;
                 let task = Task { project, database, path, command, timeout: Duration::MAX };
-                hostcommand::read(&task, &interrupt, load).map_err(|error| {
+                output::read(&task, &interrupt, load).map_err(|error| {
                     if error.downcast_ref::<Refusal>().is_some() {
                         return error;
                     }

@@ -69,21 +69,20 @@ impl Takes {
             Self::Integers => integer(digits).map(Value::Integer),
             Self::Reals => real(digits).map(Value::Real),
             Self::Texts => Ok(Value::Text(digits.to_owned())),
-            Self::NumbersOrTexts | Self::Anything if digits.contains(['.', 'e', 'E']) => {
-                real(digits).map(Value::Real)
-            }
-            Self::NumbersOrTexts | Self::Anything => integer(digits).map(Value::Integer),
             Self::Bytes => Err("takes bytes only"),
+            Self::NumbersOrTexts | Self::Anything => {
+                let is_real = digits.contains(['.', 'e', 'E']);
+                if is_real { Self::Reals.number(digits) } else { Self::Integers.number(digits) }
+            }
         }
     }
 
     fn text(self, text: &str) -> Result<Value, &'static str> {
         match self {
-            Self::Texts | Self::Anything => Ok(Value::Text(text.to_owned())),
+            Self::Bytes => Err("takes bytes only"),
             Self::Integers | Self::Reals => self.number(digits(text)),
             Self::NumbersOrTexts if is_number(digits(text)) => self.number(digits(text)),
-            Self::NumbersOrTexts => Ok(Value::Text(text.to_owned())),
-            Self::Bytes => Err("takes bytes only"),
+            _ => Ok(Value::Text(text.to_owned())),
         }
     }
 

@@ -128,18 +128,17 @@ impl Mapped {
     /// Its definition in the scratch database: what is missing there gets the same default as here.
     #[must_use]
     pub(crate) fn definition(&self) -> String {
-        let mut sql = format!("{} {}", quoted(&self.column.name), self.column.declared_type);
-        if let Some(default) = &self.column.default {
-            // A word is a text or a constant, in brackets it would be a column.
-            let is_word = default.starts_with(['"', '`', '['])
-                || default.chars().all(|c| c.is_alphanumeric() || c == '_');
-            sql += &if is_word {
-                format!(" DEFAULT {default}")
-            } else {
-                format!(" DEFAULT ({default})")
-            };
+        let (name, declared) = (quoted(&self.column.name), &self.column.declared_type);
+        // A word is a text or a constant, in brackets it would be a column.
+        let is_word = |text: &str| {
+            text.starts_with(['"', '`', '['])
+                || text.chars().all(|c| c.is_alphanumeric() || c == '_')
+        };
+        match &self.column.default {
+            None => format!("{name} {declared}"),
+            Some(default) if is_word(default) => format!("{name} {declared} DEFAULT {default}"),
+            Some(default) => format!("{name} {declared} DEFAULT ({default})"),
         }
-        sql
     }
 }
 

@@ -188,12 +188,13 @@ impl<'a> Writer<'a> {
 
 /// A record that has not what it needs; the first one may be no record at all.
 fn missing(record: &Record<'_>, field: &str, column: &str) -> anyhow::Error {
-    let mut what =
-        format!("{record} has no `{field}`, and the column `{column}` must have a value");
-    if !record.names.is_empty() {
-        let names: Vec<_> = record.names.iter().map(|name| format!("`{name}`")).collect();
-        what += &format!("; its fields are {}", names.join(", "));
-    }
+    let names: Vec<_> = record.names.iter().map(|name| format!("`{name}`")).collect();
+    let fields = match names.as_slice() {
+        [] => String::new(),
+        names => format!("; its fields are {}", names.join(", ")),
+    };
+    let what =
+        format!("{record} has no `{field}`, and the column `{column}` must have a value{fields}");
     match &record.elsewhere {
         Some(elsewhere) => Refusal::could_not(what, elsewhere),
         None => anyhow::anyhow!(what),
