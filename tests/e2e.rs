@@ -26,6 +26,8 @@ mod diskfull;
 mod documents;
 #[path = "e2e/export.rs"]
 mod export;
+#[path = "e2e/exportkill.rs"]
+mod exportkill;
 #[path = "e2e/exportkinds.rs"]
 mod exportkinds;
 #[path = "e2e/glance.rs"]
