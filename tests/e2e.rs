@@ -64,6 +64,8 @@ mod import;
 mod importkill;
 #[path = "e2e/importkinds.rs"]
 mod importkinds;
+#[path = "e2e/importrefused.rs"]
+mod importrefused;
 #[path = "e2e/into.rs"]
 mod into;
 #[path = "e2e/inuse.rs"]

@@ -29,7 +29,6 @@ fn an_export_is_absent_or_whole_wherever_it_is_ended() {
     sandbox.ok(&EXPORT);
     let path = sandbox.path("made/e.jsonl");
     let whole = fs_err::read(&path).expect("an export");
-    fs_err::remove_file(&path).expect("removed");
     let check = |_: &Bench, said: &Said, what: &str| {
         let found = fs_err::read(&path).ok();
         assert!(found.as_ref().is_none_or(|found| *found == whole), "torn: {what}");
@@ -37,7 +36,6 @@ fn an_export_is_absent_or_whole_wherever_it_is_ended() {
         // The next one sweeps what was left.
         sandbox.ok(&EXPORT);
         assert_eq!(names(&sandbox.path("made")), ["e.jsonl"], "{what}");
-        fs_err::remove_file(&path).expect("removed");
     };
     let n_done = DONE.map(|(calls, done)| bench.at_every(calls, done, &EXPORT, check));
     assert!(n_done.iter().sum::<u32>() > 20, "{n_done:?}");
