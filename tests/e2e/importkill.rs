@@ -108,19 +108,24 @@ fn an_interrupted_import_leaves_nothing_and_says_so() {
     }
     let bench = bench();
     let sandbox = &bench.case.sandbox;
+    let n_interrupted = std::cell::Cell::new(0);
     let check = |_: &Bench, said: &Said, what: &str| {
         let made = names(&sandbox.path("made"));
         match said.code {
             // It came when all was done already.
             Some(0) => assert_eq!(made, ["new.db"], "{what}"),
+            // It came before anybody listened: the process just ended.
+            None => assert_eq!(made, [""; 0], "{what}"),
             code => {
                 assert_eq!(code, Some(130), "{what}");
                 assert_eq!(made, [""; 0], "{what}");
                 assert!(said.err.starts_with("interrupted: "), "{what}");
+                n_interrupted.set(n_interrupted.get() + 1);
             }
         }
     };
-    let interrupts = ["pwrite64", "read", "fsync,fdatasync"]
-        .map(|calls| bench.at_every(calls, "signal=SIGINT:when=N", &INTO, check));
-    assert!(interrupts.iter().sum::<u32>() > 10, "{interrupts:?}");
+    for calls in ["pwrite64", "read", "fsync,fdatasync"] {
+        bench.at_every(calls, "signal=SIGINT:when=N", &INTO, check);
+    }
+    assert!(n_interrupted.get() > 10, "{}", n_interrupted.get());
 }
