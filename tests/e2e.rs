@@ -26,6 +26,8 @@ mod diskfull;
 mod documents;
 #[path = "e2e/export.rs"]
 mod export;
+#[path = "e2e/exportkill.rs"]
+mod exportkill;
 #[path = "e2e/exportkinds.rs"]
 mod exportkinds;
 #[path = "e2e/exportroot.rs"]
@@ -64,6 +66,8 @@ mod importkill;
 mod importkinds;
 #[path = "e2e/importrecords.rs"]
 mod importrecords;
+#[path = "e2e/importrefused.rs"]
+mod importrefused;
 #[path = "e2e/into.rs"]
 mod into;
 #[path = "e2e/inuse.rs"]

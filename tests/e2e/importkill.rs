@@ -51,7 +51,6 @@ fn is_absent_or_whole(bench: &Bench, said: &Said, what: &str) {
     fs_err::remove_file(&new).expect("removed");
     sandbox.ok(&INTO);
     assert_eq!(names(&sandbox.path("made")), ["new.db"], "{what}");
-    fs_err::remove_file(&new).expect("removed");
 }
 
 #[test]
@@ -100,4 +99,33 @@ fn a_present_database_is_old_or_new_wherever_its_replacement_is_killed() {
     let import = ["db-import", "new.jsonl", "--force", "--yes"];
     let kills = CALLS.map(|calls| bench.at_every(calls, KILL, &import, check));
     assert!(kills.iter().sum::<u32>() > 20, "{kills:?}");
+}
+
+#[test]
+fn an_interrupted_import_leaves_nothing_and_says_so() {
+    if !works() {
+        return;
+    }
+    let bench = bench();
+    let sandbox = &bench.case.sandbox;
+    let n_interrupted = std::cell::Cell::new(0);
+    let check = |_: &Bench, said: &Said, what: &str| {
+        let made = names(&sandbox.path("made"));
+        match said.code {
+            // It came when all was done already.
+            Some(0) => assert_eq!(made, ["new.db"], "{what}"),
+            // It came before anybody listened: the process just ended.
+            None => assert_eq!(made, [""; 0], "{what}"),
+            code => {
+                assert_eq!(code, Some(130), "{what}");
+                assert_eq!(made, [""; 0], "{what}");
+                assert!(said.err.starts_with("interrupted: "), "{what}");
+                n_interrupted.set(n_interrupted.get() + 1);
+            }
+        }
+    };
+    for calls in ["pwrite64", "read", "fsync,fdatasync"] {
+        bench.at_every(calls, "signal=SIGINT:when=N", &INTO, check);
+    }
+    assert!(n_interrupted.get() > 10, "{}", n_interrupted.get());
 }

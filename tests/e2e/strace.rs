@@ -93,6 +93,12 @@ impl Bench {
         remove_live(&self.case.sandbox);
         let backups = self.case.sandbox.path("backups");
         fs_err::remove_dir_all(&backups).expect("removed");
+        // What a command makes besides goes into this folder.
+        let made = self.case.sandbox.path("made");
+        if made.exists() {
+            fs_err::remove_dir_all(&made).expect("removed");
+            fs_err::create_dir(&made).expect("folder");
+        }
         for (path, bytes) in &self.files {
             fs_err::create_dir_all(path.parent().expect("a folder")).expect("folder");
             fs_err::write(path, bytes).expect("written");

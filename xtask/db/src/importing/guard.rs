@@ -212,7 +212,7 @@ mod tests {
             (Kind::Table, "t", "CREATE VIRTUAL TABLE t USING rtree(id, x0, x1, +more)"),
             (Kind::Table, "t", "CREATE VIRTUAL TABLE t USING fts5vocab('old', 'row')"),
             (Kind::Index, "i", "CREATE UNIQUE INDEX i ON old (a COLLATE NOCASE) WHERE a > 'x'"),
-            (Kind::View, "v", "CREATE VIEW v AS SELECT * FROM old, nothing"),
+            (Kind::View, "v", "CREATE VIEW v AS SELECT * FROM old, elsewhere"),
             (Kind::Trigger, "r", "CREATE TRIGGER r AFTER INSERT ON old BEGIN SELECT 1; END"),
         ] {
             if let Err(error) = created(kind, name, sql) {

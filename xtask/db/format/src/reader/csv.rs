@@ -92,6 +92,7 @@ fn opened(open: &OpenFile, table: &TableHead) -> Result<Box<dyn Read>> {
 /// The first line has the names of the columns.
 fn read_names(file: &mut Pieces<Box<dyn Read>>, table: &TableHead) -> Result<()> {
     let mut names = table.members().peekable();
+    ensure!(names.peek().is_some(), "the header has a table without columns");
     while let Some(name) = names.next() {
         let mut found = Vec::new();
         let (piece, ended) = file.next(&mut found)?.context("it has no names of columns")?;

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Format as _;
 use crate::cell::Value;
 use crate::jsonl::Jsonl;
 use crate::sink::Sink;
+use crate::{Csv, CsvReader, Format, Json, JsonReader, Outlet};
 
 fn header() -> Header {
     let mut header = Header::of_settings("UTF-8".to_owned(), 0, 3);
@@ -33,10 +33,31 @@ fn rows() -> Numbered {
     ]
 }
 
+/// Files by their names; what has no file of its own has none.
+#[derive(Debug, Clone, Default)]
+struct Files(BTreeMap<String, Vec<u8>>, String);
+
+impl Outlet for Files {
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        if !bytes.is_empty() {
+            self.0.entry(self.1.clone()).or_default().extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn begin_file(&mut self, name: &str) -> Result<()> {
+        name.clone_into(&mut self.1);
+        Ok(())
+    }
+}
+
 fn written() -> Vec<u8> {
-    let (header, mut bytes) = (header(), Vec::new());
-    let mut to = Sink::new(&mut bytes);
-    let mut jsonl = Jsonl::default();
+    written_by(&mut Jsonl::default()).0.remove("").expect("a file")
+}
+
+fn written_by(jsonl: &mut dyn Format) -> Files {
+    let (header, mut files) = (header(), Files::default());
+    let mut to = Sink::new(&mut files);
     jsonl.begin(&header, &mut to).expect("begun");
     for (at, table) in header.tables.iter().enumerate() {
         jsonl.begin_table(table, &mut to).expect("begun");
@@ -50,16 +71,33 @@ fn written() -> Vec<u8> {
     }
     jsonl.end(&header, &[2, 0, 1], &mut to).expect("ended");
     drop(to);
-    bytes
+    files
 }
 
 fn read(bytes: &[u8]) -> Result<(Header, Numbered)> {
-    let mut reader = Reader::open(bytes)?;
+    read_by(&mut Reader::open(bytes)?)
+}
+
+fn read_json(bytes: &[u8]) -> Result<(Header, Numbered)> {
+    read_by(&mut JsonReader::open(bytes)?)
+}
+
+fn read_csv(files: &Files) -> Result<(Header, Numbered)> {
+    let files = files.clone();
+    let open = move |name: &str| -> Result<Box<dyn Read>> {
+        let bytes = files.0.get(name).with_context(|| format!("no file `{name}`"))?;
+        Ok(Box::new(std::io::Cursor::new(bytes.clone())))
+    };
+    read_by(&mut CsvReader::open(Box::new(open))?)
+}
+
+fn read_by(reader: &mut dyn Reading) -> Result<(Header, Numbered)> {
     let mut rows = Vec::new();
     while let Some(row) = reader.next_row()? {
         rows.push((row.table, row.values()?));
     }
-    assert_eq!(reader.counts(), [2, 0, 1]);
+    // Once at its end it stays there.
+    assert!(reader.next_row()?.is_none());
     Ok((reader.header().clone(), rows))
 }
 
@@ -67,6 +105,39 @@ fn read(bytes: &[u8]) -> Result<(Header, Numbered)> {
 fn what_was_written_is_read_back() {
     let (found, found_rows) = read(&written()).expect("read");
     assert_eq!((found, found_rows), (header(), rows()));
+}
+
+#[test]
+fn so_it_is_in_every_format() {
+    let json = written_by(&mut Json::default()).0.remove("").expect("a file");
+    assert_eq!(read_json(&json).expect("read"), (header(), rows()));
+    let files = written_by(&mut Csv::of_folder());
+    assert_eq!(read_csv(&files).expect("read"), (header(), rows()));
+}
+
+#[test]
+fn a_document_cut_anywhere_is_refused() {
+    let json = written_by(&mut Json::default()).0.remove("").expect("a file");
+    // The line break at its end means nothing.
+    for end in 0..json.len() - 1 {
+        assert!(read_json(&json[..end]).is_err(), "cut at {end}");
+    }
+}
+
+#[test]
+fn a_folder_of_which_anything_was_cut_is_refused() {
+    let files = written_by(&mut Csv::of_folder());
+    for (name, bytes) in &files.0 {
+        let n_bytes = bytes.len() - usize::from(name == "export.json");
+        for end in 0..n_bytes {
+            let mut cut = files.clone();
+            cut.0.insert(name.clone(), bytes[..end].to_vec());
+            assert!(read_csv(&cut).is_err(), "`{name}` cut at {end}");
+        }
+        let mut without = files.clone();
+        without.0.remove(name);
+        assert!(read_csv(&without).is_err(), "without `{name}`");
+    }
 }
 
 #[test]
@@ -117,6 +188,24 @@ fn messages_name_the_line_and_what_is_wrong() {
         let error = read(text.replace(from, to).as_bytes()).expect_err(expected);
         let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
         assert!(chain.join(": ").ends_with(expected), "{chain:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_change_of_a_document_or_a_folder_does_any_harm(
+        at in any::<prop::sample::Index>(), byte in any::<u8>(), which in any::<prop::sample::Index>()
+    ) {
+        let mut json = written_by(&mut Json::default()).0.remove("").expect("a file");
+        let place = at.index(json.len());
+        json[place] = byte;
+        let _ = read_json(&json);
+        let mut files = written_by(&mut Csv::of_folder());
+        let n_files = files.0.len();
+        let file = files.0.values_mut().nth(which.index(n_files)).expect("a file");
+        let place = at.index(file.len());
+        file[place] = byte;
+        let _ = read_csv(&files);
     }
 }
 
