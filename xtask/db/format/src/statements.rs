@@ -84,12 +84,12 @@ impl<R: Read> Statements<R> {
         }
     }
 
-    /// The next piece.
+    /// The next piece, and the line on which it begins, from 1.
     ///
     /// # Errors
     ///
     /// [`Unfinished`]; where the file cannot be read.
-    pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>> {
+    pub fn next_piece(&mut self) -> Result<Option<(u64, Piece<'_>)>> {
         self.pass(self.taken);
         let is_command = loop {
             let rest = &self.buffer[self.begin..];
@@ -115,13 +115,8 @@ impl<R: Read> Statements<R> {
             }
         };
         let bytes = &self.buffer[self.begin..self.begin + self.taken];
-        Ok(Some(if is_command { Piece::Command(bytes) } else { Piece::Statement(bytes) }))
-    }
-
-    /// The line on which the last piece begins, from 1.
-    #[must_use]
-    pub fn line(&self) -> u64 {
-        self.line
+        let piece = if is_command { Piece::Command(bytes) } else { Piece::Statement(bytes) };
+        Ok(Some((self.line, piece)))
     }
 
     /// How many bytes were read so far.

@@ -21,13 +21,17 @@ fn cut(sql: &[u8], chunk: usize) -> (Vec<(u64, String)>, Option<Unfinished>) {
     let mut statements = Statements::new(Slowly(sql, chunk));
     let mut pieces = Vec::new();
     loop {
-        let piece = match statements.next_piece() {
-            Ok(Some(Piece::Statement(bytes))) => String::from_utf8_lossy(bytes).into_owned(),
-            Ok(Some(Piece::Command(bytes))) => format!("<{}>", String::from_utf8_lossy(bytes)),
+        let (line, piece) = match statements.next_piece() {
+            Ok(Some((line, Piece::Statement(bytes)))) => {
+                (line, String::from_utf8_lossy(bytes).into_owned())
+            }
+            Ok(Some((line, Piece::Command(bytes)))) => {
+                (line, format!("<{}>", String::from_utf8_lossy(bytes)))
+            }
             Ok(None) => return (pieces, None),
             Err(error) => return (pieces, Some(*error.downcast_ref().expect("unfinished"))),
         };
-        pieces.push((statements.line(), piece));
+        pieces.push((line, piece));
     }
 }
 
