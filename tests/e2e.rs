@@ -4,6 +4,8 @@
 mod backup;
 #[path = "e2e/bench.rs"]
 mod bench;
+#[path = "e2e/benchexport.rs"]
+mod benchexport;
 #[path = "e2e/benchstore.rs"]
 mod benchstore;
 #[path = "e2e/ci.rs"]

@@ -6,6 +6,7 @@
 mod chat;
 mod contender;
 mod dice;
+mod export;
 mod hooks;
 mod interrupt;
 mod machine;
@@ -29,6 +30,7 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask bench
   cargo xtask bench --size 100MB --runs 3
+  cargo xtask bench export
   cargo xtask bench hooks
   cargo xtask bench store
   cargo xtask bench --folder /mnt/disk --json | jq '.results[] | {name, ratio}'
@@ -62,6 +64,9 @@ pub(crate) struct Args {
 /// What else can be timed.
 #[derive(Debug, clap::Subcommand)]
 enum Other {
+    /// Time exports and imports beside the shell's `.dump` and `.read`
+    #[command(after_help = export::EXAMPLE)]
+    Export(export::Args),
     /// Time commits with the git hooks beside commits without
     #[command(after_help = hooks::EXAMPLE)]
     Hooks(hooks::Args),
@@ -82,6 +87,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         interrupt::listen()?;
         let outcome = match &self.other {
+            Some(Other::Export(export)) => export.time_all(),
             Some(Other::Hooks(hooks)) => hooks.time_all(),
             Some(Other::Store(store)) => store.time_all(),
             None => self.time_all(),

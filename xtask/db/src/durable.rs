@@ -337,8 +337,13 @@ pub(crate) fn sweep_dead_stages(folder: &Path, name: &str) -> Result<()> {
 
 /// A name for a stage of something.
 fn stage_name(name: &str) -> String {
-    let random = std::hash::RandomState::new().build_hasher().finish();
-    format!(".{name}{STAGE}{}-{random:016x}", std::process::id())
+    format!(".{name}{STAGE}{}-{:016x}", std::process::id(), random())
+}
+
+/// A random number, for names.
+#[must_use]
+pub(crate) fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 /// Copies files into a new folder that appears under its final name only when all of them are on

@@ -115,6 +115,15 @@ pub(crate) fn check(connection: &Connection, depth: Depth) -> Result<Vec<Finding
     Ok(findings)
 }
 
+/// Everything of a file but its foreign keys.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(crate) fn check_integrity(connection: &Connection) -> Result<Vec<Finding>> {
+    checked_by(connection, "integrity_check")
+}
+
 /// One of SQLite's own checks over the whole file; where it fails for want of a collation or a
 /// function, table by table, so that what can be checked is.
 fn checked_by(connection: &Connection, pragma: &str) -> Result<Vec<Finding>> {

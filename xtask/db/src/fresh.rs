@@ -1,8 +1,8 @@
-//! A new database from the host's migrations, built apart from the live one.
+//! A new database, built apart from the live one: from the host's migrations, or from a file.
 //!
-//! The migrations run on an empty file in a private folder beside the backups; what they made is
-//! then taken and verified there like any backup, so that it can be put into the live file like one.
-//! The live database is not looked at here.
+//! It begins as an empty file in a private folder beside the backups; what was made of that is then
+//! taken and verified there like any backup, so that it can be put into the live file like one. The
+//! live database is not looked at here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,10 +35,71 @@ pub(crate) struct Fresh {
     _scratch: Scratch,
 }
 
+/// A new database that is being built.
+pub(crate) struct Building {
+    /// The database, an empty file at first.
+    new: Database,
+    scratch: Scratch,
+}
+
 const UNTOUCHED: &str = "the database is untouched";
 
-/// Runs the host's migrations on an empty file and verifies what they made. The backups folder is
-/// not locked meanwhile: they may take minutes, and backups of their own.
+impl Building {
+    /// Begins with an empty file. The backups folder is not locked meanwhile: building may take
+    /// minutes, and backups of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::lock`]; where the folder cannot be written.
+    pub(crate) fn begin(
+        project: &Project,
+        database: &Database,
+        now: DateTime<FixedOffset>,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let scratch = scratch(project, database, now, interrupt)?;
+        let path = scratch.path().join(database.file_name());
+        fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(Self { new: Database { path, ..database.clone() }, scratch })
+    }
+
+    /// The file to build in.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.new.path
+    }
+
+    /// Takes what `maker` made, and verifies it as deep as that did not do already.
+    ///
+    /// # Errors
+    ///
+    /// A refusal (exit 1) where it is damaged or has no tables; at the user's interrupt.
+    pub(crate) fn finish(
+        self,
+        project: &Project,
+        (maker, depth): (&str, Depth),
+        now: DateTime<FixedOffset>,
+        interrupt: &Arc<Interrupt>,
+    ) -> Result<Fresh> {
+        let Self { new, scratch } = self;
+        let backup = taken(project, (&new, maker), now, interrupt)?;
+        let verification = verification::verify(&backup, depth, interrupt)?;
+        let n_tables = verification.examination.tables.len();
+        if verification.outcome != Outcome::Whole || n_tables == 0 {
+            let reasons = match n_tables {
+                0 => "it has no tables".to_owned(),
+                _ => verification.reasons.join("; "),
+            };
+            return Err(Refusal::no(
+                format!("`{maker}` made no sound database: {reasons}"),
+                UNTOUCHED,
+            ));
+        }
+        Ok(Fresh { backup, verification, _scratch: scratch })
+    }
+}
+
+/// Runs the host's migrations on an empty file and verifies what they made.
 ///
 /// # Errors
 ///
@@ -50,12 +111,10 @@ pub(crate) fn build(
     now: DateTime<FixedOffset>,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Fresh> {
-    let scratch = scratch(project, database, now, interrupt)?;
-    let path = scratch.path().join(database.file_name());
-    fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    let new = Database { path, ..database.clone() };
+    let building = Building::begin(project, database, now, interrupt)?;
+    let new = &building.new;
     let command = new.migrate.join(" ");
-    hostcommand::run(project, &new, &new.migrate, new.migrate_timeout, interrupt).map_err(
+    hostcommand::run(project, new, &new.migrate, new.migrate_timeout, interrupt).map_err(
         |error| {
             error.context(Refusal {
                 what: format!("could not build a new database with `{command}`"),
@@ -64,21 +123,8 @@ pub(crate) fn build(
             })
         },
     )?;
-    refuse_empty(&new, &command)?;
-    let backup = taken(project, &new, scratch.path(), now, interrupt)?;
-    let verification = verification::verify(&backup, Depth::Deep, interrupt)?;
-    let n_tables = verification.examination.tables.len();
-    if verification.outcome != Outcome::Whole || n_tables == 0 {
-        let reasons = match n_tables {
-            0 => "it has no tables".to_owned(),
-            _ => verification.reasons.join("; "),
-        };
-        return Err(Refusal::no(
-            format!("`{command}` made no sound database: {reasons}"),
-            UNTOUCHED,
-        ));
-    }
-    Ok(Fresh { backup, verification, _scratch: scratch })
+    refuse_empty(new, &command)?;
+    building.finish(project, (&command, Depth::Deep), now, interrupt)
 }
 
 fn scratch(
@@ -107,15 +153,15 @@ fn refuse_empty(new: &Database, command: &str) -> Result<()> {
     ))
 }
 
-/// What the migrations made, as a backup in the scratch folder: one file, whatever its journal mode.
+/// What was made, as a backup in the scratch folder: one file, whatever its journal mode.
 fn taken(
     project: &Project,
-    new: &Database,
-    scratch: &Path,
+    (new, maker): (&Database, &str),
     now: DateTime<FixedOffset>,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Backup> {
-    let vault = Vault::at(scratch, now);
+    let folder = new.path.parent().context("a database lies in a folder")?;
+    let vault = Vault::at(folder, now);
     let locked = vault.lock(project.busy_timeout, interrupt)?;
     let wanted = Wanted::new(new, Kind::Manual, now);
     let taken = taking::take(&locked, project, &wanted, &mut Progress::hidden(interrupt))
@@ -123,7 +169,7 @@ fn taken(
     match taken {
         Taken::Backup(backup, ..) => Ok(*backup),
         Taken::Damaged(findings) => Err(Refusal::no(
-            format!("the migrations made a damaged database: {}", findings[0]),
+            format!("`{maker}` made a damaged database: {}", findings[0]),
             UNTOUCHED,
         )),
         Taken::Linked(..) | Taken::Unchanged => {

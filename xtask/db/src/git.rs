@@ -261,6 +261,13 @@ impl Place {
         ask(&self.top, &["interpret-trailers", "--parse", "--no-divider", message.to_str()?])
     }
 
+    /// Whether git leaves a path out of every commit, because a pattern says so.
+    #[must_use]
+    pub(crate) fn is_ignored(&self, path: &Path) -> bool {
+        let path = path.to_str();
+        path.is_some_and(|path| ask(&self.top, &["check-ignore", "--quiet", "--", path]).is_some())
+    }
+
     /// The files in a folder that git tracks.
     #[must_use]
     pub fn tracked(&self, folder: &Path) -> Vec<String> {

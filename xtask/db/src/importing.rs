@@ -4,6 +4,7 @@
 mod dump;
 mod exported;
 mod guard;
+pub(crate) mod proof;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -14,6 +15,7 @@ use xtask_db_format::NAME;
 
 use crate::interrupt::Interrupt;
 use crate::refusal::Refusal;
+use crate::standing;
 use crate::text;
 
 /// What a file is, told by its first bytes, never by its name.
@@ -76,20 +78,60 @@ pub(crate) fn load(
 /// A refusal where it is missing or none of the kinds.
 pub(crate) fn kind(file: &Path) -> Result<Kind> {
     let shown = text::plain(&file.to_string_lossy());
-    if file.join("export.json").is_file() {
-        return Ok(Kind::Csv);
+    let refused = |what: &str, hint: &str| {
+        Err(Refusal::could_not(
+            format!("`{shown}` is {what}"),
+            format!("{hint}; nothing was changed"),
+        ))
+    };
+    if file.is_dir() {
+        if file.join("export.json").is_file() {
+            return Ok(Kind::Csv);
+        }
+        let what = "a folder without `export.json`, which an export in CSV has";
+        return refused(what, "name the folder that `db-export --format csv` wrote");
     }
+    let mut opened = fs_err::File::open(file).context("could not open the file to import")?;
     let mut start = Vec::new();
-    let opened = fs_err::File::open(file).context("could not open the file to import")?;
-    opened.take(64).read_to_end(&mut start)?;
-    if start.starts_with(format!("{{\"format\":\"{NAME}\"").as_bytes()) {
-        return Ok(Kind::Jsonl);
+    opened.by_ref().take(4096).read_to_end(&mut start)?;
+    let records = "with `--records` and `--table` its records become rows";
+    match start.trim_ascii_start() {
+        _ if start.starts_with(standing::MAGIC) => {
+            let what = "a SQLite database, no export and no SQL dump";
+            refused(what, "a database is put back with `cargo xtask db-restore PATH`")
+        }
+        [] | [0, ..] => refused("no export and no SQL dump", "name another file"),
+        text if is_ours(text) => exported_kind(&start, opened),
+        [b'{' | b'[', ..] => refused("JSON, but no export of db-export", records),
+        [b'"', ..] => refused("no export and no SQL dump: it may be CSV", records),
+        _ => Ok(Kind::Sql),
     }
-    if start.first().is_none_or(|byte| *byte == 0) || start.starts_with(b"SQLite format 3") {
-        return Err(Refusal::could_not(
-            format!("`{shown}` is no export and no SQL dump"),
-            "a database is put back with `cargo xtask db-restore PATH`",
-        ));
+}
+
+/// Whether a JSON text begins with the header of an export.
+fn is_ours(text: &[u8]) -> bool {
+    let mut rest = text;
+    for word in ["{", "\"format\"", ":", &format!("\"{NAME}\"")] {
+        match rest.trim_ascii_start().strip_prefix(word.as_bytes()) {
+            Some(after) => rest = after,
+            None => return false,
+        }
     }
-    Ok(Kind::Sql)
+    true
+}
+
+/// The header is a line of its own and not the last one; or a part of one document.
+fn exported_kind(start: &[u8], mut rest: fs_err::File) -> Result<Kind> {
+    let (mut piece, mut before) = (start.to_vec(), 0);
+    while !piece.is_empty() {
+        if let Some(at) = piece.iter().position(|byte| *byte == b'\n') {
+            let last = at.checked_sub(1).map_or(before, |at| piece[at]);
+            let is_all = piece.len() == at + 1 && rest.read(&mut [0])? == 0;
+            return Ok(if last == b'}' && !is_all { Kind::Jsonl } else { Kind::Json });
+        }
+        before = piece.last().copied().unwrap_or(before);
+        piece.clear();
+        rest.by_ref().take(1 << 16).read_to_end(&mut piece)?;
+    }
+    Ok(Kind::Json)
 }

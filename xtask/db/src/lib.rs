@@ -55,6 +55,8 @@ mod hostcommand;
 mod importing;
 mod interrupt;
 mod locked;
+mod machine;
+mod merging;
 mod migration;
 mod name;
 mod portable;

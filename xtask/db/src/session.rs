@@ -35,6 +35,8 @@ pub struct Session {
     err: Box<dyn Write>,
     /// Whether somebody sits before it: both the input and the messages are a terminal.
     terminal: bool,
+    /// Whether results go to a terminal.
+    out_is_terminal: bool,
     interrupt: Arc<Interrupt>,
     binary: Option<PathBuf>,
     project: Option<Project>,
@@ -74,6 +76,7 @@ impl Session {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
             terminal: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            out_is_terminal: io::stdout().is_terminal(),
             interrupt,
             binary: std::env::current_exe().ok(),
             project: None,
@@ -226,12 +229,16 @@ impl Session {
         self.streamed.depth() > 0
     }
 
-    /// Writes bytes of a result on stdout as they are, with `--quiet` too.
+    /// Writes bytes of a result on stdout, with `--quiet` too: as they are, but for control characters
+    /// where a terminal would obey them.
     ///
     /// # Errors
     ///
     /// Where they cannot be written, also because nobody reads them any more.
     pub(crate) fn pour(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.out_is_terminal {
+            return self.out.write_all(&text::harmless(bytes));
+        }
         self.out.write_all(bytes)
     }
 
@@ -284,6 +291,15 @@ impl Session {
     pub(crate) fn complain(&mut self, text: &str) {
         let _ = write!(self.err, "{text}");
         let _ = self.err.flush();
+    }
+
+    /// Reads bytes of the input as they are; 0 at its end.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub(crate) fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        self.input.read(piece)
     }
 
     /// Asks a question on stderr and reads one line; `None` where the input ended (Ctrl-D).

@@ -74,11 +74,17 @@ impl Staged {
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails; nothing then stays under a final name.
-    pub(crate) fn publish(self, locked: &Locked<'_>, wanted: &Wanted<'_>) -> Result<Taken> {
+    /// Where the disk is full or fails, or at the user's interrupt; nothing then stays under a final
+    /// name.
+    pub(crate) fn publish(
+        self,
+        locked: &Locked<'_>,
+        wanted: &Wanted<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Taken> {
         let Self { stage, name, mut record, version, groups, began } = self;
         if wanted.format == Format::Pages {
-            let backup = storing::publish_copy(locked, wanted, (stage.path(), record))?;
+            let backup = storing::publish_copy(locked, wanted, (stage.path(), record), interrupt)?;
             return Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups));
         }
         record.sequence = locked.next_sequence()?;

@@ -319,18 +319,20 @@ pub(crate) fn publish_copy(
     locked: &Locked<'_>,
     wanted: &Wanted<'_>,
     (copy, record): (&Path, Record),
+    interrupt: &Interrupt,
 ) -> Result<Backup> {
     let shape = Shape::of(record.size_bytes, record.sqlite.page_size_bytes);
     let known = Known::of(locked, wanted, shape)?;
     let folder = locked.packs_folder()?;
-    let interrupt = Interrupt::default();
     let mut taken = intake::take(
         &folder,
         shape,
         &known.stored,
-        |full, _| {
-            copy::read_file(copy, &interrupt, |piece| {
-                full.send(piece.to_vec()).context("the copy was not taken in")
+        |full, spare| {
+            copy::read_file(copy, interrupt, |piece| {
+                let mut bytes = spare.try_recv().unwrap_or_default();
+                bytes.extend_from_slice(piece);
+                full.send(bytes).context("the copy was not taken in")
             })
         },
         || (),
@@ -339,7 +341,7 @@ pub(crate) fn publish_copy(
         taken.hashes.blake3 == record.blake3,
         "the copy changed while it was taken into the store"
     );
-    if let Some(equal) = known.equal(&taken.hashes, Look::AtPages, &interrupt) {
+    if let Some(equal) = known.equal(&taken.hashes, Look::AtPages, interrupt) {
         let old = equal.record().context("a stored backup that was compared has a record")?;
         let mut record = Record { blake3: old.blake3.clone(), ..record.clone() };
         record.sqlite.version.clone_from(&old.sqlite.version);

@@ -243,7 +243,7 @@ fn keep_sequence(connection: &Connection, table: &str) -> Result<()> {
 }
 
 /// Rebuilds full-text indexes whose content is one of the restored tables.
-fn rebuild_indexes(connection: &Connection, tables: &[String]) -> Result<()> {
+pub(crate) fn rebuild_indexes(connection: &Connection, tables: &[String]) -> Result<()> {
     let mut statement = connection.prepare(
         "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0",
     )?;
@@ -299,11 +299,11 @@ fn triggers(connection: &Connection, table: &str) -> Result<Vec<String>> {
 }
 
 /// How often a child, parent, number of the foreign key and rowid are without a parent row.
-type Orphans = BTreeMap<(String, String, i64, Option<i64>), u64>;
+pub(crate) type Orphans = BTreeMap<(String, String, i64, Option<i64>), u64>;
 
 /// How many rows of a child have no parent, by child, parent, foreign key and rowid; rows of a table
 /// without rowids are counted together.
-fn orphans(connection: &Connection) -> Result<Orphans> {
+pub(crate) fn orphans(connection: &Connection) -> Result<Orphans> {
     let mut statement = connection.prepare("PRAGMA main.foreign_key_check")?;
     let mut rows = statement.query([]).context("could not check the foreign keys")?;
     let mut counts = BTreeMap::new();

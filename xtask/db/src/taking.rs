@@ -215,7 +215,7 @@ pub(crate) fn take_through(
     match staging::stage(connection, locked, project, wanted, progress)? {
         Copy::Staged(staged) => {
             progress.interrupt().check()?;
-            let published = staged.publish(locked, wanted);
+            let published = staged.publish(locked, wanted, progress.interrupt());
             published.map_err(|error| explain(error, project, wanted.database))
         }
         // Into the store, what it is compared with is proved by that comparison; here it was none.

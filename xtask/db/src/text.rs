@@ -132,6 +132,26 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
+/// Bytes of a text made fit for a terminal: each control character but line breaks and tabs is a
+/// space, also the ones that UTF-8 has two bytes for.
+#[must_use]
+pub(crate) fn harmless(bytes: &[u8]) -> Vec<u8> {
+    let mut shown = bytes.to_vec();
+    for at in 0..shown.len() {
+        let is_second = at > 0 && bytes[at - 1] == 0xc2;
+        match bytes[at] {
+            b'\n' | b'\t' => {}
+            0..0x20 | 0x7f => shown[at] = b' ',
+            // Also where the first byte was the last of the piece before.
+            0x80..0xa0 if is_second || at == 0 => {
+                shown[at.saturating_sub(1)..=at].fill(b' ');
+            }
+            _ => {}
+        }
+    }
+    shown
+}
+
 /// A word as a shell takes it literally: in quotes where it needs them.
 #[must_use]
 pub(crate) fn shell(word: &str) -> String {
@@ -337,5 +357,7 @@ mod tests {
     #[test]
     fn control_characters_from_files_never_reach_the_terminal() {
         assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        let shown = harmless("ü\u{1b}[2J \u{9b}2J\r\n\tß\u{7f}à".as_bytes());
+        assert_eq!(String::from_utf8_lossy(&shown), "ü [2J   2J \n\tß à");
     }
 }

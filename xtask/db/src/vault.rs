@@ -229,18 +229,8 @@ impl Backup {
         file.file().lock_shared()?;
         let packs = match self.name.format {
             Format::Plain => None,
-            Format::Pages => {
-                // As long as anybody reads, no pack is moved or removed.
-                match fs_err::File::open(self.folder.join(shelf::FOLDER)) {
-                    Ok(packs) => {
-                        packs.file().lock_shared()?;
-                        Some(packs)
-                    }
-                    // Its pages are missing then, which is damage like any other.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            // Its pages are missing where there is no folder, which is damage like any other.
+            Format::Pages => shelf::hold(&self.folder)?,
         };
         Ok(Held { _file: file, _packs: packs })
     }

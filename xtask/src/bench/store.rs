@@ -15,7 +15,7 @@ mod restoring;
 mod sample;
 mod trial;
 mod words;
-mod workload;
+pub(super) mod workload;
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -15,7 +15,7 @@ use crate::{Format, digits, json};
 const PIECE_BYTES: usize = 1 << 16;
 
 /// The file beside the tables that holds the header and the numbers of rows.
-const DOCUMENT: &str = "export.json";
+pub(crate) const DOCUMENT: &str = "export.json";
 
 /// Writes CSV.
 #[derive(Default)]
@@ -138,7 +138,7 @@ fn blob(bytes: &[u8], to: &mut Sink<'_>) -> Result<()> {
 
 /// The name of a table's file: what could lead out of the folder, or that some file system does not
 /// take, stands there as `%` and two hexadecimal digits for each byte.
-fn file_name(table: &str) -> String {
+pub(crate) fn file_name(table: &str) -> String {
     let mut name = String::new();
     for (at, c) in table.char_indices() {
         let is_odd = c.is_control() || "%/\\:*?\"<>|".contains(c) || (at == 0 && c == '.');

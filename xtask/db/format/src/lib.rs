@@ -37,6 +37,8 @@ pub use insert::{OddTexts, insert_rows};
 pub use json::Json;
 pub use jsonl::Jsonl;
 pub use literal::{ended, text_literal};
+pub use reader::csv::{CsvReader, OpenFile};
+pub use reader::json::JsonReader;
 pub use reader::{Newer, Reader};
 pub use rows::{IsUnicode, Taken, copy_rows};
 pub use sink::{Outlet, Sink};

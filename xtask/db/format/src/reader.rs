@@ -4,6 +4,11 @@
 //! The rows come before their proof: whoever writes them somewhere commits only after the last one,
 //! when [`Reading::next_row`] has answered `None`.
 
+pub(crate) mod csv;
+pub(crate) mod json;
+mod pieces;
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
@@ -12,9 +17,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::fields::{Fields, Row};
 use crate::header::{Footer, Header, Rows, TableHead};
+use crate::json::{members, written};
 use crate::lines::Lines;
 use crate::parse::Cursor;
-use crate::{NAME, Reading, VERSION, json};
+use crate::{NAME, Reading, VERSION};
 
 /// A newer version of the format, which is not guessed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +75,8 @@ impl<R: Read> Reader<R> {
         self.table = at;
         self.members.clear();
         if let Some(table) = self.header.tables.get(at) {
-            let name = json::written(&table.name)?;
-            self.members = json::members(table, &format!("{{\"table\":{name},\"row\":{{"))?;
+            let name = written(&table.name)?;
+            self.members = members(table, &format!("{{\"table\":{name},\"row\":{{"))?;
         }
         Ok(())
     }

@@ -14,6 +14,16 @@ pub(crate) fn special(bytes: &[u8]) -> Option<usize> {
     first(bytes, |byte| (byte == b'"') | (byte == b'\\') | (byte < 0x20))
 }
 
+/// Where a JSON text ends, as far as one knows that does not look into it.
+pub(crate) fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    first(bytes, |byte| (byte == b'"') | (byte == b'\\'))
+}
+
+/// Where a value of CSV ends that has no quotes; one within it is an error.
+pub(crate) fn end_of_bare(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| b",\n\"".contains(byte))
+}
+
 /// Where the first quote is.
 pub(crate) fn quote(bytes: &[u8]) -> Option<usize> {
     first(bytes, |byte| byte == b'"')

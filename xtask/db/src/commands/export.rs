@@ -1,29 +1,31 @@
 //! `db-export`: the rows of a database or a backup in a portable format, in one read transaction.
 
 mod destination;
+mod exported;
 mod output;
+mod share;
 mod state;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use serde_json::json;
-use xtask_db_format::{Csv, Format, Json, Jsonl, Rows, Sink, Sql};
+use xtask_db_format::{Csv, Format, Json, Jsonl, Sink, Sql};
 
 use crate::cli::Common;
 use crate::commands::export::destination::{Destination, Target};
+use crate::commands::export::exported::Exported;
+use crate::commands::export::output::Written;
+use crate::commands::export::share::Share;
 use crate::commands::export::state::State;
 use crate::commands::find;
 use crate::database::Snapshot;
 use crate::portable::selection::{Selection, Wanted};
+use crate::portable::subset::Root;
 use crate::portable::writing;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
-use crate::refusal::Answer;
-use crate::schema::COUNTERS;
+use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
-use crate::text;
 use crate::vault::Vault;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -33,10 +35,21 @@ Examples:
   cargo xtask db-export latest --format sql --output - | sqlite3 new.db
   cargo xtask db-export --table messages --format csv --output messages.csv
   cargo xtask db-export --output - | jq -c 'select(.table == \"messages\").row'
+  cargo xtask db-export --root personas --where \"name = 'Ada'\" --output ada.jsonl
+  cargo xtask db-export --share shared           # then commit shared/
 
 The format is described in xtask/db/FORMAT.md. CSV is one file for each table: a folder, or with one
 `--table` a file. What `--without` leaves out keeps its definition. Statistics of ANALYZE are not
-exported.";
+exported.
+
+`--root` exports the rows that `--where` chooses, all that hangs on them through foreign keys, and the
+parents that all of these need; a parent taken only for that does not bring its other children. All
+tables keep their definition.
+
+`--share` writes <user>_<six digits of this machine>.jsonl, and always the same one: others merge it
+with `cargo xtask db-import --merge DIR`. The digits are made once and kept in the user's state folder
+(~/.local/state/xtask-db/machine); XTASK_DB_MACHINE overrides them. With several databases each has a
+folder of its name in DIR.";
 
 /// Arguments of `db-export`.
 #[derive(Debug, clap::Args)]
@@ -53,6 +66,15 @@ pub struct Args {
     /// Only this table; may be repeated
     #[arg(long, value_name = "TABLE")]
     table: Vec<String>,
+    /// Only the rows of this table that `--where` chooses, what hangs on them, and what these need
+    #[arg(long, value_name = "TABLE", requires = "condition", conflicts_with = "table")]
+    root: Option<String>,
+    /// An SQL expression over the columns of `--root`, as `name = 'Ada'`
+    #[arg(long = "where", value_name = "EXPR", requires = "root")]
+    condition: Option<String>,
+    /// Write this machine's file in a folder that git tracks, created where it is missing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["reference", "output"])]
+    share: Option<PathBuf>,
     /// Leave out the rows of this configured group, or of this table; may be repeated
     #[arg(long, value_name = "GROUP")]
     without: Vec<String>,
@@ -76,38 +98,62 @@ pub(crate) enum Kind {
     Csv,
 }
 
-/// What was exported.
-struct Exported {
-    selection: Selection,
-    counts: Vec<u64>,
-    n_bytes: u64,
-}
-
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let (state, database) = self.state(session, &project)?;
         let wanted = self.wanted(&database);
-        let named = format!("{}.{}", database.name, state.time(session));
-        let destination = Destination::of(session, &project, &self.target(&named))?;
+        let share = self.prepare_share(session, &project, &database)?;
+        let destination = match &share {
+            Some(share) => share.destination(session, &project)?,
+            None => {
+                let named = format!("{}.{}", database.name, state.time(session));
+                Destination::of(session, &project, &self.target(&named))?
+            }
+        };
         let exported = self.export(session, &project, (&state, &wanted), &destination);
-        let exported = match exported {
+        let (exported, written) = match exported {
+            Ok(exported) => exported,
             // Who reads has seen enough.
             Err(error) if destination.is_stdout() && is_closed_pipe(&error) => {
                 return Ok(Answer::Yes);
             }
-            exported => exported.map_err(|error| state.explain(error, &project)),
+            Err(error) => {
+                if let Some(share) = &share {
+                    share.say_what_is_left(session, &project);
+                }
+                let what = format!("could not export {}", state.quoted_name(&project));
+                return Err(state.explain(error, &project).context(what));
+            }
         };
-        let what = || format!("could not export {}", state.quoted_name(&project));
-        let (exported, path) = exported.with_context(what)?;
         for remark in &exported.selection.remarks {
             session.warn(remark);
         }
-        if let Some(path) = path {
-            exported.say(session, &project, (&state, &path));
-            session.document(&exported.document(&project, (&state, &path, self.format)));
+        if let Some(written) = written {
+            exported.say(session, &project, (&state, &written));
+            if let Some(share) = &share {
+                share.say_who_gets_it(session, &project, &written);
+            }
+            session.document(&exported.document(&project, (&state, &written, self.format)));
         }
         Ok(Answer::Yes)
+    }
+
+    /// Where this machine shares its rows, if it does.
+    fn prepare_share(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        database: &Database,
+    ) -> Result<Option<Share>> {
+        let Some(folder) = &self.share else { return Ok(None) };
+        if self.format != Kind::Jsonl {
+            return Err(Refusal::could_not(
+                format!("`--share` and `--format {}` do not go together", self.format.word()),
+                "what is shared is JSONL, which others can merge",
+            ));
+        }
+        Share::prepare(session, (project, database), folder).map(Some)
     }
 
     /// What is exported, and the database it is of.
@@ -132,8 +178,10 @@ impl Args {
             Some(tables) => tables.clone(),
             None => vec![name.clone()],
         };
+        let root = |(table, condition)| Root { table, condition };
         Wanted {
             tables: self.table.clone(),
+            root: self.root.clone().zip(self.condition.clone()).map(root),
             without: self.without.iter().flat_map(group).collect(),
             groups: database.groups.keys().cloned().collect(),
             rowids: self.rowids,
@@ -160,12 +208,12 @@ impl Args {
         project: &Project,
         (state, wanted): (&State, &Wanted),
         destination: &Destination,
-    ) -> Result<(Exported, Option<PathBuf>)> {
+    ) -> Result<(Exported, Option<Written>)> {
         let interrupt = session.interrupt().clone();
         state.read(project, &interrupt, |connection| {
             let _watched = interrupt.watch(connection);
             let snapshot = Snapshot::begin(connection)?;
-            let selection = Selection::of(connection, wanted)?;
+            let selection = Selection::of(connection, wanted, &interrupt)?;
             let mut progress = Progress::new(session, "exporting");
             progress.expect_bytes(snapshot.size_bytes());
             let mut format = self.writer();
@@ -179,8 +227,12 @@ impl Args {
             )?;
             let n_bytes = sink.n_bytes();
             interrupt.check()?;
-            let path = output.publish(destination)?;
-            Ok((Exported { selection, counts, n_bytes }, path))
+            let exported = Exported { selection, counts, n_bytes };
+            if self.share.is_some() {
+                exported.refuse_nothing()?;
+            }
+            let written = output.publish(destination)?;
+            Ok((exported, written))
         })
     }
 
@@ -203,57 +255,6 @@ impl Kind {
             Self::Sql => "sql",
             Self::Csv => "csv",
         }
-    }
-}
-
-impl Exported {
-    /// The tables whose rows are here, and those whose rows were left out.
-    fn tables(&self) -> (Vec<(&str, u64)>, Vec<&str>) {
-        let tables = self.selection.header.tables.iter().zip(&self.counts);
-        let here = tables.filter(|(table, _)| table.rows == Rows::Here);
-        let here = here.filter(|(table, _)| table.name != COUNTERS);
-        let left_out = self.selection.header.tables.iter();
-        let left_out = left_out.filter(|table| table.rows == Rows::LeftOut);
-        (here.map(|(t, n)| (&*t.name, *n)).collect(), left_out.map(|t| &*t.name).collect())
-    }
-
-    fn say(&self, session: &mut Session, project: &Project, (state, path): (&State, &Path)) {
-        let (here, left_out) = self.tables();
-        session.say(format!(
-            "Exported {} → {}: {} of {}, {}",
-            state.name(project),
-            project.dotted(path),
-            text::count(here.iter().map(|(_, n)| n).sum(), "row"),
-            text::count(here.len() as u64, "table"),
-            text::size(self.n_bytes)
-        ));
-        if !left_out.is_empty() {
-            session.say(format!("Left out: the rows of {}", left_out.join(", ")));
-        }
-    }
-
-    fn document(
-        &self,
-        project: &Project,
-        (state, path, format): (&State, &Path, Kind),
-    ) -> serde_json::Value {
-        let (here, left_out) = self.tables();
-        let source = match state {
-            State::Backup(backup) => json!({ "backup": backup.name.to_string() }),
-            State::Live(database) => {
-                json!({ "database": database.name, "path": project.path(&database.path) })
-            }
-        };
-        json!({
-            "version": 1,
-            "exported": source,
-            "format": format.word(),
-            "output": path,
-            "size_bytes": self.n_bytes,
-            "tables": here.into_iter().collect::<BTreeMap<_, _>>(),
-            "left_out": left_out,
-            "remarks": self.selection.remarks,
-        })
     }
 }
 

@@ -3,6 +3,9 @@
 mod fresh;
 mod merge;
 mod records;
+mod said;
+mod source;
+mod target;
 
 use std::path::PathBuf;
 

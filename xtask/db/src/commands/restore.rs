@@ -2,12 +2,12 @@
 
 pub(crate) mod candidate;
 pub(crate) mod dialogue;
-mod elsewhere;
+pub(crate) mod elsewhere;
 pub(crate) mod in_place;
 pub(crate) mod preview;
 mod single_tables;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -15,7 +15,6 @@ use serde_json::json;
 use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::find;
-use crate::name::Name;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
 use crate::restoring;
@@ -89,7 +88,9 @@ impl Args {
                 "as `cargo xtask db-restore latest --yes`; `cargo xtask db-list` shows the backups",
             ));
         }
-        self.refuse_backups_as_target(session, &project)?;
+        if let Some(into) = &self.into {
+            elsewhere::refuse_names_of_others(&project, &session.folder().join(into))?;
+        }
         let Some(backup) = self.choose(session, &project, &vault)? else {
             session.note("Nothing was restored.");
             session.document(&json!({ "version": 1, "restored": null }));
@@ -123,36 +124,6 @@ impl Args {
         locked.keep_private()?;
         let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
         in_place::restore(session, &project, &database, locked, &plan, &verification)
-    }
-
-    /// A backup is immutable: what bears a backup's name in the backups folder is no target; nor is
-    /// a sidecar.
-    fn refuse_backups_as_target(&self, session: &Session, project: &Project) -> Result<()> {
-        let Some(into) = &self.into else { return Ok(()) };
-        let path = session.folder().join(into);
-        let text = path.to_string_lossy();
-        if ["-wal", "-shm", "-journal"].iter().any(|suffix| text.ends_with(suffix)) {
-            return Err(Refusal::could_not(
-                format!(
-                    "`{}` is the name of a file that SQLite keeps for itself",
-                    project.path(&path)
-                ),
-                "choose another path; nothing was changed",
-            ));
-        }
-        let same_folder = |folder: &Path| {
-            let (a, b) = (fs_err::canonicalize(folder), fs_err::canonicalize(&project.backups));
-            a.is_ok() && a.ok() == b.ok()
-        };
-        let is_name =
-            path.file_name().and_then(|name| name.to_str()).and_then(Name::parse).is_some();
-        if is_name && path.parent().is_some_and(same_folder) {
-            return Err(Refusal::could_not(
-                format!("`{}` bears a backup's name in the backups folder", project.path(&path)),
-                "choose another path; nothing was changed",
-            ));
-        }
-        Ok(())
     }
 
     /// The backup that REF names, or that the user picks from the list; `None` for `q`.

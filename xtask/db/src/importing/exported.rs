@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use rusqlite::Connection;
 use xtask_db_format::{
-    Definition, Header, Newer, OddTexts, Reader, Reading, Rows, Setting, TableHead, insert_rows,
+    CsvReader, Definition, Header, JsonReader, Newer, OddTexts, OpenFile, Reader, Reading, Rows,
+    Setting, TableHead, insert_rows,
 };
 
 use crate::database::{self, quoted};
@@ -48,8 +49,20 @@ pub(super) fn load(
 }
 
 fn open(file: &Path, kind: Kind) -> Result<Box<dyn Reading>> {
-    ensure!(kind == Kind::Jsonl, "only JSONL can be imported yet");
-    Ok(Box::new(Reader::open(fs_err::File::open(file)?)?))
+    if kind == Kind::Csv {
+        let folder = file.to_owned();
+        let open: OpenFile = Box::new(move |name| {
+            // A table's name cannot lead out of the folder: no separator stands in it.
+            Ok(Box::new(fs_err::File::open(folder.join(name))?))
+        });
+        return Ok(Box::new(CsvReader::open(open)?));
+    }
+    let file = fs_err::File::open(file)?;
+    Ok(if kind == Kind::Json {
+        Box::new(JsonReader::open(file)?)
+    } else {
+        Box::new(Reader::open(file)?)
+    })
 }
 
 fn explain_newer(error: anyhow::Error) -> anyhow::Error {

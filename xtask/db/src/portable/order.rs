@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The names in an order in which each stands after its parents, as far as no cycle of references
 /// forbids it; otherwise by name. Parents that are none of the names are ignored.
 #[must_use]
-pub(super) fn parents_first(parents: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+pub(crate) fn parents_first(parents: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
     for name in parents.keys() {

@@ -5,6 +5,8 @@
 //! is exported by what it holds and never by its shadow tables. What cannot be exported is refused
 //! or remarked upon, never passed over.
 
+mod remarks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
@@ -13,8 +15,10 @@ use xtask_db_format::{Definition, Header, Rows, TableHead};
 
 use crate::database;
 use crate::difference::utf16::Utf16;
+use crate::interrupt::Interrupt;
 use crate::portable::order::parents_first;
-use crate::portable::source::Source;
+use crate::portable::source::{Reading, Source};
+use crate::portable::subset::{Root, Subset};
 use crate::portable::virtual_tables;
 use crate::refusal::Refusal;
 use crate::schema::{COUNTERS, Entry, Nature, Schema, Storage, Table};
@@ -25,6 +29,8 @@ use crate::text;
 pub(crate) struct Wanted {
     /// Only these tables; all where it is empty.
     pub tables: Vec<String>,
+    /// Only these rows, what hangs on them and what they need.
+    pub root: Option<Root>,
     /// Groups of tables that the configuration knows, for whoever mistypes one.
     pub groups: Vec<String>,
     /// Tables whose rows are left out.
@@ -39,6 +45,8 @@ pub(crate) struct Selection {
     pub header: Header,
     /// For each table of the header where its rows are read; `None` where they are not here.
     pub(super) sources: Vec<Option<Source>>,
+    /// For each table of the header how many rows there are, where only some of them are wanted.
+    pub n_all: Vec<Option<u64>>,
     /// What the user should know.
     pub remarks: Vec<String>,
 }
@@ -48,6 +56,7 @@ struct Selecting<'p> {
     connection: &'p Connection,
     schema: &'p Schema,
     wanted: &'p Wanted,
+    subset: Option<Subset>,
     remarks: Vec<String>,
 }
 
@@ -57,37 +66,47 @@ impl Selection {
     /// # Errors
     ///
     /// Where the schema cannot be read; a refusal where a table is not there, or what its module keeps
-    /// is unknown here.
-    pub(crate) fn of(connection: &Connection, wanted: &Wanted) -> Result<Self> {
+    /// is unknown here, or nothing is chosen.
+    pub(crate) fn of(
+        connection: &Connection,
+        wanted: &Wanted,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         let schema = Schema::read(connection).context("could not read the schema")?;
-        let mut selecting = Selecting { connection, schema: &schema, wanted, remarks: Vec::new() };
+        let mut selecting =
+            Selecting { connection, schema: &schema, wanted, subset: None, remarks: Vec::new() };
         selecting.refuse_unknown_names()?;
+        selecting.gather(interrupt)?;
         let mut header = selecting.header()?;
-        let mut sources = Vec::new();
-        let utf16 = Utf16::of(connection)?;
+        let (mut sources, mut n_all) = (Vec::new(), Vec::new());
+        let reading = Reading { connection, utf16: Utf16::of(connection)? };
         for name in selecting.order()? {
             let table = &schema.tables[&name];
             let head = selecting.head(table)?;
+            let member = selecting.subset.as_ref().and_then(|subset| subset.member(&name));
             let source = match head.rows {
-                Rows::Here => Some(Source::of(connection, table, &head, utf16)?),
+                Rows::Here => Some(Source::of(&reading, table, &head, member)?),
                 _ => None,
             };
+            n_all.push(member.map(|member| member.n_all));
             header.tables.push(head);
             sources.push(source);
         }
         if let Some(head) = selecting.counters(&header)? {
-            sources.push(Some(Source::of(connection, &Table::counters(), &head, utf16)?));
+            sources.push(Some(Source::of(&reading, &Table::counters(), &head, None)?));
+            n_all.push(None);
             header.tables.push(head);
         }
         selecting.remark_on_missing_parents(&header)?;
         selecting.remark_on_odd_statements()?;
-        Ok(Self { header, sources, remarks: selecting.remarks })
+        Ok(Self { header, sources, n_all, remarks: selecting.remarks })
     }
 }
 
 impl Selecting<'_> {
     fn refuse_unknown_names(&self) -> Result<()> {
-        let mut names = self.wanted.tables.iter().chain(&self.wanted.without);
+        let root = self.wanted.root.as_ref().map(|root| &root.table);
+        let mut names = self.wanted.tables.iter().chain(&self.wanted.without).chain(root);
         let Some(unknown) = names.find(|name| self.schema.table(name).is_none()) else {
             return Ok(());
         };
@@ -95,8 +114,13 @@ impl Selecting<'_> {
             let names: Vec<String> = names.map(|name| format!("`{}`", text::plain(name))).collect();
             names.join(", ")
         };
-        let mut hint =
-            format!("there are {}", listed(&mut self.schema.tables.values().map(|t| &t.name)));
+        let names = || self.schema.tables.values().map(|table| &table.name);
+        let mut hint = format!("there are {}", listed(&mut names()));
+        let nearest = names().chain(&self.wanted.groups);
+        let nearest = nearest.min_by_key(|name| strsim::damerau_levenshtein(name, unknown));
+        if let Some(nearest) = nearest {
+            hint = format!("did you mean `{}`? {hint}", text::plain(nearest));
+        }
         if !self.wanted.groups.is_empty() {
             hint += "; groups: ";
             hint += &listed(&mut self.wanted.groups.iter());
@@ -167,6 +191,7 @@ impl Selecting<'_> {
         if is_left_out && head.rows == Rows::Here {
             head.rows = Rows::LeftOut;
         }
+        self.leave_out_what_hangs_on_nothing(table, &mut head)?;
         head.is_whole = head.rowid.is_none() && table.columns.len() == head.columns.len();
         Ok(head)
     }
@@ -188,20 +213,14 @@ impl Selecting<'_> {
             })
     }
 
-    fn remark_on_module(&mut self, table: &Table, rows: Rows) {
-        let name = text::plain(&table.name);
-        if rows == Rows::Unreadable {
-            self.remarks.push(format!(
-                "`{name}` keeps an index and no texts (content=''): the table is exported empty"
-            ));
-        }
-        let content = virtual_tables::content(table).unwrap_or_default();
-        if rows == Rows::Rebuilt && !self.wants(&content) {
-            self.remarks.push(format!(
-                "`{name}` is an index of `{}`, which is not exported",
-                text::plain(&content)
-            ));
-        }
+    /// Gathers the rows of a subset, where one is wanted.
+    fn gather(&mut self, interrupt: &Interrupt) -> Result<()> {
+        let Some(root) = &self.wanted.root else { return Ok(()) };
+        let without = self.wanted.without.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let mut subset = Subset::gather((self.connection, self.schema), root, &without, interrupt)?;
+        self.remarks.append(&mut subset.remarks);
+        self.subset = Some(subset);
+        Ok(())
     }
 
     /// AUTOINCREMENT's counters, where an exported table is counted.
@@ -218,46 +237,6 @@ impl Selecting<'_> {
             is_whole: true,
             ..TableHead::default()
         }))
-    }
-
-    /// Rows whose parents are not here cannot be imported by themselves.
-    fn remark_on_missing_parents(&mut self, header: &Header) -> Result<()> {
-        let here: BTreeSet<String> = header
-            .tables
-            .iter()
-            .filter(|table| table.rows == Rows::Here)
-            .map(|table| table.name.to_ascii_lowercase())
-            .collect();
-        for child in &here {
-            for parent in self.parents(child)?.difference(&here) {
-                if self.schema.tables.contains_key(parent) {
-                    self.remarks.push(format!(
-                        "rows of `{}` may refer to rows of `{}`, which are not exported",
-                        text::plain(child),
-                        text::plain(parent)
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A statement may hold bytes that are no UTF-8, which JSON cannot have.
-    fn remark_on_odd_statements(&mut self) -> Result<()> {
-        let mut statement =
-            self.connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (name, sql) = (row.get_ref(0)?.as_bytes()?, row.get_ref(1)?.as_bytes()?);
-            if std::str::from_utf8(sql).is_err() {
-                self.remarks.push(format!(
-                    "the definition of `{}` holds bytes that are no UTF-8; U+FFFD stands in their \
-                     place",
-                    text::plain(&String::from_utf8_lossy(name))
-                ));
-            }
-        }
-        Ok(())
     }
 
     fn wants(&self, table: &str) -> bool {

@@ -6,9 +6,18 @@ use xtask_db_format::{Format, IsUnicode, Sink, TableHead, Taken, copy_rows};
 
 use crate::database::quoted;
 use crate::difference::utf16::Utf16;
+use crate::portable::subset::Member;
 use crate::refusal::Refusal;
 use crate::schema::{COUNTERS, Storage, Table};
 use crate::text;
+
+/// What is read, and in what its texts are kept.
+pub(super) struct Reading<'c> {
+    /// One state of a database.
+    pub connection: &'c Connection,
+    /// Its encoding, where that is not UTF-8.
+    pub utf16: Option<Utf16>,
+}
 
 /// A statement that reads the rows of a table.
 pub(super) struct Source {
@@ -17,21 +26,21 @@ pub(super) struct Source {
     /// What it answers with.
     taken: Taken,
     /// The statement that counts the rows in another way, where they are read through an index: one
-    /// that is damaged may lack some.
+    /// that is damaged may lack some. In a subset, how many were chosen.
     count: Option<String>,
 }
 
 impl Source {
-    /// Of a table of a database whose texts are in UTF-16, or not.
+    /// Of a table, or of those rows of it that were chosen.
     ///
     /// # Errors
     ///
     /// Where its indexes cannot be read.
     pub(super) fn of(
-        connection: &Connection,
+        &Reading { connection, utf16 }: &Reading<'_>,
         table: &Table,
         head: &TableHead,
-        utf16: Option<Utf16>,
+        chosen: Option<&Member>,
     ) -> Result<Self> {
         let mut list: Vec<String> = head.rowid.iter().map(|name| format!("r.{name}")).collect();
         list.extend(head.columns.iter().map(|column| format!("r.{}", quoted(column))));
@@ -44,9 +53,22 @@ impl Source {
         }
         let (list, name) = (list.join(", "), quoted(&table.name));
         let order = Order::of(connection, table)?;
-        let count = matches!(order, Order::Key(_))
-            .then(|| format!("SELECT count(*) FROM main.{name} NOT INDEXED"));
-        let sql = format!("SELECT {list} FROM main.{name} AS r {}", order.sql());
+        let (sql, count) = match chosen {
+            None => (
+                format!("SELECT {list} FROM main.{name} AS r {}", order.sql()),
+                matches!(order, Order::Key(_))
+                    .then(|| format!("SELECT count(*) FROM main.{name} NOT INDEXED")),
+            ),
+            Some(member) => (
+                format!(
+                    "SELECT {list} FROM {} AS f NOT INDEXED CROSS JOIN main.{name} AS r ON {} {}",
+                    member.rows(),
+                    member.is_row("r", "f.k"),
+                    order.sql_of_chosen()
+                ),
+                Some(format!("SELECT count(*) FROM {}", member.rows())),
+            ),
+        };
         let utf16 = utf16.map(|utf16| -> IsUnicode {
             match utf16 {
                 Utf16::Little => |bytes: &[u8]| Utf16::Little.is_unicode(bytes),
@@ -130,6 +152,14 @@ impl Order {
         // Several rows may have NULL in their key.
         key.extend(rowid());
         Ok(Self::Key(key))
+    }
+
+    /// The same where rows are looked up one by one, those of a rowid table in its order.
+    fn sql_of_chosen(&self) -> String {
+        match self {
+            Self::Rowid(_) => "ORDER BY f.k0".to_owned(),
+            Self::Key(_) | Self::Tree(_) => self.sql(),
+        }
     }
 
     fn sql(&self) -> String {

@@ -37,23 +37,6 @@ pub(crate) struct Damaged {
 /// A pack in the folder, and what went wrong where it cannot be opened.
 type Opened = (Id, Result<Pack>);
 
-/// Holds the packs of a backups folder as a reader does, so that none is moved meanwhile; `None` where
-/// there are none.
-///
-/// # Errors
-///
-/// Where the folder of packs cannot be opened, or the file system has no locks.
-pub(crate) fn hold(backups: &Path) -> Result<Option<fs_err::File>> {
-    match fs_err::File::open(backups.join(shelf::FOLDER)) {
-        Ok(packs) => {
-            packs.file().lock_shared()?;
-            Ok(Some(packs))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Checks every pack of a backups folder: its bytes against its name, each block against its id. The
 /// caller holds them.
 ///

@@ -4,16 +4,18 @@
 //! is known by one hash; in another, each block is looked for in all of them. What nobody has goes into
 //! new packs, compressed and synced by threads of their own. Nothing that is there is changed.
 
-use std::path::{Path, PathBuf};
+pub(crate) mod shelving;
+
+use std::path::Path;
 use std::sync::mpsc;
 
 use anyhow::{Context as _, Result};
 
 use crate::content::{self, Hashes};
-use crate::durable::{self, Published};
 use crate::standing::{HEADER_LENGTH, Header};
+use crate::store::intake::shelving::{Block, NewPacks, Shelved, pack_all, shelve_all};
 use crate::store::list::{Address, List, Run, Runs};
-use crate::store::pack::{self, Finished, Packing, Writing};
+use crate::store::pack::writing::Finished;
 use crate::store::stored::{Reader, Stored, entry_number};
 use crate::store::tree::{self, GROUP_BYTES, Id, Shape, Tree};
 
@@ -35,43 +37,6 @@ pub(crate) struct Taken {
     pub(crate) header: Header,
     /// The new packs.
     pub(crate) packs: NewPacks,
-}
-
-/// Packs that no list names yet; they remove themselves unless they are kept.
-#[derive(Debug, Default)]
-pub(crate) struct NewPacks {
-    paths: Vec<PathBuf>,
-    /// Size of their files.
-    pub(crate) size_bytes: u64,
-}
-
-impl NewPacks {
-    /// A list names them now.
-    pub(crate) fn keep(&mut self) {
-        self.paths.clear();
-    }
-}
-
-impl Drop for NewPacks {
-    fn drop(&mut self) {
-        for path in &self.paths {
-            // Where even this fails, pruning finds that nobody names it.
-            let _ = durable::remove(path);
-        }
-    }
-}
-
-/// A block on its way into a pack.
-struct Block {
-    id: Id,
-    number: u32,
-    bytes: Vec<u8>,
-}
-
-/// What became of one new pack.
-struct Shelved {
-    name: Id,
-    n_entries: u32,
 }
 
 /// Takes a database of a shape in; `source` sends its pieces, each a whole number of groups but the
@@ -376,70 +341,4 @@ impl Compared {
         }
         Ok(settled)
     }
-}
-
-/// Packs blocks until no more come.
-fn pack_all(
-    folder: &Path,
-    blocks: mpsc::Receiver<Vec<Block>>,
-    finished: &mpsc::SyncSender<Finished>,
-    (level, shape): (i32, Shape),
-) -> Result<()> {
-    let block_bytes = u32::try_from(shape.block_bytes)?;
-    let mut packing = Packing::new(level)?;
-    let mut writing: Option<Writing> = None;
-    for block in blocks.into_iter().flatten() {
-        let pack = match &mut writing {
-            Some(pack) => pack,
-            None => writing.insert(Writing::begin(folder)?),
-        };
-        pack.append((block.id, block.number), &packing.pack(&block.bytes)?, block_bytes)?;
-        if let Some(full) = writing.take_if(|pack| pack.is_full()) {
-            finished.send(full.finish()?).context("the shelving thread ended early")?;
-        }
-    }
-    if let Some(last) = writing {
-        finished.send(last.finish()?).context("the shelving thread ended early")?;
-    }
-    Ok(())
-}
-
-/// Syncs packs and gives them their names.
-fn shelve_all(folder: &Path, packs: mpsc::Receiver<Finished>) -> Result<(Vec<Shelved>, NewPacks)> {
-    let (mut shelved, mut new) = (Vec::new(), NewPacks::default());
-    for pack in packs {
-        shelve(folder, &pack, &mut new)?;
-        shelved.push(Shelved { name: pack.name, n_entries: pack.n_entries });
-    }
-    if !shelved.is_empty() {
-        durable::sync_folder(folder)?;
-    }
-    Ok((shelved, new))
-}
-
-/// Syncs a pack and gives it its name; where a pack of that name is there and is what it says, nothing
-/// is needed. The folder is not synced yet.
-///
-/// # Errors
-///
-/// Where the disk fails.
-pub(crate) fn shelve(folder: &Path, pack: &Finished, new: &mut NewPacks) -> Result<()> {
-    pack.stage.sync()?;
-    let path = folder.join(pack::file_name(&pack.name));
-    match pack.stage.publish(&path)? {
-        Published::Yes => {
-            new.paths.push(path);
-            new.size_bytes += pack.size_bytes;
-        }
-        Published::NameTaken => {
-            let mut hasher = blake3::Hasher::new();
-            let there =
-                fs_err::File::open(&path).map(|file| hasher.update_reader(file.file()).map(|_| ()));
-            if !matches!(there, Ok(Ok(()))) || *hasher.finalize().as_bytes() != pack.name {
-                // It is damaged: its own content takes its place.
-                pack.stage.replace(&path)?;
-            }
-        }
-    }
-    Ok(())
 }

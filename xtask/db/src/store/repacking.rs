@@ -13,8 +13,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::durable;
 use crate::locked::Locked;
 use crate::progress::Progress;
-use crate::store::intake::{self, NewPacks};
-use crate::store::pack::{Entry, Finished, Pack, Unpacking, Writing};
+use crate::store::intake::shelving::{self, NewPacks};
+use crate::store::pack::writing::{Finished, Writing};
+use crate::store::pack::{Entry, Pack, Unpacking};
 use crate::store::reclaiming::{self, Left, Plan, alone};
 use crate::store::tree::Id;
 use crate::store::usage::Counted;
@@ -170,7 +171,7 @@ impl<'f> Work<'f> {
         if let Some(writing) = self.writing.take() {
             let finished: Finished = writing.finish()?;
             let mut new = NewPacks::default();
-            intake::shelve(self.folder, &finished, &mut new)?;
+            shelving::shelve(self.folder, &finished, &mut new)?;
             durable::sync_folder(self.folder)?;
             self.new_bytes += new.size_bytes;
             new.keep();

@@ -16,6 +16,23 @@ use crate::store::tree::{self, Id};
 /// The folder of packs within a backups folder.
 pub(crate) const FOLDER: &str = "packs";
 
+/// Holds the packs of a backups folder as a reader does, so that none is moved meanwhile; `None` where
+/// there are none.
+///
+/// # Errors
+///
+/// Where the folder of packs cannot be opened, or the file system has no locks.
+pub(crate) fn hold(backups: &Path) -> Result<Option<fs_err::File>> {
+    match fs_err::File::open(backups.join(FOLDER)) {
+        Ok(packs) => {
+            packs.file().lock_shared()?;
+            Ok(Some(packs))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The packs that were opened so far.
 #[derive(Debug)]
 pub(crate) struct Shelf {

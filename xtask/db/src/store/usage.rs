@@ -14,8 +14,6 @@ use crate::store::pack::{self, Pack};
 use crate::store::shelf::Shelf;
 use crate::store::tree::Id;
 
-/// What an entry takes in the index of a pack.
-const ENTRY_BYTES: u64 = 44;
 /// Entries that are read at once.
 const N_ENTRIES: u32 = 4096;
 
@@ -169,7 +167,7 @@ impl Counted {
         before.push(n_bytes);
         for first in (0..pack.n_entries).step_by(N_ENTRIES as usize) {
             for entry in pack.entries(&file, first, N_ENTRIES)? {
-                n_bytes += u64::from(entry.stored_bytes()) + ENTRY_BYTES;
+                n_bytes += u64::from(entry.stored_bytes()) + pack::ENTRY_BYTES;
                 before.push(n_bytes);
             }
         }

@@ -65,7 +65,7 @@ const EMBEDDING_BYTES: usize = 128;
 const ONE_ROW_IN: u64 = 1000;
 
 /// A database and the dice that decide what comes next in it.
-pub(super) struct Workload {
+pub(in crate::bench) struct Workload {
     live: PathBuf,
     dice: Dice,
     pool: String,
@@ -75,7 +75,7 @@ pub(super) struct Workload {
 
 impl Workload {
     /// Creates the database, in WAL mode, at least as large as wanted.
-    pub(super) fn create(live: &Path, size_bytes: u64) -> Result<Self> {
+    pub(in crate::bench) fn create(live: &Path, size_bytes: u64) -> Result<Self> {
         let mut dice = Dice::new(0x7365_7269_6573);
         let pool = words::pool(&mut dice, POOL_BYTES);
         let mut workload = Self { live: live.to_owned(), dice, pool, n_rows: [0; 5] };

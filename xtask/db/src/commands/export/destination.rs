@@ -41,6 +41,8 @@ pub(super) enum Naming {
     Free,
     /// This one; the earlier export of that name goes.
     Replacing,
+    /// This one; the earlier export of that name stays where it says the same.
+    Renewing,
     /// This one, or with `-2`, `-3` … where it is taken.
     Next,
 }
@@ -98,6 +100,16 @@ impl Destination {
             ));
         }
         Ok(Self::Stdout)
+    }
+
+    /// The same, but an earlier export that says the same stays as it is.
+    pub(super) fn renewing(mut self) -> Self {
+        if let Self::Path { naming, .. } = &mut self
+            && *naming == Naming::Replacing
+        {
+            *naming = Naming::Renewing;
+        }
+        self
     }
 
     /// Whether it is the pipe.

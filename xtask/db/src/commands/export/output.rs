@@ -1,6 +1,7 @@
 //! What takes an export's bytes: the pipe, a stage of a file, or one of a folder. A stage gets its
 //! name only when all of it is on the disk.
 
+use std::io::{BufRead as _, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -20,6 +21,22 @@ pub(super) enum Output<'s> {
     File(Stage),
     /// Into a folder, and the file in it that is being written.
     Folder(Scratch, Option<Stage>),
+}
+
+/// What came of it.
+pub(super) struct Written {
+    /// The name it got.
+    pub path: PathBuf,
+    pub how: How,
+}
+
+/// Whether anything changed there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It was written, in an earlier one's place perhaps.
+    New,
+    /// It says what stood there already, which was left as it is.
+    Unchanged,
 }
 
 impl Outlet for Output<'_> {
@@ -48,16 +65,19 @@ impl Output<'_> {
     /// # Errors
     ///
     /// Where the disk reports an error; a refusal where the name was taken meanwhile.
-    pub(super) fn publish(self, destination: &Destination) -> Result<Option<PathBuf>> {
+    pub(super) fn publish(self, destination: &Destination) -> Result<Option<Written>> {
         let Destination::Path { path, naming, .. } = destination else {
             return Ok(None);
         };
         let published = match self {
             Self::Stdout(_) => return Ok(None),
+            Self::File(stage) if *naming == Naming::Renewing && is_equal(&stage, path)? => {
+                return Ok(Some(Written { path: path.clone(), how: How::Unchanged }));
+            }
             Self::File(stage) => {
                 stage.sync()?;
                 match naming {
-                    Naming::Replacing => {
+                    Naming::Replacing | Naming::Renewing => {
                         stage.replace(path)?;
                         path.clone()
                     }
@@ -70,7 +90,29 @@ impl Output<'_> {
             }
         };
         durable::sync_folder(published.parent().context("the path names no file")?)?;
-        Ok(Some(published))
+        Ok(Some(Written { path: published, how: How::New }))
+    }
+}
+
+/// Whether a stage holds the bytes of a file.
+fn is_equal(stage: &Stage, path: &Path) -> Result<bool> {
+    let earlier = fs_err::File::open(path)?;
+    if earlier.metadata()?.len() != stage.file().metadata()?.len() {
+        return Ok(false);
+    }
+    stage.file().file().rewind()?;
+    let (mut new, mut earlier) = (BufReader::new(stage.file()), BufReader::new(earlier));
+    loop {
+        let (a, b) = (new.fill_buf()?, earlier.fill_buf()?);
+        let n_bytes = a.len().min(b.len());
+        if a[..n_bytes] != b[..n_bytes] {
+            return Ok(false);
+        }
+        if n_bytes == 0 {
+            return Ok(true);
+        }
+        new.consume(n_bytes);
+        earlier.consume(n_bytes);
     }
 }
 

@@ -1,12 +1,200 @@
-//! NEXT: fresh.
+//! `db-import FILE`: a new database, built apart and proved; only then it gets its name, or takes the
+//! place of the present one.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 
 use crate::commands::import::Args;
-use crate::refusal::{Answer, Refusal};
+use crate::commands::import::said::{self, Made, Place};
+use crate::commands::import::source::Source;
+use crate::commands::import::target::Target;
+use crate::commands::restore::in_place;
+use crate::commands::restore::{candidate, dialogue};
+use crate::database::{self, Trouble};
+use crate::durable::{self, Published, Stage};
+use crate::finding::{Depth, Weight};
+use crate::fresh::{Building, Fresh};
+use crate::importing::proof::{self, Proof};
+use crate::importing::{self, Loaded, Loading};
+use crate::progress::Progress;
+use crate::project::Project;
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::restoring;
 use crate::session::Session;
+use crate::taking;
+use crate::text;
+use crate::vault::Vault;
 
-/// NEXT.
-pub(super) fn run(_args: &Args, _session: &mut Session) -> Result<Answer> {
-    Err(Refusal::could_not("this way of importing is not built yet", "nothing was changed"))
+/// Makes a database of a file.
+///
+/// # Errors
+///
+/// A refusal where something stands in the way or the file's rows violate what its schema says; where
+/// the file is no whole export. Nothing was changed then.
+pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
+    let project = args.common.project(session)?;
+    let target = Target::of(args, session, &project)?;
+    let source = Source::of(args, session, &project, &target.path)?;
+    let job = Job { args, project: &project, target: &target, source: &source };
+    let what = || format!("could not import `{}`", source.shown);
+    if target.is_free() { job.make(session) } else { job.replace(session) }.with_context(what)
+}
+
+/// One import.
+struct Job<'a> {
+    args: &'a Args,
+    project: &'a Project,
+    target: &'a Target,
+    source: &'a Source,
+}
+
+impl Job<'_> {
+    /// A finished file gets a name that nothing has.
+    fn make(&self, session: &mut Session) -> Result<Answer> {
+        let path = &self.target.path;
+        let folder = path.parent().context("the path names no file")?;
+        let name = path.file_name().context("the path names no file")?.to_string_lossy();
+        durable::sweep_dead_stages(folder, &name)?;
+        let stage = Stage::create(folder, &name)?;
+        let loaded = self.load(session, stage.path())?;
+        let interrupt = session.interrupt().clone();
+        let (synced, proof) = std::thread::scope(|scope| {
+            let syncing = scope.spawn(|| stage.sync());
+            let proof = proof::prove(stage.path(), &loaded, &interrupt);
+            (syncing.join(), proof)
+        });
+        synced.map_err(|_| anyhow::anyhow!("the syncing thread ended early"))??;
+        let proof = proof?;
+        self.judge(session, &proof)?;
+        let size_bytes = fs_err::metadata(stage.path())?.len();
+        let made = Made { loaded: &loaded, proof: &proof, size_bytes };
+        if self.args.dry_run {
+            return self.conclude(session, (&made, &Place::WouldBeNew));
+        }
+        interrupt.check()?;
+        // It may have come while the rows were read.
+        self.target.refuse_sidecars(self.project)?;
+        if stage.publish(path)? == Published::NameTaken {
+            return Err(Refusal::could_not(
+                format!("{} exists by now", self.project.quoted_place(&self.target.database)),
+                "choose another path; nothing was changed",
+            ));
+        }
+        drop(stage);
+        durable::sync_folder(folder)?;
+        self.conclude(session, (&made, &Place::New))
+    }
+
+    /// A finished database takes the place of the present one, as every restore does.
+    fn replace(&self, session: &mut Session) -> Result<Answer> {
+        let (project, database) = (self.project, &self.target.database);
+        if !self.args.dry_run {
+            self.confirm(session)?;
+        }
+        let interrupt = session.interrupt().clone();
+        let building = Building::begin(project, database, session.now(), &interrupt)?;
+        let loaded = self.load(session, building.path())?;
+        let proof = proof::prove(building.path(), &loaded, &interrupt)?;
+        self.judge(session, &proof)?;
+        let maker = (&*self.source.shown, Depth::Quick);
+        let fresh = building.finish(project, maker, session.now(), &interrupt)?;
+        let Fresh { backup, verification, .. } = &fresh;
+        let made = Made { loaded: &loaded, proof: &proof, size_bytes: backup.size_bytes };
+        let vault = Vault::at(&project.backups, session.now());
+        let locked = vault.lock(project.busy_timeout, &interrupt)?;
+        let destination = candidate::destination(project, database, self.args.force);
+        let plan = restoring::plan(backup, &destination, &interrupt)
+            .map_err(|error| taking::explain(error, project, database))?;
+        if self.args.dry_run {
+            return self.conclude(session, (&made, &Place::WouldReplace(&plan.live)));
+        }
+        let both = (&plan, verification);
+        let restored = in_place::put_in_place(session, project, database, &locked, both)?;
+        // The host's commands may take backups of their own.
+        drop(locked);
+        self.conclude(session, (&made, &Place::Replaced(&restored)))
+    }
+
+    fn load(&self, session: &Session, scratch: &Path) -> Result<Loaded> {
+        let mut progress = Progress::new(session, "importing");
+        progress.expect_bytes(self.source.size_bytes());
+        let interrupt = session.interrupt();
+        let loading = Loading { scratch, encoding: None, interrupt };
+        let reach = &mut |n_bytes| progress.reach(n_bytes);
+        importing::load(&self.source.path, &loading, reach).map_err(say_untouched)
+    }
+
+    /// Refuses what is damaged, and rows that violate something unless they are wanted all the same.
+    fn judge(&self, session: &mut Session, proof: &Proof) -> Result<()> {
+        if let Some(finding) = proof.of_weight(Weight::Structural).next() {
+            return Err(Refusal::no(
+                format!("what it holds makes no sound database: {finding}"),
+                "nothing was changed",
+            ));
+        }
+        for violation in proof.violations() {
+            session.warn(violation);
+        }
+        let n = proof.n_violations();
+        if n == 0 || self.args.allow_violations {
+            return Ok(());
+        }
+        let verb = if n == 1 { "violates" } else { "violate" };
+        Err(Refusal::no(
+            format!("{} {verb} the rules of its own schema", text::count(n, "row")),
+            "`--allow-violations` imports such rows as they are; nothing was changed",
+        ))
+    }
+
+    fn confirm(&self, session: &mut Session) -> Result<()> {
+        let (project, database) = (self.project, &self.target.database);
+        let place = project.place(database);
+        if database.protected {
+            let named = self.args.common.db.as_deref();
+            return dialogue::confirm_protected(session, &place, database, named, self.args.yes);
+        }
+        if self.args.yes {
+            return Ok(());
+        }
+        if !session.has_terminal() {
+            return Err(Refusal::could_not(
+                format!(
+                    "replacing {} needs `--yes` where there is no terminal to ask",
+                    project.quoted_place(database)
+                ),
+                "say `--yes`, or look first with `--dry-run`",
+            ));
+        }
+        let question = format!("Replace {place} by what `{}` holds ?", self.source.shown);
+        session.confirm(&question, "the database is untouched")
+    }
+
+    /// Says what came of it, and runs the host's commands that rebuild derived data, where it is one of
+    /// the host's databases.
+    fn conclude(
+        &self,
+        session: &mut Session,
+        (made, place): (&Made<'_>, &Place<'_>),
+    ) -> Result<Answer> {
+        let Self { project, target, source, .. } = self;
+        said::say(session, project, (source, target), (made, place));
+        if target.is_configured && !self.args.dry_run {
+            let done = ("the data is imported", "the database holds what the file held");
+            in_place::rebuild(session, project, &target.database, done)?;
+        }
+        session.document(&said::document((source, target), (made, place)));
+        Ok(Answer::Yes)
+    }
+}
+
+/// Adds to a failure that nothing has come of it.
+fn say_untouched(error: anyhow::Error) -> anyhow::Error {
+    let is_told = error.downcast_ref::<Refusal>().is_some();
+    if is_told || database::trouble(&error) == Trouble::Interrupted {
+        return error;
+    }
+    let (what, hint) =
+        ("its rows could not be read in".to_owned(), "nothing was changed".to_owned());
+    error.context(Refusal { what, hint, exit: Exit::CouldNot })
 }

@@ -1,12 +1,159 @@
-//! NEXT: merge.
+//! `db-import --merge`: files of rows into the live database, after a safety backup.
 
-use anyhow::Result;
+mod files;
+mod said;
 
-use crate::commands::import::Args;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+
+use crate::commands::import::{Args, OnConflict};
+use crate::commands::restore::{dialogue, in_place};
+use crate::database;
+use crate::importing::{self, Loading};
+use crate::locked::Locked;
+use crate::merging::report::Report;
+use crate::merging::{self, Ending, Numbering, Policy, Source, Target};
+use crate::progress::Progress;
+use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
+use crate::taking;
+use crate::vault::Vault;
 
-/// NEXT.
-pub(super) fn run(_args: &Args, _session: &mut Session) -> Result<Answer> {
-    Err(Refusal::could_not("this way of importing is not built yet", "nothing was changed"))
+const UNTOUCHED: &str = "the database is untouched";
+
+/// Loads all files, each into a scratch database of its own, and merges them.
+pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
+    let project = args.common.project(session)?;
+    let database = project.one(args.common.db.as_deref())?;
+    policy(args)?;
+    let files = files::named(session, &project, &args.files)?;
+    let encoding: String = {
+        let live = taking::open(&project, &database)?;
+        database::pragma(&live, "encoding")
+            .map_err(|error| taking::explain(error, &project, &database))?
+    };
+    let scratch = {
+        let vault = Vault::at(&project.backups, session.now());
+        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+        locked.keep_private()?;
+        locked.scratch(&database.file_name())?
+    };
+    let mut sources = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let path = scratch.path().join(format!("{number}.db"));
+        fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        sources.push(load(session, &project, file, (&path, &encoding))?);
+    }
+    into_live(args, session, (&project, &database), &sources)
+}
+
+fn load(
+    session: &mut Session,
+    project: &Project,
+    file: &Path,
+    (scratch, encoding): (&Path, &str),
+) -> Result<Source> {
+    let shown = project.path(file);
+    let interrupt = session.interrupt().clone();
+    let mut progress = Progress::new(session, "Reading");
+    progress.expect_bytes(fs_err::metadata(file).map_or(0, |metadata| metadata.len()));
+    let loading = Loading { scratch, encoding: Some(encoding), interrupt: &interrupt };
+    let loaded = importing::load(file, &loading, &mut |n_bytes| progress.reach(n_bytes));
+    drop(progress);
+    let loaded = loaded.map_err(|error| said::of_file(error, &shown))?;
+    for remark in loaded.remarks {
+        session.warn(format!("{shown}: {remark}"));
+    }
+    Ok(Source {
+        scratch: scratch.to_owned(),
+        absent: loaded.absent,
+        shown,
+        numbering: Numbering::OfTheFile,
+    })
+}
+
+/// Merges what was loaded: safety backup, one transaction, report, derived data; `--dry-run`,
+/// `--on-conflict`, `--newer`, `--strict`, `--yes` and `--db` are taken from the arguments.
+pub(super) fn into_live(
+    args: &Args,
+    session: &mut Session,
+    (project, database): (&Project, &Database),
+    sources: &[Source],
+) -> Result<Answer> {
+    let policy = policy(args)?;
+    // Refuses a live database that is missing or cannot be read, before any lock is held on it.
+    drop(taking::open(project, database)?);
+    if args.dry_run {
+        let report = act(session, (project, database), (sources, &policy), None)?;
+        return said::conclude(session, (project, database), &report, said::Done::Nothing);
+    }
+    if database.protected {
+        let (place, named) = (project.place(database), args.common.db.as_deref());
+        dialogue::confirm_protected(session, &place, database, named, args.yes)?;
+    }
+    let vault = Vault::at(&project.backups, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    locked.keep_private()?;
+    let mut safety = None;
+    let report =
+        act(session, (project, database), (sources, &policy), Some((&locked, &mut safety)))?;
+    // The host's commands may take backups of their own.
+    drop(locked);
+    said::conclude(session, (project, database), &report, said::Done::Merged(safety))
+}
+
+/// The safety backup, once it is taken.
+type Safety = Option<Box<crate::backup::Backup>>;
+
+/// Merges; without a lock on the backups folder all is rolled back.
+fn act(
+    session: &mut Session,
+    (project, database): (&Project, &Database),
+    (sources, policy): (&[Source], &Policy),
+    mut keeping: Option<(&Locked<'_>, &mut Safety)>,
+) -> Result<Report> {
+    let interrupt = session.interrupt().clone();
+    let target = Target {
+        live: &database.path,
+        busy_timeout: project.busy_timeout,
+        merge_key: &database.merge_key,
+        policy,
+        interrupt: &interrupt,
+    };
+    let ending = if keeping.is_some() { Ending::Commit } else { Ending::RollBack };
+    let mut keep = || -> Result<()> {
+        let Some((locked, safety)) = &mut keeping else { return Ok(()) };
+        let kept = in_place::safety_backup(session, project, database, (locked, None))?;
+        let (backup, _) = kept.with_context(|| Refusal {
+            what: format!(
+                "{} is damaged; nothing can be merged into it",
+                project.quoted_place(database)
+            ),
+            hint: "put a backup back with `cargo xtask db-restore`".to_owned(),
+            exit: crate::refusal::Exit::No,
+        })?;
+        **safety = Some(backup);
+        Ok(())
+    };
+    merging::merge(&target, sources, ending, &mut keep)
+        .map_err(|error| taking::explain(error, project, database))
+}
+
+/// How much may be given up, as the flags say.
+fn policy(args: &Args) -> Result<Policy> {
+    let on_conflict = match args.on_conflict {
+        OnConflict::Fail => merging::OnConflict::Fail,
+        OnConflict::Skip => merging::OnConflict::Skip,
+        OnConflict::Replace => merging::OnConflict::Replace,
+    };
+    if args.newer.is_some() && on_conflict != merging::OnConflict::Replace {
+        return Err(Refusal::could_not(
+            "`--newer` needs `--on-conflict replace`",
+            format!("it says which of two rows is replaced; {UNTOUCHED}"),
+        ));
+    }
+    Ok(Policy { on_conflict, newer: args.newer.clone(), strict: args.strict })
 }

@@ -46,7 +46,7 @@ pub(crate) fn publish(
         return Ok(linked);
     }
     match staged
-        .publish(locked, wanted)
+        .publish(locked, wanted, &interrupt)
         .map_err(|error| taking::explain(error, project, database))?
     {
         Taken::Backup(backup, ..) | Taken::Linked(backup, _) => Ok(*backup),

@@ -1,5 +1,7 @@
 //! `--into PATH` where nothing is yet: the backup's bytes, proved.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use serde_json::json;
 
@@ -8,6 +10,7 @@ use crate::backup::Backup;
 use crate::commands::restore::{Args, candidate};
 use crate::contents::Contents;
 use crate::durable::{self, Published, Stage};
+use crate::name::Name;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
@@ -83,4 +86,32 @@ impl Args {
         }));
         Ok(Answer::Yes)
     }
+}
+
+/// Refuses to write a file under a name that is not for it: a backup is immutable, so what bears a
+/// backup's name in the backups folder is no target; nor is a sidecar.
+///
+/// # Errors
+///
+/// As it says.
+pub(crate) fn refuse_names_of_others(project: &Project, path: &Path) -> Result<()> {
+    let text = path.to_string_lossy();
+    if ["-wal", "-shm", "-journal"].iter().any(|suffix| text.ends_with(suffix)) {
+        return Err(Refusal::could_not(
+            format!("`{}` is the name of a file that SQLite keeps for itself", project.path(path)),
+            "choose another path; nothing was changed",
+        ));
+    }
+    let same_folder = |folder: &Path| {
+        let (a, b) = (fs_err::canonicalize(folder), fs_err::canonicalize(&project.backups));
+        a.is_ok() && a.ok() == b.ok()
+    };
+    let is_name = path.file_name().and_then(|name| name.to_str()).and_then(Name::parse).is_some();
+    if is_name && path.parent().is_some_and(same_folder) {
+        return Err(Refusal::could_not(
+            format!("`{}` bears a backup's name in the backups folder", project.path(path)),
+            "choose another path; nothing was changed",
+        ));
+    }
+    Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) fn check(session: &Session, backups: &[Backup]) -> Result<Option<Chec
     let mut stored = backups.iter().filter(|backup| backup.name.format == Format::Pages);
     let Some(backup) = stored.next() else { return Ok(None) };
     // The packs only: a list that is held would keep its own abandoned stage from being swept.
-    let held = checking::hold(&backup.folder)?;
+    let held = shelf::hold(&backup.folder)?;
     let mut progress = Progress::new(session, "Verifying");
     let damaged = checking::check(&backup.folder, &mut progress)?;
     Ok(Some(Checked { damaged, _held: held }))

@@ -1,0 +1,76 @@
+//! Which files are merged: those that were named, and of a folder all exports in it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::project::Project;
+use crate::refusal::Refusal;
+use crate::session::Session;
+
+/// How the names of files end that are taken from a folder.
+const EXPORTS: [&str; 3] = ["jsonl", "json", "sql"];
+
+/// The files, those of a folder by their names.
+///
+/// # Errors
+///
+/// A refusal where none was named, one is missing, or a folder holds none.
+pub(super) fn named(
+    session: &Session,
+    project: &Project,
+    arguments: &[PathBuf],
+) -> Result<Vec<PathBuf>> {
+    if arguments.is_empty() {
+        return Err(Refusal::could_not(
+            "there is nothing to merge",
+            "name files or folders of exports, as `cargo xtask db-import --merge shared`",
+        ));
+    }
+    let mut files = Vec::new();
+    for argument in arguments {
+        if argument == Path::new("-") {
+            return Err(Refusal::could_not(
+                "`--merge` reads files, not stdin",
+                "write it into a file first; the database is untouched",
+            ));
+        }
+        let path = session.folder().join(argument);
+        if path.is_dir() && !path.join("export.json").is_file() {
+            files.extend(of_folder(project, &path)?);
+        } else if path.exists() {
+            files.push(path);
+        } else {
+            return Err(Refusal::could_not(
+                format!("there is no file `{}`", project.path(&path)),
+                "name a file or a folder of exports; the database is untouched",
+            ));
+        }
+    }
+    Ok(files)
+}
+
+/// The exports in a folder, in the order of their names; hidden files, folders and symbolic links are
+/// passed over.
+fn of_folder(project: &Project, folder: &Path) -> Result<Vec<PathBuf>> {
+    let shown = project.path(folder);
+    let mut files = Vec::new();
+    for entry in fs_err::read_dir(folder).with_context(|| format!("could not read `{shown}`"))? {
+        let entry = entry?;
+        let path = entry.path();
+        let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if entry.file_type()?.is_file() && !is_hidden && EXPORTS.contains(&ending) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Refusal::could_not(
+            format!("`{shown}` holds no exports: no file in it ends in .jsonl, .json or .sql"),
+            "write one with `cargo xtask db-export`; the database is untouched",
+        ));
+    }
+    Ok(files)
+}

@@ -1,0 +1,184 @@
+//! What is said of a merge: table by table, with reasons.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::backup::Backup;
+use crate::commands::restore::in_place;
+use crate::merging::report::{FileReport, MOST_NAMED, Problem, Report, Rows, TableReport};
+use crate::project::{Database, Project};
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::session::Session;
+use crate::text;
+
+/// What was done.
+pub(super) enum Done {
+    /// Nothing: a dry run.
+    Nothing,
+    /// It was merged, after this safety backup; none where nothing changed.
+    Merged(Option<Box<Backup>>),
+}
+
+/// Says what came of it, and rebuilds what is derived.
+pub(super) fn conclude(
+    session: &mut Session,
+    (project, database): (&Project, &Database),
+    report: &Report,
+    done: Done,
+) -> Result<Answer> {
+    if let Done::Merged(Some(safety)) = &done
+        && report.problems.is_empty()
+    {
+        let path = project.dotted(&safety.path());
+        session.say(format!("[✓] Safety backup created → {path}"));
+    }
+    for file in &report.files {
+        say_file(session, file);
+    }
+    for warning in &report.warnings {
+        session.warn(warning);
+    }
+    if let Some(first) = report.problems.first() {
+        return Err(refuse(session, report, first));
+    }
+    let place = project.place(database);
+    let dry_run = matches!(done, Done::Nothing);
+    session.say(summary(report, &place, dry_run));
+    session.say("Rows that are gone elsewhere stay here: deletions do not travel.");
+    let safety = match &done {
+        Done::Merged(Some(safety)) => Some(safety),
+        _ => None,
+    };
+    if let Some(safety) = safety {
+        let undo = in_place::undo(session, project, database, safety);
+        session.say(format!("Undo with: {undo}"));
+        let done = ("the data is merged", "the database holds the merged rows");
+        in_place::rebuild(session, project, database, done)?;
+    }
+    session.document(&document(
+        report,
+        &json!({
+            "dry_run": dry_run,
+            "into": database.path,
+            "safety": safety.map(|safety| safety.name.to_string()),
+        }),
+    ));
+    Ok(Answer::Yes)
+}
+
+fn document(report: &Report, more: &Value) -> Value {
+    let mut document = json!({
+        "version": 1,
+        "inserted": report.n_inserted(),
+        "replaced": report.n_replaced(),
+    });
+    for part in [report.to_json(), more.clone()] {
+        if let (Some(document), Value::Object(part)) = (document.as_object_mut(), part) {
+            document.extend(part);
+        }
+    }
+    document
+}
+
+fn summary(report: &Report, place: &str, dry_run: bool) -> String {
+    let (inserted, replaced) = (report.n_inserted(), report.n_replaced());
+    if inserted + replaced == 0 {
+        let kept: u64 = report.tables().map(|table| table.kept.n + table.left_out.n).sum();
+        let all = if kept > 0 { "nothing was changed" } else { "every row is here already" };
+        return format!("Nothing new for {place}: {all}");
+    }
+    let (mark, verb) = if dry_run { ("", "Would merge") } else { ("[✓] ", "Merged") };
+    format!(
+        "{mark}{verb} → {place}: {} inserted, {} replaced",
+        text::count(inserted, "row"),
+        text::digits(replaced)
+    )
+}
+
+fn say_file(session: &mut Session, file: &FileReport) {
+    for note in &file.notes {
+        session.note(format!("{}: {note}", file.shown));
+    }
+    for warning in &file.warnings {
+        session.warn(format!("{}: {warning}", file.shown));
+    }
+    session.say(format!("{}:", file.shown));
+    if file.tables.is_empty() {
+        session.say("  no rows that can be merged");
+    }
+    for table in &file.tables {
+        say_table(session, table);
+    }
+}
+
+fn say_table(session: &mut Session, table: &TableReport) {
+    let kinds = [
+        ("inserted", &table.inserted),
+        ("renumbered", &table.renumbered),
+        ("replaced", &table.replaced),
+        ("kept as here", &table.kept),
+        ("conflicting", &table.conflicting),
+        ("left out", &table.left_out),
+    ];
+    let mut parts = Vec::new();
+    for (kind, rows) in kinds.iter().filter(|(_, rows)| rows.n > 0) {
+        parts.push(format!("{} {kind}", text::digits(rows.n)));
+    }
+    parts.push(format!("{} unchanged", text::digits(table.unchanged)));
+    session.say(format!("  {}: {}", table.name, parts.join(", ")));
+    for (kind, rows) in kinds.iter().filter(|(_, rows)| rows.n > 0) {
+        say_rows(session, kind, rows);
+    }
+}
+
+/// Rows with a reason stand on lines of their own.
+fn say_rows(session: &mut Session, kind: &str, rows: &Rows) {
+    let more = match rows.n.saturating_sub(rows.named.len() as u64) {
+        0 => String::new(),
+        n => format!(" and {} more", text::digits(n)),
+    };
+    if rows.named.iter().all(|named| named.reason.is_empty()) {
+        let names: Vec<&str> = rows.named.iter().map(|named| named.row.as_str()).collect();
+        session.say(format!("    {kind}: {}{more}", names.join("; ")));
+        return;
+    }
+    for named in &rows.named {
+        session.say(format!("    {kind}: {}: {}", named.row, named.reason));
+    }
+    if !more.is_empty() {
+        session.say(format!("    {kind}:{more}"));
+    }
+}
+
+/// The refusal that the problems are; the document has all of them.
+fn refuse(session: &mut Session, report: &Report, first: &Problem) -> anyhow::Error {
+    for problem in &report.problems {
+        session.note(format!("{}: {}", problem.file, problem.what));
+        for named in problem.rows.named.iter().take(MOST_NAMED) {
+            let reason = match named.reason.as_str() {
+                "" => String::new(),
+                reason => format!(": {reason}"),
+            };
+            session.note(format!("  {}{reason}", named.row));
+        }
+    }
+    session.stream(|streamed| {
+        let begun = streamed.begin_object();
+        begun + &streamed.members(&document(report, &json!({ "merged": false })))
+    });
+    Refusal::no(format!("could not merge `{}`: {}", first.file, first.what), first.hint.clone())
+}
+
+/// The file that could not be read; what is a refusal stays one.
+pub(super) fn of_file(error: anyhow::Error, shown: &str) -> anyhow::Error {
+    let what = format!("could not read `{shown}`");
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal) if refusal.exit == Exit::Interrupted => error,
+        Some(refusal) => Refusal { what: format!("{what}: {refusal}"), ..refusal.clone() }.into(),
+        None => error.context(Refusal {
+            what,
+            hint: "nothing was merged; the database is untouched".to_owned(),
+            exit: Exit::No,
+        }),
+    }
+}

@@ -1,0 +1,124 @@
+//! What is imported: a file or a folder where it lies, or what comes through a pipe, kept in a
+//! private file first.
+
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::commands::import::Args;
+use crate::durable::{self, Stage};
+use crate::importing::{self, Kind};
+use crate::project::Project;
+use crate::refusal::Refusal;
+use crate::session::Session;
+
+/// Bytes that are taken from a pipe at once.
+const PIECE_BYTES: usize = 1 << 16;
+
+/// What is imported.
+pub(super) struct Source {
+    /// Where it lies.
+    pub(super) path: PathBuf,
+    /// As messages name it.
+    pub(super) shown: String,
+    /// What it is.
+    pub(super) kind: Kind,
+    /// What came through a pipe; it removes itself.
+    _spool: Option<Stage>,
+}
+
+impl Source {
+    /// The one file that the user named; `target` is what it must not be.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where it is none or several, or nothing that can be imported; where a pipe breaks or
+    /// the disk is full; at the user's interrupt.
+    pub(super) fn of(
+        args: &Args,
+        session: &mut Session,
+        project: &Project,
+        target: &Path,
+    ) -> Result<Self> {
+        let [file] = args.files.as_slice() else {
+            return Err(Refusal::could_not(
+                if args.files.is_empty() { "no file to import" } else { "several files to import" },
+                "name one file, or merge several with `--merge`; nothing was changed",
+            ));
+        };
+        let is_stdin = file == Path::new("-");
+        let path = session.folder().join(file);
+        let shown = if is_stdin { "stdin".to_owned() } else { project.path(&path) };
+        let spool = if is_stdin || is_pipe(&path) {
+            Some(spool(session, (!is_stdin).then_some(&*path), target)?)
+        } else {
+            refuse_itself(&path, target, &shown)?;
+            None
+        };
+        let path = spool.as_ref().map_or(path, |stage| stage.path().to_owned());
+        let kind = importing::kind(&path).map_err(|error| renamed(error, &path, &shown))?;
+        Ok(Self { path, shown, kind, _spool: spool })
+    }
+
+    /// How much there is to read.
+    pub(super) fn size_bytes(&self) -> u64 {
+        let size = |path: &Path| fs_err::metadata(path).map_or(0, |metadata| metadata.len());
+        match fs_err::read_dir(&self.path) {
+            Ok(entries) => entries.flatten().map(|entry| size(&entry.path())).sum(),
+            Err(_) => size(&self.path),
+        }
+    }
+}
+
+fn is_pipe(path: &Path) -> bool {
+    fs_err::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+fn refuse_itself(path: &Path, target: &Path, shown: &str) -> Result<()> {
+    let id = |path: &Path| fs_err::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    if id(path).is_none() || id(path) != id(target) {
+        return Ok(());
+    }
+    Err(Refusal::could_not(
+        format!("`{shown}` is the file to import and the database to make at once"),
+        "choose another path with `--into`; nothing was changed",
+    ))
+}
+
+/// Keeps what comes through a pipe beside the target: what it is, its first bytes tell, and the rest
+/// may be read more than once.
+fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<Stage> {
+    let interrupt = session.interrupt().clone();
+    let folder = target.parent().context("the path names no file")?;
+    let name = target.file_name().context("the path names no file")?.to_string_lossy();
+    durable::sweep_dead_stages(folder, &name)?;
+    let stage = Stage::create(folder, &name)?;
+    let mut pipe = pipe.map(fs_err::File::open).transpose()?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        interrupt.check()?;
+        let read = match &mut pipe {
+            Some(pipe) => pipe.read(&mut piece),
+            None => session.read(&mut piece),
+        };
+        match read {
+            Ok(0) => return Ok(stage),
+            Ok(n) => stage.append(&piece[..n])?,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("could not read the pipe"),
+        }
+    }
+}
+
+/// A refusal speaks of what the user named, not of the private file.
+fn renamed(error: anyhow::Error, path: &Path, shown: &str) -> anyhow::Error {
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal) => {
+            let what = refusal.what.replace(&*path.to_string_lossy(), shown);
+            Refusal { what, ..refusal.clone() }.into()
+        }
+        None => error,
+    }
+}

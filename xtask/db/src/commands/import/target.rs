@@ -1,0 +1,107 @@
+//! Where a new database goes, looked at before anything is built: nothing that is there already is
+//! replaced unawares, and nothing that lies about becomes a part of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::aside;
+use crate::commands::import::Args;
+use crate::commands::restore::elsewhere;
+use crate::project::{Database, Project};
+use crate::refusal::Refusal;
+use crate::restoring::{self, Live};
+use crate::session::Session;
+use crate::taking;
+
+/// Where a new database goes.
+pub(super) struct Target {
+    /// The configured database, or one of that path only.
+    pub(super) database: Database,
+    /// The file, behind symbolic links.
+    pub(super) path: PathBuf,
+    /// What is there now.
+    pub(super) live: Live,
+    /// Whether commands are to run once it is there: it is a configured one.
+    pub(super) is_configured: bool,
+}
+
+impl Target {
+    /// Finds out where, and refuses what would do harm.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where something stands there and `--force` was not said, or where nothing may.
+    pub(super) fn of(args: &Args, session: &Session, project: &Project) -> Result<Self> {
+        let (database, is_configured) = match &args.into {
+            None => (project.one(args.common.db.as_deref())?, true),
+            Some(into) => named(project, session.folder().join(into))?,
+        };
+        let shown = project.quoted_place(&database);
+        if !database.path.parent().is_some_and(Path::is_dir) {
+            return Err(Refusal::could_not(
+                format!("there is no folder for {shown}"),
+                "create it, or choose another path",
+            ));
+        }
+        if database.path.is_dir() {
+            return Err(Refusal::could_not(
+                format!("{shown} is a folder"),
+                "name the file to make in it; nothing was changed",
+            ));
+        }
+        if database.path.exists() && !args.force {
+            return Err(Refusal::could_not(
+                format!("{shown} exists already"),
+                "`--merge` adds the rows to it, `--force` replaces it after a safety backup, and \
+                 `--into PATH` makes another one; nothing was changed",
+            ));
+        }
+        let (path, live) = restoring::present(&database.path, args.force, project.busy_timeout)
+            .map_err(|error| taking::explain(error, project, &database))?;
+        let target = Self { database, path, live, is_configured };
+        if !args.force {
+            target.refuse_sidecars(project)?;
+        }
+        Ok(target)
+    }
+
+    /// Whether nothing at all is there yet: then a finished file gets the name.
+    pub(super) fn is_free(&self) -> bool {
+        self.live == Live::Absent { sidecars: false } && !self.path.exists()
+    }
+
+    /// A journal of a database that is gone would be rolled back into the new one.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where one lies there.
+    pub(super) fn refuse_sidecars(&self, project: &Project) -> Result<()> {
+        let files = aside::raw_files(&self.path);
+        let Some(sidecar) = files.iter().find(|file| **file != self.path) else { return Ok(()) };
+        Err(Refusal::could_not(
+            format!("`{}` lies there and would be taken for part of it", project.path(sidecar)),
+            "move it away, or say `--force` to have it set aside; nothing was changed",
+        ))
+    }
+}
+
+/// The database of a path: a configured one stays what it is, protection and all, however it is named.
+fn named(project: &Project, path: PathBuf) -> Result<(Database, bool)> {
+    elsewhere::refuse_names_of_others(project, &path)?;
+    let place = |path: &Path| {
+        fs_err::canonicalize(path).ok().or_else(|| {
+            let folder = fs_err::canonicalize(path.parent()?).ok()?;
+            Some(folder.join(path.file_name()?))
+        })
+    };
+    let here = place(&path);
+    let is_it = |database: &&Database| here.is_some() && place(&database.path) == here;
+    let origin = Some("--into".to_owned());
+    if let Some(configured) = project.databases.iter().find(is_it) {
+        return Ok((Database { origin, ..configured.clone() }, true));
+    }
+    // No configured database can have this name, whatever the file is called.
+    let name = format!("into:{}", here.as_deref().unwrap_or(&path).display());
+    Ok((Database { origin, ..Database::new(name, path) }, false))
+}

@@ -1,0 +1,224 @@
+//! Merging rows into the live database: each row of a file is found again there by its identity, new
+//! ones are added under numbers of their own, and references of the file lead to the same rows as
+//! before.
+//!
+//! All is one transaction. What is planned stands in tables of SQLite's TEMP database, which spill to
+//! the disk; the database itself is written only when a whole file is known to fit. Triggers and
+//! foreign-key actions stay quiet meanwhile: the file has their rows already. Deletions do not travel:
+//! what is gone elsewhere stays here.
+
+mod applying;
+mod content;
+mod doubts;
+mod evolution;
+mod here;
+mod identity;
+mod keys;
+mod layout;
+mod naming;
+mod numbers;
+mod onefile;
+mod references;
+pub(crate) mod report;
+mod stage;
+mod triggers;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::database;
+use crate::interrupt::Interrupt;
+use crate::merging::report::Report;
+use crate::refusal::{Exit, Refusal};
+use crate::tables::{self, Orphans};
+use crate::text;
+
+/// Rows that want to be merged: a private scratch database, closed, without sidecars.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Where it lies.
+    pub scratch: PathBuf,
+    /// The tables whose rows are not in it, though it defines them, in lower case.
+    pub absent: BTreeSet<String>,
+    /// What messages call it, as `shared/anna_3f2a1b.jsonl`.
+    pub shown: String,
+    /// What the numbers in its references mean.
+    pub numbering: Numbering,
+}
+
+/// What a number means that refers to a row by its INTEGER PRIMARY KEY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbering {
+    /// The row that has it in the file; where the file has no rows of that table, the database's.
+    OfTheFile,
+    /// The row that has it in the database.
+    OfTheTarget,
+}
+
+/// What becomes of a row that is here with another content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnConflict {
+    /// Nothing is merged.
+    Fail,
+    /// It stays.
+    Skip,
+    /// It is replaced.
+    Replace,
+}
+
+/// How much may be given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// What becomes of a row that is here with another content.
+    pub on_conflict: OnConflict,
+    /// With `Replace`: only by rows whose value in this column is greater.
+    pub newer: Option<String>,
+    /// Whether what would lose values is refused instead of warned of.
+    pub strict: bool,
+}
+
+/// The database that rows are merged into, and how.
+pub(crate) struct Target<'a> {
+    /// Where it is.
+    pub live: &'a Path,
+    /// How long a lock is waited for.
+    pub busy_timeout: Duration,
+    /// Columns that identify a row, by table, as configured.
+    pub merge_key: &'a BTreeMap<String, Vec<String>>,
+    /// How much may be given up.
+    pub policy: &'a Policy,
+    /// The user's.
+    pub interrupt: &'a Interrupt,
+}
+
+/// How a merge ends where nothing stands against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is committed.
+    Commit,
+    /// All of it is done, and rolled back.
+    RollBack,
+}
+
+/// Merges the sources in their order, in one transaction. `keep` keeps the present state; it is called
+/// once, while nobody else can write, right before the first change, and not at all where there is
+/// none. Where [`Report::problems`] says that something stands against it, nothing was changed.
+///
+/// # Errors
+///
+/// Where the database stays locked or cannot be written, its schema does not fit, a constraint is
+/// violated, `keep` fails, or at the user's interrupt; nothing is changed then.
+pub(crate) fn merge(
+    target: &Target<'_>,
+    sources: &[Source],
+    ending: Ending,
+    keep: &mut dyn FnMut() -> Result<()>,
+) -> Result<Report> {
+    let connection = database::open_live(target.live, target.busy_timeout)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    content::register(&connection)?;
+    connection
+        .execute_batch("PRAGMA foreign_keys=OFF; PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE")?;
+    let watched = target.interrupt.watch(&connection);
+    let mut state = State { connection: &connection, before: None, changed: BTreeSet::new() };
+    let mut report = Report::default();
+    for source in sources {
+        let file = format!("could not merge `{}`", text::plain(&source.shown));
+        state.merge(target, source, (&mut report, keep)).map_err(|error| within(error, &file))?;
+        if !report.problems.is_empty() {
+            break;
+        }
+    }
+    if report.problems.is_empty() {
+        state.finish(&mut report)?;
+    }
+    target.interrupt.check()?;
+    drop(watched);
+    let is_wanted = ending == Ending::Commit && report.problems.is_empty();
+    let end = if is_wanted && state.before.is_some() { "COMMIT" } else { "ROLLBACK" };
+    connection.execute_batch(end)?;
+    Ok(report)
+}
+
+/// The file that failed; what is a refusal stays one.
+fn within(error: anyhow::Error, what: &str) -> anyhow::Error {
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal) if refusal.exit == Exit::Interrupted => error,
+        Some(refusal) => Refusal { what: format!("{what}: {refusal}"), ..refusal.clone() }.into(),
+        None => error.context(what.to_owned()),
+    }
+}
+
+/// One transaction on its way.
+struct State<'c> {
+    connection: &'c Connection,
+    /// References to nothing that were there before anything was written; none yet where nothing was.
+    before: Option<Orphans>,
+    /// Tables that were changed.
+    changed: BTreeSet<String>,
+}
+
+impl State<'_> {
+    fn merge(
+        &mut self,
+        target: &Target<'_>,
+        source: &Source,
+        (report, keep): (&mut Report, &mut dyn FnMut() -> Result<()>),
+    ) -> Result<()> {
+        let planned = onefile::plan(self.connection, target, source)?;
+        if planned.problems.is_empty() && planned.changes {
+            if self.before.is_none() {
+                keep()?;
+                self.before = Some(tables::orphans(self.connection)?);
+            }
+            self.changed.extend(planned.apply(self.connection)?);
+        }
+        planned.clear(self.connection)?;
+        report.files.push(planned.report);
+        report.problems.extend(planned.problems);
+        Ok(())
+    }
+
+    /// What is derived is made anew, and references are proved.
+    fn finish(&self, report: &mut Report) -> Result<()> {
+        let Some(before) = &self.before else { return Ok(()) };
+        let changed: Vec<String> = self.changed.iter().cloned().collect();
+        tables::rebuild_indexes(self.connection, &changed)?;
+        refuse_new_orphans(before, &tables::orphans(self.connection)?)?;
+        for table in &changed {
+            let silent = triggers::silent(self.connection, table)?;
+            if !silent.is_empty() {
+                report.warnings.push(format!(
+                    "the triggers of {} did not run ({}): what they keep up elsewhere may be stale",
+                    text::plain(table),
+                    text::plain(&silent.join(", "))
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse_new_orphans(before: &Orphans, after: &Orphans) -> Result<()> {
+    let is_new = |key: &_, n: &u64| before.get(key).is_none_or(|n_before| n_before < n);
+    match after.iter().find(|(key, n)| is_new(key, n)) {
+        None => Ok(()),
+        Some(((child, parent, ..), _)) => Err(Refusal::no(
+            format!(
+                "rows of `{}` would refer to missing rows of `{}`",
+                text::plain(child),
+                text::plain(parent)
+            ),
+            "a replaced row may have changed the key that others refer to; the database is untouched",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Which row here a file's row is: found by its key, or by its content; else it is new.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::database::quoted;
+use crate::merging::OnConflict;
+use crate::merging::content::{self, Texts};
+use crate::merging::layout::Layout;
+use crate::merging::stage::{MATCHED, NEW, RAW};
+use crate::merging::{Policy, references};
+
+/// What is needed to identify rows.
+pub(super) struct Identifying<'a> {
+    pub connection: &'a Connection,
+    pub policy: &'a Policy,
+    pub texts: Texts,
+    /// The stages beside which the content of the rows here stands already.
+    pub hashed: BTreeSet<usize>,
+}
+
+impl Identifying<'_> {
+    /// Identifies what rows of a table can be identified now; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite refuses.
+    pub(super) fn identify(&mut self, layout: &Layout) -> Result<usize> {
+        let mut n_identified = 0;
+        for number in 0..layout.rules.len() {
+            n_identified += self.by_rule(layout, number)?;
+        }
+        Ok(n_identified + self.by_content(layout)?)
+    }
+
+    fn by_rule(&self, layout: &Layout, number: usize) -> Result<usize> {
+        let rule = &layout.rules[number];
+        let ready = format!(
+            "s.state = {RAW} AND s.rule = {number} AND s.waits & {} = 0",
+            layout.links_of(&rule.columns)
+        );
+        let found = self.connection.execute(
+            &format!(
+                "UPDATE {} AS s SET state = {MATCHED}, {} FROM {} AS t WHERE {ready} AND {}",
+                layout.stage(),
+                self.found(layout),
+                layout.here(),
+                layout.same_key(rule)
+            ),
+            [],
+        )?;
+        let new = format!("UPDATE {} AS s SET state = {NEW} WHERE {ready}", layout.stage());
+        Ok(found + self.connection.execute(&new, [])?)
+    }
+
+    /// What is noted of the row here, `t`, that a row was found to be.
+    fn found(&self, layout: &Layout) -> String {
+        let mut sets: Vec<String> = Vec::new();
+        for (at, (name, _)) in layout.locator.iter().enumerate() {
+            sets.push(format!("t{at} = t.{}", quoted(name)));
+        }
+        if let Some(at) = layout.surrogate {
+            sets.push(format!("c{at} = t.{}", quoted(&layout.columns[at].name)));
+        }
+        let referred_to = layout.columns.iter().enumerate().filter(|(_, c)| c.is_referred_to);
+        sets.extend(referred_to.map(|(at, column)| format!("f{at} = t.{}", quoted(&column.name))));
+        sets.push(format!("stays = {}", self.stays(layout)));
+        sets.join(", ")
+    }
+
+    /// Whether the row here, `t`, stays as it is, should the contents differ.
+    fn stays(&self, layout: &Layout) -> String {
+        if self.policy.on_conflict != OnConflict::Replace {
+            return "1".to_owned();
+        }
+        let Some(newer) = &self.policy.newer else { return "0".to_owned() };
+        match layout.columns.iter().position(|c| c.in_file && c.name.eq_ignore_ascii_case(newer)) {
+            Some(at) => {
+                let name = quoted(&layout.columns[at].name);
+                format!("coalesce(NOT s.c{at} > t.{name}, 1)")
+            }
+            None => "1".to_owned(),
+        }
+    }
+
+    /// The k-th of equal rows in the file is the k-th of those here.
+    fn by_content(&mut self, layout: &Layout) -> Result<usize> {
+        let (stage, rule) = (layout.stage(), layout.by_content());
+        let hash = content::hash(layout.content().map(|at| format!("s.c{at}")), self.texts);
+        let n_ready = self.connection.execute(
+            &format!(
+                "UPDATE {stage} AS s SET hash = {hash}
+                 WHERE s.state = {RAW} AND s.rule = {rule} AND s.waits = 0"
+            ),
+            [],
+        )?;
+        if n_ready == 0 {
+            return Ok(0);
+        }
+        self.hash_here(layout)?;
+        let by_locator = (0..layout.locator.len()).map(|at| format!("h.t{at}"));
+        let located: Vec<String> = by_locator.collect();
+        let equal = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
+            format!("t.{} COLLATE {} = m.t{at}", quoted(name), quoted(collation))
+        });
+        self.connection.execute(
+            &format!(
+                "UPDATE {stage} AS s SET state = {MATCHED}, {found} FROM (
+                   SELECT a.n, {located} FROM (
+                     SELECT n, hash, row_number() OVER (PARTITION BY hash ORDER BY n) + (
+                       SELECT count(*) FROM {stage} AS x WHERE x.hash = r.hash AND x.state <> {RAW}
+                     ) AS k FROM {stage} AS r WHERE state = {RAW} AND hash IS NOT NULL
+                   ) AS a CROSS JOIN {stage}_here AS h ON h.hash = a.hash AND h.k = a.k
+                 ) AS m CROSS JOIN {here} AS t WHERE s.n = m.n AND {equal}",
+                found = self.found(layout),
+                located = located.join(", "),
+                here = layout.here(),
+                equal = equal.collect::<Vec<_>>().join(" AND "),
+            ),
+            [],
+        )?;
+        self.connection.execute(
+            &format!(
+                "UPDATE {stage} AS s SET state = {NEW} WHERE state = {RAW} AND hash IS NOT NULL"
+            ),
+            [],
+        )?;
+        Ok(n_ready)
+    }
+
+    /// The content of the rows here, once for each table that needs it.
+    fn hash_here(&mut self, layout: &Layout) -> Result<()> {
+        if !self.hashed.insert(layout.number) {
+            return Ok(());
+        }
+        let column = |at: usize| format!("t.{}", quoted(&layout.columns[at].name));
+        let hash = content::hash(layout.content().map(column), self.texts);
+        let locator = layout.locator.iter().enumerate();
+        let locator = locator.map(|(at, (name, _))| format!("t.{} AS t{at}", quoted(name)));
+        let order: Vec<String> = (0..layout.locator.len()).map(|at| format!("t{at}")).collect();
+        let (stage, n) = (layout.stage(), layout.number);
+        self.connection.execute_batch(&format!(
+            "CREATE TABLE {stage}_here AS
+               SELECT *, row_number() OVER (PARTITION BY hash ORDER BY {order}) AS k
+               FROM (SELECT {hash} AS hash, {locator} FROM {here} AS t);
+             CREATE INDEX temp.merge_{n}_here_by_hash ON merge_{n}_here (hash, k);
+             CREATE INDEX temp.merge_{n}_by_hash ON merge_{n} (hash) WHERE hash IS NOT NULL;",
+            order = order.join(", "),
+            locator = locator.collect::<Vec<_>>().join(", "),
+            here = layout.here(),
+        ))?;
+        Ok(())
+    }
+}
+
+/// Identifies all rows of a file, as far as that is possible: round by round, because a row may be
+/// known only when the rows are known that it refers to. `after` sees each table in each round.
+///
+/// # Errors
+///
+/// Where SQLite refuses, or as `after`.
+pub(super) fn settle(
+    identifying: &mut Identifying<'_>,
+    layouts: &[Layout],
+    numbering: super::Numbering,
+    mut after: impl FnMut(&Layout) -> Result<()>,
+) -> Result<()> {
+    loop {
+        let mut n_done = 0;
+        for (at, layout) in layouts.iter().enumerate() {
+            n_done += references::translate(identifying.connection, (layouts, at), numbering)?;
+            n_done += identifying.identify(layout)?;
+            after(layout)?;
+        }
+        if n_done == 0 {
+            return Ok(());
+        }
+    }
+}

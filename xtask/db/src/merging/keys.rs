@@ -1,0 +1,182 @@
+//! The keys and references of one table, as a database declares them.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::schema::{Nature, Storage, Table};
+
+/// Columns that no two rows share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Their names as the table has them.
+    pub columns: Vec<String>,
+    /// The collation under which they are compared, one each.
+    pub collations: Vec<String>,
+    /// Who says so.
+    pub by: By,
+}
+
+/// Who says that no two rows share them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// The configuration; nobody enforces it.
+    Configuration,
+    /// PRIMARY KEY.
+    Primary,
+    /// UNIQUE.
+    Unique,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reference {
+    /// The columns that refer.
+    pub from: Vec<String>,
+    /// The table that they refer to, in lower case.
+    pub parent: String,
+    /// The columns there.
+    pub to: Vec<String>,
+}
+
+/// The keys of a table: the primary one first, then in the order in which they were declared. What
+/// is only about some rows or about expressions is no key here.
+///
+/// # Errors
+///
+/// Where the schema cannot be read.
+pub(super) fn of(connection: &Connection, table: &Table) -> Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    if let Some(number) = number(table)
+        && table.storage == Storage::Rowid
+        && table.rowid_column().is_some()
+    {
+        let columns = vec![number.to_owned()];
+        keys.push(Key { columns, collations: vec!["BINARY".to_owned()], by: By::Primary });
+    }
+    // The list begins with the newest one.
+    let mut statement = connection.prepare(
+        "SELECT name, origin FROM pragma_index_list(?1) WHERE \"unique\" AND NOT partial
+         ORDER BY origin <> 'pk', seq DESC",
+    )?;
+    let mut rows = statement.query([&table.name])?;
+    while let Some(row) = rows.next()? {
+        let (index, origin): (String, String) = (row.get(0)?, row.get(1)?);
+        let by = if origin == "pk" { By::Primary } else { By::Unique };
+        keys.extend(of_index(connection, table, &index, by)?);
+    }
+    Ok(keys)
+}
+
+fn of_index(connection: &Connection, table: &Table, index: &str, by: By) -> Result<Option<Key>> {
+    let question = "SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
+    let mut statement = connection.prepare(question)?;
+    let mut rows = statement.query([index])?;
+    let mut key = Key { columns: Vec::new(), collations: Vec::new(), by };
+    while let Some(row) = rows.next()? {
+        let name: Option<String> = row.get(0)?;
+        let Some(column) = name.as_deref().and_then(|name| ordinary(table, name)) else {
+            return Ok(None);
+        };
+        key.columns.push(column.to_owned());
+        key.collations.push(row.get::<_, Option<String>>(1)?.unwrap_or("BINARY".to_owned()));
+    }
+    Ok(Some(key))
+}
+
+/// The ordinary column of a name, as the table writes it.
+#[must_use]
+pub(super) fn ordinary<'t>(table: &'t Table, name: &str) -> Option<&'t str> {
+    let column = table.column(name).filter(|column| column.nature == Nature::Ordinary);
+    column.map(|column| column.name.as_str())
+}
+
+/// The single INTEGER PRIMARY KEY: a number that another database gives to another row.
+#[must_use]
+pub(super) fn number(table: &Table) -> Option<&str> {
+    let mut key = table.columns.iter().filter(|column| column.key_position > 0);
+    match (key.next(), key.next()) {
+        (Some(column), None) if column.declared_type.eq_ignore_ascii_case("integer") => {
+            Some(&column.name)
+        }
+        _ => None,
+    }
+}
+
+/// The columns of the primary key, in its order.
+#[must_use]
+pub(super) fn primary(table: &Table) -> Vec<String> {
+    let mut columns: Vec<_> = table.columns.iter().filter(|c| c.key_position > 0).collect();
+    columns.sort_by_key(|column| column.key_position);
+    columns.into_iter().map(|column| column.name.clone()).collect()
+}
+
+/// The foreign keys of a table, in the order in which they were declared; those to tables that are
+/// not in `parents` left out, and those that name columns which neither has.
+///
+/// # Errors
+///
+/// Where the schema cannot be read.
+pub(super) fn references(
+    connection: &Connection,
+    table: &str,
+    parents: &BTreeMap<String, Table>,
+) -> Result<Vec<Reference>> {
+    let mut statement = connection.prepare(
+        "SELECT id, lower(\"table\"), \"from\", \"to\" FROM pragma_foreign_key_list(?1)
+         ORDER BY id DESC, seq",
+    )?;
+    let mut rows = statement.query([table])?;
+    let mut found: Vec<(i64, Reference)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, parent): (i64, String) = (row.get(0)?, row.get(1)?);
+        if found.last().is_none_or(|(last, _)| *last != id) {
+            found.push((id, Reference { from: Vec::new(), parent, to: Vec::new() }));
+        }
+        if let Some((_, reference)) = found.last_mut() {
+            reference.from.push(row.get(2)?);
+            reference.to.extend(row.get::<_, Option<String>>(3)?);
+        }
+    }
+    let fitting = found.into_iter().filter_map(|(_, mut reference)| {
+        let parent = parents.get(&reference.parent)?;
+        if reference.to.is_empty() {
+            reference.to = primary(parent);
+        }
+        reference.to = reference
+            .to
+            .iter()
+            .map(|to| Some(ordinary(parent, to)?.to_owned()))
+            .collect::<Option<_>>()?;
+        (reference.to.len() == reference.from.len()).then_some(reference)
+    });
+    Ok(fitting.collect())
+}
+
+/// The affinity of a declared type, as the type of a column of a table of ours
+/// (<https://sqlite.org/datatype3.html#determination_of_column_affinity>).
+#[must_use]
+pub(super) fn affinity(table: &Table, declared_type: &str) -> &'static str {
+    let declared = declared_type.to_ascii_uppercase();
+    let is_strict = table.constraints.iter().any(|option| option == "strict");
+    let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
+    match () {
+        () if is_strict && declared == "ANY" => "BLOB",
+        () if has(&["INT"]) => "INTEGER",
+        () if has(&["CHAR", "CLOB", "TEXT"]) => "TEXT",
+        () if declared.is_empty() || has(&["BLOB"]) => "BLOB",
+        () if has(&["REAL", "FLOA", "DOUB"]) => "REAL",
+        () => "NUMERIC",
+    }
+}
+
+/// The collation that a column declares, of those that SQLite itself has.
+#[must_use]
+pub(super) fn collation(table: &Table, column: &str) -> String {
+    let definition = table.column(column).map_or("", |column| column.definition.as_str());
+    let mut words = definition.split(' ').skip_while(|word| *word != "collate");
+    let name = words.nth(1).unwrap_or("binary").trim_matches('"').to_ascii_uppercase();
+    let is_known = ["NOCASE", "RTRIM"].contains(&name.as_str());
+    if is_known { name } else { "BINARY".to_owned() }
+}

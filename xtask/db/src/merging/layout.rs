@@ -1,0 +1,283 @@
+//! How one table of a file fits the table here: the columns that both have, what identifies a row,
+//! where its references lead.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+
+use crate::database::quoted;
+use crate::merging::here::{Here, Tables};
+use crate::merging::keys::{self, By, Reference};
+use crate::portable::order::parents_first;
+use crate::refusal::Refusal;
+use crate::schema::{Nature, Table};
+use crate::text;
+
+/// As many references of one table are kept apart: each is a bit of a number.
+const MOST_REFERENCES: usize = 60;
+
+/// One table that a file has rows of.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// The number of its stage.
+    pub number: usize,
+    /// Its name here.
+    pub name: String,
+    /// Its name in the file.
+    pub theirs: String,
+    /// The columns that both have, and the surrogate.
+    pub columns: Vec<Column>,
+    /// The column of numbers that mean a row only in their own database.
+    pub surrogate: Option<usize>,
+    /// What identifies a row, in the order in which it is tried; at last its content.
+    pub rules: Vec<Rule>,
+    /// By which columns a row here is found again, and their collations.
+    pub locator: Vec<(String, String)>,
+    /// Where its references lead, short ones first.
+    pub links: Vec<Link>,
+}
+
+/// A column that both have.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// Its name here.
+    pub name: String,
+    /// The type of the stage's column, which gives a value the same affinity.
+    pub affinity: &'static str,
+    /// Whether the file has it.
+    pub in_file: bool,
+    /// Whether others refer to it.
+    pub is_referred_to: bool,
+    /// Whether the file's value is kept beside the one here.
+    pub keeps_original: bool,
+}
+
+/// Columns that identify a row.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Which, as places in [`Layout::columns`].
+    pub columns: Vec<usize>,
+    /// Under which collations.
+    pub collations: Vec<String>,
+    /// Who says so.
+    pub by: By,
+}
+
+/// A reference.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// The columns that refer, as places in [`Layout::columns`].
+    pub columns: Vec<usize>,
+    /// The table that they refer to, in lower case.
+    pub parent: String,
+    /// The columns there.
+    pub to: Vec<String>,
+    /// Their collations.
+    pub collations: Vec<String>,
+    /// Where the file has rows of that table: the place of its layout, and of the columns there.
+    pub in_file: Option<(usize, Vec<usize>)>,
+    /// Whether a row may be looked for here that is not in the file.
+    pub may_be_here: bool,
+    /// Whether a number decides, which means a row only in its own database.
+    pub is_by_number: bool,
+    /// The shorter references that share a column with this one, as bits.
+    pub shorter: i64,
+}
+
+impl Layout {
+    /// The stage's name.
+    #[must_use]
+    pub(super) fn stage(&self) -> String {
+        format!("temp.merge_{}", self.number)
+    }
+
+    /// The table here, in quotes.
+    #[must_use]
+    pub(super) fn here(&self) -> String {
+        format!("main.{}", quoted(&self.name))
+    }
+
+    /// The number that says that a row is identified by its content.
+    #[must_use]
+    pub(super) fn by_content(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// The columns that make up a row's content.
+    pub(super) fn content(&self) -> impl Iterator<Item = usize> {
+        (0..self.columns.len()).filter(|at| Some(*at) != self.surrogate)
+    }
+
+    /// The references that some of these columns belong to, as bits.
+    #[must_use]
+    pub(super) fn links_of(&self, columns: &[usize]) -> i64 {
+        let touches = |link: &Link| link.columns.iter().any(|column| columns.contains(column));
+        let touching = self.links.iter().enumerate().filter(|(_, link)| touches(link));
+        touching.map(|(at, _)| 1 << at).sum()
+    }
+
+    /// The condition that a row here, `t`, is the one that a staged row, `s`, was found to be.
+    #[must_use]
+    pub(super) fn located(&self) -> String {
+        let pairs = self.locator.iter().enumerate();
+        let equal = pairs.map(|(at, (name, collation))| {
+            format!("t.{} COLLATE {} = s.t{at}", quoted(name), quoted(collation))
+        });
+        equal.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// The condition that a row here has the same key as a staged one.
+    #[must_use]
+    pub(super) fn same_key(&self, rule: &Rule) -> String {
+        let pairs = rule.columns.iter().zip(&rule.collations);
+        let equal = pairs.map(|(column, collation)| {
+            let name = quoted(&self.columns[*column].name);
+            format!("t.{name} COLLATE {} = s.c{column}", quoted(collation))
+        });
+        equal.collect::<Vec<_>>().join(" AND ")
+    }
+}
+
+/// The layouts of all tables that a file has rows of, parents first.
+///
+/// # Errors
+///
+/// A refusal where a configured key needs a column that the file lacks.
+pub(super) fn of(tables: &Tables, present: &BTreeMap<String, Table>) -> Result<Vec<Layout>> {
+    let mut graph = BTreeMap::new();
+    for name in present.keys() {
+        let here = &tables.0[name];
+        let parents = here.references.iter().map(|reference| reference.parent.clone());
+        graph.insert(name.clone(), parents.collect::<BTreeSet<_>>());
+    }
+    let order = parents_first(&graph);
+    let mut layouts = Vec::new();
+    for (number, name) in order.iter().enumerate() {
+        layouts.push(one(number, &tables.0[name], &present[name])?);
+    }
+    for at in 0..layouts.len() {
+        let links = links(tables, &layouts, at)?;
+        layouts[at].links = links;
+    }
+    mark(&mut layouts);
+    Ok(layouts)
+}
+
+fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
+    let surrogate = here.surrogate.as_deref();
+    let mut columns = Vec::new();
+    for column in here.table.columns.iter().filter(|c| c.nature == Nature::Ordinary) {
+        let in_file = theirs.column(&column.name).is_some();
+        let is_surrogate = surrogate == Some(&column.name);
+        if !in_file && !is_surrogate {
+            continue;
+        }
+        columns.push(Column {
+            name: column.name.clone(),
+            affinity: keys::affinity(&here.table, &column.declared_type),
+            in_file,
+            is_referred_to: false,
+            keeps_original: is_surrogate,
+        });
+    }
+    let place = |name: &String| columns.iter().position(|column| column.name == *name);
+    let mut rules = Vec::new();
+    for key in &here.keys {
+        match key.columns.iter().map(place).collect::<Option<Vec<_>>>() {
+            Some(columns) => {
+                rules.push(Rule { columns, collations: key.collations.clone(), by: key.by });
+            }
+            None if key.by == By::Configuration => {
+                return Err(Refusal::no(
+                    format!(
+                        "the file has no column that `merge-key` names for `{}`: {}",
+                        text::plain(&here.table.name),
+                        text::plain(&key.columns.join(", "))
+                    ),
+                    "export it again from a database with the present schema; the database is untouched",
+                ));
+            }
+            None => {}
+        }
+    }
+    Ok(Layout {
+        number,
+        name: here.table.name.clone(),
+        theirs: theirs.name.clone(),
+        surrogate: surrogate.and_then(|name| place(&name.to_owned())),
+        rules,
+        locator: here.locator.clone(),
+        links: Vec::new(),
+        columns,
+    })
+}
+
+fn links(tables: &Tables, layouts: &[Layout], at: usize) -> Result<Vec<Link>> {
+    let layout = &layouts[at];
+    let mut links: Vec<Link> = Vec::new();
+    for reference in &tables.0[&layout.name.to_ascii_lowercase()].references {
+        let Some(columns) = places(layout, &reference.from) else { continue };
+        let shares = |other: &&Link| other.columns.iter().any(|c| columns.contains(c));
+        let shorter = links.iter().enumerate().filter(|(_, other)| shares(other));
+        let shorter = shorter.map(|(at, _)| 1_i64 << at).sum();
+        let is_by_number = is_by_number(tables, &links, (reference, &columns));
+        let theirs = layouts.iter().position(|l| l.name.eq_ignore_ascii_case(&reference.parent));
+        let in_file =
+            theirs.and_then(|parent| Some((parent, places(&layouts[parent], &reference.to)?)));
+        links.push(Link {
+            may_be_here: theirs.is_none() || !is_by_number,
+            collations: tables.collations(&reference.parent, &reference.to),
+            parent: reference.parent.clone(),
+            to: reference.to.clone(),
+            columns,
+            in_file,
+            is_by_number,
+            shorter,
+        });
+    }
+    if links.len() > MOST_REFERENCES {
+        return Err(Refusal::could_not(
+            format!("`{}` has more than {MOST_REFERENCES} foreign keys", text::plain(&layout.name)),
+            "the database is untouched",
+        ));
+    }
+    Ok(links)
+}
+
+/// Whether a number decides that no shorter reference translates.
+fn is_by_number(
+    tables: &Tables,
+    shorter: &[Link],
+    (reference, columns): (&Reference, &[usize]),
+) -> bool {
+    columns.iter().zip(&reference.to).any(|(column, to)| {
+        let is_translated = shorter.iter().any(|other| other.columns.contains(column));
+        !is_translated && !tables.numbers_in(&reference.parent, to).is_empty()
+    })
+}
+
+fn places(layout: &Layout, names: &[String]) -> Option<Vec<usize>> {
+    let place =
+        |name: &String| layout.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name));
+    names.iter().map(place).collect()
+}
+
+/// Marks the columns that refer and those that are referred to.
+fn mark(layouts: &mut [Layout]) {
+    let mut referring = Vec::new();
+    let mut referred_to = Vec::new();
+    for (at, layout) in layouts.iter().enumerate() {
+        for link in &layout.links {
+            referring.extend(link.columns.iter().map(|column| (at, *column)));
+            if let Some((parent, columns)) = &link.in_file {
+                referred_to.extend(columns.iter().map(|column| (*parent, *column)));
+            }
+        }
+    }
+    for (at, column) in &referred_to {
+        layouts[*at].columns[*column].is_referred_to = true;
+    }
+    for (at, column) in referring.iter().chain(&referred_to) {
+        layouts[*at].columns[*column].keeps_original = true;
+    }
+}

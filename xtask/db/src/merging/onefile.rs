@@ -1,0 +1,249 @@
+//! One file: planned in the TEMP database, then written.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+
+use crate::database;
+use crate::merging::content::Texts;
+use crate::merging::doubts::Doubts;
+use crate::merging::evolution::{self, Fitting};
+use crate::merging::here::Tables;
+use crate::merging::identity::{self, Identifying};
+use crate::merging::layout::{self, Layout};
+use crate::merging::naming::{self, Which};
+use crate::merging::numbers::Numbers;
+use crate::merging::report::{FileReport, Problem, Rows, TableReport};
+use crate::merging::stage::{self, CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED, UNCHANGED};
+use crate::merging::{Numbering, OnConflict, Source, Target, applying, references, verdict};
+use crate::schema::Schema;
+use crate::text;
+
+/// What is to become of a file's rows: its stages lie in the TEMP database.
+pub(super) struct Planned {
+    layouts: Vec<Layout>,
+    /// What came of it, or would.
+    pub report: FileReport,
+    /// What stands against it.
+    pub problems: Vec<Problem>,
+    /// Whether anything is to be written.
+    pub changes: bool,
+}
+
+/// Plans a file; writes nothing but TEMP tables.
+///
+/// # Errors
+///
+/// Where the file or the database cannot be read, or at the user's interrupt.
+pub(super) fn plan(
+    connection: &Connection,
+    target: &Target<'_>,
+    source: &Source,
+) -> Result<Planned> {
+    let file = database::open_immutable(&source.scratch).with_context(|| {
+        format!("could not read what was loaded of `{}`", text::plain(&source.shown))
+    })?;
+    let _watched = target.interrupt.watch(&file);
+    let (theirs, ours) = (Schema::read(&file)?, Schema::read(connection)?);
+    let tables = Tables::of((connection, &ours), (&file, &theirs), target.merge_key)?;
+    let fitting = evolution::look((&file, &theirs), &ours, &tables, source)?;
+    let layouts = layout::of(&tables, &fitting.present)?;
+    let mut planned = Planned {
+        layouts,
+        report: FileReport { shown: source.shown.clone(), ..FileReport::default() },
+        problems: Vec::new(),
+        changes: false,
+    };
+    let texts = match database::pragma::<String>(connection, "encoding")?.as_str() {
+        "UTF-8" => Texts::AsTheyAre,
+        _ => Texts::ByBytes,
+    };
+    for layout in &planned.layouts {
+        stage::fill((connection, &file), layout, texts, target.interrupt)?;
+    }
+    take_over(&mut planned, fitting, target, source);
+    planned.identify((connection, &tables), target, source, texts)?;
+    Ok(planned)
+}
+
+/// Takes over what was said of the file's schema; with `strict` a loss stands against it.
+fn take_over(planned: &mut Planned, fitting: Fitting, target: &Target<'_>, source: &Source) {
+    planned.report.notes = fitting.notes;
+    if target.policy.strict {
+        planned.problems.extend(fitting.losses.into_iter().map(|what| loss(source, what)));
+    } else {
+        planned.report.warnings = fitting.losses;
+    }
+}
+
+fn loss(source: &Source, what: String) -> Problem {
+    Problem {
+        file: source.shown.clone(),
+        table: String::new(),
+        what,
+        rows: Rows::default(),
+        hint: "without `--strict` that is a warning; the database is untouched".to_owned(),
+    }
+}
+
+impl Planned {
+    fn identify(
+        &mut self,
+        (connection, tables): (&Connection, &Tables),
+        target: &Target<'_>,
+        source: &Source,
+        texts: Texts,
+    ) -> Result<()> {
+        references::index(connection, &self.layouts)?;
+        let mut numbers = Numbers::new(connection, tables);
+        let hashed = BTreeSet::new();
+        let mut identifying = Identifying { connection, policy: target.policy, texts, hashed };
+        identity::settle(&mut identifying, &self.layouts, source.numbering, |layout| {
+            target.interrupt.check()?;
+            numbers.give(layout)
+        })?;
+        let doubts = Doubts { connection, tables, layouts: &self.layouts, file: &source.shown };
+        let problems = doubts.all()?;
+        if !problems.is_empty() {
+            self.problems.extend(problems);
+            return Ok(());
+        }
+        numbers.finish(&self.layouts)?;
+        self.say_trusted(connection, target, source)?;
+        self.decide(connection, target, texts)?;
+        self.report_rows(connection)?;
+        self.refuse_conflicts(target, source);
+        self.changes = applying::is_needed(connection, &self.layouts)?;
+        Ok(())
+    }
+
+    fn decide(&self, connection: &Connection, target: &Target<'_>, texts: Texts) -> Result<()> {
+        for layout in &self.layouts {
+            verdict::compare(connection, layout, target.policy, texts)?;
+            verdict::collide(connection, layout, target.policy)?;
+        }
+        for at in 0..self.layouts.len() {
+            verdict::orphaned(connection, &self.layouts, at)?;
+        }
+        Ok(())
+    }
+
+    /// References whose numbers were taken for this database's.
+    fn say_trusted(
+        &mut self,
+        connection: &Connection,
+        target: &Target<'_>,
+        source: &Source,
+    ) -> Result<()> {
+        if source.numbering == Numbering::OfTheTarget {
+            return Ok(());
+        }
+        for layout in &self.layouts {
+            for (bit, link) in layout.links.iter().enumerate() {
+                let question = format!(
+                    "SELECT count(*) FROM {} WHERE trusted & {}",
+                    layout.stage(),
+                    1_i64 << bit
+                );
+                let n: i64 = connection.query_row(&question, [], |row| row.get(0))?;
+                if n == 0 {
+                    continue;
+                }
+                let parent = text::plain(&link.parent);
+                let what = format!(
+                    "{} of `{}` to rows of `{parent}` are taken by their number: the file has no rows \
+                     of `{parent}`, and a number may mean another row here",
+                    text::count(n.unsigned_abs(), "reference"),
+                    text::plain(&layout.name)
+                );
+                if target.policy.strict {
+                    self.problems.push(loss(source, what));
+                } else {
+                    self.report.warnings.push(what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn report_rows(&mut self, connection: &Connection) -> Result<()> {
+        for layout in &self.layouts {
+            let of = |state: u8, reason: &str| {
+                let condition = format!("WHERE s.state = {state}");
+                naming::rows(connection, layout, &Which { condition: &condition, reason })
+            };
+            let renumbered = match layout.surrogate.filter(|at| layout.columns[*at].in_file) {
+                None => Rows::default(),
+                Some(at) => {
+                    let condition = format!("WHERE s.state = {NEW} AND s.c{at} IS NOT s.o{at}");
+                    let reason = format!("'is ' || s.c{at} || ' here'");
+                    let which = Which { condition: &condition, reason: &reason };
+                    naming::rows(connection, layout, &which)?
+                }
+            };
+            self.report.tables.push(TableReport {
+                name: layout.name.clone(),
+                inserted: of(NEW, "NULL")?,
+                renumbered,
+                unchanged: of(UNCHANGED, "NULL")?.n,
+                replaced: of(REPLACED, "s.reason")?,
+                kept: of(KEPT, "s.reason")?,
+                conflicting: of(CONFLICTING, "s.reason")?,
+                left_out: of(LEFT_OUT, "s.reason")?,
+            });
+        }
+        Ok(())
+    }
+
+    fn refuse_conflicts(&mut self, target: &Target<'_>, source: &Source) {
+        for table in self.report.tables.iter().filter(|table| table.conflicting.n > 0) {
+            let newer = target.policy.newer.as_deref().map(text::plain);
+            let hint = match (target.policy.on_conflict, newer) {
+                (OnConflict::Fail, _) => {
+                    "say what becomes of them with `--on-conflict skip` or `--on-conflict replace`"
+                        .to_owned()
+                }
+                (_, Some(newer)) => format!(
+                    "a row that is replaced by newer ones needs the column `{newer}`, and a key of its own"
+                ),
+                _ => "change the row here or the one in the file".to_owned(),
+            };
+            self.problems.push(Problem {
+                file: source.shown.clone(),
+                table: table.name.clone(),
+                what: format!(
+                    "{} of `{}` cannot be merged",
+                    text::count(table.conflicting.n, "row"),
+                    text::plain(&table.name)
+                ),
+                rows: table.conflicting.clone(),
+                hint: format!("{hint}; the database is untouched"),
+            });
+        }
+    }
+
+    /// Writes it; returns the names of the tables that changed.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written, or a constraint forbids a row.
+    pub(super) fn apply(&self, connection: &Connection) -> Result<Vec<String>> {
+        let mut changed = Vec::new();
+        for layout in &self.layouts {
+            if applying::apply(connection, layout)? {
+                changed.push(layout.name.clone());
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Takes its stages away.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite refuses.
+    pub(super) fn clear(&self, connection: &Connection) -> Result<()> {
+        stage::clear(connection, &self.layouts)
+    }
+}

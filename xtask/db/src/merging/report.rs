@@ -1,0 +1,159 @@
+//! What a merge did, or would do, in numbers and by name: table by table, with reasons.
+
+use serde_json::{Value, json};
+
+/// As many rows are named of each kind in each table.
+pub(crate) const MOST_NAMED: usize = 20;
+
+/// What came of all files.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// One for each file that was looked at, in their order.
+    pub files: Vec<FileReport>,
+    /// What stands against it: nothing was changed then.
+    pub problems: Vec<Problem>,
+    /// What the user should know beside.
+    pub warnings: Vec<String>,
+}
+
+/// What came of one file.
+#[derive(Debug, Default)]
+pub(crate) struct FileReport {
+    /// What messages call it.
+    pub shown: String,
+    /// Tables of which it has rows, in the order in which they were merged.
+    pub tables: Vec<TableReport>,
+    /// What of it is lost or taken on trust.
+    pub warnings: Vec<String>,
+    /// What is good to know.
+    pub notes: Vec<String>,
+}
+
+/// What came of the rows of one table.
+#[derive(Debug, Default)]
+pub(crate) struct TableReport {
+    /// The table.
+    pub name: String,
+    /// Rows that were added.
+    pub inserted: Rows,
+    /// Of those, rows that bear another number than in the file.
+    pub renumbered: Rows,
+    /// Rows that are here already with the same content.
+    pub unchanged: u64,
+    /// Rows that are here with another content, and what became of them.
+    pub replaced: Rows,
+    /// The same where the row here stayed.
+    pub kept: Rows,
+    /// The same where nothing was merged because of them.
+    pub conflicting: Rows,
+    /// New rows that cannot be here, because another row has the same key.
+    pub left_out: Rows,
+}
+
+/// Some rows: how many, and the first of them.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// How many.
+    pub n: u64,
+    /// At most [`MOST_NAMED`] of them.
+    pub named: Vec<Named>,
+}
+
+/// A row by name.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Its key or number, as `id 12` or `name 'Anna'`.
+    pub row: String,
+    /// What about it.
+    pub reason: String,
+}
+
+/// What stands against a merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The file.
+    pub file: String,
+    /// The table.
+    pub table: String,
+    /// What: a lowercase fragment.
+    pub what: String,
+    /// The rows.
+    pub rows: Rows,
+    /// The way on.
+    pub hint: String,
+}
+
+impl Report {
+    /// Rows that were added.
+    #[must_use]
+    pub(crate) fn n_inserted(&self) -> u64 {
+        self.tables().map(|table| table.inserted.n).sum()
+    }
+
+    /// Rows that were replaced.
+    #[must_use]
+    pub(crate) fn n_replaced(&self) -> u64 {
+        self.tables().map(|table| table.replaced.n).sum()
+    }
+
+    /// All tables of all files.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &TableReport> {
+        self.files.iter().flat_map(|file| &file.tables)
+    }
+
+    /// As `--json` has it.
+    #[must_use]
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "files": self.files.iter().map(FileReport::to_json).collect::<Vec<_>>(),
+            "problems": self.problems.iter().map(Problem::to_json).collect::<Vec<_>>(),
+            "warnings": self.warnings,
+        })
+    }
+}
+
+impl FileReport {
+    fn to_json(&self) -> Value {
+        json!({
+            "file": self.shown,
+            "tables": self.tables.iter().map(TableReport::to_json).collect::<Vec<_>>(),
+            "warnings": self.warnings,
+            "notes": self.notes,
+        })
+    }
+}
+
+impl TableReport {
+    fn to_json(&self) -> Value {
+        json!({
+            "table": self.name,
+            "inserted": self.inserted.to_json(),
+            "renumbered": self.renumbered.to_json(),
+            "unchanged": self.unchanged,
+            "replaced": self.replaced.to_json(),
+            "kept": self.kept.to_json(),
+            "conflicting": self.conflicting.to_json(),
+            "left_out": self.left_out.to_json(),
+        })
+    }
+}
+
+impl Rows {
+    fn to_json(&self) -> Value {
+        let named =
+            self.named.iter().map(|named| json!({"row": named.row, "reason": named.reason}));
+        json!({ "rows": self.n, "named": named.collect::<Vec<_>>() })
+    }
+}
+
+impl Problem {
+    fn to_json(&self) -> Value {
+        json!({
+            "file": self.file,
+            "table": self.table,
+            "what": self.what,
+            "rows": self.rows.to_json(),
+            "hint": self.hint,
+        })
+    }
+}

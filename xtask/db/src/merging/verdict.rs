@@ -1,0 +1,144 @@
+//! What becomes of each row that was found, or is new: unchanged, kept, replaced, inserted, left out.
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::database::quoted;
+use crate::merging::content::{self, Texts};
+use crate::merging::doubts::names;
+use crate::merging::keys::By;
+use crate::merging::layout::Layout;
+use crate::merging::stage::{CONFLICTING, KEPT, LEFT_OUT, MATCHED, NEW, REPLACED, UNCHANGED};
+use crate::merging::{OnConflict, Policy, references};
+use crate::text;
+
+/// Compares the content of rows that were found, and decides about those that differ.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn compare(
+    connection: &Connection,
+    layout: &Layout,
+    policy: &Policy,
+    texts: Texts,
+) -> Result<()> {
+    let shared = || layout.content().filter(|at| layout.columns[*at].in_file);
+    let theirs = content::hash(shared().map(|at| format!("s.c{at}")), texts);
+    let column = |at: usize| format!("t.{}", quoted(&layout.columns[at].name));
+    let ours = content::hash(shared().map(column), texts);
+    let stage = layout.stage();
+    connection.execute(
+        &format!(
+            "UPDATE {stage} AS s SET state = {UNCHANGED} FROM {} AS t
+             WHERE s.state = {MATCHED} AND {} AND {theirs} = {ours}",
+            layout.here(),
+            layout.located()
+        ),
+        [],
+    )?;
+    let differing = differing(layout, &shared().collect::<Vec<_>>());
+    connection.execute(
+        &format!(
+            "UPDATE {stage} AS s SET state = {}, reason = {differing} FROM {} AS t
+             WHERE s.state = {MATCHED} AND {}",
+            outcome(layout, policy),
+            layout.here(),
+            layout.located()
+        ),
+        [],
+    )?;
+    Ok(())
+}
+
+/// The state of a row whose content differs.
+fn outcome(layout: &Layout, policy: &Policy) -> String {
+    let lacks = |newer: &String| {
+        !layout.columns.iter().any(|c| c.in_file && c.name.eq_ignore_ascii_case(newer))
+    };
+    match policy.on_conflict {
+        OnConflict::Fail => CONFLICTING.to_string(),
+        OnConflict::Skip => KEPT.to_string(),
+        OnConflict::Replace if policy.newer.as_ref().is_some_and(lacks) => CONFLICTING.to_string(),
+        OnConflict::Replace => format!("iif(s.stays, {KEPT}, {REPLACED})"),
+    }
+}
+
+/// The expression that names the columns in which a row differs.
+fn differing(layout: &Layout, columns: &[usize]) -> String {
+    let parts = columns.iter().map(|at| {
+        let name = &layout.columns[*at].name;
+        let shown = format!("{}, ", text::plain(name)).replace('\'', "''");
+        let (theirs, ours) = (format!("s.c{at}"), format!("t.{}", quoted(name)));
+        format!(
+            "iif({theirs} IS {ours} COLLATE BINARY AND typeof({theirs}) = typeof({ours}), '', '{shown}')"
+        )
+    });
+    let parts: Vec<String> = parts.collect();
+    // Concatenated in pieces: SQLite allows an expression no unlimited depth.
+    let pieces: Vec<String> =
+        parts.chunks(50).map(|part| format!("({})", part.join(" || "))).collect();
+    let all = if pieces.is_empty() { "''".to_owned() } else { pieces.join(" || ") };
+    format!("'other ' || rtrim({all}, ', ')")
+}
+
+/// Finds new rows that have a key of a row here, which is another row by what identifies it.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn collide(connection: &Connection, layout: &Layout, policy: &Policy) -> Result<()> {
+    let state = match policy.on_conflict {
+        OnConflict::Skip => LEFT_OUT,
+        OnConflict::Fail | OnConflict::Replace => CONFLICTING,
+    };
+    for (number, rule) in layout.rules.iter().enumerate() {
+        if rule.by == By::Configuration {
+            continue;
+        }
+        let columns = names(layout, &rule.columns).replace('\'', "''");
+        connection.execute(
+            &format!(
+                "UPDATE {} AS s SET state = {state},
+                   reason = 'it is new, and another row here has the same {columns}'
+                 FROM {} AS t WHERE s.state = {NEW} AND s.rule <> {number} AND {}",
+                layout.stage(),
+                layout.here(),
+                layout.same_key(rule)
+            ),
+            [],
+        )?;
+    }
+    Ok(())
+}
+
+/// Leaves rows out whose parents are left out, too; returns how many there are: they cannot be.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn orphaned(connection: &Connection, layouts: &[Layout], at: usize) -> Result<usize> {
+    let layout = &layouts[at];
+    let mut n_orphaned = 0;
+    for (bit, link) in layout.links.iter().enumerate() {
+        let (Some((parent, _)), Some(leads_to)) = (&link.in_file, references::leads_to(link))
+        else {
+            continue;
+        };
+        let parent = &layouts[*parent];
+        let name = text::plain(&parent.name).replace('\'', "''");
+        n_orphaned += connection.execute(
+            &format!(
+                "UPDATE {} AS s SET state = {CONFLICTING},
+                   reason = 'it refers to a row of {name} that is left out'
+                 FROM {} AS p WHERE p.state = {LEFT_OUT} AND s.asked & {} AND {leads_to}
+                 AND s.state IN ({NEW}, {REPLACED})",
+                layout.stage(),
+                parent.stage(),
+                1_i64 << bit
+            ),
+            [],
+        )?;
+    }
+    Ok(n_orphaned)
+}

@@ -1,0 +1,115 @@
+//! A foreign key as it was declared, and whether there is anything that it could lead to.
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::database::quoted;
+use crate::portable::subset::member::Member;
+use crate::schema::{Schema, Storage, Table};
+use crate::text;
+
+/// One foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reference {
+    /// The table that refers, in lower case.
+    pub child: String,
+    /// The table referred to, in lower case.
+    pub parent: String,
+    /// The columns that refer.
+    pub from: Vec<String>,
+    /// The columns referred to; the parent's primary key where it is empty.
+    pub to: Vec<String>,
+}
+
+/// Why a reference leads to no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// There is no such row in the database.
+    NoRow,
+    /// There is no such table, or it is none whose rows can be referred to.
+    NoTable,
+    /// It has not the columns that are meant.
+    NoColumns,
+    /// Its rows are left out.
+    LeftOut,
+}
+
+impl Reference {
+    /// All foreign keys of a table.
+    pub(super) fn all_of(connection: &Connection, table: &Table) -> Result<Vec<Self>> {
+        let question = "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1)
+                        ORDER BY id, seq";
+        let mut statement = connection.prepare_cached(question)?;
+        let mut rows = statement.query([&table.name])?;
+        let mut all: Vec<(i64, Self)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            if all.last().is_none_or(|(last, _)| *last != id) {
+                let parent = row.get::<_, String>(1)?.to_ascii_lowercase();
+                let child = table.name.to_ascii_lowercase();
+                all.push((id, Self { child, parent, from: Vec::new(), to: Vec::new() }));
+            }
+            let Some((_, reference)) = all.last_mut() else { continue };
+            reference.from.push(row.get(2)?);
+            reference.to.extend(row.get::<_, Option<String>>(3)?);
+        }
+        Ok(all.into_iter().map(|(_, reference)| reference).collect())
+    }
+
+    /// What keeps it from leading to rows, if anything does.
+    pub(super) fn obstacle(&self, schema: &Schema) -> Option<Obstacle> {
+        let parent = schema.tables.get(&self.parent);
+        let Some(parent) = parent.filter(|p| !matches!(p.storage, Storage::Virtual(_))) else {
+            return Some(Obstacle::NoTable);
+        };
+        let to = self.columns_of(parent);
+        let are_there = to.iter().all(|name| parent.column(name).is_some());
+        (to.len() != self.from.len() || !are_there).then_some(Obstacle::NoColumns)
+    }
+
+    /// The columns of the parent that are meant.
+    pub(super) fn columns_of(&self, parent: &Table) -> Vec<String> {
+        if !self.to.is_empty() {
+            return self.to.clone();
+        }
+        let mut key: Vec<_> = parent.columns.iter().filter(|c| c.key_position > 0).collect();
+        key.sort_by_key(|column| column.key_position);
+        key.into_iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// That a row refers to anything at all.
+    pub(super) fn refers(&self, alias: &str) -> String {
+        let columns: Vec<String> = self
+            .from
+            .iter()
+            .map(|column| format!("{alias}.{} IS NOT NULL", quoted(column)))
+            .collect();
+        columns.join(" AND ")
+    }
+
+    /// How many of the rows that were taken refer to anything.
+    pub(super) fn count(&self, connection: &Connection, child: &Member) -> Result<u64> {
+        let question = format!(
+            "SELECT count(*) FROM {} AS f CROSS JOIN {} AS r ON {} WHERE {}",
+            child.rows(),
+            child.table,
+            child.is_row("r", "f.k"),
+            self.refers("r")
+        );
+        let n: i64 = connection.query_row(&question, [], |row| row.get(0))?;
+        Ok(n.cast_unsigned())
+    }
+
+    /// What the user should know of it.
+    pub(super) fn remark(&self, n_rows: u64, obstacle: Obstacle) -> String {
+        let (child, parent) = (text::plain(&self.child), text::plain(&self.parent));
+        let verb = if n_rows == 1 { "refers" } else { "refer" };
+        let whom = match obstacle {
+            Obstacle::NoRow => format!("rows of `{parent}` that do not exist"),
+            Obstacle::NoTable => format!("table `{parent}`, which does not exist"),
+            Obstacle::NoColumns => format!("columns that `{parent}` has no key of"),
+            Obstacle::LeftOut => format!("rows of `{parent}`, which are left out"),
+        };
+        format!("{} of `{child}` {verb} to {whom}", text::count(n_rows, "row"))
+    }
+}
