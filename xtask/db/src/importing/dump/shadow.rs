@@ -30,6 +30,10 @@ struct Virtual {
     shadows: BTreeSet<String>,
     /// Whether their rows are the dump's.
     is_filled: bool,
+    /// Whether its definition came as a row of the schema, so that its module's tables follow.
+    is_restored: bool,
+    /// Whether rows were passed over that are in its module's tables once more.
+    is_passed: bool,
 }
 
 /// What the names of a module's tables end in (<https://sqlite.org/fts5.html>, section 9;
@@ -61,6 +65,9 @@ impl Shadows {
                 let old = move_away(connection, &name, &module)?;
                 connection.execute_batch(&sql)?;
                 self.created(connection, name, module)?;
+                if let Some(created) = self.tables.last_mut() {
+                    created.is_restored = true;
+                }
                 self.move_back(connection, &old)
             }
             _ => bail!("only virtual tables are written into the schema itself"),
@@ -85,8 +92,24 @@ impl Shadows {
                 shadows.insert(shadow.to_ascii_lowercase());
             }
         }
-        self.tables.push(Virtual { name, module, shadows, is_filled: false });
+        self.tables.push(Virtual {
+            name,
+            module,
+            shadows,
+            is_filled: false,
+            is_restored: false,
+            is_passed: false,
+        });
         Ok(())
+    }
+
+    /// Whether a row of this table is passed over: Python's `iterdump()` writes the rows of a virtual
+    /// table, and then those of its module's tables, which say the same and more.
+    pub(super) fn passes_over(&mut self, table: &str) -> bool {
+        let is_it = |one: &&mut Virtual| one.is_restored && one.name.eq_ignore_ascii_case(table);
+        let Some(found) = self.tables.iter_mut().find(is_it) else { return false };
+        found.is_passed = true;
+        true
     }
 
     /// Whether this is a table of a module.
@@ -150,6 +173,12 @@ impl Shadows {
     /// A refusal where a table is damaged and nothing is there to build it from.
     pub(super) fn examine(&self, connection: &Connection) -> Result<Vec<&str>> {
         let mut rebuilt = Vec::new();
+        if let Some(table) = self.tables.iter().find(|table| table.is_passed && !table.is_filled) {
+            return Err(Refusal::could_not(
+                format!("the tables of virtual table `{}` are missing", text::plain(&table.name)),
+                "nothing was changed; dump the whole database again",
+            ));
+        }
         for table in self.tables.iter().filter(|table| table.is_filled) {
             let Some(finding) = finding(connection, table)? else { continue };
             let name = quoted(&table.name);

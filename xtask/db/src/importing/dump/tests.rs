@@ -204,7 +204,10 @@ fn what_reaches_beyond_the_tables_is_refused() {
         ),
         ("PRAGMA trusted_schema=ON;", "`PRAGMA trusted_schema` has no place in a dump"),
         ("PRAGMA schema_version=1;", "`PRAGMA schema_version` has no place in a dump"),
-        ("INSERT INTO t SELECT name FROM pragma_database_list;", "`PRAGMA database_list` does not belong to a dump"),
+        (
+            "INSERT INTO t SELECT name FROM pragma_database_list;",
+            "`PRAGMA database_list` does not belong to a dump",
+        ),
         ("CREATE VIRTUAL TABLE d USING dbstat;", "module `dbstat` is none that a dump needs"),
         (
             "CREATE VIRTUAL TABLE d USING sqlite_dbpage;",
@@ -317,4 +320,70 @@ fn an_interrupt_ends_it() {
     let sql = "CREATE TABLE t(a);".as_bytes();
     let error = run(sql, &loading, &mut |_| interrupt.check()).expect_err("interrupted");
     assert_eq!(error.to_string(), "interrupted");
+}
+
+/// Virtual tables as the sqlite3 shell 3.40 dumps them.
+const VIRTUAL: &str = include_str!("../../../fuzz/corpus/sql/virtual.sql");
+
+#[test]
+fn virtual_tables_come_back_from_the_tables_of_their_modules() {
+    let found = dumped(VIRTUAL);
+    assert_eq!(found.value("SELECT rowid FROM own WHERE own MATCH 'pears'"), Value::Integer(9));
+    assert_eq!(found.value("SELECT rowid FROM ext WHERE ext MATCH 'nuts'"), Value::Integer(2));
+    assert_eq!(found.value("SELECT rowid FROM less WHERE less MATCH 'gone'"), Value::Integer(1));
+    assert_eq!(found.value("SELECT docid FROM words WHERE words MATCH 'hallo'"), Value::Integer(3));
+    assert_eq!(found.value("SELECT note FROM box WHERE id = 2"), text("n"));
+    assert!(found.said.expect("loaded").remarks.is_empty());
+}
+
+#[test]
+fn virtual_tables_that_stand_behind_their_modules_tables_come_back_too() {
+    // After VACUUM the shell writes the definitions last.
+    let (definitions, others): (Vec<&str>, Vec<&str>) =
+        VIRTUAL.lines().partition(|line| line.starts_with("INSERT INTO sqlite_schema"));
+    let sql = others.join("\n").replace("COMMIT;", &(definitions.join("\n") + "\nCOMMIT;"));
+    let found = dumped(sql);
+    assert_eq!(found.value("SELECT rowid FROM own WHERE own MATCH 'pears'"), Value::Integer(9));
+    assert_eq!(found.value("SELECT note FROM box WHERE id = 2"), text("n"));
+    let moved = "SELECT count(*) FROM sqlite_schema WHERE name LIKE '%moved%'";
+    assert_eq!(found.value(moved), Value::Integer(0));
+    assert!(found.said.expect("loaded").remarks.is_empty());
+}
+
+#[test]
+fn rows_of_a_virtual_table_beside_those_of_its_module_are_not_taken_twice() {
+    let row = "INSERT INTO own_data";
+    let sql =
+        VIRTUAL.replacen(row, &format!("INSERT INTO \"own\" VALUES('apples',NULL);\n{row}"), 1);
+    let found = dumped(sql);
+    assert_eq!(found.value("SELECT count(*) FROM own"), Value::Integer(2));
+    assert!(found.said.expect("loaded").remarks.is_empty());
+}
+
+#[test]
+fn an_index_that_does_not_fit_its_rows_is_built_anew_or_refused() {
+    let found = dumped(VIRTUAL.replace("INSERT INTO own_content VALUES(5,'apples',NULL);\n", ""));
+    assert_eq!(found.value("SELECT count(*) FROM own WHERE own MATCH 'apples'"), Value::Integer(0));
+    let remarks = found.said.expect("loaded").remarks;
+    assert_eq!(remarks, ["full-text index `own` did not fit its rows and was built anew"]);
+    let without = |start: &str| {
+        VIRTUAL.lines().filter(|line| !line.starts_with(start)).collect::<Vec<_>>().join("\n")
+    };
+    for start in ["INSERT INTO less_data", "INSERT INTO box_rowid", "INSERT INTO box_node"] {
+        let refusal = dumped(without(start)).refusal();
+        assert!(refusal.starts_with("virtual table `"), "{start}: {refusal}");
+    }
+}
+
+#[test]
+fn the_tables_of_modules_are_written_by_rows_only() {
+    for sql in [
+        "DROP TABLE own_data;",
+        "UPDATE own_data SET block = X'00';",
+        "DELETE FROM own_data;",
+        "CREATE TRIGGER x AFTER INSERT ON own_data BEGIN SELECT 1; END;",
+    ] {
+        let refusal = dumped(VIRTUAL.replace("COMMIT;", &format!("{sql}\nCOMMIT;"))).refusal();
+        assert!(refusal.contains("cannot be imported"), "{sql}: {refusal}");
+    }
 }
