@@ -28,6 +28,8 @@ mod documents;
 mod export;
 #[path = "e2e/exportkinds.rs"]
 mod exportkinds;
+#[path = "e2e/exportroot.rs"]
+mod exportroot;
 #[path = "e2e/glance.rs"]
 mod glance;
 #[path = "e2e/help.rs"]
@@ -68,6 +70,12 @@ mod links;
 mod list;
 #[path = "e2e/matrix.rs"]
 mod matrix;
+#[path = "e2e/merge.rs"]
+mod merge;
+#[path = "e2e/mergeodd.rs"]
+mod mergeodd;
+#[path = "e2e/mergeschema.rs"]
+mod mergeschema;
 #[path = "e2e/migrate.rs"]
 mod migrate;
 #[path = "e2e/migratebeside.rs"]
@@ -114,6 +122,8 @@ mod sandbox;
 mod server;
 #[path = "e2e/setup.rs"]
 mod setup;
+#[path = "e2e/share.rs"]
+mod share;
 #[path = "e2e/sources.rs"]
 mod sources;
 #[path = "e2e/status.rs"]
@@ -134,6 +144,8 @@ mod strace;
 mod system1;
 #[path = "e2e/system1workflow.rs"]
 mod system1workflow;
+#[path = "e2e/system4.rs"]
+mod system4;
 #[path = "e2e/tables.rs"]
 mod tables;
 #[path = "e2e/terminal.rs"]

@@ -5,10 +5,12 @@
 //! reaches only us, and we end the group, and what left it.
 
 mod descendants;
+mod output;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -21,6 +23,7 @@ use crate::project::{Database, Project};
 use crate::text;
 
 use descendants::Descendants;
+pub(crate) use output::read;
 
 /// How often a child is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -61,6 +64,8 @@ pub(crate) enum Ending {
     TooLong(Duration),
     /// The user interrupted, and it was ended.
     Interrupted,
+    /// What it printed was no good, and it was ended.
+    Unwanted,
 }
 
 impl Ended {
@@ -74,6 +79,7 @@ impl Ended {
                 Some(format!("it did not end within {}", text::took(timeout)))
             }
             Ending::Interrupted => Some("it was interrupted".to_owned()),
+            Ending::Unwanted => Some("it was ended, because its output is no good".to_owned()),
         }
     }
 
@@ -82,9 +88,21 @@ impl Ended {
     pub(crate) fn exit_code(&self) -> Option<i32> {
         match self.ending {
             Ending::Exited(status) => status.code(),
-            Ending::TooLong(_) | Ending::Interrupted => None,
+            Ending::TooLong(_) | Ending::Interrupted | Ending::Unwanted => None,
         }
     }
+}
+
+/// How far its output was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Reading {
+    /// There may be more.
+    Goes,
+    /// To its end, or nobody wants it.
+    Over,
+    /// No further: it is no good.
+    GivenUp,
 }
 
 /// What becomes of processes that a command started and left running.
@@ -131,11 +149,27 @@ pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
 fn supervise(task: &Task<'_>, leftovers: Leftovers, interrupt: &Interrupt) -> Result<Ended> {
     let _supervising = interrupt.while_supervising();
     let descendants = Descendants::watch();
+    let child = spawn(task, Stdio::from(std::io::stderr()))?;
+    let nobody_reads = AtomicU8::new(Reading::Over as u8);
+    await_end((task, child), leftovers, (interrupt, &descendants), &nobody_reads)
+}
+
+/// Waits until a command has ended and its output was read, or ends it.
+fn await_end(
+    (task, mut child): (&Task<'_>, Child),
+    leftovers: Leftovers,
+    (interrupt, descendants): (&Interrupt, &Descendants),
+    reading: &AtomicU8,
+) -> Result<Ended> {
     let began = Instant::now();
-    let mut child = spawn(task)?;
     let group = Pid::from_child(&child);
     let ending = loop {
-        if has_ended(group)? {
+        let reading = reading.load(Ordering::SeqCst);
+        if reading == Reading::GivenUp as u8 {
+            break Some(Ending::Unwanted);
+        }
+        // As long as somebody holds its output open, there may be more of it.
+        if has_ended(group)? && reading == Reading::Over as u8 {
             break None;
         }
         if interrupt.check().is_err() {
@@ -162,7 +196,7 @@ fn supervise(task: &Task<'_>, leftovers: Leftovers, interrupt: &Interrupt) -> Re
     Ok(Ended { ending: ending.unwrap_or(Ending::Exited(status)), took: began.elapsed() })
 }
 
-fn spawn(task: &Task<'_>) -> Result<Child> {
+fn spawn(task: &Task<'_>, output: Stdio) -> Result<Child> {
     let (program, arguments) = task.command.split_first().context("the command is empty")?;
     let shell = Shell::new()?;
     shell.change_dir(&task.project.root);
@@ -174,7 +208,7 @@ fn spawn(task: &Task<'_>) -> Result<Child> {
     }
     command
         .stdin(Stdio::null())
-        .stdout(std::io::stderr())
+        .stdout(output)
         .process_group(0)
         .spawn()
         .with_context(|| format!("could not start `{program}`"))

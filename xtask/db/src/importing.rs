@@ -5,6 +5,7 @@ mod dump;
 mod exported;
 mod guard;
 pub(crate) mod proof;
+pub(crate) mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;

@@ -21,6 +21,7 @@ mod lines;
 mod literal;
 mod parse;
 mod reader;
+pub mod records;
 mod rows;
 mod scan;
 mod sink;

@@ -8,7 +8,7 @@ mod state;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use xtask_db_format::{Csv, Format, Json, Jsonl, Sink, Sql};
 
 use crate::cli::Common;

@@ -77,6 +77,8 @@ impl Guard {
     /// Where it is not one, does anything else, or SQLite refuses it.
     pub(super) fn create(&self, connection: &Connection, object: Object, sql: &str) -> Result<()> {
         let what = format!("could not create {} `{}`", object.kind.word(), object.name);
+        // A full-text index may still have to write what it was given, which is no part of this.
+        connection.execute_batch("SAVEPOINT pending; RELEASE pending")?;
         self.set(Some(object.clone()));
         let created = run_one(connection, sql);
         self.set(None);

@@ -17,7 +17,7 @@ use crate::text;
 /// Where SQLite refuses.
 pub(super) fn is_needed(connection: &Connection, layouts: &[Layout]) -> Result<bool> {
     for layout in layouts {
-        if count(connection, layout, "state IN (2, 5)")? > 0 {
+        if count(connection, layout, &format!("state IN ({NEW}, {REPLACED})"))? > 0 {
             return Ok(true);
         }
     }

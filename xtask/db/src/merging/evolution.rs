@@ -47,7 +47,7 @@ pub(super) fn look(
                 || schema::MODULES_WITHOUT_CONTENT.contains(&module.as_str());
             if !is_derived && n_rows()? > 0 {
                 fitting.losses.push(format!(
-                    "{} of `{}` are left out: what a module keeps is not merged; let `after-restore` \
+                    "left out: {} of `{}`: what a module keeps is not merged; let `after-restore` \
                      make it anew",
                     text::count(n_rows()?, "row"),
                     text::plain(&table.name)
@@ -107,7 +107,7 @@ fn unknown_table(table: &Table, n_rows: u64, theirs: &Schema, ours: &Schema) -> 
         _ => String::new(),
     };
     format!(
-        "{} of `{}` are left out: there is no such table here{guess}",
+        "left out: {} of `{}`: there is no such table here{guess}",
         text::count(n_rows, "row"),
         text::plain(&table.name)
     )
@@ -131,7 +131,7 @@ fn compare_columns(
         let n_values: i64 = file.query_row(&question, [], |row| row.get(0))?;
         if n_values > 0 {
             fitting.losses.push(format!(
-                "{} of `{table}.{}` are left out: there is no such column here{}",
+                "left out: {} of `{table}.{}`: there is no such column here{}",
                 text::count(n_values.unsigned_abs(), "value"),
                 text::plain(&column.name),
                 renamed(column, theirs, ours)

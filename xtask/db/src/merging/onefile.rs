@@ -152,7 +152,7 @@ impl Planned {
                 }
                 let parent = text::plain(&link.parent);
                 let what = format!(
-                    "{} of `{}` to rows of `{parent}` are taken by their number: the file has no rows \
+                    "taken by number: {} of `{}` to rows of `{parent}`: the file has no rows \
                      of `{parent}`, and a number may mean another row here",
                     text::count(n.unsigned_abs(), "reference"),
                     text::plain(&layout.name)

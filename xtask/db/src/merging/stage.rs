@@ -60,7 +60,10 @@ pub(super) fn fill(
 /// Where SQLite refuses.
 pub(super) fn clear(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     for layout in layouts {
-        connection.execute_batch(&format!("DROP TABLE IF EXISTS {}", layout.stage()))?;
+        let stage = layout.stage();
+        connection.execute_batch(&format!(
+            "DROP TABLE IF EXISTS {stage}; DROP TABLE IF EXISTS {stage}_here;"
+        ))?;
     }
     Ok(())
 }

@@ -117,8 +117,11 @@ impl Selecting<'_> {
         let names = || self.schema.tables.values().map(|table| &table.name);
         let mut hint = format!("there are {}", listed(&mut names()));
         let nearest = names().chain(&self.wanted.groups);
-        let nearest = nearest.min_by_key(|name| strsim::damerau_levenshtein(name, unknown));
-        if let Some(nearest) = nearest {
+        let nearest = nearest.map(|name| (strsim::damerau_levenshtein(name, unknown), name)).min();
+        // Of what is far from all of them, none was meant.
+        if let Some((distance, nearest)) = nearest
+            && distance * 3 <= unknown.chars().count()
+        {
             hint = format!("did you mean `{}`? {hint}", text::plain(nearest));
         }
         if !self.wanted.groups.is_empty() {

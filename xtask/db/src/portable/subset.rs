@@ -74,12 +74,12 @@ impl Subset {
             dangling: Vec::new(),
         };
         gathering.find_edges(schema)?;
-        let start = start.name.to_ascii_lowercase();
-        let Some(member) = gathering.members.get(&start) else {
+        let name = start.name.to_ascii_lowercase();
+        let Some(member) = gathering.members.get(&name) else {
             return Err(cannot_be_told_apart(&root.table));
         };
-        condition::choose(connection, member, root)?;
-        let last = gathering.descend(start)?;
+        condition::choose(connection, (start, member), root)?;
+        let last = gathering.descend(name)?;
         gathering.ascend(last)?;
         gathering.count()?;
         let remarks = gathering.remarks()?;

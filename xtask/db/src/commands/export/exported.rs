@@ -81,11 +81,11 @@ impl Exported {
             text::size(self.n_bytes)
         ));
         let row = |(table, n, n_all): (&str, u64, u64)| {
-            let of = format!("of {}", text::digits(n_all));
-            vec![format!("  {}", text::plain(table)), text::digits(n), of]
+            let of = format!("{} of {}", text::digits(n), text::digits(n_all));
+            vec![format!("  {}", text::plain(table)), of]
         };
         let rows: Vec<_> = self.parts().into_iter().map(row).collect();
-        for line in text::table(&rows, &[1]).lines() {
+        for line in text::table(&rows, &[]).lines() {
             session.say(line);
         }
         if !left_out.is_empty() {

@@ -118,7 +118,8 @@ fn machine(session: &Session, project: &Project) -> Result<Machine> {
         ));
     };
     let top = project.git.as_ref().map_or(&project.root, |git| &git.top);
-    if [top, &project.root].iter().any(|folder| place.starts_with(folder)) {
+    let really = followed(&place);
+    if [top, &project.root].iter().any(|folder| really.starts_with(followed(folder))) {
         return Err(Refusal::could_not(
             format!(
                 "`{}` is inside of the project: everybody would be the same machine",
@@ -128,6 +129,17 @@ fn machine(session: &Session, project: &Project) -> Result<Machine> {
         ));
     }
     Machine::of(&place)
+}
+
+/// A path without symbolic links and steps back, as far as it is there.
+fn followed(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|above| Some((above, fs_err::canonicalize(above).ok()?)));
+    match found {
+        Some((above, real)) => {
+            path.strip_prefix(above).map_or(real.clone(), |rest| real.join(rest))
+        }
+        None => path.to_owned(),
+    }
 }
 
 /// Creates the folder inside of the project; elsewhere it is somebody else's to create.

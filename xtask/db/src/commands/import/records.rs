@@ -1,12 +1,229 @@
-//! NEXT: records.
+//! `db-import --records`: rows of another tool's records, merged into the live database.
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::commands::import::Args;
-use crate::refusal::{Answer, Refusal};
+use anyhow::{Context, Result};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use serde_json::json;
+use xtask_db_format::records::Pointer;
+
+use crate::commands::import::{Args, merge};
+use crate::durable::Scratch;
+use crate::hostcommand::{self, Task};
+use crate::importing::Loading;
+use crate::importing::records::mapping::Mapping;
+use crate::importing::records::{self, Loaded, nearest};
+use crate::merging::{Numbering, Source};
+use crate::progress::Progress;
+use crate::project::{Database, Project};
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::schema::Schema;
 use crate::session::Session;
+use crate::taking;
+use crate::text;
+use crate::vault::Vault;
 
-/// NEXT.
-pub(super) fn run(_args: &Args, _session: &mut Session) -> Result<Answer> {
-    Err(Refusal::could_not("this way of importing is not built yet", "nothing was changed"))
+const UNTOUCHED: &str = "nothing was imported, and the database is untouched";
+
+/// Where the records come from.
+enum Input<'a> {
+    File(PathBuf),
+    Stdin,
+    Command(&'a [String]),
+}
+
+/// Reads the records into a scratch database and merges that.
+pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
+    let input = Input::of(args, session)?;
+    let pointer = Pointer::parse(args.records.as_deref().unwrap_or_default())
+        .map_err(|error| Refusal::could_not(error.to_string(), "as `/assistants`; see `--help`"))?;
+    let project = args.common.project(session)?;
+    let database = project.one(args.common.db.as_deref())?;
+    let (mapping, encoding) = mapping(args, &project, &database)
+        .map_err(|error| taking::explain(error, &project, &database))?;
+    let shown = input.shown(&project);
+    let scratch = scratch(session, &project, &database)?;
+    let path = scratch.path().join(database.file_name());
+    fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    let all = Gathered { input: &input, pointer: &pointer, mapping: &mapping, shown: &shown };
+    let loaded = all.load(session, (&project, &database), (&path, &encoding))?;
+    let answer = tell(args, session, &shown, &loaded)?;
+    if loaded.n_records == 0 {
+        say_empty(args, session, (&project, &database), &all);
+        return Ok(answer);
+    }
+    let source = Source {
+        scratch: path,
+        absent: std::collections::BTreeSet::new(),
+        shown: input.name(&project),
+        numbering: Numbering::OfTheTarget,
+    };
+    merge::into_live(args, session, (&project, &database), &[source])
+}
+
+/// What is needed to read records.
+struct Gathered<'a> {
+    input: &'a Input<'a>,
+    pointer: &'a Pointer,
+    mapping: &'a Mapping,
+    shown: &'a str,
+}
+
+impl Input<'_> {
+    fn of<'a>(args: &'a Args, session: &Session) -> Result<Input<'a>> {
+        match (args.files.as_slice(), args.command.as_slice()) {
+            ([], []) => Err(Refusal::could_not(
+                "there is nothing to read records from",
+                "name a file, `-` for what is piped in, or a command after `--`",
+            )),
+            ([], command) => Ok(Input::Command(command)),
+            ([file], []) if file == Path::new("-") => Ok(Input::Stdin),
+            ([file], []) => Ok(Input::File(session.folder().join(file))),
+            _ => Err(Refusal::could_not(
+                "records are read from one place at a time",
+                "name one file, or `-`, or a command after `--`",
+            )),
+        }
+    }
+
+    /// Its name; of a command nothing more, since arguments may be secret.
+    fn name(&self, project: &Project) -> String {
+        match self {
+            Self::File(path) => project.path(path),
+            Self::Stdin => "stdin".to_owned(),
+            Self::Command(command) => command.first().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// As sentences call it.
+    fn shown(&self, project: &Project) -> String {
+        let name = self.name(project);
+        match self {
+            Self::File(_) => format!("`{name}`"),
+            Self::Stdin => "what was piped in".to_owned(),
+            Self::Command(_) => format!("what `{}` printed", text::plain(&name)),
+        }
+    }
+}
+
+/// What is piped in.
+struct Piped<'s>(&'s mut Session);
+
+impl std::io::Read for Piped<'_> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(to)
+    }
+}
+
+impl Gathered<'_> {
+    fn load(
+        &self,
+        session: &mut Session,
+        (project, database): (&Project, &Database),
+        (scratch, encoding): (&Path, &str),
+    ) -> Result<Loaded> {
+        let interrupt = session.interrupt().clone();
+        let mut progress = Progress::new(session, "reading");
+        let loading = Loading { scratch, encoding: Some(encoding), interrupt: &interrupt };
+        let mut load = |input: &mut dyn std::io::Read| {
+            let origin = records::Origin { shown: self.shown, input, pointer: self.pointer };
+            records::load(origin, self.mapping, &loading, &mut |n| progress.reach(n))
+        };
+        match self.input {
+            Input::Stdin => load(&mut Piped(session)),
+            Input::File(path) => {
+                let mut file = fs_err::File::open(path).with_context(|| Refusal {
+                    what: format!("could not read {}", self.shown),
+                    hint: UNTOUCHED.to_owned(),
+                    exit: Exit::CouldNot,
+                })?;
+                load(&mut file)
+            }
+            Input::Command(command) => {
+                let path = &database.path;
+                let task = Task { project, database, path, command, timeout: Duration::MAX };
+                hostcommand::read(&task, &interrupt, load).map_err(|error| {
+                    if error.downcast_ref::<Refusal>().is_some() {
+                        return error;
+                    }
+                    error.context(Refusal {
+                        what: format!("could not import {}", self.shown),
+                        hint: UNTOUCHED.to_owned(),
+                        exit: Exit::CouldNot,
+                    })
+                })
+            }
+        }
+    }
+}
+
+/// Which column takes what, and the encoding of the database.
+fn mapping(args: &Args, project: &Project, database: &Database) -> Result<(Mapping, String)> {
+    let schema = Schema::read(&*taking::open(project, database)?)?;
+    let name = args.table.as_deref().unwrap_or_default();
+    let Some(table) = schema.table(name) else {
+        let known = || schema.tables.values().map(|table| table.name.as_str());
+        let names: Vec<_> = known().map(|name| format!("`{name}`")).collect();
+        let place = project.quoted_place(database);
+        let what = match schema.views.get(&name.to_ascii_lowercase()) {
+            Some(_) => format!("`{name}` is a view of {place}, which takes no rows"),
+            None => format!("{place} has no table `{name}`{}", nearest(known(), name)),
+        };
+        return Err(Refusal::could_not(what, format!("its tables are {}", names.join(", "))));
+    };
+    let encoding = schema.settings.get("encoding").cloned().unwrap_or_default();
+    Ok((Mapping::of(table, &args.map, &args.set)?, encoding))
+}
+
+/// A private folder beside the backups, which is gone afterwards.
+fn scratch(session: &Session, project: &Project, database: &Database) -> Result<Scratch> {
+    let vault = Vault::at(&project.backups, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    locked.keep_private()?;
+    locked.scratch(&database.file_name())
+}
+
+/// Says what of the records is lost; with `--strict` that refuses all.
+fn tell(args: &Args, session: &mut Session, shown: &str, loaded: &Loaded) -> Result<Answer> {
+    if args.strict && !loaded.losses.is_empty() {
+        return Err(Refusal::no(
+            format!("{shown}: {}", loaded.losses.join("; ")),
+            format!("without `--strict` this is a warning; {UNTOUCHED}"),
+        ));
+    }
+    for loss in &loaded.losses {
+        session.warn(format!("{shown}: {loss}"));
+    }
+    for note in &loaded.notes {
+        session.note(format!("{shown}: {note}"));
+    }
+    Ok(Answer::Yes)
+}
+
+/// An empty list is no order to empty the table.
+fn say_empty(
+    args: &Args,
+    session: &mut Session,
+    (project, database): (&Project, &Database),
+    all: &Gathered<'_>,
+) {
+    let place = match all.pointer.to_string().as_str() {
+        "" => "holds no records".to_owned(),
+        pointer => format!("holds an empty array at `{pointer}`"),
+    };
+    let table = &all.mapping.table;
+    let what = format!("{} {place}; the rows of `{table}` stay as they are", all.shown);
+    session.say(format!("Nothing to import into {}: {what}", project.place(database)));
+    session.document(&json!({
+        "version": 1,
+        "dry_run": args.dry_run,
+        "into": database.path,
+        "inserted": 0,
+        "replaced": 0,
+        "files": [],
+        "problems": [],
+        "warnings": [what],
+        "safety": null,
+    }));
 }

@@ -8,6 +8,7 @@ use crate::database;
 use crate::portable::subset::Root;
 use crate::portable::subset::member::Member;
 use crate::refusal::Refusal;
+use crate::schema::Table;
 use crate::text;
 
 /// Rows whose keys are gathered before they are written down.
@@ -20,7 +21,11 @@ const MOST_KEYS: usize = 1 << 12;
 /// # Errors
 ///
 /// A refusal where it is no single expression, SQLite does not understand it, or no row fulfils it.
-pub(super) fn choose(connection: &Connection, member: &Member, root: &Root) -> Result<()> {
+pub(super) fn choose(
+    connection: &Connection,
+    (table, member): (&Table, &Member),
+    root: &Root,
+) -> Result<()> {
     let shown = text::plain(root.condition.trim());
     if !is_one_expression(&root.condition) {
         return Err(Refusal::could_not(
@@ -28,11 +33,11 @@ pub(super) fn choose(connection: &Connection, member: &Member, root: &Root) -> R
             "`--where` takes what may stand after WHERE, as `name = 'Ada'`",
         ));
     }
-    let table = &member.table;
+    let name = &member.table;
     // A line of its own: a comment at the end swallows no parenthesis.
     let question = format!(
-        "SELECT {} FROM {table} WHERE (\n{}\n)",
-        member.key_of(table.trim_start_matches("main.")),
+        "SELECT {} FROM {name} WHERE (\n{}\n)",
+        member.key_of(name.trim_start_matches("main.")),
         root.condition
     );
     let not_understood = |error: rusqlite::Error| {
@@ -41,8 +46,8 @@ pub(super) fn choose(connection: &Connection, member: &Member, root: &Root) -> R
             return error;
         }
         Refusal::could_not(
-            format!("`{shown}` is no condition: {}", database::message(&error)),
-            "`--where` takes what may stand after WHERE, as `name = 'Ada'`",
+            format!("`{shown}` is no condition: {}", words(&error)),
+            format!("the columns of `{}` are {}", text::plain(&table.name), columns(table)),
         )
     };
     let mut statement = connection.prepare(&question).map_err(not_understood)?;
@@ -59,6 +64,19 @@ pub(super) fn choose(connection: &Connection, member: &Member, root: &Root) -> R
         ));
     }
     Ok(())
+}
+
+/// SQLite's words, without the statement that is ours.
+fn words(error: &anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(rusqlite::Error::SqlInputError { msg, .. }) => msg.clone(),
+        _ => database::message(error),
+    }
+}
+
+fn columns(table: &Table) -> String {
+    let names = table.columns.iter().map(|column| format!("`{}`", text::plain(&column.name)));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// Writes the keys down piece by piece; between two pieces only, writing is allowed.

@@ -101,7 +101,8 @@ fn as_parent(value: &Value, kind: &str) -> Value {
         Value::Integer(n) if kind.contains("TEXT") => Value::Text(n.to_string()),
         Value::Real(n) if kind.contains("TEXT") => Value::Text(format!("{n:.1}")),
         Value::Text(text) if kind.contains("INTEGER") => {
-            text.parse().map_or_else(|_| value.clone(), Value::Integer)
+            let digits = text.strip_suffix(".0").unwrap_or(text);
+            digits.parse().map_or_else(|_| value.clone(), Value::Integer)
         }
         value => value.clone(),
     }
@@ -215,7 +216,7 @@ proptest! {
 
 #[test]
 fn a_chain_of_100_000_rows_is_followed_step_by_step_with_and_without_an_index() {
-    for index in ["", "CREATE INDEX by_parent ON t0 (parent);"] {
+    for (start, index) in [(1, ""), (100_000, ""), (1, "CREATE INDEX by_parent ON t0 (parent);")] {
         let connection = Connection::open_in_memory().expect("a database");
         connection
             .execute_batch(&format!(
@@ -225,13 +226,9 @@ fn a_chain_of_100_000_rows_is_followed_step_by_step_with_and_without_an_index() 
                      SELECT i, nullif(i - 1, 0) FROM n; {index}"
             ))
             .expect("a chain");
-        for start in [1, 100_000] {
-            connection.execute_batch("BEGIN").expect("begun");
-            let subset = gather(&connection, &root(&format!("id = {start}"))).expect("a subset");
-            let member = subset.member("t0").expect("a member");
-            assert_eq!((member.n_rows, member.n_all), (100_000, 100_000));
-            connection.execute_batch("ROLLBACK").expect("ended");
-        }
+        let subset = gather(&connection, &root(&format!("id = {start}"))).expect("a subset");
+        let member = subset.member("t0").expect("a member");
+        assert_eq!((member.n_rows, member.n_all), (100_000, 100_000));
     }
 }
 
@@ -259,7 +256,7 @@ fn a_condition_reads_and_changes_nothing() {
         "count(*) > 0",
         "load_extension('x')",
         // The one function that writes: <https://sqlite.org/fts3.html#optimize>.
-        "EXISTS (SELECT optimize(texts) FROM texts LIMIT 1)",
+        "(SELECT optimize(texts) FROM texts LIMIT 1) IS NOT NULL",
         "id IN (DELETE FROM t0 RETURNING id)",
     ] {
         let error = gather(&connection, &root(hostile)).err().map(|error| error.to_string());
@@ -297,7 +294,7 @@ fn what_leads_nowhere_is_counted() {
         .execute_batch(
             "PRAGMA foreign_keys = OFF;
              CREATE TABLE t0 (id INTEGER PRIMARY KEY, up REFERENCES t0, ghost REFERENCES ghosts (id),
-                 odd REFERENCES t0 (nothing));
+                 odd REFERENCES t0 (none));
              INSERT INTO t0 VALUES (1, 9, NULL, NULL), (2, 1, 5, 5), (3, 8, 5, 5), (4, 2, NULL, NULL);",
         )
         .expect("a schema");

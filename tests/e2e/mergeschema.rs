@@ -1,0 +1,86 @@
+//! `db-import --merge` where the schema went on, here or elsewhere.
+
+use crate::merge::{machine, share, texts};
+
+#[test]
+fn an_older_file_gets_defaults_and_a_newer_one_loses_nothing_unsaid() {
+    let old = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL);";
+    let new =
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL, mood TEXT DEFAULT 'calm');
+               CREATE TABLE tags (name TEXT PRIMARY KEY);";
+    let here = machine(new, "");
+    let there = machine(old, "INSERT INTO notes VALUES (1, 'older');");
+    share(&there, &here, "older.jsonl");
+    here.ok(&["db-import", "--merge", "older.jsonl"]);
+    assert_eq!(texts(&here, "SELECT mood FROM notes"), ["calm"]);
+
+    let here = machine(old, "");
+    let there = machine(
+        new,
+        "INSERT INTO notes VALUES (1, 'newer', 'glad'); INSERT INTO tags VALUES ('a'), ('b');",
+    );
+    share(&there, &here, "newer.jsonl");
+    let said = here.fails(1, &["db-import", "--merge", "newer.jsonl", "--strict"]);
+    assert!(said.err.contains("left out: 1 value of `notes.mood`"), "{said:#?}");
+    assert_eq!(texts(&here, "SELECT text FROM notes"), [""; 0]);
+    let said = here.ok(&["db-import", "--merge", "newer.jsonl"]);
+    insta::assert_snapshot!(said.err, @"
+    warning: newer.jsonl: left out: 1 value of `notes.mood`: there is no such column here
+    warning: newer.jsonl: left out: 2 rows of `tags`: there is no such table here
+    ");
+    assert_eq!(texts(&here, "SELECT text FROM notes"), ["newer"]);
+}
+
+#[test]
+fn a_renamed_column_is_named() {
+    let here = machine("CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT);", "");
+    let there = machine(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);",
+        "INSERT INTO notes VALUES (1, 'x');",
+    );
+    share(&there, &here, "yours.jsonl");
+    let said = here.ok(&["db-import", "--merge", "yours.jsonl"]);
+    assert!(said.err.contains("there is no such column here; it may be `body` now"), "{said:#?}");
+}
+
+#[test]
+fn a_file_of_another_application_is_refused() {
+    let schema = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);";
+    let here = machine(schema, "PRAGMA application_id=1;");
+    let there = machine(schema, "PRAGMA application_id=2; INSERT INTO notes VALUES (1, 'x');");
+    share(&there, &here, "yours.jsonl");
+    let said = here.fails(1, &["db-import", "--merge", "yours.jsonl"]);
+    assert!(said.err.contains("it is of another application"), "{said:#?}");
+}
+
+#[test]
+fn an_index_that_keeps_its_texts_itself_is_left_out_and_counted() {
+    let schema = "CREATE VIRTUAL TABLE search USING fts5(text);";
+    let here = machine(schema, "");
+    let there = machine(schema, "INSERT INTO search VALUES ('a'), ('b');");
+    share(&there, &here, "yours.jsonl");
+    let said = here.ok(&["db-import", "--merge", "yours.jsonl"]);
+    assert!(
+        said.err.contains("left out: 2 rows of `search`: what a module keeps is not merged"),
+        "{said:#?}"
+    );
+}
+
+#[test]
+fn a_part_without_its_parents_is_taken_by_number_only_with_a_warning() {
+    let schema = "CREATE TABLE chats (id INTEGER PRIMARY KEY, title TEXT);
+                  CREATE TABLE notes (id INTEGER PRIMARY KEY, chat INTEGER REFERENCES chats (id), text TEXT);";
+    let here = machine(schema, "INSERT INTO chats VALUES (1, 'mine');");
+    let there = machine(
+        schema,
+        "INSERT INTO chats VALUES (1, 'yours'); INSERT INTO notes VALUES (1, 1, 'x');",
+    );
+    there.ok(&["db-export", "--table", "notes", "--output", "export.jsonl"]);
+    here.write("part.jsonl", fs_err::read(there.path("export.jsonl")).expect("an export"));
+    here.fails(1, &["db-import", "--merge", "part.jsonl", "--strict"]);
+    let said = here.ok(&["db-import", "--merge", "part.jsonl"]);
+    assert!(
+        said.err.contains("taken by number: 1 reference of `notes` to rows of `chats`"),
+        "{said:#?}"
+    );
+}

@@ -1,0 +1,185 @@
+//! Records of another tool on their way into one table: taken from JSON, JSONL or CSV one at a time,
+//! each becomes a row of a scratch database, whose only table has the columns that the records have.
+//!
+//! The columns bear the types of the live ones and no constraints: keys and references are for the
+//! merge to judge. What would lose or guess anything is an error that names the record, the field and
+//! the value.
+
+pub(crate) mod conversion;
+pub(crate) mod mapping;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use anyhow::Result;
+use xtask_db_format::records::{self, Astray, Pointer, Summary, Wanted};
+
+use crate::database;
+use crate::importing::Loading;
+use crate::importing::records::mapping::Mapping;
+use crate::importing::records::writer::Writer;
+use crate::refusal::{Exit, Refusal};
+use crate::text;
+
+/// So many fields are named that nobody took.
+const MOST_NAMED: usize = 10;
+
+/// Where records come from.
+pub(crate) struct Origin<'a> {
+    /// What messages call it, as "`issues.jsonl`".
+    pub shown: &'a str,
+    /// Its bytes.
+    pub input: &'a mut dyn Read,
+    /// Where in it the records are.
+    pub pointer: &'a Pointer,
+}
+
+/// What became of records.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// How many there were; each is a row of the scratch database.
+    pub n_records: u64,
+    /// What of them is lost, or looks like a typing error.
+    pub losses: Vec<String>,
+    /// What is good to know.
+    pub notes: Vec<String>,
+}
+
+/// Loads records into a scratch database. `reach` hears how many bytes were read, now and then.
+///
+/// # Errors
+///
+/// A refusal where nothing stands at the pointer, no field is a column, or the input is cut short or
+/// malformed; where a value does not fit its column, or at the user's interrupt. The scratch database
+/// is of no use then.
+pub(crate) fn load(
+    origin: Origin<'_>,
+    mapping: &Mapping,
+    loading: &Loading<'_>,
+    reach: &mut dyn FnMut(u64),
+) -> Result<Loaded> {
+    let connection = database::open_scratch(loading.scratch)?;
+    let _watched = loading.interrupt.watch(&connection);
+    let encoding = loading.encoding.unwrap_or("UTF-8");
+    connection.execute_batch(&format!("PRAGMA encoding = \"{encoding}\"; BEGIN"))?;
+    let mut writer = Writer::begin(&connection, mapping)?;
+    let wanted = Wanted { pointer: origin.pointer, takes: &|name| mapping.takes(name) };
+    let read = records::read(origin.input, &wanted, &mut |record, n_bytes| {
+        if record.number % 1024 == 0 {
+            loading.interrupt.check()?;
+            reach(n_bytes);
+        }
+        writer.row(record)
+    });
+    let summary = read.map_err(|error| explain(error, origin.shown))?;
+    let unseen = writer.unseen();
+    if summary.n_records > 0 {
+        writer.finish().map_err(|error| explain(error, origin.shown))?;
+    }
+    if summary.n_records > 0 && writer.took_nothing() {
+        return Err(nothing_taken(origin.shown, mapping, &summary));
+    }
+    connection.execute_batch("COMMIT")?;
+    let mut loaded = Loaded { n_records: summary.n_records, ..Loaded::default() };
+    if summary.n_records > 0 {
+        loaded.tell_unseen(mapping, &unseen, &summary.not_taken);
+        loaded.tell_not_taken(mapping, &summary.not_taken);
+    }
+    if summary.n_without > 0 {
+        loaded.losses.push(format!(
+            "nothing stands at `{}` in {} of {}",
+            origin.pointer,
+            text::digits(summary.n_without),
+            text::count(summary.n_documents, "document")
+        ));
+    }
+    Ok(loaded)
+}
+
+impl Loaded {
+    /// A field that was asked for by name and that no record has may be a typing error.
+    fn tell_unseen(
+        &mut self,
+        mapping: &Mapping,
+        unseen: &[String],
+        not_taken: &BTreeMap<String, u64>,
+    ) {
+        for field in unseen.iter().filter(|_| mapping.is_explicit) {
+            let near = nearest(not_taken.keys().map(String::as_str), field);
+            self.losses.push(format!("no record has the field `{field}`{near}"));
+        }
+    }
+
+    fn tell_not_taken(&mut self, mapping: &Mapping, not_taken: &BTreeMap<String, u64>) {
+        if not_taken.is_empty() {
+            return;
+        }
+        let fields = text::count(not_taken.len() as u64, "field");
+        let listed = listed(not_taken);
+        if mapping.is_explicit {
+            self.notes.push(format!("not taken: {listed}"));
+        } else {
+            let table = &mapping.table;
+            self.losses
+                .push(format!("{fields} left out that `{table}` has no column for: {listed}"));
+        }
+    }
+}
+
+/// `did you mean …` where a known name is near to an unknown one.
+pub(crate) fn nearest<'n>(known: impl Iterator<Item = &'n str>, unknown: &str) -> String {
+    let distance =
+        |known: &str| strsim::damerau_levenshtein(&known.to_lowercase(), &unknown.to_lowercase());
+    let nearest = known.min_by_key(|known| distance(known));
+    let nearest = nearest.filter(|known| distance(known) <= unknown.chars().count().max(3) / 2);
+    nearest.map_or_else(String::new, |known| format!(": did you mean `{known}`?"))
+}
+
+fn nothing_taken(shown: &str, mapping: &Mapping, summary: &Summary) -> anyhow::Error {
+    let has = match listed(&summary.not_taken).as_str() {
+        "" => "no fields".to_owned(),
+        fields => format!("the fields {fields}"),
+    };
+    let columns = mapping.listed();
+    let hint = match &summary.elsewhere {
+        Some(elsewhere) => elsewhere.clone(),
+        None => format!("say which is which with `--map COLUMN=FIELD`; the columns are {columns}"),
+    };
+    let table = &mapping.table;
+    let what =
+        format!("{shown}: the records have none of the fields that `{table}` takes, but {has}");
+    Refusal::could_not(what, hint)
+}
+
+/// Names of fields, and in how many records they are.
+fn listed(fields: &BTreeMap<String, u64>) -> String {
+    let shown = fields.iter().take(MOST_NAMED);
+    let mut names: Vec<_> = shown
+        .map(|(name, n)| format!("`{}` ({})", text::cut(name, 60), text::digits(*n)))
+        .collect();
+    if fields.len() > MOST_NAMED {
+        names.push(format!("and {} more", fields.len() - MOST_NAMED));
+    }
+    names.join(", ")
+}
+
+/// Adds to a failure of what was read what was read, and that it changed nothing.
+fn explain(error: anyhow::Error, shown: &str) -> anyhow::Error {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        let is_ours = refusal.exit != Exit::Interrupted;
+        let what = format!("{shown}: {}", refusal.what);
+        return if is_ours { Refusal { what, ..refusal.clone() }.into() } else { error };
+    }
+    match error.downcast::<Astray>() {
+        Ok(astray) => Refusal::could_not(format!("{shown}: {}", astray.what), astray.hint),
+        Err(error) => error.context(Refusal {
+            what: format!("could not read the records of {shown}"),
+            hint: "nothing was imported, and the database is untouched".to_owned(),
+            exit: Exit::CouldNot,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;
