@@ -56,6 +56,8 @@ mod hooksreflog;
 mod hooksshell;
 #[path = "e2e/ignored.rs"]
 mod ignored;
+#[path = "e2e/importsql.rs"]
+mod importsql;
 #[path = "e2e/into.rs"]
 mod into;
 #[path = "e2e/inuse.rs"]

@@ -92,6 +92,30 @@ pub(super) fn run(
     Ok(Loaded { remarks, ..Loaded::default() })
 }
 
+/// The door of the fuzz target `sql`: loads a file's bytes, and gives up after two seconds.
+///
+/// # Errors
+///
+/// As [`load`].
+#[cfg(feature = "fuzzing")]
+pub fn load_sql(sql: &[u8], scratch: &Path) -> Result<()> {
+    let interrupt = crate::interrupt::Interrupt::default();
+    let loading = Loading { scratch, encoding: None, interrupt: &interrupt };
+    let (done, waiting) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            use std::sync::mpsc::RecvTimeoutError::Timeout;
+            let waiting = waiting;
+            if waiting.recv_timeout(std::time::Duration::from_secs(2)) == Err(Timeout) {
+                interrupt.raise();
+            }
+        });
+        let loaded = run(sql, &loading, &mut |_| interrupt.check());
+        drop(done);
+        loaded.map(drop)
+    })
+}
+
 /// A watched connection to the scratch database.
 fn open(loading: &Loading<'_>) -> Result<(Connection, Guard)> {
     let mut connection = database::open_scratch(loading.scratch)?;

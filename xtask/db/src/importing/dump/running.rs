@@ -250,7 +250,10 @@ impl<'a> Running<'a> {
         if let Some(reason) = self.guard.take_reason().or(outside) {
             return Refusal::could_not(format!("{at}, is refused: {reason}"), HINT_DENIED);
         }
-        let by_content = matches!(database::trouble(&error), Trouble::Other | Trouble::ReadOnly);
+        let by_content = matches!(
+            database::trouble(&error),
+            Trouble::Other | Trouble::ReadOnly | Trouble::Damaged
+        );
         if !by_content || error.downcast_ref::<Refusal>().is_some() {
             return error.context(format!("could not run {at}"));
         }

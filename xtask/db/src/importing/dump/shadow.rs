@@ -7,11 +7,11 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::database::quoted;
+use crate::database::{self, Trouble, quoted};
 use crate::importing::dump::words::{self, Act};
 use crate::refusal::Refusal;
 use crate::text;
@@ -232,12 +232,16 @@ fn writing_shadows(connection: &Connection, act: impl FnOnce() -> Result<()>) ->
 /// What a module finds wrong with a table of its own.
 fn finding(connection: &Connection, table: &Virtual) -> Result<Option<String>> {
     let name = quoted(&table.name);
-    if table.module.starts_with("fts") {
+    let said = if table.module.starts_with("fts") {
         let check = format!("INSERT INTO main.{name}({name}) VALUES('integrity-check')");
-        return Ok(connection.execute_batch(&check).err().map(|error| error.to_string()));
+        connection.execute_batch(&check).map(|()| "ok".to_owned())
+    } else {
+        let question = "SELECT rtreecheck('main', ?1)";
+        connection.query_row(question, [&table.name], |row| row.get(0))
+    };
+    match said.map_err(anyhow::Error::from) {
+        Ok(said) => Ok((said != "ok").then(|| text::cut(&text::plain(&said), 200))),
+        Err(error) if database::trouble(&error) == Trouble::Interrupted => Err(error),
+        Err(error) => Ok(Some(database::message(&error))),
     }
-    let question = "SELECT rtreecheck('main', ?1)";
-    let said: String = connection.query_row(question, [&table.name], |row| row.get(0))?;
-    ensure!(!said.is_empty(), "rtreecheck() said nothing");
-    Ok((said != "ok").then(|| text::cut(&said, 200)))
 }
