@@ -4,7 +4,7 @@
 #[path = "../../fuzz/targets/reading.rs"]
 mod reading;
 
-const CHANGES_PER_SEED: usize = 2000;
+const CHANGES_PER_SEED: usize = 500;
 
 /// Numbers that look random and are the same in every run.
 struct Random(u64);

@@ -69,7 +69,7 @@ pub(super) fn run(
     while let Some((line, piece)) = statements.next_piece().map_err(cut_short)? {
         let done = match piece {
             Piece::Statement(bytes) => running.statement(bytes),
-            Piece::Command(line) => running.command(line),
+            Piece::Command(line) => Running::command(line),
         };
         if let Err(error) = done {
             return Err(running.blame(error, piece, line));

@@ -126,7 +126,7 @@ impl<'a> Running<'a> {
     /// # Errors
     ///
     /// Where it does more than change how the shell reads and shows.
-    pub(super) fn command(&mut self, line: &[u8]) -> Result<()> {
+    pub(super) fn command(line: &[u8]) -> Result<()> {
         let line = String::from_utf8_lossy(line);
         let word = line.split_whitespace().next().unwrap_or_default();
         let is_harmless = HARMLESS_COMMANDS.contains(&word);

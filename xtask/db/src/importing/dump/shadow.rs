@@ -182,9 +182,9 @@ impl Shadows {
         for table in self.tables.iter().filter(|table| table.is_filled) {
             let Some(finding) = finding(connection, table)? else { continue };
             let name = quoted(&table.name);
-            let rebuild = format!("INSERT INTO main.{name}({name}) VALUES('rebuild')");
+            let again = format!("INSERT INTO main.{name}({name}) VALUES('rebuild')");
             let is_rebuilt = table.module.starts_with("fts")
-                && connection.execute_batch(&rebuild).is_ok()
+                && connection.execute_batch(&again).is_ok()
                 && self::finding(connection, table)?.is_none();
             if !is_rebuilt {
                 return Err(Refusal::no(

@@ -27,7 +27,7 @@ impl Outcome {
     }
 
     fn refusal(self) -> String {
-        let error = self.said.err().expect("a refusal");
+        let error = self.said.expect_err("a refusal");
         assert!(error.downcast_ref::<Refusal>().is_some(), "no refusal: {error:#}");
         error.to_string()
     }
