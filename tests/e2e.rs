@@ -68,6 +68,8 @@ mod importkinds;
 mod importrecords;
 #[path = "e2e/importrefused.rs"]
 mod importrefused;
+#[path = "e2e/importsql.rs"]
+mod importsql;
 #[path = "e2e/into.rs"]
 mod into;
 #[path = "e2e/inuse.rs"]

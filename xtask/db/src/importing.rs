@@ -7,6 +7,9 @@ mod guard;
 pub(crate) mod proof;
 pub(crate) mod records;
 
+#[cfg(feature = "fuzzing")]
+pub use dump::load_sql;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;

@@ -93,6 +93,9 @@ use std::process::ExitCode;
 
 pub use cli::{Command, Common};
 pub use git::Place;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use importing::load_sql;
 pub use project::{Database, FollowBranches, OnFailure, Project};
 pub use retention::Policy;
 pub use session::{NOW_VARIABLE, Session};

@@ -26,6 +26,7 @@ mod rows;
 mod scan;
 mod sink;
 mod sql;
+mod statements;
 
 use anyhow::Result;
 
@@ -43,6 +44,7 @@ pub use reader::{Newer, Reader};
 pub use rows::{IsUnicode, Taken, copy_rows};
 pub use sink::{Outlet, Sink};
 pub use sql::Sql;
+pub use statements::{Piece, Statements, Unfinished};
 
 /// The first member of every export's header, and what it says.
 pub const NAME: &str = "xtask-db export";

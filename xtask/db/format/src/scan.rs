@@ -38,6 +38,16 @@ pub(crate) fn quote(bytes: &[u8]) -> Option<usize> {
     first(bytes, |byte| byte == b'"')
 }
 
+/// Where this byte is first.
+pub(crate) fn byte(bytes: &[u8], wanted: u8) -> Option<usize> {
+    first(bytes, |byte| byte == wanted)
+}
+
+/// How many lines end here.
+pub(crate) fn count_line_breaks(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+}
+
 #[inline]
 fn first(bytes: &[u8], is_it: impl Fn(u8) -> bool) -> Option<usize> {
     let (pieces, _) = bytes.as_chunks::<TOGETHER>();

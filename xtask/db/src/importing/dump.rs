@@ -1,17 +1,137 @@
-//! NEXT: SQL dumps, whoever wrote them.
+//! SQL files into a scratch database, whoever wrote them: our own exports, the `.dump` of the sqlite3
+//! shell, and what other tools write for SQLite.
+//!
+//! The file is somebody else's program. It runs statement by statement, each watched by the
+//! [`guard`]; what asks for more than tables and rows is refused, and nothing of the file is left.
+//! Its transactions are its word that it is whole: one that is never committed was cut short.
 
+mod foreign;
+mod guard;
+mod odd;
+mod pragmas;
+mod running;
+mod shadow;
+mod unistr;
+mod words;
+
+use std::io::Read;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use xtask_db_format::{Piece, Statements, Unfinished};
 
+use crate::database;
 use crate::importing::{Loaded, Loading};
 use crate::refusal::Refusal;
+use crate::text;
+use guard::Guard;
+use running::Running;
 
-/// NEXT.
+/// Pieces after which somebody looks whether to go on.
+const PIECES_BETWEEN_LOOKS: u64 = 1 << 10;
+
+/// Bytes that are looked at for what another database's tool has written.
+const START_BYTES: u64 = 1 << 12;
+
+/// Loads an SQL file.
+///
+/// # Errors
+///
+/// As [`super::load`].
 pub(super) fn load(
-    _file: &Path,
-    _loading: &Loading<'_>,
-    _reach: &mut dyn FnMut(u64),
+    file: &Path,
+    loading: &Loading<'_>,
+    reach: &mut dyn FnMut(u64),
 ) -> Result<Loaded> {
-    Err(Refusal::could_not("SQL cannot be imported yet", "nothing was changed"))
+    let mut start = Vec::new();
+    fs_err::File::open(file)?.take(START_BYTES).read_to_end(&mut start)?;
+    foreign::refuse(&start)?;
+    let mut look = |n_bytes| {
+        reach(n_bytes);
+        loading.interrupt.check()
+    };
+    run(fs_err::File::open(file)?, loading, &mut look)
 }
+
+/// Runs a file's statements, then lets the modules of virtual tables examine what they were given.
+pub(super) fn run(
+    source: impl Read,
+    loading: &Loading<'_>,
+    look: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<Loaded> {
+    let (connection, guard) = open(loading)?;
+    let watched = loading.interrupt.watch(&connection);
+    let mut running = Running::new(&connection, &guard, loading.encoding);
+    let mut statements = Statements::new(source);
+    let mut n_pieces = 0_u64;
+    while let Some((line, piece)) = statements.next_piece().map_err(cut_short)? {
+        let done = match piece {
+            Piece::Statement(bytes) => running.statement(bytes),
+            Piece::Command(line) => Running::command(line),
+        };
+        if let Err(error) = done {
+            return Err(running.blame(error, piece, line));
+        }
+        n_pieces += 1;
+        if n_pieces.is_multiple_of(PIECES_BETWEEN_LOOKS) {
+            look(statements.n_bytes())?;
+        }
+    }
+    look(statements.n_bytes())?;
+    let (shadows, mut remarks) = running.finish()?;
+    drop(watched);
+    connection.close().map_err(|(_, error)| error)?;
+    let (connection, _guard) = open(loading)?;
+    let _watched = loading.interrupt.watch(&connection);
+    for table in shadows.examine(&connection)? {
+        let table = text::plain(table);
+        remarks.push(format!("full-text index `{table}` did not fit its rows and was built anew"));
+    }
+    Ok(Loaded { remarks, ..Loaded::default() })
+}
+
+/// The door of the fuzz target `sql`: loads a file's bytes, and gives up after two seconds.
+///
+/// # Errors
+///
+/// As [`load`].
+#[cfg(feature = "fuzzing")]
+pub fn load_sql(sql: &[u8], scratch: &Path) -> Result<()> {
+    let interrupt = crate::interrupt::Interrupt::default();
+    let loading = Loading { scratch, encoding: None, interrupt: &interrupt };
+    let (done, waiting) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            use std::sync::mpsc::RecvTimeoutError::Timeout;
+            let waiting = waiting;
+            if waiting.recv_timeout(std::time::Duration::from_secs(2)) == Err(Timeout) {
+                interrupt.raise();
+            }
+        });
+        let loaded = run(sql, &loading, &mut |_| interrupt.check());
+        drop(done);
+        loaded.map(drop)
+    })
+}
+
+/// A watched connection to the scratch database.
+fn open(loading: &Loading<'_>) -> Result<(Connection, Guard)> {
+    let mut connection = database::open_scratch(loading.scratch)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    unistr::offer(&connection)?;
+    let guard = Guard::on(&mut connection).context("could not set a guard before the dump")?;
+    Ok((connection, guard))
+}
+
+fn cut_short(error: anyhow::Error) -> anyhow::Error {
+    let Some(unfinished) = error.downcast_ref::<Unfinished>() else { return error };
+    Refusal::could_not(
+        unfinished.to_string(),
+        "nothing was changed; the file was cut short: dump the database again",
+    )
+}
+
+#[cfg(test)]
+mod tests;

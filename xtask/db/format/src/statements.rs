@@ -1,0 +1,176 @@
+//! An SQL file cut into its statements, whoever wrote it: what stands in quotes, in comments and in the
+//! body of a trigger ends none.
+//!
+//! The file is read once, in pieces, and never held as a whole; only a statement is. A statement that
+//! the end of the file cuts off is an error: it would be half of something.
+
+mod scanner;
+
+use std::fmt;
+use std::io::Read;
+
+use anyhow::Result;
+
+use scanner::{Found, Scanner};
+
+use crate::scan;
+
+/// Bytes that are read at once.
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// What SQLite takes as one statement, bytes (<https://sqlite.org/limits.html>).
+const MOST_BYTES: usize = 1_000_000_000;
+
+/// One piece of an SQL file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A statement with its semicolon, without the blanks and comments before it.
+    Statement(&'a [u8]),
+    /// A line that begins with a dot: a command of the sqlite3 shell.
+    Command(&'a [u8]),
+}
+
+/// Why a file is no row of statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfinished {
+    /// It ends within what begins on this line.
+    CutShort(u64),
+    /// What begins on this line is longer than SQLite takes.
+    TooLong(u64),
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CutShort(line) => {
+                write!(f, "the file ends within the statement that begins on line {line}")
+            }
+            Self::TooLong(line) => {
+                write!(f, "the statement that begins on line {line} is longer than SQLite takes")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Unfinished {}
+
+/// Cuts a file into statements.
+pub struct Statements<R> {
+    source: R,
+    buffer: Vec<u8>,
+    /// Where in the buffer the present piece begins, how long it is once it was handed out, and on
+    /// which line of the file.
+    begin: usize,
+    taken: usize,
+    line: u64,
+    /// Whether what comes next begins a line.
+    is_line_start: bool,
+    n_bytes: u64,
+    scanner: Scanner,
+}
+
+impl<R: Read> Statements<R> {
+    /// Begins at the beginning of a file.
+    pub fn new(source: R) -> Self {
+        Self {
+            source,
+            buffer: Vec::new(),
+            begin: 0,
+            taken: 0,
+            line: 1,
+            is_line_start: true,
+            n_bytes: 0,
+            scanner: Scanner::default(),
+        }
+    }
+
+    /// The next piece, and the line on which it begins, from 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfinished`]; where the file cannot be read.
+    pub fn next_piece(&mut self) -> Result<Option<(u64, Piece<'_>)>> {
+        self.pass(self.taken);
+        let is_command = loop {
+            let rest = &self.buffer[self.begin..];
+            match self.scanner.scan(rest, self.is_line_start) {
+                Found::Blank(n_bytes) => self.pass(n_bytes),
+                Found::Statement(n_bytes) => {
+                    self.taken = n_bytes;
+                    break false;
+                }
+                Found::Command(n_bytes) => {
+                    self.taken = n_bytes;
+                    break true;
+                }
+                Found::More if self.fill()? => {}
+                Found::More if self.scanner.may_end(self.buffer.len() - self.begin) => {
+                    return Ok(None);
+                }
+                Found::More if self.scanner.is_command() => {
+                    self.taken = self.buffer.len() - self.begin;
+                    break true;
+                }
+                Found::More => return Err(Unfinished::CutShort(self.line).into()),
+            }
+        };
+        let bytes = &self.buffer[self.begin..self.begin + self.taken];
+        let piece = if is_command { Piece::Command(bytes) } else { Piece::Statement(bytes) };
+        Ok(Some((self.line, piece)))
+    }
+
+    /// How many bytes were read so far.
+    #[must_use]
+    pub fn n_bytes(&self) -> u64 {
+        self.n_bytes
+    }
+
+    fn pass(&mut self, n_bytes: usize) {
+        let passed = &self.buffer[self.begin..self.begin + n_bytes];
+        if let Some(last) = passed.last() {
+            self.is_line_start = *last == b'\n';
+        }
+        self.line += scan::count_line_breaks(passed);
+        self.begin += n_bytes;
+        self.taken = 0;
+        self.scanner = Scanner::default();
+    }
+
+    /// Reads on; whether there was anything. What was passed makes room; a long statement is read in
+    /// ever larger pieces, so that it is moved and looked at seldom.
+    fn fill(&mut self) -> Result<bool> {
+        self.buffer.drain(..self.begin);
+        self.begin = 0;
+        let old = self.buffer.len();
+        if old > MOST_BYTES {
+            return Err(Unfinished::TooLong(self.line).into());
+        }
+        self.buffer.resize(old + old.max(CHUNK_BYTES), 0);
+        let n_bytes = loop {
+            match self.source.read(&mut self.buffer[old..]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        self.buffer.truncate(old + *n_bytes.as_ref().unwrap_or(&0));
+        let is_first = self.n_bytes == 0;
+        self.n_bytes += n_bytes? as u64;
+        // A byte order mark says nothing here; a short read may have only a part of it.
+        while is_first && self.buffer.len() < 3 && b"\xef\xbb\xbf".starts_with(&self.buffer) {
+            let mut byte = [0];
+            if self.source.read(&mut byte)? == 0 {
+                break;
+            }
+            self.n_bytes += 1;
+            self.buffer.extend(byte);
+        }
+        if is_first && self.buffer.starts_with(b"\xef\xbb\xbf") {
+            self.buffer.drain(..3);
+            return Ok(true);
+        }
+        Ok(self.buffer.len() > old)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+CREATE TABLE t(a);ATTACH 'x' AS y;PRAGMA writable_schema=ON;INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)VALUES('table','t','t',0,'CREATE VIRTUAL TABLE t USING fts5(a)');VACUUM INTO 'x';SELECT load_extension('x');WITH RECURSIVE r(a) AS (SELECT 1 UNION ALL SELECT a+1 FROM r LIMIT 9) INSERT INTO t SELECT a FROM r;ROLLBACK;

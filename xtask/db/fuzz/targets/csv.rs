@@ -1,0 +1,7 @@
+//! Bytes for `reading::csv`.
+#![no_main]
+
+#[allow(dead_code)]
+mod reading;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| reading::csv(bytes));

@@ -1,0 +1,149 @@
+//! What the statements of somebody else's SQL file may do: work on tables, views, triggers and
+//! indexes of the scratch database, and nothing that reaches beyond it.
+//!
+//! SQLite asks about everything a statement would do, also what its triggers and views would
+//! (<https://sqlite.org/c3ref/set_authorizer.html>). What is not known to be harmless is denied.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+/// The modules whose tables keep what they hold in the database.
+const MODULES: [&str; 7] = ["fts3", "fts4", "fts5", "fts5vocab", "rtree", "rtree_i32", "geopoly"];
+
+/// Tables that are there by themselves and show what lies below the rows.
+const TABLES_BELOW: [&str; 6] =
+    ["sqlite_dbpage", "dbstat", "bytecode", "tables_used", "sqlite_stmt", "fsdir"];
+
+/// SQLite's functions that reach out of the database, and what hosts and shells add of that kind.
+const FUNCTIONS_OUTSIDE: [&str; 10] = [
+    "load_extension",
+    "fts3_tokenizer",
+    "readfile",
+    "writefile",
+    "edit",
+    "fsdir",
+    "lsmode",
+    "sqlite_log",
+    "zipfile",
+    "eval",
+];
+
+/// What a dump sets that belongs to its content, what we set, and what modules ask.
+const PRAGMAS: [&str; 7] = [
+    "encoding",
+    "page_size",
+    "user_version",
+    "application_id",
+    "ignore_check_constraints",
+    "data_version",
+    "page_count",
+];
+
+/// Watches over a connection until that is closed.
+pub(super) struct Guard {
+    denied: Arc<Mutex<Option<String>>>,
+}
+
+impl Guard {
+    /// Sets itself up before a connection.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite cannot be told to ask.
+    pub(super) fn on(connection: &mut Connection) -> Result<Self> {
+        let denied = Arc::new(Mutex::new(None));
+        let shared = Arc::clone(&denied);
+        let judge = move |asked: AuthContext<'_>| {
+            let Some(reason) = reason(&asked) else { return Authorization::Allow };
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+            Authorization::Deny
+        };
+        connection.authorizer(Some(judge)).settled()?;
+        Ok(Self { denied })
+    }
+
+    /// Why the last statement was denied, where it was.
+    pub(super) fn take_reason(&self) -> Option<String> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What setting an authorizer answers: nothing in older versions of rusqlite, a result since 0.38.
+trait Settled {
+    fn settled(self) -> Result<()>;
+}
+
+impl Settled for () {
+    fn settled(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Settled for rusqlite::Result<()> {
+    fn settled(self) -> Result<()> {
+        Ok(self?)
+    }
+}
+
+/// Why a function must not be called.
+pub(super) fn function_outside(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    FUNCTIONS_OUTSIDE
+        .contains(&name.as_str())
+        .then(|| format!("`{name}()` reaches beyond the database"))
+}
+
+/// Why something is denied, where it is.
+fn reason(asked: &AuthContext<'_>) -> Option<String> {
+    use AuthAction as A;
+    match &asked.action {
+        A::Attach { .. } | A::Detach { .. } => {
+            Some("it opens or leaves another database".to_owned())
+        }
+        A::CreateTempIndex { .. }
+        | A::CreateTempTable { .. }
+        | A::CreateTempTrigger { .. }
+        | A::CreateTempView { .. } => {
+            Some("what it makes is temporary and would be gone".to_owned())
+        }
+        A::CreateVtable { module_name, .. } | A::DropVtable { module_name, .. } => {
+            let is_known = MODULES.iter().any(|known| module_name.eq_ignore_ascii_case(known));
+            (!is_known).then(|| format!("module `{module_name}` is none that a dump needs"))
+        }
+        A::Function { function_name } => function_outside(function_name),
+        A::Pragma { pragma_name, .. } => {
+            let is_known = PRAGMAS.iter().any(|known| pragma_name.eq_ignore_ascii_case(known));
+            (!is_known).then(|| format!("`PRAGMA {pragma_name}` does not belong to a dump"))
+        }
+        A::Read { table_name, .. }
+        | A::Insert { table_name }
+        | A::Update { table_name, .. }
+        | A::Delete { table_name } => {
+            let is_below = TABLES_BELOW.iter().any(|below| table_name.eq_ignore_ascii_case(below));
+            is_below.then(|| format!("`{table_name}` lies below the rows"))
+        }
+        A::AlterTable { database_name: database, .. } if *database != "main" => {
+            Some("it changes another database".to_owned())
+        }
+        A::AlterTable { .. }
+        | A::Analyze { .. }
+        | A::CreateIndex { .. }
+        | A::CreateTable { .. }
+        | A::CreateTrigger { .. }
+        | A::CreateView { .. }
+        | A::DropIndex { .. }
+        | A::DropTable { .. }
+        | A::DropTrigger { .. }
+        | A::DropView { .. }
+        | A::Recursive
+        | A::Reindex { .. }
+        // Modules make them around their own work.
+        | A::Savepoint { .. }
+        | A::Select
+        | A::Transaction { .. } => None,
+        _ => Some("SQLite asks for what is unknown here".to_owned()),
+    }
+}
