@@ -36,6 +36,7 @@ Numbers in references are those of the rows here.";
 
 /// Arguments of `db-import`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that the user types")]
 pub struct Args {
     /// An export (JSONL, JSON, SQL, a folder of CSV) or an SQL dump; `-` is stdin; with `--merge` also
     /// folders of them

@@ -1,5 +1,7 @@
 //! What stands in these texts, and what is no good in others.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -14,7 +16,7 @@ fn taken(mut input: &[u8], pointer: &str) -> Result<(Vec<String>, Summary)> {
         let mut line = format!("{}@{}:", record.number, record.line);
         for field in &fields {
             if let Some(found) = record.field(field)? {
-                line += &format!(" {field}={}", found.shown());
+                let _ = write!(line, " {field}={}", found.shown());
             }
         }
         lines.push(line);
@@ -183,7 +185,7 @@ proptest! {
         let mut text = "a,z\n".to_owned();
         for row in &rows {
             let fields = row.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\"")));
-            text += &format!("{}\r\n", fields.collect::<Vec<_>>().join(","));
+            let _ = write!(text, "{}\r\n", fields.collect::<Vec<_>>().join(","));
         }
         let mut read_back = Vec::new();
         let pointer = Pointer::default();
