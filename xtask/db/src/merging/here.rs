@@ -124,12 +124,13 @@ fn complete(
 ) -> Result<Here> {
     let declared = keys::of(connection, table)?;
     let own = table.name.to_ascii_lowercase();
-    // The number of a 1:1 extension is its parent's, and a configured one means the same everywhere.
+    // The number of a 1:1 extension is its parent's, even where a kind is part of the reference, and a
+    // configured one means the same everywhere.
     let is_meant = |column: &str| {
         let is_it = |name: &String| name.eq_ignore_ascii_case(column);
         references
             .iter()
-            .any(|reference| reference.parent != own && reference.from.iter().all(is_it))
+            .any(|reference| reference.parent != own && reference.from.iter().any(is_it))
             || configured.as_ref().is_some_and(|key| key.columns.iter().any(is_it))
     };
     let surrogate = keys::number(table).filter(|column| !is_meant(column)).map(str::to_owned);
