@@ -20,6 +20,8 @@ pub(super) struct Here {
     pub keys: Vec<Key>,
     /// What it refers to.
     pub references: Vec<Reference>,
+    /// What it refers to by columns that are computed: nothing can translate them.
+    pub computed: Vec<Reference>,
     /// The column of numbers that mean a row only here.
     pub surrogate: Option<String>,
     /// By which columns a row is found again, and their collations: its rowid, else its key.
@@ -56,6 +58,11 @@ impl Tables {
                     }
                 }
             }
+            let is_computed = |reference: &Reference| {
+                reference.from.iter().any(|from| keys::ordinary(table, from).is_none())
+            };
+            let (computed, references): (Vec<_>, Vec<_>) =
+                references.into_iter().partition(is_computed);
             let references = references.into_iter().filter_map(|reference| {
                 let from = reference.from.iter().map(|from| keys::ordinary(table, from));
                 let from = from.map(|from| from.map(str::to_owned)).collect::<Option<_>>()?;
@@ -66,7 +73,10 @@ impl Tables {
             references.sort_by_key(|reference| reference.from.len());
             tables.insert(
                 name.clone(),
-                complete(here, table, references, configured(table, merge_key)?)?,
+                Here {
+                    computed,
+                    ..complete(here, table, references, configured(table, merge_key)?)?
+                },
             );
         }
         Ok(Self(tables))
@@ -138,7 +148,7 @@ fn complete(
     let says_nothing = |key: &Key| surrogate.as_ref().is_some_and(|s| key.columns.contains(s));
     let mut keys: Vec<Key> = configured.into_iter().collect();
     keys.extend(declared.into_iter().filter(|key| !says_nothing(key)));
-    Ok(Here { table: table.clone(), keys, references, surrogate, locator })
+    Ok(Here { table: table.clone(), keys, references, computed: Vec::new(), surrogate, locator })
 }
 
 fn locator(table: &Table, declared: &[Key]) -> Result<Vec<(String, String)>> {
