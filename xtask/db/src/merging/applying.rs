@@ -1,7 +1,7 @@
 //! Writing what was decided: rows are updated in place and inserted, never deleted.
 
 use anyhow::{Context, Result, ensure};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::database::quoted;
 use crate::merging::layout::Layout;
@@ -85,7 +85,9 @@ fn each_or_all(
         Ok(n) => return Ok(n),
         Err(error) => error,
     };
-    if error.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation) {
+    // A text where an INTEGER PRIMARY KEY must be is a mismatch.
+    let is_of_a_row = [ErrorCode::ConstraintViolation, ErrorCode::TypeMismatch];
+    if !error.sqlite_error_code().is_some_and(|code| is_of_a_row.contains(&code)) {
         let what = format!("could not write the rows of `{}`", text::plain(&layout.name));
         return Err(error).context(what);
     }

@@ -241,10 +241,10 @@ impl Doubts<'_> {
         });
         let conditions = to_it.filter_map(|(child, bit, link): (&Layout, usize, &Link)| {
             Some(format!(
-                "EXISTS (SELECT 1 FROM {} AS p JOIN {} AS s ON {} WHERE p.hash = d.hash
-                 AND s.asked & {})",
-                layout.stage(),
+                "d.hash IN (SELECT p.hash FROM {} AS s CROSS JOIN {} AS p ON {}
+                 WHERE s.asked & {} AND p.hash IS NOT NULL)",
                 child.stage(),
+                layout.stage(),
                 references::leads_to(link)?,
                 1_i64 << bit
             ))
@@ -267,13 +267,13 @@ impl Doubts<'_> {
             let pairs = reference.from.iter().zip(&reference.to);
             let equal = pairs.map(|(from, to)| format!("t.{} = +x.{}", quoted(to), quoted(from)));
             format!(
-                "EXISTS (SELECT 1 FROM {}_here AS h CROSS JOIN {} AS t CROSS JOIN main.{} AS x
-                 WHERE h.hash = d.hash AND {} AND {})",
-                layout.stage(),
-                layout.here(),
+                "d.hash IN (SELECT h.hash FROM main.{} AS x CROSS JOIN {} AS t ON {}
+                 CROSS JOIN {}_here AS h ON {})",
                 quoted(child),
+                layout.here(),
+                equal.collect::<Vec<_>>().join(" AND "),
+                layout.stage(),
                 located.join(" AND "),
-                equal.collect::<Vec<_>>().join(" AND ")
             )
         });
         conditions.collect()

@@ -20,6 +20,8 @@ pub(super) struct Here {
     pub keys: Vec<Key>,
     /// What it refers to.
     pub references: Vec<Reference>,
+    /// What it refers to by columns that are computed: nothing can translate them.
+    pub computed: Vec<Reference>,
     /// The column of numbers that mean a row only here.
     pub surrogate: Option<String>,
     /// By which columns a row is found again, and their collations: its rowid, else its key.
@@ -56,6 +58,11 @@ impl Tables {
                     }
                 }
             }
+            let is_computed = |reference: &Reference| {
+                reference.from.iter().any(|from| keys::ordinary(table, from).is_none())
+            };
+            let (computed, references): (Vec<_>, Vec<_>) =
+                references.into_iter().partition(is_computed);
             let references = references.into_iter().filter_map(|reference| {
                 let from = reference.from.iter().map(|from| keys::ordinary(table, from));
                 let from = from.map(|from| from.map(str::to_owned)).collect::<Option<_>>()?;
@@ -66,7 +73,10 @@ impl Tables {
             references.sort_by_key(|reference| reference.from.len());
             tables.insert(
                 name.clone(),
-                complete(here, table, references, configured(table, merge_key)?)?,
+                Here {
+                    computed,
+                    ..complete(here, table, references, configured(table, merge_key)?)?
+                },
             );
         }
         Ok(Self(tables))
@@ -124,12 +134,13 @@ fn complete(
 ) -> Result<Here> {
     let declared = keys::of(connection, table)?;
     let own = table.name.to_ascii_lowercase();
-    // The number of a 1:1 extension is its parent's, and a configured one means the same everywhere.
+    // The number of a 1:1 extension is its parent's, even where a kind is part of the reference, and a
+    // configured one means the same everywhere.
     let is_meant = |column: &str| {
         let is_it = |name: &String| name.eq_ignore_ascii_case(column);
         references
             .iter()
-            .any(|reference| reference.parent != own && reference.from.iter().all(is_it))
+            .any(|reference| reference.parent != own && reference.from.iter().any(is_it))
             || configured.as_ref().is_some_and(|key| key.columns.iter().any(is_it))
     };
     let surrogate = keys::number(table).filter(|column| !is_meant(column)).map(str::to_owned);
@@ -137,7 +148,7 @@ fn complete(
     let says_nothing = |key: &Key| surrogate.as_ref().is_some_and(|s| key.columns.contains(s));
     let mut keys: Vec<Key> = configured.into_iter().collect();
     keys.extend(declared.into_iter().filter(|key| !says_nothing(key)));
-    Ok(Here { table: table.clone(), keys, references, surrogate, locator })
+    Ok(Here { table: table.clone(), keys, references, computed: Vec::new(), surrogate, locator })
 }
 
 fn locator(table: &Table, declared: &[Key]) -> Result<Vec<(String, String)>> {

@@ -155,12 +155,37 @@ pub(super) fn of(tables: &Tables, present: &BTreeMap<String, Table>) -> Result<V
     for (number, name) in order.iter().enumerate() {
         layouts.push(one(number, &tables.0[name], &present[name])?);
     }
+    refuse_computed_numbers(tables, &layouts)?;
     for at in 0..layouts.len() {
         let links = links(tables, &layouts, at)?;
         layouts[at].links = links;
     }
     mark(&mut layouts);
     Ok(layouts)
+}
+
+/// A computed column that holds another table's numbers would lead to another row here.
+fn refuse_computed_numbers(tables: &Tables, layouts: &[Layout]) -> Result<()> {
+    for layout in layouts {
+        for reference in &tables.0[&layout.name.to_ascii_lowercase()].computed {
+            let is_number = |to: &String| !tables.numbers_in(&reference.parent, to).is_empty();
+            if reference.to.iter().any(is_number) {
+                let (name, from) =
+                    (text::plain(&layout.name), text::plain(&reference.from.join(", ")));
+                let parent = text::plain(&reference.parent);
+                return Err(Refusal::no(
+                    format!(
+                        "`{name}` refers to numbers of `{parent}` by a computed column, `{from}`"
+                    ),
+                    format!(
+                        "what it is computed from cannot be renumbered: let it refer to a key of \
+                         `{parent}` that means the same everywhere; the database is untouched"
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {

@@ -112,17 +112,27 @@ impl Planned {
         }
         numbers.finish(&self.layouts)?;
         self.say_trusted(connection, target, source)?;
-        self.decide(connection, target, texts)?;
+        self.decide((connection, tables), target, texts)?;
         self.report_rows(connection)?;
         self.refuse_conflicts(target, source);
         self.changes = applying::is_needed(connection, &self.layouts)?;
         Ok(())
     }
 
-    fn decide(&self, connection: &Connection, target: &Target<'_>, texts: Texts) -> Result<()> {
+    fn decide(
+        &self,
+        (connection, tables): (&Connection, &Tables),
+        target: &Target<'_>,
+        texts: Texts,
+    ) -> Result<()> {
         for layout in &self.layouts {
             verdict::compare(connection, layout, target.policy, texts)?;
             verdict::collide(connection, layout, target.policy)?;
+        }
+        if target.policy.on_conflict == OnConflict::Replace {
+            for layout in &self.layouts {
+                verdict::unhinge(connection, (tables, &self.layouts), layout)?;
+            }
         }
         for at in 0..self.layouts.len() {
             verdict::orphaned(connection, &self.layouts, at)?;

@@ -140,18 +140,21 @@ impl One<'_> {
                 columns[0]
             ));
         }
-        for (from, to) in link.columns.iter().zip(columns) {
-            let value = if parent.surrogate == Some(*to) {
-                format!("p.c{to}")
+        for ((from, to), collation) in link.columns.iter().zip(columns).zip(&link.collations) {
+            let equals = |letter| format!("p.{letter}{to} COLLATE {collation} = +s.c{from}");
+            let (value, is_same) = if parent.surrogate == Some(*to) {
+                (format!("p.c{to}"), equals('c'))
             } else {
-                format!("iif(p.stays, p.f{to}, p.c{to})")
+                let is_same = format!("iif(p.stays, {}, {})", equals('f'), equals('c'));
+                (format!("iif(p.stays, p.f{to}, p.c{to})"), is_same)
             };
-            sets.push(format!("c{from} = {value}"));
+            // What leads there already stays as it is written: `Anna` may refer to `anna`.
+            sets.push(format!("c{from} = iif({is_same}, s.c{from}, {value})"));
             agree.push(format!("{value} IS NOT NULL"));
             let others = self.layout().links_of(&[*from]) & !self.bit();
             if others != 0 {
                 // Two references that share a column must lead to rows that agree on it.
-                agree.push(format!("(s.asked & ~s.waits & {others} = 0 OR s.c{from} IS {value})"));
+                agree.push(format!("(s.asked & ~s.waits & {others} = 0 OR {is_same})"));
             }
         }
         Some(format!(
@@ -186,19 +189,15 @@ impl One<'_> {
         } else {
             String::new()
         };
-        let pairs = link.columns.iter().zip(&link.to);
-        let sets: Vec<String> =
-            pairs.map(|(from, to)| format!("c{from} = t.{}", quoted(to))).collect();
         // What a shorter reference has translated by now is looked up as it is here.
         let pairs = link.columns.iter().zip(&link.to).zip(&link.collations);
         let equal = pairs.map(|((from, to), collation)| {
             format!("t.{} COLLATE {collation} = +s.c{from}", quoted(to))
         });
         Some(format!(
-            "UPDATE {} AS s SET {}, waits = s.waits & ~{bit}{trusted} FROM main.{} AS t
+            "UPDATE {} AS s SET waits = s.waits & ~{bit}{trusted} FROM main.{} AS t
              WHERE s.waits & {bit} AND s.waits & {} = 0{not_in_file} AND {}",
             self.layout().stage(),
-            sets.join(", "),
             quoted(&link.parent),
             link.shorter,
             equal.collect::<Vec<_>>().join(" AND "),

@@ -6,7 +6,8 @@ use rusqlite::Connection;
 use crate::database::quoted;
 use crate::merging::content::{self, Texts};
 use crate::merging::doubts::names;
-use crate::merging::keys::By;
+use crate::merging::here::Tables;
+use crate::merging::keys::{By, Reference};
 use crate::merging::layout::Layout;
 use crate::merging::stage::{CONFLICTING, KEPT, LEFT_OUT, MATCHED, NEW, REPLACED, UNCHANGED};
 use crate::merging::{OnConflict, Policy, references};
@@ -110,6 +111,76 @@ pub(super) fn collide(connection: &Connection, layout: &Layout, policy: &Policy)
         )?;
     }
     Ok(())
+}
+
+/// Finds rows that would lose the key by which others here refer to them, which do not change, too: they
+/// would refer to nothing, or to another row that has the key then.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn unhinge(
+    connection: &Connection,
+    (tables, layouts): (&Tables, &[Layout]),
+    layout: &Layout,
+) -> Result<()> {
+    let name = layout.name.to_ascii_lowercase();
+    for (child, here) in &tables.0 {
+        for reference in here.references.iter().filter(|reference| reference.parent == name) {
+            let place = |to: &String| layout.columns.iter().position(|column| column.name == *to);
+            let places = reference.to.iter().filter_map(place);
+            let changes: Vec<String> = places
+                .filter(|at| Some(*at) != layout.surrogate)
+                .map(|at| format!("s.c{at} IS NOT t.{}", quoted(&layout.columns[at].name)))
+                .collect();
+            if changes.is_empty() {
+                continue;
+            }
+            let staged = layouts.iter().find(|other| other.name.eq_ignore_ascii_case(child));
+            let shown = text::plain(&here.table.name).replace('\'', "''");
+            connection.execute(
+                &format!(
+                    "UPDATE {stage} SET state = {CONFLICTING},
+                       reason = 'rows of {shown} here refer to it by the key that it would lose'
+                     WHERE n IN (
+                       SELECT s.n FROM {stage} AS s CROSS JOIN {} AS t ON {}
+                       CROSS JOIN main.{} AS x ON {}
+                       WHERE s.state = {REPLACED} AND ({}){})",
+                    layout.here(),
+                    layout.located(),
+                    quoted(&here.table.name),
+                    refers(tables, reference),
+                    changes.join(" OR "),
+                    staged.map_or_else(String::new, stays),
+                    stage = layout.stage(),
+                ),
+                [],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The condition that a row here, `x`, refers to another one here, `t`.
+fn refers(tables: &Tables, reference: &Reference) -> String {
+    let collations = tables.collations(&reference.parent, &reference.to);
+    let pairs = reference.from.iter().zip(&reference.to).zip(&collations);
+    let equal = pairs.map(|((from, to), collation)| {
+        format!("t.{} COLLATE {collation} = x.{}", quoted(to), quoted(from))
+    });
+    equal.collect::<Vec<_>>().join(" AND ")
+}
+
+/// The condition that a row here, `x`, is not replaced itself.
+fn stays(layout: &Layout) -> String {
+    let names = layout.locator.iter().map(|(name, _)| format!("x.{}", quoted(name)));
+    let found = (0..layout.locator.len()).map(|at| format!("t{at}"));
+    format!(
+        " AND ({}) NOT IN (SELECT {} FROM {} WHERE state = {REPLACED})",
+        names.collect::<Vec<_>>().join(", "),
+        found.collect::<Vec<_>>().join(", "),
+        layout.stage()
+    )
 }
 
 /// Leaves rows out whose parents are left out, too; returns how many there are: they cannot be.

@@ -135,6 +135,9 @@ fn act(
             hint: "put a backup back with `cargo xtask db-restore`".to_owned(),
             exit: crate::refusal::Exit::No,
         })?;
+        // Said at once: it stays, even where the merge is refused later.
+        let path = project.dotted(&backup.path());
+        session.say(format!("[✓] Safety backup created → {path}"));
         **safety = Some(backup);
         Ok(())
     };

@@ -257,3 +257,68 @@ fn texts_in_utf16_that_are_no_unicode_stay_apart() {
     let rows = place.rows("here", "SELECT hex(CAST(a AS BLOB)) FROM v");
     assert_eq!(rows, [r#"Text("00D8")"#, r#"Text("01D8")"#, r#"Text("FC00")"#]);
 }
+
+#[test]
+fn the_number_of_an_extension_by_kind_is_its_parents() {
+    let place = pair(
+        "CREATE TABLE base (id INTEGER PRIMARY KEY, kind TEXT, name TEXT NOT NULL UNIQUE, UNIQUE (id, kind));
+         CREATE TABLE cars (id INTEGER PRIMARY KEY, kind TEXT, doors INTEGER,
+                            FOREIGN KEY (id, kind) REFERENCES base (id, kind));",
+        "INSERT INTO base VALUES (1, 'car', 'mine'), (2, 'car', 'both'), (3, 'car', 'other');
+         INSERT INTO cars VALUES (1, 'car', 3);",
+        "INSERT INTO base VALUES (1, 'car', 'yours'), (2, 'car', 'both');
+         INSERT INTO cars VALUES (1, 'car', 4), (2, 'car', 5);",
+    );
+    assert_eq!(place.merge("here", &["file"]).n_inserted(), 3);
+    let question = "SELECT name, doors FROM cars JOIN base USING (id) ORDER BY doors";
+    let rows = place.rows("here", question);
+    let expected =
+        [r#"Text("mine")|Integer(3)"#, r#"Text("yours")|Integer(4)"#, r#"Text("both")|Integer(5)"#];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_reference_that_is_written_in_another_way_than_its_key_stays_so() {
+    let rows = "INSERT INTO people VALUES (1, 'anna'); INSERT INTO notes VALUES ('ANNA', '1', 'n');
+                INSERT INTO seats VALUES ('s', 'Anna');";
+    let place = pair(
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE COLLATE NOCASE);
+         CREATE TABLE notes (name TEXT REFERENCES people (name), person REFERENCES people (id), text);
+         CREATE TABLE seats (seat TEXT PRIMARY KEY, name TEXT REFERENCES people (name));",
+        rows,
+        rows,
+    );
+    let report = place.merge("here", &["file"]);
+    assert!(report.problems.is_empty(), "{report:#?}");
+    assert_eq!(report.n_inserted(), 0, "{report:#?}");
+}
+
+#[test]
+fn a_number_that_is_computed_cannot_be_translated_and_is_refused() {
+    let place = pair(
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+         CREATE TABLE notes (data TEXT, person INTEGER AS (CAST(data AS INTEGER)) REFERENCES people (id));",
+        "INSERT INTO people VALUES (1, 'mine');",
+        "INSERT INTO people VALUES (1, 'yours'); INSERT INTO notes (data) VALUES ('1');",
+    );
+    let error =
+        place.merge_with("here", &["file"], &policy(OnConflict::Fail)).expect_err("refused");
+    assert!(error.to_string().contains("by a computed column, `person`"), "{error:#}");
+    assert!(place.rows("here", "SELECT * FROM notes").is_empty());
+}
+
+#[test]
+fn keys_that_change_places_do_not_take_the_rows_along_that_refer_to_them() {
+    let place = pair(
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT NOT NULL UNIQUE, code TEXT NOT NULL UNIQUE);
+         CREATE TABLE notes (code TEXT REFERENCES people (code), text TEXT);",
+        "INSERT INTO people VALUES (1, 'anna@', 'x'), (2, 'nils@', 'y');
+         INSERT INTO notes VALUES ('x', 'of Anna');",
+        "INSERT INTO people VALUES (1, 'anna@', 'z'), (2, 'nils@', 'x');",
+    );
+    let report =
+        place.merge_with("here", &["file"], &policy(OnConflict::Replace)).expect("looked at");
+    assert_eq!(report.problems.len(), 1, "{report:#?}");
+    let rows = place.rows("here", "SELECT email FROM notes JOIN people USING (code)");
+    assert_eq!(rows, [r#"Text("anna@")"#]);
+}

@@ -26,14 +26,10 @@ pub(super) fn conclude(
     report: &Report,
     done: &Done,
 ) -> Result<Answer> {
-    if let Done::Merged(Some(safety)) = done
-        && report.problems.is_empty()
-    {
-        let path = project.dotted(&safety.path());
-        session.say(format!("[✓] Safety backup created → {path}"));
-    }
+    let is_done = matches!(done, Done::Merged(_)) && report.problems.is_empty();
+    let would = if is_done { "" } else { "would be " };
     for file in &report.files {
-        say_file(session, file);
+        say_file(session, file, would);
     }
     for warning in &report.warnings {
         session.warn(warning);
@@ -84,7 +80,8 @@ fn summary(report: &Report, place: &str, dry_run: bool) -> String {
     let (inserted, replaced) = (report.n_inserted(), report.n_replaced());
     if inserted + replaced == 0 {
         let kept: u64 = report.tables().map(|table| table.kept.n + table.left_out.n).sum();
-        let all = if kept > 0 { "nothing was changed" } else { "every row is here already" };
+        let is_partial = kept > 0 || report.files.iter().any(|file| !file.warnings.is_empty());
+        let all = if is_partial { "nothing was changed" } else { "every row is here already" };
         return format!("Nothing new for {place}: {all}");
     }
     let (mark, verb) = if dry_run { ("", "Would merge") } else { ("[✓] ", "Merged") };
@@ -95,7 +92,8 @@ fn summary(report: &Report, place: &str, dry_run: bool) -> String {
     )
 }
 
-fn say_file(session: &mut Session, file: &FileReport) {
+/// What became of a file's rows; `would` stands before what was not done.
+fn say_file(session: &mut Session, file: &FileReport, would: &str) {
     for note in &file.notes {
         session.note(format!("{}: {note}", file.shown));
     }
@@ -107,27 +105,27 @@ fn say_file(session: &mut Session, file: &FileReport) {
         session.say("  no rows that can be merged");
     }
     for table in &file.tables {
-        say_table(session, table);
+        say_table(session, table, would);
     }
 }
 
-fn say_table(session: &mut Session, table: &TableReport) {
+fn say_table(session: &mut Session, table: &TableReport, would: &str) {
     let kinds = [
-        ("inserted", &table.inserted),
-        ("renumbered", &table.renumbered),
-        ("replaced", &table.replaced),
-        ("kept as here", &table.kept),
-        ("conflicting", &table.conflicting),
-        ("left out", &table.left_out),
+        (would, "inserted", &table.inserted),
+        (would, "renumbered", &table.renumbered),
+        (would, "replaced", &table.replaced),
+        (would, "kept as here", &table.kept),
+        ("", "conflicting", &table.conflicting),
+        (would, "left out", &table.left_out),
     ];
     let mut parts = Vec::new();
-    for (kind, rows) in kinds.iter().filter(|(_, rows)| rows.n > 0) {
-        parts.push(format!("{} {kind}", text::digits(rows.n)));
+    for (would, kind, rows) in kinds.iter().filter(|(.., rows)| rows.n > 0) {
+        parts.push(format!("{} {would}{kind}", text::digits(rows.n)));
     }
     parts.push(format!("{} unchanged", text::digits(table.unchanged)));
     session.say(format!("  {}: {}", table.name, parts.join(", ")));
-    for (kind, rows) in kinds.iter().filter(|(_, rows)| rows.n > 0) {
-        say_rows(session, kind, rows);
+    for (would, kind, rows) in kinds.iter().filter(|(.., rows)| rows.n > 0) {
+        say_rows(session, &format!("{would}{kind}"), rows);
     }
 }
 
