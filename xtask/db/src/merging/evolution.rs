@@ -1,7 +1,7 @@
 //! What a file has and the database does not know, and the other way round: the schema went on in one
 //! of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -20,6 +20,8 @@ use crate::text;
 pub(super) struct Fitting {
     /// The file's tables that have rows and a place here, by name in lower case.
     pub present: BTreeMap<String, Table>,
+    /// Those that it has whole, without a row: a number of theirs means nothing here.
+    pub empty: BTreeSet<String>,
     /// What is lost of it.
     pub losses: Vec<String>,
     /// What is good to know.
@@ -56,6 +58,7 @@ pub(super) fn look(
             continue;
         }
         if n_rows()? == 0 {
+            fitting.empty.insert(name.clone());
             continue;
         }
         let has_place = tables.0.get(name).is_some_and(|here| {
@@ -106,8 +109,13 @@ fn unknown_table(table: &Table, n_rows: u64, theirs: &Schema, ours: &Schema) -> 
         (Some((_, here)), None) => format!("; it may be `{}` now", text::plain(&here.name)),
         _ => String::new(),
     };
+    let why = if ours.views.contains_key(&table.name.to_ascii_lowercase()) {
+        "it is a view here"
+    } else {
+        "there is no such table here"
+    };
     format!(
-        "left out: {} of `{}`: there is no such table here{guess}",
+        "left out: {} of `{}`: {why}{guess}",
         text::count(n_rows, "row"),
         text::plain(&table.name)
     )

@@ -175,7 +175,13 @@ pub(super) fn affinity(table: &Table, declared_type: &str) -> &'static str {
 #[must_use]
 pub(super) fn collation(table: &Table, column: &str) -> String {
     let definition = table.column(column).map_or("", |column| column.definition.as_str());
-    let mut words = definition.split(' ').skip_while(|word| *word != "collate");
+    let mut depth = 0_usize;
+    // What stands in parentheses is a CHECK or a default.
+    let mut words = definition.split(' ').skip_while(|word| {
+        depth += word.matches('(').count();
+        depth = depth.saturating_sub(word.matches(')').count());
+        depth > 0 || *word != "collate"
+    });
     let name = words.nth(1).unwrap_or("binary").trim_matches('"').to_ascii_uppercase();
     let is_known = ["NOCASE", "RTRIM"].contains(&name.as_str());
     if is_known { name } else { "BINARY".to_owned() }

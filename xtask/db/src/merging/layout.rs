@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 
 use crate::database::quoted;
+use crate::merging::evolution::Fitting;
 use crate::merging::here::{Here, Tables};
 use crate::merging::keys::{self, By, Reference};
 use crate::portable::order::parents_first;
@@ -143,7 +144,8 @@ impl Layout {
 /// # Errors
 ///
 /// A refusal where a configured key needs a column that the file lacks.
-pub(super) fn of(tables: &Tables, present: &BTreeMap<String, Table>) -> Result<Vec<Layout>> {
+pub(super) fn of(tables: &Tables, fitting: &Fitting) -> Result<Vec<Layout>> {
+    let present = &fitting.present;
     let mut graph = BTreeMap::new();
     for name in present.keys() {
         let here = &tables.0[name];
@@ -157,7 +159,7 @@ pub(super) fn of(tables: &Tables, present: &BTreeMap<String, Table>) -> Result<V
     }
     refuse_computed_numbers(tables, &layouts)?;
     for at in 0..layouts.len() {
-        let links = links(tables, &layouts, at)?;
+        let links = links((tables, fitting), &layouts, at)?;
         layouts[at].links = links;
     }
     mark(&mut layouts);
@@ -237,7 +239,11 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
     })
 }
 
-fn links(tables: &Tables, layouts: &[Layout], at: usize) -> Result<Vec<Link>> {
+fn links(
+    (tables, fitting): (&Tables, &Fitting),
+    layouts: &[Layout],
+    at: usize,
+) -> Result<Vec<Link>> {
     let layout = &layouts[at];
     let mut links: Vec<Link> = Vec::new();
     for reference in &tables.0[&layout.name.to_ascii_lowercase()].references {
@@ -250,7 +256,8 @@ fn links(tables: &Tables, layouts: &[Layout], at: usize) -> Result<Vec<Link>> {
         let in_file =
             theirs.and_then(|parent| Some((parent, places(&layouts[parent], &reference.to)?)));
         links.push(Link {
-            may_be_here: theirs.is_none() || !is_by_number,
+            may_be_here: !is_by_number
+                || theirs.is_none() && !fitting.empty.contains(&reference.parent),
             collations: tables.collations(&reference.parent, &reference.to),
             parent: reference.parent.clone(),
             to: reference.to.clone(),

@@ -17,6 +17,7 @@ use crate::merging::numbers::Numbers;
 use crate::merging::report::{FileReport, Problem, Rows, TableReport};
 use crate::merging::stage::{self, CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED, UNCHANGED};
 use crate::merging::{Numbering, OnConflict, Source, Target, applying, references, verdict};
+use crate::refusal::Refusal;
 use crate::schema::Schema;
 use crate::text;
 
@@ -46,9 +47,10 @@ pub(super) fn plan(
     })?;
     let _watched = target.interrupt.watch(&file);
     let (theirs, ours) = (Schema::read(&file)?, Schema::read(connection)?);
+    refuse_unknown_newer(&ours, target)?;
     let tables = Tables::of((connection, &ours), (&file, &theirs), target.merge_key)?;
     let fitting = evolution::look((&file, &theirs), &ours, &tables, source)?;
-    let layouts = layout::of(&tables, &fitting.present)?;
+    let layouts = layout::of(&tables, &fitting)?;
     let mut planned = Planned {
         layouts,
         report: FileReport { shown: source.shown.clone(), ..FileReport::default() },
@@ -65,6 +67,18 @@ pub(super) fn plan(
     take_over(&mut planned, fitting, target, source);
     planned.identify((connection, &tables), target, source, texts)?;
     Ok(planned)
+}
+
+/// A column that no table has would never replace anything, and nobody would know.
+fn refuse_unknown_newer(ours: &Schema, target: &Target<'_>) -> Result<()> {
+    let Some(newer) = &target.policy.newer else { return Ok(()) };
+    if ours.tables.values().any(|table| table.column(newer).is_some()) {
+        return Ok(());
+    }
+    Err(Refusal::could_not(
+        format!("no table here has a column `{}`, which `--newer` names", text::plain(newer)),
+        "name the column that says when a row was changed; the database is untouched",
+    ))
 }
 
 /// Takes over what was said of the file's schema; with `strict` a loss stands against it.

@@ -18,7 +18,7 @@ const EXPORTS: [&str; 3] = ["jsonl", "json", "sql"];
 ///
 /// A refusal where none was named, one is missing, or a folder holds none.
 pub(super) fn named(
-    session: &Session,
+    session: &mut Session,
     project: &Project,
     arguments: &[PathBuf],
 ) -> Result<Vec<PathBuf>> {
@@ -38,9 +38,14 @@ pub(super) fn named(
         }
         let path = session.folder().join(argument);
         if path.is_dir() && !path.join("export.json").is_file() {
-            files.extend(of_folder(project, &path)?);
-        } else if path.exists() {
+            files.extend(of_folder(session, project, &path)?);
+        } else if path.is_file() || path.is_dir() {
             files.push(path);
+        } else if path.exists() {
+            return Err(Refusal::could_not(
+                format!("`{}` is neither a file nor a folder", project.path(&path)),
+                "write it into a file first; the database is untouched",
+            ));
         } else {
             return Err(Refusal::could_not(
                 format!("there is no file `{}`", project.path(&path)),
@@ -51,9 +56,9 @@ pub(super) fn named(
     Ok(files)
 }
 
-/// The exports in a folder, in the order of their names; hidden files, folders and symbolic links are
-/// passed over.
-fn of_folder(project: &Project, folder: &Path) -> Result<Vec<PathBuf>> {
+/// The exports in a folder, in the order of their names. Hidden files are passed over, symbolic links
+/// with a warning.
+fn of_folder(session: &mut Session, project: &Project, folder: &Path) -> Result<Vec<PathBuf>> {
     let shown = project.path(folder);
     let mut files = Vec::new();
     for entry in fs_err::read_dir(folder).with_context(|| format!("could not read `{shown}`"))? {
@@ -61,8 +66,14 @@ fn of_folder(project: &Project, folder: &Path) -> Result<Vec<PathBuf>> {
         let path = entry.path();
         let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if entry.file_type()?.is_file() && !is_hidden && EXPORTS.contains(&ending) {
+        if is_hidden || !EXPORTS.contains(&ending.to_ascii_lowercase().as_str()) {
+            continue;
+        }
+        if entry.file_type()?.is_file() {
             files.push(path);
+        } else {
+            let shown = project.path(&path);
+            session.warn(format!("`{shown}` is no ordinary file, and is not merged"));
         }
     }
     files.sort();
