@@ -97,6 +97,29 @@ fn virtual_tables_come_back_with_their_content_and_settings() {
 }
 
 #[test]
+fn a_full_text_index_of_a_view_comes_back_and_counts_as_no_rows() {
+    let sandbox = Sandbox::new();
+    fs_err::remove_file(sandbox.live()).expect("removed");
+    sandbox.sql(
+        "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);
+         INSERT INTO note VALUES (1, 'pears'), (5, 'plums');
+         CREATE VIEW louder AS SELECT id, text || ' please' AS text FROM note;
+         CREATE VIRTUAL TABLE heard USING fts5(text, content='louder', content_rowid='id');
+         INSERT INTO heard (heard) VALUES ('rebuild')",
+    );
+    let said = comes_back(&sandbox, &[]);
+    assert!(said.out.contains(": 2 rows of 1 table, "), "{said:#?}");
+    sandbox.ok(&["db-export", "--output", "e.sql", "--format", "sql"]);
+    sandbox.ok(&["db-import", "e.sql", "--into", "sql.db"]);
+    for name in ["jsonl.db", "json.db", "csv.db", "sql.db"] {
+        let copy = open(&sandbox.path(name));
+        let question = "SELECT rowid FROM heard WHERE heard MATCH 'plums please'";
+        let found: i64 = copy.query_row(question, [], |row| row.get(0)).expect(name);
+        assert_eq!(found, 5, "{name}");
+    }
+}
+
+#[test]
 fn kept_rowids_and_tables_without_rows_come_back() {
     let sandbox = Sandbox::new();
     sandbox.sql(

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use anyhow::{Result, ensure};
 
 use crate::cell::Cell;
-use crate::header::{Header, Rows, Setting, TableHead};
+use crate::header::{Definition, Header, Rows, Setting, TableHead};
 use crate::literal::{self, quoted};
 use crate::sink::Sink;
 use crate::{Format, NAME, VERSION, digits};
@@ -94,13 +94,17 @@ impl Format for Sql {
     }
 
     fn end(&mut self, header: &Header, _rows: &[u64], to: &mut Sink<'_>) -> Result<()> {
+        let ended = |one: &Definition| format!("{}\n", literal::ended(&one.sql));
+        for definition in header.indexes.iter().chain(&header.views) {
+            to.push(ended(definition).as_bytes());
+        }
+        // A full-text index may be of a view's rows.
         for table in header.tables.iter().filter(|table| table.rows == Rows::Rebuilt) {
             let name = quoted(&table.name);
             to.push(format!("INSERT INTO {name}({name}) VALUES('rebuild');\n").as_bytes());
         }
-        let after = header.indexes.iter().chain(&header.views).chain(&header.triggers);
-        for definition in after {
-            to.push(format!("{}\n", literal::ended(&definition.sql)).as_bytes());
+        for trigger in &header.triggers {
+            to.push(ended(trigger).as_bytes());
         }
         let numbers =
             [("application_id", header.application_id), ("user_version", header.user_version)];

@@ -130,26 +130,34 @@ fn clear_counters(connection: &Connection, header: &Header, counts: &[u64]) -> R
     Ok(())
 }
 
-/// What is about rows comes after them: no trigger fires on one.
+/// What is about rows comes after them: no trigger fires on one. A full-text index may be of a view's
+/// rows.
 fn finish(connection: &Connection, guard: &Guard, header: &Header) -> Result<()> {
+    create(connection, guard, (guard::Kind::Index, &header.indexes))?;
+    create(connection, guard, (guard::Kind::View, &header.views))?;
     for table in header.tables.iter().filter(|table| table.rows == Rows::Rebuilt) {
         let name = quoted(&table.name);
         let rebuild = format!("INSERT INTO main.{name}({name}) VALUES ('rebuild')");
         let what = || format!("could not rebuild the full-text index `{}`", table.name);
         connection.execute_batch(&rebuild).with_context(what)?;
     }
-    let with = |kind: guard::Kind| move |one| (kind, one);
-    let after = header.indexes.iter().map(with(guard::Kind::Index));
-    let after = after.chain(header.views.iter().map(with(guard::Kind::View)));
-    let after = after.chain(header.triggers.iter().map(with(guard::Kind::Trigger)));
-    for (kind, Definition { name, table, sql }) in after {
-        let object = Object { kind, name: name.clone(), table: table.clone() };
-        guard.create(connection, &object, sql)?;
-    }
+    create(connection, guard, (guard::Kind::Trigger, &header.triggers))?;
     connection.execute_batch(&format!(
         "PRAGMA user_version = {}; PRAGMA application_id = {}; COMMIT",
         header.user_version, header.application_id
     ))?;
+    Ok(())
+}
+
+fn create(
+    connection: &Connection,
+    guard: &Guard,
+    (kind, definitions): (guard::Kind, &[Definition]),
+) -> Result<()> {
+    for Definition { name, table, sql } in definitions {
+        let object = Object { kind, name: name.clone(), table: table.clone() };
+        guard.create(connection, &object, sql)?;
+    }
     Ok(())
 }
 

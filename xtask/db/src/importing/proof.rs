@@ -1,7 +1,7 @@
 //! What a scratch database was found to hold, before it is put anywhere: whole trees and indexes,
 //! constraints, references that lead somewhere, and as many rows as its file has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +12,8 @@ use crate::examination::{self, Examination};
 use crate::finding::{Finding, Weight};
 use crate::importing::Loaded;
 use crate::interrupt::Interrupt;
-use crate::schema::{Schema, Table};
+use crate::schema::{self, Schema, Storage, Table};
+use crate::tables::external_content;
 use crate::text;
 
 /// Rows that are named; more are counted.
@@ -23,6 +24,8 @@ const MOST_NAMED: usize = 20;
 pub(crate) struct Proof {
     /// Rows per table; `None` where its module is unknown here.
     pub tables: BTreeMap<String, Option<u64>>,
+    /// The tables that show other tables' rows, as a full-text index of one does, in lower case.
+    pub derived: BTreeSet<String>,
     /// Damage, violated constraints, and what could not be checked.
     pub findings: Vec<Finding>,
     /// The first rows that refer to missing ones, in words.
@@ -49,7 +52,7 @@ pub(crate) fn prove(scratch: &Path, loaded: &Loaded, interrupt: &Interrupt) -> R
         (checking.join(), counted)
     });
     let checked = checked.map_err(|_| anyhow::anyhow!("the check ended early"))??;
-    let (counted, (orphans, n_orphans)) = counted?;
+    let (counted, derived, (orphans, n_orphans)) = counted?;
     let Examination { findings, tables, .. } = examination::conclude(checked, Ok(counted))?;
     for (name, expected) in &loaded.rows {
         // SQLite's own counters are no table of the examination.
@@ -62,10 +65,23 @@ pub(crate) fn prove(scratch: &Path, loaded: &Loaded, interrupt: &Interrupt) -> R
             text::digits(found)
         );
     }
-    Ok(Proof { tables, findings, orphans, n_orphans })
+    Ok(Proof { tables, derived, findings, orphans, n_orphans })
 }
 
 impl Proof {
+    /// The rows of each table that holds its own, and is not absent from the file, named in lower case.
+    pub(crate) fn own<'p>(
+        &'p self,
+        absent: &'p BTreeSet<String>,
+    ) -> impl Iterator<Item = u64> + Clone + 'p {
+        let is_own = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            !self.derived.contains(&name) && !absent.contains(&name)
+        };
+        let own = self.tables.iter().filter(move |(name, _)| is_own(name));
+        own.map(|(_, n_rows)| n_rows.unwrap_or(0))
+    }
+
     /// The findings of a weight.
     pub(crate) fn of_weight(&self, weight: Weight) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |finding| finding.kind == weight)
@@ -92,16 +108,28 @@ impl Proof {
 
 type Orphans = (Vec<String>, u64);
 
-fn count(scratch: &Path, interrupt: &Interrupt) -> Result<(Examination, Orphans)> {
+type Counted = (Examination, BTreeSet<String>, Orphans);
+
+fn count(scratch: &Path, interrupt: &Interrupt) -> Result<Counted> {
     let connection = database::open_private(scratch)?;
     let _watched = interrupt.watch(&connection);
     let counted = examination::count(&connection)?;
-    Ok((counted, orphans(&connection).context("could not check the foreign keys")?))
+    let schema = Schema::read(&connection)?;
+    let derived = schema.tables.values().filter(|table| is_derived(table));
+    let derived = derived.map(|table| table.name.to_ascii_lowercase()).collect();
+    let orphans = orphans(&connection, &schema).context("could not check the foreign keys")?;
+    Ok((counted, derived, orphans))
+}
+
+/// Whether what a table shows is another table's, or nobody's.
+fn is_derived(table: &Table) -> bool {
+    let Storage::Virtual(module) = &table.storage else { return false };
+    schema::MODULES_WITHOUT_CONTENT.contains(&module.as_str())
+        || external_content(&table.sql).is_some()
 }
 
 /// The rows that refer to missing ones.
-fn orphans(connection: &Connection) -> Result<Orphans> {
-    let schema = Schema::read(connection)?;
+fn orphans(connection: &Connection, schema: &Schema) -> Result<Orphans> {
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
     let mut rows = statement.query([])?;
     let (mut named, mut n_orphans) = (Vec::new(), 0);
@@ -112,7 +140,7 @@ fn orphans(connection: &Connection) -> Result<Orphans> {
             let (parent, number): (String, i64) = (row.get(2)?, row.get(3)?);
             let which = rowid.map_or_else(|| "a row".to_owned(), |rowid| format!("row {rowid}"));
             let (shown, parent) = (text::plain(&table), text::plain(&parent));
-            let reference = reference(connection, &schema, (&table, rowid), number)?;
+            let reference = reference(connection, schema, (&table, rowid), number)?;
             named.push(format!(
                 "{which} of `{shown}` refers to a row of `{parent}` that is not there{reference}"
             ));

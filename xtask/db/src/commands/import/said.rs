@@ -66,14 +66,14 @@ pub(super) fn say(
         Place::Replaced(restored) => in_place::say_kept(session, project, &restored.kept),
         Place::New | Place::WouldBeNew => {}
     }
-    let tables = made.proof.tables.values();
+    let tables = made.proof.own(&made.loaded.absent);
     session.say(format!(
         "{} {} → {}: {} of {}, {}",
         if place.is_dry() { "Would import" } else { "Imported" },
         source.shown,
         project.dotted(&target.database.path),
-        text::count(tables.clone().flatten().sum(), "row"),
-        text::count(tables.len() as u64, "table"),
+        text::count(tables.clone().sum(), "row"),
+        text::count(tables.count() as u64, "table"),
         text::size(made.size_bytes)
     ));
     let violated = match made.proof.n_violations() {

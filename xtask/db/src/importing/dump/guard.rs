@@ -10,8 +10,9 @@ use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
-/// The modules whose tables keep what they hold in the database.
-const MODULES: [&str; 7] = ["fts3", "fts4", "fts5", "fts5vocab", "rtree", "rtree_i32", "geopoly"];
+/// The modules whose tables keep what they hold in the database, or show what an index has.
+const MODULES: [&str; 8] =
+    ["fts3", "fts4", "fts4aux", "fts5", "fts5vocab", "rtree", "rtree_i32", "geopoly"];
 
 /// Tables that are there by themselves and show what lies below the rows.
 const TABLES_BELOW: [&str; 6] =
