@@ -82,12 +82,20 @@ fn prepare<'c>(connection: &'c Connection, table: &TableHead) -> Result<Statemen
     Ok(connection.prepare(&insert(table, |_| false))?)
 }
 
+/// The expression that makes a text of its bound bytes, which have the database's encoding. Older
+/// versions of SQLite (3.46, which rusqlite 0.32 brings) take those that come straight from a parameter
+/// for UTF-8, but not what a function returns; and `substr()` may make NULL of no bytes.
+#[must_use]
+pub fn text_of(parameter: &str) -> String {
+    format!("CAST(ifnull(substr({parameter}, 1), '') AS TEXT)")
+}
+
 /// `OR ABORT` is stronger than what the table's own constraints say, as `ON CONFLICT REPLACE`.
 fn insert(table: &TableHead, is_cast: impl Fn(usize) -> bool) -> String {
     let columns: Vec<String> = table.members().map(quoted).collect();
     let mark = |at: usize| {
         let mark = format!("?{}", at + 1);
-        if is_cast(at) { format!("CAST({mark} AS TEXT)") } else { mark }
+        if is_cast(at) { text_of(&mark) } else { mark }
     };
     let marks: Vec<String> = (0..columns.len()).map(mark).collect();
     let (name, columns, marks) = (quoted(&table.name), columns.join(", "), marks.join(", "));

@@ -34,7 +34,7 @@ pub use cell::{Cell, Value};
 pub use csv::Csv;
 pub use fields::Row;
 pub use header::{Definition, Header, Rows, Setting, TableHead};
-pub use insert::{OddTexts, insert_rows};
+pub use insert::{OddTexts, insert_rows, text_of};
 pub use json::Json;
 pub use jsonl::Jsonl;
 pub use literal::{ended, text_literal};

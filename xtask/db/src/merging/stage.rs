@@ -8,6 +8,7 @@
 use anyhow::{Context, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
+use xtask_db_format::text_of;
 
 use crate::database::quoted;
 use crate::interrupt::Interrupt;
@@ -110,7 +111,8 @@ fn copy(
         if texts == Texts::ByBytes {
             let mark = marks.len() * 2 + 1;
             read.push(format!("{}, typeof({value}) = 'text'", by_bytes(&value)));
-            marks.push(format!("iif(?{}, CAST(?{mark} AS TEXT), ?{mark})", mark + 1));
+            let text = text_of(&format!("?{mark}"));
+            marks.push(format!("iif(?{}, {text}, ?{mark})", mark + 1));
         } else {
             read.push(value);
             marks.push("?".to_owned());
