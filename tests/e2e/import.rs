@@ -121,13 +121,13 @@ fn with_force_a_bad_file_leaves_the_old_database_alone() {
     let before = content_of(&sandbox);
     let text = fs_err::read_to_string(sandbox.path("e.jsonl")).expect("an export");
     sandbox.write("bad.jsonl", text.replace("three", "drei"));
-    let said = untouched(&sandbox, 2, &["bad.jsonl", "--force", "--yes"]);
+    let said = untouched(&sandbox, 1, &["bad.jsonl", "--force", "--yes"]);
     insta::assert_snapshot!(said.err, @r"
     error: could not import `bad.jsonl`
       caused by: its rows could not be read in
       caused by: line 5
       caused by: the lines before it are not those that were exported: their hash differs
-    hint: nothing was changed
+    hint: nothing was changed; get the file again, or export it anew
     ");
     assert_eq!(content_of(&sandbox), before);
 }

@@ -148,7 +148,8 @@ fn what_was_left_out_is_an_empty_table_and_said() {
 fn makes_nothing(sandbox: &Sandbox, bytes: &[u8], what: &str) -> Said {
     sandbox.write("cut", bytes);
     let said = sandbox.run(&["db-import", "cut", "--into", "made/new.db"]);
-    assert_eq!(said.code, Some(2), "{what}: {said:#?}");
+    // Damaged is a no; a changed byte may also make a foreign file or a newer version of it.
+    assert!(matches!(said.code, Some(1 | 2)), "{what}: {said:#?}");
     assert_eq!(names(&sandbox.path("made")), [""; 0], "{what}: {said:#?}");
     said
 }
@@ -202,7 +203,8 @@ fn a_folder_of_csv_with_a_file_cut_or_missing_makes_nothing() {
         let path = sandbox.path("e").join(file);
         let bytes = fs_err::read(&path).expect("a file");
         let import = || {
-            let said = sandbox.fails(2, &["db-import", "e", "--into", "made/new.db"]);
+            let said = sandbox.run(&["db-import", "e", "--into", "made/new.db"]);
+            assert!(matches!(said.code, Some(1 | 2)), "{said:#?}");
             assert_eq!(names(&sandbox.path("made")), [""; 0], "{said:#?}");
         };
         // The document's last byte is a line break that means nothing.

@@ -11,14 +11,15 @@ pub(crate) mod records;
 pub use dump::load_sql;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use xtask_db_format::NAME;
 
+use crate::database::{self, Trouble};
 use crate::interrupt::Interrupt;
-use crate::refusal::Refusal;
+use crate::refusal::{Exit, Refusal};
 use crate::standing;
 use crate::text;
 
@@ -73,6 +74,17 @@ pub(crate) fn load(
         Kind::Sql => dump::load(file, loading, reach),
         kind => exported::load((file, kind), loading, reach),
     }
+}
+
+/// What a failure to load a file means to the shell: the file is no good, or it could not be read.
+#[must_use]
+pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
+    let is_io = |cause: &std::io::Error| {
+        !matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData)
+    };
+    let is_of_the_world = error.chain().any(|cause| cause.downcast_ref().is_some_and(is_io))
+        || matches!(database::trouble(error), Trouble::Full | Trouble::CannotOpen | Trouble::Busy);
+    if is_of_the_world { Exit::CouldNot } else { Exit::No }
 }
 
 /// Finds out what a file is.

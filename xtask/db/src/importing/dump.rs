@@ -127,9 +127,9 @@ fn open(loading: &Loading<'_>) -> Result<(Connection, Guard)> {
 
 fn cut_short(error: anyhow::Error) -> anyhow::Error {
     let Some(unfinished) = error.downcast_ref::<Unfinished>() else { return error };
-    Refusal::could_not(
+    Refusal::no(
         unfinished.to_string(),
-        "nothing was changed; the file was cut short: dump the database again",
+        "nothing was changed; the file was cut short, or is no SQL for SQLite: dump the database again",
     )
 }
 

@@ -4,11 +4,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
-use crate::commands::import::Args;
 use crate::commands::import::said::{self, Made, Place};
 use crate::commands::import::source::Source;
 use crate::commands::import::target::Target;
+use crate::commands::import::{Args, OnConflict};
 use crate::commands::restore::in_place;
 use crate::commands::restore::{candidate, dialogue};
 use crate::database::{self, Trouble};
@@ -33,12 +34,35 @@ use crate::vault::Vault;
 /// A refusal where something stands in the way or the file's rows violate what its schema says; where
 /// the file is no whole export. Nothing was changed then.
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
+    refuse_flags_of_merges(args)?;
     let project = args.common.project(session)?;
     let target = Target::of(args, session, &project)?;
     let source = Source::of(args, session, &project, &target.path)?;
     let job = Job { args, project: &project, target: &target, source: &source };
     let what = || format!("could not import `{}`", source.shown);
-    if target.is_free() { job.make(session) } else { job.replace(session) }.with_context(what)
+    let made = if target.is_free() { job.make(session) } else { job.replace(session) };
+    let document = made.with_context(what)?;
+    // What fails from here on is not the import.
+    if target.is_configured && !args.dry_run {
+        let done = ("the data is imported", "the database holds what the file held");
+        in_place::rebuild(session, &project, &target.database, done)?;
+    }
+    session.document(&document);
+    Ok(Answer::Yes)
+}
+
+/// They say what becomes of rows that meet others; here there are none.
+fn refuse_flags_of_merges(args: &Args) -> Result<()> {
+    let flag = match args {
+        Args { strict: true, .. } => "--strict",
+        Args { newer: Some(_), .. } => "--newer",
+        Args { on_conflict: OnConflict::Skip | OnConflict::Replace, .. } => "--on-conflict",
+        _ => return Ok(()),
+    };
+    Err(Refusal::could_not(
+        format!("`{flag}` is for rows that meet others, and a new database has none"),
+        "say `--merge` or `--records` too, or leave it out; nothing was changed",
+    ))
 }
 
 /// One import.
@@ -51,7 +75,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// A finished file gets a name that nothing has.
-    fn make(&self, session: &mut Session) -> Result<Answer> {
+    fn make(&self, session: &mut Session) -> Result<Value> {
         let path = &self.target.path;
         let folder = path.parent().context("the path names no file")?;
         let name = path.file_name().context("the path names no file")?.to_string_lossy();
@@ -70,7 +94,7 @@ impl Job<'_> {
         let size_bytes = fs_err::metadata(stage.path())?.len();
         let made = Made { loaded: &loaded, proof: &proof, size_bytes };
         if self.args.dry_run {
-            return self.conclude(session, (&made, &Place::WouldBeNew));
+            return Ok(self.tell(session, (&made, &Place::WouldBeNew)));
         }
         interrupt.check()?;
         // It may have come while the rows were read.
@@ -83,11 +107,11 @@ impl Job<'_> {
         }
         drop(stage);
         durable::sync_folder(folder)?;
-        self.conclude(session, (&made, &Place::New))
+        Ok(self.tell(session, (&made, &Place::New)))
     }
 
     /// A finished database takes the place of the present one, as every restore does.
-    fn replace(&self, session: &mut Session) -> Result<Answer> {
+    fn replace(&self, session: &mut Session) -> Result<Value> {
         let (project, database) = (self.project, &self.target.database);
         if !self.args.dry_run {
             self.confirm(session)?;
@@ -107,13 +131,13 @@ impl Job<'_> {
         let plan = restoring::plan(backup, &destination, &interrupt)
             .map_err(|error| taking::explain(error, project, database))?;
         if self.args.dry_run {
-            return self.conclude(session, (&made, &Place::WouldReplace(&plan.live)));
+            return Ok(self.tell(session, (&made, &Place::WouldReplace(&plan.live))));
         }
         let both = (&plan, verification);
         let restored = in_place::put_in_place(session, project, database, &locked, both)?;
         // The host's commands may take backups of their own.
         drop(locked);
-        self.conclude(session, (&made, &Place::Replaced(&restored)))
+        Ok(self.tell(session, (&made, &Place::Replaced(&restored))))
     }
 
     fn load(&self, session: &Session, scratch: &Path) -> Result<Loaded> {
@@ -170,21 +194,11 @@ impl Job<'_> {
         session.confirm(&question, "the database is untouched")
     }
 
-    /// Says what came of it, and runs the host's commands that rebuild derived data, where it is one of
-    /// the host's databases.
-    fn conclude(
-        &self,
-        session: &mut Session,
-        (made, place): (&Made<'_>, &Place<'_>),
-    ) -> Result<Answer> {
+    /// Says what came of it; the document says it once more.
+    fn tell(&self, session: &mut Session, (made, place): (&Made<'_>, &Place<'_>)) -> Value {
         let Self { project, target, source, .. } = self;
         said::say(session, project, (source, target), (made, place));
-        if target.is_configured && !self.args.dry_run {
-            let done = ("the data is imported", "the database holds what the file held");
-            in_place::rebuild(session, project, &target.database, done)?;
-        }
-        session.document(&said::document((source, target), (made, place)));
-        Ok(Answer::Yes)
+        said::document((source, target), (made, place))
     }
 }
 
@@ -194,7 +208,11 @@ fn say_untouched(error: anyhow::Error) -> anyhow::Error {
     if is_told || database::trouble(&error) == Trouble::Interrupted {
         return error;
     }
-    let (what, hint) =
-        ("its rows could not be read in".to_owned(), "nothing was changed".to_owned());
-    error.context(Refusal { what, hint, exit: Exit::CouldNot })
+    let exit = importing::exit_of(&error);
+    let hint = match exit {
+        Exit::No => "nothing was changed; get the file again, or export it anew",
+        _ => "nothing was changed",
+    };
+    let (what, hint) = ("its rows could not be read in".to_owned(), hint.to_owned());
+    error.context(Refusal { what, hint, exit })
 }

@@ -53,8 +53,13 @@ impl Target {
         if database.path.exists() && !args.force {
             return Err(Refusal::could_not(
                 format!("{shown} exists already"),
-                "`--merge` adds the rows to it, `--force` replaces it after a safety backup, and \
-                 `--into PATH` makes another one; nothing was changed",
+                if is_configured {
+                    "`--merge` adds the rows to it, `--force` replaces it after a safety backup, and \
+                     `--into PATH` makes another one; nothing was changed"
+                } else {
+                    "choose another path, or say `--force` to replace it after a safety backup; \
+                     nothing was changed"
+                },
             ));
         }
         let (path, live) = restoring::present(&database.path, args.force, project.busy_timeout)

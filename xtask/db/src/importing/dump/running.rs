@@ -141,7 +141,7 @@ impl<'a> Running<'a> {
     /// A refusal where it was cut short or has no table.
     pub(super) fn finish(mut self) -> Result<(Shadows, Vec<String>)> {
         if self.transaction == Transaction::Open {
-            return Err(Refusal::could_not(
+            return Err(Refusal::no(
                 "the file ends before its COMMIT: it was cut short",
                 "nothing was changed; dump the database again",
             ));
@@ -224,7 +224,7 @@ impl<'a> Running<'a> {
 
     fn execute(&mut self, sql: &str) -> Result<()> {
         self.begin_ours()?;
-        Ok(self.connection.execute_batch(sql)?)
+        run_one(self.connection, sql)
     }
 
     /// Begins the one transaction of ours, before which the encoding is set for ever.
@@ -271,4 +271,17 @@ fn message(error: &anyhow::Error) -> String {
         _ => database::message(error),
     };
     text::plain(&said)
+}
+
+/// Runs one statement to its end. A parameter would be NULL, and nobody would know.
+///
+/// # Errors
+///
+/// Where it has parameters, or as SQLite's.
+pub(super) fn run_one(connection: &Connection, sql: &str) -> Result<()> {
+    let mut statement = connection.prepare(sql)?;
+    ensure!(statement.parameter_count() == 0, "it has parameters, and no values for them");
+    let mut rows = statement.raw_query();
+    while rows.next()?.is_some() {}
+    Ok(())
 }

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::database::{self, Trouble, quoted};
+use crate::importing::dump::running;
 use crate::importing::dump::words::{self, Act};
 use crate::refusal::Refusal;
 use crate::text;
@@ -63,7 +64,7 @@ impl Shadows {
         match words::act(&sql) {
             Act::CreateVirtualTable { table, module } if is_virtual && table == name => {
                 let old = move_away(connection, &name, &module)?;
-                connection.execute_batch(&sql)?;
+                running::run_one(connection, &sql)?;
                 self.created(connection, name, module)?;
                 if let Some(created) = self.tables.last_mut() {
                     created.is_restored = true;
@@ -131,7 +132,7 @@ impl Shadows {
         let Some(at) = self.position(table) else { bail!("`{table}` is no table of a module") };
         writing_shadows(connection, || {
             self.empty(connection, at)?;
-            Ok(connection.execute_batch(sql)?)
+            running::run_one(connection, sql)
         })
     }
 

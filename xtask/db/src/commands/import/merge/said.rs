@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::backup::Backup;
 use crate::commands::restore::in_place;
+use crate::importing;
 use crate::merging::report::{FileReport, MOST_NAMED, Problem, Report, Rows, TableReport};
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Exit, Refusal};
@@ -173,10 +174,13 @@ pub(super) fn of_file(error: anyhow::Error, shown: &str) -> anyhow::Error {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) if refusal.exit == Exit::Interrupted => error,
         Some(refusal) => Refusal { what: format!("{what}: {refusal}"), ..refusal.clone() }.into(),
-        None => error.context(Refusal {
-            what,
-            hint: "nothing was merged; the database is untouched".to_owned(),
-            exit: Exit::No,
-        }),
+        None => {
+            let exit = importing::exit_of(&error);
+            let hint = match exit {
+                Exit::No => "nothing was merged; get the file again, or export it anew",
+                _ => "nothing was merged; the database is untouched",
+            };
+            error.context(Refusal { what, hint: hint.to_owned(), exit })
+        }
     }
 }
