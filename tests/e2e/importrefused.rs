@@ -45,8 +45,8 @@ fn what_is_no_export_is_refused_and_the_way_on_named() {
     hint: name the folder that `db-export --format csv` wrote; nothing was changed
     error: `backend/db/kalito.db` is a SQLite database, no export and no SQL dump
     hint: a database is put back with `cargo xtask db-restore PATH`; nothing was changed
-    error: could not open the file to import
-      caused by: failed to open file `$ROOT/missing`: No such file or directory (os error 2)
+    error: failed to open file `missing`: No such file or directory (os error 2)
+    hint: name a file that you can read; nothing was changed
     ");
 }
 

@@ -1,6 +1,8 @@
 //! `db-import --merge`: rows of other machines' files in the live database.
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use crate::sandbox::{Sandbox, open};
 
@@ -65,11 +67,10 @@ fn a_colleague_s_rows_come_with_their_own_references_after_a_safety_backup() {
     yours.jsonl:
       chats: 1 inserted, 1 renumbered, 0 unchanged
         inserted: id 1
-        renumbered: id 1: is 2 here
+        renumbered: id 1 is 2 here
       notes: 2 inserted, 2 renumbered, 0 unchanged
         inserted: id 1; id 2
-        renumbered: id 1: is 2 here
-        renumbered: id 2: is 3 here
+        renumbered: id 1 is 2 here; id 2 is 3 here
     [✓] Merged → ./backend/db/kalito.db: 3 rows inserted, 0 replaced
     Rows that are gone elsewhere stay here: deletions do not travel.
     Undo with: cargo xtask db-restore kalito.db.SAFETY.2025-09-13_142530.bak
@@ -148,7 +149,7 @@ fn an_edit_elsewhere_is_a_conflict_until_it_is_said_what_becomes_of_it() {
     let said = here.fails(1, &["db-import", "--merge", "yours.jsonl"]);
     insta::assert_snapshot!(said.err, @"
     yours.jsonl: 1 row of `people` cannot be merged
-      name 'Anna': other mood, at
+      name 'Anna': mood is 'sad' here, 'glad' in the file; at is '1' here, '2' in the file
     error: could not merge `yours.jsonl`: 1 row of `people` cannot be merged
     hint: say what becomes of them with `--on-conflict skip` or `--on-conflict replace`; the database is untouched
     ");
@@ -170,6 +171,36 @@ fn an_edit_elsewhere_is_a_conflict_until_it_is_said_what_becomes_of_it() {
     assert!(said.err.contains("no table here has a column `changed`"), "{said:#?}");
     here.ok(&replace);
     assert_eq!(texts(&here, moods), ["Anna glad", "Ben calm"]);
+}
+
+#[test]
+fn what_this_machine_shared_itself_never_takes_its_rows_back() {
+    let here = machine("CREATE TABLE moods (name TEXT PRIMARY KEY, mood TEXT);", "");
+    here.sql("INSERT INTO moods VALUES ('Anna', 'sad'), ('Ben', 'calm')");
+    fs_err::create_dir(here.path("shared")).expect("a folder");
+    let own = |arguments: &[&str]| {
+        let mut command = here.xtask(arguments);
+        command.env("XTASK_DB_MACHINE", "3f2a1b").env("USER", "ada");
+        here.said(&command.output().expect("the binary runs"))
+    };
+    assert_eq!(own(&["db-export", "--share", "shared"]).code, Some(0));
+    here.sql(
+        "UPDATE moods SET mood = 'glad' WHERE name = 'Anna'; DELETE FROM moods WHERE name = 'Ben'",
+    );
+    let moods = "SELECT name || ' ' || mood FROM moods ORDER BY name";
+    for policy in ["fail", "skip", "replace"] {
+        let said = own(&["db-import", "--merge", "shared", "--on-conflict", policy]);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        assert!(said.err.contains("this machine wrote it"), "{said:#?}");
+        assert_eq!(texts(&here, moods), ["Anna glad", "Ben calm"], "{said:#?}");
+    }
+    // By name it is a file like any other, and so it is elsewhere.
+    here.fails(1, &["db-import", "--merge", "shared"]);
+    let said = own(&["db-import", "--merge", "shared/ada_3f2a1b.jsonl"]);
+    assert_eq!(said.code, Some(1), "{said:#?}");
+    let replace = ["--on-conflict", "replace"];
+    own(&[&["db-import", "--merge", "shared/ada_3f2a1b.jsonl"], &replace[..]].concat());
+    assert_eq!(texts(&here, moods), ["Anna sad", "Ben calm"]);
 }
 
 #[test]
@@ -206,6 +237,32 @@ fn the_sample_host_s_machines_reach_the_same_content_and_the_index_finds_it() {
         assert_eq!(texts(sandbox, "PRAGMA integrity_check"), ["ok"]);
         assert_eq!(texts(sandbox, "SELECT 'orphan' FROM pragma_foreign_key_check"), [""; 0]);
     }
+}
+
+#[test]
+fn what_is_piped_in_is_merged_like_a_file() {
+    let here = two();
+    let export = fs_err::read(here.path("yours.jsonl")).expect("an export");
+    let piped = |bytes: &[u8]| {
+        let mut command = here.xtask(&["db-import", "--merge", "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        child.stdin.take().expect("a pipe").write_all(bytes).expect("piped");
+        here.said(&child.wait_with_output().expect("the binary ends"))
+    };
+    let said = piped(&export[..export.len() - 5]);
+    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert!(said.err.starts_with("error: could not read `stdin`"), "{said:#?}");
+    let said = piped(b"no export");
+    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert!(said.err.contains("`stdin`") && !said.err.contains("spool"), "{said:#?}");
+    assert_eq!(texts(&here, JOINED), ["mine: my note"]);
+    let said = piped(&export);
+    assert!(
+        said.out.starts_with("[✓] Safety backup") && said.out.contains("\nstdin:\n"),
+        "{said:#?}"
+    );
+    assert_eq!(texts(&here, JOINED), ["mine: my note", "yours: your note", "yours: another"]);
 }
 
 #[test]

@@ -71,6 +71,18 @@ fn each_machine_has_one_file_of_its_own_and_its_name_stays() {
 }
 
 #[test]
+fn a_second_file_of_one_machine_is_pointed_out() {
+    let sandbox = repository();
+    run(&sandbox, at(&sandbox, "one", "ada", &SHARE));
+    let said = run(&sandbox, at(&sandbox, "one", "root", &SHARE));
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let expected = "`shared/ada_DIGITS.jsonl` is of this machine, too, under another user's name";
+    assert!(without_digits(&sandbox, &said.err).contains(expected), "{said:#?}");
+    let said = run(&sandbox, at(&sandbox, "two", "ada", &SHARE));
+    assert!(!said.err.contains("of this machine"), "{said:#?}");
+}
+
+#[test]
 fn nothing_of_the_user_the_machine_or_a_path_is_in_the_file() {
     let sandbox = repository();
     let mut command = at(&sandbox, "one", "ada@corp.example", &SHARE);

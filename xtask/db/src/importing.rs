@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use xtask_db_format::NAME;
 
 use crate::database::{self, Trouble};
@@ -107,7 +107,12 @@ pub(crate) fn kind(file: &Path) -> Result<Kind> {
         let what = "a folder without `export.json`, which an export in CSV has";
         return refused(what, "name the folder that `db-export --format csv` wrote");
     }
-    let mut opened = fs_err::File::open(file).context("could not open the file to import")?;
+    let mut opened = fs_err::File::open(file).map_err(|error| {
+        Refusal::could_not(
+            text::plain(&error.to_string()),
+            "name a file that you can read; nothing was changed",
+        )
+    })?;
     let mut start = Vec::new();
     opened.by_ref().take(4096).read_to_end(&mut start)?;
     let records = "with `--records` and `--table` its records become rows";

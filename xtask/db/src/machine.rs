@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::durable::{self, Published, Stage};
 use crate::refusal::{Exit, Refusal};
+use crate::session::Session;
 use crate::text;
 
 /// The variable that says which machine this is, where no file can: in a container, say.
@@ -29,6 +30,26 @@ impl Machine {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (text.len() == 6 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
+    }
+
+    /// This machine's digits where it has some already: those of the environment, else what is kept.
+    #[must_use]
+    pub(crate) fn known(session: &Session) -> Option<Self> {
+        if let Some(said) = session.variable(VARIABLE).filter(|said| !said.is_empty()) {
+            return Self::parse(said);
+        }
+        let place = place(session.variable("HOME"), session.variable("XDG_STATE_HOME"))?;
+        let bytes = fs_err::read(place).ok()?;
+        Self::parse(String::from_utf8_lossy(&bytes).trim_end())
+    }
+
+    /// Whether a file has the name of one that this machine shares, under whatever user.
+    #[must_use]
+    pub(crate) fn shares(&self, file: &Path) -> bool {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        name.strip_suffix(".jsonl")
+            .and_then(|name| name.strip_suffix(&self.0))
+            .is_some_and(|user| user.len() > 1 && user.ends_with('_'))
     }
 
     /// The digits that a file holds; it is made where it is missing. Of two first runs at once, both
@@ -143,6 +164,22 @@ mod tests {
         }
         assert_eq!(place(None, None), None);
         assert_eq!(place(Some(""), Some("")), None);
+    }
+
+    #[test]
+    fn a_machine_knows_its_own_files_by_their_names() {
+        let machine = Machine::parse("3f2a1b").expect("digits");
+        for (name, expected) in [
+            ("shared/ada_3f2a1b.jsonl", true),
+            ("root_3f2a1b.jsonl", true),
+            ("ada_3f2a1c.jsonl", false),
+            ("_3f2a1b.jsonl", false),
+            ("3f2a1b.jsonl", false),
+            ("ada3f2a1b.jsonl", false),
+            ("ada_3f2a1b.json", false),
+        ] {
+            assert_eq!(machine.shares(Path::new(name)), expected, "{name}");
+        }
     }
 
     #[test]

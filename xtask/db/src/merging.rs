@@ -50,6 +50,8 @@ pub(crate) struct Source {
     pub shown: String,
     /// What the numbers in its references mean.
     pub numbering: Numbering,
+    /// Whether this machine wrote it: what is here is as new at least.
+    pub is_own: bool,
 }
 
 /// What a number means that refers to a row by its INTEGER PRIMARY KEY.
@@ -84,6 +86,7 @@ pub(crate) struct Policy {
 }
 
 /// The database that rows are merged into, and how.
+#[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     /// Where it is.
     pub live: &'a Path,

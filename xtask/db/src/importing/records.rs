@@ -82,6 +82,7 @@ pub(crate) fn load(
         }
     }
     connection.execute_batch("COMMIT")?;
+    refuse_misspelt((mapping, shown), &unseen, &summary.not_taken)?;
     Ok(Loaded::of((mapping, pointer), &summary, &unseen))
 }
 
@@ -89,7 +90,7 @@ impl Loaded {
     fn of((mapping, pointer): (&Mapping, &Pointer), summary: &Summary, unseen: &[String]) -> Self {
         let mut loaded = Self { n_records: summary.n_records, ..Self::default() };
         if summary.n_records > 0 {
-            loaded.tell_unseen(mapping, unseen, &summary.not_taken);
+            loaded.tell_unseen(mapping, unseen);
             loaded.tell_not_taken(mapping, &summary.not_taken);
         }
         if summary.n_without > 0 {
@@ -102,17 +103,10 @@ impl Loaded {
         loaded
     }
 
-    /// A field that was asked for by name and that no record has may be a typing error.
-    fn tell_unseen(
-        &mut self,
-        mapping: &Mapping,
-        unseen: &[String],
-        not_taken: &BTreeMap<String, u64>,
-    ) {
-        for field in unseen.iter().filter(|_| mapping.is_explicit) {
-            let near = nearest(not_taken.keys().map(String::as_str), field);
-            self.losses.push(format!("no record has the field `{field}`{near}"));
-        }
+    /// A field that was asked for by name and that no record has.
+    fn tell_unseen(&mut self, mapping: &Mapping, unseen: &[String]) {
+        let named = unseen.iter().filter(|_| mapping.is_explicit);
+        self.losses.extend(named.map(|field| format!("no record has the field `{field}`")));
     }
 
     fn tell_not_taken(&mut self, mapping: &Mapping, not_taken: &BTreeMap<String, u64>) {
@@ -138,6 +132,26 @@ pub(crate) fn nearest<'n>(known: impl Iterator<Item = &'n str>, unknown: &str) -
     let nearest = known.min_by_key(|known| distance(known));
     let nearest = nearest.filter(|known| distance(known) <= unknown.chars().count().max(3) / 2);
     nearest.map_or_else(String::new, |known| format!(": did you mean `{known}`?"))
+}
+
+/// A field that was asked for by name, that no record has and that is near to one that nobody asked for
+/// is a typing error: its column would be empty in every row.
+fn refuse_misspelt(
+    (mapping, shown): (&Mapping, &str),
+    unseen: &[String],
+    not_taken: &BTreeMap<String, u64>,
+) -> Result<()> {
+    for field in unseen.iter().filter(|_| mapping.is_explicit) {
+        let near = nearest(not_taken.keys().map(String::as_str), field);
+        if !near.is_empty() {
+            return Err(Refusal::could_not(
+                format!("{shown}: no record has the field `{field}`{near}"),
+                "name it in `--map` as the records do; nothing was imported, and the database is \
+                 untouched",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn nothing_taken(shown: &str, mapping: &Mapping, summary: &Summary) -> anyhow::Error {

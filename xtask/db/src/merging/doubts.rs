@@ -12,6 +12,7 @@ use crate::merging::naming::{self, Which};
 use crate::merging::references;
 use crate::merging::report::Problem;
 use crate::merging::stage::{MATCHED, RAW};
+use crate::merging::{Numbering, Source};
 use crate::text;
 
 const UNTOUCHED: &str = "the database is untouched";
@@ -24,8 +25,8 @@ pub(super) struct Doubts<'a> {
     pub tables: &'a Tables,
     /// The file's.
     pub layouts: &'a [Layout],
-    /// Its name.
-    pub file: &'a str,
+    /// The file.
+    pub source: &'a Source,
 }
 
 impl Doubts<'_> {
@@ -60,7 +61,7 @@ impl Doubts<'_> {
         let rows = naming::rows(self.connection, layout, &Which { condition, reason: "NULL" })?;
         let table = text::plain(&layout.name);
         Ok((rows.n > 0).then(|| Problem {
-            file: self.file.to_owned(),
+            file: self.source.shown.clone(),
             what: format!("{} of `{table}` {what}", text::count(rows.n, "row")),
             table,
             rows,
@@ -88,9 +89,15 @@ impl Doubts<'_> {
                     "not in the file"
                 };
                 let what = format!("would refer to rows of `{parent}` that are {place}");
-                let hint = format!(
-                    "export `{parent}` too, or take the rows away that refer to nothing; {UNTOUCHED}"
-                );
+                let hint = match self.source.numbering {
+                    Numbering::OfTheFile => format!(
+                        "export `{parent}` too, or take the rows away that refer to nothing; {UNTOUCHED}"
+                    ),
+                    Numbering::OfTheTarget => format!(
+                        "import the rows of `{parent}` first, or give the records references that \
+                         are here; {UNTOUCHED}"
+                    ),
+                };
                 problems.extend(self.problem(layout, &condition, &what, hint)?);
             }
         }
@@ -296,7 +303,8 @@ fn merge_key_hint(layout: &Layout) -> String {
 
 fn more_columns_hint(layout: &Layout) -> String {
     format!(
-        "name more columns for `{}` in `merge-key`, until no two rows share them; {UNTOUCHED}",
+        "name more columns for `{}` in `merge-key` in `Cargo.toml`, until no two rows share them; \
+         {UNTOUCHED}",
         text::plain(&layout.name)
     )
 }

@@ -7,9 +7,9 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::database::quoted;
-use crate::merging::Source;
 use crate::merging::here::Tables;
 use crate::merging::keys;
+use crate::merging::{Numbering, Source};
 use crate::refusal::Refusal;
 use crate::schema::{self, Column, Nature, Schema, Storage, Table};
 use crate::tables::external_content;
@@ -66,7 +66,11 @@ pub(super) fn look(
             columns.any(|column| table.column(&column.name).is_some())
         });
         if has_place {
-            compare_columns(file, table, &tables.0[name].table, &mut fitting)?;
+            let here = &tables.0[name].table;
+            compare_columns(file, table, here, &mut fitting)?;
+            if source.numbering == Numbering::OfTheFile {
+                fitting.notes.extend(missing_columns(table, here));
+            }
             fitting.present.insert(name.clone(), table.clone());
         } else {
             fitting.losses.push(unknown_table(table, n_rows()?, theirs, ours));
@@ -159,6 +163,21 @@ fn compare_columns(
         }
     }
     Ok(())
+}
+
+/// Columns that only the database has.
+fn missing_columns(theirs: &Table, ours: &Table) -> Option<String> {
+    let stored = ours.columns.iter().filter(|column| column.nature == Nature::Ordinary);
+    let missing = stored.filter(|column| theirs.column(&column.name).is_none());
+    let names: Vec<String> =
+        missing.map(|column| format!("`{}`", text::plain(&column.name))).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "`{}` has no {} in the file: new rows get the default",
+            text::plain(&ours.name),
+            names.join(", ")
+        )
+    })
 }
 
 fn type_name(declared_type: &str) -> String {

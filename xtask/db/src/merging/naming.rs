@@ -43,8 +43,11 @@ pub(super) fn rows(connection: &Connection, layout: &Layout, which: &Which<'_>) 
     let mut statement = connection.prepare(&question)?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
-        let reason = row.get::<_, Option<String>>(2)?.unwrap_or_default();
-        rows.named.push(Named { row: name(layout, row)?, reason: text::plain(&reason) });
+        let reason = match row.get_ref(2)? {
+            ValueRef::Text(bytes) => text::plain(&String::from_utf8_lossy(bytes)),
+            _ => String::new(),
+        };
+        rows.named.push(Named { row: name(layout, row)?, reason });
     }
     Ok(rows)
 }

@@ -16,7 +16,9 @@ use crate::merging::naming::{self, Which};
 use crate::merging::numbers::Numbers;
 use crate::merging::report::{FileReport, Problem, Rows, TableReport};
 use crate::merging::stage::{self, CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED, UNCHANGED};
-use crate::merging::{Numbering, OnConflict, Source, Target, applying, references, verdict};
+use crate::merging::{
+    Numbering, OnConflict, Policy, Source, Target, applying, references, verdict,
+};
 use crate::refusal::Refusal;
 use crate::schema::Schema;
 use crate::text;
@@ -46,6 +48,8 @@ pub(super) fn plan(
         format!("could not read what was loaded of `{}`", text::plain(&source.shown))
     })?;
     let _watched = target.interrupt.watch(&file);
+    let policy = policy(target.policy, source);
+    let target = &Target { policy: &policy, ..*target };
     let (theirs, ours) = (Schema::read(&file)?, Schema::read(connection)?);
     refuse_unknown_newer(&ours, target)?;
     let tables = Tables::of((connection, &ours), (&file, &theirs), target.merge_key)?;
@@ -67,6 +71,15 @@ pub(super) fn plan(
     take_over(&mut planned, fitting, target, source);
     planned.identify((connection, &tables), target, source, texts)?;
     Ok(planned)
+}
+
+/// Of a file of this machine's own nothing replaces what is here, unless it says itself that it is newer.
+fn policy(policy: &Policy, source: &Source) -> Policy {
+    let on_conflict = match policy {
+        Policy { newer: None, .. } if source.is_own => OnConflict::Skip,
+        Policy { on_conflict, .. } => *on_conflict,
+    };
+    Policy { on_conflict, ..policy.clone() }
 }
 
 /// A column that no table has would never replace anything, and nobody would know.
@@ -118,7 +131,7 @@ impl Planned {
             target.interrupt.check()?;
             numbers.give(layout)
         })?;
-        let doubts = Doubts { connection, tables, layouts: &self.layouts, file: &source.shown };
+        let doubts = Doubts { connection, tables, layouts: &self.layouts, source };
         let problems = doubts.all()?;
         if !problems.is_empty() {
             self.problems.extend(problems);
@@ -128,6 +141,13 @@ impl Planned {
         self.say_trusted(connection, target, source)?;
         self.decide((connection, tables), target, texts)?;
         self.report_rows(connection)?;
+        if source.is_own && self.report.tables.iter().any(|table| table.kept.n > 0) {
+            self.report.notes.push(
+                "this machine wrote it: rows that differ stay as they are here; to have them as in \
+                 the file, name the file itself"
+                    .to_owned(),
+            );
+        }
         self.refuse_conflicts(target, source);
         self.changes = applying::is_needed(connection, &self.layouts)?;
         Ok(())
@@ -222,15 +242,19 @@ impl Planned {
     }
 
     fn refuse_conflicts(&mut self, target: &Target<'_>, source: &Source) {
-        for table in self.report.tables.iter().filter(|table| table.conflicting.n > 0) {
-            let newer = target.policy.newer.as_deref().map(text::plain);
+        let both = self.layouts.iter().zip(&self.report.tables);
+        for (layout, table) in both.filter(|(_, table)| table.conflicting.n > 0) {
+            let newer = target.policy.newer.as_deref();
+            let newer = newer.filter(|newer| verdict::lacks(layout, newer)).map(text::plain);
             let hint = match (target.policy.on_conflict, newer) {
                 (OnConflict::Fail, _) => {
                     "say what becomes of them with `--on-conflict skip` or `--on-conflict replace`"
                         .to_owned()
                 }
                 (_, Some(newer)) => format!(
-                    "a row that is replaced by newer ones needs the column `{newer}`, and a key of its own"
+                    "`{}` has no column `{newer}` here or in the file: merge with `--on-conflict skip`, \
+                     or without `--newer`",
+                    text::plain(&table.name)
                 ),
                 _ => "change the row here or the one in the file".to_owned(),
             };

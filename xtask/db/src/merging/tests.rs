@@ -68,6 +68,7 @@ impl Place {
             absent: BTreeSet::new(),
             shown: (*name).to_owned(),
             numbering: Numbering::OfTheFile,
+            is_own: false,
         });
         merge(&target, &sources.collect::<Vec<_>>(), Ending::Commit, &mut || Ok(()))
     }

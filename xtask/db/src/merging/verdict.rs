@@ -52,27 +52,38 @@ pub(super) fn compare(
     Ok(())
 }
 
+/// Whether a table has no such column, here or in the file.
+#[must_use]
+pub(super) fn lacks(layout: &Layout, column: &str) -> bool {
+    !layout.columns.iter().any(|known| known.in_file && known.name.eq_ignore_ascii_case(column))
+}
+
 /// The state of a row whose content differs.
 fn outcome(layout: &Layout, policy: &Policy) -> String {
-    let lacks = |newer: &String| {
-        !layout.columns.iter().any(|c| c.in_file && c.name.eq_ignore_ascii_case(newer))
-    };
     match policy.on_conflict {
         OnConflict::Fail => CONFLICTING.to_string(),
         OnConflict::Skip => KEPT.to_string(),
-        OnConflict::Replace if policy.newer.as_ref().is_some_and(lacks) => CONFLICTING.to_string(),
+        OnConflict::Replace if policy.newer.as_ref().is_some_and(|newer| lacks(layout, newer)) => {
+            CONFLICTING.to_string()
+        }
         OnConflict::Replace => format!("iif(s.stays, {KEPT}, {REPLACED})"),
     }
 }
 
-/// The expression that names the columns in which a row differs.
+/// Characters of a text, and bytes of a blob, that a reason shows of a value.
+const SHOWN: [usize; 2] = [30, 8];
+
+/// The expression that names the columns in which a row differs, with both values.
 fn differing(layout: &Layout, columns: &[usize]) -> String {
     let parts = columns.iter().map(|at| {
         let name = &layout.columns[*at].name;
-        let shown = format!("{}, ", text::plain(name)).replace('\'', "''");
+        let shown_name = text::plain(name).replace('\'', "''");
         let (theirs, ours) = (format!("s.c{at}"), format!("t.{}", quoted(name)));
+        let (in_file, here) = (shown(&theirs), shown(&ours));
         format!(
-            "iif({theirs} IS {ours} COLLATE BINARY AND typeof({theirs}) = typeof({ours}), '', '{shown}')"
+            "CASE WHEN {theirs} IS {ours} COLLATE BINARY AND typeof({theirs}) = typeof({ours}) THEN ''
+             WHEN {in_file} = {here} THEN '{shown_name} is another after ' || {here} || '; '
+             ELSE '{shown_name} is ' || {here} || ' here, ' || {in_file} || ' in the file; ' END"
         )
     });
     let parts: Vec<String> = parts.collect();
@@ -80,7 +91,18 @@ fn differing(layout: &Layout, columns: &[usize]) -> String {
     let pieces: Vec<String> =
         parts.chunks(50).map(|part| format!("({})", part.join(" || "))).collect();
     let all = if pieces.is_empty() { "''".to_owned() } else { pieces.join(" || ") };
-    format!("'other ' || rtrim({all}, ', ')")
+    format!("rtrim({all}, '; ')")
+}
+
+/// The expression of a value as a reason shows it: as SQL writes it, its beginning only.
+fn shown(value: &str) -> String {
+    let [characters, bytes] = SHOWN;
+    format!(
+        "CASE typeof({value}) WHEN 'text' THEN quote(substr({value}, 1, {characters}))
+           || iif(length({value}) > {characters}, '…', '')
+         WHEN 'blob' THEN quote(substr({value}, 1, {bytes})) || iif(length({value}) > {bytes}, '…', '')
+         ELSE quote({value}) END"
+    )
 }
 
 /// Finds new rows that have a key of a row here, which is another row by what identifies it.

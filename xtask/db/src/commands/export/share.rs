@@ -35,9 +35,9 @@ impl Share {
         (project, database): (&Project, &Database),
         folder: &Path,
     ) -> Result<Self> {
-        let Machine(digits) = machine(session, project)?;
+        let machine = machine(session, project)?;
         let login = ["USER", "LOGNAME"].iter().find_map(|name| session.variable(name));
-        let name = format!("{}_{digits}.jsonl", machine::user(login));
+        let name = format!("{}_{}.jsonl", machine::user(login), machine.0);
         let mut folder = session.folder().join(folder);
         if project.databases.len() > 1 {
             folder.push(folder_name(&database.name));
@@ -45,7 +45,9 @@ impl Share {
         if !folder.is_dir() {
             create(session, project, &folder)?;
         }
-        Ok(Self { path: fs_err::canonicalize(folder)?.join(name) })
+        let path = fs_err::canonicalize(folder)?.join(name);
+        warn_of_others(session, project, &machine, &path);
+        Ok(Self { path })
     }
 
     /// Where the rows go: an earlier file that says the same stays.
@@ -92,6 +94,20 @@ impl Share {
             )),
             Some(_) => {}
         }
+    }
+}
+
+/// A file of this machine under another user's name grows old, and its rows are merged for ever.
+fn warn_of_others(session: &mut Session, project: &Project, machine: &Machine, path: &Path) {
+    let entries = path.parent().and_then(|folder| fs_err::read_dir(folder).ok());
+    let others = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    for other in others.filter(|other| other != path && machine.shares(other)) {
+        let (other, path) = (project.path(&other), project.path(path));
+        session.warn(format!(
+            "`{other}` is of this machine, too, under another user's name; if it is older than \
+             `{path}`, remove it: `git rm {}`",
+            text::shell(&other)
+        ));
     }
 }
 

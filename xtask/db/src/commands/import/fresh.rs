@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::commands::import::said::{self, Made, Place};
 use crate::commands::import::source::Source;
 use crate::commands::import::target::Target;
-use crate::commands::import::{Args, OnConflict};
+use crate::commands::import::{Args, OnConflict, source};
 use crate::commands::restore::in_place;
 use crate::commands::restore::{candidate, dialogue};
 use crate::database::{self, Trouble};
@@ -36,6 +36,7 @@ use crate::vault::Vault;
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     refuse_flags_of_merges(args)?;
     let project = args.common.project(session)?;
+    refuse_foreign(args, session, &project)?;
     let target = Target::of(args, session, &project)?;
     let source = Source::of(args, session, &project, &target.path)?;
     let job = Job { args, project: &project, target: &target, source: &source };
@@ -49,6 +50,18 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     }
     session.document(&document);
     Ok(Answer::Yes)
+}
+
+/// What is no export at all has a way of its own, whether the database is there or not.
+fn refuse_foreign(args: &Args, session: &Session, project: &Project) -> Result<()> {
+    let [file] = args.files.as_slice() else { return Ok(()) };
+    let path = session.folder().join(file);
+    if !path.is_file() {
+        return Ok(());
+    }
+    importing::kind(&path)
+        .map(drop)
+        .map_err(|error| source::renamed(error, &path, &project.path(&path)))
 }
 
 /// They say what becomes of rows that meet others; here there are none.

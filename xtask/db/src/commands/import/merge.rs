@@ -3,12 +3,14 @@
 mod files;
 mod said;
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
-use crate::commands::import::{Args, OnConflict};
+use crate::commands::import::merge::files::Named;
+use crate::commands::import::{Args, OnConflict, source};
 use crate::commands::restore::{dialogue, in_place};
 use crate::database;
 use crate::importing::{self, Loading};
@@ -44,26 +46,50 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let mut sources = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let path = scratch.path().join(format!("{number}.db"));
-        fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        sources.push(load(session, &project, file, (&path, &encoding))?);
+        create(&path)?;
+        let spool = file.is_piped.then(|| scratch.path().join(format!("{number}.spool")));
+        if let Some(spool) = &spool {
+            let mut kept = create(spool)?;
+            let pipe = (file.path != Path::new("-")).then_some(&*file.path);
+            source::drain(session, pipe, &mut |piece| Ok(kept.write_all(piece)?))?;
+        }
+        let from = From { file, lies: spool.as_deref().unwrap_or(&file.path) };
+        sources.push(load(session, &project, &from, (&path, &encoding))?);
+        if let Some(spool) = &spool {
+            fs_err::remove_file(spool)?;
+        }
     }
     into_live(args, session, (&project, &database), &sources)
+}
+
+/// A file, and where its bytes are.
+struct From<'a> {
+    file: &'a Named,
+    lies: &'a Path,
+}
+
+fn create(path: &Path) -> Result<fs_err::File> {
+    Ok(fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?)
 }
 
 fn load(
     session: &mut Session,
     project: &Project,
-    file: &Path,
+    From { file, lies }: &From<'_>,
     (scratch, encoding): (&Path, &str),
 ) -> Result<Source> {
-    let shown = project.path(file);
+    let is_stdin = file.path == Path::new("-");
+    let shown = if is_stdin { "stdin".to_owned() } else { project.path(&file.path) };
     let interrupt = session.interrupt().clone();
     let mut progress = Progress::new(session, "Reading");
-    progress.expect_bytes(fs_err::metadata(file).map_or(0, |metadata| metadata.len()));
+    progress.expect_bytes(fs_err::metadata(lies).map_or(0, |metadata| metadata.len()));
     let loading = Loading { scratch, encoding: Some(encoding), interrupt: &interrupt };
-    let loaded = importing::load(file, &loading, &mut |n_bytes| progress.reach(n_bytes));
+    let loaded = importing::load(lies, &loading, &mut |n_bytes| progress.reach(n_bytes));
     drop(progress);
-    let loaded = loaded.map_err(|error| said::of_file(error, &shown))?;
+    let loaded = loaded.map_err(|error| {
+        let error = if file.is_piped { source::renamed(error, lies, &shown) } else { error };
+        said::of_file(error, &shown)
+    })?;
     for remark in loaded.remarks {
         session.warn(format!("{shown}: {remark}"));
     }
@@ -72,6 +98,7 @@ fn load(
         absent: loaded.absent,
         shown,
         numbering: Numbering::OfTheFile,
+        is_own: file.is_own,
     })
 }
 

@@ -58,6 +58,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
         absent: std::collections::BTreeSet::new(),
         shown: input.name(&project),
         numbering: Numbering::OfTheTarget,
+        is_own: false,
     };
     merge::into_live(args, session, (&project, &database), &[source])
 }

@@ -90,11 +90,25 @@ fn refuse_itself(path: &Path, target: &Path, shown: &str) -> Result<()> {
 /// Keeps what comes through a pipe beside the target: what it is, its first bytes tell, and the rest
 /// may be read more than once.
 fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<Stage> {
-    let interrupt = session.interrupt().clone();
     let folder = target.parent().context("the path names no file")?;
     let name = target.file_name().context("the path names no file")?.to_string_lossy();
     durable::sweep_dead_stages(folder, &name)?;
     let stage = Stage::create(folder, &name)?;
+    drain(session, pipe, &mut |piece| stage.append(piece))?;
+    Ok(stage)
+}
+
+/// Hands on what comes through a pipe, without one what is piped in, until it ends.
+///
+/// # Errors
+///
+/// Where it breaks, at the user's interrupt, or as `take`.
+pub(super) fn drain(
+    session: &mut Session,
+    pipe: Option<&Path>,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let interrupt = session.interrupt().clone();
     let mut pipe = pipe.map(fs_err::File::open).transpose()?;
     let mut piece = vec![0; PIECE_BYTES];
     loop {
@@ -104,8 +118,8 @@ fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<St
             None => session.read(&mut piece),
         };
         match read {
-            Ok(0) => return Ok(stage),
-            Ok(n) => stage.append(&piece[..n])?,
+            Ok(0) => return Ok(()),
+            Ok(n) => take(&piece[..n])?,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error).context("could not read the pipe"),
         }
@@ -113,7 +127,7 @@ fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<St
 }
 
 /// A refusal speaks of what the user named, not of the private file.
-fn renamed(error: anyhow::Error, path: &Path, shown: &str) -> anyhow::Error {
+pub(super) fn renamed(error: anyhow::Error, path: &Path, shown: &str) -> anyhow::Error {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) => {
             let what = refusal.what.replace(&*path.to_string_lossy(), shown);

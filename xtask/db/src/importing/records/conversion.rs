@@ -129,7 +129,16 @@ fn is_number(text: &str) -> bool {
 fn real(digits: &str) -> Result<f64, &'static str> {
     let number = digits.parse::<f64>().ok().filter(|_| is_number(digits));
     let number = number.ok_or("takes numbers only")?;
-    if number.is_finite() { Ok(number) } else { Err("takes no number as large as that") }
+    if !number.is_finite() {
+        return Err("takes no number as large as that");
+    }
+    // A decimal fraction has a nearest real, which it means; a whole number means itself.
+    let is_whole = !digits.contains(['.', 'e', 'E']);
+    let is_it = |whole: i128| format!("{number:.0}").parse() == Ok(whole);
+    if is_whole && !digits.parse().is_ok_and(is_it) {
+        return Err("takes reals, which have no such whole number");
+    }
+    Ok(number)
 }
 
 /// An integer that is written in any way: `3`, `3.0`, `3e2`.
@@ -217,7 +226,11 @@ mod tests {
             (Integers, "true", Ok(Value::Integer(1))),
             (Integers, "null", Ok(Value::Null)),
             (Reals, "1", Ok(Value::Real(1.0))),
-            (Reals, "12345678901234567890", Ok(Value::Real(12_345_678_901_234_567_890.0))),
+            (Reals, "12345678901234567890", Err("takes reals, which have no such whole number")),
+            (Reals, "9007199254740993", Err("takes reals, which have no such whole number")),
+            (Reals, "9007199254740992", Ok(Value::Real(9_007_199_254_740_992.0))),
+            (Reals, "\"007\"", Ok(Value::Real(7.0))),
+            (Reals, "-0", Ok(Value::Real(-0.0))),
             (Reals, "1e400", Err("takes no number as large as that")),
             (Reals, "\"nan\"", Err("takes numbers only")),
             (Reals, "\"1.5\"", Ok(Value::Real(1.5))),

@@ -162,11 +162,15 @@ fn records_that_fit_nothing_are_refused() {
 }
 
 #[test]
-fn a_field_that_no_record_has_is_named_with_the_nearest() {
+fn a_field_that_no_record_has_is_named_and_a_typing_error_refused() {
     let mapped = mapping(TASKS, &["title=title", "weight=wheight"], &[]).expect("a mapping");
-    let (rows, loaded) = rows("[{\"title\": \"a\", \"weight\": 1}]", &mapped).expect("rows");
-    assert_eq!(rows, ["title", "'a'"]);
-    assert_eq!(loaded.losses, ["no record has the field `wheight`: did you mean `weight`?"]);
+    let (taken, loaded) = rows("[{\"title\": \"a\", \"size\": 1}]", &mapped).expect("rows");
+    assert_eq!(taken, ["title", "'a'"]);
+    assert_eq!(loaded.losses, ["no record has the field `wheight`"]);
+    let error = rows("[{\"title\": \"a\", \"weight\": 1}]", &mapped).expect_err("refused");
+    let refusal = error.downcast_ref::<Refusal>().expect("a refusal");
+    let expected = "`x`: no record has the field `wheight`: did you mean `weight`?";
+    assert_eq!((refusal.what.as_str(), refusal.exit), (expected, Exit::CouldNot));
 }
 
 #[test]

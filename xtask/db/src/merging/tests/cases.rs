@@ -182,6 +182,23 @@ fn an_edit_is_a_conflict_that_is_refused_skipped_or_taken_over() {
 }
 
 #[test]
+fn a_conflict_shows_what_both_have() {
+    let place = pair(
+        "CREATE TABLE t (id TEXT PRIMARY KEY, a, b, c, d, e) WITHOUT ROWID;",
+        "INSERT INTO t VALUES ('x', NULL, '1', printf('%040d', 1), zeroblob(9), CAST(x'ff' AS TEXT));",
+        "INSERT INTO t VALUES ('x', 1.5, 1, printf('%040d', 2), x'01', 'it''s');",
+    );
+    let report = place.merge("here", &["file"]);
+    let reason = &report.problems[0].rows.named[0].reason;
+    assert_eq!(
+        *reason,
+        "a is NULL here, 1.5 in the file; b is '1' here, 1 in the file; \
+         c is another after '000000000000000000000000000000'…; \
+         d is X'0000000000000000'… here, X'01' in the file; e is '\u{fffd}' here, 'it''s' in the file"
+    );
+}
+
+#[test]
 fn a_constraint_that_would_replace_rows_by_itself_takes_none_away() {
     let schema = "CREATE TABLE p (a TEXT PRIMARY KEY, b TEXT UNIQUE ON CONFLICT REPLACE);";
     let place =

@@ -1,13 +1,25 @@
 //! Which files are merged: those that were named, and of a folder all exports in it.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::machine::Machine;
 use crate::project::Project;
 use crate::refusal::Refusal;
 use crate::session::Session;
+
+/// A file that is to be merged.
+pub(super) struct Named {
+    /// Where it lies; `-` is stdin.
+    pub(super) path: PathBuf,
+    /// Whether it is no file, but comes through a pipe.
+    pub(super) is_piped: bool,
+    /// Whether it is in a folder as the one that this machine shares: nobody asked for it by name.
+    pub(super) is_own: bool,
+}
 
 /// How the names of files end that are taken from a folder.
 const EXPORTS: [&str; 3] = ["jsonl", "json", "sql"];
@@ -21,7 +33,7 @@ pub(super) fn named(
     session: &mut Session,
     project: &Project,
     arguments: &[PathBuf],
-) -> Result<Vec<PathBuf>> {
+) -> Result<Vec<Named>> {
     if arguments.is_empty() {
         return Err(Refusal::could_not(
             "there is nothing to merge",
@@ -31,16 +43,23 @@ pub(super) fn named(
     let mut files = Vec::new();
     for argument in arguments {
         if argument == Path::new("-") {
-            return Err(Refusal::could_not(
-                "`--merge` reads files, not stdin",
-                "write it into a file first; the database is untouched",
-            ));
+            files.push(Named { path: argument.clone(), is_piped: true, is_own: false });
+            continue;
         }
         let path = session.folder().join(argument);
         if path.is_dir() && !path.join("export.json").is_file() {
-            files.extend(of_folder(session, project, &path)?);
+            let own = Machine::known(session);
+            let is_own = |path: &Path| own.as_ref().is_some_and(|own| own.shares(path));
+            let found = of_folder(session, project, &path)?;
+            files.extend(found.into_iter().map(|path| Named {
+                is_own: is_own(&path),
+                is_piped: false,
+                path,
+            }));
         } else if path.is_file() || path.is_dir() {
-            files.push(path);
+            files.push(Named { path, is_piped: false, is_own: false });
+        } else if fs_err::metadata(&path).is_ok_and(|file| file.file_type().is_fifo()) {
+            files.push(Named { path, is_piped: true, is_own: false });
         } else if path.exists() {
             return Err(Refusal::could_not(
                 format!("`{}` is neither a file nor a folder", project.path(&path)),

@@ -113,7 +113,7 @@ fn say_file(session: &mut Session, file: &FileReport, would: &str) {
 fn say_table(session: &mut Session, table: &TableReport, would: &str) {
     let kinds = [
         (would, "inserted", &table.inserted),
-        (would, "renumbered", &table.renumbered),
+        (would, RENUMBERED, &table.renumbered),
         (would, "replaced", &table.replaced),
         (would, "kept as here", &table.kept),
         ("", "conflicting", &table.conflicting),
@@ -130,6 +130,9 @@ fn say_table(session: &mut Session, table: &TableReport, would: &str) {
     }
 }
 
+/// The kind of which there are many, and little is said of each.
+const RENUMBERED: &str = "renumbered";
+
 /// Rows with a reason stand on lines of their own.
 fn say_rows(session: &mut Session, kind: &str, rows: &Rows) {
     let more = match rows.n.saturating_sub(rows.named.len() as u64) {
@@ -139,6 +142,11 @@ fn say_rows(session: &mut Session, kind: &str, rows: &Rows) {
     if rows.named.iter().all(|named| named.reason.is_empty()) {
         let names: Vec<&str> = rows.named.iter().map(|named| named.row.as_str()).collect();
         session.say(format!("    {kind}: {}{more}", names.join("; ")));
+        return;
+    }
+    if kind.ends_with(RENUMBERED) {
+        let names = rows.named.iter().map(|named| format!("{} {}", named.row, named.reason));
+        session.say(format!("    {kind}: {}{more}", names.collect::<Vec<_>>().join("; ")));
         return;
     }
     for named in &rows.named {
