@@ -4,6 +4,10 @@
 //! is complete afterwards only if the file *and* its folder were synced; with the folder alone it is
 //! an empty file under the final name.
 
+mod ahead;
+
+pub(crate) use ahead::Ahead;
+
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;

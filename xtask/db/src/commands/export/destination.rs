@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use xtask_db_format::NAME;
 
 use crate::commands::export::output::Output;
-use crate::durable::{self, Scratch, Stage};
+use crate::durable::{self, Ahead, Scratch, Stage};
 use crate::name::Name;
 use crate::project::Project;
 use crate::refusal::Refusal;
@@ -132,7 +132,7 @@ impl Destination {
         if *is_folder {
             return Ok(Output::Folder(Scratch::create(folder, &name)?, None));
         }
-        Ok(Output::File(Stage::create(folder, &name)?))
+        Ok(Output::File(Stage::create(folder, &name)?, Ahead::default()))
     }
 }
 

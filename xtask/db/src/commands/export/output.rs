@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use xtask_db_format::Outlet;
 
 use crate::commands::export::destination::{Destination, Naming};
-use crate::durable::{self, Published, Scratch, Stage};
+use crate::durable::{self, Ahead, Published, Scratch, Stage};
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::text;
@@ -18,7 +18,7 @@ pub(super) enum Output<'s> {
     /// Into the pipe.
     Stdout(&'s mut Session),
     /// Into a file.
-    File(Stage),
+    File(Stage, Ahead),
     /// Into a folder, and the file in it that is being written.
     Folder(Scratch, Option<Stage>),
 }
@@ -43,7 +43,11 @@ impl Outlet for Output<'_> {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Self::Stdout(session) => session.pour(bytes).context("could not write the export"),
-            Self::File(stage) | Self::Folder(_, Some(stage)) => stage.append(bytes),
+            Self::File(stage, ahead) => {
+                stage.append(bytes)?;
+                ahead.appended(stage, bytes.len())
+            }
+            Self::Folder(_, Some(stage)) => stage.append(bytes),
             Self::Folder(_, None) => Ok(()),
         }
     }
@@ -71,10 +75,11 @@ impl Output<'_> {
         };
         let published = match self {
             Self::Stdout(_) => return Ok(None),
-            Self::File(stage) if *naming == Naming::Renewing && is_equal(&stage, path)? => {
+            Self::File(stage, _) if *naming == Naming::Renewing && is_equal(&stage, path)? => {
                 return Ok(Some(Written { path: path.clone(), how: How::Unchanged }));
             }
-            Self::File(stage) => {
+            Self::File(stage, ahead) => {
+                ahead.finish()?;
                 stage.sync()?;
                 match naming {
                     Naming::Replacing | Naming::Renewing => {

@@ -1,0 +1,89 @@
+//! Writing back while more is being written: the sync at the end of a large file has little left to do.
+
+use std::io;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{self, JoinHandle};
+
+use anyhow::Result;
+
+use crate::durable::Stage;
+
+/// Bytes after which another part is written back. Smaller files need no thread.
+const PART_BYTES: u64 = 32 << 20;
+
+/// What writes the parts of one stage back.
+#[derive(Debug, Default)]
+pub(crate) struct Ahead {
+    n_bytes: u64,
+    /// Where parts are announced, and the thread that waits for them.
+    thread: Option<(SyncSender<()>, JoinHandle<io::Result<()>>)>,
+}
+
+impl Ahead {
+    /// Takes note of bytes that were appended.
+    ///
+    /// # Errors
+    ///
+    /// Where no thread can be started.
+    pub(crate) fn appended(&mut self, stage: &Stage, n_bytes: usize) -> Result<()> {
+        let before = self.n_bytes / PART_BYTES;
+        self.n_bytes += n_bytes as u64;
+        if self.n_bytes / PART_BYTES == before {
+            return Ok(());
+        }
+        let (announcer, _) = match &mut self.thread {
+            Some(thread) => thread,
+            none => none.insert(start(stage)?),
+        };
+        // Where the last part still is on its way, the next announcement is for both.
+        let _ = announcer.try_send(());
+        Ok(())
+    }
+
+    /// Waits for what is on its way. The stage itself is still to be synced.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk reported an error, which it does once only: the later sync knows nothing of it.
+    pub(crate) fn finish(self) -> Result<()> {
+        let Some((announcer, thread)) = self.thread else { return Ok(()) };
+        drop(announcer);
+        match thread.join() {
+            Ok(synced) => Ok(synced?),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn start(stage: &Stage) -> Result<(SyncSender<()>, JoinHandle<io::Result<()>>)> {
+    let file = stage.file().try_clone()?;
+    let (announcer, announced) = mpsc::sync_channel(1);
+    let thread = thread::Builder::new().spawn(move || {
+        while announced.recv().is_ok() {
+            file.sync_data()?;
+        }
+        Ok(())
+    })?;
+    Ok((announcer, thread))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_written_back_and_small_files_start_no_thread() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let stage = Stage::create(folder.path(), "large").expect("a stage");
+        let mut ahead = Ahead::default();
+        let piece = vec![7_u8; 1 << 20];
+        for n in 0..70 {
+            assert_eq!(ahead.thread.is_some(), n >= 32, "{n}");
+            stage.append(&piece).expect("written");
+            ahead.appended(&stage, piece.len()).expect("noted");
+        }
+        ahead.finish().expect("written back");
+        assert_eq!(stage.file().metadata().expect("a file").len(), 70 << 20);
+        Ahead::default().finish().expect("nothing to wait for");
+    }
+}
