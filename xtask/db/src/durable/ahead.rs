@@ -15,7 +15,7 @@ const PART_BYTES: u64 = 32 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     n_bytes: u64,
-    /// Where parts are announced, and the thread that waits for them.
+    /// Where parts are begun, and the thread that waits for them.
     thread: Option<(SyncSender<()>, JoinHandle<io::Result<()>>)>,
 }
 
@@ -31,12 +31,12 @@ impl Ahead {
         if self.n_bytes / PART_BYTES == before {
             return Ok(());
         }
-        let (announcer, _) = match &mut self.thread {
+        let (parts, _) = match &mut self.thread {
             Some(thread) => thread,
             none => none.insert(start(stage)?),
         };
         // Where the last part still is on its way, the next announcement is for both.
-        let _ = announcer.try_send(());
+        let _ = parts.try_send(());
         Ok(())
     }
 
@@ -46,8 +46,8 @@ impl Ahead {
     ///
     /// Where the disk reported an error, which it does once only: the later sync knows nothing of it.
     pub(crate) fn finish(self) -> Result<()> {
-        let Some((announcer, thread)) = self.thread else { return Ok(()) };
-        drop(announcer);
+        let Some((parts, thread)) = self.thread else { return Ok(()) };
+        drop(parts);
         match thread.join() {
             Ok(synced) => Ok(synced?),
             Err(panic) => std::panic::resume_unwind(panic),
@@ -57,14 +57,14 @@ impl Ahead {
 
 fn start(stage: &Stage) -> Result<(SyncSender<()>, JoinHandle<io::Result<()>>)> {
     let file = stage.file().try_clone()?;
-    let (announcer, announced) = mpsc::sync_channel(1);
+    let (parts, begun) = mpsc::sync_channel(1);
     let thread = thread::Builder::new().spawn(move || {
-        while announced.recv().is_ok() {
+        while begun.recv().is_ok() {
             file.sync_data()?;
         }
         Ok(())
     })?;
-    Ok((announcer, thread))
+    Ok((parts, thread))
 }
 
 #[cfg(test)]

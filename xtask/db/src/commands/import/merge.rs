@@ -3,7 +3,6 @@
 mod files;
 mod said;
 
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -13,6 +12,7 @@ use crate::commands::import::merge::files::Named;
 use crate::commands::import::{Args, OnConflict, source};
 use crate::commands::restore::{dialogue, in_place};
 use crate::database;
+use crate::durable::Stage;
 use crate::importing::{self, Loading};
 use crate::locked::Locked;
 use crate::merging::report::Report;
@@ -46,18 +46,16 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let mut sources = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let path = scratch.path().join(format!("{number}.db"));
-        create(&path)?;
-        let spool = file.is_piped.then(|| scratch.path().join(format!("{number}.spool")));
+        fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let spool =
+            if file.is_piped { Some(scratch.stage(&format!("{number}.spool"))?) } else { None };
         if let Some(spool) = &spool {
-            let mut kept = create(spool)?;
             let pipe = (file.path != Path::new("-")).then_some(&*file.path);
-            source::drain(session, pipe, &mut |piece| Ok(kept.write_all(piece)?))?;
+            source::drain(session, pipe, &mut |piece| spool.append(piece))?;
         }
-        let from = From { file, lies: spool.as_deref().unwrap_or(&file.path) };
+        let lies = spool.as_ref().map_or(&*file.path, Stage::path);
+        let from = From { file, lies };
         sources.push(load(session, &project, &from, (&path, &encoding))?);
-        if let Some(spool) = &spool {
-            fs_err::remove_file(spool)?;
-        }
     }
     into_live(args, session, (&project, &database), &sources)
 }
@@ -66,10 +64,6 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
 struct From<'a> {
     file: &'a Named,
     lies: &'a Path,
-}
-
-fn create(path: &Path) -> Result<fs_err::File> {
-    Ok(fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?)
 }
 
 fn load(
