@@ -149,7 +149,7 @@ fn an_edit_elsewhere_is_a_conflict_until_it_is_said_what_becomes_of_it() {
     let said = here.fails(1, &["db-import", "--merge", "yours.jsonl"]);
     insta::assert_snapshot!(said.err, @"
     yours.jsonl: 1 row of `people` cannot be merged
-      name 'Anna': mood is 'sad' here, 'glad' in the file; at is '1' here, '2' in the file
+      name 'Anna': mood 'sad' here, 'glad' in the file; at '1' here, '2' in the file
     error: could not merge `yours.jsonl`: 1 row of `people` cannot be merged
     hint: say what becomes of them with `--on-conflict skip` or `--on-conflict replace`; the database is untouched
     ");

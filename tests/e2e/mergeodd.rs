@@ -94,7 +94,7 @@ fn control_characters_of_a_file_never_reach_the_terminal() {
     share(&there, &here, "yours.jsonl");
     let said = here.fails(1, &["db-import", "--merge", "yours.jsonl"]);
     assert!(
-        said.err.contains(r"name 'a\u{1b}[2J': text is 'mine' here, 'yours' in the file"),
+        said.err.contains(r"name 'a\u{1b}[2J': text 'mine' here, 'yours' in the file"),
         "{said:#?}"
     );
     assert!(!said.err.contains('\u{1b}') && !said.out.contains('\u{1b}'), "{said:#?}");

@@ -94,9 +94,9 @@ fn edits_arrive_or_are_named() {
     let there = machine(schema, "INSERT INTO notes VALUES ('a', 'final');");
     share(&there, &here, "colleague.jsonl");
     let said = here.fails(1, &["db-import", "--merge", "colleague.jsonl"]);
-    assert!(said.err.contains("key 'a': text is 'draft' here, 'final' in the file"), "{said:#?}");
+    assert!(said.err.contains("key 'a': text 'draft' here, 'final' in the file"), "{said:#?}");
     let said = here.ok(&["db-import", "--merge", "colleague.jsonl", "--on-conflict", "skip"]);
-    assert!(said.out.contains("kept as here: key 'a': text is 'draft' here"), "{said:#?}");
+    assert!(said.out.contains("kept as here: key 'a': text 'draft' here"), "{said:#?}");
     here.ok(&["db-import", "--merge", "colleague.jsonl", "--on-conflict", "replace"]);
     assert_eq!(texts(&here, "SELECT text FROM notes"), ["final"]);
 }

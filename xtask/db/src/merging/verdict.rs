@@ -83,7 +83,7 @@ fn differing(layout: &Layout, columns: &[usize]) -> String {
         format!(
             "CASE WHEN {theirs} IS {ours} COLLATE BINARY AND typeof({theirs}) = typeof({ours}) THEN ''
              WHEN {in_file} = {here} THEN '{shown_name} is another after ' || {here} || '; '
-             ELSE '{shown_name} is ' || {here} || ' here, ' || {in_file} || ' in the file; ' END"
+             ELSE '{shown_name} ' || {here} || ' here, ' || {in_file} || ' in the file; ' END"
         )
     });
     let parts: Vec<String> = parts.collect();

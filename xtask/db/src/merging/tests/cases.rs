@@ -192,9 +192,9 @@ fn a_conflict_shows_what_both_have() {
     let reason = &report.problems[0].rows.named[0].reason;
     assert_eq!(
         *reason,
-        "a is NULL here, 1.5 in the file; b is '1' here, 1 in the file; \
+        "a NULL here, 1.5 in the file; b '1' here, 1 in the file; \
          c is another after '000000000000000000000000000000'…; \
-         d is X'0000000000000000'… here, X'01' in the file; e is '\u{fffd}' here, 'it''s' in the file"
+         d X'0000000000000000'… here, X'01' in the file; e '\u{fffd}' here, 'it''s' in the file"
     );
 }
 
