@@ -7,7 +7,7 @@
 mod scanner;
 
 use std::fmt;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use anyhow::Result;
 
@@ -20,6 +20,9 @@ const CHUNK_BYTES: usize = 1 << 18;
 
 /// What SQLite takes as one statement, bytes (<https://sqlite.org/limits.html>).
 const MOST_BYTES: usize = 1_000_000_000;
+
+/// The byte order mark of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One piece of an SQL file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +61,8 @@ impl std::error::Error for Unfinished {}
 pub struct Statements<R> {
     source: R,
     buffer: Vec<u8>,
+    /// How much of the buffer was read: the rest is room.
+    n_read: usize,
     /// Where in the buffer the present piece begins, how long it is once it was handed out, and on
     /// which line of the file.
     begin: usize,
@@ -74,7 +79,8 @@ impl<R: Read> Statements<R> {
     pub fn new(source: R) -> Self {
         Self {
             source,
-            buffer: Vec::new(),
+            buffer: vec![0; CHUNK_BYTES],
+            n_read: 0,
             begin: 0,
             taken: 0,
             line: 1,
@@ -92,7 +98,7 @@ impl<R: Read> Statements<R> {
     pub fn next_piece(&mut self) -> Result<Option<(u64, Piece<'_>)>> {
         self.pass(self.taken);
         let is_command = loop {
-            let rest = &self.buffer[self.begin..];
+            let rest = &self.buffer[self.begin..self.n_read];
             match self.scanner.scan(rest, self.is_line_start) {
                 Found::Blank(n_bytes) => self.pass(n_bytes),
                 Found::Statement(n_bytes) => {
@@ -104,11 +110,11 @@ impl<R: Read> Statements<R> {
                     break true;
                 }
                 Found::More if self.fill()? => {}
-                Found::More if self.scanner.may_end(self.buffer.len() - self.begin) => {
+                Found::More if self.scanner.may_end(self.n_read - self.begin) => {
                     return Ok(None);
                 }
                 Found::More if self.scanner.is_command() => {
-                    self.taken = self.buffer.len() - self.begin;
+                    self.taken = self.n_read - self.begin;
                     break true;
                 }
                 Found::More => return Err(Unfinished::CutShort(self.line).into()),
@@ -139,36 +145,48 @@ impl<R: Read> Statements<R> {
     /// Reads on; whether there was anything. What was passed makes room; a long statement is read in
     /// ever larger pieces, so that it is moved and looked at seldom.
     fn fill(&mut self) -> Result<bool> {
-        self.buffer.drain(..self.begin);
+        self.buffer.copy_within(self.begin..self.n_read, 0);
+        self.n_read -= self.begin;
         self.begin = 0;
-        let old = self.buffer.len();
-        if old > MOST_BYTES {
+        if self.n_read > MOST_BYTES {
             return Err(Unfinished::TooLong(self.line).into());
         }
-        self.buffer.resize(old + old.max(CHUNK_BYTES), 0);
-        let n_bytes = loop {
-            match self.source.read(&mut self.buffer[old..]) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                other => break other,
-            }
-        };
-        self.buffer.truncate(old + *n_bytes.as_ref().unwrap_or(&0));
-        let is_first = self.n_bytes == 0;
-        self.n_bytes += n_bytes? as u64;
-        // A byte order mark says nothing here; a short read may have only a part of it.
-        while is_first && self.buffer.len() < 3 && b"\xef\xbb\xbf".starts_with(&self.buffer) {
-            let mut byte = [0];
-            if self.source.read(&mut byte)? == 0 {
-                break;
-            }
-            self.n_bytes += 1;
-            self.buffer.extend(byte);
+        if self.n_read == self.buffer.len() {
+            // Not `resize`, which sets byte after byte where nothing is optimised.
+            let mut larger = vec![0; 2 * self.n_read];
+            larger[..self.n_read].copy_from_slice(&self.buffer);
+            self.buffer = larger;
         }
-        if is_first && self.buffer.starts_with(b"\xef\xbb\xbf") {
-            self.buffer.drain(..3);
+        let is_first = self.n_bytes == 0;
+        let mut n_bytes = self.read()?;
+        // A byte order mark says nothing here; a short read may have only a part of it.
+        while is_first && n_bytes > 0 && self.n_read < MARK.len() && MARK.starts_with(self.unread())
+        {
+            n_bytes = self.read()?;
+        }
+        if is_first && self.unread().starts_with(MARK) {
+            self.begin = MARK.len();
             return Ok(true);
         }
-        Ok(self.buffer.len() > old)
+        Ok(n_bytes > 0 || is_first && self.n_read > 0)
+    }
+
+    fn unread(&self) -> &[u8] {
+        &self.buffer[self.begin..self.n_read]
+    }
+
+    fn read(&mut self) -> Result<usize> {
+        loop {
+            match self.source.read(&mut self.buffer[self.n_read..]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => {
+                    let n_bytes = read?;
+                    self.n_read += n_bytes;
+                    self.n_bytes += n_bytes as u64;
+                    return Ok(n_bytes);
+                }
+            }
+        }
     }
 }
 
