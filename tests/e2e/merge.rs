@@ -240,6 +240,20 @@ fn the_sample_host_s_machines_reach_the_same_content_and_the_index_finds_it() {
 }
 
 #[test]
+fn a_file_of_every_format_is_merged() {
+    for format in ["jsonl", "json", "sql", "csv"] {
+        let (here, there) = (machine(CHATS, MINE), machine(CHATS, YOURS));
+        let to = here.path("yours");
+        there.ok(&["db-export", "--format", format, "--output", &to.to_string_lossy()]);
+        here.ok(&["db-import", "--merge", "yours"]);
+        let merged = ["mine: my note", "yours: your note", "yours: another"];
+        assert_eq!(texts(&here, JOINED), merged, "{format}");
+        let said = here.ok(&["db-import", "--merge", "yours"]);
+        assert!(said.out.contains("every row is here already"), "{format}: {said:#?}");
+    }
+}
+
+#[test]
 fn what_is_piped_in_is_merged_like_a_file() {
     let here = two();
     let export = fs_err::read(here.path("yours.jsonl")).expect("an export");
