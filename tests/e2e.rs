@@ -86,8 +86,6 @@ mod list;
 mod matrix;
 #[path = "e2e/merge.rs"]
 mod merge;
-#[path = "e2e/mergekill.rs"]
-mod mergekill;
 #[path = "e2e/mergeodd.rs"]
 mod mergeodd;
 #[path = "e2e/mergeschema.rs"]

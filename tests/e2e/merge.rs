@@ -204,6 +204,37 @@ fn what_this_machine_shared_itself_never_takes_its_rows_back() {
 }
 
 #[test]
+fn what_this_machine_shared_itself_is_no_obstacle() {
+    let schema = "CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE NOT NULL, name TEXT UNIQUE NOT NULL);
+        CREATE TABLE docs (id INTEGER PRIMARY KEY, owner NOT NULL REFERENCES users, title, UNIQUE (owner, title));
+        CREATE TABLE parts (id INTEGER PRIMARY KEY, doc NOT NULL REFERENCES docs, text TEXT UNIQUE);";
+    let rows =
+        "INSERT INTO users VALUES (1, 'old@x', 'Anna'); INSERT INTO docs VALUES (1, 1, 'plan');
+        INSERT INTO parts VALUES (1, 1, 'begin');";
+    let (here, there) = (machine(schema, rows), machine(schema, ""));
+    there.sql("INSERT INTO users VALUES (1, 'ben@x', 'Ben')");
+    fs_err::create_dir(here.path("shared")).expect("a folder");
+    let own = |arguments: &[&str]| {
+        let mut command = here.xtask(arguments);
+        command.env("XTASK_DB_MACHINE", "3f2a1b").env("USER", "ada");
+        here.said(&command.output().expect("the binary runs"))
+    };
+    assert_eq!(own(&["db-export", "--share", "shared"]).code, Some(0));
+    share(&there, &here, "shared/ben.jsonl");
+    here.sql("UPDATE users SET email = 'new@x'");
+    // By its e-mail, Anna's row is another one now, which nothing may be hung on.
+    let said = own(&["db-import", "--merge", "shared"]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert_eq!(texts(&here, "SELECT email FROM users ORDER BY email"), ["ben@x", "new@x"]);
+    assert_eq!(texts(&here, "SELECT title FROM docs JOIN parts ON docs.id = doc"), ["plan"]);
+    // A column that not every table has decides where it can.
+    let newer = ["--on-conflict", "replace", "--newer", "email"];
+    here.sql("UPDATE docs SET title = 'plans'; UPDATE parts SET text = 'begun', id = 7");
+    let said = own(&[&["db-import", "--merge", "shared"], &newer[..]].concat());
+    assert_eq!(said.code, Some(0), "{said:#?}");
+}
+
+#[test]
 fn the_sample_host_s_machines_reach_the_same_content_and_the_index_finds_it() {
     let schema = host_schema();
     let rows = |name: &str, topic: &str| {

@@ -40,6 +40,7 @@ impl Doubts<'_> {
         if problems.is_empty() {
             problems.extend(self.unknown()?);
         }
+        problems.extend(self.ambiguous_references()?);
         for layout in self.layouts {
             for number in 0..layout.rules.len() {
                 problems.extend(self.same_in_file(layout, number)?);
@@ -102,6 +103,60 @@ impl Doubts<'_> {
             }
         }
         Ok(problems)
+    }
+
+    /// References to several rows of the file, whose keys are unique here but not there.
+    fn ambiguous_references(&self) -> Result<Vec<Problem>> {
+        let mut problems = Vec::new();
+        for layout in self.layouts {
+            for (bit, link) in layout.links.iter().enumerate() {
+                let (Some((parent, columns)), Some(leads_to)) =
+                    (&link.in_file, references::leads_to(link))
+                else {
+                    continue;
+                };
+                let parent = &self.layouts[*parent];
+                if link.is_by_number && self.source.numbering == Numbering::OfTheTarget
+                    || self.are_apart(parent, (columns, &link.collations))?
+                {
+                    continue;
+                }
+                let several = columns
+                    .iter()
+                    .map(|at| format!("count(DISTINCT {}) > 1", references::value(parent, *at)));
+                let condition = format!(
+                    "WHERE s.asked & {} AND (SELECT {} FROM {} AS p WHERE {leads_to})",
+                    1_i64 << bit,
+                    several.collect::<Vec<_>>().join(" OR "),
+                    parent.stage(),
+                );
+                let shown = text::plain(&parent.name);
+                let what = format!(
+                    "could refer to several rows of `{shown}`: {} is not unique in the file",
+                    names(parent, columns)
+                );
+                let hint = format!("make the rows of `{shown}` unique there; {UNTOUCHED}");
+                problems.extend(self.problem(layout, &condition, &what, hint)?);
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Whether no two rows of the file have the same values in these columns.
+    fn are_apart(
+        &self,
+        layout: &Layout,
+        (columns, collations): (&[usize], &[String]),
+    ) -> Result<bool> {
+        let by = columns.iter().zip(collations).map(|(at, c)| format!("o{at} COLLATE {c}"));
+        let is_there: Vec<String> = columns.iter().map(|at| format!("o{at} IS NOT NULL")).collect();
+        let question = format!(
+            "SELECT NOT EXISTS (SELECT 1 FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1)",
+            layout.stage(),
+            is_there.join(" AND "),
+            by.collect::<Vec<_>>().join(", ")
+        );
+        Ok(self.connection.query_row(&question, [], |row| row.get(0))?)
     }
 
     /// Rows that could not be identified though all they refer to is there.

@@ -139,9 +139,10 @@ impl Planned {
         }
         numbers.finish(&self.layouts)?;
         self.say_trusted(connection, target, source)?;
-        self.decide((connection, tables), target, texts)?;
+        self.decide((connection, tables), (target, source), texts)?;
         self.report_rows(connection)?;
-        if source.is_own && self.report.tables.iter().any(|table| table.kept.n > 0) {
+        let stays = |table: &TableReport| table.kept.n + table.left_out.n > 0;
+        if source.is_own && self.report.tables.iter().any(stays) {
             self.report.notes.push(
                 "this machine wrote it: rows that differ stay as they are here; to have them as in \
                  the file, name the file itself"
@@ -156,22 +157,34 @@ impl Planned {
     fn decide(
         &self,
         (connection, tables): (&Connection, &Tables),
-        target: &Target<'_>,
+        (target, source): (&Target<'_>, &Source),
         texts: Texts,
     ) -> Result<()> {
+        let skipping = Policy { on_conflict: OnConflict::Skip, ..target.policy.clone() };
         for layout in &self.layouts {
-            verdict::compare(connection, layout, target.policy, texts)?;
-            verdict::collide(connection, layout, target.policy)?;
+            let newer = target.policy.newer.as_ref();
+            let is_untold = newer.is_some_and(|newer| verdict::lacks(layout, newer));
+            let policy = if source.is_own && is_untold { &skipping } else { target.policy };
+            verdict::compare(connection, layout, policy, texts)?;
+            let policy = if source.is_own { &skipping } else { target.policy };
+            verdict::collide(connection, layout, policy)?;
         }
         if target.policy.on_conflict == OnConflict::Replace {
             for layout in &self.layouts {
                 verdict::unhinge(connection, (tables, &self.layouts), layout)?;
             }
         }
-        for at in 0..self.layouts.len() {
-            verdict::orphaned(connection, &self.layouts, at)?;
+        // What this machine shared once is no obstacle to what others share.
+        let state = if source.is_own { LEFT_OUT } else { CONFLICTING };
+        loop {
+            let mut n_orphaned = 0;
+            for at in 0..self.layouts.len() {
+                n_orphaned += verdict::orphaned(connection, &self.layouts, at, state)?;
+            }
+            if n_orphaned == 0 {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// References whose numbers were taken for this database's.

@@ -96,6 +96,16 @@ pub(super) fn leads_to(link: &Link) -> Option<String> {
     Some(equal.collect::<Vec<_>>().join(" AND "))
 }
 
+/// The expression of what a row here will have in a column, of which `p` is the file's row.
+#[must_use]
+pub(super) fn value(parent: &Layout, column: usize) -> String {
+    if parent.surrogate == Some(column) {
+        format!("p.c{column}")
+    } else {
+        format!("iif(p.stays, p.f{column}, p.c{column})")
+    }
+}
+
 /// One reference of one table.
 struct One<'l> {
     layouts: &'l [Layout],
@@ -142,11 +152,11 @@ impl One<'_> {
         }
         for ((from, to), collation) in link.columns.iter().zip(columns).zip(&link.collations) {
             let equals = |letter| format!("p.{letter}{to} COLLATE {collation} = +s.c{from}");
-            let (value, is_same) = if parent.surrogate == Some(*to) {
-                (format!("p.c{to}"), equals('c'))
+            let value = value(parent, *to);
+            let is_same = if parent.surrogate == Some(*to) {
+                equals('c')
             } else {
-                let is_same = format!("iif(p.stays, {}, {})", equals('f'), equals('c'));
-                (format!("iif(p.stays, p.f{to}, p.c{to})"), is_same)
+                format!("iif(p.stays, {}, {})", equals('f'), equals('c'))
             };
             // What leads there already stays as it is written: `Anna` may refer to `anna`.
             sets.push(format!("c{from} = iif({is_same}, s.c{from}, {value})"));

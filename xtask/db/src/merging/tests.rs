@@ -3,6 +3,7 @@
 
 mod canonical;
 mod cases;
+mod doubtful;
 mod random;
 
 use std::collections::{BTreeMap, BTreeSet};

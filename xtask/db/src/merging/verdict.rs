@@ -9,6 +9,7 @@ use crate::merging::doubts::names;
 use crate::merging::here::Tables;
 use crate::merging::keys::{By, Reference};
 use crate::merging::layout::Layout;
+use crate::merging::naming::original;
 use crate::merging::stage::{CONFLICTING, KEPT, LEFT_OUT, MATCHED, NEW, REPLACED, UNCHANGED};
 use crate::merging::{OnConflict, Policy, references};
 use crate::text;
@@ -79,10 +80,15 @@ fn differing(layout: &Layout, columns: &[usize]) -> String {
         let name = &layout.columns[*at].name;
         let shown_name = text::plain(name).replace('\'', "''");
         let (theirs, ours) = (format!("s.c{at}"), format!("t.{}", quoted(name)));
-        let (in_file, here) = (shown(&theirs), shown(&ours));
+        // Not the number that a reference was translated to, which is nowhere yet.
+        let (in_file, here) = (shown(&format!("s.{}", original(layout, *at))), shown(&ours));
+        let alike = match layout.links_of(&[*at]) {
+            0 => format!("is another after ' || {here} || '"),
+            _ => "leads to another row".to_owned(),
+        };
         format!(
             "CASE WHEN {theirs} IS {ours} COLLATE BINARY AND typeof({theirs}) = typeof({ours}) THEN ''
-             WHEN {in_file} = {here} THEN '{shown_name} is another after ' || {here} || '; '
+             WHEN {in_file} = {here} THEN '{shown_name} {alike}; '
              ELSE '{shown_name} ' || {here} || ' here, ' || {in_file} || ' in the file; ' END"
         )
     });
@@ -91,7 +97,8 @@ fn differing(layout: &Layout, columns: &[usize]) -> String {
     let pieces: Vec<String> =
         parts.chunks(50).map(|part| format!("({})", part.join(" || "))).collect();
     let all = if pieces.is_empty() { "''".to_owned() } else { pieces.join(" || ") };
-    format!("rtrim({all}, '; ')")
+    // Zeros of both signs are one value to `IS`.
+    format!("coalesce(nullif(rtrim({all}, '; '), ''), 'equal to SQLite, in other bytes')")
 }
 
 /// The expression of a value as a reason shows it: as SQL writes it, its beginning only.
@@ -205,12 +212,17 @@ fn stays(layout: &Layout) -> String {
     )
 }
 
-/// Leaves rows out whose parents are left out, too; returns how many there are: they cannot be.
+/// Gives this state to rows whose parents are left out; returns how many there are: they cannot be.
 ///
 /// # Errors
 ///
 /// Where SQLite refuses.
-pub(super) fn orphaned(connection: &Connection, layouts: &[Layout], at: usize) -> Result<usize> {
+pub(super) fn orphaned(
+    connection: &Connection,
+    layouts: &[Layout],
+    at: usize,
+    state: u8,
+) -> Result<usize> {
     let layout = &layouts[at];
     let mut n_orphaned = 0;
     for (bit, link) in layout.links.iter().enumerate() {
@@ -222,7 +234,7 @@ pub(super) fn orphaned(connection: &Connection, layouts: &[Layout], at: usize) -
         let name = text::plain(&parent.name).replace('\'', "''");
         n_orphaned += connection.execute(
             &format!(
-                "UPDATE {} AS s SET state = {CONFLICTING},
+                "UPDATE {} AS s SET state = {state},
                    reason = 'it refers to a row of {name} that is left out'
                  FROM {} AS p WHERE p.state = {LEFT_OUT} AND s.asked & {} AND {leads_to}
                  AND s.state IN ({NEW}, {REPLACED})",

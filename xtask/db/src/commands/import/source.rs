@@ -109,6 +109,9 @@ pub(super) fn drain(
     take: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let interrupt = session.interrupt().clone();
+    interrupt.check()?;
+    // Nobody knows for how long nothing comes: an interrupt ends the process at once meanwhile.
+    let _asking = interrupt.while_asking();
     let mut pipe = pipe.map(fs_err::File::open).transpose()?;
     let mut piece = vec![0; PIECE_BYTES];
     loop {

@@ -10,6 +10,7 @@ use crate::machine::Machine;
 use crate::project::Project;
 use crate::refusal::Refusal;
 use crate::session::Session;
+use crate::text;
 
 /// A file that is to be merged.
 pub(super) struct Named {
@@ -72,7 +73,19 @@ pub(super) fn named(
             ));
         }
     }
+    refuse_twice(&files)?;
     Ok(files)
+}
+
+/// A pipe is empty once it was read, and waits for ever.
+fn refuse_twice(files: &[Named]) -> Result<()> {
+    let piped = || files.iter().filter(|file| file.is_piped).map(|file| &file.path);
+    let twice = piped().enumerate().find(|(at, path)| piped().skip(at + 1).any(|o| o == *path));
+    let Some((_, path)) = twice else { return Ok(()) };
+    Err(Refusal::could_not(
+        format!("`{}` is named twice, and can be read once", text::plain(&path.to_string_lossy())),
+        "name each pipe once; the database is untouched",
+    ))
 }
 
 /// The exports in a folder, in the order of their names. Hidden files are passed over, symbolic links
