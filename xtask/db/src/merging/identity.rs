@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::database::quoted;
 use crate::merging::OnConflict;
 use crate::merging::content::{self, Texts};
-use crate::merging::layout::Layout;
+use crate::merging::layout::{Layout, Spelling};
 use crate::merging::stage::{MATCHED, NEW, RAW};
 use crate::merging::{Policy, references};
 
@@ -21,6 +21,8 @@ pub(super) struct Identifying<'a> {
     pub hashed: BTreeSet<usize>,
     /// The round that is on.
     pub round: u64,
+    /// What may still change.
+    pub spelling: Spelling,
 }
 
 impl Identifying<'_> {
@@ -40,8 +42,8 @@ impl Identifying<'_> {
     fn by_rule(&self, layout: &Layout, number: usize) -> Result<usize> {
         let rule = &layout.rules[number];
         let ready = format!(
-            "s.state = {RAW} AND s.rule = {number} AND s.waits & {} = 0",
-            layout.links_of(&rule.columns)
+            "s.state = {RAW} AND s.rule = {number} AND {}",
+            layout.settled("s", &rule.columns, self.spelling)
         );
         let found = self.connection.execute(
             &format!(
@@ -90,6 +92,20 @@ impl Identifying<'_> {
             }
             None => "1".to_owned(),
         }
+    }
+
+    /// Whether rows are left that nobody knows, or whose references are not translated.
+    fn is_waiting(&self, layouts: &[Layout]) -> Result<bool> {
+        for layout in layouts {
+            let question = format!(
+                "SELECT EXISTS (SELECT 1 FROM {} WHERE state = {RAW} OR waits <> 0)",
+                layout.stage()
+            );
+            if self.connection.query_row(&question, [], |row| row.get(0))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The k-th of equal rows in the file is the k-th of those here.
@@ -166,6 +182,9 @@ impl Identifying<'_> {
 /// Identifies all rows of a file, as far as that is possible: round by round, because a row may be
 /// known only when the rows are known that it refers to. `after` sees each table in each round.
 ///
+/// Where rows wait for each other in a circle, only because their keys and their references share a
+/// column that is no number (a tenant's name), that column is taken as it stands in the file from then on.
+///
 /// # Errors
 ///
 /// Where SQLite refuses, or as `after`.
@@ -180,15 +199,20 @@ pub(super) fn settle(
     let mut is_whole = true;
     loop {
         let since = (!is_whole).then(|| identifying.round.saturating_sub(1));
+        let spelling = identifying.spelling;
         let mut n_done = 0;
         for (at, layout) in layouts.iter().enumerate() {
             let connection = identifying.connection;
-            n_done += references::translate(connection, (layouts, at), numbering, since)?;
+            n_done +=
+                references::translate(connection, (layouts, at), (numbering, spelling), since)?;
             n_done += identifying.identify(layout)?;
             after(layout)?;
         }
         if n_done == 0 && is_whole {
-            return Ok(());
+            if spelling == Spelling::Stays || !identifying.is_waiting(layouts)? {
+                return Ok(());
+            }
+            identifying.spelling = Spelling::Stays;
         }
         identifying.round += 1;
         if identifying.round == 2 {

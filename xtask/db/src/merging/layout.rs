@@ -14,6 +14,17 @@ use crate::refusal::Refusal;
 use crate::schema::{Nature, Table};
 use crate::text;
 
+/// Whether translating a reference may still change values that are no numbers: the row here that it
+/// means may spell its key in another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// It may: a row is not looked for by such a value before its references are translated.
+    MayChange,
+    /// It may not: each value is what the file says, and a reference that would change one leads
+    /// nowhere.
+    Stays,
+}
+
 /// As many references of one table are kept apart: each is a bit of a number.
 const MOST_REFERENCES: usize = 60;
 
@@ -30,6 +41,8 @@ pub(super) struct Layout {
     pub columns: Vec<Column>,
     /// The column of numbers that mean a row only in their own database.
     pub surrogate: Option<usize>,
+    /// The columns of numbers that do, the surrogate and references to surrogates.
+    pub numbers: BTreeSet<usize>,
     /// What identifies a row, in the order in which it is tried; at last its content.
     pub rules: Vec<Rule>,
     /// By which columns a row here is found again, and their collations.
@@ -117,6 +130,23 @@ impl Layout {
         touching.map(|(at, _)| 1 << at).sum()
     }
 
+    /// The condition that a staged row has its final values in these columns: the first reference that is
+    /// translated settles what they share, for the others must agree.
+    #[must_use]
+    pub(super) fn settled(&self, row: &str, columns: &[usize], spelling: Spelling) -> String {
+        let may_change =
+            |at: &&usize| spelling == Spelling::MayChange || self.numbers.contains(*at);
+        let links = columns.iter().filter(may_change).map(|at| self.links_of(&[*at]));
+        let mut links: Vec<i64> = links.filter(|links| *links != 0).collect();
+        links.sort_unstable();
+        links.dedup();
+        let settled = links.iter().map(|links| {
+            format!("({row}.waits & {links} = 0 OR {row}.asked & ~{row}.waits & {links} <> 0)")
+        });
+        let settled: Vec<String> = settled.collect();
+        if settled.is_empty() { "TRUE".to_owned() } else { settled.join(" AND ") }
+    }
+
     /// The condition that a row here, `t`, is the one that a staged row, `s`, was found to be.
     #[must_use]
     pub(super) fn located(&self) -> String {
@@ -161,6 +191,9 @@ pub(super) fn of(tables: &Tables, fitting: &Fitting) -> Result<Vec<Layout>> {
     for at in 0..layouts.len() {
         let links = links((tables, fitting), &layouts, at)?;
         layouts[at].links = links;
+        let columns = layouts[at].columns.iter().enumerate();
+        let numbers = columns.filter(|(_, c)| !tables.numbers_in(&order[at], &c.name).is_empty());
+        layouts[at].numbers = numbers.map(|(column, _)| column).collect();
     }
     mark(&mut layouts);
     Ok(layouts)
@@ -232,6 +265,7 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
         name: here.table.name.clone(),
         theirs: theirs.name.clone(),
         surrogate: surrogate.and_then(|name| place(&name.to_owned())),
+        numbers: BTreeSet::new(),
         rules,
         locator: here.locator.clone(),
         links: Vec::new(),

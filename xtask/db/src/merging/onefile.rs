@@ -11,7 +11,7 @@ use crate::merging::doubts::Doubts;
 use crate::merging::evolution::{self, Fitting};
 use crate::merging::here::Tables;
 use crate::merging::identity::{self, Identifying};
-use crate::merging::layout::{self, Layout};
+use crate::merging::layout::{self, Layout, Spelling};
 use crate::merging::naming::{self, Which};
 use crate::merging::numbers::Numbers;
 use crate::merging::report::{FileReport, Problem, Rows, TableReport};
@@ -125,8 +125,14 @@ impl Planned {
         references::index(connection, &self.layouts)?;
         let mut numbers = Numbers::new(connection, tables);
         let hashed = BTreeSet::new();
-        let mut identifying =
-            Identifying { connection, policy: target.policy, texts, hashed, round: 0 };
+        let mut identifying = Identifying {
+            connection,
+            policy: target.policy,
+            texts,
+            hashed,
+            round: 0,
+            spelling: Spelling::MayChange,
+        };
         identity::settle(&mut identifying, &self.layouts, source.numbering, |layout| {
             target.interrupt.check()?;
             numbers.give(layout)

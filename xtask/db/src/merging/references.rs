@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::database::quoted;
 use crate::merging::Numbering;
-use crate::merging::layout::{Layout, Link};
+use crate::merging::layout::{Layout, Link, Spelling};
 use crate::merging::stage::{MATCHED, NEW, RAW};
 
 /// Makes what is looked up quick to find.
@@ -46,12 +46,12 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
 pub(super) fn translate(
     connection: &Connection,
     (layouts, at): (&[Layout], usize),
-    numbering: Numbering,
+    (numbering, spelling): (Numbering, Spelling),
     since: Option<u64>,
 ) -> Result<usize> {
     let mut n_translated = 0;
     for number in 0..layouts[at].links.len() {
-        let one = One { layouts, at, number, numbering, since };
+        let one = One { layouts, at, number, numbering, spelling, since };
         for statement in [one.in_file(), one.here()].into_iter().flatten() {
             n_translated += connection.execute(&statement, [])?;
         }
@@ -112,6 +112,7 @@ struct One<'l> {
     at: usize,
     number: usize,
     numbering: Numbering,
+    spelling: Spelling,
     since: Option<u64>,
 }
 
@@ -162,19 +163,21 @@ impl One<'_> {
             sets.push(format!("c{from} = iif({is_same}, s.c{from}, {value})"));
             agree.push(format!("{value} IS NOT NULL"));
             let others = self.layout().links_of(&[*from]) & !self.bit();
-            if others != 0 {
+            if self.spelling == Spelling::Stays && !self.layout().numbers.contains(from) {
+                agree.push(is_same);
+            } else if others != 0 {
                 // Two references that share a column must lead to rows that agree on it.
                 agree.push(format!("(s.asked & ~s.waits & {others} = 0 OR {is_same})"));
             }
         }
         Some(format!(
             "UPDATE {} AS s SET {}, waits = s.waits & ~{bit} FROM {} AS p
-             WHERE s.waits & {bit} AND p.state IN ({MATCHED}, {NEW}) AND p.waits & {} = 0
+             WHERE s.waits & {bit} AND p.state IN ({MATCHED}, {NEW}) AND {}
                AND {}",
             self.layout().stage(),
             sets.join(", "),
             parent.stage(),
-            parent.links_of(columns),
+            parent.settled("p", columns, self.spelling),
             agree.join(" AND "),
             bit = self.bit(),
         ))

@@ -3,6 +3,7 @@
 
 mod canonical;
 mod cases;
+mod circles;
 mod doubtful;
 mod random;
 
