@@ -67,7 +67,7 @@ fn an_index_that_keeps_its_texts_itself_is_left_out_and_counted() {
 }
 
 #[test]
-fn a_part_without_its_parents_is_taken_by_number_only_with_a_warning() {
+fn a_part_without_its_parents_is_taken_by_number_only_where_that_is_said() {
     let schema = "CREATE TABLE chats (id INTEGER PRIMARY KEY, title TEXT);
                   CREATE TABLE notes (id INTEGER PRIMARY KEY, chat INTEGER REFERENCES chats (id), text TEXT);";
     let here = machine(schema, "INSERT INTO chats VALUES (1, 'mine');");
@@ -77,8 +77,16 @@ fn a_part_without_its_parents_is_taken_by_number_only_with_a_warning() {
     );
     there.ok(&["db-export", "--table", "notes", "--output", "export.jsonl"]);
     here.write("part.jsonl", fs_err::read(there.path("export.jsonl")).expect("an export"));
-    here.fails(1, &["db-import", "--merge", "part.jsonl", "--strict"]);
-    let said = here.ok(&["db-import", "--merge", "part.jsonl"]);
+    let said = here.fails(1, &["db-import", "--merge", "part.jsonl"]);
+    assert!(
+        said.err
+            .contains("1 row of `notes` would refer to rows of `chats` that are not in the file")
+            && said.err.contains("`--trust-numbers`"),
+        "{said:#?}"
+    );
+    let trusting = ["db-import", "--merge", "part.jsonl", "--trust-numbers"];
+    here.fails(1, &[&trusting[..], &["--strict"]].concat());
+    let said = here.ok(&trusting);
     assert!(
         said.err.contains("taken by number: 1 reference of `notes` to rows of `chats`"),
         "{said:#?}"

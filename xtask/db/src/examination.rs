@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use crate::database::{self, Trouble, quoted, trouble};
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
+use crate::orphans;
 use crate::refusal::Refusal;
 
 /// Structural findings listed before the rest is left out: a broken file has thousands.
@@ -198,22 +199,22 @@ fn weigh(message: &str) -> Weight {
 }
 
 fn foreign_keys(connection: &Connection) -> Result<Vec<Finding>> {
-    let found = (|| -> Result<BTreeMap<(String, String), u64>> {
-        let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
-        let mut rows = statement.query([])?;
-        let mut counts = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            *counts.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
+    let mut counts = BTreeMap::<(String, String), u64>::new();
+    let checked = orphans::each(connection, &mut |row| {
+        *counts.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
+        Ok(())
+    });
+    match checked {
+        Ok(unchecked) => {
+            let unchecked = unchecked.iter().map(|said| orphans::unchecked(said));
+            let unchecked = unchecked.map(Finding::unchecked);
+            Ok(counts.into_iter().map(of_orphans).chain(unchecked).collect())
         }
-        Ok(counts)
-    })();
-    match found {
-        Ok(counts) => Ok(counts.into_iter().map(orphans).collect()),
         Err(error) => Ok(vec![finding_of(error, "foreign_key_check")?]),
     }
 }
 
-fn orphans(((child, parent), n): ((String, String), u64)) -> Finding {
+fn of_orphans(((child, parent), n): ((String, String), u64)) -> Finding {
     let rows = crate::text::count(n, "row");
     let verb = if n == 1 { "refers to a row" } else { "refer to rows" };
     Finding {

@@ -59,6 +59,7 @@ mod machine;
 mod merging;
 mod migration;
 mod name;
+mod orphans;
 mod portable;
 mod progress;
 mod project;

@@ -35,8 +35,9 @@ use rusqlite::config::DbConfig;
 use crate::database;
 use crate::interrupt::Interrupt;
 use crate::merging::report::Report;
+use crate::orphans::{self, Orphans};
 use crate::refusal::{Exit, Refusal};
-use crate::tables::{self, Orphans};
+use crate::tables;
 use crate::text;
 
 /// Rows that want to be merged: a private scratch database, closed, without sidecars.
@@ -57,8 +58,10 @@ pub(crate) struct Source {
 /// What a number means that refers to a row by its INTEGER PRIMARY KEY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Numbering {
-    /// The row that has it in the file; where the file has no rows of that table, the database's.
+    /// The row that has it in the file.
     OfTheFile,
+    /// The row that has it in the file; where the file has no rows of that table, the database's.
+    OfEither,
     /// The row that has it in the database.
     OfTheTarget,
 }
@@ -178,7 +181,7 @@ impl State<'_> {
         if planned.problems.is_empty() && planned.changes {
             if self.before.is_none() {
                 keep()?;
-                self.before = Some(tables::orphans(self.connection)?);
+                self.before = Some(orphans::count(self.connection)?.0);
             }
             self.changed.extend(planned.apply(self.connection)?);
         }
@@ -193,7 +196,9 @@ impl State<'_> {
         let Some(before) = &self.before else { return Ok(()) };
         let changed: Vec<String> = self.changed.iter().cloned().collect();
         tables::rebuild_indexes(self.connection, &changed)?;
-        refuse_new_orphans(before, &tables::orphans(self.connection)?)?;
+        let (after, unchecked) = orphans::count(self.connection)?;
+        refuse_new_orphans(before, &after)?;
+        report.warnings.extend(unchecked.iter().map(|said| orphans::unchecked(said)));
         for table in &changed {
             let silent = triggers::silent(self.connection, table)?;
             if !silent.is_empty() {

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::database::{self, quoted};
 use crate::interrupt::Interrupt;
+use crate::orphans::{self, Orphans};
 use crate::refusal::Refusal;
 
 /// What became of one table.
@@ -62,10 +63,10 @@ pub(crate) fn put_back(
     let _watched = interrupt.watch(&connection);
     connection.execute_batch("PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE;")?;
     keep()?;
-    let before = orphans(&connection)?;
+    let (before, _) = orphans::count(&connection)?;
     let done = tables.iter().map(|table| one(&connection, table)).collect::<Result<Vec<_>>>()?;
     rebuild_indexes(&connection, tables)?;
-    refuse_new_orphans(&before, &orphans(&connection)?)?;
+    refuse_new_orphans(&before, &orphans::count(&connection)?.0)?;
     interrupt.check()?;
     connection.execute_batch("COMMIT")?;
     Ok(done)
@@ -296,22 +297,6 @@ fn triggers(connection: &Connection, table: &str) -> Result<Vec<String>> {
     let mut statement = connection.prepare(question)?;
     let names = statement.query_map([table], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
-}
-
-/// How often a child, parent, number of the foreign key and rowid are without a parent row.
-pub(crate) type Orphans = BTreeMap<(String, String, i64, Option<i64>), u64>;
-
-/// How many rows of a child have no parent, by child, parent, foreign key and rowid; rows of a table
-/// without rowids are counted together.
-pub(crate) fn orphans(connection: &Connection) -> Result<Orphans> {
-    let mut statement = connection.prepare("PRAGMA main.foreign_key_check")?;
-    let mut rows = statement.query([]).context("could not check the foreign keys")?;
-    let mut counts = BTreeMap::new();
-    while let Some(row) = rows.next().context("could not check the foreign keys")? {
-        let key = (row.get(0)?, row.get(2)?, row.get(3)?, row.get(1)?);
-        *counts.entry(key).or_default() += 1;
-    }
-    Ok(counts)
 }
 
 #[cfg(test)]

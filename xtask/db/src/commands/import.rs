@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::cli::Common;
-use crate::refusal::Answer;
+use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -76,6 +76,10 @@ pub struct Args {
     /// Refuse what would lose values, as columns and tables that are unknown here
     #[arg(long)]
     strict: bool,
+    /// With `--merge`: take references to rows that the file lacks for the rows here of the same number;
+    /// only for what was exported from this very database
+    #[arg(long)]
+    trust_numbers: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -102,6 +106,7 @@ pub(crate) enum OnConflict {
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        self.refuse_flags_of_others()?;
         if self.records.is_some() {
             records::run(&self, session)
         } else if self.merge {
@@ -109,5 +114,24 @@ impl Args {
         } else {
             fresh::run(&self, session)
         }
+    }
+
+    /// A flag that means nothing here was said for something.
+    fn refuse_flags_of_others(&self) -> Result<()> {
+        let of_records = [
+            ("--table", self.table.is_some()),
+            ("--map", !self.map.is_empty()),
+            ("--set", !self.set.is_empty()),
+        ];
+        let said = of_records.iter().find(|(_, is_said)| *is_said && self.records.is_none());
+        let (flag, needed) = match said {
+            Some((flag, _)) => (*flag, "--records"),
+            None if self.trust_numbers && !self.merge => ("--trust-numbers", "--merge"),
+            None => return Ok(()),
+        };
+        Err(Refusal::could_not(
+            format!("`{flag}` goes with `{needed}` only"),
+            "leave it out: an import takes all tables of its file; nothing was changed",
+        ))
     }
 }

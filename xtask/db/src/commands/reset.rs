@@ -145,7 +145,7 @@ fn say_plan(
         "version": 1,
         "dry_run": true,
         "would_reset": database.name,
-        "into": target,
+        "into": target.to_string_lossy(),
         "migrate": database.migrate,
     }));
 }
@@ -186,12 +186,12 @@ fn document(
     session.document(&json!({
         "version": 1,
         "reset": database.name,
-        "into": plan.target,
+        "into": plan.target.to_string_lossy(),
         "tables": verification.examination.tables,
         "schema_version": verification.examination.schema_version,
         "content_blake3": verification.content_blake3,
         "safety": match kept { Kept::Backup(b) => Some(b.name.to_string()), _ => None },
-        "set_aside": match kept { Kept::Aside(aside) => Some(&aside.folder), _ => None },
+        "set_aside": match kept { Kept::Aside(aside) => Some(aside.folder.to_string_lossy()), _ => None },
         "written_since": restored.proved == Proved::WrittenSince,
     }));
 }

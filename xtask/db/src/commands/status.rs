@@ -104,7 +104,7 @@ fn database(checkup: &Checkup<'_>) -> Result<Value> {
     let now = checkup.now;
     Ok(json!({
         "name": checkup.database.name,
-        "path": checkup.database.path,
+        "path": checkup.database.path.to_string_lossy(),
         "origin": checkup.database.origin,
         "sight": sight,
         "detail": detail,
@@ -130,9 +130,10 @@ fn database(checkup: &Checkup<'_>) -> Result<Value> {
 
 fn folder_document(project: &Project, folder: &Folder) -> Value {
     let aside = folder.set_aside.iter();
-    let aside = aside.map(|(path, bytes)| json!({ "path": path, "size_bytes": bytes }));
+    let aside =
+        aside.map(|(path, bytes)| json!({ "path": path.to_string_lossy(), "size_bytes": bytes }));
     json!({
-        "path": project.backups,
+        "path": project.backups.to_string_lossy(),
         "exists": folder.exists,
         "backups": folder.n_backups,
         "used_bytes": folder.used_bytes,

@@ -91,7 +91,16 @@ impl Doubts<'_> {
                 };
                 let what = format!("would refer to rows of `{parent}` that are {place}");
                 let hint = match self.source.numbering {
-                    Numbering::OfTheFile => format!(
+                    Numbering::OfTheFile
+                        if link.is_by_number && link.in_file.is_none() && !link.is_astray =>
+                    {
+                        format!(
+                            "export `{parent}` too; where the file was exported from this very \
+                             database, `--trust-numbers` takes its numbers for those of rows here; \
+                             {UNTOUCHED}"
+                        )
+                    }
+                    Numbering::OfTheFile | Numbering::OfEither => format!(
                         "export `{parent}` too, or take the rows away that refer to nothing; {UNTOUCHED}"
                     ),
                     Numbering::OfTheTarget => format!(
@@ -108,7 +117,7 @@ impl Doubts<'_> {
     /// References to several rows of the file, whose keys are unique here but not there.
     fn ambiguous_references(&self) -> Result<Vec<Problem>> {
         let mut problems = Vec::new();
-        for layout in self.layouts {
+        for (at, layout) in self.layouts.iter().enumerate() {
             for (bit, link) in layout.links.iter().enumerate() {
                 let (Some((parent, columns)), Some(leads_to)) =
                     (&link.in_file, references::leads_to(link))
@@ -116,7 +125,7 @@ impl Doubts<'_> {
                     continue;
                 };
                 let parent = &self.layouts[*parent];
-                if link.is_by_number && self.source.numbering == Numbering::OfTheTarget
+                if references::is_ours((self.layouts, at), link, self.source.numbering)
                     || self.are_apart(parent, (columns, &link.collations))?
                 {
                     continue;

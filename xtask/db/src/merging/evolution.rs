@@ -68,7 +68,7 @@ pub(super) fn look(
         if has_place {
             let here = &tables.0[name].table;
             compare_columns(file, table, here, &mut fitting)?;
-            if source.numbering == Numbering::OfTheFile {
+            if source.numbering != Numbering::OfTheTarget {
                 fitting.notes.extend(missing_columns(table, here));
             }
             fitting.present.insert(name.clone(), table.clone());

@@ -22,6 +22,9 @@ pub(super) struct Here {
     pub references: Vec<Reference>,
     /// What it refers to by columns that are computed: nothing can translate them.
     pub computed: Vec<Reference>,
+    /// The columns that refer in the file to a table that is not here, in lower case: their numbers mean
+    /// no row of another one.
+    pub astray: BTreeSet<String>,
     /// The column of numbers that mean a row only here.
     pub surrogate: Option<String>,
     /// By which columns a row is found again, and their collations: its rowid, else its key.
@@ -50,7 +53,12 @@ impl Tables {
                 continue;
             }
             let mut references = keys::references(here, name, &schema.tables)?;
+            let mut astray = BTreeSet::new();
             if let Some(theirs) = of_file.tables.get(name) {
+                let all = keys::references(file, &theirs.name, &of_file.tables)?;
+                let unknown = all.into_iter().filter(|r| !schema.tables.contains_key(&r.parent));
+                let columns = unknown.flat_map(|reference| reference.from);
+                astray.extend(columns.map(|column| column.to_ascii_lowercase()));
                 for reference in keys::references(file, &theirs.name, &schema.tables)? {
                     let is_known = references.iter().any(|known| is_same(known, &reference));
                     if !is_known {
@@ -58,8 +66,11 @@ impl Tables {
                     }
                 }
             }
+            // A column that is not here at all is left out, and what it refers to.
             let is_computed = |reference: &Reference| {
-                reference.from.iter().any(|from| keys::ordinary(table, from).is_none())
+                reference.from.iter().any(|from| {
+                    table.column(from).is_some() && keys::ordinary(table, from).is_none()
+                })
             };
             let (computed, references): (Vec<_>, Vec<_>) =
                 references.into_iter().partition(is_computed);
@@ -75,6 +86,7 @@ impl Tables {
                 name.clone(),
                 Here {
                     computed,
+                    astray,
                     ..complete(here, table, references, configured(table, merge_key)?)?
                 },
             );
@@ -148,7 +160,15 @@ fn complete(
     let says_nothing = |key: &Key| surrogate.as_ref().is_some_and(|s| key.columns.contains(s));
     let mut keys: Vec<Key> = configured.into_iter().collect();
     keys.extend(declared.into_iter().filter(|key| !says_nothing(key)));
-    Ok(Here { table: table.clone(), keys, references, computed: Vec::new(), surrogate, locator })
+    Ok(Here {
+        table: table.clone(),
+        keys,
+        references,
+        computed: Vec::new(),
+        astray: BTreeSet::new(),
+        surrogate,
+        locator,
+    })
 }
 
 fn locator(table: &Table, declared: &[Key]) -> Result<Vec<(String, String)>> {

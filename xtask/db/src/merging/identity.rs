@@ -111,7 +111,9 @@ impl Identifying<'_> {
     /// The k-th of equal rows in the file is the k-th of those here.
     fn by_content(&mut self, layout: &Layout) -> Result<usize> {
         let (stage, rule) = (layout.stage(), layout.by_content());
-        let hash = content::hash(layout.content().map(|at| format!("s.c{at}")), self.texts);
+        let defaults = layout.defaults.iter().map(|(_, constant)| constant.clone());
+        let values = layout.content().map(|at| format!("s.c{at}")).chain(defaults);
+        let hash = content::hash(values, self.texts);
         let n_ready = self.connection.execute(
             &format!(
                 "UPDATE {stage} AS s SET hash = {hash}
@@ -123,6 +125,16 @@ impl Identifying<'_> {
             return Ok(0);
         }
         self.hash_here(layout)?;
+        self.connection.execute(
+            &format!(
+                "UPDATE {stage} AS s SET k = m.k FROM (
+                   SELECT r.n, row_number() OVER (PARTITION BY r.hash ORDER BY r.n) + coalesce((
+                     SELECT max(x.k) FROM {stage} AS x WHERE x.hash = r.hash), 0) AS k
+                   FROM {stage} AS r WHERE r.state = {RAW} AND r.hash IS NOT NULL
+                 ) AS m WHERE s.n = m.n"
+            ),
+            [],
+        )?;
         let by_locator = (0..layout.locator.len()).map(|at| format!("h.t{at}"));
         let located: Vec<String> = by_locator.collect();
         let equal = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
@@ -132,9 +144,8 @@ impl Identifying<'_> {
             &format!(
                 "UPDATE {stage} AS s SET state = {MATCHED}, {found} FROM (
                    SELECT a.n, {located} FROM (
-                     SELECT n, hash, row_number() OVER (PARTITION BY hash ORDER BY n) + (
-                       SELECT count(*) FROM {stage} AS x WHERE x.hash = r.hash AND x.state <> {RAW}
-                     ) AS k FROM {stage} AS r WHERE state = {RAW} AND hash IS NOT NULL
+                     SELECT r.n, r.hash, r.k FROM {stage} AS r
+                     WHERE r.state = {RAW} AND r.hash IS NOT NULL
                    ) AS a CROSS JOIN {stage}_here AS h ON h.hash = a.hash AND h.k = a.k
                  ) AS m CROSS JOIN {here} AS t WHERE s.n = m.n AND {equal}",
                 found = self.found(layout),
@@ -160,7 +171,8 @@ impl Identifying<'_> {
             return Ok(());
         }
         let column = |at: usize| format!("t.{}", quoted(&layout.columns[at].name));
-        let hash = content::hash(layout.content().map(column), self.texts);
+        let defaults = layout.defaults.iter().map(|(name, _)| format!("t.{}", quoted(name)));
+        let hash = content::hash(layout.content().map(column).chain(defaults), self.texts);
         let locator = layout.locator.iter().enumerate();
         let locator = locator.map(|(at, (name, _))| format!("t.{} AS t{at}", quoted(name)));
         let order: Vec<String> = (0..layout.locator.len()).map(|at| format!("t{at}")).collect();
@@ -170,7 +182,7 @@ impl Identifying<'_> {
                SELECT *, row_number() OVER (PARTITION BY hash ORDER BY {order}) AS k
                FROM (SELECT {hash} AS hash, {locator} FROM {here} AS t);
              CREATE INDEX temp.merge_{n}_here_by_hash ON merge_{n}_here (hash, k);
-             CREATE INDEX temp.merge_{n}_by_hash ON merge_{n} (hash) WHERE hash IS NOT NULL;",
+             CREATE INDEX temp.merge_{n}_by_hash ON merge_{n} (hash, k) WHERE hash IS NOT NULL;",
             order = order.join(", "),
             locator = locator.collect::<Vec<_>>().join(", "),
             here = layout.here(),

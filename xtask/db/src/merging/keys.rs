@@ -55,10 +55,11 @@ pub(super) fn of(connection: &Connection, table: &Table) -> Result<Vec<Key>> {
         let columns = vec![number.to_owned()];
         keys.push(Key { columns, collations: vec!["BINARY".to_owned()], by: By::Primary });
     }
-    // The list begins with the newest one.
+    // Each has its place in the schema; the list itself puts those that replace rows behind the others.
     let mut statement = connection.prepare(
-        "SELECT name, origin FROM pragma_index_list(?1) WHERE \"unique\" AND NOT partial
-         ORDER BY origin <> 'pk', seq DESC",
+        "SELECT l.name, l.origin FROM pragma_index_list(?1) AS l
+         LEFT JOIN main.sqlite_schema AS s ON s.type = 'index' AND s.name = l.name
+         WHERE l.\"unique\" AND NOT l.partial ORDER BY l.origin <> 'pk', s.rowid",
     )?;
     let mut rows = statement.query([&table.name])?;
     while let Some(row) = rows.next()? {

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
+use rusqlite::Connection;
 
 use crate::database::quoted;
+use crate::merging::Numbering;
 use crate::merging::evolution::Fitting;
 use crate::merging::here::{Here, Tables};
 use crate::merging::keys::{self, By, Reference};
@@ -39,6 +41,9 @@ pub(super) struct Layout {
     pub theirs: String,
     /// The columns that both have, and the surrogate.
     pub columns: Vec<Column>,
+    /// The columns that the file lacks and that a constant stands for: their names, and the constant as
+    /// an expression.
+    pub defaults: Vec<(String, String)>,
     /// The column of numbers that mean a row only in their own database.
     pub surrogate: Option<usize>,
     /// The columns of numbers that do, the surrogate and references to surrogates.
@@ -94,6 +99,8 @@ pub(super) struct Link {
     pub may_be_here: bool,
     /// Whether a number decides, which means a row only in its own database.
     pub is_by_number: bool,
+    /// Whether the file says that it refers to a table that is not here.
+    pub is_astray: bool,
     /// The shorter references that share a column with this one, as bits.
     pub shorter: i64,
 }
@@ -169,12 +176,62 @@ impl Layout {
     }
 }
 
+/// Finds out what stands for the columns that a file lacks: a default that is a constant, as the column
+/// stores it. Old and new files of a folder come to the same in any order then.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn find_defaults(
+    connection: &Connection,
+    tables: &Tables,
+    layouts: &mut [Layout],
+) -> Result<()> {
+    for layout in layouts {
+        let here = &tables.0[&layout.name.to_ascii_lowercase()].table;
+        let is_there = |name: &str| layout.columns.iter().any(|column| column.name == name);
+        let ordinary = here.columns.iter().filter(|c| c.nature == Nature::Ordinary);
+        let mut defaults = Vec::new();
+        for column in ordinary.filter(|column| !is_there(&column.name)) {
+            let affinity = keys::affinity(here, &column.declared_type);
+            if let Some(constant) = constant(connection, affinity, column.default.as_deref())? {
+                defaults.push((column.name.clone(), constant));
+            }
+        }
+        layout.defaults = defaults;
+    }
+    Ok(())
+}
+
+/// A default as a column of this affinity stores it; none where it is no constant.
+fn constant(
+    connection: &Connection,
+    affinity: &str,
+    default: Option<&str>,
+) -> Result<Option<String>> {
+    let Some(default) = default else { return Ok(Some("NULL".to_owned())) };
+    if default.to_ascii_lowercase().starts_with("current_") {
+        return Ok(None);
+    }
+    // An expression would have to stand in parentheses, which SQLite takes away where it shows one.
+    let probe = format!("CREATE TABLE temp.merge_default (c {affinity} DEFAULT {default})");
+    let made = connection.execute(&probe, []);
+    if made.is_err() {
+        return Ok(None);
+    }
+    connection.execute_batch("INSERT INTO temp.merge_default DEFAULT VALUES")?;
+    let question = "SELECT quote(c) FROM temp.merge_default";
+    let constant = connection.query_row(question, [], |row| row.get(0));
+    connection.execute_batch("DROP TABLE temp.merge_default")?;
+    Ok(Some(constant?))
+}
+
 /// The layouts of all tables that a file has rows of, parents first.
 ///
 /// # Errors
 ///
 /// A refusal where a configured key needs a column that the file lacks.
-pub(super) fn of(tables: &Tables, fitting: &Fitting) -> Result<Vec<Layout>> {
+pub(super) fn of(tables: &Tables, fitting: &Fitting, numbering: Numbering) -> Result<Vec<Layout>> {
     let present = &fitting.present;
     let mut graph = BTreeMap::new();
     for name in present.keys() {
@@ -189,7 +246,7 @@ pub(super) fn of(tables: &Tables, fitting: &Fitting) -> Result<Vec<Layout>> {
     }
     refuse_computed_numbers(tables, &layouts)?;
     for at in 0..layouts.len() {
-        let links = links((tables, fitting), &layouts, at)?;
+        let links = links((tables, fitting), numbering, &layouts, at)?;
         layouts[at].links = links;
         let columns = layouts[at].columns.iter().enumerate();
         let numbers = columns.filter(|(_, c)| !tables.numbers_in(&order[at], &c.name).is_empty());
@@ -265,6 +322,7 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
         name: here.table.name.clone(),
         theirs: theirs.name.clone(),
         surrogate: surrogate.and_then(|name| place(&name.to_owned())),
+        defaults: Vec::new(),
         numbers: BTreeSet::new(),
         rules,
         locator: here.locator.clone(),
@@ -275,29 +333,37 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
 
 fn links(
     (tables, fitting): (&Tables, &Fitting),
+    numbering: Numbering,
     layouts: &[Layout],
     at: usize,
 ) -> Result<Vec<Link>> {
     let layout = &layouts[at];
     let mut links: Vec<Link> = Vec::new();
-    for reference in &tables.0[&layout.name.to_ascii_lowercase()].references {
+    let here = &tables.0[&layout.name.to_ascii_lowercase()];
+    for reference in &here.references {
         let Some(columns) = places(layout, &reference.from) else { continue };
         let shares = |other: &&Link| other.columns.iter().any(|c| columns.contains(c));
         let shorter = links.iter().enumerate().filter(|(_, other)| shares(other));
         let shorter = shorter.map(|(at, _)| 1_i64 << at).sum();
         let is_by_number = is_by_number(tables, &links, (reference, &columns));
+        let is_astray =
+            reference.from.iter().any(|c| here.astray.contains(&c.to_ascii_lowercase()));
         let theirs = layouts.iter().position(|l| l.name.eq_ignore_ascii_case(&reference.parent));
         let in_file =
             theirs.and_then(|parent| Some((parent, places(&layouts[parent], &reference.to)?)));
         links.push(Link {
             may_be_here: !is_by_number
-                || theirs.is_none() && !fitting.empty.contains(&reference.parent),
+                || numbering == Numbering::OfEither
+                    && theirs.is_none()
+                    && !is_astray
+                    && !fitting.empty.contains(&reference.parent),
             collations: tables.collations(&reference.parent, &reference.to),
             parent: reference.parent.clone(),
             to: reference.to.clone(),
             columns,
             in_file,
             is_by_number,
+            is_astray,
             shorter,
         });
     }

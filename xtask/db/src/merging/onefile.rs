@@ -54,7 +54,8 @@ pub(super) fn plan(
     refuse_unknown_newer(&ours, target)?;
     let tables = Tables::of((connection, &ours), (&file, &theirs), target.merge_key)?;
     let fitting = evolution::look((&file, &theirs), &ours, &tables, source)?;
-    let layouts = layout::of(&tables, &fitting)?;
+    let mut layouts = layout::of(&tables, &fitting, source.numbering)?;
+    layout::find_defaults(connection, &tables, &mut layouts)?;
     let mut planned = Planned {
         layouts,
         report: FileReport { shown: source.shown.clone(), ..FileReport::default() },

@@ -106,6 +106,21 @@ pub(super) fn value(parent: &Layout, column: usize) -> String {
     }
 }
 
+/// Whether the numbers of a reference are those of the database, whatever the file has: unless its rows
+/// bear numbers of their own and refer to each other.
+#[must_use]
+pub(super) fn is_ours(
+    (layouts, at): (&[Layout], usize),
+    link: &Link,
+    numbering: Numbering,
+) -> bool {
+    let is_within = link.in_file.as_ref().is_some_and(|(parent, _)| {
+        let bears_numbers = |number: usize| layouts[at].columns[number].in_file;
+        *parent == at && layouts[at].surrogate.is_some_and(bears_numbers)
+    });
+    link.is_by_number && numbering == Numbering::OfTheTarget && !is_within
+}
+
 /// One reference of one table.
 struct One<'l> {
     layouts: &'l [Layout],
@@ -131,7 +146,7 @@ impl One<'_> {
 
     /// Whether its numbers are those of the database.
     fn is_ours(&self) -> bool {
-        self.link().is_by_number && self.numbering == Numbering::OfTheTarget
+        is_ours((self.layouts, self.at), self.link(), self.numbering)
     }
 
     /// To the rows here that rows of the file were found to be, or will be.
@@ -186,7 +201,8 @@ impl One<'_> {
     /// To rows that are only here.
     fn here(&self) -> Option<String> {
         let link = self.link();
-        if !link.may_be_here && !self.is_ours() {
+        let are_ours = link.is_by_number && self.numbering == Numbering::OfTheTarget;
+        if !link.may_be_here && !are_ours {
             return None;
         }
         let not_in_file = match (&link.in_file, leads_to(link)) {
@@ -196,7 +212,7 @@ impl One<'_> {
             ),
             _ => String::new(),
         };
-        let is_on_trust = link.is_by_number && self.numbering == Numbering::OfTheFile;
+        let is_on_trust = link.is_by_number && self.numbering == Numbering::OfEither;
         let trusted = if is_on_trust {
             format!(", trusted = s.trusted | {}", self.bit())
         } else {

@@ -3,7 +3,7 @@
 //! Of a layout's columns, `c0`, `c1` … hold the values as they will be here, `o0` … the file's own
 //! where they differ, `f0` … those of the row that stays here where others refer to them; `t0` … say
 //! which row here it is. `asked` has a bit for each reference that the row has, `waits` for each that
-//! is not translated yet, `trusted` for each whose number was taken for this database's.
+//! is not translated yet, `trusted` for each whose number was taken for this database's. `k` counts the rows of one `hash`.
 
 use anyhow::{Context, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -81,6 +81,7 @@ fn definition(layout: &Layout) -> String {
         "numbered INTEGER NOT NULL DEFAULT 0".to_owned(),
         "round INTEGER NOT NULL DEFAULT 0".to_owned(),
         "hash BLOB".to_owned(),
+        "k INTEGER".to_owned(),
         "reason TEXT".to_owned(),
     ];
     for (at, column) in layout.columns.iter().enumerate() {

@@ -109,7 +109,7 @@ impl Exported {
             "version": 1,
             "exported": source,
             "format": format.word(),
-            "output": written.path,
+            "output": written.path.to_string_lossy(),
             "size_bytes": self.n_bytes,
             "tables": here.into_iter().collect::<BTreeMap<_, _>>(),
             "left_out": left_out,

@@ -6,12 +6,16 @@ use rusqlite::Connection;
 use crate::backup::Backup;
 use crate::contents::Contents;
 use crate::database::{self, Trouble};
+use crate::finding::{Damage, Depth};
 use crate::interrupt::Interrupt;
 use crate::name::Name;
 use crate::project::{Database, Project};
 use crate::refusal::{Exit, Refusal};
 use crate::session::Session;
 use crate::taking;
+use crate::verification::{self, Outcome};
+
+const ANOTHER: &str = "nothing was exported; choose another backup with `cargo xtask db-list`";
 
 /// What is exported.
 pub(super) enum State {
@@ -45,7 +49,7 @@ impl State {
     }
 
     /// Opens it and hands the connection to `work`; a backup is held meanwhile, so that pruning leaves
-    /// it.
+    /// it, and its bytes are compared with its record before.
     pub(super) fn read<T>(
         &self,
         project: &Project,
@@ -55,6 +59,7 @@ impl State {
         match self {
             Self::Backup(backup) => {
                 let contents = Contents::open(backup)?;
+                refuse_damaged(backup, interrupt)?;
                 let file = contents.file(interrupt)?;
                 work(&database::open_immutable(file.path())?)
             }
@@ -64,17 +69,15 @@ impl State {
 
     /// Adds to a failure what to do about it.
     pub(super) fn explain(&self, error: anyhow::Error, project: &Project) -> anyhow::Error {
-        if error.downcast_ref::<Refusal>().is_none()
-            && database::trouble(&error) == Trouble::Damaged
-        {
+        let is_damaged = error.downcast_ref::<Damage>().is_some()
+            || database::trouble(&error) == Trouble::Damaged;
+        if error.downcast_ref::<Refusal>().is_none() && is_damaged {
             let hint = match self {
                 Self::Live(_) => {
                     "nothing was exported; `cargo xtask db-export latest` exports the newest \
                      backup, and `cargo xtask db-restore` puts one back"
                 }
-                Self::Backup(_) => {
-                    "nothing was exported; choose another backup with `cargo xtask db-list`"
-                }
+                Self::Backup(_) => ANOTHER,
             };
             let (what, hint) = ("it is damaged".to_owned(), hint.to_owned());
             return error.context(Refusal { what, hint, exit: Exit::No });
@@ -84,4 +87,14 @@ impl State {
             Self::Backup(_) => error,
         }
     }
+}
+
+/// A value that was changed in a backup would be exported with a proof of its own.
+fn refuse_damaged(backup: &Backup, interrupt: &Interrupt) -> Result<()> {
+    let verification = verification::verify_for_restore(backup, Depth::Quick, interrupt)?;
+    if verification.outcome == Outcome::Damaged {
+        let reasons = verification.reasons.join("; ");
+        return Err(Refusal::no(format!("it is damaged: {reasons}"), ANOTHER));
+    }
+    Ok(())
 }

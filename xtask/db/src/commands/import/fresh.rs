@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::commands::import::said::{self, Made, Place};
 use crate::commands::import::source::Source;
@@ -177,6 +177,10 @@ impl Job<'_> {
         if n == 0 || self.args.allow_violations {
             return Ok(());
         }
+        session.stream(|streamed| {
+            let begun = streamed.begin_object();
+            begun + &streamed.members(&json!({ "violations": proof.violations() }))
+        });
         let verb = if n == 1 { "violates" } else { "violate" };
         Err(Refusal::no(
             format!("{} {verb} the rules of its own schema", text::count(n, "row")),

@@ -43,6 +43,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
         locked.keep_private()?;
         locked.scratch(&database.file_name())?
     };
+    let numbering = if args.trust_numbers { Numbering::OfEither } else { Numbering::OfTheFile };
     let mut sources = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let path = scratch.path().join(format!("{number}.db"));
@@ -54,7 +55,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
             source::drain(session, pipe, &mut |piece| spool.append(piece))?;
         }
         let lies = spool.as_ref().map_or(&*file.path, Stage::path);
-        let from = From { file, lies };
+        let from = From { file, lies, numbering };
         sources.push(load(session, &project, &from, (&path, &encoding))?);
     }
     into_live(args, session, (&project, &database), &sources)
@@ -64,12 +65,13 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
 struct From<'a> {
     file: &'a Named,
     lies: &'a Path,
+    numbering: Numbering,
 }
 
 fn load(
     session: &mut Session,
     project: &Project,
-    From { file, lies }: &From<'_>,
+    From { file, lies, numbering }: &From<'_>,
     (scratch, encoding): (&Path, &str),
 ) -> Result<Source> {
     let is_stdin = file.path == Path::new("-");
@@ -91,7 +93,7 @@ fn load(
         scratch: scratch.to_owned(),
         absent: loaded.absent,
         shown,
-        numbering: Numbering::OfTheFile,
+        numbering: *numbering,
         is_own: file.is_own,
     })
 }

@@ -219,7 +219,7 @@ fn say_empty(
     session.document(&json!({
         "version": 1,
         "dry_run": args.dry_run,
-        "into": database.path,
+        "into": database.path.to_string_lossy(),
         "inserted": 0,
         "replaced": 0,
         "files": [],

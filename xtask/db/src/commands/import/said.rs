@@ -122,13 +122,16 @@ pub(super) fn document(
             Kind::Csv => "csv",
             Kind::Sql => "sql",
         },
-        "into": target.path,
+        "into": target.path.to_string_lossy(),
         "size_bytes": made.size_bytes,
         "tables": tables,
         "absent": made.loaded.absent,
         "violations": made.proof.violations(),
         "remarks": made.loaded.remarks,
         "safety": match kept { Some(Kept::Backup(b)) => Some(b.name.to_string()), _ => None },
-        "set_aside": match kept { Some(Kept::Aside(aside)) => Some(&aside.folder), _ => None },
+        "set_aside": match kept {
+            Some(Kept::Aside(aside)) => Some(aside.folder.to_string_lossy()),
+            _ => None,
+        },
     })
 }

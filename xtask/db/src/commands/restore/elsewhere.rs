@@ -51,7 +51,7 @@ impl Args {
                 "version": 1,
                 "dry_run": true,
                 "would_restore": backup.name.to_string(),
-                "into": path,
+                "into": path.to_string_lossy(),
             }));
             return Ok(Answer::Yes);
         }
@@ -81,7 +81,7 @@ impl Args {
         session.document(&json!({
             "version": 1,
             "restored": backup.to_json(session.now())?,
-            "into": path,
+            "into": path.to_string_lossy(),
             "content_blake3": hashes.content_blake3,
         }));
         Ok(Answer::Yes)

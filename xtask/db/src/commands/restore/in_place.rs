@@ -85,9 +85,9 @@ pub(crate) fn restore(
     session.document(&json!({
         "version": 1,
         "restored": plan.backup.to_json(session.now())?,
-        "into": plan.target,
+        "into": plan.target.to_string_lossy(),
         "safety": match &kept { Kept::Backup(b) => Some(b.name.to_string()), _ => None },
-        "set_aside": match &kept { Kept::Aside(aside) => Some(&aside.folder), _ => None },
+        "set_aside": match &kept { Kept::Aside(aside) => Some(aside.folder.to_string_lossy()), _ => None },
         "content_blake3": verification.content_blake3,
         "written_since": proved == Proved::WrittenSince,
     }));

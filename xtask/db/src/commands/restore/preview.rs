@@ -81,7 +81,7 @@ pub(super) fn say_plan(session: &mut Session, project: &Project, database: &Data
         "version": 1,
         "dry_run": true,
         "would_restore": plan.backup.name.to_string(),
-        "into": plan.target,
+        "into": plan.target.to_string_lossy(),
     }));
 }
 

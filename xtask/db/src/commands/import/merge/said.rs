@@ -29,6 +29,7 @@ pub(super) fn conclude(
 ) -> Result<Answer> {
     let is_done = matches!(done, Done::Merged(_)) && report.problems.is_empty();
     let would = if is_done { "" } else { "would be " };
+    let members = members(report, database, (done, is_done));
     for file in &report.files {
         say_file(session, file, would);
     }
@@ -36,7 +37,7 @@ pub(super) fn conclude(
         session.warn(warning);
     }
     if let Some(first) = report.problems.first() {
-        return Err(refuse(session, report, first));
+        return Err(refuse(session, report, &members, first));
     }
     let place = project.place(database);
     let dry_run = matches!(done, Done::Nothing);
@@ -46,35 +47,39 @@ pub(super) fn conclude(
         Done::Merged(Some(safety)) => Some(safety),
         _ => None,
     };
+    session.stream(|streamed| {
+        let begun = streamed.begin_object();
+        begun + &streamed.members(&members)
+    });
     if let Some(safety) = safety {
         let undo = in_place::undo(session, project, database, safety);
         session.say(format!("Undo with: {undo}"));
         let done = ("the data is merged", "the database holds the merged rows");
         in_place::rebuild(session, project, database, done)?;
     }
-    session.document(&document(
-        report,
-        &json!({
-            "dry_run": dry_run,
-            "into": database.path,
-            "safety": safety.map(|safety| safety.name.to_string()),
-        }),
-    ));
+    session.document(&json!({ "version": 1 }));
     Ok(Answer::Yes)
 }
 
-fn document(report: &Report, more: &Value) -> Value {
-    let mut document = json!({
-        "version": 1,
+/// The members of the document, but for its version, which stands at its end: an error's members may
+/// stand there instead.
+fn members(report: &Report, database: &Database, (done, is_done): (&Done, bool)) -> Value {
+    let safety = match done {
+        Done::Merged(Some(safety)) => Some(safety.name.to_string()),
+        _ => None,
+    };
+    let mut members = json!({
         "inserted": report.n_inserted(),
         "replaced": report.n_replaced(),
+        "merged": is_done,
+        "dry_run": matches!(done, Done::Nothing),
+        "into": database.path.to_string_lossy(),
+        "safety": safety,
     });
-    for part in [report.to_json(), more.clone()] {
-        if let (Some(document), Value::Object(part)) = (document.as_object_mut(), part) {
-            document.extend(part);
-        }
+    if let (Some(members), Value::Object(report)) = (members.as_object_mut(), report.to_json()) {
+        members.extend(report);
     }
-    document
+    members
 }
 
 fn summary(report: &Report, place: &str, dry_run: bool) -> String {
@@ -158,7 +163,12 @@ fn say_rows(session: &mut Session, kind: &str, rows: &Rows) {
 }
 
 /// The refusal that the problems are; the document has all of them.
-fn refuse(session: &mut Session, report: &Report, first: &Problem) -> anyhow::Error {
+fn refuse(
+    session: &mut Session,
+    report: &Report,
+    members: &Value,
+    first: &Problem,
+) -> anyhow::Error {
     for problem in &report.problems {
         session.note(format!("{}: {}", problem.file, problem.what));
         for named in problem.rows.named.iter().take(MOST_NAMED) {
@@ -171,7 +181,7 @@ fn refuse(session: &mut Session, report: &Report, first: &Problem) -> anyhow::Er
     }
     session.stream(|streamed| {
         let begun = streamed.begin_object();
-        begun + &streamed.members(&document(report, &json!({ "merged": false })))
+        begun + &streamed.members(members)
     });
     Refusal::no(format!("could not merge `{}`: {}", first.file, first.what), first.hint.clone())
 }
