@@ -32,6 +32,8 @@ mod exportkill;
 mod exportkinds;
 #[path = "e2e/exportroot.rs"]
 mod exportroot;
+#[path = "e2e/exportsound.rs"]
+mod exportsound;
 #[path = "e2e/glance.rs"]
 mod glance;
 #[path = "e2e/help.rs"]
@@ -64,6 +66,8 @@ mod import;
 mod importkill;
 #[path = "e2e/importkinds.rs"]
 mod importkinds;
+#[path = "e2e/importodd.rs"]
+mod importodd;
 #[path = "e2e/importrecords.rs"]
 mod importrecords;
 #[path = "e2e/importrefused.rs"]

@@ -377,3 +377,28 @@ fn nothing_is_left_beside_the_backups() {
     let stages: Vec<String> = names.filter(|name| name.contains(".stage-")).collect();
     assert!(stages.is_empty(), "{stages:?}");
 }
+
+#[test]
+fn records_that_bear_numbers_refer_to_each_other_by_them() {
+    let sandbox = Sandbox::new();
+    sandbox.sql(
+        "CREATE TABLE steps (id INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL,
+             parent INTEGER REFERENCES steps);
+         INSERT INTO steps VALUES (1, 'here', NULL), (9, 'nine', NULL);",
+    );
+    sandbox.write(
+        "steps.json",
+        r#"[{"id": 1, "key": "a"}, {"id": 2, "key": "b", "parent": 1}, {"id": 3, "key": "c", "parent": 9}]"#,
+    );
+    sandbox.ok(&["db-import", "steps.json", "--records", "", "--table", "steps"]);
+    assert_eq!(
+        rows(
+            &sandbox,
+            "SELECT s.key, (SELECT p.key FROM steps AS p WHERE p.id = s.parent) FROM steps AS s
+             WHERE id <> 9 ORDER BY s.key"
+        ),
+        ["a|NULL", "b|a", "c|nine", "here|NULL"]
+    );
+    sandbox.write("lost.json", r#"[{"id": 1, "key": "d"}, {"id": 2, "key": "e", "parent": 77}]"#);
+    sandbox.fails(1, &["db-import", "lost.json", "--records", "", "--table", "steps"]);
+}

@@ -157,6 +157,9 @@ fn an_edit_elsewhere_is_a_conflict_until_it_is_said_what_becomes_of_it() {
     let document = here.json(&["db-import", "--merge", "yours.jsonl"]);
     assert_eq!(document["problems"][0]["rows"]["named"][0]["row"], "name 'Anna'");
     assert_eq!(document["error"]["exit_code"], 1);
+    assert_eq!((&document["merged"], &document["dry_run"]), (&false.into(), &false.into()));
+    let refused = here.run(&["db-import", "--merge", "yours.jsonl", "--json"]);
+    assert_eq!(refused.out.matches("\n  \"version\": 1").count(), 1, "{refused:#?}");
     let moods = "SELECT name || ' ' || mood FROM people ORDER BY id";
     assert_eq!(texts(&here, moods), ["Anna sad"]);
     here.ok(&["db-import", "--merge", "yours.jsonl", "--on-conflict", "skip"]);

@@ -92,3 +92,70 @@ fn a_part_without_its_parents_is_taken_by_number_only_where_that_is_said() {
         "{said:#?}"
     );
 }
+
+#[test]
+fn a_foreign_key_that_is_not_here_is_left_out_with_its_column() {
+    let parents = "CREATE TABLE p (id INTEGER PRIMARY KEY, n TEXT UNIQUE NOT NULL);";
+    let here = machine(&format!("{parents} CREATE TABLE c (id INTEGER PRIMARY KEY, b TEXT);"), "");
+    let there = machine(
+        &format!(
+            "{parents} CREATE TABLE c (id INTEGER PRIMARY KEY, b TEXT, p INTEGER REFERENCES p,
+             c INTEGER REFERENCES c);"
+        ),
+        "INSERT INTO p VALUES (1, 'y'); INSERT INTO c VALUES (1, 'one', NULL, NULL), (2, 'two', 1, 1);",
+    );
+    share(&there, &here, "yours.jsonl");
+    let said = here.ok(&["db-import", "--merge", "yours.jsonl"]);
+    insta::assert_snapshot!(said.err, @"
+    warning: yours.jsonl: left out: 1 value of `c.p`: there is no such column here
+    warning: yours.jsonl: left out: 1 value of `c.c`: there is no such column here
+    ");
+    assert_eq!(texts(&here, "SELECT b FROM c ORDER BY id"), ["one", "two"]);
+}
+
+#[test]
+fn numbers_of_a_table_that_has_another_name_here_are_not_those_of_rows_here() {
+    let schema = |people: &str| {
+        format!(
+            "CREATE TABLE {people} (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
+             CREATE TABLE notes (id INTEGER PRIMARY KEY, who INTEGER REFERENCES {people}, text TEXT);"
+        )
+    };
+    let here = machine(&schema("people"), "INSERT INTO people VALUES (1, 'Ada');");
+    let there = machine(
+        &schema("persons"),
+        "INSERT INTO persons VALUES (1, 'Bob'); INSERT INTO notes VALUES (1, 1, 'by Bob');",
+    );
+    share(&there, &here, "yours.jsonl");
+    for more in [&[][..], &["--trust-numbers"]] {
+        let said = here.fails(1, &[&["db-import", "--merge", "yours.jsonl"], more].concat());
+        assert!(
+            said.err.contains("would refer to rows of `people` that are not in the file"),
+            "{said:#?}"
+        );
+    }
+    assert_eq!(texts(&here, "SELECT text FROM notes"), [""; 0]);
+}
+
+#[test]
+fn old_and_new_files_come_to_the_same_in_any_order() {
+    let old = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT);";
+    let new = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER NOT NULL DEFAULT 42,
+               m REAL DEFAULT 1);";
+    let older = machine(old, "INSERT INTO t VALUES (1, 'x'), (2, 'y');");
+    let newer = machine(new, "INSERT INTO t VALUES (1, 'y', 1, 1.0), (2, 'x', 42, 1.0);");
+    let mut contents = Vec::new();
+    for order in [["older.jsonl", "newer.jsonl"], ["newer.jsonl", "older.jsonl"]] {
+        let here = machine(new, "");
+        share(&older, &here, "older.jsonl");
+        share(&newer, &here, "newer.jsonl");
+        for _ in 0..2 {
+            for file in order {
+                here.ok(&["db-import", "--merge", file]);
+            }
+        }
+        contents.push(texts(&here, "SELECT a || ' ' || n || ' ' || m FROM t ORDER BY 1"));
+    }
+    assert_eq!(contents[0], ["x 42 1.0", "y 1 1.0", "y 42 1.0"]);
+    assert_eq!(contents[0], contents[1]);
+}

@@ -11,7 +11,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::database::{self, Trouble, quoted, trouble};
-use crate::finding::{Depth, Finding, Weight, has};
+use crate::finding::{Damage, Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::orphans;
 use crate::refusal::Refusal;
@@ -196,6 +196,28 @@ fn weigh(message: &str) -> Weight {
         return Weight::Unchecked;
     }
     Weight::Structural
+}
+
+/// Proves that the indexes of a table lead to all of its rows; one without any is not looked at.
+///
+/// # Errors
+///
+/// [`Damage`] where they do not; at the user's interrupt.
+pub(crate) fn prove_indexes(connection: &Connection, table: &str) -> Result<()> {
+    let question = "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?1))";
+    let has_any: bool = connection.query_row(question, [table], |row| row.get(0))?;
+    if !has_any {
+        return Ok(());
+    }
+    let found = messages(connection, &format!("PRAGMA main.integrity_check({})", quoted(table)));
+    let findings = match found {
+        Ok(findings) => findings,
+        Err(error) => vec![finding_of(error, &format!("table `{table}`"))?],
+    };
+    match findings.iter().find(|finding| finding.kind == Weight::Structural) {
+        Some(finding) => Err(Damage(finding.to_string()).into()),
+        None => Ok(()),
+    }
 }
 
 fn foreign_keys(connection: &Connection) -> Result<Vec<Finding>> {

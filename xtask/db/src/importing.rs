@@ -87,6 +87,21 @@ pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
     if is_of_the_world { Exit::CouldNot } else { Exit::No }
 }
 
+/// What may be done where a file could not be loaded, as a part of a sentence; none where there is
+/// nothing to say.
+#[must_use]
+pub(crate) fn way_out(error: &anyhow::Error) -> Option<&'static str> {
+    let said = format!("{error:#}");
+    let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
+    if says(&["no such function", "no such collation sequence", "no such module"]) {
+        return Some("the application defines that, and SQLite alone does not have it");
+    }
+    if says(&["NOT NULL constraint failed", "cannot store"]) {
+        return Some("SQLite takes no such row: mend it where it was exported, and export it anew");
+    }
+    (exit_of(error) == Exit::No).then_some("get the file again, or export it anew")
+}
+
 /// Finds out what a file is.
 ///
 /// # Errors
@@ -125,6 +140,15 @@ pub(crate) fn kind(file: &Path) -> Result<Kind> {
         text if is_ours(text) => exported_kind(&start, opened),
         [b'{' | b'[', ..] => refused("JSON, but no export of db-export", records),
         [b'"', ..] => refused("no export and no SQL dump: it may be CSV", records),
+        [0xEF, 0xBB, 0xBF, rest @ ..] if is_ours(rest) => refused(
+            "an export behind a byte order mark, which an editor put there",
+            "save it as UTF-8 without one, or get the file again",
+        ),
+        text if text.starts_with(b"<<<<<<< ") => refused(
+            "a file with git's conflict markers",
+            "check out one side of it, `git checkout --ours` or `--theirs`, and merge both in turn",
+        ),
+        [0x1F, 0x8B, ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] => refused("compressed", "unpack it first"),
         _ => Ok(Kind::Sql),
     }
 }
@@ -141,16 +165,20 @@ fn is_ours(text: &[u8]) -> bool {
     true
 }
 
-/// The header is a line of its own and not the last one; or a part of one document.
+/// The header is a line of its own, or a part of one document, which may be one line, too.
 fn exported_kind(start: &[u8], mut rest: fs_err::File) -> Result<Kind> {
-    let (mut piece, mut before) = (start.to_vec(), 0);
+    let (mut piece, mut line_end) = (start.to_vec(), Vec::new());
     while !piece.is_empty() {
-        if let Some(at) = piece.iter().position(|byte| *byte == b'\n') {
-            let last = at.checked_sub(1).map_or(before, |at| piece[at]);
+        let at = piece.iter().position(|byte| *byte == b'\n');
+        line_end.extend_from_slice(&piece[..at.unwrap_or(piece.len())]);
+        line_end.drain(..line_end.len().saturating_sub(3));
+        if let Some(at) = at {
             let is_all = piece.len() == at + 1 && rest.read(&mut [0])? == 0;
-            return Ok(if last == b'}' && !is_all { Kind::Jsonl } else { Kind::Json });
+            let line_end = line_end.strip_suffix(b"\r").unwrap_or(&line_end);
+            // A header ends with a list, a document with the counts of rows.
+            let is_header = line_end.ends_with(if is_all { &b"]}"[..] } else { b"}" });
+            return Ok(if is_header { Kind::Jsonl } else { Kind::Json });
         }
-        before = piece.last().copied().unwrap_or(before);
         piece.clear();
         rest.by_ref().take(1 << 16).read_to_end(&mut piece)?;
     }

@@ -59,11 +59,11 @@ pub(crate) struct Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Numbering {
     /// The row that has it in the file.
-    OfTheFile,
+    File,
     /// The row that has it in the file; where the file has no rows of that table, the database's.
-    OfEither,
+    Either,
     /// The row that has it in the database.
-    OfTheTarget,
+    Target,
 }
 
 /// What becomes of a row that is here with another content.

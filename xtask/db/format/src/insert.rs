@@ -9,6 +9,7 @@ use crate::Reading;
 use crate::fields::Row;
 use crate::header::TableHead;
 use crate::literal::quoted;
+use crate::taking::Takings;
 
 /// Rows after which somebody looks whether to go on.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
@@ -37,14 +38,18 @@ pub fn insert_rows(
     look: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let tables = reading.header().tables.clone();
-    let mut current: Option<(usize, Statement<'_>)> = None;
+    let mut current: Option<(usize, Statement<'_>, Takings)> = None;
     let mut n_rows = 0_u64;
     while let Some(row) = reading.next_row()? {
         let at = row.table;
         let put = match &mut current {
-            Some((table, statement)) if *table == at => put(row, statement),
-            other => prepare(connection, &tables[at])
-                .and_then(|statement| put(row, &mut other.insert((at, statement)).1)),
+            Some((table, statement, takings)) if *table == at => {
+                takings.refuse_changes(row, &tables[at]).and_then(|()| put(row, statement))
+            }
+            other => prepare(connection, &tables[at]).and_then(|(statement, takings)| {
+                takings.refuse_changes(row, &tables[at])?;
+                put(row, &mut other.insert((at, statement, takings)).1)
+            }),
         };
         let put = put.and_then(|is_put| {
             if is_put { Ok(()) } else { put_odd((row, odd_texts), connection, &tables[at]) }
@@ -73,13 +78,14 @@ fn plain(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// The statement that inserts a row.
-fn prepare<'c>(connection: &'c Connection, table: &TableHead) -> Result<Statement<'c>> {
+/// The statement that inserts a row, and what becomes of its values.
+fn prepare<'c>(connection: &'c Connection, table: &TableHead) -> Result<(Statement<'c>, Takings)> {
     if table.sql.is_none() {
         // SQLite's own counters: rows that were inserted have counted already.
         connection.execute_batch(&format!("DELETE FROM main.{}", quoted(&table.name)))?;
     }
-    Ok(connection.prepare(&insert(table, |_| false))?)
+    let takings = Takings::of(connection, table)?;
+    Ok((connection.prepare(&insert(table, |_| false))?, takings))
 }
 
 /// The expression that makes a text of its bound bytes, which have the database's encoding. Older

@@ -9,6 +9,7 @@
 //! compiled for speed (`[profile.dev.package]`), the tasks around them for a quick build. It opens
 //! no file and no database.
 
+mod breaks;
 mod cell;
 mod csv;
 mod digits;
@@ -27,6 +28,7 @@ mod scan;
 mod sink;
 mod sql;
 mod statements;
+mod taking;
 
 use anyhow::Result;
 

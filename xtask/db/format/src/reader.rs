@@ -15,6 +15,7 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::breaks::Breaks;
 use crate::fields::{Fields, Row};
 use crate::header::{Footer, Header, Rows, TableHead};
 use crate::json::{members, written};
@@ -36,7 +37,7 @@ impl std::error::Error for Newer {}
 
 /// An export in JSONL that is being read.
 pub struct Reader<R> {
-    lines: Lines<R>,
+    lines: Lines<Breaks<R>>,
     header: Header,
     fields: Fields,
     /// The table of the last row, and how many rows each has so far.
@@ -54,7 +55,7 @@ impl<R: Read> Reader<R> {
     ///
     /// [`Newer`] where a newer version wrote it; where it is no export at all.
     pub fn open(input: R) -> Result<Self> {
-        let mut lines = Lines::new(input);
+        let mut lines = Lines::new(Breaks::new(input));
         ensure!(lines.next()?, "line 1: the file is empty");
         let header = header_of(lines.line()).context("line 1")?;
         let mut reader = Self {

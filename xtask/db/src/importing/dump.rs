@@ -20,7 +20,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use xtask_db_format::{Piece, Statements, Unfinished};
+use xtask_db_format::{NAME, Newer, Piece, Statements, Unfinished, VERSION};
 
 use crate::database;
 use crate::importing::{Loaded, Loading};
@@ -48,11 +48,23 @@ pub(super) fn load(
     let mut start = Vec::new();
     fs_err::File::open(file)?.take(START_BYTES).read_to_end(&mut start)?;
     foreign::refuse(&start)?;
+    refuse_newer(&start)?;
     let mut look = |n_bytes| {
         reach(n_bytes);
         loading.interrupt.check()
     };
     run(fs_err::File::open(file)?, loading, &mut look)
+}
+
+/// An export of ours says of which version it is; what a newer one means is not guessed at.
+fn refuse_newer(start: &[u8]) -> Result<()> {
+    let rest = start.strip_prefix(format!("-- {NAME}, version ").as_bytes()).unwrap_or_default();
+    let n_digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let version = std::str::from_utf8(&rest[..n_digits])?.parse().unwrap_or(0);
+    if version > u64::from(VERSION) {
+        return Err(super::exported::explain_newer(Newer(version).into()));
+    }
+    Ok(())
 }
 
 /// Runs a file's statements, then lets the modules of virtual tables examine what they were given.

@@ -65,7 +65,7 @@ fn open(file: &Path, kind: Kind) -> Result<Box<dyn Reading>> {
     })
 }
 
-fn explain_newer(error: anyhow::Error) -> anyhow::Error {
+pub(super) fn explain_newer(error: anyhow::Error) -> anyhow::Error {
     let Some(newer) = error.downcast_ref::<Newer>() else { return error };
     Refusal::could_not(newer.to_string(), "nothing was changed; use a newer xtask-db to import it")
 }

@@ -91,7 +91,7 @@ impl Doubts<'_> {
                 };
                 let what = format!("would refer to rows of `{parent}` that are {place}");
                 let hint = match self.source.numbering {
-                    Numbering::OfTheFile
+                    Numbering::File
                         if link.is_by_number && link.in_file.is_none() && !link.is_astray =>
                     {
                         format!(
@@ -100,10 +100,10 @@ impl Doubts<'_> {
                              {UNTOUCHED}"
                         )
                     }
-                    Numbering::OfTheFile | Numbering::OfEither => format!(
+                    Numbering::File | Numbering::Either => format!(
                         "export `{parent}` too, or take the rows away that refer to nothing; {UNTOUCHED}"
                     ),
-                    Numbering::OfTheTarget => format!(
+                    Numbering::Target => format!(
                         "import the rows of `{parent}` first, or give the records references that \
                          are here; {UNTOUCHED}"
                     ),

@@ -68,7 +68,7 @@ pub(super) fn look(
         if has_place {
             let here = &tables.0[name].table;
             compare_columns(file, table, here, &mut fitting)?;
-            if source.numbering != Numbering::OfTheTarget {
+            if source.numbering != Numbering::Target {
                 fitting.notes.extend(missing_columns(table, here));
             }
             fitting.present.insert(name.clone(), table.clone());

@@ -353,7 +353,7 @@ fn links(
             theirs.and_then(|parent| Some((parent, places(&layouts[parent], &reference.to)?)));
         links.push(Link {
             may_be_here: !is_by_number
-                || numbering == Numbering::OfEither
+                || numbering == Numbering::Either
                     && theirs.is_none()
                     && !is_astray
                     && !fitting.empty.contains(&reference.parent),

@@ -201,7 +201,7 @@ impl Planned {
         target: &Target<'_>,
         source: &Source,
     ) -> Result<()> {
-        if source.numbering == Numbering::OfTheTarget {
+        if source.numbering == Numbering::Target {
             return Ok(());
         }
         for layout in &self.layouts {

@@ -118,7 +118,7 @@ pub(super) fn is_ours(
         let bears_numbers = |number: usize| layouts[at].columns[number].in_file;
         *parent == at && layouts[at].surrogate.is_some_and(bears_numbers)
     });
-    link.is_by_number && numbering == Numbering::OfTheTarget && !is_within
+    link.is_by_number && numbering == Numbering::Target && !is_within
 }
 
 /// One reference of one table.
@@ -201,7 +201,7 @@ impl One<'_> {
     /// To rows that are only here.
     fn here(&self) -> Option<String> {
         let link = self.link();
-        let are_ours = link.is_by_number && self.numbering == Numbering::OfTheTarget;
+        let are_ours = link.is_by_number && self.numbering == Numbering::Target;
         if !link.may_be_here && !are_ours {
             return None;
         }
@@ -212,7 +212,7 @@ impl One<'_> {
             ),
             _ => String::new(),
         };
-        let is_on_trust = link.is_by_number && self.numbering == Numbering::OfEither;
+        let is_on_trust = link.is_by_number && self.numbering == Numbering::Either;
         let trusted = if is_on_trust {
             format!(", trusted = s.trusted | {}", self.bit())
         } else {

@@ -69,7 +69,7 @@ impl Place {
             scratch: self.path(name),
             absent: BTreeSet::new(),
             shown: (*name).to_owned(),
-            numbering: Numbering::OfTheFile,
+            numbering: Numbering::File,
             is_own: false,
         });
         merge(&target, &sources.collect::<Vec<_>>(), Ending::Commit, &mut || Ok(()))

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 
+use crate::examination;
 use crate::interrupt::Interrupt;
 use crate::portable::subset::edge::{Edge, Steps};
 pub(super) use crate::portable::subset::member::Member;
@@ -75,6 +76,7 @@ impl Subset {
             edges: Vec::new(),
             dangling: Vec::new(),
         };
+        gathering.refuse_damaged_indexes()?;
         gathering.find_edges(schema)?;
         let name = start.name.to_ascii_lowercase();
         let Some(member) = gathering.members.get(&name) else {
@@ -139,6 +141,15 @@ fn members(
 }
 
 impl Gathering<'_> {
+    /// Rows are found through indexes: one that lacks some would leave them out, and nobody would know.
+    fn refuse_damaged_indexes(&self) -> Result<()> {
+        for name in self.members.keys() {
+            self.interrupt.check()?;
+            examination::prove_indexes(self.connection, name)?;
+        }
+        Ok(())
+    }
+
     /// Finds the foreign keys between members, and those that lead elsewhere.
     fn find_edges(&mut self, schema: &Schema) -> Result<()> {
         for (name, table) in &schema.tables {

@@ -78,8 +78,13 @@ impl Destination {
         } else if target.is_marked && !target.is_folder && is_export(&path)? {
             Naming::Replacing
         } else {
+            let why = if target.is_marked {
+                "is no export that could be replaced"
+            } else {
+                "CSV does not say whether it is an export that may be replaced"
+            };
             return Err(Refusal::could_not(
-                format!("`{shown}` exists already, and is no export that could be replaced"),
+                format!("`{shown}` exists already, and {why}"),
                 "choose another path, or remove it first",
             ));
         };

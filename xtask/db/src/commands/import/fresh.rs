@@ -20,7 +20,7 @@ use crate::importing::proof::{self, Proof};
 use crate::importing::{self, Loaded, Loading};
 use crate::progress::Progress;
 use crate::project::Project;
-use crate::refusal::{Answer, Exit, Refusal};
+use crate::refusal::{Answer, Refusal};
 use crate::restoring;
 use crate::session::Session;
 use crate::taking;
@@ -226,10 +226,10 @@ fn say_untouched(error: anyhow::Error) -> anyhow::Error {
         return error;
     }
     let exit = importing::exit_of(&error);
-    let hint = match exit {
-        Exit::No => "nothing was changed; get the file again, or export it anew",
-        _ => "nothing was changed",
+    let hint = match importing::way_out(&error) {
+        Some(way_out) => format!("nothing was changed; {way_out}"),
+        None => "nothing was changed".to_owned(),
     };
-    let (what, hint) = ("its rows could not be read in".to_owned(), hint.to_owned());
+    let what = "its rows could not be read in".to_owned();
     error.context(Refusal { what, hint, exit })
 }

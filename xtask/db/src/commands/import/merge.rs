@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
         locked.keep_private()?;
         locked.scratch(&database.file_name())?
     };
-    let numbering = if args.trust_numbers { Numbering::OfEither } else { Numbering::OfTheFile };
+    let numbering = if args.trust_numbers { Numbering::Either } else { Numbering::File };
     let mut sources = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let path = scratch.path().join(format!("{number}.db"));

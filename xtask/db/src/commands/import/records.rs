@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
         scratch: path,
         absent: std::collections::BTreeSet::new(),
         shown: input.name(&project),
-        numbering: Numbering::OfTheTarget,
+        numbering: Numbering::Target,
         is_own: false,
     };
     merge::into_live(args, session, (&project, &database), &[source])

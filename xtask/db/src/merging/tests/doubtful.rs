@@ -64,3 +64,45 @@ fn zeros_of_both_signs_are_a_conflict_that_says_so() {
     let report = place.merge("here", &["file"]);
     assert_eq!(report.problems[0].rows.named[0].reason, "equal to SQLite, in other bytes");
 }
+
+#[test]
+fn of_several_unique_keys_the_first_counts_whatever_it_does_in_a_conflict() {
+    let place = Place::new();
+    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT NOT NULL UNIQUE,
+        s TEXT NOT NULL UNIQUE ON CONFLICT REPLACE, v TEXT);
+        CREATE TABLE u (id INTEGER PRIMARY KEY, s TEXT NOT NULL UNIQUE ON CONFLICT REPLACE,
+        k TEXT NOT NULL UNIQUE);";
+    place.make(
+        "here",
+        &format!(
+            "{schema} INSERT INTO t VALUES (1, 'a', 'A', 'x'); INSERT INTO u VALUES (1, 'a', 'A');"
+        ),
+    );
+    place.make(
+        "file",
+        &format!(
+            "{schema} INSERT INTO t VALUES (1, 'a', 'B', 'x'); INSERT INTO u VALUES (1, 'a', 'B');"
+        ),
+    );
+    let report = place.merge("here", &["file"]);
+    let tables = &report.files[0].tables;
+    let rows: Vec<&str> = tables.iter().map(|t| t.conflicting.named[0].row.as_str()).collect();
+    assert_eq!(rows, ["k 'a'", "s 'a'"]);
+}
+
+#[test]
+fn many_equal_rows_are_counted_in_one_go() {
+    let place = Place::new();
+    let schema = "CREATE TABLE beats (id INTEGER PRIMARY KEY, host TEXT);";
+    place.make("here", &format!("{schema} INSERT INTO beats VALUES (1, 'h1');"));
+    place.make(
+        "file",
+        &format!(
+            "{schema} WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 100000)
+             INSERT INTO beats SELECT NULL, 'h' || (x % 3) FROM n;"
+        ),
+    );
+    // By looking at each pair of them that took minutes.
+    assert_eq!(place.merge("here", &["file"]).n_inserted(), 99_999);
+    assert_eq!(place.merge("here", &["file"]).n_inserted(), 0);
+}

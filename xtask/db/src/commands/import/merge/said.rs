@@ -194,11 +194,9 @@ pub(super) fn of_file(error: anyhow::Error, shown: &str) -> anyhow::Error {
         Some(refusal) => Refusal { what: format!("{what}: {refusal}"), ..refusal.clone() }.into(),
         None => {
             let exit = importing::exit_of(&error);
-            let hint = match exit {
-                Exit::No => "nothing was merged; get the file again, or export it anew",
-                _ => "nothing was merged; the database is untouched",
-            };
-            error.context(Refusal { what, hint: hint.to_owned(), exit })
+            let way_out = importing::way_out(&error).unwrap_or("the database is untouched");
+            let hint = format!("nothing was merged; {way_out}");
+            error.context(Refusal { what, hint, exit })
         }
     }
 }

@@ -1,0 +1,180 @@
+//! What the columns of a table make of values: SQLite turns a number into a text, and a text that looks
+//! like a number into one, where a column's type says so. No database has such a value in such a column,
+//! unless somebody edited its schema; an export that says so would not come back as it was.
+
+use anyhow::{Result, bail};
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use crate::fields::Row;
+use crate::header::TableHead;
+
+/// What a column turns values into (<https://sqlite.org/datatype3.html#type_affinity>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taking {
+    /// Nothing: any value stays what it is.
+    AsItIs,
+    /// Texts that look like numbers into numbers. A whole number and the equal real are one to it.
+    Numbers,
+    /// Numbers into texts.
+    Texts,
+    /// NULL into a new number: it is the rowid.
+    Rowid,
+}
+
+/// What the members of a table's rows do.
+#[derive(Debug)]
+pub(crate) struct Takings(Vec<Taking>);
+
+impl Takings {
+    /// Looks at a table that is there.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite refuses.
+    pub(crate) fn of(connection: &Connection, table: &TableHead) -> Result<Self> {
+        if table.sql.is_none() {
+            return Ok(Self(Vec::new()));
+        }
+        let question = "SELECT strict, type = 'virtual', wr OR EXISTS (
+              SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'
+            ) FROM pragma_table_list(?1) WHERE schema = 'main'";
+        let (is_strict, is_virtual, has_own_key): (bool, bool, bool) =
+            connection.query_row(question, [&table.name], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        if is_virtual {
+            return Ok(Self(Vec::new()));
+        }
+        let question =
+            "SELECT type, pk > 0 FROM pragma_table_xinfo(?1) WHERE name = ?2 COLLATE NOCASE";
+        let mut statement = connection.prepare(question)?;
+        let mut takings = Vec::new();
+        for name in table.members() {
+            let mut rows = statement.query([&table.name, name])?;
+            takings.push(match rows.next()? {
+                // A rowid that is no column.
+                None => Taking::Rowid,
+                Some(row) => {
+                    let (declared, is_key): (String, bool) = (row.get(0)?, row.get(1)?);
+                    let declared = declared.to_ascii_uppercase();
+                    if is_key && !has_own_key && declared == "INTEGER" {
+                        Taking::Rowid
+                    } else {
+                        of_type(&declared, is_strict)
+                    }
+                }
+            });
+        }
+        if takings.iter().all(|taking| *taking == Taking::AsItIs) {
+            takings.clear();
+        }
+        Ok(Self(takings))
+    }
+
+    /// Refuses a row with a value that would become another one.
+    ///
+    /// # Errors
+    ///
+    /// Where there is one.
+    pub(crate) fn refuse_changes(&self, row: Row<'_>, table: &TableHead) -> Result<()> {
+        for (at, taking) in self.0.iter().enumerate() {
+            let (is, becomes) = match (taking, row.raw(at)) {
+                (Taking::Texts, ValueRef::Integer(_) | ValueRef::Real(_)) => ("number", "a text"),
+                (Taking::Numbers, ValueRef::Text(text)) if is_number(text) => ("text", "a number"),
+                (Taking::Rowid, ValueRef::Null) => ("NULL", "a new number"),
+                _ => continue,
+            };
+            let name = table.members().nth(at).unwrap_or_default();
+            bail!("the {is} in `{name}` would become {becomes}, by the type of that column");
+        }
+        Ok(())
+    }
+}
+
+fn of_type(declared: &str, is_strict: bool) -> Taking {
+    let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
+    match () {
+        () if is_strict && declared == "ANY" => Taking::AsItIs,
+        () if has(&["INT"]) => Taking::Numbers,
+        () if has(&["CHAR", "CLOB", "TEXT"]) => Taking::Texts,
+        () if declared.is_empty() || has(&["BLOB"]) => Taking::AsItIs,
+        () => Taking::Numbers,
+    }
+}
+
+/// Whether SQLite takes a text for a number: a decimal one, with spaces around it.
+fn is_number(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let unsigned = |text: &'_ [u8]| usize::from(matches!(text, [b'+' | b'-', ..]));
+    let mut rest = &text[unsigned(text)..];
+    let n_whole = digits(rest);
+    rest = &rest[n_whole..];
+    let mut n_digits = n_whole;
+    if let [b'.', fraction @ ..] = rest {
+        let n_fraction = digits(fraction);
+        n_digits += n_fraction;
+        rest = &fraction[n_fraction..];
+    }
+    if n_digits == 0 {
+        return false;
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let exponent = &exponent[unsigned(exponent)..];
+        let n = digits(exponent);
+        return n > 0 && n == exponent.len();
+    }
+    rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_looks_like_a_number_as_sqlite_says() {
+        let connection = Connection::open_in_memory().expect("a database");
+        connection.execute_batch("CREATE TABLE t (v NUMERIC)").expect("a table");
+        for text in [
+            "",
+            " ",
+            "1",
+            "+1",
+            "-1",
+            "--1",
+            "1.",
+            ".1",
+            ".",
+            "1.5",
+            "1.5.1",
+            "1e5",
+            "1e",
+            "1e+",
+            "1E-2",
+            "e1",
+            "0x10",
+            "12a",
+            "a12",
+            " 12",
+            "12 ",
+            "1 2",
+            "2024-01-01",
+            "12:00",
+            "inf",
+            "nan",
+            "1_000",
+            "99999999999999999999",
+            "1e999",
+            "+.e1",
+            "\u{a0}1",
+        ] {
+            connection.execute("DELETE FROM t", []).expect("empty");
+            connection.execute("INSERT INTO t VALUES (?1)", [text]).expect("inserted");
+            let class: String = connection
+                .query_row("SELECT typeof(v) FROM t", [], |row| row.get(0))
+                .expect("a row");
+            assert_eq!(is_number(text.as_bytes()), class != "text", "{text:?} is {class}");
+        }
+    }
+}
