@@ -146,7 +146,7 @@ impl Identifying<'_> {
                    SELECT a.n, {located} FROM (
                      SELECT r.n, r.hash, r.k FROM {stage} AS r
                      WHERE r.state = {RAW} AND r.hash IS NOT NULL
-                   ) AS a CROSS JOIN {stage}_here AS h ON h.hash = a.hash AND h.k = a.k
+                   ) AS a CROSS JOIN {stage}_here AS h ON h.hash = a.hash AND h.k = +a.k
                  ) AS m CROSS JOIN {here} AS t WHERE s.n = m.n AND {equal}",
                 found = self.found(layout),
                 located = located.join(", "),
