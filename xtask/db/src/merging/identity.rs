@@ -9,7 +9,7 @@ use crate::database::quoted;
 use crate::merging::OnConflict;
 use crate::merging::content::{self, Texts};
 use crate::merging::layout::{Layout, Spelling};
-use crate::merging::stage::{MATCHED, NEW, RAW};
+use crate::merging::stage::{HASHED, MATCHED, NEW, RAW};
 use crate::merging::{Policy, references};
 
 /// What is needed to identify rows.
@@ -26,28 +26,33 @@ pub(super) struct Identifying<'a> {
 }
 
 impl Identifying<'_> {
-    /// Identifies what rows of a table can be identified now; returns how many.
+    /// Identifies what rows of a table can be identified now, with `since` of those only whose references
+    /// were translated since that round; returns how many.
     ///
     /// # Errors
     ///
     /// Where SQLite refuses.
-    pub(super) fn identify(&mut self, layout: &Layout) -> Result<usize> {
+    pub(super) fn identify(&mut self, layout: &Layout, since: Option<u64>) -> Result<usize> {
         let mut n_identified = 0;
         for number in 0..layout.rules.len() {
-            n_identified += self.by_rule(layout, number)?;
+            n_identified += self.by_rule(layout, number, since)?;
         }
         Ok(n_identified + self.by_content(layout)?)
     }
 
-    fn by_rule(&self, layout: &Layout, number: usize) -> Result<usize> {
+    fn by_rule(&self, layout: &Layout, number: usize, since: Option<u64>) -> Result<usize> {
         let rule = &layout.rules[number];
         let ready = format!(
-            "s.state = {RAW} AND s.rule = {number} AND {}",
-            layout.settled("s", &rule.columns, self.spelling)
+            "s.state = {RAW} AND s.rule = {number} AND {}{}",
+            layout.settled("s", &rule.columns, self.spelling),
+            since.map_or_else(String::new, |since| format!(" AND s.round >= {since}"))
         );
+        // Of its two indexes only this one leads to the few rows that are meant.
+        let by = since
+            .map_or_else(String::new, |_| format!(" INDEXED BY merge_{}_round", layout.number));
         let found = self.connection.execute(
             &format!(
-                "UPDATE {} AS s SET state = {MATCHED}, {} FROM {} AS t WHERE {ready} AND {}",
+                "UPDATE {} AS s{by} SET state = {MATCHED}, {} FROM {} AS t WHERE {ready} AND {}",
                 layout.stage(),
                 self.found(layout),
                 layout.here(),
@@ -57,7 +62,7 @@ impl Identifying<'_> {
         )?;
         let round = self.round;
         let new = format!(
-            "UPDATE {} AS s SET state = {NEW}, round = {round} WHERE {ready}",
+            "UPDATE {} AS s{by} SET state = {NEW}, round = {round} WHERE {ready}",
             layout.stage()
         );
         Ok(found + self.connection.execute(&new, [])?)
@@ -116,7 +121,7 @@ impl Identifying<'_> {
         let hash = content::hash(values, self.texts);
         let n_ready = self.connection.execute(
             &format!(
-                "UPDATE {stage} AS s SET hash = {hash}
+                "UPDATE {stage} AS s SET hash = {hash}, state = {HASHED}
                  WHERE s.state = {RAW} AND s.rule = {rule} AND s.waits = 0"
             ),
             [],
@@ -130,7 +135,7 @@ impl Identifying<'_> {
                 "UPDATE {stage} AS s SET k = m.k FROM (
                    SELECT r.n, row_number() OVER (PARTITION BY r.hash ORDER BY r.n) + coalesce((
                      SELECT max(x.k) FROM {stage} AS x WHERE x.hash = r.hash), 0) AS k
-                   FROM {stage} AS r WHERE r.state = {RAW} AND r.hash IS NOT NULL
+                   FROM {stage} AS r WHERE r.state = {HASHED}
                  ) AS m WHERE s.n = m.n"
             ),
             [],
@@ -145,7 +150,7 @@ impl Identifying<'_> {
                 "UPDATE {stage} AS s SET state = {MATCHED}, {found} FROM (
                    SELECT a.n, {located} FROM (
                      SELECT r.n, r.hash, r.k FROM {stage} AS r
-                     WHERE r.state = {RAW} AND r.hash IS NOT NULL
+                     WHERE r.state = {HASHED}
                    ) AS a CROSS JOIN {stage}_here AS h ON h.hash = a.hash AND h.k = +a.k
                  ) AS m CROSS JOIN {here} AS t WHERE s.n = m.n AND {equal}",
                 found = self.found(layout),
@@ -158,7 +163,7 @@ impl Identifying<'_> {
         let round = self.round;
         self.connection.execute(
             &format!(
-                "UPDATE {stage} AS s SET state = {NEW}, round = {round} WHERE state = {RAW} AND hash IS NOT NULL"
+                "UPDATE {stage} AS s SET state = {NEW}, round = {round} WHERE state = {HASHED}"
             ),
             [],
         )?;
@@ -212,12 +217,13 @@ pub(super) fn settle(
     loop {
         let since = (!is_whole).then(|| identifying.round.saturating_sub(1));
         let spelling = identifying.spelling;
+        let rounds = (identifying.round, since);
         let mut n_done = 0;
         for (at, layout) in layouts.iter().enumerate() {
             let connection = identifying.connection;
             n_done +=
-                references::translate(connection, (layouts, at), (numbering, spelling), since)?;
-            n_done += identifying.identify(layout)?;
+                references::translate(connection, (layouts, at), (numbering, spelling), rounds)?;
+            n_done += identifying.identify(layout, since)?;
             after(layout)?;
         }
         if n_done == 0 && is_whole {

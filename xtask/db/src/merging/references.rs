@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::database::quoted;
 use crate::merging::Numbering;
 use crate::merging::layout::{Layout, Link, Spelling};
-use crate::merging::stage::{MATCHED, NEW, RAW};
+use crate::merging::stage::{HASHED, MATCHED, NEW, RAW};
 
 /// Makes what is looked up quick to find.
 ///
@@ -37,8 +37,8 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     Ok(())
 }
 
-/// Translates what references of a table can be translated now; returns how many. With `since`, only
-/// those to rows that are known since that round.
+/// Translates what references of a table can be translated now; returns how many, and notes the round. With
+/// `since`, only those to rows that are known since that round.
 ///
 /// # Errors
 ///
@@ -47,11 +47,11 @@ pub(super) fn translate(
     connection: &Connection,
     (layouts, at): (&[Layout], usize),
     (numbering, spelling): (Numbering, Spelling),
-    since: Option<u64>,
+    (round, since): (u64, Option<u64>),
 ) -> Result<usize> {
     let mut n_translated = 0;
     for number in 0..layouts[at].links.len() {
-        let one = One { layouts, at, number, numbering, spelling, since };
+        let one = One { layouts, at, number, numbering, spelling, round, since };
         for statement in [one.in_file(), one.here()].into_iter().flatten() {
             n_translated += connection.execute(&statement, [])?;
         }
@@ -70,7 +70,7 @@ pub(super) fn hasten(connection: &Connection, layouts: &[Layout]) -> Result<()> 
         let mut indexes = vec![
             "round ON TABLE (round)".to_owned(),
             format!("ready ON TABLE (waits) WHERE state = {RAW}"),
-            format!("hashed ON TABLE (n) WHERE state = {RAW} AND hash IS NOT NULL"),
+            format!("hashed ON TABLE (n) WHERE state = {HASHED}"),
             format!("unnumbered ON TABLE (n) WHERE state = {NEW} AND NOT numbered"),
         ];
         for (number, link) in layout.links.iter().enumerate() {
@@ -128,6 +128,7 @@ struct One<'l> {
     number: usize,
     numbering: Numbering,
     spelling: Spelling,
+    round: u64,
     since: Option<u64>,
 }
 
@@ -186,7 +187,7 @@ impl One<'_> {
             }
         }
         Some(format!(
-            "UPDATE {} AS s SET {}, waits = s.waits & ~{bit} FROM {} AS p
+            "UPDATE {} AS s SET {}, waits = s.waits & ~{bit}, round = {round} FROM {} AS p
              WHERE s.waits & {bit} AND p.state IN ({MATCHED}, {NEW}) AND {}
                AND {}",
             self.layout().stage(),
@@ -195,6 +196,7 @@ impl One<'_> {
             parent.settled("p", columns, self.spelling),
             agree.join(" AND "),
             bit = self.bit(),
+            round = self.round,
         ))
     }
 
@@ -224,13 +226,14 @@ impl One<'_> {
             format!("t.{} COLLATE {collation} = +s.c{from}", quoted(to))
         });
         Some(format!(
-            "UPDATE {} AS s SET waits = s.waits & ~{bit}{trusted} FROM main.{} AS t
+            "UPDATE {} AS s SET waits = s.waits & ~{bit}, round = {round}{trusted} FROM main.{} AS t
              WHERE s.waits & {bit} AND s.waits & {} = 0{not_in_file} AND {}",
             self.layout().stage(),
             quoted(&link.parent),
             link.shorter,
             equal.collect::<Vec<_>>().join(" AND "),
             bit = self.bit(),
+            round = self.round,
         ))
     }
 }

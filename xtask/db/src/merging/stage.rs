@@ -33,6 +33,9 @@ pub(super) const LEFT_OUT: u8 = 6;
 /// A row here has another content, or its key: nothing is merged.
 pub(super) const CONFLICTING: u8 = 7;
 
+/// Its content is known, and is looked for.
+pub(super) const HASHED: u8 = 8;
+
 /// Rows between two looks whether the user asked to stop.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 
