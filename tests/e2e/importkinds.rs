@@ -78,7 +78,9 @@ fn virtual_tables_come_back_with_their_content_and_settings() {
     sandbox.sql(VIRTUAL);
     let said = comes_back(&sandbox, &["--allow-violations"]);
     assert!(
-        said.err.contains("warning: `less` kept an index and no texts (content=''): it is empty"),
+        said.err.contains(
+            "warning: `less` kept an index and no texts (content=''): the file has none of it"
+        ),
         "{said:#?}"
     );
     for format in FORMATS {
@@ -137,7 +139,7 @@ fn what_was_left_out_is_an_empty_table_and_said() {
     sandbox.sql("CREATE TABLE log (id INTEGER PRIMARY KEY); INSERT INTO log VALUES (1)");
     sandbox.ok(&["db-export", "--without", "log", "--output", "e.jsonl"]);
     let said = sandbox.ok(&["db-import", "e.jsonl", "--into", "new.db"]);
-    insta::assert_snapshot!(said.err, @"warning: the rows of `log` were left out: it is empty");
+    insta::assert_snapshot!(said.err, @"warning: the rows of `log` were left out: the file has none");
     let n: i64 = open(&sandbox.path("new.db"))
         .query_row("SELECT count(*) FROM log", [], |row| row.get(0))
         .expect("a table");

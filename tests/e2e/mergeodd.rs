@@ -116,3 +116,19 @@ fn a_constraint_that_forbids_a_row_names_table_and_row() {
     );
     assert_eq!(texts(&here, ALL), [""; 0]);
 }
+
+#[test]
+fn a_damaged_database_is_refused_in_a_dry_run_as_well() {
+    let sandbox = crate::import::with_export();
+    sandbox.sql("PRAGMA journal_mode = DELETE");
+    let live = sandbox.live();
+    let mut bytes = fs_err::read(&live).expect("the database");
+    let page = 4096;
+    bytes[page..page + 100].fill(0xA5);
+    fs_err::write(&live, &bytes).expect("damaged");
+    for more in [&[][..], &["--dry-run"]] {
+        let said = sandbox.fails(1, &[&["db-import", "--merge", "e.jsonl"], more].concat());
+        assert!(said.err.contains("is damaged; nothing can be merged into it"), "{said:#?}");
+        assert!(said.err.contains("hint: put a backup back with"), "{said:#?}");
+    }
+}

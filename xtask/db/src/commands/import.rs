@@ -32,7 +32,8 @@ line names the columns. The pointer leads to an array in each document, or to on
 `--map` a column takes the field of its name. Objects and arrays become their JSON text, true and false
 1 and 0. A field that is missing, in CSV one that is empty without quotes, becomes the column's default,
 else NULL; `null` is NULL. Nothing is rounded or guessed: what does not fit its column is refused.
-Numbers in references are those of the rows here.";
+Numbers in references are those of the rows here; records that bear numbers of their own refer to each
+other by them first.";
 
 /// Arguments of `db-import`.
 #[derive(Debug, clap::Args)]

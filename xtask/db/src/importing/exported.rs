@@ -169,13 +169,15 @@ fn loaded(header: &Header, counts: &[u64]) -> Loaded {
             Rows::Here => drop(loaded.rows.insert(table.name.clone(), *n_rows)),
             Rows::LeftOut => {
                 loaded.absent.insert(table.name.to_ascii_lowercase());
-                loaded.remarks.push(format!("the rows of `{name}` were left out: it is empty"));
+                loaded
+                    .remarks
+                    .push(format!("the rows of `{name}` were left out: the file has none"));
             }
             Rows::Unreadable => {
                 loaded.absent.insert(table.name.to_ascii_lowercase());
-                loaded
-                    .remarks
-                    .push(format!("`{name}` kept an index and no texts (content=''): it is empty"));
+                loaded.remarks.push(format!(
+                    "`{name}` kept an index and no texts (content=''): the file has none of it"
+                ));
             }
             Rows::Rebuilt | Rows::None => {}
         }

@@ -11,7 +11,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use crate::commands::import::merge::files::Named;
 use crate::commands::import::{Args, OnConflict, source};
 use crate::commands::restore::{dialogue, in_place};
-use crate::database;
+use crate::database::{self, Trouble};
 use crate::durable::Stage;
 use crate::importing::{self, Loading};
 use crate::locked::Locked;
@@ -19,7 +19,7 @@ use crate::merging::report::Report;
 use crate::merging::{self, Ending, Numbering, Policy, Source, Target};
 use crate::progress::Progress;
 use crate::project::{Database, Project};
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::{Answer, Exit, Refusal};
 use crate::session::Session;
 use crate::taking;
 use crate::vault::Vault;
@@ -150,22 +150,31 @@ fn act(
     let mut keep = || -> Result<()> {
         let Some((locked, safety)) = &mut keeping else { return Ok(()) };
         let kept = in_place::safety_backup(session, project, database, (locked, None))?;
-        let (backup, _) = kept.with_context(|| Refusal {
-            what: format!(
-                "{} is damaged; nothing can be merged into it",
-                project.quoted_place(database)
-            ),
-            hint: "put a backup back with `cargo xtask db-restore`".to_owned(),
-            exit: crate::refusal::Exit::No,
-        })?;
+        let (backup, _) = kept.with_context(|| damaged(project, database))?;
         // Said at once: it stays, even where the merge is refused later.
         let path = project.dotted(&backup.path());
         session.say(format!("[✓] Safety backup created → {path}"));
         **safety = Some(backup);
         Ok(())
     };
-    merging::merge(&target, sources, ending, &mut keep)
-        .map_err(|error| taking::explain(error, project, database))
+    merging::merge(&target, sources, ending, &mut keep).map_err(|error| {
+        let is_told = error.downcast_ref::<Refusal>().is_some();
+        if !is_told && database::trouble(&error) == Trouble::Damaged {
+            return error.context(damaged(project, database));
+        }
+        taking::explain(error, project, database)
+    })
+}
+
+fn damaged(project: &Project, database: &Database) -> Refusal {
+    Refusal {
+        what: format!(
+            "{} is damaged; nothing can be merged into it",
+            project.quoted_place(database)
+        ),
+        hint: "put a backup back with `cargo xtask db-restore`".to_owned(),
+        exit: Exit::No,
+    }
 }
 
 /// How much may be given up, as the flags say.
