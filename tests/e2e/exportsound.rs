@@ -63,7 +63,10 @@ fn a_part_is_not_exported_by_an_index_that_lacks_rows() {
     sandbox.sql("PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM kept;");
     let part = ["db-export", "--root", "notes", "--where", "n > 1", "--output", "e.jsonl"];
     let said = sandbox.fails(1, &part);
-    assert!(said.err.contains("row 3 missing from index by_n"), "{said:#?}");
+    assert!(
+        said.err.contains("the index `by_n` of `notes` leads to 2 rows, and there are 3 rows"),
+        "{said:#?}"
+    );
     assert!(!sandbox.path("e.jsonl").exists());
     open(&sandbox.live()).execute_batch("REINDEX").expect("mended");
     assert!(sandbox.ok(&part).out.contains("2 of 3"), "both rows");

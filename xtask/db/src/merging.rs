@@ -37,6 +37,7 @@ use crate::interrupt::Interrupt;
 use crate::merging::report::Report;
 use crate::orphans::{self, Orphans};
 use crate::refusal::{Exit, Refusal};
+use crate::schema::Schema;
 use crate::tables;
 use crate::text;
 
@@ -112,7 +113,7 @@ pub(crate) enum Ending {
     RollBack,
 }
 
-/// Merges the sources in their order, in one transaction. `keep` keeps the present state; it is called
+/// Merges the sources in one transaction, in their order; those that lack columns come after the others. `keep` keeps the present state; it is called
 /// once, while nobody else can write, right before the first change, and not at all where there is
 /// none. Where [`Report::problems`] says that something stands against it, nothing was changed.
 ///
@@ -134,7 +135,7 @@ pub(crate) fn merge(
     let watched = target.interrupt.watch(&connection);
     let mut state = State { connection: &connection, before: None, changed: BTreeSet::new() };
     let mut report = Report::default();
-    for source in sources {
+    for source in newest_schema_first(&connection, sources)? {
         let file = format!("could not merge `{}`", text::plain(&source.shown));
         state.merge(target, source, (&mut report, keep)).map_err(|error| within(error, &file))?;
         if !report.problems.is_empty() {
@@ -150,6 +151,25 @@ pub(crate) fn merge(
     let end = if is_wanted && state.before.is_some() { "COMMIT" } else { "ROLLBACK" };
     connection.execute_batch(end)?;
     Ok(report)
+}
+
+/// What a file lacks is not compared: its rows find those of newer files, which have it. The other way round
+/// they would stand there with defaults first, and those of the newer files would be others.
+fn newest_schema_first<'s>(
+    connection: &Connection,
+    sources: &'s [Source],
+) -> Result<Vec<&'s Source>> {
+    if sources.len() < 2 {
+        return Ok(sources.iter().collect());
+    }
+    let ours = Schema::read(connection)?;
+    let mut sorted = Vec::new();
+    for source in sources {
+        let theirs = Schema::read(&database::open_immutable(&source.scratch)?)?;
+        sorted.push((evolution::n_missing(&theirs, &ours), source));
+    }
+    sorted.sort_by_key(|(n_missing, _)| *n_missing);
+    Ok(sorted.into_iter().map(|(_, source)| source).collect())
 }
 
 /// The file that failed; what is a refusal stays one.

@@ -105,7 +105,11 @@ fn of_type(declared: &str, is_strict: bool) -> Taking {
 
 /// Whether SQLite takes a text for a number: a decimal one, with spaces around it.
 fn is_number(text: &[u8]) -> bool {
-    let text = text.trim_ascii();
+    let is_space = |byte: &u8| matches!(byte, b' ' | 0x09..=0x0D);
+    let begin = text.iter().take_while(|byte| is_space(byte)).count();
+    let text = &text[begin..];
+    let n_after = text.iter().rev().take_while(|byte| is_space(byte)).count();
+    let text = &text[..text.len() - n_after];
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let unsigned = |text: &'_ [u8]| usize::from(matches!(text, [b'+' | b'-', ..]));
     let mut rest = &text[unsigned(text)..];
@@ -157,6 +161,7 @@ mod tests {
             "12a",
             "a12",
             " 12",
+            "\u{b}12\u{c}",
             "12 ",
             "1 2",
             "2024-01-01",

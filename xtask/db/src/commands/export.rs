@@ -209,6 +209,9 @@ impl Args {
         destination: &Destination,
     ) -> Result<(Exported, Option<Written>)> {
         let interrupt = session.interrupt().clone();
+        for line in state.prove(&interrupt)? {
+            session.warn(line);
+        }
         state.read(project, &interrupt, |connection| {
             let _watched = interrupt.watch(connection);
             let snapshot = Snapshot::begin(connection)?;

@@ -28,6 +28,17 @@ pub(super) struct Fitting {
     pub notes: Vec<String>,
 }
 
+/// How many columns of tables here a file has not, though it has the tables.
+#[must_use]
+pub(super) fn n_missing(theirs: &Schema, ours: &Schema) -> usize {
+    let both = ours.tables.iter().filter_map(|(name, here)| Some((here, theirs.tables.get(name)?)));
+    let missing = both.flat_map(|(here, table)| {
+        let ordinary = here.columns.iter().filter(|c| c.nature == Nature::Ordinary);
+        ordinary.filter(|column| table.column(&column.name).is_none())
+    });
+    missing.count()
+}
+
 /// Looks at what a file has.
 ///
 /// # Errors

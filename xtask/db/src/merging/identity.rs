@@ -116,9 +116,7 @@ impl Identifying<'_> {
     /// The k-th of equal rows in the file is the k-th of those here.
     fn by_content(&mut self, layout: &Layout) -> Result<usize> {
         let (stage, rule) = (layout.stage(), layout.by_content());
-        let defaults = layout.defaults.iter().map(|(_, constant)| constant.clone());
-        let values = layout.content().map(|at| format!("s.c{at}")).chain(defaults);
-        let hash = content::hash(values, self.texts);
+        let hash = content::hash(layout.content().map(|at| format!("s.c{at}")), self.texts);
         let n_ready = self.connection.execute(
             &format!(
                 "UPDATE {stage} AS s SET hash = {hash}, state = {HASHED}
@@ -176,8 +174,7 @@ impl Identifying<'_> {
             return Ok(());
         }
         let column = |at: usize| format!("t.{}", quoted(&layout.columns[at].name));
-        let defaults = layout.defaults.iter().map(|(name, _)| format!("t.{}", quoted(name)));
-        let hash = content::hash(layout.content().map(column).chain(defaults), self.texts);
+        let hash = content::hash(layout.content().map(column), self.texts);
         let locator = layout.locator.iter().enumerate();
         let locator = locator.map(|(at, (name, _))| format!("t.{} AS t{at}", quoted(name)));
         let order: Vec<String> = (0..layout.locator.len()).map(|at| format!("t{at}")).collect();

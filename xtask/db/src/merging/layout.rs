@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use rusqlite::Connection;
 
 use crate::database::quoted;
 use crate::merging::Numbering;
@@ -41,9 +40,6 @@ pub(super) struct Layout {
     pub theirs: String,
     /// The columns that both have, and the surrogate.
     pub columns: Vec<Column>,
-    /// The columns that the file lacks and that a constant stands for: their names, and the constant as
-    /// an expression.
-    pub defaults: Vec<(String, String)>,
     /// The column of numbers that mean a row only in their own database.
     pub surrogate: Option<usize>,
     /// The columns of numbers that do, the surrogate and references to surrogates.
@@ -176,56 +172,6 @@ impl Layout {
     }
 }
 
-/// Finds out what stands for the columns that a file lacks: a default that is a constant, as the column
-/// stores it. Old and new files of a folder come to the same in any order then.
-///
-/// # Errors
-///
-/// Where SQLite refuses.
-pub(super) fn find_defaults(
-    connection: &Connection,
-    tables: &Tables,
-    layouts: &mut [Layout],
-) -> Result<()> {
-    for layout in layouts {
-        let here = &tables.0[&layout.name.to_ascii_lowercase()].table;
-        let is_there = |name: &str| layout.columns.iter().any(|column| column.name == name);
-        let ordinary = here.columns.iter().filter(|c| c.nature == Nature::Ordinary);
-        let mut defaults = Vec::new();
-        for column in ordinary.filter(|column| !is_there(&column.name)) {
-            let affinity = keys::affinity(here, &column.declared_type);
-            if let Some(constant) = constant(connection, affinity, column.default.as_deref())? {
-                defaults.push((column.name.clone(), constant));
-            }
-        }
-        layout.defaults = defaults;
-    }
-    Ok(())
-}
-
-/// A default as a column of this affinity stores it; none where it is no constant.
-fn constant(
-    connection: &Connection,
-    affinity: &str,
-    default: Option<&str>,
-) -> Result<Option<String>> {
-    let Some(default) = default else { return Ok(Some("NULL".to_owned())) };
-    if default.to_ascii_lowercase().starts_with("current_") {
-        return Ok(None);
-    }
-    // An expression would have to stand in parentheses, which SQLite takes away where it shows one.
-    let probe = format!("CREATE TABLE temp.merge_default (c {affinity} DEFAULT {default})");
-    let made = connection.execute(&probe, []);
-    if made.is_err() {
-        return Ok(None);
-    }
-    connection.execute_batch("INSERT INTO temp.merge_default DEFAULT VALUES")?;
-    let question = "SELECT quote(c) FROM temp.merge_default";
-    let constant = connection.query_row(question, [], |row| row.get(0));
-    connection.execute_batch("DROP TABLE temp.merge_default")?;
-    Ok(Some(constant?))
-}
-
 /// The layouts of all tables that a file has rows of, parents first.
 ///
 /// # Errors
@@ -322,7 +268,6 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
         name: here.table.name.clone(),
         theirs: theirs.name.clone(),
         surrogate: surrogate.and_then(|name| place(&name.to_owned())),
-        defaults: Vec::new(),
         numbers: BTreeSet::new(),
         rules,
         locator: here.locator.clone(),
@@ -361,7 +306,8 @@ fn links(
             parent: reference.parent.clone(),
             to: reference.to.clone(),
             columns,
-            in_file,
+            // What the file means by its numbers is not here.
+            in_file: in_file.filter(|_| !(is_astray && is_by_number)),
             is_by_number,
             is_astray,
             shorter,

@@ -54,8 +54,7 @@ pub(super) fn plan(
     refuse_unknown_newer(&ours, target)?;
     let tables = Tables::of((connection, &ours), (&file, &theirs), target.merge_key)?;
     let fitting = evolution::look((&file, &theirs), &ours, &tables, source)?;
-    let mut layouts = layout::of(&tables, &fitting, source.numbering)?;
-    layout::find_defaults(connection, &tables, &mut layouts)?;
+    let layouts = layout::of(&tables, &fitting, source.numbering)?;
     let mut planned = Planned {
         layouts,
         report: FileReport { shown: source.shown.clone(), ..FileReport::default() },

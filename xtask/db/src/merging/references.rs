@@ -220,14 +220,20 @@ impl One<'_> {
         } else {
             String::new()
         };
+        // What is here does not change: only what a shorter one has translated makes another answer.
+        let by = self.since.map_or_else(String::new, |_| {
+            format!(" INDEXED BY merge_{}_round", self.layout().number)
+        });
+        let of_late =
+            self.since.map_or_else(String::new, |since| format!("s.round >= {since} AND "));
         // What a shorter reference has translated by now is looked up as it is here.
         let pairs = link.columns.iter().zip(&link.to).zip(&link.collations);
         let equal = pairs.map(|((from, to), collation)| {
             format!("t.{} COLLATE {collation} = +s.c{from}", quoted(to))
         });
         Some(format!(
-            "UPDATE {} AS s SET waits = s.waits & ~{bit}, round = {round}{trusted} FROM main.{} AS t
-             WHERE s.waits & {bit} AND s.waits & {} = 0{not_in_file} AND {}",
+            "UPDATE {} AS s{by} SET waits = s.waits & ~{bit}, round = {round}{trusted} FROM main.{} AS t
+             WHERE {of_late} s.waits & {bit} AND s.waits & {} = 0{not_in_file} AND {}",
             self.layout().stage(),
             quoted(&link.parent),
             link.shorter,

@@ -48,8 +48,25 @@ impl State {
         }
     }
 
+    /// Compares a backup's bytes with its record: a value that was changed in it would be exported with a
+    /// proof of its own. Returns what the user should know.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where it is damaged; where it cannot be read; the user's interrupt.
+    pub(super) fn prove(&self, interrupt: &Interrupt) -> Result<Vec<String>> {
+        let Self::Backup(backup) = self else { return Ok(Vec::new()) };
+        let verification = verification::verify_for_restore(backup, Depth::Quick, interrupt)?;
+        if verification.outcome == Outcome::Damaged {
+            let reasons = verification.reasons.join("; ");
+            return Err(Refusal::no(format!("it is damaged: {reasons}"), ANOTHER));
+        }
+        let said = verification.reasons.into_iter().chain(verification.warnings);
+        Ok(said.map(|line| format!("{}: {line}", backup.name)).collect())
+    }
+
     /// Opens it and hands the connection to `work`; a backup is held meanwhile, so that pruning leaves
-    /// it, and its bytes are compared with its record before.
+    /// it.
     pub(super) fn read<T>(
         &self,
         project: &Project,
@@ -59,7 +76,6 @@ impl State {
         match self {
             Self::Backup(backup) => {
                 let contents = Contents::open(backup)?;
-                refuse_damaged(backup, interrupt)?;
                 let file = contents.file(interrupt)?;
                 work(&database::open_immutable(file.path())?)
             }
@@ -87,14 +103,4 @@ impl State {
             Self::Backup(_) => error,
         }
     }
-}
-
-/// A value that was changed in a backup would be exported with a proof of its own.
-fn refuse_damaged(backup: &Backup, interrupt: &Interrupt) -> Result<()> {
-    let verification = verification::verify_for_restore(backup, Depth::Quick, interrupt)?;
-    if verification.outcome == Outcome::Damaged {
-        let reasons = verification.reasons.join("; ");
-        return Err(Refusal::no(format!("it is damaged: {reasons}"), ANOTHER));
-    }
-    Ok(())
 }
