@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::sandbox::{Sandbox, open};
+use crate::sandbox::{Said, Sandbox, open};
 
 /// The sample host's schema.
 pub(crate) fn host_schema() -> String {
@@ -176,16 +176,19 @@ fn an_edit_elsewhere_is_a_conflict_until_it_is_said_what_becomes_of_it() {
     assert_eq!(texts(&here, moods), ["Anna glad", "Ben calm"]);
 }
 
+/// What a machine says whose shared file is `ada_3f2a1b.jsonl`.
+fn as_ada(sandbox: &Sandbox, arguments: &[&str]) -> Said {
+    let mut command = sandbox.xtask(arguments);
+    command.env("XTASK_DB_MACHINE", "3f2a1b").env("USER", "ada");
+    sandbox.said(&command.output().expect("the binary runs"))
+}
+
 #[test]
 fn what_this_machine_shared_itself_never_takes_its_rows_back() {
     let here = machine("CREATE TABLE moods (name TEXT PRIMARY KEY, mood TEXT);", "");
     here.sql("INSERT INTO moods VALUES ('Anna', 'sad'), ('Ben', 'calm')");
     fs_err::create_dir(here.path("shared")).expect("a folder");
-    let own = |arguments: &[&str]| {
-        let mut command = here.xtask(arguments);
-        command.env("XTASK_DB_MACHINE", "3f2a1b").env("USER", "ada");
-        here.said(&command.output().expect("the binary runs"))
-    };
+    let own = |arguments: &[&str]| as_ada(&here, arguments);
     assert_eq!(own(&["db-export", "--share", "shared"]).code, Some(0));
     here.sql(
         "UPDATE moods SET mood = 'glad' WHERE name = 'Anna'; DELETE FROM moods WHERE name = 'Ben'",
@@ -217,11 +220,7 @@ fn what_this_machine_shared_itself_is_no_obstacle() {
     let (here, there) = (machine(schema, rows), machine(schema, ""));
     there.sql("INSERT INTO users VALUES (1, 'ben@x', 'Ben')");
     fs_err::create_dir(here.path("shared")).expect("a folder");
-    let own = |arguments: &[&str]| {
-        let mut command = here.xtask(arguments);
-        command.env("XTASK_DB_MACHINE", "3f2a1b").env("USER", "ada");
-        here.said(&command.output().expect("the binary runs"))
-    };
+    let own = |arguments: &[&str]| as_ada(&here, arguments);
     assert_eq!(own(&["db-export", "--share", "shared"]).code, Some(0));
     share(&there, &here, "shared/ben.jsonl");
     here.sql("UPDATE users SET email = 'new@x'");

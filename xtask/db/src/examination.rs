@@ -11,7 +11,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::database::{self, Trouble, quoted, trouble};
-use crate::finding::{Damage, Depth, Finding, Weight, has};
+use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::orphans;
 use crate::refusal::Refusal;
@@ -196,42 +196,6 @@ fn weigh(message: &str) -> Weight {
         return Weight::Unchecked;
     }
     Weight::Structural
-}
-
-/// Proves that the indexes of a table lead to as many rows as there are; those about some rows or about
-/// expressions are not looked at.
-///
-/// # Errors
-///
-/// [`Damage`] where one does not, or where SQLite cannot read.
-pub(crate) fn prove_indexes(connection: &Connection, table: &str) -> Result<()> {
-    let question = "SELECT l.name FROM pragma_index_list(?1) AS l, pragma_table_list(?1) AS t
-        WHERE t.schema = 'main' AND NOT l.partial AND NOT (t.wr AND l.origin = 'pk')
-        AND NOT EXISTS (SELECT 1 FROM pragma_index_info(l.name) WHERE name IS NULL)";
-    let mut statement = connection.prepare(question)?;
-    let names = statement.query_map([table], |row| row.get(0))?;
-    let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
-    if names.is_empty() {
-        return Ok(());
-    }
-    // A sum reads what it is told to read; a count would choose an index itself.
-    let sum = |by: &str| -> Result<i64> {
-        let question = format!("SELECT coalesce(sum(1), 0) FROM main.{} {by}", quoted(table));
-        Ok(connection.query_row(&question, [], |row| row.get(0))?)
-    };
-    let n_rows = sum("NOT INDEXED")?;
-    for name in names {
-        let n_led_to = sum(&format!("INDEXED BY {}", quoted(&name)))?;
-        if n_led_to != n_rows {
-            return Err(Damage(format!(
-                "the index `{name}` of `{table}` leads to {}, and there are {}",
-                crate::text::count(n_led_to.unsigned_abs(), "row"),
-                crate::text::count(n_rows.unsigned_abs(), "row")
-            ))
-            .into());
-        }
-    }
-    Ok(())
 }
 
 fn foreign_keys(connection: &Connection) -> Result<Vec<Finding>> {

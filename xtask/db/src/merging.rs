@@ -113,9 +113,9 @@ pub(crate) enum Ending {
     RollBack,
 }
 
-/// Merges the sources in one transaction, in their order; those that lack columns come after the others. `keep` keeps the present state; it is called
-/// once, while nobody else can write, right before the first change, and not at all where there is
-/// none. Where [`Report::problems`] says that something stands against it, nothing was changed.
+/// Merges the sources in one transaction, in their order; those that lack columns come after the
+/// others. `keep` keeps the present state; it is called once, while nobody else can write, right before
+/// the first change, and not at all where there is none. Where [`Report::problems`] says that something stands against it, nothing was changed.
 ///
 /// # Errors
 ///
@@ -234,10 +234,9 @@ impl State<'_> {
 }
 
 fn refuse_new_orphans(before: &Orphans, after: &Orphans) -> Result<()> {
-    let is_new = |key: &_, n: &u64| before.get(key).is_none_or(|n_before| n_before < n);
-    match after.iter().find(|(key, n)| is_new(key, n)) {
+    match orphans::new(before, after) {
         None => Ok(()),
-        Some(((child, parent, ..), _)) => Err(Refusal::no(
+        Some((child, parent, _)) => Err(Refusal::no(
             format!(
                 "rows of `{}` would refer to missing rows of `{}`",
                 text::plain(child),

@@ -30,6 +30,18 @@ pub(crate) fn count(connection: &Connection) -> Result<(Orphans, Vec<String>)> {
     Ok((counts, unchecked))
 }
 
+/// A child and a parent of which more references lead nowhere than before, and how many more.
+#[must_use]
+pub(crate) fn new<'o>(before: &Orphans, after: &'o Orphans) -> Option<(&'o str, &'o str, u64)> {
+    let mut new = BTreeMap::<(&str, &str), u64>::new();
+    for (key, n_after) in after {
+        let n_new = n_after.saturating_sub(before.get(key).copied().unwrap_or(0));
+        *new.entry((&key.0, &key.1)).or_default() += n_new;
+    }
+    let mut more = new.into_iter().filter(|(_, n_new)| *n_new > 0);
+    more.next().map(|((child, parent), n_new)| (child, parent, n_new))
+}
+
 /// What is said of a table that could not be checked.
 #[must_use]
 pub(crate) fn unchecked(said: &str) -> String {

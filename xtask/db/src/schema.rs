@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
+use xtask_db_format::Affinity;
 
 use crate::database;
 use crate::schema::change::Change;
@@ -216,6 +217,21 @@ impl Table {
     pub(crate) fn is_defined_otherwise(&self, other: &Self) -> bool {
         (&self.name, &self.storage, &self.columns, &self.constraints)
             != (&other.name, &other.storage, &other.columns, &other.constraints)
+    }
+
+    /// The columns of the primary key, in its order.
+    #[must_use]
+    pub(crate) fn primary_key(&self) -> Vec<String> {
+        let mut key: Vec<_> = self.columns.iter().filter(|c| c.key_position > 0).collect();
+        key.sort_by_key(|column| column.key_position);
+        key.into_iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// What one of its columns makes of values.
+    #[must_use]
+    pub(crate) fn affinity(&self, column: &Column) -> Affinity {
+        let is_strict = self.constraints.iter().any(|option| option == "strict");
+        Affinity::of(&column.declared_type, is_strict)
     }
 
     /// The column of a name, in any case.

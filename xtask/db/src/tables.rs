@@ -4,7 +4,6 @@
 //! were not named. Full-text indexes over a restored table are rebuilt in the same transaction, and
 //! foreign keys are checked before it commits.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,7 +45,7 @@ pub(crate) fn plan(
 }
 
 /// Puts tables back from a backup, in one transaction. `keep` keeps the present state, while nobody
-/// else can write.
+/// else can write. Returns what became of each, and what kept foreign keys from being checked.
 ///
 /// # Errors
 ///
@@ -58,7 +57,7 @@ pub(crate) fn put_back(
     busy_timeout: Duration,
     interrupt: &Interrupt,
     keep: impl FnOnce() -> Result<()>,
-) -> Result<Vec<PutBack>> {
+) -> Result<(Vec<PutBack>, Vec<String>)> {
     let connection = open(live, backup, busy_timeout)?;
     let _watched = interrupt.watch(&connection);
     connection.execute_batch("PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE;")?;
@@ -66,21 +65,17 @@ pub(crate) fn put_back(
     let (before, _) = orphans::count(&connection)?;
     let done = tables.iter().map(|table| one(&connection, table)).collect::<Result<Vec<_>>>()?;
     rebuild_indexes(&connection, tables)?;
-    refuse_new_orphans(&before, &orphans::count(&connection)?.0)?;
+    let (after, unchecked) = orphans::count(&connection)?;
+    refuse_new_orphans(&before, &after)?;
     interrupt.check()?;
     connection.execute_batch("COMMIT")?;
-    Ok(done)
+    Ok((done, unchecked))
 }
 
 fn refuse_new_orphans(before: &Orphans, after: &Orphans) -> Result<()> {
-    let mut new = BTreeMap::<(&str, &str), u64>::new();
-    for (key, n_after) in after {
-        let n_new = n_after.saturating_sub(before.get(key).copied().unwrap_or(0));
-        *new.entry((&key.0, &key.1)).or_default() += n_new;
-    }
-    match new.into_iter().find(|(_, n_new)| *n_new > 0) {
+    match orphans::new(before, after) {
         None => Ok(()),
-        Some(((child, parent), n_new)) => Err(Refusal::no(
+        Some((child, parent, n_new)) => Err(Refusal::no(
             format!(
                 "{} of `{child}` would refer to missing rows of `{parent}`",
                 crate::text::count(n_new, "row")

@@ -9,6 +9,7 @@
 //! compiled for speed (`[profile.dev.package]`), the tasks around them for a quick build. It opens
 //! no file and no database.
 
+mod affinity;
 mod breaks;
 mod cell;
 mod csv;
@@ -32,6 +33,7 @@ mod taking;
 
 use anyhow::Result;
 
+pub use affinity::Affinity;
 pub use cell::{Cell, Value};
 pub use csv::Csv;
 pub use fields::Row;

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
+use crate::affinity::Affinity;
 use crate::fields::Row;
 use crate::header::TableHead;
 
@@ -57,8 +58,7 @@ impl Takings {
                 None => Taking::Rowid,
                 Some(row) => {
                     let (declared, is_key): (String, bool) = (row.get(0)?, row.get(1)?);
-                    let declared = declared.to_ascii_uppercase();
-                    if is_key && !has_own_key && declared == "INTEGER" {
+                    if is_key && !has_own_key && declared.eq_ignore_ascii_case("integer") {
                         Taking::Rowid
                     } else {
                         of_type(&declared, is_strict)
@@ -93,13 +93,10 @@ impl Takings {
 }
 
 fn of_type(declared: &str, is_strict: bool) -> Taking {
-    let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
-    match () {
-        () if is_strict && declared == "ANY" => Taking::AsItIs,
-        () if has(&["INT"]) => Taking::Numbers,
-        () if has(&["CHAR", "CLOB", "TEXT"]) => Taking::Texts,
-        () if declared.is_empty() || has(&["BLOB"]) => Taking::AsItIs,
-        () => Taking::Numbers,
+    match Affinity::of(declared, is_strict) {
+        Affinity::Blob => Taking::AsItIs,
+        Affinity::Text => Taking::Texts,
+        Affinity::Integer | Affinity::Real | Affinity::Numeric => Taking::Numbers,
     }
 }
 

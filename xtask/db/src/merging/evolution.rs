@@ -32,11 +32,7 @@ pub(super) struct Fitting {
 #[must_use]
 pub(super) fn n_missing(theirs: &Schema, ours: &Schema) -> usize {
     let both = ours.tables.iter().filter_map(|(name, here)| Some((here, theirs.tables.get(name)?)));
-    let missing = both.flat_map(|(here, table)| {
-        let ordinary = here.columns.iter().filter(|c| c.nature == Nature::Ordinary);
-        ordinary.filter(|column| table.column(&column.name).is_none())
-    });
-    missing.count()
+    both.map(|(here, table)| missing(table, here).count()).sum()
 }
 
 /// Looks at what a file has.
@@ -164,7 +160,7 @@ fn compare_columns(
     for column in &theirs.columns {
         let Some(here) = ours.column(&column.name).filter(|here| is_here(here)) else { continue };
         let (before, now) = (&column.declared_type, &here.declared_type);
-        if keys::affinity(theirs, before) != keys::affinity(ours, now) {
+        if theirs.affinity(column) != ours.affinity(here) {
             fitting.notes.push(format!(
                 "`{table}.{}` is {} in the file and {} here: values are taken over as that",
                 text::plain(&here.name),
@@ -178,8 +174,7 @@ fn compare_columns(
 
 /// Columns that only the database has.
 fn missing_columns(theirs: &Table, ours: &Table) -> Option<String> {
-    let stored = ours.columns.iter().filter(|column| column.nature == Nature::Ordinary);
-    let missing = stored.filter(|column| theirs.column(&column.name).is_none());
+    let missing = missing(theirs, ours);
     let names: Vec<String> =
         missing.map(|column| format!("`{}`", text::plain(&column.name))).collect();
     (!names.is_empty()).then(|| {
@@ -220,4 +215,10 @@ fn n_rows(file: &Connection, table: &Table) -> Result<u64> {
     let question = format!("SELECT count(*) FROM main.{}", quoted(&table.name));
     let n: i64 = file.query_row(&question, [], |row| row.get(0))?;
     Ok(n.unsigned_abs())
+}
+
+/// The columns here that a file's table lacks.
+fn missing<'t>(theirs: &Table, ours: &'t Table) -> impl Iterator<Item = &'t Column> {
+    let stored = ours.columns.iter().filter(|column| column.nature == Nature::Ordinary);
+    stored.filter(|column| theirs.column(&column.name).is_none())
 }

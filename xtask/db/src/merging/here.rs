@@ -174,7 +174,7 @@ fn complete(
 fn locator(table: &Table, declared: &[Key]) -> Result<Vec<(String, String)>> {
     if table.storage == Storage::WithoutRowid {
         let key = declared.iter().find(|key| key.by == By::Primary);
-        let columns = keys::primary(table);
+        let columns = table.primary_key();
         let collations =
             key.map_or_else(|| vec!["BINARY".to_owned(); columns.len()], |k| k.collations.clone());
         return Ok(columns.into_iter().zip(collations).collect());

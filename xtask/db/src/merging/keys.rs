@@ -105,14 +105,6 @@ pub(super) fn number(table: &Table) -> Option<&str> {
     }
 }
 
-/// The columns of the primary key, in its order.
-#[must_use]
-pub(super) fn primary(table: &Table) -> Vec<String> {
-    let mut columns: Vec<_> = table.columns.iter().filter(|c| c.key_position > 0).collect();
-    columns.sort_by_key(|column| column.key_position);
-    columns.into_iter().map(|column| column.name.clone()).collect()
-}
-
 /// The foreign keys of a table, in the order in which they were declared; those to tables that are
 /// not in `parents` left out, and those that name columns which neither has.
 ///
@@ -143,7 +135,7 @@ pub(super) fn references(
     let fitting = found.into_iter().filter_map(|(_, mut reference)| {
         let parent = parents.get(&reference.parent)?;
         if reference.to.is_empty() {
-            reference.to = primary(parent);
+            reference.to = parent.primary_key();
         }
         reference.to = reference
             .to
@@ -153,23 +145,6 @@ pub(super) fn references(
         (reference.to.len() == reference.from.len()).then_some(reference)
     });
     Ok(fitting.collect())
-}
-
-/// The affinity of a declared type, as the type of a column of a table of ours
-/// (<https://sqlite.org/datatype3.html#determination_of_column_affinity>).
-#[must_use]
-pub(super) fn affinity(table: &Table, declared_type: &str) -> &'static str {
-    let declared = declared_type.to_ascii_uppercase();
-    let is_strict = table.constraints.iter().any(|option| option == "strict");
-    let has = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
-    match () {
-        () if is_strict && declared == "ANY" => "BLOB",
-        () if has(&["INT"]) => "INTEGER",
-        () if has(&["CHAR", "CLOB", "TEXT"]) => "TEXT",
-        () if declared.is_empty() || has(&["BLOB"]) => "BLOB",
-        () if has(&["REAL", "FLOA", "DOUB"]) => "REAL",
-        () => "NUMERIC",
-    }
 }
 
 /// The collation that a column declares, of those that SQLite itself has.

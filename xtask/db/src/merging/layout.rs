@@ -9,7 +9,7 @@ use crate::database::quoted;
 use crate::merging::Numbering;
 use crate::merging::evolution::Fitting;
 use crate::merging::here::{Here, Tables};
-use crate::merging::keys::{self, By, Reference};
+use crate::merging::keys::{By, Reference};
 use crate::portable::order::parents_first;
 use crate::refusal::Refusal;
 use crate::schema::{Nature, Table};
@@ -237,7 +237,7 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
         }
         columns.push(Column {
             name: column.name.clone(),
-            affinity: keys::affinity(&here.table, &column.declared_type),
+            affinity: here.table.affinity(column).word(),
             in_file,
             is_referred_to: false,
             keeps_original: is_surrogate,

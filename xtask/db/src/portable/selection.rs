@@ -181,7 +181,7 @@ impl Selecting<'_> {
         let mut head = TableHead {
             name: table.name.clone(),
             columns: ordinary(table),
-            key: key(table),
+            key: table.primary_key(),
             sql: Some(table.sql.clone()),
             ..TableHead::default()
         };
@@ -255,13 +255,6 @@ fn contains(names: &[String], name: &str) -> bool {
 fn ordinary(table: &Table) -> Vec<String> {
     let columns = table.columns.iter().filter(|column| column.nature == Nature::Ordinary);
     columns.map(|column| column.name.clone()).collect()
-}
-
-/// The columns of the primary key in its order.
-fn key(table: &Table) -> Vec<String> {
-    let mut key: Vec<_> = table.columns.iter().filter(|column| column.key_position > 0).collect();
-    key.sort_by_key(|column| column.key_position);
-    key.into_iter().map(|column| column.name.clone()).collect()
 }
 
 fn speaks_of_rowids(sql: &str) -> bool {

@@ -9,6 +9,7 @@
 
 mod condition;
 mod edge;
+mod indexes;
 mod member;
 mod reference;
 
@@ -17,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 
-use crate::examination;
 use crate::interrupt::Interrupt;
 use crate::portable::subset::edge::{Edge, Steps};
 pub(super) use crate::portable::subset::member::Member;
@@ -141,11 +141,11 @@ fn members(
 }
 
 impl Gathering<'_> {
-    /// Rows are found through indexes: one that lacks some would leave them out, and nobody would know.
+    /// Before any row is looked for.
     fn refuse_damaged_indexes(&self) -> Result<()> {
         for name in self.members.keys() {
             self.interrupt.check()?;
-            examination::prove_indexes(self.connection, name)?;
+            indexes::prove(self.connection, name)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::backup::Backup;
 use crate::commands::restore::Args;
 use crate::commands::restore::in_place;
 use crate::contents::Contents;
+use crate::orphans;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
@@ -48,17 +49,18 @@ impl Args {
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let (live, from, timeout) = (&database.path, file.path(), project.busy_timeout);
         let mut safety = None;
-        let done = tables::put_back(live, from, &self.tables, timeout, &interrupt, || {
-            safety = in_place::safety_backup(session, project, database, (&locked, None))?;
-            if safety.is_some() {
-                return Ok(());
-            }
-            Err(Refusal::no(
-                format!("{place} is damaged; single tables cannot be put back into it"),
-                "restore the whole database: leave `--table` out",
-            ))
-        })
-        .map_err(|error| taking::explain(error, project, database))?;
+        let (done, unchecked) =
+            tables::put_back(live, from, &self.tables, timeout, &interrupt, || {
+                safety = in_place::safety_backup(session, project, database, (&locked, None))?;
+                if safety.is_some() {
+                    return Ok(());
+                }
+                Err(Refusal::no(
+                    format!("{place} is damaged; single tables cannot be put back into it"),
+                    "restore the whole database: leave `--table` out",
+                ))
+            })
+            .map_err(|error| taking::explain(error, project, database))?;
         drop(locked);
         let (safety, _) = safety.context("a safety backup was taken")?;
         let path = project.dotted(&safety.path());
@@ -70,6 +72,9 @@ impl Args {
                 text::plain(&table.table),
                 rows(table.n_after)
             ));
+        }
+        for said in unchecked {
+            session.warn(orphans::unchecked(&said));
         }
         for table in done.iter().filter(|table| !table.triggers.is_empty()) {
             session.warn(format!(

@@ -132,14 +132,14 @@ impl<'s> Link<'s> {
     ) -> Result<Self> {
         let table = schema.table(table).ok_or_else(|| anyhow::anyhow!("no table `{table}`"))?;
         let there = schema.table(parent);
-        let key = there.map(primary).unwrap_or_default();
+        let key = there.map(Table::primary_key).unwrap_or_default();
         let columns = columns(connection, (&table.name, number))?.into_iter().enumerate();
         let columns = columns.map(|(at, (from, to))| {
             let to = to.or_else(|| key.get(at).cloned()).unwrap_or_default();
             (from, to)
         });
         let columns = columns.collect();
-        Ok(Self { table, key: primary(table), columns, parent: (parent, there.is_some()) })
+        Ok(Self { table, key: table.primary_key(), columns, parent: (parent, there.is_some()) })
     }
 
     /// At most so many of its rows that refer to nothing, in words.
@@ -175,11 +175,4 @@ impl<'s> Link<'s> {
         }
         Ok(named)
     }
-}
-
-/// The columns of a table's primary key, in its order.
-fn primary(table: &Table) -> Vec<String> {
-    let mut columns: Vec<_> = table.columns.iter().filter(|c| c.key_position > 0).collect();
-    columns.sort_by_key(|column| column.key_position);
-    columns.into_iter().map(|column| column.name.clone()).collect()
 }

@@ -6,6 +6,7 @@
 
 use anyhow::{Context, Result};
 use rusqlite::{Connection, params};
+use xtask_db_format::Affinity;
 
 use crate::database::quoted;
 use crate::portable::subset::member::Member;
@@ -260,29 +261,9 @@ fn matched(reference: &Reference, (parent, child): (&Table, &Table)) -> String {
 }
 
 /// What comparisons make of a column's values.
-#[derive(Debug, PartialEq, Eq)]
-enum Affinity {
-    Numeric,
-    Text,
-    None,
-}
-
-/// By the rules of <https://sqlite.org/datatype3.html#determination_of_column_affinity>; the three
-/// numeric ones compare alike.
 fn affinity(table: &Table, column: &str) -> Affinity {
-    let Some(column) = table.column(column) else { return Affinity::None };
-    let kind = column.declared_type.to_ascii_uppercase();
-    let is_strict = table.constraints.iter().any(|option| option == "strict");
-    let has = |parts: &[&str]| parts.iter().any(|part| kind.contains(part));
-    if has(&["INT"]) {
-        Affinity::Numeric
-    } else if has(&["CHAR", "CLOB", "TEXT"]) {
-        Affinity::Text
-    } else if has(&["BLOB"]) || kind.is_empty() || is_strict && kind == "ANY" {
-        Affinity::None
-    } else {
-        Affinity::Numeric
-    }
+    let affinity = table.column(column).map_or(Affinity::Blob, |column| table.affinity(column));
+    if affinity.is_numeric() { Affinity::Numeric } else { affinity }
 }
 
 /// Whether SQLite would find the rows of this alias by all the columns of the reference; where it

@@ -72,9 +72,7 @@ impl Reference {
         if !self.to.is_empty() {
             return self.to.clone();
         }
-        let mut key: Vec<_> = parent.columns.iter().filter(|c| c.key_position > 0).collect();
-        key.sort_by_key(|column| column.key_position);
-        key.into_iter().map(|column| column.name.clone()).collect()
+        parent.primary_key()
     }
 
     /// That a row refers to anything at all.
