@@ -66,6 +66,8 @@ mod import;
 mod importkill;
 #[path = "e2e/importkinds.rs"]
 mod importkinds;
+#[path = "e2e/importnumerals.rs"]
+mod importnumerals;
 #[path = "e2e/importodd.rs"]
 mod importodd;
 #[path = "e2e/importrecords.rs"]

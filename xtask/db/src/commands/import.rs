@@ -31,7 +31,8 @@ Records: `{` or `[` begins JSON, one document or many as in JSONL; anything else
 line names the columns. The pointer leads to an array in each document, or to one object. Without
 `--map` a column takes the field of its name. Objects and arrays become their JSON text, true and false
 1 and 0. A field that is missing, in CSV one that is empty without quotes, becomes the column's default,
-else NULL; `null` is NULL. Nothing is rounded or guessed: what does not fit its column is refused.
+else NULL; `null` is NULL. Nothing is rounded or guessed: what does not fit its column is refused, and so
+is a text such as `07867` or `31415e9` if the column would store it as a number.
 Numbers in references are those of the rows here; records that bear numbers of their own refer to each
 other by them first.";
 

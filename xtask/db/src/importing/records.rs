@@ -7,6 +7,7 @@
 
 pub(crate) mod conversion;
 pub(crate) mod mapping;
+mod number;
 mod writer;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use xtask_db_format::records::Found;
 
+use crate::importing::records::number::{self, Exponent, integer, is_number, real};
 use crate::schema::Column;
 
 /// What a column takes, as its declared type has it
@@ -70,19 +71,35 @@ impl Takes {
             Self::Reals => real(digits).map(Value::Real),
             Self::Texts => Ok(Value::Text(digits.to_owned())),
             Self::Bytes => Err("takes bytes only"),
-            Self::NumbersOrTexts | Self::Anything => {
-                let is_real = digits.contains(['.', 'e', 'E']);
-                if is_real { Self::Reals.number(digits) } else { Self::Integers.number(digits) }
+            Self::NumbersOrTexts | Self::Anything if !digits.contains(['.', 'e', 'E']) => {
+                Self::Integers.number(digits)
             }
+            // It was not declared to hold reals: nothing may be rounded.
+            Self::NumbersOrTexts if !number::survives(digits) => {
+                Err("would round so many digits; declared TEXT, it keeps them")
+            }
+            Self::NumbersOrTexts | Self::Anything => Self::Reals.number(digits),
         }
     }
 
     fn text(self, text: &str) -> Result<Value, &'static str> {
         match self {
             Self::Bytes => Err("takes bytes only"),
-            Self::Integers | Self::Reals => self.number(digits(text)),
-            Self::NumbersOrTexts if is_number(digits(text)) => self.number(digits(text)),
+            Self::Integers | Self::Reals => self.numeral(number::digits(text)),
+            Self::NumbersOrTexts if is_number(number::digits(text)) => {
+                self.numeral(number::digits(text))
+            }
             _ => Ok(Value::Text(text.to_owned())),
+        }
+    }
+
+    /// The number that a text is, where it is one that the column keeps: a postcode, a telephone
+    /// number or a hash is none, though it looks like one.
+    fn numeral(self, digits: &str) -> Result<Value, &'static str> {
+        let exponent = if self == Self::Reals { Exponent::Kept } else { Exponent::Lost };
+        match number::loss(digits, exponent) {
+            Some(loss) => Err(loss),
+            None => self.number(digits),
         }
     }
 
@@ -110,67 +127,10 @@ impl Takes {
         if let Some(bytes) = bytes(text) {
             return Ok(Value::Blob(bytes));
         }
-        if is_number(text) { self.number(text) } else { self.text(text) }
+        // What is written in another way is a text that looks like a number.
+        let is_plain = is_number(text) && number::loss(text, Exponent::Lost).is_none();
+        if is_plain && number::survives(text) { self.number(text) } else { self.text(text) }
     }
-}
-
-fn digits(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_ascii_whitespace())
-}
-
-/// Whether a text is a number: digits, with a point and an exponent perhaps.
-fn is_number(text: &str) -> bool {
-    let is_of_number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
-    text.contains(|c: char| c.is_ascii_digit())
-        && text.chars().all(is_of_number)
-        && text.parse::<f64>().is_ok()
-}
-
-fn real(digits: &str) -> Result<f64, &'static str> {
-    let number = digits.parse::<f64>().ok().filter(|_| is_number(digits));
-    let number = number.ok_or("takes numbers only")?;
-    if !number.is_finite() {
-        return Err("takes no number as large as that");
-    }
-    // A decimal fraction has a nearest real, which it means; a whole number means itself.
-    let is_whole = !digits.contains(['.', 'e', 'E']);
-    let is_it = |whole: i128| format!("{number:.0}").parse() == Ok(whole);
-    if is_whole && !digits.parse().is_ok_and(is_it) {
-        return Err("takes reals, which have no such whole number");
-    }
-    Ok(number)
-}
-
-/// An integer that is written in any way: `3`, `3.0`, `3e2`.
-fn integer(digits: &str) -> Result<i64, &'static str> {
-    const NOT_ONE: &str = "takes integers only";
-    if !is_number(digits) {
-        return Err(NOT_ONE);
-    }
-    let (is_negative, rest) = match digits.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, digits.strip_prefix('+').unwrap_or(digits)),
-    };
-    let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let written = format!("{whole}{fraction}");
-    let significant = written.trim_end_matches('0');
-    if significant.is_empty() {
-        return Ok(0);
-    }
-    // An exponent beyond 32 bits is beyond 64 bits of value too, or no integer.
-    let exponent: i32 = exponent.parse().map_err(|_| NOT_ONE)?;
-    let n_dropped = i64::try_from(written.len() - significant.len()).unwrap_or(i64::MAX);
-    let n_fraction = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
-    let n_zeros = i64::from(exponent) + n_dropped - n_fraction;
-    let n_zeros = usize::try_from(n_zeros).map_err(|_| NOT_ONE)?;
-    let significant = significant.trim_start_matches('0');
-    if significant.len() + n_zeros > 19 {
-        return Err("takes integers of 64 bits only");
-    }
-    let sign = if is_negative { "-" } else { "" };
-    let zeros = "0".repeat(n_zeros);
-    format!("{sign}{significant}{zeros}").parse().map_err(|_| "takes integers of 64 bits only")
 }
 
 /// The bytes of `X'00FF'`.
@@ -218,7 +178,15 @@ mod tests {
             (Integers, "12.50e1", Ok(Value::Integer(125))),
             (Integers, "1.5", Err("takes integers only")),
             (Integers, "\" 42 \"", Ok(Value::Integer(42))),
-            (Integers, "\"007\"", Ok(Value::Integer(7))),
+            (Integers, "\"007\"", Err(number::LEADING_ZEROS)),
+            (Integers, "\"-07\"", Err(number::LEADING_ZEROS)),
+            (Integers, "\"0\"", Ok(Value::Integer(0))),
+            (Integers, "\"-3\"", Ok(Value::Integer(-3))),
+            (Integers, "\"3.0\"", Ok(Value::Integer(3))),
+            (Integers, "\"3e2\"", Err(number::EXPONENT)),
+            (Integers, "3e2", Ok(Value::Integer(300))),
+            (Integers, "\"+49\"", Err(number::PLUS_SIGN)),
+            (Integers, "\" +49\"", Err(number::PLUS_SIGN)),
             (Integers, "\"true\"", Err("takes integers only")),
             (Integers, "\"\"", Err("takes integers only")),
             (Integers, "\"0x10\"", Err("takes integers only")),
@@ -229,7 +197,11 @@ mod tests {
             (Reals, "12345678901234567890", Err("takes reals, which have no such whole number")),
             (Reals, "9007199254740993", Err("takes reals, which have no such whole number")),
             (Reals, "9007199254740992", Ok(Value::Real(9_007_199_254_740_992.0))),
-            (Reals, "\"007\"", Ok(Value::Real(7.0))),
+            (Reals, "\"007\"", Err(number::LEADING_ZEROS)),
+            (Reals, "\"+7.5\"", Err(number::PLUS_SIGN)),
+            (Reals, "\"1e5\"", Ok(Value::Real(1e5))),
+            (Reals, "\"-0.5\"", Ok(Value::Real(-0.5))),
+            (Reals, "\"3.14159265358979323846\"", Ok(Value::Real(std::f64::consts::PI))),
             (Reals, "-0", Ok(Value::Real(-0.0))),
             (Reals, "1e400", Err("takes no number as large as that")),
             (Reals, "\"nan\"", Err("takes numbers only")),
@@ -243,6 +215,21 @@ mod tests {
             (NumbersOrTexts, "\"12\"", Ok(Value::Integer(12))),
             (NumbersOrTexts, "12345678901234567890", Err("takes integers of 64 bits only")),
             (NumbersOrTexts, "0.1", Ok(Value::Real(0.1))),
+            (NumbersOrTexts, "\"1.50\"", Ok(Value::Real(1.5))),
+            (NumbersOrTexts, "\"0.10000000000000001\"", Ok(Value::Real(0.1))),
+            (NumbersOrTexts, "\"07867\"", Err(number::LEADING_ZEROS)),
+            (NumbersOrTexts, "\"00.5\"", Err(number::LEADING_ZEROS)),
+            (NumbersOrTexts, "\"\u{b}07\"", Err(number::LEADING_ZEROS)),
+            (NumbersOrTexts, "\"31415e9\"", Err(number::EXPONENT)),
+            (NumbersOrTexts, "\"5E92\"", Err(number::EXPONENT)),
+            (NumbersOrTexts, "\"+4477\"", Err(number::PLUS_SIGN)),
+            (NumbersOrTexts, "\"0x1F\"", Ok(text("0x1F"))),
+            (NumbersOrTexts, "\"1_000\"", Ok(text("1_000"))),
+            (
+                NumbersOrTexts,
+                "12345678901234567.89",
+                Err("would round so many digits; declared TEXT, it keeps them"),
+            ),
             (NumbersOrTexts, "{}", Ok(text("{}"))),
             (Anything, "\"12\"", Ok(text("12"))),
             (Anything, "12", Ok(Value::Integer(12))),
@@ -265,6 +252,11 @@ mod tests {
             (Texts, Found::Quoted(""), Some(text(""))),
             (Anything, Found::Bare("5"), Some(Value::Integer(5))),
             (Anything, Found::Quoted("5"), Some(text("5"))),
+            (Anything, Found::Bare("1.50"), Some(Value::Real(1.5))),
+            (Anything, Found::Bare("07867"), Some(text("07867"))),
+            (Anything, Found::Bare("+5"), Some(text("+5"))),
+            (Anything, Found::Bare("5e92"), Some(text("5e92"))),
+            (Anything, Found::Bare("12345678901234567.89"), Some(text("12345678901234567.89"))),
             (Anything, Found::Bare("X'00ff'"), Some(Value::Blob(vec![0, 255]))),
             (Anything, Found::Bare("X'0'"), Some(text("X'0'"))),
             (Texts, Found::Bare("X'00'"), Some(text("X'00'"))),
