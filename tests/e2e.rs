@@ -24,6 +24,8 @@ mod diffsql;
 mod diskfull;
 #[path = "e2e/documents.rs"]
 mod documents;
+#[path = "e2e/examining.rs"]
+mod examining;
 #[path = "e2e/export.rs"]
 mod export;
 #[path = "e2e/exportkill.rs"]

@@ -4,13 +4,14 @@ use crate::sandbox::Said;
 use crate::strace::{Bench, works};
 
 /// What is done to which calls: from the N-th on, or to the N-th only.
-const FAILURES: [(&str, &str); 12] = [
+const FAILURES: [(&str, &str); 13] = [
     ("write", "error=ENOSPC:when=N+"),
     ("write", "error=EIO:when=N"),
     ("pwrite64", "error=ENOSPC:when=N+"),
     ("pwrite64", "error=ENOSPC:when=N"),
     ("pwrite64", "error=EIO:when=N"),
     ("pread64", "error=EIO:when=N"),
+    ("openat", "error=EMFILE:when=N"),
     ("ftruncate", "error=EIO:when=N"),
     ("fsync,fdatasync", "error=EIO:when=N"),
     ("fsync,fdatasync", "error=EIO:when=N+"),

@@ -153,6 +153,10 @@ impl Bench {
         }
         let said = sandbox.run(&["db-verify", "--all"]);
         assert_eq!(said.code, Some(0), "{said:#?} after {what}");
+        // An examination that a failing disk cut short is no examination.
+        for record in sandbox.json(&["db-list"])["backups"].as_array().expect("backups") {
+            assert_eq!(record["examined"]["findings"], serde_json::json!([]), "{what}");
+        }
         let left = names(&sandbox.path("backups"));
         for name in &left {
             let partner = match name.strip_suffix(".json") {

@@ -158,13 +158,15 @@ pub(crate) fn open_scratch(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// The URI under which SQLite opens a file as immutable, every odd byte of its path escaped.
+/// The URI under which SQLite opens a file as immutable, every odd byte of its path escaped. The empty
+/// authority is spelled out: without it SQLite reads the beginning of `//srv/backups` as one
+/// (<https://sqlite.org/uri.html>).
 ///
 /// # Errors
 ///
 /// Where the current folder is gone and the path is relative.
 pub(crate) fn immutable_uri(path: &Path) -> Result<String> {
-    let mut uri = "file:".to_owned();
+    let mut uri = "file://".to_owned();
     for byte in std::path::absolute(path)?.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || b"/-_.".contains(byte) {
             uri.push(char::from(*byte));
@@ -392,6 +394,22 @@ pub(crate) fn trouble(error: &anyhow::Error) -> Trouble {
     }
 }
 
+/// Whether a statement failed because this build cannot follow the schema: it names a collation, a
+/// function, a tokenizer, a module or an option of one that is not there. SQLite reports all of these
+/// as a plain error, and what the disk, the memory or a lock does with other codes
+/// (<https://sqlite.org/rescode.html#error>). A failure to open a file is never one.
+#[must_use]
+pub(crate) fn lacks_what_schema_names(error: &anyhow::Error) -> bool {
+    match sqlite_error(error) {
+        _ if trouble(error) != Trouble::Other => false,
+        Some(rusqlite::Error::SqlInputError { .. }) => true,
+        Some(rusqlite::Error::SqliteFailure(error, _)) => {
+            error.extended_code & 0xff == rusqlite::ffi::SQLITE_ERROR
+        }
+        _ => false,
+    }
+}
+
 fn is_storage_full(error: &anyhow::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     error
@@ -407,6 +425,6 @@ mod tests {
     #[test]
     fn every_odd_byte_of_a_path_is_escaped() {
         let uri = immutable_uri(Path::new("/a b/it's?x=1#y%20ü.db")).expect("a URI");
-        assert_eq!(uri, "file:/a%20b/it%27s%3fx%3d1%23y%2520%c3%bc.db?immutable=1");
+        assert_eq!(uri, "file:///a%20b/it%27s%3fx%3d1%23y%2520%c3%bc.db?immutable=1");
     }
 }

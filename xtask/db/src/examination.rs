@@ -2,7 +2,9 @@
 //!
 //! Structural findings are damage of pages, trees or indexes: the content cannot be trusted. Data
 //! findings (CHECK, NOT NULL, foreign keys) lie in a sound file and are reported. What SQLite could
-//! not check, as for an unregistered collation, is neither, and is said.
+//! not check because this build lacks something that the schema names, e.g. a collation, is neither:
+//! it is recorded, and the rest is checked. An examination that fails for any other reason is an error
+//! and never a pass.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,7 +39,7 @@ pub(crate) struct Examination {
 ///
 /// # Errors
 ///
-/// At the user's interrupt, or where the file cannot be opened at all; damage is a finding.
+/// At the user's interrupt, or if the file cannot be opened or read to its end; damage is a finding.
 pub(crate) fn examine(path: &Path, depth: Depth, interrupt: &Interrupt) -> Result<Examination> {
     examine_with(path, depth, interrupt, database::open_immutable)
 }
@@ -69,7 +71,7 @@ fn examine_with(
 ///
 /// # Errors
 ///
-/// At the user's interrupt; what could not be counted is a finding.
+/// At the user's interrupt, or if the schema could not be read for another reason than damage.
 pub(crate) fn conclude(
     mut findings: Vec<Finding>,
     counted: Result<Examination>,
@@ -77,7 +79,7 @@ pub(crate) fn conclude(
     let mut examination = match counted {
         Ok(examination) => examination,
         Err(error) => {
-            findings.push(finding_of(error, "schema")?);
+            findings.push(damage_of(error, "the schema")?);
             Examination::default()
         }
     };
@@ -95,7 +97,7 @@ fn check_file(
 ) -> Result<Vec<Finding>> {
     let connection = match open(path) {
         Ok(connection) => connection,
-        Err(error) => return Ok(vec![finding_of(error, "file")?]),
+        Err(error) => return Ok(vec![damage_of(error, "the file")?]),
     };
     let _watched = interrupt.watch(&connection);
     check(&connection, depth)
@@ -105,7 +107,7 @@ fn check_file(
 ///
 /// # Errors
 ///
-/// At the user's interrupt.
+/// At the user's interrupt, or if it cannot be read to its end for another reason than damage.
 pub(crate) fn check(connection: &Connection, depth: Depth) -> Result<Vec<Finding>> {
     // The one of the two that looks deeper sees everything that the other does.
     let pragma = if depth == Depth::Deep { "integrity_check" } else { "quick_check" };
@@ -120,36 +122,32 @@ pub(crate) fn check(connection: &Connection, depth: Depth) -> Result<Vec<Finding
 ///
 /// # Errors
 ///
-/// At the user's interrupt.
+/// As [`check`].
 pub(crate) fn check_integrity(connection: &Connection) -> Result<Vec<Finding>> {
     checked_by(connection, "integrity_check")
 }
 
-/// One of SQLite's own checks over the whole file; where it fails for want of a collation or a
-/// function, table by table, so that what can be checked is.
+/// One of SQLite's own checks over the whole file. If this build lacks something that the schema names,
+/// it is done table by table instead: everything that can be checked is, and the rest is named.
 fn checked_by(connection: &Connection, pragma: &str) -> Result<Vec<Finding>> {
-    let whole = messages(connection, &format!("PRAGMA {pragma}(2147483647)"));
-    let error = match whole {
+    let error = match messages(connection, &format!("PRAGMA {pragma}(2147483647)")) {
         Ok(findings) => return Ok(findings),
+        Err(error) if !database::lacks_what_schema_names(&error) => {
+            return Ok(vec![damage_of(error, "the file")?]);
+        }
         Err(error) => error,
     };
-    let first = finding_of(error, pragma)?;
-    if first.kind == Weight::Structural {
-        return Ok(vec![first]);
-    }
-    let mut findings = Vec::new();
+    // Only the check of the whole file sees pages that belong to no table.
+    let mut findings = vec![finding_of(error, "free pages")?];
     let tables = match ordinary_tables(connection) {
         Ok(tables) => tables,
-        Err(error) => return Ok(vec![finding_of(error, "schema")?]),
+        Err(error) => return Ok(vec![damage_of(error, "the schema")?]),
     };
-    for table in tables {
-        match messages(connection, &format!("PRAGMA {pragma}({})", quoted(&table))) {
+    for table in ["sqlite_schema".to_owned()].iter().chain(&tables) {
+        match messages(connection, &format!("PRAGMA {pragma}({})", quoted(table))) {
             Ok(mut more) => findings.append(&mut more),
             Err(error) => findings.push(finding_of(error, &format!("table `{table}`"))?),
         }
-    }
-    if findings.is_empty() {
-        findings.push(first);
     }
     Ok(findings)
 }
@@ -164,6 +162,7 @@ fn messages(connection: &Connection, statement: &str) -> Result<Vec<Finding>> {
         if message == "ok" {
             continue;
         }
+        refuse_failures(&message)?;
         if weigh(&message) == Weight::Structural {
             n_structural += 1;
             if n_structural > MOST_STRUCTURAL {
@@ -178,6 +177,24 @@ fn messages(connection: &Connection, statement: &str) -> Result<Vec<Finding>> {
         .collect();
     findings.sort();
     Ok(findings)
+}
+
+/// SQLite reports what keeps it from reading a full-text index as a message, like a finding
+/// (<https://sqlite.org/src/file/ext/fts5/fts5_main.c>): a failing disk is none.
+fn refuse_failures(message: &str) -> Result<()> {
+    const FAILURES: [&str; 7] = [
+        "disk I/O error",
+        "out of memory",
+        "unable to open database file",
+        "database or disk is full",
+        "database is locked",
+        "database table is locked",
+        "interrupted",
+    ];
+    let failed = message.starts_with("unable to validate the inverted index")
+        && FAILURES.iter().any(|failure| message.ends_with(failure));
+    anyhow::ensure!(!failed, "{}", crate::text::plain(message));
+    Ok(())
 }
 
 /// Sorts SQLite's messages (<https://sqlite.org/pragma.html#pragma_integrity_check>).
@@ -224,16 +241,29 @@ fn of_orphans(((child, parent), n): ((String, String), u64)) -> Finding {
     }
 }
 
-/// What a failing statement says about the file.
+/// What a failing statement says about the file: damage, or something that this build lacks.
+///
+/// # Errors
+///
+/// The failure itself, if it is neither.
 fn finding_of(error: anyhow::Error, what: &str) -> Result<Finding> {
-    let detail = database::message(&error);
+    if database::lacks_what_schema_names(&error) {
+        let said = database::message(&error);
+        return Ok(Finding::unchecked(format!("could not check {what}: {said}")));
+    }
+    damage_of(error, what)
+}
+
+/// The damage that a failure tells of.
+///
+/// # Errors
+///
+/// The failure itself, if it is another one.
+fn damage_of(error: anyhow::Error, what: &str) -> Result<Finding> {
     match trouble(&error) {
+        Trouble::Damaged => Ok(Finding::structural(database::message(&error))),
         Trouble::Interrupted => Err(Refusal::interrupted()),
-        Trouble::Damaged => Ok(Finding::structural(detail)),
-        Trouble::Other | Trouble::ReadOnly => {
-            Ok(Finding::unchecked(format!("could not check {what}: {detail}")))
-        }
-        Trouble::Busy | Trouble::Full | Trouble::CannotOpen => Err(error),
+        _ => Err(error.context(format!("could not check {what}"))),
     }
 }
 
@@ -247,7 +277,7 @@ fn count_file(path: &Path, interrupt: &Interrupt) -> Result<Examination> {
 ///
 /// # Errors
 ///
-/// Where the schema cannot be read, or at the user's interrupt.
+/// If the schema cannot be read, or a table for another reason than damage; at the user's interrupt.
 pub(crate) fn count(connection: &Connection) -> Result<Examination> {
     let mut examination = Examination {
         schema_blake3: schema_hash(connection)?,
@@ -257,14 +287,13 @@ pub(crate) fn count(connection: &Connection) -> Result<Examination> {
     for table in countable_tables(connection)? {
         let count = format!("SELECT count(*) FROM {}", quoted(&table));
         let counted = connection.query_row(&count, [], |row| row.get::<_, i64>(0));
-        let n_rows = match counted {
+        let n_rows = match counted.map_err(anyhow::Error::from) {
             Ok(n_rows) => u64::try_from(n_rows).ok(),
+            // An unknown module is no fault of the file: the null in its place says enough.
+            Err(error) if database::lacks_what_schema_names(&error) => None,
             Err(error) => {
-                let finding = finding_of(error.into(), &format!("the rows of `{table}`"))?;
-                // An unknown module is no fault of the file: the null in its place says enough.
-                if finding.kind == Weight::Structural {
-                    examination.findings.push(finding);
-                }
+                let finding = damage_of(error, &format!("the rows of `{table}`"))?;
+                examination.findings.push(finding);
                 None
             }
         };

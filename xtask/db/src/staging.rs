@@ -22,6 +22,7 @@ use crate::name::{Format, Name};
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::record::{self, Examined, Kind, Record, Sqlite};
+use crate::refusal::{Exit, Refusal};
 use crate::space;
 use crate::storing;
 use crate::taking::{TOOL, Taken, Wanted, explain};
@@ -165,7 +166,30 @@ pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination
         (syncing.join(), examined)
     });
     synced.map_err(|_| anyhow::anyhow!("the syncing thread ended early"))??;
-    examined
+    examined.map_err(|error| not_examined(error, stage.path()))
+}
+
+/// What a copy that could not be examined means: it is not a backup. The hint is about the copy, since
+/// the live database was read to its end.
+fn not_examined(error: anyhow::Error, stage: &Path) -> anyhow::Error {
+    /// SQLite's own limit, the last byte a zero (`MAX_PATHNAME` in its `os_unix.c`).
+    const MAX_PATH_BYTES: usize = 511;
+    let n_bytes = std::path::absolute(stage).map_or(0, |path| path.as_os_str().len());
+    let hint = match database::trouble(&error) {
+        Trouble::Interrupted | Trouble::Full => return error,
+        _ if error.downcast_ref::<Refusal>().is_some() => return error,
+        Trouble::CannotOpen if n_bytes > MAX_PATH_BYTES => format!(
+            "the path of the copy has {n_bytes} bytes and SQLite opens up to {MAX_PATH_BYTES}: use a \
+             backups folder with a shorter path"
+        ),
+        _ => {
+            "nothing was published; check the disk, the memory and the permissions of the backups \
+              folder, then try again"
+                .to_owned()
+        }
+    };
+    let what = "could not examine the copy, so it is not a backup".to_owned();
+    error.context(Refusal { what, hint, exit: Exit::CouldNot })
 }
 
 /// The record of a copy, without the place that publishing gives it.

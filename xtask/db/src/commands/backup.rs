@@ -271,7 +271,7 @@ fn warn_of_findings(session: &mut Session, findings: &[Finding]) {
         session.warn(finding.to_string());
     }
     if findings.iter().any(|finding| finding.kind == Weight::Data) {
-        session.warn("the backup is a faithful copy; these rows are so in the database itself");
+        session.warn("the backup is a faithful copy; the database itself has what was found");
     }
 }
 
