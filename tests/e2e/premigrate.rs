@@ -326,3 +326,24 @@ fn a_command_given_on_the_command_line_takes_the_place_of_the_configured_one() {
     sandbox.fails(2, &["db-pre-migrate", "--", "no-such-program"]);
     assert_eq!(leftovers(&sandbox), Vec::<String>::new());
 }
+
+#[test]
+fn a_foreign_key_that_fits_nothing_hides_no_new_orphan_and_is_named() {
+    let unfit = "CREATE TABLE odd (a REFERENCES sessions (mood), b REFERENCES sessions)";
+    let named = "could not check foreign_key_check: foreign key mismatch - \"odd\" referencing \
+                 \"sessions\"";
+    let Some(sandbox) = host_with_children("q \"$DB\" 'UPDATE notes SET session = 999'") else {
+        return;
+    };
+    sandbox.sql(&format!("PRAGMA foreign_keys=OFF; {unfit}"));
+    let said = refused(&sandbox, &[]);
+    assert!(said.contains("3 rows of `notes` newly refer to no row of `sessions`"), "{said}");
+    assert!(said.contains(named), "{said}");
+    // The other foreign key of the same table.
+    rewrite(&sandbox, "q \"$DB\" 'INSERT INTO odd VALUES (1, 999)'");
+    let said = refused(&sandbox, &[]);
+    assert!(said.contains("1 row of `odd` newly refers to no row of `sessions`"), "{said}");
+    rewrite(&sandbox, ADD);
+    let said = sandbox.ok(&["db-pre-migrate"]);
+    assert!(said.err.contains(named), "{said:#?}");
+}

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::finding::{Finding, Weight};
+use crate::orphans::{self, Orphans};
 use crate::schema::change::{Change, Kind, What};
-use crate::state::{Orphans, State};
+use crate::state::State;
 use crate::text;
 
 /// What is thought of a migration that ended well.
@@ -68,7 +69,8 @@ pub(crate) fn losses(before: &State, after: &State) -> Vec<Loss> {
     for (table, n_before) in &before.tables {
         losses.extend(fewer_rows(table, *n_before, after));
     }
-    losses.append(&mut new_orphans(before.orphans.as_ref(), after.orphans.as_ref()));
+    losses.append(&mut unchecked(&before.unchecked, &after.unchecked));
+    losses.append(&mut new_orphans(&before.orphans, &after.orphans));
     losses
 }
 
@@ -136,27 +138,36 @@ pub(crate) fn fewer_rows(table: &str, n_before: Option<u64>, after: &State) -> O
     Some(Loss { table: Some(table.to_owned()), what })
 }
 
-fn new_orphans(before: Option<&Orphans>, after: Option<&Orphans>) -> Vec<Loss> {
-    let none = Orphans::new();
-    let Some(after) = after else {
-        // Where it could not be checked before either, nothing became worse.
-        let what = "foreign keys can no longer be checked".to_owned();
-        return before.map(|_| Loss { table: None, what }).into_iter().collect();
-    };
-    let before = before.unwrap_or(&none);
-    let n_before = |key: &(String, String)| before.get(key).copied().unwrap_or(0);
+/// Foreign keys that could be checked before and no longer can.
+fn unchecked(before: &[String], after: &[String]) -> Vec<Loss> {
+    let new = after.iter().filter(|said| !before.contains(said));
+    new.map(|said| Loss { table: None, what: orphans::unchecked(said) }).collect()
+}
+
+fn new_orphans(before: &Orphans, after: &Orphans) -> Vec<Loss> {
+    let (before, after) = (by_tables(before), by_tables(after));
+    let n_before = |key: &(&str, &str)| before.get(key).copied().unwrap_or(0);
     let more = after.iter().filter(|(key, n_after)| **n_after > n_before(key));
     more.map(|(key, n_after)| {
         let n = n_after - n_before(key);
-        let (child, parent) = key;
+        let (child, parent) = *key;
         let verb = if n == 1 { "refers" } else { "refer" };
         let rows = text::count(n, "row");
         Loss {
-            table: Some(child.clone()),
+            table: Some(child.to_owned()),
             what: format!("{rows} of `{child}` newly {verb} to no row of `{parent}`"),
         }
     })
     .collect()
+}
+
+/// By child and parent: a rebuild gives rows and foreign keys other numbers.
+fn by_tables(orphans: &Orphans) -> BTreeMap<(&str, &str), u64> {
+    let mut counts = BTreeMap::new();
+    for ((child, parent, ..), n) in orphans {
+        *counts.entry((child.as_str(), parent.as_str())).or_default() += n;
+    }
+    counts
 }
 
 #[cfg(test)]

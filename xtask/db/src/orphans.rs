@@ -1,6 +1,8 @@
 //! Rows that refer to missing ones, as SQLite's `foreign_key_check` finds them. A declaration that fits no
 //! key of its parent makes that check fail as a whole, and SQLite takes it all the same while foreign
-//! keys are off: such a table is passed over here, and said to be.
+//! keys are off: only that foreign key is passed over here, and named.
+
+mod keys;
 
 use std::collections::BTreeMap;
 
@@ -48,8 +50,8 @@ pub(crate) fn unchecked(said: &str) -> String {
     format!("could not check foreign_key_check: {}", text::plain(said))
 }
 
-/// Hands on each row of the check: child, rowid, parent, number of the foreign key. Returns what kept
-/// tables from being checked, in SQLite's words.
+/// Hands on each row of the check: child, rowid, parent, number of the foreign key. Returns the
+/// declarations that could not be checked, in SQLite's words.
 ///
 /// # Errors
 ///
@@ -66,10 +68,21 @@ pub(crate) fn each(
     let names = statement.query_map([], |row| row.get::<_, String>(0))?;
     let mut unchecked = Vec::new();
     for name in names {
-        let one = format!("PRAGMA main.foreign_key_check({})", quoted(&name?));
-        unchecked.extend(check(connection, &one, each)?);
+        let name = name?;
+        let one = format!("PRAGMA main.foreign_key_check({})", quoted(&name));
+        let Some(said) = check(connection, &one, each)? else { continue };
+        let unfit = keys::each(connection, &name, each)?;
+        if unfit.is_empty() {
+            unchecked.push(said);
+        }
+        unchecked.extend(unfit.iter().map(|parent| mismatch(&name, parent)));
     }
     Ok(unchecked)
+}
+
+/// SQLite's own words for a declaration that fits no key.
+fn mismatch(child: &str, parent: &str) -> String {
+    format!("foreign key mismatch - \"{child}\" referencing \"{parent}\"")
 }
 
 /// Returns what SQLite says where a declaration fits nothing: then no row was handed on.
@@ -91,4 +104,60 @@ fn check(
         each(row)?;
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(schema: &str, n_orphans: u64, unchecked: &[&str]) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.db");
+        let connection =
+            database::open_or_create(&path, std::time::Duration::ZERO).expect("a database");
+        let setup = format!("PRAGMA foreign_keys=OFF; {schema}");
+        connection.execute_batch(&setup).expect(schema);
+        let (orphans, said) = count(&connection).expect(schema);
+        assert_eq!(orphans.values().sum::<u64>(), n_orphans, "{schema}");
+        assert_eq!(said, unchecked, "{schema}");
+    }
+
+    #[test]
+    fn a_declaration_that_fits_nothing_hides_no_other_one() {
+        const PARENT: &str = "CREATE TABLE p (id INTEGER PRIMARY KEY, code TEXT UNIQUE, loose);
+            INSERT INTO p VALUES (1, 'x', 5);";
+        let unfit = "foreign key mismatch - \"c\" referencing \"p\"";
+        for (child, n_orphans, unchecked) in [
+            ("CREATE TABLE c (a REFERENCES p); INSERT INTO c VALUES (1), (2), (NULL)", 1, vec![]),
+            (
+                "CREATE TABLE c (a REFERENCES p, b REFERENCES p (loose));
+                 INSERT INTO c VALUES (1, 9), (2, 5), ('1', 5), (NULL, 5)",
+                1,
+                vec![unfit],
+            ),
+            (
+                "CREATE TABLE c (a REFERENCES p (code), b REFERENCES p (gone), n REFERENCES no,
+                 PRIMARY KEY (a)) WITHOUT ROWID; INSERT INTO c VALUES ('x', 1, 1), ('y', 1, NULL)",
+                2,
+                vec![unfit],
+            ),
+            (
+                "CREATE TABLE c (a, b, FOREIGN KEY (a, b) REFERENCES p,
+                     FOREIGN KEY (a) REFERENCES p); INSERT INTO c VALUES (7, 7)",
+                1,
+                vec![unfit],
+            ),
+        ] {
+            check(&format!("{PARENT} {child}"), n_orphans, &unchecked);
+        }
+        // Another table's declaration that fits nothing.
+        check(
+            &format!(
+                "{PARENT} CREATE TABLE c (a REFERENCES p (loose)); INSERT INTO c VALUES (9);
+                 CREATE TABLE d (a REFERENCES p); INSERT INTO d VALUES (9)"
+            ),
+            1,
+            &[unfit],
+        );
+    }
 }

@@ -13,13 +13,11 @@ use rusqlite::Connection;
 use crate::copy;
 use crate::database;
 use crate::examination::{self, Examination};
-use crate::finding::{Depth, Finding};
+use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
+use crate::orphans::{self, Orphans};
 use crate::record::Record;
 use crate::schema::Schema;
-
-/// Rows whose parent is missing, by child and parent table.
-pub(crate) type Orphans = BTreeMap<(String, String), u64>;
 
 /// One state of a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,8 +32,10 @@ pub(crate) struct State {
     pub content_blake3: String,
     /// Rows per table; `None` where a table could not be counted.
     pub tables: BTreeMap<String, Option<u64>>,
-    /// Rows whose parent is missing; `None` where that could not be checked.
-    pub orphans: Option<Orphans>,
+    /// Rows whose parent is missing.
+    pub orphans: Orphans,
+    /// The foreign keys that could not be checked, in SQLite's words.
+    pub unchecked: Vec<String>,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
 }
@@ -74,15 +74,20 @@ impl State {
     fn with_schema(self, path: &Path, interrupt: &Interrupt) -> Result<Self> {
         let connection = database::open_immutable(path)?;
         let _watched = interrupt.watch(&connection);
-        let state = Self {
-            schema: Schema::read(&connection).context("could not read the schema")?,
-            user_version: database::pragma(&connection, "user_version")?,
-            // A parent without the key that its child refers to makes the check itself fail.
-            orphans: orphans(&connection).ok(),
-            ..self
-        };
+        let schema = Schema::read(&connection).context("could not read the schema")?;
+        let user_version = database::pragma(&connection, "user_version")?;
+        let (orphans, unchecked) = self.foreign_keys(&connection)?;
+        let state = Self { schema, user_version, orphans, unchecked, ..self };
         interrupt.check()?;
         Ok(state)
+    }
+
+    /// Orphans, and what could not be checked. A damaged file is not looked at: it is refused anyway.
+    fn foreign_keys(&self, connection: &Connection) -> Result<(Orphans, Vec<String>)> {
+        if has(&self.findings, Weight::Structural) {
+            return Ok((Orphans::new(), Vec::new()));
+        }
+        orphans::count(connection)
     }
 
     /// Whether both have one schema: its statements, and `user_version`.
@@ -102,14 +107,4 @@ impl State {
     pub(crate) fn n_rows(&self, table: &str) -> Option<u64> {
         self.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table))?.1.to_owned()
     }
-}
-
-fn orphans(connection: &Connection) -> Result<Orphans> {
-    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
-    let mut rows = statement.query([])?;
-    let mut orphans = Orphans::new();
-    while let Some(row) = rows.next()? {
-        *orphans.entry((row.get(0)?, row.get(2)?)).or_default() += 1;
-    }
-    Ok(orphans)
 }

@@ -11,6 +11,7 @@ use crate::git;
 use crate::hostcommand::Ending;
 use crate::interrupt::Interrupt;
 use crate::migration::{self, Loss, Verdict};
+use crate::orphans;
 use crate::progress::Progress;
 use crate::record::{Kind, Record};
 use crate::refusal::Refusal;
@@ -104,6 +105,9 @@ pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> R
     let rehearsal = rehearsal::rehearse(&stage, &job.command, &interrupt)
         .with_context(|| format!("could not rehearse {command}; the database is untouched"))?;
     drop(scratch);
+    for said in &rehearsal.before.unchecked {
+        session.warn(orphans::unchecked(said));
+    }
     judged(job, staged, rehearsal, &interrupt)
 }
 
