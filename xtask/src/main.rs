@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,9 @@ enum Xtask {
     /// Run every check that a change must pass, as `.ci/run` does
     #[command(after_help = ci::EXAMPLE)]
     Ci(ci::Args),
+    /// Run random commands under random faults, and report what was lost or claimed wrongly
+    #[command(after_help = torture::EXAMPLE)]
+    Torture(torture::Args),
 }
 
 fn main() -> ExitCode {
@@ -26,6 +30,7 @@ fn main() -> ExitCode {
         Xtask::Db(command) => return xtask_db::main(command),
         Xtask::Bench(args) => args.run(),
         Xtask::Ci(args) => args.run(),
+        Xtask::Torture(args) => args.run(),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }
