@@ -76,6 +76,8 @@ mod importodd;
 mod importrecords;
 #[path = "e2e/importrefused.rs"]
 mod importrefused;
+#[path = "e2e/importsources.rs"]
+mod importsources;
 #[path = "e2e/importsql.rs"]
 mod importsql;
 #[path = "e2e/into.rs"]

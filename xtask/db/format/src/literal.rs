@@ -61,8 +61,13 @@ fn after<'t>(line: &str, mut within: Option<&'t str>) -> Option<&'t str> {
     }
 }
 
+/// Calls of `replace()` in one another; before 3.46 SQLite's parser has a stack of 100 entries, of which
+/// each takes three (<https://sqlite.org/releaselog/3_46_0.html>).
+const MOST_NESTED: usize = 16;
+
 /// A text whose control characters are put in by `replace()`, for a stand-in that it does not hold:
-/// so does the `.dump` of the sqlite3 shell.
+/// so does the `.dump` of the sqlite3 shell. If there are many kinds of them, a subquery replaces
+/// them in groups.
 #[must_use]
 pub fn text_literal(text: &str) -> String {
     let mut odd: Vec<char> = text.chars().filter(|c| c.is_control()).collect();
@@ -80,9 +85,28 @@ pub fn text_literal(text: &str) -> String {
             c => plain.push(c),
         }
     }
-    odd.iter().fold(format!("'{plain}'"), |literal, c| {
-        format!("replace({literal},'{}',char({}))", stand_in(*c, &mark), u32::from(*c))
-    })
+    let replaced = |literal: String, odd: &[char]| {
+        odd.iter().fold(literal, |literal, c| {
+            format!("replace({literal},'{}',char({}))", stand_in(*c, &mark), u32::from(*c))
+        })
+    };
+    let mut groups = odd.chunks(MOST_NESTED);
+    let mut literal = replaced(format!("'{plain}'"), groups.next().unwrap_or_default());
+    // Subqueries in one another would fill the stack as well.
+    for (at, odd) in groups.enumerate() {
+        let (with, source) = if at == 0 {
+            (format!("(WITH x0(x) AS (SELECT {literal})"), "x0".to_owned())
+        } else {
+            (literal, format!("x{at}"))
+        };
+        let next = at + 1;
+        let replaced = replaced("x".to_owned(), odd);
+        literal = format!("{with},x{next}(x) AS (SELECT {replaced} FROM {source})");
+    }
+    match odd.len().div_ceil(MOST_NESTED) {
+        0 | 1 => literal,
+        n_groups => format!("{literal} SELECT x FROM x{})", n_groups - 1),
+    }
 }
 
 fn stand_in(c: char, mark: &str) -> String {

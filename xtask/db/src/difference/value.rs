@@ -177,6 +177,8 @@ mod tests {
             Value::Text(b"one\ntwo\r\n\tthree \\n \\\\n\\".to_vec()),
             Value::Text(b"a\0b\x1b[2J\x7f".to_vec()),
             Value::Text("\\\n\u{85}ü".as_bytes().to_vec()),
+            Value::Text((0..=0xa0).filter_map(char::from_u32).collect::<String>().into_bytes()),
+            Value::Text((1..40).map(char::from).collect::<String>().repeat(500).into_bytes()),
             Value::Text(vec![b'a', 0xff, b'\'']),
             Value::Blob(vec![0, 0xff, b'\'']),
             Value::Blob(Vec::new()),

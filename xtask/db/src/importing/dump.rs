@@ -9,6 +9,7 @@ mod foreign;
 mod guard;
 mod odd;
 mod pragmas;
+mod reserved;
 mod running;
 mod shadow;
 mod unistr;

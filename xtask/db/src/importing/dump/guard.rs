@@ -11,8 +11,17 @@ use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 /// The modules whose tables keep what they hold in the database, or show what an index has.
-const MODULES: [&str; 8] =
-    ["fts3", "fts4", "fts4aux", "fts5", "fts5vocab", "rtree", "rtree_i32", "geopoly"];
+const MODULES: [&str; 9] = [
+    "fts3",
+    "fts3tokenize",
+    "fts4",
+    "fts4aux",
+    "fts5",
+    "fts5vocab",
+    "rtree",
+    "rtree_i32",
+    "geopoly",
+];
 
 /// Tables that are there by themselves and show what lies below the rows.
 const TABLES_BELOW: [&str; 6] =

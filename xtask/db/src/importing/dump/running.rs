@@ -7,7 +7,8 @@ use xtask_db_format::Piece;
 use crate::database::{self, Trouble};
 use crate::importing::dump::guard::{self, Guard};
 use crate::importing::dump::pragmas::{self, Verdict};
-use crate::importing::dump::shadow::Shadows;
+use crate::importing::dump::reserved::{self, Own};
+use crate::importing::dump::shadow::{Definition, Shadows};
 use crate::importing::dump::words::{self, Act};
 use crate::importing::dump::{foreign, odd};
 use crate::refusal::Refusal;
@@ -111,12 +112,22 @@ impl<'a> Running<'a> {
             }
             Act::Insert(table) => self.insert(&table, sql),
             Act::CreateTable(table) if self.shadows.has(&table) => Ok(()),
+            Act::CreateTable(table) if self.shadows.knows(&table) => {
+                self.begin_ours()?;
+                self.shadows.add(self.connection, &table, sql)
+            }
             Act::CreateTable(_) => self.execute(sql),
             Act::CreateVirtualTable { table, module } => {
-                self.execute(sql)?;
-                self.shadows.created(self.connection, table, module)
+                self.begin_ours()?;
+                self.shadows.make(self.connection, &Definition { table, module, sql })
             }
-            Act::Other => self.other(sql),
+            Act::CreateReserved(table) if reserved::own(&table).is_some() => Ok(()),
+            Act::CreateReserved(_) => self.execute(sql),
+            Act::Change(table) | Act::Drop(table) if reserved::own(&table).is_some() => {
+                self.begin_ours()?;
+                reserved::change(self.connection, &table, sql)
+            }
+            Act::Change(_) | Act::Drop(_) | Act::Other => self.other(sql),
             Act::Foreign(word) => bail!("{}", foreign::unknown(&word)),
         }
     }
@@ -155,6 +166,7 @@ impl<'a> Running<'a> {
                 "nothing was changed; an empty or a truncated file is no dump",
             ));
         }
+        reserved::settle_counters(self.connection)?;
         self.connection.execute_batch("COMMIT")?;
         if self.transaction == Transaction::Never {
             let remark = "the file has no COMMIT, which would tell that it is whole: look whether \
@@ -200,17 +212,14 @@ impl<'a> Running<'a> {
         if self.shadows.passes_over(table) {
             return Ok(());
         }
-        if table.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
-            if let Some(values) = words::schema_row(sql) {
-                return self.shadows.restore(self.connection, values);
-            }
-            // Some builds of SQLite gather more statistics than others; they can be had anew.
-            let is_more = ["sqlite_stat3", "sqlite_stat4"].contains(&table);
-            if is_more && self.connection.prepare(sql).is_err() {
-                return Ok(());
-            }
+        match reserved::own(table) {
+            Some(Own::Schema) => match words::schema_row(sql) {
+                Some(values) => self.shadows.restore(self.connection, values),
+                None => self.execute(sql),
+            },
+            Some(own) => reserved::insert(self.connection, own, sql),
+            None => self.execute(sql),
         }
-        self.execute(sql)
     }
 
     /// Runs what only SQLite understands, but no question: nobody would hear the answer.

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::database::{self, Trouble, quoted};
+use crate::importing::dump::reserved::SchemaRow;
 use crate::importing::dump::running;
 use crate::importing::dump::words::{self, Act};
 use crate::refusal::Refusal;
@@ -21,6 +22,16 @@ use crate::text;
 #[derive(Debug, Default)]
 pub(super) struct Shadows {
     tables: Vec<Virtual>,
+}
+
+/// The definition of a virtual table.
+pub(super) struct Definition<'a> {
+    /// Its name.
+    pub table: String,
+    /// Its module, in lower case.
+    pub module: String,
+    /// The statement.
+    pub sql: &'a str,
 }
 
 #[derive(Debug)]
@@ -49,59 +60,59 @@ fn endings(module: &str) -> &'static [&'static str] {
 }
 
 impl Shadows {
-    /// Runs the definition in a row of the schema.
+    /// Runs the definitions in rows of the schema.
     ///
     /// # Errors
     ///
-    /// Where the row is not of a virtual table; as SQLite's.
+    /// Where a row is not of a virtual table, nor of something that the file has created already; as
+    /// SQLite's.
     pub(super) fn restore(&mut self, connection: &Connection, values: &str) -> Result<()> {
-        let row = connection.query_row(values, [], |row| {
-            let kind: (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok((kind, row.get::<_, i64>(3)?, row.get::<_, String>(4)?))
-        });
-        let ((kind, name, table), root, sql) = row.context("it is no row of the schema")?;
-        let is_virtual = kind == "table" && name == table && root == 0;
-        match words::act(&sql) {
-            Act::CreateVirtualTable { table, module } if is_virtual && table == name => {
-                let old = move_away(connection, &name, &module)?;
-                running::run_one(connection, &sql)?;
-                self.created(connection, name, module)?;
-                if let Some(created) = self.tables.last_mut() {
-                    created.is_restored = true;
-                }
-                self.move_back(connection, &old)
+        for row in SchemaRow::all(connection, values).context("it is no row of the schema")? {
+            if is_of(connection, &row.kind, &row.name)? {
+                continue;
             }
-            _ => bail!("only virtual tables are written into the schema itself"),
+            let is_virtual = row.kind == "table" && row.name == row.table && row.root == 0;
+            match words::act(&row.sql) {
+                Act::CreateVirtualTable { table, module } if is_virtual && table == row.name => {
+                    self.make(connection, &Definition { table, module, sql: &row.sql })?;
+                    if let Some(made) = self.tables.last_mut() {
+                        made.is_restored = true;
+                    }
+                }
+                _ => bail!("only virtual tables are written into the schema itself"),
+            }
         }
+        Ok(())
     }
 
-    /// Takes note of a virtual table that was just created.
+    /// Runs a definition. Tables of the names that its module will need have come before it perhaps;
+    /// their rows go into those that the module makes.
     ///
     /// # Errors
     ///
     /// As SQLite's.
-    pub(super) fn created(
-        &mut self,
-        connection: &Connection,
-        name: String,
-        module: String,
-    ) -> Result<()> {
+    pub(super) fn make(&mut self, connection: &Connection, new: &Definition<'_>) -> Result<()> {
+        if is_there(connection, &new.table)? {
+            return running::run_one(connection, new.sql);
+        }
+        let old = move_away(connection, &new.table, &new.module)?;
+        running::run_one(connection, new.sql)?;
         let mut shadows = BTreeSet::new();
-        for ending in endings(&module) {
-            let shadow = format!("{name}{ending}");
+        for ending in endings(&new.module) {
+            let shadow = format!("{}{ending}", new.table);
             if is_there(connection, &shadow)? {
                 shadows.insert(shadow.to_ascii_lowercase());
             }
         }
         self.tables.push(Virtual {
-            name,
-            module,
+            name: new.table.clone(),
+            module: new.module.clone(),
             shadows,
             is_filled: false,
             is_restored: false,
             is_passed: false,
         });
-        Ok(())
+        self.move_back(connection, &old)
     }
 
     /// Whether a row of this table is passed over: Python's `iterdump()` writes the rows of a virtual
@@ -111,6 +122,34 @@ impl Shadows {
         let Some(found) = self.tables.iter_mut().find(is_it) else { return false };
         found.is_passed = true;
         true
+    }
+
+    /// Whether a virtual table may have a table of this name, which its module makes only when it is
+    /// needed, as the statistics of an FTS3 table that was merged.
+    pub(super) fn knows(&self, table: &str) -> bool {
+        self.owner(table).is_some()
+    }
+
+    fn owner(&self, table: &str) -> Option<usize> {
+        let is_its = |one: &Virtual| {
+            let start = table.get(..one.name.len());
+            let rest = table.get(one.name.len()..).unwrap_or_default();
+            start.is_some_and(|start| start.eq_ignore_ascii_case(&one.name))
+                && endings(&one.module).contains(&rest.to_ascii_lowercase().as_str())
+        };
+        self.tables.iter().position(is_its)
+    }
+
+    /// Creates a table that a module has not made by itself.
+    ///
+    /// # Errors
+    ///
+    /// As SQLite's.
+    pub(super) fn add(&mut self, connection: &Connection, table: &str, sql: &str) -> Result<()> {
+        let Some(at) = self.owner(table) else { bail!("`{table}` is no table of a module") };
+        writing_shadows(connection, || running::run_one(connection, sql))?;
+        self.tables[at].shadows.insert(table.to_ascii_lowercase());
+        Ok(())
     }
 
     /// Whether this is a table of a module.
@@ -151,10 +190,13 @@ impl Shadows {
     /// Puts the rows of tables that stood there before into those of the module.
     fn move_back(&mut self, connection: &Connection, old: &[(String, String)]) -> Result<()> {
         for (name, moved) in old {
+            let shadow = name.to_ascii_lowercase();
             let (name, moved, at) = (quoted(name), quoted(moved), self.position(name));
             writing_shadows(connection, || {
                 let Some(at) = at else {
+                    // Its module makes it only when it is needed.
                     let back = format!("ALTER TABLE main.{moved} RENAME TO {name}");
+                    self.tables.last_mut().map(|made| made.shadows.insert(shadow));
                     return Ok(connection.execute_batch(&back)?);
                 };
                 self.empty(connection, at)?;
@@ -216,9 +258,13 @@ fn move_away(connection: &Connection, name: &str, module: &str) -> Result<Vec<(S
 }
 
 fn is_there(connection: &Connection, table: &str) -> Result<bool> {
+    is_of(connection, "table", table)
+}
+
+fn is_of(connection: &Connection, kind: &str, name: &str) -> Result<bool> {
     let question = "SELECT count(*) FROM main.sqlite_schema
-                    WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
-    Ok(connection.query_row(question, [table], |row| row.get::<_, i64>(0))? > 0)
+                    WHERE type = ?1 AND name = ?2 COLLATE NOCASE";
+    Ok(connection.query_row(question, [kind, name], |row| row.get::<_, i64>(0))? > 0)
 }
 
 /// Does something that may write modules' tables, which defence forbids.

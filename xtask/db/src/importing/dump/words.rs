@@ -15,10 +15,16 @@ pub(super) enum Act {
     /// Rows for a table.
     Insert(Name),
     CreateTable(Name),
+    /// A table with a name of SQLite's own, and a list of columns.
+    CreateReserved(Name),
     CreateVirtualTable {
         table: Name,
         module: String,
     },
+    /// A change to the rows of a table.
+    Change(Name),
+    /// The end of a table.
+    Drop(Name),
     /// Anything else that SQLite knows.
     Other,
     /// A word that no statement of SQLite begins with.
@@ -29,9 +35,9 @@ pub(super) enum Act {
 pub(super) type Name = String;
 
 /// What SQLite's other statements begin with.
-const OTHERS: [&str; 13] = [
-    "alter", "analyze", "attach", "create", "delete", "detach", "drop", "explain", "reindex",
-    "select", "update", "values", "with",
+const OTHERS: [&str; 11] = [
+    "alter", "analyze", "attach", "create", "detach", "drop", "explain", "reindex", "select",
+    "values", "with",
 ];
 
 /// Finds out what a statement does.
@@ -53,6 +59,23 @@ pub(super) fn act(sql: &str) -> Act {
             Act::Insert(words.table())
         }
         "create" => create(words),
+        "delete" => {
+            words.next();
+            Act::Change(words.table())
+        }
+        "update" => {
+            if words.peek().is_some_and(|word| is(word, "or")) {
+                words.nth(1);
+            }
+            Act::Change(words.table())
+        }
+        "drop" if words.peek().is_some_and(|word| is(word, "table")) => {
+            words.next();
+            if words.peek().is_some_and(|word| is(word, "if")) {
+                words.nth(1);
+            }
+            Act::Drop(words.table())
+        }
         first if OTHERS.contains(&first) => Act::Other,
         _ => Act::Foreign(first),
     }
@@ -73,7 +96,14 @@ fn create(mut words: Words<'_>) -> Act {
     }
     let table = words.table();
     if !is_virtual {
-        return Act::CreateTable(table);
+        let is_reserved = table.get(..7).is_some_and(|start| is(start, "sqlite_"));
+        // Another way to define a table brings rows.
+        let has_columns = words.peek() == Some("(");
+        return if is_reserved && has_columns {
+            Act::CreateReserved(table)
+        } else {
+            Act::CreateTable(table)
+        };
     }
     words.next();
     let module = unquoted(words.next().unwrap_or_default()).to_ascii_lowercase();
@@ -187,6 +217,7 @@ mod tests {
     fn the_first_words_say_what_a_statement_does() {
         let insert = |table: &str| Act::Insert(table.to_owned());
         let create = |table: &str| Act::CreateTable(table.to_owned());
+        let reserved = |table: &str| Act::CreateReserved(table.to_owned());
         let foreign = |word: &str| Act::Foreign(word.to_owned());
         let virtual_table = |table: &str, module: &str| Act::CreateVirtualTable {
             table: table.to_owned(),
@@ -212,6 +243,16 @@ mod tests {
                 "CREATE VIRTUAL TABLE if not exists t USING \"rtree\"(a)",
                 virtual_table("t", "rtree"),
             ),
+            ("CREATE TABLE sqlite_sequence(name,seq)", reserved("sqlite_sequence")),
+            ("CREATE TABLE IF NOT EXISTS \"sqlite_stat1\" (\"tbl\")", reserved("sqlite_stat1")),
+            ("create table main.[SQLite_Master](a)", reserved("SQLite_Master")),
+            ("CREATE TABLE sqlite_sequence AS SELECT 1", create("sqlite_sequence")),
+            ("DELETE FROM sqlite_sequence", Act::Change("sqlite_sequence".to_owned())),
+            ("UPDATE OR IGNORE main.\"t\" SET a = 1", Act::Change("t".to_owned())),
+            ("update t set a = 1", Act::Change("t".to_owned())),
+            ("DROP TABLE IF EXISTS `t`", Act::Drop("t".to_owned())),
+            ("DROP TABLE t", Act::Drop("t".to_owned())),
+            ("DROP INDEX t", Act::Other),
             ("CREATE TEMP TABLE t(a)", Act::Other),
             ("CREATE UNIQUE INDEX i ON t(a)", Act::Other),
             ("ATTACH 'x' AS y", Act::Other),
