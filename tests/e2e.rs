@@ -98,6 +98,8 @@ mod matrix;
 mod merge;
 #[path = "e2e/mergeodd.rs"]
 mod mergeodd;
+#[path = "e2e/mergereplace.rs"]
+mod mergereplace;
 #[path = "e2e/mergeschema.rs"]
 mod mergeschema;
 #[path = "e2e/migrate.rs"]

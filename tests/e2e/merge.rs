@@ -354,14 +354,15 @@ fn what_rebuilds_derived_data_runs_at_the_end_and_its_failure_says_that_the_data
 }
 
 #[test]
-fn a_refused_merge_says_what_would_be_and_names_the_backup_that_it_leaves() {
+fn a_refused_merge_says_what_would_be_and_leaves_no_backup() {
     let words = "CREATE TABLE words (word TEXT PRIMARY KEY, n INTEGER);";
     let here = machine(words, "INSERT INTO words VALUES ('a', 1)");
     share(&machine(words, "INSERT INTO words VALUES ('b', 2)"), &here, "1.jsonl");
     share(&machine(words, "INSERT INTO words VALUES ('a', 9), ('c', 3)"), &here, "2.jsonl");
     let content = here.content();
     let said = here.fails(1, &["db-import", "--merge", "1.jsonl", "2.jsonl"]);
-    assert!(said.out.contains("Safety backup created"), "{said:#?}");
+    assert!(!said.out.contains("Safety backup"), "{said:#?}");
+    assert!(here.backups().is_empty());
     assert!(
         said.out.contains("words: 1 would be inserted, 1 conflicting, 0 unchanged"),
         "{said:#?}"

@@ -8,9 +8,11 @@
 //! what is gone elsewhere stays here.
 
 mod applying;
+mod collision;
 mod content;
 mod doubts;
 mod evolution;
+mod exchange;
 mod here;
 mod identity;
 mod keys;
@@ -148,7 +150,8 @@ pub(crate) fn merge(
     target.interrupt.check()?;
     drop(watched);
     let is_wanted = ending == Ending::Commit && report.problems.is_empty();
-    let end = if is_wanted && state.before.is_some() { "COMMIT" } else { "ROLLBACK" };
+    report.is_written = is_wanted && !state.changed.is_empty();
+    let end = if report.is_written { "COMMIT" } else { "ROLLBACK" };
     connection.execute_batch(end)?;
     Ok(report)
 }
@@ -197,13 +200,13 @@ impl State<'_> {
         source: &Source,
         (report, keep): (&mut Report, &mut dyn FnMut() -> Result<()>),
     ) -> Result<()> {
-        let planned = onefile::plan(self.connection, target, source)?;
+        let mut planned = onefile::plan(self.connection, target, source)?;
         if planned.problems.is_empty() && planned.changes {
             if self.before.is_none() {
                 keep()?;
                 self.before = Some(orphans::count(self.connection)?.0);
             }
-            self.changed.extend(planned.apply(self.connection)?);
+            self.changed.extend(planned.apply(self.connection, target, source)?);
         }
         planned.clear(self.connection)?;
         report.files.push(planned.report);

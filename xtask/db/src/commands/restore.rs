@@ -5,6 +5,7 @@ pub(crate) mod dialogue;
 pub(crate) mod elsewhere;
 pub(crate) mod in_place;
 pub(crate) mod preview;
+pub(crate) mod safety;
 mod single_tables;
 
 use std::path::PathBuf;

@@ -1,9 +1,12 @@
-//! Writing what was decided: rows are updated in place and inserted, never deleted.
+//! Writing what was decided: rows are updated in place and inserted. SQLite judges whether all of them can be
+//! here together; rows that only stand in each other's way are moved out of it first.
 
 use anyhow::{Context, Result, ensure};
 use rusqlite::{Connection, ErrorCode};
 
 use crate::database::quoted;
+use crate::merging::collision::{self, Collision};
+use crate::merging::exchange;
 use crate::merging::layout::Layout;
 use crate::merging::naming::{self, Which};
 use crate::merging::stage::{NEW, REPLACED};
@@ -14,7 +17,7 @@ use crate::text;
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn is_needed(connection: &Connection, layouts: &[Layout]) -> Result<bool> {
     for layout in layouts {
         if count(connection, layout, &format!("state IN ({NEW}, {REPLACED})"))? > 0 {
@@ -24,38 +27,91 @@ pub(super) fn is_needed(connection: &Connection, layouts: &[Layout]) -> Result<b
     Ok(false)
 }
 
-/// Writes the rows of one table; returns whether there were any.
+/// What came of writing the rows of one table.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Whether there were any.
+    pub changes: bool,
+    /// Rows that have no place here, because another row has the same unique values. If there are any, the
+    /// table holds nonsense until the caller rolls it back.
+    pub collisions: Vec<Collision>,
+}
+
+/// Writes the rows of one table.
 ///
 /// # Errors
 ///
-/// A refusal where a constraint forbids a row.
-pub(super) fn apply(connection: &Connection, layout: &Layout) -> Result<bool> {
+/// A refusal if a constraint other than uniqueness forbids a row.
+pub(super) fn apply(connection: &Connection, layout: &Layout) -> Result<Written> {
     let n_before = rows_here(connection, layout)?;
-    let n_replaced = each_or_all(connection, layout, &replacing(layout), REPLACED)?;
-    let n_inserted = each_or_all(connection, layout, &inserting(layout), NEW)?;
+    let replaced = replace(connection, layout)?;
+    let mut collisions = replaced.collisions;
+    let inserted = each_or_all(connection, layout, &inserting(layout))?;
+    collisions.extend(inserted.collisions);
+    let changes = replaced.n + inserted.n > 0;
+    if !collisions.is_empty() {
+        return Ok(Written { changes, collisions });
+    }
     let n_replacing = count(connection, layout, &format!("state = {REPLACED}"))?;
     let n_inserting = count(connection, layout, &format!("state = {NEW}"))?;
     let n_after = rows_here(connection, layout)?;
+    let (n_replaced, n_inserted) = (replaced.n, inserted.n);
     ensure!(
         n_replaced == n_replacing && n_inserted == n_inserting && n_after == n_before + n_inserted,
         "`{}` has {n_after} rows after {n_inserted} of {n_inserting} new ones and {n_before} before, \
          {n_replaced} of {n_replacing} replaced: nothing was changed",
         text::plain(&layout.name)
     );
-    Ok(n_replaced + n_inserted > 0)
+    Ok(Written { changes, collisions })
+}
+
+/// Updates rows in place. A row may need the unique value that another one is about to give up (two swap
+/// places, a list moves up by one): then all of them leave and come back with their new values.
+fn replace(connection: &Connection, layout: &Layout) -> Result<Done> {
+    if count(connection, layout, &format!("state = {REPLACED}"))? == 0 {
+        return Ok(Done::default());
+    }
+    match connection.execute(&replacing(layout), []) {
+        Ok(n) => Ok(Done { n, collisions: Vec::new() }),
+        Err(error) if collision::is_one(&error) => {
+            let insert = exchange::take_out(connection, layout)?;
+            let done = each_or_all(connection, layout, &insert)?;
+            exchange::forget(connection)?;
+            Ok(done)
+        }
+        Err(_) => each_or_all(connection, layout, &one_by_one(layout)),
+    }
+}
+
+/// A statement that writes all rows of a state.
+pub(super) struct Writing {
+    /// The statement, whose `WHERE` can be continued.
+    pub statement: String,
+    /// Its end.
+    pub order: &'static str,
+    /// The rows that it is about.
+    pub state: u8,
+}
+
+/// How many rows were written, and which have no place.
+#[derive(Default)]
+struct Done {
+    n: usize,
+    collisions: Vec<Collision>,
 }
 
 /// A constraint's own `ON CONFLICT REPLACE` would take rows away: ABORT overrides it.
-fn inserting(layout: &Layout) -> String {
+fn inserting(layout: &Layout) -> Writing {
     let names: Vec<String> = layout.columns.iter().map(|column| quoted(&column.name)).collect();
     let values: Vec<String> = (0..layout.columns.len()).map(|at| format!("s.c{at}")).collect();
-    format!(
+    let statement = format!(
         "INSERT OR ABORT INTO {} ({}) SELECT {} FROM {} AS s WHERE s.state = {NEW}",
         layout.here(),
         names.join(", "),
         values.join(", "),
         layout.stage()
-    )
+    );
+    Writing { statement, order: " ORDER BY s.n", state: NEW }
 }
 
 fn replacing(layout: &Layout) -> String {
@@ -70,50 +126,62 @@ fn replacing(layout: &Layout) -> String {
     )
 }
 
-/// All rows of a state by one statement; where that fails, each by itself, to know which it is.
-fn each_or_all(
-    connection: &Connection,
-    layout: &Layout,
-    statement: &str,
-    state: u8,
-) -> Result<usize> {
+fn one_by_one(layout: &Layout) -> Writing {
+    Writing { statement: replacing(layout), order: "", state: REPLACED }
+}
+
+/// All rows of a state by one statement; if that fails, each by itself, to know which it is.
+fn each_or_all(connection: &Connection, layout: &Layout, writing: &Writing) -> Result<Done> {
+    let Writing { statement, order, state } = writing;
     if count(connection, layout, &format!("state = {state}"))? == 0 {
-        return Ok(0);
+        return Ok(Done::default());
     }
-    let ordered = if state == NEW { " ORDER BY s.n" } else { "" };
-    let error = match connection.execute(&format!("{statement}{ordered}"), []) {
-        Ok(n) => return Ok(n),
+    let error = match connection.execute(&format!("{statement}{order}"), []) {
+        Ok(n) => return Ok(Done { n, collisions: Vec::new() }),
         Err(error) => error,
     };
+    let what = || format!("could not write the rows of `{}`", text::plain(&layout.name));
     // A text where an INTEGER PRIMARY KEY must be is a mismatch.
     let is_of_a_row = [ErrorCode::ConstraintViolation, ErrorCode::TypeMismatch];
     if !error.sqlite_error_code().is_some_and(|code| is_of_a_row.contains(&code)) {
-        let what = format!("could not write the rows of `{}`", text::plain(&layout.name));
-        return Err(error).context(what);
+        return Err(error).with_context(what);
     }
     let mut numbers = connection
         .prepare(&format!("SELECT n FROM {} WHERE state = {state} ORDER BY n", layout.stage()))?;
     let numbers =
         numbers.query_map([], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?;
     let mut one = connection.prepare(&format!("{statement} AND s.n = ?1"))?;
-    for number in numbers {
-        if let Err(error) = one.execute([number]) {
-            let condition = format!("WHERE s.n = {number}");
-            let which = Which { condition: &condition, reason: "NULL" };
-            let named = naming::rows(connection, layout, &which)?.named;
-            let row = named.first().map_or_else(String::new, |named| format!(" ({})", named.row));
-            return Err(Refusal::no(
-                format!(
-                    "a row of `{}`{row} cannot be here: {}",
-                    text::plain(&layout.name),
-                    text::plain(&error.to_string())
-                ),
-                "correct it in the file or here; the database is untouched",
-            ));
+    let mut done = Done::default();
+    for row in numbers {
+        match one.execute([row]) {
+            Ok(n) => done.n += n,
+            Err(error) if collision::is_one(&error) => {
+                let reason = collision::reason(connection, layout, &error.to_string())?;
+                done.collisions.push(Collision { row, reason, state: *state });
+            }
+            Err(error) => return Err(forbidden(connection, layout, (row, &error))?),
         }
     }
-    Err(error)
-        .with_context(|| format!("could not write the rows of `{}`", text::plain(&layout.name)))
+    if done.collisions.is_empty() { Err(error).with_context(what) } else { Ok(done) }
+}
+
+fn forbidden(
+    connection: &Connection,
+    layout: &Layout,
+    (row, error): (i64, &rusqlite::Error),
+) -> Result<anyhow::Error> {
+    let condition = format!("WHERE s.n = {row}");
+    let which = Which { condition: &condition, reason: "NULL" };
+    let named = naming::rows(connection, layout, &which)?.named;
+    let row = named.first().map_or_else(String::new, |named| format!(" ({})", named.row));
+    Ok(Refusal::no(
+        format!(
+            "a row of `{}`{row} cannot be here: {}",
+            text::plain(&layout.name),
+            text::plain(&error.to_string())
+        ),
+        "correct it in the file or here; the database is untouched",
+    ))
 }
 
 fn count(connection: &Connection, layout: &Layout, condition: &str) -> Result<usize> {

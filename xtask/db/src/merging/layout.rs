@@ -50,6 +50,8 @@ pub(super) struct Layout {
     pub locator: Vec<(String, String)>,
     /// Where its references lead, short ones first.
     pub links: Vec<Link>,
+    /// All columns here that are stored as they were given.
+    pub stored: Vec<String>,
 }
 
 /// A column that both have.
@@ -228,8 +230,9 @@ fn refuse_computed_numbers(tables: &Tables, layouts: &[Layout]) -> Result<()> {
 
 fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
     let surrogate = here.surrogate.as_deref();
+    let stored = || here.table.columns.iter().filter(|c| c.nature == Nature::Ordinary);
     let mut columns = Vec::new();
-    for column in here.table.columns.iter().filter(|c| c.nature == Nature::Ordinary) {
+    for column in stored() {
         let in_file = theirs.column(&column.name).is_some();
         let is_surrogate = surrogate == Some(&column.name);
         if !in_file && !is_surrogate {
@@ -273,6 +276,7 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
         locator: here.locator.clone(),
         links: Vec::new(),
         columns,
+        stored: stored().map(|column| column.name.clone()).collect(),
     })
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use rusqlite::Connection;
 
 use crate::database;
+use crate::merging::collision::{self, Outcome};
 use crate::merging::content::Texts;
 use crate::merging::doubts::Doubts;
 use crate::merging::evolution::{self, Fitting};
@@ -173,13 +174,18 @@ impl Planned {
             let policy = if source.is_own && is_untold { &skipping } else { target.policy };
             verdict::compare(connection, layout, policy, texts)?;
             let policy = if source.is_own { &skipping } else { target.policy };
-            verdict::collide(connection, layout, policy)?;
+            collision::find(connection, layout, policy)?;
         }
         if target.policy.on_conflict == OnConflict::Replace {
             for layout in &self.layouts {
                 verdict::unhinge(connection, (tables, &self.layouts), layout)?;
             }
         }
+        self.settle_orphans(connection, source)
+    }
+
+    /// What refers to rows that are left out cannot be here either.
+    fn settle_orphans(&self, connection: &Connection, source: &Source) -> Result<()> {
         // What this machine shared once is no obstacle to what others share.
         let state = if source.is_own { LEFT_OUT } else { CONFLICTING };
         loop {
@@ -232,6 +238,7 @@ impl Planned {
     }
 
     fn report_rows(&mut self, connection: &Connection) -> Result<()> {
+        self.report.tables.clear();
         for layout in &self.layouts {
             let of = |state: u8, reason: &str| {
                 let condition = format!("WHERE s.state = {state}");
@@ -291,19 +298,51 @@ impl Planned {
         }
     }
 
-    /// Writes it; returns the names of the tables that changed.
+    /// Writes it; returns the names of the tables that changed. If SQLite finds rows that have no place
+    /// here, they are left out or stand against it, and the report says so.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be written, or a constraint forbids a row.
-    pub(super) fn apply(&self, connection: &Connection) -> Result<Vec<String>> {
-        let mut changed = Vec::new();
-        for layout in &self.layouts {
-            if applying::apply(connection, layout)? {
-                changed.push(layout.name.clone());
+    /// If the database cannot be written, or a constraint forbids a row.
+    pub(super) fn apply(
+        &mut self,
+        connection: &Connection,
+        target: &Target<'_>,
+        source: &Source,
+    ) -> Result<Vec<String>> {
+        // TEMP tables are rolled back, too: what was found is noted afterwards.
+        loop {
+            connection.execute_batch("SAVEPOINT merge_file")?;
+            let (mut changed, mut collided) = (Vec::new(), None);
+            for layout in &self.layouts {
+                let written = applying::apply(connection, layout)?;
+                if !written.collisions.is_empty() {
+                    collided = Some((layout, written.collisions));
+                    break;
+                }
+                if written.changes {
+                    changed.push(layout.name.clone());
+                }
+            }
+            let Some((layout, collisions)) = collided else {
+                connection.execute_batch("RELEASE merge_file")?;
+                return Ok(changed);
+            };
+            connection.execute_batch("ROLLBACK TO merge_file; RELEASE merge_file")?;
+            target.interrupt.check()?;
+            let outcome = if source.is_own || target.policy.on_conflict == OnConflict::Skip {
+                Outcome::LeftOut
+            } else {
+                Outcome::Refused
+            };
+            collision::note(connection, layout, (&collisions, outcome))?;
+            self.settle_orphans(connection, source)?;
+            self.report_rows(connection)?;
+            self.refuse_conflicts(target, source);
+            if !self.problems.is_empty() {
+                return Ok(Vec::new());
             }
         }
-        Ok(changed)
     }
 
     /// Takes its stages away.

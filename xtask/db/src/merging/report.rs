@@ -14,6 +14,8 @@ pub(crate) struct Report {
     pub problems: Vec<Problem>,
     /// What the user should know beside.
     pub warnings: Vec<String>,
+    /// Whether the database was changed.
+    pub is_written: bool,
 }
 
 /// What came of one file.

@@ -5,9 +5,8 @@ use rusqlite::Connection;
 
 use crate::database::quoted;
 use crate::merging::content::{self, Texts};
-use crate::merging::doubts::names;
 use crate::merging::here::Tables;
-use crate::merging::keys::{By, Reference};
+use crate::merging::keys::Reference;
 use crate::merging::layout::Layout;
 use crate::merging::naming::original;
 use crate::merging::stage::{CONFLICTING, KEPT, LEFT_OUT, MATCHED, NEW, REPLACED, UNCHANGED};
@@ -110,36 +109,6 @@ fn shown(value: &str) -> String {
          WHEN 'blob' THEN quote(substr({value}, 1, {bytes})) || iif(length({value}) > {bytes}, '…', '')
          ELSE quote({value}) END"
     )
-}
-
-/// Finds new rows that have a key of a row here, which is another row by what identifies it.
-///
-/// # Errors
-///
-/// Where SQLite refuses.
-pub(super) fn collide(connection: &Connection, layout: &Layout, policy: &Policy) -> Result<()> {
-    let state = match policy.on_conflict {
-        OnConflict::Skip => LEFT_OUT,
-        OnConflict::Fail | OnConflict::Replace => CONFLICTING,
-    };
-    for (number, rule) in layout.rules.iter().enumerate() {
-        if rule.by == By::Configuration {
-            continue;
-        }
-        let columns = names(layout, &rule.columns).replace('\'', "''");
-        connection.execute(
-            &format!(
-                "UPDATE {} AS s SET state = {state},
-                   reason = 'it is new, and another row here has the same {columns}'
-                 FROM {} AS t WHERE s.state = {NEW} AND s.rule <> {number} AND {}",
-                layout.stage(),
-                layout.here(),
-                layout.same_key(rule)
-            ),
-            [],
-        )?;
-    }
-    Ok(())
 }
 
 /// Finds rows that would lose the key by which others here refer to them, which do not change, too: they

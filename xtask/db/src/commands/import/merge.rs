@@ -10,7 +10,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::commands::import::merge::files::Named;
 use crate::commands::import::{Args, OnConflict, source};
-use crate::commands::restore::{dialogue, in_place};
+use crate::commands::restore::{dialogue, in_place, safety};
 use crate::database::{self, Trouble};
 use crate::durable::Stage;
 use crate::importing::{self, Loading};
@@ -120,9 +120,15 @@ pub(super) fn into_live(
     let vault = Vault::at(&project.backups, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
-    let mut safety = None;
-    let report =
-        act(session, (project, database), (sources, &policy), Some((&locked, &mut safety)))?;
+    let mut taken = None;
+    let merged = act(session, (project, database), (sources, &policy), Some((&locked, &mut taken)));
+    let safety = match (&merged, taken) {
+        (Ok(report), Some(safety)) if !report.is_written => safety::unneeded(&locked, safety),
+        (Err(error), taken) => safety::after(error, &locked, taken),
+        (Ok(_), taken) => taken,
+    };
+    safety::say(session, project, safety.as_deref());
+    let report = merged?;
     // The host's commands may take backups of their own.
     drop(locked);
     said::conclude(session, (project, database), &report, &said::Done::Merged(safety))
@@ -151,9 +157,6 @@ fn act(
         let Some((locked, safety)) = &mut keeping else { return Ok(()) };
         let kept = in_place::safety_backup(session, project, database, (locked, None))?;
         let (backup, _) = kept.with_context(|| damaged(project, database))?;
-        // Said at once: it stays, even where the merge is refused later.
-        let path = project.dotted(&backup.path());
-        session.say(format!("[✓] Safety backup created → {path}"));
         **safety = Some(backup);
         Ok(())
     };

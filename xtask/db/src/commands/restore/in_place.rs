@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::aside::{self, Aside};
 use crate::backup::Backup;
-use crate::commands::restore::candidate;
+use crate::commands::restore::{candidate, safety};
 use crate::content::Groups;
 use crate::contents::Contents;
 use crate::database;
@@ -130,6 +130,10 @@ pub(crate) fn put_in_place(
             let committed = error.downcast_ref::<Committed>().is_some();
             let state =
                 if committed { "the new state is in place" } else { "the old state is in place" };
+            if !committed {
+                kept =
+                    safety::kept_after(&error, locked, std::mem::replace(&mut kept, Kept::Nothing));
+            }
             error.context(could_not_restore(project, database, &kept, state))
         })?;
     let proved = proving::prove(written, &source, locked.vault().folder(), &interrupt)

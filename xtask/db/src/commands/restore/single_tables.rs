@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::backup::Backup;
 use crate::commands::restore::Args;
-use crate::commands::restore::in_place;
+use crate::commands::restore::{in_place, safety};
 use crate::contents::Contents;
 use crate::orphans;
 use crate::project::{Database, Project};
@@ -48,23 +48,30 @@ impl Args {
         let vault = Vault::at(&project.backups, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let (live, from, timeout) = (&database.path, file.path(), project.busy_timeout);
-        let mut safety = None;
-        let (done, unchecked) =
-            tables::put_back(live, from, &self.tables, timeout, &interrupt, || {
-                safety = in_place::safety_backup(session, project, database, (&locked, None))?;
-                if safety.is_some() {
-                    return Ok(());
-                }
-                Err(Refusal::no(
-                    format!("{place} is damaged; single tables cannot be put back into it"),
-                    "restore the whole database: leave `--table` out",
-                ))
-            })
-            .map_err(|error| taking::explain(error, project, database))?;
+        let mut taken = None;
+        let put_back = tables::put_back(live, from, &self.tables, timeout, &interrupt, || {
+            let kept = in_place::safety_backup(session, project, database, (&locked, None))?;
+            taken = kept.map(|(safety, _)| safety);
+            if taken.is_some() {
+                return Ok(());
+            }
+            Err(Refusal::no(
+                format!("{place} is damaged; single tables cannot be put back into it"),
+                "restore the whole database: leave `--table` out",
+            ))
+        });
+        let (done, unchecked) = match put_back {
+            Ok(done) => done,
+            Err(error) => {
+                let error = taking::explain(error, project, database);
+                let left = safety::after(&error, &locked, taken);
+                safety::say(session, project, left.as_deref());
+                return Err(error);
+            }
+        };
         drop(locked);
-        let (safety, _) = safety.context("a safety backup was taken")?;
-        let path = project.dotted(&safety.path());
-        session.say(format!("[✓] Safety backup created → {path}"));
+        let safety = taken.context("a safety backup was taken")?;
+        safety::say(session, project, Some(&safety));
         for table in &done {
             let before = table.n_before.map_or("missing".to_owned(), rows);
             session.say(format!(
