@@ -132,3 +132,26 @@ fn a_damaged_database_is_refused_in_a_dry_run_as_well() {
         assert!(said.err.contains("hint: put a backup back with"), "{said:#?}");
     }
 }
+
+#[test]
+fn triggers_that_only_forbid_are_named_by_merges_and_records() {
+    let schema = "CREATE TABLE item (id INTEGER PRIMARY KEY, sku TEXT UNIQUE, qty INTEGER);
+        CREATE VIRTUAL TABLE found USING fts5(sku, content='item', content_rowid='id');
+        CREATE TRIGGER fed AFTER INSERT ON item BEGIN INSERT INTO found (rowid, sku) VALUES (new.id, new.sku); END;
+        CREATE TRIGGER no_negative BEFORE INSERT ON item WHEN new.qty < 0
+          BEGIN SELECT raise(ABORT, 'qty must not be negative'); END;";
+    let here = machine(schema, "INSERT INTO item (sku, qty) VALUES ('a', 1)");
+    let named = "the triggers of item did not run (no_negative): they may forbid rows";
+    here.write("r.json", r#"[{"sku": "neg", "qty": -5}]"#);
+    let records = ["db-import", "r.json", "--records", "", "--table", "item", "--yes"];
+    for more in [&["--dry-run"][..], &[]] {
+        let said = here.ok(&[&records[..], more].concat());
+        assert!(said.err.contains(named) && !said.err.contains("(fed"), "{said:#?}");
+    }
+    share(&machine(schema, "INSERT INTO item VALUES (1, 'b', 2)"), &here, "yours.jsonl");
+    let said = here.ok(&["db-import", "--merge", "yours.jsonl"]);
+    assert!(said.err.contains(named), "{said:#?}");
+    // Of a table that did not change nothing is said.
+    let said = here.ok(&["db-import", "--merge", "yours.jsonl"]);
+    assert!(!said.err.contains("triggers"), "{said:#?}");
+}

@@ -223,14 +223,7 @@ impl State<'_> {
         refuse_new_orphans(before, &after)?;
         report.warnings.extend(unchecked.iter().map(|said| orphans::unchecked(said)));
         for table in &changed {
-            let silent = triggers::silent(self.connection, table)?;
-            if !silent.is_empty() {
-                report.warnings.push(format!(
-                    "the triggers of {} did not run ({}): what they keep up elsewhere may be stale",
-                    text::plain(table),
-                    text::plain(&silent.join(", "))
-                ));
-            }
+            report.warnings.extend(triggers::silent(self.connection, table)?.told(table));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::database::quoted;
 use crate::merging::content::{self, Texts};
 use crate::merging::here::Tables;
 use crate::merging::keys::Reference;
-use crate::merging::layout::Layout;
+use crate::merging::layout::{Layout, Link};
 use crate::merging::naming::original;
 use crate::merging::stage::{CONFLICTING, KEPT, LEFT_OUT, MATCHED, NEW, REPLACED, UNCHANGED};
 use crate::merging::{OnConflict, Policy, references};
@@ -149,7 +149,7 @@ pub(super) fn unhinge(
                     quoted(&here.table.name),
                     refers(tables, reference),
                     changes.join(" OR "),
-                    staged.map_or_else(String::new, stays),
+                    staged.map_or_else(String::new, |staged| stays(staged, reference)),
                     stage = layout.stage(),
                 ),
                 [],
@@ -169,12 +169,20 @@ fn refers(tables: &Tables, reference: &Reference) -> String {
     equal.collect::<Vec<_>>().join(" AND ")
 }
 
-/// The condition that a row here, `x`, is not replaced itself.
-fn stays(layout: &Layout) -> String {
+/// The condition that the file does not say itself where a row here, `x`, refers to: one that it replaces or has
+/// alike refers to the row that has the key in the end.
+fn stays(layout: &Layout, reference: &Reference) -> String {
+    let is_it = |link: &&Link| {
+        let names = link.columns.iter().map(|at| &layout.columns[*at].name);
+        link.parent == reference.parent && link.in_file.is_some() && names.eq(&reference.from)
+    };
+    if !layout.links.iter().any(|link| is_it(&link)) {
+        return String::new();
+    }
     let names = layout.locator.iter().map(|(name, _)| format!("x.{}", quoted(name)));
     let found = (0..layout.locator.len()).map(|at| format!("t{at}"));
     format!(
-        " AND ({}) NOT IN (SELECT {} FROM {} WHERE state = {REPLACED})",
+        " AND ({}) NOT IN (SELECT {} FROM {} WHERE state IN ({REPLACED}, {UNCHANGED}))",
         names.collect::<Vec<_>>().join(", "),
         found.collect::<Vec<_>>().join(", "),
         layout.stage()
