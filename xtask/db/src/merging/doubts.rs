@@ -209,8 +209,9 @@ impl Doubts<'_> {
         let pairs = || rule.columns.iter().zip(&rule.collations);
         let by: Vec<String> =
             pairs().map(|(at, c)| format!("c{at} COLLATE {}", quoted(c))).collect();
+        let is = rule.equals();
         let equal: Vec<String> =
-            pairs().map(|(at, c)| format!("d.c{at} COLLATE {} = s.c{at}", quoted(c))).collect();
+            pairs().map(|(at, c)| format!("d.c{at} COLLATE {} {is} s.c{at}", quoted(c))).collect();
         let list: Vec<String> = rule.columns.iter().map(|at| format!("c{at}")).collect();
         let condition = format!(
             "JOIN (SELECT {list} FROM {stage} WHERE rule = {number} AND state <> {RAW}

@@ -80,6 +80,18 @@ pub(super) struct Rule {
     pub by: By,
 }
 
+impl Rule {
+    /// How values of its columns are compared. To a UNIQUE constraint each NULL is another value; in a key that
+    /// somebody configured, an empty column is one: a row without a folder is the same row after an edit.
+    #[must_use]
+    pub(super) fn equals(&self) -> &'static str {
+        match self.by {
+            By::Configuration => "IS",
+            By::Primary | By::Unique => "=",
+        }
+    }
+}
+
 /// A reference.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -168,7 +180,7 @@ impl Layout {
         let pairs = rule.columns.iter().zip(&rule.collations);
         let equal = pairs.map(|(column, collation)| {
             let name = quoted(&self.columns[*column].name);
-            format!("t.{name} COLLATE {} = s.c{column}", quoted(collation))
+            format!("t.{name} COLLATE {} {} s.c{column}", quoted(collation), rule.equals())
         });
         equal.collect::<Vec<_>>().join(" AND ")
     }

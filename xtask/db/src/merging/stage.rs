@@ -13,7 +13,8 @@ use xtask_db_format::text_of;
 use crate::database::quoted;
 use crate::interrupt::Interrupt;
 use crate::merging::content::{Texts, by_bytes};
-use crate::merging::layout::Layout;
+use crate::merging::keys::By;
+use crate::merging::layout::{Layout, Rule};
 use crate::text;
 
 /// Not identified yet.
@@ -163,7 +164,11 @@ fn first_look(layout: &Layout) -> String {
         there.collect::<Vec<_>>().join(" AND ")
     };
     let rules = layout.rules.iter().enumerate();
-    let rules = rules.map(|(at, rule)| format!("WHEN {} THEN {at} ", all_there(&rule.columns)));
+    let applies = |rule: &Rule| match rule.by {
+        By::Configuration => "TRUE".to_owned(),
+        By::Primary | By::Unique => all_there(&rule.columns),
+    };
+    let rules = rules.map(|(at, rule)| format!("WHEN {} THEN {at} ", applies(rule)));
     let rules: String = rules.collect();
     let by_content = layout.by_content();
     let rule = if rules.is_empty() {

@@ -5,6 +5,8 @@ mod canonical;
 mod cases;
 mod circles;
 mod doubtful;
+mod exchange;
+mod nulls;
 mod random;
 
 use std::collections::{BTreeMap, BTreeSet};
