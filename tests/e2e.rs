@@ -114,6 +114,8 @@ mod migratestopping;
 mod migrating;
 #[path = "e2e/museum.rs"]
 mod museum;
+#[path = "e2e/onlooker.rs"]
+mod onlooker;
 #[path = "e2e/permissions.rs"]
 mod permissions;
 #[path = "e2e/predeploy.rs"]

@@ -99,7 +99,7 @@ fn a_backups_folder_that_cannot_be_written_is_refused_with_what_to_check() {
 #[test]
 fn a_folder_in_which_sqlite_cannot_write_beside_a_wal_database_is_explained() {
     let Some(sandbox) = shared() else { return };
-    set_mode(&sandbox.live(), 0o444);
+    set_mode(&sandbox.live(), 0o666);
     set_mode(&sandbox.path("backend/db"), 0o555);
     let said = run_as_other(&sandbox, &["db-backup"]);
     set_mode(&sandbox.path("backend/db"), 0o777);

@@ -6,6 +6,9 @@
 //! nothing here opens a second descriptor on it: closing that would drop SQLite's POSIX locks
 //! (<https://sqlite.org/howtocorrupt.html>, section 2.2).
 
+pub(crate) mod access;
+pub(crate) mod looking;
+
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -16,55 +19,24 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-/// A connection to the live database that only looks.
-///
-/// As the last connection, closing would checkpoint the WAL and so rewrite the file: that is turned
-/// off, because looking changes nothing. Only where the WAL is empty it is left on, because it then
-/// just takes the empty sidecars away that looking has made.
-pub(crate) struct Looking {
-    connection: Connection,
-    wal: std::path::PathBuf,
-}
+use crate::database::looking::Looking;
 
-impl std::ops::Deref for Looking {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.connection
-    }
-}
-
-impl Drop for Looking {
-    fn drop(&mut self) {
-        if fs_err::metadata(&self.wal).is_ok_and(|metadata| metadata.len() == 0) {
-            let setting = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-            // Where even this fails, two empty files stay.
-            let _ = self.connection.set_db_config(setting, false);
-        }
-    }
-}
-
-/// Opens the live database for reading, never creating it. SQLite needs to write beside it, and a
-/// hot journal is rolled back.
+/// Opens the live database for reading, as [`looking::open`] does.
 ///
 /// # Errors
 ///
-/// Where SQLite cannot open it.
+/// As [`looking::open`].
 pub(crate) fn open_live(path: &Path, busy_timeout: Duration) -> Result<Looking> {
-    // SQLite keeps the WAL beside the file that a symbolic link leads to.
-    let path = fs_err::canonicalize(path)?;
-    let connection = open_with(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, busy_timeout)?;
-    let mut wal = path.into_os_string();
-    wal.push("-wal");
-    Ok(Looking { connection, wal: wal.into() })
+    looking::open(path, busy_timeout)
 }
 
 /// Opens a database that a restore writes, creating it where it is missing.
 ///
 /// # Errors
 ///
-/// Where SQLite cannot open it.
+/// If SQLite cannot open it; a refusal if this user may not write it.
 pub(crate) fn open_or_create(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    access::demand_writable(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     open_with(path, flags, busy_timeout)
 }
@@ -282,13 +254,9 @@ pub(crate) fn has_pages(connection: &Connection) -> bool {
 /// # Errors
 ///
 /// As [`Snapshot::begin`].
-pub(crate) fn begin_twins<'c>(
-    connection: &'c Connection,
-    path: &Path,
-    busy_timeout: Duration,
-) -> Result<(Snapshot<'c>, Option<Looking>)> {
+pub(crate) fn begin_twins<'c>(connection: &'c Looking) -> Result<(Snapshot<'c>, Option<Looking>)> {
     const MOST_TRIES: usize = 20;
-    let twin = open_live(path, busy_timeout)?;
+    let twin = connection.twin()?;
     for _ in 0..MOST_TRIES {
         // The twin's version changes with every commit of others between these two
         // (<https://sqlite.org/pragma.html#pragma_data_version>).

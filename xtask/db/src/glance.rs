@@ -15,7 +15,7 @@ use crate::aside;
 use crate::database::{self, Trouble, trouble};
 use crate::examination;
 use crate::holders;
-use crate::standing::{self, Header, Standing};
+use crate::standing::{self, Standing};
 
 /// How often what moved meanwhile is read again.
 const MOST_READINGS: u32 = 3;
@@ -84,17 +84,12 @@ pub(crate) fn at(path: &Path) -> Glance {
         Ok(Standing::Foreign { may_be_encrypted: true }) => Sight::MayBeEncrypted,
         Ok(Standing::Foreign { .. }) => Sight::Foreign("no SQLite database".to_owned()),
         Ok(Standing::Sqlite(header)) => {
-            let wal = is_wal(&header);
+            let wal = header.is_wal();
             glance.wal = Some(wal);
             schema(path, wal)
         }
     };
     glance
-}
-
-/// The write version in the header: 2 is WAL (<https://sqlite.org/fileformat2.html>).
-fn is_wal(header: &Header) -> bool {
-    header.0[18] == 2
 }
 
 /// A sidecar lies beside the file that a symbolic link leads to.

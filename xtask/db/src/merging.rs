@@ -129,7 +129,7 @@ pub(crate) fn merge(
     ending: Ending,
     keep: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Report> {
-    let connection = database::open_live(target.live, target.busy_timeout)?;
+    let connection = database::looking::open_to_write(target.live, target.busy_timeout)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     content::register(&connection)?;
     connection

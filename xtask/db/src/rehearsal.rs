@@ -143,11 +143,11 @@ pub(crate) fn live(
     let read = || -> Result<Live> {
         let connection = database::open_live(&database.path, project.busy_timeout)?;
         let content_blake3 = taking::content_hash(&connection, &project.backups, interrupt)?;
-        Ok(Live {
+        connection.proved(Ok(Live {
             schema_blake3: examination::schema_hash(&connection)?,
             user_version: database::pragma(&connection, "user_version")?,
             content_blake3,
-        })
+        }))
     };
     match read() {
         Ok(live) => Ok(Some(live)),

@@ -151,6 +151,7 @@ pub(crate) fn present(
     busy_timeout: Duration,
 ) -> Result<(PathBuf, Live)> {
     let target = resolve(target)?;
+    database::access::demand_writable(&target)?;
     let live = live(&target, busy_timeout)?;
     if live == Live::MayBeEncrypted && !force {
         return Err(Refusal::could_not(

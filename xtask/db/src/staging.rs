@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use rusqlite::Connection;
 
 use crate::content::Groups;
 use crate::copy::{self, Copied};
+use crate::database::looking::Looking;
 use crate::database::{self, Reading, Snapshot, Trouble};
 use crate::durable::Stage;
 use crate::examination::{self, Examination};
@@ -100,13 +100,15 @@ impl Staged {
 ///
 /// As [`take`].
 pub(crate) fn stage(
-    connection: &Connection,
+    connection: &Looking,
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
     progress: &mut Progress,
 ) -> Result<Copy> {
     match copy_and_examine(connection, locked, project, wanted, progress) {
+        // Pages of two states look damaged.
+        Err(error) if connection.prove().is_err() => connection.proved(Err(error)),
         Err(error) if database::trouble(&error) == Trouble::Damaged => {
             Ok(Copy::Damaged(vec![Finding::structural(database::message(&error))]))
         }
@@ -115,7 +117,7 @@ pub(crate) fn stage(
 }
 
 fn copy_and_examine(
-    connection: &Connection,
+    connection: &Looking,
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
@@ -135,14 +137,16 @@ fn copy_and_examine(
             && snapshot.reading == Reading::Pages
             && is_equal(&copy::hash_pages(&snapshot, &interrupt)?.content_blake3)
         {
+            connection.prove()?;
             return Ok(Copy::Unchanged);
         }
         space::demand(locked.vault().folder(), snapshot.size_bytes(), "the backup")?;
         let copied = copy::copy(&snapshot, &stage, progress)?;
+        connection.prove()?;
         if is_equal(&copied.hashes.content_blake3) {
             return Ok(Copy::Unchanged);
         }
-        (copied, snapshot.journal_mode.clone())
+        (copied, connection.journal_mode_of(&snapshot))
     };
     let examination = settle(&stage, &interrupt)?;
     if has(&examination.findings, Weight::Structural) {

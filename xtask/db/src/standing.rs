@@ -48,6 +48,12 @@ impl Header {
         }
     }
 
+    /// Whether its journal is a WAL (<https://sqlite.org/fileformat2.html#file_format_version_numbers>).
+    #[must_use]
+    pub(crate) fn is_wal(&self) -> bool {
+        self.0[18] == 2
+    }
+
     /// The bytes of a file that are no page of the database: its header counts fewer than it has. Where
     /// the count is not valid, as after a write by a very old SQLite, the whole pages are counted.
     #[must_use]
@@ -111,7 +117,7 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
     fs_err::File::open(path)?.take(4096).read_to_end(&mut start)?;
     Ok(match of_bytes(&start) {
         // The WAL lies beside one of the names only; through another one its pages are not seen.
-        Standing::Sqlite(header) if metadata.nlink() > 1 && header.0[18] == 2 => {
+        Standing::Sqlite(header) if metadata.nlink() > 1 && header.is_wal() => {
             Standing::NotAFile("a WAL database with several names (hard links)")
         }
         Standing::Foreign { may_be_encrypted } => Standing::Foreign {

@@ -9,13 +9,13 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use rusqlite::Connection;
 
 use crate::backup::{Backup, State};
 use crate::content::{Groups, Hashes};
 use crate::contents::{self, Contents};
 use crate::copy::{self, Copied};
-use crate::database::{self, Looking, Snapshot};
+use crate::database::looking::Looking;
+use crate::database::{self, Snapshot};
 use crate::examination::{self, Examination};
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
@@ -40,13 +40,15 @@ const MOST_KNOWN: usize = 4;
 ///
 /// As [`taking::take`].
 pub(crate) fn take(
-    connection: &Connection,
+    connection: &Looking,
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
     progress: &mut Progress,
 ) -> Result<Taken> {
     match take_in(connection, locked, project, wanted, progress) {
+        // Pages of two states look damaged.
+        Err(error) if connection.prove().is_err() => connection.proved(Err(error)),
         Err(error) if database::trouble(&error) == database::Trouble::Damaged => {
             Ok(Taken::Damaged(vec![Finding::structural(database::message(&error))]))
         }
@@ -55,7 +57,7 @@ pub(crate) fn take(
 }
 
 fn take_in(
-    connection: &Connection,
+    connection: &Looking,
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
@@ -64,9 +66,9 @@ fn take_in(
     let started = Instant::now();
     let interrupt = Arc::clone(progress.interrupt());
     let _watched = interrupt.watch(connection);
-    let path = &wanted.database.path;
-    let (snapshot, twin) = database::begin_twins(connection, path, project.busy_timeout)?;
+    let (snapshot, twin) = database::begin_twins(connection)?;
     if is_plain_of_its_size(wanted, &snapshot) && is_unchanged(&snapshot, wanted, &interrupt)? {
+        connection.prove()?;
         return Ok(Taken::Unchanged);
     }
     let shape = Shape::of(snapshot.size_bytes(), snapshot.page_size_bytes);
@@ -76,6 +78,7 @@ fn take_in(
     let look = if wanted.kind == Kind::Safety { Look::AtPages } else { Look::AtIds };
     let Read { mut taken, findings, counted, equal } =
         read(&snapshot, twin, (&locked.packs_folder()?, shape, &known, look), progress)?;
+    connection.prove()?;
     if let Some(equal) = equal {
         return link(locked, project, wanted, (equal, &mut taken));
     }
@@ -85,8 +88,9 @@ fn take_in(
         None => examination::check(connection, Depth::Quick)?,
     };
     let examination = examination::conclude(findings, counted.context("nothing was counted")?)?;
-    let journal_mode = snapshot.journal_mode.clone();
+    let journal_mode = connection.journal_mode_of(&snapshot);
     drop(snapshot);
+    connection.prove()?;
     if has(&examination.findings, Weight::Structural) {
         return Ok(Taken::Damaged(examination.findings));
     }

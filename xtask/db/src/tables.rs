@@ -89,6 +89,7 @@ fn open(live: &Path, backup: &Path, busy_timeout: Duration) -> Result<Connection
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    database::access::demand_writable(live)?;
     let connection = database::open_with(live, flags, busy_timeout)?;
     connection.execute_batch("PRAGMA foreign_keys=OFF")?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;

@@ -15,7 +15,8 @@ use rusqlite::Connection;
 use crate::backup::Backup;
 use crate::content::Groups;
 use crate::copy;
-use crate::database::{self, Looking, Reading, Snapshot, Trouble};
+use crate::database::looking::Looking;
+use crate::database::{self, Reading, Snapshot, Trouble};
 use crate::durable::Stage;
 use crate::finding::Finding;
 use crate::holders;
@@ -197,7 +198,7 @@ pub(crate) fn take(
 ///
 /// As [`take`].
 pub(crate) fn take_through(
-    connection: &Connection,
+    connection: &Looking,
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
@@ -208,7 +209,7 @@ pub(crate) fn take_through(
         || -> Result<bool> { Ok(database::pragma::<String>(connection, "journal_mode")? == "wal") };
     if wanted.format == Format::Pages
         && database::has_pages(connection)
-        && is_wal().unwrap_or(false)
+        && (connection.is_without_locks() || is_wal().unwrap_or(false))
     {
         return storing::take(connection, locked, project, wanted, progress);
     }

@@ -12,7 +12,8 @@ use crate::cli::Common;
 use crate::commands::diff::written::Written;
 use crate::commands::find;
 use crate::contents::{Contents, PlainFile};
-use crate::database::{self, Looking, Snapshot};
+use crate::database::looking::Looking;
+use crate::database::{self, Snapshot};
 use crate::difference::between::between;
 use crate::difference::script::Script;
 use crate::difference::{self, Depth, Difference, Row, Wanted};
@@ -146,6 +147,7 @@ impl Args {
                 written,
             )
         })();
+        let compared = [&a_opened, &b_opened].into_iter().fold(compared, Opened::prove);
         let what = || format!("could not compare {} with {}", names.0, names.1);
         compared.map_err(explain).with_context(what)
     }
@@ -259,6 +261,14 @@ impl Opened<'_> {
                 difference::State::of_file(connection, file.path(), interrupt)
             }
             Self::Live(looking) => difference::State::of(looking),
+        }
+    }
+
+    /// What was read of it, once it is proved to be one state.
+    fn prove<T>(read: Result<T>, opened: &Self) -> Result<T> {
+        match opened {
+            Self::Backup { .. } => read,
+            Self::Live(looking) => looking.proved(read),
         }
     }
 

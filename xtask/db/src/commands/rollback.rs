@@ -239,8 +239,8 @@ fn say_what_is_newer(
         let old = database::open_immutable(file.path())?;
         let _watched = (interrupt.watch(&old), interrupt.watch(&live));
         let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);
-        let (old, live) = (State::of_file(&old, file.path(), &interrupt), State::of(&live));
-        between(old, live, &Wanted::default(), &mut |_| {})
+        let states = (State::of_file(&old, file.path(), &interrupt), State::of(&live));
+        live.proved(between(states.0, states.1, &Wanted::default(), &mut |_| {}))
     })();
     let Ok(difference) = compared else {
         return false;

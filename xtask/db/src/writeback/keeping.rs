@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::content::Groups;
 use crate::copy::Locking;
-use crate::database;
+use crate::database::looking;
 use crate::refusal::Refusal;
 use crate::restoring::{Live, Plan};
 
@@ -45,7 +45,7 @@ impl<K: FnMut() -> Result<Groups>> Locking for Keeping<'_, K> {
     fn before(&mut self) -> Result<()> {
         match &self.plan.live {
             Live::Readable(shape) if !shape.wal => {
-                let guard = database::open_live(&self.plan.target, self.busy_timeout)?;
+                let guard = looking::open_to_write(&self.plan.target, self.busy_timeout)?;
                 guard.execute_batch("BEGIN IMMEDIATE")?;
                 (self.keep)()?;
                 self.counter.remember()

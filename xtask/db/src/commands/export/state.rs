@@ -79,7 +79,10 @@ impl State {
                 let file = contents.file(interrupt)?;
                 work(&database::open_immutable(file.path())?)
             }
-            Self::Live(database) => work(&*taking::open(project, database)?),
+            Self::Live(database) => {
+                let live = taking::open(project, database)?;
+                live.proved(work(&live))
+            }
         }
     }
 
