@@ -186,5 +186,7 @@ mod tables;
 mod terminal;
 #[path = "e2e/tidy.rs"]
 mod tidy;
+#[path = "e2e/twoprojects.rs"]
+mod twoprojects;
 #[path = "e2e/wounds.rs"]
 mod wounds;

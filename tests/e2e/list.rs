@@ -20,13 +20,15 @@ fn the_list_is_newest_first_and_fits_eighty_columns() {
     assert!(said.out.lines().all(|line| line.chars().count() <= 80), "{}", said.out);
     let commit = sandbox.git(&["rev-parse", "--short=7", "HEAD"]);
     insta::assert_snapshot!(said.out.replace(&commit, "COMMIT"), @r#"
-    REFERENCE  NAME                                      SIZE   AGE  STATE
-    safety     kalito.db.SAFETY.2025-09-13_142730.bak  8.0 KB  1min  verified
-               safety  main@COMMIT
-    latest     kalito.db.2025-09-13_142630.bak         8.0 KB  2min  verified
-               manual  main@COMMIT
-    latest~1   kalito.db.2025-09-13_142530.bak         8.0 KB  3min  verified
-               manual  main@COMMIT  "before the long and winding merge of everythi…
+    NAME                                    ALSO        SIZE   AGE  STATE
+    kalito.db.SAFETY.2025-09-13_142730.bak  safety    8.0 KB  1min  verified
+        safety  main@COMMIT
+    kalito.db.2025-09-13_142630.bak         latest    8.0 KB  2min  verified
+        manual  main@COMMIT
+    kalito.db.2025-09-13_142530.bak         latest~1  8.0 KB  3min  verified
+        manual  main@COMMIT  "before the long and winding merge of everything at o…
+
+        latest  kalito.db.2025-09-13_142630.bak
     "#);
 }
 

@@ -88,9 +88,11 @@ fn at_the_start_of_a_session() {
     $ cargo xtask db-backup --if-changed --label 'after lunch'
     Unchanged since ./backups/kalito.db.2025-09-13_142530.bak: no new backup was needed
     $ cargo xtask db-list
-    REFERENCE  NAME                               SIZE   AGE  STATE
-    latest     kalito.db.2025-09-13_142530.bak  8.0 KB  2min  verified
-               manual  main@$COMMIT  "start of the day"
+    NAME                             ALSO      SIZE   AGE  STATE
+    kalito.db.2025-09-13_142530.bak  latest  8.0 KB  2min  verified
+        manual  main@$COMMIT  "start of the day"
+
+        latest  kalito.db.2025-09-13_142530.bak
     "#);
     let seen = sandbox.git(&["status", "--porcelain", "--untracked-files=all"]);
     assert!(!seen.contains(".bak"), "backups stay out of git: {seen}");

@@ -7,6 +7,7 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::Value;
 
 use crate::finding::{Weight, has};
+use crate::home::Whose;
 use crate::name::{Format, Name};
 use crate::project::Database;
 use crate::record::{Kind, Proof, Record};
@@ -28,6 +29,8 @@ pub(crate) struct Backup {
     pub proof: Proof,
     /// When it was taken; for an unrecorded one the local time in its name.
     pub created_at: DateTime<FixedOffset>,
+    /// Whose it is; known only of a whole folder that was listed.
+    pub whose: Whose,
 }
 
 /// What is known of a backup without reading it.
@@ -138,9 +141,16 @@ impl Backup {
         }
     }
 
-    /// Whether it belongs to a database: by its record, else by its file name.
+    /// Whether it belongs to a database of this project.
     #[must_use]
     pub(crate) fn is_of(&self, database: &Database) -> bool {
+        self.whose.is_ours() && self.is_named_for(database)
+    }
+
+    /// Whether it bears a database's name, in its record or else in its file name; another project
+    /// may have one of the same name.
+    #[must_use]
+    pub(crate) fn is_named_for(&self, database: &Database) -> bool {
         match self.record() {
             Some(record) => record.database == database.name,
             None => self.name.file == database.file_name(),
@@ -151,6 +161,12 @@ impl Backup {
     #[must_use]
     pub(crate) fn worktree(&self) -> &str {
         self.record().map_or(".", Record::worktree)
+    }
+
+    /// The branch it was taken on.
+    #[must_use]
+    pub(crate) fn branch(&self) -> Option<&str> {
+        self.record()?.git.as_ref()?.branch.as_deref()
     }
 
     /// Whether somebody protected it.

@@ -133,7 +133,7 @@ fn scratch(
     now: DateTime<FixedOffset>,
     interrupt: &Interrupt,
 ) -> Result<Scratch> {
-    let vault = Vault::at(&project.backups, now);
+    let vault = Vault::of(project, now);
     let locked = vault.lock(project.busy_timeout, interrupt)?;
     locked.keep_private()?;
     locked.scratch(&database.file_name())

@@ -50,6 +50,7 @@ mod github;
 mod glance;
 mod health;
 mod holders;
+mod home;
 mod hooks;
 mod hostcommand;
 mod importing;

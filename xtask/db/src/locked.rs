@@ -254,6 +254,7 @@ impl Locked<'_> {
     ) -> Result<Backup> {
         let folder = self.vault.folder();
         let mut name = name;
+        record.home = self.vault.home(&record.database);
         self.listed.replace(None);
         loop {
             // One time means one backup, in whichever format.

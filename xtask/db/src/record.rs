@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::finding::{Depth, Finding};
+use crate::home::Home;
 
 /// The record's version that this build reads and writes.
 pub(crate) const VERSION: u64 = 1;
@@ -71,6 +72,9 @@ pub(crate) struct Record {
     /// Of a backup in the page store: what it takes there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
+    /// In a backups folder outside the workspace: whose backup this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
     /// What wrote the record.
     pub tool: String,
     /// Fields of other builds.

@@ -1,9 +1,13 @@
 //! How a user names a backup.
 //!
-//! `latest`, `latest~2`, `oldest`; `safety`, `safety~1`; a file name, a path, or a unique prefix of
-//! the name or its time; `@main`; `2h`, `3d`; a git revision. Only `safety` and names ever mean a
-//! safety backup: after a restore `latest` must not become the state that was just replaced.
-//! This worktree's backups are meant first.
+//! `latest`, `latest~2`, `oldest`; `safety`, `safety~1`; a file name, a path, a label, or a unique
+//! prefix of the name or its time; `@main`; `2h`, `3d`; a git revision. Only `safety` and names ever
+//! mean a safety backup: after a restore `latest` must not become the state that was just replaced.
+//! This worktree's backups are meant first. What `db-list` prints is made in `reference/printed.rs`
+//! of the same order and the same names.
+
+pub(crate) mod nearest;
+pub(crate) mod printed;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,6 +18,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::backup::Backup;
 use crate::git;
 use crate::name::Name;
+use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::refusal::Refusal;
 use crate::text::{self, Span};
@@ -23,20 +28,16 @@ use crate::vault::Vault;
 pub(crate) struct Field<'a> {
     /// All backups of the folder, newest first.
     pub all: &'a [Backup],
-    /// Those of the database that is meant, newest first.
-    pub of_database: Vec<&'a Backup>,
+    /// The databases that are meant; with several, only what names one backup says which.
+    pub databases: &'a [Database],
+    /// The project, for its worktree and its repository.
+    pub project: &'a Project,
     /// The folder itself.
     pub vault: &'a Vault,
-    /// The worktree whose backups are meant first.
-    pub worktree: &'a str,
-    /// The repository, for branches and revisions.
-    pub git: Option<&'a git::Place>,
     /// The folder that relative paths are relative to.
     pub folder: &'a Path,
     /// The moment that ages count from.
     pub now: DateTime<FixedOffset>,
-    /// Whether several databases could be meant: then only a name says which.
-    pub names_only: bool,
 }
 
 /// What a reference means.
@@ -48,44 +49,121 @@ pub(crate) struct Found {
     pub other_worktree: bool,
 }
 
+impl Found {
+    fn exactly(backup: &Backup) -> Self {
+        Self { backup: backup.clone(), other_worktree: false }
+    }
+
+    fn maybe_elsewhere(backup: &Backup, field: &Field<'_>) -> Self {
+        let other_worktree = backup.worktree() != field.project.worktree();
+        Self { backup: backup.clone(), other_worktree }
+    }
+}
+
+impl<'a> Field<'a> {
+    /// The backups of the databases that are meant, newest first.
+    fn of_databases(&self) -> Vec<&'a Backup> {
+        let is_meant = |b: &&Backup| self.databases.iter().any(|database| b.is_of(database));
+        self.all.iter().filter(is_meant).collect()
+    }
+
+    /// Of those, the ones of this worktree.
+    fn own(&self) -> Vec<&'a Backup> {
+        let mut own = self.of_databases();
+        own.retain(|backup| backup.worktree() == self.project.worktree());
+        own
+    }
+
+    /// Those of this project, of whatever database.
+    fn of_project(&self) -> Vec<&'a Backup> {
+        self.all.iter().filter(|backup| backup.whose.is_ours()).collect()
+    }
+
+    /// Whether several databases could be meant: then only a name says which.
+    fn names_only(&self) -> bool {
+        self.databases.len() > 1
+    }
+
+    fn git(&self) -> Option<&'a git::Place> {
+        self.project.git.as_ref()
+    }
+}
+
 /// Finds the backup that a reference means.
 ///
 /// # Errors
 ///
 /// A refusal where two match (it lists them), or none does (it shows the nearest).
 pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
-    if let Some(backup) = field.all.iter().find(|b| b.name.to_string() == reference) {
-        return Ok(Found { backup: backup.clone(), other_worktree: false });
+    if let Some(backup) = by_name(reference, field.all) {
+        return Ok(Found::exactly(backup));
     }
     if is_path(reference, field.folder) {
         return by_path(reference, field);
     }
-    let all: Vec<&Backup> = field.all.iter().collect();
-    if field.names_only {
-        return match by_prefix(reference, &all)? {
-            Some(backup) => Ok(Found { backup: backup.clone(), other_worktree: false }),
-            None => Err(Refusal::could_not(
-                format!(
-                    "there are several databases, and `{}` names no backup",
-                    text::plain(reference)
-                ),
-                "say which one with `--db NAME`",
-            )),
+    let all = field.of_project();
+    // A whole time is unmistakable, though it may be the beginning of another one in this worktree.
+    if let Some(found) = by_time(reference, field) {
+        return Ok(found);
+    }
+    if field.names_only() {
+        return match named(reference, &all)? {
+            Some(backup) => Ok(Found::exactly(backup)),
+            None => Err(nearest::none_of_several(reference, field)),
         };
     }
-    let own: Vec<&Backup> =
-        field.of_database.iter().copied().filter(|b| b.worktree() == field.worktree).collect();
-    if let Some(backup) = among(reference, &own, field)? {
-        return Ok(Found { backup: backup.clone(), other_worktree: false });
+    if let Some(backup) = among(reference, &field.own(), field)? {
+        return Ok(Found::exactly(backup));
     }
-    if let Some(backup) = among(reference, &field.of_database, field)? {
-        let other_worktree = backup.worktree() != field.worktree;
-        return Ok(Found { backup: backup.clone(), other_worktree });
+    if let Some(backup) = among(reference, &field.of_databases(), field)? {
+        return Ok(Found::maybe_elsewhere(backup, field));
     }
     // A whole prefix of another database's backup is still an unmistakable name.
     match by_prefix(reference, &all)? {
-        Some(backup) => Ok(Found { backup: backup.clone(), other_worktree: false }),
-        None => Err(none(reference, field)),
+        Some(backup) => Ok(Found::exactly(backup)),
+        None => Err(nearest::none(reference, field)),
+    }
+}
+
+/// The backup of a name, also as a terminal shows it.
+fn by_name<'a>(reference: &str, all: &'a [Backup]) -> Option<&'a Backup> {
+    let exact = all.iter().find(|backup| backup.name.to_string() == reference);
+    exact.or_else(|| {
+        let mut shown =
+            all.iter().filter(|backup| text::plain(&backup.name.to_string()) == reference);
+        shown.next().filter(|_| shown.next().is_none())
+    })
+}
+
+/// The backup of a whole time: of this worktree first, then of the databases that are meant, then of
+/// any.
+fn by_time(reference: &str, field: &Field<'_>) -> Option<Found> {
+    if field.names_only() {
+        return at_time(reference, &field.of_project()).map(Found::exactly);
+    }
+    let own = at_time(reference, &field.own());
+    let of_databases = || at_time(reference, &field.of_databases());
+    let found = own.or_else(of_databases).map(|backup| Found::maybe_elsewhere(backup, field));
+    found.or_else(|| at_time(reference, &field.of_project()).map(Found::exactly))
+}
+
+/// The newest first, as `latest~N`, `safety~N` and `oldest` count them. An unrecorded one from the
+/// future has no place.
+pub(crate) struct Order<'a> {
+    /// All but the safety backups.
+    pub ordinary: Vec<&'a Backup>,
+    /// The safety backups.
+    pub safety: Vec<&'a Backup>,
+}
+
+impl<'a> Order<'a> {
+    /// The order of some backups that are sorted newest first.
+    #[must_use]
+    pub(crate) fn of(backups: &[&'a Backup], now: DateTime<FixedOffset>) -> Self {
+        let has_place = |b: &&&Backup| b.record().is_some() || !b.is_from_the_future(now);
+        let placed = backups.iter().filter(has_place).copied();
+        let (safety, ordinary) = placed.partition(|b| b.kind() == Some(Kind::Safety));
+        Self { ordinary, safety }
     }
 }
 
@@ -103,37 +181,37 @@ fn among<'a>(
     backups: &[&'a Backup],
     field: &Field<'_>,
 ) -> Result<Option<&'a Backup>> {
-    let is_safety = |b: &&&Backup| b.kind() == Some(Kind::Safety);
-    let ordinary: Vec<&Backup> = backups.iter().filter(|b| !is_safety(b)).copied().collect();
+    let Order { ordinary, safety } = Order::of(backups, field.now);
     if let Some(n) = counted(reference, "latest") {
-        return Ok(newest(&ordinary, n, field.now));
+        return Ok(ordinary.get(n).copied());
     }
     if let Some(n) = counted(reference, "safety") {
-        let safety: Vec<&Backup> = backups.iter().filter(is_safety).copied().collect();
-        return Ok(newest(&safety, n, field.now));
+        return Ok(safety.get(n).copied());
     }
     if reference == "oldest" {
         return Ok(ordinary.last().copied());
     }
     if let Some(branch) = reference.strip_prefix('@').filter(|branch| !branch.is_empty()) {
-        let on_branch = |b: &&&Backup| {
-            b.record().and_then(|r| r.git.as_ref()?.branch.as_deref()) == Some(branch)
-        };
-        return Ok(ordinary.iter().find(on_branch).copied());
+        return Ok(ordinary.iter().find(|b| b.branch() == Some(branch)).copied());
     }
-    if let Some(backup) = by_prefix(reference, backups)? {
+    let span = as_span(reference);
+    let found =
+        if span.is_some() { by_prefix(reference, backups) } else { named(reference, backups) };
+    if let Some(backup) = found? {
         return Ok(Some(backup));
     }
-    // `1234567d` is a commit sooner than three thousand years.
-    let is_commit = reference.len() >= 7 && reference.bytes().all(|b| b.is_ascii_hexdigit());
-    if let Ok(span) = reference.parse::<Span>()
-        && !is_commit
-    {
+    if let Some(span) = span {
         let moment = span.before(field.now);
         let old_enough = |b: &&&Backup| moment.is_some_and(|moment| b.created_at <= moment);
         return Ok(ordinary.iter().find(old_enough).copied());
     }
-    Ok(by_revision(reference, &ordinary, field.git))
+    Ok(by_revision(reference, &ordinary, field.git()))
+}
+
+/// The age that a reference is. `1234567d` is a commit sooner than three thousand years.
+fn as_span(reference: &str) -> Option<Span> {
+    let is_commit = reference.len() >= 7 && reference.bytes().all(|b| b.is_ascii_hexdigit());
+    reference.parse::<Span>().ok().filter(|_| !is_commit)
 }
 
 /// `word` is 0, `word~3` is 3.
@@ -144,19 +222,38 @@ fn counted(reference: &str, word: &str) -> Option<usize> {
     }
 }
 
-/// The n-th newest; an unrecorded one from the future has no place in the order.
-fn newest<'a>(backups: &[&'a Backup], n: usize, now: DateTime<FixedOffset>) -> Option<&'a Backup> {
-    let placed = |b: &&&Backup| b.record().is_some() || !b.is_from_the_future(now);
-    backups.iter().filter(placed).nth(n).copied()
+/// The backup that a time, a label or a unique prefix names. A label that several bear names none.
+fn named<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a Backup>> {
+    if let Some(backup) = at_time(reference, backups) {
+        return Ok(Some(backup));
+    }
+    let prefixed = by_prefix(reference, backups);
+    match (&labelled(reference, backups)[..], prefixed) {
+        ([backup], Ok(None)) => Ok(Some(backup)),
+        ([backup], Ok(Some(other))) if backup.name != other.name => {
+            Err(several(reference, &[backup, other]))
+        }
+        (_, prefixed) => prefixed,
+    }
+}
+
+/// The backups that bear a label.
+fn labelled<'a>(label: &str, backups: &[&'a Backup]) -> Vec<&'a Backup> {
+    let bears = |b: &&&Backup| !label.is_empty() && b.label() == Some(label);
+    backups.iter().filter(bears).copied().collect()
+}
+
+/// The backup of a whole time, if there is one only.
+fn at_time<'a>(reference: &str, backups: &[&'a Backup]) -> Option<&'a Backup> {
+    let mut exact = backups.iter().filter(|b| b.name.time_text() == reference).copied();
+    exact.next().filter(|_| exact.next().is_none())
 }
 
 fn by_prefix<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a Backup>> {
     if reference.is_empty() {
         return Ok(None);
     }
-    let exact: Vec<&Backup> =
-        backups.iter().filter(|b| b.name.time_text() == reference).copied().collect();
-    if let [backup] = exact[..] {
+    if let Some(backup) = at_time(reference, backups) {
         return Ok(Some(backup));
     }
     let begins = |b: &&&Backup| {
@@ -166,14 +263,13 @@ fn by_prefix<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a B
     match matches[..] {
         [] => Ok(None),
         [backup] => Ok(Some(backup)),
-        _ => {
-            let n = text::count(matches.len() as u64, "backup");
-            Err(Refusal::could_not(
-                format!("`{reference}` means {n}: {}", listed(&matches)),
-                "give more of the name",
-            ))
-        }
+        _ => Err(several(reference, &matches)),
     }
+}
+
+fn several(reference: &str, matches: &[&Backup]) -> anyhow::Error {
+    let (shown, n) = (text::plain(reference), text::count(matches.len() as u64, "backup"));
+    Refusal::could_not(format!("`{shown}` means {n}: {}", listed(matches)), "give more of the name")
 }
 
 fn by_revision<'a>(
@@ -190,10 +286,11 @@ fn by_revision<'a>(
 
 fn by_path(reference: &str, field: &Field<'_>) -> Result<Found> {
     let path = field.folder.join(reference);
+    let shown = text::plain(reference);
     let parts = path.parent().zip(path.file_name().and_then(|name| name.to_str()));
     let missing = || {
         Refusal::could_not(
-            format!("there is no file `{reference}`"),
+            format!("there is no file `{shown}`"),
             "`cargo xtask db-list` shows the backups there are",
         )
     };
@@ -205,7 +302,7 @@ fn by_path(reference: &str, field: &Field<'_>) -> Result<Found> {
     }
     let Some(name) = Name::parse(file_name) else {
         return Err(Refusal::could_not(
-            format!("`{reference}` does not bear a backup's name"),
+            format!("`{shown}` does not bear a backup's name"),
             "copy it into the backups folder as `<database file>.<YYYY-MM-DD_HHMMSS>.bak` (or `.pages`)",
         ));
     };
@@ -223,49 +320,4 @@ fn listed(backups: &[&Backup]) -> String {
         names.push(format!("and {} more", backups.len() - MOST));
     }
     names.join(", ")
-}
-
-/// Why nothing matches, where the kind of reference tells.
-fn why_none(reference: &str, field: &Field<'_>) -> Option<String> {
-    for (word, noun, safety) in
-        [("latest", "ordinary backup", false), ("safety", "safety backup", true)]
-    {
-        if counted(reference, word).is_some() {
-            let is_meant = |b: &&&Backup| (b.kind() == Some(Kind::Safety)) == safety;
-            let n = field.of_database.iter().filter(is_meant).count() as u64;
-            return Some(format!("there are {}", text::count(n, noun)));
-        }
-    }
-    if reference.starts_with('@') {
-        return Some("none was taken on a branch of that name".to_owned());
-    }
-    if reference.parse::<Span>().is_ok() {
-        return Some("none is that old".to_owned());
-    }
-    let commit = field.git.and_then(|git| git.commit(reference));
-    commit.map(|_| "none was taken there or at an ancestor of it".to_owned())
-}
-
-fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
-    let shown = text::plain(reference);
-    if field.of_database.is_empty() {
-        return Refusal::could_not(
-            format!("no backup matches `{shown}`: there is none in `{}`", {
-                field.vault.folder().display()
-            }),
-            "take one with `cargo xtask db-backup`",
-        );
-    }
-    let mut nearest = field.of_database.clone();
-    nearest.sort_by_key(|backup| {
-        let name = backup.name.to_string();
-        strsim::damerau_levenshtein(&backup.name.time_text(), reference)
-            .min(strsim::damerau_levenshtein(&name, reference))
-    });
-    nearest.truncate(3);
-    let why = why_none(reference, field).map_or_else(String::new, |why| format!(": {why}"));
-    Refusal::could_not(
-        format!("no backup matches `{shown}`{why}"),
-        format!("the nearest are {}; `cargo xtask db-list` shows all", listed(&nearest)),
-    )
 }

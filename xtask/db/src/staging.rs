@@ -243,6 +243,7 @@ pub(crate) fn record_of(
         paths: wanted.paths.clone(),
         replaced_by: wanted.replaced_by.clone(),
         stored: None,
+        home: None,
         tool: TOOL.to_owned(),
         unknown: serde_json::Map::new(),
     }

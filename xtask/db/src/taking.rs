@@ -267,6 +267,7 @@ pub(crate) fn record_again(project: &Project, wanted: &Wanted<'_>, old: &Record)
         paths: wanted.paths.clone(),
         replaced_by: wanted.replaced_by.clone(),
         stored: old.stored.clone().map(|stored| record::Stored { new_bytes: 0, ..stored }),
+        home: None,
         tool: TOOL.to_owned(),
         unknown: serde_json::Map::new(),
         ..old.clone()

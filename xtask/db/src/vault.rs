@@ -5,6 +5,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset, TimeZone as _};
@@ -12,7 +13,9 @@ use chrono::{DateTime, FixedOffset, TimeZone as _};
 use crate::backup::{self, Backup};
 use crate::durable;
 use crate::holders::{self, Holder};
+use crate::home::{Home, Homes, Whose};
 use crate::name::{Format, Name};
+use crate::project::Project;
 use crate::record::Proof;
 use crate::store::shelf;
 
@@ -28,6 +31,8 @@ pub(crate) struct Vault {
     folder: PathBuf,
     /// The offset in which the times of unrecorded names are read.
     offset: FixedOffset,
+    /// In a folder outside the workspace: what tells whose a backup is.
+    homes: Option<Arc<Homes>>,
 }
 
 /// What a killed run left in the folder; the next command that takes the lock removes it.
@@ -50,7 +55,30 @@ impl Vault {
     /// The vault in a folder that may not exist yet; `now` lends its offset to unrecorded names.
     #[must_use]
     pub(crate) fn at(folder: impl Into<PathBuf>, now: DateTime<FixedOffset>) -> Self {
-        Self { folder: folder.into(), offset: *now.offset() }
+        Self { folder: folder.into(), offset: *now.offset(), homes: None }
+    }
+
+    /// The vault in a project's backups folder.
+    #[must_use]
+    pub(crate) fn of(project: &Project, now: DateTime<FixedOffset>) -> Self {
+        Self::for_project(project, &project.backups, now)
+    }
+
+    /// The vault in another folder that gets backups of a project.
+    #[must_use]
+    pub(crate) fn for_project(
+        project: &Project,
+        folder: &Path,
+        now: DateTime<FixedOffset>,
+    ) -> Self {
+        let homes = Homes::of(project, folder).map(Arc::new);
+        Self { homes, ..Self::at(folder, now) }
+    }
+
+    /// Where a database is at home, for its record; `None` inside the workspace.
+    #[must_use]
+    pub(crate) fn home(&self, database: &str) -> Option<Home> {
+        self.homes.as_ref()?.home(database)
     }
 
     /// The folder.
@@ -74,6 +102,9 @@ impl Vault {
             }
         }
         backup::sort_newest_first(&mut backups);
+        if let Some(homes) = &self.homes {
+            homes.mark(&mut backups);
+        }
         Ok(backups)
     }
 
@@ -175,6 +206,7 @@ impl Vault {
             name,
             proof,
             created_at,
+            whose: Whose::Ours,
         }))
     }
 

@@ -277,6 +277,7 @@ mod tests {
             size_bytes: 0,
             file_bytes: 0,
             identity: (0, 0),
+            whose: crate::home::Whose::Ours,
             proof: Proof::Recorded(record),
         }
     }

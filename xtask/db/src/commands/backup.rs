@@ -112,7 +112,7 @@ impl Args {
             Some(folder) => session.folder().join(folder),
             None => project.backups.clone(),
         };
-        let vault = Vault::at(folder, session.now());
+        let vault = Vault::for_project(project, &folder, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         if self.output.is_none() {
             locked.keep_private()?;

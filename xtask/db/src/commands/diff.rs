@@ -96,7 +96,7 @@ impl Args {
 
     /// What to compare with what: with several databases, each with its own newest backup.
     fn pairs(&self, session: &mut Session, project: &Project) -> Result<Vec<(State, State)>> {
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(project, session.now());
         let named = self.common.db.as_deref();
         let databases = project.chosen(named)?;
         let Some(a) = &self.a else {
@@ -111,7 +111,7 @@ impl Args {
         let a = find::backup(session, project, &vault, a, named)?;
         let b = match &self.b {
             Some(b) => State::Backup(Box::new(find::backup(session, project, &vault, b, named)?)),
-            None => match databases.into_iter().find(|database| a.is_of(database)) {
+            None => match databases.into_iter().find(|database| a.is_named_for(database)) {
                 Some(database) => State::Live(Box::new(database)),
                 None => State::Live(Box::new(project.one(named)?)),
             },

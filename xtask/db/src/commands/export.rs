@@ -162,9 +162,10 @@ impl Args {
             let database = project.one(named)?;
             return Ok((State::Live(Box::new(database.clone())), database));
         };
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(project, session.now());
         let backup = find::backup(session, project, &vault, reference, named)?;
-        let database = project.databases.iter().find(|database| backup.is_of(database)).cloned();
+        let database =
+            project.databases.iter().find(|database| backup.is_named_for(database)).cloned();
         // A backup of something else, named by its file: it has no groups.
         let unknown = || Database::new(backup.name.file.clone(), backup.name.file.clone());
         let database = database.unwrap_or_else(unknown);

@@ -3,9 +3,11 @@
 use anyhow::Result;
 
 use crate::backup::Backup;
+use crate::home::Whose;
 use crate::project::Project;
 use crate::reference::{self, Field};
 use crate::session::Session;
+use crate::text;
 use crate::vault::Vault;
 
 /// The backup that a reference means, of the named database where one is named.
@@ -22,18 +24,14 @@ pub(crate) fn backup(
 ) -> Result<Backup> {
     let databases = project.chosen(named)?;
     let all = vault.backups()?;
-    let of_database =
-        all.iter().filter(|b| databases.iter().any(|database| b.is_of(database))).collect();
     let folder = session.folder().to_owned();
     let field = Field {
         all: &all,
-        of_database,
+        databases: &databases,
+        project,
         vault,
-        worktree: project.worktree(),
-        git: project.git.as_ref(),
         folder: &folder,
         now: session.now(),
-        names_only: databases.len() > 1,
     };
     let found = reference::resolve(reference, &field)?;
     if found.other_worktree {
@@ -43,5 +41,32 @@ pub(crate) fn backup(
             found.backup.worktree()
         ));
     }
+    point_out_home(session, &found.backup);
     Ok(found.backup)
+}
+
+/// Says of a backup in a folder outside the workspace that it was taken elsewhere.
+fn point_out_home(session: &mut Session, backup: &Backup) {
+    let name = &backup.name;
+    match &backup.whose {
+        Whose::Ours => {}
+        Whose::Moved(from) => session.note(moved(&format!("{name} was"), from)),
+        Whose::Others(path) => session.warn(format!(
+            "{name} was taken of `{}`, which is not this project's database",
+            text::plain(path)
+        )),
+        Whose::Unproven => session.warn(format!(
+            "nothing proves that {name} is this project's: its record does not say where the \
+             database was, and another project keeps its backups in the same folder"
+        )),
+    }
+}
+
+/// Why backups that were taken at a path that is gone are this project's.
+pub(crate) fn moved(what: &str, from: &str) -> String {
+    format!(
+        "{what} taken of `{}`, which is gone; the repository is the same, so it counts as this \
+         project's",
+        text::plain(from)
+    )
 }

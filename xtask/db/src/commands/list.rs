@@ -1,13 +1,17 @@
-//! `db-list`: every backup, newest first, with the reference to type.
+//! `db-list`: every backup, newest first: its name, which is what to type, and its number beside it.
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::backup::Backup;
 use crate::cli::Common;
+use crate::commands::find;
+use crate::home::Whose;
 use crate::name::Format;
-use crate::project::{Database, Project};
+use crate::project::Project;
 use crate::record::{Kind, Proof};
+use crate::reference::printed::{self, Printed};
+use crate::reference::{self, Field};
 use crate::refusal::Answer;
 use crate::session::Session;
 use crate::text;
@@ -19,6 +23,7 @@ Examples:
   cargo xtask db-list --json | jq -r '.backups[0].name'";
 
 const WIDTH: usize = 80;
+const INDENT: &str = "    ";
 
 /// Arguments of `db-list`.
 #[derive(Debug, clap::Args)]
@@ -27,23 +32,53 @@ pub struct Args {
     pub(crate) common: Common,
 }
 
+/// One backup and what to type for it.
+struct Row {
+    backup: Backup,
+    printed: Printed,
+}
+
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
-        let vault = Vault::at(&project.backups, session.now());
-        let mut backups = vault.backups()?;
-        if let Some(name) = self.common.db.as_deref() {
-            let database = project.one(Some(name))?;
-            backups.retain(|backup| backup.is_of(&database));
+        let vault = Vault::of(&project, session.now());
+        let databases = project.chosen(self.common.db.as_deref())?;
+        let backups = vault.backups()?;
+        let folder = session.folder().to_owned();
+        let field = Field {
+            all: &backups,
+            databases: &databases,
+            project: &project,
+            vault: &vault,
+            folder: &folder,
+            now: session.now(),
+        };
+        let printed = printed::all(&field);
+        let latest = reference::resolve("latest", &field).ok().map(|found| found.backup.name);
+        let latest = latest.and_then(|name| {
+            let at = backups.iter().position(|backup| backup.name == name)?;
+            Some(printed[at].reference.clone())
+        });
+        let mut rows: Vec<Row> = backups
+            .into_iter()
+            .zip(printed)
+            .map(|(backup, printed)| Row { backup, printed })
+            .collect();
+        if self.common.db.is_some() {
+            rows.retain(|row| databases.iter().any(|database| row.backup.is_named_for(database)));
         }
-        let now = session.now();
-        let rows: Result<Vec<Value>> = backups.iter().map(|backup| backup.to_json(now)).collect();
-        session.document(&document(&rows?));
-        if backups.is_empty() {
+        let documents: Result<Vec<Value>> =
+            rows.iter().map(|row| row.to_json(session.now())).collect();
+        session.document(&document(&documents?));
+        if rows.is_empty() {
             let folder = project.dotted(&project.backups);
             session.say(format!("No backups in {folder}. Take one with `cargo xtask db-backup`."));
         } else {
-            say_table(session, &project, &backups);
+            say_table(session, &project, &rows);
+        }
+        if let Some(reference) = latest.filter(|_| !rows.is_empty()) {
+            session.say("");
+            session.say(format!("{INDENT}latest  {reference}"));
         }
         for (folder, size_bytes) in vault.set_aside()? {
             let (folder, size) = (project.dotted(&folder), text::size(size_bytes));
@@ -51,8 +86,18 @@ impl Args {
                 "Raw files set aside: {folder}, {size}; remove it when it has served"
             ));
         }
-        warn_of_strangers(session, &backups);
+        point_out_strangers(session, &rows);
         Ok(Answer::Yes)
+    }
+}
+
+impl Row {
+    fn to_json(&self, now: chrono::DateTime<chrono::FixedOffset>) -> Result<Value> {
+        let mut value = self.backup.to_json(now)?;
+        value["reference"] = self.printed.reference.clone().into();
+        value["number"] = self.printed.number.clone().into();
+        value["whose"] = self.backup.whose.word().into();
+        Ok(value)
     }
 }
 
@@ -61,27 +106,48 @@ pub(crate) fn document(backups: &[Value]) -> Value {
     json!({ "version": 1, "backups": backups })
 }
 
-fn say_table(session: &mut Session, project: &Project, backups: &[Backup]) {
+/// The database whose name a backup bears, as the record or the file name has it.
+fn database_of(project: &Project, backup: &Backup) -> String {
+    let configured = project.databases.iter().find(|database| backup.is_named_for(database));
+    match (backup.record(), configured) {
+        (Some(record), _) => record.database.clone(),
+        (None, Some(database)) => database.name.clone(),
+        (None, None) => backup.name.file.clone(),
+    }
+}
+
+fn say_table(session: &mut Session, project: &Project, rows: &[Row]) {
+    const HEAD: [&str; 6] = ["NAME", "DATABASE", "ALSO", "SIZE", "AGE", "STATE"];
     let now = session.now();
-    let references = references(project, backups);
-    let mut rows = vec![["REFERENCE", "NAME", "SIZE", "AGE", "STATE"].map(str::to_owned).to_vec()];
-    for (backup, reference) in backups.iter().zip(references) {
-        rows.push(vec![
-            reference,
-            text::plain(&backup.name.to_string()),
+    let several = project.databases.len() > 1;
+    let mut cells = vec![HEAD.map(str::to_owned).to_vec()];
+    for Row { backup, printed } in rows {
+        cells.push(vec![
+            text::plain(&printed.reference),
+            text::plain(&database_of(project, backup)),
+            printed.number.clone().unwrap_or_default(),
             text::size(backup.size_bytes),
             text::age(backup.age(now)),
             backup.state().word().to_owned(),
         ]);
     }
-    let table = text::table(&rows, &[2, 3]);
+    // A column that says nothing is left out.
+    let numbered = rows.iter().any(|row| row.printed.number.is_some());
+    for (column, shown) in [(2, numbered), (1, several)] {
+        if !shown {
+            for row in &mut cells {
+                row.remove(column);
+            }
+        }
+    }
+    let n_columns = cells[0].len();
+    let table = text::table(&cells, &[n_columns - 3, n_columns - 2]);
     let mut lines = table.lines();
     session.say(lines.next().unwrap_or_default());
-    let indent = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0) + 2;
-    for (line, backup) in lines.zip(backups) {
+    for (line, Row { backup, .. }) in lines.zip(rows) {
         session.say(line);
-        let details = text::cut(&details(project, backup, now), WIDTH - indent);
-        session.say(format!("{:indent$}{details}", ""));
+        let details = text::cut(&details(project, backup, now), WIDTH - INDENT.len());
+        session.say(format!("{INDENT}{details}"));
     }
 }
 
@@ -104,6 +170,12 @@ pub(crate) fn details(
     if backup.is_from_the_future(now) {
         parts.push("dated in the future".to_owned());
     }
+    match &backup.whose {
+        Whose::Ours => {}
+        Whose::Moved(path) => parts.push(format!("moved from {path}")),
+        Whose::Others(path) => parts.push(format!("of {path}")),
+        Whose::Unproven => parts.push("perhaps another project's".to_owned()),
+    }
     if backup.worktree() != project.worktree() {
         parts.push(match backup.worktree() {
             "." => "main worktree".to_owned(),
@@ -115,32 +187,20 @@ pub(crate) fn details(
     text::plain(&parts.join("  "))
 }
 
-/// What to type for each backup: `latest~N` or `safety~N` where there is one database, else the time.
-fn references(project: &Project, backups: &[Backup]) -> Vec<String> {
-    let one = project.databases.len() == 1;
-    let is_mine = |backup: &Backup, database: &Database| {
-        backup.is_of(database) && backup.worktree() == project.worktree()
-    };
-    let (mut n_ordinary, mut n_safety) = (0, 0);
-    let counted = |word: &str, n: &mut usize| {
-        let reference = if *n == 0 { word.to_owned() } else { format!("{word}~{n}") };
-        *n += 1;
-        reference
-    };
-    let mut references = Vec::new();
-    for backup in backups {
-        let mine = one && project.databases.iter().any(|database| is_mine(backup, database));
-        references.push(match backup.kind() {
-            Some(Kind::Safety) if mine => counted("safety", &mut n_safety),
-            _ if mine => counted("latest", &mut n_ordinary),
-            _ => backup.name.time_text(),
-        });
+/// Says that the project was moved, until it has a backup of where it is now.
+fn point_out_move(session: &mut Session, rows: &[Row]) {
+    let moved = |row: &&Row| matches!(row.backup.whose, Whose::Moved(_));
+    let newest = rows.iter().find(|row| row.backup.whose.is_ours());
+    if let Some(Whose::Moved(from)) = newest.map(|row| &row.backup.whose) {
+        let n = rows.iter().filter(moved).count() as u64;
+        let were = format!("{} {}", text::count(n, "backup"), if n == 1 { "was" } else { "were" });
+        session.note(find::moved(&were, from));
     }
-    references
 }
 
-fn warn_of_strangers(session: &mut Session, backups: &[Backup]) {
-    for backup in backups {
+fn point_out_strangers(session: &mut Session, rows: &[Row]) {
+    point_out_move(session, rows);
+    for Row { backup, .. } in rows {
         match &backup.proof {
             Proof::Newer(version) => session.warn(format!(
                 "the record of {} has version {version}: update xtask-db to use it",

@@ -47,7 +47,7 @@ impl Args {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         let job = Job::new(&project, &database, self.command, self.allow_loss)?;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(&project, session.now());
         warn_of_holders(session, &job);
         let rehearsed = rehearsing::rehearse(session, &job, &vault)?;
         match rehearsed.outcome {

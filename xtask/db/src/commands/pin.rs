@@ -38,7 +38,7 @@ impl Args {
 
     fn write(self, session: &mut Session, pinned: bool, outcome: &str) -> Result<Answer> {
         let project = self.common.project(session)?;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(&project, session.now());
         let found =
             find::backup(session, &project, &vault, &self.reference, self.common.db.as_deref())?;
         // A backup given by its path may lie elsewhere, as after `db-backup --output`.

@@ -67,7 +67,7 @@ impl Args {
     fn pass(&self, session: &mut Session) -> Result<End> {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(&project, session.now());
         let job = Job::bare(&project, &database);
         let backup = take(session, &job, &vault)?;
         let back = way_back(&job, &backup);

@@ -22,7 +22,7 @@ impl Args {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         let job = Job::new(&project, &database, self.command, self.allow_loss)?;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(&project, session.now());
         let rehearsed = rehearsing::rehearse(session, &job, &vault)?;
         ending::end(session, &job, &vault, rehearsed)
     }

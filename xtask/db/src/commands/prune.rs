@@ -69,7 +69,7 @@ impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let policy = self.policy(&project)?;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(&project, session.now());
         let databases = project.chosen(self.common.db.as_deref())?;
         let mut plan =
             pruning::plan(&vault, (&project, &databases), &policy, Scope::All, session.now())?;

@@ -100,7 +100,7 @@ impl Args {
         fresh: &Fresh,
     ) -> Result<Answer> {
         let Fresh { backup, verification, .. } = fresh;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let destination = candidate::destination(project, database, self.force);
         let plan = restoring::plan(backup, &destination, session.interrupt())

@@ -81,7 +81,7 @@ impl Args {
 
     pub(crate) fn run(mut self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(&project, session.now());
         let asked = self.reference.is_none();
         if asked && !session.has_terminal() {
             return Err(Refusal::could_not(
@@ -155,7 +155,7 @@ impl Args {
         if self.common.db.is_some() {
             return project.one(self.common.db.as_deref());
         }
-        let mut owners = project.databases.iter().filter(|database| backup.is_of(database));
+        let mut owners = project.databases.iter().filter(|database| backup.is_named_for(database));
         match (owners.next(), owners.next()) {
             (Some(owner), None) => return Ok(owner.clone()),
             (Some(_), Some(_)) => return project.one(None),

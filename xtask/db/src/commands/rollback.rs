@@ -53,7 +53,7 @@ impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(&project, session.now());
         let backup = match &self.to {
             Some(reference) => {
                 let named = Some(database.name.as_str());

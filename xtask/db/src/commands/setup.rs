@@ -50,7 +50,7 @@ impl Args {
         session.say("  cargo xtask db-list       what there is to go back to");
         session.say("  cargo xtask db-restore    the way back");
         let now = session.now();
-        let vault = Vault::at(&project.backups, now);
+        let vault = Vault::of(&project, now);
         let rows: Result<Vec<_>> = taken
             .iter()
             .map(|backup| {
@@ -67,7 +67,7 @@ fn create_if_missing(session: &mut Session, project: &Project, database: &Databa
         return Ok(());
     }
     let place = project.quoted_place(database);
-    let backups = Vault::at(&project.backups, session.now()).backups()?;
+    let backups = Vault::of(project, session.now()).backups()?;
     if let Some(newest) = backups.iter().find(|backup| backup.is_of(database)) {
         return Err(Refusal::could_not(
             format!("there is no database at {place}, but there are backups of it"),

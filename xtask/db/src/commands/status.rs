@@ -42,7 +42,7 @@ impl Args {
         let project = self.common.project_to_look_at(session)?;
         let databases = project.chosen(self.common.db.as_deref())?;
         let now = session.now();
-        let vault = Vault::at(&project.backups, now);
+        let vault = Vault::of(&project, now);
         let cannot = || Refusal {
             what: format!("could not read the backups folder `{}`", vault.folder().display()),
             hint: "check who owns it and its permissions".to_owned(),

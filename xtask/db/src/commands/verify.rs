@@ -43,7 +43,7 @@ pub struct Args {
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(&project, session.now());
         let named = self.common.db.as_deref();
         let databases = project.chosen(named)?;
         let mut backups = Vec::new();

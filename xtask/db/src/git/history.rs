@@ -163,6 +163,29 @@ impl Place {
         ask(&self.top, &["merge-base", "--is-ancestor", ancestor, of]).is_some()
     }
 
+    /// The commit that the history of HEAD begins with; `None` before the first one, and in a shallow
+    /// clone, which does not have it.
+    #[must_use]
+    pub(crate) fn first_commit(&self) -> Option<String> {
+        if self.common.join("shallow").exists() {
+            return None;
+        }
+        let found = ask(&self.top, &["rev-list", "--max-parents=0", "--first-parent", "HEAD"])?;
+        found.lines().next().map(str::to_owned)
+    }
+
+    /// Whether a commit is in the history of HEAD or of any branch.
+    #[must_use]
+    pub(crate) fn has_in_its_history(&self, commit: &str) -> bool {
+        // What is read from a record is a whole id or nothing.
+        let is_id = commit.len() >= 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_id || self.commit(commit).is_none() {
+            return false;
+        }
+        let branches = || ask(&self.top, &["for-each-ref", "--count=1", "--contains", commit]);
+        self.is_ancestor(commit, "HEAD") || branches().is_some_and(|found| !found.is_empty())
+    }
+
     /// Where a branch left its base: what the base's reflog knows, else the merge base with the base
     /// or its upstream, whichever is nearer the tip.
     #[must_use]

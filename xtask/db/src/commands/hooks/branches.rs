@@ -133,7 +133,7 @@ fn switched(
     switch: &Switch,
 ) -> Result<()> {
     let nothing = "no checkpoint was taken at this switch of branches";
-    let all = Vault::at(&project.backups, session.now()).backups().context(nothing)?;
+    let all = Vault::of(project, session.now()).backups().context(nothing)?;
     let commits = (switch.commits.0.as_str(), switch.commits.1.as_str());
     let due = project.databases.iter().map(|database| {
         let mine = of(project, database, &all);

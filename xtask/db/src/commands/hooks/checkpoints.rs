@@ -62,7 +62,7 @@ pub(super) fn take(
     if due.is_empty() {
         return Ok(outcome);
     }
-    let vault = Vault::at(&project.backups, session.now());
+    let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     for due in due {

@@ -104,7 +104,7 @@ fn added_tables(
             |table: &String| !record.tables.keys().any(|there| there.eq_ignore_ascii_case(table));
         added.extend(trailer::tables_created(&sql).into_iter().filter(is_new));
     }
-    let vault = Vault::at(&project.backups, session.now());
+    let vault = Vault::of(project, session.now());
     let is_mine = |database: &Database| backup.is_of(database);
     let before = vault.backups()?.into_iter().find(|other| {
         other.record().is_some_and(|other| other.sequence < record.sequence)

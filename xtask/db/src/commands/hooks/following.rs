@@ -66,7 +66,7 @@ pub(super) fn follow(
         ));
         return Ok(());
     }
-    let vault = Vault::at(&project.backups, session.now());
+    let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     let restored = in_place::put_checkpoint_back(
         session,

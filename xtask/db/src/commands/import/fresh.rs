@@ -138,7 +138,7 @@ impl Job<'_> {
         let fresh = building.finish(project, maker, session.now(), &interrupt)?;
         let Fresh { backup, verification, .. } = &fresh;
         let made = Made { loaded: &loaded, proof: &proof, size_bytes: backup.size_bytes };
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
         let destination = candidate::destination(project, database, self.args.force);
         let plan = restoring::plan(backup, &destination, &interrupt)

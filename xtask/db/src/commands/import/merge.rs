@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
             .map_err(|error| taking::explain(error, &project, &database))?
     };
     let scratch = {
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(&project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
         locked.scratch(&database.file_name())?
@@ -117,7 +117,7 @@ pub(super) fn into_live(
         let (place, named) = (project.place(database), args.common.db.as_deref());
         dialogue::confirm_protected(session, &place, database, named, args.yes)?;
     }
-    let vault = Vault::at(&project.backups, session.now());
+    let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     let mut taken = None;

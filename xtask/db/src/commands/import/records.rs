@@ -179,7 +179,7 @@ fn mapping(args: &Args, project: &Project, database: &Database) -> Result<(Mappi
 
 /// A private folder beside the backups, which is gone afterwards.
 fn scratch(session: &Session, project: &Project, database: &Database) -> Result<Scratch> {
-    let vault = Vault::at(&project.backups, session.now());
+    let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     locked.scratch(&database.file_name())

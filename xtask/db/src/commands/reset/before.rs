@@ -28,7 +28,7 @@ pub(super) fn keep(
     if !matches!(live, Live::Readable(_)) {
         return Ok(None);
     }
-    let vault = Vault::at(&project.backups, session.now());
+    let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     let taken = in_place::safety_backup(session, project, database, (&locked, None))?;
@@ -58,7 +58,7 @@ pub(super) fn compare(
     // What cannot be looked at is not said to be untouched.
     let live = rehearsal::live(project, database, &interrupt).ok().flatten();
     if live.is_some_and(|live| Some(live.content_blake3.as_str()) == recorded) {
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(project, session.now());
         vault.lock(project.busy_timeout, &interrupt)?.remove(&before)?;
         return built;
     }

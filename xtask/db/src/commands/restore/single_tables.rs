@@ -45,7 +45,7 @@ impl Args {
             return Ok(Answer::Yes);
         }
         self.confirm(session, project, database, backup, false)?;
-        let vault = Vault::at(&project.backups, session.now());
+        let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let (live, from, timeout) = (&database.path, file.path(), project.busy_timeout);
         let mut taken = None;

@@ -1,0 +1,81 @@
+//! What to type for each backup of a list.
+//!
+//! What is printed as a reference can be typed and means the backup that it stands beside, whatever
+//! else the folder holds. A number (`latest~2`) stands beside it only: the next checkpoint moves it.
+
+use std::collections::HashMap;
+
+use super::{Field, Order};
+use crate::backup::Backup;
+use crate::text;
+
+/// What to type for one backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Printed {
+    /// Its name, or what else means it where its name cannot be typed as it is shown.
+    pub reference: String,
+    /// `latest~N` or `safety~N`, which means it until the next backup is taken.
+    pub number: Option<String>,
+}
+
+/// What to type for all backups of a field, in their order.
+#[must_use]
+pub(crate) fn all(field: &Field<'_>) -> Vec<Printed> {
+    let numbers = numbers(field);
+    let names = Names::of(field.all);
+    let printed = field.all.iter().map(|backup| Printed {
+        reference: names.reference(backup),
+        number: numbers.get(&backup.name).cloned(),
+    });
+    printed.collect()
+}
+
+/// The numbers of those that have one: of this worktree, where one database is meant.
+fn numbers<'a>(field: &Field<'a>) -> HashMap<&'a crate::name::Name, String> {
+    if field.names_only() {
+        return HashMap::new();
+    }
+    let Order { ordinary, safety } = Order::of(&field.own(), field.now);
+    let number = |word: &str, n: usize| match n {
+        0 => word.to_owned(),
+        n => format!("{word}~{n}"),
+    };
+    let latest = ordinary.into_iter().enumerate().map(|(n, b)| (&b.name, number("latest", n)));
+    let safety = safety.into_iter().enumerate().map(|(n, b)| (&b.name, number("safety", n)));
+    latest.chain(safety).collect()
+}
+
+/// How often each way to write a name occurs in the folder.
+struct Names {
+    shown: HashMap<String, usize>,
+    times: HashMap<String, usize>,
+}
+
+impl Names {
+    fn of(all: &[Backup]) -> Self {
+        let mut names = Self { shown: HashMap::new(), times: HashMap::new() };
+        for backup in all {
+            *names.shown.entry(text::plain(&backup.name.to_string())).or_default() += 1;
+            *names.times.entry(backup.name.time_text()).or_default() += 1;
+        }
+        names
+    }
+
+    /// The name; where a terminal cannot show it or a command would read it as a flag, the time,
+    /// the path, or the name as it is shown.
+    fn reference(&self, backup: &Backup) -> String {
+        let name = backup.name.to_string();
+        let shown = text::plain(&name);
+        let is_flag = name.starts_with('-');
+        if shown == name && !is_flag {
+            return name;
+        }
+        let time = backup.name.time_text();
+        if self.times.get(&time) == Some(&1) && backup.whose.is_ours() {
+            return time;
+        }
+        let path = backup.folder.join(&name).to_string_lossy().into_owned();
+        let is_unmistakable = self.shown.get(&shown) == Some(&1) && !is_flag;
+        if is_unmistakable || text::plain(&path) != path { shown } else { path }
+    }
+}
