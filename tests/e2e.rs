@@ -58,6 +58,8 @@ mod hooksmessage;
 mod hooksplaces;
 #[path = "e2e/hooksreflog.rs"]
 mod hooksreflog;
+#[path = "e2e/hooksretention.rs"]
+mod hooksretention;
 #[path = "e2e/hooksshell.rs"]
 mod hooksshell;
 #[path = "e2e/ignored.rs"]

@@ -102,6 +102,17 @@ impl Branch {
         self.head.0.iter().filter(leads_here).filter(|entry| self.is_own_time(entry.at))
     }
 
+    /// When this work tree last went from it to another branch.
+    #[must_use]
+    pub(crate) fn left_at(&self) -> Option<DateTime<FixedOffset>> {
+        let leaves = |entry: &&Entry| {
+            let moved = entry.moved();
+            moved.is_some_and(|moved| self.is_called(moved.from) && !self.is_called(moved.to))
+        };
+        let mut leaving = self.head.0.iter().filter(leaves);
+        leaving.rfind(|entry| self.is_own_time(entry.at)).map(|entry| entry.at)
+    }
+
     /// Whether a backup was taken on it, under this name or an earlier one.
     #[must_use]
     pub(crate) fn is_home_of(&self, backup: &Backup) -> bool {
@@ -165,6 +176,14 @@ impl Branch {
         });
         !was_here && !began_here && !is_home
     }
+}
+
+/// Whether a backup can be what the database was when the branch was last left in this work tree:
+/// nothing taken before that moment is. Without a reflog nobody knows better.
+#[must_use]
+pub(crate) fn is_what_was_left(branch: &Branch, backup: &Backup) -> bool {
+    let left = branch.left_at();
+    left.is_none_or(|left| backup.created_at.timestamp() >= left.timestamp())
 }
 
 /// The branch that a backup was taken on.

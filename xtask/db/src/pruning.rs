@@ -3,6 +3,7 @@
 //! Before anything goes, the newest survivor that would be relied upon is verified: a policy that
 //! keeps a damaged backup and removes whole ones would be worse than none.
 
+mod last_states;
 mod weighing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,8 @@ use crate::retention::{self, Candidate, Policy, Verdict, Weigh};
 use crate::store::references::{self, Reference};
 use crate::vault::Vault;
 use crate::verification::{self, Outcome};
+
+use last_states::{LastStates, REASON};
 
 /// A stored backup up to this size is read before others go, also by the policy that runs by itself.
 const MOST_BYTES_READ_BY_THE_WAY: u64 = 128 << 20;
@@ -47,7 +50,8 @@ pub(crate) struct Pruned {
 }
 
 /// Plans one retention per database and worktree, each newest first. Backups of a database that is
-/// not configured are left alone; the branch point of a branch that is there and not merged stays.
+/// not configured are left alone. The branch point of a branch that is there and not merged stays, and
+/// its last state while the database follows the branches.
 ///
 /// # Errors
 ///
@@ -74,13 +78,41 @@ pub(crate) fn plan(
         .iter()
         .filter_map(|backup| Some((backup.name.to_string(), backup.record()?.enters.as_ref()?)))
         .collect();
-    let place = project.git.as_ref();
+    let states = LastStates::of(project, databases, &backups);
+    let needed = Needed { points, states, place: project.git.as_ref() };
     let mut verdicts = Vec::new();
     for group in groups.values_mut() {
         let weigh = &mut |rows: &[&Candidate]| weighing::weigh(vault.folder(), rows);
-        verdicts.extend(plan_group(group, (policy, weigh), &points, place)?);
+        verdicts.extend(plan_group(group, (policy, weigh), &needed)?);
     }
     Ok(verdicts)
+}
+
+/// The bytes that the last states of branches take up by themselves, if that is more than `policy`
+/// grants to all backups: none of them goes, so its size cannot be kept.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(crate) fn last_states_over_size(
+    vault: &Vault,
+    (project, databases): (&Project, &[Database]),
+    policy: &Policy,
+    now: DateTime<FixedOffset>,
+) -> Result<Option<u64>> {
+    let backups = vault.backups()?;
+    let Some(max_size_bytes) = weighing::relevant(policy, vault, &backups)?.max_size_bytes else {
+        return Ok(None);
+    };
+    let (states, Some(place)) = (LastStates::of(project, databases, &backups), &project.git) else {
+        return Ok(None);
+    };
+    let kept = backups.iter().filter(|backup| states.has(&backup.name.to_string(), place));
+    let kept: Vec<Candidate> =
+        kept.enumerate().map(|(order, backup)| Candidate::of(backup, order, now)).collect();
+    let sizes = weighing::weigh(vault.folder(), &kept.iter().collect::<Vec<_>>())?;
+    let size_bytes = sizes.iter().sum();
+    Ok((size_bytes > max_size_bytes).then_some(size_bytes))
 }
 
 /// The page lists in a backups folder but those that a plan condemns.
@@ -110,25 +142,47 @@ pub(crate) fn weigh_pages(
     weighing::weigh_condemned(vault, plan, interrupt)
 }
 
-/// Plans one group. Git is asked only about branch points that would go otherwise.
+/// What branches need of the backups.
+struct Needed<'a> {
+    /// Their branch points, by the backup's name.
+    points: BTreeMap<String, &'a Enters>,
+    /// Their last states.
+    states: LastStates,
+    place: Option<&'a Place>,
+}
+
+impl Needed<'_> {
+    /// Why a backup must stay, if it must.
+    fn reason(&self, name: &str) -> Option<&'static str> {
+        // Where git cannot be asked, nobody knows that the branch is done with.
+        let is_point = self
+            .points
+            .get(name)
+            .is_some_and(|enters| self.place.is_none_or(|place| place.is_unmerged(enters)));
+        let is_last_state = || self.place.is_some_and(|place| self.states.has(name, place));
+        if is_point {
+            return Some("the branch point of an unmerged branch");
+        }
+        is_last_state().then_some(REASON)
+    }
+}
+
+/// Plans one group. Git is asked only about what would go otherwise.
 fn plan_group(
     group: &mut [Candidate],
     (policy, weigh): (&Policy, &mut Weigh<'_>),
-    points: &BTreeMap<String, &Enters>,
-    place: Option<&Place>,
+    needed: &Needed<'_>,
 ) -> Result<Vec<Verdict>> {
     let mut asked = BTreeSet::new();
     loop {
         let verdicts = retention::plan(group, policy, weigh)?;
         let mut any = false;
         for verdict in verdicts.iter().filter(|verdict| !verdict.keep) {
-            let Some(enters) = points.get(&verdict.name) else { continue };
-            // Where git cannot be asked, nobody knows that the branch is done with.
             if asked.insert(verdict.name.clone())
-                && place.is_none_or(|place| place.is_unmerged(enters))
+                && let Some(reason) = needed.reason(&verdict.name)
                 && let Some(row) = group.iter_mut().find(|row| row.name == verdict.name)
             {
-                row.guarded = Some("the branch point of an unmerged branch");
+                row.guarded = Some(reason);
                 any = true;
             }
         }

@@ -287,6 +287,7 @@ pub(crate) fn prune_automatic(
     database: &Database,
 ) -> Result<()> {
     let interrupt = session.interrupt().clone();
+    prune::say_if_last_states_exceed(session, (locked.vault(), project), &project.keep)?;
     match checkpoint::prune(locked, project, database, session.now(), &interrupt) {
         Ok(removed) => {
             for verdict in &removed {

@@ -76,6 +76,7 @@ impl Args {
         let interrupt = session.interrupt().clone();
         pruning::weigh_pages(&vault, &mut plan, &interrupt)?;
         let store = store::plan(&vault, &plan, &interrupt)?;
+        say_if_last_states_exceed(session, (&vault, &project), &policy)?;
         say_plan(session, &plan, self.dry_run);
         let doomed = plan.iter().any(|verdict| !verdict.keep);
         if !doomed {
@@ -216,6 +217,29 @@ fn sum(plan: &[Verdict]) -> (String, String) {
     let n = plan.iter().filter(|verdict| !verdict.keep).count();
     let freed = plan.iter().map(|verdict| verdict.freed_bytes).sum();
     (text::count(n as u64, "backup"), text::size(freed))
+}
+
+/// Warns if the last states of branches alone take up more than the policy grants to all backups.
+///
+/// # Errors
+///
+/// If the folder cannot be read.
+pub(crate) fn say_if_last_states_exceed(
+    session: &mut Session,
+    (vault, project): (&Vault, &Project),
+    policy: &Policy,
+) -> Result<()> {
+    let of_all = (project, project.databases.as_slice());
+    let over = pruning::last_states_over_size(vault, of_all, policy, session.now())?;
+    if let (Some(size_bytes), Some(max_size_bytes)) = (over, policy.max_size_bytes) {
+        session.warn(format!(
+            "the last states of branches alone take up {}, more than the max-size of {}: none of them is \
+             removed while `follow-branches` is on; delete branches that are done with, or raise max-size",
+            text::size(size_bytes),
+            text::size(max_size_bytes)
+        ));
+    }
+    Ok(())
 }
 
 fn say_all_are_kept(session: &mut Session, plan: &[Verdict]) {

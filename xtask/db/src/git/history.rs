@@ -219,18 +219,32 @@ impl Place {
         let Some(branch) = self.branch_of(enters) else {
             return false;
         };
+        // A branch that was entered at its tip has nothing of its own yet, or was begun anew.
+        enters.commit.is_some() && enters.commit == self.tip(&branch.name)
+            || self.is_open(&branch, enters.base.as_deref())
+    }
+
+    /// Whether a branch is there and not merged into `base`, or the usual base; one that nothing was
+    /// committed on is not merged, nor is one that is checked out.
+    #[must_use]
+    pub(crate) fn is_open(&self, branch: &Branch, base: Option<&str>) -> bool {
         let Some(tip) = self.tip(&branch.name) else {
             return false;
         };
         if branch.has_own_commits() == Some(false) || self.is_checked_out(&branch.name) {
             return true;
         }
-        let base = enters.base.as_ref().filter(|base| self.tip(base).is_some()).cloned();
-        let Some(base) = base.or_else(|| self.usual_base()).filter(|base| *base != branch.name)
-        else {
-            return true;
-        };
-        enters.commit.as_ref() == Some(&tip) || !self.is_ancestor(&tip, &base)
+        let base = base.filter(|base| self.tip(base).is_some()).map(str::to_owned);
+        let base = base.or_else(|| self.usual_base()).filter(|base| *base != branch.name);
+        base.is_none_or(|base| !self.is_ancestor(&tip, &base))
+    }
+
+    /// The local branches.
+    #[must_use]
+    pub(crate) fn branches(&self) -> Vec<String> {
+        let format = "--format=%(refname:lstrip=2)";
+        let all = ask(&self.top, &["for-each-ref", format, "refs/heads"]).unwrap_or_default();
+        all.lines().map(str::to_owned).collect()
     }
 
     fn is_checked_out(&self, branch: &str) -> bool {
@@ -251,10 +265,9 @@ impl Place {
         if self.tip(&named.name).is_some() && is_same(&named) {
             return Some(named);
         }
-        let format = "--format=%(refname:lstrip=2)";
-        let all = ask(&self.top, &["for-each-ref", format, "refs/heads"])?;
-        let branches = all.lines().map(|name| self.branch_named(name));
-        branches.into_iter().find(|branch| branch.is_called(&enters.branch) && is_same(branch))
+        let branches = self.branches();
+        let mut branches = branches.iter().map(|name| self.branch_named(name));
+        branches.find(|branch| branch.is_called(&enters.branch) && is_same(branch))
     }
 
     /// The branch that others are made from: what `origin` calls its own, else the usual names.

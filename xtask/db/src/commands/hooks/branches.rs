@@ -162,7 +162,12 @@ fn switched(
             Some(before) => {
                 following::follow(session, (project, place, database), switch, (here, &before))
             }
-            None => Ok(()),
+            None => {
+                if project.follow_branches != FollowBranches::Never && entered.left_at().is_some() {
+                    following::say_that_it_is_gone(session, entered, None);
+                }
+                Ok(())
+            }
         };
         if let Err(error) = done {
             session.interrupt().check()?;

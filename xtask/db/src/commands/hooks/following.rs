@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use super::branches::Switch;
 use super::checkpoints;
 use crate::backup::Backup;
+use crate::branching::{self, Branch};
 use crate::commands::restore::in_place::{self, Kept};
 use crate::git::Place;
 use crate::locked::Locked;
@@ -66,6 +67,12 @@ pub(super) fn follow(
         ));
         return Ok(());
     }
+    if let Some(entered) = &switch.entered
+        && !branching::is_what_was_left(entered, before)
+    {
+        say_that_it_is_gone(session, entered, Some(before));
+        return Ok(());
+    }
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     let restored = in_place::put_checkpoint_back(
@@ -93,6 +100,33 @@ pub(super) fn follow(
         before.name
     ));
     in_place::after_restore(session, project, database)
+}
+
+/// Says that the last state of a branch is not there, with the newest that is: an older one must not
+/// take its place unasked. From now on the database is the entered branch's.
+pub(super) fn say_that_it_is_gone(
+    session: &mut Session,
+    entered: &Branch,
+    newest: Option<&Backup>,
+) {
+    let branch = text::plain(&entered.name);
+    let left = entered.left_at().map(|at| {
+        let age = session.now().signed_duration_since(at);
+        format!(" (it was left {} ago)", text::age(age))
+    });
+    let other = match newest {
+        Some(backup) => format!(
+            "the newest backup of it is {} old: `cargo xtask db-restore {}`",
+            text::age(backup.age(session.now())),
+            text::shell(&backup.name.to_string())
+        ),
+        None => "there is no backup of it; `cargo xtask db-list` shows those of other branches"
+            .to_owned(),
+    };
+    session.warn(format!(
+        "the database stays as it is: its last state on `{branch}`{} is not among the backups; {other}",
+        left.unwrap_or_default()
+    ));
 }
 
 /// What an application wrote between the checkpoint and the switch belongs to the branch that was left:
