@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::commands::{
     backup, diff, export, hooks, import, list, migrate, pin, pre_deploy, pre_migrate, prune, reset,
-    restore, rollback, setup, status, verify,
+    restore, rollback, setup, status, supervise, verify,
 };
 use crate::database::{self, Trouble};
 use crate::project::Project;
@@ -75,6 +75,9 @@ pub enum Command {
     /// Bind the database to git, by hooks that take checkpoints
     #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
     Hooks(hooks::Args),
+    /// Supervise a command of the host: other tasks start this by themselves
+    #[command(name = "db-supervise", hide = true)]
+    Supervise(supervise::Args),
 }
 
 /// The flags of every command.
@@ -148,10 +151,15 @@ impl Command {
             Self::Reset(args) => &args.common,
             Self::PreMigrate(args) | Self::Migrate(args) => &args.common,
             Self::PreDeploy(args) => &args.common,
+            Self::Supervise(args) => &args.common,
         }
     }
 
     fn dispatch(self, session: &mut Session) -> Result<Answer> {
+        anyhow::ensure!(
+            !session.is_to_supervise() || matches!(self, Self::Supervise(_)),
+            "this program was started to supervise a command, and runs another task"
+        );
         match self {
             Self::Setup(args) => args.run(session),
             Self::Backup(args) => args.run(session),
@@ -171,6 +179,7 @@ impl Command {
             Self::PreMigrate(args) => args.rehearse(session),
             Self::Migrate(args) => args.run(session),
             Self::PreDeploy(args) => args.run(session),
+            Self::Supervise(args) => args.run(session),
         }
     }
 }

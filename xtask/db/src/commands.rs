@@ -17,4 +17,5 @@ pub(crate) mod restore;
 pub(crate) mod rollback;
 pub(crate) mod setup;
 pub(crate) mod status;
+pub(crate) mod supervise;
 pub(crate) mod verify;

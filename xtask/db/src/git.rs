@@ -67,13 +67,10 @@ const HOOK_VARIABLES: [&str; 11] = [
     "GIT_SEQUENCE_EDITOR",
 ];
 
-/// Takes all that git says to its hooks from a command of the host.
-pub(crate) fn without_hook_variables(command: Cmd<'_>) -> Cmd<'_> {
-    let mut command = without_git_variables(command);
-    for variable in HOOK_VARIABLES {
-        command = command.env_remove(variable);
-    }
-    command
+/// The variables by which git talks to its children and hooks: they are kept from a command of the
+/// host.
+pub(crate) fn hook_variables() -> impl Iterator<Item = &'static str> {
+    LOCAL_VARIABLES.into_iter().chain(HOOK_VARIABLES)
 }
 
 /// Takes git's own variables from a command that is not git's child.

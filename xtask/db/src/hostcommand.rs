@@ -1,28 +1,30 @@
 //! The host's own commands: its migrations, and what rebuilds derived data.
 //!
-//! Each runs in a process group of its own, so that what it started can be ended together with it:
-//! `cargo run` or `sh` alone would die and leave the migration running. Ctrl-C at a terminal then
-//! reaches only us, and we end the group, and what left it.
+//! Each runs below a supervisor, so that it and everything it started end together with us, however
+//! we end: `cargo run` or `sh` alone would die and leave the migration running. It has a process group
+//! of its own: Ctrl-C at a terminal reaches only us, and we end it.
 
 mod descendants;
 pub(crate) mod output;
+mod supervised;
+pub(crate) mod supervisor;
+mod tree;
+mod wire;
 
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use xshell::{Shell, cmd};
+use anyhow::Result;
 
 use crate::git;
 use crate::interrupt::Interrupt;
 use crate::project::{Database, Project};
 use crate::text;
 
-use descendants::Descendants;
+use supervised::{Over, Running};
+use wire::{Order, Wish};
 
 /// How often a child is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -52,6 +54,8 @@ pub(crate) struct Ended {
     pub ending: Ending,
     /// After how long.
     pub took: Duration,
+    /// How many processes of it could not be ended.
+    pub left: usize,
 }
 
 /// How a command ended.
@@ -65,6 +69,8 @@ pub(crate) enum Ending {
     Interrupted,
     /// What it printed was no good, and it was ended.
     Unwanted,
+    /// Its supervisor was killed, and it was ended.
+    Lost,
 }
 
 impl Ended {
@@ -72,13 +78,16 @@ impl Ended {
     #[must_use]
     pub(crate) fn failure(&self) -> Option<String> {
         match self.ending {
-            Ending::Exited(status) if status.success() => None,
+            Ending::Exited(status) if status.success() => (self.left > 0).then(|| {
+                format!("{} that it started could not be ended", text::count(self.left as u64, "process"))
+            }),
             Ending::Exited(status) => Some(format!("it ended with {status}")),
             Ending::TooLong(timeout) => {
                 Some(format!("it did not end within {}", text::took(timeout)))
             }
             Ending::Interrupted => Some("it was interrupted".to_owned()),
             Ending::Unwanted => Some("it was ended, because its output is no good".to_owned()),
+            Ending::Lost => Some("it was ended, because its supervisor was killed".to_owned()),
         }
     }
 
@@ -87,7 +96,7 @@ impl Ended {
     pub(crate) fn exit_code(&self) -> Option<i32> {
         match self.ending {
             Ending::Exited(status) => status.code(),
-            Ending::TooLong(_) | Ending::Interrupted | Ending::Unwanted => None,
+            _ => None,
         }
     }
 }
@@ -147,28 +156,26 @@ pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
 
 fn supervise(task: &Task<'_>, leftovers: Leftovers, interrupt: &Interrupt) -> Result<Ended> {
     let _supervising = interrupt.while_supervising();
-    let descendants = Descendants::watch();
-    let child = spawn(task, Stdio::from(std::io::stderr()))?;
+    let running = start(task, Stdio::from(std::io::stderr()), interrupt)?;
     let nobody_reads = AtomicU8::new(Reading::Over as u8);
-    await_end((task, child), leftovers, (interrupt, &descendants), &nobody_reads)
+    await_end((task, running), leftovers, interrupt, &nobody_reads)
 }
 
 /// Waits until a command has ended and its output was read, or ends it.
 fn await_end(
-    (task, mut child): (&Task<'_>, Child),
+    (task, mut running): (&Task<'_>, Running),
     leftovers: Leftovers,
-    (interrupt, descendants): (&Interrupt, &Descendants),
+    interrupt: &Interrupt,
     reading: &AtomicU8,
 ) -> Result<Ended> {
     let began = Instant::now();
-    let group = Pid::from_child(&child);
     let ending = loop {
         let reading = reading.load(Ordering::SeqCst);
         if reading == Reading::GivenUp as u8 {
             break Some(Ending::Unwanted);
         }
         // As long as somebody holds its output open, there may be more of it.
-        if has_ended(group)? && reading == Reading::Over as u8 {
+        if running.wait()? && reading == Reading::Over as u8 {
             break None;
         }
         if interrupt.check().is_err() {
@@ -177,53 +184,28 @@ fn await_end(
         if began.elapsed() > task.timeout {
             break Some(Ending::TooLong(task.timeout));
         }
-        std::thread::sleep(PAUSE);
     };
-    if ending.is_some() {
-        let asked = Instant::now();
-        signal(group, Signal::TERM);
-        while !has_ended(group)? && asked.elapsed() < GRACE && !interrupt.is_urgent() {
-            std::thread::sleep(PAUSE);
-        }
-    }
-    // The leader is not reaped yet, so that the group's number is nobody else's.
-    if ending.is_some() || leftovers == Leftovers::End {
-        signal(group, Signal::KILL);
-        descendants.end(group);
-    }
-    let status = child.wait()?;
-    Ok(Ended { ending: ending.unwrap_or(Ending::Exited(status)), took: began.elapsed() })
+    let wish = match (ending, leftovers) {
+        (Some(_), _) => Wish::End,
+        (None, Leftovers::End) => Wish::Kill,
+        (None, Leftovers::Stay) => Wish::Leave,
+    };
+    let Over { status, left } = running.conclude(wish, || interrupt.is_urgent())?;
+    let by_itself = status.map_or(Ending::Lost, Ending::Exited);
+    Ok(Ended { ending: ending.unwrap_or(by_itself), took: began.elapsed(), left })
 }
 
-fn spawn(task: &Task<'_>, output: Stdio) -> Result<Child> {
-    let (program, arguments) = task.command.split_first().context("the command is empty")?;
-    let shell = Shell::new()?;
-    shell.change_dir(&task.project.root);
+fn start(task: &Task<'_>, output: Stdio, interrupt: &Interrupt) -> Result<Running> {
     let (variable, value) = task.database.migrate_variable(task.path);
-    let command = cmd!(shell, "{program} {arguments...}").env(variable, value);
-    let mut command = std::process::Command::from(git::without_hook_variables(command));
-    for variable in &task.project.hidden_variables {
-        command.env_remove(variable);
-    }
-    command
-        .stdin(Stdio::null())
-        .stdout(output)
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("could not start `{program}`"))
-}
-
-/// Whether the child has ended; it is not reaped.
-fn has_ended(child: Pid) -> Result<bool> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-    match waitid(WaitId::Pid(child), options) {
-        Ok(ended) => Ok(ended.is_some()),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(std::io::Error::from(error)).context("could not wait for the command"),
-    }
-}
-
-/// A group that is gone already needs no signal.
-fn signal(group: Pid, signal: Signal) {
-    let _ = kill_process_group(group, signal);
+    // The variable comes last: it is set even if it is one of those that are kept back.
+    let hidden = task.project.hidden_variables.iter().map(Into::into);
+    let hidden = git::hook_variables().map(Into::into).chain(hidden);
+    let mut variables: Vec<_> = hidden.map(|name| (name, None)).collect();
+    variables.push((variable.into(), Some(value.into())));
+    let order = Order {
+        words: task.command.iter().map(Into::into).collect(),
+        folder: task.project.root.clone().into(),
+        variables,
+    };
+    Running::start(task.project.itself.as_ref(), &order, output, interrupt)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::git;
+use crate::hostcommand::supervisor::Itself;
 use crate::name::Format;
 use crate::record::Kind;
 use crate::refusal::Refusal;
@@ -40,6 +41,8 @@ pub struct Project {
     /// Variables of the environment that are kept from the host's commands, as those that git gives
     /// its hooks.
     pub hidden_variables: Vec<String>,
+    /// How this program becomes the supervisor of a command of the host.
+    pub(crate) itself: Option<Itself>,
     /// Things in the configuration that the user should know of.
     pub remarks: Vec<String>,
 }
@@ -158,6 +161,7 @@ impl Project {
             on_failure: OnFailure::Block,
             follow_branches: FollowBranches::Never,
             hidden_variables: Vec::new(),
+            itself: None,
             remarks: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 //! Nothing else in this crate reads a clock or an environment variable, or writes to a stream.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use crate::configuration;
 use crate::github;
+use crate::hostcommand::supervisor::{self, Itself};
 use crate::interrupt::Interrupt;
 use crate::project::Project;
 use crate::refusal::Refusal;
@@ -47,6 +49,7 @@ pub struct Session {
     results: Results,
     interrupt: Arc<Interrupt>,
     binary: Option<PathBuf>,
+    arguments: Vec<OsString>,
     project: Option<Project>,
     json: bool,
     quiet: bool,
@@ -87,6 +90,7 @@ impl Session {
             results: if io::stdout().is_terminal() { Results::Seen } else { Results::Taken },
             interrupt,
             binary: std::env::current_exe().ok(),
+            arguments: std::env::args_os().skip(1).collect(),
             project: None,
             json: false,
             quiet: false,
@@ -173,6 +177,12 @@ impl Session {
         }
     }
 
+    /// Whether this process was started to supervise a command of the host.
+    #[must_use]
+    pub(crate) fn is_to_supervise(&self) -> bool {
+        self.environment.contains_key(supervisor::MARK)
+    }
+
     pub(crate) fn listen_to(&mut self, json: bool, quiet: bool) {
         self.json = json;
         self.quiet = quiet;
@@ -188,6 +198,7 @@ impl Session {
             Some(project) => project,
             None => configuration::load(&self.folder, &self.environment, named)?,
         };
+        project.itself = self.binary.clone().map(|b| Itself::of(b, &self.arguments));
         for remark in std::mem::take(&mut project.remarks) {
             self.warn(remark);
         }

@@ -1,48 +1,74 @@
-//! What a command started and left running, in whatever session or group: where the system tells
-//! (Linux), orphans become our children for the time of the command, and are found through `/proc`.
+//! What a command started, in whatever session or group: if the system allows it (Linux), orphans
+//! become children of the process that supervises the command, and are found through `/proc`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::PAUSE;
 
-/// So often is looked whether something is left: what is killed may have started another before.
+/// How often to look for processes that are left: one that is killed may have started another before.
 const ROUNDS: usize = 200;
 
 /// What was below this process before a command ran; orphans come to us as long as this lives.
 #[derive(Debug)]
 pub(super) struct Descendants {
-    before: BTreeSet<i32>,
+    before: Vec<i32>,
     adopts: bool,
 }
 
 impl Descendants {
     /// Begins to adopt orphans.
     pub(super) fn watch() -> Self {
-        Self { before: below_us(), adopts: adopt(true) }
+        let before = below(us()).into_iter().map(|process| process.pid).collect();
+        Self { before, adopts: adopt(true) }
     }
 
-    /// Kills all that came since, but the command itself, which the caller waits for. Zombies stay
-    /// nobody's.
-    pub(super) fn end(&self, command: Pid) {
-        if !self.adopts {
-            return;
+    /// The processes that came since and still run. Without adoption none is known.
+    fn running(&self) -> Vec<Process> {
+        let mut running = if self.adopts { below(us()) } else { Vec::new() };
+        running.retain(|process| !self.before.contains(&process.pid));
+        running
+    }
+
+    /// Whether nothing that came since runs any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.running().is_empty()
+    }
+
+    /// Sends a signal to everything that came since and is not in a group that got it already.
+    pub(super) fn signal_outside(&self, group: Pid, signal: Signal) {
+        let group = group.as_raw_nonzero().get();
+        let outside = self.running().into_iter().filter(|process| process.group != group);
+        for pid in outside.filter_map(|process| Pid::from_raw(process.pid)) {
+            let _ = kill_process(pid, signal);
         }
+    }
+
+    /// Kills everything that came since, and returns how many processes could not be killed. The
+    /// command itself is not reaped: its caller waits for it.
+    pub(super) fn end(&self, command: Option<Pid>) -> usize {
+        let command = command.map(|pid| pid.as_raw_nonzero().get());
+        let mut left = self.running();
         for _ in 0..ROUNDS {
-            let mut left = below_us();
-            left.retain(|pid| !self.before.contains(pid));
-            left.remove(&command.as_raw_nonzero().get());
             if left.is_empty() {
-                return;
+                break;
             }
-            for pid in left.into_iter().filter_map(Pid::from_raw) {
-                let _ = kill_process(pid, Signal::KILL);
-                // Only what is our own child by now can be waited for.
-                let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+            for Process { pid, .. } in &left {
+                let Some(process) = Pid::from_raw(*pid) else { continue };
+                let _ = kill_process(process, Signal::KILL);
+                // Only a child of ours can be waited for.
+                if command != Some(*pid) {
+                    let _ = waitpid(Some(process), WaitOptions::NOHANG);
+                }
             }
-            std::thread::sleep(PAUSE);
+            left = self.running();
+            if !left.is_empty() {
+                std::thread::sleep(PAUSE);
+                left = self.running();
+            }
         }
+        left.len()
     }
 }
 
@@ -50,6 +76,10 @@ impl Drop for Descendants {
     fn drop(&mut self) {
         adopt(false);
     }
+}
+
+fn us() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
 }
 
 #[cfg(target_os = "linux")]
@@ -64,44 +94,65 @@ fn adopt(_orphans: bool) -> bool {
     false
 }
 
-/// The processes whose chain of parents leads to this one.
-fn below_us() -> BTreeSet<i32> {
-    let mut children = BTreeMap::<i32, Vec<i32>>::new();
-    for process in fs_err::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = process.file_name().to_str().and_then(|name| name.parse().ok());
-        let stat = fs_err::read_to_string(process.path().join("stat"));
+/// The processes that run and whose chain of parents leads to this one.
+pub(crate) fn below(ancestor: i32) -> Vec<Process> {
+    let mut children = BTreeMap::<i32, Vec<Process>>::new();
+    for entry in fs_err::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let stat = fs_err::read_to_string(entry.path().join("stat"));
         if let (Some(pid), Ok(stat)) = (pid, stat)
-            && let Some(parent) = parent(&stat)
+            && let Some(process) = Process::parse(pid, &stat)
         {
-            children.entry(parent).or_default().push(pid);
+            children.entry(process.parent).or_default().push(process);
         }
     }
-    let mut below = BTreeSet::new();
-    let mut next = vec![rustix::process::getpid().as_raw_nonzero().get()];
+    let mut below = Vec::new();
+    let mut next = vec![ancestor];
     while let Some(pid) = next.pop() {
         for child in children.remove(&pid).unwrap_or_default() {
-            below.insert(child);
-            next.push(child);
+            next.push(child.pid);
+            if child.runs {
+                below.push(child);
+            }
         }
     }
     below
 }
 
-/// The parent in a `/proc/PID/stat`, after the name, which may hold anything
-/// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
-fn parent(stat: &str) -> Option<i32> {
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split(' ').nth(1)?.parse().ok()
+/// A process as `/proc/PID/stat` describes it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// Its id.
+    pub(crate) pid: i32,
+    parent: i32,
+    group: i32,
+    /// Whether it is more than a zombie.
+    runs: bool,
+}
+
+impl Process {
+    /// State, parent and group come after the name, which may hold anything
+    /// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
+    fn parse(pid: i32, stat: &str) -> Option<Self> {
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let mut fields = rest.split(' ');
+        let state = fields.next()?;
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        Some(Self { pid, parent, group, runs: !matches!(state, "Z" | "X") })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parent;
+    use super::Process;
 
     #[test]
     fn a_name_with_brackets_and_spaces_hides_no_parent() {
-        assert_eq!(parent("4711 (sh) S 12 4711 1"), Some(12));
-        assert_eq!(parent("4711 (a) R 9 (b) S 12 4711 1"), Some(12));
-        assert_eq!(parent("4711"), None);
+        let parsed = |stat| Process::parse(4711, stat);
+        let process = |runs| Some(Process { pid: 4711, parent: 12, group: 47, runs });
+        assert_eq!(parsed("4711 (sh) S 12 47 1"), process(true));
+        assert_eq!(parsed("4711 (a) R 9 (b) Z 12 47 1"), process(false));
+        assert_eq!(parsed("4711"), None);
     }
 }

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::{Context, Result};
 
-use crate::hostcommand::descendants::Descendants;
-use crate::hostcommand::{Ended, Ending, Leftovers, Reading, Task, await_end, spawn};
+use crate::hostcommand::{Ended, Ending, Leftovers, Reading, Task, await_end, start};
 use crate::interrupt::Interrupt;
 
 /// Runs a command of the user in the project's root and lets `read` have what it prints; its messages
@@ -23,13 +22,12 @@ pub(crate) fn read<T>(
     read: impl FnOnce(&mut dyn Read) -> Result<T>,
 ) -> Result<T> {
     let _supervising = interrupt.while_supervising();
-    let descendants = Descendants::watch();
-    let mut child = spawn(task, Stdio::piped())?;
-    let output = child.stdout.take().context("the command has no output")?;
+    let mut running = start(task, Stdio::piped(), interrupt)?;
+    let output = running.take_output().context("the command has no output")?;
     let reading = AtomicU8::new(Reading::Goes as u8);
     let (done, ended) = std::thread::scope(|scope| {
-        let (both, reading) = ((interrupt, &descendants), &reading);
-        let wait = move || await_end((task, child), Leftovers::Stay, both, reading);
+        let reading = &reading;
+        let wait = move || await_end((task, running), Leftovers::Stay, interrupt, reading);
         let waiting = scope.spawn(wait);
         let mut output = UpToEnd { output, is_over: false };
         let done = read(&mut output);

@@ -1,0 +1,32 @@
+//! `db-supervise`: what other tasks start to supervise a command of the host; not for people.
+
+use anyhow::Result;
+
+use crate::cli::Common;
+use crate::hostcommand::supervisor;
+use crate::refusal::{Answer, Refusal};
+use crate::session::Session;
+
+/// Arguments of `db-supervise`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Args {
+    #[expect(clippy::unused_self, reason = "every command is run like this")]
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        if !session.is_to_supervise() {
+            return Err(Refusal::could_not(
+                "`db-supervise` is started by other tasks",
+                "run `cargo xtask db-migrate` to migrate the database",
+            ));
+        }
+        // What ends the command is the end of who started us, never a signal to us.
+        let interrupt = session.interrupt().clone();
+        let _supervising = interrupt.while_supervising();
+        supervisor::serve()?;
+        Ok(Answer::Yes)
+    }
+}
