@@ -172,6 +172,8 @@ mod storeprune;
 mod storeverify;
 #[path = "e2e/strace.rs"]
 mod strace;
+#[path = "e2e/supervision.rs"]
+mod supervision;
 #[path = "e2e/system1.rs"]
 mod system1;
 #[path = "e2e/system1workflow.rs"]

@@ -79,7 +79,10 @@ impl Ended {
     pub(crate) fn failure(&self) -> Option<String> {
         match self.ending {
             Ending::Exited(status) if status.success() => (self.left > 0).then(|| {
-                format!("{} that it started could not be ended", text::count(self.left as u64, "process"))
+                format!(
+                    "{} that it started could not be ended",
+                    text::count(self.left as u64, "process")
+                )
             }),
             Ending::Exited(status) => Some(format!("it ended with {status}")),
             Ending::TooLong(timeout) => {

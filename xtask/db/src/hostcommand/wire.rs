@@ -258,7 +258,11 @@ mod tests {
         let order = Order {
             words: vec!["sh".into(), "".into(), odd.clone()],
             folder: odd.clone(),
-            variables: vec![("A".into(), Some(odd)), ("B".into(), Some("".into())), ("C".into(), None)],
+            variables: vec![
+                ("A".into(), Some(odd)),
+                ("B".into(), Some("".into())),
+                ("C".into(), None),
+            ],
         };
         one.send(&order).expect("sent");
         one.send(&Wish::Kill).expect("sent");
