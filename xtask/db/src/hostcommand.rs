@@ -125,6 +125,24 @@ enum Leftovers {
     End,
 }
 
+/// Where what a command prints goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// To our stderr.
+    ToStderr,
+    /// To us.
+    Piped,
+}
+
+impl Output {
+    fn stdio(self) -> Stdio {
+        match self {
+            Self::ToStderr => Stdio::from(std::io::stderr()),
+            Self::Piped => Stdio::piped(),
+        }
+    }
+}
+
 /// Runs a command of the host in its root, pointed at the database. What it prints goes to
 /// stderr as it comes, so that stdout keeps our results only; it cannot ask anything.
 ///
@@ -159,7 +177,7 @@ pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
 
 fn supervise(task: &Task<'_>, leftovers: Leftovers, interrupt: &Interrupt) -> Result<Ended> {
     let _supervising = interrupt.while_supervising();
-    let running = start(task, Stdio::from(std::io::stderr()), interrupt)?;
+    let running = start(task, Output::ToStderr, interrupt)?;
     let nobody_reads = AtomicU8::new(Reading::Over as u8);
     await_end((task, running), leftovers, interrupt, &nobody_reads)
 }
@@ -178,7 +196,7 @@ fn await_end(
             break Some(Ending::Unwanted);
         }
         // As long as somebody holds its output open, there may be more of it.
-        if running.wait()? && reading == Reading::Over as u8 {
+        if running.wait(interrupt)? && reading == Reading::Over as u8 {
             break None;
         }
         if interrupt.check().is_err() {
@@ -198,7 +216,7 @@ fn await_end(
     Ok(Ended { ending: ending.unwrap_or(by_itself), took: began.elapsed(), left })
 }
 
-fn start(task: &Task<'_>, output: Stdio, interrupt: &Interrupt) -> Result<Running> {
+fn start(task: &Task<'_>, output: Output, interrupt: &Interrupt) -> Result<Running> {
     let (variable, value) = task.database.migrate_variable(task.path);
     // The variable comes last: it is set even if it is one of those that are kept back.
     let hidden = task.project.hidden_variables.iter().map(Into::into);

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -319,6 +320,16 @@ impl Session {
     /// Where it cannot be read.
     pub(crate) fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
         self.input.read(piece)
+    }
+
+    /// The descriptor of stdin, for what is more than text.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no descriptor left.
+    #[expect(clippy::unused_self, reason = "the streams enter with the session")]
+    pub(crate) fn stdin(&self) -> io::Result<OwnedFd> {
+        io::stdin().as_fd().try_clone_to_owned()
     }
 
     /// Asks a question on stderr and reads one line; `None` where the input ended (Ctrl-D).

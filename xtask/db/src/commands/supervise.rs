@@ -26,7 +26,7 @@ impl Args {
         // What ends the command is the end of who started us, never a signal to us.
         let interrupt = session.interrupt().clone();
         let _supervising = interrupt.while_supervising();
-        supervisor::serve()?;
+        supervisor::serve(session.stdin()?, &interrupt)?;
         Ok(Answer::Yes)
     }
 }

@@ -1,12 +1,11 @@
 //! What a command prints, read while it runs.
 
 use std::io::Read;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::{Context, Result};
 
-use crate::hostcommand::{Ended, Ending, Leftovers, Reading, Task, await_end, start};
+use crate::hostcommand::{Ended, Ending, Leftovers, Output, Reading, Task, await_end, start};
 use crate::interrupt::Interrupt;
 
 /// Runs a command of the user in the project's root and lets `read` have what it prints; its messages
@@ -22,7 +21,7 @@ pub(crate) fn read<T>(
     read: impl FnOnce(&mut dyn Read) -> Result<T>,
 ) -> Result<T> {
     let _supervising = interrupt.while_supervising();
-    let mut running = start(task, Stdio::piped(), interrupt)?;
+    let mut running = start(task, Output::Piped, interrupt)?;
     let output = running.take_output().context("the command has no output")?;
     let reading = AtomicU8::new(Reading::Goes as u8);
     let (done, ended) = std::thread::scope(|scope| {

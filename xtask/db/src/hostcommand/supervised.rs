@@ -14,7 +14,7 @@ use crate::hostcommand::descendants::Descendants;
 use crate::hostcommand::supervisor::{self, Itself, MARK};
 use crate::hostcommand::tree::Tree;
 use crate::hostcommand::wire::{Came, Order, Report, Wire, Wish};
-use crate::hostcommand::{GRACE, PAUSE};
+use crate::hostcommand::{GRACE, Output, PAUSE};
 use crate::interrupt::Interrupt;
 
 /// How long our own binary may take to start.
@@ -60,29 +60,26 @@ impl Running {
     pub(super) fn start(
         itself: Option<&Itself>,
         order: &Order,
-        output: Stdio,
+        output: Output,
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let program = order.words.first().context("the command is empty")?.to_string_lossy();
         let could_not = || format!("could not start `{program}`");
-        let (itself, output) = match itself {
-            Some(itself) => (itself, output),
-            None => return Self::directly(order, output).with_context(could_not),
+        let Some(itself) = itself else {
+            return Self::directly(order, output).with_context(could_not);
         };
         let mut supervised = Supervised::begin(itself, output)?;
         if !supervised.is_ready(interrupt)? {
-            let output = supervised.child.stdout.take();
-            supervised.give_up();
-            let again = output.map_or_else(|| Stdio::from(std::io::stderr()), |_| Stdio::piped());
-            return Self::directly(order, again).with_context(could_not);
+            supervised.kill();
+            return Self::directly(order, output).with_context(could_not);
         }
         supervised.give(order, interrupt).with_context(could_not)?;
         Ok(Self::Supervised(supervised))
     }
 
-    fn directly(order: &Order, output: Stdio) -> Result<Self> {
+    fn directly(order: &Order, output: Output) -> Result<Self> {
         let mut command = supervisor::command(order)?;
-        Ok(Self::Direct(Tree::start(command.stdout(output))?))
+        Ok(Self::Direct(Tree::start(command.stdout(output.stdio()))?))
     }
 
     /// What the command writes to its stdout, if that is a pipe.
@@ -98,9 +95,9 @@ impl Running {
     /// # Errors
     ///
     /// Where the system does not say.
-    pub(super) fn wait(&mut self) -> Result<bool> {
+    pub(super) fn wait(&mut self, interrupt: &Interrupt) -> Result<bool> {
         match self {
-            Self::Supervised(supervised) => supervised.wait(),
+            Self::Supervised(supervised) => Ok(supervised.wait(interrupt)),
             Self::Direct(tree) => {
                 let has_ended = tree.has_ended()?;
                 if !has_ended {
@@ -134,7 +131,7 @@ impl Running {
 }
 
 impl Supervised {
-    fn begin(itself: &Itself, output: Stdio) -> Result<Self> {
+    fn begin(itself: &Itself, output: Output) -> Result<Self> {
         let descendants = Descendants::watch();
         let (ours, theirs) = UnixStream::pair()?;
         let Itself { program, arguments } = itself;
@@ -142,7 +139,7 @@ impl Supervised {
         let mut command = Command::from(cmd!(shell, "{program} {arguments...}").env(MARK, "1"));
         let child = command
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(output)
+            .stdout(output.stdio())
             .process_group(0)
             .spawn()
             .context("could not start the supervisor of the command")?;
@@ -188,17 +185,18 @@ impl Supervised {
         }
     }
 
-    fn wait(&mut self) -> Result<bool> {
-        if self.has_ended {
+    fn wait(&mut self, interrupt: &Interrupt) -> bool {
+        if self.is_lost {
             std::thread::sleep(PAUSE);
-            return Ok(true);
+            return true;
         }
         match self.wire.receive(PAUSE) {
             Ok(Came::Message(Report::Ended)) => self.has_ended = true,
+            Ok(Came::Message(Report::Interrupted)) => interrupt.raise_first(),
             Ok(Came::Message(_) | Came::Nothing) => {}
             Ok(Came::End) | Err(_) => (self.has_ended, self.is_lost) = (true, true),
         }
-        Ok(self.has_ended)
+        self.has_ended
     }
 
     fn conclude(mut self, wish: Wish, is_urgent: impl Fn() -> bool) -> Over {
@@ -229,10 +227,6 @@ impl Supervised {
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.descendants.end(None)
-    }
-
-    fn give_up(mut self) {
-        self.kill();
     }
 }
 

@@ -8,7 +8,7 @@
 //! It needs one thread, opens no database, and prints nothing.
 
 use std::ffi::OsString;
-use std::os::fd::AsFd as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -21,6 +21,7 @@ use xshell::{Shell, cmd};
 use crate::hostcommand::tree::Tree;
 use crate::hostcommand::wire::{Came, Order, Report, Wire, Wish};
 use crate::hostcommand::{GRACE, PAUSE};
+use crate::interrupt::Interrupt;
 
 /// The variable that is set for the supervisor alone. A host whose `main` ignores its arguments would
 /// otherwise start supervisors without end.
@@ -31,8 +32,8 @@ pub(crate) const MARK: &str = "XTASK_DB_SUPERVISES";
 /// # Errors
 ///
 /// Where stdin is not the socket of a command that wants this.
-pub(crate) fn serve() -> Result<()> {
-    let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+pub(crate) fn serve(stdin: OwnedFd, interrupt: &Interrupt) -> Result<()> {
+    let socket = UnixStream::from(stdin);
     socket.peer_addr().context("stdin is not the socket of a `db-*` command")?;
     let mut wire = Wire::new(socket);
     wire.send(&Report::Ready)?;
@@ -44,7 +45,7 @@ pub(crate) fn serve() -> Result<()> {
     // If it cannot be told, nobody is there: the next look at the socket says so.
     let _ = wire.send(&Report::Started);
     release_output();
-    let wish = supervise(&mut wire, &tree)?;
+    let wish = supervise(&mut wire, &tree, interrupt)?;
     let left = match wish {
         Wish::Leave => 0,
         Wish::Kill => tree.kill(),
@@ -89,13 +90,16 @@ pub(super) fn command(order: &Order) -> Result<Command> {
 }
 
 /// Waits for a wish, and reports meanwhile when the command has ended. The end of the socket is the
-/// wish that everything ends.
-fn supervise(wire: &mut Wire, tree: &Tree) -> Result<Wish> {
+/// wish that everything ends; an interrupt is for the other side to judge.
+fn supervise(wire: &mut Wire, tree: &Tree, interrupt: &Interrupt) -> Result<Wish> {
     let mut is_reported = false;
     loop {
         if !is_reported && tree.has_ended()? {
             is_reported = true;
             let _ = wire.send(&Report::Ended);
+        }
+        if interrupt.acknowledge() {
+            let _ = wire.send(&Report::Interrupted);
         }
         match wire.receive(PAUSE) {
             Ok(Came::Message(wish)) => return Ok(wish),

@@ -48,6 +48,8 @@ pub(super) enum Report {
     Failed(String),
     /// The program has ended; what it started may still run.
     Ended,
+    /// Somebody interrupted the supervisor.
+    Interrupted,
     /// It is over: the program's wait status, and how many processes could not be ended.
     Over {
         /// As `wait` has it.
@@ -209,6 +211,7 @@ impl Message for Report {
             Self::Started => vec!["started".into()],
             Self::Failed(why) => vec!["failed".into(), why.into()],
             Self::Ended => vec!["ended".into()],
+            Self::Interrupted => vec!["interrupted".into()],
             Self::Over { status, left } => {
                 vec!["over".into(), status.to_string().into(), left.to_string().into()]
             }
@@ -225,6 +228,7 @@ impl Message for Report {
                 Some(Self::Failed(String::from_utf8_lossy(&why).into_owned()))
             }
             "ended" => Some(Self::Ended),
+            "interrupted" => Some(Self::Interrupted),
             "over" => {
                 let (status, left) = (text(1)?.parse().ok()?, text(2)?.parse().ok()?);
                 Some(Self::Over { status, left })
