@@ -129,13 +129,15 @@ fn who_may_only_look_is_refused_what_writes_and_told_who_may() {
     }
 }
 
-/// What a `-wal` and a `-shm` are: their owners and modes, and how far the WAL was taken in.
+/// What a `-wal` and a `-shm` are: their owners and modes, and how far the WAL was written.
 fn sidecars(sandbox: &Sandbox) -> Vec<(u32, u32, Vec<u8>)> {
     let paths =
         ["kalito.db-wal", "kalito.db-shm"].map(|name| sandbox.path("backend/db").join(name));
     let of = |path: &std::path::PathBuf| {
         let metadata = fs_err::metadata(path).expect("a sidecar");
-        (metadata.uid(), metadata.mode(), fs_err::read(path).expect("read")[..32].to_vec())
+        // Read by somebody else: closing it here would drop the application's locks on it.
+        let bytes = sandbox.command("cat").arg(path).output().expect("read").stdout;
+        (metadata.uid(), metadata.mode(), bytes[..32].to_vec())
     };
     paths.iter().map(of).collect()
 }

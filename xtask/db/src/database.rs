@@ -8,6 +8,7 @@
 
 pub(crate) mod access;
 pub(crate) mod looking;
+pub(crate) mod wal;
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -57,6 +58,8 @@ pub(crate) fn open_with(
     connection.busy_timeout(busy_timeout.min(Duration::from_hours(24)))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // A COMMIT would take a long WAL in, and may not beside others: see `wal.rs`.
+    connection.execute_batch("PRAGMA wal_autocheckpoint=0")?;
     Ok(connection)
 }
 

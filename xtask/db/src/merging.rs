@@ -34,7 +34,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::database;
+use crate::database::{self, wal};
 use crate::interrupt::Interrupt;
 use crate::merging::report::Report;
 use crate::orphans::{self, Orphans};
@@ -153,6 +153,10 @@ pub(crate) fn merge(
     report.is_written = is_wanted && !state.changed.is_empty();
     let end = if report.is_written { "COMMIT" } else { "ROLLBACK" };
     connection.execute_batch(end)?;
+    drop(connection);
+    if report.is_written {
+        wal::take_in(target.live);
+    }
     Ok(report)
 }
 

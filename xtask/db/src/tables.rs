@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::database::{self, quoted};
+use crate::database::{self, quoted, wal};
 use crate::interrupt::Interrupt;
 use crate::orphans::{self, Orphans};
 use crate::refusal::Refusal;
@@ -59,7 +59,7 @@ pub(crate) fn put_back(
     keep: impl FnOnce() -> Result<()>,
 ) -> Result<(Vec<PutBack>, Vec<String>)> {
     let connection = open(live, backup, busy_timeout)?;
-    let _watched = interrupt.watch(&connection);
+    let watched = interrupt.watch(&connection);
     connection.execute_batch("PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE;")?;
     keep()?;
     let (before, _) = orphans::count(&connection)?;
@@ -69,6 +69,9 @@ pub(crate) fn put_back(
     refuse_new_orphans(&before, &after)?;
     interrupt.check()?;
     connection.execute_batch("COMMIT")?;
+    drop(watched);
+    drop(connection);
+    wal::take_in(live);
     Ok((done, unchecked))
 }
 

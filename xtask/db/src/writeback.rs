@@ -23,7 +23,6 @@ use crate::copy;
 use crate::database;
 use crate::differing::{self, Tried};
 use crate::durable;
-use crate::holders;
 use crate::progress::Progress;
 use crate::refusal::Refusal;
 use crate::restoring::{Live, Plan};
@@ -40,7 +39,7 @@ pub(crate) struct Written {
     /// do.
     version: Option<i64>,
     // Closed after the connection: closing it earlier would drop its locks.
-    _counter: ChangeCounter,
+    counter: ChangeCounter,
 }
 
 /// Writes the pages into the target in one transaction and leaves it durable. `keep` keeps the
@@ -95,7 +94,7 @@ pub(crate) fn put_back(
     }
     let version = settle(plan, &to, version).context(Committed)?;
     let target = plan.target.clone();
-    Ok(Written { to, target, busy_timeout, version, _counter: counter })
+    Ok(Written { to, target, busy_timeout, version, counter })
 }
 
 /// Writes all pages through the backup API; returns `PRAGMA data_version` from before the commit, where
@@ -125,7 +124,7 @@ fn through_api<K: FnMut() -> Result<Groups>>(
     anyhow::bail!("the restore was never tried")
 }
 
-/// After the commit: the journal mode of a new file, a WAL that is kept small, the folder on the disk.
+/// After the commit: the journal mode of a new file, the folder on the disk.
 /// Returns the version that [`Written`] holds, from the one before the commit where that was legible.
 fn settle(plan: &Plan, to: &Connection, version: Option<i64>) -> Result<Option<i64>> {
     set_reset(to, false)?;
@@ -135,11 +134,6 @@ fn settle(plan: &Plan, to: &Connection, version: Option<i64>) -> Result<Option<i
     if is_new && plan.backup.record().is_some_and(|record| record.sqlite.journal_mode == "wal") {
         // The application sets its mode itself, as a rule; a restored file should not differ.
         database::pragma::<String>(to, "journal_mode=WAL")?;
-    }
-    if holders::of(&plan.target).is_some_and(|holders| holders.seen.is_empty()) {
-        // Best effort: a WAL that stays is read with the database.
-        let _ = to.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        to.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     }
     if is_new {
         durable::sync_folder(plan.target.parent().context("a database lies in a folder")?)?;

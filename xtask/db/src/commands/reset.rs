@@ -167,6 +167,7 @@ fn say_done(
     if restored.proved == Proved::WrittenSince {
         session.say("[✓] SQLite quick_check: ok (the application has written since)");
     }
+    in_place::note_wal(session, database);
     session.say("");
     session.say("Done. You may need to restart your backend if it was running.");
     if let Kept::Backup(safety) = &restored.kept {

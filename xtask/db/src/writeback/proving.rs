@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::backup::Backup;
 use crate::content::Groups;
 use crate::contents::Contents;
-use crate::database;
+use crate::database::{self, wal};
 use crate::examination;
 use crate::finding::{Depth, Weight};
 use crate::interrupt::Interrupt;
@@ -29,7 +29,8 @@ pub(crate) enum Proved {
     WrittenSince,
 }
 
-/// Reads the live database once more and compares its content with the source's.
+/// Reads the live database once more and compares its content with the source's. Then its WAL is taken
+/// in, if nobody else has it open.
 ///
 /// # Errors
 ///
@@ -57,7 +58,10 @@ pub(crate) fn prove(
         Proved::WrittenSince
     };
     drop(fresh);
-    written.to.close().map_err(|(_, error)| error)?;
+    let Written { to, target, counter, .. } = written;
+    to.close().map_err(|(_, error)| error)?;
+    drop(counter);
+    wal::take_in(&target);
     Ok(proved)
 }
 

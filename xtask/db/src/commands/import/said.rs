@@ -97,6 +97,7 @@ fn say_replaced(session: &mut Session, project: &Project, target: &Target, resto
     if restored.proved == Proved::WrittenSince {
         session.say("[✓] SQLite quick_check: ok (the application has written since)");
     }
+    in_place::note_wal(session, &target.database);
     session.say("");
     session.say("Done. You may need to restart your backend if it was running.");
     if let Kept::Backup(safety) = &restored.kept {

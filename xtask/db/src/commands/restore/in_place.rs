@@ -10,9 +10,10 @@ use crate::backup::Backup;
 use crate::commands::restore::{candidate, safety};
 use crate::content::Groups;
 use crate::contents::Contents;
-use crate::database;
+use crate::database::{self, wal};
 use crate::finding::Depth;
 use crate::git;
+use crate::holders;
 use crate::hostcommand;
 use crate::locked::Locked;
 use crate::progress::Progress;
@@ -73,6 +74,7 @@ pub(crate) fn restore(
             session.say("[✓] SQLite quick_check: ok (the application has written since)");
         }
     }
+    note_wal(session, database);
     session.say("");
     session.say("Done. You may need to restart your backend if it was running.");
     if let Kept::Backup(safety) = &kept {
@@ -180,6 +182,19 @@ fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state:
         Kept::Nothing => String::new(),
     };
     format!("could not restore `{}`: {state}{kept}", project.path(&database.path))
+}
+
+/// Says how large the WAL is, if somebody who has the database open keeps it from being taken in.
+pub(crate) fn note_wal(session: &mut Session, database: &Database) {
+    let n_bytes = wal::size_bytes(&database.path);
+    if n_bytes > 0 {
+        session.note(format!(
+            "The WAL is {} large and part of the database; the application's next WAL checkpoint takes \
+             it in{}",
+            text::size(n_bytes),
+            holders::sentence(&database.path)
+        ));
+    }
 }
 
 /// The command that brings the replaced state back, as it can be pasted into a shell.

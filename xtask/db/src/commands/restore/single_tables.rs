@@ -90,6 +90,7 @@ impl Args {
                 table.triggers.join(", ")
             ));
         }
+        in_place::note_wal(session, database);
         let undo = in_place::undo(session, project, database, &safety);
         session.say(format!("Undo with: {undo}"));
         in_place::after_restore(session, project, database)?;
