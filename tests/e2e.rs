@@ -84,6 +84,8 @@ mod importrefused;
 mod importsources;
 #[path = "e2e/importsql.rs"]
 mod importsql;
+#[path = "e2e/interrupted.rs"]
+mod interrupted;
 #[path = "e2e/into.rs"]
 mod into;
 #[path = "e2e/inuse.rs"]

@@ -2,7 +2,7 @@
 
 use crate::sandbox::Sandbox;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "db-setup",
     "db-backup",
     "db-list",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 17] = [
     "db-export",
     "db-import",
     "db-reset",
+    "db-recover",
 ];
 
 #[test]
@@ -58,6 +59,7 @@ fn the_commands_are_listed_with_what_they_do() {
       db-export       Write the rows of the database or a backup as JSONL, JSON, SQL or CSV
       db-import       Make a database of an export or an SQL dump, or merge rows into the present one
       db-reset        Make a new database from the migrations, after a safety backup
+      db-recover      End what an interrupted command left: go back, or accept
       db-hooks        Bind the database to git, by hooks that take checkpoints
     ");
 }

@@ -9,7 +9,7 @@ use crate::migrating::{ADD, content, host, leftovers};
 use crate::sandbox::{Running, Said, Sandbox, open};
 
 /// Ends what a migration left running when the test ends, however it ends.
-struct Ends(Option<Pid>);
+pub(crate) struct Ends(Option<Pid>);
 
 impl Drop for Ends {
     fn drop(&mut self) {
@@ -20,15 +20,15 @@ impl Drop for Ends {
 }
 
 /// The script that says it has begun and then hangs, on the file whose path ends so.
-fn hangs_at(end: &str) -> String {
+pub(crate) fn hangs_at(end: &str) -> String {
     format!("case $DB in *{end}) echo $$ > began.new; mv began.new began; sleep 600 ;; esac")
 }
 
-const ON_LIVE: &str = "backend/db/kalito.db";
-const ON_COPY: &str = "/kalito.db";
+pub(crate) const ON_LIVE: &str = "backend/db/kalito.db";
+pub(crate) const ON_COPY: &str = "/kalito.db";
 
 /// Runs a command until its migration hangs, sends a signal to it alone, and waits for its end.
-fn stopped(sandbox: &Sandbox, command: &str, signal: Signal) -> (Said, Ends) {
+pub(crate) fn stopped(sandbox: &Sandbox, command: &str, signal: Signal) -> (Said, Ends) {
     stopped_by(sandbox, command, &[signal])
 }
 

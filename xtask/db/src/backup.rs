@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::Value;
 
+use crate::durable;
 use crate::finding::{Weight, has};
 use crate::home::Whose;
 use crate::name::{Format, Name};
@@ -70,6 +71,13 @@ impl Backup {
     #[must_use]
     pub(crate) fn record_path(&self) -> PathBuf {
         self.folder.join(self.name.record())
+    }
+
+    /// Whether it lies in a private folder, which goes with its process.
+    #[must_use]
+    pub(crate) fn is_unfinished(&self) -> bool {
+        let name = self.folder.file_name().and_then(|name| name.to_str());
+        name.is_some_and(durable::is_stage)
     }
 
     /// Its record, where there is one that can be read.

@@ -9,10 +9,11 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    backup, diff, export, hooks, import, list, migrate, pin, pre_deploy, pre_migrate, prune, reset,
-    restore, rollback, setup, status, supervise, verify,
+    backup, diff, export, hooks, import, list, migrate, pin, pre_deploy, pre_migrate, prune,
+    recover, reset, restore, rollback, setup, status, supervise, verify,
 };
 use crate::database::{self, Trouble};
+use crate::intent;
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
 use crate::session::Session;
@@ -72,6 +73,9 @@ pub enum Command {
     /// Make a new database from the migrations, after a safety backup
     #[command(name = "db-reset", after_help = reset::EXAMPLE)]
     Reset(reset::Args),
+    /// End what an interrupted command left: go back, or accept
+    #[command(name = "db-recover", after_help = recover::EXAMPLE)]
+    Recover(recover::Args),
     /// Bind the database to git, by hooks that take checkpoints
     #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
     Hooks(hooks::Args),
@@ -107,6 +111,19 @@ impl Common {
 
     /// The same for a command that changes nothing.
     pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
+        let project = self.project_to_recover(session)?;
+        for database in &project.databases {
+            for left in intent::left(&project, database) {
+                let (what, remedy) =
+                    (left.sentence(&project, database), left.remedy(&project, database));
+                session.warn(format!("{what}: {remedy}"));
+            }
+        }
+        Ok(project)
+    }
+
+    /// The same without a word about what interrupted commands left: for those that report it themselves.
+    pub(crate) fn project_to_recover(&self, session: &mut Session) -> Result<Project> {
         let mut project = session.project(self.db.as_deref())?;
         if let Some(seconds) = self.busy_timeout {
             project.busy_timeout = Duration::from_secs(seconds);
@@ -149,6 +166,7 @@ impl Command {
             Self::Import(args) => &args.common,
             Self::Status(args) => &args.common,
             Self::Reset(args) => &args.common,
+            Self::Recover(args) => &args.common,
             Self::PreMigrate(args) | Self::Migrate(args) => &args.common,
             Self::PreDeploy(args) => &args.common,
             Self::Supervise(args) => &args.common,
@@ -176,6 +194,7 @@ impl Command {
             Self::Import(args) => args.run(session),
             Self::Status(args) => args.run(session),
             Self::Reset(args) => args.run(session),
+            Self::Recover(args) => args.run(session),
             Self::PreMigrate(args) => args.rehearse(session),
             Self::Migrate(args) => args.run(session),
             Self::PreDeploy(args) => args.run(session),

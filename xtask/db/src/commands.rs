@@ -12,6 +12,7 @@ pub(crate) mod pin;
 pub(crate) mod pre_deploy;
 pub(crate) mod pre_migrate;
 pub(crate) mod prune;
+pub(crate) mod recover;
 pub(crate) mod reset;
 pub(crate) mod restore;
 pub(crate) mod rollback;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 
 const STAGE: &str = ".stage-";
 
@@ -105,6 +105,15 @@ impl Stage {
     /// Where the file system has no locks.
     pub(crate) fn hold(&self) -> Result<()> {
         Ok(self.file.file().lock_shared()?)
+    }
+
+    /// The same, so that nobody else can have it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system has no locks.
+    pub(crate) fn hold_alone(&self) -> Result<()> {
+        Ok(self.file.file().lock()?)
     }
 
     /// Gives the file its final name, never replacing anything. The stage must be synced before and
@@ -265,6 +274,15 @@ pub(crate) fn create_folders(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Removes folders that were made for nothing, the innermost first, as far as they are empty.
+pub(crate) fn remove_empty_folders(folders: &[PathBuf]) {
+    for folder in folders {
+        if fs_err::remove_dir(folder).is_err() {
+            return;
+        }
+    }
+}
+
 /// Removes one file; it is no error where it is gone already.
 ///
 /// # Errors
@@ -291,6 +309,14 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     stage.file().set_permissions(std::fs::Permissions::from_mode(mode))?;
     stage.sync()?;
     stage.replace(path)
+}
+
+/// Whether a path still leads to a file that was opened there.
+#[must_use]
+pub(crate) fn is_still(file: &fs_err::File, path: &Path) -> bool {
+    let of = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let (now, opened) = (fs_err::symlink_metadata(path), file.metadata());
+    now.ok().map(of).is_some_and(|now| Some(now) == opened.ok().map(of))
 }
 
 /// Whether a process holds a stage, or the one that a sidecar lies beside.

@@ -9,7 +9,6 @@ pub(crate) mod store;
 use serde::Serialize;
 
 use crate::project::{Database, Project};
-use crate::text;
 
 /// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,12 +51,4 @@ pub(crate) fn of_hooks(project: &Project, installed: Option<bool>) -> Option<Pro
             "the git hooks are not all installed: commits of schema files take no checkpoint";
         Problem::new("hooks", what, "cargo xtask db-hooks install")
     })
-}
-
-/// ` --db NAME` where a command has to be told which database is meant.
-fn database_flag(project: &Project, database: &Database) -> String {
-    if project.databases.len() < 2 {
-        return String::new();
-    }
-    format!(" --db {}", text::shell(&database.name))
 }

@@ -198,7 +198,16 @@ impl Locked<'_> {
     ///
     /// Where the folder cannot be written.
     pub(crate) fn packs_folder(&self) -> Result<PathBuf> {
-        let folder = self.vault.folder().join(shelf::FOLDER);
+        self.private_folder(shelf::FOLDER)
+    }
+
+    /// A folder in the folder, made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(crate) fn private_folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.vault.folder().join(name);
         if !folder.is_dir() {
             durable::create_folders(&folder)?;
             fs_err::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;

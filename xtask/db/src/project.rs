@@ -213,6 +213,15 @@ impl Project {
         names.join(", ")
     }
 
+    /// ` --db NAME` where a command has to be told which database is meant.
+    #[must_use]
+    pub(crate) fn database_flag(&self, database: &Database) -> String {
+        if self.databases.len() < 2 {
+            return String::new();
+        }
+        format!(" --db {}", text::shell(&database.name))
+    }
+
     /// The linked worktree this is; `.` in the main one and without git.
     #[must_use]
     pub fn worktree(&self) -> &str {

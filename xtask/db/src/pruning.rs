@@ -15,6 +15,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::backup::{Backup, State};
 use crate::finding::Depth;
 use crate::git::Place;
+use crate::intent;
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
 use crate::name::Format;
@@ -65,12 +66,15 @@ pub(crate) fn plan(
 ) -> Result<Vec<Verdict>> {
     let mut groups = BTreeMap::<(String, String), Vec<Candidate>>::new();
     let backups = vault.backups()?;
+    let needed = intent::needed(vault.folder());
     for (order, backup) in backups.iter().rev().enumerate() {
         let owner = databases.iter().find(|database| backup.is_of(database));
         let counts = scope == Scope::All || backup.kind().is_some_and(Kind::is_automatic);
         if let Some(database) = owner.filter(|_| counts) {
             let group = (database.name.clone(), backup.worktree().to_owned());
-            groups.entry(group).or_default().push(Candidate::of(backup, order, now));
+            let mut candidate = Candidate::of(backup, order, now);
+            candidate.guarded = candidate.guarded.or(under_way(&candidate.name, &needed));
+            groups.entry(group).or_default().push(candidate);
         }
     }
     let policy = &weighing::relevant(policy, vault, &backups)?;
@@ -113,6 +117,17 @@ pub(crate) fn last_states_over_size(
     let sizes = weighing::weigh(vault.folder(), &kept.iter().collect::<Vec<_>>())?;
     let size_bytes = sizes.iter().sum();
     Ok((size_bytes > max_size_bytes).then_some(size_bytes))
+}
+
+/// Why a backup stays for the sake of something under way, or left in the middle.
+fn under_way(name: &str, needed: &Result<Vec<String>>) -> Option<&'static str> {
+    match needed {
+        Ok(names) => {
+            let is_needed = names.iter().any(|needed| needed == name);
+            is_needed.then_some("something that did not come to its end needs it")
+        }
+        Err(_) => Some("a note of something under way cannot be read"),
+    }
 }
 
 /// The page lists in a backups folder but those that a plan condemns.

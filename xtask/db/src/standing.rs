@@ -3,7 +3,7 @@
 
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -125,6 +125,30 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
         },
         standing => standing,
     })
+}
+
+/// The one path of a file, which may not exist yet: behind every symbolic link, from the root.
+///
+/// # Errors
+///
+/// Where a folder on the way cannot be searched, or symbolic links go in a circle.
+pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const MAX_LINKS: u32 = 40;
+    let mut path = std::path::absolute(path)?;
+    for _ in 0..MAX_LINKS {
+        match fs_err::canonicalize(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            canonical => return canonical,
+        }
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(path) };
+        // What a link to nothing names is where SQLite would create it.
+        path = match fs_err::read_link(&path) {
+            Ok(to) => folder.join(to),
+            Err(_) => return Ok(canonical(folder)?.join(name)),
+        };
+    }
+    Err(std::io::Error::other(format!("`{}`: too many symbolic links", path.display())))
 }
 
 /// What the first bytes of something are, which is not empty.

@@ -11,6 +11,7 @@ pub(crate) mod telling;
 
 use anyhow::Result;
 
+use crate::claim::Claim;
 use crate::cli::Common;
 use crate::holders;
 use crate::refusal::Answer;
@@ -46,7 +47,9 @@ impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
-        let job = Job::new(&project, &database, self.command, self.allow_loss)?;
+        let interrupt = session.interrupt().clone();
+        let claim = Claim::take_settled(&project, &database, "db-migrate", &interrupt)?;
+        let job = Job::new(&claim, self.command, self.allow_loss)?;
         let vault = Vault::of(&project, session.now());
         warn_of_holders(session, &job);
         let rehearsed = rehearsing::rehearse(session, &job, &vault)?;

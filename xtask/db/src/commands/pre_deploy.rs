@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::backup::Backup;
+use crate::claim::Claim;
 use crate::cli::{self, Common};
 use crate::commands::migrate::ending::{self, End};
 use crate::commands::migrate::job::Job;
@@ -14,7 +15,7 @@ use crate::commands::migrate::telling;
 use crate::commands::verify;
 use crate::github::{self, Level};
 use crate::progress::Progress;
-use crate::project::{Database, Project};
+use crate::project::Project;
 use crate::record::Kind;
 use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
@@ -68,7 +69,9 @@ impl Args {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         let vault = Vault::of(&project, session.now());
-        let job = Job::bare(&project, &database);
+        let interrupt = session.interrupt().clone();
+        let claim = Claim::take_settled(&project, &database, "db-pre-deploy", &interrupt)?;
+        let job = Job::bare(&claim);
         let backup = take(session, &job, &vault)?;
         let back = way_back(&job, &backup);
         let name = backup.name.to_string();
@@ -77,23 +80,18 @@ impl Args {
             .put_out(&[("backup", &name), ("restore-command", &back)])
             .context("could not write the outputs of this step")?;
         prove(session, &project, &backup)?;
-        let end = self.rehearse(session, (&project, &database), &vault)?;
+        let end = self.rehearse(session, &claim, &vault)?;
         conclude(session, end, (&name, &back))
     }
 
     /// The rehearsal of what is pending; the backup is its checkpoint.
-    fn rehearse(
-        &self,
-        session: &mut Session,
-        (project, database): (&Project, &Database),
-        vault: &Vault,
-    ) -> Result<End> {
-        if database.migrate.is_empty() {
+    fn rehearse(&self, session: &mut Session, claim: &Claim<'_>, vault: &Vault) -> Result<End> {
+        if claim.database.migrate.is_empty() {
             session.say("No `migrate` is configured: nothing to rehearse");
             let document = json!({ "version": 1, "outcome": "nothing-to-rehearse" });
             return Ok(End { document, error: None });
         }
-        let job = Job::new(project, database, Vec::new(), self.allow_loss.clone())?;
+        let job = Job::new(claim, Vec::new(), self.allow_loss.clone())?;
         let rehearsed = rehearsing::rehearse(session, &job, vault)?;
         if let Outcome::Allowed(losses) = &rehearsed.outcome
             && !rehearsed.rows_changed

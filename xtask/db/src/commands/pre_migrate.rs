@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::claim::Claim;
 use crate::commands::migrate::job::Job;
 use crate::commands::migrate::{Args, ending, rehearsing};
 use crate::refusal::Answer;
@@ -21,7 +22,9 @@ impl Args {
     pub(crate) fn rehearse(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
-        let job = Job::new(&project, &database, self.command, self.allow_loss)?;
+        let interrupt = session.interrupt().clone();
+        let claim = Claim::take_settled(&project, &database, "db-pre-migrate", &interrupt)?;
+        let job = Job::new(&claim, self.command, self.allow_loss)?;
         let vault = Vault::of(&project, session.now());
         let rehearsed = rehearsing::rehearse(session, &job, &vault)?;
         ending::end(session, &job, &vault, rehearsed)

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::claim::Claim;
 use crate::cli::Common;
 use crate::commands::restore::in_place::{self, Kept, Restored};
 use crate::commands::restore::{candidate, dialogue, preview};
@@ -59,17 +60,18 @@ impl Args {
             return Ok(Answer::Yes);
         }
         self.confirm(session, &project, &database)?;
+        let interrupt = session.interrupt().clone();
+        let claim = Claim::take_settled(&project, &database, "db-reset", &interrupt)?;
         let command = database.migrate.join(" ");
         session.note(format!("Building a new database with `{command}`"));
-        let interrupt = session.interrupt().clone();
-        let before = before::keep(session, &project, &database, &live)?;
+        let before = before::keep(session, &claim, &live)?;
         let built = fresh::build(&project, &database, session.now(), &interrupt);
-        let fresh = before::compare(session, &project, &database, (before, built))
+        let fresh = before::compare(session, &claim, (before, built))
             .with_context(|| format!("could not reset {}", project.quoted_place(&database)))?;
         for warning in &fresh.verification.warnings {
             session.warn(format!("the new database: {warning}"));
         }
-        self.put_in_place(session, &project, &database, &fresh)
+        self.put_in_place(session, &claim, &fresh)
     }
 
     fn confirm(&self, session: &mut Session, project: &Project, database: &Database) -> Result<()> {
@@ -95,10 +97,10 @@ impl Args {
     fn put_in_place(
         &self,
         session: &mut Session,
-        project: &Project,
-        database: &Database,
+        claim: &Claim<'_>,
         fresh: &Fresh,
     ) -> Result<Answer> {
+        let Claim { project, database, .. } = *claim;
         let Fresh { backup, verification, .. } = fresh;
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
@@ -106,11 +108,14 @@ impl Args {
         let plan = restoring::plan(backup, &destination, session.interrupt())
             .map_err(|error| taking::explain(error, project, database))?;
         let both = (&plan, verification);
-        let restored = in_place::put_in_place(session, project, database, &locked, both)
-            .with_context(|| format!("could not reset {}", project.quoted_place(database)))?;
+        let could_not = || format!("could not reset {}", project.quoted_place(database));
+        let restored =
+            in_place::put_in_place(session, claim, &locked, both).with_context(could_not)?;
+        claim.conclude(&locked).with_context(could_not)?;
         say_done(session, project, database, verification, &restored);
-        // The host's commands may take backups of their own.
+        // The host's commands may take backups of their own, and merge rows.
         drop(locked);
+        claim.release();
         let done = ("the database is reset", "the database holds what the migrations made");
         in_place::rebuild(session, project, database, done)?;
         document(session, database, &plan, verification, &restored);

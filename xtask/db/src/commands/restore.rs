@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::backup::Backup;
+use crate::claim::Claim;
 use crate::cli::Common;
 use crate::commands::find;
 use crate::project::{Database, Project};
@@ -57,12 +58,15 @@ pub struct Args {
     /// backup that cannot be proved whole
     #[arg(long)]
     force: bool,
+    /// The command that this is a part of.
+    #[arg(skip = "db-restore")]
+    command: &'static str,
     #[command(flatten)]
     pub(crate) common: Common,
 }
 
 impl Args {
-    /// The restore of a backup that another command chose.
+    /// The restore of a backup that `db-rollback` chose.
     pub(crate) fn of_backup(
         backup: &Backup,
         (yes, dry_run): (bool, bool),
@@ -75,6 +79,7 @@ impl Args {
             tables: Vec::new(),
             dry_run,
             force: false,
+            command: "db-rollback",
             common: common.clone(),
         }
     }
@@ -121,10 +126,11 @@ impl Args {
             return Ok(Answer::Yes);
         }
         self.confirm(session, &project, &database, &backup, asked)?;
+        let claim = Claim::take(&project, &database, self.command, &interrupt)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
         let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
-        in_place::restore(session, &project, &database, locked, &plan, &verification)
+        in_place::restore(session, claim, locked, &plan, &verification)
     }
 
     /// The backup that REF names, or that the user picks from the list; `None` for `q`.

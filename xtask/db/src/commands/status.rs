@@ -39,7 +39,7 @@ pub struct Args {
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let project = self.common.project_to_look_at(session)?;
+        let project = self.common.project_to_recover(session)?;
         let databases = project.chosen(self.common.db.as_deref())?;
         let now = session.now();
         let vault = Vault::of(&project, now);

@@ -4,6 +4,7 @@ use chrono::{DateTime, FixedOffset};
 
 use crate::backup::{Backup, State};
 use crate::glance::{self, Glance, Sight};
+use crate::intent::{self, Left};
 use crate::project::{Database, Project};
 use crate::record::Kind;
 use crate::schemafiles;
@@ -14,6 +15,8 @@ pub(crate) struct Checkup<'a> {
     pub(crate) database: &'a Database,
     /// The live database.
     pub(crate) live: Glance,
+    /// What interrupted commands left.
+    pub(crate) left: Vec<Left>,
     /// Its backups of all worktrees, newest first.
     pub(crate) backups: Vec<Backup>,
     /// The moment it is.
@@ -31,7 +34,8 @@ impl<'a> Checkup<'a> {
         now: DateTime<FixedOffset>,
     ) -> Self {
         let backups = all.iter().filter(|backup| backup.is_of(database)).cloned().collect();
-        Self { project, database, live: glance::at(&database.path), backups, now }
+        let left = intent::left(project, database);
+        Self { project, database, live: glance::at(&database.path), left, backups, now }
     }
 
     /// The newest backup of this worktree that is no safety backup.

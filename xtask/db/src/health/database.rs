@@ -4,9 +4,10 @@ use std::os::unix::fs::MetadataExt as _;
 
 use crate::backup::{Backup, State};
 use crate::glance::Sight;
+use crate::health::Problem;
 use crate::health::checkup::Checkup;
-use crate::health::{Problem, database_flag};
 use crate::holders;
+use crate::intent::Left;
 use crate::record::{Kind, Proof, Record};
 use crate::space;
 use crate::text::{self, Span};
@@ -16,6 +17,7 @@ impl Checkup<'_> {
     #[must_use]
     pub(crate) fn problems(&self, max_age: Option<Span>) -> Vec<Problem> {
         let mut problems = Vec::new();
+        problems.extend(self.left.iter().map(|left| self.interrupted(left)));
         problems.extend(self.live_problem());
         problems.extend(self.sidecars_alone());
         problems.extend(self.network());
@@ -29,7 +31,12 @@ impl Checkup<'_> {
     }
 
     fn command(&self, command: &str) -> String {
-        format!("cargo xtask {command}{}", database_flag(self.project, self.database))
+        format!("cargo xtask {command}{}", self.project.database_flag(self.database))
+    }
+
+    fn interrupted(&self, left: &Left) -> Problem {
+        let what = left.sentence(self.project, self.database);
+        Problem::new("interrupted", what, self.command("db-recover"))
     }
 
     /// The way back to a database: the newest backup, else what makes one.

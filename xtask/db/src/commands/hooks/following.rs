@@ -6,6 +6,7 @@ use super::branches::Switch;
 use super::checkpoints;
 use crate::backup::Backup;
 use crate::branching::{self, Branch};
+use crate::claim::Claim;
 use crate::commands::restore::in_place::{self, Kept};
 use crate::git::Place;
 use crate::locked::Locked;
@@ -73,21 +74,29 @@ pub(super) fn follow(
         say_that_it_is_gone(session, entered, Some(before));
         return Ok(());
     }
+    let could_not = || format!("could not switch the database to that of `{branch}`");
+    let interrupt = session.interrupt().clone();
+    let claim = Claim::take_settled(project, database, "db-hooks run post-checkout", &interrupt)
+        .with_context(could_not)?;
     let vault = Vault::of(project, session.now());
-    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-    let restored = in_place::put_checkpoint_back(
-        session,
-        project,
-        database,
-        &locked,
-        (before, in_place::Was::Unknown),
-    )
-    .with_context(|| format!("could not switch the database to that of `{branch}`"))?;
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    claim.begin(&locked, Some(here), session.now())?;
+    let restored =
+        in_place::put_checkpoint_back(session, &claim, &locked, (before, in_place::Was::Unknown))
+            .inspect_err(|error| {
+                if in_place::is_untouched(error) {
+                    // A note that stays only says more than was left.
+                    let _ = claim.withdraw(&locked);
+                }
+            })
+            .with_context(could_not)?;
     let kept = restored.kept;
     if let Kept::Backup(safety) = &kept {
         keep_for_the_branch_left(session, project, (database, &locked), (here, safety))?;
     }
+    claim.conclude(&locked)?;
     drop(locked);
+    drop(claim);
     let undo = match &kept {
         Kept::Backup(safety) => {
             format!("; undo with: {}", in_place::undo(session, project, database, safety))

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::claim::Claim;
 use crate::commands::import::said::{self, Made, Place};
 use crate::commands::import::source::Source;
 use crate::commands::import::target::Target;
@@ -130,6 +131,10 @@ impl Job<'_> {
             self.confirm(session)?;
         }
         let interrupt = session.interrupt().clone();
+        let claim = match self.args.dry_run {
+            true => None,
+            false => Some(Claim::take_settled(project, database, "db-import", &interrupt)?),
+        };
         let building = Building::begin(project, database, session.now(), &interrupt)?;
         let loaded = self.load(session, building.path())?;
         let proof = proof::prove(building.path(), &loaded, &interrupt)?;
@@ -143,11 +148,11 @@ impl Job<'_> {
         let destination = candidate::destination(project, database, self.args.force);
         let plan = restoring::plan(backup, &destination, &interrupt)
             .map_err(|error| taking::explain(error, project, database))?;
-        if self.args.dry_run {
+        let Some(claim) = claim else {
             return Ok(self.tell(session, (&made, &Place::WouldReplace(&plan.live))));
-        }
+        };
         let both = (&plan, verification);
-        let restored = in_place::put_in_place(session, project, database, &locked, both)?;
+        let restored = in_place::put_in_place(session, &claim, &locked, both)?;
         // The host's commands may take backups of their own.
         drop(locked);
         Ok(self.tell(session, (&made, &Place::Replaced(&restored))))

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
+use crate::claim::Claim;
 use crate::commands::import::merge::files::Named;
 use crate::commands::import::{Args, OnConflict, source};
 use crate::commands::restore::{dialogue, in_place, safety};
@@ -117,6 +118,7 @@ pub(super) fn into_live(
         let (place, named) = (project.place(database), args.common.db.as_deref());
         dialogue::confirm_protected(session, &place, database, named, args.yes)?;
     }
+    let claim = Claim::take_settled(project, database, "db-import", &session.interrupt().clone())?;
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
@@ -131,6 +133,7 @@ pub(super) fn into_live(
     let report = merged?;
     // The host's commands may take backups of their own.
     drop(locked);
+    drop(claim);
     said::conclude(session, (project, database), &report, &said::Done::Merged(safety))
 }
 

@@ -63,7 +63,11 @@ impl Run {
     ) -> Result<Answer> {
         let (mut reasons, losses) = self.reasons(&job.allowed);
         reasons.splice(0..0, self.ended.failure());
-        if reasons.is_empty() && !self.interrupted {
+        let is_done = reasons.is_empty() && !self.interrupted;
+        if is_done || !self.is_other() {
+            job.claim.conclude(&locked)?;
+        }
+        if is_done {
             return self.succeed(session, job, &locked, &losses);
         }
         let error = match &self.after {
@@ -73,6 +77,7 @@ impl Run {
             }
             After::Other(_) | After::Broken(_) => {
                 let restored = put_back(session, job, &locked, &self.second)?;
+                job.claim.conclude(&locked)?;
                 drop(locked);
                 ending::say_put_back(session, job, &self.second, &restored.kept);
                 ending::rebuild_derived(session, job);
@@ -85,6 +90,15 @@ impl Run {
             return Err(interrupted(&error));
         }
         Ok(telling::decline(session, &error, self.document))
+    }
+
+    /// Whether it may hold what nobody wants: another schema, or nothing that can be read.
+    fn is_other(&self) -> bool {
+        match &self.after {
+            After::Same => false,
+            After::Other(after) => !after.has_schema_of(&self.before),
+            After::Broken(_) => true,
+        }
     }
 
     /// What speaks against the new state, and the losses that were let through.

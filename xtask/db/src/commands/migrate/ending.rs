@@ -221,6 +221,7 @@ pub(crate) fn safety(kept: &Kept) -> Value {
 
 /// Runs what rebuilds derived data; the data itself is back whatever that does.
 pub(crate) fn rebuild_derived(session: &mut Session, job: &Job<'_>) {
+    job.claim.release();
     if let Err(error) = in_place::after_restore(session, job.project, job.database) {
         session.warn(format!("{error:#}"));
     }

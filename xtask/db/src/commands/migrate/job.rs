@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::claim::Claim;
 use crate::project::{Database, Project};
 use crate::refusal::Refusal;
 use crate::text;
@@ -12,6 +13,8 @@ pub(crate) struct Job<'a> {
     pub(crate) project: &'a Project,
     /// Its database.
     pub(crate) database: &'a Database,
+    /// The lock of its file.
+    pub(crate) claim: &'a Claim<'a>,
     /// Program and arguments.
     pub(crate) command: Vec<String>,
     /// Tables that may lose something.
@@ -25,11 +28,11 @@ impl<'a> Job<'a> {
     ///
     /// A refusal where there is no command.
     pub(crate) fn new(
-        project: &'a Project,
-        database: &'a Database,
+        claim: &'a Claim<'a>,
         command: Vec<String>,
         mut allowed: Vec<String>,
     ) -> Result<Self> {
+        let Claim { project, database, .. } = *claim;
         let command = if command.is_empty() { database.migrate.clone() } else { command };
         if command.is_empty() {
             return Err(Refusal::could_not(
@@ -42,13 +45,14 @@ impl<'a> Job<'a> {
             ));
         }
         allowed.extend(database.allow_loss.iter().cloned());
-        Ok(Self { project, database, command, allowed })
+        Ok(Self { command, allowed, ..Self::bare(claim) })
     }
 
     /// A database without a migration, for what is done around one.
     #[must_use]
-    pub(crate) fn bare(project: &'a Project, database: &'a Database) -> Self {
-        Self { project, database, command: Vec::new(), allowed: Vec::new() }
+    pub(crate) fn bare(claim: &'a Claim<'a>) -> Self {
+        let Claim { project, database, .. } = *claim;
+        Self { project, database, claim, command: Vec::new(), allowed: Vec::new() }
     }
 
     /// The command as it can be pasted into a shell, in backticks.

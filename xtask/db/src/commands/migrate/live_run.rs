@@ -48,6 +48,9 @@ pub(super) fn run(
     let interrupt = session.interrupt().clone();
     interrupt.check()?;
     let Job { project, database, .. } = *job;
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    job.claim.begin(&locked, Some(&ready.second), session.now())?;
+    drop(locked);
     session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
     let timeout = database.migrate_timeout;
     let task = Task { project, database, path: &database.path, command: &job.command, timeout };

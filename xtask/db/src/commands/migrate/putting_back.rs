@@ -75,8 +75,7 @@ pub(crate) fn put_back(
         exit: crate::refusal::Exit::CouldNot,
     };
     let checkpoint = (checkpoint, Was::Readable);
-    in_place::put_checkpoint_back(session, project, database, locked, checkpoint)
-        .with_context(by_hand)
+    in_place::put_checkpoint_back(session, job.claim, locked, checkpoint).with_context(by_hand)
 }
 
 /// The command that puts a backup back, as it can be pasted into a shell.

@@ -4,16 +4,17 @@
 use anyhow::Result;
 
 use crate::backup::Backup;
+use crate::claim::Claim;
 use crate::commands::restore::in_place;
 use crate::fresh::Fresh;
-use crate::project::{Database, Project};
 use crate::refusal::{Exit, Refusal};
 use crate::rehearsal;
 use crate::restoring::Live;
 use crate::session::Session;
 use crate::vault::Vault;
 
-/// Takes a safety backup of a live database that can be read; `None` where it cannot.
+/// Takes a safety backup of a live database that can be read, and notes what begins; `None` where it
+/// cannot be read.
 ///
 /// # Errors
 ///
@@ -21,18 +22,20 @@ use crate::vault::Vault;
 /// interrupt; nothing has run then.
 pub(super) fn keep(
     session: &mut Session,
-    project: &Project,
-    database: &Database,
+    claim: &Claim<'_>,
     live: &Live,
 ) -> Result<Option<Box<Backup>>> {
-    if !matches!(live, Live::Readable(_)) {
-        return Ok(None);
-    }
+    let Claim { project, database, .. } = *claim;
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
-    let taken = in_place::safety_backup(session, project, database, (&locked, None))?;
-    Ok(taken.map(|(backup, _)| backup))
+    let taken = match live {
+        Live::Readable(_) => in_place::safety_backup(session, project, database, (&locked, None))?,
+        _ => None,
+    };
+    let before = taken.map(|(backup, _)| backup);
+    claim.begin(&locked, before.as_deref(), session.now())?;
+    Ok(before)
 }
 
 /// Compares the live database with its safety backup after the command ran. An equal one is removed
@@ -43,23 +46,26 @@ pub(super) fn keep(
 /// The failure of the build; or where the backup cannot be removed.
 pub(super) fn compare(
     session: &mut Session,
-    project: &Project,
-    database: &Database,
+    claim: &Claim<'_>,
     (before, built): (Option<Box<Backup>>, Result<Fresh>),
 ) -> Result<Fresh> {
+    let Claim { project, database, .. } = *claim;
     let interrupt = session.interrupt().clone();
     let _supervising = interrupt.while_supervising();
     let interrupted = interrupt.acknowledge();
     let built = if interrupted && built.is_ok() { Err(Refusal::interrupted()) } else { built };
+    let vault = Vault::of(project, session.now());
     let Some(before) = before else {
+        claim.conclude(&vault.lock(project.busy_timeout, &interrupt)?)?;
         return built;
     };
     let recorded = before.record().map(|record| record.content_blake3.as_str());
     // What cannot be looked at is not said to be untouched.
     let live = rehearsal::live(project, database, &interrupt).ok().flatten();
     if live.is_some_and(|live| Some(live.content_blake3.as_str()) == recorded) {
-        let vault = Vault::of(project, session.now());
-        vault.lock(project.busy_timeout, &interrupt)?.remove(&before)?;
+        let locked = vault.lock(project.busy_timeout, &interrupt)?;
+        claim.conclude(&locked)?;
+        locked.remove(&before)?;
         return built;
     }
     let changed = format!(
@@ -74,6 +80,7 @@ pub(super) fn compare(
             Ok(fresh)
         }
         Err(error) => {
+            claim.conclude(&vault.lock(project.busy_timeout, &interrupt)?)?;
             let exit = error.downcast_ref::<Refusal>().map_or(Exit::CouldNot, |said| said.exit);
             let what = format!("no new database was put into {}", project.quoted_place(database));
             Err(error.context(Refusal { what, hint: changed, exit }))

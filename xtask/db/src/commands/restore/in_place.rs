@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::aside::{self, Aside};
 use crate::backup::Backup;
+use crate::claim::Claim;
 use crate::commands::restore::{candidate, safety};
 use crate::content::Groups;
 use crate::contents::Contents;
@@ -57,15 +58,16 @@ pub(crate) struct Restored {
 /// Safety backup, write, proof, derived data, and a line about each.
 pub(crate) fn restore(
     session: &mut Session,
-    project: &Project,
-    database: &Database,
+    claim: Claim<'_>,
     locked: Locked<'_>,
     plan: &Plan,
     verification: &Verification,
 ) -> Result<Answer> {
+    let Claim { project, database, .. } = claim;
     let place = project.dotted(&database.path);
-    let Restored { kept, proved } =
-        put_in_place(session, project, database, &locked, (plan, verification))?;
+    let left = claim.left();
+    let Restored { kept, proved } = put_in_place(session, &claim, &locked, (plan, verification))?;
+    claim.end(&locked, &left).context("the data is restored, but the note is not removed")?;
     say_kept(session, project, &kept);
     session.say(format!("[✓] Restored → {place}"));
     match proved {
@@ -81,8 +83,9 @@ pub(crate) fn restore(
         let undo = undo(session, project, database, safety);
         session.say(format!("Undo with: {undo}"));
     }
-    // The host's commands may take backups of their own.
+    // The host's commands may take backups of their own, and merge rows.
     drop(locked);
+    drop(claim);
     after_restore(session, project, database)?;
     session.document(&json!({
         "version": 1,
@@ -105,16 +108,23 @@ pub(crate) fn restore(
 /// fails, or at the user's interrupt; the message says which state is in place.
 pub(crate) fn put_in_place(
     session: &mut Session,
-    project: &Project,
-    database: &Database,
+    claim: &Claim<'_>,
     locked: &Locked<'_>,
     (plan, verification): (&Plan, &Verification),
 ) -> Result<Restored> {
+    let Claim { project, database, .. } = *claim;
     let interrupt = session.interrupt().clone();
     let contents = Contents::open(&plan.backup)?;
     let ids = candidate::unchanged(plan, &contents, (verification, &interrupt))?;
     let content_blake3 = &verification.content_blake3;
     let source = Source::prepare((plan, contents, ids), locked, content_blake3, &interrupt)?;
+    // What SQLite reads it also rolls back; anything else is several steps, the journal mode the last.
+    let is_noted = !claim.has_begun() && !matches!(plan.live, Live::Readable(_));
+    if is_noted {
+        // What was built goes with this process: it cannot be put there again.
+        let outlives = !plan.backup.is_unfinished();
+        claim.begin(locked, outlives.then_some(&plan.backup), session.now())?;
+    }
     let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
     let put = put_back(session, project, plan, &source, |session| {
         let (newer, ids) = keep(session, project, database, (locked, plan))?;
@@ -130,16 +140,22 @@ pub(crate) fn put_in_place(
         .map_err(|error| taking::explain(error, project, database))
         .map_err(|error| {
             let committed = error.downcast_ref::<Committed>().is_some();
-            let state =
-                if committed { "the new state is in place" } else { "the old state is in place" };
+            let state = if committed { InPlace::New } else { InPlace::Old };
             if !committed {
                 kept =
                     safety::kept_after(&error, locked, std::mem::replace(&mut kept, Kept::Nothing));
             }
+            if is_noted && !committed {
+                // A note that stays only says more than was left.
+                let _ = claim.withdraw(locked);
+            }
             error.context(could_not_restore(project, database, &kept, state))
         })?;
     let proved = proving::prove(written, &source, locked.vault().folder(), &interrupt)
-        .with_context(|| could_not_restore(project, database, &kept, "the result is not proved"))?;
+        .with_context(|| could_not_restore(project, database, &kept, InPlace::Unproved))?;
+    if is_noted {
+        claim.conclude(locked)?;
+    }
     Ok(Restored { kept, proved })
 }
 
@@ -152,11 +168,11 @@ pub(crate) fn put_in_place(
 /// A refusal where it is not proved whole, else as [`put_in_place`].
 pub(crate) fn put_checkpoint_back(
     session: &mut Session,
-    project: &Project,
-    database: &Database,
+    claim: &Claim<'_>,
     locked: &Locked<'_>,
     (backup, was): (&Backup, Was),
 ) -> Result<Restored> {
+    let Claim { project, database, .. } = *claim;
     let interrupt = session.interrupt().clone();
     let verification = verification::verify_for_restore(backup, Depth::Quick, &interrupt)?;
     if verification.outcome != Outcome::Whole {
@@ -170,10 +186,45 @@ pub(crate) fn put_checkpoint_back(
     let destination = candidate::destination(project, database, is_garbage);
     let plan = restoring::plan(backup, &destination, &interrupt)
         .map_err(|error| taking::explain(error, project, database))?;
-    put_in_place(session, project, database, locked, (&plan, &verification))
+    put_in_place(session, claim, locked, (&plan, &verification))
 }
 
-fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state: &str) -> String {
+/// What a restore that failed left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InPlace {
+    Old,
+    New,
+    Unproved,
+}
+
+/// That a restore failed.
+#[derive(Debug)]
+struct CouldNotRestore {
+    state: InPlace,
+    what: String,
+}
+
+impl std::fmt::Display for CouldNotRestore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for CouldNotRestore {}
+
+/// Whether a failure to put a backup in place left the database as it was.
+#[must_use]
+pub(crate) fn is_untouched(error: &anyhow::Error) -> bool {
+    let could_not = error.downcast_ref::<CouldNotRestore>();
+    could_not.is_none_or(|could_not| could_not.state == InPlace::Old)
+}
+
+fn could_not_restore(
+    project: &Project,
+    database: &Database,
+    kept: &Kept,
+    state: InPlace,
+) -> CouldNotRestore {
     let kept = match kept {
         Kept::Backup(safety) => format!("; `{}` is its safety backup", safety.name),
         Kept::Aside(aside) => {
@@ -181,7 +232,13 @@ fn could_not_restore(project: &Project, database: &Database, kept: &Kept, state:
         }
         Kept::Nothing => String::new(),
     };
-    format!("could not restore `{}`: {state}{kept}", project.path(&database.path))
+    let said = match state {
+        InPlace::Old => "the old state is in place",
+        InPlace::New => "the new state is in place",
+        InPlace::Unproved => "the result is not proved",
+    };
+    let what = format!("could not restore `{}`: {said}{kept}", project.path(&database.path));
+    CouldNotRestore { state, what }
 }
 
 /// Says how large the WAL is, if somebody who has the database open keeps it from being taken in.

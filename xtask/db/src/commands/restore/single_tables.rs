@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::backup::Backup;
+use crate::claim::Claim;
 use crate::commands::restore::Args;
 use crate::commands::restore::{in_place, safety};
 use crate::contents::Contents;
@@ -45,6 +46,7 @@ impl Args {
             return Ok(Answer::Yes);
         }
         self.confirm(session, project, database, backup, false)?;
+        let claim = Claim::take(project, database, self.command, &interrupt)?;
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let (live, from, timeout) = (&database.path, file.path(), project.busy_timeout);
@@ -70,6 +72,7 @@ impl Args {
             }
         };
         drop(locked);
+        drop(claim);
         let safety = taken.context("a safety backup was taken")?;
         safety::say(session, project, Some(&safety));
         for table in &done {

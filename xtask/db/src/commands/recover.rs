@@ -1,0 +1,245 @@
+//! `db-recover`: ends what an interrupted command left in the middle: goes back, or accepts.
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use crate::backup::Backup;
+use crate::claim::Claim;
+use crate::cli::Common;
+use crate::commands::restore::dialogue;
+use crate::commands::restore::in_place::{self, Kept, Was};
+use crate::intent;
+use crate::locked::Locked;
+use crate::project::{Database, Project};
+use crate::refusal::{Answer, Exit, Refusal};
+use crate::rehearsal;
+use crate::session::Session;
+use crate::standing::{self, Standing};
+use crate::text;
+use crate::vault::Vault;
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-recover              # back to the state before, after a safety backup
+  cargo xtask db-recover --accept     # keep the database as it is now
+
+A command that was killed in the middle leaves a note. Until it is ended, `db-status` exits with 1,
+and the database is neither migrated, reset, merged into nor switched. A successful `db-restore` of
+the database ends it too.";
+
+/// Arguments of `db-recover`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Keep the database as it is now instead of going back
+    #[arg(long)]
+    accept: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Where a database goes back to.
+enum Back {
+    /// This backup.
+    To(Box<Backup>),
+    /// There was no database, and there is none.
+    Nowhere,
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = self.common.project_to_recover(session)?;
+        let Some(database) = self.interrupted(&project)? else {
+            session.say("Nothing to recover: no command was interrupted in the middle");
+            session.document(&json!({ "version": 1, "recovered": null }));
+            return Ok(Answer::Yes);
+        };
+        for left in intent::left(&project, &database) {
+            session.note(capital(&left.sentence(&project, &database)));
+        }
+        // Refuses before it asks.
+        if !self.accept {
+            let back = self.back(session, &project, &database)?;
+            say_back(session, &back);
+        }
+        self.confirm(session, &project, &database)?;
+        let interrupt = session.interrupt().clone();
+        let claim = Claim::take(&project, &database, "db-recover", &interrupt)?;
+        let vault = Vault::of(&project, session.now());
+        let locked = vault.lock(project.busy_timeout, &interrupt)?;
+        locked.keep_private()?;
+        if self.accept {
+            return accept(session, &claim, &locked);
+        }
+        match self.back(session, &project, &database)? {
+            Back::To(backup) => go_back(session, claim, locked, &backup),
+            Back::Nowhere => {
+                claim.end(&locked, &claim.left())?;
+                let place = project.place(&database);
+                session.say(format!("Recovered {place}: there was no database, and there is none"));
+                document(session, &database, ("back", None, &Kept::Nothing));
+                Ok(Answer::Yes)
+            }
+        }
+    }
+
+    /// The database that is meant: the named one, else the only one with something left.
+    fn interrupted(&self, project: &Project) -> Result<Option<Database>> {
+        let mut databases = project.chosen(self.common.db.as_deref())?;
+        databases.retain(|database| !intent::left(project, database).is_empty());
+        match databases.len() {
+            0 | 1 => Ok(databases.pop()),
+            _ => {
+                let names: Vec<_> = databases.iter().map(|d| format!("`{}`", d.name)).collect();
+                Err(Refusal::could_not(
+                    "several databases were left in the middle of something",
+                    format!("say which one with `--db`: {}", names.join(", ")),
+                ))
+            }
+        }
+    }
+
+    /// Where the database goes back to: what was begun last decides.
+    fn back(&self, session: &Session, project: &Project, database: &Database) -> Result<Back> {
+        let by_hand = format!(
+            "put a backup back with `cargo xtask db-restore REF`, which ends it too, or keep what is \
+             there with `cargo xtask db-recover{} --accept`",
+            project.database_flag(database)
+        );
+        let left = intent::left(project, database);
+        if let Some(illegible) = left.iter().find(|left| left.note().is_none()) {
+            return Err(Refusal::no(illegible.sentence(project, database), by_hand));
+        }
+        let Some(left) = left.iter().max_by_key(|left| left.note().map(|note| note.begun_at))
+        else {
+            return Err(Refusal::no(
+                "another command has ended it meanwhile",
+                "nothing was changed",
+            ));
+        };
+        let note = left.note().context("it was read")?;
+        let Some(name) = &note.back else {
+            return match standing::look(&database.path)? {
+                Standing::Missing | Standing::Empty => Ok(Back::Nowhere),
+                _ => Err(Refusal::no(
+                    "there was no database that could be read before it, so there is no way back",
+                    by_hand,
+                )),
+            };
+        };
+        match left.back(session.now())? {
+            Some(backup) => Ok(Back::To(Box::new(backup))),
+            None => {
+                let name = text::plain(name);
+                Err(Refusal::no(format!("`{name}`, which it goes back to, is gone"), by_hand))
+            }
+        }
+    }
+
+    fn confirm(&self, session: &mut Session, project: &Project, database: &Database) -> Result<()> {
+        let place = project.place(database);
+        if database.protected {
+            let named = self.common.db.as_deref();
+            return dialogue::confirm_protected(session, &place, database, named, self.yes);
+        }
+        if self.yes {
+            return Ok(());
+        }
+        if !session.has_terminal() {
+            let quoted = project.quoted_place(database);
+            return Err(Refusal::could_not(
+                format!("recovering {quoted} needs `--yes` where there is no terminal to ask"),
+                "say `--yes`: it goes back, or with `--accept` keeps what is there",
+            ));
+        }
+        let question = if self.accept {
+            format!("Keep {place} as it is now ?")
+        } else {
+            format!("Restore this backup into {place} ?")
+        };
+        session.confirm(&question, "the database is untouched")
+    }
+}
+
+fn say_back(session: &mut Session, back: &Back) {
+    match back {
+        Back::To(backup) => {
+            let age = text::age(backup.age(session.now()));
+            session.note(format!("Back means {}, taken {age} ago", backup.name));
+        }
+        Back::Nowhere => session.note("There was no database before it, and there is none"),
+    }
+}
+
+fn accept(session: &mut Session, claim: &Claim<'_>, locked: &Locked<'_>) -> Result<Answer> {
+    let Claim { project, database, .. } = *claim;
+    claim.end(locked, &claim.left())?;
+    session.say(format!("Accepted: {} stays as it is now", project.place(database)));
+    document(session, database, ("accepted", None, &Kept::Nothing));
+    Ok(Answer::Yes)
+}
+
+fn go_back(
+    session: &mut Session,
+    claim: Claim<'_>,
+    locked: Locked<'_>,
+    backup: &Backup,
+) -> Result<Answer> {
+    let Claim { project, database, .. } = claim;
+    let interrupt = session.interrupt().clone();
+    let left = claim.left();
+    let recorded = backup.record().map(|record| record.content_blake3.as_str());
+    let live = rehearsal::live(project, database, &interrupt).ok().flatten();
+    if live.is_some_and(|live| Some(live.content_blake3.as_str()) == recorded) {
+        claim.end(&locked, &left)?;
+        let place = project.place(database);
+        session.say(format!("Recovered {place}: it is as it was before, {}", backup.name));
+        document(session, database, ("back", Some(backup), &Kept::Nothing));
+        return Ok(Answer::Yes);
+    }
+    let could_not = || Refusal {
+        what: format!("could not bring {} back", project.quoted_place(database)),
+        hint:
+            "put another backup back with `cargo xtask db-restore REF`, or keep what is there with \
+               `cargo xtask db-recover --accept`"
+                .to_owned(),
+        exit: Exit::No,
+    };
+    let restored = in_place::put_checkpoint_back(session, &claim, &locked, (backup, Was::Readable))
+        .with_context(could_not)?;
+    claim.end(&locked, &left).context("the database is back, but the note is not removed")?;
+    in_place::say_kept(session, project, &restored.kept);
+    session.say(format!("[✓] Recovered → {}: {}", project.dotted(&database.path), backup.name));
+    // The host's commands may take backups of their own, and merge rows.
+    drop(locked);
+    drop(claim);
+    in_place::after_restore(session, project, database)?;
+    document(session, database, ("back", Some(backup), &restored.kept));
+    Ok(Answer::Yes)
+}
+
+fn document(
+    session: &mut Session,
+    database: &Database,
+    (recovered, backup, kept): (&str, Option<&Backup>, &Kept),
+) {
+    session.document(&json!({
+        "version": 1,
+        "recovered": recovered,
+        "database": database.name,
+        "backup": backup.map(|backup| backup.name.to_string()),
+        "safety": match kept { Kept::Backup(safety) => Some(safety.name.to_string()), _ => None },
+        "set_aside": match kept {
+            Kept::Aside(aside) => Some(aside.folder.to_string_lossy()),
+            _ => None,
+        },
+    }));
+}
+
+/// A sentence as a line of its own.
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
