@@ -12,6 +12,7 @@ use crate::home::Whose;
 use crate::name::{Format, Name};
 use crate::project::Database;
 use crate::record::{Kind, Proof, Record};
+use crate::store::freshness::Pages;
 
 /// One backup as it was listed.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub(crate) struct Backup {
     pub identity: (u64, u64),
     /// What its record says, or what stands in its place.
     pub proof: Proof,
+    /// What is known of its pages in the store.
+    pub pages: Pages,
     /// When it was taken; for an unrecorded one the local time in its name.
     pub created_at: DateTime<FixedOffset>,
     /// Whose it is; known only of a whole folder that was listed.
@@ -39,7 +42,9 @@ pub(crate) struct Backup {
 pub(crate) enum State {
     /// The last examination is clean and the size is as recorded.
     Verified,
-    /// The last examination found structural damage, or the size differs.
+    /// It would be verified, but a pack that it names was not read lately: since then.
+    Unread(DateTime<FixedOffset>),
+    /// The last examination found structural damage, the size differs, or a pack that it names is gone.
     Damaged,
     /// Something could not be checked, or the record cannot be read.
     Unverified,
@@ -48,14 +53,30 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// The word in lists.
+    /// The word for it.
     #[must_use]
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Verified => "verified",
+            Self::Unread(_) => "unread",
             Self::Damaged => "damaged",
             Self::Unverified => "unverified",
             Self::Unrecorded => "unrecorded",
+        }
+    }
+
+    /// Whether nothing speaks against it.
+    #[must_use]
+    pub(crate) fn is_sound(self) -> bool {
+        matches!(self, Self::Verified | Self::Unread(_))
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unread(since) => write!(f, "unread since {}", since.format("%Y-%m-%d")),
+            state => f.pad(state.word()),
         }
     }
 }
@@ -107,15 +128,25 @@ impl Backup {
             Proof::Unreadable(_) | Proof::Newer(_) => State::Unverified,
             Proof::Recorded(record) => {
                 let findings = &record.last_examined().findings;
-                if !self.has_recorded_size(record) || has(findings, Weight::Structural) {
+                let is_lost = self.pages == Pages::Lost;
+                if is_lost || !self.has_recorded_size(record) || has(findings, Weight::Structural) {
                     State::Damaged
-                } else if has(findings, Weight::Unchecked) {
+                } else if has(findings, Weight::Unchecked) || self.pages == Pages::Unknown {
                     State::Unverified
+                } else if let Pages::Unread(at) = self.pages {
+                    State::Unread(self.unread_since(at, record))
                 } else {
                     State::Verified
                 }
             }
         }
+    }
+
+    /// When all of its pages were last known to be right: the oldest last reading of a pack that it names,
+    /// else the last examination of the backup itself.
+    fn unread_since(&self, at: Option<i64>, record: &Record) -> DateTime<FixedOffset> {
+        let noted = at.and_then(|at| DateTime::from_timestamp(at, 0));
+        noted.map_or(record.last_examined().at, |at| at.with_timezone(self.created_at.offset()))
     }
 
     /// Whether the record and the file tell the same story.
@@ -234,7 +265,12 @@ impl Backup {
         };
         let object = value.as_object_mut().context("a record is an object")?;
         object.insert("name".to_owned(), self.name.to_string().into());
-        object.insert("state".to_owned(), self.state().word().into());
+        object.insert("state".to_owned(), self.state().to_string().into());
+        if let Pages::Read(at) | Pages::Unread(Some(at)) = self.pages {
+            let read_at = DateTime::from_timestamp(at, 0);
+            let read_at = read_at.map(|at| at.with_timezone(self.created_at.offset()));
+            object.insert("read_at".to_owned(), serde_json::to_value(read_at)?);
+        }
         object.insert("age_seconds".to_owned(), self.age(now).num_seconds().into());
         Ok(value)
     }

@@ -3,10 +3,12 @@
 //! Content that is unchanged since the newest whole backup costs a record and a hard link. The
 //! configured retention runs afterwards, on automatic kinds only.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
-use crate::backup::{Backup, State};
+use crate::backup::Backup;
 use crate::contents::{self, Contents};
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
@@ -15,8 +17,9 @@ use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::pruning::{self, Scope};
 use crate::retention::Verdict;
-use crate::store::tree;
-use crate::taking::{self, Taken, Wanted};
+use crate::staging;
+use crate::store::{suspects, tree};
+use crate::taking::{self, Look, Taken, Wanted};
 
 /// The newest backup of this worktree that is whole on the disk right now, not only in its record;
 /// and a remark where the newest one said to be is not. Where one in the store is compared with what
@@ -29,12 +32,12 @@ pub(crate) fn newest_whole(
     locked: &Locked<'_>,
     project: &Project,
     (database, format): (&Database, Format),
-    interrupt: &Interrupt,
+    interrupt: &Arc<Interrupt>,
 ) -> Result<(Option<Backup>, Option<String>)> {
     let newest = locked.backups()?.into_iter().find(|backup| {
         backup.is_of(database)
             && backup.worktree() == project.worktree()
-            && backup.state() == State::Verified
+            && backup.state().is_sound()
     });
     let Some(newest) = newest else {
         return Ok((None, None));
@@ -47,6 +50,9 @@ pub(crate) fn newest_whole(
         proved.map(|(hashes, _)| hashes.blake3)
     };
     interrupt.check()?;
+    if let Err(error) = &proved {
+        suspects::after(locked, error, locked.vault().now(), interrupt)?;
+    }
     if let Ok(blake3) = proved
         && newest.record().is_some_and(|record| record.blake3 == blake3)
     {
@@ -83,7 +89,11 @@ pub(crate) fn take(
     let (Taken::Unchanged, Some(equal)) = (&taken, equal) else {
         return Ok(taken);
     };
-    if let Ok(backup) = taking::take_link(locked, project, &wanted, equal) {
+    // What is stored was looked at where it was compared.
+    let is_plain = equal.0.name.format == Format::Plain;
+    let is_to_be_read = is_plain && wanted.look == Look::AtPages;
+    let is_readable = !is_to_be_read || staging::is_readable(equal.0, progress.interrupt())?;
+    if is_readable && let Ok(backup) = taking::take_link(locked, project, &wanted, equal) {
         return Ok(Taken::Linked(Box::new(backup), equal.0.name.to_string()));
     }
     // A file system without hard links: the checkpoint is a copy then.
@@ -102,7 +112,7 @@ pub(crate) fn prune(
     project: &Project,
     database: &Database,
     now: DateTime<FixedOffset>,
-    interrupt: &Interrupt,
+    interrupt: &Arc<Interrupt>,
 ) -> Result<Vec<Verdict>> {
     if project.keep.is_empty() {
         return Ok(Vec::new());

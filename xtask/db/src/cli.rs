@@ -9,8 +9,8 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    backup, diff, export, hooks, import, list, migrate, pin, pre_deploy, pre_migrate, prune,
-    recover, reset, restore, rollback, setup, status, supervise, verify,
+    aftermath, backup, diff, export, hooks, import, list, migrate, pin, pre_deploy, pre_migrate,
+    prune, recover, reset, restore, rollback, setup, status, supervise, verify,
 };
 use crate::database::{self, Trouble};
 use crate::intent;
@@ -145,7 +145,11 @@ impl Command {
             Ok(Answer::Yes) => Exit::Yes,
             Ok(Answer::No) => Exit::No,
             Ok(Answer::CannotTell) => Exit::CouldNot,
-            Err(error) => fail(&error, &mut session),
+            Err(error) => {
+                // An interrupt while backups are marked leaves the error as it is.
+                let _ = aftermath::of(&mut session, &error);
+                fail(&error, &mut session)
+            }
         };
         ExitCode::from(exit as u8)
     }

@@ -1,5 +1,6 @@
 //! One file per command: its arguments and its run, which gathers, decides, acts and says.
 
+pub(crate) mod aftermath;
 pub(crate) mod backup;
 pub(crate) mod diff;
 pub(crate) mod export;

@@ -59,6 +59,9 @@ pub(crate) fn load(
             bail!("`busy-timeout` is `{timeout}`; a day is the longest");
         }
     }
+    if let Some(span) = section.text("read-within")? {
+        project.read_within = span.parse().context("`read-within`")?;
+    }
     let (databases, url_variables) = databases(&mut section, &root)?;
     project.databases = databases;
     project.keep = keep(&mut section)?;

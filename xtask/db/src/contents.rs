@@ -12,16 +12,15 @@ use crate::backup::Backup;
 use crate::content::{Groups, Hashes, Hashing};
 use crate::copy;
 use crate::differing::wanted::{OfFile, Wanted};
-use crate::durable::Stage;
-use crate::finding::Damage;
+use crate::durable::{self, Stage};
 use crate::interrupt::Interrupt;
 use crate::name::Format;
 use crate::space;
 use crate::standing::{self, Standing};
-use crate::store::list::List;
+use crate::store::list::{self, List};
 use crate::store::shelf::Shelf;
 use crate::store::stored::{self, Stored};
-use crate::store::tree;
+use crate::store::tree::{self, Id};
 use crate::store::wanted::OfStore;
 use crate::vault::Held;
 
@@ -62,6 +61,15 @@ impl PlainFile<'_> {
 /// Where it cannot be read, is damaged, or is of a newer version.
 pub(crate) fn list(backup: &Backup) -> Result<List> {
     stored::read_list(&backup.path())
+}
+
+/// The names of the packs in the page list at a path, whose checksum is compared.
+///
+/// # Errors
+///
+/// As [`list`].
+pub(crate) fn packs_named(path: &Path) -> Result<Vec<Id>> {
+    stored::read_list_by(path, list::packs_named)
 }
 
 impl Contents {
@@ -144,6 +152,25 @@ impl Contents {
         }
     }
 
+    /// Reads all bytes back from the disk, where the system forgets what it has cached; returns their
+    /// BLAKE3.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn read_back(&self, interrupt: &Interrupt) -> Result<String> {
+        match &self.kept {
+            Kept::Plain(path) => {
+                durable::forget_cached(&fs_err::File::open(path)?);
+                Ok(self.hash(interrupt)?.0.blake3)
+            }
+            Kept::Stored { stored, .. } => {
+                stored.read_back(interrupt)?;
+                Ok(tree::hex(&stored.list().root))
+            }
+        }
+    }
+
     /// Hashes all bytes; returns the ids of their groups, too.
     ///
     /// # Errors
@@ -212,8 +239,7 @@ impl Contents {
                 stage.hold()?;
                 let hashes = self.copy_into(&stage, interrupt)?;
                 if hashes.blake3 != tree::hex(&stored.list().root) {
-                    let what = "its pages do not make up the file that its list names";
-                    return Err(Damage(what.to_owned()).into());
+                    return Err(stored.unequal().into());
                 }
                 let path = stage.path().to_owned();
                 Ok(PlainFile { path, _stage: Some(stage), _contents: self })

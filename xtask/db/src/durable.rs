@@ -255,6 +255,17 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Asks the system to forget what it has cached of a file, so that the next reading comes from the disk.
+/// Only a request: pages that wait to be written stay, and a disk has a cache of its own.
+pub(crate) fn forget_cached(file: &fs_err::File) {
+    #[cfg(target_os = "linux")]
+    {
+        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
+}
+
 /// Creates a folder and those above it that are missing, each of them on the disk.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! What an examination finds, and what each finding means for the copy.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// How deep an examination looks.
@@ -56,11 +58,24 @@ impl Finding {
 
 /// A failure to read something because it is damaged, not because of the disk or a permission.
 #[derive(Debug)]
-pub(crate) struct Damage(pub String);
+pub(crate) struct Damage {
+    /// What is damaged.
+    pub what: String,
+    /// The packs it may be in; none if it is something else.
+    pub packs: Vec<PathBuf>,
+}
+
+impl Damage {
+    /// Damage that no pack is to blame for.
+    #[must_use]
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), packs: Vec::new() }
+    }
+}
 
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)
     }
 }
 

@@ -71,6 +71,7 @@ mod record;
 mod reference;
 mod refusal;
 mod rehearsal;
+mod remarks;
 mod restoring;
 mod retention;
 mod rollback;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::fs::OFlags;
 
 use crate::backup::Backup;
 use crate::durable::{self, Published, Scratch, Stage};
@@ -64,8 +65,12 @@ impl Vault {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)?;
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(&path)
+            .map_err(|error| not_a_file(&path).unwrap_or_else(|| error.into()))?;
+        if let Some(refused) = not_a_file(&path) {
+            return Err(refused);
+        }
         let began = Instant::now();
         loop {
             match file.file().try_lock() {
@@ -101,6 +106,17 @@ impl Vault {
         fs_err::set_permissions(self.folder(), std::fs::Permissions::from_mode(0o700))?;
         Ok(())
     }
+}
+
+/// A refusal if something else than a file has the lock's name: a pipe would be waited for without end.
+fn not_a_file(lock: &Path) -> Option<anyhow::Error> {
+    let metadata = fs_err::symlink_metadata(lock).ok()?;
+    (!metadata.is_file()).then(|| {
+        Refusal::could_not(
+            format!("`{}` is not a file, so it cannot be locked", lock.display()),
+            "remove it; the next command creates the file",
+        )
+    })
 }
 
 /// Writes this process's id into the lock: a courtesy for the one who waits, whose failure harms
@@ -142,6 +158,11 @@ impl Locked<'_> {
         let backups = self.vault.backups()?;
         self.listed.replace(Some(backups.clone()));
         Ok(backups)
+    }
+
+    /// Forgets what was listed: something that it depends on changed.
+    pub(crate) fn forget_listed(&self) {
+        self.listed.replace(None);
     }
 
     /// Keeps git from tracking the project's own folder, through its `.gitignore`, and others from
@@ -198,6 +219,7 @@ impl Locked<'_> {
     ///
     /// Where the folder cannot be written.
     pub(crate) fn packs_folder(&self) -> Result<PathBuf> {
+        shelf::is_there(&self.vault.folder().join(shelf::FOLDER))?;
         self.private_folder(shelf::FOLDER)
     }
 

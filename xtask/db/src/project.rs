@@ -14,8 +14,10 @@ use crate::hostcommand::supervisor::Itself;
 use crate::name::Format;
 use crate::record::Kind;
 use crate::refusal::Refusal;
+use crate::remarks::Remarks;
 use crate::retention::Policy;
-use crate::text;
+use crate::text::{self, Span};
+use crate::vault;
 
 /// The project in whose workspace the tasks live.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub struct Project {
     pub keep: Policy,
     /// How the bytes of each kind are kept, where that is said.
     pub(crate) formats: HashMap<Kind, Format>,
+    /// How long a reading of the pages of a stored backup counts: after that it is `unread`.
+    pub read_within: Span,
     /// What a failing checkpoint does to a commit.
     pub on_failure: OnFailure,
     /// Whether the database is switched together with the branch.
@@ -45,6 +49,8 @@ pub struct Project {
     pub(crate) itself: Option<Itself>,
     /// Things in the configuration that the user should know of.
     pub remarks: Vec<String>,
+    /// Where commands leave what a person should know of.
+    pub(crate) told: Remarks,
 }
 
 /// One database of the project.
@@ -158,11 +164,13 @@ impl Project {
             databases,
             keep: Policy::default(),
             formats: HashMap::new(),
+            read_within: vault::READ_WITHIN,
             on_failure: OnFailure::Block,
             follow_branches: FollowBranches::Never,
             hidden_variables: Vec::new(),
             itself: None,
             remarks: Vec::new(),
+            told: Remarks::default(),
         }
     }
 

@@ -8,11 +8,12 @@ mod weighing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
-use crate::backup::{Backup, State};
+use crate::backup::Backup;
 use crate::finding::Depth;
 use crate::git::Place;
 use crate::intent;
@@ -24,6 +25,7 @@ use crate::record::{Enters, Kind};
 use crate::refusal::Refusal;
 use crate::retention::{self, Candidate, Policy, Verdict, Weigh};
 use crate::store::references::{self, Reference};
+use crate::store::suspects;
 use crate::vault::Vault;
 use crate::verification::{self, Outcome};
 
@@ -216,7 +218,7 @@ pub(crate) fn apply(
     locked: &Locked<'_>,
     (plan, scope): (Vec<Verdict>, Scope),
     now: DateTime<FixedOffset>,
-    interrupt: &Interrupt,
+    interrupt: &Arc<Interrupt>,
 ) -> Result<Pruned> {
     let mut pruned = Pruned::default();
     if plan.iter().all(|verdict| verdict.keep) {
@@ -224,7 +226,7 @@ pub(crate) fn apply(
     }
     let backups: BTreeMap<String, Backup> =
         locked.vault().backups()?.into_iter().map(|b| (b.name.to_string(), b)).collect();
-    verify_survivors(&backups, (&plan, scope), now, interrupt)?;
+    verify_survivors((locked, &backups), (&plan, scope), now, interrupt)?;
     for verdict in plan.into_iter().filter(|verdict| !verdict.keep) {
         interrupt.check()?;
         let Some(backup) = backups.get(&verdict.name) else {
@@ -241,10 +243,10 @@ pub(crate) fn apply(
 /// Demands a whole backup among the survivors of each database and worktree: the newest that is
 /// said to be verified must be, and where none is said to be, some other must prove whole.
 fn verify_survivors(
-    backups: &BTreeMap<String, Backup>,
+    (locked, backups): (&Locked<'_>, &BTreeMap<String, Backup>),
     (plan, scope): (&[Verdict], Scope),
     now: DateTime<FixedOffset>,
-    interrupt: &Interrupt,
+    interrupt: &Arc<Interrupt>,
 ) -> Result<()> {
     let mut doomed = BTreeMap::new();
     let mut survivors = BTreeMap::<_, Vec<&Backup>>::new();
@@ -263,7 +265,7 @@ fn verify_survivors(
         let survivors = survivors.get(&group).map_or(&[][..], Vec::as_slice);
         // A plain one has pages of its own, which may be the only ones that are right.
         let scope = if all_stored { scope } else { Scope::All };
-        demand_a_whole_one(survivors, scope, interrupt)?;
+        demand_a_whole_one(locked, survivors, scope, interrupt)?;
     }
     Ok(())
 }
@@ -281,11 +283,16 @@ fn database_of<'b>(backups: &'b BTreeMap<String, Backup>, backup: &'b Backup) ->
     }
 }
 
-fn demand_a_whole_one(survivors: &[&Backup], scope: Scope, interrupt: &Interrupt) -> Result<()> {
+fn demand_a_whole_one(
+    locked: &Locked<'_>,
+    survivors: &[&Backup],
+    scope: Scope,
+    interrupt: &Arc<Interrupt>,
+) -> Result<()> {
     let hint = "nothing was removed; take a new backup with `cargo xtask db-backup`, then prune";
     // Those said to be verified first, each newest first: only what is relied upon is read.
     let (said, others): (Vec<&Backup>, Vec<&Backup>) =
-        survivors.iter().partition(|backup| backup.state() == State::Verified);
+        survivors.iter().partition(|backup| backup.state().is_sound());
     for backup in said.into_iter().chain(others) {
         let verification = match scope {
             // What goes takes no page away that this one names; to read them all would hold a commit up.
@@ -300,7 +307,11 @@ fn demand_a_whole_one(survivors: &[&Backup], scope: Scope, interrupt: &Interrupt
         if verification.outcome == Outcome::Whole {
             return Ok(());
         }
-        if verification.outcome == Outcome::Damaged && backup.state() == State::Verified {
+        let suspects = suspects::names(&verification.suspects);
+        if !suspects.is_empty() {
+            suspects::examine(locked, &suspects, locked.vault().now(), interrupt)?;
+        }
+        if verification.outcome == Outcome::Damaged && backup.state().is_sound() {
             let (name, reasons) = (&backup.name, verification.reasons.join("; "));
             let what = "the newest backup that would stay";
             return Err(Refusal::no(format!("{what}, `{name}`, is damaged: {reasons}"), hint));

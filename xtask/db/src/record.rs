@@ -10,7 +10,7 @@ use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::finding::{Depth, Finding};
+use crate::finding::{Depth, Finding, Weight, has};
 use crate::home::Home;
 
 /// The record's version that this build reads and writes.
@@ -288,6 +288,12 @@ impl Record {
     #[must_use]
     pub(crate) fn last_examined(&self) -> &Examined {
         self.verified.as_ref().unwrap_or(&self.examined)
+    }
+
+    /// Whether the last examination found structural damage.
+    #[must_use]
+    pub(crate) fn is_marked_damaged(&self) -> bool {
+        has(&self.last_examined().findings, Weight::Structural)
     }
 
     /// The linked worktree it was taken in; `.` for the main one and where there was no git.

@@ -231,10 +231,13 @@ fn protect(rows: &[&Candidate]) -> Vec<Vec<String>> {
     let mut reasons = vec![Vec::new(); rows.len()];
     let newest = rows.iter().position(|row| !row.future);
     let is_verified = |row: &&&Candidate| !row.future && row.state == State::Verified;
-    let verified = rows
-        .iter()
-        .position(|row| is_verified(&row) && row.kind != Some(Kind::Safety))
-        .or_else(|| rows.iter().position(|row| is_verified(&row)));
+    let newest_of = |is_good: &dyn Fn(&&&Candidate) -> bool| {
+        let ordinary = rows.iter().position(|row| is_good(&row) && row.kind != Some(Kind::Safety));
+        ordinary.or_else(|| rows.iter().position(|row| is_good(&row)))
+    };
+    let verified = newest_of(&is_verified);
+    // Nothing is known against it, though nobody read it lately.
+    let sound = newest_of(&|row| !row.future && row.state.is_sound());
     let mut n_safety = 0;
     for (i, row) in rows.iter().enumerate() {
         let mut say = |reason: &str| reasons[i].push(reason.to_owned());
@@ -243,6 +246,8 @@ fn protect(rows: &[&Candidate]) -> Vec<Vec<String>> {
         }
         if verified == Some(i) {
             say("newest verified");
+        } else if sound == Some(i) {
+            say("newest that is not known to be damaged");
         } else if newest == Some(i) {
             say("newest");
         }

@@ -19,6 +19,7 @@ use crate::hostcommand::supervisor::{self, Itself};
 use crate::interrupt::Interrupt;
 use crate::project::Project;
 use crate::refusal::Refusal;
+use crate::remarks::Remarks;
 use crate::streamed::Streamed;
 use crate::text;
 
@@ -55,6 +56,7 @@ pub struct Session {
     json: bool,
     quiet: bool,
     unwritten: Option<io::Error>,
+    told: Remarks,
     streamed: Streamed,
 }
 
@@ -96,6 +98,7 @@ impl Session {
             json: false,
             quiet: false,
             unwritten: None,
+            told: Remarks::default(),
             streamed: Streamed::default(),
         })
     }
@@ -203,6 +206,7 @@ impl Session {
         for remark in std::mem::take(&mut project.remarks) {
             self.warn(remark);
         }
+        project.told = self.told.clone();
         Ok(project)
     }
 
@@ -266,7 +270,24 @@ impl Session {
         self.write_text(&format!("{line}\n"));
     }
 
+    /// Where nouns leave what is to be said.
+    pub(crate) fn told(&self) -> Remarks {
+        self.told.clone()
+    }
+
+    /// Says what commands left to be said.
+    pub(crate) fn say_remarks(&mut self) {
+        for remark in self.told.take() {
+            self.warn_of(&remark);
+        }
+    }
+
+    fn warn_of(&mut self, warning: &str) {
+        let _ = writeln!(self.err, "warning: {}", text::plain(warning));
+    }
+
     fn write_text(&mut self, text: &str) {
+        self.say_remarks();
         if self.unwritten.is_some() {
             return;
         }
@@ -281,6 +302,7 @@ impl Session {
     ///
     /// As stdout's.
     pub(crate) fn finish(&mut self) -> Result<()> {
+        self.say_remarks();
         let flushed = self.out.flush();
         match self.unwritten.take().or(flushed.err()) {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -292,6 +314,7 @@ impl Session {
 
     /// Says one line on stderr that is no result: a step, a part of a question.
     pub fn note(&mut self, line: impl AsRef<str>) {
+        self.say_remarks();
         if !self.quiet {
             // Where even stderr is gone there is nobody to tell.
             let _ = writeln!(self.err, "{}", text::plain(line.as_ref()));
@@ -305,10 +328,12 @@ impl Session {
 
     /// Warns on stderr, with `--quiet` too.
     pub fn warn(&mut self, line: impl AsRef<str>) {
-        let _ = writeln!(self.err, "warning: {}", text::plain(line.as_ref()));
+        self.say_remarks();
+        self.warn_of(line.as_ref());
     }
 
     pub(crate) fn complain(&mut self, text: &str) {
+        self.say_remarks();
         let _ = write!(self.err, "{text}");
         let _ = self.err.flush();
     }

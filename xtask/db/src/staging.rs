@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::backup::Backup;
 use crate::content::Groups;
+use crate::contents::Contents;
 use crate::copy::{self, Copied};
 use crate::database::looking::Looking;
 use crate::database::{self, Reading, Snapshot, Trouble};
@@ -25,7 +27,7 @@ use crate::record::{self, Examined, Kind, Record, Sqlite};
 use crate::refusal::{Exit, Refusal};
 use crate::space;
 use crate::storing;
-use crate::taking::{TOOL, Taken, Wanted, explain};
+use crate::taking::{Look, TOOL, Taken, Wanted, explain};
 
 /// A finished, examined copy with its proof, which has no name yet; it removes itself.
 #[derive(Debug)]
@@ -81,17 +83,37 @@ impl Staged {
         self,
         locked: &Locked<'_>,
         wanted: &Wanted<'_>,
-        interrupt: &Interrupt,
+        progress: &Progress,
     ) -> Result<Taken> {
         let Self { stage, name, mut record, version, groups, began } = self;
         if wanted.format == Format::Pages {
-            let backup = storing::publish_copy(locked, wanted, (stage.path(), record), interrupt)?;
+            let backup = storing::publish_copy(locked, wanted, (stage.path(), record), progress)?;
             return Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups));
         }
         record.sequence = locked.next_sequence()?;
         let backup = locked.publish(&stage, name, record)?;
+        if wanted.look == Look::AtPages && !is_readable(&backup, progress.interrupt())? {
+            locked.remove(&backup)?;
+            return Err(Refusal::could_not(
+                format!("`{}` could not be read back right after it was written", backup.name),
+                "the disk of the backups folder does not keep what is written: check it, or use \
+                 another folder with `DATABASE_BACKUP_DIR`; the database is untouched",
+            ));
+        }
         Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups))
     }
+}
+
+/// Whether a backup, read back from the disk, is what was recorded.
+///
+/// # Errors
+///
+/// At the user's interrupt only.
+pub(crate) fn is_readable(backup: &Backup, interrupt: &Interrupt) -> Result<bool> {
+    let read = Contents::open(backup).and_then(|contents| contents.read_back(interrupt));
+    interrupt.check()?;
+    let recorded = backup.record().map(|record| &record.blake3);
+    Ok(read.is_ok_and(|blake3| Some(&blake3) == recorded))
 }
 
 /// Copies a live database into a stage and examines it there. A damaged source is an answer.

@@ -4,15 +4,17 @@
 //! a second connection in the same state examines it meanwhile. Content that a stored backup has
 //! already costs a record and a hard link to its page list.
 
+mod base;
+
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::backup::{Backup, State};
-use crate::content::{Groups, Hashes};
-use crate::contents::{self, Contents};
+use crate::backup::Backup;
+use crate::content::Groups;
+use crate::contents::Contents;
 use crate::copy::{self, Copied};
 use crate::database::looking::Looking;
 use crate::database::{self, Snapshot};
@@ -25,14 +27,10 @@ use crate::progress::Progress;
 use crate::project::Project;
 use crate::record::{self, Kind, Record};
 use crate::staging;
-use crate::store::intake;
-use crate::store::shelf::Shelf;
-use crate::store::stored::Stored;
 use crate::store::tree::Shape;
-use crate::taking::{self, Taken, Wanted};
-
-/// Stored backups that a new one is compared with.
-const MOST_KNOWN: usize = 4;
+use crate::store::{intake, suspects};
+use crate::storing::base::Base;
+use crate::taking::{self, Look, Taken, Wanted};
 
 /// Takes one stored backup of a live database. A damaged source is an answer, not an error.
 ///
@@ -72,16 +70,28 @@ fn take_in(
         return Ok(Taken::Unchanged);
     }
     let shape = Shape::of(snapshot.size_bytes(), snapshot.page_size_bytes);
-    let known = Known::of(locked, wanted, shape)?;
-    progress.expect_bytes(shape.size_bytes);
-    // What is about to be replaced must not hang on a page that nobody has read since.
-    let look = if wanted.kind == Kind::Safety { Look::AtPages } else { Look::AtIds };
-    let Read { mut taken, findings, counted, equal } =
-        read(&snapshot, twin, (&locked.packs_folder()?, shape, &known, look), progress)?;
-    connection.prove()?;
-    if let Some(equal) = equal {
-        return link(locked, project, wanted, (equal, &mut taken));
-    }
+    let mut base = Base::of(locked, wanted, shape, progress)?;
+    let folder = locked.packs_folder()?;
+    let (mut twin, mut earlier) = (twin, None);
+    let (mut taken, findings, counted) = loop {
+        progress.expect_bytes(shape.size_bytes);
+        let read = read(&snapshot, twin.take(), (&folder, shape, &base), progress)?;
+        connection.prove()?;
+        let findings = earlier.take().or(read.findings);
+        match read.judged {
+            Ok(None) => break (read.taken, findings, read.counted),
+            Ok(Some(equal)) => {
+                base.note(&read.taken)?;
+                return link(locked, project, wanted, (&equal, read.taken));
+            }
+            Err(error) => {
+                // The new packs must be gone before they are written again.
+                drop(read.taken);
+                earlier = findings;
+                base.after(error, progress)?;
+            }
+        }
+    };
     let findings = match findings {
         Some(findings) => findings?,
         // There was no second connection in the same state, or only a new order of old pages.
@@ -100,27 +110,28 @@ fn take_in(
     let (size_bytes, header) = (shape.size_bytes, taken.header);
     let copied = Copied { size_bytes, hashes, header, groups: Groups::default() };
     let record = staging::record_of(project, wanted, &copied, journal_mode, examination);
+    base.note(&taken)?;
     let backup = publish(locked, name_of(wanted), record, &mut taken)?;
     Ok(Taken::Backup(Box::new(backup), version, started.elapsed(), Groups::default()))
 }
 
 /// What came of reading a snapshot.
-struct Read<'k> {
+struct Read {
     taken: intake::Taken,
-    /// The stored backup that has this content and is proved to.
-    equal: Option<&'k Backup>,
+    /// The stored backup that has this content and is proved to; or what is not what it should be.
+    judged: Result<Option<Backup>>,
     /// Of the second connection; `None` where there was none, or nothing new to look at.
     findings: Option<Result<Vec<Finding>>>,
     counted: Option<Result<Examination>>,
 }
 
 /// Takes the pages in and examines the same state meanwhile, on the twin.
-fn read<'k>(
+fn read(
     snapshot: &Snapshot<'_>,
     twin: Option<Looking>,
-    (folder, shape, known, look): (&Path, Shape, &'k Known, Look),
+    (folder, shape, base): (&Path, Shape, &Base<'_>),
     progress: &mut Progress,
-) -> Result<Read<'k>> {
+) -> Result<Read> {
     let interrupt = Arc::clone(progress.interrupt());
     let (go, wait) = mpsc::sync_channel(1);
     std::thread::scope(|scope| {
@@ -135,17 +146,17 @@ fn read<'k>(
         let on_new = move || {
             let _ = go.send(());
         };
-        let taken = intake::take(folder, shape, &known.stored, source, on_new);
-        let equal =
-            taken.as_ref().ok().and_then(|taken| known.equal(&taken.hashes, look, &interrupt));
-        let is_new = taken.is_ok() && equal.is_none();
+        let taken = intake::take(folder, shape, &base.stored, source, on_new);
+        let judged = taken.as_ref().ok().map(|taken| base.judge(taken, &interrupt));
+        let judged = judged.unwrap_or(Ok(None)).map(Option::<&Backup>::cloned);
+        let is_new = taken.is_ok() && matches!(judged, Ok(None));
         let counted = is_new.then(|| examination::count(snapshot.connection()));
         let findings = match checking.map(std::thread::ScopedJoinHandle::join) {
             Some(Ok(findings)) => findings,
             Some(Err(_)) => anyhow::bail!("the check ended early"),
             None => None,
         };
-        Ok(Read { taken: taken?, findings, counted, equal })
+        Ok(Read { taken: taken?, judged, findings, counted })
     })
 }
 
@@ -178,9 +189,25 @@ pub(crate) fn is_whole(
     let Some(backup) = backups.find(|backup| backup.record() == Some(equal)) else {
         return Ok(false);
     };
-    let proved = Contents::open(&backup).and_then(|contents| contents.prove(progress.interrupt()));
+    let shape = Shape::of(equal.size_bytes, equal.sqlite.page_size_bytes);
+    let base = Base::of(locked, wanted, shape, progress)?;
+    let proved = Contents::open(&backup).and_then(|contents| match wanted.look {
+        Look::AtIds => Ok(contents.prove(progress.interrupt())?.0.blake3),
+        Look::AtPages => contents.read_back(progress.interrupt()),
+    });
     progress.interrupt().check()?;
-    Ok(proved.is_ok_and(|(hashes, _)| hashes.blake3 == equal.blake3))
+    match proved {
+        Ok(blake3) => {
+            base.note_read()?;
+            // One that lost a page by now is found when backups are listed again.
+            let is_sound = |b: &Backup| b.record() == Some(equal) && b.state().is_sound();
+            Ok(blake3 == equal.blake3 && locked.backups()?.iter().any(is_sound))
+        }
+        Err(error) => {
+            suspects::after(locked, &error, wanted.now, progress.interrupt())?;
+            Ok(false)
+        }
+    }
 }
 
 /// Whether the content is that of a plain backup; asked before anything is packed.
@@ -209,75 +236,13 @@ fn name_of(wanted: &Wanted<'_>) -> Name {
         .in_format(Format::Pages)
 }
 
-/// How thoroughly an equal backup is looked at before it is relied upon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// That all pages are there.
-    AtIds,
-    /// At every page.
-    AtPages,
-}
-
-/// The stored backups that a new one is compared with, the likeliest first: the newest of its database,
-/// then the newest of other branches.
-struct Known {
-    backups: Vec<Backup>,
-    stored: Vec<Stored>,
-}
-
-impl Known {
-    fn of(locked: &Locked<'_>, wanted: &Wanted<'_>, shape: Shape) -> Result<Self> {
-        let mut packs = Shelf::of(locked.vault().folder());
-        let mut known = Self { backups: Vec::new(), stored: Vec::new() };
-        let mut branches = Vec::new();
-        let mut candidates = locked.backups()?;
-        candidates.retain(|backup| backup.name.format == Format::Pages);
-        // What is damaged in one may be so in others that have it too, though nobody looked yet.
-        for damaged in candidates.iter().filter(|backup| backup.state() == State::Damaged) {
-            if let Ok(list) = contents::list(damaged) {
-                packs.distrust(&list)?;
-            }
-        }
-        candidates.retain(|backup| backup.state() == State::Verified);
-        candidates.sort_by_key(|backup| !backup.is_of(wanted.database));
-        for backup in candidates {
-            let git = backup.record().and_then(|record| record.git.as_ref());
-            let branch = git.map(|git| (git.worktree.clone(), git.branch.clone()));
-            if branches.contains(&branch) || known.backups.len() == MOST_KNOWN {
-                continue;
-            }
-            // A damaged one is of no use here; verification names it.
-            let found = contents::list(&backup).and_then(|list| Stored::find(&mut packs, list));
-            let Ok(stored) = found else { continue };
-            if stored.shape().block_bytes == shape.block_bytes {
-                branches.push(branch);
-                known.backups.push(backup);
-                known.stored.push(stored);
-            }
-        }
-        Ok(known)
-    }
-
-    /// The one that has this content, with every page in its place.
-    fn equal(&self, hashes: &Hashes, look: Look, interrupt: &Interrupt) -> Option<&Backup> {
-        let mut known = self.backups.iter().zip(&self.stored);
-        known.find_map(|(backup, stored)| {
-            let record = backup.record()?;
-            let is_equal = record.content_blake3 == hashes.content_blake3
-                && stored.prove(interrupt).is_ok_and(|proved| proved.blake3 == record.blake3)
-                && (look == Look::AtIds || stored.pieces(interrupt, |_| Ok(())).is_ok());
-            is_equal.then_some(backup)
-        })
-    }
-}
-
 /// A record of its own and a hard link to the equal one; where there are no hard links, a copy of
 /// its list.
 fn link(
     locked: &Locked<'_>,
     project: &Project,
     wanted: &Wanted<'_>,
-    (equal, taken): (&Backup, &mut intake::Taken),
+    (equal, mut taken): (&Backup, intake::Taken),
 ) -> Result<Taken> {
     let record = equal.record().context("a stored backup that was compared has a record")?;
     if wanted.unless_equal.is_some_and(|newest| newest.file == record.file) {
@@ -288,7 +253,7 @@ fn link(
     } else {
         let mut record = taking::record_again(project, wanted, record);
         record.blake3.clone_from(&taken.hashes.blake3);
-        publish(locked, name_of(wanted), record, taken)?
+        publish(locked, name_of(wanted), record, &mut taken)?
     };
     Ok(Taken::Linked(Box::new(backup), equal.name.to_string()))
 }
@@ -323,38 +288,53 @@ pub(crate) fn publish_copy(
     locked: &Locked<'_>,
     wanted: &Wanted<'_>,
     (copy, record): (&Path, Record),
-    interrupt: &Interrupt,
+    progress: &Progress,
 ) -> Result<Backup> {
     let shape = Shape::of(record.size_bytes, record.sqlite.page_size_bytes);
-    let known = Known::of(locked, wanted, shape)?;
+    let mut base = Base::of(locked, wanted, shape, progress)?;
     let folder = locked.packs_folder()?;
-    let mut taken = intake::take(
-        &folder,
-        shape,
-        &known.stored,
-        |full, spare| {
-            copy::read_file(copy, interrupt, |piece| {
-                let mut bytes = spare.try_recv().unwrap_or_default();
-                bytes.extend_from_slice(piece);
-                full.send(bytes).context("the copy was not taken in")
-            })
-        },
-        || (),
-    )?;
-    anyhow::ensure!(
-        taken.hashes.blake3 == record.blake3,
-        "the copy changed while it was taken into the store"
-    );
-    if let Some(equal) = known.equal(&taken.hashes, Look::AtPages, interrupt) {
+    let (mut taken, equal) = loop {
+        let taken = take_copy_in(&folder, (copy, shape), &base, progress.interrupt())?;
+        anyhow::ensure!(
+            taken.hashes.blake3 == record.blake3,
+            "the copy changed while it was taken into the store"
+        );
+        match base.judge(&taken, progress.interrupt()).map(Option::<&Backup>::cloned) {
+            Ok(equal) => break (taken, equal),
+            Err(error) => {
+                // The new packs must be gone before they are written again.
+                drop(taken);
+                base.after(error, progress)?;
+            }
+        }
+    };
+    base.note(&taken)?;
+    if let Some(equal) = equal {
         let old = equal.record().context("a stored backup that was compared has a record")?;
         let mut record = Record { blake3: old.blake3.clone(), ..record.clone() };
         record.sqlite.version.clone_from(&old.sqlite.version);
         record.sequence = locked.next_sequence()?;
         let stored = old.stored.clone();
         record.stored = stored.map(|stored| record::Stored { new_bytes: 0, ..stored });
-        if let Ok(backup) = locked.publish_link(equal, name_of(wanted), record) {
+        if let Ok(backup) = locked.publish_link(&equal, name_of(wanted), record) {
             return Ok(backup);
         }
     }
     publish(locked, name_of(wanted), record, &mut taken)
+}
+
+fn take_copy_in(
+    folder: &Path,
+    (copy, shape): (&Path, Shape),
+    base: &Base<'_>,
+    interrupt: &Interrupt,
+) -> Result<intake::Taken> {
+    let source = |full: &mpsc::SyncSender<Vec<u8>>, spare: &mpsc::Receiver<Vec<u8>>| {
+        copy::read_file(copy, interrupt, |piece| {
+            let mut bytes = spare.try_recv().unwrap_or_default();
+            bytes.extend_from_slice(piece);
+            full.send(bytes).context("the copy was not taken in")
+        })
+    };
+    intake::take(folder, shape, &base.stored, source, || ())
 }

@@ -24,7 +24,7 @@ use crate::interrupt::Interrupt;
 use crate::locked::Locked;
 use crate::name::{Format, Name};
 use crate::progress::Progress;
-use crate::project::{Database, Project};
+use crate::project::{Database, FollowBranches, Project};
 use crate::record::{self, Enters, Kind, Record};
 use crate::refusal::{Exit, Refusal};
 use crate::staging::{self, Copy};
@@ -34,6 +34,28 @@ use crate::storing;
 /// What wrote a record.
 pub(crate) const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
 
+/// How thoroughly a backup is looked at before it is relied upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// That all pages are there, and at the packs that were not read for longest.
+    AtIds,
+    /// At every page, as the disk has it: something is destroyed next that only this backup has.
+    AtPages,
+}
+
+impl Look {
+    /// How a kind is looked at. What is taken of a branch that is left is relied upon only if the
+    /// database is switched then.
+    #[must_use]
+    pub(crate) fn at(kind: Kind, follow: FollowBranches) -> Self {
+        match kind {
+            Kind::Safety | Kind::PreMigrate | Kind::PreDeploy => Self::AtPages,
+            Kind::Branch if follow != FollowBranches::Never => Self::AtPages,
+            Kind::Branch | Kind::Manual | Kind::PreCommit | Kind::Scheduled => Self::AtIds,
+        }
+    }
+}
+
 /// What backup is wanted.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted<'a> {
@@ -41,6 +63,8 @@ pub(crate) struct Wanted<'a> {
     pub database: &'a Database,
     /// Why.
     pub kind: Kind,
+    /// How thoroughly it is looked at before it is published.
+    pub look: Look,
     /// How its bytes are to be kept.
     pub format: Format,
     /// What the user calls it.
@@ -68,6 +92,7 @@ impl<'a> Wanted<'a> {
         Self {
             database,
             kind,
+            look: Look::at(kind, FollowBranches::Never),
             format: Format::Plain,
             label: None,
             pinned: false,
@@ -216,7 +241,7 @@ pub(crate) fn take_through(
     match staging::stage(connection, locked, project, wanted, progress)? {
         Copy::Staged(staged) => {
             progress.interrupt().check()?;
-            let published = staged.publish(locked, wanted, progress.interrupt());
+            let published = staged.publish(locked, wanted, progress);
             published.map_err(|error| explain(error, project, wanted.database))
         }
         // Into the store, what it is compared with is proved by that comparison; here it was none.

@@ -17,7 +17,10 @@ use crate::home::{Home, Homes, Whose};
 use crate::name::{Format, Name};
 use crate::project::Project;
 use crate::record::Proof;
+use crate::remarks::Remarks;
+use crate::store::freshness::{Freshness, Pages};
 use crate::store::shelf;
+use crate::text::Span;
 
 /// The file whose lock the one writer holds.
 pub(crate) const LOCK: &str = ".lock";
@@ -29,11 +32,18 @@ const MOST_RECORD_BYTES: u64 = 16 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Vault {
     folder: PathBuf,
-    /// The offset in which the times of unrecorded names are read.
-    offset: FixedOffset,
+    /// The moment it is; its offset is that in which the times of unrecorded names are read.
+    now: DateTime<FixedOffset>,
     /// In a folder outside the workspace: what tells whose a backup is.
     homes: Option<Arc<Homes>>,
+    /// How long a reading of the pages of a stored backup counts.
+    read_within: Span,
+    remarks: Remarks,
 }
+
+/// How long a reading of a stored backup's pages counts, unless that is configured.
+pub(crate) const READ_WITHIN: Span =
+    Span { n_months: 0, n_days: 7, n_hours: 0, n_minutes: 0, n_seconds: 0 };
 
 /// What a killed run left in the folder; the next command that takes the lock removes it.
 #[derive(Debug, Default)]
@@ -55,7 +65,8 @@ impl Vault {
     /// The vault in a folder that may not exist yet; `now` lends its offset to unrecorded names.
     #[must_use]
     pub(crate) fn at(folder: impl Into<PathBuf>, now: DateTime<FixedOffset>) -> Self {
-        Self { folder: folder.into(), offset: *now.offset(), homes: None }
+        let (folder, remarks) = (folder.into(), Remarks::default());
+        Self { folder, now, homes: None, read_within: READ_WITHIN, remarks }
     }
 
     /// The vault in a project's backups folder.
@@ -72,7 +83,19 @@ impl Vault {
         now: DateTime<FixedOffset>,
     ) -> Self {
         let homes = Homes::of(project, folder).map(Arc::new);
-        Self { homes, ..Self::at(folder, now) }
+        let (read_within, remarks) = (project.read_within, project.told.clone());
+        Self { homes, read_within, remarks, ..Self::at(folder, now) }
+    }
+
+    /// The same, with another place to leave remarks in.
+    #[must_use]
+    pub(crate) fn telling(self, remarks: Remarks) -> Self {
+        Self { remarks, ..self }
+    }
+
+    /// Leaves a remark for the person at the terminal.
+    pub(crate) fn remark(&self, remark: String) {
+        self.remarks.leave(remark);
     }
 
     /// Where a database is at home, for its record; `None` inside the workspace.
@@ -87,6 +110,12 @@ impl Vault {
         &self.folder
     }
 
+    /// The moment it is.
+    #[must_use]
+    pub(crate) fn now(&self) -> DateTime<FixedOffset> {
+        self.now
+    }
+
     /// Every backup, newest first; none where the folder is missing.
     ///
     /// # Errors
@@ -94,9 +123,10 @@ impl Vault {
     /// Where the folder cannot be read.
     pub(crate) fn backups(&self) -> Result<Vec<Backup>> {
         let mut backups = Vec::new();
+        let mut freshness = self.freshness();
         for name in self.file_names()? {
             if let Some(name) = Name::parse(&name)
-                && let Some(backup) = self.read(name)?
+                && let Some(backup) = self.read_by(name, &mut freshness)?
             {
                 backups.push(backup);
             }
@@ -144,7 +174,11 @@ impl Vault {
             }
         }
         let packs = Vault { folder: self.folder.join(shelf::FOLDER), ..self.clone() };
-        let in_packs = if packs.folder.is_dir() { packs.file_names()? } else { Vec::new() };
+        let in_packs = if shelf::is_there(&packs.folder).unwrap_or(false) {
+            packs.file_names()?
+        } else {
+            Vec::new()
+        };
         for file_name in in_packs {
             let path = packs.folder.join(&file_name);
             if durable::is_stage(&file_name) && !durable::is_held(&path) {
@@ -186,6 +220,14 @@ impl Vault {
     ///
     /// Where the folder cannot be read.
     pub(crate) fn read(&self, name: Name) -> Result<Option<Backup>> {
+        self.read_by(name, &mut self.freshness())
+    }
+
+    fn freshness(&self) -> Freshness {
+        Freshness::of(&self.folder, self.now, self.read_within)
+    }
+
+    fn read_by(&self, name: Name, freshness: &mut Freshness) -> Result<Option<Backup>> {
         let Some(metadata) = regular(&self.folder.join(name.to_string()))? else {
             return Ok(None);
         };
@@ -193,16 +235,22 @@ impl Vault {
         let created_at = match &proof {
             Proof::Recorded(record) => record.created_at,
             // In the repeated hour of a clock change the earlier one is meant.
-            _ => self.offset.from_local_datetime(&name.time).earliest().unwrap_or_default(),
+            _ => self.now.offset().from_local_datetime(&name.time).earliest().unwrap_or_default(),
+        };
+        let identity = (metadata.dev(), metadata.ino());
+        let pages = match name.format {
+            Format::Plain => Pages::None,
+            Format::Pages => freshness.pages(&self.folder.join(name.to_string()), identity),
         };
         Ok(Some(Backup {
             folder: self.folder.clone(),
+            pages,
             size_bytes: match &proof {
                 Proof::Recorded(record) if record.stored.is_some() => record.size_bytes,
                 _ => metadata.len(),
             },
             file_bytes: metadata.len(),
-            identity: (metadata.dev(), metadata.ino()),
+            identity,
             name,
             proof,
             created_at,

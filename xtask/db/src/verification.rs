@@ -5,6 +5,8 @@
 
 mod judging;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::backup::Backup;
@@ -59,6 +61,8 @@ pub(crate) struct Verification {
     pub examination: Examination,
     /// The content's hash as read now.
     pub content_blake3: String,
+    /// The packs that damage of a stored backup may be in.
+    pub suspects: Vec<PathBuf>,
 }
 
 impl Verification {
@@ -73,6 +77,9 @@ impl Verification {
         let mut verification = Self::unread(Outcome::Damaged, format!("{error:#}"), Some(depth));
         let findings = verification.reasons.iter().cloned().map(Finding::structural);
         verification.findings = findings.collect();
+        if let Some(damage) = error.downcast_ref::<Damage>() {
+            verification.suspects.clone_from(&damage.packs);
+        }
         verification
     }
 
@@ -85,6 +92,7 @@ impl Verification {
             depth,
             examination: Examination::default(),
             content_blake3: String::new(),
+            suspects: Vec::new(),
         }
     }
 }
@@ -196,6 +204,7 @@ fn read(
         depth: by_record.is_none().then_some(depth),
         examination,
         content_blake3: hashes.content_blake3.clone(),
+        suspects: Vec::new(),
     };
     judging::judge(backup, (&hashes, size_bytes), &mut verification);
     Ok(verification)
@@ -248,6 +257,7 @@ mod tests {
     use super::*;
     use crate::name::Name;
     use crate::record::{Examined, Proof};
+    use crate::store::freshness::Pages;
 
     /// A backup as it was recorded, and what `db-verify` found since.
     fn recorded(format: Format, verified: Option<(Depth, Weight)>) -> Backup {
@@ -278,6 +288,7 @@ mod tests {
             file_bytes: 0,
             identity: (0, 0),
             whose: crate::home::Whose::Ours,
+            pages: Pages::None,
             proof: Proof::Recorded(record),
         }
     }
@@ -316,7 +327,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_for_damage_is_damaged_and_what_cannot_be_read_otherwise_is_not_told() {
-        let damage = anyhow::Error::from(Damage("a pack is gone".to_owned()));
+        let damage = anyhow::Error::from(Damage::new("a pack is gone"));
         let found = or_damaged(Err(damage.context("could not read")), Depth::Quick);
         let found = found.expect("a verification");
         assert_eq!(found.outcome, Outcome::Damaged);

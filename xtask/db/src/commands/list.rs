@@ -128,7 +128,7 @@ fn say_table(session: &mut Session, project: &Project, rows: &[Row]) {
             printed.number.clone().unwrap_or_default(),
             text::size(backup.size_bytes),
             text::age(backup.age(now)),
-            backup.state().word().to_owned(),
+            backup.state().to_string(),
         ]);
     }
     // A column that says nothing is left out.

@@ -42,7 +42,7 @@ impl Args {
         let found =
             find::backup(session, &project, &vault, &self.reference, self.common.db.as_deref())?;
         // A backup given by its path may lie elsewhere, as after `db-backup --output`.
-        let vault = Vault::at(&found.folder, session.now());
+        let vault = Vault::for_project(&project, &found.folder, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let Some(mut backup) = vault.read(found.name.clone())? else {
             return Err(Refusal::could_not(

@@ -5,7 +5,6 @@ mod screen;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::backup::State;
 use crate::cli::Common;
 use crate::commands::hooks;
 use crate::glance::Sight;
@@ -119,10 +118,11 @@ fn database(checkup: &Checkup<'_>) -> Result<Value> {
         "last_backup": checkup.last().map(|backup| backup.to_json(now)).transpose()?,
         "backups": {
             "all": checkup.backups.len(),
-            "verified": checkup.n_in(State::Verified),
-            "unverified": checkup.n_in(State::Unverified),
-            "unrecorded": checkup.n_in(State::Unrecorded),
-            "damaged": checkup.n_in(State::Damaged),
+            "verified": checkup.n_in("verified"),
+            "unread": checkup.n_in("unread"),
+            "unverified": checkup.n_in("unverified"),
+            "unrecorded": checkup.n_in("unrecorded"),
+            "damaged": checkup.n_in("damaged"),
             "safety": screen::n_safety(checkup),
         },
     }))

@@ -92,12 +92,17 @@ impl Args {
                 _ => one(session, project, backup, self.drill)?,
             };
             worst = worst.max(verification.outcome);
-            rows.push(row(session, backup, &verification)?);
+            rows.push((backup, verification.clone()));
             reasons.extend(verification.reasons);
         }
         if let Some(checked) = checked {
-            checked.warn(session, &reasons);
+            checked.conclude(session, project, &reasons)?;
         }
+        let rows: Result<Vec<Value>> = rows
+            .iter()
+            .map(|(backup, verification)| row(session, project, backup, verification))
+            .collect();
+        let rows = rows?;
         session.document(&list::document(&rows));
         Ok(worst)
     }
@@ -111,7 +116,9 @@ pub(crate) fn one(
     drill: bool,
 ) -> Result<Verification> {
     let verification = verification::verify(backup, Depth::Deep, session.interrupt());
-    conclude(session, project, backup, (verification, drill))
+    let verification = conclude(session, project, backup, (verification, drill))?;
+    store::note(session, project, backup, &verification)?;
+    Ok(verification)
 }
 
 /// Drills what was verified, where that is wanted, says the outcome and remembers it.
@@ -146,7 +153,7 @@ fn judge_drill(
     verification: &mut Verification,
 ) -> Result<()> {
     let interrupt = session.interrupt();
-    let vault = Vault::at(&backup.folder, session.now());
+    let vault = Vault::for_project(project, &backup.folder, session.now());
     let drilled = vault.lock(project.busy_timeout, interrupt).and_then(|locked| {
         proving::drill(backup, &locked, &verification.content_blake3, interrupt)
     });
@@ -211,7 +218,7 @@ fn remember(
 ) -> Result<()> {
     // What SQLite did not look at is no examination.
     let Some(depth) = verification.depth else { return Ok(()) };
-    let vault = Vault::at(&backup.folder, session.now());
+    let vault = Vault::for_project(project, &backup.folder, session.now());
     let write = || -> Result<()> {
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         // The record as it is now: another command may have pinned it meanwhile.
@@ -245,8 +252,13 @@ fn remember(
     Ok(())
 }
 
-fn row(session: &Session, backup: &Backup, verification: &Verification) -> Result<Value> {
-    let vault = Vault::at(&backup.folder, session.now());
+fn row(
+    session: &Session,
+    project: &Project,
+    backup: &Backup,
+    verification: &Verification,
+) -> Result<Value> {
+    let vault = Vault::for_project(project, &backup.folder, session.now());
     let now = vault.read(backup.name.clone())?;
     let mut row = now.as_ref().unwrap_or(backup).to_json(session.now())?;
     row["outcome"] = json!(verification.outcome.word());

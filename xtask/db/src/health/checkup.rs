@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::backup::{Backup, State};
+use crate::backup::Backup;
 use crate::glance::{self, Glance, Sight};
 use crate::intent::{self, Left};
 use crate::project::{Database, Project};
@@ -76,9 +76,9 @@ impl<'a> Checkup<'a> {
         Some(self.last()?.record()?.schema_blake3 != *schema_blake3)
     }
 
-    /// How many of its backups are in a state.
+    /// How many of its backups are in a state, by the word for that.
     #[must_use]
-    pub(crate) fn n_in(&self, state: State) -> usize {
-        self.backups.iter().filter(|backup| backup.state() == state).count()
+    pub(crate) fn n_in(&self, word: &str) -> usize {
+        self.backups.iter().filter(|backup| backup.state().word() == word).count()
     }
 }

@@ -166,6 +166,7 @@ impl Checkup<'_> {
             "damaged-backups",
             ["is damaged", "backups are damaged"],
         ));
+        problems.extend(self.unread());
         let unreadable = |backup: &&Backup| matches!(backup.proof, Proof::Unreadable(_));
         problems.extend(several(
             &of(State::Unverified).filter(unreadable).collect::<Vec<_>>(),
@@ -178,6 +179,20 @@ impl Checkup<'_> {
             Problem::new("newer-records", what, "cargo update --package xtask-db")
         }));
         problems
+    }
+
+    /// Stored backups whose pages nobody read lately: whether they are right is not known.
+    fn unread(&self) -> Option<Problem> {
+        let since = |backup: &Backup| match backup.state() {
+            State::Unread(since) => Some(since),
+            _ => None,
+        };
+        let mut unread = self.backups.iter().filter_map(since);
+        let first = unread.next()?;
+        let (oldest, n) = unread.fold((first, 1), |(oldest, n), next| (oldest.min(next), n + 1));
+        let backups = if n == 1 { "1 backup is".to_owned() } else { format!("{n} backups are") };
+        let what = format!("{backups} unread since {}", oldest.format("%Y-%m-%d"));
+        Some(Problem::new("unread", what, "cargo xtask db-verify --all"))
     }
 
     fn drift(&self) -> Option<Problem> {

@@ -1,22 +1,24 @@
-//! Checking the packs: every block of each is read once, for all backups together.
+//! Checking packs: every block of each is read once, for all backups together.
 //!
 //! Two threads read, a few blocks at a time. What is damaged is kept by its id, so that afterwards the
 //! page lists tell which backups it touches.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
 
-use crate::finding::Damage;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::store::list::Newer;
 use crate::store::pack::{Pack, Unpacking};
-use crate::store::shelf::{self, Shelf};
-use crate::store::stored::Stored;
+use crate::store::readings::{Reading, Was};
+use crate::store::shelf::{self, FOLDER, Shelf};
+use crate::store::stored::{self, Stored};
 use crate::store::tree::Id;
 
 const N_THREADS: usize = 2;
@@ -30,8 +32,20 @@ pub(crate) struct Damaged {
     pub(crate) pack: Id,
     /// What follows "the pack X …".
     pub(crate) why: String,
+    /// Whether its bytes were read and are wrong. Otherwise a newer build wrote it, or it is somebody
+    /// else's.
+    pub(crate) is_certain: bool,
     /// The ids of its damaged blocks.
     ids: HashSet<Id>,
+}
+
+/// What came of reading packs.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// The damaged ones.
+    pub(crate) damaged: Vec<Damaged>,
+    /// What is to be noted.
+    pub(crate) readings: Vec<(Id, Reading)>,
 }
 
 /// A pack in the folder, and what went wrong where it cannot be opened.
@@ -43,20 +57,46 @@ type Opened = (Id, Result<Pack>);
 /// # Errors
 ///
 /// Where the folder of packs cannot be read, or at the user's interrupt.
-pub(crate) fn check(backups: &Path, progress: &mut Progress) -> Result<Vec<Damaged>> {
-    let packs = Shelf::of(backups).packs()?;
+pub(crate) fn check(
+    backups: &Path,
+    now: DateTime<FixedOffset>,
+    progress: &mut Progress,
+) -> Result<Checked> {
+    check_opened((backups, &Shelf::of(backups).packs()?), now, progress)
+}
+
+/// Checks the packs of some names, as [`check`].
+///
+/// # Errors
+///
+/// As [`check`].
+pub(crate) fn check_named(
+    (backups, names): (&Path, &BTreeSet<Id>),
+    now: DateTime<FixedOffset>,
+    progress: &mut Progress,
+) -> Result<Checked> {
+    check_opened((backups, &Shelf::of(backups).packs_named(names)), now, progress)
+}
+
+fn check_opened(
+    (backups, packs): (&Path, &[Opened]),
+    now: DateTime<FixedOffset>,
+    progress: &mut Progress,
+) -> Result<Checked> {
     let size = |opened: &Opened| opened.1.as_ref().map_or(0, |pack| pack.size_bytes);
     progress.expect_bytes(packs.iter().map(size).sum());
     let interrupt = progress.interrupt().clone();
+    let folder = &backups.join(FOLDER);
     let next = AtomicUsize::new(0);
-    let mut damaged = Vec::new();
+    let mut checked = Checked::default();
     std::thread::scope(|scope| {
         let (done, results) = mpsc::channel();
         for _ in 0..N_THREADS {
-            let (done, packs, next, interrupt) = (done.clone(), &packs, &next, &interrupt);
+            let (done, next, interrupt) = (done.clone(), &next, &interrupt);
             scope.spawn(move || {
                 while let Some(opened) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if done.send((size(opened), check_one(opened, interrupt))).is_err() {
+                    let one = check_one(folder, opened, now, interrupt);
+                    if done.send((size(opened), one)).is_err() {
                         return;
                     }
                 }
@@ -64,24 +104,46 @@ pub(crate) fn check(backups: &Path, progress: &mut Progress) -> Result<Vec<Damag
         }
         drop(done);
         let mut n_done = 0;
-        for (size_bytes, result) in results {
+        for (size_bytes, (damaged, reading)) in results {
             interrupt.check()?;
             n_done += size_bytes;
             progress.reach(n_done);
-            damaged.extend(result);
+            checked.damaged.extend(damaged);
+            checked.readings.extend(reading);
         }
         Ok::<(), anyhow::Error>(())
     })?;
-    damaged.sort_by_key(|damaged| damaged.pack);
-    Ok(damaged)
+    checked.damaged.sort_by_key(|damaged| damaged.pack);
+    Ok(checked)
+}
+
+/// Checks one; what was read of a file that changed meanwhile is not noted.
+fn check_one(
+    folder: &Path,
+    (name, opened): &Opened,
+    now: DateTime<FixedOffset>,
+    interrupt: &Interrupt,
+) -> (Option<Damaged>, Option<(Id, Reading)>) {
+    let before = shelf::look(folder, name).ok().flatten();
+    let damaged = damage_of((name, opened), interrupt);
+    let after = shelf::look(folder, name).ok().flatten();
+    let identity = before.filter(|before| Some(*before) == after);
+    let was = if damaged.is_none() { Was::Intact } else { Was::Damaged };
+    let is_certain = damaged.as_ref().is_none_or(|damaged| damaged.is_certain);
+    let reading = identity
+        .filter(|_| is_certain)
+        .map(|identity| (*name, Reading { identity, at: now.timestamp(), was }));
+    (damaged, reading)
 }
 
 /// `None` where all is well.
-fn check_one((name, opened): &Opened, interrupt: &Interrupt) -> Option<Damaged> {
-    let mut damaged = Damaged { pack: *name, why: String::new(), ids: HashSet::new() };
+fn damage_of((name, opened): (&Id, &Result<Pack>), interrupt: &Interrupt) -> Option<Damaged> {
+    let mut damaged =
+        Damaged { pack: *name, why: String::new(), is_certain: true, ids: HashSet::new() };
     let pack = match opened {
         Ok(pack) => pack,
         Err(error) => {
+            damaged.is_certain = !is_withheld(error);
             damaged.why = match error.downcast_ref::<Newer>() {
                 Some(newer) => format!("has version {}: update xtask-db to read it", newer.version),
                 None => format!("cannot be read: {}", error.root_cause()),
@@ -91,12 +153,21 @@ fn check_one((name, opened): &Opened, interrupt: &Interrupt) -> Option<Damaged> 
     };
     let intact = pack.is_intact();
     let blocks = check_blocks(pack, &mut damaged.ids, interrupt);
+    damaged.is_certain =
+        ![intact.as_ref().err(), blocks.as_ref().err()].into_iter().flatten().any(is_withheld);
     damaged.why = match (intact, blocks) {
         (Err(error), _) | (_, Err(error)) => format!("cannot be read: {}", error.root_cause()),
         (Ok(true), Ok(())) if damaged.ids.is_empty() => return None,
         (Ok(_), Ok(())) => "is damaged: its bytes are not what its name says".to_owned(),
     };
     Some(damaged)
+}
+
+/// Whether nothing is known of a pack because it may not be read, or is of a newer version.
+fn is_withheld(error: &anyhow::Error) -> bool {
+    let is_forbidden = |cause: &std::io::Error| cause.kind() == ErrorKind::PermissionDenied;
+    error.downcast_ref::<Newer>().is_some()
+        || error.chain().filter_map(|cause| cause.downcast_ref()).any(is_forbidden)
 }
 
 fn check_blocks(pack: &Pack, wrong: &mut HashSet<Id>, interrupt: &Interrupt) -> Result<()> {
@@ -124,8 +195,8 @@ fn check_blocks(pack: &Pack, wrong: &mut HashSet<Id>, interrupt: &Interrupt) -> 
 ///
 /// # Errors
 ///
-/// [`Damage`], which names the pack, where it does or a block is missing altogether; or at the user's
-/// interrupt.
+/// [`crate::finding::Damage`], which names the pack, where it does or a block is missing altogether; or
+/// at the user's interrupt.
 pub(crate) fn demand_undamaged(
     stored: &Stored,
     damaged: &[Damaged],
@@ -142,8 +213,7 @@ pub(crate) fn demand_undamaged(
         let (pack, entry) = reader.demand(number)?;
         let is_here = |damaged: &&Damaged| damaged.pack == pack.name;
         if damaged.iter().find(is_here).is_some_and(|damaged| damaged.ids.contains(&entry.id)) {
-            let pack = shelf::said(&pack.name);
-            return Err(Damage(format!("page data is damaged: in the pack `{pack}`")).into());
+            return Err(stored::damaged(pack).into());
         }
     }
     Ok(())

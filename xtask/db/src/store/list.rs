@@ -136,6 +136,48 @@ impl List {
     ///
     /// [`Newer`], or where they are no list or their checksum is wrong.
     pub(crate) fn decode_for_one_pass(bytes: &[u8]) -> Result<Self> {
+        let (header, mut rest) = Header::read(bytes)?;
+        let Header { shape, root, n_plain, n_runs, .. } = header;
+        // A run takes three bytes or more: what claims more than it can hold is not unpacked.
+        let most = shape.n_blocks().saturating_mul(20);
+        ensure!(u64::from(n_plain) <= most, "it has too many runs");
+        let packs = header.packs(&mut rest)?;
+        ensure!(rest.len() == n_runs as usize, "its length is wrong");
+        let runs = zstd::bulk::decompress(rest, n_plain as usize);
+        let runs = runs.context("its runs cannot be unpacked")?;
+        Ok(Self { shape, root, packs, runs })
+    }
+
+    /// Goes through the blocks in order.
+    #[must_use]
+    pub(crate) fn cursor(&self) -> Cursor<'_> {
+        Cursor { rest: &self.runs, expected: vec![0; self.packs.len()], run: None, next: 0 }
+    }
+}
+
+/// The names of the packs in a list, whose checksum is compared; its runs are not looked at.
+///
+/// # Errors
+///
+/// [`Newer`], or where it is no list or damaged.
+pub(crate) fn packs_named(bytes: &[u8]) -> Result<Vec<Id>> {
+    let (header, mut rest) = Header::read(bytes)?;
+    header.packs(&mut rest)
+}
+
+/// What a list begins with, as it claims.
+struct Header {
+    shape: Shape,
+    root: Id,
+    n_packs: u32,
+    /// Length of the runs before and after compression.
+    n_plain: u32,
+    n_runs: u32,
+}
+
+impl Header {
+    /// Reads it, and returns what follows it before the checksum.
+    fn read(bytes: &[u8]) -> Result<(Self, &[u8])> {
         demand_version(bytes, MAGIC, "page list")?;
         let n_body = bytes.len().checked_sub(CHECKSUM_BYTES).context("it is cut short")?;
         let (body, checksum) = bytes.split_at(n_body);
@@ -144,26 +186,16 @@ impl List {
         let size_bytes = u64::from_le_bytes(take(&mut rest)?);
         let block_bytes = u64::from_le_bytes(take(&mut rest)?);
         let root = take(&mut rest)?;
-        let [n_packs, n_plain, n_runs] = [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?]
-            .map(|bytes| u32::from_le_bytes(bytes) as usize);
+        let [n_packs, n_plain, n_runs] =
+            [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?].map(u32::from_le_bytes);
         let is_block = block_bytes.is_power_of_two() && (4096..=65_536).contains(&block_bytes);
         ensure!(is_block, "its blocks have {block_bytes} bytes");
         let shape = Shape { size_bytes, block_bytes };
-        // A run takes three bytes or more: what claims more than it can hold is not unpacked.
-        ensure!(n_plain as u64 <= shape.n_blocks().saturating_mul(20), "it has too many runs");
-        let mut packs = Vec::new();
-        for _ in 0..n_packs {
-            packs.push(take(&mut rest)?);
-        }
-        ensure!(rest.len() == n_runs, "its length is wrong");
-        let runs = zstd::bulk::decompress(rest, n_plain).context("its runs cannot be unpacked")?;
-        Ok(Self { shape, root, packs, runs })
+        Ok((Self { shape, root, n_packs, n_plain, n_runs }, rest))
     }
 
-    /// Goes through the blocks in order.
-    #[must_use]
-    pub(crate) fn cursor(&self) -> Cursor<'_> {
-        Cursor { rest: &self.runs, expected: vec![0; self.packs.len()], run: None, next: 0 }
+    fn packs(&self, rest: &mut &[u8]) -> Result<Vec<Id>> {
+        (0..self.n_packs).map(|_| take(rest)).collect()
     }
 }
 

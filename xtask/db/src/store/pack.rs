@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::durable;
 use crate::store::list::{demand_version, take};
 use crate::store::tree::{self, Id};
 
@@ -22,6 +23,8 @@ const VERSION: u16 = 1;
 const START: usize = 16;
 const START_BYTES: u64 = START as u64;
 const ENTRY: usize = 44;
+/// Four times what fits into a pack of 32 MiB, where an empty page takes 17 bytes.
+const MAX_ENTRIES: u32 = 8 << 20;
 /// Size of an entry.
 pub(crate) const ENTRY_BYTES: u64 = ENTRY as u64;
 const SECTION: usize = 48;
@@ -118,6 +121,9 @@ impl Pack {
     /// Where it is missing, cut short, of a newer version, or does not say what it should.
     pub(crate) fn open(folder: &Path, name: Id) -> Result<Self> {
         let path = folder.join(file_name(&name));
+        // A pipe of that name would be waited for without end, and a link may lead anywhere.
+        let is_file = fs_err::symlink_metadata(&path)?.is_file();
+        ensure!(is_file, "could not read the pack `{}`: it is not a file", path.display());
         let file = fs_err::File::open(&path)?;
         let size_bytes = file.metadata()?.len();
         let read = || -> Result<Self> {
@@ -138,6 +144,11 @@ impl Pack {
             let n_bytes = u64::from(n_sections) * SECTION_BYTES;
             let is_whole = sections_offset.checked_add(n_bytes) == Some(footer_offset);
             ensure!(is_whole && entries_offset >= START_BYTES, "its index is damaged");
+            // Every section has a block, and every block has a byte: nothing larger is read into memory.
+            let is_possible = n_sections <= n_entries
+                && u64::from(n_entries) <= entries_offset - START_BYTES
+                && n_entries <= MAX_ENTRIES;
+            ensure!(is_possible, "its index is larger than what it is of");
             let mut bytes = vec![0; usize::try_from(n_bytes)?];
             file.file().read_exact_at(&mut bytes, sections_offset)?;
             let sections = bytes.chunks_exact(SECTION);
@@ -241,14 +252,17 @@ impl Pack {
     }
 }
 
-/// Whether the bytes of a file are those of the pack of a name.
+/// Whether the bytes of a file are those of the pack of a name, read from the disk where the system
+/// forgets what it has cached of them.
 ///
 /// # Errors
 ///
 /// Where they cannot be read.
 pub(crate) fn is_intact(path: &Path, name: &Id) -> Result<bool> {
+    let file = fs_err::File::open(path)?;
+    durable::forget_cached(&file);
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs_err::File::open(path)?)?;
+    hasher.update_reader(file)?;
     Ok(hasher.finalize().as_bytes() == name)
 }
 

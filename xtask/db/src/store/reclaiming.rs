@@ -218,7 +218,7 @@ fn choose(usage: Usage, extent: Extent) -> Plan {
 ///
 /// Where it cannot be opened, or the file system has no locks.
 pub(crate) fn alone(packs: &Path) -> Result<Option<fs_err::File>> {
-    let folder = fs_err::File::open(packs)?;
+    let folder = shelf::open(packs)?.context("the folder of packs is gone")?;
     match folder.file().try_lock() {
         Ok(()) => Ok(Some(folder)),
         Err(std::fs::TryLockError::WouldBlock) => Ok(None),

@@ -8,9 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::fs::OFlags;
 
+use crate::refusal::Refusal;
 use crate::store::list::{Address, List, Newer};
 use crate::store::pack::{self, Pack};
+use crate::store::readings::{Identity, Readings};
 use crate::store::tree::{self, Id};
 
 /// The folder of packs within a backups folder.
@@ -23,11 +27,54 @@ pub(crate) const FOLDER: &str = "packs";
 ///
 /// Where the folder of packs cannot be opened, or the file system has no locks.
 pub(crate) fn hold(backups: &Path) -> Result<Option<fs_err::File>> {
-    match fs_err::File::open(backups.join(FOLDER)) {
-        Ok(packs) => {
-            packs.file().lock_shared()?;
-            Ok(Some(packs))
-        }
+    let Some(packs) = open(&backups.join(FOLDER))? else { return Ok(None) };
+    packs.file().lock_shared()?;
+    Ok(Some(packs))
+}
+
+/// Opens a folder of packs; `None` if it is missing.
+///
+/// # Errors
+///
+/// A refusal if it is a symbolic link or not a folder, or where it cannot be opened.
+pub(crate) fn open(folder: &Path) -> Result<Option<fs_err::File>> {
+    if !is_there(folder)? {
+        return Ok(None);
+    }
+    let mut options = fs_err::OpenOptions::new();
+    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    Ok(Some(options.open(folder)?))
+}
+
+/// Whether a folder of packs is there. What a symbolic link leads to is not ours to read or to remove.
+///
+/// # Errors
+///
+/// A refusal if it is a symbolic link or not a folder.
+pub(crate) fn is_there(folder: &Path) -> Result<bool> {
+    let what = match fs_err::symlink_metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => return Ok(true),
+        Ok(metadata) if metadata.is_symlink() => "a symbolic link",
+        Ok(_) => "not a folder",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    Err(Refusal::could_not(
+        format!("`{}` is {what}: the page store needs a folder there", folder.display()),
+        "put the folder with the packs in its place; to keep backups on another disk, set `backups` \
+         or `DATABASE_BACKUP_DIR` to a folder there",
+    ))
+}
+
+/// The identity of the file that has a pack's name; `None` if there is no such file.
+///
+/// # Errors
+///
+/// Where it cannot be looked at.
+pub(crate) fn look(folder: &Path, pack: &Id) -> Result<Option<Identity>> {
+    match fs_err::symlink_metadata(folder.join(pack::file_name(pack))) {
+        Ok(metadata) => Ok(metadata.is_file().then(|| Identity::of(&metadata))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -50,6 +97,8 @@ pub(crate) struct Shelf {
 struct Found {
     parts: Arc<[Part]>,
     trouble: Arc<str>,
+    /// The pack itself, if it is there and cannot be read.
+    unreadable: Option<Arc<Path>>,
     /// The version of a pack that may hold them, where that is newer than this build.
     newer: Option<u16>,
 }
@@ -115,6 +164,12 @@ impl Shelf {
         Ok(packs)
     }
 
+    /// Those of the packs in the folder that have certain names, as [`Shelf::packs`].
+    #[must_use]
+    pub(crate) fn packs_named(&self, names: &BTreeSet<Id>) -> Vec<(Id, Result<Pack>)> {
+        names.iter().map(|name| (*name, Pack::open(&self.folder, *name))).collect()
+    }
+
     /// What all packs take up, without a look into them.
     ///
     /// # Errors
@@ -128,20 +183,31 @@ impl Shelf {
         Ok(sizes.sum())
     }
 
-    /// Reads the packs of a list that is known to be damaged, and takes nothing from those that are.
-    ///
-    /// # Errors
-    ///
-    /// Where the folder cannot be read.
-    pub(crate) fn distrust(&mut self, list: &List) -> Result<()> {
-        let places = self.places(list)?;
-        let parts = places.found.iter().flat_map(|found| found.parts.iter());
-        let packs: BTreeMap<Id, Arc<Pack>> =
-            parts.map(|part| (part.pack.name, Arc::clone(&part.pack))).collect();
-        let damaged = packs.into_iter().filter(|(_, pack)| !pack.is_intact().unwrap_or(false));
-        self.damaged.extend(damaged.map(|(name, _)| name));
-        self.found.clear();
-        Ok(())
+    /// Takes nothing from some packs any more; returns how many of them were trusted before.
+    pub(crate) fn distrust(&mut self, packs: impl IntoIterator<Item = Id>) -> usize {
+        let n_before = self.damaged.len();
+        self.damaged.extend(packs);
+        if self.damaged.len() > n_before {
+            self.found.clear();
+        }
+        self.damaged.len() - n_before
+    }
+
+    /// The folder of packs.
+    #[must_use]
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether nothing is taken from a pack.
+    #[must_use]
+    pub(crate) fn is_distrusted(&self, pack: &Id) -> bool {
+        self.damaged.contains(pack)
+    }
+
+    /// Takes nothing from packs that were read and found damaged.
+    pub(crate) fn distrust_noted(&mut self, readings: &Readings) {
+        self.distrust(readings.damaged().collect::<Vec<_>>());
     }
 
     /// Finds the packs of a list. What is gone or cannot be read has no places.
@@ -158,7 +224,7 @@ impl Shelf {
         if let Some(found) = self.found.get(origin) {
             return Ok(found.clone());
         }
-        let mut newer = None;
+        let (mut newer, mut unreadable) = (None, None);
         let (mut there, trouble): (Vec<Part>, String) = match Pack::open(&self.folder, *origin) {
             Ok(pack) => {
                 let pack = Arc::new(pack);
@@ -168,6 +234,8 @@ impl Shelf {
             Err(error) if is_missing(&error) => (Vec::new(), "is missing".to_owned()),
             Err(error) => {
                 newer = version(&error);
+                let path = self.folder.join(pack::file_name(origin));
+                unreadable = newer.is_none().then(|| path.into());
                 (Vec::new(), format!("cannot be read: {}", error.root_cause()))
             }
         };
@@ -178,7 +246,8 @@ impl Shelf {
         }
         there.retain(|part| !self.damaged.contains(&part.pack.name));
         there.sort_by_key(|part: &Part| part.first_slot);
-        let found = Found { parts: there.into(), trouble: trouble.into(), newer };
+        let trouble = trouble.into();
+        let found = Found { parts: there.into(), trouble, unreadable, newer };
         self.found.insert(*origin, found.clone());
         Ok(found)
     }
@@ -218,10 +287,28 @@ impl Places {
         missing.map(|(at, found)| (at, &*found.trouble))
     }
 
+    /// The packs that hold the blocks now.
+    #[must_use]
+    pub(crate) fn packs(&self) -> BTreeMap<Id, Arc<Pack>> {
+        let parts = self.found.iter().flat_map(|found| found.parts.iter());
+        parts.map(|part| (part.pack.name, Arc::clone(&part.pack))).collect()
+    }
+
     /// The version of a pack that may have what is missing, where a newer build wrote it.
     #[must_use]
     pub(crate) fn newer(&self, pack: u32) -> Option<u16> {
         self.found.get(pack as usize)?.newer
+    }
+
+    /// The path of a pack of the list that is there and cannot be read.
+    #[must_use]
+    pub(crate) fn unreadable(&self, pack: u32) -> Vec<PathBuf> {
+        let found = self.found.get(pack as usize);
+        found
+            .and_then(|found| found.unreadable.as_deref())
+            .map(Path::to_owned)
+            .into_iter()
+            .collect()
     }
 
     /// Why a pack of the list has nothing at a place.
@@ -249,14 +336,16 @@ fn is_missing(error: &anyhow::Error) -> bool {
 }
 
 /// The names of the packs in a folder; none where it is missing. Other files are not ours.
-fn names(folder: &Path) -> Result<Vec<Id>> {
-    let entries = match fs_err::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
+///
+/// # Errors
+///
+/// As [`is_there`], or where it cannot be read.
+pub(crate) fn names(folder: &Path) -> Result<Vec<Id>> {
     let mut names = Vec::new();
-    for entry in entries {
+    if !is_there(folder)? {
+        return Ok(names);
+    }
+    for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
         let is_file = entry.file_type()?.is_file();
         let name = entry.file_name().to_str().and_then(pack::parse_name);

@@ -3,13 +3,14 @@
 //! Every block is compared with its id on the way out, and the ids with the hash of the whole file
 //! that the list names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::content::{self, Hashes};
+use crate::durable;
 use crate::finding::Damage;
 use crate::interrupt::Interrupt;
 use crate::store::list::{Address, Cursor, List, MOST_LIST_BYTES, Newer};
@@ -47,14 +48,14 @@ pub(crate) fn read_list(path: &Path) -> Result<List> {
 /// # Errors
 ///
 /// As [`read_list`].
-pub(crate) fn read_list_by(path: &Path, decode: fn(&[u8]) -> Result<List>) -> Result<List> {
+pub(crate) fn read_list_by<T>(path: &Path, decode: fn(&[u8]) -> Result<T>) -> Result<T> {
     let size_bytes = fs_err::metadata(path)?.len();
     ensure!(size_bytes <= MOST_LIST_BYTES, "`{}` is far too large", path.display());
     let bytes = fs_err::read(path)?;
     let what = format!("could not read the page list `{}`", path.display());
     decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
         Some(_) => error.context(what),
-        None => error.context(Damage(what)),
+        None => error.context(Damage::new(what)),
     })
 }
 
@@ -79,6 +80,20 @@ impl Stored {
     #[must_use]
     pub(crate) fn shape(&self) -> Shape {
         self.list.shape
+    }
+
+    /// The packs that hold its blocks now.
+    #[must_use]
+    pub(crate) fn packs(&self) -> BTreeMap<Id, Arc<Pack>> {
+        self.places.packs()
+    }
+
+    /// The damage of one whose blocks are not those of the file that the list names: any of its packs may
+    /// have told them wrong.
+    #[must_use]
+    pub(crate) fn unequal(&self) -> Damage {
+        let what = "its pages do not make up the file that its list names".to_owned();
+        Damage { what, packs: self.packs().into_values().map(|pack| pack.path.clone()).collect() }
     }
 
     /// A reader at the beginning.
@@ -124,8 +139,7 @@ impl Stored {
         }
         let root = whole.root();
         if root != self.list.root {
-            let what = "its pages do not make up the file that its list names";
-            return Err(Damage(what.to_owned()).into());
+            return Err(self.unequal().into());
         }
         Ok(Hashes { blake3: tree::hex(&root), content_blake3: tree::hex(&content.root()) })
     }
@@ -187,7 +201,7 @@ impl<'s> Reader<'s> {
             let name = &self.stored.list.packs[address.pack as usize];
             let trouble = self.stored.places.trouble(address.pack);
             let what = format!("page data is missing: the pack `{}` {trouble}", shelf::said(name));
-            return Err(Damage(what).into());
+            return Err(Damage { what, packs: self.stored.places.unreadable(address.pack) }.into());
         };
         Ok((pack, self.entry(address.pack, pack, nth)?))
     }
@@ -211,14 +225,15 @@ impl<'s> Reader<'s> {
         if let Some(entry) = window.and_then(|window| window.get(pack, number)) {
             return Ok(*entry);
         }
-        let entries = pack.entries(self.file(pack)?, number, WINDOW)?;
+        let file = self.file(pack)?;
+        let entries = pack.entries(file, number, WINDOW).with_context(|| damaged(pack))?;
         let entry = entries.first().copied();
         let of = of as usize;
         if self.windows.len() <= of {
             self.windows.resize_with(of + 1, Window::default);
         }
         self.windows[of] = Window { pack: pack.name, first: number, entries };
-        entry.with_context(|| damaged(&pack.name))
+        entry.with_context(|| damaged(pack))
     }
 
     fn file(&mut self, pack: &Arc<Pack>) -> Result<&fs_err::File> {
@@ -262,8 +277,8 @@ impl<'s> Reader<'s> {
             let wrong = ids.iter().find(|(_, entry)| {
                 blocks.next().is_none_or(|(block, number)| shape.id(number, block) != entry.id)
             });
-            let name = wrong.map_or(self.stored.list.root, |(pack, _)| pack.name);
-            return Err(damaged(&name).into());
+            let damage = wrong.map_or_else(|| self.stored.unequal(), |(pack, _)| damaged(pack));
+            return Err(damage.into());
         }
         Ok(bytes)
     }
@@ -291,18 +306,20 @@ impl<'s> Reader<'s> {
     ) -> Result<Vec<u8>> {
         let block = self.unpack(pack, entry)?;
         let is_right = self.stored.shape().id(number, &block) == entry.id;
-        if is_right { Ok(block) } else { Err(damaged(&pack.name).into()) }
+        if is_right { Ok(block) } else { Err(damaged(pack).into()) }
     }
 
     fn unpack(&mut self, pack: &Arc<Pack>, entry: &Entry) -> Result<Vec<u8>> {
         self.file(pack)?;
         let file = &self.files[&pack.name];
-        pack.block(file, entry, &mut self.unpacking).with_context(|| damaged(&pack.name))
+        pack.block(file, entry, &mut self.unpacking).with_context(|| damaged(pack))
     }
 }
 
-fn damaged(pack: &Id) -> Damage {
-    Damage(format!("page data is damaged: in the pack `{}`", shelf::said(pack)))
+/// The damage of a block in a pack.
+pub(super) fn damaged(pack: &Pack) -> Damage {
+    let what = format!("page data is damaged: in the pack `{}`", shelf::said(&pack.name));
+    Damage { what, packs: vec![pack.path.clone()] }
 }
 
 /// The number of a block as its entry has it.
@@ -315,6 +332,25 @@ pub(crate) fn entry_number(shape: Shape, number: u64) -> Result<u32> {
 }
 
 impl Stored {
+    /// Reads every block back from the disk, where the system forgets what it has cached, and compares it
+    /// with its id, and all of them with the file that the list names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stored::pieces`].
+    pub(crate) fn read_back(&self, interrupt: &Interrupt) -> Result<()> {
+        for pack in self.packs().values() {
+            durable::forget_cached(&fs_err::File::open(&pack.path)?);
+        }
+        let mut hasher = blake3::Hasher::new();
+        self.pieces(interrupt, |piece| {
+            hasher.update(piece);
+            Ok(())
+        })?;
+        let is_whole = *hasher.finalize().as_bytes() == self.list.root;
+        if is_whole { Ok(()) } else { Err(self.unequal().into()) }
+    }
+
     /// Hands on all bytes in order, in pieces of a mebibyte, every block compared with its id. Two
     /// threads unpack.
     ///

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use super::checkpoints::{self, Due};
 use crate::backup::Backup;
 use crate::branching::{self, Branch};
+use crate::commands::aftermath;
 use crate::commands::hooks::following;
 use crate::durable;
 use crate::git::Place;
@@ -89,6 +90,7 @@ pub(super) fn entered(
         Ok(()) => {}
         Err(error) => {
             session.interrupt().check()?;
+            aftermath::of(session, &error)?;
             session.warn(format!("{error:#}"));
             if follows {
                 // The database may be the other branch's still: the next switch must know.

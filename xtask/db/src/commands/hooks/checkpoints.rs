@@ -13,7 +13,7 @@ use crate::record::{self, Enters, Kind};
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::standing::{self, Standing};
-use crate::taking::{Taken, Wanted};
+use crate::taking::{Look, Taken, Wanted};
 use crate::text;
 use crate::vault::Vault;
 
@@ -71,6 +71,7 @@ pub(super) fn take(
             git: git.clone(),
             enters: due.enters,
             paths: due.paths,
+            look: Look::at(kind, project.follow_branches),
             format: project.format(kind),
             ..Wanted::new(database, kind, session.now())
         };

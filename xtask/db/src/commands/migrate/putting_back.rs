@@ -8,9 +8,11 @@ use crate::commands::migrate::job::Job;
 use crate::commands::restore::in_place::{self, Kept, Restored, Was};
 use crate::contents::Contents;
 use crate::locked::Locked;
+use crate::progress::Progress;
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::staging::Staged;
+use crate::store::suspects;
 use crate::taking::{self, Taken, Wanted};
 
 /// Publishes the copy that a rehearsal began with; where a whole backup is equal to it, as a hard
@@ -35,18 +37,22 @@ pub(crate) fn publish(
     let content = &staged.record().content_blake3;
     // The copy is dropped for it: all of it is read.
     let is_whole = |backup: &Backup, blake3: &str| {
-        let read = Contents::open(backup).and_then(|contents| contents.hash(&interrupt));
-        read.is_ok_and(|(hashes, _)| hashes.blake3 == blake3)
+        let read = Contents::open(backup).and_then(|contents| contents.read_back(&interrupt));
+        if let Err(error) = &read {
+            suspects::after(locked, error, wanted.now, &interrupt)?;
+        }
+        Ok::<_, anyhow::Error>(read.is_ok_and(|read| read == blake3))
     };
     if let Some(newest) = &newest
         && let Some(record) = newest.record().filter(|record| record.content_blake3 == *content)
-        && is_whole(newest, &record.blake3)
+        && is_whole(newest, &record.blake3)?
         && let Ok(linked) = taking::take_link(locked, project, wanted, (newest, record))
     {
         return Ok(linked);
     }
+    let progress = Progress::hidden(&interrupt);
     match staged
-        .publish(locked, wanted, &interrupt)
+        .publish(locked, wanted, &progress)
         .map_err(|error| taking::explain(error, project, database))?
     {
         Taken::Backup(backup, ..) | Taken::Linked(backup, _) => Ok(*backup),

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 
 use crate::backup::Backup;
+use crate::commands::aftermath;
 use crate::commands::restore::Args;
 use crate::content::Groups;
 use crate::contents::Contents;
@@ -36,6 +37,7 @@ impl Args {
         for warning in &verification.warnings {
             session.warn(format!("{}: {warning}", backup.name));
         }
+        aftermath::of_packs(session, &verification.suspects)?;
         let untouched =
             "`cargo xtask db-verify --all` says which backups are whole; the database is untouched";
         match verification.outcome {

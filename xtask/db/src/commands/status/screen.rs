@@ -1,6 +1,5 @@
 //! What `db-status` shows: a few lines per database, a few for the folder, then what to do.
 
-use crate::backup::State;
 use crate::glance::Sight;
 use crate::health::Problem;
 use crate::health::checkup::Checkup;
@@ -32,7 +31,7 @@ pub(super) fn say_database(session: &mut Session, checkup: &Checkup<'_>) {
             say_fact(session, "last backup", &last.name.to_string());
             let age = text::age(last.age(checkup.now));
             let kind = last.kind().map_or("no record", Kind::word);
-            let (size, state) = (text::size(last.size_bytes), last.state().word());
+            let (size, state) = (text::size(last.size_bytes), last.state());
             say_fact(session, "", &format!("{age} old, {kind}, {state}, {size}"));
         }
         None => say_fact(session, "last backup", "none"),
@@ -78,8 +77,8 @@ fn schema(checkup: &Checkup<'_>) -> Vec<String> {
 }
 
 fn backups(checkup: &Checkup<'_>) -> String {
-    let states = [State::Verified, State::Unverified, State::Unrecorded, State::Damaged];
-    let counted = states.map(|state| (checkup.n_in(state), state.word()));
+    let words = ["verified", "unread", "unverified", "unrecorded", "damaged"];
+    let counted = words.map(|word| (checkup.n_in(word), word));
     let mut parts: Vec<String> =
         counted.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     let n_safety = n_safety(checkup);

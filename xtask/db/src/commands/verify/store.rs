@@ -1,19 +1,30 @@
 //! Verifying all stored backups together: each page is read once, then each list is proved by ids.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
 
 use crate::backup::Backup;
 use crate::contents::Contents;
+use crate::interrupt::Interrupt;
+use crate::locked::Locked;
 use crate::name::Format;
 use crate::progress::Progress;
+use crate::project::Project;
 use crate::session::Session;
-use crate::store::checking::{self, Damaged};
-use crate::store::shelf;
-use crate::verification::{self, Verification};
+use crate::store::readings::{Keep, Readings};
+use crate::store::stored::Stored;
+use crate::store::tree::Id;
+use crate::store::{checking, rereading, shelf, suspects};
+use crate::vault::Vault;
+use crate::verification::{self, Outcome, Verification};
 
 /// What was found of all packs, which stay where they are as long as this is there.
 pub(super) struct Checked {
-    damaged: Vec<Damaged>,
+    folder: PathBuf,
+    found: checking::Checked,
     _held: Option<fs_err::File>,
 }
 
@@ -28,8 +39,8 @@ pub(super) fn check(session: &Session, backups: &[Backup]) -> Result<Option<Chec
     // The packs only: a list that is held would keep its own abandoned stage from being swept.
     let held = shelf::hold(&backup.folder)?;
     let mut progress = Progress::new(session, "Verifying");
-    let damaged = checking::check(&backup.folder, &mut progress)?;
-    Ok(Some(Checked { damaged, _held: held }))
+    let checked = checking::check(&backup.folder, session.now(), &mut progress)?;
+    Ok(Some(Checked { folder: backup.folder.clone(), found: checked, _held: held }))
 }
 
 impl Checked {
@@ -41,16 +52,42 @@ impl Checked {
     pub(super) fn verify(&self, session: &Session, backup: &Backup) -> Result<Verification> {
         let interrupt = session.interrupt();
         let check = |contents: &Contents| match contents.stored() {
-            Some(stored) => checking::demand_undamaged(stored, &self.damaged, interrupt),
+            Some(stored) => checking::demand_undamaged(stored, &self.found.damaged, interrupt),
             None => Ok(()),
         };
         verification::verify_checked(backup, check, interrupt)
     }
 
-    /// Warns of damaged packs that none of the reasons names.
-    pub(super) fn warn(&self, session: &mut Session, reasons: &[String]) {
+    /// Warns of damaged packs that none of the reasons names, notes what was read, and marks the backups
+    /// that were not asked about and need what is damaged.
+    ///
+    /// # Errors
+    ///
+    /// At the user's interrupt: a folder that cannot be written is no reason to doubt a backup.
+    pub(super) fn conclude(
+        self,
+        session: &mut Session,
+        project: &Project,
+        reasons: &[String],
+    ) -> Result<()> {
+        self.warn(session, reasons);
+        let Self { folder, found: checked, _held: held } = self;
+        let interrupt = session.interrupt().clone();
+        let vault = Vault::for_project(project, &folder, session.now());
+        let noted = vault.lock(project.busy_timeout, &interrupt).and_then(|locked| {
+            let found = suspects::conclude(&locked, checked, session.now(), &interrupt)?;
+            if !found.marked.is_empty() {
+                vault.remark(found.to_string());
+            }
+            Ok(())
+        });
+        drop(held);
+        unless_interrupted(session, noted)
+    }
+
+    fn warn(&self, session: &mut Session, reasons: &[String]) {
         let all_whole = reasons.is_empty();
-        for damaged in &self.damaged {
+        for damaged in &self.found.damaged {
             let pack = shelf::said(&damaged.pack);
             if reasons.iter().any(|reason| reason.contains(&pack)) {
                 continue;
@@ -59,4 +96,69 @@ impl Checked {
             session.warn(format!("the pack `{pack}` {}{end}", damaged.why));
         }
     }
+}
+
+/// After one stored backup was verified by itself: notes the packs it is in, which are read whole; or
+/// looks at those that turned out damaged, for the other backups that have them too.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(super) fn note(
+    session: &mut Session,
+    project: &Project,
+    backup: &Backup,
+    verification: &Verification,
+) -> Result<()> {
+    if backup.name.format == Format::Plain || verification.outcome == Outcome::CannotTell {
+        return Ok(());
+    }
+    let (interrupt, now) = (session.interrupt().clone(), session.now());
+    let vault = Vault::for_project(project, &backup.folder, now);
+    let noted = vault.lock(project.busy_timeout, &interrupt).and_then(|locked| {
+        let mut bad = suspects::names(&verification.suspects);
+        if verification.outcome == Outcome::Whole {
+            bad = read_packs(&locked, backup, now, &interrupt)?;
+        }
+        if !bad.is_empty() {
+            suspects::examine(&locked, &bad, now, &interrupt)?;
+        }
+        Ok(())
+    });
+    unless_interrupted(session, noted)
+}
+
+/// Reads the packs of a backup whole, but for those that were read since this command began, and notes
+/// them. Returns those that are not intact.
+fn read_packs(
+    locked: &Locked<'_>,
+    backup: &Backup,
+    now: DateTime<FixedOffset>,
+    interrupt: &Interrupt,
+) -> Result<BTreeSet<Id>> {
+    let contents = Contents::open(backup)?;
+    let packs = contents.stored().map(Stored::packs).unwrap_or_default();
+    let mut readings = Readings::of(&backup.folder);
+    let mut bad = BTreeSet::new();
+    for pack in packs.keys() {
+        interrupt.check()?;
+        if readings.last_of(pack).is_some_and(|last| last.at == now.timestamp()) {
+            continue;
+        }
+        match rereading::read_one(&backup.folder.join(shelf::FOLDER), pack, now) {
+            Some(reading) => readings.note([(*pack, reading)]),
+            None => drop(bad.insert(*pack)),
+        }
+    }
+    readings.keep(Keep::Synced)?;
+    locked.forget_listed();
+    Ok(bad)
+}
+
+fn unless_interrupted(session: &mut Session, noted: Result<()>) -> Result<()> {
+    if let Err(error) = noted {
+        session.interrupt().check()?;
+        session.warn(format!("what was read could not be noted: {error:#}"));
+    }
+    Ok(())
 }

@@ -33,7 +33,7 @@ pub(super) fn prove(connection: &Connection, table: &str) -> Result<()> {
     for name in names {
         let n_led_to = sum(&format!("INDEXED BY {}", quoted(&name)))?;
         if n_led_to != n_rows {
-            return Err(Damage(format!(
+            return Err(Damage::new(format!(
                 "the index `{name}` of `{table}` leads to {}, and there are {}",
                 text::count(n_led_to.unsigned_abs(), "row"),
                 text::count(n_rows.unsigned_abs(), "row")

@@ -14,6 +14,8 @@ use crate::store::tree::{Id, Shape};
 #[derive(Debug, Default)]
 pub(crate) struct NewPacks {
     paths: Vec<PathBuf>,
+    /// The names of those that were read back, also of those that were there already.
+    pub(crate) read: Vec<Id>,
     /// Size of their files.
     pub(crate) size_bytes: u64,
 }
@@ -89,7 +91,7 @@ pub(super) fn shelve_all(
     Ok((shelved, new))
 }
 
-/// Syncs a pack and gives it its name; where a pack of that name is there and is what it says, nothing
+/// Syncs a pack, reads it back and gives it its name; where a pack of that name is there and is what it says, nothing
 /// is needed. The folder is not synced yet.
 ///
 /// # Errors
@@ -97,6 +99,8 @@ pub(super) fn shelve_all(
 /// Where the disk fails.
 pub(crate) fn shelve(folder: &Path, pack: &Finished, new: &mut NewPacks) -> Result<()> {
     pack.stage.sync()?;
+    let is_kept = pack::is_intact(pack.stage.path(), &pack.name)?;
+    anyhow::ensure!(is_kept, "the disk did not keep what was written to a pack");
     let path = folder.join(pack::file_name(&pack.name));
     match pack.stage.publish(&path)? {
         Published::Yes => {
@@ -110,5 +114,6 @@ pub(crate) fn shelve(folder: &Path, pack: &Finished, new: &mut NewPacks) -> Resu
             }
         }
     }
+    new.read.push(pack.name);
     Ok(())
 }
