@@ -104,6 +104,8 @@ mod matrix;
 mod merge;
 #[path = "e2e/mergeodd.rs"]
 mod mergeodd;
+#[path = "e2e/mergereferences.rs"]
+mod mergereferences;
 #[path = "e2e/mergereplace.rs"]
 mod mergereplace;
 #[path = "e2e/mergeschema.rs"]

@@ -3,6 +3,7 @@
 //! Precedence: flag, then environment (the process's own, `.env.local`, `.env`), then `Cargo.toml`,
 //! then default. An unknown key is an error that names the nearest known one.
 
+mod references;
 mod section;
 mod variables;
 
@@ -168,6 +169,8 @@ fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVa
         database.allow_loss = section.texts("allow-loss")?.unwrap_or_default();
         database.after_restore = section.commands("after-restore")?;
         database.merge_key = section.lists("merge-key")?;
+        database.references = references::read(&mut section)?;
+        database.renumber = section.texts("renumber")?.unwrap_or_default();
         database.groups = section.lists("groups")?;
         database.protected = section.flag("protected")?.unwrap_or(false);
         section.finish()?;

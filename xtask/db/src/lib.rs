@@ -40,6 +40,7 @@ mod content;
 mod contents;
 mod copy;
 mod database;
+mod declared;
 mod difference;
 mod differing;
 mod durable;
@@ -97,6 +98,7 @@ mod writeback;
 use std::process::ExitCode;
 
 pub use cli::{Command, Common};
+pub use declared::{References, Referent};
 pub use git::Place;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -10,6 +10,7 @@
 mod applying;
 mod collision;
 mod content;
+mod dangling;
 mod doubts;
 mod evolution;
 mod exchange;
@@ -17,17 +18,21 @@ mod here;
 mod identity;
 mod keys;
 mod layout;
+mod likeness;
 mod naming;
 mod numbers;
 mod onefile;
+mod plainnumbers;
 mod references;
 pub(crate) mod report;
+mod said;
 mod stage;
 mod triggers;
+mod undeclared;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -37,7 +42,9 @@ use rusqlite::config::DbConfig;
 use crate::database::{self, wal};
 use crate::interrupt::Interrupt;
 use crate::merging::report::Report;
+use crate::merging::said::Said;
 use crate::orphans::{self, Orphans};
+use crate::project::Database;
 use crate::refusal::{Exit, Refusal};
 use crate::schema::Schema;
 use crate::tables;
@@ -94,12 +101,10 @@ pub(crate) struct Policy {
 /// The database that rows are merged into, and how.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
-    /// Where it is.
-    pub live: &'a Path,
+    /// Where it is, and what the configuration says about its rows.
+    pub database: &'a Database,
     /// How long a lock is waited for.
     pub busy_timeout: Duration,
-    /// Columns that identify a row, by table, as configured.
-    pub merge_key: &'a BTreeMap<String, Vec<String>>,
     /// How much may be given up.
     pub policy: &'a Policy,
     /// The user's.
@@ -129,15 +134,18 @@ pub(crate) fn merge(
     ending: Ending,
     keep: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Report> {
-    let connection = database::looking::open_to_write(target.live, target.busy_timeout)?;
+    let connection = database::looking::open_to_write(&target.database.path, target.busy_timeout)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     content::register(&connection)?;
     connection
         .execute_batch("PRAGMA foreign_keys=OFF; PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE")?;
     let watched = target.interrupt.watch(&connection);
-    let mut state = State { connection: &connection, before: None, changed: BTreeSet::new() };
+    let schema = Schema::read(&connection)?;
+    let said = Said::of(target.database, &schema)?;
+    let here = State { connection: &connection, said: &said, schema: &schema };
+    let mut state = Merging { here, before: None, changed: BTreeSet::new() };
     let mut report = Report::default();
-    for source in newest_schema_first(&connection, sources)? {
+    for source in newest_schema_first(&schema, sources)? {
         let file = format!("could not merge `{}`", text::plain(&source.shown));
         state.merge(target, source, (&mut report, keep)).map_err(|error| within(error, &file))?;
         if !report.problems.is_empty() {
@@ -155,25 +163,21 @@ pub(crate) fn merge(
     connection.execute_batch(end)?;
     drop(connection);
     if report.is_written {
-        wal::take_in(target.live);
+        wal::take_in(&target.database.path);
     }
     Ok(report)
 }
 
 /// What a file lacks is not compared: its rows find those of newer files, which have it. The other way round
 /// they would stand there with defaults first, and those of the newer files would be others.
-fn newest_schema_first<'s>(
-    connection: &Connection,
-    sources: &'s [Source],
-) -> Result<Vec<&'s Source>> {
+fn newest_schema_first<'s>(ours: &Schema, sources: &'s [Source]) -> Result<Vec<&'s Source>> {
     if sources.len() < 2 {
         return Ok(sources.iter().collect());
     }
-    let ours = Schema::read(connection)?;
     let mut sorted = Vec::new();
     for source in sources {
         let theirs = Schema::read(&database::open_immutable(&source.scratch)?)?;
-        sorted.push((evolution::n_missing(&theirs, &ours), source));
+        sorted.push((evolution::n_missing(&theirs, ours), source));
     }
     sorted.sort_by_key(|(n_missing, _)| *n_missing);
     Ok(sorted.into_iter().map(|(_, source)| source).collect())
@@ -188,31 +192,49 @@ fn within(error: anyhow::Error, what: &str) -> anyhow::Error {
     }
 }
 
-/// One transaction on its way.
+/// The database while its write lock is held, and what is said about its rows.
 struct State<'c> {
     connection: &'c Connection,
+    said: &'c Said<'c>,
+    schema: &'c Schema,
+}
+
+impl State<'_> {
+    /// References to nothing, and what kept tables from being looked at.
+    fn orphans(&self) -> Result<(Orphans, Vec<String>)> {
+        let (mut orphans, unchecked) = orphans::count(self.connection)?;
+        let declared = (&self.said.declared, self.schema);
+        dangling::add_to(&mut orphans, self.connection, declared)?;
+        Ok((orphans, unchecked))
+    }
+}
+
+/// One transaction on its way.
+struct Merging<'c> {
+    here: State<'c>,
     /// References to nothing that were there before anything was written; none yet where nothing was.
     before: Option<Orphans>,
     /// Tables that were changed.
     changed: BTreeSet<String>,
 }
 
-impl State<'_> {
+impl Merging<'_> {
     fn merge(
         &mut self,
         target: &Target<'_>,
         source: &Source,
         (report, keep): (&mut Report, &mut dyn FnMut() -> Result<()>),
     ) -> Result<()> {
-        let mut planned = onefile::plan(self.connection, target, source)?;
+        let connection = self.here.connection;
+        let mut planned = onefile::plan(connection, (target, self.here.said), source)?;
         if planned.problems.is_empty() && planned.changes {
             if self.before.is_none() {
                 keep()?;
-                self.before = Some(orphans::count(self.connection)?.0);
+                self.before = Some(self.here.orphans()?.0);
             }
-            self.changed.extend(planned.apply(self.connection, target, source)?);
+            self.changed.extend(planned.apply(connection, target, source)?);
         }
-        planned.clear(self.connection)?;
+        planned.clear(connection)?;
         report.files.push(planned.report);
         report.problems.extend(planned.problems);
         Ok(())
@@ -222,12 +244,13 @@ impl State<'_> {
     fn finish(&self, report: &mut Report) -> Result<()> {
         let Some(before) = &self.before else { return Ok(()) };
         let changed: Vec<String> = self.changed.iter().cloned().collect();
-        tables::rebuild_indexes(self.connection, &changed)?;
-        let (after, unchecked) = orphans::count(self.connection)?;
+        let connection = self.here.connection;
+        tables::rebuild_indexes(connection, &changed)?;
+        let (after, unchecked) = self.here.orphans()?;
         refuse_new_orphans(before, &after)?;
         report.warnings.extend(unchecked.iter().map(|said| orphans::unchecked(said)));
         for table in &changed {
-            report.warnings.extend(triggers::silent(self.connection, table)?.told(table));
+            report.warnings.extend(triggers::silent(connection, table)?.told(table));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::declared::References;
 use crate::git;
 use crate::hostcommand::supervisor::Itself;
 use crate::name::Format;
@@ -76,6 +77,10 @@ pub struct Database {
     pub after_restore: Vec<Vec<String>>,
     /// Columns that identify a row when data is merged, by table.
     pub merge_key: BTreeMap<String, Vec<String>>,
+    /// Columns that refer to rows without a foreign key, by table.
+    pub references: References,
+    /// Tables whose primary key is a mere number, though SQLite does not give it by itself.
+    pub renumber: Vec<String>,
     /// Tables that exports may leave out, by group.
     pub groups: BTreeMap<String, Vec<String>>,
     /// Whether destructive tasks demand the name typed out.
@@ -117,6 +122,8 @@ impl Database {
             allow_loss: Vec::new(),
             after_restore: Vec::new(),
             merge_key: BTreeMap::new(),
+            references: References::new(),
+            renumber: Vec::new(),
             groups: BTreeMap::new(),
             protected: false,
         }

@@ -338,6 +338,7 @@ impl Doubts<'_> {
         let conditions = to_it.map(|(child, reference)| {
             let pairs = reference.from.iter().zip(&reference.to);
             let equal = pairs.map(|(from, to)| format!("t.{} = +x.{}", quoted(to), quoted(from)));
+            let equal = equal.chain(std::iter::once(reference.applies("x")));
             format!(
                 "d.hash IN (SELECT h.hash FROM main.{} AS x CROSS JOIN {} AS t ON {}
                  CROSS JOIN {}_here AS h ON {})",

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use rusqlite::Connection;
 
+use crate::importing::records::nearest;
 use crate::merging::keys::{self, By, Key, Reference};
+use crate::merging::said::Said;
 use crate::refusal::Refusal;
 use crate::schema::{Schema, Storage, Table};
 use crate::text;
@@ -44,15 +46,16 @@ impl Tables {
     pub(super) fn of(
         (here, schema): (&Connection, &Schema),
         (file, of_file): (&Connection, &Schema),
-        merge_key: &BTreeMap<String, Vec<String>>,
+        said: &Said<'_>,
     ) -> Result<Self> {
-        refuse_unknown_tables(schema, merge_key)?;
+        refuse_unknown_tables(schema, said)?;
         let mut tables = BTreeMap::new();
         for (name, table) in &schema.tables {
             if matches!(table.storage, Storage::Virtual(_)) {
                 continue;
             }
             let mut references = keys::references(here, name, &schema.tables)?;
+            said.add_to(&mut references, table)?;
             let mut astray = BTreeSet::new();
             if let Some(theirs) = of_file.tables.get(name) {
                 let all = keys::references(file, &theirs.name, &of_file.tables)?;
@@ -61,7 +64,7 @@ impl Tables {
                 astray.extend(columns.map(|column| column.to_ascii_lowercase()));
                 for reference in keys::references(file, &theirs.name, &schema.tables)? {
                     let is_known = references.iter().any(|known| is_same(known, &reference));
-                    if !is_known {
+                    if !is_known && !said.is_about(name, &reference) {
                         references.push(reference);
                     }
                 }
@@ -84,11 +87,7 @@ impl Tables {
             references.sort_by_key(|reference| reference.from.len());
             tables.insert(
                 name.clone(),
-                Here {
-                    computed,
-                    astray,
-                    ..complete(here, table, references, configured(table, merge_key)?)?
-                },
+                Here { computed, astray, ..complete(here, table, references, said)? },
             );
         }
         Ok(Self(tables))
@@ -121,6 +120,13 @@ impl Tables {
         found
     }
 
+    /// The columns by which a reference holds numbers of a table.
+    pub(super) fn holding(&self, reference: &Reference, table: &str) -> Vec<String> {
+        let pairs = reference.from.iter().zip(&reference.to);
+        let holds = pairs.filter(|(_, to)| self.numbers_in(&reference.parent, to).contains(table));
+        holds.map(|(from, _)| from.clone()).collect()
+    }
+
     /// The collations under which a table's columns are compared where others refer to them.
     #[must_use]
     pub(super) fn collations(&self, table: &str, columns: &[String]) -> Vec<String> {
@@ -142,8 +148,9 @@ fn complete(
     connection: &Connection,
     table: &Table,
     references: Vec<Reference>,
-    configured: Option<Key>,
+    said: &Said<'_>,
 ) -> Result<Here> {
+    let configured = configured(table, said.merge_key)?;
     let declared = keys::of(connection, table)?;
     let own = table.name.to_ascii_lowercase();
     // The number of a 1:1 extension is its parent's, even where a kind is part of the reference, and a
@@ -155,7 +162,8 @@ fn complete(
             .any(|reference| reference.parent != own && reference.from.iter().any(is_it))
             || configured.as_ref().is_some_and(|key| key.columns.iter().any(is_it))
     };
-    let surrogate = keys::number(table).filter(|column| !is_meant(column)).map(str::to_owned);
+    let number = keys::number(table).or_else(|| said.renumbered(table));
+    let surrogate = number.filter(|column| !is_meant(column)).map(str::to_owned);
     let locator = locator(table, &declared)?;
     let says_nothing = |key: &Key| surrogate.as_ref().is_some_and(|s| key.columns.contains(s));
     let mut keys: Vec<Key> = configured.into_iter().collect();
@@ -191,14 +199,18 @@ fn locator(table: &Table, declared: &[Key]) -> Result<Vec<(String, String)>> {
     }
 }
 
-fn refuse_unknown_tables(schema: &Schema, merge_key: &BTreeMap<String, Vec<String>>) -> Result<()> {
-    match merge_key.keys().find(|name| schema.table(name).is_none()) {
-        None => Ok(()),
-        Some(unknown) => Err(Refusal::could_not(
-            format!("`merge-key` names the table `{}`, which is not here", text::plain(unknown)),
-            "correct it in `Cargo.toml`; the database is untouched",
-        )),
-    }
+fn refuse_unknown_tables(schema: &Schema, said: &Said<'_>) -> Result<()> {
+    let keys = said.merge_key.keys().map(|name| ("merge-key", name));
+    let numbers = said.renumber.iter().map(|name| ("renumber", name));
+    let Some((key, unknown)) = keys.chain(numbers).find(|(_, name)| schema.table(name).is_none())
+    else {
+        return Ok(());
+    };
+    let near = nearest(schema.tables.values().map(|table| table.name.as_str()), unknown);
+    Err(Refusal::could_not(
+        format!("`{key}` names the table `{}`, which is not here{near}", text::plain(unknown)),
+        "correct it in `Cargo.toml`; the database is untouched",
+    ))
 }
 
 fn configured(table: &Table, merge_key: &BTreeMap<String, Vec<String>>) -> Result<Option<Key>> {

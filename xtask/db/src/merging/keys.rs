@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use rusqlite::Connection;
 
+use crate::database::quoted;
+use crate::declared::{self, Declared, Only};
 use crate::schema::{Nature, Storage, Table};
 
 /// Columns that no two rows share.
@@ -38,6 +40,37 @@ pub(super) struct Reference {
     pub parent: String,
     /// The columns there.
     pub to: Vec<String>,
+    /// Whether only the configuration says so.
+    pub is_declared: bool,
+    /// The rows that it is about; all of them if there is no condition.
+    pub only: Option<Only>,
+}
+
+impl Reference {
+    /// The condition that a row here, with this alias, refers to anything.
+    #[must_use]
+    pub(super) fn applies(&self, alias: &str) -> String {
+        let columns = self.from.iter().zip(&self.to);
+        let refers = columns.map(|(from, to)| {
+            let from = format!("{alias}.{}", quoted(from));
+            if self.is_declared {
+                let parent = format!("main.{}", quoted(&self.parent));
+                declared::refers(&from, (&parent, &quoted(to)))
+            } else {
+                format!("{from} IS NOT NULL")
+            }
+        });
+        let only = self.only.iter();
+        let only = only.map(|only| only.is(&format!("{alias}.{}", quoted(&only.column))));
+        refers.chain(only).collect::<Vec<_>>().join(" AND ")
+    }
+}
+
+impl From<Declared> for Reference {
+    fn from(declared: Declared) -> Self {
+        let Declared { from, parent, to, only, .. } = declared;
+        Self { from: vec![from], parent, to: vec![to], is_declared: true, only }
+    }
 }
 
 /// The keys of a table: the primary one first, then in the order in which they were declared. What
@@ -125,7 +158,8 @@ pub(super) fn references(
     while let Some(row) = rows.next()? {
         let (id, parent): (i64, String) = (row.get(0)?, row.get(1)?);
         if found.last().is_none_or(|(last, _)| *last != id) {
-            found.push((id, Reference { from: Vec::new(), parent, to: Vec::new() }));
+            let (from, to) = (Vec::new(), Vec::new());
+            found.push((id, Reference { from, parent, to, is_declared: false, only: None }));
         }
         if let Some((_, reference)) = found.last_mut() {
             reference.from.push(row.get(2)?);

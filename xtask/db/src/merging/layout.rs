@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 
 use crate::database::quoted;
+use crate::declared;
 use crate::merging::Numbering;
 use crate::merging::evolution::Fitting;
 use crate::merging::here::{Here, Tables};
-use crate::merging::keys::{By, Reference};
+use crate::merging::keys::{self, By, Reference};
 use crate::portable::order::parents_first;
 use crate::refusal::Refusal;
 use crate::schema::{Nature, Table};
@@ -113,6 +114,10 @@ pub(super) struct Link {
     pub is_astray: bool,
     /// The shorter references that share a column with this one, as bits.
     pub shorter: i64,
+    /// The condition that a row of the stage, `s`, refers by it at all.
+    pub applies: String,
+    /// Whether some of the table's rows do not, whatever they hold.
+    pub is_of_some: bool,
 }
 
 impl Layout {
@@ -312,7 +317,11 @@ fn links(
         let theirs = layouts.iter().position(|l| l.name.eq_ignore_ascii_case(&reference.parent));
         let in_file =
             theirs.and_then(|parent| Some((parent, places(&layouts[parent], &reference.to)?)));
+        // What the file means by its numbers is not here.
+        let in_file = in_file.filter(|_| !(is_astray && is_by_number));
         links.push(Link {
+            applies: applies((layouts, here), (reference, &columns), in_file.as_ref())?,
+            is_of_some: reference.only.is_some(),
             may_be_here: !is_by_number
                 || numbering == Numbering::Either
                     && theirs.is_none()
@@ -322,8 +331,7 @@ fn links(
             parent: reference.parent.clone(),
             to: reference.to.clone(),
             columns,
-            // What the file means by its numbers is not here.
-            in_file: in_file.filter(|_| !(is_astray && is_by_number)),
+            in_file,
             is_by_number,
             is_astray,
             shorter,
@@ -338,6 +346,43 @@ fn links(
     Ok(links)
 }
 
+/// The condition that a staged row refers by a reference.
+fn applies(
+    (layouts, here): (&[Layout], &Here),
+    (reference, columns): (&Reference, &[usize]),
+    in_file: Option<&(usize, Vec<usize>)>,
+) -> Result<String> {
+    let values: Vec<String> = columns.iter().map(|at| format!("s.c{at}")).collect();
+    if !reference.is_declared {
+        let there = values.iter().map(|value| format!("{value} IS NOT NULL"));
+        return Ok(there.collect::<Vec<_>>().join(" AND "));
+    }
+    let [value] = values.as_slice() else { return Ok("FALSE".to_owned()) };
+    // A table without rows in the file has none with the number 0.
+    let nothing = ("(SELECT NULL AS none)".to_owned(), "none".to_owned());
+    let (table, to) = match in_file {
+        Some((parent, to)) => (layouts[*parent].stage(), format!("c{}", to[0])),
+        None => nothing,
+    };
+    let refers = declared::refers(value, (&table, &to));
+    let Some(only) = &reference.only else { return Ok(refers) };
+    let layout = layouts.iter().find(|layout| layout.name == here.table.name);
+    let place = layout.and_then(|layout| places(layout, std::slice::from_ref(&only.column)));
+    let Some([column]) = place.as_deref() else {
+        return Err(Refusal::no(
+            format!(
+                "the file has no column `{}` of `{}`, which says where `{}` refers to",
+                text::plain(&only.column),
+                text::plain(&here.table.name),
+                text::plain(&reference.from[0])
+            ),
+            "export it again from a database with the present schema; the database is untouched",
+        ));
+    };
+    let collation = keys::collation(&here.table, &only.column);
+    Ok(format!("{refers} AND {}", only.is(&format!("s.c{column} COLLATE {collation}"))))
+}
+
 /// Whether a number decides that no shorter reference translates.
 fn is_by_number(
     tables: &Tables,
@@ -345,7 +390,8 @@ fn is_by_number(
     (reference, columns): (&Reference, &[usize]),
 ) -> bool {
     columns.iter().zip(&reference.to).any(|(column, to)| {
-        let is_translated = shorter.iter().any(|other| other.columns.contains(column));
+        let translates = |other: &&Link| !other.is_of_some && other.columns.contains(column);
+        let is_translated = shorter.iter().any(|other| translates(&other));
         !is_translated && !tables.numbers_in(&reference.parent, to).is_empty()
     })
 }

@@ -107,10 +107,20 @@ impl<'a> Numbers<'a> {
     /// Puts final numbers where references had taken the others over.
     fn pass_on(&self, renumbered: &Layout, referring: &Layout) -> Result<()> {
         let name = renumbered.name.to_ascii_lowercase();
-        for (at, column) in referring.columns.iter().enumerate() {
-            let links = referring.links_of(&[at]);
-            let holds = || self.tables.numbers_in(&referring.name, &column.name).contains(&name);
-            if links == 0 || !holds() {
+        for at in 0..referring.columns.len() {
+            let links: i64 = referring
+                .links
+                .iter()
+                .enumerate()
+                .map(|(bit, link)| {
+                    let place = link.columns.iter().position(|column| *column == at);
+                    let holds = place.is_some_and(|place| {
+                        self.tables.numbers_in(&link.parent, &link.to[place]).contains(&name)
+                    });
+                    i64::from(holds) << bit
+                })
+                .sum();
+            if links == 0 {
                 continue;
             }
             self.connection.execute(
@@ -145,11 +155,14 @@ impl<'a> Numbers<'a> {
             return Ok(*highest);
         }
         let name = layout.name.to_ascii_lowercase();
-        let mut highest = self.greatest(&layout.name, &layout.columns[at].name, i64::MAX)?.max(0);
-        for (other, here) in &self.tables.0 {
-            for column in here.references.iter().flat_map(|reference| &reference.from) {
-                if self.tables.numbers_in(other, column).contains(&name) {
-                    let greatest = self.greatest(&here.table.name, column, MOST_HEEDED)?;
+        let own = (&*layout.name, &*layout.columns[at].name);
+        let mut highest = self.greatest(own, i64::MAX, None)?.max(0);
+        for here in self.tables.0.values() {
+            for reference in &here.references {
+                for column in self.tables.holding(reference, &name) {
+                    let only = reference.only.as_ref().map(|_| reference.applies("t"));
+                    let of = (&*here.table.name, &*column);
+                    let greatest = self.greatest(of, MOST_HEEDED, only.as_deref())?;
                     highest = highest.max(greatest);
                 }
             }
@@ -172,11 +185,12 @@ impl<'a> Numbers<'a> {
         Ok(highest)
     }
 
-    fn greatest(&self, table: &str, column: &str, most: i64) -> Result<i64> {
-        let (table, column) = (quoted(table), quoted(column));
+    fn greatest(&self, of: (&str, &str), most: i64, only: Option<&str>) -> Result<i64> {
+        let (table, column) = (quoted(of.0), quoted(of.1));
         let question = format!(
             "SELECT max(t.{column}) FROM main.{table} AS t
-             WHERE typeof(t.{column}) = 'integer' AND t.{column} <= ?1"
+             WHERE typeof(t.{column}) = 'integer' AND t.{column} <= ?1 AND {}",
+            only.unwrap_or("TRUE")
         );
         let greatest = self.connection.query_row(&question, [most], |row| row.get(0));
         Ok(greatest.map(|greatest: Option<i64>| greatest.unwrap_or(0))?)

@@ -16,9 +16,11 @@ use crate::merging::layout::{self, Layout, Spelling};
 use crate::merging::naming::{self, Which};
 use crate::merging::numbers::Numbers;
 use crate::merging::report::{FileReport, Problem, Rows, TableReport};
+use crate::merging::said::Said;
 use crate::merging::stage::{self, CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED, UNCHANGED};
+use crate::merging::undeclared::Undeclared;
 use crate::merging::{
-    Numbering, OnConflict, Policy, Source, Target, applying, references, verdict,
+    Numbering, OnConflict, Policy, Source, Target, applying, plainnumbers, references, verdict,
 };
 use crate::refusal::Refusal;
 use crate::schema::Schema;
@@ -42,7 +44,7 @@ pub(super) struct Planned {
 /// Where the file or the database cannot be read, or at the user's interrupt.
 pub(super) fn plan(
     connection: &Connection,
-    target: &Target<'_>,
+    (target, said): (&Target<'_>, &Said<'_>),
     source: &Source,
 ) -> Result<Planned> {
     let file = database::open_immutable(&source.scratch).with_context(|| {
@@ -53,7 +55,7 @@ pub(super) fn plan(
     let target = &Target { policy: &policy, ..*target };
     let (theirs, ours) = (Schema::read(&file)?, Schema::read(connection)?);
     refuse_unknown_newer(&ours, target)?;
-    let tables = Tables::of((connection, &ours), (&file, &theirs), target.merge_key)?;
+    let tables = Tables::of((connection, &ours), (&file, &theirs), said)?;
     let fitting = evolution::look((&file, &theirs), &ours, &tables, source)?;
     let layouts = layout::of(&tables, &fitting, source.numbering)?;
     let mut planned = Planned {
@@ -69,8 +71,11 @@ pub(super) fn plan(
     for layout in &planned.layouts {
         stage::fill((connection, &file), layout, texts, target.interrupt)?;
     }
+    for layout in &planned.layouts {
+        stage::look(connection, layout)?;
+    }
     take_over(&mut planned, fitting, target, source);
-    planned.identify((connection, &tables), target, source, texts)?;
+    planned.identify((connection, &tables), (target, said), source, texts)?;
     Ok(planned)
 }
 
@@ -119,7 +124,7 @@ impl Planned {
     fn identify(
         &mut self,
         (connection, tables): (&Connection, &Tables),
-        target: &Target<'_>,
+        (target, said): (&Target<'_>, &Said<'_>),
         source: &Source,
         texts: Texts,
     ) -> Result<()> {
@@ -145,6 +150,14 @@ impl Planned {
             return Ok(());
         }
         numbers.finish(&self.layouts)?;
+        let undeclared = Undeclared { connection, tables, layouts: &self.layouts, said };
+        let found = undeclared.find()?;
+        let problems = found.problems(&undeclared, (target.database, source))?;
+        self.report.warnings.extend(found.remarks);
+        if !problems.is_empty() {
+            self.problems.extend(problems);
+            return Ok(());
+        }
         self.say_trusted(connection, target, source)?;
         self.decide((connection, tables), (target, source), texts)?;
         self.report_rows(connection)?;
@@ -162,7 +175,7 @@ impl Planned {
     }
 
     fn decide(
-        &self,
+        &mut self,
         (connection, tables): (&Connection, &Tables),
         (target, source): (&Target<'_>, &Source),
         texts: Texts,
@@ -173,6 +186,10 @@ impl Planned {
             let is_untold = newer.is_some_and(|newer| verdict::lacks(layout, newer));
             let policy = if source.is_own && is_untold { &skipping } else { target.policy };
             verdict::compare(connection, layout, policy, texts)?;
+            if !source.is_own {
+                let both = (target.database, source);
+                self.problems.extend(plainnumbers::doubtful(connection, layout, both)?);
+            }
             let policy = if source.is_own { &skipping } else { target.policy };
             collision::find(connection, layout, policy)?;
         }
@@ -269,7 +286,12 @@ impl Planned {
 
     fn refuse_conflicts(&mut self, target: &Target<'_>, source: &Source) {
         let both = self.layouts.iter().zip(&self.report.tables);
-        for (layout, table) in both.filter(|(_, table)| table.conflicting.n > 0) {
+        let is_told = |table: &TableReport| {
+            self.problems.iter().any(|problem| problem.table == text::plain(&table.name))
+        };
+        let both: Vec<_> =
+            both.filter(|(_, table)| table.conflicting.n > 0 && !is_told(table)).collect();
+        for (layout, table) in both {
             let newer = target.policy.newer.as_deref();
             let newer = newer.filter(|newer| verdict::lacks(layout, newer)).map(text::plain);
             let hint = match (target.policy.on_conflict, newer) {

@@ -54,8 +54,17 @@ pub(super) fn fill(
     connection.execute_batch(&definition(layout))?;
     let n_rows = copy((connection, file), layout, texts, interrupt)
         .with_context(|| format!("could not read the rows of `{}`", text::plain(&layout.theirs)))?;
-    connection.execute_batch(&first_look(layout))?;
     Ok(n_rows)
+}
+
+/// Finds out which rule identifies each row, and which references it has; all stages are filled by now.
+///
+/// # Errors
+///
+/// If SQLite refuses.
+pub(super) fn look(connection: &Connection, layout: &Layout) -> Result<()> {
+    connection.execute_batch(&first_look(layout))?;
+    Ok(())
 }
 
 /// Takes all stages of a file away.
@@ -177,13 +186,13 @@ fn first_look(layout: &Layout) -> String {
         format!("CASE {rules}ELSE {by_content} END")
     };
     let links = layout.links.iter().enumerate();
-    let bits = links.map(|(at, link)| format!("(({}) << {at})", all_there(&link.columns)));
+    let bits = links.map(|(at, link)| format!("(coalesce({}, 0) << {at})", link.applies));
     let bits: Vec<String> = bits.collect();
     let bits = if bits.is_empty() { "0".to_owned() } else { bits.join(" | ") };
     let originals = layout.columns.iter().enumerate().filter(|(_, c)| c.keeps_original);
     let originals: Vec<String> = originals.map(|(at, _)| format!(", o{at} = c{at}")).collect();
     format!(
-        "UPDATE {} SET rule = {rule}, asked = {bits}, waits = {bits}{};",
+        "UPDATE {} AS s SET rule = {rule}, asked = {bits}, waits = {bits}{};",
         layout.stage(),
         originals.concat()
     )

@@ -9,7 +9,7 @@ mod exchange;
 mod nulls;
 mod random;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,18 +21,18 @@ use super::*;
 /// Databases in a folder.
 struct Place {
     folder: TempDir,
-    merge_key: BTreeMap<String, Vec<String>>,
+    said: Database,
 }
 
 impl Place {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("folder"), merge_key: BTreeMap::new() }
+        Self { folder: tempfile::tempdir().expect("folder"), said: Database::new("here", "") }
     }
 
     /// With the columns that identify the rows of a table.
     fn keyed(mut self, table: &str, columns: &[&str]) -> Self {
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-        self.merge_key.insert(table.to_owned(), columns);
+        self.said.merge_key.insert(table.to_owned(), columns);
         self
     }
 
@@ -59,11 +59,10 @@ impl Place {
 
     fn merge_with(&self, into: &str, from: &[&str], policy: &Policy) -> Result<Report> {
         let interrupt = Interrupt::default();
-        let live = self.path(into);
+        let database = Database { path: self.path(into), ..self.said.clone() };
         let target = Target {
-            live: &live,
+            database: &database,
             busy_timeout: Duration::from_secs(1),
-            merge_key: &self.merge_key,
             policy,
             interrupt: &interrupt,
         };

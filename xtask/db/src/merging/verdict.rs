@@ -166,6 +166,7 @@ fn refers(tables: &Tables, reference: &Reference) -> String {
     let equal = pairs.map(|((from, to), collation)| {
         format!("t.{} COLLATE {collation} = x.{}", quoted(to), quoted(from))
     });
+    let equal = equal.chain(std::iter::once(reference.applies("x")));
     equal.collect::<Vec<_>>().join(" AND ")
 }
 

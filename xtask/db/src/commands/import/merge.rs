@@ -148,13 +148,8 @@ fn act(
     mut keeping: Option<(&Locked<'_>, &mut Safety)>,
 ) -> Result<Report> {
     let interrupt = session.interrupt().clone();
-    let target = Target {
-        live: &database.path,
-        busy_timeout: project.busy_timeout,
-        merge_key: &database.merge_key,
-        policy,
-        interrupt: &interrupt,
-    };
+    let target =
+        Target { database, busy_timeout: project.busy_timeout, policy, interrupt: &interrupt };
     let ending = if keeping.is_some() { Ending::Commit } else { Ending::RollBack };
     let mut keep = || -> Result<()> {
         let Some((locked, safety)) = &mut keeping else { return Ok(()) };
