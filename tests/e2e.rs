@@ -138,6 +138,8 @@ mod question;
 mod records;
 #[path = "e2e/references.rs"]
 mod references;
+#[path = "e2e/rehearsalbeside.rs"]
+mod rehearsalbeside;
 #[path = "e2e/reset.rs"]
 mod reset;
 #[path = "e2e/restore.rs"]

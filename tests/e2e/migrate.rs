@@ -164,7 +164,8 @@ fn damage_on_the_live_database_only_is_put_back_with_the_raw_files_kept() {
 fn garbage_that_looks_like_an_encrypted_database_is_put_back_with_the_raw_files_kept() {
     let garbage = "rm -f $DB-wal $DB-shm; cat garbage > $DB";
     let pre = format!("{ADD}\n{}", on_live(garbage));
-    let rehearsal = format!("cat garbage > {LIVE}");
+    // It holds the file long enough to be seen with it.
+    let rehearsal = format!("exec 3< {LIVE}\ncat garbage > {LIVE}\nsleep 0.3");
     for (command, script) in [("db-migrate", &pre), ("db-pre-migrate", &rehearsal)] {
         let Some(sandbox) = host(script) else { return };
         sandbox.sql("PRAGMA journal_mode=DELETE");

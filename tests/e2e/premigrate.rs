@@ -138,7 +138,9 @@ fn rows_that_a_command_writes_into_the_live_database_instead_are_reversible() {
 
 #[test]
 fn a_migration_that_ignores_the_variable_is_caught_and_the_live_database_put_back() {
-    let Some(sandbox) = host(&format!("q {LIVE} 'CREATE TABLE oops (a)'")) else { return };
+    // It holds the file long enough to be seen with it.
+    let script = format!("exec 3< {LIVE}\nq {LIVE} 'CREATE TABLE oops (a)'\nsleep 0.3");
+    let Some(sandbox) = host(&script) else { return };
     let before = content(&sandbox);
     let said = sandbox.fails(1, &["db-pre-migrate"]);
     insta::assert_snapshot!(said.err, @"

@@ -25,16 +25,16 @@ pub(crate) struct Holders {
 /// The other processes that have a database or its WAL open; `None` where the system cannot tell.
 #[must_use]
 pub(crate) fn of(path: &Path) -> Option<Holders> {
-    let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let wanted: Vec<(u64, u64)> = ["", "-wal", "-shm"]
-        .iter()
-        .filter_map(|suffix| {
-            let mut path = path.as_os_str().to_owned();
-            path.push(suffix);
-            identity(Path::new(&path))
-        })
-        .collect();
-    let mut holders = Holders { seen: Vec::new(), complete: true };
+    let mut seen = Vec::new();
+    let complete = each(path, |pid| seen.extend(named(pid)))?;
+    Some(Holders { seen, complete })
+}
+
+/// Calls back for each other process that has a database or its WAL open, at once, and returns whether
+/// every process could be looked at; `None` where the system cannot tell.
+pub(crate) fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
+    let wanted = identities(path);
+    let mut complete = true;
     for process in fs_err::read_dir("/proc").ok()?.flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
         else {
@@ -44,12 +44,29 @@ pub(crate) fn of(path: &Path) -> Option<Holders> {
             continue;
         }
         match holds(&process.path(), &wanted) {
-            Some(true) => holders.seen.extend(holder(&process.path())),
+            Some(true) => found(pid),
             Some(false) => {}
-            None => holders.complete = false,
+            None => complete = false,
         }
     }
-    Some(holders)
+    Some(complete)
+}
+
+/// A process by its id; `None` where it is gone.
+#[must_use]
+pub(crate) fn named(pid: u32) -> Option<Holder> {
+    holder(&Path::new("/proc").join(pid.to_string()))
+}
+
+/// A database's file and its sidecars.
+fn identities(path: &Path) -> Vec<(u64, u64)> {
+    let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let sidecar = |suffix: &&str| {
+        let mut path = path.as_os_str().to_owned();
+        path.push(suffix);
+        identity(Path::new(&path))
+    };
+    ["", "-wal", "-shm"].iter().filter_map(sidecar).collect()
 }
 
 /// What tells a file from another one of the same name; `None` where there is none.

@@ -4,7 +4,7 @@
 //! we end: `cargo run` or `sh` alone would die and leave the migration running. It has a process group
 //! of its own: Ctrl-C at a terminal reaches only us, and we end it.
 
-mod descendants;
+pub(crate) mod descendants;
 pub(crate) mod output;
 mod supervised;
 pub(crate) mod supervisor;
@@ -22,6 +22,7 @@ use crate::git;
 use crate::interrupt::Interrupt;
 use crate::project::{Database, Project};
 use crate::text;
+use crate::witness::Witness;
 
 use supervised::{Over, Running};
 use wire::{Order, Wish};
@@ -158,7 +159,7 @@ pub(crate) fn run(
     interrupt: &Interrupt,
 ) -> Result<()> {
     let task = Task { project, database, path: &database.path, command, timeout };
-    let ended = supervise(&task, Leftovers::Stay, interrupt)?;
+    let ended = supervise(&task, Leftovers::Stay, (interrupt, None))?;
     interrupt.check()?;
     match ended.failure() {
         Some(failure) => anyhow::bail!(failure),
@@ -172,31 +173,57 @@ pub(crate) fn run(
 ///
 /// Where it cannot be started.
 pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
-    supervise(task, Leftovers::End, interrupt)
+    supervise(task, Leftovers::End, (interrupt, None))
 }
 
-fn supervise(task: &Task<'_>, leftovers: Leftovers, interrupt: &Interrupt) -> Result<Ended> {
+/// The same while a witness looks who has another file open.
+///
+/// # Errors
+///
+/// As [`migrate`].
+pub(crate) fn migrate_before(
+    witness: &mut Witness,
+    task: &Task<'_>,
+    interrupt: &Interrupt,
+) -> Result<Ended> {
+    supervise(task, Leftovers::End, (interrupt, Some(witness)))
+}
+
+fn supervise(
+    task: &Task<'_>,
+    leftovers: Leftovers,
+    (interrupt, witness): (&Interrupt, Option<&mut Witness>),
+) -> Result<Ended> {
     let _supervising = interrupt.while_supervising();
     let running = start(task, Output::ToStderr, interrupt)?;
     let nobody_reads = AtomicU8::new(Reading::Over as u8);
-    await_end((task, running), leftovers, interrupt, &nobody_reads)
+    let meanwhile = Meanwhile { interrupt, reading: &nobody_reads, witness };
+    await_end((task, running), leftovers, meanwhile)
+}
+
+/// What goes on while a command runs.
+struct Meanwhile<'a> {
+    interrupt: &'a Interrupt,
+    /// A [`Reading`].
+    reading: &'a AtomicU8,
+    witness: Option<&'a mut Witness>,
 }
 
 /// Waits until a command has ended and its output was read, or ends it.
 fn await_end(
     (task, mut running): (&Task<'_>, Running),
     leftovers: Leftovers,
-    interrupt: &Interrupt,
-    reading: &AtomicU8,
+    mut meanwhile: Meanwhile<'_>,
 ) -> Result<Ended> {
     let began = Instant::now();
+    let interrupt = meanwhile.interrupt;
     let ending = loop {
-        let reading = reading.load(Ordering::SeqCst);
+        let reading = meanwhile.reading.load(Ordering::SeqCst);
         if reading == Reading::GivenUp as u8 {
             break Some(Ending::Unwanted);
         }
         // As long as somebody holds its output open, there may be more of it.
-        if running.wait(interrupt)? && reading == Reading::Over as u8 {
+        if running.wait(&mut meanwhile)? && reading == Reading::Over as u8 {
             break None;
         }
         if interrupt.check().is_err() {

@@ -93,6 +93,7 @@ mod trailer;
 mod vault;
 mod verification;
 mod watching;
+mod witness;
 mod writeback;
 
 use std::process::ExitCode;

@@ -22,6 +22,7 @@ use crate::standing::{self, Standing};
 use crate::state::State;
 use crate::taking;
 use crate::watching::Watch;
+use crate::witness::Witness;
 
 /// What a rehearsal showed.
 #[derive(Debug)]
@@ -30,6 +31,9 @@ pub(crate) struct Rehearsal {
     pub ended: Ended,
     /// Whether it opened the copy.
     pub opened: bool,
+    /// Why somebody else may have changed the live database meanwhile; nothing if only the command can
+    /// have.
+    pub doubts: Vec<String>,
     /// The state before.
     pub before: State,
     /// The state after, or why it could not be read; the state before where the command failed.
@@ -74,7 +78,9 @@ pub(crate) fn rehearse(
     let watch = Watch::begin(private.path(), interrupt)?;
     let timeout = database.migrate_timeout;
     let task = Task { project, database, path: private.path(), command, timeout };
-    let ended = hostcommand::migrate(&task, interrupt)?;
+    let mut witness = witness_of(stage);
+    let ended = hostcommand::migrate_before(&mut witness, &task, interrupt)?;
+    let doubts = witness.doubts();
     // What cannot be proved is not so.
     let opened = watch.was_used(interrupt).unwrap_or(false);
     let after = match ended.failure() {
@@ -87,7 +93,25 @@ pub(crate) fn rehearse(
         before.findings = deep_findings(original, interrupt)?;
     }
     let size_bytes = fs_err::metadata(private.path()).map_or(0, |metadata| metadata.len());
-    Ok(Rehearsal { ended, opened, before, after, size_bytes })
+    Ok(Rehearsal { ended, opened, doubts, before, after, size_bytes })
+}
+
+/// A witness of the live database from the moment on in which it still has the schema of the copy.
+fn witness_of(stage: &Stage<'_>) -> Witness {
+    let Stage { project, database, record, .. } = *stage;
+    let mut witness = Witness::begin(&database.path);
+    let is_same = || -> Result<bool> {
+        let connection = database::open_live(&database.path, project.busy_timeout)?;
+        let user_version: i64 = database::pragma(&connection, "user_version")?;
+        let schema_blake3 = examination::schema_hash(&connection)?;
+        Ok(schema_blake3 == record.schema_blake3 && user_version == record.sqlite.user_version)
+    };
+    if !is_same().unwrap_or(false) {
+        witness.doubt("its schema had changed before the command ran");
+    }
+    // That was our own opening.
+    witness.forget();
+    witness
 }
 
 /// What a thorough look finds: what was so before a migration is not its fault.

@@ -95,7 +95,7 @@ fn adopt(_orphans: bool) -> bool {
 }
 
 /// The processes that run and whose chain of parents leads to this one.
-pub(crate) fn below(ancestor: i32) -> Vec<Process> {
+fn below(ancestor: i32) -> Vec<Process> {
     let mut children = BTreeMap::<i32, Vec<Process>>::new();
     for entry in fs_err::read_dir("/proc").into_iter().flatten().flatten() {
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
@@ -119,11 +119,27 @@ pub(crate) fn below(ancestor: i32) -> Vec<Process> {
     below
 }
 
+/// Whether the chain of a process's parents leads to another one.
+#[must_use]
+pub(crate) fn is_below(pid: u32, ancestor: u32) -> bool {
+    let mut next = pid.cast_signed();
+    while next > 1 {
+        let stat = fs_err::read_to_string(format!("/proc/{next}/stat"));
+        let Some(process) = stat.ok().and_then(|stat| Process::parse(next, &stat)) else {
+            return false;
+        };
+        if process.parent == ancestor.cast_signed() {
+            return true;
+        }
+        next = process.parent;
+    }
+    false
+}
+
 /// A process as `/proc/PID/stat` describes it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Process {
-    /// Its id.
-    pub(crate) pid: i32,
+struct Process {
+    pid: i32,
     parent: i32,
     group: i32,
     /// Whether it is more than a zombie.

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::{Context, Result};
 
-use crate::hostcommand::{Ended, Ending, Leftovers, Output, Reading, Task, await_end, start};
+use crate::hostcommand::{
+    Ended, Ending, Leftovers, Meanwhile, Output, Reading, Task, await_end, start,
+};
 use crate::interrupt::Interrupt;
 
 /// Runs a command of the user in the project's root and lets `read` have what it prints; its messages
@@ -26,7 +28,8 @@ pub(crate) fn read<T>(
     let reading = AtomicU8::new(Reading::Goes as u8);
     let (done, ended) = std::thread::scope(|scope| {
         let reading = &reading;
-        let wait = move || await_end((task, running), Leftovers::Stay, interrupt, reading);
+        let meanwhile = Meanwhile { interrupt, reading, witness: None };
+        let wait = move || await_end((task, running), Leftovers::Stay, meanwhile);
         let waiting = scope.spawn(wait);
         let mut output = UpToEnd { output, is_over: false };
         let done = read(&mut output);

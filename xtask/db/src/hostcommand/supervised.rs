@@ -14,13 +14,16 @@ use crate::hostcommand::descendants::Descendants;
 use crate::hostcommand::supervisor::{self, Itself, MARK};
 use crate::hostcommand::tree::Tree;
 use crate::hostcommand::wire::{Came, Order, Report, Wire, Wish};
-use crate::hostcommand::{GRACE, Output, PAUSE};
+use crate::hostcommand::{GRACE, Meanwhile, Output, PAUSE};
 use crate::interrupt::Interrupt;
 
 /// How long our own binary may take to start.
 const START: Duration = Duration::from_secs(30);
 /// How long a supervisor may take beyond the grace before it is given up.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// No time at all is not a timeout.
+const AT_ONCE: Duration = Duration::from_micros(1);
 
 /// A command that runs.
 #[derive(Debug)]
@@ -95,13 +98,27 @@ impl Running {
     /// # Errors
     ///
     /// Where the system does not say.
-    pub(super) fn wait(&mut self, interrupt: &Interrupt) -> Result<bool> {
+    pub(super) fn wait(&mut self, meanwhile: &mut Meanwhile<'_>) -> Result<bool> {
+        let interrupt = meanwhile.interrupt;
+        let witness = meanwhile.witness.as_deref_mut();
         match self {
-            Self::Supervised(supervised) => Ok(supervised.wait(interrupt)),
+            Self::Supervised(supervised) => {
+                let Some(witness) = witness else {
+                    return Ok(supervised.wait(interrupt, PAUSE));
+                };
+                witness.wait(Some(supervised.wire.bell()), PAUSE);
+                witness.look(supervised.child.id());
+                Ok(supervised.wait(interrupt, AT_ONCE))
+            }
             Self::Direct(tree) => {
                 let has_ended = tree.has_ended()?;
-                if !has_ended {
-                    std::thread::sleep(PAUSE);
+                match witness {
+                    Some(witness) => {
+                        witness.wait(None, PAUSE);
+                        witness.look(std::process::id());
+                    }
+                    None if !has_ended => std::thread::sleep(PAUSE),
+                    None => {}
                 }
                 Ok(has_ended)
             }
@@ -185,12 +202,12 @@ impl Supervised {
         }
     }
 
-    fn wait(&mut self, interrupt: &Interrupt) -> bool {
+    fn wait(&mut self, interrupt: &Interrupt, within: Duration) -> bool {
         if self.is_lost {
             std::thread::sleep(PAUSE);
             return true;
         }
-        match self.wire.receive(PAUSE) {
+        match self.wire.receive(within) {
             Ok(Came::Message(Report::Ended)) => self.has_ended = true,
             Ok(Came::Message(Report::Interrupted)) => interrupt.raise_first(),
             Ok(Came::Message(_) | Came::Nothing) => {}

@@ -6,6 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -88,6 +89,11 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(socket: UnixStream) -> Self {
         Self { socket, received: Vec::new() }
+    }
+
+    /// The descriptor that can be read once something came.
+    pub(super) fn bell(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     /// Sends a message: each field ends with a NUL, the message with another one after an SOH.

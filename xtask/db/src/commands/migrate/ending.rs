@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::backup::Backup;
 use crate::commands::backup::prune_automatic;
 use crate::commands::migrate::job::Job;
-use crate::commands::migrate::putting_back::{kept, publish, put_back};
+use crate::commands::migrate::putting_back::{kept, publish, put_back, way_back};
 use crate::commands::migrate::rehearsing::{self, Outcome, Rehearsed};
 use crate::commands::migrate::telling;
 use crate::commands::restore::in_place::{self, Kept};
@@ -61,6 +61,9 @@ pub(crate) fn settle(
         Outcome::Touched(reasons) => {
             return touched(session, job, vault, rehearsed, (reasons, document));
         }
+        Outcome::Changed(doubts) => {
+            return changed(session, job, vault, rehearsed, (doubts, document));
+        }
         Outcome::Allowed(losses) => say_rehearsed(session, job, &rehearsed, losses),
         _ => {}
     }
@@ -74,7 +77,9 @@ pub(crate) fn settle(
     document["checkpoint"] = checkpoint.as_ref().map(|kept| kept.name.to_string()).into();
     let back = checkpoint.filter(|_| rows_changed);
     let (outcome, error) = match outcome {
-        Outcome::Interrupted | Outcome::Touched(_) => return Err(interrupted(job, back.as_ref())),
+        Outcome::Interrupted | Outcome::Touched(_) | Outcome::Changed(_) => {
+            return Err(interrupted(job, back.as_ref()));
+        }
         Outcome::NothingPending => {
             say_nothing_pending(session, job);
             ("nothing-pending", None)
@@ -192,6 +197,43 @@ fn touched(
     document["checkpoint"] = checkpoint.name.to_string().into();
     document["safety"] = safety(&restored.kept);
     let error = telling::because(reasons, refusal);
+    Ok(End { document, error: Some(error) })
+}
+
+/// Keeps the checkpoint of a live database whose schema changed during the rehearsal, perhaps by
+/// somebody else: what is there now is left alone, and both ways on are shown.
+fn changed(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+    (doubts, mut document): (&[String], Value),
+) -> Result<End> {
+    let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
+    let interrupt = session.interrupt().clone();
+    let _supervising = interrupt.while_supervising();
+    let locked = vault.lock(job.project.busy_timeout, &interrupt)?;
+    let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
+    drop(locked);
+    session.say(format!("Checkpoint created at {}", job.project.dotted(&checkpoint.path())));
+    let place = job.project.quoted_place(job.database);
+    let refusal = Refusal {
+        what: format!(
+            "the schema of {place} changed while the migration was rehearsed on a copy; nothing was \
+             put back"
+        ),
+        hint: format!(
+            "if an application or another migration did that, keep it and run this again; if the \
+             migration ignored `{}`, go back with `{}` and correct `migrate-env`",
+            job.variable(),
+            way_back(job, &checkpoint)
+        ),
+        exit: Exit::No,
+    };
+    document["outcome"] = "left-alone".into();
+    document["checkpoint"] = checkpoint.name.to_string().into();
+    let doubts = doubts.iter().map(|doubt| format!("it may not be the migration's doing: {doubt}"));
+    let error = telling::because(&doubts.collect::<Vec<_>>(), refusal);
     Ok(End { document, error: Some(error) })
 }
 

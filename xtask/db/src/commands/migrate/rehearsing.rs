@@ -46,6 +46,9 @@ pub(crate) enum Outcome {
     Refused(Vec<String>, Hint),
     /// The command changed the schema of the live database.
     Touched(Vec<String>),
+    /// The schema of the live database changed, and these are the reasons why that may have been
+    /// somebody else.
+    Changed(Vec<String>),
     /// The user interrupted.
     Interrupted,
 }
@@ -149,8 +152,10 @@ fn judged(
     let record = staged.record();
     let is_touched = live.as_ref().is_none_or(|live| !has_schema_of(live, record));
     let rows_changed = live.is_some_and(|live| live.content_blake3 != record.content_blake3);
-    let outcome = if is_touched {
+    let outcome = if is_touched && rehearsal.doubts.is_empty() {
         Outcome::Touched(touched(job, &rehearsal))
+    } else if is_touched {
+        Outcome::Changed(rehearsal.doubts.clone())
     } else if interrupted {
         Outcome::Interrupted
     } else {
