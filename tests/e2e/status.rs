@@ -419,3 +419,37 @@ fn of_several_databases_each_has_its_own_lines_and_remedies() {
     assert!(said.out.contains("1 thing needs attention"), "{said:#?}");
     sandbox.ok(&["db-status", "--db", "kalito"]);
 }
+
+#[test]
+fn an_sqlite_that_can_lose_commits_is_worth_knowing_and_no_reason_to_fail() {
+    let sandbox = Sandbox::new();
+    let lock = |cc: &str| {
+        format!(
+            "version = 4\n[[package]]\nname = \"libsqlite3-sys\"\nversion = \"0.30.1\"\n\
+             dependencies = [{cc}]\n[[package]]\nname = \"sqlx-sqlite\"\nversion = \"0.8.6\"\n"
+        )
+    };
+    let cure = "update sqlx to 0.9, then `cargo update -p libsqlite3-sys --precise 0.37.0`";
+    let says_so = |sandbox: &Sandbox, word: &str| {
+        for command in ["db-setup", "db-pre-deploy", "db-status"] {
+            let said = sandbox.ok(&[command]);
+            let both = said.out.clone() + &said.err;
+            assert!(both.contains("can lose commits") && both.contains(word), "{said:#?}");
+        }
+        let document = sandbox.json(&["db-status"]);
+        assert_eq!(document["healthy"], true, "{document:#}");
+        document["remarks"][0].clone()
+    };
+    sandbox.write("Cargo.lock", lock("\"cc\", \"pkg-config\""));
+    let remark = says_so(&sandbox, "SQLite 3.46.0 (libsqlite3-sys 0.30.1 in Cargo.lock)");
+    assert_eq!((&remark["code"], &remark["remedy"]), (&"wal-reset".into(), &cure.into()));
+    sandbox.write("Cargo.lock", lock("\"pkg-config\""));
+    let remark = says_so(&sandbox, "is unknown: ");
+    assert_eq!(remark["code"], "wal-reset-unknown");
+    sandbox.write("Cargo.lock", lock("\"cc\"").replace("0.30.1", "0.37.0"));
+    assert_eq!(sandbox.json(&["db-status"])["remarks"], serde_json::json!([]));
+    // In rollback-journal mode there is no WAL to lose commits of.
+    sandbox.write("Cargo.lock", lock("\"cc\""));
+    sandbox.sql("PRAGMA journal_mode=DELETE");
+    assert_eq!(sandbox.json(&["db-status"])["remarks"], serde_json::json!([]));
+}

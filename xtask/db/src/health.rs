@@ -4,6 +4,7 @@
 pub(crate) mod checkup;
 mod database;
 pub(crate) mod folder;
+pub(crate) mod library;
 pub(crate) mod store;
 
 use serde::Serialize;
@@ -39,6 +40,12 @@ impl Problem {
     fn of(self, database: &Database) -> Self {
         Self { database: Some(database.name.clone()), ..self }
     }
+}
+
+/// What is worth knowing and needs no attention now: it does not make a project unhealthy.
+#[must_use]
+pub(crate) fn remarks(project: &Project) -> Vec<Problem> {
+    library::remark(project).into_iter().collect()
 }
 
 /// Git hooks that are missing though a commit could touch schema files; `installed` is `None` where

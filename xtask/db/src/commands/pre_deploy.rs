@@ -14,6 +14,7 @@ use crate::commands::migrate::rehearsing::{self, Outcome};
 use crate::commands::migrate::telling;
 use crate::commands::verify;
 use crate::github::{self, Level};
+use crate::health;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::record::Kind;
@@ -68,6 +69,9 @@ impl Args {
     fn pass(&self, session: &mut Session) -> Result<End> {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
+        for remark in health::remarks(&project) {
+            session.warn(format!("{}: {}", remark.what, remark.remedy));
+        }
         let vault = Vault::of(&project, session.now());
         let interrupt = session.interrupt().clone();
         let claim = Claim::take_settled(&project, &database, "db-pre-deploy", &interrupt)?;

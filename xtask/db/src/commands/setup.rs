@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::cli::Common;
 use crate::commands::{backup, hooks, verify};
+use crate::health;
 use crate::hostcommand;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Refusal};
@@ -31,6 +32,9 @@ impl Args {
             create_if_missing(session, &project, database)?;
         }
         warn_of_tracked(session, &project);
+        for remark in health::remarks(&project) {
+            session.warn(format!("{}: {}", remark.what, remark.remedy));
+        }
         if let Some(place) = &project.git {
             // A hook that is left alone was warned of, and is no reason to fail.
             hooks::install(session, &project, place)?;

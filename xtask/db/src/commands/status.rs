@@ -62,10 +62,13 @@ impl Args {
         screen::say_folder(session, &project, &folder);
         screen::say_hooks(session, hooks);
         screen::say_problems(session, &problems);
+        let remarks = health::remarks(&project);
+        screen::say_remarks(session, &remarks);
         session.document(&json!({
             "version": 1,
             "healthy": problems.is_empty(),
             "problems": problems,
+            "remarks": remarks,
             "databases": checkups.iter().map(database).collect::<Result<Vec<_>>>()?,
             "folder": folder_document(&project, &folder),
             "hooks_installed": hooks,

@@ -151,3 +151,11 @@ pub(super) fn say_problems(session: &mut Session, problems: &[Problem]) {
         session.say(format!("    {}", problem.remedy));
     }
 }
+
+/// What is worth knowing, and no reason for exit code 1.
+pub(super) fn say_remarks(session: &mut Session, remarks: &[Problem]) {
+    for remark in remarks {
+        session.say(format!("Worth knowing: {}", remark.what));
+        session.say(format!("    {}", remark.remedy));
+    }
+}
