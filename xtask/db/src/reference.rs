@@ -125,14 +125,19 @@ pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
     }
 }
 
-/// The backup of a name, also as a terminal shows it.
+/// The backup of a name, also as a terminal shows it, or as what is printed for one that cannot be
+/// typed.
 fn by_name<'a>(reference: &str, all: &'a [Backup]) -> Option<&'a Backup> {
     let exact = all.iter().find(|backup| backup.name.to_string() == reference);
-    exact.or_else(|| {
-        let mut shown =
-            all.iter().filter(|backup| text::plain(&backup.name.to_string()) == reference);
-        shown.next().filter(|_| shown.next().is_none())
-    })
+    let only = |is_it: &dyn Fn(&str) -> bool| {
+        let mut found = all.iter().filter(|backup| is_it(&backup.name.to_string()));
+        found.next().filter(|_| found.next().is_none())
+    };
+    let coded = || {
+        let is_code = reference.starts_with("name:");
+        is_code.then(|| only(&|name| printed::code(name) == reference)).flatten()
+    };
+    exact.or_else(coded).or_else(|| only(&|name| text::plain(name) == reference))
 }
 
 /// The backup of a whole time: of this worktree first, then of the databases that are meant, then of
@@ -321,3 +326,6 @@ fn listed(backups: &[&Backup]) -> String {
     }
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,9 +22,9 @@ pub(crate) struct Printed {
 #[must_use]
 pub(crate) fn all(field: &Field<'_>) -> Vec<Printed> {
     let numbers = numbers(field);
-    let names = Names::of(field.all);
+    let times = Times::of(field.all);
     let printed = field.all.iter().map(|backup| Printed {
-        reference: names.reference(backup),
+        reference: times.reference(backup),
         number: numbers.get(&backup.name).cloned(),
     });
     printed.collect()
@@ -45,37 +45,32 @@ fn numbers<'a>(field: &Field<'a>) -> HashMap<&'a crate::name::Name, String> {
     latest.chain(safety).collect()
 }
 
-/// How often each way to write a name occurs in the folder.
-struct Names {
-    shown: HashMap<String, usize>,
-    times: HashMap<String, usize>,
-}
+/// How often each time occurs in the folder.
+struct Times(HashMap<String, usize>);
 
-impl Names {
+impl Times {
     fn of(all: &[Backup]) -> Self {
-        let mut names = Self { shown: HashMap::new(), times: HashMap::new() };
+        let mut times = HashMap::new();
         for backup in all {
-            *names.shown.entry(text::plain(&backup.name.to_string())).or_default() += 1;
-            *names.times.entry(backup.name.time_text()).or_default() += 1;
+            *times.entry(backup.name.time_text()).or_default() += 1;
         }
-        names
+        Self(times)
     }
 
-    /// The name; where a terminal cannot show it or a command would read it as a flag, the time,
-    /// the path, or the name as it is shown.
+    /// The name; where a terminal cannot show it or a command would read it as a flag, the time or
+    /// the code.
     fn reference(&self, backup: &Backup) -> String {
         let name = backup.name.to_string();
-        let shown = text::plain(&name);
-        let is_flag = name.starts_with('-');
-        if shown == name && !is_flag {
+        if text::plain(&name) == name && !name.starts_with('-') {
             return name;
         }
         let time = backup.name.time_text();
-        if self.times.get(&time) == Some(&1) && backup.whose.is_ours() {
-            return time;
-        }
-        let path = backup.folder.join(&name).to_string_lossy().into_owned();
-        let is_unmistakable = self.shown.get(&shown) == Some(&1) && !is_flag;
-        if is_unmistakable || text::plain(&path) != path { shown } else { path }
+        if self.0.get(&time) == Some(&1) && backup.whose.is_ours() { time } else { code(&name) }
     }
+}
+
+/// Letters that anybody can type for a name that nobody can, e.g. `name:1f3a9c2b`.
+#[must_use]
+pub(super) fn code(name: &str) -> String {
+    format!("name:{}", &blake3::hash(name.as_bytes()).to_hex()[..12])
 }
