@@ -92,6 +92,8 @@ mod into;
 mod inuse;
 #[path = "e2e/kill.rs"]
 mod kill;
+#[path = "e2e/labels.rs"]
+mod labels;
 #[path = "e2e/large.rs"]
 mod large;
 #[path = "e2e/links.rs"]
@@ -140,6 +142,8 @@ mod records;
 mod references;
 #[path = "e2e/rehearsalbeside.rs"]
 mod rehearsalbeside;
+#[path = "e2e/remove.rs"]
+mod remove;
 #[path = "e2e/reset.rs"]
 mod reset;
 #[path = "e2e/restore.rs"]

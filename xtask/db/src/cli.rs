@@ -9,8 +9,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    aftermath, backup, diff, export, hooks, import, list, migrate, pin, pre_deploy, pre_migrate,
-    prune, recover, reset, restore, rollback, setup, status, supervise, verify,
+    aftermath, backup, diff, export, hooks, import, label, list, migrate, pin, pre_deploy,
+    pre_migrate, prune, recover, remove, reset, restore, rollback, setup, status, supervise,
+    verify,
 };
 use crate::database::{self, Trouble};
 use crate::intent;
@@ -46,6 +47,12 @@ pub enum Command {
     /// Let pruning have a backup again
     #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
     Unpin(pin::Args),
+    /// Change the label of a backup
+    #[command(name = "db-label", after_help = label::EXAMPLE)]
+    Label(label::Args),
+    /// Remove one backup on purpose, e.g. because it holds a leaked secret
+    #[command(name = "db-remove", after_help = remove::EXAMPLE)]
+    Remove(remove::Args),
     /// Say whether all is well, and what to do where it is not
     #[command(name = "db-status", after_help = status::EXAMPLE)]
     Status(status::Args),
@@ -165,6 +172,8 @@ impl Command {
             Self::Prune(args) => &args.common,
             Self::Hooks(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
+            Self::Label(args) => &args.common,
+            Self::Remove(args) => &args.common,
             Self::Diff(args) => &args.common,
             Self::Export(args) => &args.common,
             Self::Import(args) => &args.common,
@@ -193,6 +202,8 @@ impl Command {
             Self::Hooks(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
+            Self::Label(args) => args.run(session),
+            Self::Remove(args) => args.run(session),
             Self::Diff(args) => args.run(session),
             Self::Export(args) => args.run(session),
             Self::Import(args) => args.run(session),

@@ -72,6 +72,7 @@ mod record;
 mod reference;
 mod refusal;
 mod rehearsal;
+mod remaining;
 mod remarks;
 mod restoring;
 mod retention;

@@ -4,6 +4,7 @@
 //! keeps a damaged backup and removes whole ones would be worse than none.
 
 mod last_states;
+pub(crate) mod protection;
 mod weighing;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,6 +14,7 @@ pub(crate) mod reclaiming;
 pub(crate) mod references;
 pub(crate) mod repacking;
 pub(crate) mod rereading;
+pub(crate) mod sharing;
 pub(crate) mod shelf;
 pub(crate) mod stored;
 pub(crate) mod suspects;

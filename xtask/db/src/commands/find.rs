@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::backup::Backup;
+use crate::commands::pin::Wanted;
 use crate::home::Whose;
 use crate::project::Project;
 use crate::reference::{self, Field};
@@ -43,6 +44,32 @@ pub(crate) fn backup(
     }
     point_out_home(session, &found.backup);
     Ok(found.backup)
+}
+
+/// Whether a reference means a backup and nothing else.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(super) fn means(
+    session: &Session,
+    project: &Project,
+    wanted: Wanted<'_>,
+    backup: &Backup,
+) -> Result<bool> {
+    let vault = Vault::of(project, session.now());
+    let all = vault.backups()?;
+    let databases = project.chosen(wanted.database)?;
+    let field = Field {
+        all: &all,
+        databases: &databases,
+        project,
+        vault: &vault,
+        folder: session.folder(),
+        now: session.now(),
+    };
+    let found = reference::resolve(wanted.reference, &field);
+    Ok(found.is_ok_and(|found| found.backup.name == backup.name))
 }
 
 /// Says of a backup in a folder outside the workspace that it was taken elsewhere.

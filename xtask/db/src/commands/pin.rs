@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 
+use crate::backup::Backup;
 use crate::cli::Common;
 use crate::commands::find;
 use crate::commands::list;
-use crate::record::Proof;
+use crate::project::Project;
+use crate::record::{Proof, Record};
 use crate::refusal::{Answer, Refusal};
 use crate::session::Session;
 use crate::vault::Vault;
@@ -38,29 +40,53 @@ impl Args {
 
     fn write(self, session: &mut Session, pinned: bool, outcome: &str) -> Result<Answer> {
         let project = self.common.project(session)?;
-        let vault = Vault::of(&project, session.now());
-        let found =
-            find::backup(session, &project, &vault, &self.reference, self.common.db.as_deref())?;
-        // A backup given by its path may lie elsewhere, as after `db-backup --output`.
-        let vault = Vault::for_project(&project, &found.folder, session.now());
-        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        let Some(mut backup) = vault.read(found.name.clone())? else {
-            return Err(Refusal::could_not(
-                format!("`{}` is gone", found.name),
-                "another command removed it; `cargo xtask db-list` shows what there is",
-            ));
-        };
-        let Proof::Recorded(record) = &mut backup.proof else {
-            return Err(Refusal::could_not(
-                format!("`{}` has no record of this version to write a pin into", backup.name),
-                "copy it elsewhere to keep it",
-            ));
-        };
-        record.pinned = pinned;
-        let record = record.clone();
-        locked.rewrite(&backup, &record)?;
+        let wanted = Wanted { reference: &self.reference, database: self.common.db.as_deref() };
+        let backup = amend(session, &project, wanted, |record| record.pinned = pinned)?;
         session.say(format!("{} is {outcome}", backup.name));
         session.document(&list::document(&[backup.to_json(session.now())?]));
         Ok(Answer::Yes)
     }
+}
+
+/// Which backup is meant.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// How the user names it.
+    pub(super) reference: &'a str,
+    /// The database given by `--db`.
+    pub(super) database: Option<&'a str>,
+}
+
+/// Changes the record of a backup, and returns it as it is then.
+///
+/// # Errors
+///
+/// A refusal where there is no such backup, or it has no record of this version.
+pub(super) fn amend(
+    session: &mut Session,
+    project: &Project,
+    wanted: Wanted<'_>,
+    change: impl FnOnce(&mut Record),
+) -> Result<Backup> {
+    let vault = Vault::of(project, session.now());
+    let found = find::backup(session, project, &vault, wanted.reference, wanted.database)?;
+    // A backup given by its path may lie elsewhere, as after `db-backup --output`.
+    let vault = Vault::for_project(project, &found.folder, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    let Some(mut backup) = vault.read(found.name.clone())? else {
+        return Err(Refusal::could_not(
+            format!("`{}` is gone", found.name),
+            "another command removed it; `cargo xtask db-list` shows what there is",
+        ));
+    };
+    let Proof::Recorded(record) = &mut backup.proof else {
+        return Err(Refusal::could_not(
+            format!("`{}` has no record of this version to write into", backup.name),
+            "copy it elsewhere to keep it",
+        ));
+    };
+    change(record);
+    let record = record.clone();
+    locked.rewrite(&backup, &record)?;
+    Ok(backup)
 }

@@ -1,0 +1,57 @@
+//! `db-label`: gives a backup another label.
+
+use anyhow::Result;
+
+use crate::cli::Common;
+use crate::commands::pin::{self, Wanted};
+use crate::commands::{find, list};
+use crate::refusal::Answer;
+use crate::session::Session;
+use crate::text;
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-label latest 'before the merge'
+  cargo xtask db-restore 'before the merge'
+  cargo xtask db-label 'before the merge' ''     # no label any more
+
+A label is a reference too, if exactly one backup has it.";
+
+/// Arguments of `db-label`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Backup to label: `latest`, `latest~2`, a name or the beginning of its time, …
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// The new label; an empty one removes the label
+    #[arg(value_name = "TEXT")]
+    label: String,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = self.common.project(session)?;
+        let label = (!self.label.is_empty()).then(|| self.label.clone());
+        let wanted = Wanted { reference: &self.reference, database: self.common.db.as_deref() };
+        let backup =
+            pin::amend(session, &project, wanted, |record| record.label.clone_from(&label))?;
+        let name = &backup.name;
+        match &label {
+            None => session.say(format!("{name} has no label")),
+            Some(label) => {
+                session.say(format!("{name} is labelled \"{}\"", text::plain(label)));
+                let wanted = Wanted { reference: label, ..wanted };
+                if !find::means(session, &project, wanted, &backup)? {
+                    session.note(
+                        "The label is no reference to it: something else is called so. Its name \
+                         always is one.",
+                    );
+                }
+            }
+        }
+        session.document(&list::document(&[backup.to_json(session.now())?]));
+        Ok(Answer::Yes)
+    }
+}

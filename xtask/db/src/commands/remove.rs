@@ -1,0 +1,255 @@
+//! `db-remove`: removes one backup on purpose, and says what else still holds its content.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::backup::Backup;
+use crate::cli::Common;
+use crate::commands::find;
+use crate::commands::prune::store::{self, Outcome};
+use crate::locked::Locked;
+use crate::name::Format;
+use crate::project::Project;
+use crate::pruning::protection;
+use crate::refusal::{Answer, Refusal};
+use crate::remaining::{self, Remaining};
+use crate::session::Session;
+use crate::store::reclaiming::Extent;
+use crate::text;
+use crate::vault::Vault;
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-remove 2025-09-13_1425      # asks for the whole name
+  cargo xtask db-remove kalito.db.2025-09-13_142530.bak --yes
+
+To get rid of a secret that was backed up: delete it from the database, take a
+new backup, then remove each backup that still has it. The report names the
+backups with equal content or shared pages. Deleted bytes may stay on the disk
+until they are overwritten, so change the secret as well.
+
+Protected backups are refused: the newest verified one, the newest three safety
+backups, the branch point of an unmerged branch, and others that pruning always
+keeps. `--force` removes them all the same. Unpin a pinned one first.";
+
+/// How many names a line shows.
+const MAX_NAMES: usize = 5;
+
+/// Arguments of `db-remove`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Backup to remove; with `--yes`, its exact file name
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Remove it even if pruning would always keep it
+    #[arg(long)]
+    force: bool,
+    /// Report what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What became of it.
+enum Done {
+    /// Nothing yet.
+    Planned,
+    /// Its file is gone.
+    Removed,
+    /// Its page list is gone, and this became of its pages.
+    Reclaimed(Outcome),
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let project = self.common.project(session)?;
+        let vault = Vault::of(&project, session.now());
+        let named = self.common.db.as_deref();
+        let backup = find::backup(session, &project, &vault, &self.reference, named)?;
+        // A backup given by its path may be in another folder.
+        let vault = if backup.folder == vault.folder() {
+            vault
+        } else {
+            Vault::for_project(&project, &backup.folder, session.now())
+        };
+        self.demand_leave(session, &project, &vault, &backup)?;
+        let interrupt = session.interrupt().clone();
+        let remaining = remaining::of(&backup, &vault.backups()?, &interrupt)?;
+        say_remaining(session, &remaining);
+        if self.dry_run {
+            session.say(format!("Would remove {}", backup.name));
+            document(session, &backup, &remaining, &Done::Planned);
+            return Ok(Answer::Yes);
+        }
+        self.confirm(session, &backup)?;
+        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+        // Another command may have changed the folder while the question was open.
+        self.demand_leave(session, &project, &vault, &backup)?;
+        remove(&locked, &backup)?;
+        session.say(format!("Removed {}", backup.name));
+        let done = match backup.name.format {
+            Format::Plain => Done::Removed,
+            Format::Pages => Done::Reclaimed(reclaim(session, &project, &locked)?),
+        };
+        document(session, &backup, &remaining, &done);
+        Ok(answer(&done))
+    }
+
+    /// Refuses what pruning would never remove, unless that is forced.
+    fn demand_leave(
+        &self,
+        session: &Session,
+        project: &Project,
+        vault: &Vault,
+        backup: &Backup,
+    ) -> Result<()> {
+        let name = &backup.name;
+        if backup.is_pinned() {
+            return Err(Refusal::no(
+                format!("`{name}` is pinned, and pinned backups are never removed"),
+                format!("allow it with `cargo xtask db-unpin {}`", shell(backup)),
+            ));
+        }
+        if self.force {
+            return Ok(());
+        }
+        let again = format!("`cargo xtask db-remove {} --force`", shell(backup));
+        if !backup.whose.is_ours() {
+            return Err(Refusal::no(
+                format!("`{name}` may be another project's only backup"),
+                format!("if it is not needed there, say {again}"),
+            ));
+        }
+        let reasons = protection::reasons(vault, project, backup, session.now())?;
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::no(
+            format!("`{name}` is protected: {}", reasons.join(", ")),
+            format!("{}{again} removes it all the same", way_on(&reasons)),
+        ))
+    }
+
+    /// The name typed out on a terminal; without one, the exact name as REF and `--yes`.
+    fn confirm(&self, session: &mut Session, backup: &Backup) -> Result<()> {
+        let name = backup.name.to_string();
+        if self.yes && self.reference == name {
+            return Ok(());
+        }
+        if !session.has_terminal() {
+            return Err(Refusal::could_not(
+                "without a terminal `db-remove` needs the exact name and `--yes`",
+                format!("`cargo xtask db-remove {} --yes`; nothing was removed", shell(backup)),
+            ));
+        }
+        let shown = text::plain(&name);
+        let question = format!("This cannot be undone. Type `{shown}` to remove it: ");
+        match session.ask(&question)? {
+            Some(answer) if answer == name || answer == shown => Ok(()),
+            _ => Err(Refusal::no("not confirmed", "nothing was removed")),
+        }
+    }
+}
+
+fn shell(backup: &Backup) -> String {
+    text::shell(&backup.name.to_string())
+}
+
+/// What spares the force, where there is something.
+fn way_on(reasons: &[String]) -> &'static str {
+    let is = |word: &str| reasons.iter().any(|reason| reason.starts_with(word));
+    if is("newest") {
+        "take a newer one with `cargo xtask db-backup`, then remove this one; or "
+    } else {
+        ""
+    }
+}
+
+fn remove(locked: &Locked<'_>, backup: &Backup) -> Result<()> {
+    let name = &backup.name;
+    match locked.remove(backup)? {
+        None => Ok(()),
+        Some("another command reads it") => Err(Refusal::locked(
+            format!("`{name}` was not removed: another command reads it"),
+            "try again when it is done",
+        )),
+        Some(why) => Err(Refusal::could_not(
+            format!("`{name}` was not removed: {why}"),
+            format!("`cargo xtask db-verify {}` reports what it is now", shell(backup)),
+        )),
+    }
+}
+
+fn reclaim(session: &mut Session, project: &Project, locked: &Locked<'_>) -> Result<Outcome> {
+    let store = store::reclaim(session, locked, Extent::All)?;
+    store.say(session, project);
+    Ok(store)
+}
+
+/// No, if pages of the removed backup may still be in the store.
+fn answer(done: &Done) -> Answer {
+    match done {
+        Done::Reclaimed(Outcome::Refused(_)) => Answer::No,
+        Done::Reclaimed(Outcome::Reclaimed(done)) if done.is_read || !done.left.is_empty() => {
+            Answer::No
+        }
+        _ => Answer::Yes,
+    }
+}
+
+fn say_remaining(session: &mut Session, remaining: &Remaining) {
+    let equal: Vec<&str> = remaining.equal.iter().map(String::as_str).collect();
+    if !equal.is_empty() {
+        session.warn(format!("the same content is also in {}", names(&equal)));
+    }
+    let sharing: Vec<String> = remaining
+        .sharing
+        .iter()
+        .map(|other| format!("{} ({})", other.name, text::digits(other.n_pages)))
+        .collect();
+    if !sharing.is_empty() {
+        let sharing: Vec<&str> = sharing.iter().map(String::as_str).collect();
+        let n = text::count(remaining.n_pages, "page");
+        session.warn(format!("of its {n}, some are also in {}", names(&sharing)));
+    }
+    let unreadable: Vec<&str> = remaining.unreadable.iter().map(String::as_str).collect();
+    if !unreadable.is_empty() {
+        session.warn(format!("nobody knows what {} shares with it", names(&unreadable)));
+    }
+    if remaining.n_unknown > 0 {
+        let n = text::count(remaining.n_unknown, "other backup");
+        session.note(format!(
+            "{n} of this database may have the same rows; `cargo xtask db-export` shows them"
+        ));
+    }
+}
+
+fn names(all: &[&str]) -> String {
+    let shown = all.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(MAX_NAMES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn document(session: &mut Session, backup: &Backup, remaining: &Remaining, done: &Done) {
+    let sharing = remaining.sharing.iter();
+    let sharing: Vec<_> =
+        sharing.map(|other| json!({ "name": other.name, "pages": other.n_pages })).collect();
+    session.document(&json!({
+        "version": 1,
+        "backup": backup.name.to_string(),
+        "removed": !matches!(done, Done::Planned),
+        "equal": remaining.equal,
+        "sharing": sharing,
+        "unreadable": remaining.unreadable,
+        "store": match done {
+            Done::Reclaimed(store) => store.to_json(),
+            Done::Planned | Done::Removed => serde_json::Value::Null,
+        },
+    }));
+}

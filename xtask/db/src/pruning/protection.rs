@@ -1,0 +1,28 @@
+//! Why pruning never removes a backup, whatever the policy says.
+
+use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
+
+use super::{Scope, plan};
+use crate::backup::Backup;
+use crate::project::Project;
+use crate::retention::Policy;
+use crate::vault::Vault;
+
+/// The reasons; none if some policy would remove it.
+///
+/// # Errors
+///
+/// If the folder cannot be read.
+pub(crate) fn reasons(
+    vault: &Vault,
+    project: &Project,
+    backup: &Backup,
+    now: DateTime<FixedOffset>,
+) -> Result<Vec<String>> {
+    // A rule that keeps nothing: no argument or file has such a label.
+    let nothing = Policy { labels: vec!["\0".to_owned()], ..Policy::default() };
+    let plan = plan(vault, (project, &project.databases), &nothing, Scope::All, now)?;
+    let verdict = plan.into_iter().find(|verdict| verdict.name == backup.name.to_string());
+    Ok(verdict.filter(|verdict| verdict.keep).map(|verdict| verdict.reasons).unwrap_or_default())
+}
