@@ -68,6 +68,8 @@ mod hooksshell;
 mod ignored;
 #[path = "e2e/import.rs"]
 mod import;
+#[path = "e2e/importhostile.rs"]
+mod importhostile;
 #[path = "e2e/importkill.rs"]
 mod importkill;
 #[path = "e2e/importkinds.rs"]

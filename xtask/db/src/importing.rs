@@ -17,6 +17,7 @@ use std::path::Path;
 use anyhow::Result;
 use xtask_db_format::NAME;
 
+use crate::bounds::Bounds;
 use crate::database::{self, Trouble};
 use crate::interrupt::Interrupt;
 use crate::refusal::{Exit, Refusal};
@@ -55,6 +56,8 @@ pub(crate) struct Loading<'a> {
     pub encoding: Option<&'a str>,
     /// The user's.
     pub interrupt: &'a Interrupt,
+    /// What it may cost.
+    pub bounds: &'a Bounds,
 }
 
 /// Loads a file into a scratch database: tables with their rows, then indexes, views and triggers.
@@ -70,9 +73,20 @@ pub(crate) fn load(
     loading: &Loading<'_>,
     reach: &mut dyn FnMut(u64),
 ) -> Result<Loaded> {
-    match kind(file)? {
+    let loaded = match kind(file)? {
         Kind::Sql => dump::load(file, loading, reach),
         kind => exported::load((file, kind), loading, reach),
+    };
+    loaded.map_err(|error| loading.bounds.explain_of(error, loading.scratch))
+}
+
+/// How much there is to read of a file, or of all files in a folder.
+#[must_use]
+pub(crate) fn size_bytes(path: &Path) -> u64 {
+    let size = |path: &Path| fs_err::metadata(path).map_or(0, |metadata| metadata.len());
+    match fs_err::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| size(&entry.path())).sum(),
+        Err(_) => size(path),
     }
 }
 

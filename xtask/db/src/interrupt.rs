@@ -18,7 +18,7 @@ use crate::refusal::{Exit, Refusal};
 #[derive(Default)]
 pub(crate) struct Interrupt {
     /// How often the user asked.
-    asked: AtomicUsize,
+    asked: Arc<AtomicUsize>,
     asking: AtomicBool,
     /// How many suppose that the process goes on until they are done.
     supervising: AtomicUsize,
@@ -79,6 +79,11 @@ impl Interrupt {
     /// A refusal with exit 130.
     pub(crate) fn check(&self) -> Result<()> {
         if self.asked.load(Ordering::SeqCst) > 0 { Err(Refusal::interrupted()) } else { Ok(()) }
+    }
+
+    /// How often the user asked, for whoever cannot hold on to all of this.
+    pub(crate) fn asked(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.asked)
     }
 
     /// Whether the user asked more than once.

@@ -30,6 +30,7 @@
 
 mod aside;
 mod backup;
+mod bounds;
 mod branching;
 mod checkpoint;
 mod claim;

@@ -39,6 +39,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use crate::bounds::Bounds;
 use crate::database::{self, wal};
 use crate::interrupt::Interrupt;
 use crate::merging::report::Report;
@@ -109,6 +110,8 @@ pub(crate) struct Target<'a> {
     pub policy: &'a Policy,
     /// The user's.
     pub interrupt: &'a Interrupt,
+    /// What the sources may cost, and all that is here beside them.
+    pub bounds: &'a Bounds,
 }
 
 /// How a merge ends where nothing stands against it.
@@ -140,12 +143,13 @@ pub(crate) fn merge(
     connection
         .execute_batch("PRAGMA foreign_keys=OFF; PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE")?;
     let watched = target.interrupt.watch(&connection);
+    target.bounds.set_on(&connection)?;
     let schema = Schema::read(&connection)?;
     let said = Said::of(target.database, &schema)?;
     let here = State { connection: &connection, said: &said, schema: &schema };
     let mut state = Merging { here, before: None, changed: BTreeSet::new() };
     let mut report = Report::default();
-    for source in newest_schema_first(&schema, sources)? {
+    for source in newest_schema_first(&schema, target, sources)? {
         let file = format!("could not merge `{}`", text::plain(&source.shown));
         state.merge(target, source, (&mut report, keep)).map_err(|error| within(error, &file))?;
         if !report.problems.is_empty() {
@@ -170,14 +174,19 @@ pub(crate) fn merge(
 
 /// What a file lacks is not compared: its rows find those of newer files, which have it. The other way round
 /// they would stand there with defaults first, and those of the newer files would be others.
-fn newest_schema_first<'s>(ours: &Schema, sources: &'s [Source]) -> Result<Vec<&'s Source>> {
+fn newest_schema_first<'s>(
+    ours: &Schema,
+    target: &Target<'_>,
+    sources: &'s [Source],
+) -> Result<Vec<&'s Source>> {
     if sources.len() < 2 {
         return Ok(sources.iter().collect());
     }
     let mut sorted = Vec::new();
     for source in sources {
-        let theirs = Schema::read(&database::open_immutable(&source.scratch)?)?;
-        sorted.push((evolution::n_missing(&theirs, ours), source));
+        let file = database::open_immutable(&source.scratch)?;
+        target.bounds.set_on(&file)?;
+        sorted.push((evolution::n_missing(&Schema::read(&file)?, ours), source));
     }
     sorted.sort_by_key(|(n_missing, _)| *n_missing);
     Ok(sorted.into_iter().map(|(_, source)| source).collect())

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use xtask_db_format::{Csv, Format, Json, Jsonl, Sink, Sql};
 
+use crate::bounds::Bounds;
 use crate::cli::Common;
 use crate::commands::export::destination::{Destination, Target};
 use crate::commands::export::exported::Exported;
@@ -81,6 +82,10 @@ pub struct Args {
     /// Keep rowids that are no column, where a table has them
     #[arg(long)]
     rowids: bool,
+    /// Lift the limits on how long a value and how much work `--where` may ask for, in proportion to the
+    /// database
+    #[arg(long, requires = "root")]
+    unbounded: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -202,6 +207,14 @@ impl Args {
         self.format == Kind::Csv && self.table.len() != 1
     }
 
+    /// What choosing rows may cost: an expression may run without end.
+    fn bounds(&self, size_bytes: u64, progress: &Progress) -> Bounds {
+        if self.unbounded || self.root.is_none() {
+            return Bounds::lifted(progress.interrupt(), progress.pulse());
+        }
+        Bounds::of(size_bytes, progress.interrupt(), progress.pulse())
+    }
+
     fn export(
         &self,
         session: &mut Session,
@@ -216,8 +229,12 @@ impl Args {
         state.read(project, &interrupt, |connection| {
             let _watched = interrupt.watch(connection);
             let snapshot = Snapshot::begin(connection)?;
-            let selection = Selection::of(connection, wanted, &interrupt)?;
             let mut progress = Progress::new(session, "exporting");
+            let bounds = self.bounds(snapshot.size_bytes(), &progress);
+            bounds.set_on(connection)?;
+            let selection = Selection::of(connection, wanted, &interrupt)
+                .map_err(|error| bounds.explain(error, "nothing was exported"))?;
+            Bounds::lift_from(connection);
             progress.expect_bytes(snapshot.size_bytes());
             let mut format = self.writer();
             let mut output = destination.open(session)?;

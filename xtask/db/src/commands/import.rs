@@ -27,6 +27,12 @@ Examples:
 Without `--merge` and `--records` the database must not exist yet. What is merged is added in one
 transaction, after a safety backup; rows that are gone elsewhere stay here.
 
+SQL and exports are somebody else's work: how long a value may be, and how much work, memory and room
+the file may take, is bounded in proportion to its size, far above what honest files need. The message
+says what was exceeded; `--unbounded` lifts all of it, for a file whose origin you trust:
+
+  cargo xtask db-import odd.sql --into new.db --unbounded
+
 Records: `{` or `[` begins JSON, one document or many as in JSONL; anything else is CSV, whose first
 line names the columns. The pointer leads to an array in each document, or to one object. Without
 `--map` a column takes the field of its name. Objects and arrays become their JSON text, true and false
@@ -82,6 +88,10 @@ pub struct Args {
     /// only for what was exported from this very database
     #[arg(long)]
     trust_numbers: bool,
+    /// Lift the limits on how long a value may be and how much work and memory the file may take, in
+    /// proportion to its size
+    #[arg(long)]
+    unbounded: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,

@@ -76,7 +76,8 @@ pub(super) fn run(
 ) -> Result<Loaded> {
     let (connection, guard) = open(loading)?;
     let watched = loading.interrupt.watch(&connection);
-    let mut running = Running::new(&connection, &guard, loading.encoding);
+    let mut running = Running::new((&connection, &guard), loading);
+    let mut meter = loading.bounds.meter();
     let mut statements = Statements::new(source);
     let mut n_pieces = 0_u64;
     while let Some((line, piece)) = statements.next_piece().map_err(cut_short)? {
@@ -86,6 +87,10 @@ pub(super) fn run(
         };
         if let Err(error) = done {
             return Err(running.blame(error, piece, line));
+        }
+        if meter.stops(0) {
+            loading.interrupt.check()?;
+            return Err(running.blame(anyhow::anyhow!("it does not end"), piece, line));
         }
         n_pieces += 1;
         if n_pieces.is_multiple_of(PIECES_BETWEEN_LOOKS) {
@@ -113,7 +118,9 @@ pub(super) fn run(
 #[cfg(feature = "fuzzing")]
 pub fn load_sql(sql: &[u8], scratch: &Path) -> Result<()> {
     let interrupt = crate::interrupt::Interrupt::default();
-    let loading = Loading { scratch, encoding: None, interrupt: &interrupt };
+    let pulse = crate::progress::Pulse::none();
+    let bounds = crate::bounds::Bounds::of(sql.len() as u64, &interrupt, pulse);
+    let loading = Loading { scratch, encoding: None, interrupt: &interrupt, bounds: &bounds };
     let (done, waiting) = std::sync::mpsc::channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -132,6 +139,7 @@ pub fn load_sql(sql: &[u8], scratch: &Path) -> Result<()> {
 /// A watched connection to the scratch database.
 fn open(loading: &Loading<'_>) -> Result<(Connection, Guard)> {
     let mut connection = database::open_scratch(loading.scratch)?;
+    loading.bounds.set_on(&connection)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     unistr::offer(&connection)?;
     let guard = Guard::on(&mut connection).context("could not set a guard before the dump")?;

@@ -32,11 +32,13 @@ pub(super) fn load(
     examine(&header)?;
     let mut connection = database::open_scratch(loading.scratch)?;
     let _watched = loading.interrupt.watch(&connection);
+    loading.bounds.set_on(&connection)?;
     let guard = Guard::on(&mut connection);
     let encoding = loading.encoding.unwrap_or(&header.encoding);
     connection.execute_batch(&format!(
         "PRAGMA encoding = \"{encoding}\"; PRAGMA ignore_check_constraints = ON; BEGIN"
     ))?;
+    loading.bounds.set_room_of(&connection)?;
     create_tables(&connection, &guard, &header)?;
     let mut look = |n_bytes| {
         reach(n_bytes);

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::bounds::Bounds;
 use crate::database;
 use crate::examination::{self, Examination};
 use crate::finding::{Finding, Weight};
@@ -41,18 +42,26 @@ pub(crate) struct Proof {
 ///
 /// Where the numbers of rows are not those of the file, or at the user's interrupt; what is wrong with
 /// the rows is a finding.
-pub(crate) fn prove(scratch: &Path, loaded: &Loaded, interrupt: &Interrupt) -> Result<Proof> {
+pub(crate) fn prove(
+    scratch: &Path,
+    loaded: &Loaded,
+    interrupt: &Interrupt,
+    bounds: &Bounds,
+) -> Result<Proof> {
     let (checked, counted) = std::thread::scope(|scope| {
         let checking = scope.spawn(|| {
             let connection = database::open_private(scratch)?;
             let _watched = interrupt.watch(&connection);
+            bounds.set_on(&connection)?;
             examination::check_integrity(&connection)
         });
-        let counted = count(scratch, interrupt);
+        let counted = count(scratch, interrupt, bounds);
         (checking.join(), counted)
     });
-    let checked = checked.map_err(|_| anyhow::anyhow!("the check ended early"))??;
-    let (counted, derived, orphans) = counted?;
+    let checked = checked.map_err(|_| anyhow::anyhow!("the check ended early"))?;
+    let explain = |error| bounds.explain(error, "nothing was changed");
+    let checked = checked.map_err(explain)?;
+    let (counted, derived, orphans) = counted.map_err(explain)?;
     let Examination { mut findings, tables, .. } = examination::conclude(checked, Ok(counted))?;
     for (name, expected) in &loaded.rows {
         // SQLite's own counters are no table of the examination.
@@ -109,9 +118,10 @@ impl Proof {
 
 type Counted = (Examination, BTreeSet<String>, Orphans);
 
-fn count(scratch: &Path, interrupt: &Interrupt) -> Result<Counted> {
+fn count(scratch: &Path, interrupt: &Interrupt, bounds: &Bounds) -> Result<Counted> {
     let connection = database::open_private(scratch)?;
     let _watched = interrupt.watch(&connection);
+    bounds.set_on(&connection)?;
     let counted = examination::count(&connection)?;
     let schema = Schema::read(&connection)?;
     let derived = schema.tables.values().filter(|table| is_derived(table));

@@ -63,6 +63,7 @@ pub(crate) fn load(
     let Origin { shown, input, pointer } = origin;
     let connection = database::open_scratch(loading.scratch)?;
     let _watched = loading.interrupt.watch(&connection);
+    loading.bounds.set_on(&connection)?;
     let encoding = loading.encoding.unwrap_or("UTF-8");
     connection.execute_batch(&format!("PRAGMA encoding = \"{encoding}\"; BEGIN"))?;
     let mut writer = Writer::begin(&connection, mapping)?;

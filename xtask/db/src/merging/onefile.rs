@@ -51,6 +51,7 @@ pub(super) fn plan(
         format!("could not read what was loaded of `{}`", text::plain(&source.shown))
     })?;
     let _watched = target.interrupt.watch(&file);
+    target.bounds.set_on(&file)?;
     let policy = policy(target.policy, source);
     let target = &Target { policy: &policy, ..*target };
     let (theirs, ours) = (Schema::read(&file)?, Schema::read(connection)?);

@@ -60,11 +60,13 @@ impl Place {
     fn merge_with(&self, into: &str, from: &[&str], policy: &Policy) -> Result<Report> {
         let interrupt = Interrupt::default();
         let database = Database { path: self.path(into), ..self.said.clone() };
+        let bounds = Bounds::lifted(&interrupt, crate::progress::Pulse::none());
         let target = Target {
             database: &database,
             busy_timeout: Duration::from_secs(1),
             policy,
             interrupt: &interrupt,
+            bounds: &bounds,
         };
         let sources = from.iter().map(|name| Source {
             scratch: self.path(name),

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::bounds::Bounds;
 use crate::claim::Claim;
 use crate::commands::import::said::{self, Made, Place};
 use crate::commands::import::source::Source;
@@ -95,13 +96,16 @@ impl Job<'_> {
         let name = path.file_name().context("the path names no file")?.to_string_lossy();
         durable::sweep_dead_stages(folder, &name)?;
         let stage = Stage::create(folder, &name)?;
-        let loaded = self.load(session, stage.path())?;
         let interrupt = session.interrupt().clone();
+        let mut progress = Progress::new(session, "importing");
+        let bounds = self.bounds(&progress);
+        let loaded = self.load((&mut progress, &bounds), stage.path())?;
         let (synced, proof) = std::thread::scope(|scope| {
             let syncing = scope.spawn(|| stage.sync());
-            let proof = proof::prove(stage.path(), &loaded, &interrupt);
+            let proof = proof::prove(stage.path(), &loaded, &interrupt, &bounds);
             (syncing.join(), proof)
         });
+        drop(progress);
         synced.map_err(|_| anyhow::anyhow!("the syncing thread ended early"))??;
         let proof = proof?;
         self.judge(session, &proof)?;
@@ -136,8 +140,11 @@ impl Job<'_> {
             false => Some(Claim::take_settled(project, database, "db-import", &interrupt)?),
         };
         let building = Building::begin(project, database, session.now(), &interrupt)?;
-        let loaded = self.load(session, building.path())?;
-        let proof = proof::prove(building.path(), &loaded, &interrupt)?;
+        let mut progress = Progress::new(session, "importing");
+        let bounds = self.bounds(&progress);
+        let loaded = self.load((&mut progress, &bounds), building.path())?;
+        let proof = proof::prove(building.path(), &loaded, &interrupt, &bounds)?;
+        drop(progress);
         self.judge(session, &proof)?;
         let maker = (&*self.source.shown, Depth::Quick);
         let fresh = building.finish(project, maker, session.now(), &interrupt)?;
@@ -158,13 +165,24 @@ impl Job<'_> {
         Ok(self.tell(session, (&made, &Place::Replaced(&restored))))
     }
 
-    fn load(&self, session: &Session, scratch: &Path) -> Result<Loaded> {
-        let mut progress = Progress::new(session, "importing");
+    /// What the file may cost. Where a database is replaced, that takes its part of memory.
+    fn bounds(&self, progress: &Progress) -> Bounds {
+        if self.args.unbounded {
+            return Bounds::lifted(progress.interrupt(), progress.pulse());
+        }
+        let beside = fs_err::metadata(&self.target.path).map_or(0, |metadata| metadata.len());
+        let size_bytes = self.source.size_bytes();
+        Bounds::of(size_bytes, progress.interrupt(), progress.pulse()).with_memory(beside)
+    }
+
+    fn load(&self, (progress, bounds): (&mut Progress, &Bounds), scratch: &Path) -> Result<Loaded> {
         progress.expect_bytes(self.source.size_bytes());
-        let interrupt = session.interrupt();
-        let loading = Loading { scratch, encoding: None, interrupt };
+        let interrupt = progress.interrupt().clone();
+        let loading = Loading { scratch, encoding: None, interrupt: &interrupt, bounds };
         let reach = &mut |n_bytes| progress.reach(n_bytes);
-        importing::load(&self.source.path, &loading, reach).map_err(say_untouched)
+        let loaded = importing::load(&self.source.path, &loading, reach).map_err(say_untouched);
+        progress.turn_to("examining");
+        loaded
     }
 
     /// Refuses what is damaged, and rows that violate something unless they are wanted all the same.

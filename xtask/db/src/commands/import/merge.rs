@@ -8,12 +8,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
+use crate::bounds::Bounds;
 use crate::claim::Claim;
 use crate::commands::import::merge::files::Named;
 use crate::commands::import::{Args, OnConflict, source};
 use crate::commands::restore::{dialogue, in_place, safety};
 use crate::database::{self, Trouble};
-use crate::durable::Stage;
+use crate::durable::{Scratch, Stage};
 use crate::importing::{self, Loading};
 use crate::locked::Locked;
 use crate::merging::report::Report;
@@ -45,21 +46,64 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
         locked.scratch(&database.file_name())?
     };
     let numbering = if args.trust_numbers { Numbering::Either } else { Numbering::File };
-    let mut sources = Vec::new();
+    let mut spools = Vec::new();
     for (number, file) in files.iter().enumerate() {
+        spools.push(file.is_piped.then(|| spool(session, &scratch, number, file)).transpose()?);
+    }
+    let places = || files.iter().zip(&spools).map(|(file, spool)| lies(file, spool.as_ref()));
+    // All of them together: memory can be bounded once only.
+    let allowance = Allowance {
+        is_lifted: args.unbounded,
+        all_bytes: places().map(importing::size_bytes).sum::<u64>() + live_bytes(&database),
+    };
+    let mut sources = Vec::new();
+    for (number, (file, lies)) in files.iter().zip(places()).enumerate() {
         let path = scratch.path().join(format!("{number}.db"));
         fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let spool =
-            if file.is_piped { Some(scratch.stage(&format!("{number}.spool"))?) } else { None };
-        if let Some(spool) = &spool {
-            let pipe = (file.path != Path::new("-")).then_some(&*file.path);
-            source::drain(session, pipe, &mut |piece| spool.append(piece))?;
-        }
-        let lies = spool.as_ref().map_or(&*file.path, Stage::path);
-        let from = From { file, lies, numbering };
+        let from = From { file, lies, numbering, allowance };
         sources.push(load(session, &project, &from, (&path, &encoding))?);
     }
-    into_live(args, session, (&project, &database), &sources)
+    into_live(args, session, (&project, &database), (&sources, allowance))
+}
+
+/// Keeps what comes through a pipe.
+fn spool(session: &mut Session, scratch: &Scratch, number: usize, file: &Named) -> Result<Stage> {
+    let spool = scratch.stage(&format!("{number}.spool"))?;
+    let pipe = (file.path != Path::new("-")).then_some(&*file.path);
+    source::drain(session, pipe, &mut |piece| spool.append(piece))?;
+    Ok(spool)
+}
+
+fn lies<'f>(file: &'f Named, spool: Option<&'f Stage>) -> &'f Path {
+    spool.map_or(&*file.path, Stage::path)
+}
+
+/// How large the live database is, with what waits in its WAL.
+pub(super) fn live_bytes(database: &Database) -> u64 {
+    let mut wal = database.path.clone().into_os_string();
+    wal.push("-wal");
+    importing::size_bytes(&database.path) + importing::size_bytes(Path::new(&wal))
+}
+
+/// What merged files may cost.
+#[derive(Clone, Copy)]
+pub(super) struct Allowance {
+    /// Whether nothing is bounded.
+    pub(super) is_lifted: bool,
+    /// All files and the live database together.
+    pub(super) all_bytes: u64,
+}
+
+impl Allowance {
+    /// The bounds of a work on so many bytes.
+    fn bounds(self, input_bytes: u64, progress: &Progress) -> Bounds {
+        if self.is_lifted {
+            return Bounds::lifted(progress.interrupt(), progress.pulse());
+        }
+        let beside_bytes = self.all_bytes.saturating_sub(input_bytes);
+        let bounds = Bounds::of(input_bytes, progress.interrupt(), progress.pulse());
+        bounds.with_memory(beside_bytes)
+    }
 }
 
 /// A file, and where its bytes are.
@@ -67,20 +111,23 @@ struct From<'a> {
     file: &'a Named,
     lies: &'a Path,
     numbering: Numbering,
+    allowance: Allowance,
 }
 
 fn load(
     session: &mut Session,
     project: &Project,
-    From { file, lies, numbering }: &From<'_>,
+    From { file, lies, numbering, allowance }: &From<'_>,
     (scratch, encoding): (&Path, &str),
 ) -> Result<Source> {
     let is_stdin = file.path == Path::new("-");
     let shown = if is_stdin { "stdin".to_owned() } else { project.path(&file.path) };
     let interrupt = session.interrupt().clone();
     let mut progress = Progress::new(session, "Reading");
-    progress.expect_bytes(fs_err::metadata(lies).map_or(0, |metadata| metadata.len()));
-    let loading = Loading { scratch, encoding: Some(encoding), interrupt: &interrupt };
+    let size_bytes = importing::size_bytes(lies);
+    progress.expect_bytes(size_bytes);
+    let bounds = &allowance.bounds(size_bytes, &progress);
+    let loading = Loading { scratch, encoding: Some(encoding), interrupt: &interrupt, bounds };
     let loaded = importing::load(lies, &loading, &mut |n_bytes| progress.reach(n_bytes));
     drop(progress);
     let loaded = loaded.map_err(|error| {
@@ -105,7 +152,7 @@ pub(super) fn into_live(
     args: &Args,
     session: &mut Session,
     (project, database): (&Project, &Database),
-    sources: &[Source],
+    sources: (&[Source], Allowance),
 ) -> Result<Answer> {
     let policy = policy(args)?;
     // Refuses a live database that is missing or cannot be read, before any lock is held on it.
@@ -144,21 +191,31 @@ type Safety = Option<Box<crate::backup::Backup>>;
 fn act(
     session: &mut Session,
     (project, database): (&Project, &Database),
-    (sources, policy): (&[Source], &Policy),
+    ((sources, allowance), policy): ((&[Source], Allowance), &Policy),
     mut keeping: Option<(&Locked<'_>, &mut Safety)>,
 ) -> Result<Report> {
     let interrupt = session.interrupt().clone();
-    let target =
-        Target { database, busy_timeout: project.busy_timeout, policy, interrupt: &interrupt };
+    let progress = Progress::new(session, "merging");
+    progress.turn_to("merging");
+    let bounds = allowance.bounds(allowance.all_bytes, &progress);
+    let target = Target {
+        database,
+        busy_timeout: project.busy_timeout,
+        policy,
+        interrupt: &interrupt,
+        bounds: &bounds,
+    };
     let ending = if keeping.is_some() { Ending::Commit } else { Ending::RollBack };
     let mut keep = || -> Result<()> {
         let Some((locked, safety)) = &mut keeping else { return Ok(()) };
+        progress.end();
         let kept = in_place::safety_backup(session, project, database, (locked, None))?;
         let (backup, _) = kept.with_context(|| damaged(project, database))?;
         **safety = Some(backup);
         Ok(())
     };
     merging::merge(&target, sources, ending, &mut keep).map_err(|error| {
+        let error = bounds.explain(error, UNTOUCHED);
         let is_told = error.downcast_ref::<Refusal>().is_some();
         if !is_told && database::trouble(&error) == Trouble::Damaged {
             return error.context(damaged(project, database));

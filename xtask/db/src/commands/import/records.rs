@@ -8,6 +8,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use serde_json::json;
 use xtask_db_format::records::Pointer;
 
+use crate::bounds::Bounds;
 use crate::commands::import::{Args, merge};
 use crate::durable::Scratch;
 use crate::hostcommand::{Task, output};
@@ -60,7 +61,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
         numbering: Numbering::Target,
         is_own: false,
     };
-    merge::into_live(args, session, (&project, &database), &[source])
+    let allowance = merge::Allowance { is_lifted: true, all_bytes: 0 };
+    merge::into_live(args, session, (&project, &database), (&[source], allowance))
 }
 
 /// What is needed to read records.
@@ -126,7 +128,10 @@ impl Gathered<'_> {
     ) -> Result<Loaded> {
         let interrupt = session.interrupt().clone();
         let mut progress = Progress::new(session, "reading");
-        let loading = Loading { scratch, encoding: Some(encoding), interrupt: &interrupt };
+        // Records bring values and no SQL.
+        let bounds = Bounds::lifted(&interrupt, progress.pulse());
+        let encoding = Some(encoding);
+        let loading = Loading { scratch, encoding, interrupt: &interrupt, bounds: &bounds };
         let mut load = |input: &mut dyn std::io::Read| {
             let origin = records::Origin { shown: self.shown, input, pointer: self.pointer };
             records::load(origin, self.mapping, &loading, &mut |n| progress.reach(n))

@@ -64,11 +64,7 @@ impl Source {
 
     /// How much there is to read.
     pub(super) fn size_bytes(&self) -> u64 {
-        let size = |path: &Path| fs_err::metadata(path).map_or(0, |metadata| metadata.len());
-        match fs_err::read_dir(&self.path) {
-            Ok(entries) => entries.flatten().map(|entry| size(&entry.path())).sum(),
-            Err(_) => size(&self.path),
-        }
+        importing::size_bytes(&self.path)
     }
 }
 

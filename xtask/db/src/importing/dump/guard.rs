@@ -4,6 +4,7 @@
 //! SQLite asks about everything a statement would do, also what its triggers and views would
 //! (<https://sqlite.org/c3ref/set_authorizer.html>). What is not known to be harmless is denied.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
@@ -55,6 +56,8 @@ const PRAGMAS: [&str; 7] = [
 /// Watches over a connection until that is closed.
 pub(super) struct Guard {
     denied: Arc<Mutex<Option<String>>>,
+    /// Whether what runs is ours.
+    is_resting: Arc<AtomicBool>,
 }
 
 impl Guard {
@@ -66,13 +69,26 @@ impl Guard {
     pub(super) fn on(connection: &mut Connection) -> Result<Self> {
         let denied = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&denied);
+        let is_resting = Arc::new(AtomicBool::new(false));
+        let rests = Arc::clone(&is_resting);
         let judge = move |asked: AuthContext<'_>| {
+            if rests.load(Ordering::Relaxed) {
+                return Authorization::Allow;
+            }
             let Some(reason) = reason(&asked) else { return Authorization::Allow };
             *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
             Authorization::Deny
         };
         connection.authorizer(Some(judge)).settled()?;
-        Ok(Self { denied })
+        Ok(Self { denied, is_resting })
+    }
+
+    /// Lets a statement of our own run that a file's must not be.
+    pub(super) fn rest<T>(&self, ours: impl FnOnce() -> T) -> T {
+        self.is_resting.store(true, Ordering::Relaxed);
+        let done = ours();
+        self.is_resting.store(false, Ordering::Relaxed);
+        done
     }
 
     /// Why the last statement was denied, where it was.

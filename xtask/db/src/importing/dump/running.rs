@@ -4,7 +4,9 @@ use anyhow::{Result, bail, ensure};
 use rusqlite::Connection;
 use xtask_db_format::Piece;
 
+use crate::bounds::{self, Bounds};
 use crate::database::{self, Trouble};
+use crate::importing::Loading;
 use crate::importing::dump::guard::{self, Guard};
 use crate::importing::dump::pragmas::{self, Verdict};
 use crate::importing::dump::reserved::{self, Own};
@@ -59,6 +61,7 @@ enum Transaction {
 pub(super) struct Running<'a> {
     connection: &'a Connection,
     guard: &'a Guard,
+    bounds: &'a Bounds,
     /// The encoding that the database is to have, whatever the file says.
     encoding: Option<&'a str>,
     has_begun: bool,
@@ -70,14 +73,14 @@ pub(super) struct Running<'a> {
 impl<'a> Running<'a> {
     /// Begins, with nothing done yet.
     pub(super) fn new(
-        connection: &'a Connection,
-        guard: &'a Guard,
-        encoding: Option<&'a str>,
+        (connection, guard): (&'a Connection, &'a Guard),
+        loading: &Loading<'a>,
     ) -> Self {
         Self {
             connection,
             guard,
-            encoding,
+            bounds: loading.bounds,
+            encoding: loading.encoding,
             transaction: Transaction::Never,
             has_begun: false,
             shadows: Shadows::default(),
@@ -243,6 +246,7 @@ impl<'a> Running<'a> {
             if let Some(encoding) = self.encoding {
                 self.connection.execute_batch(&format!("PRAGMA encoding = \"{encoding}\""))?;
             }
+            self.guard.rest(|| self.bounds.set_room_of(self.connection))?;
             self.connection.execute_batch("BEGIN")?;
         }
         Ok(())
@@ -258,6 +262,9 @@ impl<'a> Running<'a> {
         let outside = message.strip_prefix("no such function: ").and_then(guard::function_outside);
         if let Some(reason) = self.guard.take_reason().or(outside) {
             return Refusal::could_not(format!("{at}, is refused: {reason}"), HINT_DENIED);
+        }
+        if let Some(what) = self.bounds.exceeded_by(&error) {
+            return bounds::refuse(&format!("{at}, is refused: {what}"), "nothing was changed");
         }
         let by_content = matches!(
             database::trouble(&error),

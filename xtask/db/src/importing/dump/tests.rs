@@ -5,7 +5,9 @@ use rusqlite::types::Value;
 use tempfile::TempDir;
 
 use super::*;
+use crate::bounds::Bounds;
 use crate::interrupt::Interrupt;
+use crate::progress::Pulse;
 use crate::refusal::Refusal;
 
 /// A scratch database and what was said about the file that it was loaded from.
@@ -40,7 +42,8 @@ fn loaded_in(encoding: Option<&str>, sql: &[u8]) -> Outcome {
     fs_err::write(&file, sql).expect("a file");
     fs_err::write(&scratch, b"").expect("a file");
     let interrupt = Interrupt::default();
-    let loading = Loading { scratch: &scratch, encoding, interrupt: &interrupt };
+    let bounds = Bounds::lifted(&interrupt, Pulse::none());
+    let loading = Loading { scratch: &scratch, encoding, interrupt: &interrupt, bounds: &bounds };
     let said = load(&file, &loading, &mut |_| {});
     Outcome { folder, said }
 }
@@ -316,7 +319,9 @@ fn an_interrupt_ends_it() {
     fs_err::write(&scratch, b"").expect("a file");
     let interrupt = Interrupt::default();
     interrupt.raise();
-    let loading = Loading { scratch: &scratch, encoding: None, interrupt: &interrupt };
+    let bounds = Bounds::lifted(&interrupt, Pulse::none());
+    let loading =
+        Loading { scratch: &scratch, encoding: None, interrupt: &interrupt, bounds: &bounds };
     let sql = "CREATE TABLE t(a);".as_bytes();
     let error = run(sql, &loading, &mut |_| interrupt.check()).expect_err("interrupted");
     assert_eq!(error.to_string(), "interrupted");

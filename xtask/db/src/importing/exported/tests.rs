@@ -7,11 +7,13 @@ use rusqlite::types::Value;
 use xtask_db_format::{Csv, Format, Json, Jsonl, Outlet, Sink};
 
 use super::*;
+use crate::bounds::Bounds;
 use crate::finding::Weight;
 use crate::importing::{Kind, proof};
 use crate::interrupt::Interrupt;
 use crate::portable::selection::{Selection, Wanted};
 use crate::portable::writing;
+use crate::progress::Pulse;
 
 /// What a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,10 +225,12 @@ fn comes_back(folder: &Path, database: &Path) -> Result<()> {
         export(folder, database, name, format.as_mut())?;
         let scratch = new_file(folder, &format!("{name}.db"));
         let interrupt = Interrupt::default();
-        let loading = Loading { scratch: &scratch, encoding: None, interrupt: &interrupt };
+        let bounds = Bounds::lifted(&interrupt, Pulse::none());
+        let loading =
+            Loading { scratch: &scratch, encoding: None, interrupt: &interrupt, bounds: &bounds };
         assert_eq!(crate::importing::kind(&folder.join(name))?, kind);
         let loaded = crate::importing::load(&folder.join(name), &loading, &mut |_| {})?;
-        let proof = proof::prove(&scratch, &loaded, &interrupt)?;
+        let proof = proof::prove(&scratch, &loaded, &interrupt, &bounds)?;
         assert_eq!(proof.of_weight(Weight::Structural).next(), None, "{name}");
         export(folder, &scratch, "after.jsonl", &mut Jsonl::default())?;
         let after = fs_err::read_to_string(folder.join("after.jsonl"))?;

@@ -4,7 +4,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
 use super::*;
+use crate::bounds::Bounds;
 use crate::interrupt::Interrupt;
+use crate::progress::Pulse;
 use crate::schema::Schema;
 
 const TASKS: &str = "CREATE TABLE tasks (
@@ -27,7 +29,9 @@ fn rows(input: &str, mapping: &Mapping) -> Result<(Vec<String>, Loaded)> {
     let scratch = folder.path().join("scratch.db");
     fs_err::write(&scratch, "")?;
     let interrupt = Interrupt::default();
-    let loading = Loading { scratch: &scratch, encoding: None, interrupt: &interrupt };
+    let bounds = Bounds::lifted(&interrupt, Pulse::none());
+    let loading =
+        Loading { scratch: &scratch, encoding: None, interrupt: &interrupt, bounds: &bounds };
     let pointer = Pointer::default();
     let origin = Origin { shown: "`x`", input: &mut input.as_bytes(), pointer: &pointer };
     let loaded = load(origin, mapping, &loading, &mut |_| {})?;

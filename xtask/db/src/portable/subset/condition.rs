@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Statement, params_from_iter};
+use rusqlite::{Connection, ErrorCode, Statement, params_from_iter};
 
 use crate::database;
 use crate::portable::subset::Root;
@@ -42,7 +42,10 @@ pub(super) fn choose(
     );
     let not_understood = |error: rusqlite::Error| {
         let error = anyhow::Error::from(error);
-        if database::trouble(&error) != database::Trouble::Other {
+        // What is too much is for those to say who set the bounds.
+        let code = error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
+        let is_too_much = matches!(code, Some(ErrorCode::TooBig | ErrorCode::OutOfMemory));
+        if is_too_much || database::trouble(&error) != database::Trouble::Other {
             return error;
         }
         Refusal::could_not(
