@@ -26,6 +26,8 @@ mod diffsql;
 mod diskfull;
 #[path = "e2e/documents.rs"]
 mod documents;
+#[path = "e2e/everyday.rs"]
+mod everyday;
 #[path = "e2e/examining.rs"]
 mod examining;
 #[path = "e2e/export.rs"]

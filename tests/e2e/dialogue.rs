@@ -34,8 +34,9 @@ fn the_dialogue_lists_asks_confirms_restores_and_says_how_to_undo_it() {
 Select a backup to restore (newest first):
 Backup dir: $ROOT/backups
 
-1) kalito.db.2025-09-13_142630.bak 8.0KB 2025-09-13 14:26:30  manual  \"before the schema change\"
-2) kalito.db.2025-09-13_142530.bak 8.0KB 2025-09-13 14:25:30  manual
+1) kalito.db.2025-09-13_142630.bak 8.0KB 2025-09-13 14:26:30   1min  manual
+    \"before the schema change\"
+2) kalito.db.2025-09-13_142530.bak 8.0KB 2025-09-13 14:25:30   2min  manual
 Enter number to restore (or 'q' to quit): 2
 
 You chose:
@@ -76,7 +77,7 @@ fn a_wrong_number_asks_again() {
     };
     for wrong in ["0", "3", "-1", "1.5", "two", "99999999999999999999999", ""] {
         terminal.answer(NUMBER, wrong);
-        terminal.expect(" is no number from 1 to 2.");
+        terminal.expect(" is not a number from 1 to 2.");
     }
     terminal.answer(NUMBER, " 2 ");
     terminal.expect("kalito.db.2025-09-13_142530.bak");
@@ -87,7 +88,7 @@ fn a_wrong_number_asks_again() {
 }
 
 #[test]
-fn more_than_thirty_backups_are_paged() {
+fn more_backups_than_fit_the_screen_are_paged() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["db-backup"]);
     let first = fs_err::read(sandbox.backup_path("kalito.db.2025-09-13_142530.bak"));
@@ -97,24 +98,24 @@ fn more_than_thirty_backups_are_paged() {
         let name = format!("backups/kalito.db.2025-09-12_10{minute:02}00.bak");
         sandbox.write(&name, &bytes);
     }
-    let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+    let Some(mut terminal) = Terminal::run_sized(&sandbox, (40, 100), &["db-restore"]) else {
         return;
     };
     terminal.expect("\n30) kalito.db.2025-09-12_101100.bak");
-    terminal.expect("30 of 41 shown; press Enter for more.");
+    terminal.expect("33 of 41 shown; press Enter for more.");
     terminal.answer(NUMBER, "");
-    terminal.expect("\n31) kalito.db.2025-09-12_101000.bak");
+    terminal.expect("\n34) kalito.db.2025-09-12_100700.bak");
     terminal.expect("\n41) kalito.db.2025-09-12_100000.bak");
     // Everything is shown now: a bare Enter is a wrong number.
     terminal.answer(NUMBER, "");
-    terminal.expect("is no number from 1 to 41.");
+    terminal.expect("is not a number from 1 to 41.");
     terminal.answer(NUMBER, "41");
     terminal.expect("kalito.db.2025-09-12_100000.bak");
     terminal.answer(QUESTION, "n");
     let ended = terminal.end();
     assert_eq!(ended.code, Some(1), "{ended:#?}");
     let page = ended.screen.split("press Enter").next().expect("a page");
-    assert!(!page.contains("31)"), "{ended:#?}");
+    assert!(!page.contains("34)"), "{ended:#?}");
 }
 
 #[test]

@@ -26,7 +26,8 @@ fn the_list_is_newest_first_and_fits_eighty_columns() {
     kalito.db.2025-09-13_142630.bak         latest    8.0 KB  2min  verified
         manual  main@COMMIT
     kalito.db.2025-09-13_142530.bak         latest~1  8.0 KB  3min  verified
-        manual  main@COMMIT  "before the long and winding merge of everything at o…
+        manual  main@COMMIT  "before the long and winding merge of everything at
+        once"
 
         latest  kalito.db.2025-09-13_142630.bak
     "#);

@@ -55,11 +55,28 @@ impl Terminal {
         Self::run_under(sandbox, &[], arguments)
     }
 
+    /// As [`Terminal::run`], on a terminal of so many rows and columns.
+    pub(crate) fn run_sized(
+        sandbox: &Sandbox,
+        size: (usize, usize),
+        arguments: &[&str],
+    ) -> Option<Self> {
+        Self::start(sandbox, Some(size), (&[], arguments))
+    }
+
     /// As [`Terminal::run`], the xtask being run by another program.
     pub(crate) fn run_under(
         sandbox: &Sandbox,
         program: &[&str],
         arguments: &[&str],
+    ) -> Option<Self> {
+        Self::start(sandbox, None, (program, arguments))
+    }
+
+    fn start(
+        sandbox: &Sandbox,
+        size: Option<(usize, usize)>,
+        (program, arguments): (&[&str], &[&str]),
     ) -> Option<Self> {
         if !has_setsid(sandbox) {
             return None;
@@ -71,6 +88,16 @@ impl Terminal {
         let name = ptsname(&controller, Vec::new()).expect("a name");
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let user = rustix::fs::open(&name, flags, Mode::empty()).expect("the user's side");
+        if let Some((n_rows, n_columns)) = size {
+            let narrow = |n: usize| u16::try_from(n).expect("a size");
+            let size = rustix::termios::Winsize {
+                ws_row: narrow(n_rows),
+                ws_col: narrow(n_columns),
+                ws_xpixel: 0,
+                ws_ypixel: 0,
+            };
+            rustix::termios::tcsetwinsize(&user, size).expect("a size");
+        }
         let another = || Stdio::from(user.try_clone().expect("a descriptor"));
 
         let program = [&["setsid", "--ctty", "--"], program].concat();

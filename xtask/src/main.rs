@@ -10,7 +10,12 @@ use clap::Parser;
 
 /// Tasks of this workspace
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version = xtask_db::version(),
+    arg_required_else_help = true
+)]
 enum Xtask {
     #[command(flatten)]
     Db(xtask_db::Command),

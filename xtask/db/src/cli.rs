@@ -16,7 +16,7 @@ use crate::commands::{
 use crate::database::{self, Trouble};
 use crate::intent;
 use crate::project::Project;
-use crate::refusal::{Answer, Exit, Refusal};
+use crate::refusal::{Answer, Declined, Exit, Refusal};
 use crate::session::Session;
 use crate::text;
 
@@ -247,6 +247,9 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     if let Some(refusal) = error.downcast_ref::<Refusal>() {
         return refusal.exit;
     }
+    if error.downcast_ref::<Declined>().is_some() {
+        return Exit::No;
+    }
     match database::trouble(error) {
         Trouble::Busy => Exit::Locked,
         Trouble::Interrupted => Exit::Interrupted,
@@ -267,6 +270,10 @@ pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
         let hint = "nothing was changed that had not been reported as done";
         let said = if said == "interrupted" { hint.to_owned() } else { format!("{said}; {hint}") };
         return (format!("interrupted: {said}\n"), Some(hint.to_owned()));
+    }
+    if let Some(declined) = error.downcast_ref::<Declined>() {
+        let said = text::plain(&declined.to_string());
+        return (format!("{said}\n"), Some(declined.untouched.clone()));
     }
     let mut text = format!("error: {}\n", text::plain(&error.to_string()));
     let mut last = error.to_string();

@@ -173,6 +173,7 @@ fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVa
         database.renumber = section.texts("renumber")?.unwrap_or_default();
         database.groups = section.lists("groups")?;
         database.protected = section.flag("protected")?.unwrap_or(false);
+        database.tracked = section.flag("tracked")?.unwrap_or(false);
         section.finish()?;
         databases.push(database);
     }

@@ -30,6 +30,15 @@ pub struct Place {
     pub worktree: String,
 }
 
+/// How git sees a file that should stay out of every commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exposure {
+    /// It is in the index.
+    Tracked,
+    /// The next `git add --all` takes it in.
+    NotIgnored,
+}
+
 /// Variables by which git tells its own children where the repository is, and how its caller means
 /// pathspecs: ours always mean the same (Magit, for one, commits with `--literal-pathspecs`).
 const LOCAL_VARIABLES: [&str; 16] = [
@@ -263,6 +272,19 @@ impl Place {
     pub(crate) fn is_ignored(&self, path: &Path) -> bool {
         let path = path.to_str();
         path.is_some_and(|path| ask(&self.top, &["check-ignore", "--quiet", "--", path]).is_some())
+    }
+
+    /// How git sees a file that should stay out of every commit; `None` if it is outside of the work tree
+    /// or git ignores it.
+    #[must_use]
+    pub(crate) fn exposes(&self, path: &Path) -> Option<Exposure> {
+        let path = fs_err::canonicalize(path).ok()?;
+        let top = fs_err::canonicalize(&self.top).ok()?;
+        path.strip_prefix(top).ok()?;
+        if !self.tracked(&path).is_empty() {
+            return Some(Exposure::Tracked);
+        }
+        (!self.is_ignored(&path)).then_some(Exposure::NotIgnored)
     }
 
     /// The files in a folder that git tracks.

@@ -3,6 +3,7 @@
 
 pub(crate) mod checkup;
 mod database;
+mod exposure;
 pub(crate) mod folder;
 pub(crate) mod library;
 pub(crate) mod store;
@@ -45,7 +46,7 @@ impl Problem {
 /// What is worth knowing and needs no attention now: it does not make a project unhealthy.
 #[must_use]
 pub(crate) fn remarks(project: &Project) -> Vec<Problem> {
-    library::remark(project).into_iter().collect()
+    library::remark(project).into_iter().chain(exposure::remarks(project)).collect()
 }
 
 /// Git hooks that are missing though a commit could touch schema files; `installed` is `None` where

@@ -80,6 +80,7 @@ mod retention;
 mod rollback;
 mod schema;
 mod schemafiles;
+mod screen;
 mod session;
 mod space;
 mod staging;
@@ -99,6 +100,7 @@ mod witness;
 mod writeback;
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 pub use cli::{Command, Common};
 pub use declared::{References, Referent};
@@ -110,6 +112,15 @@ pub use project::{Database, FollowBranches, OnFailure, Project};
 pub use retention::Policy;
 pub use session::{NOW_VARIABLE, Session};
 pub use text::Span;
+
+/// The versions of this crate and of the SQLite inside it, on one line: what a host's `--version` prints.
+#[must_use]
+pub fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        format!("xtask-db {}, SQLite {}", env!("CARGO_PKG_VERSION"), rusqlite::version())
+    });
+    &VERSION
+}
 
 /// Runs a command in the session of this process: what a host's `main` calls.
 #[must_use]

@@ -85,6 +85,8 @@ pub struct Database {
     pub groups: BTreeMap<String, Vec<String>>,
     /// Whether destructive tasks demand the name typed out.
     pub protected: bool,
+    /// Whether git may track the database: nobody is told then that it does.
+    pub tracked: bool,
 }
 
 /// What a failing checkpoint does to a commit.
@@ -126,6 +128,7 @@ impl Database {
             renumber: Vec::new(),
             groups: BTreeMap::new(),
             protected: false,
+            tracked: false,
         }
     }
 

@@ -60,6 +60,21 @@ impl Refusal {
     }
 }
 
+/// The user's no to a question: neither an error nor a refusal of ours (exit 1).
+#[derive(Debug, Clone)]
+pub(crate) struct Declined {
+    /// What stayed as it was: a fragment.
+    pub untouched: String,
+}
+
+impl fmt::Display for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not confirmed; {}", self.untouched)
+    }
+}
+
+impl std::error::Error for Declined {}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)

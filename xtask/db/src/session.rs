@@ -18,8 +18,9 @@ use crate::github;
 use crate::hostcommand::supervisor::{self, Itself};
 use crate::interrupt::Interrupt;
 use crate::project::Project;
-use crate::refusal::Refusal;
+use crate::refusal::Declined;
 use crate::remarks::Remarks;
+use crate::screen::{self, Screen};
 use crate::streamed::Streamed;
 use crate::text;
 
@@ -163,6 +164,19 @@ impl Session {
         self.quiet
     }
 
+    /// The terminal that results are shown on; `None` if they go to a file or another program.
+    #[must_use]
+    pub(crate) fn screen(&self) -> Option<Screen> {
+        (self.results == Results::Seen).then(|| Screen::of(io::stdout()))
+    }
+
+    /// The terminal that questions are asked on.
+    #[must_use]
+    #[expect(clippy::unused_self, reason = "the streams enter with the session")]
+    pub(crate) fn question_screen(&self) -> Screen {
+        Screen::of(io::stderr())
+    }
+
     /// Whether progress may be drawn.
     #[must_use]
     pub fn shows_progress(&self) -> bool {
@@ -215,6 +229,28 @@ impl Session {
     pub fn say(&mut self, line: impl AsRef<str>) {
         if !self.json && !self.quiet {
             self.write(&text::plain(line.as_ref()));
+        }
+    }
+
+    /// Says a sentence of the result, broken between words if the terminal is narrower; later lines are
+    /// indented. In a file or a pipe it stays one line.
+    pub(crate) fn say_folded(&mut self, line: &str, indent: usize) {
+        match self.screen() {
+            Some(screen) => {
+                for part in screen::fold(line, screen.n_columns, indent) {
+                    self.say(part);
+                }
+            }
+            None => self.say(line),
+        }
+    }
+
+    /// Says facts of the result in lines that fit the terminal, elsewhere 80 columns; later lines are
+    /// indented.
+    pub(crate) fn say_facts(&mut self, line: &str, indent: usize) {
+        let screen = self.screen().unwrap_or(screen::USUAL);
+        for part in screen::fold(line, screen.n_columns, indent) {
+            self.say(part);
         }
     }
 
@@ -389,7 +425,7 @@ impl Session {
         let answer = self.ask(&format!("{question} [y/N]: "))?;
         match answer.as_deref().map(str::to_ascii_lowercase).as_deref() {
             Some("y" | "yes") => Ok(()),
-            _ => Err(Refusal::no("not confirmed", untouched)),
+            _ => Err(Declined { untouched: untouched.to_owned() }.into()),
         }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-diff                    # the newest backup against the live database
   cargo xtask db-diff latest~1 latest --rows --table messages
+  cargo xtask db-diff ./before.db ./after.db    # any two SQLite files
   cargo xtask db-diff --sql @main | sqlite3 copy-of-that-backup.db
 
 Rows are paired by primary key or rowid. SQLite's own statistics are not compared.";
@@ -36,10 +37,10 @@ Rows are paired by primary key or rowid. SQLite's own statistics are not compare
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that the user types")]
 pub struct Args {
-    /// The older state; this worktree's newest backup without it
+    /// The older state: a backup, or the path of any SQLite file [default: this worktree's newest backup]
     #[arg(value_name = "A")]
     a: Option<String>,
-    /// The newer state; the live database without it
+    /// The newer state, likewise [default: the live database]
     #[arg(value_name = "B")]
     b: Option<String>,
     /// Compare the schemas only
@@ -108,15 +109,37 @@ impl Args {
             }
             return Ok(pairs);
         };
-        let a = find::backup(session, project, &vault, a, named)?;
+        let a = self.state(session, (project, &vault), a)?;
         let b = match &self.b {
-            Some(b) => State::Backup(Box::new(find::backup(session, project, &vault, b, named)?)),
-            None => match databases.into_iter().find(|database| a.is_named_for(database)) {
-                Some(database) => State::Live(Box::new(database)),
-                None => State::Live(Box::new(project.one(named)?)),
-            },
+            Some(b) => self.state(session, (project, &vault), b)?,
+            None => State::Live(Box::new(match &a {
+                State::Backup(a) => match databases.into_iter().find(|one| a.is_named_for(one)) {
+                    Some(database) => database,
+                    None => project.one(named)?,
+                },
+                State::Live(_) => project.one(named)?,
+            })),
         };
-        Ok(vec![(State::Backup(Box::new(a)), b)])
+        Ok(vec![(a, b)])
+    }
+
+    /// The state that an argument means: a file by its path, unless it is a backup, or a REF.
+    fn state(
+        &self,
+        session: &mut Session,
+        (project, vault): (&Project, &Vault),
+        named: &str,
+    ) -> Result<State> {
+        let path = session.folder().join(named);
+        let is_path = named.contains('/') || named == "." || named == "..";
+        let is_backup = path.parent().and_then(|folder| fs_err::canonicalize(folder).ok())
+            == fs_err::canonicalize(vault.folder()).ok();
+        if is_path && !is_backup && path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return Ok(State::Live(Box::new(Database::new(name, path))));
+        }
+        let database = self.common.db.as_deref();
+        Ok(State::Backup(Box::new(find::backup(session, project, vault, named, database)?)))
     }
 
     fn compare(

@@ -22,7 +22,6 @@ Examples:
   cargo xtask db-list
   cargo xtask db-list --json | jq -r '.backups[0].name'";
 
-const WIDTH: usize = 80;
 const INDENT: &str = "    ";
 
 /// Arguments of `db-list`.
@@ -146,8 +145,7 @@ fn say_table(session: &mut Session, project: &Project, rows: &[Row]) {
     session.say(lines.next().unwrap_or_default());
     for (line, Row { backup, .. }) in lines.zip(rows) {
         session.say(line);
-        let details = text::cut(&details(project, backup, now), WIDTH - INDENT.len());
-        session.say(format!("{INDENT}{details}"));
+        session.say_facts(&format!("{INDENT}{}", details(project, backup, now)), INDENT.len());
     }
 }
 

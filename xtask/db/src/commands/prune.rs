@@ -29,22 +29,22 @@ Any `--keep-…` or `--max-size` flag replaces the whole configured policy.";
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Keep the newest N
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_last: Option<i64>,
     /// Keep the newest of each of the last N hours that have backups
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_hourly: Option<i64>,
     /// Keep the newest of each of the last N days that have backups
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_daily: Option<i64>,
     /// Keep the newest of each of the last N weeks that have backups
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_weekly: Option<i64>,
     /// Keep the newest of each of the last N months that have backups
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_monthly: Option<i64>,
     /// Keep the newest of each of the last N years that have backups
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_yearly: Option<i64>,
     /// Keep all within this span before the newest, as 30d or 1y6m (m is months)
     #[arg(long, value_name = "SPAN", allow_hyphen_values = true)]
@@ -174,6 +174,12 @@ impl Args {
         let question = format!("Remove {n} from {folder}{and_free} ?");
         session.confirm(&question, "nothing was removed")
     }
+}
+
+/// Reads the N of `--keep-…`.
+fn number(text: &str) -> Result<i64, String> {
+    let number = text.parse::<i64>();
+    number.map_err(|_| "it takes a whole number, e.g. 10".to_owned())
 }
 
 /// Removes what a plan condemns, and what a second look condemns too; returns the names.

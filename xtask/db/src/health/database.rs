@@ -26,6 +26,7 @@ impl Checkup<'_> {
         problems.extend(self.bad_backups());
         problems.extend(self.drift());
         problems.extend(self.pending());
+        problems.extend(self.ahead());
         problems.extend(self.future());
         problems.into_iter().map(|problem| problem.of(self.database)).collect()
     }
@@ -224,6 +225,20 @@ impl Checkup<'_> {
             self.command("db-migrate")
         };
         Some(Problem::new("pending-migrations", what, remedy))
+    }
+
+    /// The database is newer than the code: another branch or a newer version migrated it.
+    fn ahead(&self) -> Option<Problem> {
+        let (version, newest) = (self.version()?, self.newest_migration()?);
+        let what = format!(
+            "the database has schema version {version}, newer than the code's {newest}: another branch or a \
+             newer version of the code migrated it"
+        );
+        let remedy = format!(
+            "{}   # to an older state; or check out the code that migrated it",
+            self.command("db-restore")
+        );
+        (version > newest).then(|| Problem::new("ahead-of-code", what, remedy))
     }
 
     fn future(&self) -> Option<Problem> {

@@ -5,12 +5,18 @@ use anyhow::Result;
 use crate::backup::Backup;
 use crate::commands::list;
 use crate::project::{Database, Project};
-use crate::refusal::Refusal;
+use crate::refusal::{Declined, Refusal};
+use crate::screen;
 use crate::session::Session;
 use crate::text;
 use crate::vault::Vault;
 
-const PAGE: usize = 30;
+/// Rows of the screen that the list does not get: what is left in view of the heading, the question and a
+/// wrong answer.
+const N_OTHER_ROWS: usize = 7;
+
+/// How far the second line of one backup is indented.
+const INDENT: usize = 4;
 
 /// The dialogue's list; a wrong number asks again.
 pub(super) fn pick(
@@ -42,23 +48,44 @@ pub(super) fn pick(
             return Ok(Some(backup.clone()));
         }
         let answer = text::plain(&answer);
-        session.prompt(format!("`{answer}` is no number from 1 to {}.", backups.len()));
+        session.prompt(format!("`{answer}` is not a number from 1 to {}.", backups.len()));
     }
 }
 
+/// Shows as many further backups as fit the screen, so that the newest are not scrolled away.
 fn show_page(session: &mut Session, project: &Project, backups: &[Backup], shown: &mut usize) {
-    let end = backups.len().min(*shown + PAGE);
-    for (i, backup) in backups.iter().enumerate().take(end).skip(*shown) {
-        let size = text::size(backup.size_bytes).replace(' ', "");
-        let time = backup.name.time.format("%Y-%m-%d %H:%M:%S");
+    let screen = session.question_screen();
+    let n_rows = screen.n_rows.saturating_sub(N_OTHER_ROWS).max(1);
+    // No more than this many are looked at: each takes a row at least.
+    let page = &backups[*shown..backups.len().min(*shown + n_rows)];
+    let beginnings: Vec<String> =
+        page.iter().enumerate().map(|(i, backup)| beginning(*shown + i + 1, backup)).collect();
+    let width = beginnings.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+    let mut n_used = 0;
+    for (beginning, backup) in beginnings.iter().zip(page) {
+        let age = text::age(backup.age(session.now()));
         let details = list::details(project, backup, session.now());
-        let name = text::plain(&backup.name.to_string());
-        session.prompt(format!("{}) {name} {size} {time}  {details}", i + 1));
+        let line = format!("{beginning:width$}  {age:>5}  {details}");
+        let lines = screen::fold(&line, screen.n_columns, INDENT);
+        if n_used > 0 && n_used + lines.len() > n_rows {
+            break;
+        }
+        n_used += lines.len();
+        *shown += 1;
+        for line in lines {
+            session.prompt(line);
+        }
     }
-    *shown = end;
-    if end < backups.len() {
-        session.prompt(format!("{end} of {} shown; press Enter for more.", backups.len()));
+    if *shown < backups.len() {
+        session.prompt(format!("{shown} of {} shown; press Enter for more.", backups.len()));
     }
+}
+
+/// The beginning of a backup's line: its number, name, size and time.
+fn beginning(number: usize, backup: &Backup) -> String {
+    let size = text::size(backup.size_bytes).replace(' ', "");
+    let time = backup.name.time.format("%Y-%m-%d %H:%M:%S");
+    format!("{number}) {} {size} {time}", text::plain(&backup.name.to_string()))
 }
 
 pub(super) fn say_choice(session: &mut Session, backup: &Backup) {
@@ -87,6 +114,6 @@ pub(crate) fn confirm_protected(
     let question = format!("{place} is protected. Type `{}` to go on: ", database.name);
     match session.ask(&question)? {
         Some(answer) if answer == database.name => Ok(()),
-        _ => Err(Refusal::no("not confirmed", "the database is untouched")),
+        _ => Err(Declined { untouched: "the database is untouched".to_owned() }.into()),
     }
 }

@@ -268,9 +268,13 @@ pub(crate) fn undo(
     } else {
         // `--into` is relative to the folder the command is called in.
         let path = database.path.strip_prefix(session.folder()).unwrap_or(&database.path);
-        format!(" --into {} --force", text::shell(&path.to_string_lossy()))
+        let path = path.to_string_lossy();
+        // A path that begins with a dash would be read as a flag.
+        let here = if path.starts_with('-') { "./" } else { "" };
+        format!(" --into {} --force", text::shell(&format!("{here}{path}")))
     };
-    format!("cargo xtask db-restore {name}{into}")
+    let end_of_flags = if name.starts_with('-') { " --" } else { "" };
+    format!("cargo xtask db-restore{into}{end_of_flags} {name}")
 }
 
 pub(crate) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {

@@ -10,12 +10,12 @@ use crate::record::Kind;
 use crate::session::Session;
 use crate::text;
 
-const WIDTH: usize = 80;
+/// Where facts begin.
+const INDENT: usize = 15;
 
-/// A fact with its name in front, on one line.
+/// A fact with its name in front.
 fn say_fact(session: &mut Session, name: &str, fact: &str) {
-    let line = format!("  {name:<11}  {}", text::plain(fact));
-    session.say(text::cut(&line, WIDTH));
+    session.say_facts(&format!("  {name:<11}  {}", text::plain(fact)), INDENT);
 }
 
 pub(super) fn n_safety(checkup: &Checkup<'_>) -> usize {
@@ -147,7 +147,8 @@ pub(super) fn say_problems(session: &mut Session, problems: &[Problem]) {
         if session.is_quiet() {
             session.warn(format!("{}: {}", problem.what, problem.remedy));
         }
-        session.say(format!("- {}", problem.what));
+        session.say_folded(&format!("- {}", problem.what), 2);
+        // A command to copy stays on one line.
         session.say(format!("    {}", problem.remedy));
     }
 }
@@ -155,7 +156,7 @@ pub(super) fn say_problems(session: &mut Session, problems: &[Problem]) {
 /// What is worth knowing, and no reason for exit code 1.
 pub(super) fn say_remarks(session: &mut Session, remarks: &[Problem]) {
     for remark in remarks {
-        session.say(format!("Worth knowing: {}", remark.what));
+        session.say_folded(&format!("Worth knowing: {}", remark.what), 2);
         session.say(format!("    {}", remark.remedy));
     }
 }
