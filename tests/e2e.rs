@@ -124,6 +124,8 @@ mod migratebeside;
 mod migraterows;
 #[path = "e2e/migratestopping.rs"]
 mod migratestopping;
+#[path = "e2e/migratevalues.rs"]
+mod migratevalues;
 #[path = "e2e/migrating.rs"]
 mod migrating;
 #[path = "e2e/museum.rs"]

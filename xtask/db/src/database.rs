@@ -133,6 +133,25 @@ pub(crate) fn open_scratch(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens a private temporary database, which SQLite keeps in memory while it is small, spills to the disk
+/// and removes (<https://sqlite.org/inmemorydb.html#temp_db>).
+///
+/// # Errors
+///
+/// Where SQLite cannot open it.
+pub(crate) fn open_workbench() -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags("", flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF;
+         PRAGMA cache_size=-65536;",
+    )?;
+    Ok(connection)
+}
+
 /// The URI under which SQLite opens a file as immutable, every odd byte of its path escaped. The empty
 /// authority is spelled out: without it SQLite reads the beginning of `//srv/backups` as one
 /// (<https://sqlite.org/uri.html>).

@@ -50,6 +50,12 @@ pub(crate) fn unchecked(said: &str) -> String {
     format!("could not check foreign_key_check: {}", text::plain(said))
 }
 
+/// The table of which that is said.
+#[must_use]
+pub(crate) fn child(said: &str) -> Option<&str> {
+    said.split_once(" - \"")?.1.split_once("\" referencing \"").map(|(child, _)| child)
+}
+
 /// Hands on each row of the check: child, rowid, parent, number of the foreign key. Returns the
 /// declarations that could not be checked, in SQLite's words.
 ///

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::copy;
 use crate::database::{self, Trouble};
@@ -16,6 +16,8 @@ use crate::examination;
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::hostcommand::{self, Ended, Task};
 use crate::interrupt::Interrupt;
+use crate::migration::Comparison;
+use crate::migration::effects::{self, Effects};
 use crate::project::{Database, Project};
 use crate::record::Record;
 use crate::standing::{self, Standing};
@@ -38,8 +40,19 @@ pub(crate) struct Rehearsal {
     pub before: State,
     /// The state after, or why it could not be read; the state before where the command failed.
     pub after: Result<State>,
+    /// What became of the one in the other, beyond what they count.
+    pub effects: Effects,
     /// The size of the copy that the command left.
     pub size_bytes: u64,
+}
+
+impl Rehearsal {
+    /// Both states, if the second can be read.
+    #[must_use]
+    pub(crate) fn comparison(&self) -> Option<Comparison<'_>> {
+        let after = self.after.as_ref().ok()?;
+        Some(Comparison { before: &self.before, after, effects: &self.effects })
+    }
 }
 
 /// What a rehearsal needs.
@@ -83,7 +96,7 @@ pub(crate) fn rehearse(
     let doubts = witness.doubts();
     // What cannot be proved is not so.
     let opened = watch.was_used(interrupt).unwrap_or(false);
-    let after = match ended.failure() {
+    let mut after = match ended.failure() {
         Some(_) => Ok(before.clone()),
         None => finished(private.path(), interrupt),
     };
@@ -92,8 +105,15 @@ pub(crate) fn rehearse(
     {
         before.findings = deep_findings(original, interrupt)?;
     }
+    let mut effects = Effects::default();
+    if let Ok(state) = &after {
+        match compared((original, &before), (private.path(), state), interrupt) {
+            Ok(found) => effects = found,
+            Err(error) => after = Err(error),
+        }
+    }
     let size_bytes = fs_err::metadata(private.path()).map_or(0, |metadata| metadata.len());
-    Ok(Rehearsal { ended, opened, doubts, before, after, size_bytes })
+    Ok(Rehearsal { ended, opened, doubts, before, after, effects, size_bytes })
 }
 
 /// A witness of the live database from the moment on in which it still has the schema of the copy.
@@ -112,6 +132,23 @@ fn witness_of(stage: &Stage<'_>) -> Witness {
     // That was our own opening.
     witness.forget();
     witness
+}
+
+/// What one state became in another; nothing where they are equal, or the second is newly damaged.
+///
+/// # Errors
+///
+/// If they cannot be compared, or at the user's interrupt.
+pub(crate) fn compared(
+    (old, before): (&Path, &State),
+    (new, after): (&Path, &State),
+    interrupt: &Interrupt,
+) -> Result<Effects> {
+    let is_new = |f: &Finding| f.kind == Weight::Structural && !before.findings.contains(f);
+    if after.findings.iter().any(is_new) || before.content_blake3 == after.content_blake3 {
+        return Ok(Effects::default());
+    }
+    effects::of(old, new, interrupt).context("could not compare the states before and after")
 }
 
 /// What a thorough look finds: what was so before a migration is not its fault.

@@ -7,6 +7,7 @@
 
 pub(crate) mod change;
 mod definition;
+pub(crate) mod guards;
 mod keywords;
 mod rowid;
 

@@ -14,17 +14,23 @@ pub(crate) fn n_after(root: &Path, patterns: &[String], version: i64) -> usize {
     numbers.filter(|number| *number > version).collect::<BTreeSet<_>>().len()
 }
 
-fn numbered(root: &Path, patterns: &[String]) -> impl Iterator<Item = (i64, PathBuf)> {
+/// The schema files, each once.
+pub(crate) fn files(root: &Path, patterns: &[String]) -> Vec<PathBuf> {
     let root = glob::Pattern::escape(&root.to_string_lossy());
     let files = patterns
         .iter()
         .filter_map(move |pattern| glob::glob(&format!("{root}/{pattern}")).ok())
         .flatten()
         .flatten();
-    files.filter_map(|file| Some((number_of(&file)?, file)))
+    files.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn number_of(file: &Path) -> Option<i64> {
+fn numbered(root: &Path, patterns: &[String]) -> impl Iterator<Item = (i64, PathBuf)> {
+    files(root, patterns).into_iter().filter_map(|file| Some((number_of(&file)?, file)))
+}
+
+/// The number that begins the name of a schema file, or of its folder.
+pub(crate) fn number_of(file: &Path) -> Option<i64> {
     let leading = |name: &str| {
         // diesel writes 2024-05-01-120000_name/up.sql
         let name = name.strip_prefix(['V', 'm']).unwrap_or(name);

@@ -15,6 +15,7 @@ use crate::database;
 use crate::examination::{self, Examination};
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
+use crate::migration::applied::Applied;
 use crate::orphans::{self, Orphans};
 use crate::record::Record;
 use crate::schema::Schema;
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub tables: BTreeMap<String, Option<u64>>,
     /// Rows whose parent is missing.
     pub orphans: Orphans,
+    /// The migrations that it has seen.
+    pub applied: Applied,
     /// The foreign keys that could not be checked, in SQLite's words.
     pub unchecked: Vec<String>,
     /// What is wrong with it.
@@ -77,7 +80,8 @@ impl State {
         let schema = Schema::read(&connection).context("could not read the schema")?;
         let user_version = database::pragma(&connection, "user_version")?;
         let (orphans, unchecked) = self.foreign_keys(&connection)?;
-        let state = Self { schema, user_version, orphans, unchecked, ..self };
+        let applied = Applied::read(&connection)?;
+        let state = Self { schema, user_version, orphans, applied, unchecked, ..self };
         interrupt.check()?;
         Ok(state)
     }

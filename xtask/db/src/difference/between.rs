@@ -327,7 +327,7 @@ fn is_same_key(a: &[Key], b: &[Key]) -> bool {
 }
 
 /// What ends the comparison of everything: refusals, and the user's interrupt.
-fn is_fatal(error: &anyhow::Error) -> bool {
+pub(crate) fn is_fatal(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refusal>().is_some()
         || matches!(database::trouble(error), Trouble::Interrupted | Trouble::Full | Trouble::Busy)
 }

@@ -32,6 +32,31 @@ pub(super) fn each_difference(
     (key, n_columns): (&[Key], usize),
     each: Each<'_>,
 ) -> Result<()> {
+    let raw = (a_select.raw, b_select.raw);
+    side_by_side((a, a_select), (b, b_select), key, &mut |order, one, other| match (
+        order, one, other,
+    ) {
+        (Ordering::Less, ..) => each(Fate::Removed, one, None),
+        (Ordering::Greater, ..) => each(Fate::Added, None, other),
+        (Ordering::Equal, Some(a), Some(b)) if !is_same_row((a, b), raw, n_columns)? => {
+            each(Fate::Changed, one, other)
+        }
+        (Ordering::Equal, ..) => Ok(()),
+    })
+}
+
+/// Calls `each` with every row: which of both has it, and the row in each state that has it. Both
+/// statements read the key in its order, then other columns.
+///
+/// # Errors
+///
+/// Where SQLite cannot read or order them, or `each` fails.
+pub(super) fn side_by_side(
+    (a, a_select): (&Connection, &Select),
+    (b, b_select): (&Connection, &Select),
+    key: &[Key],
+    each: &mut dyn FnMut(Ordering, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>,
+) -> Result<()> {
     let mut ordering = Order::new(a, key)?;
     let raw = (a_select.raw, b_select.raw);
     let (mut a, mut b) = (a.prepare(&a_select.sql)?, b.prepare(&b_select.sql)?);
@@ -45,17 +70,9 @@ pub(super) fn each_difference(
             (None, Some(_)) => Ordering::Greater,
             (Some(a), Some(b)) => ordering.of((a, b), raw)?,
         };
-        match order {
-            Ordering::Less => each(Fate::Removed, a.get(), None)?,
-            Ordering::Greater => each(Fate::Added, None, b.get())?,
-            Ordering::Equal => {
-                if let (Some(one), Some(other)) = (a.get(), b.get())
-                    && !is_same_row((one, other), raw, n_columns)?
-                {
-                    each(Fate::Changed, Some(one), Some(other))?;
-                }
-            }
-        }
+        let before = if order == Ordering::Greater { None } else { a.get() };
+        let after = if order == Ordering::Less { None } else { b.get() };
+        each(order, before, after)?;
         if order != Ordering::Greater {
             a.advance()?;
         }
@@ -143,7 +160,12 @@ pub(super) fn values(
     columns.map(|column| utf16::value(row, column, raw)).collect()
 }
 
-fn is_same_row(
+/// Whether the first columns of two rows are the same.
+///
+/// # Errors
+///
+/// Where one has fewer.
+pub(super) fn is_same_row(
     (a, b): (&Row<'_>, &Row<'_>),
     (a_raw, b_raw): (Option<Raw>, Option<Raw>),
     n_columns: usize,

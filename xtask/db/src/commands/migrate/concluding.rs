@@ -11,7 +11,8 @@ use crate::commands::migrate::putting_back::{kept, put_back, way_back};
 use crate::commands::migrate::telling;
 use crate::hostcommand::Ended;
 use crate::locked::Locked;
-use crate::migration::{self, Loss, Verdict};
+use crate::migration::effects::Effects;
+use crate::migration::{self, Comparison, Loss, Verdict};
 use crate::refusal::{Answer, Exit, Refusal};
 use crate::session::Session;
 use crate::state::State;
@@ -22,7 +23,7 @@ pub(super) enum After {
     /// Its content is that of the second checkpoint: nothing happened.
     Same,
     /// Another state.
-    Other(Box<State>),
+    Other(Box<State>, Box<Effects>),
     /// It is gone or damaged, and how.
     Broken(Vec<String>),
 }
@@ -61,7 +62,7 @@ impl Run {
         job: &Job<'_>,
         locked: Locked<'_>,
     ) -> Result<Answer> {
-        let (mut reasons, losses) = self.reasons(&job.allowed);
+        let (mut reasons, losses) = self.reasons(job);
         reasons.splice(0..0, self.ended.failure());
         let is_done = reasons.is_empty() && !self.interrupted;
         if is_done || !self.is_other() {
@@ -72,10 +73,10 @@ impl Run {
         }
         let error = match &self.after {
             After::Same => self.unchanged(job, &reasons),
-            After::Other(after) if after.has_schema_of(&self.before) => {
+            After::Other(after, _) if after.has_schema_of(&self.before) => {
                 self.left_alone(job, &reasons)
             }
-            After::Other(_) | After::Broken(_) => {
+            After::Other(..) | After::Broken(_) => {
                 let restored = put_back(session, job, &locked, &self.second)?;
                 job.claim.conclude(&locked)?;
                 drop(locked);
@@ -96,26 +97,28 @@ impl Run {
     fn is_other(&self) -> bool {
         match &self.after {
             After::Same => false,
-            After::Other(after) => !after.has_schema_of(&self.before),
+            After::Other(after, _) => !after.has_schema_of(&self.before),
             After::Broken(_) => true,
         }
     }
 
     /// What speaks against the new state, and the losses that were let through.
-    fn reasons(&self, allowed: &[String]) -> (Vec<String>, Vec<Loss>) {
-        let after = match &self.after {
+    fn reasons(&self, job: &Job<'_>) -> (Vec<String>, Vec<Loss>) {
+        let (after, effects) = match &self.after {
             After::Same if self.ended.failure().is_none() => {
                 let reason = "it changed nothing, although it did in the rehearsal";
                 return (vec![reason.to_owned()], Vec::new());
             }
             After::Same => return (Vec::new(), Vec::new()),
             After::Broken(reasons) => return (reasons.clone(), Vec::new()),
-            After::Other(after) => after,
+            After::Other(after, effects) => (after, effects),
         };
-        let (mut reasons, losses) = match migration::judge(&self.before, after, allowed) {
+        let of = Comparison { before: &self.before, after, effects };
+        let (mut reasons, losses) = match migration::judge(&of, &job.allowances(&of)) {
             Verdict::Refused(losses) => {
                 let mut reasons: Vec<_> = losses.into_iter().map(|loss| loss.what).collect();
-                let why = "the rehearsal had no such loss: an application may have deleted rows";
+                let why =
+                    "the rehearsal had no such loss: an application may have written meanwhile";
                 reasons.push(why.to_owned());
                 (reasons, Vec::new())
             }
@@ -137,12 +140,13 @@ impl Run {
         locked: &Locked<'_>,
         losses: &[Loss],
     ) -> Result<Answer> {
-        let After::Other(after) = &self.after else {
+        let After::Other(after, effects) = &self.after else {
             anyhow::bail!("a migration that changed nothing is no success");
         };
         let place = job.project.place(job.database);
         session.say(format!("Migrated {place} in {}", text::took(self.ended.took)));
-        telling::say_changes(session, &self.before, after, losses);
+        let of = Comparison { before: &self.before, after, effects };
+        telling::say_changes(session, &of, losses);
         let differing: Vec<_> = migration::rows(&self.rehearsed, after).into_keys().collect();
         if !differing.is_empty() {
             session.note(format!(

@@ -129,8 +129,9 @@ pub(crate) fn say_rehearsed(
         job.project.place(job.database),
         text::took(rehearsal.ended.took)
     ));
-    if let Ok(after) = &rehearsal.after {
-        telling::say_changes(session, &rehearsal.before, after, losses);
+    if let Some(of) = rehearsal.comparison() {
+        telling::say_changes(session, &of, losses);
+        telling::warn(session, job, &of, losses);
     }
 }
 

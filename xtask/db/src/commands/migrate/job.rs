@@ -3,8 +3,11 @@
 use anyhow::Result;
 
 use crate::claim::Claim;
+use crate::migration::Comparison;
+use crate::migration::allowance::{self, Allowance, Origin};
 use crate::project::{Database, Project};
 use crate::refusal::Refusal;
+use crate::schema::Schema;
 use crate::text;
 
 /// One migration as it was asked for.
@@ -17,12 +20,12 @@ pub(crate) struct Job<'a> {
     pub(crate) claim: &'a Claim<'a>,
     /// Program and arguments.
     pub(crate) command: Vec<String>,
-    /// Tables that may lose something.
-    pub(crate) allowed: Vec<String>,
+    /// What may be lost, by the command line and the configuration.
+    allowed: Vec<Allowance>,
 }
 
 impl<'a> Job<'a> {
-    /// The command given, else the configured one; the tables named, and the configured ones.
+    /// The command given, else the configured one; the names given, and the configured ones.
     ///
     /// # Errors
     ///
@@ -30,7 +33,7 @@ impl<'a> Job<'a> {
     pub(crate) fn new(
         claim: &'a Claim<'a>,
         command: Vec<String>,
-        mut allowed: Vec<String>,
+        allowed: Vec<String>,
     ) -> Result<Self> {
         let Claim { project, database, .. } = *claim;
         let command = if command.is_empty() { database.migrate.clone() } else { command };
@@ -44,7 +47,9 @@ impl<'a> Job<'a> {
                 ),
             ));
         }
-        allowed.extend(database.allow_loss.iter().cloned());
+        let of = |origin: Origin| move |name| Allowance { name, origin: origin.clone() };
+        let mut allowed: Vec<_> = allowed.into_iter().map(of(Origin::Flag)).collect();
+        allowed.extend(database.allow_loss.iter().cloned().map(of(Origin::Configuration)));
         Ok(Self { command, allowed, ..Self::bare(claim) })
     }
 
@@ -53,6 +58,43 @@ impl<'a> Job<'a> {
     pub(crate) fn bare(claim: &'a Claim<'a>) -> Self {
         let Claim { project, database, .. } = *claim;
         Self { project, database, claim, command: Vec::new(), allowed: Vec::new() }
+    }
+
+    /// What may be lost: also what the files say of the migrations that were applied.
+    #[must_use]
+    pub(crate) fn allowances(&self, of: &Comparison<'_>) -> Vec<Allowance> {
+        let mut allowances = self.allowed.clone();
+        let patterns = &self.database.schema;
+        allowances.extend(allowance::in_files(&self.project.root, patterns, of));
+        allowances
+    }
+
+    /// Asks whether there is what the command line and the configuration name; hands on a remark on a
+    /// configured name that nothing bears any more.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if a name given is a slip, so that it would allow nothing.
+    pub(crate) fn check_names(&self, schema: &Schema) -> Result<Vec<String>> {
+        let mut remarks = Vec::new();
+        for allowance in &self.allowed {
+            let Some(unknown) = allowance::unknown(&allowance.name, &[schema]) else { continue };
+            let what = format!("{} names nothing in {}", allowance.said(), self.quoted_place());
+            if allowance.origin == Origin::Configuration && !unknown.is_near {
+                remarks.push(format!("{what}; take it out if that is gone"));
+                continue;
+            }
+            let nearest = unknown.nearest.map_or_else(
+                || "it has no tables".to_owned(),
+                |nearest| format!("did you mean `{}`?", text::plain(&nearest)),
+            );
+            return Err(Refusal::could_not(what, format!("{nearest}; nothing was run")));
+        }
+        Ok(remarks)
+    }
+
+    fn quoted_place(&self) -> String {
+        self.project.quoted_place(self.database)
     }
 
     /// The command as it can be pasted into a shell, in backticks.

@@ -19,7 +19,7 @@ use crate::finding::{Finding, Weight, has};
 use crate::holders;
 use crate::hostcommand::{self, Ending, Task};
 use crate::locked::Locked;
-use crate::migration;
+use crate::migration::losses;
 use crate::progress::Progress;
 use crate::record::Kind;
 use crate::refusal::{Answer, Exit, Refusal};
@@ -129,7 +129,7 @@ fn refuse_loss(
     (first, then): (&Backup, &State),
     (second, now): (&Backup, &State),
 ) -> Result<()> {
-    let fewer = |table: &String| migration::fewer_rows(table, then.n_rows(table), now);
+    let fewer = |table: &String| losses::fewer_rows(table, then.n_rows(table), now);
     let losses: Vec<_> = then.tables.keys().filter_map(fewer).map(|loss| loss.what).collect();
     if losses.is_empty() {
         return Ok(());
@@ -238,17 +238,20 @@ fn examine(
         return Ok(After::Same);
     }
     let state = State::read(staged.path(), &interrupt)?;
+    let contents = Contents::open(&ready.second)?;
+    let second = contents.file(&interrupt)?;
     if has(&state.findings, Weight::Structural) {
         // What was so before is not its fault.
-        let contents = Contents::open(&ready.second)?;
-        let old = rehearsal::deep_findings(contents.file(&interrupt)?.path(), &interrupt)?;
+        let old = rehearsal::deep_findings(second.path(), &interrupt)?;
         let is_new = |f: &&Finding| f.kind == Weight::Structural && !old.contains(f);
         let new: Vec<_> = state.findings.iter().filter(is_new).cloned().collect();
         if !new.is_empty() {
             return Ok(After::Broken(said(&new)));
         }
     }
-    Ok(After::Other(Box::new(state)))
+    let (before, after) = ((second.path(), &ready.before), (staged.path(), &state));
+    let effects = rehearsal::compared(before, after, &interrupt)?;
+    Ok(After::Other(Box::new(state), Box::new(effects)))
 }
 
 fn said(findings: &[Finding]) -> Vec<String> {

@@ -5,21 +5,23 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use crate::commands::migrate::job::Job;
+use crate::commands::migrate::telling;
+use crate::database;
 use crate::durable::Scratch;
 use crate::finding::Finding;
 use crate::git;
 use crate::hostcommand::Ending;
 use crate::interrupt::Interrupt;
-use crate::migration::{self, Loss, Verdict};
+use crate::migration::{self, Comparison, Loss, Verdict};
 use crate::orphans;
 use crate::progress::Progress;
 use crate::record::{Kind, Record};
 use crate::refusal::Refusal;
 use crate::rehearsal::{self, Live, Rehearsal, Stage};
+use crate::schema::Schema;
 use crate::session::Session;
 use crate::space;
 use crate::staging::{self, Copy, Staged};
-use crate::state::State;
 use crate::taking::{self, Wanted};
 use crate::text;
 use crate::vault::Vault;
@@ -57,7 +59,7 @@ pub(crate) enum Outcome {
 pub(crate) enum Hint {
     /// Correct the migration.
     Correct,
-    /// Name the tables.
+    /// Name what may be lost.
     Allow(Vec<String>),
     /// Point the command at the copy.
     Variable,
@@ -94,6 +96,9 @@ pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> R
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
     let (staged, scratch) = copied(session, job, vault)?;
+    for remark in job.check_names(&Schema::read(&database::open_immutable(staged.path())?)?)? {
+        session.warn(remark);
+    }
     let command = job.quoted_command();
     session.note(format!("Rehearsing {command} on a private copy of {}", project.place(database)));
     let stage = Stage {
@@ -110,6 +115,9 @@ pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> R
     drop(scratch);
     for said in &rehearsal.before.unchecked {
         session.warn(orphans::unchecked(said));
+    }
+    if let Some(of) = rehearsal.comparison().filter(|_| rehearsal.ended.failure().is_none()) {
+        telling::warn_of_unknown(session, job, &of);
     }
     judged(job, staged, rehearsal, &interrupt)
 }
@@ -194,26 +202,34 @@ fn outcome(job: &Job<'_>, rehearsal: &Rehearsal) -> Outcome {
             return Outcome::Refused(vec![reason], Hint::Correct);
         }
     };
-    verdict(&rehearsal.before, after, &job.allowed)
+    let (before, effects) = (&rehearsal.before, &rehearsal.effects);
+    verdict(job, &Comparison { before, after, effects })
 }
 
-fn verdict(before: &State, after: &State, allowed: &[String]) -> Outcome {
-    match migration::judge(before, after, allowed) {
+fn verdict(job: &Job<'_>, of: &Comparison<'_>) -> Outcome {
+    match migration::judge(of, &job.allowances(of)) {
         Verdict::NothingPending => Outcome::NothingPending,
         Verdict::Allowed(losses) => Outcome::Allowed(losses),
         Verdict::Refused(losses) => {
-            let hint = if losses.iter().any(|loss| loss.table.is_none()) {
+            let hint = if losses.iter().any(|loss| loss.names.is_empty()) {
                 Hint::Correct
             } else {
-                let mut tables: Vec<_> = losses
-                    .iter()
-                    .filter_map(|loss| Some(text::shell(loss.table.as_ref()?)))
-                    .collect();
-                tables.sort();
-                tables.dedup();
-                Hint::Allow(tables)
+                Hint::Allow(names(&losses))
             };
             Outcome::Refused(losses.into_iter().map(|loss| loss.what).collect(), hint)
         }
     }
+}
+
+/// The fewest names that let all losses through, each the narrowest.
+fn names(losses: &[Loss]) -> Vec<String> {
+    let mut names: Vec<String> =
+        losses.iter().filter(|loss| loss.names.len() == 1).map(|l| l.names[0].clone()).collect();
+    for loss in losses {
+        let is_named = loss.names.iter().any(|name| names.contains(name));
+        names.extend(loss.names.first().filter(|_| !is_named).cloned());
+    }
+    names.sort();
+    names.dedup();
+    names.iter().map(|name| text::shell(name)).collect()
 }

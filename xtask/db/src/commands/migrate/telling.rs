@@ -9,16 +9,16 @@ use crate::commands::migrate::job::Job;
 use crate::commands::migrate::putting_back::way_back;
 use crate::commands::migrate::rehearsing::{Hint, Rehearsed};
 use crate::hostcommand::Ended;
-use crate::migration::{self, Loss, Rows};
+use crate::migration::allowance::{self, Allowance, Origin, Unknown};
+use crate::migration::{self, Comparison, Loss, Rows, remarks};
 use crate::refusal::{Answer, Exit, Refusal};
 use crate::session::Session;
-use crate::state::State;
 use crate::text;
 
-/// Says what a migration changed: its schema, then the rows of each table, then what was let through.
-pub(crate) fn say_changes(session: &mut Session, before: &State, after: &State, losses: &[Loss]) {
-    let changes = before.schema.changes(&after.schema);
-    let rows = migration::rows(before, after);
+/// Says what a migration changed: its schema, the rows of each table, values, what was let through.
+pub(crate) fn say_changes(session: &mut Session, of: &Comparison<'_>, losses: &[Loss]) {
+    let changes = of.before.schema.changes(&of.after.schema);
+    let rows = migration::rows(of.before, of.after);
     for change in &changes {
         session.say(format!("  {change}"));
     }
@@ -28,9 +28,41 @@ pub(crate) fn say_changes(session: &mut Session, before: &State, after: &State, 
     if changes.is_empty() && rows.is_empty() {
         session.say("  values changed; no table, column or number of rows did");
     }
+    for remark in remarks::remarks(of.effects) {
+        session.say(format!("  {}", text::plain(&remark)));
+    }
     for loss in losses {
         session.say(format!("  let through: {}", loss.what));
     }
+}
+
+/// Says what stands out, and which allowances no loss needed.
+pub(crate) fn warn(session: &mut Session, job: &Job<'_>, of: &Comparison<'_>, losses: &[Loss]) {
+    for warning in remarks::warnings(of) {
+        session.warn(text::plain(&warning));
+    }
+    let mut allowed = job.allowances(of);
+    allowed.retain(|allowance| unknown(allowance, of).is_none());
+    for allowance in allowance::unneeded(&allowed, losses) {
+        session.note(format!("{} was not needed: nothing of it is lost", allowance.said()));
+    }
+}
+
+/// Warns of names in the files of migrations that nothing bears, before or after: they allow nothing.
+pub(crate) fn warn_of_unknown(session: &mut Session, job: &Job<'_>, of: &Comparison<'_>) {
+    for allowance in job.allowances(of) {
+        let is_in_file = matches!(allowance.origin, Origin::File(_));
+        let Some(unknown) = unknown(&allowance, of).filter(|_| is_in_file) else { continue };
+        let nearest = unknown.nearest.filter(|_| unknown.is_near);
+        let nearest = nearest.map_or_else(String::new, |nearest| {
+            format!("; did you mean `{}`?", text::plain(&nearest))
+        });
+        session.warn(format!("{} names nothing{nearest}", allowance.said()));
+    }
+}
+
+fn unknown(allowance: &Allowance, of: &Comparison<'_>) -> Option<Unknown> {
+    allowance::unknown(&allowance.name, &[&of.before.schema, &of.after.schema])
 }
 
 fn rows_text(rows: Rows) -> String {
@@ -78,8 +110,8 @@ pub(crate) fn refused(
     let state = changed.as_deref().unwrap_or("the live database is as it was");
     let hint = match hint {
         Hint::Correct => format!("correct the migration and run this again; {state}"),
-        Hint::Allow(tables) => {
-            let flags: Vec<_> = tables.iter().map(|t| format!("--allow-loss {t}")).collect();
+        Hint::Allow(names) => {
+            let flags: Vec<_> = names.iter().map(|name| format!("--allow-loss {name}")).collect();
             format!("if that is meant, say `{}`; {state}", flags.join(" "))
         }
         Hint::Variable => format!(
@@ -123,9 +155,11 @@ pub(crate) fn document(job: &Job<'_>, rehearsed: &Rehearsed) -> Value {
         "rows_changed_meanwhile": rehearsed.rows_changed,
     });
     document["rehearsal"]["opened"] = rehearsal.opened.into();
-    if let Ok(after) = &rehearsal.after {
-        document["changes"] = json!(rehearsal.before.schema.changes(&after.schema));
-        document["rows"] = json!(migration::rows(&rehearsal.before, after));
+    if let Some(of) = rehearsal.comparison() {
+        document["changes"] = json!(of.before.schema.changes(&of.after.schema));
+        document["rows"] = json!(migration::rows(of.before, of.after));
+        document["values"] = json!(remarks::remarks(of.effects));
+        document["warnings"] = json!(remarks::warnings(&of));
     }
     document
 }
