@@ -1,6 +1,8 @@
 //! `db-setup`: from a fresh clone to a verified backup, and nothing the second time.
 
-use crate::sandbox::Sandbox;
+use std::time::{Duration, Instant};
+
+use crate::sandbox::{Running, Sandbox, messages};
 
 /// A workspace without its database, whose `migrate` command is a shell script.
 fn fresh(script: &str) -> Sandbox {
@@ -84,4 +86,47 @@ fn a_database_that_is_gone_is_not_replaced_by_an_empty_one_while_there_are_backu
     assert_eq!(said.code, Some(2), "{said:#?}");
     assert!(said.err.contains("cargo xtask db-restore"), "{}", said.err);
     assert!(!sandbox.live().exists());
+}
+
+#[test]
+fn a_setup_that_is_killed_while_the_database_is_made_is_done_by_the_next_one() {
+    let sandbox = fresh(
+        "set -e\ntemplate=\"$PWD/template\"\n[ -e begun ] && cp template \"${APP_DB#file:}\" && exit 0
+         echo half > \"${APP_DB#file:}\"\ntouch begun\nsleep 600\n",
+    );
+    let mut running = Running(sandbox.xtask(&["db-setup"]).spawn().expect("it runs"));
+    let began = Instant::now();
+    while !sandbox.path("begun").exists() {
+        assert!(began.elapsed() < Duration::from_mins(1), "the migration never began");
+        std::thread::yield_now();
+    }
+    running.0.kill().expect("killed");
+    running.0.wait().expect("it ends");
+    assert!(!sandbox.live().exists(), "nothing is at the database's place");
+    let status = sandbox.fails(1, &["db-status"]);
+    assert!(status.out.contains("- `db-setup` of `backend/db/kalito.db`, begun"), "{status:#?}");
+    let said = sandbox.ok(&["db-setup"]);
+    assert!(said.out.contains("Created ./backend/db/kalito.db"), "{said:#?}");
+    assert_eq!(messages(&sandbox.live()), ["one", "two", "three"]);
+    assert!(!sandbox.ok(&["db-list"]).err.contains("did not come to its end"));
+}
+
+#[test]
+fn a_database_of_0_bytes_is_created_where_there_is_no_backup_to_put_back() {
+    let sandbox = fresh("cp template \"${APP_DB#file:}\"\n");
+    sandbox.write("backend/db/kalito.db", "");
+    let status = sandbox.fails(1, &["db-status"]);
+    assert!(status.out.contains("    cargo xtask db-setup\n"), "{status:#?}");
+    let said = sandbox.ok(&["db-setup"]);
+    assert!(said.out.contains("Created ./backend/db/kalito.db"), "{said:#?}");
+    assert_eq!(messages(&sandbox.live()), ["one", "two", "three"]);
+}
+
+#[test]
+fn a_command_that_creates_the_database_by_itself_is_told_of_its_variable() {
+    let sandbox = fresh("mkdir -p backend/db\ncp template backend/db/kalito.db\n");
+    let said = sandbox.ok(&["db-setup"]);
+    assert!(said.err.contains("check `migrate-env` before you migrate"), "{said:#?}");
+    assert!(said.out.contains("Created ./backend/db/kalito.db"), "{said:#?}");
+    assert!(sandbox.ok(&["db-list"]).err.is_empty());
 }

@@ -73,7 +73,7 @@ impl Building {
     ///
     /// # Errors
     ///
-    /// A refusal (exit 1) where it is damaged or has no tables; at the user's interrupt.
+    /// A refusal (exit 1) where it is damaged; at the user's interrupt.
     pub(crate) fn finish(
         self,
         project: &Project,
@@ -84,20 +84,42 @@ impl Building {
         let Self { new, scratch } = self;
         let backup = taken(project, (&new, maker), now, interrupt)?;
         let verification = verification::verify(&backup, depth, interrupt)?;
-        let n_tables = verification.examination.tables.len();
-        if verification.outcome != Outcome::Whole || n_tables == 0 {
-            let reasons = match n_tables {
-                0 => "it has no tables".to_owned(),
-                _ => verification.reasons.join("; "),
-            };
-            return Err(Refusal::no(
-                format!("`{maker}` made no sound database: {reasons}"),
-                UNTOUCHED,
-            ));
+        if verification.outcome != Outcome::Whole {
+            return Err(unsound(maker, &verification.reasons.join("; ")));
         }
         Ok(Fresh { backup, verification, _scratch: scratch })
     }
 }
+
+impl Fresh {
+    /// The same where it has tables: a database with data is not replaced by one without any.
+    ///
+    /// # Errors
+    ///
+    /// A refusal (exit 1) where it has none.
+    pub(crate) fn with_tables(self, maker: &str) -> Result<Self> {
+        if self.verification.examination.tables.is_empty() {
+            return Err(unsound(maker, "it has no tables"));
+        }
+        Ok(self)
+    }
+}
+
+fn unsound(maker: &str, reasons: &str) -> anyhow::Error {
+    Refusal::no(format!("`{maker}` made no sound database: {reasons}"), UNTOUCHED)
+}
+
+/// The command ended well and left the file that it was pointed to as empty as it was.
+#[derive(Debug)]
+pub(crate) struct NothingWritten;
+
+impl std::fmt::Display for NothingWritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the file is as empty as before")
+    }
+}
+
+impl std::error::Error for NothingWritten {}
 
 /// Runs the host's migrations on an empty file and verifies what they made.
 ///
@@ -143,14 +165,13 @@ fn refuse_empty(new: &Database, command: &str) -> Result<()> {
     if !matches!(standing::look(&new.path)?, Standing::Missing | Standing::Empty) {
         return Ok(());
     }
-    Err(Refusal::no(
-        format!("`{command}` ended well but wrote nothing into the new file it was given"),
-        format!(
-            "it was told the path in `{}`: check `migrate-env`; if it went to the live database \
-             instead, it has migrated that",
-            new.migrate_env
-        ),
-    ))
+    let hint = format!(
+        "it was told the path in `{}`: check `migrate-env`; if it went to the live database instead, it \
+         has migrated that",
+        new.migrate_env
+    );
+    let what = format!("`{command}` ended well but wrote nothing into the new file it was given");
+    Err(anyhow::Error::from(NothingWritten).context(Refusal { what, hint, exit: Exit::No }))
 }
 
 /// What was made, as a backup in the scratch folder: one file, whatever its journal mode.

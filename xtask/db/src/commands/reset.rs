@@ -65,7 +65,8 @@ impl Args {
         let command = database.migrate.join(" ");
         session.note(format!("Building a new database with `{command}`"));
         let before = before::keep(session, &claim, &live)?;
-        let built = fresh::build(&project, &database, session.now(), &interrupt);
+        let built = fresh::build(&project, &database, session.now(), &interrupt)
+            .and_then(|fresh| fresh.with_tables(&command));
         let fresh = before::compare(session, &claim, (before, built))
             .with_context(|| format!("could not reset {}", project.quoted_place(&database)))?;
         for warning in &fresh.verification.warnings {

@@ -1,15 +1,15 @@
 //! `db-setup`: makes a fresh clone ready; doing it again changes nothing.
 
-use anyhow::{Context, Result};
+mod creating;
+
+use anyhow::Result;
 
 use crate::cli::Common;
 use crate::commands::{backup, hooks, verify};
 use crate::health;
-use crate::hostcommand;
-use crate::project::{Database, Project};
-use crate::refusal::{Answer, Refusal};
+use crate::project::Project;
+use crate::refusal::Answer;
 use crate::session::Session;
-use crate::standing::{self, Standing};
 use crate::vault::Vault;
 use crate::verification::Outcome;
 
@@ -29,7 +29,7 @@ impl Args {
         let project = self.common.project(session)?;
         let databases = project.chosen(self.common.db.as_deref())?;
         for database in &databases {
-            create_if_missing(session, &project, database)?;
+            creating::create_if_missing(session, &project, database)?;
         }
         warn_of_tracked(session, &project);
         for remark in health::remarks(&project) {
@@ -64,50 +64,6 @@ impl Args {
         session.document(&crate::commands::list::document(&rows?));
         Ok(answer)
     }
-}
-
-fn create_if_missing(session: &mut Session, project: &Project, database: &Database) -> Result<()> {
-    if standing::look(&database.path)? != Standing::Missing {
-        return Ok(());
-    }
-    let place = project.quoted_place(database);
-    let backups = Vault::of(project, session.now()).backups()?;
-    if let Some(newest) = backups.iter().find(|backup| backup.is_of(database)) {
-        return Err(Refusal::could_not(
-            format!("there is no database at {place}, but there are backups of it"),
-            format!(
-                "put one back with `cargo xtask db-restore` (the newest is `{}`), or create an empty \
-                 database with the application's migrations",
-                newest.name
-            ),
-        ));
-    }
-    if database.migrate.is_empty() {
-        return Err(Refusal::could_not(
-            format!("there is no database at {place}, and no `migrate` command to create it"),
-            format!(
-                "set `migrate` in `[workspace.metadata.db.databases.{}]`, or correct the path",
-                database.name
-            ),
-        ));
-    }
-    let command = database.migrate.join(" ");
-    session.note(format!("Creating {place} with `{command}`; a first build takes a minute or two"));
-    if let Some(folder) = database.path.parent() {
-        fs_err::create_dir_all(folder)?;
-    }
-    let interrupt = session.interrupt().clone();
-    let timeout = database.migrate_timeout;
-    hostcommand::run(project, database, &database.migrate, timeout, &interrupt)
-        .with_context(|| format!("could not create {place} with `{command}`"))?;
-    if !matches!(standing::look(&database.path)?, Standing::Sqlite(_)) {
-        return Err(Refusal::could_not(
-            format!("`{command}` ended well but did not create a database at {place}"),
-            format!("it was told the path in `{}`: check `migrate-env`", database.migrate_env),
-        ));
-    }
-    session.say(format!("Created {}", project.dotted(&database.path)));
-    Ok(())
 }
 
 fn warn_of_tracked(session: &mut Session, project: &Project) {

@@ -42,6 +42,10 @@ impl Checkup<'_> {
 
     /// The way back to a database: the newest backup, else what makes one.
     fn restore(&self) -> String {
+        let is_empty = matches!(self.live.sight, Sight::Empty);
+        if self.backups.is_empty() && is_empty && !self.database.migrate.is_empty() {
+            return self.command("db-setup");
+        }
         if self.backups.is_empty() {
             return format!("correct `path` of `{}` in Cargo.toml", self.database.name);
         }

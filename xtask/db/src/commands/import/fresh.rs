@@ -148,6 +148,7 @@ impl Job<'_> {
         self.judge(session, &proof)?;
         let maker = (&*self.source.shown, Depth::Quick);
         let fresh = building.finish(project, maker, session.now(), &interrupt)?;
+        let fresh = fresh.with_tables(&self.source.shown)?;
         let Fresh { backup, verification, .. } = &fresh;
         let made = Made { loaded: &loaded, proof: &proof, size_bytes: backup.size_bytes };
         let vault = Vault::of(project, session.now());

@@ -1,0 +1,172 @@
+//! The database that is missing: built by the host's migrations in a private file, then put in its place in
+//! one transaction. Killed at any moment this leaves nothing, an empty file or the whole database, and
+//! `db-setup` goes on from there.
+
+use anyhow::Result;
+
+use crate::backup::Backup;
+use crate::claim::Claim;
+use crate::commands::restore::{candidate, in_place};
+use crate::fresh::{self, Fresh};
+use crate::locked::Locked;
+use crate::project::{Database, Project};
+use crate::refusal::{Exit, Refusal};
+use crate::restoring;
+use crate::session::Session;
+use crate::standing::{self, Standing};
+use crate::taking;
+use crate::vault::Vault;
+
+/// Creates a database where there is nothing or a file of 0 bytes.
+///
+/// # Errors
+///
+/// A refusal where there are backups of it, or no command makes one; where the command fails; where the
+/// database stays locked.
+pub(super) fn create_if_missing(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+) -> Result<()> {
+    if is_there(database)? {
+        return Ok(());
+    }
+    let vault = Vault::of(project, session.now());
+    refuse(project, database, &vault.backups()?)?;
+    let interrupt = session.interrupt().clone();
+    let claim = Claim::take(project, database, "db-setup", &interrupt)?;
+    // Another command may have created it while its lock was waited for.
+    if is_there(database)? {
+        return Ok(());
+    }
+    refuse_unfinished(&claim)?;
+    let place = project.quoted_place(database);
+    let command = database.migrate.join(" ");
+    session.note(format!("Creating {place} with `{command}`; a first build takes a minute or two"));
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    locked.keep_private()?;
+    claim.begin(&locked, None, session.now())?;
+    drop(locked);
+    let built = fresh::build(project, database, session.now(), &interrupt);
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    if is_there(database)? {
+        return made_by_itself(session, &claim, &locked, built.err());
+    }
+    let fresh = match built {
+        Ok(fresh) => fresh,
+        Err(error) => {
+            claim.conclude(&locked)?;
+            return Err(could_not(error, project, database));
+        }
+    };
+    put_in_place(session, &claim, &locked, &fresh)?;
+    session.say(format!("Created {}", project.dotted(&database.path)));
+    Ok(())
+}
+
+/// Whether anything stands there that is more than an empty file.
+fn is_there(database: &Database) -> Result<bool> {
+    Ok(!matches!(standing::look(&database.path)?, Standing::Missing | Standing::Empty))
+}
+
+fn refuse(project: &Project, database: &Database, backups: &[Backup]) -> Result<()> {
+    let place = project.quoted_place(database);
+    if let Some(newest) = backups.iter().find(|backup| backup.is_of(database)) {
+        return Err(Refusal::could_not(
+            format!("there is no database at {place}, but there are backups of it"),
+            format!(
+                "put one back with `cargo xtask db-restore` (the newest is `{}`), or create an empty \
+                 database with the application's migrations",
+                newest.name
+            ),
+        ));
+    }
+    if database.migrate.is_empty() {
+        return Err(Refusal::could_not(
+            format!("there is no database at {place}, and no `migrate` command to create it"),
+            format!(
+                "set `migrate` in `[workspace.metadata.db.databases.{}]`, or correct the path",
+                database.name
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// What an earlier `db-setup` left is no obstacle to this one; anything else is.
+fn refuse_unfinished(claim: &Claim<'_>) -> Result<()> {
+    let left = claim.left();
+    let other = left.iter().find(|left| left.note().is_none_or(|note| note.command != "db-setup"));
+    match other {
+        Some(left) => Err(left.refusal(claim.project, claim.database)),
+        None => Ok(()),
+    }
+}
+
+fn put_in_place(
+    session: &mut Session,
+    claim: &Claim<'_>,
+    locked: &Locked<'_>,
+    fresh: &Fresh,
+) -> Result<()> {
+    let Claim { project, database, .. } = *claim;
+    let destination = candidate::destination(project, database, false);
+    let plan = restoring::plan(&fresh.backup, &destination, session.interrupt())
+        .map_err(|error| taking::explain(error, project, database));
+    let put = plan.and_then(|plan| {
+        in_place::put_in_place(session, claim, locked, (&plan, &fresh.verification))
+    });
+    match put {
+        Ok(_) => claim.conclude(locked),
+        Err(error) => {
+            if in_place::is_untouched(&error) {
+                // A note that stays only says more than was left.
+                let _ = claim.conclude(locked);
+            }
+            Err(could_not(error, project, database))
+        }
+    }
+}
+
+/// The command created the database at its usual place instead of the file that it was pointed to.
+fn made_by_itself(
+    session: &mut Session,
+    claim: &Claim<'_>,
+    locked: &Locked<'_>,
+    error: Option<anyhow::Error>,
+) -> Result<()> {
+    let Claim { project, database, .. } = *claim;
+    let is_sound = matches!(standing::look(&database.path)?, Standing::Sqlite(_));
+    // It may fail only for want of anything in that file.
+    let is_finished = error.as_ref().is_none_or(|error| error.is::<fresh::NothingWritten>());
+    if !is_sound || !is_finished {
+        // The note stays: nobody knows how far the database got.
+        let error = error.unwrap_or_else(|| anyhow::anyhow!("what it made is no SQLite database"));
+        return Err(could_not(error, project, database));
+    }
+    claim.conclude(locked)?;
+    session.warn(format!(
+        "`{}` was pointed to a new file in `{}` and created {} instead: check `migrate-env` before you \
+         migrate",
+        database.migrate.join(" "),
+        database.migrate_env,
+        project.quoted_place(database)
+    ));
+    session.say(format!("Created {}", project.dotted(&database.path)));
+    Ok(())
+}
+
+fn could_not(error: anyhow::Error, project: &Project, database: &Database) -> anyhow::Error {
+    let said = error.downcast_ref::<Refusal>();
+    let exit = match said.map(|refusal| refusal.exit) {
+        Some(exit @ (Exit::Locked | Exit::Interrupted)) => exit,
+        _ => Exit::CouldNot,
+    };
+    let hint = match said {
+        Some(refusal) if error.is::<fresh::NothingWritten>() => refusal.hint.clone(),
+        _ => "correct the cause and run `cargo xtask db-setup` again".to_owned(),
+    };
+    let command = database.migrate.join(" ");
+    let what = format!("could not create {} with `{command}`", project.quoted_place(database));
+    error.context(Refusal { what, hint, exit })
+}
