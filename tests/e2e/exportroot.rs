@@ -214,3 +214,48 @@ fn nothing_is_exported_where_nothing_is_chosen() {
     assert!(said.err.contains("--where <EXPR>"), "{said:#?}");
     assert!(!sandbox.path("e.jsonl").exists());
 }
+
+#[test]
+fn declared_references_are_followed_like_foreign_keys() {
+    let sandbox = Sandbox::new();
+    sandbox.sql(
+        "CREATE TABLE post (id INTEGER PRIMARY KEY, author INTEGER);
+         CREATE TABLE author (id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE photo (id INTEGER PRIMARY KEY);
+         CREATE TABLE note (id INTEGER PRIMARY KEY, on_type TEXT, on_id INTEGER);
+         CREATE INDEX on_what ON note (on_type, on_id);
+         INSERT INTO author VALUES (1, 'ada'), (2, 'bob'), (3, 'cy');
+         INSERT INTO photo VALUES (1), (2);
+         INSERT INTO post VALUES (1, 2), (2, 3), (3, 0);
+         INSERT INTO note VALUES (1, 'post', 1), (2, 'photo', 1), (3, 'post', 2), (4, NULL, 1), (5, 'post', 3);",
+    );
+    let root = |condition: &'static str, file: &'static str| {
+        ["db-export", "--root", "post", "--where", condition, "--output", file]
+    };
+    sandbox.ok(&root("id = 1", "alone.jsonl"));
+    assert_eq!(ids(&sandbox, "alone.jsonl", "note"), Vec::<i64>::new());
+    let backup = sandbox.backup();
+    sandbox.configure(
+        r#"references = { post = { author = "author" }, note = { on_id = { by = "on_type", post = "post", photo = "photo" } } }"#,
+    );
+    let said = sandbox.ok(&root("id IN (1, 3)", "part.jsonl"));
+    assert_eq!(ids(&sandbox, "part.jsonl", "note"), [1, 5]);
+    assert_eq!(ids(&sandbox, "part.jsonl", "author"), [2]);
+    assert_eq!(ids(&sandbox, "part.jsonl", "photo"), Vec::<i64>::new());
+    // 0 stands for none.
+    assert!(!said.err.contains("refer"), "{said:#?}");
+    // An older state is exported with the references that it has.
+    sandbox.sql("CREATE TABLE later (id INTEGER PRIMARY KEY, photo_id)");
+    let manifest = sandbox.path("Cargo.toml");
+    let text = fs_err::read_to_string(&manifest).expect("a manifest");
+    let more = text.replace("references = {", "references = { later = { photo_id = \"photo\" },");
+    fs_err::write(&manifest, &more).expect("written");
+    sandbox.ok(&[&["db-export", &backup], &root("id = 1", "old.jsonl")[1..]].concat());
+    assert_eq!(ids(&sandbox, "old.jsonl", "note"), [1]);
+    fs_err::write(&manifest, more.replace("later = {", "latr = {")).expect("written");
+    let said = sandbox.fails(2, &root("id = 1", "wrong.jsonl"));
+    assert!(
+        said.err.contains("the table `latr`, which is not here: did you mean `later`?"),
+        "{said:#?}"
+    );
+}

@@ -106,6 +106,46 @@ pub(crate) fn resolve(references: &References, schema: &Schema) -> Result<Resolv
     Ok(resolved)
 }
 
+/// Which of the declared references are looked for.
+#[derive(Debug, Clone)]
+pub(crate) enum Followed {
+    /// All of them: what they name must be there.
+    All(References),
+    /// Those that an older state has, whatever the present one has.
+    Known(References),
+}
+
+impl Default for Followed {
+    fn default() -> Self {
+        Self::All(References::new())
+    }
+}
+
+impl Followed {
+    /// Finds them in a schema.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`], unless an older state may lack them.
+    pub(crate) fn within(&self, schema: &Schema) -> Result<Resolved> {
+        let references = match self {
+            Self::All(references) => return resolve(references, schema),
+            Self::Known(references) => references,
+        };
+        let mut known = Resolved::default();
+        for (table, columns) in references {
+            for (column, referent) in columns {
+                let columns = BTreeMap::from([(column.clone(), referent.clone())]);
+                let one = References::from([(table.clone(), columns)]);
+                if let Ok(one) = resolve(&one, schema) {
+                    known.references.extend(one.references);
+                }
+            }
+        }
+        Ok(known)
+    }
+}
+
 /// One column that refers.
 struct One<'s> {
     schema: &'s Schema,

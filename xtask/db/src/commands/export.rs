@@ -20,6 +20,7 @@ use crate::commands::export::share::Share;
 use crate::commands::export::state::State;
 use crate::commands::find;
 use crate::database::Snapshot;
+use crate::declared::Followed;
 use crate::portable::selection::{Selection, Wanted};
 use crate::portable::subset::Root;
 use crate::portable::writing;
@@ -187,6 +188,10 @@ impl Args {
         Wanted {
             tables: self.table.clone(),
             root: self.root.clone().zip(self.condition.clone()).map(root),
+            references: match self.reference {
+                Some(_) => Followed::Known(database.references.clone()),
+                None => Followed::All(database.references.clone()),
+            },
             without: self.without.iter().flat_map(group).collect(),
             groups: database.groups.keys().cloned().collect(),
             rowids: self.rowids,

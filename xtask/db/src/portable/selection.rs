@@ -14,11 +14,12 @@ use rusqlite::Connection;
 use xtask_db_format::{Definition, Header, Rows, TableHead};
 
 use crate::database;
+use crate::declared::Followed;
 use crate::difference::utf16::Utf16;
 use crate::interrupt::Interrupt;
 use crate::portable::order::parents_first;
 use crate::portable::source::{Reading, Source};
-use crate::portable::subset::{Root, Subset};
+use crate::portable::subset::{Chosen, Root, Subset};
 use crate::portable::virtual_tables;
 use crate::refusal::Refusal;
 use crate::schema::{COUNTERS, Entry, Nature, Schema, Storage, Table};
@@ -31,6 +32,8 @@ pub(crate) struct Wanted {
     pub tables: Vec<String>,
     /// Only these rows, what hangs on them and what they need.
     pub root: Option<Root>,
+    /// References without a foreign key, which hang on them, too.
+    pub references: Followed,
     /// Groups of tables that the configuration knows, for whoever mistypes one.
     pub groups: Vec<String>,
     /// Tables whose rows are left out.
@@ -220,7 +223,9 @@ impl Selecting<'_> {
     fn gather(&mut self, interrupt: &Interrupt) -> Result<()> {
         let Some(root) = &self.wanted.root else { return Ok(()) };
         let without = self.wanted.without.iter().map(|name| name.to_ascii_lowercase()).collect();
-        let mut subset = Subset::gather((self.connection, self.schema), root, &without, interrupt)?;
+        let declared = self.wanted.references.within(self.schema)?;
+        let chosen = Chosen { root, without: &without, declared: &declared.references };
+        let mut subset = Subset::gather((self.connection, self.schema), &chosen, interrupt)?;
         self.remarks.append(&mut subset.remarks);
         self.subset = Some(subset);
         Ok(())

@@ -1,5 +1,5 @@
 //! A part of a database that stands by itself: the rows that a condition chooses, all that hangs on
-//! them through foreign keys, and the parents that all of these need.
+//! them through foreign keys and declared references, and the parents that all of these need.
 //!
 //! Two passes, each of them table by table and step by step, never row by row: down to the children
 //! until there are no new ones, then up to the parents. A parent that was taken only because it is
@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 
+use crate::declared::Declared;
 use crate::interrupt::Interrupt;
 use crate::portable::subset::edge::{Edge, Steps};
 pub(super) use crate::portable::subset::member::Member;
@@ -33,6 +34,16 @@ pub(crate) struct Root {
     pub table: String,
     /// for which this expression is true.
     pub condition: String,
+}
+
+/// What is chosen beside what the schema says.
+pub(super) struct Chosen<'c> {
+    /// The rows to begin with.
+    pub root: &'c Root,
+    /// The tables whose rows take no part, in lower case.
+    pub without: &'c BTreeSet<String>,
+    /// References without a foreign key.
+    pub declared: &'c [Declared],
 }
 
 /// The rows that were taken.
@@ -53,8 +64,7 @@ struct Gathering<'p> {
 }
 
 impl Subset {
-    /// Gathers the rows, in the read transaction that the connection holds. Tables `without` rows, in
-    /// lower case, take no part.
+    /// Gathers the rows, in the read transaction that the connection holds.
     ///
     /// # Errors
     ///
@@ -62,10 +72,10 @@ impl Subset {
     /// SQLite cannot read; the user's interrupt.
     pub(super) fn gather(
         (connection, schema): (&Connection, &Schema),
-        root: &Root,
-        without: &BTreeSet<String>,
+        chosen: &Chosen<'_>,
         interrupt: &Interrupt,
     ) -> Result<Self> {
+        let Chosen { root, without, declared } = chosen;
         let start = start(schema, root, without)?;
         // What is written down goes to a file, and this much of it stays in memory.
         connection.execute_batch("PRAGMA temp.cache_size = -16384")?;
@@ -77,7 +87,7 @@ impl Subset {
             dangling: Vec::new(),
         };
         gathering.refuse_damaged_indexes()?;
-        gathering.find_edges(schema)?;
+        gathering.find_edges(schema, declared)?;
         let name = start.name.to_ascii_lowercase();
         let Some(member) = gathering.members.get(&name) else {
             return Err(cannot_be_told_apart(&root.table));
@@ -150,10 +160,10 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    /// Finds the foreign keys between members, and those that lead elsewhere.
-    fn find_edges(&mut self, schema: &Schema) -> Result<()> {
+    /// Finds the references between members, and those that lead elsewhere.
+    fn find_edges(&mut self, schema: &Schema, declared: &[Declared]) -> Result<()> {
         for (name, table) in &schema.tables {
-            for reference in Reference::all_of(self.connection, table)? {
+            for reference in Reference::all_of(self.connection, table, declared)? {
                 let Some(child) = self.members.get(name) else { continue };
                 match (reference.obstacle(schema), self.members.get(&reference.parent)) {
                     (None, Some(parent)) => {

@@ -55,6 +55,8 @@ struct Parts<'m> {
     /// The TEMP table of the pairs.
     pairs: String,
     n_columns: usize,
+    /// The column that says which children are meant, if not all of them are.
+    only: Option<String>,
 }
 
 impl Edge {
@@ -73,6 +75,7 @@ impl Edge {
             refers: reference.refers("r"),
             pairs: format!("\"xtask-db pairs {number}\""),
             n_columns: reference.from.len(),
+            only: reference.only.as_ref().map(|only| only.column.clone()),
         };
         let (down, up) = (parts.down(connection), parts.up(connection));
         let orphans = parts.orphans(&up);
@@ -170,7 +173,9 @@ impl Parts<'_> {
         (from, known): (&Member, &str),
         (to, wanted): (&Member, &str),
     ) -> Way {
-        let needs_pairs = !is_indexed(connection, &direct, (alias, self.n_columns));
+        // What says which children are meant is found by no index alone.
+        let only = self.only.as_deref().filter(|_| alias == "r");
+        let needs_pairs = !is_indexed(connection, &direct, (alias, self.n_columns), only);
         let select = if needs_pairs {
             let is_pair = equal(&names(from, "k"), "f", &names(from, known), "e");
             let middle = format!("CROSS JOIN temp.{} AS e ON {is_pair}", self.pairs);
@@ -257,7 +262,7 @@ fn matched(reference: &Reference, (parent, child): (&Table, &Table)) -> String {
         let plus = if is_alike { "" } else { "+" };
         format!("p.{} = {plus}r.{}", quoted(to), quoted(from))
     });
-    pairs.collect::<Vec<_>>().join(" AND ")
+    pairs.chain(reference.is_meant("r")).collect::<Vec<_>>().join(" AND ")
 }
 
 /// What comparisons make of a column's values.
@@ -266,9 +271,18 @@ fn affinity(table: &Table, column: &str) -> Affinity {
     if affinity.is_numeric() { Affinity::Numeric } else { affinity }
 }
 
+fn has_only(terms: &str, only: Option<&str>) -> bool {
+    only.is_some_and(|only| terms.split(" AND ").any(|term| term == format!("{only}=?")))
+}
+
 /// Whether SQLite would find the rows of this alias by all the columns of the reference; where it
 /// would not say so, they are found the longer way.
-fn is_indexed(connection: &Connection, select: &str, (alias, n_columns): (&str, usize)) -> bool {
+fn is_indexed(
+    connection: &Connection,
+    select: &str,
+    (alias, n_columns): (&str, usize),
+    only: Option<&str>,
+) -> bool {
     let plan = || -> rusqlite::Result<Vec<String>> {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {select}"))?;
         let plan = statement.query_map(params![0, 0], |row| row.get(3))?;
@@ -279,6 +293,6 @@ fn is_indexed(connection: &Connection, select: &str, (alias, n_columns): (&str, 
         let terms = detail.rsplit_once('(').map_or("", |(_, terms)| terms);
         detail.starts_with(&start)
             && !detail.contains("AUTOMATIC")
-            && terms.matches("=?").count() == n_columns
+            && terms.matches("=?").count() == n_columns + usize::from(has_only(terms, only))
     })
 }

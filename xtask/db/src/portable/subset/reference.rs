@@ -1,9 +1,10 @@
-//! A foreign key as it was declared, and whether there is anything that it could lead to.
+//! A foreign key, or a reference that the configuration declares, and whether there is anything that it could lead to.
 
 use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::database::quoted;
+use crate::declared::{self, Declared, Only};
 use crate::portable::subset::member::Member;
 use crate::schema::{Schema, Storage, Table};
 use crate::text;
@@ -19,6 +20,16 @@ pub(super) struct Reference {
     pub from: Vec<String>,
     /// The columns referred to; the parent's primary key where it is empty.
     pub to: Vec<String>,
+    /// Whether only the configuration says so.
+    is_declared: bool,
+    /// The rows that it is about; all of them if there is no condition.
+    pub only: Option<Only>,
+}
+
+impl From<Declared> for Reference {
+    fn from(Declared { child, from, parent, to, only }: Declared) -> Self {
+        Self { child, parent, from: vec![from], to: vec![to], is_declared: true, only }
+    }
 }
 
 /// Why a reference leads to no row.
@@ -35,8 +46,27 @@ pub(super) enum Obstacle {
 }
 
 impl Reference {
-    /// All foreign keys of a table.
-    pub(super) fn all_of(connection: &Connection, table: &Table) -> Result<Vec<Self>> {
+    /// All references of a table: its foreign keys, and what is declared beside them.
+    pub(super) fn all_of(
+        connection: &Connection,
+        table: &Table,
+        declared: &[Declared],
+    ) -> Result<Vec<Self>> {
+        let mut all = Self::foreign_keys(connection, table)?;
+        for declared in declared.iter().filter(|d| d.child.eq_ignore_ascii_case(&table.name)) {
+            let is_known = |known: &Self| {
+                known.parent == declared.parent
+                    && known.from.len() == 1
+                    && known.from[0].eq_ignore_ascii_case(&declared.from)
+            };
+            if declared.only.is_some() || !all.iter().any(is_known) {
+                all.push(declared.clone().into());
+            }
+        }
+        Ok(all)
+    }
+
+    fn foreign_keys(connection: &Connection, table: &Table) -> Result<Vec<Self>> {
         let question = "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1)
                         ORDER BY id, seq";
         let mut statement = connection.prepare_cached(question)?;
@@ -47,7 +77,9 @@ impl Reference {
             if all.last().is_none_or(|(last, _)| *last != id) {
                 let parent = row.get::<_, String>(1)?.to_ascii_lowercase();
                 let child = table.name.to_ascii_lowercase();
-                all.push((id, Self { child, parent, from: Vec::new(), to: Vec::new() }));
+                let (from, to) = (Vec::new(), Vec::new());
+                let foreign_key = Self { child, parent, from, to, is_declared: false, only: None };
+                all.push((id, foreign_key));
             }
             let Some((_, reference)) = all.last_mut() else { continue };
             reference.from.push(row.get(2)?);
@@ -77,12 +109,21 @@ impl Reference {
 
     /// That a row refers to anything at all.
     pub(super) fn refers(&self, alias: &str) -> String {
-        let columns: Vec<String> = self
-            .from
-            .iter()
-            .map(|column| format!("{alias}.{} IS NOT NULL", quoted(column)))
-            .collect();
-        columns.join(" AND ")
+        let parent = format!("main.{}", quoted(&self.parent));
+        let columns = self.from.iter().enumerate().map(|(at, column)| {
+            let column = format!("{alias}.{}", quoted(column));
+            match self.to.get(at).filter(|_| self.is_declared) {
+                Some(to) => declared::refers(&column, (&parent, &quoted(to))),
+                None => format!("{column} IS NOT NULL"),
+            }
+        });
+        columns.chain(self.is_meant(alias)).collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// That a row is one of those that it is about, if it is not about all.
+    pub(super) fn is_meant(&self, alias: &str) -> Option<String> {
+        let only = self.only.as_ref()?;
+        Some(only.is(&format!("{alias}.{}", quoted(&only.column))))
     }
 
     /// How many of the rows that were taken refer to anything.

@@ -191,7 +191,8 @@ fn root(condition: &str) -> Root {
 
 fn gather(connection: &Connection, root: &Root) -> Result<Subset> {
     let schema = Schema::read(connection).expect("a schema");
-    Subset::gather((connection, &schema), root, &BTreeSet::new(), &Interrupt::default())
+    let chosen = Chosen { root, without: &BTreeSet::new(), declared: &[] };
+    Subset::gather((connection, &schema), &chosen, &Interrupt::default())
 }
 
 proptest! {
