@@ -16,7 +16,7 @@ use crate::merging::layout::{self, Layout, Spelling};
 use crate::merging::naming::{self, Which};
 use crate::merging::numbers::Numbers;
 use crate::merging::report::{FileReport, Problem, Rows, TableReport};
-use crate::merging::said::Said;
+use crate::merging::said::{self, Said};
 use crate::merging::stage::{self, CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED, UNCHANGED};
 use crate::merging::undeclared::Undeclared;
 use crate::merging::{
@@ -57,6 +57,7 @@ pub(super) fn plan(
     let (theirs, ours) = (Schema::read(&file)?, Schema::read(connection)?);
     refuse_unknown_newer(&ours, target)?;
     let tables = Tables::of((connection, &ours), (&file, &theirs), said)?;
+    said::refuse_odd_kinds(&tables)?;
     let fitting = evolution::look((&file, &theirs), &ours, &tables, source)?;
     let layouts = layout::of(&tables, &fitting, source.numbering)?;
     let mut planned = Planned {
