@@ -41,7 +41,7 @@ fn what_editors_and_git_put_into_a_file_is_named() {
     let header = export.split_inclusive('\n').next().expect("a header");
     for (code, content, what) in [
         (2, format!("\u{feff}{export}"), "an export behind a byte order mark"),
-        (2, format!("<<<<<<< HEAD\n{export}"), "a file with git's conflict markers"),
+        (2, format!("<<<<<<< HEAD\n{export}"), "a file with git's conflict markers: line 1"),
         (1, header.to_owned(), "line 2: the footer is missing: the file was cut short"),
     ] {
         sandbox.write("odd.jsonl", &content);
@@ -167,4 +167,53 @@ fn flags_of_records_mean_nothing_without_them_and_are_refused() {
         }
     }
     untouched(&sandbox, 2, &["e.jsonl", "--into", "new.db", "--trust-numbers"]);
+}
+
+#[test]
+fn conflict_markers_and_rows_with_the_same_id_are_named_by_their_lines() {
+    let sandbox = exported(
+        "CREATE TABLE w (a TEXT, b INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID;
+         DELETE FROM messages; INSERT INTO messages (id, content) VALUES (1, 'a'), (2, 'b'), (3, 'c');
+         INSERT INTO w VALUES ('x', 1);",
+    );
+    let export = text(&sandbox);
+    let lines: Vec<&str> = export.lines().collect();
+    let with = |at: usize, more: &[&str]| {
+        let mut all = lines.clone();
+        all.splice(at..at, more.iter().copied());
+        all.join("\n") + "\n"
+    };
+    let second = lines.iter().position(|line| line.contains(r#""id":2"#)).expect("a row");
+    let sides = ["<<<<<<< HEAD", lines[second], "=======", lines[second], ">>>>>>> theirs"];
+    let odd = with(second, &sides);
+    let line = second + 1;
+    let doubled = with(second + 1, &[lines[second]]);
+    let of_two = lines.iter().position(|line| line.contains(r#""a":"x""#)).expect("a row");
+    for (content, said_of, hint) in [
+        (&odd, format!("line {line}: git's conflict marker `<<<<<<<`"), "git checkout --ours"),
+        (
+            &doubled,
+            format!("line {line} and line {}: two rows of `messages` have the same id", line + 1),
+            "get the file again",
+        ),
+        (
+            &with(of_two + 1, &[lines[of_two]]),
+            format!(
+                "line {} and line {}: two rows of `w` have the same a, b",
+                of_two + 1,
+                of_two + 2
+            ),
+            "get the file again",
+        ),
+    ] {
+        sandbox.write("odd.jsonl", content);
+        for mode in [&["--into", "new.db"][..], &["--merge"]] {
+            let said = untouched(&sandbox, 1, &[&["odd.jsonl"], mode].concat());
+            assert!(said.err.contains(&said_of) && said.err.contains(hint), "{said_of}: {said:#?}");
+        }
+    }
+    sandbox.write("r.jsonl", "{\"content\": \"x\"}\n<<<<<<< HEAD\n{\"content\": \"y\"}\n");
+    let records = ["r.jsonl", "--records", "", "--table", "messages", "--yes"];
+    let said = untouched(&sandbox, 2, &records);
+    assert!(said.err.contains("line 2: git's conflict marker"), "{said:#?}");
 }

@@ -15,7 +15,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use anyhow::Result;
-use xtask_db_format::NAME;
+use xtask_db_format::{ConflictMarker, NAME};
 
 use crate::bounds::Bounds;
 use crate::database::{self, Trouble};
@@ -101,10 +101,17 @@ pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
     if is_of_the_world { Exit::CouldNot } else { Exit::No }
 }
 
+/// What to do with a file that git could not merge.
+const RESOLVE: &str =
+    "check out one side of it, `git checkout --ours` or `--theirs`, and merge both in turn";
+
 /// What may be done where a file could not be loaded, as a part of a sentence; none where there is
 /// nothing to say.
 #[must_use]
 pub(crate) fn way_out(error: &anyhow::Error) -> Option<&'static str> {
+    if error.chain().any(|cause| cause.is::<ConflictMarker>()) {
+        return Some(RESOLVE);
+    }
     let said = format!("{error:#}");
     let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
     if says(&["no such function", "no such collation sequence", "no such module"]) {
@@ -158,10 +165,9 @@ pub(crate) fn kind(file: &Path) -> Result<Kind> {
             "an export behind a byte order mark, which an editor put there",
             "save it as UTF-8 without one, or get the file again",
         ),
-        text if text.starts_with(b"<<<<<<< ") => refused(
-            "a file with git's conflict markers",
-            "check out one side of it, `git checkout --ours` or `--theirs`, and merge both in turn",
-        ),
+        text if text.starts_with(b"<<<<<<< ") => {
+            refused("a file with git's conflict markers: line 1 has the first one", RESOLVE)
+        }
         [0x1F, 0x8B, ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] => refused("compressed", "unpack it first"),
         _ => Ok(Kind::Sql),
     }

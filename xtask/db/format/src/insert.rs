@@ -1,11 +1,14 @@
 //! The rows of an export into a database whose tables are there already: one loop, which copies no
 //! value and keeps one statement for each table.
 
+use std::fmt;
+
 use anyhow::{Result, bail};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement};
 
 use crate::Reading;
+use crate::cell::Value;
 use crate::fields::Row;
 use crate::header::TableHead;
 use crate::literal::quoted;
@@ -55,6 +58,9 @@ pub fn insert_rows(
             if is_put { Ok(()) } else { put_odd((row, odd_texts), connection, &tables[at]) }
         });
         if let Err(error) = put {
+            if let Some(doubled) = Doubled::of(&error, row, &tables[at])? {
+                return Err(Doubled { place: reading.place(), ..doubled }.into());
+            }
             let what = format!("{}: a row of `{}`", reading.place(), tables[at].name);
             return Err(plain(error).context(what));
         }
@@ -65,6 +71,68 @@ pub fn insert_rows(
     }
     look(reading.n_bytes())
 }
+
+/// A row whose key another row of the same file has.
+#[derive(Debug, Clone)]
+pub struct Doubled {
+    /// Where it is, as `line 7`.
+    pub place: String,
+    /// Its table: its name and its place in the header.
+    pub table: (String, usize),
+    /// The columns of the key, as places among the values of a row, and their names.
+    columns: Vec<(usize, String)>,
+    /// The values of the key.
+    values: Vec<Value>,
+}
+
+impl Doubled {
+    /// The row, if that is why SQLite refused it.
+    fn of(error: &anyhow::Error, row: Row<'_>, table: &TableHead) -> Result<Option<Self>> {
+        let said = error.to_string();
+        let Some(said) = said.strip_prefix("UNIQUE constraint failed: ") else { return Ok(None) };
+        let prefix = format!("{}.", table.name);
+        let named = said.split(", ").map(|column| column.strip_prefix(&prefix));
+        let columns = named.map(|name| {
+            let name = name?;
+            let at = table.members().position(|member| member.eq_ignore_ascii_case(name))?;
+            Some((at, name.to_owned()))
+        });
+        let Some(columns) = columns.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let all = row.values()?;
+        let values = columns.iter().map(|(at, _)| all[*at].clone()).collect();
+        let place = String::new();
+        Ok(Some(Self { place, table: (table.name.clone(), row.table), columns, values }))
+    }
+
+    /// Whether a row is the other one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Row::values`].
+    pub fn is_other(&self, row: Row<'_>) -> Result<bool> {
+        if row.table != self.table.1 {
+            return Ok(false);
+        }
+        let all = row.values()?;
+        Ok(self.columns.iter().zip(&self.values).all(|((at, _), value)| all[*at] == *value))
+    }
+
+    /// The names of the key's columns.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let names = self.columns.iter().map(|(_, name)| name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for Doubled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (table, _) = &self.table;
+        write!(f, "{}: a row of `{table}` has the same {} as one before it", self.place, self.key())
+    }
+}
+
+impl std::error::Error for Doubled {}
 
 /// Where a constraint is violated, what SQLite says of it is all.
 fn plain(error: anyhow::Error) -> anyhow::Error {

@@ -6,6 +6,7 @@
 
 pub(crate) mod csv;
 pub(crate) mod json;
+pub(crate) mod markers;
 mod pieces;
 mod tokens;
 
@@ -21,6 +22,7 @@ use crate::header::{Footer, Header, Rows, TableHead};
 use crate::json::{members, written};
 use crate::lines::Lines;
 use crate::parse::Cursor;
+use crate::reader::markers::ConflictMarker;
 use crate::{NAME, Reading, VERSION};
 
 /// A newer version of the format, which is not guessed at.
@@ -153,6 +155,9 @@ impl<R: Read> Reading for Reader<R> {
         if self.lines.line().starts_with(b"{\"rows\":") {
             self.finish().with_context(|| self.place())?;
             return Ok(None);
+        }
+        if let Some(marker) = ConflictMarker::of(self.lines.line(), self.lines.number()) {
+            return Err(marker.into());
         }
         self.row().with_context(|| self.place())?;
         self.counts[self.table] += 1;

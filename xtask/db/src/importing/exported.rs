@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use rusqlite::Connection;
 use xtask_db_format::{
-    CsvReader, Definition, Header, JsonReader, Newer, OddTexts, OpenFile, Reader, Reading, Rows,
-    Setting, TableHead, insert_rows,
+    CsvReader, Definition, Doubled, Header, JsonReader, Newer, OddTexts, OpenFile, Reader, Reading,
+    Rows, Setting, TableHead, insert_rows,
 };
 
 use crate::database::{self, quoted};
@@ -44,7 +44,8 @@ pub(super) fn load(
         reach(n_bytes);
         loading.interrupt.check()
     };
-    insert_rows(reading.as_mut(), &connection, odd_texts(encoding, &header), &mut look)?;
+    insert_rows(reading.as_mut(), &connection, odd_texts(encoding, &header), &mut look)
+        .map_err(|error| name_both(error, (file, kind), loading))?;
     clear_counters(&connection, &header, reading.counts())?;
     finish(&connection, &guard, &header)?;
     Ok(loaded(&header, reading.counts()))
@@ -70,6 +71,30 @@ fn open(file: &Path, kind: Kind) -> Result<Box<dyn Reading>> {
 pub(super) fn explain_newer(error: anyhow::Error) -> anyhow::Error {
     let Some(newer) = error.downcast_ref::<Newer>() else { return error };
     Refusal::could_not(newer.to_string(), "nothing was changed; use a newer xtask-db to import it")
+}
+
+/// Of two rows with the same key, says where the other one is: the file is read once more, up to that.
+fn name_both(error: anyhow::Error, file: (&Path, Kind), loading: &Loading<'_>) -> anyhow::Error {
+    let Some(doubled) = error.downcast_ref::<Doubled>() else { return error };
+    let other = || -> Result<Option<String>> {
+        let mut reading = open(file.0, file.1)?;
+        while let Some(row) = reading.next_row()? {
+            if doubled.is_other(row)? {
+                return Ok(Some(reading.place()));
+            }
+            loading.interrupt.check()?;
+        }
+        Ok(None)
+    };
+    match other() {
+        Ok(Some(place)) if place != doubled.place => anyhow::anyhow!(
+            "{place} and {}: two rows of `{}` have the same {}",
+            doubled.place,
+            doubled.table.0,
+            doubled.key()
+        ),
+        _ => error,
+    }
 }
 
 /// What a header says is used as it stands: so it must be what an export says.

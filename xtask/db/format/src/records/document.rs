@@ -38,6 +38,12 @@ pub(super) fn read<R: Read>(
     let mut nowhere = None;
     while let Some(first) = text.skip_space()? {
         let begin = (walk.position.line.get(), walk.position.column());
+        if begin.1 == 0 && matches!(first, b'<' | b'=' | b'>' | b'|') {
+            anyhow::bail!(
+                "line {}: git's conflict marker, or another line that is no JSON",
+                begin.0
+            );
+        }
         anyhow::ensure!(
             first == b'{' || first == b'[',
             "line {}, column {}: the document before has ended, and no other begins here",
