@@ -130,6 +130,8 @@ mod migratevalues;
 mod migrating;
 #[path = "e2e/museum.rs"]
 mod museum;
+#[path = "e2e/oddbytes.rs"]
+mod oddbytes;
 #[path = "e2e/onlooker.rs"]
 mod onlooker;
 #[path = "e2e/permissions.rs"]

@@ -5,6 +5,7 @@
 
 mod references;
 mod section;
+mod url;
 mod variables;
 
 use std::path::{Path, PathBuf};
@@ -142,7 +143,7 @@ fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVa
         match (path, url, url_env) {
             (Some(path), None, None) => database.path = root.join(path),
             (None, Some(url), None) => {
-                database.path = root.join(sqlite_path(&url).with_context(|| {
+                database.path = root.join(url::path(url.as_ref()).with_context(|| {
                     format!("database `{name}`: only `sqlite:` and `file:` URLs are supported yet")
                 })?);
             }
@@ -243,59 +244,15 @@ fn formats(section: &mut Section, project: &mut Project) -> Result<()> {
     section.finish()
 }
 
-/// The file that a `sqlite:` or `file:` URL means; `None` for another scheme and for `:memory:`.
-fn sqlite_path(url: &str) -> Option<PathBuf> {
-    let (scheme, rest) = url.split_once(':')?;
-    if !matches!(scheme.to_ascii_lowercase().as_str(), "sqlite" | "sqlite3" | "file") {
-        return None;
-    }
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    let path = path.split(['?', '#']).next().unwrap_or(path);
-    let path = unescape(path)?;
-    (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
-}
-
-fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-            let value = digit(rest.next())? * 16 + digit(rest.next())?;
-            bytes.push(u8::try_from(value).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_urls_of_files_are_paths() {
-        for (url, path) in [
-            ("sqlite:a.db", Some("a.db")),
-            ("sqlite://a/b.db?mode=rwc", Some("a/b.db")),
-            ("sqlite:///srv/a%20b.db", Some("/srv/a b.db")),
-            ("file:/srv/a.db", Some("/srv/a.db")),
-            ("sqlite::memory:", None),
-            ("sqlite://", None),
-            ("postgres://user:secret@host/db", None),
-            ("mysql://x", None),
-            ("kalito.db", None),
-        ] {
-            assert_eq!(sqlite_path(url), path.map(PathBuf::from), "{url}");
-        }
-    }
 
     fn load_text(manifest: &str, environment: &[(&str, &str)], env: &str) -> Result<Project> {
         let folder = tempfile::tempdir()?;
         fs_err::write(folder.path().join(MANIFEST), manifest)?;
         fs_err::write(folder.path().join(".env"), env)?;
-        let pairs = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        let pairs = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).into()));
         load(folder.path(), &pairs.collect(), None)
     }
 

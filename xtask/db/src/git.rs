@@ -9,6 +9,8 @@ pub(crate) mod history;
 pub(crate) mod index;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use xshell::{Cmd, Shell, cmd};
@@ -102,11 +104,33 @@ fn escape_glob(name: &str) -> String {
     escaped
 }
 
+/// What git says. A byte that is not UTF-8, as a branch's name may have, is shown as `\xff`: no name of
+/// git's has a backslash, so that two names stay two, and one odd name hides none of the others.
 fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
+    let answer = ask_bytes(folder, arguments)?;
+    let mut text = String::with_capacity(answer.len());
+    for chunk in answer.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    Some(text)
+}
+
+/// What git says to the byte, without the last line break.
+fn ask_bytes(folder: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     let shell = Shell::new().ok()?;
     shell.change_dir(folder);
     let command = cmd!(shell, "git {arguments...}").env("GIT_OPTIONAL_LOCKS", "0");
-    without_git_variables(command).quiet().ignore_stderr().read().ok()
+    let command = without_git_variables(command).quiet().ignore_stderr();
+    let mut answer = command.output().ok()?.stdout;
+    if answer.last() == Some(&b'\n') {
+        answer.pop();
+    }
+    Some(answer)
+}
+
+fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
 }
 
 impl Place {
@@ -120,8 +144,8 @@ impl Place {
             "--git-dir",
             "--git-common-dir",
         ];
-        let answer = ask(folder, &question)?;
-        let mut lines = answer.lines().map(PathBuf::from);
+        let answer = ask_bytes(folder, &question)?;
+        let mut lines = answer.split(|byte| *byte == b'\n').map(path_of);
         let (top, own, common) = (lines.next()?, lines.next()?, lines.next()?);
         if own == common {
             let main = Some(top.clone());
@@ -129,13 +153,14 @@ impl Place {
         }
         let worktree = own.file_name()?.to_string_lossy().into_owned();
         // The first entry is the main worktree, or the bare repository.
-        let listed = ask(folder, &["worktree", "list", "--porcelain"])?;
-        let first: Vec<&str> = listed.lines().take_while(|line| !line.is_empty()).collect();
+        let listed = ask_bytes(folder, &["worktree", "list", "--porcelain"])?;
+        let lines = listed.split(|byte| *byte == b'\n');
+        let first: Vec<&[u8]> = lines.take_while(|line| !line.is_empty()).collect();
         let main = first
             .iter()
-            .find_map(|line| line.strip_prefix("worktree "))
-            .filter(|_| !first.contains(&"bare"))
-            .map(PathBuf::from);
+            .find_map(|line| line.strip_prefix(b"worktree "))
+            .filter(|_| !first.contains(&&b"bare"[..]))
+            .map(path_of);
         Some(Self { top, own, common, main, worktree })
     }
 

@@ -249,7 +249,7 @@ fn start(task: &Task<'_>, output: Output, interrupt: &Interrupt) -> Result<Runni
     let hidden = task.project.hidden_variables.iter().map(Into::into);
     let hidden = git::hook_variables().map(Into::into).chain(hidden);
     let mut variables: Vec<_> = hidden.map(|name| (name, None)).collect();
-    variables.push((variable.into(), Some(value.into())));
+    variables.push((variable.into(), Some(value)));
     let order = Order {
         words: task.command.iter().map(Into::into).collect(),
         folder: task.project.root.clone().into(),

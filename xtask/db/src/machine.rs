@@ -5,6 +5,7 @@
 //! A home folder that was copied to another machine took the digits along: one of the two needs new
 //! ones, or they would write the same file. [`VARIABLE`] overrides them.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -35,8 +36,8 @@ impl Machine {
     /// This machine's digits where it has some already: those of the environment, else what is kept.
     #[must_use]
     pub(crate) fn known(session: &Session) -> Option<Self> {
-        if let Some(said) = session.variable(VARIABLE).filter(|said| !said.is_empty()) {
-            return Self::parse(said);
+        if let Some(said) = session.text_variable(VARIABLE).filter(|said| !said.is_empty()) {
+            return Self::parse(&said);
         }
         let place = place(session.variable("HOME"), session.variable("XDG_STATE_HOME"))?;
         let bytes = fs_err::read(place).ok()?;
@@ -99,8 +100,8 @@ fn make(file: &Path) -> Result<()> {
 /// Where the digits are kept, by the home folder and `XDG_STATE_HOME`
 /// (<https://specifications.freedesktop.org/basedir/latest/>: a relative one counts for nothing).
 #[must_use]
-pub(crate) fn place(home: Option<&str>, state: Option<&str>) -> Option<PathBuf> {
-    let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+pub(crate) fn place(home: Option<&OsStr>, state: Option<&OsStr>) -> Option<PathBuf> {
+    let absolute = |path: &OsStr| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
     let home = home.and_then(absolute);
     let folder = if cfg!(target_os = "macos") {
         home.map(|home| home.join("Library/Application Support"))
@@ -151,7 +152,10 @@ mod tests {
 
     #[test]
     fn the_digits_are_kept_in_the_user_s_state_folder() {
-        let place = |home, state| place(home, state).map(|path| path.display().to_string());
+        let place = |home: Option<&str>, state: Option<&str>| {
+            let place = place(home.map(OsStr::new), state.map(OsStr::new));
+            place.map(|path| path.display().to_string())
+        };
         if cfg!(target_os = "macos") {
             let expected = "/Users/ada/Library/Application Support/xtask-db/machine";
             assert_eq!(place(Some("/Users/ada"), None).as_deref(), Some(expected));

@@ -4,6 +4,8 @@
 //! build the value itself and hand it to the session.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,24 +142,25 @@ impl Database {
             .map_or_else(|| self.name.clone(), |n| n.to_string_lossy().into_owned())
     }
 
-    /// The variable and its value that point the host's migration at a file.
+    /// The variable and its value that point the host's migration at a file. A path need not be UTF-8.
     #[must_use]
-    pub fn migrate_variable(&self, path: &Path) -> (String, String) {
-        let path = path.to_string_lossy();
-        match self.migrate_env.split_once('=') {
-            Some((variable, template)) => {
-                // In a URL these three would end the path or begin an escape; a space stays, since
-                // not every reader of such a URL decodes it.
-                let is_url = template.split("{path}").next().is_some_and(|t| t.contains(':'));
-                let path = if is_url {
-                    path.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
-                } else {
-                    path.into_owned()
-                };
-                (variable.to_owned(), template.replace("{path}", &path))
-            }
-            None => (self.migrate_env.clone(), path.into_owned()),
-        }
+    pub fn migrate_variable(&self, path: &Path) -> (String, OsString) {
+        let path = path.as_os_str().as_bytes();
+        let Some((variable, template)) = self.migrate_env.split_once('=') else {
+            return (self.migrate_env.clone(), OsStr::from_bytes(path).to_owned());
+        };
+        // In a URL these three would end the path or begin an escape; a space stays, since not every
+        // reader of such a URL decodes it.
+        let is_url = template.split("{path}").next().is_some_and(|t| t.contains(':'));
+        let escaped = |byte: &u8| match byte {
+            b'%' if is_url => b"%25".to_vec(),
+            b'?' if is_url => b"%3f".to_vec(),
+            b'#' if is_url => b"%23".to_vec(),
+            byte => vec![*byte],
+        };
+        let path: Vec<u8> = path.iter().flat_map(escaped).collect();
+        let parts: Vec<&[u8]> = template.split("{path}").map(str::as_bytes).collect();
+        (variable.to_owned(), OsString::from_vec(parts.join(&path[..])))
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Nothing else in this crate reads a clock or an environment variable, or writes to a stream.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -27,8 +28,8 @@ use crate::text;
 /// The variable that fixes the clock, for tests of programs that use this crate (RFC 3339).
 pub const NOW_VARIABLE: &str = "XTASK_DB_NOW";
 
-/// Environment variables by name; those that are not UTF-8 are left out.
-pub(crate) type Environment = BTreeMap<String, String>;
+/// Environment variables by name; their values need not be UTF-8. One whose name is not is none of ours.
+pub(crate) type Environment = BTreeMap<String, OsString>;
 
 /// Who gets what goes to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,12 +70,13 @@ impl Session {
     /// Where the current folder is gone, or [`NOW_VARIABLE`] holds no time.
     pub fn from_process() -> Result<Self> {
         let environment: Environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .collect();
         let fixed = environment
             .get(NOW_VARIABLE)
             .map(|text| {
-                DateTime::parse_from_rfc3339(text)
+                let text = text.to_string_lossy();
+                DateTime::parse_from_rfc3339(&text)
                     .with_context(|| format!("`{NOW_VARIABLE}` holds `{text}`, which is no time"))
             })
             .transpose()?;
@@ -123,10 +125,17 @@ impl Session {
         &self.folder
     }
 
-    /// A variable of the environment.
+    /// A variable of the environment, as it may stand for a path.
     #[must_use]
-    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.get(name).map(String::as_str)
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.environment.get(name).map(OsString::as_os_str)
+    }
+
+    /// A variable of the environment as a text. What is not UTF-8 in it is replaced, so that it is equal to
+    /// no word and is refused like any other odd value.
+    #[must_use]
+    pub(crate) fn text_variable(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.variable(name).map(OsStr::to_string_lossy)
     }
 
     /// The names of the variables that begin so.

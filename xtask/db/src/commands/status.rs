@@ -80,8 +80,11 @@ impl Args {
 /// Whether every hook is installed; `None` without a repository, in CI and where they are turned off:
 /// there they do nothing.
 fn hooks_installed(session: &Session, project: &Project) -> Option<bool> {
-    let is_on = |name| !matches!(session.variable(name), None | Some("" | "0" | "false"));
-    if is_on("CI") || session.variable("XTASK_DB_HOOKS") == Some("0") {
+    let said = |name| session.text_variable(name);
+    let is_off = |value: &str| matches!(value, "" | "0" | "false");
+    if said("CI").is_some_and(|value| !is_off(&value))
+        || said("XTASK_DB_HOOKS").is_some_and(|value| value == "0")
+    {
         return None;
     }
     hooks::are_installed(session, project)

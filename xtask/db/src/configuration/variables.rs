@@ -2,11 +2,12 @@
 //! project. Their values may be secrets: no message repeats a line of them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::configuration::sqlite_path;
+use crate::configuration::url;
 use crate::project::{Database, Project};
 use crate::refusal::Refusal;
 use crate::session::Environment;
@@ -15,10 +16,21 @@ use crate::text;
 /// The variables that `url-env` names, by database.
 pub(super) type UrlVariables = BTreeMap<String, String>;
 
-/// A variable and where it was set.
+/// A variable and where it was set. A path need not be UTF-8.
 pub(super) struct Variable {
-    pub(super) value: String,
+    pub(super) value: OsString,
     pub(super) origin: String,
+}
+
+impl Variable {
+    /// Its value as a text.
+    ///
+    /// # Errors
+    ///
+    /// If it is not UTF-8: a value that was set is never passed over.
+    fn text(&self) -> Result<&str> {
+        self.value.to_str().with_context(|| format!("{} is not UTF-8", self.origin))
+    }
 }
 
 /// The environment, `.env.local` and `.env`, in this order of precedence.
@@ -39,14 +51,18 @@ impl Variables {
             // The parser's own message may quote the line, and the line may hold a password.
             let unreadable = || {
                 Refusal::could_not(
-                    format!("could not read `{file}`: a line is not of the form NAME=value"),
-                    "put values with spaces or special characters in quotes",
+                    format!(
+                        "could not read `{file}`: a line is not of the form NAME=value in UTF-8"
+                    ),
+                    "put values with spaces or special characters in quotes; set a variable that is \
+                     not UTF-8 in the environment itself",
                 )
             };
             let iterator = dotenvy::from_path_iter(&path).map_err(|_| unreadable())?;
             for pair in iterator {
                 let (name, value) = pair.map_err(|_| unreadable())?;
                 let origin = format!("{name} in {file}");
+                let value = value.into();
                 variables.entry(name).or_insert(Variable { value, origin });
             }
         }
@@ -65,14 +81,14 @@ impl Variables {
     ) -> Result<()> {
         self.place_databases(project, named, url_variables)?;
         if let Some(days) = self.get("BACKUP_RETENTION_DAYS") {
-            let n_days = positive(&days.value, "BACKUP_RETENTION_DAYS")?;
+            let n_days = positive(days.text()?, "BACKUP_RETENTION_DAYS")?;
             project.keep.within = Some(text::Span { n_days, ..text::Span::default() });
         }
         if let Some(count) = self.get("BACKUP_MAX_COUNT") {
-            project.keep.last = positive(&count.value, "BACKUP_MAX_COUNT")?;
+            project.keep.last = positive(count.text()?, "BACKUP_MAX_COUNT")?;
         }
         if let Some(enabled) = self.get("AUTO_BACKUP_ENABLED") {
-            match enabled.value.to_ascii_lowercase().as_str() {
+            match enabled.text()?.to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" => project.remarks.push(format!(
                     "{} asks for backups by the clock, which this version does not take by itself: \
                      call `cargo xtask db-backup --kind scheduled --if-changed` from cron",
@@ -83,8 +99,9 @@ impl Variables {
             }
         }
         if let Some(time) = self.get("AUTO_BACKUP_TIME") {
-            chrono::NaiveTime::parse_from_str(&time.value, "%H:%M").with_context(|| {
-                format!("`AUTO_BACKUP_TIME` is `{}`, not a time as `02:30`", time.value)
+            let time = time.text()?;
+            chrono::NaiveTime::parse_from_str(time, "%H:%M").with_context(|| {
+                format!("`AUTO_BACKUP_TIME` is `{time}`, not a time as `02:30`")
             })?;
         }
         Ok(())
@@ -103,17 +120,17 @@ impl Variables {
             let Some(url) = self.get(variable) else {
                 bail!("`{variable}` is not set, and database `{}` needs it", database.name);
             };
-            let path = sqlite_path(&url.value).with_context(|| {
+            let path = url::path(&url.value).with_context(|| {
                 format!("`{variable}` is no `sqlite:` or `file:` URL, the only kinds yet")
             })?;
             database.path = root.join(path);
             database.origin = Some(url.origin.clone());
         }
-        if let Some(url) = self.get("DATABASE_URL")
-            && ["sqlite:", "file:"].iter().any(|scheme| url.value.starts_with(scheme))
-            && sqlite_path(&url.value).is_none()
+        if let Some(variable) = self.get("DATABASE_URL")
+            && url::is_of_file(&variable.value)
+            && url::path(&variable.value).is_none()
         {
-            project.remarks.push(format!("{} names no file, and is not used", url.origin));
+            project.remarks.push(format!("{} names no file, and is not used", variable.origin));
         }
         let is_claimed = url_variables.values().any(|variable| variable == "DATABASE_URL");
         let Some((path, origin)) = self.database_path(is_claimed) else {
@@ -152,7 +169,7 @@ impl Variables {
             return Some((PathBuf::from(&path.value), path.origin.clone()));
         }
         let url = self.get("DATABASE_URL").filter(|_| !url_is_claimed)?;
-        Some((sqlite_path(&url.value)?, url.origin.clone()))
+        Some((url::path(&url.value)?, url.origin.clone()))
     }
 }
 

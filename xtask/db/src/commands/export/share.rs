@@ -36,8 +36,8 @@ impl Share {
         folder: &Path,
     ) -> Result<Self> {
         let machine = machine(session, project)?;
-        let login = ["USER", "LOGNAME"].iter().find_map(|name| session.variable(name));
-        let name = format!("{}_{}.jsonl", machine::user(login), machine.0);
+        let login = ["USER", "LOGNAME"].iter().find_map(|name| session.text_variable(name));
+        let name = format!("{}_{}.jsonl", machine::user(login.as_deref()), machine.0);
         let mut folder = session.folder().join(folder);
         if project.databases.len() > 1 {
             folder.push(folder_name(&database.name));
@@ -114,13 +114,13 @@ fn warn_of_others(session: &mut Session, project: &Project, machine: &Machine, p
 /// Which machine this is: what the environment says, else what is kept in the user's state folder.
 fn machine(session: &Session, project: &Project) -> Result<Machine> {
     let way = format!("set {} to six hexadecimal digits of this machine's own", machine::VARIABLE);
-    if let Some(said) = session.variable(machine::VARIABLE).filter(|said| !said.is_empty()) {
-        return Machine::parse(said).ok_or_else(|| {
+    if let Some(said) = session.text_variable(machine::VARIABLE).filter(|said| !said.is_empty()) {
+        return Machine::parse(&said).ok_or_else(|| {
             Refusal::could_not(
                 format!(
                     "`{}` holds `{}`, which no machine is called",
                     machine::VARIABLE,
-                    text::plain(said)
+                    text::plain(&said)
                 ),
                 "it takes six digits of 0 to 9 and a to f, or nothing",
             )
