@@ -99,3 +99,55 @@ fn the_statements_are_few_and_plain() {
     let statements = document["differences"][0]["sql"].as_array().expect("statements");
     assert_eq!(statements.len(), 8, "{document:#}");
 }
+
+#[test]
+fn a_definition_with_control_characters_reaches_the_shell_as_it_is() {
+    let sandbox = Sandbox::new();
+    let backup = sandbox.backup();
+    let definition = "CREATE TABLE odd (a DEFAULT 'x\u{1b}[2J\u{1}y', b) -- \u{7f}";
+    sandbox.sql(definition);
+    sandbox.sql("INSERT INTO odd (b) VALUES (1)");
+    let script = sandbox.ok(&["db-diff", "--sql"]).out;
+    fs_err::copy(sandbox.backup_path(&backup), sandbox.path("copy.db")).expect("copied");
+    let Some(said) = shell(&sandbox, &sandbox.path("copy.db"), &script) else { return };
+    assert_eq!(said.code, Some(0), "{said:#?}\n{script}");
+    let question = "SELECT sql FROM sqlite_schema WHERE name = 'odd'";
+    let found: String = open(&sandbox.path("copy.db"))
+        .query_row(question, [], |row| row.get(0))
+        .expect("the definition");
+    assert_eq!(found, definition.split(" -- ").next().expect("a beginning"), "{script}");
+}
+
+#[test]
+fn an_index_of_another_tokenizer_is_turned_with_its_rows_or_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.sql(
+        "CREATE VIRTUAL TABLE notes USING fts5 (body);
+         INSERT INTO notes VALUES ('apples'), ('running');
+         CREATE VIRTUAL TABLE bare USING fts5 (body, content='');",
+    );
+    let backup = sandbox.backup();
+    sandbox.sql(
+        "DROP TABLE notes; CREATE VIRTUAL TABLE notes USING fts5 (body, tokenize='porter');
+         INSERT INTO notes VALUES ('apples'), ('running');",
+    );
+    let script = sandbox.ok(&["db-diff", "--sql"]).out;
+    fs_err::copy(sandbox.backup_path(&backup), sandbox.path("copy.db")).expect("copied");
+    if let Some(said) = shell(&sandbox, &sandbox.path("copy.db"), &script) {
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:#?}\n{script}");
+        let question = "SELECT body FROM notes WHERE notes MATCH 'run'";
+        let found: String = open(&sandbox.path("copy.db"))
+            .query_row(question, [], |row| row.get(0))
+            .expect("found by its stem");
+        assert_eq!(found, "running", "{script}");
+    }
+    sandbox.sql(
+        "DROP TABLE bare; CREATE VIRTUAL TABLE bare USING fts5 (body, content='', detail=none);
+         INSERT INTO bare (rowid, body) VALUES (1, 'pears');",
+    );
+    let said = sandbox.fails(2, &["db-diff", "--sql"]);
+    assert_eq!(said.out, "");
+    assert!(said.err.contains("no statements make `bare` as it is"), "{said:#?}");
+    assert!(said.err.contains("hint: "), "{said:#?}");
+    sandbox.ok(&["db-diff", "--sql", "--table", "notes"]);
+}

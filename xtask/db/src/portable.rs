@@ -5,5 +5,5 @@ pub(crate) mod order;
 pub(crate) mod selection;
 mod source;
 pub(crate) mod subset;
-mod virtual_tables;
+pub(crate) mod virtual_tables;
 pub(crate) mod writing;

@@ -263,13 +263,18 @@ impl Session {
         }
     }
 
-    /// Says a statement, which may have lines of its own: the control characters that a terminal
-    /// obeys become spaces, and mean nothing else to SQL outside a text.
+    /// Says a statement, which may have lines of its own. A file or a program gets it as it is; on a
+    /// terminal control characters are shown, not obeyed, and that is said.
     pub(crate) fn say_statement(&mut self, sql: &str) {
-        if !self.json && !self.quiet {
-            let is_layout = |c: char| c == '\n' || c == '\t';
-            let harmless = |c: char| if c.is_control() && !is_layout(c) { ' ' } else { c };
-            self.write(&sql.chars().map(harmless).collect::<String>());
+        if self.json || self.quiet {
+            return;
+        }
+        let shown = sql.split('\n').map(text::plain_but_tabs).collect::<Vec<_>>().join("\n");
+        if self.results == Results::Taken || shown == sql {
+            self.write(sql);
+        } else {
+            self.write(&shown);
+            self.write("-- control characters are shown here; in a file they stand as they are");
         }
     }
 

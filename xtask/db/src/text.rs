@@ -132,6 +132,12 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
+/// As [`plain()`], for text whose tabs belong to its layout.
+#[must_use]
+pub(crate) fn plain_but_tabs(text: &str) -> String {
+    text.split('\t').map(plain).collect::<Vec<_>>().join("\t")
+}
+
 /// Bytes of a text made fit for a terminal: each control character but line breaks and tabs is a
 /// space, also the ones that UTF-8 has two bytes for.
 #[must_use]

@@ -103,20 +103,23 @@ impl Comparison<'_, '_> {
     }
 
     fn both(&mut self, a: &Table, b: &Table, found: &mut TableDifference) -> Result<()> {
+        let is_rewritten = self.depth == Depth::Rewrite && a.is_defined_otherwise(b);
+        if is_rewritten && (is_virtual(a) || is_virtual(b)) {
+            return self.one(b, Fate::Added, found);
+        }
         let sources = (Source::of(self.a.connection, a)?, Source::of(self.b.connection, b)?);
         let (Some(a_source), Some(b_source)) = &sources else {
             found.otherwise |= !a.shadows.is_empty() && self.differs_inside(a, b)?;
             return Ok(());
         };
         let pair = Pair { a: (a, a_source), b: (b, b_source) };
-        if matches!(a.storage, Storage::Virtual(_)) && !self.differs_inside(a, b)? {
+        if is_virtual(a) && !self.differs_inside(a, b)? {
             return Ok(());
         }
-        let is_rewritten = self.depth == Depth::Rewrite && a.is_defined_otherwise(b);
         let depth = if is_rewritten { Depth::Counts } else { self.depth };
         self.rows(pair, depth, found)?;
         let has_rows = found.added + found.removed + found.changed > 0;
-        if matches!(a.storage, Storage::Virtual(_)) && !has_rows {
+        if is_virtual(a) && !has_rows {
             found.otherwise = true;
             found.notes.push("its rows are equal, what it keeps about them is not".to_owned());
         }
@@ -281,6 +284,10 @@ impl Comparison<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn is_virtual(table: &Table) -> bool {
+    matches!(table.storage, Storage::Virtual(_))
 }
 
 /// Hands over every row of a table.

@@ -62,8 +62,9 @@ fn by_types(mut a: &[u8], mut b: &[u8]) -> Result<Verdict> {
             if !(is_number(one) && is_number(other)) {
                 return Ok(Verdict::Different);
             }
-            // An integer in a column of type REAL stands for a real, and may be written as one.
-            if one == REAL || other == REAL {
+            // An integer in a column of type REAL stands for a real, and may be written as one; before
+            // schema format 4, 0 and 1 take a byte (<https://sqlite.org/fileformat2.html#schemaformat>).
+            if one == REAL || other == REAL || is_constant(one) != is_constant(other) {
                 verdict = Verdict::Ask;
             } else {
                 return Ok(Verdict::Different);
@@ -75,6 +76,11 @@ fn by_types(mut a: &[u8], mut b: &[u8]) -> Result<Verdict> {
 }
 
 const REAL: u64 = 7;
+
+/// Whether the type says it all: 0 or 1.
+fn is_constant(kind: u64) -> bool {
+    kind == 8 || kind == 9
+}
 
 fn is_number(kind: u64) -> bool {
     (1..=9).contains(&kind)
@@ -150,6 +156,10 @@ mod tests {
             // A number as a real or as an integer.
             (vec![9], vec![7], Verdict::Ask),
             (vec![9, 13], vec![7, 15], Verdict::Different),
+            // 1 as a byte or as a type of its own.
+            (vec![1], vec![9], Verdict::Ask),
+            (vec![8], vec![1], Verdict::Ask),
+            (vec![8], vec![9], Verdict::Different),
             // A column that was added later.
             (vec![9], vec![9, 0], Verdict::Ask),
         ] {

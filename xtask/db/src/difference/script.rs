@@ -5,6 +5,7 @@
 //! What no statement can reach becomes a comment. Values are written without control characters.
 
 mod frame;
+mod reach;
 mod statements;
 
 use std::collections::BTreeSet;
@@ -46,7 +47,7 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// Where a schema cannot be read.
+    /// Where a schema cannot be read; a refusal where no statements make what is in the second state.
     pub(crate) fn new(a: State<'_>, b: State<'_>, only: &[String]) -> Result<Self> {
         let (a, b) = (a.connection, b.connection);
         let frame = Frame::of(a, b, only)?;

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use crate::database::quoted;
 use crate::difference::utf16::{Raw, Utf16};
+use crate::portable::virtual_tables;
 use crate::schema::{self, COUNTERS, Nature, Storage, Table};
 
 /// Where the rows of one table are in one state.
@@ -136,7 +137,8 @@ impl Source {
         "rowid".clone_into(&mut source.key[0].shown);
         // It has the rowid by another name.
         source.columns.retain(|column| *column != source.key[0].column);
-        let shown = ordinary(table);
+        let mut shown = ordinary(table);
+        shown.extend(virtual_tables::language(table));
         let has_content = shadow("content").is_some() && shown.len() == source.columns.len();
         source.shown = if has_content { shown } else { Vec::new() };
         Some(source)

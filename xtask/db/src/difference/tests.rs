@@ -2,6 +2,7 @@
 //! the script turns the first into the second.
 
 mod cases;
+mod rebuilt;
 mod virtual_tables;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use xtask_db_format::{Rows, Setting, TableHead};
 
 use crate::database::quoted;
 use crate::refusal::Refusal;
-use crate::schema::{self, Nature, Table};
+use crate::schema::{self, Nature, Storage, Table};
 use crate::tables::external_content;
 use crate::text;
 
@@ -40,7 +40,7 @@ pub(super) fn complete(
             if head.rows == Rows::Here {
                 head.rowid = table.free_rowid_name().map(str::to_owned);
             }
-            head.columns.extend(language(table, module));
+            head.columns.extend(language(table));
             if module == "fts5" {
                 head.settings = settings(connection, table)?;
             }
@@ -71,15 +71,19 @@ fn unknown(table: &Table, module: &str) -> anyhow::Error {
 
 /// The hidden column in which an FTS4 table keeps the language of a row, where it has one by name
 /// (<https://sqlite.org/fts3.html#the_languageid_option>).
-fn language(table: &Table, module: &str) -> Option<String> {
+pub(crate) fn language(table: &Table) -> Option<String> {
     let hidden = table.columns.iter().filter(|column| column.nature == Nature::Hidden);
     let third = hidden.skip(2).map(|column| &column.name).find(|name| *name != "__langid");
-    third.filter(|_| module == "fts4").cloned()
+    third.filter(|_| table.storage == Storage::Virtual("fts4".to_owned())).cloned()
 }
 
 /// What was set in an FTS5 table beside its rows, as its ranking
 /// (<https://sqlite.org/fts5.html#special_insert_commands>).
-fn settings(connection: &Connection, table: &Table) -> Result<Vec<(String, Setting)>> {
+///
+/// # Errors
+///
+/// Where they cannot be read.
+pub(crate) fn settings(connection: &Connection, table: &Table) -> Result<Vec<(String, Setting)>> {
     let shadow = quoted(&format!("{}_config", table.name));
     let question = format!("SELECT k, v FROM main.{shadow} WHERE k <> 'version' ORDER BY k");
     let mut statement = connection.prepare(&question)?;

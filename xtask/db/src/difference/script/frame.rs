@@ -1,6 +1,6 @@
 //! What stands around the rows in a script: what goes before them, and what comes after.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -8,6 +8,7 @@ use xtask_db_format::ended;
 
 use crate::database::quoted;
 use crate::difference::Difference;
+use crate::difference::script::reach::{self, is_virtual};
 use crate::difference::script::statements::{comment, counters, gone, is_created};
 use crate::difference::value::Value;
 use crate::schema::{COUNTERS, Schema, Storage, Table};
@@ -22,6 +23,8 @@ pub(super) struct Frame {
     /// AUTOINCREMENT's counters in the second state, and the names of those in the first.
     counters: Vec<(String, Value)>,
     old_counters: Vec<String>,
+    /// What full-text indexes of the second state that are created were told, as statements.
+    settings: BTreeMap<String, Vec<String>>,
 }
 
 impl Frame {
@@ -29,15 +32,18 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read.
+    /// Where they cannot be read; a refusal where no statements make what is there.
     pub(super) fn of(a: &Connection, b: &Connection, only: &[String]) -> Result<Self> {
-        Ok(Self {
+        let mut frame = Self {
             old_counters: counters(a)?.into_iter().map(|(name, _)| name).collect(),
             counters: counters(b)?,
             a: Schema::read(a)?,
             b: Schema::read(b)?,
             only: only.iter().map(|name| name.to_ascii_lowercase()).collect(),
-        })
+            settings: BTreeMap::new(),
+        };
+        frame.examine(b)?;
+        Ok(frame)
     }
 
     /// The tables of the first state, by their names in lower case.
@@ -73,16 +79,50 @@ impl Frame {
         for index in gone(a.indexes.values(), &b.indexes).filter(|i| self.wants(&i.table)) {
             lines.push(format!("DROP INDEX {};", quoted(&index.name)));
         }
-        for (key, table) in a.tables.iter().filter(|(key, _)| self.wants(key)) {
-            if b.tables.get(key).is_none_or(|now| table.is_defined_otherwise(now)) {
-                lines.push(format!("DROP TABLE {};", quoted(&table.name)));
-            }
+        // A virtual table goes before the tables that it shows, and comes after them.
+        let (dropped, others): (Vec<_>, Vec<_>) =
+            self.dropped().partition(|table| is_virtual(table));
+        let dropped = dropped.iter().chain(&others);
+        lines.extend(dropped.map(|table| format!("DROP TABLE {};", quoted(&table.name))));
+        let (shown, created): (Vec<_>, Vec<_>) =
+            self.created().partition(|table| is_virtual(table));
+        lines.extend(created.iter().map(|table| ended(&table.sql)));
+        if self.only.is_empty() {
+            lines.extend(gone(b.views.values(), &a.views).map(|view| ended(&view.sql)));
         }
-        for (key, table) in b.tables.iter().filter(|(key, _)| self.wants(key)) {
-            if is_created(a, key, table) {
-                lines.push(ended(&table.sql));
-            }
+        for table in shown {
+            lines.push(ended(&table.sql));
+            lines.extend(self.settings.get(&table.name).into_iter().flatten().cloned());
         }
+    }
+
+    /// The tables of the first state that are not there in the second, or not in this way.
+    fn dropped(&self) -> impl Iterator<Item = &Table> {
+        let old = self.a.tables.iter().filter(|(key, _)| self.wants(key));
+        let gone = old.filter(|(key, table)| {
+            self.b.tables.get(*key).is_none_or(|now| table.is_defined_otherwise(now))
+        });
+        gone.map(|(_, table)| table)
+    }
+
+    /// The tables of the second state that the script creates.
+    fn created(&self) -> impl Iterator<Item = &Table> {
+        let new = self.b.tables.iter().filter(|(key, _)| self.wants(key));
+        new.filter(|(key, table)| is_created(&self.a, key, table)).map(|(_, table)| table)
+    }
+
+    /// Refuses what no statements make, and takes note of what a created index was told.
+    fn examine(&mut self, b: &Connection) -> Result<()> {
+        for table in self.dropped() {
+            reach::refuse_unknown(table)?;
+        }
+        let mut settings = BTreeMap::new();
+        for table in self.created() {
+            reach::refuse_lossy(b, table)?;
+            settings.insert(table.name.clone(), reach::settings(b, table)?);
+        }
+        self.settings = settings;
+        Ok(())
     }
 
     /// Writes what comes.
@@ -152,9 +192,6 @@ impl Frame {
             if is_new || before.is_none_or(|before| before.is_defined_otherwise(index)) {
                 lines.push(ended(&index.sql));
             }
-        }
-        if self.only.is_empty() {
-            lines.extend(gone(b.views.values(), &a.views).map(|view| ended(&view.sql)));
         }
         let triggers = b.triggers.values().filter(|trigger| self.wants(&trigger.table));
         lines.extend(triggers.map(|trigger| ended(&trigger.sql)));
