@@ -208,6 +208,8 @@ mod system5;
 mod tables;
 #[path = "e2e/terminal.rs"]
 mod terminal;
+#[path = "e2e/threads.rs"]
+mod threads;
 #[path = "e2e/tidy.rs"]
 mod tidy;
 #[path = "e2e/twoprojects.rs"]

@@ -98,6 +98,15 @@ fn only_the_session_reads_the_clock_the_environment_and_the_streams() {
 }
 
 #[test]
+fn only_threads_rs_starts_threads_that_something_waits_for() {
+    // What the system refuses is a panic there; the other two do without a thread.
+    let words = ["scope.spawn(", "thread::spawn("];
+    only(&["importing/dump.rs"], &words, "a refused thread must not be a panic: `threads.rs`");
+    let rooms = ["threads.rs", "interrupt.rs", "durable/ahead.rs"];
+    only(&rooms, &["thread::Builder"], "one thread suffices everywhere: `threads.rs`");
+}
+
+#[test]
 fn nouns_know_no_commands_and_no_clap() {
     for (name, text) in product() {
         let is_verb = name.contains("/commands") || name.ends_with("/cli.rs");

@@ -1,6 +1,6 @@
 //! One snapshot's pages into a stage, hashed on the way.
 //!
-//! Three threads hand pieces of 1 MiB on: one reads pages, one writes the stage, one hashes; memory
+//! Three threads hand pieces of 1 MiB on (one does it all where there are no others): one reads pages, one writes the stage, one hashes; memory
 //! stays at a few pieces however large the database is. The header is written as the backup API
 //! would (<https://sqlite.org/c3ref/backup_finish.html>): rollback-journal mode, change counter,
 //! schema cookie and version-valid-for 1. Two copies of one content are equal byte for byte.
@@ -19,6 +19,7 @@ use crate::durable::Stage;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::standing::{HEADER_LENGTH, Header};
+use crate::threads::{Lane, Step};
 
 const PIECE_BYTES: usize = 1 << 20;
 /// Larger writes ask the kernel for larger pieces of page cache than a busy machine has.
@@ -67,88 +68,116 @@ pub(crate) fn copy(
 ///
 /// Where a page cannot be read, or at the user's interrupt. Only for [`Reading::Pages`].
 pub(crate) fn hash_pages(snapshot: &Snapshot<'_>, interrupt: &Interrupt) -> Result<Hashes> {
-    let (full, pieces) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
     let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
     std::thread::scope(|scope| {
-        let hashing = scope.spawn(move || {
-            let mut hashing = Hashing::default();
-            for mut piece in pieces {
-                hashing.update(&piece);
-                piece.clear();
-                let _ = empty.try_send(piece);
-            }
-            hashing.finish()
-        });
-        let read = read_pieces(snapshot, interrupt, &full, &spare, |_| ());
-        drop(full);
-        let hashes = hashing.join();
-        read?;
-        hashes.map_err(|_| anyhow::anyhow!("the hashing thread ended early"))
+        let mut hashing = Lane::begin(scope, N_PIECES, HashStep::new(empty));
+        read_pieces(snapshot, interrupt, &mut |piece| hashing.send(piece), &spare, |_| ())?;
+        Ok(hashing.finish()?.hashing.finish())
     })
 }
 
 fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -> Result<Copied> {
     let interrupt = Arc::clone(progress.interrupt());
-    let (read, to_write) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
-    let (written, to_hash) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
     let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(3 * N_PIECES);
-    let (due, to_sync) = mpsc::sync_channel::<()>(1);
-    std::thread::scope(|scope| {
-        let writing = scope.spawn(move || -> Result<()> {
-            let mut since_sync = 0;
-            for piece in to_write {
-                for slice in piece.chunks(WRITE_BYTES) {
-                    stage.append(slice)?;
-                }
-                since_sync += piece.len() as u64;
-                if since_sync >= SYNC_EVERY_BYTES && due.try_send(()).is_ok() {
-                    since_sync = 0;
-                }
-                if written.send(piece).is_err() {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        let hashing = scope.spawn(move || {
-            let mut hashing = Hashing::default();
-            let mut header = None;
-            let mut size_bytes = 0;
-            for mut piece in to_hash {
-                header = header.or_else(|| piece.get(..HEADER_LENGTH)?.try_into().ok().map(Header));
-                size_bytes += piece.len() as u64;
-                hashing.update(&piece);
-                piece.clear();
-                let _ = empty.try_send(piece);
-            }
-            (hashing, header, size_bytes)
-        });
-        let syncing = scope.spawn(move || -> Result<()> {
-            for () in to_sync {
-                stage.file().sync_data()?;
-            }
-            Ok(())
-        });
-        let outcome = read_pieces(snapshot, &interrupt, &read, &spare, |n| progress.reach(n));
-        drop(read);
-        let writing = writing.join();
-        let finished = hashing.join();
-        let syncing = syncing.join();
-        let ended = |_| anyhow::anyhow!("a copying thread ended early");
-        writing.map_err(ended)??;
-        syncing.map_err(ended)??;
-        outcome?;
-        let (hashing, header, size_bytes) = finished.map_err(ended)?;
-        anyhow::ensure!(
-            size_bytes == snapshot.size_bytes(),
-            "copied {size_bytes} bytes of {}",
-            snapshot.size_bytes()
-        );
-        let header = header.context("the database has no pages")?;
-        let (hashes, groups) = (hashing.finish(), hashing.groups());
-        Ok(Copied { size_bytes, hashes, header, groups })
-    })
+    let step = std::thread::scope(|scope| {
+        let hashing = Lane::begin(scope, N_PIECES, HashStep::new(empty));
+        let syncing = Lane::begin(scope, 1, SyncStep { stage });
+        let writing = WriteStep { stage, hashing, syncing, since_sync: 0 };
+        let mut writing = Lane::begin(scope, N_PIECES, writing);
+        let write = &mut |piece| writing.send(piece);
+        read_pieces(snapshot, &interrupt, write, &spare, |n| progress.reach(n))?;
+        writing.finish()
+    })?;
+    let HashStep { hashing, header, size_bytes, .. } = step;
+    anyhow::ensure!(
+        size_bytes == snapshot.size_bytes(),
+        "copied {size_bytes} bytes of {}",
+        snapshot.size_bytes()
+    );
+    let header = header.context("the database has no pages")?;
+    let (hashes, groups) = (hashing.finish(), hashing.groups());
+    Ok(Copied { size_bytes, hashes, header, groups })
 }
+
+/// Writes pieces into the stage and hands them on.
+struct WriteStep<'scope> {
+    stage: &'scope Stage,
+    hashing: Lane<'scope, Vec<u8>, HashStep>,
+    syncing: Lane<'scope, (), SyncStep<'scope>>,
+    since_sync: u64,
+}
+
+impl Step<Vec<u8>> for WriteStep<'_> {
+    type Done = HashStep;
+
+    fn take(&mut self, piece: Vec<u8>) -> Result<()> {
+        for slice in piece.chunks(WRITE_BYTES) {
+            self.stage.append(slice)?;
+        }
+        self.since_sync += piece.len() as u64;
+        if self.since_sync >= SYNC_EVERY_BYTES && self.syncing.offer(()) {
+            self.since_sync = 0;
+        }
+        self.hashing.send(piece)
+    }
+
+    fn finish(self) -> Result<HashStep> {
+        self.syncing.finish()?;
+        self.hashing.finish()
+    }
+}
+
+/// Asks the disk to begin.
+struct SyncStep<'scope> {
+    stage: &'scope Stage,
+}
+
+impl Step<()> for SyncStep<'_> {
+    type Done = ();
+
+    fn take(&mut self, (): ()) -> Result<()> {
+        Ok(self.stage.file().sync_data()?)
+    }
+
+    fn finish(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Hashes pieces and gives them back empty.
+struct HashStep {
+    hashing: Hashing,
+    header: Option<Header>,
+    size_bytes: u64,
+    empty: mpsc::SyncSender<Vec<u8>>,
+}
+
+impl HashStep {
+    fn new(empty: mpsc::SyncSender<Vec<u8>>) -> Self {
+        Self { hashing: Hashing::default(), header: None, size_bytes: 0, empty }
+    }
+}
+
+impl Step<Vec<u8>> for HashStep {
+    type Done = Self;
+
+    fn take(&mut self, mut piece: Vec<u8>) -> Result<()> {
+        let header = || piece.get(..HEADER_LENGTH)?.try_into().ok().map(Header);
+        self.header = self.header.take().or_else(header);
+        self.size_bytes += piece.len() as u64;
+        self.hashing.update(&piece);
+        piece.clear();
+        let _ = self.empty.try_send(piece);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Self> {
+        Ok(self)
+    }
+}
+
+/// Takes a piece that was read.
+pub(crate) type Send<'a> = dyn FnMut(Vec<u8>) -> Result<()> + 'a;
 
 /// Reads the pages into pieces of 1 MiB, the header settled, and sends them on.
 ///
@@ -158,7 +187,7 @@ fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -
 pub(crate) fn read_pieces(
     snapshot: &Snapshot<'_>,
     interrupt: &Interrupt,
-    full: &mpsc::SyncSender<Vec<u8>>,
+    send: &mut Send<'_>,
     spare: &mpsc::Receiver<Vec<u8>>,
     mut reached: impl FnMut(u64),
 ) -> Result<()> {
@@ -176,15 +205,11 @@ pub(crate) fn read_pieces(
             interrupt.check()?;
             done_bytes += piece.len() as u64;
             reached(done_bytes);
-            full.send(std::mem::replace(&mut piece, new_piece()))
-                .context("the copy ended before all pages were read")?;
+            send(std::mem::replace(&mut piece, new_piece()))?;
         }
         Ok(())
     })?;
-    if !piece.is_empty() {
-        full.send(piece).context("the copy ended before all pages were read")?;
-    }
-    Ok(())
+    if piece.is_empty() { Ok(()) } else { send(piece) }
 }
 
 /// Writes the header's bookkeeping as the backup API leaves it in a new file.

@@ -17,6 +17,7 @@ use crate::finding::{Depth, Finding, Weight, has};
 use crate::interrupt::Interrupt;
 use crate::orphans;
 use crate::refusal::Refusal;
+use crate::threads;
 
 /// Structural findings listed before the rest is left out: a broken file has thousands.
 const MOST_STRUCTURAL: usize = 100;
@@ -59,12 +60,9 @@ fn examine_with(
     interrupt: &Interrupt,
     open: fn(&Path) -> Result<Connection>,
 ) -> Result<Examination> {
-    let (checked, counted) = std::thread::scope(|scope| {
-        let checking = scope.spawn(|| check_file(path, depth, interrupt, open));
-        let counted = count_file(path, interrupt);
-        (checking.join(), counted)
-    });
-    conclude(checked.map_err(|_| anyhow::anyhow!("the check ended early"))??, counted)
+    let check = || check_file(path, depth, interrupt, open);
+    let (checked, counted) = threads::both(check, || count_file(path, interrupt));
+    conclude(checked?, counted)
 }
 
 /// What a check and a count come to together.

@@ -13,7 +13,6 @@ mod wire;
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -105,18 +104,6 @@ impl Ended {
     }
 }
 
-/// How far its output was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Reading {
-    /// There may be more.
-    Goes,
-    /// To its end, or nobody wants it.
-    Over,
-    /// No further: it is no good.
-    GivenUp,
-}
-
 /// What becomes of processes that a command started and left running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leftovers {
@@ -196,43 +183,46 @@ fn supervise(
 ) -> Result<Ended> {
     let _supervising = interrupt.while_supervising();
     let running = start(task, Output::ToStderr, interrupt)?;
-    let nobody_reads = AtomicU8::new(Reading::Over as u8);
-    let meanwhile = Meanwhile { interrupt, reading: &nobody_reads, witness };
+    let meanwhile = Meanwhile { interrupt, began: Instant::now(), witness };
     await_end((task, running), leftovers, meanwhile)
 }
 
 /// What goes on while a command runs.
 struct Meanwhile<'a> {
     interrupt: &'a Interrupt,
-    /// A [`Reading`].
-    reading: &'a AtomicU8,
+    began: Instant,
     witness: Option<&'a mut Witness>,
 }
 
-/// Waits until a command has ended and its output was read, or ends it.
+/// Waits until a command has ended, or ends it.
 fn await_end(
     (task, mut running): (&Task<'_>, Running),
     leftovers: Leftovers,
     mut meanwhile: Meanwhile<'_>,
 ) -> Result<Ended> {
-    let began = Instant::now();
-    let interrupt = meanwhile.interrupt;
-    let ending = loop {
-        let reading = meanwhile.reading.load(Ordering::SeqCst);
-        if reading == Reading::GivenUp as u8 {
-            break Some(Ending::Unwanted);
-        }
-        // As long as somebody holds its output open, there may be more of it.
-        if running.wait(&mut meanwhile)? && reading == Reading::Over as u8 {
-            break None;
-        }
-        if interrupt.check().is_err() {
-            break Some(Ending::Interrupted);
-        }
-        if began.elapsed() > task.timeout {
-            break Some(Ending::TooLong(task.timeout));
-        }
-    };
+    let (began, interrupt) = (meanwhile.began, meanwhile.interrupt);
+    let mut ending = None;
+    while ending.is_none() && !running.wait(&mut meanwhile)? {
+        ending = must_end(task, began, interrupt);
+    }
+    conclude(running, ending, leftovers, (began, interrupt))
+}
+
+/// Why a command has to end now, if it has.
+fn must_end(task: &Task<'_>, began: Instant, interrupt: &Interrupt) -> Option<Ending> {
+    if interrupt.check().is_err() {
+        return Some(Ending::Interrupted);
+    }
+    (began.elapsed() > task.timeout).then_some(Ending::TooLong(task.timeout))
+}
+
+/// Ends a command for a reason, or, if it has ended, what it left.
+fn conclude(
+    running: Running,
+    ending: Option<Ending>,
+    leftovers: Leftovers,
+    (began, interrupt): (Instant, &Interrupt),
+) -> Result<Ended> {
     let wish = match (ending, leftovers) {
         (Some(_), _) => Wish::End,
         (None, Leftovers::End) => Wish::Kill,

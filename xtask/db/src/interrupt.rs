@@ -42,6 +42,11 @@ impl Interrupt {
     /// Listens to the process's signals; where another part of the host already does, it is left
     /// to that.
     pub(crate) fn listen(self: &Arc<Self>) {
+        // Refused its thread, it would swallow the signals: then they end the process, as they do where
+        // nobody listens.
+        if std::thread::Builder::new().spawn(|| ()).map(std::thread::JoinHandle::join).is_err() {
+            return;
+        }
         let interrupt = Arc::clone(self);
         // The only error is that a handler is installed already: the host's own, which then rules.
         let _ = ctrlc::set_handler(move || interrupt.raise());

@@ -92,6 +92,7 @@ mod streamed;
 mod tables;
 mod taking;
 mod text;
+mod threads;
 mod trailer;
 mod vault;
 mod verification;

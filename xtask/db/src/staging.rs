@@ -28,6 +28,7 @@ use crate::refusal::{Exit, Refusal};
 use crate::space;
 use crate::storing;
 use crate::taking::{Look, TOOL, Taken, Wanted, explain};
+use crate::threads;
 
 /// A finished, examined copy with its proof, which has no name yet; it removes itself.
 #[derive(Debug)]
@@ -186,12 +187,9 @@ fn copy_and_examine(
 ///
 /// Where the disk fails, or at the user's interrupt.
 pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination> {
-    let (synced, examined) = std::thread::scope(|scope| {
-        let syncing = scope.spawn(|| stage.sync());
-        let examined = examination::examine_stage(stage.path(), interrupt);
-        (syncing.join(), examined)
-    });
-    synced.map_err(|_| anyhow::anyhow!("the syncing thread ended early"))??;
+    let (synced, examined) =
+        threads::both(|| stage.sync(), || examination::examine_stage(stage.path(), interrupt));
+    synced?;
     examined.map_err(|error| not_examined(error, stage.path()))
 }
 

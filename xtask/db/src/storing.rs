@@ -31,6 +31,7 @@ use crate::store::tree::Shape;
 use crate::store::{intake, suspects};
 use crate::storing::base::Base;
 use crate::taking::{self, Look, Taken, Wanted};
+use crate::threads;
 
 /// Takes one stored backup of a live database. A damaged source is an answer, not an error.
 ///
@@ -135,12 +136,13 @@ fn read(
     let interrupt = Arc::clone(progress.interrupt());
     let (go, wait) = mpsc::sync_channel(1);
     std::thread::scope(|scope| {
-        let checking = twin.map(|twin| {
+        let checking = twin.and_then(|twin| {
             let interrupt = &interrupt;
-            scope.spawn(move || check_once(&twin, &wait, interrupt))
+            // Where no thread is to be had, it is as if there were no twin.
+            threads::beside(scope, move || check_once(&twin, &wait, interrupt).transpose()).ok()
         });
-        let source = |full: &_, spare: &_| {
-            copy::read_pieces(snapshot, &interrupt, full, spare, |n| progress.reach(n))
+        let source = |send: &mut copy::Send<'_>, spare: &_| {
+            copy::read_pieces(snapshot, &interrupt, send, spare, |n| progress.reach(n))
         };
         // What is new is examined; the rest was. Without a twin nobody waits.
         let on_new = move || {
@@ -151,11 +153,7 @@ fn read(
         let judged = judged.unwrap_or(Ok(None)).map(Option::<&Backup>::cloned);
         let is_new = taken.is_ok() && matches!(judged, Ok(None));
         let counted = is_new.then(|| examination::count(snapshot.connection()));
-        let findings = match checking.map(std::thread::ScopedJoinHandle::join) {
-            Some(Ok(findings)) => findings,
-            Some(Err(_)) => anyhow::bail!("the check ended early"),
-            None => None,
-        };
+        let findings = checking.and_then(|checking| threads::join(checking).transpose());
         Ok(Read { taken: taken?, judged, findings, counted })
     })
 }
@@ -329,11 +327,11 @@ fn take_copy_in(
     base: &Base<'_>,
     interrupt: &Interrupt,
 ) -> Result<intake::Taken> {
-    let source = |full: &mpsc::SyncSender<Vec<u8>>, spare: &mpsc::Receiver<Vec<u8>>| {
+    let source = |send: &mut copy::Send<'_>, spare: &mpsc::Receiver<Vec<u8>>| {
         copy::read_file(copy, interrupt, |piece| {
             let mut bytes = spare.try_recv().unwrap_or_default();
             bytes.extend_from_slice(piece);
-            full.send(bytes).context("the copy was not taken in")
+            send(bytes)
         })
     };
     intake::take(folder, shape, &base.stored, source, || ())

@@ -20,6 +20,7 @@ use crate::name::Format;
 use crate::record::Record;
 use crate::standing::{Header, Standing};
 use crate::text;
+use crate::threads;
 
 /// What became of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,13 +234,11 @@ fn examined(
     interrupt: &Interrupt,
 ) -> Result<(Hashes, u64, Examination)> {
     let file = contents.file(interrupt)?;
-    let (read, examined) = std::thread::scope(|scope| {
-        let hashing = scope.spawn(|| copy::hash_file(file.path(), interrupt));
-        let examined = examination::examine(file.path(), depth, interrupt);
-        (hashing.join(), examined)
-    });
-    let (hashes, _, size_bytes) =
-        read.map_err(|_| anyhow::anyhow!("the hashing thread ended early"))??;
+    let (read, examined) = threads::both(
+        || copy::hash_file(file.path(), interrupt),
+        || examination::examine(file.path(), depth, interrupt),
+    );
+    let (hashes, _, size_bytes) = read?;
     Ok((hashes, size_bytes, examined?))
 }
 

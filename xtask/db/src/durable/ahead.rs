@@ -21,23 +21,18 @@ pub(crate) struct Ahead {
 
 impl Ahead {
     /// Takes note of bytes that were appended.
-    ///
-    /// # Errors
-    ///
-    /// Where no thread can be started.
-    pub(crate) fn appended(&mut self, stage: &Stage, n_bytes: usize) -> Result<()> {
+    pub(crate) fn appended(&mut self, stage: &Stage, n_bytes: usize) {
         let before = self.n_bytes / PART_BYTES;
         self.n_bytes += n_bytes as u64;
         if self.n_bytes / PART_BYTES == before {
-            return Ok(());
+            return;
         }
-        let (parts, _) = match &mut self.thread {
-            Some(thread) => thread,
-            none => none.insert(start(stage)?),
-        };
-        // Where the last part still is on its way, the next announcement is for both.
-        let _ = parts.try_send(());
-        Ok(())
+        // Without a thread the sync at the end has all to do.
+        self.thread = self.thread.take().or_else(|| start(stage).ok());
+        if let Some((parts, _)) = &self.thread {
+            // Where the last part still is on its way, the next announcement is for both.
+            let _ = parts.try_send(());
+        }
     }
 
     /// Waits for what is on its way. The stage itself is still to be synced.
@@ -80,7 +75,7 @@ mod tests {
         for n in 0..70 {
             assert_eq!(ahead.thread.is_some(), n >= 32, "{n}");
             stage.append(&piece).expect("written");
-            ahead.appended(&stage, piece.len()).expect("noted");
+            ahead.appended(&stage, piece.len());
         }
         ahead.finish().expect("written back");
         assert_eq!(stage.file().metadata().expect("a file").len(), 70 << 20);

@@ -1,12 +1,16 @@
 //! What a command prints, read while it runs.
 
-use std::io::Read;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::io::{self, Read};
+use std::os::fd::AsFd as _;
+use std::process::ChildStdout;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::hostcommand::supervised::Running;
 use crate::hostcommand::{
-    Ended, Ending, Leftovers, Meanwhile, Output, Reading, Task, await_end, start,
+    Ended, Ending, Leftovers, Meanwhile, Output, PAUSE, Task, await_end, conclude, must_end, start,
 };
 use crate::interrupt::Interrupt;
 
@@ -25,22 +29,15 @@ pub(crate) fn read<T>(
     let _supervising = interrupt.while_supervising();
     let mut running = start(task, Output::Piped, interrupt)?;
     let output = running.take_output().context("the command has no output")?;
-    let reading = AtomicU8::new(Reading::Goes as u8);
-    let (done, ended) = std::thread::scope(|scope| {
-        let reading = &reading;
-        let meanwhile = Meanwhile { interrupt, reading, witness: None };
-        let wait = move || await_end((task, running), Leftovers::Stay, meanwhile);
-        let waiting = scope.spawn(wait);
-        let mut output = UpToEnd { output, is_over: false };
-        let done = read(&mut output);
-        // What is no good because it was cut short may be so because the command failed.
-        let is_good = done.is_ok() || output.is_over;
-        let state = if is_good { Reading::Over } else { Reading::GivenUp };
-        drop(output);
-        reading.store(state as u8, Ordering::SeqCst);
-        (done, waiting.join())
-    });
-    let ended: Ended = ended.map_err(|_| anyhow::anyhow!("the waiting thread ended early"))??;
+    let began = Instant::now();
+    let mut output = UpToEnd { output, task, interrupt, began, ending: None, is_over: false };
+    let done = read(&mut output);
+    let (ending, is_over) = (output.ending, output.is_over);
+    // Whoever still writes is told that nobody reads.
+    drop(output);
+    // What is no good because it was cut short may be so because the command failed.
+    let is_good = done.is_ok() || is_over;
+    let ended = end((task, running), (ending, is_good), (began, interrupt))?;
     interrupt.check()?;
     match ended.failure() {
         Some(failure) if !matches!(ended.ending, Ending::Unwanted) => anyhow::bail!(failure),
@@ -48,16 +45,54 @@ pub(crate) fn read<T>(
     }
 }
 
-/// An output that knows when it was read to its end.
-struct UpToEnd<R> {
-    output: R,
+/// Waits for the command whose output was read, or ends it.
+fn end(
+    (task, running): (&Task<'_>, Running),
+    (ending, is_good): (Option<Ending>, bool),
+    (began, interrupt): (Instant, &Interrupt),
+) -> Result<Ended> {
+    match ending.or((!is_good).then_some(Ending::Unwanted)) {
+        Some(ending) => conclude(running, Some(ending), Leftovers::Stay, (began, interrupt)),
+        None => {
+            let meanwhile = Meanwhile { interrupt, began, witness: None };
+            await_end((task, running), Leftovers::Stay, meanwhile)
+        }
+    }
+}
+
+/// An output that knows when it was read to its end, and ends early when the command has to.
+struct UpToEnd<'a> {
+    output: ChildStdout,
+    task: &'a Task<'a>,
+    interrupt: &'a Interrupt,
+    began: Instant,
+    /// Why the command has to end.
+    ending: Option<Ending>,
     is_over: bool,
 }
 
-impl<R: Read> Read for UpToEnd<R> {
-    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+impl Read for UpToEnd<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while !self.can_read()? {
+            self.ending = must_end(self.task, self.began, self.interrupt);
+            if self.ending.is_some() {
+                return Err(io::Error::other("the command was ended"));
+            }
+        }
         let n_bytes = self.output.read(to)?;
         self.is_over |= n_bytes == 0 && !to.is_empty();
         Ok(n_bytes)
+    }
+}
+
+impl UpToEnd<'_> {
+    /// Waits a moment, and returns whether something can be read, or the end.
+    fn can_read(&self) -> io::Result<bool> {
+        let mut bells = [PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN)];
+        match poll(&mut bells, Timespec::try_from(PAUSE).ok().as_ref()) {
+            Ok(n_ready) => Ok(n_ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::schema::{self, Schema, Storage, Table};
 use crate::tables::external_content;
 use crate::text;
+use crate::threads;
 
 /// Rows that are named; more are counted.
 const MOST_NAMED: usize = 20;
@@ -48,17 +49,13 @@ pub(crate) fn prove(
     interrupt: &Interrupt,
     bounds: &Bounds,
 ) -> Result<Proof> {
-    let (checked, counted) = std::thread::scope(|scope| {
-        let checking = scope.spawn(|| {
-            let connection = database::open_private(scratch)?;
-            let _watched = interrupt.watch(&connection);
-            bounds.set_on(&connection)?;
-            examination::check_integrity(&connection)
-        });
-        let counted = count(scratch, interrupt, bounds);
-        (checking.join(), counted)
-    });
-    let checked = checked.map_err(|_| anyhow::anyhow!("the check ended early"))?;
+    let check = || {
+        let connection = database::open_private(scratch)?;
+        let _watched = interrupt.watch(&connection);
+        bounds.set_on(&connection)?;
+        examination::check_integrity(&connection)
+    };
+    let (checked, counted) = threads::both(check, || count(scratch, interrupt, bounds));
     let explain = |error| bounds.explain(error, "nothing was changed");
     let checked = checked.map_err(explain)?;
     let (counted, derived, orphans) = counted.map_err(explain)?;

@@ -20,6 +20,7 @@ use crate::store::readings::{Reading, Was};
 use crate::store::shelf::{self, FOLDER, Shelf};
 use crate::store::stored::{self, Stored};
 use crate::store::tree::Id;
+use crate::threads;
 
 const N_THREADS: usize = 2;
 /// Blocks that are read at once.
@@ -91,20 +92,20 @@ fn check_opened(
     let mut checked = Checked::default();
     std::thread::scope(|scope| {
         let (done, results) = mpsc::channel();
+        let (next, interrupt) = (&next, &interrupt);
+        let one = move || {
+            let opened = packs.get(next.fetch_add(1, Ordering::Relaxed))?;
+            Some((size(opened), check_one(folder, opened, now, interrupt)))
+        };
         for _ in 0..N_THREADS {
-            let (done, next, interrupt) = (done.clone(), &next, &interrupt);
-            scope.spawn(move || {
-                while let Some(opened) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let one = check_one(folder, opened, now, interrupt);
-                    if done.send((size(opened), one)).is_err() {
-                        return;
-                    }
-                }
-            });
+            let done = done.clone();
+            let all = move || while one().is_some_and(|one| done.send(one).is_ok()) {};
+            // The rest is checked below.
+            let _ = threads::beside(scope, all);
         }
         drop(done);
         let mut n_done = 0;
-        for (size_bytes, (damaged, reading)) in results {
+        for (size_bytes, (damaged, reading)) in results.into_iter().chain(std::iter::from_fn(one)) {
             interrupt.check()?;
             n_done += size_bytes;
             progress.reach(n_done);

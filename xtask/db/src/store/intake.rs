@@ -12,12 +12,13 @@ use std::sync::mpsc;
 use anyhow::{Context as _, Result};
 
 use crate::content::{self, Hashes};
+use crate::copy;
 use crate::standing::{HEADER_LENGTH, Header};
-use crate::store::intake::shelving::{Block, NewPacks, Shelved, pack_all, shelve_all};
+use crate::store::intake::shelving::{Block, NewPacks, Packer, Shelved, Shelving};
 use crate::store::list::{Address, List, Run, Runs};
-use crate::store::pack::writing::Finished;
 use crate::store::stored::{Reader, Stored, entry_number};
 use crate::store::tree::{self, GROUP_BYTES, Id, Shape, Tree};
+use crate::threads::{Lane, Step};
 
 /// Stands for the packs that are being written, in runs.
 const NEW: u32 = u32::MAX;
@@ -49,47 +50,32 @@ pub(crate) fn take(
     folder: &Path,
     shape: Shape,
     known: &[Stored],
-    source: impl FnOnce(&mpsc::SyncSender<Vec<u8>>, &mpsc::Receiver<Vec<u8>>) -> Result<()>,
+    source: impl FnOnce(&mut copy::Send<'_>, &mpsc::Receiver<Vec<u8>>) -> Result<()>,
     on_new: impl FnOnce() + Send,
 ) -> Result<Taken> {
     const N_PIECES: usize = 6;
     const N_GROUPS: usize = 128;
-    let (full, pieces) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
+    const N_PACKS: usize = 2;
     let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(2 * N_PIECES);
-    let (to_pack, blocks) = mpsc::sync_channel::<Vec<Block>>(N_GROUPS);
-    let (finished, to_shelve) = mpsc::sync_channel::<Finished>(2);
     let level = if known.is_empty() { FIRST_LEVEL } else { LATER_LEVEL };
-    std::thread::scope(|scope| {
-        let comparing = scope.spawn(move || -> Result<Compared> {
-            let mut comparing = Comparing::new(shape, known, to_pack, on_new)?;
-            for mut piece in pieces {
-                comparing.piece(&piece)?;
-                piece.clear();
-                let _ = empty.try_send(piece);
-            }
-            Ok(comparing.compared)
-        });
-        let packing = scope.spawn(move || pack_all(folder, blocks, &finished, (level, shape)));
-        let shelving = scope.spawn(move || shelve_all(folder, to_shelve));
-        let read = source(&full, &spare);
-        drop(full);
-        let ended = |_| anyhow::anyhow!("a storing thread ended early");
-        let compared = comparing.join();
-        let packed = packing.join();
-        let shelved = shelving.join();
-        // What shelved fails with is why the others could not go on.
-        let (shelved, packs) = shelved.map_err(ended)??;
-        packed.map_err(ended)??;
-        let compared = compared.map_err(ended)??;
-        read?;
-        compared.finish(shape, (&shelved, packs))
-    })
+    let (compared, (shelved, packs)) = std::thread::scope(|scope| {
+        let shelving = Lane::begin(scope, N_PACKS, Shelving::new(folder));
+        let packing = Packer::new(folder, shelving, (level, shape))?;
+        let packing = Lane::begin(scope, N_GROUPS, packing);
+        let comparing = Comparing::new(shape, known, (packing, empty), on_new)?;
+        let mut comparing = Lane::begin(scope, N_PIECES, comparing);
+        source(&mut |piece| comparing.send(piece), &spare)?;
+        comparing.finish()
+    })?;
+    compared.finish(shape, (&shelved, packs))
 }
 
 /// Compares what comes in with what is there.
 struct Comparing<'s, F> {
     known: Vec<Known<'s>>,
-    to_pack: mpsc::SyncSender<Vec<Block>>,
+    packing: Lane<'s, Vec<Block>, Packer<'s>>,
+    /// Where pieces go when they were compared.
+    empty: mpsc::SyncSender<Vec<u8>>,
     on_new: Option<F>,
     compared: Compared,
 }
@@ -120,7 +106,7 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
     fn new(
         shape: Shape,
         known: &'s [Stored],
-        to_pack: mpsc::SyncSender<Vec<Block>>,
+        (packing, empty): (Lane<'s, Vec<Block>, Packer<'s>>, mpsc::SyncSender<Vec<u8>>),
         on_new: F,
     ) -> Result<Self> {
         let known = known.iter().map(|stored| {
@@ -137,7 +123,8 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
             content: Tree::default(),
             header: None,
         };
-        Ok(Self { known: known.collect::<Result<_>>()?, to_pack, on_new: Some(on_new), compared })
+        let known = known.collect::<Result<_>>()?;
+        Ok(Self { known, packing, empty, on_new: Some(on_new), compared })
     }
 
     fn piece(&mut self, piece: &[u8]) -> Result<()> {
@@ -228,7 +215,7 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
         if new.is_empty() {
             return Ok(());
         }
-        self.to_pack.send(new).context("the packing thread ended early")
+        self.packing.send(new)
     }
 
     fn add(&mut self) -> Result<()> {
@@ -239,6 +226,21 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
         self.compared.n_new =
             self.compared.n_new.checked_add(1).context("the database has too many pages")?;
         Ok(())
+    }
+}
+
+impl<F: FnOnce()> Step<Vec<u8>> for Comparing<'_, F> {
+    type Done = (Compared, (Vec<Shelved>, NewPacks));
+
+    fn take(&mut self, mut piece: Vec<u8>) -> Result<()> {
+        self.piece(&piece)?;
+        piece.clear();
+        let _ = self.empty.try_send(piece);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Self::Done> {
+        Ok((self.compared, self.packing.finish()?))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::store::list::{Address, Cursor, List, MOST_LIST_BYTES, Newer};
 use crate::store::pack::{Entry, LONE, Pack, Unpacking};
 use crate::store::shelf::{self, Part, Places, Shelf};
 use crate::store::tree::{self, Id, Shape, Tree};
+use crate::threads;
 
 /// Entries of one pack that are read at once.
 const WINDOW: u32 = 256;
@@ -368,17 +369,22 @@ impl Stored {
             let mut threads = Vec::new();
             for nth in 0..N_THREADS {
                 let (done, unpacked) = mpsc::sync_channel(2);
-                threads.push(unpacked);
-                scope.spawn(move || {
+                let thread = threads::beside(scope, move || {
                     let mine = (nth as u64..n_pieces).step_by(N_THREADS);
                     if let Err(error) = self.unpack_pieces(mine, n_groups, &done) {
                         let _ = done.send(Err(error));
                     }
                 });
+                threads.push(thread.ok().map(|_| unpacked));
             }
-            for (_, nth) in (0..n_pieces).zip((0..N_THREADS).cycle()) {
+            let mut reader = self.reader()?;
+            for (piece, nth) in (0..n_pieces).zip((0..N_THREADS).cycle()) {
                 interrupt.check()?;
-                each(&threads[nth].recv().context("an unpacking thread ended early")??)?;
+                let bytes = match &threads[nth] {
+                    Some(thread) => thread.recv().context("an unpacking thread ended early")??,
+                    None => unpack(&mut reader, piece, n_groups)?,
+                };
+                each(&bytes)?;
             }
             Ok(())
         })
@@ -393,14 +399,19 @@ impl Stored {
     ) -> Result<()> {
         let mut reader = self.reader()?;
         for piece in pieces {
-            let mut bytes = Vec::with_capacity(1 << 20);
-            for group in piece * PIECE_GROUPS..n_groups.min((piece + 1) * PIECE_GROUPS) {
-                bytes.extend_from_slice(&reader.group(group)?);
-            }
-            if done.send(Ok(bytes)).is_err() {
+            if done.send(Ok(unpack(&mut reader, piece, n_groups)?)).is_err() {
                 break;
             }
         }
         Ok(())
     }
+}
+
+/// The bytes of one piece.
+fn unpack(reader: &mut Reader<'_>, piece: u64, n_groups: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(1 << 20);
+    for group in piece * PIECE_GROUPS..n_groups.min((piece + 1) * PIECE_GROUPS) {
+        bytes.extend_from_slice(&reader.group(group)?);
+    }
+    Ok(bytes)
 }

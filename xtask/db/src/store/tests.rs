@@ -67,9 +67,9 @@ impl Model {
             self.backups.keys().rev().take(n_known).map(|path| self.stored(path)).collect();
         let shape = Shape { size_bytes: self.live.len() as u64, block_bytes: BLOCK as u64 };
         let live = &self.live;
-        let send = |full: &std::sync::mpsc::SyncSender<Vec<u8>>, _: &_| {
+        let send = |send: &mut crate::copy::Send<'_>, _: &_| {
             for piece in live.chunks(1 << 20) {
-                full.send(piece.to_vec())?;
+                send(piece.to_vec())?;
             }
             Ok(())
         };

@@ -45,7 +45,8 @@ impl Outlet for Output<'_> {
             Self::Stdout(session) => session.pour(bytes).context("could not write the export"),
             Self::File(stage, ahead) => {
                 stage.append(bytes)?;
-                ahead.appended(stage, bytes.len())
+                ahead.appended(stage, bytes.len());
+                Ok(())
             }
             Self::Folder(_, Some(stage)) => stage.append(bytes),
             Self::Folder(_, None) => Ok(()),

@@ -27,6 +27,7 @@ use crate::restoring;
 use crate::session::Session;
 use crate::taking;
 use crate::text;
+use crate::threads;
 use crate::vault::Vault;
 
 /// Makes a database of a file.
@@ -100,13 +101,10 @@ impl Job<'_> {
         let mut progress = Progress::new(session, "importing");
         let bounds = self.bounds(&progress);
         let loaded = self.load((&mut progress, &bounds), stage.path())?;
-        let (synced, proof) = std::thread::scope(|scope| {
-            let syncing = scope.spawn(|| stage.sync());
-            let proof = proof::prove(stage.path(), &loaded, &interrupt, &bounds);
-            (syncing.join(), proof)
-        });
+        let prove = || proof::prove(stage.path(), &loaded, &interrupt, &bounds);
+        let (synced, proof) = threads::both(|| stage.sync(), prove);
         drop(progress);
-        synced.map_err(|_| anyhow::anyhow!("the syncing thread ended early"))??;
+        synced?;
         let proof = proof?;
         self.judge(session, &proof)?;
         let size_bytes = fs_err::metadata(stage.path())?.len();

@@ -1,14 +1,14 @@
 //! New blocks on their way into packs, and packs on their way to their names.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::durable::{self, Published};
 use crate::store::pack;
 use crate::store::pack::writing::{Finished, Packing, Writing};
 use crate::store::tree::{Id, Shape};
+use crate::threads::{Lane, Step};
 
 /// Packs that no list names yet; they remove themselves unless they are kept.
 #[derive(Debug, Default)]
@@ -49,46 +49,85 @@ pub(super) struct Shelved {
     pub(super) n_entries: u32,
 }
 
-/// Packs blocks until no more come.
-pub(super) fn pack_all(
-    folder: &Path,
-    blocks: mpsc::Receiver<Vec<Block>>,
-    finished: &mpsc::SyncSender<Finished>,
-    (level, shape): (i32, Shape),
-) -> Result<()> {
-    let block_bytes = u32::try_from(shape.block_bytes)?;
-    let mut packing = Packing::new(level)?;
-    let mut writing: Option<Writing> = None;
-    for block in blocks.into_iter().flatten() {
-        let pack = match &mut writing {
-            Some(pack) => pack,
-            None => writing.insert(Writing::begin(folder)?),
-        };
-        pack.append((block.id, block.number), &packing.pack(&block.bytes)?, block_bytes)?;
-        if let Some(full) = writing.take_if(|pack| pack.is_full()) {
-            finished.send(full.finish()?).context("the shelving thread ended early")?;
+/// Packs blocks.
+pub(super) struct Packer<'s> {
+    folder: &'s Path,
+    block_bytes: u32,
+    packing: Packing,
+    writing: Option<Writing>,
+    shelving: Lane<'s, Finished, Shelving<'s>>,
+}
+
+impl<'s> Packer<'s> {
+    /// Packs into a folder; full packs go on to be shelved.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no memory for it.
+    pub(super) fn new(
+        folder: &'s Path,
+        shelving: Lane<'s, Finished, Shelving<'s>>,
+        (level, shape): (i32, Shape),
+    ) -> Result<Self> {
+        let block_bytes = u32::try_from(shape.block_bytes)?;
+        Ok(Self { folder, block_bytes, packing: Packing::new(level)?, writing: None, shelving })
+    }
+}
+
+impl Step<Vec<Block>> for Packer<'_> {
+    type Done = (Vec<Shelved>, NewPacks);
+
+    fn take(&mut self, blocks: Vec<Block>) -> Result<()> {
+        for block in blocks {
+            let pack = match &mut self.writing {
+                Some(pack) => pack,
+                None => self.writing.insert(Writing::begin(self.folder)?),
+            };
+            let packed = self.packing.pack(&block.bytes)?;
+            pack.append((block.id, block.number), &packed, self.block_bytes)?;
+            if let Some(full) = self.writing.take_if(|pack| pack.is_full()) {
+                self.shelving.send(full.finish()?)?;
+            }
         }
+        Ok(())
     }
-    if let Some(last) = writing {
-        finished.send(last.finish()?).context("the shelving thread ended early")?;
+
+    fn finish(mut self) -> Result<Self::Done> {
+        if let Some(last) = self.writing {
+            self.shelving.send(last.finish()?)?;
+        }
+        self.shelving.finish()
     }
-    Ok(())
 }
 
 /// Syncs packs and gives them their names.
-pub(super) fn shelve_all(
-    folder: &Path,
-    packs: mpsc::Receiver<Finished>,
-) -> Result<(Vec<Shelved>, NewPacks)> {
-    let (mut shelved, mut new) = (Vec::new(), NewPacks::default());
-    for pack in packs {
-        shelve(folder, &pack, &mut new)?;
-        shelved.push(Shelved { name: pack.name, n_entries: pack.n_entries });
+pub(super) struct Shelving<'s> {
+    folder: &'s Path,
+    shelved: Vec<Shelved>,
+    new: NewPacks,
+}
+
+impl<'s> Shelving<'s> {
+    pub(super) fn new(folder: &'s Path) -> Self {
+        Self { folder, shelved: Vec::new(), new: NewPacks::default() }
     }
-    if !shelved.is_empty() {
-        durable::sync_folder(folder)?;
+}
+
+impl Step<Finished> for Shelving<'_> {
+    type Done = (Vec<Shelved>, NewPacks);
+
+    fn take(&mut self, pack: Finished) -> Result<()> {
+        shelve(self.folder, &pack, &mut self.new)?;
+        self.shelved.push(Shelved { name: pack.name, n_entries: pack.n_entries });
+        Ok(())
     }
-    Ok((shelved, new))
+
+    fn finish(self) -> Result<Self::Done> {
+        if !self.shelved.is_empty() {
+            durable::sync_folder(self.folder)?;
+        }
+        Ok((self.shelved, self.new))
+    }
 }
 
 /// Syncs a pack, reads it back and gives it its name; where a pack of that name is there and is what it says, nothing
