@@ -136,6 +136,8 @@ mod oddbytes;
 mod onlooker;
 #[path = "e2e/permissions.rs"]
 mod permissions;
+#[path = "e2e/places.rs"]
+mod places;
 #[path = "e2e/predeploy.rs"]
 mod predeploy;
 #[path = "e2e/premigrate.rs"]

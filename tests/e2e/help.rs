@@ -50,6 +50,8 @@ fn the_commands_are_listed_with_what_they_do() {
       db-prune        Remove backups that no retention rule keeps
       db-pin          Protect a backup from pruning
       db-unpin        Let pruning have a backup again
+      db-label        Change the label of a backup
+      db-remove       Remove one backup on purpose, e.g. because it holds a leaked secret
       db-status       Say whether all is well, and what to do where it is not
       db-diff         Show what changed between two states: schema and rows
       db-rollback     Bring the database back to what it was when a branch was entered

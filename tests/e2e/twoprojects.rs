@@ -27,6 +27,11 @@ fn fill(sandbox: &Sandbox, name: &str) {
     open(&sandbox.path(&format!("{name}/app.db"))).execute_batch(&statements).expect("a table");
 }
 
+#[expect(clippy::disallowed_methods, reason = "a person moves a folder")]
+fn move_to(sandbox: &Sandbox, from: &str, to: &str) {
+    fs_err::rename(sandbox.path(from), sandbox.path(to)).expect("moved");
+}
+
 fn git(sandbox: &Sandbox, folder: &str, arguments: &[&str]) {
     let mut command = sandbox.command("git");
     let output = command.current_dir(sandbox.path(folder)).args(arguments).output().expect("git");
@@ -127,7 +132,7 @@ fn a_record_inside_the_workspace_names_no_path_and_one_outside_names_its_home() 
 #[test]
 fn a_project_that_was_moved_finds_its_backups_again() {
     let sandbox = two();
-    fs_err::rename(sandbox.path("two"), sandbox.path("three")).expect("moved");
+    move_to(&sandbox, "two", "three");
     assert_eq!(latest(&sandbox, "three"), "of two");
     let said = ok(&sandbox, "three", &["db-list"]);
     assert_eq!(said.err.matches("$ROOT/two/app.db`, which is gone").count(), 1, "{said:#?}");
@@ -187,7 +192,7 @@ fn without_git_the_path_alone_counts() {
     }
     assert_eq!(latest(&sandbox, "one"), "of one");
     assert_eq!(latest(&sandbox, "two"), "of two");
-    fs_err::rename(sandbox.path("two"), sandbox.path("three")).expect("moved");
+    move_to(&sandbox, "two", "three");
     assert_eq!(latest(&sandbox, "three"), "");
 }
 
@@ -206,7 +211,7 @@ fn linked_worktrees_share_and_symbolic_links_lead_to_the_same_database() {
     // The same project by another way.
     std::os::unix::fs::symlink(sandbox.path("one"), sandbox.path("alias")).expect("a link");
     assert_eq!(latest(&sandbox, "alias"), "of one");
-    fs_err::rename(sandbox.path("one/app.db"), sandbox.path("real.db")).expect("moved");
+    move_to(&sandbox, "one/app.db", "real.db");
     std::os::unix::fs::symlink("../real.db", sandbox.path("one/app.db")).expect("a link");
     ok(&sandbox, "one", &["db-backup", "--label", "through a link"]);
     assert_eq!(latest(&sandbox, "one"), "through a link");

@@ -312,6 +312,13 @@ impl Place {
         (!self.is_ignored(&path)).then_some(Exposure::NotIgnored)
     }
 
+    /// The line of this work tree's `.gitignore` that leaves a folder out; `None` for its root.
+    #[must_use]
+    pub(crate) fn ignoring(&self, folder: &Path) -> Option<String> {
+        let prefix = self.prefix(folder);
+        (!prefix.is_empty()).then(|| format!("/{}", escape_glob(&prefix)))
+    }
+
     /// The files in a folder that git tracks.
     #[must_use]
     pub fn tracked(&self, folder: &Path) -> Vec<String> {

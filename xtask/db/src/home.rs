@@ -167,7 +167,8 @@ pub(crate) fn is_inside(project: &Project, folder: &Path) -> bool {
 
 /// A path in a linked worktree as the path of the same file in the main one, or in the bare
 /// repository.
-fn in_main_worktree(path: PathBuf, place: Option<&git::Place>) -> PathBuf {
+#[must_use]
+pub(crate) fn in_main_worktree(path: PathBuf, place: Option<&git::Place>) -> PathBuf {
     let Some(place) = place else { return path };
     let main = canonical(place.main.as_ref().unwrap_or(&place.common));
     match path.strip_prefix(canonical(&place.top)) {

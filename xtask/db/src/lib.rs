@@ -66,6 +66,7 @@ mod migration;
 mod name;
 mod orphans;
 mod portable;
+mod privacy;
 mod progress;
 mod project;
 mod pruning;

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::fs::TryLockError;
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,11 @@ use crate::backup::Backup;
 use crate::durable::{self, Published, Scratch, Stage};
 use crate::interrupt::Interrupt;
 use crate::name::{Format, Name};
+use crate::privacy::Standing;
 use crate::record::Record;
 use crate::refusal::{Exit, Refusal};
 use crate::store::shelf;
 use crate::vault::{LOCK, Vault, regular};
-
-const IGNORE: &str = ".gitignore";
 
 /// The folder with its lock held; it is released when this is dropped or the process dies.
 #[derive(Debug)]
@@ -31,6 +30,7 @@ pub(crate) struct Locked<'v> {
     vault: &'v Vault,
     /// What was listed since the folder last changed.
     listed: RefCell<Option<Vec<Backup>>>,
+    standing: Standing,
     _lock: fs_err::File,
 }
 
@@ -57,7 +57,7 @@ impl Vault {
     }
 
     fn lock_only(&self, timeout: Duration, interrupt: &Interrupt) -> Result<Locked<'_>> {
-        self.make_folder()?;
+        let standing = self.make_folder()?;
         let path = self.folder().join(LOCK);
         let mut file = fs_err::OpenOptions::new()
             .read(true)
@@ -95,16 +95,7 @@ impl Vault {
             }
         }
         say_who(&mut file);
-        Ok(Locked { vault: self, listed: RefCell::new(None), _lock: file })
-    }
-
-    fn make_folder(&self) -> Result<()> {
-        if self.folder().is_dir() {
-            return Ok(());
-        }
-        durable::create_folders(self.folder())?;
-        fs_err::set_permissions(self.folder(), std::fs::Permissions::from_mode(0o700))?;
-        Ok(())
+        Ok(Locked { vault: self, listed: RefCell::new(None), standing, _lock: file })
     }
 }
 
@@ -145,6 +136,12 @@ impl Locked<'_> {
         self.vault
     }
 
+    /// Whose the folder was when the lock was taken.
+    #[must_use]
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
     /// Every backup, newest first: with the lock held nobody else changes the folder, so that it is
     /// read again only after this run changed it.
     ///
@@ -163,29 +160,6 @@ impl Locked<'_> {
     /// Forgets what was listed: something that it depends on changed.
     pub(crate) fn forget_listed(&self) {
         self.listed.replace(None);
-    }
-
-    /// Keeps git from tracking the project's own folder, through its `.gitignore`, and others from
-    /// reading it: a clone brings it along with ordinary permissions.
-    ///
-    /// # Errors
-    ///
-    /// Where the folder cannot be written.
-    pub(crate) fn keep_private(&self) -> Result<()> {
-        if self.vault.is_shared() {
-            return Ok(());
-        }
-        let path = self.vault.folder().join(IGNORE);
-        if fs_err::symlink_metadata(&path).is_err() {
-            fs_err::write(&path, "*\n")?;
-        }
-        let metadata = fs_err::metadata(self.vault.folder())?;
-        let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
-        if is_ours && metadata.permissions().mode() & 0o077 != 0 {
-            let owner_only = std::fs::Permissions::from_mode(0o700);
-            fs_err::set_permissions(self.vault.folder(), owner_only)?;
-        }
-        Ok(())
     }
 
     /// Removes stages that nobody holds and lone records: with the lock held, both were left by a

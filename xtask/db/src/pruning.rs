@@ -127,9 +127,9 @@ fn under_way(name: &str, needed: &Result<Vec<String>>) -> Option<&'static str> {
     match needed {
         Ok(names) => {
             let is_needed = names.iter().any(|needed| needed == name);
-            is_needed.then_some("something that did not come to its end needs it")
+            is_needed.then_some(protection::UNDER_WAY)
         }
-        Err(_) => Some("a note of something under way cannot be read"),
+        Err(_) => Some(protection::UNKNOWN_WAY),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::durable;
 use crate::holders::{self, Holder};
 use crate::home::{Home, Homes, Whose};
 use crate::name::{Format, Name};
+use crate::privacy::Place;
 use crate::project::Project;
 use crate::record::Proof;
 use crate::remarks::Remarks;
@@ -36,6 +37,8 @@ pub(crate) struct Vault {
     now: DateTime<FixedOffset>,
     /// In a folder outside the workspace: what tells whose a backup is.
     homes: Option<Arc<Homes>>,
+    /// Of a project's own backups folder: where it is.
+    place: Option<Arc<Place>>,
     /// How long a reading of the pages of a stored backup counts.
     read_within: Span,
     remarks: Remarks,
@@ -66,13 +69,14 @@ impl Vault {
     #[must_use]
     pub(crate) fn at(folder: impl Into<PathBuf>, now: DateTime<FixedOffset>) -> Self {
         let (folder, remarks) = (folder.into(), Remarks::default());
-        Self { folder, now, homes: None, read_within: READ_WITHIN, remarks }
+        Self { folder, now, homes: None, place: None, read_within: READ_WITHIN, remarks }
     }
 
     /// The vault in a project's backups folder.
     #[must_use]
     pub(crate) fn of(project: &Project, now: DateTime<FixedOffset>) -> Self {
-        Self::for_project(project, &project.backups, now)
+        let place = Some(Arc::new(Place::of(project)));
+        Self { place, ..Self::for_project(project, &project.backups, now) }
     }
 
     /// The vault in another folder that gets backups of a project.
@@ -96,6 +100,12 @@ impl Vault {
     /// Leaves a remark for the person at the terminal.
     pub(crate) fn remark(&self, remark: String) {
         self.remarks.leave(remark);
+    }
+
+    /// Where a project's own backups folder is; `None` of another folder.
+    #[must_use]
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_deref()
     }
 
     /// Where a database is at home, for its record; `None` inside the workspace.
@@ -200,12 +210,6 @@ impl Vault {
             return Ok(false);
         }
         Ok(matches!(self.proof(&name)?, Proof::Recorded(record) if record.file == name.to_string()))
-    }
-
-    /// Whether the folder is also a project's own, which is left as it is.
-    #[must_use]
-    pub(crate) fn is_shared(&self) -> bool {
-        ["Cargo.toml", ".git"].iter().any(|name| self.folder.join(name).exists())
     }
 
     /// The process that holds the lock right now, where the system can tell.

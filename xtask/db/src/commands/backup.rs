@@ -13,6 +13,7 @@ use crate::commands::{list, prune};
 use crate::finding::{Finding, Weight};
 use crate::locked::Locked;
 use crate::name::Format;
+use crate::privacy;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
 use crate::record::{self, Kind, Record};
@@ -112,10 +113,16 @@ impl Args {
             Some(folder) => session.folder().join(folder),
             None => project.backups.clone(),
         };
-        let vault = Vault::for_project(project, &folder, session.now());
+        let vault = match &self.output {
+            Some(_) => Vault::for_project(project, &folder, session.now()),
+            None => Vault::of(project, session.now()),
+        };
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         if self.output.is_none() {
             locked.keep_private()?;
+            if let Some(open) = privacy::open_to_others(&vault, project) {
+                session.warn(format!("{}: `{}` closes it", open.what, open.remedy));
+            }
         }
         let git = project.git.as_ref().and_then(crate::git::Place::state);
         let mut done = Vec::new();

@@ -114,17 +114,23 @@ impl Args {
                 format!("allow it with `cargo xtask db-unpin {}`", shell(backup)),
             ));
         }
-        if self.force {
-            return Ok(());
-        }
         let again = format!("`cargo xtask db-remove {} --force`", shell(backup));
-        if !backup.whose.is_ours() {
+        if !backup.whose.is_ours() && !self.force {
             return Err(Refusal::no(
                 format!("`{name}` may be another project's only backup"),
                 format!("if it is not needed there, say {again}"),
             ));
         }
         let reasons = protection::reasons(vault, project, backup, session.now())?;
+        if let Some(reason) = reasons.iter().find(|reason| protection::is_way_back(reason)) {
+            return Err(Refusal::no(
+                format!("`{name}` cannot be removed now: {reason}"),
+                "end what was interrupted with `cargo xtask db-recover`, then remove it",
+            ));
+        }
+        if self.force {
+            return Ok(());
+        }
         if reasons.is_empty() {
             return Ok(());
         }

@@ -12,6 +12,7 @@ use crate::health::checkup::Checkup;
 use crate::health::folder::Folder;
 use crate::health::store::Store;
 use crate::health::{self, Problem};
+use crate::privacy;
 use crate::project::Project;
 use crate::refusal::{Answer, Exit, Refusal};
 use crate::session::Session;
@@ -62,7 +63,9 @@ impl Args {
         screen::say_folder(session, &project, &folder);
         screen::say_hooks(session, hooks);
         screen::say_problems(session, &problems);
-        let remarks = health::remarks(&project);
+        let mut remarks = health::remarks(&project);
+        let open = privacy::open_to_others(&vault, &project);
+        remarks.extend(open.map(|open| Problem::new("open-folder", open.what, open.remedy)));
         screen::say_remarks(session, &remarks);
         session.document(&json!({
             "version": 1,

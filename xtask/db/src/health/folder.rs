@@ -10,6 +10,7 @@ use crate::backup::Backup;
 use crate::health::Problem;
 use crate::health::store::Store;
 use crate::holders::Holder;
+use crate::privacy::Standing;
 use crate::project::Project;
 use crate::space;
 use crate::text;
@@ -37,6 +38,8 @@ pub(crate) struct Folder {
     pub(crate) tracked: Vec<String>,
     /// The permissions of the folder where others may enter it.
     pub(crate) open_mode: Option<u32>,
+    /// Whether it holds nothing but files of ours.
+    pub(crate) is_ours: bool,
     /// Backups and records that others may read, and the permissions of the first.
     pub(crate) open_files: Vec<(PathBuf, u32)>,
 }
@@ -62,7 +65,8 @@ impl Folder {
         let leftovers = if nobody { leftovers } else { Leftovers::default() };
         let mut tracked = project.git.as_ref().map_or(Vec::new(), |git| git.tracked(folder));
         tracked.retain(|file| !file.ends_with(".gitignore"));
-        let open_mode = mode(folder).filter(|mode| mode & 0o077 != 0 && !vault.is_shared());
+        let is_ours = vault.standing()? == Standing::Ours;
+        let open_mode = mode(folder).filter(|mode| mode & 0o077 != 0 && is_ours);
         Ok(Self {
             exists: folder.is_dir(),
             open_files: open_files(backups)?,
@@ -75,6 +79,7 @@ impl Folder {
             set_aside: vault.set_aside()?,
             tracked,
             open_mode,
+            is_ours,
         })
     }
 
@@ -113,8 +118,20 @@ impl Folder {
                 format!("others may read {n} in {folder} (mode {mode:04o}, not 0600{live})")
             }
         };
-        let remedy = format!("chmod -R go= {}", text::shell(&folder));
+        let remedy = if self.is_ours {
+            format!("chmod -R go= {}", text::shell(&folder))
+        } else {
+            self.close_files(project)
+        };
         Some(Problem::new("permissions", what, remedy))
+    }
+
+    /// Closes the files alone: the folder has others in it that are not ours.
+    fn close_files(&self, project: &Project) -> String {
+        const MAX_FILES: usize = 8;
+        let shown = |(path, _): &(PathBuf, u32)| text::shell(&project.dotted(path));
+        let files: Vec<String> = self.open_files.iter().take(MAX_FILES).map(shown).collect();
+        format!("chmod go= {}", files.join(" "))
     }
 
     fn left_over(&self, project: &Project) -> Option<Problem> {

@@ -9,6 +9,17 @@ use crate::project::Project;
 use crate::retention::Policy;
 use crate::vault::Vault;
 
+/// Said of a backup that the way back from an interrupted command needs.
+pub(super) const UNDER_WAY: &str = "something that did not come to its end needs it";
+/// Said of all backups while nobody knows whether an interrupted command needs them.
+pub(super) const UNKNOWN_WAY: &str = "a note of something under way cannot be read";
+
+/// Whether a reason holds until `db-recover` has ended what is left of an interrupted command.
+#[must_use]
+pub(crate) fn is_way_back(reason: &str) -> bool {
+    [UNDER_WAY, UNKNOWN_WAY].contains(&reason)
+}
+
 /// The reasons; none if some policy would remove it.
 ///
 /// # Errors
