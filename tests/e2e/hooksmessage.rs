@@ -115,3 +115,31 @@ fn git_s_own_settings_for_pathspecs_and_diffs_change_nothing() {
         assert_eq!(message(&sandbox).matches("Db-Backup").count(), 1, "{setting}: {said:#?}");
     }
 }
+
+#[test]
+fn a_comment_sign_given_by_a_flag_is_known_to_the_trailer() {
+    let sandbox = Sandbox::with_hooks();
+    for (sign, flags) in [(";", &["--verbose"][..]), ("%", &["--verbose"]), (";", &[])] {
+        sandbox.write("backend/db/migrations/0002.sql", format!("-- {sign} {flags:?}\n"));
+        sandbox.hooked(&["add", "backend"]);
+        let setting = format!("core.commentChar={sign}");
+        let script = "cp \"$1\" ../seen; { echo Subject; cat \"$1\"; } > m; cp m \"$1\"; rm m";
+        sandbox.write("../editor", format!("#!/bin/sh\n{script}\n"));
+        let mut git =
+            sandbox.git_at_clock(&[&["-c", &setting, "commit", "--quiet"], flags].concat());
+        let editor = format!("sh {}", sandbox.path("../editor").display());
+        let output = git.env("GIT_EDITOR", editor).output().expect("git runs");
+        assert!(output.status.success(), "{sign} {flags:?}: {:#?}", sandbox.said(&output));
+        assert_eq!(sandbox.trailers().len(), 1, "{sign} {flags:?}: {}", message(&sandbox));
+        assert!(message(&sandbox).starts_with("Subject\n"), "{}", message(&sandbox));
+    }
+}
+
+#[test]
+fn an_empty_message_that_is_meant_stays_empty() {
+    let sandbox = Sandbox::with_hooks();
+    sandbox.stage_migration("moods");
+    commit(&sandbox, &["--allow-empty-message", "--message="]);
+    assert_eq!(message(&sandbox).trim(), "");
+    assert!(!sandbox.backups().is_empty(), "the checkpoint is taken all the same");
+}

@@ -154,3 +154,23 @@ fn reflogs_of_another_format_tell_a_branch_from_a_deleted_one_of_its_name() {
     sandbox.ok(&["db-rollback", "--yes"]);
     assert_eq!(sandbox.content(), before);
 }
+
+#[test]
+fn the_first_branch_is_never_new_however_fast_one_comes_back_to_it() {
+    let sandbox = Sandbox::with_hooks();
+    // Everything in the second of the first commit.
+    let date = sandbox.git(&["log", "-1", "--format=%cI"]);
+    let git = |arguments: &[&str]| {
+        let mut git = sandbox.command("git");
+        git.env("XTASK_DB_NOW", &date)
+            .env("GIT_AUTHOR_DATE", &date)
+            .env("GIT_COMMITTER_DATE", &date);
+        sandbox.said(&git.args(arguments).output().expect("git runs"))
+    };
+    let there = git(&["switch", "--quiet", "--create", "feature"]);
+    assert!(there.err.contains("first time on `feature`"), "{there:#?}");
+    let back = git(&["switch", "--quiet", "main"]);
+    assert!(!back.err.contains("first time"), "{back:#?}");
+    let again = git(&["switch", "--quiet", "feature"]);
+    assert!(!again.err.contains("first time"), "{again:#?}");
+}

@@ -87,6 +87,13 @@ impl Branch {
         self.name == name || self.earlier.iter().any(|(earlier, _)| earlier == name)
     }
 
+    /// Whether it was made from another branch in this second and nothing was done on it since: by this
+    /// very checkout, then. The branch of a repository's first commit is made by a commit, or a clone.
+    fn is_made_at(&self, at: DateTime<FixedOffset>) -> bool {
+        let [creation] = self.reflog.0.as_slice() else { return false };
+        creation.is_branching() && creation.at == at
+    }
+
     /// Since when the name means this branch and not an older one.
     fn since(&self) -> Option<DateTime<FixedOffset>> {
         self.creation().map(|entry| entry.at)
@@ -160,8 +167,7 @@ impl Branch {
             // Without a reflog only a branch that is made here and now is certainly new.
             return old == new && !is_home;
         };
-        if self.reflog.0.len() == 1 && self.since() == Some(last.at) {
-            // Made by this very checkout, or in the same second.
+        if self.is_made_at(last.at) {
             return true;
         }
         let concerns = |entry: &&Entry| {

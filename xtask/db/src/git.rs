@@ -41,13 +41,16 @@ pub(crate) enum Exposure {
     NotIgnored,
 }
 
+/// What `git -c` sets for the hooks and programs that it calls.
+const GIVEN_SETTINGS: &str = "GIT_CONFIG_PARAMETERS";
+
 /// Variables by which git tells its own children where the repository is, and how its caller means
 /// pathspecs: ours always mean the same (Magit, for one, commits with `--literal-pathspecs`).
 const LOCAL_VARIABLES: [&str; 16] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
+    GIVEN_SETTINGS,
     "GIT_DIR",
     "GIT_GLOB_PATHSPECS",
     "GIT_GRAFT_FILE",
@@ -131,6 +134,18 @@ fn ask_bytes(folder: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
 
 fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+/// The same with the settings that the git which called us was given by `-c`: what it takes for a comment in
+/// a message, for one.
+fn ask_as_called(folder: &Path, arguments: &[&str]) -> Option<String> {
+    let shell = Shell::new().ok()?;
+    shell.change_dir(folder);
+    let mut command = cmd!(shell, "git {arguments...}").env("GIT_OPTIONAL_LOCKS", "0");
+    for variable in LOCAL_VARIABLES.into_iter().filter(|name| *name != GIVEN_SETTINGS) {
+        command = command.env_remove(variable);
+    }
+    command.quiet().ignore_stderr().read().ok()
 }
 
 impl Place {
@@ -271,13 +286,13 @@ impl Place {
             arguments.extend(["--trailer", trailer]);
         }
         arguments.push(message);
-        ask(&self.top, &arguments).map(drop)
+        ask_as_called(&self.top, &arguments).map(drop)
     }
 
     /// A setting of git's configuration.
     #[must_use]
     pub(crate) fn setting(&self, name: &str) -> Option<String> {
-        ask(&self.top, &["config", "--get", name])
+        ask_as_called(&self.top, &["config", "--get", name])
     }
 
     /// What begins a comment in a commit message, where that is configured.
@@ -289,7 +304,10 @@ impl Place {
     /// The trailers of a commit message, one a line.
     #[must_use]
     pub(crate) fn trailers(&self, message: &Path) -> Option<String> {
-        ask(&self.top, &["interpret-trailers", "--parse", "--no-divider", message.to_str()?])
+        ask_as_called(
+            &self.top,
+            &["interpret-trailers", "--parse", "--no-divider", message.to_str()?],
+        )
     }
 
     /// Whether git leaves a path out of every commit, because a pattern says so.

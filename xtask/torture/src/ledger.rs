@@ -129,13 +129,15 @@ impl Ledger {
         })
     }
 
-    /// Finds out which backups a flipped bit has made unusable, without letting the world know.
+    /// Finds out which backups are unusable now, without letting the world know: a flipped bit makes them
+    /// so, and a block that is stored anew heals them.
     pub(crate) fn mark_damaged(&mut self, world: &World) -> Result<Vec<Finding>> {
         let probe = Probe::of(world)?;
         let mut findings = Vec::new();
         for (name, known) in &mut self.known {
             match probe.restored(name)? {
                 None => known.is_damaged = true,
+                Some(state) if state == known.state => known.is_damaged = false,
                 Some(state) if state != known.state && known.state.has_content() => {
                     findings.push(Finding::new(
                         Verdict::Lie,

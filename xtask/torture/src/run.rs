@@ -206,6 +206,8 @@ impl<'a> Run<'a> {
         let verified = self.world.xtask(&["db-verify", "--all"])?;
         self.n_commands += 3;
         self.learn(&Expected::states(&[state]))?;
+        let found = self.ledger.mark_damaged(self.world)?;
+        self.findings.extend(found);
         let damaged: Vec<String> = {
             let known = self.ledger.known().iter();
             known.filter(|(_, known)| known.is_damaged).map(|(name, _)| name.clone()).collect()

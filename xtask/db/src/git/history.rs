@@ -61,6 +61,11 @@ impl Entry {
         self.old.bytes().all(|byte| byte == b'0')
     }
 
+    /// Whether a branch was created from a commit that was there.
+    pub(crate) fn is_branching(&self) -> bool {
+        self.is_creation() && self.said.starts_with("branch: Created from ")
+    }
+
     /// Whether the branch was started anew, from another commit.
     pub(crate) fn is_restart(&self) -> bool {
         self.said.starts_with("branch: Reset to ")

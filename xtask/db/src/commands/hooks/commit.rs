@@ -151,6 +151,10 @@ pub(super) fn message(
 }
 
 fn write(place: &Place, (file, source): (&Path, &str), note: &Note) -> Result<()> {
+    if source == "message" && fs_err::read(file)?.trim_ascii().is_empty() {
+        // An empty message is meant (`--allow-empty-message`): a trailer would become its subject.
+        return Ok(());
+    }
     // A message in another encoding keeps the older trailer beside the new one.
     if let Ok(message) = String::from_utf8(fs_err::read(file)?) {
         let found = place.trailers(file).unwrap_or_default();
