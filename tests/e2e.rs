@@ -184,12 +184,16 @@ mod sources;
 mod status;
 #[path = "e2e/stopping.rs"]
 mod stopping;
+#[path = "e2e/storeflips.rs"]
+mod storeflips;
 #[path = "e2e/storekill.rs"]
 mod storekill;
 #[path = "e2e/storeproof.rs"]
 mod storeproof;
 #[path = "e2e/storeprune.rs"]
 mod storeprune;
+#[path = "e2e/storereadings.rs"]
+mod storereadings;
 #[path = "e2e/storeverify.rs"]
 mod storeverify;
 #[path = "e2e/strace.rs"]

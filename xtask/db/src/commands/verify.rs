@@ -1,5 +1,6 @@
 //! `db-verify`: proves that backups are whole.
 
+mod share;
 mod store;
 
 use anyhow::Result;
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::backup::Backup;
 use crate::cli::Common;
+use crate::commands::verify::share::Share;
 use crate::commands::{find, list};
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::name::Format;
@@ -21,8 +23,12 @@ use crate::writeback::proving::{self, Unequal};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
-  cargo xtask db-verify             # the newest backup
-  cargo xtask db-verify --all --drill";
+  cargo xtask db-verify                  # the newest backup
+  cargo xtask db-verify --all --drill
+  cargo xtask db-verify --all --read 5%  # from cron: within 20 days all is read
+
+Pages of stored backups count as read for 7 days, or for `read-within`; after
+that their backups are `unread since` a date, and `db-status` says so.";
 
 /// Arguments of `db-verify`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +39,9 @@ pub struct Args {
     /// Verify every backup
     #[arg(long)]
     all: bool,
+    /// Read only this share of all packs and plain backups, the longest unread first
+    #[arg(long, value_name = "SHARE", requires = "all", conflicts_with = "drill")]
+    read: Option<Share>,
     /// Restore each into a scratch file as a real restore would, and compare the contents
     #[arg(long)]
     drill: bool,
@@ -60,6 +69,8 @@ impl Args {
         }
         if backups.is_empty() {
             session.say(format!("No backups in {} to verify.", project.dotted(&project.backups)));
+        } else if let Some(share) = self.read {
+            return share::read(session, (&project, &vault), &backups, share);
         }
         let worst = self.each(session, &project, &backups)?;
         Ok(match worst {
