@@ -44,7 +44,8 @@ pub(crate) enum State {
     Verified,
     /// It would be verified, but a pack that it names was not read lately: since then.
     Unread(DateTime<FixedOffset>),
-    /// The last examination found structural damage, the size differs, or a pack that it names is gone.
+    /// The last examination found structural damage, the size differs, a pack that it names is gone, or
+    /// its record is damaged.
     Damaged,
     /// Something could not be checked, or the record cannot be read.
     Unverified,
@@ -125,6 +126,7 @@ impl Backup {
     pub(crate) fn state(&self) -> State {
         match &self.proof {
             Proof::Unrecorded => State::Unrecorded,
+            Proof::Damaged(_) => State::Damaged,
             Proof::Unreadable(_) | Proof::Newer(_) => State::Unverified,
             Proof::Recorded(record) => {
                 let findings = &record.last_examined().findings;
@@ -154,7 +156,7 @@ impl Backup {
     pub(crate) fn record_agrees(&self) -> bool {
         match &self.proof {
             Proof::Unrecorded => true,
-            Proof::Unreadable(_) | Proof::Newer(_) => false,
+            Proof::Unreadable(_) | Proof::Damaged(_) | Proof::Newer(_) => false,
             Proof::Recorded(record) => {
                 record.file == self.name.to_string() && self.has_recorded_size(record)
             }

@@ -1,7 +1,8 @@
 //! The record beside a backup: what it is, where it came from, its proof.
 //!
 //! Version 1. Unknown fields are kept when a record is rewritten; a newer version is refused, a
-//! record that cannot be read is told apart from a missing one.
+//! record that cannot be read is told apart from a missing one. It carries a checksum of itself: one that
+//! is wrong is damage, and nothing else of the record is believed.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -77,6 +78,10 @@ pub(crate) struct Record {
     pub home: Option<Home>,
     /// What wrote the record.
     pub tool: String,
+    /// BLAKE3 of the rest of the record, 64 lowercase hex digits, as it is on the disk; older builds wrote
+    /// none. [`Record::to_bytes`] computes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_blake3: Option<String>,
     /// Fields of other builds.
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -241,29 +246,46 @@ pub(crate) enum Proof {
     Unrecorded,
     /// A record that cannot be read, and why.
     Unreadable(String),
+    /// A record whose checksum is wrong: nothing that it says is believed, the file's name included.
+    Damaged(String),
     /// A record of a version that this build does not know.
     Newer(u64),
 }
 
-/// What is read first of a record, whatever its version.
-#[derive(Deserialize)]
-struct Versioned {
-    #[serde(default)]
-    version: Value,
+/// The member that holds a record's checksum.
+const CHECKSUM: &str = "record_blake3";
+
+/// The checksum of a record: BLAKE3 of it as one line of JSON without that member, the members of each
+/// object in the order of their names. So the layout of the file does not count, and what it says does.
+fn checksum(record: &mut Value) -> String {
+    if let Some(members) = record.as_object_mut() {
+        members.remove(CHECKSUM);
+    }
+    // The members of a `Value` are in the order of their names.
+    blake3::hash(record.to_string().as_bytes()).to_hex().to_string()
 }
 
 impl Proof {
     /// Reads a record's bytes; never fails, because what cannot be read is itself a fact.
     #[must_use]
     pub(crate) fn parse(bytes: &[u8]) -> Self {
-        let versioned: Versioned = match serde_json::from_slice(bytes) {
-            Ok(versioned) => versioned,
+        let mut value: Value = match serde_json::from_slice(bytes) {
+            Ok(value) => value,
             Err(error) => return Self::Unreadable(error.to_string()),
         };
-        match versioned.version.as_u64() {
+        match value.get("version").and_then(Value::as_u64) {
             Some(VERSION) => {}
             Some(newer) if newer > VERSION => return Self::Newer(newer),
             _ => return Self::Unreadable("it has no known `version`".to_owned()),
+        }
+        let recorded = match value.get(CHECKSUM) {
+            None => None,
+            Some(Value::String(recorded)) => Some(recorded.clone()),
+            Some(_) => Some(String::new()),
+        };
+        if recorded.is_some_and(|recorded| recorded != checksum(&mut value)) {
+            let file = value.get("file").and_then(Value::as_str).unwrap_or_default();
+            return Self::Damaged(file.to_owned());
         }
         match serde_json::from_slice(bytes) {
             Ok(record) => Self::Recorded(Box::new(record)),
@@ -273,13 +295,15 @@ impl Proof {
 }
 
 impl Record {
-    /// The record as it is written: pretty, one final newline.
+    /// The record as it is written: pretty, one final newline, with its own checksum.
     ///
     /// # Errors
     ///
     /// Never in practice; a map key that is not a string would be one.
     pub(crate) fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
+        let checksum = checksum(&mut serde_json::to_value(self)?);
+        let record = Self { record_blake3: Some(checksum), ..self.clone() };
+        let mut bytes = serde_json::to_vec_pretty(&record)?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -334,10 +358,52 @@ mod tests {
         };
         assert_eq!(record.kind, Kind::PreCommit);
         assert_eq!(record.n_rows(), 812);
-        let again: Value =
+        let mut again: Value =
             serde_json::from_slice(&record.to_bytes().expect("bytes")).expect("json");
+        checksum(&mut again);
         let before: Value = serde_json::from_str(EXAMPLE).expect("json");
         assert_eq!(again, before);
+    }
+
+    #[test]
+    fn a_record_with_a_flipped_bit_says_the_same_or_is_not_believed() {
+        let Proof::Recorded(record) = Proof::parse(EXAMPLE.as_bytes()) else {
+            panic!("not a record");
+        };
+        let bytes = record.to_bytes().expect("bytes");
+        let Proof::Recorded(written) = Proof::parse(&bytes) else { panic!("not a record") };
+        let said = |record: &Record| {
+            let mut value = serde_json::to_value(record).expect("json");
+            checksum(&mut value);
+            value.as_object().expect("an object").clone()
+        };
+        let wanted = said(&written);
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                if let Proof::Recorded(read) = Proof::parse(&flipped) {
+                    // Beside the layout only the name of the checksum may change, to one nobody knows.
+                    let read = said(&read);
+                    let is_same = wanted.iter().all(|(name, value)| read.get(name) == Some(value));
+                    assert!(is_same && read.len() <= wanted.len() + 1, "byte {at}, bit {bit}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_layout_of_a_record_is_not_part_of_its_checksum() {
+        let Proof::Recorded(record) = Proof::parse(EXAMPLE.as_bytes()) else {
+            panic!("not a record");
+        };
+        let bytes = record.to_bytes().expect("bytes");
+        let value: Value = serde_json::from_slice(&bytes).expect("json");
+        for text in [value.to_string(), format!("{value:#}\r\n")] {
+            assert!(matches!(Proof::parse(text.as_bytes()), Proof::Recorded(_)), "{text}");
+        }
+        let edited = value.to_string().replace("\"pinned\":false", "\"pinned\":true");
+        assert!(matches!(Proof::parse(edited.as_bytes()), Proof::Damaged(_)));
     }
 
     #[test]

@@ -265,6 +265,7 @@ pub(crate) fn record_of(
         stored: None,
         home: None,
         tool: TOOL.to_owned(),
+        record_blake3: None,
         unknown: serde_json::Map::new(),
     }
 }

@@ -209,7 +209,12 @@ impl Vault {
         if has_backup || regular(&self.folder.join(file_name))?.is_none() {
             return Ok(false);
         }
-        Ok(matches!(self.proof(&name)?, Proof::Recorded(record) if record.file == name.to_string()))
+        Ok(match self.proof(&name)? {
+            Proof::Recorded(record) => record.file == name.to_string(),
+            // There is no backup that it could be wrong about.
+            Proof::Damaged(file) => file == name.to_string(),
+            Proof::Unrecorded | Proof::Unreadable(_) | Proof::Newer(_) => false,
+        })
     }
 
     /// The process that holds the lock right now, where the system can tell.

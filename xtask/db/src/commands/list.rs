@@ -204,6 +204,11 @@ fn point_out_strangers(session: &mut Session, rows: &[Row]) {
                 "the record of {} has version {version}: update xtask-db to use it",
                 backup.name
             )),
+            Proof::Damaged(_) => session.warn(format!(
+                "the record of {} is damaged: its checksum is wrong; `cargo xtask db-verify {}` says \
+                 what is left",
+                backup.name, backup.name
+            )),
             Proof::Unreadable(why) => session.warn(format!(
                 "the record of {} cannot be read ({}); `cargo xtask db-verify {}` says what is left",
                 backup.name,

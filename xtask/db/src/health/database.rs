@@ -166,11 +166,21 @@ impl Checkup<'_> {
     fn bad_backups(&self) -> Vec<Problem> {
         let of = |state| self.backups.iter().filter(move |backup| backup.state() == state);
         let mut problems = Vec::new();
+        let (records, damaged): (Vec<_>, Vec<_>) =
+            of(State::Damaged).partition(|backup| matches!(backup.proof, Proof::Damaged(_)));
         problems.extend(several(
-            &of(State::Damaged).collect::<Vec<_>>(),
+            &damaged,
             "damaged-backups",
             ["is damaged", "backups are damaged"],
         ));
+        problems.extend(records.first().map(|first| {
+            let n = text::count(records.len() as u64, "record");
+            let what =
+                format!("{n} is damaged, as that of `{}`: its checksum is wrong", first.name);
+            let name = text::shell(&first.name.to_string());
+            let remedy = format!("cargo xtask db-verify {name}   # says what is left of it");
+            Problem::new("damaged-records", what.replace("records is", "records are"), remedy)
+        }));
         problems.extend(self.unread());
         let unreadable = |backup: &&Backup| matches!(backup.proof, Proof::Unreadable(_));
         problems.extend(several(

@@ -26,6 +26,10 @@ pub(super) fn judge(
             let reason = format!("its record cannot be read: {}", text::plain(why));
             judge_unrecorded(verification, Some(reason));
         }
+        Proof::Damaged(_) => {
+            judge_unrecorded(verification, Some("its record is damaged".to_owned()));
+            verification.outcome = Outcome::Damaged;
+        }
         Proof::Newer(version) => {
             let reason = format!("its record has version {version}: update xtask-db to read it");
             judge_unrecorded(verification, Some(reason));
