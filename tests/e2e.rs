@@ -66,6 +66,8 @@ mod hooksreflog;
 mod hooksretention;
 #[path = "e2e/hooksshell.rs"]
 mod hooksshell;
+#[path = "e2e/hostilefolder.rs"]
+mod hostilefolder;
 #[path = "e2e/ignored.rs"]
 mod ignored;
 #[path = "e2e/import.rs"]
