@@ -30,6 +30,8 @@ mod documents;
 mod everyday;
 #[path = "e2e/examining.rs"]
 mod examining;
+#[path = "e2e/exclusion.rs"]
+mod exclusion;
 #[path = "e2e/export.rs"]
 mod export;
 #[path = "e2e/exportkill.rs"]
@@ -122,6 +124,8 @@ mod mergeschema;
 mod migrate;
 #[path = "e2e/migratebeside.rs"]
 mod migratebeside;
+#[path = "e2e/migratekill.rs"]
+mod migratekill;
 #[path = "e2e/migraterows.rs"]
 mod migraterows;
 #[path = "e2e/migratestopping.rs"]

@@ -2,6 +2,7 @@
 //! database is old or new, and the next command tidies up.
 
 use crate::merge::{share, texts};
+use crate::museum::names;
 use crate::sandbox::{Said, Sandbox};
 use crate::strace::{Bench, works};
 
@@ -107,6 +108,12 @@ fn kill_restores_over(live: Option<&[u8]>) {
             "neither old nor new, {n_bytes} bytes: {what}"
         );
         bench.backups_are_whole(what);
+        // Where it may have been in the middle, that is noted, and recovering finishes it.
+        let recovered = bench.case.sandbox.ok(&["db-recover", "--yes"]);
+        let is_noted = !recovered.out.contains("Nothing to recover");
+        assert!(!is_noted || bench.live_is_new(what), "{recovered:#?} after {what}");
+        let left = names(&bench.case.sandbox.path("backups/under-way"));
+        assert_eq!(left, [""; 0], "{what}");
     };
     for calls in ["write", "pwrite64", "fsync,fdatasync", "?unlink,unlinkat", "ftruncate"] {
         bench.at_every(calls, KILL, &["db-restore", "latest", "--yes"], check);

@@ -88,6 +88,13 @@ impl Bench {
         bench
     }
 
+    /// The same with neither a database nor a backup.
+    pub(crate) fn bare() -> Self {
+        let mut bench = Self::over(None);
+        bench.files.clear();
+        bench
+    }
+
     /// Everything as it was.
     fn reset(&self) {
         remove_live(&self.case.sandbox);

@@ -25,7 +25,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use crate::backup::Backup;
 use crate::durable;
 use crate::holders;
-use crate::intent::{self, Begun, Intent, Left};
+use crate::intent::{self, Begun, Intent, Left, Step};
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
 use crate::project::{Database, Project};
@@ -151,6 +151,7 @@ impl<'a> Claim<'a> {
     pub(crate) fn begin(
         &self,
         locked: &Locked<'_>,
+        step: Step,
         back: Option<&Backup>,
         now: DateTime<FixedOffset>,
     ) -> Result<()> {
@@ -158,7 +159,7 @@ impl<'a> Claim<'a> {
         if !project.databases.iter().any(|configured| configured.name == database.name) {
             return Ok(());
         }
-        let intent = Intent { project, database, path: &self.path, back };
+        let intent = Intent { project, database, path: &self.path, step, back };
         let begun = locked
             .note(self.command, &intent, now)
             .context("could not note what is under way; nothing was begun")?;

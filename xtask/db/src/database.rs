@@ -21,6 +21,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::database::looking::Looking;
+use crate::standing::{self, Standing};
 
 /// Opens the live database for reading, as [`looking::open`] does.
 ///
@@ -29,6 +30,24 @@ use crate::database::looking::Looking;
 /// As [`looking::open`].
 pub(crate) fn open_live(path: &Path, busy_timeout: Duration) -> Result<Looking> {
     looking::open(path, busy_timeout)
+}
+
+/// Whether anything is at a path but an empty file, once what a killed process left half written is
+/// rolled back. What cannot be read is something all the same.
+///
+/// # Errors
+///
+/// Where the path cannot be looked at.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    match standing::look(path)? {
+        Standing::Missing | Standing::Empty => Ok(false),
+        Standing::Sqlite(_) => {
+            let live = open_live(path, Duration::ZERO);
+            let n_pages = live.and_then(|live| pragma::<i64>(&live, "page_count"));
+            Ok(n_pages.map_or(true, |n_pages| n_pages > 0))
+        }
+        Standing::NotAFile(_) | Standing::Foreign { .. } => Ok(true),
+    }
 }
 
 /// Opens a database that a restore writes, creating it where it is missing.

@@ -34,6 +34,16 @@ const VERSION: u64 = 1;
 /// A note is a few hundred bytes; what is larger than this is none.
 const MAX_BYTES: u64 = 64 << 10;
 
+/// What goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Step {
+    /// A command of the host runs: nobody knows what it has done so far.
+    Command,
+    /// One transaction writes, and what follows from it: a database that is there is whole.
+    Write,
+}
+
 /// What a command is about to do.
 #[derive(Debug)]
 pub(crate) struct Intent<'a> {
@@ -43,6 +53,8 @@ pub(crate) struct Intent<'a> {
     pub(crate) database: &'a Database,
     /// The database's canonical path.
     pub(crate) path: &'a Path,
+    /// What goes on from now on.
+    pub(crate) step: Step,
     /// The backup that brings a known state back; `None` where there was no database.
     pub(crate) back: Option<&'a Backup>,
 }
@@ -63,6 +75,8 @@ pub(crate) struct Note {
     pub(crate) begun_at: DateTime<FixedOffset>,
     /// The process.
     pub(crate) pid: u32,
+    /// What went on.
+    pub(crate) step: Step,
     /// The backup that brings a known state back: a name in this folder, or a path.
     pub(crate) back: Option<String>,
 }
@@ -131,6 +145,7 @@ impl Locked<'_> {
             worktree: intent.project.worktree().to_owned(),
             begun_at: now,
             pid: std::process::id(),
+            step: intent.step,
             back: intent.back.map(|back| named(back, self.vault())),
         };
         let (folder, name) = (self.private_folder(FOLDER)?, key(intent.path));
@@ -373,10 +388,11 @@ impl Left {
     #[must_use]
     pub(crate) fn remedy(&self, project: &Project, database: &Database) -> String {
         let flag = project.database_flag(database);
-        format!(
-            "`cargo xtask db-recover{flag}` goes back, `cargo xtask db-recover{flag} --accept` keeps \
-             what is there"
-        )
+        let back = match &self.found {
+            Found::Read(_) => format!("`cargo xtask db-recover{flag}` goes back"),
+            _ => "`cargo xtask db-restore REF` puts a backup back".to_owned(),
+        };
+        format!("{back}, `cargo xtask db-recover{flag} --accept` keeps what is there")
     }
 
     /// The refusal to build on it.
@@ -432,6 +448,7 @@ mod tests {
             worktree: ".".to_owned(),
             begun_at: DateTime::parse_from_rfc3339("2025-09-13T14:25:30+02:00")?,
             pid: 4711,
+            step: Step::Command,
             back: Some("app.db.2025-09-13_142530.pages".to_owned()),
         })
     }

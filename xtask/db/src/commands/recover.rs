@@ -8,13 +8,13 @@ use crate::claim::Claim;
 use crate::cli::Common;
 use crate::commands::restore::dialogue;
 use crate::commands::restore::in_place::{self, Kept, Was};
-use crate::intent;
+use crate::database;
+use crate::intent::{self, Step};
 use crate::locked::Locked;
 use crate::project::{Database, Project};
 use crate::refusal::{Answer, Exit, Refusal};
 use crate::rehearsal;
 use crate::session::Session;
-use crate::standing::{self, Standing};
 use crate::text;
 use crate::vault::Vault;
 
@@ -44,7 +44,7 @@ pub struct Args {
 enum Back {
     /// This backup.
     To(Box<Backup>),
-    /// There was no database, and there is none.
+    /// What is there is whole, or nothing is there: it was written in one transaction.
     Nowhere,
 }
 
@@ -78,7 +78,11 @@ impl Args {
             Back::Nowhere => {
                 claim.end(&locked, &claim.left())?;
                 let place = project.place(&database);
-                session.say(format!("Recovered {place}: there was no database, and there is none"));
+                session.say(if database::is_there(&database.path)? {
+                    format!("Recovered {place}: all of it had been written")
+                } else {
+                    format!("Recovered {place}: there was no database, and there is none")
+                });
                 document(session, &database, ("back", None, &Kept::Nothing));
                 Ok(Answer::Yes)
             }
@@ -121,13 +125,12 @@ impl Args {
         };
         let note = left.note().context("it was read")?;
         let Some(name) = &note.back else {
-            return match standing::look(&database.path)? {
-                Standing::Missing | Standing::Empty => Ok(Back::Nowhere),
-                _ => Err(Refusal::no(
-                    "there was no database that could be read before it, so there is no way back",
-                    by_hand,
-                )),
-            };
+            if note.step == Step::Write || !database::is_there(&database.path)? {
+                return Ok(Back::Nowhere);
+            }
+            let what =
+                "there was no database that could be read before it, so there is no way back";
+            return Err(Refusal::no(what, by_hand));
         };
         match left.back(session.now())? {
             Some(backup) => Ok(Back::To(Box::new(backup))),
@@ -169,7 +172,7 @@ fn say_back(session: &mut Session, back: &Back) {
             let age = text::age(backup.age(session.now()));
             session.note(format!("Back means {}, taken {age} ago", backup.name));
         }
-        Back::Nowhere => session.note("There was no database before it, and there is none"),
+        Back::Nowhere => session.note("There is nothing to put back"),
     }
 }
 
@@ -195,7 +198,7 @@ fn go_back(
     if live.is_some_and(|live| Some(live.content_blake3.as_str()) == recorded) {
         claim.end(&locked, &left)?;
         let place = project.place(database);
-        session.say(format!("Recovered {place}: it is as it was before, {}", backup.name));
+        session.say(format!("Recovered {place}: it holds what {} holds", backup.name));
         document(session, database, ("back", Some(backup), &Kept::Nothing));
         return Ok(Answer::Yes);
     }

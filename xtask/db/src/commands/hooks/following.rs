@@ -9,6 +9,7 @@ use crate::branching::{self, Branch};
 use crate::claim::Claim;
 use crate::commands::restore::in_place::{self, Kept};
 use crate::git::Place;
+use crate::intent::Step;
 use crate::locked::Locked;
 use crate::project::{Database, FollowBranches, Project};
 use crate::record::Kind;
@@ -80,7 +81,7 @@ pub(super) fn follow(
         .with_context(could_not)?;
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
-    claim.begin(&locked, Some(here), session.now())?;
+    claim.begin(&locked, Step::Write, Some(here), session.now())?;
     let restored =
         in_place::put_checkpoint_back(session, &claim, &locked, (before, in_place::Was::Unknown))
             .inspect_err(|error| {

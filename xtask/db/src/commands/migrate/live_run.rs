@@ -18,6 +18,7 @@ use crate::contents::Contents;
 use crate::finding::{Finding, Weight, has};
 use crate::holders;
 use crate::hostcommand::{self, Ending, Task};
+use crate::intent::Step;
 use crate::locked::Locked;
 use crate::migration::losses;
 use crate::progress::Progress;
@@ -49,7 +50,7 @@ pub(super) fn run(
     interrupt.check()?;
     let Job { project, database, .. } = *job;
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
-    job.claim.begin(&locked, Some(&ready.second), session.now())?;
+    job.claim.begin(&locked, Step::Command, Some(&ready.second), session.now())?;
     drop(locked);
     session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
     let timeout = database.migrate_timeout;

@@ -7,6 +7,7 @@ use crate::backup::Backup;
 use crate::claim::Claim;
 use crate::commands::restore::in_place;
 use crate::fresh::Fresh;
+use crate::intent::Step;
 use crate::refusal::{Exit, Refusal};
 use crate::rehearsal;
 use crate::restoring::Live;
@@ -34,7 +35,7 @@ pub(super) fn keep(
         _ => None,
     };
     let before = taken.map(|(backup, _)| backup);
-    claim.begin(&locked, before.as_deref(), session.now())?;
+    claim.begin(&locked, Step::Command, before.as_deref(), session.now())?;
     Ok(before)
 }
 

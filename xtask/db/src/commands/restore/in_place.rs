@@ -16,6 +16,7 @@ use crate::finding::Depth;
 use crate::git;
 use crate::holders;
 use crate::hostcommand;
+use crate::intent::Step;
 use crate::locked::Locked;
 use crate::progress::Progress;
 use crate::project::{Database, Project};
@@ -123,7 +124,7 @@ pub(crate) fn put_in_place(
     if is_noted {
         // What was built goes with this process: it cannot be put there again.
         let outlives = !plan.backup.is_unfinished();
-        claim.begin(locked, outlives.then_some(&plan.backup), session.now())?;
+        claim.begin(locked, Step::Write, outlives.then_some(&plan.backup), session.now())?;
     }
     let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
     let put = put_back(session, project, plan, &source, |session| {

@@ -7,7 +7,9 @@ use anyhow::Result;
 use crate::backup::Backup;
 use crate::claim::Claim;
 use crate::commands::restore::{candidate, in_place};
+use crate::database;
 use crate::fresh::{self, Fresh};
+use crate::intent::{self, Left, Step};
 use crate::locked::Locked;
 use crate::project::{Database, Project};
 use crate::refusal::{Exit, Refusal};
@@ -16,6 +18,8 @@ use crate::session::Session;
 use crate::standing::{self, Standing};
 use crate::taking;
 use crate::vault::Vault;
+
+const COMMAND: &str = "db-setup";
 
 /// Creates a database where there is nothing or a file of 0 bytes.
 ///
@@ -28,15 +32,15 @@ pub(super) fn create_if_missing(
     project: &Project,
     database: &Database,
 ) -> Result<()> {
-    if is_there(database)? {
-        return Ok(());
+    if database::is_there(&database.path)? {
+        return finish_left(session, project, database);
     }
     let vault = Vault::of(project, session.now());
     refuse(project, database, &vault.backups()?)?;
     let interrupt = session.interrupt().clone();
-    let claim = Claim::take(project, database, "db-setup", &interrupt)?;
+    let claim = Claim::take(project, database, COMMAND, &interrupt)?;
     // Another command may have created it while its lock was waited for.
-    if is_there(database)? {
+    if database::is_there(&database.path)? {
         return Ok(());
     }
     refuse_unfinished(&claim)?;
@@ -45,28 +49,19 @@ pub(super) fn create_if_missing(
     session.note(format!("Creating {place} with `{command}`; a first build takes a minute or two"));
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
     locked.keep_private()?;
-    claim.begin(&locked, None, session.now())?;
+    claim.begin(&locked, Step::Command, None, session.now())?;
     drop(locked);
     let built = fresh::build(project, database, session.now(), &interrupt);
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
-    if is_there(database)? {
+    if database::is_there(&database.path)? {
         return made_by_itself(session, &claim, &locked, built.err());
     }
-    let fresh = match built {
-        Ok(fresh) => fresh,
-        Err(error) => {
-            claim.conclude(&locked)?;
-            return Err(could_not(error, project, database));
-        }
-    };
+    // What was built is put there in one transaction, which is noted anew.
+    claim.conclude(&locked)?;
+    let fresh = built.map_err(|error| could_not(error, project, database))?;
     put_in_place(session, &claim, &locked, &fresh)?;
     session.say(format!("Created {}", project.dotted(&database.path)));
     Ok(())
-}
-
-/// Whether anything stands there that is more than an empty file.
-fn is_there(database: &Database) -> Result<bool> {
-    Ok(!matches!(standing::look(&database.path)?, Standing::Missing | Standing::Empty))
 }
 
 fn refuse(project: &Project, database: &Database, backups: &[Backup]) -> Result<()> {
@@ -96,7 +91,7 @@ fn refuse(project: &Project, database: &Database, backups: &[Backup]) -> Result<
 /// What an earlier `db-setup` left is no obstacle to this one; anything else is.
 fn refuse_unfinished(claim: &Claim<'_>) -> Result<()> {
     let left = claim.left();
-    let other = left.iter().find(|left| left.note().is_none_or(|note| note.command != "db-setup"));
+    let other = left.iter().find(|left| left.note().is_none_or(|note| note.command != COMMAND));
     match other {
         Some(left) => Err(left.refusal(claim.project, claim.database)),
         None => Ok(()),
@@ -116,16 +111,22 @@ fn put_in_place(
     let put = plan.and_then(|plan| {
         in_place::put_in_place(session, claim, locked, (&plan, &fresh.verification))
     });
-    match put {
-        Ok(_) => claim.conclude(locked),
-        Err(error) => {
-            if in_place::is_untouched(&error) {
-                // A note that stays only says more than was left.
-                let _ = claim.conclude(locked);
-            }
-            Err(could_not(error, project, database))
-        }
+    put.map(drop).map_err(|error| could_not(error, project, database))
+}
+
+/// A setup that was killed right after the transaction which put the database there has nothing left to do.
+fn finish_left(session: &Session, project: &Project, database: &Database) -> Result<()> {
+    let is_written = |left: &Left| {
+        left.note().is_some_and(|note| note.command == COMMAND && note.step == Step::Write)
+    };
+    if !intent::left(project, database).iter().any(is_written) {
+        return Ok(());
     }
+    let interrupt = session.interrupt().clone();
+    let claim = Claim::take(project, database, COMMAND, &interrupt)?;
+    let left: Vec<Left> = claim.left().into_iter().filter(is_written).collect();
+    let vault = Vault::of(project, session.now());
+    claim.end(&vault.lock(project.busy_timeout, &interrupt)?, &left)
 }
 
 /// The command created the database at its usual place instead of the file that it was pointed to.
