@@ -154,6 +154,8 @@ mod prune;
 mod question;
 #[path = "e2e/recordchecksum.rs"]
 mod recordchecksum;
+#[path = "e2e/raced.rs"]
+mod raced;
 #[path = "e2e/records.rs"]
 mod records;
 #[path = "e2e/references.rs"]
@@ -182,6 +184,8 @@ mod sandbox;
 mod server;
 #[path = "e2e/setup.rs"]
 mod setup;
+#[path = "e2e/severaldatabases.rs"]
+mod severaldatabases;
 #[path = "e2e/share.rs"]
 mod share;
 #[path = "e2e/sharegit.rs"]

@@ -229,6 +229,26 @@ impl Project {
         }
     }
 
+    /// The database as a sentence names it: by its name, if there are several.
+    #[must_use]
+    pub(crate) fn called(&self, database: &Database) -> String {
+        if self.databases.len() > 1 {
+            format!("database `{}`", text::plain(&database.name))
+        } else {
+            "the database".to_owned()
+        }
+    }
+
+    /// The flag that a command of ours needs to mean a database: none, if there is only one.
+    #[must_use]
+    pub(crate) fn db_flag(&self, database: &Database) -> String {
+        if self.databases.len() > 1 {
+            format!(" --db {}", text::shell(&database.name))
+        } else {
+            String::new()
+        }
+    }
+
     fn names(&self) -> String {
         let names: Vec<_> = self.databases.iter().map(|d| format!("`{}`", d.name)).collect();
         names.join(", ")

@@ -101,6 +101,10 @@ impl Args {
         let named = self.common.db.as_deref();
         let databases = project.chosen(named)?;
         let Some(a) = &self.a else {
+            if self.sql {
+                // One script after the other would turn neither database into what it should be.
+                project.one(named)?;
+            }
             let mut pairs = Vec::new();
             for database in databases {
                 let name = Some(database.name.as_str());

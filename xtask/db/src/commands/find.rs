@@ -46,6 +46,13 @@ pub(crate) fn backup(
     Ok(found.backup)
 }
 
+/// Whether a backup was removed since it was listed, e.g. by a pruning.
+#[must_use]
+pub(crate) fn is_gone(backup: &Backup) -> bool {
+    let path = backup.folder.join(backup.name.to_string());
+    fs_err::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// Whether a reference means a backup and nothing else.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ pub(crate) mod preview;
 pub(crate) mod safety;
 mod single_tables;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -34,7 +35,11 @@ Examples:
   cargo xtask db-restore latest --table messages --yes
 
 REF is `latest`, `latest~2`, `oldest`, `safety`, a file name, a path, the beginning of a name or of
-its time (`2025-09-13_14`), `@branch`, an age (`2h`, `3d`) or a git revision (`HEAD~3`, `v1.2`).";
+its time (`2025-09-13_14`), a label, `@branch`, an age (`2h`, `3d`) or a git revision (`HEAD~3`,
+`v1.2`).";
+
+/// How often a reference is looked up whose backup is removed before it is read.
+const MAX_ATTEMPTS: usize = 5;
 
 /// Arguments of `db-restore`.
 #[derive(Debug, clap::Args)]
@@ -84,7 +89,7 @@ impl Args {
         }
     }
 
-    pub(crate) fn run(mut self, session: &mut Session) -> Result<Answer> {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let vault = Vault::of(&project, session.now());
         let asked = self.reference.is_none();
@@ -97,45 +102,77 @@ impl Args {
         if let Some(into) = &self.into {
             elsewhere::refuse_names_of_others(&project, &session.folder().join(into))?;
         }
-        let Some(backup) = self.choose(session, &project, &vault)? else {
-            session.note("Nothing was restored.");
-            session.document(&json!({ "version": 1, "restored": null }));
-            return Ok(Answer::No);
-        };
-        let database = self.database(&project, &backup)?;
-        if self.into.as_ref().is_some_and(|path| !session.folder().join(path).exists()) {
-            return self.write_elsewhere(session, &project, &backup);
+        let mut n_attempts = 0;
+        loop {
+            n_attempts += 1;
+            let Some(backup) = self.choose(session, &project, &vault)? else {
+                session.note("Nothing was restored.");
+                session.document(&json!({ "version": 1, "restored": null }));
+                return Ok(Answer::No);
+            };
+            let begun = Cell::new(false);
+            let outcome = self.restore(session, (&project, &vault), &backup, &begun);
+            let was_raced = outcome.is_err()
+                && !begun.get()
+                && self.reference.as_ref().is_some_and(|given| *given != backup.name.to_string())
+                && find::is_gone(&backup);
+            if !was_raced || n_attempts == MAX_ATTEMPTS {
+                return outcome;
+            }
+            session.note(format!("{} was removed meanwhile; looking again", backup.name));
         }
-        let database = self.target(session, &project, &database)?;
-        let verification = self.examine(session, &project, &database, &backup)?;
+    }
+
+    /// Restores a backup. `begun` is set once something was changed: then there is no second attempt.
+    fn restore(
+        &self,
+        session: &mut Session,
+        (project, vault): (&Project, &Vault),
+        backup: &Backup,
+        begun: &Cell<bool>,
+    ) -> Result<Answer> {
+        let database = self.database(project, backup)?;
+        if self.into.as_ref().is_some_and(|path| !session.folder().join(path).exists()) {
+            return self.write_elsewhere(session, project, backup);
+        }
+        let database = self.target(session, project, &database)?;
+        let verification = self.examine(session, project, &database, backup)?;
         if !self.tables.is_empty() {
-            return self.put_tables_back(session, &project, &database, &backup);
+            begun.set(true);
+            return self.put_tables_back(session, project, &database, backup);
         }
         let (interrupt, destination) =
-            (session.interrupt().clone(), candidate::destination(&project, &database, self.force));
-        let explain = |error| taking::explain(error, &project, &database);
-        let plan = restoring::plan(&backup, &destination, &interrupt).map_err(explain)?;
+            (session.interrupt().clone(), candidate::destination(project, &database, self.force));
+        let explain = |error| taking::explain(error, project, &database);
+        let plan = restoring::plan(backup, &destination, &interrupt).map_err(explain)?;
         preview::point_out_equal(
             session,
-            (&project, &database),
+            (project, &database),
             (&plan, &verification.content_blake3),
         );
-        preview::point_out_old_schema(session, &project, &database, &verification);
+        preview::point_out_old_schema(session, project, &database, &verification);
         if self.dry_run {
-            preview::say_plan(session, &project, &database, &plan);
+            preview::say_plan(session, project, &database, &plan);
             return Ok(Answer::Yes);
         }
-        self.confirm(session, &project, &database, &backup, asked)?;
-        let claim = Claim::take(&project, &database, self.command, &interrupt)?;
+        self.confirm(session, project, &database, backup, self.reference.is_none())?;
+        let claim = Claim::take(project, &database, self.command, &interrupt)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
+        if find::is_gone(backup) {
+            return Err(Refusal::could_not(
+                format!("`{}` was removed meanwhile", backup.name),
+                "the database is untouched; `cargo xtask db-list` shows what there is",
+            ));
+        }
         let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
+        begun.set(true);
         in_place::restore(session, claim, locked, &plan, &verification)
     }
 
     /// The backup that REF names, or that the user picks from the list; `None` for `q`.
     fn choose(
-        &mut self,
+        &self,
         session: &mut Session,
         project: &Project,
         vault: &Vault,

@@ -119,9 +119,10 @@ fn greet_worktree(session: &mut Session, project: &Project) -> Result<()> {
     for database in &project.databases {
         if project.worktree() != "." && standing::look(&database.path)? == Standing::Missing {
             session.note(format!(
-                "xtask-db: this worktree has no database at {}; `cargo xtask db-restore @main` \
+                "xtask-db: this worktree has no database at {}; `cargo xtask db-restore @main{}` \
                  puts the main branch's newest backup there",
-                project.quoted_place(database)
+                project.quoted_place(database),
+                project.db_flag(database)
             ));
         }
     }
@@ -158,7 +159,7 @@ fn switched(
         let before = branching::last_on(entered, &of(project, database, &all)).cloned();
         let done = match before {
             _ if is_branch_point(here) => {
-                say_first_time(session, entered);
+                say_first_time(session, entered, &project.db_flag(database));
                 Ok(())
             }
             Some(before) => {
@@ -166,7 +167,12 @@ fn switched(
             }
             None => {
                 if project.follow_branches != FollowBranches::Never && entered.left_at().is_some() {
-                    following::say_that_it_is_gone(session, entered, None);
+                    following::say_that_it_is_gone(
+                        session,
+                        &project.called(database),
+                        entered,
+                        None,
+                    );
                 }
                 Ok(())
             }
@@ -182,9 +188,9 @@ fn switched(
     outcome.whole().map(drop)
 }
 
-fn say_first_time(session: &mut Session, entered: &Branch) {
+fn say_first_time(session: &mut Session, entered: &Branch, flag: &str) {
     session.note(format!(
-        "xtask-db: first time on `{}`; `cargo xtask db-rollback` brings the database back to this state",
+        "xtask-db: first time on `{}`; `cargo xtask db-rollback{flag}` brings the database back to this state",
         text::plain(&entered.name)
     ));
 }
@@ -240,9 +246,16 @@ pub(super) fn rewritten(
     let is_due = !due.is_empty();
     let outcome = checkpoints::take(session, project, (Kind::Branch, place.state()), due);
     match outcome.and_then(checkpoints::Outcome::whole) {
-        Ok(taken) if is_due && !taken.is_empty() && what != "amend" => session.note(
-            "xtask-db: schema files changed; `cargo xtask db-migrate` brings the database up to date",
-        ),
+        Ok(taken) if is_due && what != "amend" => {
+            let is_taken = |d: &&Database| taken.iter().any(|backup| backup.is_of(d));
+            for database in project.databases.iter().filter(is_taken) {
+                session.note(format!(
+                    "xtask-db: schema files changed; `cargo xtask db-migrate{}` brings {} up to date",
+                    project.db_flag(database),
+                    project.called(database)
+                ));
+            }
+        }
         Ok(_) => {}
         Err(error) => {
             session.interrupt().check()?;

@@ -124,7 +124,12 @@ fn one(
         }
     };
     let size = text::size(backup.size_bytes);
-    session.note(format!("xtask-db: checkpoint {} ({size})", backup.name));
+    let of = if project.databases.len() > 1 {
+        format!("of {}: ", project.called(database))
+    } else {
+        String::new()
+    };
+    session.note(format!("xtask-db: checkpoint {of}{} ({size})", backup.name));
     Ok(Some(backup))
 }
 

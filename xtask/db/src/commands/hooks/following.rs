@@ -32,9 +32,10 @@ pub(super) fn follow(
 ) -> Result<()> {
     let branch = switch.entered.as_ref().map_or("", |branch| branch.name.as_str());
     let branch = text::plain(branch);
+    let called = project.called(database);
     let content = |backup: &Backup| backup.record().map(|record| record.content_blake3.clone());
     if content(here) == content(before) {
-        session.note(format!("xtask-db: the database is as it was on `{branch}`"));
+        session.note(format!("xtask-db: {called} is as it was on `{branch}`"));
         return Ok(());
     }
     let wanted = match project.follow_branches {
@@ -56,7 +57,7 @@ pub(super) fn follow(
             format!("; on `{branch}` it was another, {age} ago: `cargo xtask db-restore {name}`")
         };
         session.note(format!(
-            "xtask-db: an earlier switch of branches was not seen: the database is still that of \
+            "xtask-db: an earlier switch of branches was not seen: {called} is still that of \
              `{left}`, and stays as it is{other}"
         ));
         return Ok(());
@@ -64,7 +65,7 @@ pub(super) fn follow(
     if !wanted || database.protected {
         let why = if wanted { " (it is protected, so it was not switched)" } else { "" };
         session.note(format!(
-            "xtask-db: the database stays as it is{why}; on `{branch}` it was another, {age} ago: \
+            "xtask-db: {called} stays as it is{why}; on `{branch}` it was another, {age} ago: \
              `cargo xtask db-restore {name}`"
         ));
         return Ok(());
@@ -72,10 +73,10 @@ pub(super) fn follow(
     if let Some(entered) = &switch.entered
         && !branching::is_what_was_left(entered, before)
     {
-        say_that_it_is_gone(session, entered, Some(before));
+        say_that_it_is_gone(session, &called, entered, Some(before));
         return Ok(());
     }
-    let could_not = || format!("could not switch the database to that of `{branch}`");
+    let could_not = || format!("could not switch {called} to that of `{branch}`");
     let interrupt = session.interrupt().clone();
     let claim = Claim::take_settled(project, database, "db-hooks run post-checkout", &interrupt)
         .with_context(could_not)?;
@@ -106,7 +107,7 @@ pub(super) fn follow(
         Kept::Nothing => String::new(),
     };
     session.note(format!(
-        "xtask-db: switched the database to its last state on `{branch}`, {} of {age} ago{undo}",
+        "xtask-db: switched {called} to its last state on `{branch}`, {} of {age} ago{undo}",
         before.name
     ));
     in_place::after_restore(session, project, database)
@@ -116,6 +117,7 @@ pub(super) fn follow(
 /// take its place unasked. From now on the database is the entered branch's.
 pub(super) fn say_that_it_is_gone(
     session: &mut Session,
+    called: &str,
     entered: &Branch,
     newest: Option<&Backup>,
 ) {
@@ -134,7 +136,7 @@ pub(super) fn say_that_it_is_gone(
             .to_owned(),
     };
     session.warn(format!(
-        "the database stays as it is: its last state on `{branch}`{} is not among the backups; {other}",
+        "{called} stays as it is: its last state on `{branch}`{} is not among the backups; {other}",
         left.unwrap_or_default()
     ));
 }
