@@ -136,3 +136,82 @@ fn what_this_build_lacks_is_named_and_the_rest_is_checked() {
         sandbox.fails(1, &["db-backup", "--kind", "branch"]);
     }
 }
+
+/// Derived data that is out of step, and the statement that mends it.
+const OUT_OF_STEP: [(&str, &str); 4] = [
+    (
+        "CREATE TABLE notes (a); INSERT INTO notes VALUES ('one');
+         CREATE VIRTUAL TABLE f USING fts4(a, content='notes'); INSERT INTO f(f) VALUES ('rebuild');
+         INSERT INTO notes VALUES ('two');",
+        "INSERT INTO f(f) VALUES('rebuild')",
+    ),
+    (
+        "CREATE TABLE notes (a); INSERT INTO notes VALUES ('one');
+         CREATE VIRTUAL TABLE \"my index\" USING fts4(a, content=\"notes\");
+         INSERT INTO \"my index\"(\"my index\") VALUES ('rebuild'); DELETE FROM notes;",
+        "INSERT INTO \"my index\"(\"my index\") VALUES('rebuild')",
+    ),
+    (
+        "CREATE VIRTUAL TABLE f USING fts3(a); INSERT INTO f VALUES ('one');
+         INSERT INTO f_content VALUES (7, 'two');",
+        "INSERT INTO f(f) VALUES('rebuild')",
+    ),
+    (
+        "CREATE VIRTUAL TABLE f USING fts5(a); INSERT INTO f VALUES ('one');
+         INSERT INTO f_content VALUES (7, 'two');",
+        "INSERT INTO f(f) VALUES('rebuild')",
+    ),
+];
+
+#[test]
+fn derived_data_out_of_step_is_a_data_finding_with_its_cure() {
+    for (statements, cure) in OUT_OF_STEP {
+        let sandbox = Sandbox::with_hooks();
+        sandbox.sql(statements);
+        let finding = format!("does not agree with its rows; rebuild it with `{cure}`");
+        for arguments in [&["db-backup", "--kind", "branch"][..], &["db-backup"]] {
+            let said = sandbox.ok(arguments);
+            assert!(said.err.contains(&finding), "{statements}: {said:#?}");
+        }
+        let list = sandbox.json(&["db-list"]);
+        assert_eq!(list["backups"][0]["examined"]["findings"][0]["kind"], "data", "{list:#}");
+        assert_eq!(list["backups"][0]["state"], "verified", "{list:#}");
+        sandbox.stage_migration("new");
+        sandbox.hooked(&["commit", "--quiet", "--message=goes on"]);
+        let said = sandbox.ok(&["db-verify", "--all"]);
+        assert!(said.err.contains(&finding), "{statements}: {said:#?}");
+        sandbox.ok(&["db-restore", "latest", "--yes"]);
+        sandbox.sql(cure);
+        let said = sandbox.ok(&["db-backup"]);
+        assert!(!said.err.contains("rebuild"), "the cure does not help: {said:#?}");
+    }
+}
+
+#[test]
+fn what_nothing_can_be_made_again_from_is_damage() {
+    for statements in [
+        // The index is all there is.
+        "CREATE VIRTUAL TABLE f USING fts5(a, content=''); INSERT INTO f(rowid, a) VALUES (1, 'x');
+         DELETE FROM f_data WHERE id > 10;",
+        // An R-tree is the data itself.
+        "CREATE VIRTUAL TABLE f USING rtree(id, a, b); INSERT INTO f VALUES (1, 2, 3);
+         DELETE FROM f_rowid;",
+        // An index that SQLite keeps up itself, over a generated column.
+        "CREATE TABLE f (a, b AS (a + 1)); CREATE INDEX i ON f (b); INSERT INTO f(a) VALUES (1), (2);
+         PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = '' || sql;
+         DELETE FROM sqlite_schema WHERE name = 'i'; PRAGMA writable_schema=RESET;",
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.sql(statements);
+        let said = sandbox.fails(1, &["db-backup"]);
+        assert!(said.err.contains("is structurally damaged"), "{statements}: {said:#?}");
+    }
+    // SQLite does not compare an index of FTS5 with another table's rows, so nothing is out of step.
+    let sandbox = Sandbox::new();
+    sandbox.sql(
+        "CREATE TABLE notes (a); INSERT INTO notes VALUES ('one');
+         CREATE VIRTUAL TABLE f USING fts5(a, content='notes'); INSERT INTO f(f) VALUES ('rebuild');
+         INSERT INTO notes VALUES ('two');",
+    );
+    assert_eq!(sandbox.ok(&["db-backup"]).err, "");
+}

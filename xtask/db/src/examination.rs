@@ -1,10 +1,13 @@
 //! A copy's findings; never a bool.
 //!
 //! Structural findings are damage of pages, trees or indexes: the content cannot be trusted. Data
-//! findings (CHECK, NOT NULL, foreign keys) lie in a sound file and are reported. What SQLite could
+//! findings (CHECK, NOT NULL, foreign keys, derived data out of step) lie in a sound file and are
+//! reported. What SQLite could
 //! not check because this build lacks something that the schema names, e.g. a collation, is neither:
 //! it is recorded, and the rest is checked. An examination that fails for any other reason is an error
 //! and never a pass.
+
+mod derived;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -153,7 +156,7 @@ fn checked_by(connection: &Connection, pragma: &str) -> Result<Vec<Finding>> {
 fn messages(connection: &Connection, statement: &str) -> Result<Vec<Finding>> {
     let mut statement = connection.prepare(statement)?;
     let mut rows = statement.query([])?;
-    let mut counts = BTreeMap::<String, u64>::new();
+    let mut counts = BTreeMap::<(Weight, String), u64>::new();
     let mut n_structural = 0;
     while let Some(row) = rows.next()? {
         let message = String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?).into_owned();
@@ -161,20 +164,20 @@ fn messages(connection: &Connection, statement: &str) -> Result<Vec<Finding>> {
             continue;
         }
         refuse_failures(&message)?;
-        if weigh(&message) == Weight::Structural {
+        let (weight, detail) = match derived::out_of_step(connection, &message) {
+            Some(detail) => (Weight::Data, detail),
+            None => (weigh(&message), message),
+        };
+        if weight == Weight::Structural {
             n_structural += 1;
             if n_structural > MOST_STRUCTURAL {
                 break;
             }
         }
-        *counts.entry(message).or_default() += 1;
+        *counts.entry((weight, detail)).or_default() += 1;
     }
-    let mut findings: Vec<Finding> = counts
-        .into_iter()
-        .map(|(detail, count)| Finding { kind: weigh(&detail), detail, count })
-        .collect();
-    findings.sort();
-    Ok(findings)
+    let findings = counts.into_iter();
+    Ok(findings.map(|((kind, detail), count)| Finding { kind, detail, count }).collect())
 }
 
 /// SQLite reports what keeps it from reading a full-text index as a message, like a finding
