@@ -152,10 +152,10 @@ mod premigrate;
 mod prune;
 #[path = "e2e/question.rs"]
 mod question;
-#[path = "e2e/recordchecksum.rs"]
-mod recordchecksum;
 #[path = "e2e/raced.rs"]
 mod raced;
+#[path = "e2e/recordchecksum.rs"]
+mod recordchecksum;
 #[path = "e2e/records.rs"]
 mod records;
 #[path = "e2e/references.rs"]
