@@ -178,6 +178,8 @@ mod rollbackodd;
 mod roundtrip;
 #[path = "e2e/runners.rs"]
 mod runners;
+#[path = "e2e/saidtext.rs"]
+mod saidtext;
 #[path = "e2e/sandbox.rs"]
 mod sandbox;
 #[path = "e2e/server.rs"]

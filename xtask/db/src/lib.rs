@@ -52,6 +52,7 @@ mod git;
 mod github;
 mod glance;
 mod health;
+mod hidden;
 mod holders;
 mod home;
 mod hooks;
@@ -82,6 +83,7 @@ mod rollback;
 mod schema;
 mod schemafiles;
 mod screen;
+mod secret;
 mod session;
 mod space;
 mod staging;
@@ -131,7 +133,7 @@ pub fn main(command: Command) -> ExitCode {
     match Session::from_process() {
         Ok(session) => command.run(session),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", session::fit(&format!("{error:#}")));
             ExitCode::from(2)
         }
     }

@@ -16,12 +16,14 @@ use serde_json::Value;
 
 use crate::configuration;
 use crate::github;
+use crate::hidden;
 use crate::hostcommand::supervisor::{self, Itself};
 use crate::interrupt::Interrupt;
 use crate::project::Project;
 use crate::refusal::Declined;
 use crate::remarks::Remarks;
 use crate::screen::{self, Screen};
+use crate::secret;
 use crate::streamed::Streamed;
 use crate::text;
 
@@ -58,6 +60,8 @@ pub struct Session {
     json: bool,
     quiet: bool,
     unwritten: Option<io::Error>,
+    /// The first bytes of a character of which the others are still to come.
+    begun: Vec<u8>,
     told: Remarks,
     streamed: Streamed,
 }
@@ -101,6 +105,7 @@ impl Session {
             json: false,
             quiet: false,
             unwritten: None,
+            begun: Vec::new(),
             told: Remarks::default(),
             streamed: Streamed::default(),
         })
@@ -237,7 +242,7 @@ impl Session {
     /// never stops a command in its middle: [`Session::finish`] reports it.
     pub fn say(&mut self, line: impl AsRef<str>) {
         if !self.json && !self.quiet {
-            self.write(&text::plain(line.as_ref()));
+            self.write(&fit(line.as_ref()));
         }
     }
 
@@ -281,6 +286,7 @@ impl Session {
     /// Writes the one JSON document of `--json`; where one was begun, its end: so an error's members
     /// stand in the document that it cut short.
     pub fn document(&mut self, document: &Value) {
+        let document = &secret::masked_in(document);
         if self.is_streaming() {
             self.stream(|streamed| streamed.finish(document));
         } else if self.json {
@@ -311,7 +317,11 @@ impl Session {
     /// Where they cannot be written, also because nobody reads them any more.
     pub(crate) fn pour(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.results == Results::Seen {
-            return self.out.write_all(&text::harmless(bytes));
+            self.begun.extend_from_slice(bytes);
+            let n_whole = hidden::whole(&self.begun);
+            let rest = self.begun.split_off(n_whole);
+            let whole = std::mem::replace(&mut self.begun, rest);
+            return self.out.write_all(&hidden::harmless(&whole));
         }
         self.out.write_all(bytes)
     }
@@ -333,7 +343,7 @@ impl Session {
     }
 
     fn warn_of(&mut self, warning: &str) {
-        let _ = writeln!(self.err, "warning: {}", text::plain(warning));
+        let _ = writeln!(self.err, "warning: {}", fit(warning));
     }
 
     fn write_text(&mut self, text: &str) {
@@ -341,6 +351,8 @@ impl Session {
         if self.unwritten.is_some() {
             return;
         }
+        let is_seen_json = self.json && self.results == Results::Seen;
+        let text = if is_seen_json { hidden::in_json(text).into() } else { Cow::Borrowed(text) };
         if let Err(error) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             self.unwritten = Some(error);
         }
@@ -353,7 +365,8 @@ impl Session {
     /// As stdout's.
     pub(crate) fn finish(&mut self) -> Result<()> {
         self.say_remarks();
-        let flushed = self.out.flush();
+        let begun = std::mem::take(&mut self.begun);
+        let flushed = self.out.write_all(&hidden::harmless(&begun)).and_then(|()| self.out.flush());
         match self.unwritten.take().or(flushed.err()) {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(error).context("the work is done, but its results could not be written")
@@ -367,13 +380,13 @@ impl Session {
         self.say_remarks();
         if !self.quiet {
             // Where even stderr is gone there is nobody to tell.
-            let _ = writeln!(self.err, "{}", text::plain(line.as_ref()));
+            let _ = writeln!(self.err, "{}", fit(line.as_ref()));
         }
     }
 
     /// Says one line on stderr that a question needs to be understood, with `--quiet` too.
     pub(crate) fn prompt(&mut self, line: impl AsRef<str>) {
-        let _ = writeln!(self.err, "{}", text::plain(line.as_ref()));
+        let _ = writeln!(self.err, "{}", fit(line.as_ref()));
     }
 
     /// Warns on stderr, with `--quiet` too.
@@ -384,7 +397,8 @@ impl Session {
 
     pub(crate) fn complain(&mut self, text: &str) {
         self.say_remarks();
-        let _ = write!(self.err, "{text}");
+        let lines: Vec<String> = text.split('\n').map(fit).collect();
+        let _ = write!(self.err, "{}", lines.join("\n"));
         let _ = self.err.flush();
     }
 
@@ -418,7 +432,8 @@ impl Session {
         // Before the question is seen: an interrupt from now on ends the process at once.
         let _asking = interrupt.while_asking();
         interrupt.check()?;
-        let _ = write!(self.err, "{question}");
+        let lines: Vec<String> = question.split('\n').map(fit).collect();
+        let _ = write!(self.err, "{}", lines.join("\n"));
         let _ = self.err.flush();
         let mut line = Vec::new();
         let n_bytes =
@@ -442,6 +457,13 @@ impl Session {
             _ => Err(Declined { untouched: untouched.to_owned() }.into()),
         }
     }
+}
+
+/// A line that is said, whoever wrote what stands in it: nothing that a terminal obeys or nobody sees, and no
+/// password of a URL.
+#[must_use]
+pub(crate) fn fit(line: &str) -> String {
+    text::plain(&secret::masked(line))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the clock enters here and nowhere else")]

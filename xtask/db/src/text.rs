@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, Days, FixedOffset, Months, TimeDelta};
 
+use crate::hidden;
+
 /// A size with one decimal in units of 1024, as `160.0 KB`; below 1024 as `512 B`.
 #[must_use]
 pub(crate) fn size(size_bytes: u64) -> String {
@@ -115,15 +117,16 @@ fn escape(path: &Path) -> String {
     plain(&path.to_string_lossy())
 }
 
-/// Text from a file or a name made fit for a terminal: control characters are shown, not obeyed.
+/// Text from a file or a name made fit for a terminal: characters that nobody sees, and that a terminal
+/// obeys, are shown.
 #[must_use]
 pub(crate) fn plain(text: &str) -> String {
-    if !text.chars().any(char::is_control) {
+    if !text.chars().any(hidden::is_hidden) {
         return text.to_owned();
     }
     let mut shown = String::new();
     for c in text.chars() {
-        if c.is_control() {
+        if hidden::is_hidden(c) {
             let _ = write!(shown, "{}", c.escape_default());
         } else {
             shown.push(c);
@@ -136,26 +139,6 @@ pub(crate) fn plain(text: &str) -> String {
 #[must_use]
 pub(crate) fn plain_but_tabs(text: &str) -> String {
     text.split('\t').map(plain).collect::<Vec<_>>().join("\t")
-}
-
-/// Bytes of a text made fit for a terminal: each control character but line breaks and tabs is a
-/// space, also the ones that UTF-8 has two bytes for.
-#[must_use]
-pub(crate) fn harmless(bytes: &[u8]) -> Vec<u8> {
-    let mut shown = bytes.to_vec();
-    for at in 0..shown.len() {
-        let is_second = at > 0 && bytes[at - 1] == 0xc2;
-        match bytes[at] {
-            b'\n' | b'\t' => {}
-            0..0x20 | 0x7f => shown[at] = b' ',
-            // Also where the first byte was the last of the piece before.
-            0x80..0xa0 if is_second || at == 0 => {
-                shown[at.saturating_sub(1)..=at].fill(b' ');
-            }
-            _ => {}
-        }
-    }
-    shown
 }
 
 /// A word as a shell takes it literally: in quotes where it needs them.
@@ -363,7 +346,6 @@ mod tests {
     #[test]
     fn control_characters_from_files_never_reach_the_terminal() {
         assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
-        let shown = harmless("ü\u{1b}[2J \u{9b}2J\r\n\tß\u{7f}à".as_bytes());
-        assert_eq!(String::from_utf8_lossy(&shown), "ü [2J   2J \n\tß à");
+        assert_eq!(plain("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
     }
 }

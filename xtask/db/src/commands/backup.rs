@@ -19,6 +19,7 @@ use crate::project::{Database, Project};
 use crate::record::{self, Kind, Record};
 use crate::refusal::{Answer, Refusal};
 use crate::retention::Verdict;
+use crate::secret;
 use crate::session::Session;
 use crate::space;
 use crate::standing::{self, Standing};
@@ -166,7 +167,7 @@ impl Args {
             None
         };
         let wanted = Wanted {
-            label: self.label.clone(),
+            label: self.label.as_deref().map(|label| secret::masked(label).into_owned()),
             pinned: self.pin,
             git,
             unless_equal: newest.as_ref().and_then(Backup::record),

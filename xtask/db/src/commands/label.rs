@@ -6,6 +6,7 @@ use crate::cli::Common;
 use crate::commands::pin::{self, Wanted};
 use crate::commands::{find, list};
 use crate::refusal::Answer;
+use crate::secret;
 use crate::session::Session;
 use crate::text;
 
@@ -33,7 +34,8 @@ pub struct Args {
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
-        let label = (!self.label.is_empty()).then(|| self.label.clone());
+        let label = secret::masked(&self.label).into_owned();
+        let label = (!label.is_empty()).then_some(label);
         let wanted = Wanted { reference: &self.reference, database: self.common.db.as_deref() };
         let backup =
             pin::amend(session, &project, wanted, |record| record.label.clone_from(&label))?;
