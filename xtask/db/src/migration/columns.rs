@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::difference::pairs::{Column, Pair, Pairs, Way, When};
+use crate::difference::pairs::{Column, Each, Pair, PairedRow, Pairs, Way, When};
 use crate::difference::value::Value;
 use crate::migration::canonical::is_blank;
 use crate::migration::effects::{ColumnEffect, TableEffect};
@@ -64,21 +64,17 @@ impl<'t> Changed<'t> {
     ///
     /// If one cannot be read, or at the user's interrupt.
     pub(super) fn read(pairs: &mut Pairs<'_>, before: &'t Table, after: &'t Table) -> Result<Self> {
-        let pair = pair(pairs, before, after)?;
-        let is_computed = |at: &usize| {
-            let column = pair.columns_after.get(*at).and_then(|c| after.column(&c.shown));
-            column.is_some_and(|c| !matches!(c.nature, Nature::Ordinary | Nature::Hidden))
-        };
-        let computed = (0..pair.n_shared).filter(is_computed).collect();
-        let shape = Shape { n_shared: pair.n_shared, computed };
-        let mut tally = Tally::new(&pair);
-        pairs.each(&pair, &mut |row| {
-            tally.take(&shape, row);
-            Ok(())
-        })?;
+        let mut pair = pair(pairs, before, after)?;
+        let (mut shape, mut tally) = tallied(pairs, &pair)?;
+        let mut renamed = renamed(&tally, pair.n_shared);
+        // A column with another name in which most values are as before, and not all.
+        if let Some(joined) = joined(&pair, &tally, &renamed) {
+            pair = joined;
+            (shape, tally) = tallied(pairs, &pair)?;
+            renamed = self::renamed(&tally, pair.n_shared);
+        }
         let n_before = pairs.count(When::Before, before)?;
         let n_after = pairs.count(When::After, after)?;
-        let renamed = renamed(&tally, pair.n_shared);
         let (ids, new_ids) = (Vec::new(), Vec::new());
         Ok(Self { pair, shape, tally, n_before, n_after, renamed, ids, new_ids })
     }
@@ -111,7 +107,7 @@ impl<'t> Changed<'t> {
     ///
     /// If one cannot be read, there is no room, or at the user's interrupt.
     pub(super) fn search(&self, pairs: &mut Pairs<'_>, search: &Whereabouts) -> Result<()> {
-        pairs.each(&self.pair, &mut |row| {
+        each(pairs, &self.pair, &mut |row| {
             for (at, old) in row.before.unwrap_or_default().iter().enumerate() {
                 let new = self.counterpart(at, row.after);
                 if let Some(fate) = self.fate(at, old, new) {
@@ -146,7 +142,7 @@ impl<'t> Changed<'t> {
         if at_stake.is_empty() {
             return Ok(());
         }
-        pairs.each(&self.pair, &mut |row| {
+        each(pairs, &self.pair, &mut |row| {
             for at in &at_stake {
                 let Some(old) = row.before.and_then(|before| before.get(*at)) else { continue };
                 let new = self.counterpart(*at, row.after);
@@ -303,6 +299,59 @@ impl<'t> Changed<'t> {
             }
         }
     }
+}
+
+/// Reads both tables and counts what became of the values.
+fn tallied(pairs: &mut Pairs<'_>, pair: &Pair<'_>) -> Result<(Shape, Tally)> {
+    let is_computed = |at: &usize| {
+        let column = pair.columns_after.get(*at).and_then(|c| pair.after.column(&c.shown));
+        column.is_some_and(|c| !matches!(c.nature, Nature::Ordinary | Nature::Hidden))
+    };
+    let computed = (0..pair.n_shared).filter(is_computed).collect();
+    let shape = Shape { n_shared: pair.n_shared, computed };
+    let mut tally = Tally::new(pair);
+    each(pairs, pair, &mut |row| {
+        tally.take(&shape, row);
+        Ok(())
+    })?;
+    Ok((shape, tally))
+}
+
+/// The pair with columns side by side that only have another name; `None` if there are none.
+fn joined<'t>(pair: &Pair<'t>, tally: &Tally, renamed: &[Option<usize>]) -> Option<Pair<'t>> {
+    let mut joined = pair.clone();
+    for (at, column) in tally.columns.iter().enumerate().skip(pair.n_shared) {
+        let Some(new) = column.successor(pair.n_shared).filter(|_| renamed[at].is_none()) else {
+            continue;
+        };
+        let place = |columns: &[Column], name: &str| columns.iter().position(|c| c.shown == name);
+        let old = place(&joined.columns_before, &pair.columns_before[at].shown)?;
+        let new = place(&joined.columns_after, &pair.columns_after[new].shown)?;
+        if new < joined.n_shared {
+            // Another column has it already.
+            continue;
+        }
+        joined.columns_before.swap(old, joined.n_shared);
+        joined.columns_after.swap(new, joined.n_shared);
+        joined.n_shared += 1;
+    }
+    (joined.n_shared > pair.n_shared).then_some(joined)
+}
+
+/// As [`Pairs::each`]; a row that has nothing of the one of its number is another row.
+fn each(pairs: &mut Pairs<'_>, pair: &Pair<'_>, take: Each<'_>) -> Result<()> {
+    let roles = pair.columns_before.iter().take(pair.n_shared);
+    let roles = roles.map(|column| rows::role(pair.before, &column.shown)).collect::<Vec<_>>();
+    let may_be_others = matches!(pair.way, Way::Numbers | Way::Places);
+    pairs.each(pair, &mut |row| {
+        if let (true, Some(before), Some(after)) = (may_be_others, row.before, row.after)
+            && rows::is_replaced(&roles, before, after)
+        {
+            take(&PairedRow { before: row.before, after: None })?;
+            return take(&PairedRow { before: None, after: row.after });
+        }
+        take(row)
+    })
 }
 
 /// Keeps so many of the missing values at most.

@@ -40,6 +40,8 @@ const DAY: f64 = 86400.0;
 pub(super) struct Relation {
     /// Rows in which both say something.
     n: u64,
+    /// Rows in which both say just the same.
+    n_same: u64,
     /// For each of [`FACTORS`], whether it explains all rows.
     factors: [bool; FACTORS.len()],
     is_moment: bool,
@@ -57,6 +59,7 @@ impl Default for Relation {
     fn default() -> Self {
         Self {
             n: 0,
+            n_same: 0,
             factors: [true; FACTORS.len()],
             is_moment: true,
             is_text: true,
@@ -72,6 +75,7 @@ impl Relation {
             return;
         }
         self.n += 1;
+        self.n_same += u64::from(old == new);
         let numbers = (number(old), number(new));
         for (is_alive, factor) in self.factors.iter_mut().zip(FACTORS) {
             *is_alive &= matches!(numbers, (Some(old), Some(new)) if is_multiple(old, new, factor));
@@ -94,6 +98,12 @@ impl Relation {
         self.n > 0 && (self.is_moment || self.is_text || are_codes || self.factors.contains(&true))
     }
 
+    /// Rows in which both say just the same.
+    #[must_use]
+    pub(super) fn n_same(&self) -> u64 {
+        self.n_same
+    }
+
     /// Rows in which both say something.
     #[must_use]
     pub(super) fn n(&self) -> u64 {
@@ -109,6 +119,14 @@ impl Codes {
             && *self.old_of.entry(new).or_insert(old) == old
             && self.new_of.len() <= MAX_CODES
     }
+}
+
+/// Whether one value may be another one in another form.
+#[must_use]
+pub(super) fn is_related(old: &Value, new: &Value) -> bool {
+    let mut relation = Relation { codes: None, ..Relation::default() };
+    relation.observe(old, new);
+    relation.holds()
 }
 
 /// Whether a number is another one times a factor, as far as integers can tell.

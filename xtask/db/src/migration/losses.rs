@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Weight};
 use crate::migration::effects::{ColumnEffect, Effects, TableEffect};
+use crate::migration::soundness::Broken;
 use crate::migration::tally::Fate;
 use crate::migration::{Comparison, Loss};
 use crate::orphans;
@@ -178,16 +179,13 @@ fn derived(effects: &Effects) -> Vec<Loss> {
             losses.push(Loss { names: vec![index.name.clone()], what });
         }
     }
-    for broken in effects.broken.iter().filter(|broken| !broken.is_new) {
+    let is_loss = |broken: &&Broken| !broken.is_new && broken.kind != Kind::Table;
+    for broken in effects.broken.iter().filter(is_loss) {
+        let (name, table, why) = (&broken.name, &broken.table, text::plain(&broken.why));
         let what = if broken.kind == Kind::View {
-            format!("view `{}` no longer works: {}", broken.name, text::plain(&broken.why))
+            format!("view `{name}` no longer works: {why}")
         } else {
-            format!(
-                "trigger `{}` makes writes to `{}` fail: {}",
-                broken.name,
-                broken.table,
-                text::plain(&broken.why)
-            )
+            format!("trigger `{name}` makes writes to `{table}` fail: {why}")
         };
         losses.push(Loss { names: vec![broken.name.clone()], what });
     }

@@ -2,6 +2,7 @@
 
 use crate::migration::Comparison;
 use crate::migration::effects::{ColumnEffect, Effects, TableEffect};
+use crate::schema::change::Kind;
 use crate::schema::guards;
 use crate::text;
 
@@ -40,9 +41,16 @@ pub(crate) fn warnings(of: &Comparison<'_>) -> Vec<String> {
     let lost = guards::lost(&of.before.schema, &of.after.schema);
     let mut warnings: Vec<String> =
         lost.into_iter().map(|what| format!("the migration takes away {what}")).collect();
-    for broken in of.effects.broken.iter().filter(|broken| broken.is_new) {
-        let why = text::plain(&broken.why);
-        warnings.push(format!("`{}`, which is new, does not work: {why}", broken.name));
+    for broken in &of.effects.broken {
+        let (name, table, why) = (&broken.name, &broken.table, text::plain(&broken.why));
+        if broken.kind == Kind::Table {
+            warnings.push(format!(
+                "a foreign key of `{name}` refers to `{table}`, which is not there: writes fail where \
+                 foreign keys are enforced"
+            ));
+        } else if broken.is_new {
+            warnings.push(format!("`{name}`, which is new, does not work: {why}"));
+        }
     }
     for table in &of.effects.tables {
         if let Some(why) = &table.unread {

@@ -1,5 +1,9 @@
 //! How many rows of a table are gone for good: those of whose values one is nowhere.
 
+use crate::difference::value::Value;
+use crate::migration::canonical::{is_blank, said};
+use crate::migration::conversion::is_related;
+use crate::migration::tally::rest;
 use crate::schema::Table;
 
 /// What a column does for the rows of its table.
@@ -49,6 +53,27 @@ pub(super) fn role(table: &Table, column: &str) -> Role {
         return Role::Number;
     }
     if table.primary_key().iter().any(is_it) { Role::Key } else { Role::Value }
+}
+
+/// Whether a row is not the one any more that had its number: of two values and more none is as it was,
+/// in another form, or at another place of the row. An UPDATE rarely leaves nothing at all.
+#[must_use]
+pub(super) fn is_replaced(roles: &[Role], before: &[Value], after: &[Value]) -> bool {
+    let mut n_values = 0;
+    for ((role, old), new) in roles.iter().zip(before).zip(after) {
+        if *role != Role::Value || is_blank(old) || is_blank(new) {
+            continue;
+        }
+        if old == new || is_related(old, new) || rest(old, new).is_some() {
+            return false;
+        }
+        let old = said(old);
+        if roles.iter().zip(after).any(|(role, new)| *role == Role::Value && said(new) == old) {
+            return false;
+        }
+        n_values += 1;
+    }
+    n_values >= 2
 }
 
 impl Rows {

@@ -1,6 +1,8 @@
 //! Triggers and views that worked before and do not now: a rebuild leaves them behind with the name of a
 //! table or column that is gone, and every write fails from then on.
 //!
+//! So does a foreign key that follows the table that was renamed away and is gone.
+//!
 //! SQLite tells when it prepares a statement. A view is read where it is; a trigger is tried alone, among
 //! copies of the tables without a row, so that it is the one that is named.
 
@@ -15,11 +17,11 @@ use crate::schema::{Entry, Nature, Schema};
 /// A trigger or a view that does not work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken {
-    /// Which of both it is.
+    /// Which of both it is; a table, if its foreign key refers to one that is gone.
     pub kind: Kind,
     /// Its name.
     pub name: String,
-    /// The table whose writes it makes fail; of a view, its own name.
+    /// The table whose writes it makes fail; of a view, its own name; of a table, the one that is gone.
     pub table: String,
     /// SQLite's words.
     pub why: String,
@@ -42,6 +44,8 @@ pub(super) fn broken(pairs: &Pairs<'_>) -> Result<Vec<Broken>> {
             broken.push(Broken::new(Kind::View, view, why, was_there.is_none()));
         }
     }
+    let connections = (pairs.connection(When::Before), pairs.connection(When::After));
+    broken.append(&mut dangling((connections.0, before), (connections.1, after))?);
     if after.triggers.is_empty() {
         return Ok(broken);
     }
@@ -59,6 +63,38 @@ pub(super) fn broken(pairs: &Pairs<'_>) -> Result<Vec<Broken>> {
         }
     }
     Ok(broken)
+}
+
+/// Tables with a foreign key to a table that is not there, and that was.
+fn dangling(
+    (old, before): (&Connection, &Schema),
+    (new, after): (&Connection, &Schema),
+) -> Result<Vec<Broken>> {
+    let mut broken = Vec::new();
+    for (key, table) in &after.tables {
+        let was_there =
+            before.tables.get(key).map(|table| parents(old, &table.name)).transpose()?;
+        let dangled = was_there.iter().flatten().any(|parent| before.table(parent).is_none());
+        let gone = parents(new, &table.name)?.into_iter().find(|p| after.table(p).is_none());
+        if let Some(parent) = gone.filter(|_| !dangled) {
+            broken.push(Broken {
+                kind: Kind::Table,
+                name: table.name.clone(),
+                table: parent,
+                why: "no such table".to_owned(),
+                is_new: was_there.is_none(),
+            });
+        }
+    }
+    Ok(broken)
+}
+
+/// The tables that the foreign keys of a table refer to.
+fn parents(connection: &Connection, table: &str) -> Result<Vec<String>> {
+    let question = "SELECT DISTINCT \"table\" FROM pragma_foreign_key_list(?1)";
+    let mut statement = connection.prepare(question)?;
+    let parents = statement.query_map([table], |row| row.get(0))?;
+    Ok(parents.collect::<rusqlite::Result<_>>()?)
 }
 
 impl Broken {

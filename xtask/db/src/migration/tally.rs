@@ -51,7 +51,15 @@ pub(super) fn rest(before: &Value, after: &Value) -> Option<Value> {
         (Ok(before), Ok(after)) if before == after
     );
     let rest = before.trim().strip_prefix(after.trim())?;
-    (!rest.trim().is_empty() && !is_same_number).then(|| Value::Text(rest.as_bytes().to_vec()))
+    (!rest.trim().is_empty() && !is_same_number && !is_midnight(rest))
+        .then(|| Value::Text(rest.as_bytes().to_vec()))
+}
+
+/// Whether what was cut off is the end of a time that says nothing: midnight, no fraction, UTC.
+fn is_midnight(rest: &str) -> bool {
+    rest.starts_with(['T', ' ', '.', 'Z', '+'])
+        && rest.len() > 1 - usize::from(rest == "Z")
+        && rest.chars().all(|c| "T 0:.Z+".contains(c))
 }
 
 /// Values by their number and the sum of their hashes, in whatever order they come.
@@ -128,6 +136,14 @@ impl ColumnTally {
     #[must_use]
     pub(super) fn n_lost(&self) -> u64 {
         [Fate::Null, Fate::Empty, Fate::Short, Fate::Gone].map(|fate| self.n(fate)).iter().sum()
+    }
+
+    /// The place of a new column that has the values of this one, which is gone, in most rows.
+    #[must_use]
+    pub(super) fn successor(&self, n_shared: usize) -> Option<usize> {
+        let new = self.relations.iter().filter(|(at, _)| **at >= n_shared);
+        let most = new.max_by_key(|(_, relation)| relation.n_same());
+        most.filter(|(_, most)| 2 * most.n_same() > self.n(Fate::Gone)).map(|(at, _)| *at)
     }
 
     /// How many fewer values there are than before.

@@ -20,6 +20,7 @@ const SETUP: &str = "
     DELETE FROM log WHERE at IS NULL;
     INSERT INTO log VALUES (NULL, 'later');
     CREATE TABLE empty (id INTEGER PRIMARY KEY, a TEXT);
+    CREATE TABLE referring (id INTEGER PRIMARY KEY, other REFERENCES empty);
     CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT);
     INSERT INTO counted VALUES (1, 'one'), (7, 'seven'), (9, 'nine');
     DELETE FROM counted WHERE id = 9;
@@ -135,6 +136,12 @@ fn rows_that_vanish_behind_equal_counts_are_lost() {
         "DROP TABLE people; CREATE TABLE people (email TEXT PRIMARY KEY, name TEXT, age, nick)",
         &[("people", "loses 3 of its 3 rows")],
     );
+    // The numbers are given again.
+    check(
+        "DELETE FROM notes; INSERT INTO notes (title, body) VALUES ('a b', 'c d'), ('e f', 'g h'),
+             ('i j', 'k l'), ('m n', 'o p')",
+        &[("notes", "loses 4 of its 4 rows, and 4 others come")],
+    );
     check("DROP TABLE people", &[("people", "is dropped with its 3 rows")]);
     check("DELETE FROM people WHERE age > 40", &[("people", "loses 2 of its 3 rows")]);
 }
@@ -160,6 +167,15 @@ fn contents_decide_and_not_names() {
          CREATE TABLE new (id INTEGER PRIMARY KEY, title TEXT, text TEXT, price REAL, made INTEGER, status TEXT NOT NULL, tags TEXT);
          INSERT INTO new SELECT * FROM notes; DROP TABLE notes; ALTER TABLE new RENAME TO notes",
         &["notes.body: called text now", "takes away trigger `noted` of `notes`"],
+    );
+    // Another name, and some other values.
+    reports(
+        "ALTER TABLE people RENAME COLUMN age TO years; UPDATE people SET years = 37 WHERE years = 36",
+        &["people.age: called years now, 1 value changed"],
+    );
+    check(
+        "ALTER TABLE people RENAME COLUMN name TO n; UPDATE people SET n = NULL WHERE age = 36",
+        &[("people.name", "loses its 1 value: 1 is NULL now")],
     );
     check("DROP TABLE empty", &[]);
     check("ALTER TABLE empty DROP COLUMN a", &[]);
@@ -258,6 +274,7 @@ fn values_in_another_form_are_not_lost() {
     check("UPDATE notes SET price = CAST(price AS INTEGER)", &[]);
     check("UPDATE notes SET title = trim(title), body = upper(body)", &[]);
     check("UPDATE notes SET made = datetime(made, 'unixepoch')", &[]);
+    check("UPDATE settings SET value = '2024-05-01T00:00:00Z' WHERE key = 'since'", &[]);
     check(
         "UPDATE log SET at = substr(at, 7) || '-' || substr(at, 4, 2) || '-' || substr(at, 1, 2)",
         &[],
@@ -328,6 +345,18 @@ fn what_is_derived_from_rows_still_works_afterwards() {
              what TEXT, at TEXT); INSERT INTO events (id, note, what) SELECT * FROM old;
          DROP TABLE old",
         &[("noted", "trigger `noted` makes writes to `notes` fail: no such table")],
+    );
+    // A foreign key that does the same, of a table without a row.
+    check(
+        "CREATE TABLE kids (person TEXT REFERENCES people); ALTER TABLE people RENAME TO old;
+         CREATE TABLE people (email TEXT PRIMARY KEY, name TEXT, age INTEGER, nick TEXT);
+         INSERT INTO people SELECT * FROM old; DROP TABLE old",
+        &[],
+    );
+    reports(
+        "ALTER TABLE empty RENAME TO old; CREATE TABLE empty (id INTEGER PRIMARY KEY, b TEXT);
+         DROP TABLE old",
+        &["a foreign key of `referring` refers to `old`, which is not there"],
     );
     check(
         "PRAGMA legacy_alter_table=ON; DROP TRIGGER noted; CREATE TABLE new (id INTEGER PRIMARY KEY,
