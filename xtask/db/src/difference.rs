@@ -9,6 +9,7 @@
 pub(crate) mod between;
 mod leaves;
 mod pages;
+pub(crate) mod pair;
 pub(crate) mod pairs;
 mod record;
 mod rows;

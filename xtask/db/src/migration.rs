@@ -20,6 +20,7 @@ mod pairing;
 mod parts;
 pub(crate) mod remarks;
 mod rows;
+mod shape;
 mod soundness;
 mod tally;
 mod whereabouts;

@@ -20,6 +20,10 @@ pub(super) type Values = Vec<Value>;
 pub(super) type Each<'e> =
     &'e mut dyn FnMut(Fate, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
 
+/// What takes all rows: which of both states has it, and the row in each that has.
+pub(super) type EachOfAll<'e> =
+    &'e mut dyn FnMut(Ordering, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
+
 /// Calls `each` with the fate of every row that is not equal in both. Both statements read the key
 /// in its order, then the columns to compare, `n_columns` with the key, then others.
 ///
@@ -55,7 +59,7 @@ pub(super) fn side_by_side(
     (a, a_select): (&Connection, &Select),
     (b, b_select): (&Connection, &Select),
     key: &[Key],
-    each: &mut dyn FnMut(Ordering, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>,
+    each: EachOfAll<'_>,
 ) -> Result<()> {
     let mut ordering = Order::new(a, key)?;
     let raw = (a_select.raw, b_select.raw);

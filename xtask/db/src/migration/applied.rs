@@ -68,9 +68,11 @@ impl Applied {
         let Some(named) = &self.named else {
             return number.is_some_and(|number| number <= self.version);
         };
-        let names = [file.file_stem(), file.file_name(), file.parent().and_then(Path::file_name)];
-        let names = names.into_iter().flatten().map(|name| name.to_string_lossy().into_owned());
-        names.chain(number.map(|number| number.to_string())).any(|name| named.contains(&name))
+        let parts = [file.file_stem(), file.file_name(), file.parent().and_then(Path::file_name)];
+        let mut parts = parts.into_iter().flatten().map(|name| name.to_string_lossy().into_owned());
+        let number = number.map(|number| number.to_string());
+        parts.any(|name| named.contains(&name))
+            || number.is_some_and(|number| named.contains(&number))
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::difference::pairs::{Column, Each, Pair, PairedRow, Pairs, Way, When};
+use crate::difference::pair::{Column, Each, Pair, PairedRow, Way, When};
+use crate::difference::pairs::Pairs;
 use crate::difference::value::Value;
 use crate::migration::canonical::is_blank;
 use crate::migration::effects::{ColumnEffect, TableEffect};
@@ -16,6 +17,7 @@ use crate::migration::whereabouts::{Id, Missing, Whereabouts};
 use crate::schema::{Nature, Table};
 
 /// What a column holds in the newer row.
+#[derive(Clone, Copy)]
 enum Now<'v> {
     RowGone,
     ColumnGone,
@@ -35,28 +37,6 @@ pub(super) struct Changed<'t> {
     new_ids: Vec<Id>,
 }
 
-/// The columns of two tables side by side, those that both have first.
-fn pair<'t>(pairs: &Pairs<'_>, before: &'t Table, after: &'t Table) -> Result<Pair<'t>> {
-    let is_computed = |table: &Table, column: &Column| {
-        let nature = table.column(&column.shown).map(|column| column.nature);
-        matches!(nature, Some(Nature::GeneratedVirtual | Nature::GeneratedStored))
-    };
-    let is_same = |a: &Column, b: &Column| a.shown.eq_ignore_ascii_case(&b.shown);
-    let old = pairs.columns(When::Before, before)?;
-    let mut new = pairs.columns(When::After, after)?;
-    new.retain(|column| !is_computed(before, column));
-    let is_shared = |column: &&Column| new.iter().any(|other| is_same(column, other));
-    let mut columns_before: Vec<_> = old.iter().filter(is_shared).cloned().collect();
-    let n_shared = columns_before.len();
-    let shared = columns_before.iter().filter_map(|a| new.iter().find(|b| is_same(a, b)));
-    let mut columns_after: Vec<_> = shared.cloned().collect();
-    columns_before.extend(old.iter().filter(|column| !is_shared(column)).cloned());
-    let is_new = |column: &&Column| !old.iter().any(|other| is_same(column, other));
-    columns_after.extend(new.iter().filter(is_new).cloned());
-    let way = pairing::way(before, after);
-    Ok(Pair { before, after, columns_before, columns_after, n_shared, way })
-}
-
 impl<'t> Changed<'t> {
     /// Reads both tables once.
     ///
@@ -64,14 +44,14 @@ impl<'t> Changed<'t> {
     ///
     /// If one cannot be read, or at the user's interrupt.
     pub(super) fn read(pairs: &mut Pairs<'_>, before: &'t Table, after: &'t Table) -> Result<Self> {
-        let mut pair = pair(pairs, before, after)?;
+        let mut pair = shape::pair(pairs, before, after)?;
         let (mut shape, mut tally) = tallied(pairs, &pair)?;
-        let mut renamed = renamed(&tally, pair.n_shared);
+        let mut renamed = shape::renamed(&tally, pair.n_shared);
         // A column with another name in which most values are as before, and not all.
-        if let Some(joined) = joined(&pair, &tally, &renamed) {
+        if let Some(joined) = shape::joined(&pair, &tally, &renamed) {
             pair = joined;
             (shape, tally) = tallied(pairs, &pair)?;
-            renamed = self::renamed(&tally, pair.n_shared);
+            renamed = shape::renamed(&tally, pair.n_shared);
         }
         let n_before = pairs.count(When::Before, before)?;
         let n_after = pairs.count(When::After, after)?;
@@ -107,7 +87,7 @@ impl<'t> Changed<'t> {
     ///
     /// If one cannot be read, there is no room, or at the user's interrupt.
     pub(super) fn search(&self, pairs: &mut Pairs<'_>, search: &Whereabouts) -> Result<()> {
-        each(pairs, &self.pair, &mut |row| {
+        shape::each(pairs, &self.pair, &mut |row| {
             for (at, old) in row.before.unwrap_or_default().iter().enumerate() {
                 let new = self.counterpart(at, row.after);
                 if let Some(fate) = self.fate(at, old, new) {
@@ -142,7 +122,7 @@ impl<'t> Changed<'t> {
         if at_stake.is_empty() {
             return Ok(());
         }
-        each(pairs, &self.pair, &mut |row| {
+        shape::each(pairs, &self.pair, &mut |row| {
             for at in &at_stake {
                 let Some(old) = row.before.and_then(|before| before.get(*at)) else { continue };
                 let new = self.counterpart(*at, row.after);
@@ -303,55 +283,13 @@ impl<'t> Changed<'t> {
 
 /// Reads both tables and counts what became of the values.
 fn tallied(pairs: &mut Pairs<'_>, pair: &Pair<'_>) -> Result<(Shape, Tally)> {
-    let is_computed = |at: &usize| {
-        let column = pair.columns_after.get(*at).and_then(|c| pair.after.column(&c.shown));
-        column.is_some_and(|c| !matches!(c.nature, Nature::Ordinary | Nature::Hidden))
-    };
-    let computed = (0..pair.n_shared).filter(is_computed).collect();
-    let shape = Shape { n_shared: pair.n_shared, computed };
+    let shape = Shape::of(pair);
     let mut tally = Tally::new(pair);
-    each(pairs, pair, &mut |row| {
+    shape::each(pairs, pair, &mut |row| {
         tally.take(&shape, row);
         Ok(())
     })?;
     Ok((shape, tally))
-}
-
-/// The pair with columns side by side that only have another name; `None` if there are none.
-fn joined<'t>(pair: &Pair<'t>, tally: &Tally, renamed: &[Option<usize>]) -> Option<Pair<'t>> {
-    let mut joined = pair.clone();
-    for (at, column) in tally.columns.iter().enumerate().skip(pair.n_shared) {
-        let Some(new) = column.successor(pair.n_shared).filter(|_| renamed[at].is_none()) else {
-            continue;
-        };
-        let place = |columns: &[Column], name: &str| columns.iter().position(|c| c.shown == name);
-        let old = place(&joined.columns_before, &pair.columns_before[at].shown)?;
-        let new = place(&joined.columns_after, &pair.columns_after[new].shown)?;
-        if new < joined.n_shared {
-            // Another column has it already.
-            continue;
-        }
-        joined.columns_before.swap(old, joined.n_shared);
-        joined.columns_after.swap(new, joined.n_shared);
-        joined.n_shared += 1;
-    }
-    (joined.n_shared > pair.n_shared).then_some(joined)
-}
-
-/// As [`Pairs::each`]; a row that has nothing of the one of its number is another row.
-fn each(pairs: &mut Pairs<'_>, pair: &Pair<'_>, take: Each<'_>) -> Result<()> {
-    let roles = pair.columns_before.iter().take(pair.n_shared);
-    let roles = roles.map(|column| rows::role(pair.before, &column.shown)).collect::<Vec<_>>();
-    let may_be_others = matches!(pair.way, Way::Numbers | Way::Places);
-    pairs.each(pair, &mut |row| {
-        if let (true, Some(before), Some(after)) = (may_be_others, row.before, row.after)
-            && rows::is_replaced(&roles, before, after)
-        {
-            take(&PairedRow { before: row.before, after: None })?;
-            return take(&PairedRow { before: None, after: row.after });
-        }
-        take(row)
-    })
 }
 
 /// Keeps so many of the missing values at most.
@@ -361,16 +299,4 @@ fn keep(mut n_most: u64, missing: &mut BTreeMap<Fate, u64>) {
         n_most -= *n;
         *n > 0
     });
-}
-
-/// For each column that is gone, a new one with just the same values.
-fn renamed(tally: &Tally, n_shared: usize) -> Vec<Option<usize>> {
-    let mut renamed = vec![None; tally.columns.len()];
-    for (at, column) in tally.columns.iter().enumerate().skip(n_shared) {
-        let is_free = |new: &usize| !renamed.contains(&Some(*new));
-        let is_same = |new: &usize| column.lost.n() > 0 && tally.new[*new] == column.lost;
-        let found = (0..tally.new.len()).find(|new| is_free(new) && is_same(new));
-        renamed[at] = found;
-    }
-    renamed
 }

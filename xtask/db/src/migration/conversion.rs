@@ -134,12 +134,12 @@ fn is_multiple(old: f64, new: f64, factor: f64) -> bool {
     let exact = old * factor;
     if factor.abs() < 1.0 {
         // A unit so large that a number vanishes in it is no conversion.
-        let is_rounded = new == exact.trunc() || new == exact.round();
-        return (is_rounded || is_close(new, exact))
-            && (old == 0.0 || new != 0.0 && exact.abs() >= 1.0);
+        let is_rounded =
+            [exact.trunc(), exact.round(), exact].iter().any(|one| is_close(new, *one));
+        return is_rounded && (old == 0.0 || new != 0.0 && exact.abs() >= 1.0);
     }
     let is_cut = old.fract() != 0.0 && new.fract() == 0.0 && (new - exact).abs() < 1.0;
-    is_cut && factor != 1.0 || is_close(new, exact)
+    is_cut && factor > 1.0 || is_close(new, exact)
 }
 
 fn is_close(one: f64, other: f64) -> bool {

@@ -4,7 +4,8 @@ use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::database::quoted;
-use crate::difference::pairs::{Pairs, When};
+use crate::difference::pair::When;
+use crate::difference::pairs::Pairs;
 use crate::migration::pairing::Match;
 use crate::schema::{COUNTERS, Table};
 

@@ -5,7 +5,8 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::database::quoted;
-use crate::difference::pairs::{Pairs, When};
+use crate::difference::pair::When;
+use crate::difference::pairs::Pairs;
 use crate::migration::pairing::Match;
 use crate::schema::{Storage, Table};
 
@@ -59,7 +60,7 @@ pub(super) fn emptied(pairs: &Pairs<'_>, matches: &[Match<'_>]) -> Result<Vec<In
             after.map(|after| n_rows(pairs.connection(When::After), after)).transpose()?;
         if n_after.unwrap_or(0) < n_before {
             let has_content = match after.and_then(|after| content(after)) {
-                Some(content) => has_rows(pairs.connection(When::After), content)?,
+                Some(content) => has_rows(pairs.connection(When::After), content),
                 None => true,
             };
             emptied.push(Index { name: before.name.clone(), n_before, n_after, has_content });
@@ -81,8 +82,8 @@ fn n_rows(connection: &Connection, table: &Table) -> Result<u64> {
     Ok(0)
 }
 
-fn has_rows(connection: &Connection, table: &str) -> Result<bool> {
+fn has_rows(connection: &Connection, table: &str) -> bool {
     let question = format!("SELECT 1 FROM main.{}", quoted(table));
     // What it is about may be gone, or a view that does not work.
-    Ok(connection.prepare(&question).is_ok_and(|mut rows| rows.exists([]).unwrap_or(false)))
+    connection.prepare(&question).is_ok_and(|mut rows| rows.exists([]).unwrap_or(false))
 }

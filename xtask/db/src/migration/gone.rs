@@ -3,7 +3,8 @@
 
 use anyhow::Result;
 
-use crate::difference::pairs::{Column, Pairs, When};
+use crate::difference::pair::{Column, When};
+use crate::difference::pairs::Pairs;
 use crate::difference::value::Value;
 use crate::migration::canonical::said;
 use crate::migration::effects::{ColumnEffect, TableEffect};

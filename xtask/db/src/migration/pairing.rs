@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use crate::difference::pairs::{Pairs, Way, When};
+use crate::difference::pair::{Way, When};
+use crate::difference::pairs::Pairs;
 use crate::schema::{Nature, Schema, Storage, Table};
 
 /// A table as one or both states have it.
@@ -43,7 +44,7 @@ pub(super) fn matches<'t>(
     };
     pairing.by_pages()?;
     pairing.by_names();
-    pairing.by_columns()?;
+    pairing.by_columns();
     let Pairing { before, after, mut matches, .. } = pairing;
     matches.extend(before.into_iter().map(Match::Gone));
     matches.extend(after.into_iter().map(Match::New));
@@ -87,7 +88,7 @@ impl<'t> Pairing<'t, '_, '_> {
     }
 
     /// A table that went, and a new one with rows and at least half of its columns.
-    fn by_columns(&mut self) -> Result<()> {
+    fn by_columns(&mut self) {
         for before in self.before.clone() {
             let mut best = None;
             for after in self.after.clone() {
@@ -106,7 +107,6 @@ impl<'t> Pairing<'t, '_, '_> {
                 self.pair(Match::Changed(before, after));
             }
         }
-        Ok(())
     }
 }
 

@@ -10,7 +10,8 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::database::{self, quoted};
-use crate::difference::pairs::{Pairs, When};
+use crate::difference::pair::When;
+use crate::difference::pairs::Pairs;
 use crate::schema::change::Kind;
 use crate::schema::{Entry, Nature, Schema};
 

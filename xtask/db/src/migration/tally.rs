@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::difference::pairs::{Pair, PairedRow};
+use crate::difference::pair::{Pair, PairedRow};
 use crate::difference::value::Value;
 use crate::migration::canonical::{hash, is_blank, said, text};
 use crate::migration::conversion::Relation;
+use crate::migration::shape::Shape;
 
 /// What became of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +49,7 @@ pub(super) fn rest(before: &Value, after: &Value) -> Option<Value> {
     let (before, after) = (text(before), text(after));
     let is_same_number = matches!(
         (before.trim().parse::<f64>(), after.trim().parse::<f64>()),
-        (Ok(before), Ok(after)) if before == after
+        (Ok(before), Ok(after)) if before.total_cmp(&after).is_eq()
     );
     let rest = before.trim().strip_prefix(after.trim())?;
     (!rest.trim().is_empty() && !is_same_number && !is_midnight(rest))
@@ -230,21 +231,6 @@ impl Tally {
             }
         }
         self.n_changed += u64::from(is_changed);
-    }
-}
-
-/// How the columns of a pair lie.
-#[derive(Debug, Clone)]
-pub(super) struct Shape {
-    /// How many are in both.
-    pub n_shared: usize,
-    /// Which of those are computed now.
-    pub computed: Vec<usize>,
-}
-
-impl Shape {
-    fn is_computed(&self, at: usize) -> bool {
-        self.computed.contains(&at)
     }
 }
 

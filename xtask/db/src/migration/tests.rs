@@ -53,3 +53,5 @@ fn run(path: &Path, sql: &str) -> Result<()> {
 
 mod cases;
 mod counts;
+mod kept;
+mod lost;
