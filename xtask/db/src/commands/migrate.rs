@@ -24,7 +24,7 @@ use rehearsing::Outcome;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-migrate
-  cargo xtask db-migrate --allow-loss drafts            # this table may shrink or go
+  cargo xtask db-migrate --allow-loss notes.body        # this column may lose values
   cargo xtask db-migrate -- sqlx migrate run            # instead of the configured `migrate`
 
 The command runs first on a private copy, which `migrate-env` points it to. It runs on the live
@@ -33,8 +33,8 @@ database only if it lost nothing there; if it fails there, the old state is put 
 /// Arguments of `db-migrate` and `db-pre-migrate`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Let this table lose rows or columns, or be dropped (repeatable)
-    #[arg(long = "allow-loss", value_name = "TABLE")]
+    /// Allow the loss of a table or a column, e.g. `notes.body` (repeatable)
+    #[arg(long = "allow-loss", value_name = "NAME")]
     pub(super) allow_loss: Vec<String>,
     /// The migration, instead of the configured `migrate`
     #[arg(last = true, value_name = "CMD")]

@@ -27,7 +27,7 @@ use crate::verification;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-pre-deploy
-  cargo xtask db-pre-deploy --allow-loss drafts --json
+  cargo xtask db-pre-deploy --allow-loss notes.body --json
 
 Exit code 0 lets the deployment go on. On GitHub the backup's name and the command that goes back
 are this step's outputs `backup` and `restore-command`.";
@@ -35,8 +35,8 @@ are this step's outputs `backup` and `restore-command`.";
 /// Arguments of `db-pre-deploy`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Let this table lose rows or columns, or be dropped (repeatable)
-    #[arg(long = "allow-loss", value_name = "TABLE")]
+    /// Allow the loss of a table or a column, e.g. `notes.body` (repeatable)
+    #[arg(long = "allow-loss", value_name = "NAME")]
     allow_loss: Vec<String>,
     #[command(flatten)]
     pub(crate) common: Common,

@@ -12,7 +12,7 @@ use crate::vault::Vault;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-pre-migrate && sqlx migrate run
-  cargo xtask db-pre-migrate --allow-loss drafts        # this table may shrink or go
+  cargo xtask db-pre-migrate --allow-loss notes.body    # this column may lose values
   cargo xtask db-pre-migrate -- diesel migration run    # instead of the configured `migrate`
 
 Exit code 0 allows the migration; 1 refuses it, and the live database is as it was.";

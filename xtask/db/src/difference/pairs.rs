@@ -16,7 +16,6 @@ use crate::difference::same::is_same_tree;
 use crate::difference::side::Side;
 use crate::difference::source::{Key, Source};
 use crate::difference::trees::{self, Fate};
-use crate::difference::value::Value;
 use crate::schema::{Nature, Schema, Storage, Table};
 
 /// Two states, read table by table.

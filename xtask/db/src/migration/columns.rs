@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use crate::difference::pair::{Column, Each, Pair, PairedRow, Way, When};
+use crate::difference::pair::{Pair, Way, When};
 use crate::difference::pairs::Pairs;
 use crate::difference::value::Value;
 use crate::migration::canonical::is_blank;
 use crate::migration::effects::{ColumnEffect, TableEffect};
-use crate::migration::pairing;
 use crate::migration::rows::{self, Removed, Rows};
-use crate::migration::tally::{Fate, Shape, Tally, fate};
+use crate::migration::shape::{self, Shape};
+use crate::migration::tally::{Fate, Tally, fate};
 use crate::migration::whereabouts::{Id, Missing, Whereabouts};
-use crate::schema::{Nature, Table};
+use crate::schema::Table;
 
 /// What a column holds in the newer row.
 #[derive(Clone, Copy)]
