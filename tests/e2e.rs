@@ -234,5 +234,7 @@ mod threads;
 mod tidy;
 #[path = "e2e/twoprojects.rs"]
 mod twoprojects;
+#[path = "e2e/wayback.rs"]
+mod wayback;
 #[path = "e2e/wounds.rs"]
 mod wounds;

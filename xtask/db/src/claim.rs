@@ -163,7 +163,10 @@ impl<'a> Claim<'a> {
         let begun = locked
             .note(self.command, &intent, now)
             .context("could not note what is under way; nothing was begun")?;
-        self.remember(Some(begun.path()))?;
+        self.remember(Some(begun.path())).inspect_err(|_| {
+            // Nothing begins, so nothing is to be noted.
+            let _ = locked.forget(begun.path());
+        })?;
         self.begun.replace(Some(begun));
         Ok(())
     }

@@ -47,6 +47,18 @@ pub(crate) struct Task<'a> {
     pub timeout: Duration,
 }
 
+/// The program could not even be started, and which.
+#[derive(Debug)]
+pub(crate) struct NotStarted(String);
+
+impl std::fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "could not start `{}`", self.0)
+    }
+}
+
+impl std::error::Error for NotStarted {}
+
 /// How a command ended, and after how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {

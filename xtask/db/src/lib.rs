@@ -77,6 +77,7 @@ mod refusal;
 mod rehearsal;
 mod remaining;
 mod remarks;
+mod reserve;
 mod restoring;
 mod retention;
 mod rollback;

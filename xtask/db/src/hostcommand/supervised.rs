@@ -14,7 +14,7 @@ use crate::hostcommand::descendants::Descendants;
 use crate::hostcommand::supervisor::{self, Itself, MARK};
 use crate::hostcommand::tree::Tree;
 use crate::hostcommand::wire::{Came, Order, Report, Wire, Wish};
-use crate::hostcommand::{GRACE, Meanwhile, Output, PAUSE};
+use crate::hostcommand::{GRACE, Meanwhile, NotStarted, Output, PAUSE};
 use crate::interrupt::Interrupt;
 
 /// How long our own binary may take to start.
@@ -67,17 +67,19 @@ impl Running {
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let program = order.words.first().context("the command is empty")?.to_string_lossy();
-        let could_not = || format!("could not start `{program}`");
+        let could_not = || NotStarted(program.to_string());
         let Some(itself) = itself else {
             return Self::directly(order, output).with_context(could_not);
         };
-        let mut supervised = Supervised::begin(itself, output)?;
+        let mut supervised = Supervised::begin(itself, output).with_context(could_not)?;
         if !supervised.is_ready(interrupt)? {
             supervised.kill();
             return Self::directly(order, output).with_context(could_not);
         }
-        supervised.give(order, interrupt).with_context(could_not)?;
-        Ok(Self::Supervised(supervised))
+        match supervised.give(order, interrupt)? {
+            Some(why) => Err(anyhow!(why).context(could_not())),
+            None => Ok(Self::Supervised(supervised)),
+        }
     }
 
     fn directly(order: &Order, output: Output) -> Result<Self> {
@@ -182,21 +184,27 @@ impl Supervised {
         Ok(false)
     }
 
-    /// Gives the order and waits until the program runs.
-    fn give(&mut self, order: &Order, interrupt: &Interrupt) -> Result<()> {
-        self.wire.send(order)?;
+    /// Gives the order and waits until the program runs; otherwise returns why it could not be started.
+    fn give(&mut self, order: &Order, interrupt: &Interrupt) -> Result<Option<String>> {
+        if let Err(error) = self.wire.send(order) {
+            self.kill();
+            return Ok(Some(format!("its supervisor is gone: {error}")));
+        }
         loop {
             match self.wire.receive(PAUSE) {
-                Ok(Came::Message(Report::Started)) => return Ok(()),
+                Ok(Came::Message(Report::Started)) => return Ok(None),
                 Ok(Came::Message(Report::Failed(why))) => {
                     let _ = self.child.wait();
-                    return Err(anyhow!(why));
+                    return Ok(Some(why));
                 }
                 // Starting takes a moment: the interrupt is heeded right afterwards.
                 Ok(Came::Nothing) if !interrupt.is_urgent() => {}
                 _ => {
                     self.kill();
-                    return Err(anyhow!("its supervisor was ended"));
+                    return Err(anyhow!(
+                        "the supervisor of `{}` was ended",
+                        order.words[0].display()
+                    ));
                 }
             }
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::backup::Backup;
 use crate::commands::backup::prune_automatic;
 use crate::commands::migrate::job::Job;
-use crate::commands::migrate::putting_back::{kept, publish, put_back, way_back};
+use crate::commands::migrate::putting_back::{self, kept, publish, put_back, way_back};
 use crate::commands::migrate::rehearsing::{self, Outcome, Rehearsed};
 use crate::commands::migrate::telling;
 use crate::commands::restore::in_place::{self, Kept};
@@ -175,7 +175,7 @@ fn touched(
     let wanted = rehearsing::wanted(session, job, Kind::PreMigrate);
     let interrupt = session.interrupt().clone();
     let _supervising = interrupt.while_supervising();
-    let locked = vault.lock(job.project.busy_timeout, &interrupt)?;
+    let locked = putting_back::lock(session, job, vault)?;
     let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
     let restored = put_back(session, job, &locked, &checkpoint)?;
     drop(locked);

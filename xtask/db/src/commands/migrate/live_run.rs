@@ -11,13 +11,13 @@ use crate::checkpoint;
 use crate::commands::migrate::concluding::{After, Run};
 use crate::commands::migrate::ending;
 use crate::commands::migrate::job::Job;
-use crate::commands::migrate::putting_back::way_back;
+use crate::commands::migrate::putting_back::{self, way_back};
 use crate::commands::migrate::rehearsing::{self, Outcome, Rehearsed};
 use crate::commands::migrate::telling;
 use crate::contents::Contents;
 use crate::finding::{Finding, Weight, has};
 use crate::holders;
-use crate::hostcommand::{self, Ending, Task};
+use crate::hostcommand::{self, Ending, NotStarted, Task};
 use crate::intent::Step;
 use crate::locked::Locked;
 use crate::migration::losses;
@@ -25,6 +25,7 @@ use crate::progress::Progress;
 use crate::record::Kind;
 use crate::refusal::{Answer, Exit, Refusal};
 use crate::rehearsal;
+use crate::reserve::{Reserve, Room};
 use crate::session::Session;
 use crate::space;
 use crate::staging::{self, Copy};
@@ -51,6 +52,13 @@ pub(super) fn run(
     let Job { project, database, .. } = *job;
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
     job.claim.begin(&locked, Step::Command, Some(&ready.second), session.now())?;
+    let reserve = match reserve(job, vault, &ready) {
+        Ok(reserve) => reserve,
+        Err(error) => {
+            job.claim.withdraw(&locked)?;
+            return Err(error);
+        }
+    };
     drop(locked);
     session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
     let timeout = database.migrate_timeout;
@@ -58,7 +66,9 @@ pub(super) fn run(
     // A second interrupt kills the command, a later one stops the putting back with a word.
     let _supervising = interrupt.while_supervising();
     let file = holders::identity(&database.path);
-    let ended = hostcommand::migrate(&task, &interrupt)?;
+    let ended = hostcommand::migrate(&task, &interrupt);
+    reserve.release();
+    let ended = ended.inspect_err(|error| withdraw(session, job, vault, error))?;
     if file != holders::identity(&database.path) {
         let who = holders::sentence_of(&holders::of_deleted(&database.path));
         session.warn(format!(
@@ -70,12 +80,38 @@ pub(super) fn run(
     // What brings things in order runs to its end; another interrupt counts anew.
     let interrupted = interrupt.acknowledge() || matches!(ended.ending, Ending::Interrupted);
     let unexamined = || unexamined(job, &ready.second);
-    let locked = vault.lock(project.busy_timeout, &interrupt).with_context(unexamined)?;
+    let locked = putting_back::lock(session, job, vault).with_context(unexamined)?;
     let after = examine(session, job, &locked, &ready).with_context(unexamined)?;
-    let Ready { second, earlier, before, rehearsed, mut document } = ready;
+    let Ready { second, earlier, before, rehearsed, mut document, .. } = ready;
     document["migration"] = telling::of_run(&ended);
     let run = Run { second, earlier, before, ended, interrupted, after, rehearsed, document };
     run.conclude(session, job, locked)
+}
+
+/// What the way back needs besides: room for the examination's copy and a safety backup beside the
+/// backups, for a transaction that writes the old state beside the live database.
+fn reserve(job: &Job<'_>, vault: &Vault, ready: &Ready) -> Result<Reserve> {
+    let folder = job.database.path.parent().unwrap_or(Path::new("/"));
+    let old_bytes = ready.second.size_bytes;
+    let beside_backups = Room { folder: vault.folder(), bytes: 2 * ready.new_bytes };
+    let beside_live = Room { folder, bytes: transaction_bytes(old_bytes) };
+    Reserve::take(&[beside_backups, beside_live])
+}
+
+/// What a transaction needs that writes every page of a database: a frame of a WAL has a header.
+fn transaction_bytes(size_bytes: u64) -> u64 {
+    size_bytes + size_bytes / 16 + (64 << 10)
+}
+
+/// Takes the note back where the command did not even start.
+fn withdraw(session: &Session, job: &Job<'_>, vault: &Vault, error: &anyhow::Error) {
+    if error.downcast_ref::<NotStarted>().is_none() {
+        return;
+    }
+    // Where this fails too, the note stays and `db-recover` ends it.
+    if let Ok(locked) = vault.lock(job.project.busy_timeout, session.interrupt()) {
+        let _ = job.claim.withdraw(&locked);
+    }
 }
 
 /// Everything that must be there before the live database is touched.
@@ -88,6 +124,8 @@ struct Ready {
     before: State,
     /// The state that the rehearsal led to.
     rehearsed: State,
+    /// The size that the rehearsed copy had at most.
+    new_bytes: u64,
     /// What `--json` says.
     document: Value,
 }
@@ -105,7 +143,7 @@ fn prepare(
     let mut document = telling::document(job, &rehearsed);
     let mut before = std::mem::take(&mut rehearsed.rehearsal.before);
     let after = std::mem::replace(&mut rehearsed.rehearsal.after, Ok(State::default()))?;
-    demand_space(job, vault, &rehearsed)?;
+    let new_bytes = demand_space(job, vault, &rehearsed)?;
     let first = ending::keep_checkpoint(session, job, vault, rehearsed)?;
     let second = second_checkpoint(session, job, vault, &first)?;
     document["first_checkpoint"] = first.name.to_string().into();
@@ -120,7 +158,7 @@ fn prepare(
         before = now;
         earlier = Some(first);
     }
-    Ok(Ready { second, earlier, before, rehearsed: after, document })
+    Ok(Ready { second, earlier, before, rehearsed: after, new_bytes, document })
 }
 
 /// Rows that went between the checkpoints may be the doing of the rehearsed command: run again, it
@@ -146,23 +184,22 @@ fn refuse_loss(
     Err(telling::because(&losses, Refusal { what, hint, exit: Exit::No }))
 }
 
-/// Room for what the rehearsed copy grew to: in its journal and in the file beside the live database;
+/// Room for what the rehearsed copy grew to, whose size it returns: in its journal and in the file beside the live database, and for the way back;
 /// beside the backups for the examination and a safety backup.
-fn demand_space(job: &Job<'_>, vault: &Vault, rehearsed: &Rehearsed) -> Result<()> {
+fn demand_space(job: &Job<'_>, vault: &Vault, rehearsed: &Rehearsed) -> Result<u64> {
     let old_bytes = rehearsed.staged.record().size_bytes;
     let new_bytes = rehearsed.rehearsal.size_bytes.max(old_bytes);
-    let for_live = new_bytes + (new_bytes - old_bytes);
+    let for_live = new_bytes + (new_bytes - old_bytes) + transaction_bytes(old_bytes);
     let folder = job.database.path.parent().unwrap_or(Path::new("/"));
     let kept = "the examination and a safety backup";
     if space::same_file_system(folder, vault.folder()) {
-        return space::demand(
-            folder,
-            for_live + 2 * new_bytes,
-            &format!("the migration with {kept}"),
-        );
+        let what = format!("the migration with {kept}");
+        space::demand(folder, for_live + 2 * new_bytes, &what)?;
+        return Ok(new_bytes);
     }
     space::demand(folder, for_live, "the migration")?;
-    space::demand(vault.folder(), 2 * new_bytes, kept)
+    space::demand(vault.folder(), 2 * new_bytes, kept)?;
+    Ok(new_bytes)
 }
 
 fn unexamined(job: &Job<'_>, second: &Backup) -> Refusal {

@@ -1,5 +1,7 @@
 //! Putting the state before a migration back, with a safety backup of what it left.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
 use crate::backup::Backup;
@@ -9,11 +11,15 @@ use crate::commands::restore::in_place::{self, Kept, Restored, Was};
 use crate::contents::Contents;
 use crate::locked::Locked;
 use crate::progress::Progress;
-use crate::refusal::Refusal;
+use crate::refusal::{Exit, Refusal};
 use crate::session::Session;
 use crate::staging::Staged;
 use crate::store::suspects;
 use crate::taking::{self, Taken, Wanted};
+use crate::vault::Vault;
+
+/// How long to wait before it is said for whom.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Publishes the copy that a rehearsal began with; where a whole backup is equal to it, as a hard
 /// link to that.
@@ -60,6 +66,44 @@ pub(crate) fn publish(
     }
 }
 
+/// Waits for the backups folder, however long: what is in the live database cannot stay as it is. Says
+/// for whom it waits.
+///
+/// # Errors
+///
+/// Where the folder cannot be written, or at the user's interrupt.
+pub(crate) fn lock<'v>(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &'v Vault,
+) -> Result<Locked<'v>> {
+    let interrupt = session.interrupt().clone();
+    let mut waited_for = None;
+    loop {
+        let error = match vault.lock(PATIENCE, &interrupt) {
+            Ok(locked) => return Ok(locked),
+            Err(error) => error,
+        };
+        let is_locked = |refusal: &Refusal| refusal.exit == Exit::Locked;
+        if !error.chain().any(|e| e.downcast_ref().is_some_and(is_locked)) {
+            return Err(error);
+        }
+        let holder = vault.holder();
+        if waited_for.as_ref() != Some(&holder) {
+            let who = holder.as_ref().map_or_else(
+                || "another command".to_owned(),
+                |holder| format!("`{}` (process {})", holder.name, holder.pid),
+            );
+            session.warn(format!(
+                "waiting for {who}, which works in {}: then {} is examined, and put back if need be",
+                job.project.dotted(vault.folder()),
+                job.project.place(job.database)
+            ));
+            waited_for = Some(holder);
+        }
+    }
+}
+
 /// Puts a checkpoint back into the live database.
 ///
 /// # Errors
@@ -78,7 +122,7 @@ pub(crate) fn put_back(
             project.quoted_place(database)
         ),
         hint: format!("put it back with `{}`", way_back(job, checkpoint)),
-        exit: crate::refusal::Exit::CouldNot,
+        exit: Exit::CouldNot,
     };
     let checkpoint = (checkpoint, Was::Readable);
     in_place::put_checkpoint_back(session, job.claim, locked, checkpoint).with_context(by_hand)
