@@ -5,11 +5,12 @@ mod canonical;
 mod cases;
 mod circles;
 mod doubtful;
+mod endstate;
 mod exchange;
 mod nulls;
 mod random;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 

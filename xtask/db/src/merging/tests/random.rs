@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::canonical::{Shape, content};
 use super::*;
+use crate::declared::Referent;
 
 /// Surrogates, natural keys, keys with NULL, a composite and a self reference, a cycle of tables that
 /// have keys, rows without any key.
@@ -21,7 +22,80 @@ const SCHEMA: &str = "
     CREATE TABLE profiles (id INTEGER PRIMARY KEY REFERENCES people (id), motto);
     CREATE TABLE log (what, at REAL);
     CREATE TABLE tree (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES tree (id), label TEXT NOT NULL,
-                       UNIQUE (parent, label));";
+                       UNIQUE (parent, label));
+    CREATE TABLE remarks (id INTEGER PRIMARY KEY, on_type TEXT, on_id INTEGER, text);";
+
+/// Who says what refers to what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Schema,
+    Configuration,
+}
+
+impl Says {
+    fn schema(self) -> String {
+        let schema = SCHEMA.replace(
+            ",\n                        FOREIGN KEY (chat, person) REFERENCES pins (chat, person)",
+            "",
+        );
+        let mut words = match self {
+            Self::Schema => return SCHEMA.to_owned(),
+            Self::Configuration => {
+                schema.split(" REFERENCES ").map(str::to_owned).collect::<Vec<_>>()
+            }
+        };
+        for after in words.iter_mut().skip(1) {
+            // The parent, and its column in parentheses.
+            let name = after.find(|c: char| !c.is_alphanumeric()).expect("an end");
+            let rest = after[name..].strip_prefix(" (id)").unwrap_or(&after[name..]);
+            *after = rest.to_owned();
+        }
+        let schema = words.concat();
+        assert!(!schema.contains("REFERENCES"), "{schema}");
+        schema
+    }
+
+    fn place(self) -> Place {
+        let mut place = Place::new();
+        let to = |table: &str| Referent::Table(table.to_owned());
+        let all: &[(&str, &str, &str)] = match self {
+            Self::Schema => &[],
+            Self::Configuration => &[
+                ("people", "chief", "people"),
+                ("chats", "owner", "people"),
+                ("notes", "chat", "chats"),
+                ("pins", "chat", "chats"),
+                ("pins", "person", "people"),
+                ("marks", "chat", "chats"),
+                ("marks", "person", "people"),
+                ("profiles", "id", "people"),
+                ("tree", "parent", "tree"),
+            ],
+        };
+        let references = &mut place.said.references;
+        for (table, column, parent) in all {
+            let columns = references.entry((*table).to_owned()).or_default();
+            columns.insert((*column).to_owned(), to(parent));
+        }
+        let kinds = [("chat", Some("chats")), ("person", Some("people")), ("old", None)];
+        let tables = kinds.map(|(kind, table)| (kind.to_owned(), table.map(str::to_owned)));
+        let by = Referent::By { column: "on_type".to_owned(), tables: tables.into() };
+        let remarks = references.entry("remarks".to_owned()).or_default();
+        remarks.insert("on_id".to_owned(), by);
+        place
+    }
+}
+
+fn says() -> impl Strategy<Value = Says> {
+    prop_oneof![Just(Says::Schema), Just(Says::Configuration)]
+}
+
+/// As many cases as are asked for by `PROPTEST_CASES`, else few.
+fn few() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    let cases = if usual.cases == 256 { 32 } else { usual.cases };
+    ProptestConfig { cases, ..usual }
+}
 
 const SHAPES: [Shape; 6] = [
     Shape {
@@ -59,7 +133,7 @@ const SHAPES: [Shape; 6] = [
 
 /// What a machine did: numbers that its schema takes for whatever they can mean.
 fn acts() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
-    proptest::collection::vec((0_u8..9, 0_u8..5, 0_u8..5), 0..30)
+    proptest::collection::vec((0_u8..11, 0_u8..5, 0_u8..5), 0..30)
 }
 
 /// One act as a statement; what a constraint forbids does not happen. Rows of the same name have the
@@ -103,12 +177,20 @@ fn statement((act, a, b): (u8, u8, u8)) -> String {
              SELECT (SELECT max(id) FROM tree WHERE label < 'T{a}'), 'T{a}'
              WHERE NOT EXISTS (SELECT 1 FROM tree WHERE label = 'T{a}' AND parent IS NULL)"
         ),
+        8 => {
+            let (kind, row) = if b % 2 == 0 { ("chat", chat(a)) } else { ("person", person(a)) };
+            let row = if b == 4 { "0".to_owned() } else { row };
+            format!(
+                "INSERT INTO remarks (on_type, on_id, text) SELECT '{kind}', {row}, 'R{a}' WHERE {row} IS NOT NULL"
+            )
+        }
+        9 => format!("INSERT INTO remarks (on_type, on_id, text) VALUES ('old', {a}, {b})"),
         _ => format!("INSERT INTO profiles SELECT id, 'M{a}' FROM people WHERE name = 'P{a}'"),
     }
 }
 
-fn live(place: &Place, name: &str, acts: &[(u8, u8, u8)]) {
-    let connection = place.make(name, SCHEMA);
+fn live(place: &Place, (name, says): (&str, Says), acts: &[(u8, u8, u8)]) {
+    let connection = place.make(name, &says.schema());
     for act in acts {
         let _ = connection.execute_batch(&statement(*act));
     }
@@ -122,9 +204,13 @@ fn contents(place: &Place, name: &str) -> Vec<String> {
     let orphans = connection.prepare("PRAGMA foreign_key_check").expect("checked").exists([]);
     assert!(!orphans.expect("checked"), "references to nothing");
     let mut all = content(&connection, &SHAPES);
+    assert!(!all.iter().any(|row| row.contains("nothing ")), "references to nothing: {all:#?}");
     for question in [
         "SELECT (SELECT title FROM chats WHERE id = chat), (SELECT name FROM people WHERE id = person) FROM pins",
         "SELECT (SELECT name FROM people AS p WHERE p.id = o.id), motto FROM profiles AS o",
+        "SELECT on_type, CASE on_type WHEN 'chat' THEN (SELECT title FROM chats WHERE id = on_id)
+           WHEN 'person' THEN (SELECT name FROM people WHERE id = on_id) ELSE on_id END,
+           on_id = 0, text FROM remarks",
     ] {
         let mut rows = place.rows(name, question);
         rows.sort();
@@ -134,15 +220,15 @@ fn contents(place: &Place, name: &str) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(few())]
 
     #[test]
     fn merged_in_either_order_the_content_is_the_same_and_once_more_nothing_changes(
-        first in acts(), second in acts(), third in acts()
+        first in acts(), second in acts(), third in acts(), says in says()
     ) {
-        let place = Place::new();
+        let place = says.place();
         for (name, acts) in [("a", &first), ("b", &second), ("c", &third)] {
-            live(&place, name, acts);
+            live(&place, (name, says), acts);
             for copy in ["1", "2"] {
                 place.copy(name, &format!("{name}{copy}"));
             }
@@ -169,11 +255,12 @@ proptest! {
 
     #[test]
     fn whatever_was_edited_rows_here_stay_unless_they_are_replaced(
-        first in acts(), second in acts(), edits in proptest::collection::vec((0_u8..4, 0_u8..5, 0_u8..5), 1..6)
+        first in acts(), second in acts(), edits in proptest::collection::vec((0_u8..4, 0_u8..5, 0_u8..5), 1..6),
+        says in says()
     ) {
-        let place = Place::new();
-        live(&place, "here", &first);
-        live(&place, "file", &second);
+        let place = says.place();
+        live(&place, ("here", says), &first);
+        live(&place, ("file", says), &second);
         let connection = place.open("file");
         for edit in edits {
             let _ = connection.execute_batch(&edited(edit));
@@ -203,7 +290,8 @@ proptest! {
     }
 }
 
-const TABLES: [&str; 8] = ["people", "chats", "notes", "pins", "marks", "profiles", "log", "tree"];
+const TABLES: [&str; 9] =
+    ["people", "chats", "notes", "pins", "marks", "profiles", "log", "tree", "remarks"];
 
 /// An edit of rows that the other machine may have, too.
 fn edited((edit, a, b): (u8, u8, u8)) -> String {
