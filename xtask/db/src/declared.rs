@@ -163,7 +163,7 @@ impl One<'_> {
         let key = parent.primary_key();
         let [to] = key.as_slice() else {
             return Err(wrong(
-                format!(
+                &format!(
                     "says that `{}.{}` refers to `{}`, which has no primary key of one column",
                     text::plain(&self.child.name),
                     text::plain(self.from),
@@ -185,15 +185,12 @@ impl One<'_> {
     ) -> Result<()> {
         let by = column(self.child, by)?;
         for (value, parent) in tables {
-            match parent {
-                Some(parent) => {
-                    let only = Only { column: by.to_owned(), value: value.clone() };
-                    resolved.references.push(self.to(parent, Some(only))?);
-                }
-                None => {
-                    let (table, column) = self.place();
-                    resolved.no_table.insert((table, column, value.clone()));
-                }
+            if let Some(parent) = parent {
+                let only = Only { column: by.to_owned(), value: value.clone() };
+                resolved.references.push(self.to(parent, Some(only))?);
+            } else {
+                let (table, column) = self.place();
+                resolved.no_table.insert((table, column, value.clone()));
             }
         }
         Ok(())
@@ -212,7 +209,7 @@ fn table<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table> {
     }
     let known = schema.tables.values().filter(is_ordinary).map(|table| table.name.as_str());
     let near = nearest(known, name);
-    Err(wrong(format!("names the table `{}`, which is not here", text::plain(name)), &near))
+    Err(wrong(&format!("names the table `{}`, which is not here", text::plain(name)), &near))
 }
 
 fn column<'t>(table: &'t Table, name: &str) -> Result<&'t str> {
@@ -221,10 +218,10 @@ fn column<'t>(table: &'t Table, name: &str) -> Result<&'t str> {
     }
     let near = nearest(table.columns.iter().map(|column| column.name.as_str()), name);
     let (name, table) = (text::plain(name), text::plain(&table.name));
-    Err(wrong(format!("names the column `{name}`, which `{table}` does not have"), &near))
+    Err(wrong(&format!("names the column `{name}`, which `{table}` does not have"), &near))
 }
 
-fn wrong(what: String, near: &str) -> anyhow::Error {
+fn wrong(what: &str, near: &str) -> anyhow::Error {
     Refusal::could_not(
         format!("`references` {what}{near}"),
         "correct it in `Cargo.toml`; the database is untouched",

@@ -109,7 +109,7 @@ const RESOLVE: &str =
 /// nothing to say.
 #[must_use]
 pub(crate) fn way_out(error: &anyhow::Error) -> Option<&'static str> {
-    if error.chain().any(|cause| cause.is::<ConflictMarker>()) {
+    if error.chain().any(<dyn std::error::Error>::is::<ConflictMarker>) {
         return Some(RESOLVE);
     }
     let said = format!("{error:#}");

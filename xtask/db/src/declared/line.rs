@@ -2,6 +2,7 @@
 //! once only.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use crate::declared::{References, Referent};
 
@@ -64,7 +65,9 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            _ if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            _ if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
             _ => quoted.push(c),
         }
     }

@@ -95,6 +95,7 @@ impl Rule {
 
 /// A reference.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub(super) struct Link {
     /// The columns that refer, as places in [`Layout::columns`].
     pub columns: Vec<usize>,

@@ -70,12 +70,15 @@ impl Undeclared<'_> {
         let mut found = Found::default();
         let mut changed = Vec::new();
         for (at, layout) in self.layouts.iter().enumerate() {
-            if number(layout).is_some() && self.index(layout)? {
+            if self.changes(layout)? {
                 changed.push(at);
             }
         }
         if changed.is_empty() {
             return Ok(found);
+        }
+        for layout in self.layouts {
+            self.index(layout)?;
         }
         for (child, layout) in self.layouts.iter().enumerate() {
             for column in 0..layout.columns.len() {
@@ -87,16 +90,22 @@ impl Undeclared<'_> {
         Ok(found)
     }
 
-    /// Makes numbers quick to find; returns whether any of them changes.
-    fn index(&self, layout: &Layout) -> Result<bool> {
+    /// Whether any number of a table changes.
+    fn changes(&self, layout: &Layout) -> Result<bool> {
         let Some(at) = number(layout) else { return Ok(false) };
-        let (stage, n) = (layout.stage(), layout.number);
-        self.connection
-            .execute_batch(&format!("CREATE INDEX temp.merge_{n}_numbers ON merge_{n} (o{at})"))?;
         let question = format!(
-            "SELECT EXISTS (SELECT 1 FROM {stage} WHERE state IN ({MATCHED}, {NEW}) AND c{at} IS NOT o{at})"
+            "SELECT EXISTS (SELECT 1 FROM {} WHERE state IN ({MATCHED}, {NEW}) AND c{at} IS NOT o{at})",
+            layout.stage()
         );
         Ok(self.connection.query_row(&question, [], |row| row.get(0))?)
+    }
+
+    /// Makes numbers quick to find.
+    fn index(&self, layout: &Layout) -> Result<()> {
+        let (n, Some(at)) = (layout.number, number(layout)) else { return Ok(()) };
+        let index = format!("CREATE INDEX temp.merge_{n}_numbers ON merge_{n} (o{at})");
+        self.connection.execute_batch(&index)?;
+        Ok(())
     }
 
     /// Whether nobody says yet what a column refers to; of the kinds of a declared one some may be unsaid.
@@ -156,10 +165,10 @@ impl Undeclared<'_> {
     /// The tables that the kinds in a column name, of which a file has all the numbers.
     fn by_kind(&self, (child, column): (usize, usize), kind: usize) -> Result<Vec<Suspect>> {
         let layout = &self.layouts[child];
-        let (name, place) = (&layout.columns[column].name, layout.stage());
+        let (name, stage) = (&layout.columns[column].name, layout.stage());
         let question = format!(
-            "SELECT DISTINCT c{kind} FROM {place} WHERE typeof(c{kind}) = 'text'
-             AND typeof(c{column}) = 'integer' LIMIT {MOST_KINDS}"
+            "SELECT DISTINCT c{kind} FROM {stage} WHERE typeof(c{kind}) = 'text'
+             AND c{column} IS NOT NULL LIMIT {MOST_KINDS}"
         );
         let mut statement = self.connection.prepare(&question)?;
         let values = statement.query_map([], |row| row.get::<_, String>(0))?;
@@ -190,7 +199,7 @@ impl Undeclared<'_> {
             "SELECT count(*), coalesce(sum(EXISTS ({known})), 0), coalesce(sum(EXISTS ({changing})), 0)
              FROM {} AS s {}",
             self.layouts[suspect.child].stage(),
-            self.condition(suspect)
+            Self::condition(suspect)
         );
         let counts = self.connection.query_row(&question, [], |row| {
             Ok(Counts { all: row.get(0)?, known: row.get(1)?, changing: row.get(2)? })
@@ -199,7 +208,7 @@ impl Undeclared<'_> {
     }
 
     /// The rows that have a value there at all.
-    fn condition(&self, suspect: &Suspect) -> String {
+    fn condition(suspect: &Suspect) -> String {
         let value = format!("s.c{}", suspect.column);
         let kind = suspect.kind.as_ref().map_or_else(String::new, |(at, value)| {
             format!(" AND s.c{at} = '{}'", value.replace('\'', "''"))
@@ -251,7 +260,7 @@ impl Found {
             let layouts = undeclared.layouts;
             let (child, parent) = (&layouts[suspect.child], &layouts[suspect.parent]);
             let changing = undeclared.leads(suspect).1;
-            let condition = format!("{} AND EXISTS ({changing})", undeclared.condition(suspect));
+            let condition = format!("{} AND EXISTS ({changing})", Undeclared::condition(suspect));
             let column = text::plain(&child.columns[suspect.column].name);
             let reason = format!(
                 "'{} ' || s.c{} || ' is ' || ({changing}) || ' here'",
