@@ -94,9 +94,9 @@ fn live(place: &Place, (name, kind): (&str, Kind), rows: &Rows) -> Rows {
 }
 
 /// Whether all rows can stand together.
-fn fits(kind: Kind, rows: &Rows) -> bool {
-    let memory = Connection::open_in_memory().expect("a database");
-    memory.execute_batch("CREATE TABLE m (k TEXT, list TEXT, at INTEGER)").expect("made");
+fn fits(place: &Place, kind: Kind, rows: &Rows) -> bool {
+    let memory = place.open("model");
+    memory.execute_batch("CREATE TEMP TABLE m (k TEXT, list TEXT, at INTEGER)").expect("made");
     for (key, row) in rows {
         let insert = "INSERT INTO m VALUES (?1, ?2, ?3)";
         memory.execute(insert, (format!("k{key}"), list(row.0), row.1)).expect("put");
@@ -149,7 +149,7 @@ proptest! {
         end.extend(file.iter().map(|(key, row)| (*key, *row)));
         let report = place.merge_with("here", &["file"], &policy(OnConflict::Replace));
         let report = report.expect("a report");
-        prop_assert_eq!(report.problems.is_empty(), fits(kind, &end), "{:#?}", report);
+        prop_assert_eq!(report.problems.is_empty(), fits(&place, kind, &end), "{:#?}", report);
         let after = place.rows("here", ALL);
         prop_assert_eq!(&after, if report.problems.is_empty() { &shown(&end).to_vec() } else { &before });
         if kind.index != "WITHOUT ROWID" {
@@ -170,7 +170,7 @@ proptest! {
         let mut end = here.clone();
         for (key, row) in file.iter().filter(|(key, _)| !here.contains_key(key)) {
             end.insert(*key, *row);
-            if !fits(kind, &end) {
+            if !fits(&place, kind, &end) {
                 end.remove(key);
             }
         }
