@@ -78,7 +78,7 @@ fn stem(column: &str) -> (Vec<String>, bool) {
         return (words, true);
     }
     if let Some(last) = words.last_mut()
-        && let Some(stem) = last.strip_suffix("id").filter(|stem| stem.len() > 1)
+        && let Some(stem) = last.strip_suffix("id").filter(|stem| stem.len() > 2)
     {
         *last = stem.to_owned();
         return (words, true);
