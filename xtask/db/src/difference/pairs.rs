@@ -192,8 +192,11 @@ impl<'c> Pairs<'c> {
             anyhow::bail!("there is no table of pages");
         };
         trees::each_difference((a_pages, roots.0), (b_pages, roots.1), &mut |rowid, fate| {
-            let before = (fate != Fate::Added).then(|| one.row(rowid)).transpose()?;
-            let after = (fate != Fate::Removed).then(|| other.row(rowid)).transpose()?;
+            let mut before = (fate != Fate::Added).then(|| one.row(rowid)).transpose()?;
+            let mut after = (fate != Fate::Removed).then(|| other.row(rowid)).transpose()?;
+            // Of a table without columns the key is read.
+            before.iter_mut().for_each(|values| values.truncate(pair.columns_before.len()));
+            after.iter_mut().for_each(|values| values.truncate(pair.columns_after.len()));
             each(&PairedRow { before: before.as_deref(), after: after.as_deref() })
         })
     }

@@ -55,3 +55,4 @@ mod cases;
 mod counts;
 mod kept;
 mod lost;
+mod odd;
