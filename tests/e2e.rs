@@ -140,6 +140,8 @@ mod museum;
 mod oddbytes;
 #[path = "e2e/onlooker.rs"]
 mod onlooker;
+#[path = "e2e/otherengines.rs"]
+mod otherengines;
 #[path = "e2e/permissions.rs"]
 mod permissions;
 #[path = "e2e/places.rs"]

@@ -46,7 +46,7 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
             let n_pages = live.and_then(|live| pragma::<i64>(&live, "page_count"));
             Ok(n_pages.map_or(true, |n_pages| n_pages > 0))
         }
-        Standing::NotAFile(_) | Standing::Foreign { .. } => Ok(true),
+        Standing::NotAFile(_) | Standing::Other(_) | Standing::Foreign { .. } => Ok(true),
     }
 }
 

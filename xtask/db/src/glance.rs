@@ -15,6 +15,7 @@ use crate::aside;
 use crate::database::{self, Trouble, trouble};
 use crate::examination;
 use crate::holders;
+use crate::standing::engine::Engine;
 use crate::standing::{self, Standing};
 
 /// How often what moved meanwhile is read again.
@@ -47,6 +48,8 @@ pub(crate) enum Sight {
     Empty,
     /// No database, and what instead.
     Foreign(String),
+    /// A database of another engine.
+    Other(Engine),
     /// It may be an encrypted database.
     MayBeEncrypted,
     /// The system does not let us read it, and what it says.
@@ -80,6 +83,7 @@ pub(crate) fn at(path: &Path) -> Glance {
         Err(error) => Sight::Forbidden(error.root_cause().to_string()),
         Ok(Standing::Missing) => Sight::Missing,
         Ok(Standing::Empty) => Sight::Empty,
+        Ok(Standing::Other(engine)) => Sight::Other(engine),
         Ok(Standing::NotAFile(kind)) => Sight::Foreign(kind.to_owned()),
         Ok(Standing::Foreign { may_be_encrypted: true }) => Sight::MayBeEncrypted,
         Ok(Standing::Foreign { .. }) => Sight::Foreign("no SQLite database".to_owned()),

@@ -188,6 +188,10 @@ fn live(target: &Path, busy_timeout: Duration) -> Result<Live> {
     };
     match standing::look(target)? {
         Standing::Missing | Standing::Empty => Ok(absent()),
+        Standing::Other(engine) => Err(Refusal::could_not(
+            format!("`{}` is {}", target.display(), engine.what),
+            engine.hint,
+        )),
         Standing::NotAFile(kind) => Err(Refusal::could_not(
             format!("`{}` is {kind}, not a database", target.display()),
             "correct the configured path, or move what is there away",

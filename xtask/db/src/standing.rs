@@ -1,11 +1,15 @@
 //! What stands at a path, seen before any connection is open: nothing, something foreign, or a file
 //! that begins as a SQLite database, and its header.
 
+pub(crate) mod engine;
+
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+
+use crate::standing::engine::Engine;
 
 /// The first bytes of every SQLite database (<https://sqlite.org/fileformat2.html>).
 pub(crate) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -19,6 +23,8 @@ pub(crate) enum Standing {
     Missing,
     /// Something that is no regular file, in words.
     NotAFile(&'static str),
+    /// A database of another engine.
+    Other(Engine),
     /// A file of 0 bytes.
     Empty,
     /// A file that does not begin as a SQLite database.
@@ -102,7 +108,8 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
         Err(error) => return Err(error.into()),
     };
     if metadata.is_dir() {
-        return Ok(Standing::NotAFile("a folder"));
+        let folder = Standing::NotAFile("a folder");
+        return Ok(engine::of_folder(path).map_or(folder, Standing::Other));
     }
     if !metadata.is_file() {
         return Ok(Standing::NotAFile("no regular file"));
@@ -154,6 +161,9 @@ pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
 /// What the first bytes of something are, which is not empty.
 #[must_use]
 pub(crate) fn of_bytes(start: &[u8]) -> Standing {
+    if let Some(engine) = engine::of_bytes(start) {
+        return Standing::Other(engine);
+    }
     let header = start.first_chunk::<HEADER_LENGTH>();
     if let Some(header) = header.filter(|_| start.starts_with(MAGIC)) {
         return Standing::Sqlite(Header(*header));

@@ -139,6 +139,9 @@ pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
                  db-setup`; if the path is wrong, correct it in `Cargo.toml`",
             ));
         }
+        Standing::Other(engine) => {
+            return Err(Refusal::could_not(format!("{path} is {}", engine.what), engine.hint));
+        }
         Standing::NotAFile(kind) => format!("{path} is {kind}, not a database"),
         Standing::Empty => format!("{path} is an empty file (0 bytes), not a database"),
         Standing::Foreign { may_be_encrypted: true } => {

@@ -192,7 +192,7 @@ fn read(
     };
     match standing {
         Standing::Sqlite(header) => examination.findings.extend(excess(&header, size_bytes)),
-        Standing::Empty | Standing::Foreign { .. } => {
+        Standing::Empty | Standing::Other(_) | Standing::Foreign { .. } => {
             examination.findings = vec![Finding::structural("it is no SQLite database")];
         }
         Standing::Missing | Standing::NotAFile(_) => {}

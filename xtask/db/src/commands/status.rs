@@ -99,6 +99,7 @@ fn database(checkup: &Checkup<'_>) -> Result<Value> {
         Sight::Missing => ("missing", None),
         Sight::Empty => ("empty", None),
         Sight::Foreign(what) => ("foreign", Some(what)),
+        Sight::Other(_) => ("other-engine", None),
         Sight::MayBeEncrypted => ("may-be-encrypted", None),
         Sight::Forbidden(why) => ("forbidden", Some(why)),
         Sight::Damaged(why) => ("damaged", Some(why)),

@@ -61,6 +61,9 @@ impl Checkup<'_> {
                 ("empty", format!("{place} is an empty file (0 bytes)"), self.restore())
             }
             Sight::Foreign(what) => ("foreign", format!("{place} is {what}"), self.restore()),
+            Sight::Other(engine) => {
+                ("other-engine", format!("{place} is {}", engine.what), engine.hint.to_owned())
+            }
             Sight::MayBeEncrypted => (
                 "encrypted",
                 format!(

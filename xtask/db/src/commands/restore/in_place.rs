@@ -101,7 +101,7 @@ pub(crate) fn restore(
 }
 
 /// Keeps the present state, writes the backup into the live database and proves the result; says
-/// nothing and runs no command of the host.
+/// nothing but that Litestream must be restarted, and runs no command of the host.
 ///
 /// # Errors
 ///
@@ -115,6 +115,7 @@ pub(crate) fn put_in_place(
 ) -> Result<Restored> {
     let Claim { project, database, .. } = *claim;
     let interrupt = session.interrupt().clone();
+    let is_replicated = is_replicated(project, plan);
     let contents = Contents::open(&plan.backup)?;
     let ids = candidate::unchanged(plan, &contents, (verification, &interrupt))?;
     let content_blake3 = &verification.content_blake3;
@@ -157,7 +158,23 @@ pub(crate) fn put_in_place(
     if is_noted {
         claim.conclude(locked)?;
     }
+    if is_replicated {
+        session.warn(
+            "Litestream replicates this database and has to be restarted now, so that it takes a new \
+             snapshot: `systemctl restart litestream`, or end and start `litestream replicate`; until \
+             then its replica may hold neither state",
+        );
+    }
     Ok(Restored { kept, proved })
+}
+
+/// Whether Litestream keeps its own tables in the database that is about to be replaced
+/// (<https://litestream.io/how-it-works/>).
+fn is_replicated(project: &Project, plan: &Plan) -> bool {
+    let question = "SELECT 1 FROM sqlite_schema WHERE name LIKE '\\_litestream\\_%' ESCAPE '\\'";
+    matches!(plan.live, Live::Readable(_))
+        && database::open_live(&plan.target, project.busy_timeout)
+            .is_ok_and(|live| live.query_row(question, [], |_| Ok(())).is_ok())
 }
 
 /// Puts a backup back that no user chose just now: examined, with a safety backup, in one transaction,
