@@ -117,8 +117,7 @@ fn a_constraint_that_replaces_rows_drops_none() {
     insta::assert_snapshot!(said.err, @r"
     error: could not import `e.json`
       caused by: its rows could not be read in
-      caused by: line 9: a row of `tags`
-      caused by: UNIQUE constraint failed: tags.name
+      caused by: line 8 and line 9: two rows of `tags` have the same name
     hint: nothing was changed; get the file again, or export it anew
     ");
 }

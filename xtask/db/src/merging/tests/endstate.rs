@@ -150,8 +150,8 @@ proptest! {
         let report = place.merge_with("here", &["file"], &policy(OnConflict::Replace));
         let report = report.expect("a report");
         prop_assert_eq!(report.problems.is_empty(), fits(&place, kind, &end), "{:#?}", report);
-        let after = place.rows("here", ALL);
-        prop_assert_eq!(&after, if report.problems.is_empty() { &shown(&end).to_vec() } else { &before });
+        let (after, wanted) = (place.rows("here", ALL), shown(&end));
+        prop_assert_eq!(&after, if report.problems.is_empty() { &wanted } else { &before });
         if kind.index != "WITHOUT ROWID" {
             let ids = rowids();
             prop_assert!(ids_before.iter().all(|row| ids.contains(row)), "{ids_before:?} {ids:?}");

@@ -36,7 +36,7 @@ fn values_of_every_kind_of_unique_index_are_exchanged() {
         ("k TEXT NOT NULL UNIQUE, u TEXT PRIMARY KEY, x", ""),
     ] {
         for end in ["", " WITHOUT ROWID"] {
-            if end != "" && !table.contains("PRIMARY KEY") {
+            if !end.is_empty() && !table.contains("PRIMARY KEY") {
                 continue;
             }
             let place = edited(
