@@ -1,16 +1,17 @@
 //! A backup: a finished, examined, immutable copy in the backups folder, and its proof.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::Value;
 
 use crate::durable;
-use crate::finding::{Weight, has};
 use crate::home::Whose;
 use crate::name::{Format, Name};
 use crate::project::Database;
+use crate::record::recorded::{Packing, Summary};
 use crate::record::{Kind, Proof, Record};
 use crate::store::freshness::Pages;
 
@@ -20,7 +21,7 @@ pub(crate) struct Backup {
     /// Its name, taken apart.
     pub name: Name,
     /// The folder it lies in.
-    pub folder: PathBuf,
+    pub folder: Arc<Path>,
     /// Size of the database that it holds.
     pub size_bytes: u64,
     /// Size of its file: of a stored one, that of its page list.
@@ -102,6 +103,14 @@ impl Backup {
         name.is_some_and(durable::is_stage)
     }
 
+    /// Packs its record away until it is asked for.
+    pub(crate) fn pack(&mut self, packing: &mut Packing) {
+        if let Proof::Recorded(record) = &mut self.proof {
+            // A record that cannot be packed stays as it is.
+            let _ = record.pack(packing);
+        }
+    }
+
     /// Its record, where there is one that can be read.
     #[must_use]
     pub(crate) fn record(&self) -> Option<&Record> {
@@ -111,10 +120,19 @@ impl Backup {
         }
     }
 
+    /// What lists ask of its record: nothing need be unpacked for that.
+    #[must_use]
+    pub(crate) fn summary(&self) -> Option<&Summary> {
+        match &self.proof {
+            Proof::Recorded(record) => Some(record.summary()),
+            _ => None,
+        }
+    }
+
     /// Why it was taken; without a record only its name can tell.
     #[must_use]
     pub(crate) fn kind(&self) -> Option<Kind> {
-        match (self.record(), self.name.safety) {
+        match (self.summary(), self.name.safety) {
             (Some(record), _) => Some(record.kind),
             (None, true) => Some(Kind::Safety),
             (None, false) => None,
@@ -129,14 +147,14 @@ impl Backup {
             Proof::Damaged(_) => State::Damaged,
             Proof::Unreadable(_) | Proof::Newer(_) => State::Unverified,
             Proof::Recorded(record) => {
-                let findings = &record.last_examined().findings;
+                let record = record.summary();
                 let is_lost = self.pages == Pages::Lost;
-                if is_lost || !self.has_recorded_size(record) || has(findings, Weight::Structural) {
+                if is_lost || !self.has_recorded_size(record) || record.is_marked_damaged {
                     State::Damaged
-                } else if has(findings, Weight::Unchecked) || self.pages == Pages::Unknown {
+                } else if record.is_unchecked || self.pages == Pages::Unknown {
                     State::Unverified
                 } else if let Pages::Unread(at) = self.pages {
-                    State::Unread(self.unread_since(at, record))
+                    State::Unread(self.unread_since(at, record.examined_at))
                 } else {
                     State::Verified
                 }
@@ -146,9 +164,13 @@ impl Backup {
 
     /// When all of its pages were last known to be right: the oldest last reading of a pack that it names,
     /// else the last examination of the backup itself.
-    fn unread_since(&self, at: Option<i64>, record: &Record) -> DateTime<FixedOffset> {
+    fn unread_since(
+        &self,
+        at: Option<i64>,
+        examined_at: DateTime<FixedOffset>,
+    ) -> DateTime<FixedOffset> {
         let noted = at.and_then(|at| DateTime::from_timestamp(at, 0));
-        noted.map_or(record.last_examined().at, |at| at.with_timezone(self.created_at.offset()))
+        noted.map_or(examined_at, |at| at.with_timezone(self.created_at.offset()))
     }
 
     /// Whether the record and the file tell the same story.
@@ -158,16 +180,17 @@ impl Backup {
             Proof::Unrecorded => true,
             Proof::Unreadable(_) | Proof::Damaged(_) | Proof::Newer(_) => false,
             Proof::Recorded(record) => {
-                record.file == self.name.to_string() && self.has_recorded_size(record)
+                record.is_of_file(&self.name.to_string())
+                    && self.has_recorded_size(record.summary())
             }
         }
     }
 
     /// Whether its file has the size that was recorded.
-    fn has_recorded_size(&self, record: &Record) -> bool {
-        match (self.name.format, &record.stored) {
+    fn has_recorded_size(&self, record: &Summary) -> bool {
+        match (self.name.format, record.stored_bytes) {
             (Format::Plain, None) => record.size_bytes == self.file_bytes,
-            (Format::Pages, Some(stored)) => stored.list_bytes == self.file_bytes,
+            (Format::Pages, Some((list_bytes, _))) => list_bytes == self.file_bytes,
             _ => false,
         }
     }
@@ -176,8 +199,8 @@ impl Backup {
     /// link to it adds none.
     #[must_use]
     pub(crate) fn new_bytes(&self) -> u64 {
-        match self.record().and_then(|record| record.stored.as_ref()) {
-            Some(stored) => stored.new_bytes,
+        match self.summary().and_then(|record| record.stored_bytes) {
+            Some((_, new_bytes)) => new_bytes,
             None => self.file_bytes,
         }
     }
@@ -192,8 +215,8 @@ impl Backup {
     /// may have one of the same name.
     #[must_use]
     pub(crate) fn is_named_for(&self, database: &Database) -> bool {
-        match self.record() {
-            Some(record) => record.database == database.name,
+        match self.summary() {
+            Some(record) => *record.database == *database.name,
             None => self.name.file == database.file_name(),
         }
     }
@@ -201,25 +224,25 @@ impl Backup {
     /// The linked worktree it was taken in; `.` for the main one.
     #[must_use]
     pub(crate) fn worktree(&self) -> &str {
-        self.record().map_or(".", Record::worktree)
+        self.summary().map_or(".", |record| &record.worktree)
     }
 
     /// The branch it was taken on.
     #[must_use]
     pub(crate) fn branch(&self) -> Option<&str> {
-        self.record()?.git.as_ref()?.branch.as_deref()
+        self.summary()?.branch.as_deref()
     }
 
     /// Whether somebody protected it.
     #[must_use]
     pub(crate) fn is_pinned(&self) -> bool {
-        self.record().is_some_and(|record| record.pinned)
+        self.summary().is_some_and(|record| record.pinned)
     }
 
     /// What the user called it.
     #[must_use]
     pub(crate) fn label(&self) -> Option<&str> {
-        self.record().and_then(|record| record.label.as_deref())
+        self.summary().and_then(|record| record.label.as_deref())
     }
 
     /// Whether its time lies more than a day ahead: a clock was wrong.
@@ -281,9 +304,13 @@ impl Backup {
 /// Sorts backups newest first: recorded ones by `sequence`, the others by the time in their names
 /// among them; never by the time of the file.
 pub(crate) fn sort_newest_first(backups: &mut Vec<Backup>) {
+    let sequence = |backup: &Backup| backup.summary().map_or(0, |record| record.sequence);
+    if backups.iter().all(|backup| backup.summary().is_some()) {
+        backups.sort_unstable_by(|a, b| (sequence(b), &b.name).cmp(&(sequence(a), &a.name)));
+        return;
+    }
     let (mut recorded, mut others): (Vec<_>, Vec<_>) =
-        backups.drain(..).partition(|backup| backup.record().is_some());
-    let sequence = |backup: &Backup| backup.record().map_or(0, |record| record.sequence);
+        backups.drain(..).partition(|backup| backup.summary().is_some());
     recorded.sort_by(|a, b| (sequence(a), &a.name).cmp(&(sequence(b), &b.name)));
     others.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
     // Oldest first; each unrecorded one goes before the first recorded one that is younger.

@@ -86,7 +86,7 @@ impl Contents {
             Format::Pages => {
                 let mut shelf = Shelf::of(&backup.folder);
                 let stored = Stored::find(&mut shelf, list(backup)?)?;
-                let (folder, name) = (backup.folder.clone(), backup.name.to_string());
+                let (folder, name) = (backup.folder.to_path_buf(), backup.name.to_string());
                 Kept::Stored { stored: Box::new(stored), folder, name }
             }
         };

@@ -175,7 +175,7 @@ impl Locked<'_> {
 /// A backup as a note names it: its name in the same folder, else its path.
 fn named(backup: &Backup, vault: &Vault) -> String {
     let name = backup.name.to_string();
-    if backup.folder == vault.folder() {
+    if *backup.folder == *vault.folder() {
         return name;
     }
     backup.folder.join(name).to_string_lossy().into_owned()

@@ -227,7 +227,7 @@ impl Locked<'_> {
     /// Where the folder cannot be read.
     pub(crate) fn next_sequence(&self) -> Result<u64> {
         let backups = self.backups()?;
-        let highest = backups.iter().filter_map(|b| b.record().map(|r| r.sequence)).max();
+        let highest = backups.iter().filter_map(|b| b.summary().map(|r| r.sequence)).max();
         Ok(highest.unwrap_or(0).saturating_add(1))
     }
 

@@ -83,6 +83,7 @@ pub(crate) fn plan(
     let policy = &weighing::relevant(policy, vault, &backups)?;
     let points: BTreeMap<String, &Enters> = backups
         .iter()
+        .filter(|backup| backup.summary().is_some_and(|record| record.enters))
         .filter_map(|backup| Some((backup.name.to_string(), backup.record()?.enters.as_ref()?)))
         .collect();
     let states = LastStates::of(project, databases, &backups);
@@ -273,11 +274,11 @@ fn verify_survivors(
 
 /// Whose a backup is; without a record, whose the others of that file name are, if they agree.
 fn database_of<'b>(backups: &'b BTreeMap<String, Backup>, backup: &'b Backup) -> &'b str {
-    if let Some(record) = backup.record() {
+    if let Some(record) = backup.summary() {
         return &record.database;
     }
     let same_file = backups.values().filter(|other| other.name.file == backup.name.file);
-    let mut owners = same_file.filter_map(|other| Some(other.record()?.database.as_str()));
+    let mut owners = same_file.filter_map(|other| Some(&*other.summary()?.database));
     match owners.next() {
         Some(owner) if owners.all(|other| other == owner) => owner,
         _ => &backup.name.file,

@@ -4,6 +4,8 @@
 //! record that cannot be read is told apart from a missing one. It carries a checksum of itself: one that
 //! is wrong is damage, and nothing else of the record is believed.
 
+pub(crate) mod recorded;
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -13,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::finding::{Depth, Finding, Weight, has};
 use crate::home::Home;
+use crate::record::recorded::Recorded;
 
 /// The record's version that this build reads and writes.
 pub(crate) const VERSION: u64 = 1;
@@ -241,7 +244,7 @@ impl FromStr for Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Proof {
     /// A record of this version.
-    Recorded(Box<Record>),
+    Recorded(Box<Recorded>),
     /// No record: the backup was made by an older script.
     Unrecorded,
     /// A record that cannot be read, and why.
@@ -288,7 +291,11 @@ impl Proof {
             return Self::Damaged(file.to_owned());
         }
         match serde_json::from_slice(bytes) {
-            Ok(record) => Self::Recorded(Box::new(record)),
+            Ok(record) => {
+                // It served: what is written again gets another one.
+                let record = Record { record_blake3: None, ..record };
+                Self::Recorded(Box::new(Recorded::of(record)))
+            }
             Err(error) => Self::Unreadable(error.to_string()),
         }
     }

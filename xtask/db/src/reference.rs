@@ -165,7 +165,7 @@ impl<'a> Order<'a> {
     /// The order of some backups that are sorted newest first.
     #[must_use]
     pub(crate) fn of(backups: &[&'a Backup], now: DateTime<FixedOffset>) -> Self {
-        let has_place = |b: &&&Backup| b.record().is_some() || !b.is_from_the_future(now);
+        let has_place = |b: &&&Backup| b.summary().is_some() || !b.is_from_the_future(now);
         let placed = backups.iter().filter(has_place).copied();
         let (safety, ordinary) = placed.partition(|b| b.kind() == Some(Kind::Safety));
         Self { ordinary, safety }

@@ -271,26 +271,38 @@ impl std::str::FromStr for Span {
 /// A table without borders: columns padded to their widest cell, two spaces between.
 #[must_use]
 pub(crate) fn table(rows: &[Vec<String>], right_aligned: &[usize]) -> String {
-    let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let mut widths = vec![0; n_columns];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+    let mut columns = Columns::default();
+    rows.iter().for_each(|row| columns.measure(row));
+    rows.iter().map(|row| columns.line(row, right_aligned) + "\n").collect()
+}
+
+/// The widths of a table's columns, for tables too long to be kept: every row is measured first and
+/// laid out afterwards.
+#[derive(Debug, Default)]
+pub(crate) struct Columns(Vec<usize>);
+
+impl Columns {
+    /// Makes room for a row.
+    pub(crate) fn measure(&mut self, row: &[String]) {
+        self.0.resize(self.0.len().max(row.len()), 0);
+        for (width, cell) in self.0.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let mut text = String::new();
-    for row in rows {
+
+    /// Lays out a row that was measured.
+    #[must_use]
+    pub(crate) fn line(&self, row: &[String], right_aligned: &[usize]) -> String {
         let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let pad = " ".repeat(widths[column] - cell.chars().count());
+        for (column, (cell, width)) in row.iter().zip(&self.0).enumerate() {
+            let pad = " ".repeat(width.saturating_sub(cell.chars().count()));
             let right = right_aligned.contains(&column);
             let cell = if right { format!("{pad}{cell}") } else { format!("{cell}{pad}") };
             let _ = write!(line, "{}{cell}", if column > 0 { "  " } else { "" });
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
+        line.truncate(line.trim_end().len());
+        line
     }
-    text
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::name::{Format, Name};
 use crate::privacy::Place;
 use crate::project::Project;
 use crate::record::Proof;
+use crate::record::recorded::Packing;
 use crate::remarks::Remarks;
 use crate::store::freshness::{Freshness, Pages};
 use crate::store::shelf;
@@ -32,7 +33,7 @@ const MOST_RECORD_BYTES: u64 = 16 << 20;
 /// A backups folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Vault {
-    folder: PathBuf,
+    folder: Arc<Path>,
     /// The moment it is; its offset is that in which the times of unrecorded names are read.
     now: DateTime<FixedOffset>,
     /// In a folder outside the workspace: what tells whose a backup is.
@@ -68,7 +69,7 @@ impl Vault {
     /// The vault in a folder that may not exist yet; `now` lends its offset to unrecorded names.
     #[must_use]
     pub(crate) fn at(folder: impl Into<PathBuf>, now: DateTime<FixedOffset>) -> Self {
-        let (folder, remarks) = (folder.into(), Remarks::default());
+        let (folder, remarks) = (folder.into().into(), Remarks::default());
         Self { folder, now, homes: None, place: None, read_within: READ_WITHIN, remarks }
     }
 
@@ -133,17 +134,21 @@ impl Vault {
     /// Where the folder cannot be read.
     pub(crate) fn backups(&self) -> Result<Vec<Backup>> {
         let mut backups = Vec::new();
-        let mut freshness = self.freshness();
-        for name in self.file_names()? {
+        let (mut freshness, mut packing) = (self.freshness(), Packing::new());
+        self.each_name(|name| {
             if let Some(name) = Name::parse(&name)
-                && let Some(backup) = self.read_by(name, &mut freshness)?
+                && let Some(mut backup) = self.read_by(name, &mut freshness)?
             {
+                backup.pack(&mut packing);
                 backups.push(backup);
             }
-        }
+            Ok(())
+        })?;
+        backups.shrink_to_fit();
         backup::sort_newest_first(&mut backups);
         if let Some(homes) = &self.homes {
             homes.mark(&mut backups);
+            backups.iter_mut().for_each(|backup| backup.pack(&mut packing));
         }
         Ok(backups)
     }
@@ -183,7 +188,7 @@ impl Vault {
                 leftovers.lone_records.push(path);
             }
         }
-        let packs = Vault { folder: self.folder.join(shelf::FOLDER), ..self.clone() };
+        let packs = Vault { folder: self.folder.join(shelf::FOLDER).into(), ..self.clone() };
         let in_packs = if shelf::is_there(&packs.folder).unwrap_or(false) {
             packs.file_names()?
         } else {
@@ -210,7 +215,7 @@ impl Vault {
             return Ok(false);
         }
         Ok(match self.proof(&name)? {
-            Proof::Recorded(record) => record.file == name.to_string(),
+            Proof::Recorded(record) => record.is_of_file(&name.to_string()),
             // There is no backup that it could be wrong about.
             Proof::Damaged(file) => file == name.to_string(),
             Proof::Unrecorded | Proof::Unreadable(_) | Proof::Newer(_) => false,
@@ -283,17 +288,27 @@ impl Vault {
     }
 
     pub(crate) fn file_names(&self) -> Result<Vec<String>> {
-        let entries = match fs_err::read_dir(&self.folder) {
+        let mut names = Vec::new();
+        self.each_name(|name| {
+            names.push(name);
+            Ok(())
+        })?;
+        Ok(names)
+    }
+
+    fn each_name(&self, mut each: impl FnMut(String) -> Result<()>) -> Result<()> {
+        let entries = match fs_err::read_dir(&*self.folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let mut names = Vec::new();
         for entry in entries {
             // A name that is not UTF-8 is not ours.
-            names.extend(entry?.file_name().into_string());
+            if let Ok(name) = entry?.file_name().into_string() {
+                each(name)?;
+            }
         }
-        Ok(names)
+        Ok(())
     }
 }
 

@@ -282,7 +282,7 @@ mod tests {
         Backup {
             created_at: record.created_at,
             name,
-            folder: std::path::PathBuf::new(),
+            folder: std::path::Path::new("").into(),
             size_bytes: 0,
             file_bytes: 0,
             identity: (0, 0),

@@ -32,9 +32,9 @@ pub struct Args {
 }
 
 /// One backup and what to type for it.
-struct Row {
-    backup: Backup,
-    printed: Printed,
+struct Row<'a> {
+    backup: &'a Backup,
+    printed: &'a Printed,
 }
 
 impl Args {
@@ -58,17 +58,13 @@ impl Args {
             let at = backups.iter().position(|backup| backup.name == name)?;
             Some(printed[at].reference.clone())
         });
-        let mut rows: Vec<Row> = backups
-            .into_iter()
-            .zip(printed)
-            .map(|(backup, printed)| Row { backup, printed })
-            .collect();
+        let rows = backups.iter().zip(&printed);
+        let mut rows: Vec<Row<'_>> =
+            rows.map(|(backup, printed)| Row { backup, printed }).collect();
         if self.common.db.is_some() {
             rows.retain(|row| databases.iter().any(|database| row.backup.is_named_for(database)));
         }
-        let documents: Result<Vec<Value>> =
-            rows.iter().map(|row| row.to_json(session.now())).collect();
-        session.document(&document(&documents?));
+        stream(session, &rows)?;
         if rows.is_empty() {
             let folder = project.dotted(&project.backups);
             session.say(format!("No backups in {folder}. Take one with `cargo xtask db-backup`."));
@@ -90,14 +86,30 @@ impl Args {
     }
 }
 
-impl Row {
+impl Row<'_> {
     fn to_json(&self, now: chrono::DateTime<chrono::FixedOffset>) -> Result<Value> {
-        let mut value = self.backup.to_json(now)?;
+        // The record that is unpacked for it goes with the clone.
+        let mut value = self.backup.clone().to_json(now)?;
         value["reference"] = self.printed.reference.clone().into();
         value["number"] = self.printed.number.clone().into();
         value["whose"] = self.backup.whose.word().into();
         Ok(value)
     }
+}
+
+/// Writes the document of `--json`, row by row: a list of many backups need not be kept.
+fn stream(session: &mut Session, rows: &[Row<'_>]) -> Result<()> {
+    if !session.wants_json() {
+        return Ok(());
+    }
+    let now = session.now();
+    session.stream(|streamed| streamed.begin_object() + &streamed.begin_array("backups"));
+    for row in rows {
+        let row = row.to_json(now)?;
+        session.stream(|streamed| streamed.element(&row));
+    }
+    session.document(&json!({ "version": 1 }));
+    Ok(())
 }
 
 /// The document of `--json`.
@@ -108,44 +120,45 @@ pub(crate) fn document(backups: &[Value]) -> Value {
 /// The database whose name a backup bears, as the record or the file name has it.
 fn database_of(project: &Project, backup: &Backup) -> String {
     let configured = project.databases.iter().find(|database| backup.is_named_for(database));
-    match (backup.record(), configured) {
-        (Some(record), _) => record.database.clone(),
+    match (backup.summary(), configured) {
+        (Some(record), _) => record.database.to_string(),
         (None, Some(database)) => database.name.clone(),
         (None, None) => backup.name.file.clone(),
     }
 }
 
-fn say_table(session: &mut Session, project: &Project, rows: &[Row]) {
+fn say_table(session: &mut Session, project: &Project, rows: &[Row<'_>]) {
     const HEAD: [&str; 6] = ["NAME", "DATABASE", "ALSO", "SIZE", "AGE", "STATE"];
     let now = session.now();
     let several = project.databases.len() > 1;
-    let mut cells = vec![HEAD.map(str::to_owned).to_vec()];
-    for Row { backup, printed } in rows {
-        cells.push(vec![
+    let numbered = rows.iter().any(|row| row.printed.number.is_some());
+    // A column that says nothing is left out.
+    let shown = |cells: [String; 6]| -> Vec<String> {
+        let is_shown = |column: usize| (column != 1 || several) && (column != 2 || numbered);
+        let cells = cells.into_iter().enumerate().filter(|(column, _)| is_shown(*column));
+        cells.map(|(_, cell)| cell).collect()
+    };
+    let cells = |Row { backup, printed }: &Row<'_>| {
+        shown([
             text::plain(&printed.reference),
             text::plain(&database_of(project, backup)),
             printed.number.clone().unwrap_or_default(),
             text::size(backup.size_bytes),
             text::age(backup.age(now)),
             backup.state().to_string(),
-        ]);
-    }
-    // A column that says nothing is left out.
-    let numbered = rows.iter().any(|row| row.printed.number.is_some());
-    for (column, shown) in [(2, numbered), (1, several)] {
-        if !shown {
-            for row in &mut cells {
-                row.remove(column);
-            }
-        }
-    }
-    let n_columns = cells[0].len();
-    let table = text::table(&cells, &[n_columns - 3, n_columns - 2]);
-    let mut lines = table.lines();
-    session.say(lines.next().unwrap_or_default());
-    for (line, Row { backup, .. }) in lines.zip(rows) {
-        session.say(line);
-        session.say_facts(&format!("{INDENT}{}", details(project, backup, now)), INDENT.len());
+        ])
+    };
+    let head = shown(HEAD.map(str::to_owned));
+    let mut columns = text::Columns::default();
+    columns.measure(&head);
+    rows.iter().for_each(|row| columns.measure(&cells(row)));
+    let right_aligned = [head.len() - 3, head.len() - 2];
+    session.say(columns.line(&head, &right_aligned));
+    for row in rows {
+        session.say(columns.line(&cells(row), &right_aligned));
+        // The record that is unpacked for it goes with the clone.
+        let backup = row.backup.clone();
+        session.say_facts(&format!("{INDENT}{}", details(project, &backup, now)), INDENT.len());
     }
 }
 
@@ -156,7 +169,7 @@ pub(crate) fn details(
     now: chrono::DateTime<chrono::FixedOffset>,
 ) -> String {
     let mut parts = vec![backup.kind().map_or("no record", Kind::word).to_owned()];
-    if backup.name.format == Format::Pages && backup.record().is_some() {
+    if backup.name.format == Format::Pages && backup.summary().is_some() {
         parts.push(match backup.new_bytes() {
             0 => "nothing new".to_owned(),
             new_bytes => format!("{} new", text::size(new_bytes)),
@@ -186,8 +199,8 @@ pub(crate) fn details(
 }
 
 /// Says that the project was moved, until it has a backup of where it is now.
-fn point_out_move(session: &mut Session, rows: &[Row]) {
-    let moved = |row: &&Row| matches!(row.backup.whose, Whose::Moved(_));
+fn point_out_move(session: &mut Session, rows: &[Row<'_>]) {
+    let moved = |row: &&Row<'_>| matches!(row.backup.whose, Whose::Moved(_));
     let newest = rows.iter().find(|row| row.backup.whose.is_ours());
     if let Some(Whose::Moved(from)) = newest.map(|row| &row.backup.whose) {
         let n = rows.iter().filter(moved).count() as u64;
@@ -196,7 +209,7 @@ fn point_out_move(session: &mut Session, rows: &[Row]) {
     }
 }
 
-fn point_out_strangers(session: &mut Session, rows: &[Row]) {
+fn point_out_strangers(session: &mut Session, rows: &[Row<'_>]) {
     point_out_move(session, rows);
     for Row { backup, .. } in rows {
         match &backup.proof {

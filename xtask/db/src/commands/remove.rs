@@ -71,7 +71,7 @@ impl Args {
         let named = self.common.db.as_deref();
         let backup = find::backup(session, &project, &vault, &self.reference, named)?;
         // A backup given by its path may be in another folder.
-        let vault = if backup.folder == vault.folder() {
+        let vault = if *backup.folder == *vault.folder() {
             vault
         } else {
             Vault::for_project(&project, &backup.folder, session.now())

@@ -18,7 +18,7 @@ pub(crate) struct Checkup<'a> {
     /// What interrupted commands left.
     pub(crate) left: Vec<Left>,
     /// Its backups of all worktrees, newest first.
-    pub(crate) backups: Vec<Backup>,
+    pub(crate) backups: Vec<&'a Backup>,
     /// The moment it is.
     pub(crate) now: DateTime<FixedOffset>,
 }
@@ -30,10 +30,10 @@ impl<'a> Checkup<'a> {
     pub(crate) fn of(
         project: &'a Project,
         database: &'a Database,
-        all: &[Backup],
+        all: &'a [Backup],
         now: DateTime<FixedOffset>,
     ) -> Self {
-        let backups = all.iter().filter(|backup| backup.is_of(database)).cloned().collect();
+        let backups = all.iter().filter(|backup| backup.is_of(database)).collect();
         let left = intent::left(project, database);
         Self { project, database, live: glance::at(&database.path), left, backups, now }
     }
@@ -41,7 +41,7 @@ impl<'a> Checkup<'a> {
     /// The newest backup of this worktree that is no safety backup.
     #[must_use]
     pub(crate) fn last(&self) -> Option<&Backup> {
-        self.backups.iter().find(|backup| {
+        self.backups.iter().copied().find(|backup| {
             backup.worktree() == self.project.worktree() && backup.kind() != Some(Kind::Safety)
         })
     }
@@ -79,6 +79,6 @@ impl<'a> Checkup<'a> {
     /// How many of its backups are in a state, by the word for that.
     #[must_use]
     pub(crate) fn n_in(&self, word: &str) -> usize {
-        self.backups.iter().filter(|backup| backup.state().word() == word).count()
+        self.backups.iter().copied().filter(|backup| backup.state().word() == word).count()
     }
 }

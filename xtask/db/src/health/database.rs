@@ -99,7 +99,7 @@ impl Checkup<'_> {
         if self.backups.is_empty() {
             return Problem::new("missing", what, self.command("db-setup"));
         }
-        let own = self.backups.iter().any(|b| b.worktree() == self.project.worktree());
+        let own = self.backups.iter().copied().any(|b| b.worktree() == self.project.worktree());
         let remedy = match self.main_branch().filter(|_| !own) {
             Some(branch) => {
                 self.command(&format!("db-restore {}", text::shell(&format!("@{branch}"))))
@@ -111,8 +111,8 @@ impl Checkup<'_> {
 
     /// The branch whose database a new worktree may begin with: `main`, else the newest backup's.
     fn main_branch(&self) -> Option<String> {
-        let branch = |backup: &Backup| backup.record()?.git.as_ref()?.branch.clone();
-        let branches: Vec<String> = self.backups.iter().filter_map(branch).collect();
+        let branch = |backup: &Backup| backup.branch().map(str::to_owned);
+        let branches: Vec<String> = self.backups.iter().copied().filter_map(branch).collect();
         branches.iter().find(|branch| *branch == "main").or(branches.first()).cloned()
     }
 
@@ -155,7 +155,7 @@ impl Checkup<'_> {
         // Where there is none at all, that is said already.
         self.last()?;
         let since = span.before(self.now)?;
-        let what = match self.backups.iter().find(is_good) {
+        let what = match self.backups.iter().copied().find(is_good) {
             Some(good) if good.created_at >= since => return None,
             Some(good) => {
                 let age = text::age(good.age(self.now));
@@ -167,7 +167,7 @@ impl Checkup<'_> {
     }
 
     fn bad_backups(&self) -> Vec<Problem> {
-        let of = |state| self.backups.iter().filter(move |backup| backup.state() == state);
+        let of = |state| self.backups.iter().copied().filter(move |backup| backup.state() == state);
         let mut problems = Vec::new();
         let (records, damaged): (Vec<_>, Vec<_>) =
             of(State::Damaged).partition(|backup| matches!(backup.proof, Proof::Damaged(_)));
@@ -205,7 +205,7 @@ impl Checkup<'_> {
             State::Unread(since) => Some(since),
             _ => None,
         };
-        let mut unread = self.backups.iter().filter_map(since);
+        let mut unread = self.backups.iter().copied().filter_map(since);
         let first = unread.next()?;
         let (oldest, n) = unread.fold((first, 1), |(oldest, n), next| (oldest.min(next), n + 1));
         let backups = if n == 1 { "1 backup is".to_owned() } else { format!("{n} backups are") };
@@ -259,7 +259,8 @@ impl Checkup<'_> {
     }
 
     fn future(&self) -> Option<Problem> {
-        let ahead = self.backups.iter().find(|backup| backup.is_from_the_future(self.now))?;
+        let ahead =
+            self.backups.iter().copied().find(|backup| backup.is_from_the_future(self.now))?;
         Some(Problem::new(
             "future",
             format!("`{}` is dated in the future: a clock is or was wrong", ahead.name),

@@ -3,6 +3,7 @@
 //! What is printed as a reference can be typed and means the backup that it stands beside, whatever
 //! else the folder holds. A number (`latest~2`) stands beside it only: the next checkpoint moves it.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::{Field, Order};
@@ -21,11 +22,11 @@ pub(crate) struct Printed {
 /// What to type for all backups of a field, in their order.
 #[must_use]
 pub(crate) fn all(field: &Field<'_>) -> Vec<Printed> {
-    let numbers = numbers(field);
-    let times = Times::of(field.all);
+    let mut numbers = numbers(field);
+    let times = Times { all: field.all, n_of: OnceCell::new() };
     let printed = field.all.iter().map(|backup| Printed {
         reference: times.reference(backup),
-        number: numbers.get(&backup.name).cloned(),
+        number: numbers.remove(&backup.name),
     });
     printed.collect()
 }
@@ -45,16 +46,22 @@ fn numbers<'a>(field: &Field<'a>) -> HashMap<&'a crate::name::Name, String> {
     latest.chain(safety).collect()
 }
 
-/// How often each time occurs in the folder.
-struct Times(HashMap<String, usize>);
+/// How often each time occurs in the folder; counted when it is asked for.
+struct Times<'a> {
+    all: &'a [Backup],
+    n_of: OnceCell<HashMap<String, usize>>,
+}
 
-impl Times {
-    fn of(all: &[Backup]) -> Self {
-        let mut times = HashMap::new();
-        for backup in all {
-            *times.entry(backup.name.time_text()).or_default() += 1;
-        }
-        Self(times)
+impl Times<'_> {
+    fn n_of(&self, time: &str) -> usize {
+        let count = || {
+            let mut times = HashMap::new();
+            for backup in self.all {
+                *times.entry(backup.name.time_text()).or_default() += 1;
+            }
+            times
+        };
+        self.n_of.get_or_init(count).get(time).copied().unwrap_or_default()
     }
 
     /// The name; where a terminal cannot show it or a command would read it as a flag, the time or
@@ -65,7 +72,7 @@ impl Times {
             return name;
         }
         let time = backup.name.time_text();
-        if self.0.get(&time) == Some(&1) && backup.whose.is_ours() { time } else { code(&name) }
+        if self.n_of(&time) == 1 && backup.whose.is_ours() { time } else { code(&name) }
     }
 }
 

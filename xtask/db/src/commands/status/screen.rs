@@ -19,7 +19,7 @@ fn say_fact(session: &mut Session, name: &str, fact: &str) {
 }
 
 pub(super) fn n_safety(checkup: &Checkup<'_>) -> usize {
-    checkup.backups.iter().filter(|backup| backup.kind() == Some(Kind::Safety)).count()
+    checkup.backups.iter().copied().filter(|backup| backup.kind() == Some(Kind::Safety)).count()
 }
 
 pub(super) fn say_database(session: &mut Session, checkup: &Checkup<'_>) {

@@ -40,7 +40,7 @@ pub(super) fn check(session: &Session, backups: &[Backup]) -> Result<Option<Chec
     let held = shelf::hold(&backup.folder)?;
     let mut progress = Progress::new(session, "Verifying");
     let checked = checking::check(&backup.folder, session.now(), &mut progress)?;
-    Ok(Some(Checked { folder: backup.folder.clone(), found: checked, _held: held }))
+    Ok(Some(Checked { folder: backup.folder.to_path_buf(), found: checked, _held: held }))
 }
 
 impl Checked {
