@@ -1,6 +1,6 @@
 //! The backups folder: what lies in it.
 //!
-//! Listing needs no lock and never hashes; what changes the folder is in `locked.rs`. Symbolic links
+//! Listing needs no lock and hashes no backup; what changes the folder is in `locked.rs`. Symbolic links
 //! and files whose names are not ours are never listed, read or removed.
 
 use std::os::unix::fs::MetadataExt as _;

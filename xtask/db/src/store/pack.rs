@@ -259,6 +259,10 @@ impl Pack {
 ///
 /// Where they cannot be read.
 pub(crate) fn is_intact(path: &Path, name: &Id) -> Result<bool> {
+    // A pipe would be waited for without end.
+    if !fs_err::symlink_metadata(path)?.is_file() {
+        return Ok(false);
+    }
     let file = fs_err::File::open(path)?;
     durable::forget_cached(&file);
     let mut hasher = blake3::Hasher::new();
