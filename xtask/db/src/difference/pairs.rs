@@ -195,8 +195,12 @@ impl<'c> Pairs<'c> {
             let mut before = (fate != Fate::Added).then(|| one.row(rowid)).transpose()?;
             let mut after = (fate != Fate::Removed).then(|| other.row(rowid)).transpose()?;
             // Of a table without columns the key is read.
-            before.iter_mut().for_each(|values| values.truncate(pair.columns_before.len()));
-            after.iter_mut().for_each(|values| values.truncate(pair.columns_after.len()));
+            if let Some(values) = &mut before {
+                values.truncate(pair.columns_before.len());
+            }
+            if let Some(values) = &mut after {
+                values.truncate(pair.columns_after.len());
+            }
             each(&PairedRow { before: before.as_deref(), after: after.as_deref() })
         })
     }
