@@ -84,7 +84,8 @@ fn only_contents_rs_reads_backups() {
 fn only_the_session_reads_the_clock_the_environment_and_the_streams() {
     let clock = ["Local::now", "Utc::now", "SystemTime::now"];
     only(&["session.rs"], &clock, "the clock enters once");
-    only(&["session.rs"], &["env::var", "current_dir("], "the environment enters once");
+    only(&["session.rs", "planted.rs"], &["env::var"], "the environment enters once");
+    only(&["session.rs"], &["current_dir("], "the current folder enters once");
     let streams = ["io::stdout", "io::stdin", "println!", "print!("];
     only(&["session.rs", "lib.rs"], &streams, "only results go to stdout, through `say`");
     // A signal handler has no session, and a child's output is not ours.

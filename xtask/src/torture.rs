@@ -1,20 +1,31 @@
 //! `torture`: builds and runs the package of that name, which no other task compiles.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask torture --minutes 3
   cargo xtask torture --seed 4711 --runs 1     # the same run again
-  cargo xtask torture --help-all               # every option";
+  cargo xtask torture --planted                # three bugs are built in: is each found?
+  cargo xtask torture -- --help                # every option";
+
+/// The bugs of a test build, and the scenario that must find each.
+const PLANTED: [(&str, &str); 3] =
+    [("missing-folder-sync", "power"), ("unread-block", "store"), ("unwritten-note", "killed")];
+/// A bug that is not found in so many runs is not found.
+const MAX_RUNS: &str = "150";
 
 /// Arguments of `torture`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Build three bugs in, one after the other, and demand that each is found
+    #[arg(long)]
+    planted: bool,
     /// Options of the package: `--minutes N`, `--runs N`, `--seed N`, `--only SCENARIO`, `--jobs N`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     options: Vec<OsString>,
@@ -24,15 +35,46 @@ impl Args {
     /// Runs the package with this program under test; its exit code is ours.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let xtask = std::env::current_exe().context("could not find this program")?;
-        let options = self.options.iter().map(|option| {
-            if option == "--help-all" { OsString::from("--help") } else { option.clone() }
-        });
-        let shell = Shell::new()?;
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command =
-            Command::from(cmd!(shell, "{cargo} run --quiet --package torture -- --xtask {xtask}"));
-        let status = command.args(options).status().context("could not run cargo")?;
-        let code = status.code().and_then(|code| u8::try_from(code).ok());
-        Ok(ExitCode::from(code.unwrap_or(2)))
+        if !self.planted {
+            return torture(&xtask, &self.options);
+        }
+        let built = build_with_bugs(&xtask)?;
+        for (bug, scenario) in PLANTED {
+            let options = ["--plant", bug, "--only", scenario, "--runs", MAX_RUNS];
+            let options: Vec<OsString> = options.iter().map(OsString::from).collect();
+            let code = torture(&built, &[&options[..], &self.options[..]].concat())?;
+            if code != ExitCode::SUCCESS {
+                return Ok(code);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+fn torture(xtask: &Path, options: &[OsString]) -> Result<ExitCode> {
+    let (shell, cargo) = (Shell::new()?, cargo());
+    let run = cmd!(shell, "{cargo} run --quiet --package torture -- --xtask {xtask}");
+    let status = Command::from(run).args(options).status().context("could not run cargo")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(2)))
+}
+
+/// Builds the `xtask` with the bugs in it, and puts it beside the ordinary one, which stays.
+fn build_with_bugs(xtask: &Path) -> Result<PathBuf> {
+    let (shell, cargo) = (Shell::new()?, cargo());
+    let (kept, built) = (xtask.with_extension("ordinary"), xtask.with_extension("planted"));
+    fs_err::copy(xtask, &kept)?;
+    let build =
+        cmd!(shell, "{cargo} build --quiet --package xtask --features xtask-db/planted-faults");
+    let status = Command::from(build).status().context("could not run cargo")?;
+    ensure!(status.success(), "`cargo build` failed");
+    fs_err::copy(xtask, &built)?;
+    // In a new file: this one may be running.
+    fs_err::remove_file(xtask)?;
+    fs_err::copy(&kept, xtask)?;
+    Ok(built)
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

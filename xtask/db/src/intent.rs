@@ -21,6 +21,7 @@ use crate::claim;
 use crate::durable::{self, Stage};
 use crate::locked::Locked;
 use crate::name::Name;
+use crate::planted::Planted;
 use crate::project::{Database, Project};
 use crate::refusal::{Exit, Refusal};
 use crate::standing;
@@ -156,7 +157,9 @@ impl Locked<'_> {
         stage.append(&note.to_bytes()?)?;
         stage.sync()?;
         let is_first = fs_err::symlink_metadata(&path).is_err();
-        stage.replace(&path)?;
+        if !Planted::UnwrittenNote.is_on() {
+            stage.replace(&path)?;
+        }
         durable::sync_folder(&folder)?;
         Ok(Begun { path, is_first, _held: stage })
     }

@@ -66,6 +66,7 @@ mod merging;
 mod migration;
 mod name;
 mod orphans;
+mod planted;
 mod portable;
 mod privacy;
 mod progress;

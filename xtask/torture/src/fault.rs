@@ -66,7 +66,7 @@ impl Fault {
     /// One that ends the process at once, wherever it is.
     pub(crate) fn fatal(dice: &mut Dice, tools: Tools) -> Self {
         if tools.has_strace && dice.one_in(2) {
-            let when = 1 + dice.below(40);
+            let when = 1 + dice.below(120);
             return Self::AtCall { calls: WRITING, when, effect: FATAL[0] };
         }
         Self::Signal { signal: Signal::KILL, after: moment(dice) }

@@ -12,6 +12,8 @@ use crate::state;
 
 /// Where a world says what its next migration does: a file beside the manifest.
 pub(crate) const PLAN: &str = "migration.plan";
+/// A file that the migration makes when it begins on the live database.
+pub(crate) const LIVE_RUN: &str = "live-run";
 /// The variable that names the database to the migration.
 pub(crate) const DATABASE: &str = "TORTURE_DATABASE";
 /// The variable that names the file of acknowledged commits to the application.
@@ -66,6 +68,9 @@ pub(crate) fn migrate() -> Result<ExitCode> {
     }
     if version == 0 {
         connection.execute_batch(FIRST)?;
+    }
+    if is_live {
+        fs_err::write(LIVE_RUN, "")?;
     }
     for step in version..plan.version {
         connection.execute_batch(&format!("CREATE TABLE IF NOT EXISTS step_{step} (a, b)"))?;

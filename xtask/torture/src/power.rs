@@ -118,11 +118,18 @@ pub(crate) fn play(stage: &Stage, dice: &mut Dice) -> Result<Ran> {
     Ok(Ran { n_commands: run.n_commands, findings: run.findings, history: world.history() })
 }
 
-/// What was cut, and whether it had said that it succeeded.
+/// What was cut, and what it had said.
 struct Cut {
     what: String,
     before: State,
-    said_ok: Option<State>,
+    said_ok: Option<Acknowledged>,
+}
+
+/// What was there when the command had said that it succeeded.
+struct Acknowledged {
+    state: State,
+    /// The backups, wherever they are.
+    backups: Vec<PathBuf>,
 }
 
 /// A first backup, other data afterwards, and everything on the disk.
@@ -169,11 +176,11 @@ fn cut_during(
     world: &World,
     arguments: &[&str],
     moment: Option<Duration>,
-) -> Result<Option<State>> {
+) -> Result<Option<Acknowledged>> {
     let child = world.start(arguments, Fault::None)?;
     let Some(moment) = moment else {
         let said = program::finish(child, Fault::None)?;
-        let left = said.is_ok().then(|| state_of_copy(world)).transpose()?;
+        let left = said.is_ok().then(|| acknowledged(world)).transpose()?;
         disk.cut()?;
         world.note(format!("{}: {:?}, then the power went", arguments.join(" "), said.code));
         return Ok(left);
@@ -185,6 +192,21 @@ fn cut_during(
     disk.mount()?;
     world.note(format!("the power went {moment:?} into {}", arguments.join(" ")));
     Ok(None)
+}
+
+/// What there is now; only files are looked at, so that nothing reaches the disk by it.
+fn acknowledged(world: &World) -> Result<Acknowledged> {
+    let mut backups = Vec::new();
+    for folder in ["backups", "elsewhere"] {
+        let Ok(entries) = fs_err::read_dir(world.path(folder)) else { continue };
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "bak" || ending == "pages") {
+                backups.push(path);
+            }
+        }
+    }
+    Ok(Acknowledged { state: state_of_copy(world)?, backups })
 }
 
 /// The live state, read from a copy elsewhere: looking at the database itself would end what is in its WAL.
@@ -207,13 +229,18 @@ fn judge(run: &mut Run, cut: &Cut) -> Result<()> {
     let world = run.world;
     let mut after = world.state();
     let what = &cut.what;
-    if let Some(left) = cut.said_ok
-        && left != after
-    {
-        run.find(
-            Verdict::Lie,
-            format!("`{what}` left {left}, and after a power cut there is {after}"),
-        );
+    if let Some(Acknowledged { state, backups }) = &cut.said_ok {
+        if *state != after {
+            let what = format!("`{what}` left {state}, and after a power cut there is {after}");
+            run.find(Verdict::Lie, what);
+        }
+        for backup in backups.iter().filter(|backup| !backup.exists()) {
+            let name = backup.display();
+            run.find(
+                Verdict::Lost,
+                format!("`{what}` was done; after a power cut `{name}` is gone"),
+            );
+        }
     }
     let is_partial = cut.said_ok.is_none() && after != cut.before && !what.contains("restore");
     let mut states = vec![cut.before, after];
@@ -222,7 +249,8 @@ fn judge(run: &mut Run, cut: &Cut) -> Result<()> {
         let recovered = world.xtask(&["db-recover", "--yes"])?;
         states.push(after);
         after = world.state();
-        if after != cut.before && recovered.is_ok() {
+        let was_left = reported.out.contains("db-recover");
+        if was_left && after != cut.before && recovered.is_ok() {
             run.find(Verdict::Lie, format!("`db-recover` after `{what}` left {after}"));
         }
         if reported.is_ok() && !what.contains("reset") && after != cut.before {

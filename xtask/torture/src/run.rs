@@ -2,15 +2,22 @@
 
 use std::path::PathBuf;
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
+use rustix::process::Signal;
 
 use crate::dice::Dice;
 use crate::fault::{Fault, Tools};
+use crate::host;
 use crate::ledger::{Expected, Ledger, Partial};
 use crate::outcome::{Finding, Verdict};
-use crate::program::Said;
+use crate::program::{self, Said};
 use crate::state::State;
 use crate::world::World;
+
+/// No migration of a world begins later than this.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// A command, and what it may do to the live database.
 #[derive(Debug)]
@@ -87,6 +94,30 @@ impl<'a> Run<'a> {
         Ok(said)
     }
 
+    /// Starts a command and kills it some time after its migration began on the live database.
+    pub(crate) fn kill_in_live_run(&mut self, act: &Act, after: Duration) -> Result<Said> {
+        let before = self.world.state();
+        let arguments: Vec<&str> = act.arguments.iter().map(String::as_str).collect();
+        let mut child = self.world.start(&arguments, Fault::None)?;
+        let began = Instant::now();
+        let marker = self.world.path(host::LIVE_RUN);
+        while !marker.exists() && child.try_wait()?.is_none() && began.elapsed() < LONGEST {
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        std::thread::sleep(after);
+        child.kill()?;
+        let said = program::finish(child, Fault::None)?;
+        self.n_commands += 1;
+        let fault = Fault::Signal { signal: Signal::KILL, after };
+        let (code, state) = (said.code, self.world.state());
+        self.world.note(format!(
+            "{}, killed {after:?} into its live run: {code:?}; live {state}",
+            arguments.join(" ")
+        ));
+        self.check(act, fault, before, &said)?;
+        Ok(said)
+    }
+
     fn check(&mut self, act: &Act, fault: Fault, before: State, said: &Said) -> Result<()> {
         let what = act.arguments.join(" ");
         if said.crashed() {
@@ -125,12 +156,12 @@ impl<'a> Run<'a> {
     /// The live database holds neither the old nor the new state: that must be said, and end.
     fn recover(&mut self, what: &str, before: State, fault: Fault) -> Result<State> {
         let status = self.world.xtask(&["db-status"])?;
-        if status.code != Some(1) {
+        if status.code != Some(1) || !status.out.contains("db-recover") {
             let state = self.world.state();
             self.find(
                 Verdict::Lie,
                 format!(
-                    "`{what}` ({fault}) left {state}, and `db-status` exits with {:?}",
+                    "`{what}` ({fault}) left {state}, and `db-status` does not name it (exit {:?})",
                     status.code
                 ),
             );

@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// How many runs at once
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
+    /// Print what happened in each run, not only where something was found
+    #[arg(long)]
+    history: bool,
     /// Switch on a fault that is built into the `xtask` under test, and demand that it is found
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
@@ -141,6 +144,10 @@ impl Args {
                 scenario.name,
                 finding.what
             ));
+        }
+        if self.history && ran.findings.is_empty() {
+            say(&ran.history);
+            say("");
         }
         if !ran.findings.is_empty() {
             say(&ran.history);

@@ -11,6 +11,7 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::interrupt::Interrupt;
+use crate::planted::Planted;
 use crate::store::pack;
 use crate::store::readings::{self, Reading, Readings, Was};
 use crate::store::shelf::{self, FOLDER};
@@ -33,6 +34,9 @@ pub(crate) fn reread(
     now: DateTime<FixedOffset>,
     interrupt: &Interrupt,
 ) -> Result<BTreeSet<Id>> {
+    if Planted::UnreadBlock.is_on() {
+        return Ok(BTreeSet::new());
+    }
     let folder = backups.join(FOLDER);
     let with_last = |pack: &Id| (noted.last_of(pack), *pack);
     let mut unread: Vec<(Option<Reading>, Id)> = packs.iter().map(with_last).collect();
