@@ -60,6 +60,19 @@ fn a_killed_migration_is_reported_until_db_recover_goes_back() {
 }
 
 #[test]
+fn a_recovery_waits_until_what_the_killed_command_started_has_ended() {
+    let stubborn = "case $DB in *backend/db/kalito.db) trap '' TERM; echo $$ > began.new
+        mv began.new began; while :; do q \"$DB\" \"INSERT INTO messages (content) VALUES ('late')\"; done ;; esac";
+    let Some(sandbox) = host(&format!("{LOSES}\n{stubborn}")) else { return };
+    let before = content(&sandbox);
+    let (_, migration) = stopped(&sandbox, "db-migrate", Signal::KILL);
+    sandbox.fails(3, &["db-recover", "--yes", "--busy-timeout", "0"]);
+    sandbox.ok(&["db-recover", "--yes", "--busy-timeout", "60"]);
+    assert_eq!(content(&sandbox), before);
+    drop(migration);
+}
+
+#[test]
 fn a_killed_migration_can_be_accepted() {
     let Some((sandbox, _)) = killed() else { return };
     let said = sandbox.ok(&["db-recover", "--accept", "--yes"]);

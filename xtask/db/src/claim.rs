@@ -25,6 +25,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use crate::backup::Backup;
 use crate::durable;
 use crate::holders;
+use crate::hostcommand::supervisor::MARK;
 use crate::intent::{self, Begun, Intent, Left, Step};
 use crate::interrupt::Interrupt;
 use crate::locked::Locked;
@@ -93,7 +94,15 @@ impl<'a> Claim<'a> {
             let who = match Lock::try_take(&path, command).with_context(cannot)? {
                 Tried::Taken(lock) => {
                     let (lock, begun) = (RefCell::new(Some(lock)), RefCell::new(None));
-                    return Ok(Self { project, database, path, command, lock, begun, made });
+                    let made = made.clone();
+                    let claim =
+                        Self { project, database, path: path.clone(), command, lock, begun, made };
+                    match claim.still_runs() {
+                        None => return Ok(claim),
+                        Some(pid) => {
+                            format!(": what an interrupted command started (process {pid})")
+                        }
+                    }
                 }
                 Tried::Gone => continue,
                 Tried::Busy(who) => who,
@@ -109,6 +118,13 @@ impl<'a> Claim<'a> {
             interrupt.check()?;
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// The supervisor that still ends what a killed command had started.
+    fn still_runs(&self) -> Option<u32> {
+        let left = self.left();
+        let pids = left.iter().filter_map(|left| Some(left.note()?.pid));
+        pids.filter_map(|pid| holders::with_variable(MARK, &pid.to_string())).next()
     }
 
     /// The same for what must not build on the state that an interrupted command left.

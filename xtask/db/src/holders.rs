@@ -69,6 +69,18 @@ fn identities(path: &Path) -> Vec<(u64, u64)> {
     ["", "-wal", "-shm"].iter().filter_map(sidecar).collect()
 }
 
+/// A process that has a variable of this value in its environment, where the system can tell.
+#[must_use]
+pub(crate) fn with_variable(name: &str, value: &str) -> Option<u32> {
+    let wanted = format!("{name}={value}");
+    let processes = fs_err::read_dir("/proc").ok()?.flatten();
+    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| *pid != std::process::id()).find(|pid| {
+        let environment = fs_err::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    })
+}
+
 /// What tells a file from another one of the same name; `None` where there is none.
 #[must_use]
 pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {

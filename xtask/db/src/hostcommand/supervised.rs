@@ -155,7 +155,9 @@ impl Supervised {
         let (ours, theirs) = UnixStream::pair()?;
         let Itself { program, arguments } = itself;
         let shell = Shell::new()?;
-        let mut command = Command::from(cmd!(shell, "{program} {arguments...}").env(MARK, "1"));
+        // If we are killed, this tells the next command for whom it ends what is left.
+        let own_id = std::process::id().to_string();
+        let mut command = Command::from(cmd!(shell, "{program} {arguments...}").env(MARK, own_id));
         let child = command
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(output.stdio())
