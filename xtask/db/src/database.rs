@@ -295,7 +295,7 @@ pub(crate) fn has_pages(connection: &Connection) -> bool {
 /// # Errors
 ///
 /// As [`Snapshot::begin`].
-pub(crate) fn begin_twins<'c>(connection: &'c Looking) -> Result<(Snapshot<'c>, Option<Looking>)> {
+pub(crate) fn begin_twins(connection: &Looking) -> Result<(Snapshot<'_>, Option<Looking>)> {
     const MOST_TRIES: usize = 20;
     let twin = connection.twin()?;
     for _ in 0..MOST_TRIES {

@@ -162,8 +162,9 @@ mod tests {
             let (name, version) = package.split_once(' ').expect("a version");
             let cc = if version.ends_with('+') { "\"cc\"" } else { "" };
             let version = version.trim_end_matches('+');
-            text += &format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n");
-            text += &format!("dependencies = [{cc}]\n");
+            let lines = ["[[package]]", "name = \"", name, "\"\nversion = \"", version, "\""];
+            text.push_str(&[lines[0], "\n", &lines[1..].concat()].concat());
+            text.push_str(&["\ndependencies = [", cc, "]\n"].concat());
         }
         Lock(toml::from_str(&text).expect("a lock"))
     }
