@@ -189,6 +189,11 @@ impl<'w> Probe<'w> {
         Ok(Self { world, root })
     }
 
+    /// Where it is.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// What a backup restores to; `None` if that is refused or fails.
     pub(crate) fn restored(&self, name: &str) -> Result<Option<State>> {
         let into = self.world.scratch();

@@ -4,6 +4,7 @@ mod beside;
 mod crowd;
 mod following;
 mod killed;
+mod merging;
 mod project;
 mod store;
 
@@ -49,12 +50,13 @@ pub(crate) struct Scenario {
 }
 
 /// Every scenario.
-pub(crate) const ALL: [Scenario; 7] = [
+pub(crate) const ALL: [Scenario; 8] = [
     Scenario { name: "project", weight: 12, play: project::play, is_possible: |_| true },
     Scenario { name: "crowd", weight: 2, play: crowd::play, is_possible: |_| true },
     Scenario { name: "beside", weight: 1, play: beside::play, is_possible: |_| true },
     Scenario { name: "store", weight: 3, play: store::play, is_possible: |_| true },
     Scenario { name: "killed", weight: 3, play: killed::play, is_possible: |_| true },
+    Scenario { name: "merging", weight: 2, play: merging::play, is_possible: |_| true },
     Scenario { name: "following", weight: 2, play: following::play, is_possible: |_| true },
     Scenario {
         name: "power",
