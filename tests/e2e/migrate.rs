@@ -228,3 +228,19 @@ fn a_migration_that_puts_another_file_in_the_database_s_place_is_pointed_out() {
     }
     drop(application);
 }
+
+#[test]
+fn a_migration_that_only_sets_the_journal_mode_is_pending_and_done() {
+    let script = "q \"$DB\" 'PRAGMA journal_mode=WAL'";
+    let Some(sandbox) = host(script) else { return };
+    sandbox.sql("PRAGMA journal_mode=DELETE");
+    let said = sandbox.ok(&["db-migrate"]);
+    assert!(said.out.contains("  journal: rollback journal → WAL\n"), "{said:#?}");
+    assert!(said.out.contains("Migrated "), "{said:#?}");
+    let mode: String = open(&sandbox.live())
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .expect("a mode");
+    assert_eq!(mode, "wal");
+    let said = sandbox.ok(&["db-migrate"]);
+    assert!(said.out.starts_with("Nothing is pending: "), "{said:#?}");
+}

@@ -77,7 +77,7 @@ pub(crate) struct Rows {
 /// Judges a migration; `allowed` names what may be lost.
 #[must_use]
 pub(crate) fn judge(of: &Comparison<'_>, allowed: &[Allowance]) -> Verdict {
-    if of.before.content_blake3 == of.after.content_blake3 {
+    if of.before.is_equal(of.after) {
         return Verdict::NothingPending;
     }
     let is_allowed = |loss: &Loss| allowed.iter().any(|allowance| allowance.allows(loss));

@@ -162,6 +162,8 @@ pub(crate) fn deep_findings(path: &Path, interrupt: &Interrupt) -> Result<Vec<Fi
 
 /// The state of the private copy, once what its last writer left in a WAL is in the file.
 fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
+    // Asked before the journal is settled.
+    let is_wal = matches!(standing::look(path)?, Standing::Sqlite(header) if header.is_wal());
     let connection = database::open_live(path, Duration::from_secs(5))?;
     let mode: String = database::pragma(&connection, "journal_mode=DELETE").map_err(|error| {
         match database::trouble(&error) {
@@ -174,7 +176,7 @@ fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
     })?;
     anyhow::ensure!(mode == "delete", "the copy's journal mode stayed `{mode}`");
     drop(connection);
-    State::read(path, interrupt)
+    Ok(State { is_wal, ..State::read(path, interrupt)? })
 }
 
 /// What identifies the state of the live database, read quickly and in place.

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub user_version: i64,
     /// BLAKE3 of all content.
     pub content_blake3: String,
+    /// Whether its journal is a WAL: it stays so, and is no part of the content.
+    pub is_wal: bool,
     /// Rows per table; `None` where a table could not be counted.
     pub tables: BTreeMap<String, Option<u64>>,
     /// Rows whose parent is missing.
@@ -67,6 +69,7 @@ impl State {
         let proved = Self {
             schema_blake3: record.schema_blake3.clone(),
             content_blake3: record.content_blake3.clone(),
+            is_wal: record.sqlite.journal_mode == "wal",
             tables: record.tables.clone(),
             findings: record.examined.findings.clone(),
             ..Self::default()
@@ -98,6 +101,12 @@ impl State {
     #[must_use]
     pub(crate) fn has_schema_of(&self, other: &Self) -> bool {
         self.schema_blake3 == other.schema_blake3 && self.user_version == other.user_version
+    }
+
+    /// Whether both have one content and one kind of journal.
+    #[must_use]
+    pub(crate) fn is_equal(&self, other: &Self) -> bool {
+        self.content_blake3 == other.content_blake3 && self.is_wal == other.is_wal
     }
 
     /// Whether there is a table of that name, in any case.

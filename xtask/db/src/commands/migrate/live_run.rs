@@ -130,6 +130,13 @@ struct Ready {
     document: Value,
 }
 
+impl Ready {
+    fn changes_journal_only(&self) -> bool {
+        self.before.content_blake3 == self.rehearsed.content_blake3
+            && self.before.is_wal != self.rehearsed.is_wal
+    }
+}
+
 /// Says what the rehearsal showed and takes both checkpoints.
 fn prepare(
     session: &mut Session,
@@ -272,10 +279,13 @@ fn examine(
         Copy::Damaged(findings) => return Ok(After::Broken(said(&findings))),
         Copy::Unchanged => anyhow::bail!("nothing to compare with was given"),
     };
-    if staged.record().content_blake3 == ready.before.content_blake3 {
+    let is_wal = staged.record().sqlite.journal_mode == "wal";
+    // Where only the journal was to change, it has to have changed.
+    let is_same_journal = is_wal == ready.before.is_wal || !ready.changes_journal_only();
+    if staged.record().content_blake3 == ready.before.content_blake3 && is_same_journal {
         return Ok(After::Same);
     }
-    let state = State::read(staged.path(), &interrupt)?;
+    let state = State { is_wal, ..State::read(staged.path(), &interrupt)? };
     let contents = Contents::open(&ready.second)?;
     let second = contents.file(&interrupt)?;
     if has(&state.findings, Weight::Structural) {

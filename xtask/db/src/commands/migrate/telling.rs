@@ -25,7 +25,13 @@ pub(crate) fn say_changes(session: &mut Session, of: &Comparison<'_>, losses: &[
     for (table, rows) in &rows {
         session.say(format!("  {table}: {}", rows_text(*rows)));
     }
-    if changes.is_empty() && rows.is_empty() {
+    let journal =
+        |state: &crate::state::State| if state.is_wal { "WAL" } else { "rollback journal" };
+    let has_other_journal = of.before.is_wal != of.after.is_wal;
+    if has_other_journal {
+        session.say(format!("  journal: {} → {}", journal(of.before), journal(of.after)));
+    }
+    if changes.is_empty() && rows.is_empty() && !has_other_journal {
         session.say("  values changed; no table, column or number of rows did");
     }
     for remark in remarks::remarks(of.effects) {
