@@ -192,10 +192,11 @@ fn made((index, boxes): (&str, &str), rows: &[(u8, String, i16)]) -> String {
     let id = if boxes.contains("(x,") { "x" } else { "id" };
     for (rowid, word, number) in rows {
         let word = word.replace('\'', "''");
-        sql += &format!(
+        let both = format!(
             "INSERT OR REPLACE INTO f (rowid, title, body) VALUES ({rowid}, '{word}', 'plums {word}');
              INSERT OR REPLACE INTO r ({id}, x0, x1) VALUES ({rowid}, {number}, {number} + 1);"
         );
+        sql.push_str(&both);
     }
     sql
 }

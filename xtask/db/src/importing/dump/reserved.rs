@@ -58,8 +58,8 @@ pub(super) fn own(table: &str) -> Option<Own> {
     match () {
         () if is(&COUNTERS) => Some(Own::Counters),
         () if is(&STATISTICS) => Some(Own::Statistics),
-        () if MORE_STATISTICS.iter().any(|name| is(name)) => Some(Own::MoreStatistics),
-        () if SCHEMA.iter().any(|name| is(name)) => Some(Own::Schema),
+        () if MORE_STATISTICS.iter().any(is) => Some(Own::MoreStatistics),
+        () if SCHEMA.iter().any(is) => Some(Own::Schema),
         () => None,
     }
 }

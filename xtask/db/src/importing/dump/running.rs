@@ -119,13 +119,12 @@ impl<'a> Running<'a> {
                 self.begin_ours()?;
                 self.shadows.add(self.connection, &table, sql)
             }
-            Act::CreateTable(_) => self.execute(sql),
             Act::CreateVirtualTable { table, module } => {
                 self.begin_ours()?;
                 self.shadows.make(self.connection, &Definition { table, module, sql })
             }
             Act::CreateReserved(table) if reserved::own(&table).is_some() => Ok(()),
-            Act::CreateReserved(_) => self.execute(sql),
+            Act::CreateTable(_) | Act::CreateReserved(_) => self.execute(sql),
             Act::Change(table) | Act::Drop(table) if reserved::own(&table).is_some() => {
                 self.begin_ours()?;
                 reserved::change(self.connection, &table, sql)
