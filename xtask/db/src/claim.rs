@@ -205,6 +205,11 @@ impl<'a> Claim<'a> {
     /// Where the file system refuses.
     pub(crate) fn conclude(&self, locked: &Locked<'_>) -> Result<()> {
         let Some(begun) = self.begun.take() else { return Ok(()) };
+        // In rollback-journal mode the last commit of a migration is durable only once the journal's removal
+        // is; without its note nobody would ask what became of it.
+        if let Some(folder) = self.path.parent().filter(|folder| folder.is_dir()) {
+            durable::sync_folder(folder)?;
+        }
         locked.forget(begun.path()).context("could not remove the note of what was under way")?;
         self.remember(None)
     }

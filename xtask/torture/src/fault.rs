@@ -34,7 +34,7 @@ pub(crate) enum Fault {
 /// System calls that change what is on the disk.
 const WRITING: &str = "write,pwrite64,fsync,fdatasync,ftruncate,fallocate,linkat,link,unlink,unlinkat,rename,renameat,renameat2,mkdir";
 /// System calls that read, too.
-const ALL: &str = "openat,read,pread64,write,pwrite64,fsync,fdatasync,ftruncate,fallocate,linkat,unlink,unlinkat,rename,mkdir,fstat,flock,fcntl";
+const ALL: &str = "openat,pread64,write,pwrite64,fsync,fdatasync,ftruncate,fallocate,linkat,unlink,unlinkat,rename,mkdir,fstat,flock,fcntl";
 
 /// System calls that start threads and processes.
 const STARTING: &str = "clone,clone3,vfork";

@@ -17,9 +17,12 @@ use crate::ledger::{Expected, Partial};
 use crate::outcome::Verdict;
 use crate::program;
 use crate::run::Run;
-use crate::scenarios::{Ran, Stage};
+use crate::scenarios::{Control, Ran, Stage};
 use crate::state::State;
 use crate::world::{Setting, World};
+
+/// What the migration of a run migrates to.
+const VERSION: u32 = 2;
 
 /// Shuts a file system down without writing its journal (`FS_IOC_SHUTDOWN` with NOLOGFLUSH).
 const SHUTDOWN: &str = "import fcntl, os, struct, sys
@@ -112,10 +115,21 @@ pub(crate) fn play(stage: &Stage, dice: &mut Dice) -> Result<Ran> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let said = cut_during(&disk, &world, &arguments, moment)?;
     judge(&mut run, &Cut { what: arguments.join(" "), before, said_ok: said })?;
-    if run.findings.is_empty() {
-        run.conclude()?;
+    let control = control(&disk, &world, dice)?;
+    Ok(Ran { control: Some(control), ..run.end()? })
+}
+
+/// The same cut after a commit of the application alone.
+fn control(disk: &Disk, world: &World, dice: &mut Dice) -> Result<Control> {
+    if !world.state().has_content() {
+        return Ok(Control::Kept);
     }
-    Ok(Ran { n_commands: run.n_commands, findings: run.findings, history: world.history() })
+    world.work(dice)?;
+    let state = state_of_copy(world)?;
+    disk.cut()?;
+    let control = if world.state() == state { Control::Kept } else { Control::Lost };
+    world.note(format!("control: {control:?}"));
+    Ok(control)
 }
 
 /// What was cut, and what it had said.
@@ -154,7 +168,7 @@ fn choose(run: &Run, dice: &mut Dice) -> Result<(Vec<String>, Option<Duration>)>
     let moment = dice.one_in(2).then(|| dice.delay(Duration::from_millis(150)));
     let name = run.ledger.any(dice).context("a first backup")?;
     run.world.plan(Plan {
-        version: 2,
+        version: VERSION,
         is_faulty: dice.one_in(2),
         pause: Duration::from_millis(5),
     })?;
@@ -242,7 +256,10 @@ fn judge(run: &mut Run, cut: &Cut) -> Result<()> {
             );
         }
     }
-    let is_partial = cut.said_ok.is_none() && after != cut.before && !what.contains("restore");
+    let is_partial = cut.said_ok.is_none()
+        && after != cut.before
+        && !what.contains("restore")
+        && world.version() != Some(VERSION);
     let mut states = vec![cut.before, after];
     if is_partial {
         let reported = world.xtask(&["db-status"])?;

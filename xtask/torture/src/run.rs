@@ -13,6 +13,7 @@ use crate::host;
 use crate::ledger::{Expected, Ledger, Partial};
 use crate::outcome::{Finding, Verdict};
 use crate::program::{self, Said};
+use crate::scenarios::Ran;
 use crate::state::State;
 use crate::world::World;
 
@@ -216,6 +217,20 @@ impl<'a> Run<'a> {
         let found = self.ledger.mark_damaged(self.world)?;
         self.findings.extend(found);
         Ok(())
+    }
+
+    /// Ends the run: unless something was found already, the next commands must work.
+    pub(crate) fn end(mut self) -> Result<Ran> {
+        if self.findings.is_empty() {
+            self.conclude()?;
+        }
+        Ok(self.ran())
+    }
+
+    /// What came of it.
+    pub(crate) fn ran(self) -> Ran {
+        let history = self.world.history();
+        Ran { n_commands: self.n_commands, findings: self.findings, history, control: None }
     }
 
     /// What must hold at the end of every run: the next commands work, and what they say is so.

@@ -34,6 +34,17 @@ pub(crate) struct Ran {
     pub(crate) findings: Vec<Finding>,
     /// What happened, a line each.
     pub(crate) history: String,
+    /// What a power cut did to a commit of SQLite alone, if that was tried.
+    pub(crate) control: Option<Control>,
+}
+
+/// What a power cut does to a commit without any command of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// It is there.
+    Kept,
+    /// It is gone, though SQLite had acknowledged it.
+    Lost,
 }
 
 /// A kind of run.

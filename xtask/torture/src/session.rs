@@ -12,7 +12,7 @@ use crate::dice::Dice;
 use crate::fault::Tools;
 use crate::outcome::{Finding, Verdict, complain, say};
 use crate::power;
-use crate::scenarios::{ALL, Ran, Scenario, Stage};
+use crate::scenarios::{ALL, Control, Ran, Scenario, Stage};
 use crate::world::Programs;
 
 /// What is run, and for how long.
@@ -52,6 +52,9 @@ struct Tally {
     n_lost: usize,
     n_lies: usize,
     n_broken: usize,
+    /// Power cuts after commits of SQLite alone, and how many of those commits were gone.
+    n_controls: u64,
+    n_controls_lost: u64,
     by_scenario: std::collections::BTreeMap<&'static str, u64>,
 }
 
@@ -131,6 +134,8 @@ impl Args {
         let Ok(mut tally) = tally.lock() else { return false };
         tally.n_runs += 1;
         tally.n_commands += ran.n_commands;
+        tally.n_controls += u64::from(ran.control.is_some());
+        tally.n_controls_lost += u64::from(ran.control == Some(Control::Lost));
         *tally.by_scenario.entry(scenario.name).or_default() += 1;
         for finding in &ran.findings {
             match finding.verdict {
@@ -167,6 +172,12 @@ impl Args {
     fn report(&self, tally: &Tally) -> ExitCode {
         for (name, n_runs) in &tally.by_scenario {
             say(&format!("{n_runs:>8} runs of {name}"));
+        }
+        if tally.n_controls > 0 {
+            say(&format!(
+                "control: {} of {} commits of SQLite alone were lost to power cuts",
+                tally.n_controls_lost, tally.n_controls
+            ));
         }
         let Tally { n_runs, n_commands, n_lost, n_lies, n_broken, .. } = tally;
         say(&format!(

@@ -112,6 +112,12 @@ impl World {
         state::of(&self.live())
     }
 
+    /// Its schema version, which a migration sets last; `None` if it cannot be read.
+    pub(crate) fn version(&self) -> Option<u32> {
+        let connection = state::open(&self.live()).ok()?;
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).ok()
+    }
+
     /// Notes what happens.
     pub(crate) fn note(&self, line: impl Into<String>) {
         self.history.borrow_mut().push(line.into());

@@ -6,8 +6,10 @@
 //! its id: the ids alone give the hash of the file, and 16 ids that of 64 KiB, which is hashed more
 //! than twice as fast as 16 pages one by one. An id is of the bytes *and* their place in the file.
 
+use blake3::CHUNK_LEN;
 use blake3::hazmat::{
-    ChainingValue, HasherExt as _, Mode, merge_subtrees_non_root, merge_subtrees_root,
+    ChainingValue, HasherExt as _, Mode, max_subtree_len, merge_subtrees_non_root,
+    merge_subtrees_root,
 };
 
 use crate::content;
@@ -65,9 +67,15 @@ pub(crate) fn lone_id(bytes: &[u8]) -> Id {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// The chaining value of the bytes at an offset, which make up a subtree.
+/// The chaining value of the bytes at an offset, which make up a subtree. Bytes that are no subtree, as a
+/// damaged pack may claim, have the hash of a whole file, which is no chaining value.
 #[must_use]
 pub(crate) fn subtree(offset_bytes: u64, bytes: &[u8]) -> Id {
+    let is_chunk = offset_bytes.is_multiple_of(CHUNK_LEN as u64);
+    let fits = || max_subtree_len(offset_bytes).is_none_or(|most| bytes.len() as u64 <= most);
+    if !is_chunk || bytes.is_empty() || !fits() {
+        return lone_id(bytes);
+    }
     let mut hasher = blake3::Hasher::new();
     hasher.set_input_offset(offset_bytes);
     hasher.update(bytes);
@@ -139,6 +147,15 @@ pub(crate) fn hex(id: &Id) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_a_damaged_pack_claims_has_an_id() {
+        for (offset, length) in [(4104, 4096), (4096, 65_536), (1, 1), (0, 0), (1024, 4096)] {
+            let bytes = vec![7; length];
+            assert_eq!(subtree(offset, &bytes), lone_id(&bytes), "{length} bytes at {offset}");
+        }
+        assert_ne!(subtree(4096, &[7; 4096]), lone_id(&[7; 4096]));
+    }
 
     /// Bytes without any pattern.
     fn bytes(n_bytes: usize) -> Vec<u8> {

@@ -46,7 +46,7 @@ pub(crate) fn play(stage: &Stage, dice: &mut Dice) -> Result<Ran> {
     drop(writer.stdin.take());
     writer.wait()?;
     check(&mut run)?;
-    Ok(Ran { n_commands: run.n_commands, findings: run.findings, history: world.history() })
+    Ok(run.ran())
 }
 
 /// Each acknowledged row is in the live database or in a backup.

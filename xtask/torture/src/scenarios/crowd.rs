@@ -44,10 +44,7 @@ pub(crate) fn play(stage: &Stage, dice: &mut Dice) -> Result<Ran> {
     let said = together(&world, arguments, n)?;
     run.n_commands += n;
     judge(&mut run, &Crowd { arguments, old, before, plan }, &said)?;
-    if run.findings.is_empty() {
-        run.conclude()?;
-    }
-    Ok(Ran { n_commands: run.n_commands, findings: run.findings, history: world.history() })
+    run.end()
 }
 
 /// What a crowd did, and from where.

@@ -56,10 +56,7 @@ pub(crate) fn play(stage: &Stage, dice: &mut Dice) -> Result<Ran> {
             break;
         }
     }
-    if run.findings.is_empty() {
-        run.conclude()?;
-    }
-    Ok(Ran { n_commands: run.n_commands, findings: run.findings, history: world.history() })
+    run.end()
 }
 
 fn prepare(world: &World) -> Result<()> {

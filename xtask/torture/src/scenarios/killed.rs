@@ -30,20 +30,13 @@ pub(crate) fn play(stage: &Stage, dice: &mut Dice) -> Result<Ran> {
         0..=2 => {
             let act = Act::harmless(&["db-migrate"]).leaving(Leaves::Something);
             run.kill_in_live_run(&act, dice.delay(pause * 6))?;
-            return end(run, &world);
+            return run.end();
         }
         3 => Act::harmless(&["db-reset", "--yes"]).leaving(Leaves::Something),
         _ => restore_over_something_unreadable(&world, dice, old)?,
     };
     run.act(&act, Fault::fatal(dice, stage.tools))?;
-    end(run, &world)
-}
-
-fn end(mut run: Run, world: &World) -> Result<Ran> {
-    if run.findings.is_empty() {
-        run.conclude()?;
-    }
-    Ok(Ran { n_commands: run.n_commands, findings: run.findings, history: world.history() })
+    run.end()
 }
 
 /// The database is gone, or its first page is trash.

@@ -45,8 +45,5 @@ pub(crate) fn play(stage: &Stage, dice: &mut Dice) -> Result<Ran> {
         }
     };
     run.act(&act, Fault::None)?;
-    if run.findings.is_empty() {
-        run.conclude()?;
-    }
-    Ok(Ran { n_commands: run.n_commands, findings: run.findings, history: world.history() })
+    run.end()
 }
