@@ -41,7 +41,7 @@ impl Reserve {
     pub(crate) fn take(rooms: &[Room<'_>]) -> Result<Self> {
         let room = rooms.iter().filter(|room| room.bytes > 0).map(Room::take);
         let room = room.collect::<Result<_>>()?;
-        Ok(Self { room: room, descriptors: descriptors()? })
+        Ok(Self { room, descriptors: descriptors()? })
     }
 
     /// Lets both go, for the way back.

@@ -51,13 +51,10 @@ fn end(
     (ending, is_good): (Option<Ending>, bool),
     (began, interrupt): (Instant, &Interrupt),
 ) -> Result<Ended> {
-    match ending.or((!is_good).then_some(Ending::Unwanted)) {
-        Some(ending) => conclude(running, Some(ending), Leftovers::Stay, (began, interrupt)),
-        None => {
-            let meanwhile = Meanwhile { interrupt, began, witness: None };
-            await_end((task, running), Leftovers::Stay, meanwhile)
-        }
+    if let Some(ending) = ending.or((!is_good).then_some(Ending::Unwanted)) {
+        return conclude(running, Some(ending), Leftovers::Stay, (began, interrupt));
     }
+    await_end((task, running), Leftovers::Stay, Meanwhile { interrupt, began, witness: None })
 }
 
 /// An output that knows when it was read to its end, and ends early when the command has to.

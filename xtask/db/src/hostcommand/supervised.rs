@@ -174,9 +174,8 @@ impl Supervised {
         while began.elapsed() < START {
             match self.wire.receive(PAUSE) {
                 Ok(Came::Message(Report::Ready)) => return Ok(true),
-                Ok(Came::Message(_)) => return Ok(false),
                 Ok(Came::Nothing) => {}
-                Ok(Came::End) | Err(_) => return Ok(false),
+                Ok(Came::Message(_) | Came::End) | Err(_) => return Ok(false),
             }
             if let Err(interrupted) = interrupt.check() {
                 self.kill();
