@@ -60,9 +60,8 @@ impl Room<'_> {
             stage.file().try_clone().with_context(cannot)?
         };
         match fallocate(file.file(), FallocateFlags::empty(), 0, self.bytes) {
-            Ok(()) => Ok(file),
-            // Not on this file system: that there is room was seen before.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(file),
+            // Where the file system knows no reservation, that there is room was seen before.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(file),
             Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Err(Refusal::could_not(
                 format!(
                     "the way back of the migration needs {} in `{}`, which is not to be had",

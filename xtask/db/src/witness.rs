@@ -42,7 +42,7 @@ impl Witness {
     pub(crate) fn begin(path: &Path) -> Self {
         let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let mut witness = Self {
-            openings: openings(&path).ok(),
+            openings: watch(&path).ok(),
             path,
             is_ours_seen: false,
             others: Vec::new(),
@@ -163,7 +163,7 @@ impl Witness {
 }
 
 #[cfg(target_os = "linux")]
-fn openings(path: &Path) -> rustix::io::Result<OwnedFd> {
+fn watch(path: &Path) -> rustix::io::Result<OwnedFd> {
     use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
 
     let openings = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
@@ -173,7 +173,7 @@ fn openings(path: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn openings(_path: &Path) -> rustix::io::Result<OwnedFd> {
+fn watch(_path: &Path) -> rustix::io::Result<OwnedFd> {
     Err(rustix::io::Errno::NOSYS)
 }
 
