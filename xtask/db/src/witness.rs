@@ -48,7 +48,7 @@ impl Witness {
             others: Vec::new(),
             doubts: Vec::new(),
         };
-        if !witness.openings.is_some() {
+        if witness.openings.is_none() {
             witness.doubt(NO_VIEW);
         }
         witness.scan(None);
