@@ -13,7 +13,8 @@ use crate::refusal::Refusal;
 use crate::text;
 
 /// So many descriptors are open at once when a state is put back: the database with its sidecars, the
-/// backup with its list and packs, stages, a lock, folders. Measured: 19, with some to spare.
+/// backup with its list and packs, stages, a lock, folders. Chosen with room to spare; `tests/e2e/wayback.rs` tries
+/// limits from 8 to 71.
 const N_DESCRIPTORS: usize = 32;
 
 /// Room and descriptors; both are let go when this is dropped.
