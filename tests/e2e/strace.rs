@@ -171,7 +171,7 @@ impl Bench {
                 None if is_backup(name) => format!("{name}.json"),
                 None => name.clone(),
             };
-            let ours = [".lock", ".gitignore"].contains(&name.as_str())
+            let ours = [".lock", ".gitignore", ".readings"].contains(&name.as_str())
                 || is_backup(name)
                 || name.strip_suffix(".json").is_some_and(is_backup)
                 || ["packs", "under-way"].contains(&name.as_str())

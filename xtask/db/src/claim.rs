@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::fs::TryLockError;
 use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -284,8 +284,7 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         if is_ours {
-            // Another user must be able to open it, whatever the umask.
-            let _ = file.set_permissions(std::fs::Permissions::from_mode(0o644));
+            give_to_owner(&file, database);
         }
         let note = Said::read(&file).and_then(|said| said.note);
         let note = note.filter(|note| !intent::is_concluded(note));
@@ -392,6 +391,23 @@ fn open(path: &Path) -> std::io::Result<(fs_err::File, bool)> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Gives the lock file to whoever the database belongs to, as SQLite does with what it makes beside one:
+/// who may open the database must be able to lock it, whatever the umask and whoever came first.
+fn give_to_owner(lock: &fs_err::File, database: &Path) {
+    // With a second name it is somebody's file of another name, too.
+    if !lock.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {
+        return;
+    }
+    let like = fs_err::metadata(database).ok();
+    if let (Some(like), true) = (&like, rustix::process::geteuid().is_root()) {
+        // A file system without owners has none to give it to.
+        let _ = std::os::unix::fs::fchown(lock.file(), Some(like.uid()), Some(like.gid()));
+    }
+    // Its owner notes in it what is under way, even of a database that is set read-only.
+    let mode = like.map_or(0o644, |like| like.mode() & 0o666 | 0o600);
+    let _ = lock.set_permissions(std::fs::Permissions::from_mode(mode));
 }
 
 fn is_unwritable(error: &std::io::Error) -> bool {

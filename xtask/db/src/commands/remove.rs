@@ -11,7 +11,7 @@ use crate::locked::Locked;
 use crate::name::Format;
 use crate::project::Project;
 use crate::pruning::protection;
-use crate::refusal::{Answer, Refusal};
+use crate::refusal::{Answer, Declined, Refusal};
 use crate::remaining::{self, Remaining};
 use crate::session::Session;
 use crate::store::reclaiming::Extent;
@@ -156,7 +156,7 @@ impl Args {
         let question = format!("This cannot be undone. Type `{shown}` to remove it: ");
         match session.ask(&question)? {
             Some(answer) if answer == name || answer == shown => Ok(()),
-            _ => Err(Refusal::no("not confirmed", "nothing was removed")),
+            _ => Err(Declined { untouched: "nothing was removed".to_owned() }.into()),
         }
     }
 }
