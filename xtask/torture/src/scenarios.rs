@@ -5,6 +5,7 @@ mod crowd;
 mod following;
 mod killed;
 mod merging;
+mod model;
 mod project;
 mod store;
 
@@ -61,7 +62,7 @@ pub(crate) struct Scenario {
 }
 
 /// Every scenario.
-pub(crate) const ALL: [Scenario; 8] = [
+pub(crate) const ALL: [Scenario; 9] = [
     Scenario { name: "project", weight: 12, play: project::play, is_possible: |_| true },
     Scenario { name: "crowd", weight: 2, play: crowd::play, is_possible: |_| true },
     Scenario { name: "beside", weight: 1, play: beside::play, is_possible: |_| true },
@@ -69,6 +70,7 @@ pub(crate) const ALL: [Scenario; 8] = [
     Scenario { name: "killed", weight: 3, play: killed::play, is_possible: |_| true },
     Scenario { name: "merging", weight: 2, play: merging::play, is_possible: |_| true },
     Scenario { name: "following", weight: 2, play: following::play, is_possible: |_| true },
+    Scenario { name: "model", weight: 1, play: model::play, is_possible: |_| true },
     Scenario {
         name: "power",
         weight: 2,
