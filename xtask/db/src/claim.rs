@@ -88,7 +88,7 @@ impl<'a> Claim<'a> {
         let folder = path.parent().context("a database lies in a folder")?;
         let missing = |folder: &&Path| fs_err::symlink_metadata(folder).is_err();
         let made: Vec<_> = folder.ancestors().take_while(missing).map(Path::to_owned).collect();
-        let began = Instant::now();
+        let started = Instant::now();
         loop {
             durable::create_folders(folder).with_context(cannot)?;
             let who = match Lock::try_take(&path, command).with_context(cannot)? {
@@ -107,7 +107,7 @@ impl<'a> Claim<'a> {
                 Tried::Gone => continue,
                 Tried::Busy(who) => who,
             };
-            if began.elapsed() >= project.busy_timeout {
+            if started.elapsed() >= project.busy_timeout {
                 let place = project.quoted_place(database);
                 let waited = crate::text::took(project.busy_timeout);
                 return Err(Refusal::locked(
@@ -123,8 +123,8 @@ impl<'a> Claim<'a> {
     /// The supervisor that still ends what a killed command had started.
     fn still_runs(&self) -> Option<u32> {
         let left = self.left();
-        let pids = left.iter().filter_map(|left| Some(left.note()?.pid));
-        pids.filter_map(|pid| holders::with_variable(MARK, &pid.to_string())).next()
+        let mut pids = left.iter().filter_map(|left| Some(left.note()?.pid));
+        pids.find_map(|pid| holders::with_variable(MARK, &pid.to_string()))
     }
 
     /// The same for what must not build on the state that an interrupted command left.

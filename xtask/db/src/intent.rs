@@ -169,6 +169,7 @@ impl Locked<'_> {
     /// # Errors
     ///
     /// Where the file system refuses.
+    #[expect(clippy::unused_self, reason = "only who holds the folder's lock may do it")]
     pub(crate) fn forget(&self, note: &Path) -> Result<()> {
         durable::remove(note)?;
         durable::sync_folder(note.parent().context("a note lies in a folder")?)

@@ -84,6 +84,7 @@ pub(crate) struct Record {
     /// BLAKE3 of the rest of the record, 64 lowercase hex digits, as it is on the disk; older builds wrote
     /// none. [`Record::to_bytes`] computes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[expect(clippy::struct_field_names, reason = "the name in the file")]
     pub record_blake3: Option<String>,
     /// Fields of other builds.
     #[serde(flatten)]

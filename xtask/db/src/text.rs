@@ -272,7 +272,9 @@ impl std::str::FromStr for Span {
 #[must_use]
 pub(crate) fn table(rows: &[Vec<String>], right_aligned: &[usize]) -> String {
     let mut columns = Columns::default();
-    rows.iter().for_each(|row| columns.measure(row));
+    for row in rows {
+        columns.measure(row);
+    }
     rows.iter().map(|row| columns.line(row, right_aligned) + "\n").collect()
 }
 

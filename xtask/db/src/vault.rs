@@ -148,7 +148,9 @@ impl Vault {
         backup::sort_newest_first(&mut backups);
         if let Some(homes) = &self.homes {
             homes.mark(&mut backups);
-            backups.iter_mut().for_each(|backup| backup.pack(&mut packing));
+            for backup in &mut backups {
+                backup.pack(&mut packing);
+            }
         }
         Ok(backups)
     }

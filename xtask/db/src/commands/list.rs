@@ -151,7 +151,9 @@ fn say_table(session: &mut Session, project: &Project, rows: &[Row<'_>]) {
     let head = shown(HEAD.map(str::to_owned));
     let mut columns = text::Columns::default();
     columns.measure(&head);
-    rows.iter().for_each(|row| columns.measure(&cells(row)));
+    for row in rows {
+        columns.measure(&cells(row));
+    }
     let right_aligned = [head.len() - 3, head.len() - 2];
     session.say(columns.line(&head, &right_aligned));
     for row in rows {

@@ -61,7 +61,7 @@ impl Args {
         }
         // Refuses before it asks.
         if !self.accept {
-            let back = self.back(session, &project, &database)?;
+            let back = Self::back(session, &project, &database)?;
             say_back(session, &back);
         }
         self.confirm(session, &project, &database)?;
@@ -73,7 +73,7 @@ impl Args {
         if self.accept {
             return accept(session, &claim, &locked);
         }
-        match self.back(session, &project, &database)? {
+        match Self::back(session, &project, &database)? {
             Back::To(backup) => go_back(session, claim, locked, &backup),
             Back::Nowhere => {
                 claim.end(&locked, &claim.left())?;
@@ -106,7 +106,7 @@ impl Args {
     }
 
     /// Where the database goes back to: what was begun last decides.
-    fn back(&self, session: &Session, project: &Project, database: &Database) -> Result<Back> {
+    fn back(session: &Session, project: &Project, database: &Database) -> Result<Back> {
         let by_hand = format!(
             "put a backup back with `cargo xtask db-restore REF`, which ends it too, or keep what is \
              there with `cargo xtask db-recover{} --accept`",
@@ -132,13 +132,12 @@ impl Args {
                 "there was no database that could be read before it, so there is no way back";
             return Err(Refusal::no(what, by_hand));
         };
-        match left.back(session.now())? {
-            Some(backup) => Ok(Back::To(Box::new(backup))),
-            None => {
-                let name = text::plain(name);
-                Err(Refusal::no(format!("`{name}`, which it goes back to, is gone"), by_hand))
-            }
-        }
+        let gone = || {
+            let name = text::plain(name);
+            Refusal::no(format!("`{name}`, which it goes back to, is gone"), by_hand)
+        };
+        let backup = left.back(session.now())?.ok_or_else(gone)?;
+        Ok(Back::To(Box::new(backup)))
     }
 
     fn confirm(&self, session: &mut Session, project: &Project, database: &Database) -> Result<()> {

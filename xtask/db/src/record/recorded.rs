@@ -16,6 +16,7 @@ const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// What lists ask of every record.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub(crate) struct Summary {
     /// See [`Record`] for these.
     pub(crate) sequence: u64,
@@ -105,10 +106,9 @@ impl Recorded {
     /// Where it cannot be packed, which never happens; it stays at hand then.
     pub(crate) fn pack(&mut self, packing: &mut Packing) -> Result<()> {
         let Summary { database, worktree, branch, label, .. } = &mut self.summary;
-        for text in [Some(database), Some(worktree), branch.as_mut(), label.as_mut()] {
-            if let Some(text) = text {
-                packing.share(text);
-            }
+        let texts = [Some(database), Some(worktree), branch.as_mut(), label.as_mut()];
+        for text in texts.into_iter().flatten() {
+            packing.share(text);
         }
         if self.packed.is_none()
             && let Some(record) = self.full.get()
@@ -187,7 +187,7 @@ impl DerefMut for Recorded {
     fn deref_mut(&mut self) -> &mut Record {
         self.full();
         self.packed = None;
-        self.full.get_mut().map_or_else(|| unreachable!("it was just unpacked"), |record| record)
+        self.full.get_mut().unwrap_or_else(|| unreachable!("it was just unpacked"))
     }
 }
 

@@ -133,9 +133,10 @@ impl Job<'_> {
             self.confirm(session)?;
         }
         let interrupt = session.interrupt().clone();
-        let claim = match self.args.dry_run {
-            true => None,
-            false => Some(Claim::take_settled(project, database, "db-import", &interrupt)?),
+        let claim = if self.args.dry_run {
+            None
+        } else {
+            Some(Claim::take_settled(project, database, "db-import", &interrupt)?)
         };
         let building = Building::begin(project, database, session.now(), &interrupt)?;
         let mut progress = Progress::new(session, "importing");

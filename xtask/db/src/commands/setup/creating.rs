@@ -139,7 +139,7 @@ fn made_by_itself(
     let Claim { project, database, .. } = *claim;
     let is_sound = matches!(standing::look(&database.path)?, Standing::Sqlite(_));
     // It may fail only for want of anything in that file.
-    let is_finished = error.as_ref().is_none_or(|error| error.is::<fresh::NothingWritten>());
+    let is_finished = error.as_ref().is_none_or(anyhow::Error::is::<fresh::NothingWritten>);
     if !is_sound || !is_finished {
         // The note stays: nobody knows how far the database got.
         let error = error.unwrap_or_else(|| anyhow::anyhow!("what it made is no SQLite database"));
