@@ -29,7 +29,7 @@ fn any_two_files_are_compared_by_their_paths() {
         ("before.db", "CREATE TABLE t (a); INSERT INTO t VALUES (1)"),
         ("after.db", "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2)"),
     ] {
-        let connection = rusqlite::Connection::open(sandbox.path(name)).expect("a database");
+        let connection = crate::sandbox::open(&sandbox.path(name));
         connection.execute_batch(sql).expect("rows");
     }
     let said = sandbox.ok(&["db-diff", "./before.db", "./after.db", "--rows"]);

@@ -164,7 +164,7 @@ fn a_text_of_all_control_characters_goes_through_every_shell() {
     let input = fs_err::File::open(sandbox.path("out.sql")).expect("the export");
     shell.arg("-batch").arg(sandbox.path("shell.db")).stdin(Stdio::from(input.into_file()));
     let Ok(output) = shell.output() else {
-        eprintln!("SKIPPED: sqlite3 is not installed");
+        crate::strace::complain("SKIPPED: sqlite3 is not installed");
         return;
     };
     assert!(output.status.success(), "{:#?}", sandbox.said(&output));

@@ -158,7 +158,7 @@ fn a_note_that_cannot_be_read_is_reported_refuses_and_keeps_every_backup() {
         let path = note(&sandbox);
         let text = fs_err::read_to_string(&path).expect("read");
         match change {
-            "damaged" => fs_err::write(&path, text.replace("4", "5")).expect("written"),
+            "damaged" => fs_err::write(&path, text.replace('4', "5")).expect("written"),
             "newer" => {
                 let newer = text.replace("\"version\":1", "\"version\":2");
                 fs_err::write(&path, newer).expect("written");

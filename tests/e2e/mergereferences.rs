@@ -187,18 +187,18 @@ fn what_references_names_must_be_there_and_agree_with_the_foreign_keys() {
             "the table `pots`, which is not here: did you mean `post`?",
         ),
         (
-            r#"references = { likes = { post_id = true } }"#,
+            "references = { likes = { post_id = true } }",
             "`post_id` in `[workspace.metadata.db.databases.kalito.references.likes]` is not a table in quotes",
         ),
         (
-            r#"references = { likes = { author = false } }"#,
+            "references = { likes = { author = false } }",
             "says something else about `likes.author` than its foreign key",
         ),
         (
             r#"renumber = ["likse"]"#,
             "`renumber` names the table `likse`, which is not here: did you mean `likes`?",
         ),
-        (r#"refrences = {}"#, "did you mean `references`?"),
+        ("refrences = {}", "did you mean `references`?"),
     ] {
         let here = two(schema, "", "INSERT INTO post VALUES (1, 'a')");
         here.configure(line);

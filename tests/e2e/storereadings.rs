@@ -74,6 +74,7 @@ fn a_project_that_takes_a_checkpoint_a_day_stays_verified() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a person replaces a pack")]
 fn a_reading_counts_for_the_very_file_that_was_read() {
     for change in ["replaced", "touched", "note lost", "note damaged"] {
         let (sandbox, _) = checkpoints(1);

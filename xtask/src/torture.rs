@@ -64,9 +64,9 @@ fn build_with_bugs(xtask: &Path) -> Result<PathBuf> {
     let (shell, cargo) = (Shell::new()?, cargo());
     let (kept, built) = (xtask.with_extension("ordinary"), xtask.with_extension("planted"));
     fs_err::copy(xtask, &kept)?;
-    let build =
+    let cargo_build =
         cmd!(shell, "{cargo} build --quiet --package xtask --features xtask-db/planted-faults");
-    let status = Command::from(build).status().context("could not run cargo")?;
+    let status = Command::from(cargo_build).status().context("could not run cargo")?;
     ensure!(status.success(), "`cargo build` failed");
     fs_err::copy(xtask, &built)?;
     // In a new file: this one may be running.
