@@ -96,3 +96,20 @@ fn a_restore_says_how_large_a_wal_is_that_it_leaves_and_takes_in_one_that_nobody
     assert_eq!(wal_bytes(&sandbox), 0, "{said:#?}");
     assert!(!sandbox.path("backend/db/kalito.db-shm").exists(), "{said:#?}");
 }
+
+#[test]
+fn single_tables_and_merges_say_how_large_a_wal_is_that_they_leave() {
+    let sandbox = Sandbox::new();
+    let application = application(&sandbox);
+    sandbox.ok(&["db-backup"]);
+    sandbox.ok(&["db-export", "--output", "rows.jsonl", "--table", "big"]);
+    for arguments in [
+        &["db-restore", "latest", "--table", "big", "--yes"][..],
+        &["db-import", "rows.jsonl", "--merge"],
+    ] {
+        application.execute_batch("DELETE FROM big WHERE id % 3 = 0").expect("written");
+        let said = sandbox.ok(arguments);
+        assert!(said.err.contains("The WAL is "), "{arguments:?}: {said:#?}");
+    }
+    drop(application);
+}

@@ -76,3 +76,26 @@ fn a_restore_over_a_database_that_litestream_replicates_says_to_restart_it() {
     assert!(said.err.contains(advice), "{said:#?}");
     assert!(said.err.contains("`systemctl restart litestream`"), "{said:#?}");
 }
+
+#[test]
+fn single_tables_and_merges_into_a_replicated_database_say_to_restart_litestream_too() {
+    let sandbox = Sandbox::new();
+    sandbox.sql(
+        "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
+         CREATE TABLE rows (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO rows VALUES (1, 'x');",
+    );
+    sandbox.ok(&["db-backup"]);
+    sandbox.ok(&["db-export", "--output", "rows.jsonl", "--table", "rows"]);
+    for arguments in [
+        &["db-restore", "latest", "--table", "rows", "--yes"][..],
+        &["db-import", "rows.jsonl", "--merge"],
+    ] {
+        sandbox.sql("DELETE FROM rows");
+        let said = sandbox.ok(arguments);
+        let advice = "warning: Litestream replicates this database and has to be restarted now";
+        assert!(said.err.contains(advice), "{arguments:?}: {said:#?}");
+    }
+    // Nothing was merged: the replica is as good as before.
+    let said = sandbox.ok(&["db-import", "rows.jsonl", "--merge"]);
+    assert!(!said.err.contains("Litestream"), "{said:#?}");
+}

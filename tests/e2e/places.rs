@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use crate::museum::names;
 use crate::sandbox::{Said, Sandbox};
 
 fn mode(path: &Path) -> u32 {
@@ -187,4 +188,56 @@ fn the_workspace_itself_as_backups_folder_is_left_alone() {
     assert_eq!(mode(&sandbox.root()), before);
     let ignore = fs_err::read_to_string(sandbox.path(".gitignore")).expect("a file");
     assert_eq!(ignore, "*.db*\n");
+}
+
+/// The kinds of things in the backups folder.
+fn kinds(sandbox: &Sandbox) -> Vec<String> {
+    let kind = |name: &String| {
+        let ending = [".ASIDE.", ".bak.json", ".pages.json", ".bak", ".pages"];
+        let known = ending.iter().find(|ending| name.contains(**ending));
+        known.map_or_else(|| name.clone(), |ending| (*ending).to_owned())
+    };
+    let mut kinds: Vec<String> = names(&sandbox.path("backups")).iter().map(kind).collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds
+}
+
+#[test]
+fn what_the_commands_make_in_the_folder_never_makes_it_somebody_else_s() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.path("backups");
+    let mut seen = std::collections::BTreeSet::new();
+    let still_ours = |arguments: &[&str]| {
+        if folder.exists() {
+            let opened = std::fs::Permissions::from_mode(0o755);
+            fs_err::set_permissions(&folder, opened).expect("permissions");
+        }
+        sandbox.ok(arguments);
+        sandbox.ok(&["db-backup"]);
+        assert_eq!(mode(&folder), 0o700, "{arguments:?}: {:?}", names(&folder));
+    };
+    let branch = ["db-backup", "--kind", "branch"];
+    still_ours(&branch);
+    still_ours(&["db-verify", "--all"]);
+    // Damaged: its raw files are set aside.
+    let live = fs_err::read(sandbox.live()).expect("read");
+    fs_err::write(sandbox.live(), &live[..live.len() / 2]).expect("written");
+    still_ours(&["db-restore", "latest", "--yes"]);
+    // Missing: noted while it is under way.
+    fs_err::remove_file(sandbox.live()).expect("removed");
+    still_ours(&["db-restore", "latest", "--yes"]);
+    still_ours(&["db-label", "latest", "a label"]);
+    still_ours(&["db-pin", "latest"]);
+    still_ours(&["db-prune", "--keep-last", "2", "--yes"]);
+    seen.extend(kinds(&sandbox));
+    // What a killed one leaves goes with the next.
+    let stage = ".kalito.db.2025-09-13_142530.bak.stage-4194304-0123456789abcdef";
+    for left in [stage, &format!("{stage}-journal")] {
+        sandbox.write(&format!("backups/{left}"), "left");
+    }
+    still_ours(&branch);
+    let all =
+        [".ASIDE.", ".bak", ".bak.json", ".gitignore", ".lock", ".readings", "packs", "under-way"];
+    assert!(all.iter().all(|kind| seen.contains(*kind)), "not all were made: {seen:?}");
 }

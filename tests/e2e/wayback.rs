@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::migrating::{ADD, LIVE, content, host, n_rows, rewrite};
-use crate::sandbox::{Running, Sandbox};
+use crate::sandbox::{Running, Sandbox, open};
 use crate::strace::complain;
 
 /// The script on the live database only.
@@ -160,4 +160,30 @@ fn no_lock_on_the_backups_and_no_connection_is_held_while_a_command_of_the_host_
         sandbox.ok(&[command]);
     }
     assert_eq!(n_rows(&sandbox, "other"), 0);
+}
+
+#[test]
+fn a_way_back_that_is_gone_is_said_and_nothing_claims_the_old_state() {
+    for spoil in [
+        "find backups -type f \\( -name '*.pages' -o -name '*.bak' \\) -delete",
+        "find backups -type f -name '*.pack' -delete; find backups -name '*.bak' -delete",
+        "find backups -type f \\( -name '*.pack' -o -name '*.bak' \\) | while read -r f; do
+            chmod u+w \"$f\"; dd if=/dev/zero of=\"$f\" bs=512 seek=1 count=8 conv=notrunc 2> /dev/null
+         done",
+    ] {
+        let lossy = "q \"$DB\" 'DROP TABLE messages; CREATE TABLE other (a)'";
+        let Some(sandbox) = host(&on_live(&format!("{spoil}; {lossy}; exit 7"))) else { return };
+        let said = sandbox.run(&["db-migrate"]);
+        assert_eq!(said.code, Some(2), "{spoil}: {said:#?}");
+        let what = "the state before the migration was not put back into                     `backend/db/kalito.db`, which holds what the migration left";
+        assert!(said.err.contains(what), "{spoil}: {said:#?}");
+        for lie in ["old state", "as it was", "is untouched", "what it held before"] {
+            assert!(!said.err.contains(lie), "{spoil}: it claims {lie:?}: {said:#?}");
+        }
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'messages'";
+        let n: i64 = open(&sandbox.live()).query_row(tables, [], |row| row.get(0)).expect("read");
+        assert_eq!(n, 0, "{spoil}: it was put back after all");
+        let said = sandbox.run(&["db-status"]);
+        assert_eq!(said.code, Some(1), "{spoil}: {said:#?}");
+    }
 }

@@ -158,9 +158,7 @@ impl Vault {
     /// Whether a name in the folder is one that we give.
     fn is_of_ours(&self, name: &str) -> bool {
         let record = || name.strip_suffix(".json").and_then(Name::parse);
-        let aside = || {
-            name.contains(".ASIDE.") && !name.starts_with('.') && self.folder().join(name).is_dir()
-        };
+        let aside = || name.contains(".ASIDE.") && self.folder().join(name).is_dir();
         [IGNORE, LOCK, shelf::FOLDER, intent::FOLDER, readings::FILE].contains(&name)
             || durable::is_stage(name)
             || Name::parse(name).or_else(record).is_some()

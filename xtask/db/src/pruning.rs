@@ -252,9 +252,10 @@ fn verify_survivors(
 ) -> Result<()> {
     let mut doomed = BTreeMap::new();
     let mut survivors = BTreeMap::<_, Vec<&Backup>>::new();
+    let owners = owners(backups);
     for verdict in plan {
         let Some(backup) = backups.get(&verdict.name) else { continue };
-        let group = (database_of(backups, backup).to_owned(), backup.worktree().to_owned());
+        let group = (database_of(&owners, backup).to_owned(), backup.worktree().to_owned());
         if !verdict.keep {
             let is_stored = backup.name.format == Format::Pages;
             let all_stored = doomed.entry(group).or_insert(true);
@@ -272,16 +273,24 @@ fn verify_survivors(
     Ok(())
 }
 
-/// Whose a backup is; without a record, whose the others of that file name are, if they agree.
-fn database_of<'b>(backups: &'b BTreeMap<String, Backup>, backup: &'b Backup) -> &'b str {
-    if let Some(record) = backup.summary() {
-        return &record.database;
+/// Whose the recorded backups of each file name are; `None` if they do not agree.
+fn owners(backups: &BTreeMap<String, Backup>) -> BTreeMap<&str, Option<&str>> {
+    let mut owners = BTreeMap::new();
+    for backup in backups.values() {
+        let Some(record) = backup.summary() else { continue };
+        let owner = owners.entry(backup.name.file.as_str()).or_insert(Some(&*record.database));
+        *owner = owner.filter(|owner| *owner == &*record.database);
     }
-    let same_file = backups.values().filter(|other| other.name.file == backup.name.file);
-    let mut owners = same_file.filter_map(|other| Some(&*other.summary()?.database));
-    match owners.next() {
-        Some(owner) if owners.all(|other| other == owner) => owner,
-        _ => &backup.name.file,
+    owners
+}
+
+/// Whose a backup is; without a record, whose the others of that file name are, if they agree.
+fn database_of<'b>(owners: &BTreeMap<&'b str, Option<&'b str>>, backup: &'b Backup) -> &'b str {
+    match backup.summary() {
+        Some(record) => &record.database,
+        None => {
+            owners.get(backup.name.file.as_str()).copied().flatten().unwrap_or(&backup.name.file)
+        }
     }
 }
 

@@ -164,7 +164,7 @@ impl Vault {
         let mut folders = Vec::new();
         for name in self.file_names()? {
             let path = self.folder.join(&name);
-            if name.contains(".ASIDE.") && !name.starts_with('.') && path.is_dir() {
+            if name.contains(".ASIDE.") && !durable::is_stage(&name) && path.is_dir() {
                 let files = fs_err::read_dir(&path)?.flatten();
                 let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
                 folders.push((path, sizes.sum()));

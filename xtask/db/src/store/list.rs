@@ -4,8 +4,12 @@
 //! are neighbours in their pack too, so the list is a sequence of runs, a byte or two each after
 //! compression, and needs no other list. `FORMAT.md` says it byte by byte.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use std::io::{BufRead as _, BufReader};
 
+use anyhow::{Context as _, Result, bail, ensure};
+use zstd::stream::read::Decoder;
+
+use crate::store::pack::MAX_ENTRIES;
 use crate::store::tree::{Id, Shape};
 
 /// How a page list of any version begins; the version follows.
@@ -14,6 +18,10 @@ pub(crate) const MAGIC: &[u8; 14] = b"xtask-db pages";
 const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 16 + 8 + 8 + 32 + 4 + 4 + 4;
 const CHECKSUM_BYTES: usize = 32;
+/// The largest window that unpacking may need: this build's compression level needs 2 MiB.
+const MAX_WINDOW_LOG: u32 = 23;
+/// Runs that are unpacked at once: what a list unpacks to is never in memory as a whole.
+const PIECE_BYTES: usize = 16 << 10;
 /// A list of a database of 16 TiB is smaller than this.
 pub(crate) const MOST_LIST_BYTES: u64 = 4 << 30;
 
@@ -45,8 +53,10 @@ pub(crate) struct List {
     pub(crate) root: Id,
     /// The packs that its blocks were first written to.
     pub(crate) packs: Vec<Id>,
-    /// The runs, encoded.
+    /// The runs, encoded and compressed.
     runs: Vec<u8>,
+    /// Their length before compression.
+    n_plain: u32,
 }
 
 /// What cannot be read, because a newer build wrote it.
@@ -121,7 +131,7 @@ impl List {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let list = Self::decode_for_one_pass(bytes)?;
         let mut n_blocks = 0;
-        let mut cursor = list.cursor();
+        let mut cursor = list.cursor()?;
         while let Some(run) = cursor.next_run()? {
             n_blocks += u64::from(run.n_blocks);
         }
@@ -138,20 +148,32 @@ impl List {
     pub(crate) fn decode_for_one_pass(bytes: &[u8]) -> Result<Self> {
         let (header, mut rest) = Header::read(bytes)?;
         let Header { shape, root, n_plain, n_runs, .. } = header;
-        // A run takes three bytes or more: what claims more than it can hold is not unpacked.
+        // No two blocks of a database are in the same place: more than fit into its packs is a lie.
+        let most = u64::from(header.n_packs) * u64::from(MAX_ENTRIES);
+        ensure!(shape.n_blocks() <= most, "it names more blocks than its packs can hold");
         let most = shape.n_blocks().saturating_mul(20);
         ensure!(u64::from(n_plain) <= most, "it has too many runs");
         let packs = header.packs(&mut rest)?;
         ensure!(rest.len() == n_runs as usize, "its length is wrong");
-        let runs = zstd::bulk::decompress(rest, n_plain as usize);
-        let runs = runs.context("its runs cannot be unpacked")?;
-        Ok(Self { shape, root, packs, runs })
+        Ok(Self { shape, root, packs, runs: rest.to_vec(), n_plain })
     }
 
     /// Goes through the blocks in order.
-    #[must_use]
-    pub(crate) fn cursor(&self) -> Cursor<'_> {
-        Cursor { rest: &self.runs, expected: vec![0; self.packs.len()], run: None, next: 0 }
+    ///
+    /// # Errors
+    ///
+    /// Where there is no memory.
+    pub(crate) fn cursor(&self) -> Result<Cursor<'_>> {
+        let mut unpacking = Decoder::with_buffer(self.runs.as_slice())?;
+        unpacking.window_log_max(MAX_WINDOW_LOG)?;
+        Ok(Cursor {
+            rest: BufReader::with_capacity(PIECE_BYTES, unpacking),
+            n_left: self.n_plain,
+            n_blocks_left: self.shape.n_blocks(),
+            expected: vec![0; self.packs.len()],
+            run: None,
+            next: 0,
+        })
     }
 }
 
@@ -200,9 +222,12 @@ impl Header {
 }
 
 /// A place in a list; it only goes forward.
-#[derive(Debug, Clone)]
 pub(crate) struct Cursor<'l> {
-    rest: &'l [u8],
+    rest: BufReader<Decoder<'static, &'l [u8]>>,
+    /// Unpacked bytes that are still to come, as the list claims.
+    n_left: u32,
+    /// Blocks that are still to come, as the list claims.
+    n_blocks_left: u64,
     expected: Vec<u32>,
     /// What is left of the present run.
     run: Option<Run>,
@@ -255,17 +280,50 @@ impl Cursor<'_> {
     }
 
     fn read(&mut self) -> Result<Option<Run>> {
-        if self.rest.is_empty() {
+        if self.peek()?.is_none() {
+            ensure!(self.n_left == 0, "it is cut short");
             return Ok(None);
         }
-        let n_blocks = u32::try_from(get(&mut self.rest)?)?;
-        let pack = u32::try_from(get(&mut self.rest)?)?;
+        let n_blocks = u32::try_from(self.number()?)?;
+        let pack = u32::try_from(self.number()?)?;
+        let distance = unzigzag(self.number()?);
         let expected = self.expected.get_mut(pack as usize).context("it names an unknown pack")?;
-        let slot = i64::from(*expected).checked_add(unzigzag(get(&mut self.rest)?));
-        let slot = u32::try_from(slot.context("it names an impossible block")?)?;
-        *expected = slot.checked_add(n_blocks).context("it names an impossible block")?;
+        let slot = i64::from(*expected).checked_add(distance);
+        let slot = slot.and_then(|slot| u32::try_from(slot).ok());
+        let slot = slot.context("it names an impossible block")?;
+        let end = slot.checked_add(n_blocks).filter(|end| *end <= MAX_ENTRIES);
+        *expected = end.context("it names an impossible block")?;
         ensure!(n_blocks > 0, "it has an empty run");
+        let n_left = self.n_blocks_left.checked_sub(u64::from(n_blocks));
+        self.n_blocks_left = n_left.context("it names more blocks than its database has")?;
         Ok(Some(Run { first: Address { pack, slot }, n_blocks }))
+    }
+
+    /// The next byte, which stays; `None` at the end.
+    fn peek(&mut self) -> Result<Option<u8>> {
+        let unpacked = self.rest.fill_buf().context("its runs cannot be unpacked")?;
+        Ok(unpacked.first().copied())
+    }
+
+    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    fn number(&mut self) -> Result<u64> {
+        let mut number = 0;
+        for shift in (0..63).step_by(7) {
+            let byte = self.peek()?.context("it ends within a number")?;
+            self.n_left = self.n_left.checked_sub(1).context("its runs are longer than it says")?;
+            self.rest.consume(1);
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        bail!("it holds a number that is too large")
+    }
+}
+
+impl std::fmt::Debug for Cursor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cursor").field("next", &self.next).finish_non_exhaustive()
     }
 }
 
@@ -301,26 +359,13 @@ pub(crate) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
     Ok(*field)
 }
 
-/// Seven bits a byte, the lowest first; the highest bit says that more follow.
+/// As [`Cursor::number`] reads it.
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(0x80 | number.to_le_bytes()[0]);
         number >>= 7;
     }
     bytes.push(number.to_le_bytes()[0]);
-}
-
-fn get(rest: &mut &[u8]) -> Result<u64> {
-    let mut number = 0;
-    for shift in (0..63).step_by(7) {
-        let (byte, after) = rest.split_first().context("it ends within a number")?;
-        *rest = after;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(number);
-        }
-    }
-    bail!("it holds a number that is too large")
 }
 
 fn zigzag(number: i64) -> u64 {
@@ -356,13 +401,13 @@ mod tests {
         fn every_block_is_found_again(addresses in prop::collection::vec((0..3_u32, 0..50_u32), 0..200)) {
             let list = List::decode(&encoded(&addresses)).expect("a list");
             prop_assert_eq!(list.root, [9; 32]);
-            let mut cursor = list.cursor();
+            let mut cursor = list.cursor().expect("memory");
             for (number, (pack, slot)) in addresses.iter().enumerate().filter(|(n, _)| n % 3 != 1) {
                 let address = Address { pack: *pack, slot: *slot };
                 prop_assert_eq!(cursor.seek(number as u64).expect("sound"), Some(address));
             }
             prop_assert_eq!(cursor.seek(addresses.len() as u64).expect("sound"), None);
-            let mut cursor = list.cursor();
+            let mut cursor = list.cursor().expect("memory");
             let mut again = Vec::new();
             while let Some(run) = cursor.next_run().expect("sound") {
                 again.extend((0..run.n_blocks).map(|n| (run.first.pack, run.first.slot + n)));

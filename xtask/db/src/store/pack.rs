@@ -24,11 +24,13 @@ const START: usize = 16;
 const START_BYTES: u64 = START as u64;
 const ENTRY: usize = 44;
 /// Four times what fits into a pack of 32 MiB, where an empty page takes 17 bytes.
-const MAX_ENTRIES: u32 = 8 << 20;
+pub(crate) const MAX_ENTRIES: u32 = 8 << 20;
 /// Size of an entry.
 pub(crate) const ENTRY_BYTES: u64 = ENTRY as u64;
 const SECTION: usize = 48;
 const SECTION_BYTES: u64 = SECTION as u64;
+/// Sections that are read at once.
+const N_SECTIONS: usize = 4096;
 const FOOTER: usize = 32;
 const FOOTER_BYTES: u64 = FOOTER as u64;
 /// How the names of packs end.
@@ -149,16 +151,8 @@ impl Pack {
                 && u64::from(n_entries) <= entries_offset - START_BYTES
                 && n_entries <= MAX_ENTRIES;
             ensure!(is_possible, "its index is larger than what it is of");
-            let mut bytes = vec![0; usize::try_from(n_bytes)?];
-            file.file().read_exact_at(&mut bytes, sections_offset)?;
-            let sections = bytes.chunks_exact(SECTION);
-            let sections: Vec<_> =
-                sections.map(|bytes| section(bytes, name)).collect::<Result<_>>()?;
-            let fits = |section: &Section| {
-                section.first_entry.checked_add(section.n_blocks).is_some_and(|n| n <= n_entries)
-                    && section.first_slot.checked_add(section.n_blocks).is_some()
-            };
-            ensure!(sections.iter().all(fits), "its index is damaged");
+            let claimed = Claimed { n_entries, n_sections, sections_offset };
+            let sections = claimed.sections(&file, name)?;
             Ok(Self { path: path.clone(), name, size_bytes, n_entries, sections, entries_offset })
         };
         read().with_context(|| format!("could not read the pack `{}`", path.display()))
@@ -252,7 +246,7 @@ impl Pack {
     }
 }
 
-/// Whether the bytes of a file are those of the pack of a name, read from the disk where the system
+/// Whether the bytes of a file are those of the pack of a name, read from the disk if the system
 /// forgets what it has cached of them.
 ///
 /// # Errors
@@ -265,9 +259,60 @@ pub(crate) fn is_intact(path: &Path, name: &Id) -> Result<bool> {
     }
     let file = fs_err::File::open(path)?;
     durable::forget_cached(&file);
+    has_name(file, name)
+}
+
+/// Whether the bytes of a file that was synced a moment ago are those of the pack of a name. They may
+/// come from the cache: a large first checkpoint should not wait for the disk a second time, and what
+/// is relied upon is read from the disk before it is published.
+///
+/// # Errors
+///
+/// Where they cannot be read.
+pub(crate) fn is_kept(path: &Path, name: &Id) -> Result<bool> {
+    has_name(fs_err::File::open(path)?, name)
+}
+
+fn has_name(file: fs_err::File, name: &Id) -> Result<bool> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(file)?;
     Ok(hasher.finalize().as_bytes() == name)
+}
+
+/// What the end of a pack claims of its index.
+struct Claimed {
+    n_entries: u32,
+    n_sections: u32,
+    sections_offset: u64,
+}
+
+impl Claimed {
+    /// Reads the sections piece by piece: the first that cannot be ends it, whatever is claimed.
+    fn sections(&self, file: &fs_err::File, name: Id) -> Result<Vec<Section>> {
+        let mut sections = Vec::new();
+        let mut n_left = self.n_sections as usize;
+        let mut offset = self.sections_offset;
+        while n_left > 0 {
+            let n = n_left.min(N_SECTIONS);
+            let mut bytes = vec![0; n * SECTION];
+            file.file().read_exact_at(&mut bytes, offset)?;
+            for bytes in bytes.chunks_exact(SECTION) {
+                let section = section(bytes, name)?;
+                ensure!(self.fits(&section), "its index is damaged");
+                sections.push(section);
+            }
+            n_left -= n;
+            offset += bytes.len() as u64;
+        }
+        Ok(sections)
+    }
+
+    fn fits(&self, section: &Section) -> bool {
+        let end = section.first_entry.checked_add(section.n_blocks);
+        section.n_blocks > 0
+            && end.is_some_and(|end| end <= self.n_entries)
+            && section.first_slot.checked_add(section.n_blocks).is_some()
+    }
 }
 
 fn entry(bytes: &[u8]) -> Result<Entry> {

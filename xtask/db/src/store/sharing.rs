@@ -22,7 +22,7 @@ impl Blocks {
     /// Where the list does not say what it should.
     pub(crate) fn of(list: &List) -> Result<Self> {
         let mut by_pack = BTreeMap::<Id, Vec<(u32, u32)>>::new();
-        let mut cursor = list.cursor();
+        let mut cursor = list.cursor()?;
         while let Some(run) = cursor.next_run()? {
             by_pack.entry(list.packs[run.first.pack as usize]).or_default().push(slots(run));
         }

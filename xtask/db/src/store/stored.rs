@@ -106,7 +106,7 @@ impl Stored {
     pub(crate) fn reader(&self) -> Result<Reader<'_>> {
         Ok(Reader {
             stored: self,
-            cursor: self.list.cursor(),
+            cursor: self.list.cursor()?,
             near: None,
             windows: Vec::new(),
             files: HashMap::new(),

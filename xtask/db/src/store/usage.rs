@@ -114,7 +114,7 @@ impl Usage {
         let origins: Vec<&Parts> =
             list.packs.iter().map(|origin| self.origins.get(origin).unwrap_or(&none)).collect();
         let mut added = Added::default();
-        let mut cursor = list.cursor();
+        let mut cursor = list.cursor()?;
         while let Some(run) = cursor.next_run()? {
             let parts = origins[run.first.pack as usize];
             let (mut slot, end) = (run.first.slot, run.first.slot + run.n_blocks);

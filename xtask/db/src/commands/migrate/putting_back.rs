@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::backup::Backup;
 use crate::checkpoint;
@@ -116,16 +116,26 @@ pub(crate) fn put_back(
     checkpoint: &Backup,
 ) -> Result<Restored> {
     let Job { project, database, .. } = *job;
-    let by_hand = || Refusal {
-        what: format!(
-            "the state before the migration was not put back into {}",
-            project.quoted_place(database)
-        ),
-        hint: format!("put it back with `{}`", way_back(job, checkpoint)),
-        exit: Exit::CouldNot,
-    };
-    let checkpoint = (checkpoint, Was::Readable);
-    in_place::put_checkpoint_back(session, job.claim, locked, checkpoint).with_context(by_hand)
+    let restored =
+        in_place::put_checkpoint_back(session, job.claim, locked, (checkpoint, Was::Readable));
+    restored.map_err(|error| {
+        let left = if in_place::is_untouched(&error) {
+            ", which holds what the migration left"
+        } else {
+            ""
+        };
+        let place = project.quoted_place(database);
+        let what = format!("the state before the migration was not put back into {place}{left}");
+        let is_refused = |refusal: &Refusal| refusal.exit == Exit::No;
+        let hint = if error.downcast_ref().is_some_and(is_refused) {
+            "`cargo xtask db-verify --all` says which backups are whole; put one of them back with \
+             `cargo xtask db-restore`"
+                .to_owned()
+        } else {
+            format!("put it back with `{}`", way_back(job, checkpoint))
+        };
+        error.context(Refusal { what, hint, exit: Exit::CouldNot })
+    })
 }
 
 /// The command that puts a backup back, as it can be pasted into a shell.

@@ -1,5 +1,6 @@
 //! The restore into the live database: safety backup, write, proof, derived data.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -115,7 +116,8 @@ pub(crate) fn put_in_place(
 ) -> Result<Restored> {
     let Claim { project, database, .. } = *claim;
     let interrupt = session.interrupt().clone();
-    let is_replicated = is_replicated(project, plan);
+    let is_replicated =
+        matches!(plan.live, Live::Readable(_)) && is_replicated(project, &plan.target);
     let contents = Contents::open(&plan.backup)?;
     let ids = candidate::unchanged(plan, &contents, (verification, &interrupt))?;
     let content_blake3 = &verification.content_blake3;
@@ -142,8 +144,9 @@ pub(crate) fn put_in_place(
         .map_err(|error| taking::explain(error, project, database))
         .map_err(|error| {
             let committed = error.downcast_ref::<Committed>().is_some();
-            let state = if committed { InPlace::New } else { InPlace::Old };
+            let mut state = InPlace::New;
             if !committed {
+                state = state_after(&error, (locked, plan), &kept, session);
                 kept =
                     safety::kept_after(&error, locked, std::mem::replace(&mut kept, Kept::Nothing));
             }
@@ -159,22 +162,26 @@ pub(crate) fn put_in_place(
         claim.conclude(locked)?;
     }
     if is_replicated {
-        session.warn(
-            "Litestream replicates this database and has to be restarted now, so that it takes a new \
-             snapshot: `systemctl restart litestream`, or end and start `litestream replicate`; until \
-             then its replica may hold neither state",
-        );
+        warn_of_replica(session);
     }
     Ok(Restored { kept, proved })
 }
 
-/// Whether Litestream keeps its own tables in the database that is about to be replaced
+/// Whether Litestream keeps its own tables in a database that is about to be written
 /// (<https://litestream.io/how-it-works/>).
-fn is_replicated(project: &Project, plan: &Plan) -> bool {
+pub(crate) fn is_replicated(project: &Project, path: &Path) -> bool {
     let question = "SELECT 1 FROM sqlite_schema WHERE name LIKE '\\_litestream\\_%' ESCAPE '\\'";
-    matches!(plan.live, Live::Readable(_))
-        && database::open_live(&plan.target, project.busy_timeout)
-            .is_ok_and(|live| live.query_row(question, [], |_| Ok(())).is_ok())
+    database::open_live(path, project.busy_timeout)
+        .is_ok_and(|live| live.query_row(question, [], |_| Ok(())).is_ok())
+}
+
+/// Says what Litestream needs after one transaction has replaced much of a database.
+pub(crate) fn warn_of_replica(session: &mut Session) {
+    session.warn(
+        "Litestream replicates this database and has to be restarted now, so that it takes a new \
+         snapshot: `systemctl restart litestream`, or end and start `litestream replicate`; until \
+         then its replica may hold neither state",
+    );
 }
 
 /// Puts a backup back that no user chose just now: examined, with a safety backup, in one transaction,
@@ -215,6 +222,28 @@ enum InPlace {
     Unproved,
 }
 
+/// What a restore left that did not commit: after a failure of the disk the database is read again,
+/// because SQLite cannot tell then what it wrote.
+fn state_after(
+    error: &anyhow::Error,
+    (locked, plan): (&Locked<'_>, &Plan),
+    kept: &Kept,
+    session: &Session,
+) -> InPlace {
+    // What is not kept yet is not written over either.
+    let is_begun = !matches!((kept, &plan.live), (Kept::Nothing, Live::Readable(_)));
+    if !is_begun || safety::leaves_all_as_it_was(error) {
+        return InPlace::Old;
+    }
+    let Kept::Backup(safety) = kept else { return InPlace::Unproved };
+    let now = database::open_live(&plan.target, Duration::ZERO)
+        .and_then(|live| taking::content_hash(&live, locked.vault().folder(), session.interrupt()));
+    match (now, safety.record()) {
+        (Ok(now), Some(old)) if now == old.content_blake3 => InPlace::Old,
+        _ => InPlace::Unproved,
+    }
+}
+
 /// That a restore failed.
 #[derive(Debug)]
 struct CouldNotRestore {
@@ -251,9 +280,9 @@ fn could_not_restore(
         Kept::Nothing => String::new(),
     };
     let said = match state {
-        InPlace::Old => "the old state is in place",
-        InPlace::New => "the new state is in place",
-        InPlace::Unproved => "the result is not proved",
+        InPlace::Old => "it holds what it held before",
+        InPlace::New => "the new state is committed, but not proved",
+        InPlace::Unproved => "what it holds now is not proved",
     };
     let what = format!("could not restore `{}`: {said}{kept}", project.path(&database.path));
     CouldNotRestore { state, what }

@@ -49,7 +49,9 @@ pub(crate) fn say(session: &mut Session, project: &Project, safety: Option<&Back
     }
 }
 
-fn leaves_all_as_it_was(error: &anyhow::Error) -> bool {
+/// Whether an error says that nothing was written: a refusal, a lock that was not had, an interrupt.
+#[must_use]
+pub(crate) fn leaves_all_as_it_was(error: &anyhow::Error) -> bool {
     let exit = error.downcast_ref::<Refusal>().map(|refusal| refusal.exit);
     matches!(exit, Some(Exit::No | Exit::Locked | Exit::Interrupted))
         || matches!(database::trouble(error), Trouble::Busy | Trouble::Interrupted)

@@ -50,6 +50,7 @@ impl Args {
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let (live, from, timeout) = (&database.path, file.path(), project.busy_timeout);
+        let is_replicated = in_place::is_replicated(project, &database.path);
         let mut taken = None;
         let put_back = tables::put_back(live, from, &self.tables, timeout, &interrupt, || {
             let kept = in_place::safety_backup(session, project, database, (&locked, None))?;
@@ -92,6 +93,9 @@ impl Args {
                 table.table,
                 table.triggers.join(", ")
             ));
+        }
+        if is_replicated {
+            in_place::warn_of_replica(session);
         }
         in_place::note_wal(session, database);
         let undo = in_place::undo(session, project, database, &safety);

@@ -138,7 +138,7 @@ impl Step<Finished> for Shelving<'_> {
 /// Where the disk fails.
 pub(crate) fn shelve(folder: &Path, pack: &Finished, new: &mut NewPacks) -> Result<()> {
     pack.stage.sync()?;
-    let is_kept = pack::is_intact(pack.stage.path(), &pack.name)?;
+    let is_kept = pack::is_kept(pack.stage.path(), &pack.name)?;
     anyhow::ensure!(is_kept, "the disk did not keep what was written to a pack");
     let path = folder.join(pack::file_name(&pack.name));
     match pack.stage.publish(&path)? {

@@ -52,6 +52,10 @@ pub(super) fn conclude(
         begun + &streamed.members(&members)
     });
     if let Some(safety) = safety {
+        if in_place::is_replicated(project, &database.path) {
+            in_place::warn_of_replica(session);
+        }
+        in_place::note_wal(session, database);
         let undo = in_place::undo(session, project, database, safety);
         session.say(format!("Undo with: {undo}"));
         let done = ("the data is merged", "the database holds the merged rows");
