@@ -112,12 +112,17 @@ impl State {
     /// Whether there is a table of that name, in any case.
     #[must_use]
     pub(crate) fn has_table(&self, table: &str) -> bool {
-        self.tables.keys().any(|name| name.eq_ignore_ascii_case(table))
+        self.tables.contains_key(table)
+            || self.tables.keys().any(|name| name.eq_ignore_ascii_case(table))
     }
 
     /// The rows of a table, in any case; `None` where it is not there or could not be counted.
     #[must_use]
     pub(crate) fn n_rows(&self, table: &str) -> Option<u64> {
-        self.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table))?.1.to_owned()
+        let in_any_case = || {
+            let found = self.tables.iter().find(|(name, _)| name.eq_ignore_ascii_case(table));
+            found.map(|(_, n_rows)| n_rows)
+        };
+        *self.tables.get(table).or_else(in_any_case)?
     }
 }

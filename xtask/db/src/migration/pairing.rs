@@ -1,5 +1,7 @@
 //! Which table a table became. Equal pages decide before names do, and names before a guess by columns.
 
+use std::collections::{HashMap, HashSet};
+
 use anyhow::Result;
 
 use crate::difference::pair::{Way, When};
@@ -25,6 +27,8 @@ struct Pairing<'t, 'p, 'c> {
     before: Vec<&'t Table>,
     after: Vec<&'t Table>,
     matches: Vec<Match<'t>>,
+    /// The names of what was paired, by state.
+    paired: [HashSet<&'t str>; 2],
 }
 
 /// Pairs the tables of two states.
@@ -41,6 +45,7 @@ pub(super) fn matches<'t>(
         before: before.tables.values().collect(),
         after: after.tables.values().collect(),
         matches: Vec::new(),
+        paired: Default::default(),
     };
     pairing.by_pages()?;
     pairing.by_names();
@@ -54,16 +59,25 @@ pub(super) fn matches<'t>(
 impl<'t> Pairing<'t, '_, '_> {
     fn pair(&mut self, of: Match<'t>) {
         if let Match::Untouched(before, after) | Match::Changed(before, after) = of {
-            self.before.retain(|table| table.name != before.name);
-            self.after.retain(|table| table.name != after.name);
+            self.paired[0].insert(&before.name);
+            self.paired[1].insert(&after.name);
         }
         self.matches.push(of);
     }
 
+    /// Leaves what is not paired yet: once after each way of pairing, for there may be many tables.
+    fn leave_rest(&mut self) {
+        let [before, after] = &self.paired;
+        self.before.retain(|table| !before.contains(table.name.as_str()));
+        self.after.retain(|table| !after.contains(table.name.as_str()));
+    }
+
     /// `ALTER TABLE` leaves the rows where they are.
     fn by_pages(&mut self) -> Result<()> {
+        let by_root: HashMap<_, &'t Table> =
+            self.after.iter().map(|after| (after.root_page, *after)).collect();
         for before in self.before.clone() {
-            let candidate = self.after.iter().find(|after| after.root_page == before.root_page);
+            let candidate = by_root.get(&before.root_page);
             let Some(after) = candidate.copied().filter(|_| before.root_page > 0) else { continue };
             let is_named_alike = before.name.eq_ignore_ascii_case(&after.name);
             // All empty tables have equal pages.
@@ -74,17 +88,19 @@ impl<'t> Pairing<'t, '_, '_> {
                 self.pair(Match::Untouched(before, after));
             }
         }
+        self.leave_rest();
         Ok(())
     }
 
     fn by_names(&mut self) {
+        let by_name: HashMap<_, &'t Table> =
+            self.after.iter().map(|after| (after.name.to_ascii_lowercase(), *after)).collect();
         for before in self.before.clone() {
-            let after =
-                self.after.iter().find(|after| after.name.eq_ignore_ascii_case(&before.name));
-            if let Some(after) = after.copied() {
+            if let Some(after) = by_name.get(&before.name.to_ascii_lowercase()) {
                 self.pair(Match::Changed(before, after));
             }
         }
+        self.leave_rest();
     }
 
     /// A table that went, and a new one with rows and at least half of its columns.
@@ -105,6 +121,7 @@ impl<'t> Pairing<'t, '_, '_> {
             }
             if let Some((_, after)) = best {
                 self.pair(Match::Changed(before, after));
+                self.leave_rest();
             }
         }
     }
