@@ -25,7 +25,6 @@ type Unknown = Map<String, Value>;
 
 /// The JSON file beside a backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the names of fields are the format's")]
 pub(crate) struct Record {
     /// Always [`VERSION`].
     pub version: u64,
