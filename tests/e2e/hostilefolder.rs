@@ -97,7 +97,7 @@ fn in_a_gigabyte(sandbox: &Sandbox, arguments: &[&str]) -> Option<Said> {
     let bounded = ["timeout", "60", "prlimit", "--as=1000000000"];
     if !sandbox.command("prlimit").arg("--version").output().is_ok_and(|said| said.status.success())
     {
-        eprintln!("SKIPPED: `prlimit` (util-linux) is missing");
+        crate::strace::complain("SKIPPED: `prlimit` (util-linux) is missing");
         return None;
     }
     let output = sandbox.xtask_under(&bounded, arguments).output().expect("it runs");
