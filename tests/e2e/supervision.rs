@@ -59,7 +59,7 @@ fn ended_by(sandbox: &Sandbox, arguments: &[&str], signal: Signal) {
     let mut running = begun(sandbox, arguments);
     let pids = noted(sandbox);
     kill_process(Pid::from_child(&running.0), signal).expect("sent");
-    let _ = running.0.wait();
+    until("the task did not end", || running.0.try_wait().expect("asked").is_some());
     all_end(&pids);
 }
 
@@ -68,7 +68,8 @@ fn begun(sandbox: &Sandbox, arguments: &[&str]) -> Running {
     for name in ["pids", "began"] {
         let _ = fs_err::remove_file(sandbox.path(name));
     }
-    let mut xtask = sandbox.xtask(arguments);
+    // A runner in the background of a script ignores SIGQUIT, and so would all that it starts.
+    let mut xtask = sandbox.xtask_under(&["env", "--default-signal=QUIT"], arguments);
     let mut running =
         Running(xtask.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs"));
     until("the command never began", || {
