@@ -32,6 +32,11 @@ impl Said {
         self.code == Some(0)
     }
 
+    /// Whether it says that the work is done, though perhaps its results could not be printed.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_ok() || self.err.contains("the work is done, but its results could not be written")
+    }
+
     /// Whether it says of itself that it crashed.
     pub(crate) fn crashed(&self) -> bool {
         self.hung || self.code == Some(101) || self.err.contains("panicked at")

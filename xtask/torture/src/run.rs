@@ -127,20 +127,20 @@ impl<'a> Run<'a> {
         let mut after = self.world.state();
         let target = match act.leaves {
             Leaves::State(state) => state,
-            Leaves::Something if said.is_ok() => after,
+            Leaves::Something if said.is_done() => after,
             _ => before,
         };
-        if said.is_ok() && act.leaves == Leaves::Failure {
+        if said.is_done() && act.leaves == Leaves::Failure {
             self.find(Verdict::Lie, format!("`{what}` says that it succeeded"));
         }
-        if said.is_ok() && after != target {
+        if said.is_done() && after != target {
             self.find(
                 Verdict::Lie,
                 format!("`{what}` succeeded and left {after} instead of {target}"),
             );
         }
         let mut states = vec![before, target];
-        if !said.is_ok() && after != before && after != target {
+        if !said.is_done() && after != before && after != target {
             states.push(after);
             after = self.recover(&what, before, fault)?;
         }
