@@ -127,7 +127,8 @@ impl<'a> Run<'a> {
         let mut after = self.world.state();
         let target = match act.leaves {
             Leaves::State(state) => state,
-            Leaves::Something if said.is_done() => after,
+            // Killed after the end of it, a command is done as well.
+            Leaves::Something if said.is_done() || self.world.is_migrated() => after,
             _ => before,
         };
         if said.is_done() && act.leaves == Leaves::Failure {

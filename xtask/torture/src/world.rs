@@ -43,6 +43,8 @@ pub(crate) struct World {
     programs: Programs,
     folder: PathBuf,
     clock: Cell<DateTime<FixedOffset>>,
+    /// What the next migration migrates to.
+    planned: Cell<Option<u32>>,
     /// What was done, for the report of a finding.
     history: RefCell<Vec<String>>,
 }
@@ -55,6 +57,7 @@ impl World {
             programs: programs.clone(),
             folder: folder.canonicalize()?,
             clock: Cell::new(clock),
+            planned: Cell::new(None),
             history: RefCell::new(Vec::new()),
         };
         for name in ["home", "root"] {
@@ -116,6 +119,11 @@ impl World {
     pub(crate) fn version(&self) -> Option<u32> {
         let connection = state::open(&self.live()).ok()?;
         connection.query_row("PRAGMA user_version", [], |row| row.get(0)).ok()
+    }
+
+    /// Whether the planned migration came to its end: it sets the version last, and a faulty one never does.
+    pub(crate) fn is_migrated(&self) -> bool {
+        self.planned.get().is_some() && self.version() == self.planned.get()
     }
 
     /// Notes what happens.
@@ -246,6 +254,7 @@ impl World {
     /// What the next migration does.
     pub(crate) fn plan(&self, plan: Plan) -> Result<()> {
         self.note(format!("the next migration: {plan:?}"));
+        self.planned.set(Some(plan.version));
         plan.save(&self.root())
     }
 
