@@ -33,6 +33,17 @@ fn a_postgres_url_in_dot_env_is_left_alone_and_its_password_never_said() {
 }
 
 #[test]
+fn a_url_without_a_scheme_that_names_another_file_is_pointed_out() {
+    let sandbox = Sandbox::new();
+    sandbox.write(".env", "DATABASE_URL=data/other.db\n");
+    let said = sandbox.ok(&["db-backup"]);
+    let advice = "warning: DATABASE_URL in .env is not used: it names another file than `path`";
+    assert!(said.err.contains(advice), "{said:#?}");
+    sandbox.write(".env", "DATABASE_URL=backend/db/kalito.db\n");
+    assert!(!sandbox.ok(&["db-backup"]).err.contains("DATABASE_URL"));
+}
+
+#[test]
 fn a_forgotten_variable_is_named_with_the_path_it_leads_to() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["db-backup"]);

@@ -44,6 +44,38 @@ fn a_missing_database_is_created_by_the_host_s_command_and_backed_up() {
 }
 
 #[test]
+fn only_a_migrate_command_of_cargo_is_said_to_be_built_first() {
+    let script = "cp template \"${APP_DB#file:}\"\n";
+    let said = fresh(script).ok(&["db-setup"]);
+    assert!(
+        said.err.contains("Creating `backend/db/kalito.db` with `sh migrate.sh`\n"),
+        "{said:#?}"
+    );
+    let sandbox = fresh(script);
+    let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("manifest");
+    let by_cargo = manifest.replace("['sh', 'migrate.sh']", "['cargo', 'no-such-command']");
+    sandbox.write("Cargo.toml", by_cargo);
+    let said = sandbox.fails(2, &["db-setup"]);
+    assert!(said.err.contains("a first build takes a minute or two"), "{said:#?}");
+}
+
+#[test]
+fn a_pattern_of_schema_files_that_matches_none_is_pointed_out() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("schema = ['migrations/*.sql', 'schema/*.sql']");
+    sandbox.write("migrations/2024-05-01-120000_notes/up.sql", "SELECT 1;");
+    sandbox.write("schema/notes.sql", "SELECT 1;");
+    let said = sandbox.ok(&["db-setup"]);
+    let advice =
+        "no file matches `migrations/*.sql` in `schema` of `kalito`: write `migrations/*/up.sql`";
+    assert!(said.err.contains(advice), "{said:#?}");
+    assert!(!said.err.contains("schema/*.sql"), "{said:#?}");
+    let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("manifest");
+    sandbox.write("Cargo.toml", manifest.replace("migrations/*.sql", "migrations/*/up.sql"));
+    assert!(!sandbox.ok(&["db-setup"]).err.contains("no file matches"));
+}
+
+#[test]
 fn a_failing_migration_and_one_that_creates_nothing_are_told_apart() {
     let said = fresh("echo no such table >&2\nexit 7\n").run(&["db-setup"]);
     assert_eq!(said.code, Some(2), "{said:#?}");

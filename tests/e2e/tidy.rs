@@ -92,7 +92,7 @@ fn only_the_session_reads_the_clock_the_environment_and_the_streams() {
     let rooms = ["session.rs", "interrupt.rs", "hostcommand.rs"];
     only(&rooms, &["io::stderr"], "messages go through the session");
     only(
-        &["interrupt.rs"],
+        &["interrupt.rs", "lib.rs"],
         &["process::exit"],
         "stages are removed and locks released by returning",
     );

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 use serde_json::json;
 
 use crate::commands::{
@@ -91,6 +91,14 @@ pub enum Command {
     Supervise(supervise::Args),
 }
 
+/// The database tasks of an xtask that does not read its arguments with clap.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version = crate::version())]
+pub(crate) struct Alone {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
 /// The flags of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Common {
@@ -142,13 +150,18 @@ impl Common {
 impl Command {
     /// Runs the command and says what came of it; the exit code is the process's.
     #[must_use]
-    pub fn run(self, mut session: Session) -> ExitCode {
+    pub fn run(self, session: Session) -> ExitCode {
+        ExitCode::from(self.run_to_end(session) as u8)
+    }
+
+    /// Runs the command and says what came of it.
+    pub(crate) fn run_to_end(self, mut session: Session) -> Exit {
         let common = self.common();
         let json = common.json;
         session.listen_to(json, common.quiet);
         let outcome = self.dispatch(&mut session);
         let outcome = outcome.and_then(|answer| session.finish().map(|()| answer));
-        let exit = match outcome {
+        match outcome {
             Ok(Answer::Yes) => Exit::Yes,
             Ok(Answer::No) => Exit::No,
             Ok(Answer::CannotTell) => Exit::CouldNot,
@@ -157,8 +170,7 @@ impl Command {
                 let _ = aftermath::of(&mut session, &error);
                 fail(&error, &mut session)
             }
-        };
-        ExitCode::from(exit as u8)
+        }
     }
 
     fn common(&self) -> &Common {

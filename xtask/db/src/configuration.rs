@@ -73,10 +73,17 @@ pub(crate) fn load(
     project.git = git;
     variables.apply(&mut project, named, &url_variables)?;
     if project.databases.is_empty() {
-        return Err(Refusal::could_not(
-            format!("`{}` names no database", root.join(MANIFEST).display()),
-            "add `[workspace.metadata.db.databases.NAME]` with `path = \"…\"`, or set `DATABASE_PATH`",
-        ));
+        let hint = match variables.bare_url() {
+            Some(origin) => format!(
+                "{origin} has no `sqlite:` in front: write `sqlite://FILE`, or add \
+                 `[workspace.metadata.db.databases.NAME]` with `url-env = \"DATABASE_URL\"`"
+            ),
+            None => "add `[workspace.metadata.db.databases.NAME]` with `path = \"…\"`, or set \
+                     `DATABASE_PATH`"
+                .to_owned(),
+        };
+        let what = format!("`{}` names no database", root.join(MANIFEST).display());
+        return Err(Refusal::could_not(what, hint));
     }
     Ok(project)
 }
@@ -285,6 +292,26 @@ mod tests {
         assert_eq!(file_name(load_text(ONE, &[], "DATABASE_URL=sqlite://d.db")?), "d.db");
         let foreign = load_text(ONE, &[], "DATABASE_URL=postgres://u:secret@h/db")?;
         assert_eq!(file_name(foreign), "a.db");
+        Ok(())
+    }
+
+    #[test]
+    fn a_url_without_a_scheme_is_a_path_if_url_env_names_it_and_pointed_out_if_not() -> Result<()> {
+        let by_url = "[workspace]\n[workspace.metadata.db.databases.a]\nurl-env = 'DATABASE_URL'\n";
+        let project = load_text(by_url, &[], "DATABASE_URL=data/b.db")?;
+        assert_eq!(project.databases[0].path, project.root.join("data/b.db"));
+        let said = message(load_text(by_url, &[], "DATABASE_URL=postgres://u:hunter2@h/db"));
+        assert!(said.contains("not a path") && !said.contains("hunter2"), "{said}");
+        for (value, n_remarks) in [("b.db", 1), ("a.db", 0), ("./a.db", 0), ("postgres://h/b", 0)] {
+            let project = load_text(ONE, &[], &format!("DATABASE_URL={value}"))?;
+            assert_eq!(project.databases[0].file_name(), "a.db", "{value}");
+            assert_eq!(project.remarks.len(), n_remarks, "{value}: {:?}", project.remarks);
+        }
+        // A value without a scheme may be a secret that lost its scheme.
+        let project = load_text(ONE, &[], "DATABASE_URL=hunter2")?;
+        assert!(!project.remarks[0].contains("hunter2"), "{:?}", project.remarks);
+        let said = message(load_text("[workspace]\n", &[], "DATABASE_URL=hunter2"));
+        assert!(said.contains("DATABASE_URL in .env has no `sqlite:`"), "{said}");
         Ok(())
     }
 

@@ -337,9 +337,12 @@ pub(crate) fn schema_version(connection: &Connection) -> Option<i64> {
             "__diesel_schema_migrations",
             "SELECT max(CAST(version AS INTEGER)) FROM __diesel_schema_migrations",
         ),
+        // A day and a time: of one day there may be several.
         (
             "seaql_migrations",
-            "SELECT max(CAST(substr(version, 2) AS INTEGER)) FROM seaql_migrations",
+            "SELECT max(CAST(CASE WHEN substr(version, 10, 1) = '_'
+                             THEN substr(version, 2, 8) || substr(version, 11, 6)
+                             ELSE substr(version, 2) END AS INTEGER)) FROM seaql_migrations",
         ),
     ];
     // A view of such a name could run for ever.
@@ -383,6 +386,32 @@ fn names(connection: &Connection, query: &str) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_of_each_runner_is_read_and_two_migrations_of_a_day_are_told_apart() {
+        for (table, versions, expected) in [
+            (
+                "seaql_migrations",
+                &["m20220101_000001_create", "m20220101_000002_add"][..],
+                20_220_101_000_002,
+            ),
+            ("seaql_migrations", &["m20220101_create"], 20_220_101),
+            (
+                "__diesel_schema_migrations",
+                &["20240501120000", "20240501120001"],
+                20_240_501_120_001,
+            ),
+        ] {
+            let connection = Connection::open_in_memory().expect("a database");
+            let create = format!("CREATE TABLE {table} (version TEXT)");
+            connection.execute_batch(&create).expect("a table");
+            for version in versions {
+                let insert = format!("INSERT INTO {table} VALUES (?1)");
+                connection.execute(&insert, [version]).expect("a row");
+            }
+            assert_eq!(schema_version(&connection), Some(expected), "{versions:?}");
+        }
+    }
 
     #[test]
     fn messages_of_sqlite_are_weighed() {

@@ -11,6 +11,7 @@ pub(crate) mod store;
 use serde::Serialize;
 
 use crate::project::{Database, Project};
+use crate::schemafiles;
 
 /// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,7 +47,26 @@ impl Problem {
 /// What is worth knowing and needs no attention now: it does not make a project unhealthy.
 #[must_use]
 pub(crate) fn remarks(project: &Project) -> Vec<Problem> {
-    library::remark(project).into_iter().chain(exposure::remarks(project)).collect()
+    let patterns = project.databases.iter().flat_map(|database| idle_patterns(project, database));
+    library::remark(project).into_iter().chain(exposure::remarks(project)).chain(patterns).collect()
+}
+
+/// Patterns of schema files that match none: no commit would take a checkpoint.
+fn idle_patterns(project: &Project, database: &Database) -> Vec<Problem> {
+    let problem = |pattern: &str| {
+        let folder =
+            pattern.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        let nested = format!("{folder}*/up.sql");
+        let remedy = if schemafiles::files(&project.root, std::slice::from_ref(&nested)).is_empty()
+        {
+            "correct it in Cargo.toml; it is relative to that file's folder".to_owned()
+        } else {
+            format!("write `{nested}`: the migrations of this project are folders")
+        };
+        let what = format!("no file matches `{pattern}` in `schema` of `{}`", database.name);
+        Problem::new("idle-schema-pattern", what, remedy).of(database)
+    };
+    schemafiles::idle(&project.root, &database.schema).into_iter().map(problem).collect()
 }
 
 /// Git hooks that are missing though a commit could touch schema files; `installed` is `None` where

@@ -108,6 +108,10 @@ mod writeback;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
+use clap::Parser as _;
+
+use refusal::Exit;
+
 pub use cli::{Command, Common};
 pub use declared::{References, Referent};
 pub use git::Place;
@@ -130,13 +134,37 @@ pub fn version() -> &'static str {
 
 /// Runs a command in the session of this process: what a host's `main` calls.
 #[must_use]
-#[expect(clippy::print_stderr, reason = "there is no session yet that could say it")]
 pub fn main(command: Command) -> ExitCode {
+    ExitCode::from(run_in_process(command) as u8)
+}
+
+/// Runs the `db-*` task that the first argument names, and ends the process; returns if it names none.
+///
+/// For the first line of `main` in an xtask that does not read its arguments with clap, or whose commands
+/// should stay as they are:
+///
+/// ```no_run
+/// fn main() {
+///     xtask_db::intercept();
+///     // … the xtask's own tasks
+/// }
+/// ```
+pub fn intercept() {
+    let task = std::env::args_os().nth(1);
+    if task.is_some_and(|task| task.as_encoded_bytes().starts_with(b"db-")) {
+        let exit = run_in_process(cli::Alone::parse().command);
+        // The command has returned: nothing is staged or locked any more.
+        std::process::exit(exit as i32);
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "there is no session yet that could say it")]
+fn run_in_process(command: Command) -> Exit {
     match Session::from_process() {
-        Ok(session) => command.run(session),
+        Ok(session) => command.run_to_end(session),
         Err(error) => {
             eprintln!("error: {}", session::fit(&format!("{error:#}")));
-            ExitCode::from(2)
+            Exit::CouldNot
         }
     }
 }

@@ -14,6 +14,16 @@ pub(crate) fn n_after(root: &Path, patterns: &[String], version: i64) -> usize {
     numbers.filter(|number| *number > version).collect::<BTreeSet<_>>().len()
 }
 
+/// The patterns that no file matches though their folder is there: a project may have no migrations yet.
+pub(crate) fn idle<'a>(root: &Path, patterns: &'a [String]) -> Vec<&'a str> {
+    let is_idle = |pattern: &&String| {
+        let folder = pattern.split(['*', '?', '[']).next().unwrap_or_default();
+        let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+        root.join(folder).is_dir() && files(root, std::slice::from_ref(*pattern)).is_empty()
+    };
+    patterns.iter().filter(is_idle).map(String::as_str).collect()
+}
+
 /// The schema files, each once.
 pub(crate) fn files(root: &Path, patterns: &[String]) -> Vec<PathBuf> {
     let root = glob::Pattern::escape(&root.to_string_lossy());
@@ -32,6 +42,9 @@ fn numbered(root: &Path, patterns: &[String]) -> impl Iterator<Item = (i64, Path
 /// The number that begins the name of a schema file, or of its folder.
 pub(crate) fn number_of(file: &Path) -> Option<i64> {
     let leading = |name: &str| {
+        if let Some(number) = sea_orm_number(name) {
+            return Some(number);
+        }
         // diesel writes 2024-05-01-120000_name/up.sql
         let name = name.strip_prefix(['V', 'm']).unwrap_or(name);
         let end = name.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(name.len());
@@ -39,6 +52,14 @@ pub(crate) fn number_of(file: &Path) -> Option<i64> {
     };
     let own = leading(file.file_name()?.to_str()?);
     own.or_else(|| leading(file.parent()?.file_name()?.to_str()?))
+}
+
+/// The day and the time in a name of `sea-orm-migration`, `m20220101_000001_create_table`, as one number.
+fn sea_orm_number(name: &str) -> Option<i64> {
+    let (day, rest) = name.strip_prefix('m')?.split_at_checked(8)?;
+    let (time, _) = rest.strip_prefix('_')?.split_at_checked(6)?;
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(day) && is_number(time)).then(|| format!("{day}{time}").parse().ok())?
 }
 
 #[cfg(test)]
@@ -65,6 +86,11 @@ mod tests {
             ("m/20240501120000_a.sql", Some(20_240_501_120_000)),
             ("m/2024-05-01-120000_a/up.sql", Some(20_240_501_120_000)),
             ("m/V2__a.sql", Some(2)),
+            ("migration/src/m20220101_000001_create_table.rs", Some(20_220_101_000_001)),
+            ("migration/src/m20220101_000002_add_column.rs", Some(20_220_101_000_002)),
+            ("migration/src/m20220101_create.rs", Some(20_220_101)),
+            ("migration/src/main.rs", None),
+            ("migration/src/m2022é101_000001.rs", Some(2022)),
             ("m/schema.sql", None),
         ] {
             assert_eq!(number_of(Path::new(file)), number, "{file}");

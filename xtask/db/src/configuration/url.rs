@@ -46,6 +46,14 @@ pub(super) fn path(url: &OsStr) -> Option<PathBuf> {
     (!names_none).then(|| PathBuf::from(OsString::from_vec(path)))
 }
 
+/// The path that a value without any scheme is, as diesel reads its `DATABASE_URL`
+/// (<https://docs.diesel.rs/2.2.x/diesel/sqlite/struct.SqliteConnection.html>).
+#[must_use]
+pub(super) fn bare_path(value: &OsStr) -> Option<PathBuf> {
+    let bytes = value.as_bytes();
+    (!bytes.is_empty() && !bytes.contains(&b':')).then(|| PathBuf::from(value))
+}
+
 /// The bytes that an escaped path stands for; `None` if an escape is cut short, or is of the byte 0,
 /// which is in no path.
 fn unescape(text: &[u8]) -> Option<Vec<u8>> {

@@ -120,8 +120,9 @@ impl Variables {
             let Some(url) = self.get(variable) else {
                 bail!("`{variable}` is not set, and database `{}` needs it", database.name);
             };
-            let path = url::path(&url.value).with_context(|| {
-                format!("`{variable}` is no `sqlite:` or `file:` URL, the only kinds yet")
+            let path = url::path(&url.value).or_else(|| url::bare_path(&url.value));
+            let path = path.with_context(|| {
+                format!("`{variable}` is not a path, a `sqlite:` URL or a `file:` URL")
             })?;
             database.path = root.join(path);
             database.origin = Some(url.origin.clone());
@@ -133,6 +134,9 @@ impl Variables {
             project.remarks.push(format!("{} names no file, and is not used", variable.origin));
         }
         let is_claimed = url_variables.values().any(|variable| variable == "DATABASE_URL");
+        if !is_claimed {
+            self.remark_on_bare_url(project);
+        }
         let Some((path, origin)) = self.database_path(is_claimed) else {
             return Ok(());
         };
@@ -161,6 +165,30 @@ impl Variables {
             database.origin = Some(origin);
         }
         Ok(())
+    }
+
+    /// Warns of a `DATABASE_URL` without a scheme, which is not used, if it names none of the databases:
+    /// diesel would open another file than these commands protect.
+    fn remark_on_bare_url(&self, project: &mut Project) {
+        let Some(variable) = self.get("DATABASE_URL") else { return };
+        let Some(path) = url::bare_path(&variable.value) else { return };
+        let path = project.root.join(path);
+        if self.get("DATABASE_PATH").is_some() || project.databases.is_empty() {
+            return;
+        }
+        if project.databases.iter().all(|database| database.path != path) {
+            project.remarks.push(format!(
+                "{} is not used: it names another file than `path` in {}, and has no `sqlite:` in front; \
+                 write `sqlite://FILE`, or use `url-env = \"DATABASE_URL\"` instead of `path`",
+                variable.origin, super::MANIFEST
+            ));
+        }
+    }
+
+    /// Whether `DATABASE_URL` is a path without a scheme, and where that was set.
+    pub(super) fn bare_url(&self) -> Option<&str> {
+        let variable = self.get("DATABASE_URL")?;
+        url::bare_path(&variable.value).map(|_| variable.origin.as_str())
     }
 
     /// `DATABASE_PATH`, else `DATABASE_URL` where it means a file and no `url-env` claims it.

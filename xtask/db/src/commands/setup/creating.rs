@@ -46,7 +46,10 @@ pub(super) fn create_if_missing(
     refuse_unfinished(&claim)?;
     let place = project.quoted_place(database);
     let command = database.migrate.join(" ");
-    session.note(format!("Creating {place} with `{command}`; a first build takes a minute or two"));
+    // Only what cargo runs has to be built first.
+    let is_cargo = database.migrate.first().is_some_and(|program| program == "cargo");
+    let patience = if is_cargo { "; a first build takes a minute or two" } else { "" };
+    session.note(format!("Creating {place} with `{command}`{patience}"));
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
     locked.keep_private()?;
     claim.begin(&locked, Step::Command, None, session.now())?;
