@@ -156,3 +156,23 @@ fn a_checkout_never_fails_whatever_becomes_of_the_checkpoint() {
         assert!(output.status.success(), "{binary}: {:#?}", sandbox.said(&output));
     }
 }
+
+#[test]
+fn a_clock_that_was_set_back_does_not_change_which_state_is_the_last() {
+    let sandbox = following("always");
+    switch(&sandbox, "main");
+    switch(&sandbox, "feature");
+    say(&sandbox, "in the afternoon");
+    sandbox.ok(&["db-backup"]);
+    // Hours before `feature` was even created.
+    sandbox.set_clock("2025-09-13T01:00:00+02:00");
+    say(&sandbox, "before dawn");
+    switch(&sandbox, "main");
+    switch(&sandbox, "feature");
+    assert_eq!(last(&sandbox), "before dawn");
+    say(&sandbox, "at sunrise");
+    switch(&sandbox, "main");
+    sandbox.ok(&["db-prune", "--keep-last", "1", "--yes"]);
+    switch(&sandbox, "feature");
+    assert_eq!(last(&sandbox), "at sunrise");
+}

@@ -71,6 +71,27 @@ fn a_label_wins_over_a_revision_and_is_refused_beside_a_prefix() {
 }
 
 #[test]
+fn a_label_of_another_worktree_comes_before_a_branch_of_that_name() {
+    let sandbox = Sandbox::new();
+    sandbox.git_init();
+    let theirs = labelled(&sandbox, "main");
+    sandbox.git(&["worktree", "add", "--quiet", "../linked"]);
+    let linked = sandbox.path("../linked");
+    let live = linked.join("backend/db/kalito.db");
+    fs_err::create_dir_all(live.parent().expect("a folder")).expect("made");
+    fs_err::copy(sandbox.live(), &live).expect("copied");
+    let in_linked = |arguments: &[&str]| {
+        let output = sandbox.xtask(arguments).current_dir(&linked).output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    // Both worktrees are at the commit of `main`.
+    in_linked(&["db-backup"]);
+    let plan = in_linked(&["db-restore", "main", "--dry-run", "--json"]);
+    assert!(plan.contains(&theirs), "{plan}");
+}
+
+#[test]
 fn a_mistyped_reference_names_the_nearest() {
     let sandbox = Sandbox::new();
     sandbox.git_init();

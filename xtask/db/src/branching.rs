@@ -25,6 +25,23 @@ pub(crate) struct Branch {
     born: Option<DateTime<FixedOffset>>,
 }
 
+/// The checkout with which a branch was left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving<'a> {
+    /// Its line in the reflog of HEAD.
+    pub(crate) entry: &'a Entry,
+    /// Whether an earlier line bears a later time.
+    clock_ran_back: bool,
+}
+
+impl Leaving<'_> {
+    /// Whether the hook took a backup at this checkout.
+    fn took(&self, backup: &Backup) -> bool {
+        let left = backup.record().and_then(|record| record.git.as_ref()?.left.as_ref());
+        left.is_some_and(|left| *left == self.entry.identity())
+    }
+}
+
 impl Branch {
     /// A branch by what git's reflogs say of it.
     #[must_use]
@@ -54,14 +71,13 @@ impl Branch {
     /// that it was started anew (`git switch -C`, `git branch -f`).
     #[must_use]
     pub(crate) fn creation(&self) -> Option<&Entry> {
-        let begins = |entry: &&Entry| entry.is_creation() || entry.is_restart();
-        self.reflog.0.iter().rev().find(begins)
+        self.reflog.creation()
     }
 
     /// How its reflog begins, as a record keeps it.
     #[must_use]
     pub(crate) fn created(&self) -> Option<String> {
-        self.creation().map(|entry| format!("{} {}", entry.new, entry.at.timestamp()))
+        self.reflog.created()
     }
 
     /// When it was created, as precisely as is known.
@@ -109,21 +125,35 @@ impl Branch {
         self.head.0.iter().filter(leads_here).filter(|entry| self.is_own_time(entry.at))
     }
 
-    /// When this work tree last went from it to another branch.
+    /// How this work tree last went from it to another branch.
     #[must_use]
-    pub(crate) fn left_at(&self) -> Option<DateTime<FixedOffset>> {
-        let leaves = |entry: &&Entry| {
+    pub(crate) fn leaving(&self) -> Option<Leaving<'_>> {
+        let leaves = |entry: &Entry| {
             let moved = entry.moved();
             moved.is_some_and(|moved| self.is_called(moved.from) && !self.is_called(moved.to))
         };
-        let mut leaving = self.head.0.iter().filter(leaves);
-        leaving.rfind(|entry| self.is_own_time(entry.at)).map(|entry| entry.at)
+        // A reflog is in true order. If the clock was set back, an entry is later than its time says:
+        // not before the latest time above it.
+        let (mut latest, mut leaving) = (None, None);
+        for entry in &self.head.0 {
+            latest = latest.max(Some(entry.at));
+            if leaves(entry) && latest.is_some_and(|latest| self.is_own_time(latest)) {
+                leaving = Some(Leaving { entry, clock_ran_back: latest > Some(entry.at) });
+            }
+        }
+        leaving
+    }
+
+    /// When this work tree last went from it to another branch, by the clock of that moment.
+    #[must_use]
+    pub(crate) fn left_at(&self) -> Option<DateTime<FixedOffset>> {
+        self.leaving().map(|leaving| leaving.entry.at)
     }
 
     /// Whether a backup was taken on it, under this name or an earlier one.
     #[must_use]
     pub(crate) fn is_home_of(&self, backup: &Backup) -> bool {
-        let Some(branch) = branch_of(backup).filter(|_| self.is_own_time(backup.created_at)) else {
+        let Some(branch) = branch_of(backup).filter(|_| self.is_of_this_creation(backup)) else {
             return false;
         };
         // The earlier name may be another branch's by now; git keeps whole seconds.
@@ -131,6 +161,16 @@ impl Branch {
             name == branch && backup.created_at < *until + TimeDelta::seconds(1)
         };
         *branch == self.name || self.earlier.iter().any(was_called)
+    }
+
+    /// Whether a backup was taken since the branch was created: by what its record says of the branch,
+    /// else by its time, which misleads if the clock was set back in between.
+    fn is_of_this_creation(&self, backup: &Backup) -> bool {
+        let then = backup.record().and_then(|record| record.git.as_ref()?.branch_created.as_ref());
+        match (then, self.created()) {
+            (Some(then), Some(now)) => *then == now && !self.is_born_after(backup),
+            _ => self.is_own_time(backup.created_at),
+        }
     }
 
     /// Whether a backup is the branch point of this branch, and not of an older one of its name.
@@ -185,11 +225,13 @@ impl Branch {
 }
 
 /// Whether a backup can be what the database was when the branch was last left in this work tree:
-/// nothing taken before that moment is. Without a reflog nobody knows better.
+/// nothing taken before that moment is. Without a reflog nobody knows better. Times mean nothing if
+/// the clock was set back before: then only what the hook took at that moment is.
 #[must_use]
 pub(crate) fn is_what_was_left(branch: &Branch, backup: &Backup) -> bool {
-    let left = branch.left_at();
-    left.is_none_or(|left| backup.created_at.timestamp() >= left.timestamp())
+    let Some(leaving) = branch.leaving() else { return true };
+    let is_later = backup.created_at.timestamp() >= leaving.entry.at.timestamp();
+    leaving.took(backup) || is_later && !leaving.clock_ran_back
 }
 
 /// The branch that a backup was taken on.
@@ -198,13 +240,18 @@ pub(crate) fn branch_of(backup: &Backup) -> Option<&String> {
     backup.record()?.git.as_ref()?.branch.as_ref()
 }
 
-/// The last state of the database on a branch: the newest backup that was taken on it and is no
-/// safety backup. `backups` are newest first.
+/// The last state of the database on a branch: what the hook took when this work tree last left it,
+/// else the newest backup that was taken on it and is no safety backup. `backups` are newest first.
+///
+/// The two differ only if the clock was set back before the branch was left, or no hook ran then.
 #[must_use]
 pub(crate) fn last_on<'a>(branch: &Branch, backups: &[&'a Backup]) -> Option<&'a Backup> {
-    let is_last =
+    let is_state =
         |backup: &&&Backup| branch.is_home_of(backup) && backup.kind() != Some(Kind::Safety);
-    backups.iter().find(is_last).copied()
+    let states = || backups.iter().filter(is_state).copied();
+    let leaving = branch.leaving();
+    let taken = leaving.and_then(|leaving| states().find(|backup| leaving.took(backup)));
+    taken.or_else(|| states().next())
 }
 
 /// The branch that HEAD's reflog, or what was seen last, says was left.

@@ -189,6 +189,8 @@ impl Place {
             commit: None,
             dirty: false,
             worktree: self.worktree.clone(),
+            branch_created: None,
+            left: None,
             unknown: serde_json::Map::new(),
         };
         for line in answer.lines() {
@@ -200,6 +202,7 @@ impl Place {
                 state.dirty = true;
             }
         }
+        state.branch_created = state.branch.as_deref().and_then(|name| self.reflog(name).created());
         Some(state)
     }
 

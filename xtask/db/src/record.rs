@@ -150,6 +150,15 @@ pub struct Git {
     pub dirty: bool,
     /// `.` for the main worktree, else the linked one's name.
     pub worktree: String,
+    /// How the branch's reflog begins: the commit, a space, and the second of the creation since 1970.
+    /// It tells the branch from an older one of its name, whatever the clock did since. `None` if
+    /// HEAD is detached or git keeps no reflog, and in records of older builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch_created: Option<String>,
+    /// The line of HEAD's reflog with which the branch was left, in a checkpoint of that moment: the
+    /// commit before, the one after and the second since 1970, with spaces between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
     /// Fields of other builds.
     #[serde(flatten)]
     pub unknown: Unknown,

@@ -118,6 +118,14 @@ pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
     if let Some(backup) = among(reference, &field.of_databases(), field)? {
         return Ok(Found::maybe_elsewhere(backup, field));
     }
+    // Git's names come last: a label that somebody chose, in whichever worktree, is meant before a
+    // branch that happens to have its name.
+    for backups in [field.own(), field.of_databases()] {
+        let ordinary = Order::of(&backups, field.now).ordinary;
+        if let Some(backup) = by_revision(reference, &ordinary, field.git()) {
+            return Ok(Found::maybe_elsewhere(backup, field));
+        }
+    }
     // A whole prefix of another database's backup is still an unmistakable name.
     match by_prefix(reference, &all)? {
         Some(backup) => Ok(Found::exactly(backup)),
@@ -210,7 +218,7 @@ fn among<'a>(
         let old_enough = |b: &&&Backup| moment.is_some_and(|moment| b.created_at <= moment);
         return Ok(ordinary.iter().find(old_enough).copied());
     }
-    Ok(by_revision(reference, &ordinary, field.git()))
+    Ok(None)
 }
 
 /// The age that a reference is. `1234567d` is a commit sooner than three thousand years.

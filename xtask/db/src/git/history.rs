@@ -56,6 +56,11 @@ impl Entry {
         })
     }
 
+    /// What tells this line from the others of its reflog, as a record keeps it.
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {} {}", self.old, self.new, self.at.timestamp())
+    }
+
     /// Whether nothing was before: the branch was created here.
     pub(crate) fn is_creation(&self) -> bool {
         self.old.bytes().all(|byte| byte == b'0')
@@ -94,6 +99,16 @@ impl Entry {
 impl Reflog {
     fn parse(text: &str) -> Self {
         Self(text.lines().filter_map(Entry::parse).collect())
+    }
+
+    /// The line with which a branch began: its creation, or the last time that it was started anew.
+    pub(crate) fn creation(&self) -> Option<&Entry> {
+        self.0.iter().rev().find(|entry| entry.is_creation() || entry.is_restart())
+    }
+
+    /// How the reflog of a branch begins, as a record keeps it.
+    pub(crate) fn created(&self) -> Option<String> {
+        self.creation().map(|entry| format!("{} {}", entry.new, entry.at.timestamp()))
     }
 }
 

@@ -145,8 +145,11 @@ fn switched(
         let enters = new.map(|branch| branching::enters(branch, switch.left.clone(), commit));
         Due { database, paths: Vec::new(), enters }
     });
+    let left = switch.left.as_deref().map(|name| place.branch_named(name));
     let git = place.state().map(|state| record::Git {
         branch: switch.left.clone(),
+        branch_created: left.as_ref().and_then(Branch::created),
+        left: left.as_ref().and_then(Branch::leaving).map(|leaving| leaving.entry.identity()),
         commit: commit_of(&switch.commits.0),
         ..state
     });
