@@ -44,6 +44,10 @@ mod exportroot;
 mod exportsound;
 #[path = "e2e/glance.rs"]
 mod glance;
+#[path = "e2e/guidehost.rs"]
+mod guidehost;
+#[path = "e2e/guides.rs"]
+mod guides;
 #[path = "e2e/help.rs"]
 mod help;
 #[path = "e2e/hookmanagers.rs"]
@@ -108,6 +112,8 @@ mod large;
 mod links;
 #[path = "e2e/list.rs"]
 mod list;
+#[path = "e2e/markdown.rs"]
+mod markdown;
 #[path = "e2e/matrix.rs"]
 mod matrix;
 #[path = "e2e/merge.rs"]

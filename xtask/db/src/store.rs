@@ -1,7 +1,7 @@
 //! The page store: the pages of backups, each kept once.
 //!
 //! A stored backup is a page list, `<name>.pages`, and its pages lie in packs, which other backups
-//! share. Everything is written once under a name that says what it holds. `FORMAT.md` describes the
+//! share. Everything is written once under a name that says what it holds. `docs/formats.md` describes the
 //! files; `ARCHITECTURE.md` says which way a checkpoint goes in and out.
 
 pub(crate) mod checking;

@@ -1,5 +1,5 @@
 //! The portable format of xtask-db's exports: rows as JSONL, JSON, SQL or CSV, and the canonical
-//! JSONL read back. `FORMAT.md` beside `xtask-db` describes it for everybody else.
+//! JSONL read back. `docs/formats.md` describes it for everybody else.
 //!
 //! One walk: a [`Header`] says what is exported, [`copy_rows`] takes the rows of each table from
 //! SQLite, a [`Format`] turns them into bytes, and a [`Sink`] hands those on, hashed. A [`Reader`] is

@@ -40,7 +40,7 @@ Examples:
   cargo xtask db-export --root personas --where \"name = 'Ada'\" --output ada.jsonl
   cargo xtask db-export --share shared           # then commit shared/
 
-The format is described in xtask/db/FORMAT.md. CSV is one file for each table: a folder, or with one
+The format is described in docs/formats.md. CSV is one file for each table: a folder, or with one
 `--table` a file. What `--without` leaves out keeps its definition. Statistics of ANALYZE are not
 exported.
 

@@ -2,7 +2,7 @@
 //!
 //! A block is named by the pack it was first written to and its number in there. Neighbours mostly
 //! are neighbours in their pack too, so the list is a sequence of runs, a byte or two each after
-//! compression, and needs no other list. `FORMAT.md` says it byte by byte.
+//! compression, and needs no other list. `docs/formats.md` says it byte by byte.
 
 use std::io::{BufRead as _, BufReader};
 

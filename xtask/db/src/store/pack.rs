@@ -3,7 +3,7 @@
 //! Behind the blocks comes the index: an entry for each block, then sections, which say under which
 //! addresses the blocks are known, then a footer of fixed length. A block keeps the address of the pack
 //! it was first written to, also where a later pack holds it: page lists are never rewritten.
-//! `FORMAT.md` says it byte by byte.
+//! `docs/formats.md` says it byte by byte.
 
 pub(crate) mod writing;
 

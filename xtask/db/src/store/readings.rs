@@ -2,7 +2,7 @@
 //!
 //! A reading counts for one file only: the note names its inode, size and times, so a pack that was
 //! replaced, restored or changed is unread again. The note is written without waiting for the disk. If it
-//! is lost, cut short or damaged, no pack counts as read, which is all that can happen. `FORMAT.md`
+//! is lost, cut short or damaged, no pack counts as read, which is all that can happen. `docs/formats.md`
 //! describes it byte by byte.
 
 use std::collections::{BTreeMap, BTreeSet};
