@@ -48,6 +48,8 @@ mod glance;
 mod guidehost;
 #[path = "e2e/guides.rs"]
 mod guides;
+#[path = "e2e/guidetables.rs"]
+mod guidetables;
 #[path = "e2e/help.rs"]
 mod help;
 #[path = "e2e/hookmanagers.rs"]

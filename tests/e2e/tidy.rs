@@ -23,7 +23,8 @@ fn rust_files(folder: &Path) -> Vec<(String, String)> {
     files
 }
 
-fn product() -> Vec<(String, String)> {
+/// The product's own code, without files of tests.
+pub(crate) fn product() -> Vec<(String, String)> {
     let mut files = rust_files(&workspace().join("xtask/db/src"));
     files.extend(rust_files(&workspace().join("xtask/db/format/src")));
     files.retain(|(name, _)| !name.ends_with("/tests.rs"));
@@ -31,7 +32,7 @@ fn product() -> Vec<(String, String)> {
 }
 
 /// The code of a file without its tests and comments.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
