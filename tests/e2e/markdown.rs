@@ -109,6 +109,34 @@ pub(crate) fn prose(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
+/// The prose as paragraphs, with the numbers of their first lines. A heading, an item of a list and a cell of a table
+/// are one each.
+pub(crate) fn paragraphs(text: &str) -> Vec<(usize, String)> {
+    let mut paragraphs: Vec<(usize, String)> = Vec::new();
+    let mut ended = true;
+    for (number, line) in prose(text) {
+        let words = line.trim();
+        let is_alone = words.starts_with('#') || words.starts_with('|');
+        let is_item =
+            words.starts_with("- ") || words.split_once(". ").is_some_and(|(n, _)| is_number(n));
+        if is_alone {
+            paragraphs.extend(words.split('|').map(|cell| (number, cell.trim().to_owned())));
+        } else if let Some((_, last)) = paragraphs.last_mut().filter(|_| !ended && !is_item) {
+            last.push(' ');
+            last.push_str(words);
+        } else {
+            let words = words.trim_start_matches("- ").to_owned();
+            paragraphs.push((number, words));
+        }
+        ended = is_alone || words.is_empty();
+    }
+    paragraphs
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit())
+}
+
 fn without_code(line: &str) -> String {
     let pieces = line.split('`').enumerate();
     pieces.map(|(at, piece)| if at % 2 == 0 { piece } else { "…" }).collect()
