@@ -151,6 +151,7 @@ fn every_dependency_says_why_it_is_there() {
         "xtask/Cargo.toml",
         "xtask/db/Cargo.toml",
         "xtask/db/format/Cargo.toml",
+        "xtask/init/Cargo.toml",
         "backend/Cargo.toml",
     ] {
         let text = fs_err::read_to_string(workspace().join(manifest)).expect("manifest");

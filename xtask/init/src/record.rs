@@ -1,0 +1,140 @@
+//! The record of what `init` changed: `uninit` takes back what is in it, and nothing else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::files::{self, Change};
+use crate::hunk::{self, Hunk};
+
+/// Where the record is, relative to the root.
+pub(crate) const PATH: &str = ".cargo/xtask-db-init.json";
+const VERSION: u32 = 1;
+
+/// The changes in the order in which they are made: cargo can read the project after each.
+pub(crate) fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
+    changes.sort_by_key(|change| rank(&change.path));
+    changes
+}
+
+/// The package of tasks comes before the manifest that names it, and that before the alias.
+fn rank(path: &str) -> u8 {
+    match path {
+        "Cargo.toml" => 1,
+        path if path.starts_with(".cargo/") => 2,
+        _ => 0,
+    }
+}
+
+/// The nearest folder upwards in which `init` has left its record.
+pub(crate) fn root_of(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| folder.join(PATH).is_file())
+}
+
+/// What was changed, by path.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Record {
+    version: u32,
+    files: BTreeMap<String, Edit>,
+}
+
+/// What was done to one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Edit {
+    /// It was created with this text.
+    Created(String),
+    /// These lines of it were replaced, one edit after the other.
+    Edited(Vec<Vec<Hunk>>),
+}
+
+/// What taking back one file means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// This change leads back.
+    Back(Change),
+    /// Nothing of the edit is there: it was never made, or it has been taken back.
+    Absent,
+    /// The lines of the edit have changed since.
+    Changed,
+}
+
+impl Record {
+    /// Reads the record of a project; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or a newer version wrote it.
+    pub(crate) fn read(root: &Path) -> Result<Option<Self>> {
+        let Some(text) = files::read(&root.join(PATH), PATH)? else { return Ok(None) };
+        let record: Self =
+            serde_json::from_str(&text).with_context(|| format!("could not read `{PATH}`"))?;
+        ensure!(record.version == VERSION, "`{PATH}` is of another version of this program");
+        Ok(Some(record))
+    }
+
+    /// Adds changes to it.
+    pub(crate) fn add(&mut self, changes: &[Change]) {
+        self.version = VERSION;
+        for Change { path, before, after } in changes {
+            let after = after.clone().unwrap_or_default();
+            let Some(before) = before else {
+                self.files.insert(path.clone(), Edit::Created(after));
+                continue;
+            };
+            let hunks = hunk::hunks(before, &after);
+            match self.files.get_mut(path) {
+                Some(Edit::Edited(edits)) => edits.push(hunks),
+                Some(Edit::Created(text)) => *text = after,
+                None => drop(self.files.insert(path.clone(), Edit::Edited(vec![hunks]))),
+            }
+        }
+    }
+
+    /// Its text.
+    ///
+    /// # Errors
+    ///
+    /// If JSON cannot express it.
+    pub(crate) fn text(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// How each file is taken back, in the order opposite to that of [`in_order`].
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read.
+    pub(crate) fn ways(&self, root: &Path) -> Result<Vec<(String, Way)>> {
+        let way = |(path, edit): (&String, &Edit)| {
+            let now = files::read(&root.join(path), path)?;
+            Ok((path.clone(), edit.way(path, now)))
+        };
+        let mut files: Vec<_> = self.files.iter().collect();
+        files.sort_by_key(|(path, _)| std::cmp::Reverse(rank(path)));
+        files.into_iter().map(way).collect()
+    }
+}
+
+impl Edit {
+    fn way(&self, path: &str, now: Option<String>) -> Way {
+        let back = |after: Option<String>, before: String| {
+            Way::Back(Change { path: path.to_owned(), before: Some(before), after })
+        };
+        match (self, now) {
+            (Self::Created(_), None) => Way::Absent,
+            (Self::Created(text), Some(now)) if *text == now => back(None, now),
+            (Self::Edited(edits), Some(now)) => {
+                let step = |text: String, hunks: &Vec<Hunk>| hunk::reverted(&text, hunks);
+                match edits.iter().rev().try_fold(now.clone(), step) {
+                    Some(text) => back(Some(text), now),
+                    None if edits.iter().all(|hunks| hunk::is_absent(&now, hunks)) => Way::Absent,
+                    None => Way::Changed,
+                }
+            }
+            (Self::Created(_), Some(_)) | (Self::Edited(_), None) => Way::Changed,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The package that runs `cargo xtask`: the project's own, or a new one.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::files::Files;
+use crate::host::{Host, Package};
+use crate::refusal::Refusal;
+use crate::toml_text;
+
+const BY_HAND: &str = "add `xtask_db::intercept();` as the first line of its `main` and the dependency to its \
+                       Cargo.toml by hand, then run this again";
+
+/// The package that runs the tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tasks {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its folder, relative to the root.
+    pub(crate) folder: String,
+    /// Whether it has a workspace of its own.
+    pub(crate) is_apart: bool,
+    /// Where it begins, relative to the root; `None` if it is new.
+    main: Option<String>,
+}
+
+impl Tasks {
+    /// Finds the project's own xtask: the package that the alias names, `xtask` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if there is something in its place that is not understood.
+    pub(crate) fn find(host: &Host, named: Option<&str>) -> Result<Option<Self>> {
+        let name = named.unwrap_or("xtask");
+        if let Some(package) = host.package(name) {
+            return Self::of(host, package, false).map(Some);
+        }
+        let folder = host.root.join("xtask");
+        if folder.join("Cargo.toml").is_file() {
+            let own = Host::around(&folder)?;
+            let package = own.packages.iter().find(|package| package.folder() == folder);
+            return match package {
+                Some(package) if own.root == folder => Self::of(host, package, true).map(Some),
+                _ => Err(Refusal::error(
+                    "`xtask/Cargo.toml` belongs to no workspace",
+                    "add `xtask` to `members` in Cargo.toml, or `[workspace]` to `xtask/Cargo.toml`",
+                )),
+            };
+        }
+        if fs_err::symlink_metadata(&folder).is_ok() {
+            return Err(Refusal::error(
+                "there is an `xtask` without a Cargo.toml",
+                "rename it, or make it a package",
+            ));
+        }
+        Ok(None)
+    }
+
+    /// A package that does not exist yet.
+    pub(crate) fn new(is_apart: bool) -> Self {
+        Self { name: "xtask".to_owned(), folder: "xtask".to_owned(), is_apart, main: None }
+    }
+
+    /// Whether it does not exist yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.main.is_none()
+    }
+
+    fn of(host: &Host, package: &Package, is_apart: bool) -> Result<Self> {
+        let binaries = package.binaries();
+        let [main] = binaries[..] else {
+            return Err(Refusal::error(
+                format!("package `{}` has {} binaries, not one", package.name, binaries.len()),
+                "give the tasks a package with one binary",
+            ));
+        };
+        Ok(Self {
+            name: package.name.clone(),
+            folder: host.relative(package.folder()),
+            is_apart,
+            main: Some(host.relative(main)),
+        })
+    }
+
+    /// Its manifest, relative to the root.
+    pub(crate) fn manifest(&self) -> String {
+        format!("{}/Cargo.toml", self.folder)
+    }
+
+    /// Where a task would write its alias.
+    pub(crate) fn alias(&self) -> String {
+        if self.is_apart {
+            return format!("run --quiet --manifest-path {} --", self.manifest());
+        }
+        format!("run --quiet --package {} --", self.name)
+    }
+
+    /// Makes it run the `db-*` tasks.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if its `main` is not understood.
+    pub(crate) fn plan(&self, files: &mut Files, library: &Path) -> Result<()> {
+        let library = self.path_to(files.root(), library);
+        let dependency = format!("xtask-db = {{ path = {} }}", toml_text::quoted(&library));
+        let Some(main) = &self.main else {
+            files.set(&self.manifest(), &manifest(&dependency, self.is_apart))?;
+            return files.set(&format!("{}/src/main.rs", self.folder), MAIN);
+        };
+        self.depend(files, &dependency, &library)?;
+        let text = files.text(main)?.unwrap_or_default();
+        if text.contains("xtask_db::") {
+            return Ok(());
+        }
+        let Some(text) = with_call(&text) else {
+            let what = format!("could not find one plain `fn main() {{` in `{main}`");
+            return Err(Refusal::error(what, BY_HAND));
+        };
+        files.set(main, &text)
+    }
+
+    /// How its manifest reaches the library: relative within the project, absolute outside.
+    fn path_to(&self, root: &Path, library: &Path) -> String {
+        let Ok(inside) = library.strip_prefix(root) else {
+            return library.to_string_lossy().into_owned();
+        };
+        let up: PathBuf = Path::new(&self.folder).components().map(|_| "..").collect();
+        up.join(inside).to_string_lossy().into_owned()
+    }
+
+    fn depend(&self, files: &mut Files, dependency: &str, library: &str) -> Result<()> {
+        let path = self.manifest();
+        let text = files.text(&path)?.unwrap_or_default();
+        let mut document = toml_text::parse(&path, &text)?;
+        let Some(dependencies) = toml_text::table_mut(&mut document, &["dependencies"]) else {
+            let block = format!("[dependencies]\n{dependency}\n");
+            return files.set(&path, &toml_text::with_block(&text, &block));
+        };
+        if dependencies.contains_key("xtask-db") {
+            return Ok(());
+        }
+        let mut table = toml_edit::InlineTable::new();
+        table.insert("path", library.into());
+        dependencies.insert("xtask-db", toml_edit::value(table));
+        files.set(&path, &document.to_string())
+    }
+}
+
+/// The text with the call as the first line of its only `main`.
+fn with_call(text: &str) -> Option<String> {
+    let starts = ["fn main(", "pub fn main(", "async fn main(", "pub async fn main("];
+    let is_main = |line: &&str| starts.iter().any(|start| line.starts_with(start));
+    let mut mains = text.split_inclusive('\n').filter(is_main);
+    let main = mains.next()?;
+    if mains.next().is_some() || !main.trim_end().ends_with('{') {
+        return None;
+    }
+    let at = main.as_ptr() as usize - text.as_ptr() as usize + main.len();
+    let call = "    xtask_db::intercept(); // `cargo xtask db-*`\n";
+    Some(format!("{}{call}{}", &text[..at], &text[at..]))
+}
+
+fn manifest(dependency: &str, is_apart: bool) -> String {
+    let apart = if is_apart { format!("\n[workspace]\n\n{}", profile("")) } else { String::new() };
+    format!(
+        "[package]\nname = \"xtask\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+         [dependencies]\nclap = {{ version = \"4.5\", features = [\"derive\"] }}\n{dependency}\n{apart}"
+    )
+}
+
+/// The optimisation of what a backup spends its time in, for packages that `text` does not mention.
+pub(crate) fn profile(text: &str) -> String {
+    let mut block = String::new();
+    for (name, level) in OPTIMISED {
+        if !text.contains(&format!("profile.dev.package.{name}]")) {
+            let _ = writeln!(block, "[profile.dev.package.{name}]\nopt-level = {level}");
+        }
+    }
+    if block.is_empty() {
+        return block;
+    }
+    format!(
+        "# What a backup spends its time in: without this it takes several times as long.\n{block}"
+    )
+}
+
+/// What pays in a dev build.
+const OPTIMISED: [(&str, u8); 4] =
+    [("blake3", 3), ("zstd-sys", 3), ("xtask-db", 1), ("xtask-db-format", 2)];
+
+const MAIN: &str = r#"//! Tasks of this workspace: `cargo xtask --help`.
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Xtask {
+    #[command(flatten)]
+    Db(xtask_db::Command),
+}
+
+fn main() -> std::process::ExitCode {
+    let Xtask::Db(command) = Xtask::parse();
+    xtask_db::main(command)
+}
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_call_comes_first_in_main_and_only_where_main_is_understood() {
+        let call = "    xtask_db::intercept(); // `cargo xtask db-*`\n";
+        for (before, after) in [
+            ("fn main() {\n    a();\n}\n", Some(format!("fn main() {{\n{call}    a();\n}}\n"))),
+            ("fn main() -> R {\n}\n", Some(format!("fn main() -> R {{\n{call}}}\n"))),
+            ("async fn main() {\n}\n", Some(format!("async fn main() {{\n{call}}}\n"))),
+            ("fn main()\nwhere {\n}\n", None),
+            ("fn main() { a() }\n", None),
+            ("fn main() {\n}\n#[cfg(unix)]\nfn main() {\n}\n", None),
+            ("mod a {\n    fn main() {\n    }\n}\n", None),
+        ] {
+            assert_eq!(with_call(before), after, "{before:?}");
+        }
+    }
+}

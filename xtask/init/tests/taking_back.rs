@@ -1,0 +1,116 @@
+//! `uninit`: back to the byte, with what was changed elsewhere since, after a kill, or not at all.
+
+use crate::project::{Project, SINGLE, Said, WORKSPACE};
+
+const RECORD: &str = ".cargo/xtask-db-init.json";
+
+fn uninit(project: &Project) -> Said {
+    project.run(&["uninit", "--yes"])
+}
+
+/// Projects of every kind, each with a repository.
+fn projects() -> Vec<Project> {
+    let own = Project::new(WORKSPACE);
+    own.write("Cargo.toml", "[workspace]\nmembers = [\"server\", \"xtask\"]\nresolver = \"3\"\n");
+    own.write("xtask/Cargo.toml", "[package]\nname = \"xtask\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies] # none");
+    own.write("xtask/src/main.rs", "fn main() {\r\n    println!();\r\n}\r\n");
+    let odd = Project::new(SINGLE);
+    odd.write(".gitignore", "/target");
+    odd.write(".cargo/config.toml", "[alias]\nb = \"build\"\n\n[env]\nA = \"1\"");
+    let projects = vec![Project::new(SINGLE), Project::new(WORKSPACE), own, odd];
+    projects.iter().for_each(Project::git_init);
+    projects
+}
+
+#[test]
+fn every_project_comes_back_to_the_byte() {
+    for project in projects() {
+        let before = project.files();
+        project.init(&["--dbpage"]);
+        assert_ne!(project.files(), before);
+        let said = uninit(&project);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        assert_eq!(project.files(), before);
+        let again = uninit(&project);
+        assert!(again.err.contains("`init` has left no record here"), "{again:#?}");
+    }
+}
+
+#[test]
+fn what_was_changed_elsewhere_since_stays() {
+    let project = Project::new(SINGLE);
+    project.init(&[]);
+    let edit = |text: &str| text.replace("version = \"0.1.0\" # first", "version = \"0.2.0\"");
+    project.write("Cargo.toml", &edit(&project.read("Cargo.toml")));
+    let said = uninit(&project);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert_eq!(project.read("Cargo.toml"), edit(SINGLE[0].1));
+}
+
+#[test]
+fn what_was_changed_in_the_lines_of_init_is_refused() {
+    for (path, from, to) in [
+        ("Cargo.toml", "path = \"data/app.db\"", "path = \"data/other.db\""),
+        ("xtask/src/main.rs", "fn main", "fn other() {}\n\nfn main"),
+        (".cargo/config.toml", "--quiet ", ""),
+    ] {
+        let project = Project::new(SINGLE);
+        project.init(&[]);
+        project.write(path, &project.read(path).replace(from, to));
+        let before = project.files();
+        let said = uninit(&project);
+        assert_eq!(said.code, Some(2), "{said:#?}");
+        assert!(
+            said.err.contains(&format!("has been changed since in `{path}`\nhint: ")),
+            "{said:#?}"
+        );
+        assert_eq!(project.files(), before);
+    }
+}
+
+#[test]
+fn killed_between_any_two_files_it_is_taken_back() {
+    for seed in projects() {
+        let before = seed.files();
+        seed.init(&[]);
+        let after = seed.files();
+        let is_new = |path: &&String| {
+            let is_file = !path.ends_with('/') && *path != RECORD;
+            is_file && after.get(*path) != before.get(*path)
+        };
+        let written: Vec<_> = after.keys().filter(is_new).collect();
+        let backwards: Vec<_> = written.iter().rev().copied().collect();
+        for order in [&written, &backwards] {
+            for n_done in 0..order.len() {
+                let project = Project::new(&[]);
+                project.git_init();
+                for (path, bytes) in &after {
+                    let is_undone = order[n_done..].contains(&path);
+                    let bytes = if is_undone { before.get(path) } else { Some(bytes) };
+                    if let Some(bytes) = bytes.filter(|_| !path.ends_with('/')) {
+                        project.write(path, std::str::from_utf8(bytes).expect("text"));
+                    }
+                }
+                let said = project.refused(&[]);
+                assert!(said.err.contains("with `cargo xtask-db uninit`"), "{said:#?}");
+                let said = uninit(&project);
+                assert_eq!(said.code, Some(0), "{said:#?}");
+                assert_eq!(project.files(), before, "after {n_done} files");
+            }
+        }
+    }
+}
+
+#[test]
+fn hooks_have_to_be_taken_out_first() {
+    let project = Project::new(SINGLE);
+    project.git_init();
+    project.init(&[]);
+    project.write(
+        ".git/hooks/pre-commit",
+        "# `cargo xtask db-hooks uninstall` takes this block out again,\n",
+    );
+    let said = uninit(&project);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("hint: run `cargo xtask db-hooks uninstall` first"), "{said:#?}");
+}
