@@ -1,10 +1,10 @@
 //! `bench export`: everybody takes a turn, what was imported is exported to the same bytes, and nothing
 //! is left behind. How long anything takes is asserted nowhere.
 
-use crate::bench::link_program;
+use crate::bench::{self, link_program};
 use crate::sandbox::Sandbox;
 
-const SMALL: [&str; 8] = ["bench", "export", "--size", "1MB", "--runs", "1", "--folder", "bench"];
+const SMALL: [&str; 7] = ["export", "--size", "1MB", "--runs", "1", "--folder", "bench"];
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::empty();
@@ -15,7 +15,7 @@ fn sandbox() -> Sandbox {
 #[test]
 fn everybody_takes_a_turn_and_nothing_is_left_behind() {
     let sandbox = sandbox();
-    let report = sandbox.json(&SMALL);
+    let report = bench::json(&sandbox, &SMALL);
     if report["versions"]["sqlite3"].is_null() {
         crate::strace::complain("SKIPPED: the part that needs sqlite3");
     }
@@ -38,7 +38,7 @@ fn without_sqlite3_ours_are_timed_alone() {
     fs_err::create_dir(&programs).expect("folder");
     // Peak memory is told against that of a program with none of its own.
     link_program("true", &programs);
-    let mut bench = sandbox.xtask(&SMALL);
+    let mut bench = bench::command(&sandbox, &SMALL);
     bench.env("PATH", &programs);
     let said = sandbox.said(&bench.output().expect("the binary runs"));
     assert_eq!(said.code, Some(0), "{said:#?}");

@@ -1,11 +1,10 @@
 //! `bench store`: everybody does everything, ours rightly, and nothing is left behind. How long anything
 //! takes and how much room is asserted nowhere.
 
-use crate::bench::link_program;
+use crate::bench::{self, link_program};
 use crate::sandbox::Sandbox;
 
-const SMALL: [&str; 12] = [
-    "bench",
+const SMALL: [&str; 11] = [
     "store",
     "--size",
     "1MB",
@@ -29,7 +28,7 @@ fn folder(sandbox: &Sandbox) -> std::path::PathBuf {
 fn a_series_is_kept_restored_verified_and_pruned_and_nothing_is_left_behind() {
     let sandbox = Sandbox::empty();
     let folder = folder(&sandbox);
-    let report = sandbox.json(&SMALL);
+    let report = bench::json(&sandbox, &SMALL);
     for program in ["sqlite3", "restic", "borg"] {
         if report["versions"][program].is_null() {
             crate::strace::complain(&format!("SKIPPED: the part that needs {program}"));
@@ -57,7 +56,8 @@ fn who_is_not_wanted_has_no_row_and_every_promise_has_an_answer() {
     let sandbox = Sandbox::empty();
     folder(&sandbox);
     let others = ["--without", "restic", "--without", "borg"];
-    let said = sandbox.ok(&[&SMALL[..], &others].concat());
+    let said = bench::run(&sandbox, &[&SMALL[..], &others].concat());
+    assert_eq!(said.code, Some(0), "{said:#?}");
     assert!(!said.out.contains("restic backup") && !said.out.contains("borg create"), "{said:#?}");
     let promises = said.out.split("Promised for 1 GB").nth(1).expect("promises");
     let judged = |line: &&str| line.ends_with("  kept") || line.ends_with("  MISSED");
@@ -73,7 +73,7 @@ fn without_sqlite3_the_others_cannot_be_timed_and_ours_are() {
     fs_err::create_dir(&programs).expect("folder");
     // Peak memory is told against that of a program with none of its own.
     link_program("true", &programs);
-    let mut bench = sandbox.xtask(&SMALL);
+    let mut bench = bench::command(&sandbox, &SMALL);
     bench.env("PATH", &programs);
     let said = sandbox.said(&bench.output().expect("the binary runs"));
     assert_eq!(said.code, Some(0), "{said:#?}");
@@ -89,7 +89,8 @@ fn without_sqlite3_the_others_cannot_be_timed_and_ours_are() {
 fn a_folder_without_room_is_refused_before_anything_is_made() {
     let sandbox = Sandbox::empty();
     let folder = folder(&sandbox);
-    let said = sandbox.fails(2, &["bench", "store", "--size", "500000GB", "--folder", "bench"]);
+    let said = bench::run(&sandbox, &["store", "--size", "500000GB", "--folder", "bench"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
     assert!(said.err.contains("free, and the bench needs"), "{said:#?}");
     assert_eq!(fs_err::read_dir(&folder).expect("folder").count(), 0);
 }

@@ -149,9 +149,11 @@ fn every_file_says_what_it_is_and_every_test_file_is_run() {
 fn every_dependency_says_why_it_is_there() {
     for manifest in [
         "xtask/Cargo.toml",
+        "xtask/bench/Cargo.toml",
         "xtask/db/Cargo.toml",
         "xtask/db/format/Cargo.toml",
         "xtask/init/Cargo.toml",
+        "xtask/torture/Cargo.toml",
         "backend/Cargo.toml",
     ] {
         let text = fs_err::read_to_string(workspace().join(manifest)).expect("manifest");

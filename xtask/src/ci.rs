@@ -6,16 +6,14 @@ use std::process::{Command, ExitCode, ExitStatus};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use crate::package;
+
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask ci               # before a push: formatting, lints and tests
   cargo xtask ci && git push";
 
 const SCRIPT: &str = ".ci/run";
-
-/// What `cargo run` tells its program about package `xtask`: with it, build scripts would run again
-/// and tests would take that package's folder for their own.
-const OF_CARGO_RUN: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// Arguments of `ci`.
 #[derive(Debug, clap::Args)]
@@ -32,11 +30,7 @@ impl Args {
         shell.change_dir(root);
         // xshell's own `run` tells no exit code.
         let mut command = Command::from(cmd!(shell, "bash {SCRIPT}"));
-        for (name, _) in std::env::vars_os() {
-            if is_of_cargo_run(&name.to_string_lossy()) {
-                command.env_remove(name);
-            }
-        }
+        package::forget_cargo_run(&mut command);
         let status = command.status().with_context(|| format!("could not run `bash {SCRIPT}`"))?;
         Ok(exit_code(status))
     }
@@ -45,10 +39,6 @@ impl Args {
 fn root_above(folder: &Path) -> Option<PathBuf> {
     let root = folder.ancestors().find(|root| root.join(SCRIPT).is_file());
     root.map(Path::to_path_buf)
-}
-
-fn is_of_cargo_run(variable: &str) -> bool {
-    OF_CARGO_RUN.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// A shell's convention: 128 and the signal's number, where one ended it.
@@ -74,13 +64,5 @@ mod tests {
         fs_err::create_dir(folder.path().join(".ci")).expect("folder");
         fs_err::write(folder.path().join(SCRIPT), "exit 0\n").expect("written");
         assert_eq!(root_above(&deep).as_deref(), Some(folder.path()));
-    }
-
-    #[test]
-    fn only_what_names_the_package_is_kept_from_the_script() {
-        assert!(is_of_cargo_run("CARGO_MANIFEST_DIR"));
-        assert!(is_of_cargo_run("CARGO_PKG_NAME"));
-        assert!(!is_of_cargo_run("CARGO_HOME"));
-        assert!(!is_of_cargo_run("CARGO_TARGET_DIR"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod package;
 mod torture;
 
 use std::process::ExitCode;
@@ -20,7 +21,6 @@ enum Xtask {
     #[command(flatten)]
     Db(xtask_db::Command),
     /// Time the database tasks beside `cp`, `sqlite3 .backup` and `VACUUM INTO`
-    #[command(after_help = bench::EXAMPLE)]
     Bench(bench::Args),
     /// Run every check that a change must pass, as `.ci/run` does
     #[command(after_help = ci::EXAMPLE)]

@@ -7,6 +7,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
+use crate::package;
+
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask torture --minutes 3
@@ -34,34 +36,35 @@ pub(crate) struct Args {
 impl Args {
     /// Runs the package with this program under test; its exit code is ours.
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let xtask = std::env::current_exe().context("could not find this program")?;
+        let xtask = package::xtask()?;
         if !self.planted {
-            return torture(&xtask, &self.options);
+            return package::exec(torture(&xtask, &self.options)?);
         }
         let built = build_with_bugs(&xtask)?;
         for (bug, scenario) in PLANTED {
             let options = ["--plant", bug, "--only", scenario, "--runs", MAX_RUNS];
             let options: Vec<OsString> = options.iter().map(OsString::from).collect();
-            let code = torture(&built, &[&options[..], &self.options[..]].concat())?;
-            if code != ExitCode::SUCCESS {
-                return Ok(code);
+            let mut command = torture(&built, &[&options[..], &self.options[..]].concat())?;
+            let status = command.status().context("could not run cargo")?;
+            if !status.success() {
+                let code = status.code().and_then(|code| u8::try_from(code).ok());
+                return Ok(ExitCode::from(code.unwrap_or(2)));
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn torture(xtask: &Path, options: &[OsString]) -> Result<ExitCode> {
-    let (shell, cargo) = (Shell::new()?, cargo());
-    let run = cmd!(shell, "{cargo} run --quiet --package torture -- --xtask {xtask}");
-    let status = Command::from(run).args(options).status().context("could not run cargo")?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(ExitCode::from(code.unwrap_or(2)))
+/// The package with the program under test and these options.
+fn torture(xtask: &Path, options: &[OsString]) -> Result<Command> {
+    let mut arguments = vec!["--xtask".into(), xtask.into()];
+    arguments.extend_from_slice(options);
+    package::command("torture", &arguments)
 }
 
 /// Builds the `xtask` with the bugs in it, and puts it beside the ordinary one, which stays.
 fn build_with_bugs(xtask: &Path) -> Result<PathBuf> {
-    let (shell, cargo) = (Shell::new()?, cargo());
+    let (shell, cargo) = (Shell::new()?, package::cargo());
     let (kept, built) = (xtask.with_extension("ordinary"), xtask.with_extension("planted"));
     fs_err::copy(xtask, &kept)?;
     let cargo_build =
@@ -73,8 +76,4 @@ fn build_with_bugs(xtask: &Path) -> Result<PathBuf> {
     fs_err::remove_file(xtask)?;
     fs_err::copy(&kept, xtask)?;
     Ok(built)
-}
-
-fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

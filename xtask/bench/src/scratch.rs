@@ -8,10 +8,10 @@ use fs_err as fs;
 use tempfile::TempDir;
 use xshell::{Shell, cmd};
 
-use crate::bench::chat;
-use crate::bench::contender::Contender;
-use crate::bench::measurement::{self, Run};
-use crate::bench::report;
+use crate::chat;
+use crate::contender::Contender;
+use crate::measurement::{self, Run};
+use crate::report;
 
 const MANIFEST: &str = r#"[workspace]
 members = []
@@ -44,13 +44,18 @@ pub(super) struct Generated {
 impl Scratch {
     /// Makes an empty workspace where there is room for it.
     pub(super) fn create(parent: &Path, needed_bytes: u64) -> Result<Self> {
+        let xtask = std::env::var_os("XTASK").map(PathBuf::from);
+        let xtask = xtask.context("`XTASK` names no program to time: use `cargo xtask bench`")?;
+        Self::create_for(xtask, parent, needed_bytes)
+    }
+
+    fn create_for(xtask: PathBuf, parent: &Path, needed_bytes: u64) -> Result<Self> {
         ensure_room(parent, needed_bytes)?;
         let parent = fs::canonicalize(parent)?;
         let folder = tempfile::Builder::new()
             .prefix("xtask-bench-")
             .tempdir_in(&parent)
             .with_context(|| format!("could not make a folder in `{}`", parent.display()))?;
-        let xtask = std::env::current_exe().context("could not find this program")?;
         let scratch = Self { folder, xtask };
         for name in ["home", "db", "copies"] {
             fs::create_dir(scratch.path(name))?;
@@ -237,7 +242,7 @@ mod tests {
     #[test]
     fn the_workspace_is_gone_when_the_bench_is() {
         let parent = tempfile::tempdir().expect("folder");
-        let scratch = Scratch::create(parent.path(), 1).expect("created");
+        let scratch = Scratch::create_for("true".into(), parent.path(), 1).expect("created");
         assert!(scratch.path("Cargo.toml").is_file());
         drop(scratch);
         let n_left = fs::read_dir(parent.path()).expect("read").count();

@@ -1,7 +1,7 @@
 //! What the page store promises for the series of 1 GB, beside what was found.
 
-use crate::bench::store::findings::Findings;
-use crate::bench::store::keeper::{Deed, Keeper};
+use crate::store::findings::Findings;
+use crate::store::keeper::{Deed, Keeper};
 
 /// One promise; nothing fails where it is missed.
 #[derive(Debug, Clone, Copy)]

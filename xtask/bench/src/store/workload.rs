@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OpenFlags, Statement, params};
 
-use crate::bench::dice::Dice;
-use crate::bench::interrupt;
-use crate::bench::store::words;
+use crate::dice::Dice;
+use crate::interrupt;
+use crate::store::words;
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = OFF;
@@ -65,7 +65,7 @@ const EMBEDDING_BYTES: usize = 128;
 const ONE_ROW_IN: u64 = 1000;
 
 /// A database and the dice that decide what comes next in it.
-pub(in crate::bench) struct Workload {
+pub(crate) struct Workload {
     live: PathBuf,
     dice: Dice,
     pool: String,
@@ -75,7 +75,7 @@ pub(in crate::bench) struct Workload {
 
 impl Workload {
     /// Creates the database, in WAL mode, at least as large as wanted.
-    pub(in crate::bench) fn create(live: &Path, size_bytes: u64) -> Result<Self> {
+    pub(crate) fn create(live: &Path, size_bytes: u64) -> Result<Self> {
         let mut dice = Dice::new(0x7365_7269_6573);
         let pool = words::pool(&mut dice, POOL_BYTES);
         let mut workload = Self { live: live.to_owned(), dice, pool, n_rows: [0; 5] };
@@ -238,7 +238,7 @@ fn file_bytes(connection: &Connection) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::store::pages::Pages;
+    use crate::store::pages::Pages;
 
     #[test]
     fn one_row_in_a_thousand_touches_about_one_page_in_fifty() {

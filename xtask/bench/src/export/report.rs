@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::Rows;
 use super::step::Step;
-use crate::bench::machine::Machine;
-use crate::bench::measurement::{Run, median_min_max};
-use crate::bench::report::{seconds, size, table};
+use crate::machine::Machine;
+use crate::measurement::{Run, median_min_max};
+use crate::report::{seconds, size, table};
 
 const HEADER: [&str; 7] = ["", "MEDIAN", "RATIO", "LIMIT", "", "PEAK", "OUTPUT"];
 

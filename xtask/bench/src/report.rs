@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::bench::Timed;
-use crate::bench::contender::Contender;
-use crate::bench::machine::Machine;
-use crate::bench::measurement::{Run, median_min_max};
-use crate::bench::scratch::Generated;
+use crate::Timed;
+use crate::contender::Contender;
+use crate::machine::Machine;
+use crate::measurement::{Run, median_min_max};
+use crate::scratch::Generated;
 
 const HEADER: [&str; 6] = ["", "MEDIAN", "RATIO", "MIN-MAX", "CPU", "PEAK"];
 

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 
-use crate::bench::machine::Machine;
-use crate::bench::measurement::{self, Run};
-use crate::bench::scratch::Scratch;
-use crate::bench::{chat, note, print};
+use crate::machine::Machine;
+use crate::measurement::{self, Run};
+use crate::scratch::Scratch;
+use crate::{chat, note, print};
 
 use report::{Compared, Report};
 

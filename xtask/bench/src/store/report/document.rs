@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{Report, disk_before};
-use crate::bench::store::findings::Findings;
-use crate::bench::store::keeper::{Deed, Keeper};
-use crate::bench::store::pages::PAGE_BYTES;
-use crate::bench::store::promises::{self, Promise};
-use crate::bench::store::sample::{Sample, Summary};
+use crate::store::findings::Findings;
+use crate::store::keeper::{Deed, Keeper};
+use crate::store::pages::PAGE_BYTES;
+use crate::store::promises::{self, Promise};
+use crate::store::sample::{Sample, Summary};
 
 const DEEDS: [(Deed, &str); 7] = [
     (Deed::Checkpoint, "checkpoint"),

@@ -2,13 +2,13 @@
 
 mod document;
 
-use crate::bench::machine::Machine;
-use crate::bench::report::{seconds, table};
-use crate::bench::store::findings::Findings;
-use crate::bench::store::keeper::{Deed, Keeper};
-use crate::bench::store::pages::PAGE_BYTES;
-use crate::bench::store::promises;
-use crate::bench::store::sample::{Sample, Summary};
+use crate::machine::Machine;
+use crate::report::{seconds, table};
+use crate::store::findings::Findings;
+use crate::store::keeper::{Deed, Keeper};
+use crate::store::pages::PAGE_BYTES;
+use crate::store::promises;
+use crate::store::sample::{Sample, Summary};
 
 const HEADER: [&str; 9] =
     ["", "MEDIAN", "RATIO", "MIN-MAX", "ALONE", "PEAK", "FIRST", "GROWTH", "WRITTEN"];

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::bench::scratch::Scratch;
+use crate::scratch::Scratch;
 
 /// One way to keep many states of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::bench::scratch::Scratch;
+use crate::scratch::Scratch;
 
 /// The machine and the programs.
 pub(super) struct Machine {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 
-use crate::bench::scratch::Scratch;
-use crate::bench::store::findings::{Change, Findings};
-use crate::bench::store::keeper::{COPY, Deed, Keeper, Numbers};
-use crate::bench::store::pages::Pages;
-use crate::bench::store::sample::Sample;
-use crate::bench::store::workload::Workload;
-use crate::bench::{measurement, note};
+use crate::scratch::Scratch;
+use crate::store::findings::{Change, Findings};
+use crate::store::keeper::{COPY, Deed, Keeper, Numbers};
+use crate::store::pages::Pages;
+use crate::store::sample::Sample;
+use crate::store::workload::Workload;
+use crate::{measurement, note};
 
 /// Where the series is.
 pub(super) struct Trial<'a> {

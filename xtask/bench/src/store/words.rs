@@ -1,6 +1,6 @@
 //! A text of many words, frequent and rare ones, which is as compressible as what people write.
 
-use crate::bench::dice::Dice;
+use crate::dice::Dice;
 
 const N_WORDS: usize = 2500;
 const SYLLABLES: [&str; 32] = [

@@ -22,9 +22,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::bench::machine::Machine;
-use crate::bench::scratch::{self, Scratch};
-use crate::bench::{note, print};
+use crate::machine::Machine;
+use crate::scratch::{self, Scratch};
+use crate::{note, print};
 
 use keeper::Keeper;
 use report::Report;
@@ -73,9 +73,9 @@ impl Args {
         let scratch = Scratch::create(&parent, self.needed_bytes())?;
         let keepers = self.keepers(&scratch);
         let start = Instant::now();
-        note(&format!("generating {} ...", crate::bench::report::size(self.size)))?;
+        note(&format!("generating {} ...", crate::report::size(self.size)))?;
         let workload = Workload::create(&scratch.live(), self.size)?;
-        note(&format!("generated in {}", crate::bench::report::seconds(start.elapsed())))?;
+        note(&format!("generated in {}", crate::report::seconds(start.elapsed())))?;
         let n_runs = self.runs as usize;
         let present = keepers.iter().filter(|(_, version)| version.is_some());
         let present = present.map(|(keeper, _)| *keeper).collect();

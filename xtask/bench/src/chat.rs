@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OpenFlags, Statement, params};
 
-use crate::bench::dice::Dice;
-use crate::bench::interrupt;
+use crate::dice::Dice;
+use crate::interrupt;
 
 const SCHEMA: &str = "
     PRAGMA journal_mode = OFF;

@@ -3,11 +3,11 @@
 use anyhow::{Result, ensure};
 use fs_err as fs;
 
-use crate::bench::note;
-use crate::bench::store::folder;
-use crate::bench::store::keeper::{Deed, Keeper, RESTORED};
-use crate::bench::store::pages::{PAGE_BYTES, Pages};
-use crate::bench::store::trial::Trial;
+use crate::note;
+use crate::store::folder;
+use crate::store::keeper::{Deed, Keeper, RESTORED};
+use crate::store::pages::{PAGE_BYTES, Pages};
+use crate::store::trial::Trial;
 
 /// Only the first page may differ, whose counters tell of the restore itself.
 const N_PAGES_OF_BOOKKEEPING: u64 = 1;

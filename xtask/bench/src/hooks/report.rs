@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{DATABASE_BYTES, Pair, Touched};
-use crate::bench::machine::Machine;
-use crate::bench::report::{size, table};
+use crate::machine::Machine;
+use crate::report::{size, table};
 
 const HEADER: [&str; 6] = ["", "WITHOUT", "WITH", "OVERHEAD", "LIMIT", ""];
 
@@ -113,7 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::bench::measurement::Run;
+    use crate::measurement::Run;
 
     fn run(milliseconds: u64) -> Run {
         Run { wall: Duration::from_millis(milliseconds), cpu: Duration::ZERO, peak_bytes: 0 }

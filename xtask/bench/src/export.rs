@@ -13,11 +13,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 
-use crate::bench::machine::Machine;
-use crate::bench::measurement::{self, Run};
-use crate::bench::scratch::{self, Scratch};
-use crate::bench::store::workload::Workload;
-use crate::bench::{chat, note, print};
+use crate::machine::Machine;
+use crate::measurement::{self, Run};
+use crate::scratch::{self, Scratch};
+use crate::store::workload::Workload;
+use crate::{chat, note, print};
 
 use report::{Report, Timed};
 use step::Step;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::bench::measurement::{self, Run, median_min_max};
-use crate::bench::store::folder;
+use crate::measurement::{self, Run, median_min_max};
+use crate::store::folder;
 
 /// What one deed of one keeper took.
 #[derive(Debug, Clone, Copy)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::bench::measurement::median_min_max;
-use crate::bench::store::keeper::{Deed, Keeper};
-use crate::bench::store::sample::{Sample, Summary};
+use crate::measurement::median_min_max;
+use crate::store::keeper::{Deed, Keeper};
+use crate::store::sample::{Sample, Summary};
 
 /// Everything that was measured.
 #[derive(Debug, Default)]
@@ -105,7 +105,7 @@ fn median_share(counts: impl Iterator<Item = (u64, u64)>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::measurement::Run;
+    use crate::measurement::Run;
 
     fn sample(milliseconds: u64) -> Sample {
         let wall = Duration::from_millis(milliseconds);

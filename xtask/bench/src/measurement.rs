@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use fs_err::File;
 use wait4::Wait4;
 
-use crate::bench::interrupt;
+use crate::interrupt;
 
 /// What one run took.
 #[derive(Debug, Clone, Copy)]
