@@ -1,11 +1,10 @@
 //! The commands, and what every one of them ends in: an exit code and, where it failed, one error.
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
@@ -20,9 +19,9 @@ use crate::refusal::{Answer, Declined, Exit, Refusal};
 use crate::session::Session;
 use crate::text;
 
-/// Every `db-*` task; flatten it into the enum of your own xtask.
+/// Every `db-*` task.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Task {
     /// Make a fresh clone ready: database, git hooks, first verified backup
     #[command(name = "db-setup", after_help = setup::EXAMPLE)]
     Setup(setup::Args),
@@ -91,17 +90,9 @@ pub enum Command {
     Supervise(supervise::Args),
 }
 
-/// The database tasks of an xtask that does not read its arguments with clap.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version = crate::version())]
-pub(crate) struct Alone {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
 /// The flags of every command.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Common {
+pub(crate) struct Common {
     /// Which database, where there are several
     #[arg(long, value_name = "NAME")]
     pub db: Option<String>,
@@ -147,18 +138,11 @@ impl Common {
     }
 }
 
-impl Command {
-    /// Runs the command and says what came of it; the exit code is the process's.
-    #[must_use]
-    pub fn run(self, session: Session) -> ExitCode {
-        ExitCode::from(self.run_to_end(session) as u8)
-    }
-
-    /// Runs the command and says what came of it.
-    pub(crate) fn run_to_end(self, mut session: Session) -> Exit {
+impl Task {
+    /// Runs the task and says what came of it.
+    pub(crate) fn run(self, mut session: Session) -> Exit {
         let common = self.common();
-        let json = common.json;
-        session.listen_to(json, common.quiet);
+        session.listen_to(common.json, common.quiet);
         let outcome = self.dispatch(&mut session);
         let outcome = outcome.and_then(|answer| session.finish().map(|()| answer));
         match outcome {

@@ -35,6 +35,7 @@ mod branching;
 mod checkpoint;
 mod claim;
 mod cli;
+mod command;
 mod commands;
 mod configuration;
 mod content;
@@ -112,7 +113,7 @@ use clap::Parser as _;
 
 use refusal::Exit;
 
-pub use cli::{Command, Common};
+pub use command::Command;
 pub use declared::{References, Referent};
 pub use git::Place;
 #[cfg(feature = "fuzzing")]
@@ -152,7 +153,7 @@ pub fn main(command: Command) -> ExitCode {
 pub fn intercept() {
     let task = std::env::args_os().nth(1);
     if task.is_some_and(|task| task.as_encoded_bytes().starts_with(b"db-")) {
-        let exit = run_in_process(cli::Alone::parse().command);
+        let exit = run_in_process(command::Alone::parse().command);
         // The command has returned: nothing is staged or locked any more.
         std::process::exit(exit as i32);
     }

@@ -35,7 +35,7 @@ Examples:
 
 /// Arguments of `db-backup`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// What to call it, shown by `db-list`
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,

@@ -36,7 +36,7 @@ Rows are paired by primary key or rowid. SQLite's own statistics are not compare
 /// Arguments of `db-diff`.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that the user types")]
-pub struct Args {
+pub(crate) struct Args {
     /// The older state: a backup, or the path of any SQLite file [default: this worktree's newest backup]
     #[arg(value_name = "A")]
     a: Option<String>,

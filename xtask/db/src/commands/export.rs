@@ -55,7 +55,7 @@ folder of its name in DIR.";
 
 /// Arguments of `db-export`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The backup to export; the live database without it
     #[arg(value_name = "REF")]
     reference: Option<String>,

@@ -32,7 +32,7 @@ XTASK_DB_HOOKS=0 in the environment turns the hooks off, for one command or a wh
 
 /// Arguments of `db-hooks`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     act: Act,
 }

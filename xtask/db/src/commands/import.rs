@@ -45,7 +45,7 @@ other by them first.";
 /// Arguments of `db-import`.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that the user types")]
-pub struct Args {
+pub(crate) struct Args {
     /// An export (JSONL, JSON, SQL, a folder of CSV) or an SQL dump; `-` is stdin; with `--merge` also
     /// folders of them
     #[arg(value_name = "FILE")]

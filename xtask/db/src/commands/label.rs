@@ -20,7 +20,7 @@ A label is a reference too, if exactly one backup has it.";
 
 /// Arguments of `db-label`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Backup to label: `latest`, `latest~2`, a name or the beginning of its time, …
     #[arg(value_name = "REF")]
     reference: String,

@@ -26,7 +26,7 @@ const INDENT: &str = "    ";
 
 /// Arguments of `db-list`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -32,7 +32,7 @@ database only if it lost nothing there; if it fails there, the old state is put 
 
 /// Arguments of `db-migrate` and `db-pre-migrate`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Allow the loss of a table or a column, e.g. `notes.body` (repeatable)
     #[arg(long = "allow-loss", value_name = "NAME")]
     pub(super) allow_loss: Vec<String>,

@@ -21,7 +21,7 @@ Example:
 
 /// Arguments of `db-pin` and `db-unpin`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Which backup: `latest`, `latest~2`, a name or the beginning of its time, `@branch`, `3d`, …
     #[arg(value_name = "REF")]
     reference: String,

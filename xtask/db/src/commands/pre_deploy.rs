@@ -34,7 +34,7 @@ are this step's outputs `backup` and `restore-command`.";
 
 /// Arguments of `db-pre-deploy`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Allow the loss of a table or a column, e.g. `notes.body` (repeatable)
     #[arg(long = "allow-loss", value_name = "NAME")]
     allow_loss: Vec<String>,

@@ -27,7 +27,7 @@ Any `--keep-…` or `--max-size` flag replaces the whole configured policy.";
 
 /// Arguments of `db-prune`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Keep the newest N
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_last: Option<i64>,

@@ -29,7 +29,7 @@ the database ends it too.";
 
 /// Arguments of `db-recover`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Keep the database as it is now instead of going back
     #[arg(long)]
     accept: bool,

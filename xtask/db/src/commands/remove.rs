@@ -37,7 +37,7 @@ const MAX_NAMES: usize = 5;
 
 /// Arguments of `db-remove`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Backup to remove; with `--yes`, its exact file name
     #[arg(value_name = "REF")]
     reference: String,

@@ -34,7 +34,7 @@ the old state or the new.";
 
 /// Arguments of `db-reset`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Do not ask
     #[arg(long)]
     yes: bool,

@@ -43,7 +43,7 @@ const MAX_ATTEMPTS: usize = 5;
 
 /// Arguments of `db-restore`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Which backup; asked for without it
     #[arg(value_name = "REF")]
     reference: Option<String>,

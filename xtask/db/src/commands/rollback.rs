@@ -29,7 +29,7 @@ Examples:
 
 /// Arguments of `db-rollback`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The branch whose beginning is meant; the one that is checked out without it
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,

@@ -19,7 +19,7 @@ Example:
 
 /// Arguments of `db-setup`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) common: Common,
 }

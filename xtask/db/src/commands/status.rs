@@ -29,7 +29,7 @@ Exits with 0 where all is well, with 1 where something needs attention.";
 
 /// Arguments of `db-status`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// How old the last backup may be, as `24h` or `7d`; without it any age will do
     #[arg(long, value_name = "SPAN")]
     max_age: Option<Span>,

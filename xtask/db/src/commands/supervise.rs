@@ -9,7 +9,7 @@ use crate::session::Session;
 
 /// Arguments of `db-supervise`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -32,7 +32,7 @@ that their backups are `unread since` a date, and `db-status` says so.";
 
 /// Arguments of `db-verify`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Which backup; each database's newest without it
     #[arg(value_name = "REF", conflicts_with = "all")]
     reference: Option<String>,
