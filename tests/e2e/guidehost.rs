@@ -35,7 +35,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// The project as every document finds it; `None`, said loudly, if a tool is missing.
+    /// The project as every document finds it; `None`, with a message, if a tool is missing.
     pub(crate) fn new() -> Option<Self> {
         let sandbox = Sandbox::empty();
         for tool in TOOLS {
@@ -50,30 +50,39 @@ impl Host {
             fs_err::read(workspace().join("tests/fixtures/chat").join(name)).expect("a fixture")
         };
         sandbox.write("migrate.sh", fixture("migrate.sh"));
-        let migrations = workspace().join("backend/db/migrations");
-        for entry in fs_err::read_dir(migrations).expect("migrations") {
-            let path = entry.expect("entry").path();
-            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            sandbox.write(
-                &format!("backend/db/migrations/{name}"),
-                fs_err::read(path).expect("a migration"),
-            );
-        }
         let host = Self { sandbox };
         host.program("cargo", "[ \"$1\" = xtask ] || exit 0\nshift\nexec \"$XTASK\" \"$@\"\n");
         for runner in ["sqlx", "diesel"] {
             host.program(runner, &format!("{RUNNER}\n"));
         }
-        host.sandbox.sql("PRAGMA journal_mode=WAL");
-        host.quietly("DATABASE_PATH=backend/db/kalito.db sh migrate.sh");
+        host.migrate();
         host.sandbox.sql(&String::from_utf8(fixture("seed.sql")).expect("text"));
-        host.sandbox
-            .git_at_clock(&["init", "--quiet", "--initial-branch=main"])
-            .output()
-            .expect("git");
+        host.sandbox.hooked(&["init", "--quiet", "--initial-branch=main"]);
         host.quietly("git add --all && git commit --quiet --message=first");
         host.sandbox.set_clock("2025-09-13T14:25:30+02:00");
         Some(host)
+    }
+
+    /// Copies the sample host's migrations and applies them with the SQLite of this build, so the size of the
+    /// database does not depend on the shell that is installed.
+    fn migrate(&self) {
+        let folder = workspace().join("backend/db/migrations");
+        let entries = fs_err::read_dir(folder).expect("migrations");
+        let mut files: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
+        files.sort();
+        let scripts = files.iter().map(|file| {
+            let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, fs_err::read_to_string(file).expect("a migration"))
+        });
+        let scripts: Vec<(String, String)> = scripts.collect();
+        for (name, script) in &scripts {
+            self.sandbox.write(&format!("backend/db/migrations/{name}"), script);
+        }
+        let version = format!("PRAGMA user_version = {};", scripts.len());
+        self.sandbox.sql("PRAGMA journal_mode = WAL");
+        for script in scripts.iter().map(|(_, script)| script).chain([&version]) {
+            self.sandbox.sql(script);
+        }
     }
 
     /// Sets the clock.
@@ -93,7 +102,7 @@ impl Host {
     }
 
     /// Types a command at a terminal, with the answers to what it may ask: its exit code and the screen.
-    /// Without a terminal to be had, `None`, said loudly.
+    /// `None`, with a message, if there is no terminal.
     pub(crate) fn typed(&self, command: &str) -> Option<(Option<i32>, String)> {
         let script = format!("{}\nset -o pipefail\n{command}", self.prelude());
         let mut terminal = Terminal::run_under(&self.sandbox, &["bash", "-c", &script], &[])?;

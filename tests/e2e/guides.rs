@@ -51,7 +51,7 @@ fn every_guide_shows_commands_and_is_in_the_readme_s_table() {
 }
 
 #[test]
-fn every_block_has_a_language_and_no_command_stands_outside_of_one() {
+fn every_block_has_a_language_and_no_command_is_outside_of_one() {
     for document in markdown::documents() {
         for part in markdown::parts(&document.text) {
             let Part::Block(block) = part else { continue };
@@ -167,7 +167,7 @@ fn prepare(host: &Host, lines: &[String]) {
     }
 }
 
-/// Types the commands of a block; false if there is no terminal to be had.
+/// Types the commands of a block; false if there is no terminal.
 fn typed(host: &Host, document: &Document, block: &Block) -> bool {
     for command in commands(&block.lines) {
         let Some((code, screen)) = host.typed(&command) else { return false };
