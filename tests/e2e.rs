@@ -1,5 +1,7 @@
 //! End to end: the real binary in a sealed sandbox, one feature per file.
 
+#[path = "e2e/alias.rs"]
+mod alias;
 #[path = "e2e/backfill.rs"]
 mod backfill;
 #[path = "e2e/backup.rs"]

@@ -2,6 +2,7 @@
 //! first `cargo xtask`.
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -12,6 +13,10 @@ use xshell::{Shell, cmd};
 /// What `cargo run` tells its program about package `xtask`: with it, build scripts would run again
 /// and tests would take that package's folder for their own.
 const OF_CARGO_RUN: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
+/// What `--quiet` takes away and a first build needs: the alias in `.cargo/config.toml` has it too.
+const WITH_PROGRESS_BAR: [&str; 4] =
+    ["--config", "term.progress.when='always'", "--config", "term.progress.width=80"];
 
 /// This program, which the other packages try and time.
 pub(crate) fn xtask() -> Result<PathBuf> {
@@ -27,9 +32,11 @@ pub(crate) fn cargo() -> OsString {
 pub(crate) fn command(package: &str, arguments: &[OsString]) -> Result<Command> {
     let (shell, cargo) = (Shell::new()?, cargo());
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-    let mut command =
-        Command::from(cmd!(shell, "{cargo} run --profile {profile} --package {package} --"));
-    command.args(arguments);
+    let mut command = Command::from(cmd!(shell, "{cargo} run --quiet --profile {profile}"));
+    if std::io::stderr().is_terminal() {
+        command.args(WITH_PROGRESS_BAR);
+    }
+    command.args(["--package", package, "--"]).args(arguments);
     forget_cargo_run(&mut command);
     Ok(command)
 }

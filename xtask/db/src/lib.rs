@@ -145,10 +145,8 @@ pub fn main(command: Command) -> ExitCode {
 /// should stay as they are:
 ///
 /// ```no_run
-/// fn main() {
-///     xtask_db::intercept();
-///     // … the xtask's own tasks
-/// }
+/// xtask_db::intercept();
+/// // … the xtask's own tasks
 /// ```
 pub fn intercept() {
     let task = std::env::args_os().nth(1);

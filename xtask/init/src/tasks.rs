@@ -10,6 +10,10 @@ use crate::host::{Host, Package};
 use crate::refusal::Refusal;
 use crate::toml_text;
 
+/// What an alias begins with: nothing of cargo's but a progress bar while something compiles.
+const RUN: &str =
+    "run --quiet --config term.progress.when='always' --config term.progress.width=80";
+
 const BY_HAND: &str = "add `xtask_db::intercept();` as the first line of its `main` and the dependency to its \
                        Cargo.toml by hand, then run this again";
 
@@ -92,9 +96,9 @@ impl Tasks {
     /// Where a task would write its alias.
     pub(crate) fn alias(&self) -> String {
         if self.is_apart {
-            return format!("run --quiet --manifest-path {} --", self.manifest());
+            return format!("{RUN} --manifest-path {} --", self.manifest());
         }
-        format!("run --quiet --package {} --", self.name)
+        format!("{RUN} --package {} --", self.name)
     }
 
     /// Makes it run the `db-*` tasks.

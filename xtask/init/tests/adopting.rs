@@ -29,7 +29,8 @@ fn a_single_package_becomes_a_workspace_and_keeps_its_comments() {
     assert!(manifest.contains("databases.app]\npath = \"data/app.db\"\n"), "{manifest}");
     assert_eq!(
         project.read(".cargo/config.toml"),
-        "[alias]\nxtask = \"run --quiet --package xtask --\"\n"
+        "[alias]\nxtask = \"run --quiet --config term.progress.when='always' \
+         --config term.progress.width=80 --package xtask --\"\n"
     );
     assert_eq!(
         project.read(".gitignore"),
