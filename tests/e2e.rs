@@ -14,6 +14,8 @@ mod benchexport;
 mod benchstore;
 #[path = "e2e/ci.rs"]
 mod ci;
+#[path = "e2e/completions.rs"]
+mod completions;
 #[path = "e2e/configuration.rs"]
 mod configuration;
 #[path = "e2e/damage.rs"]

@@ -20,18 +20,18 @@ use clap::Parser;
 enum Xtask {
     #[command(flatten)]
     Db(xtask_db::Command),
-    /// Time the database tasks beside `cp`, `sqlite3 .backup` and `VACUUM INTO`
+    /// Compare the speed with `cp`, `.backup` and `VACUUM INTO`
     Bench(bench::Args),
-    /// Run every check that a change must pass, as `.ci/run` does
+    /// Run every check that a change must pass, like `.ci/run`
     #[command(after_help = ci::EXAMPLE)]
     Ci(ci::Args),
-    /// Run random commands under random faults, and report what was lost or claimed wrongly
+    /// Run random commands under random faults; report what was lost
     #[command(after_help = torture::EXAMPLE)]
     Torture(torture::Args),
 }
 
 fn main() -> ExitCode {
-    let outcome = match Xtask::parse() {
+    let outcome = match xtask_db::parse() {
         Xtask::Db(command) => return xtask_db::main(command),
         Xtask::Bench(args) => args.run(),
         Xtask::Ci(args) => args.run(),

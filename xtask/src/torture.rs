@@ -13,7 +13,7 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask torture --minutes 3
   cargo xtask torture --seed 4711 --runs 1     # the same run again
-  cargo xtask torture --planted                # three bugs are built in: is each found?
+  cargo xtask torture --planted                # is each of three bugs found?
   cargo xtask torture -- --help                # every option";
 
 /// The bugs of a test build, and the scenario that must find each.
@@ -25,10 +25,11 @@ const MAX_RUNS: &str = "150";
 /// Arguments of `torture`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Build three bugs in, one after the other, and demand that each is found
+    /// Build in three bugs, one at a time, and fail unless each is found
     #[arg(long)]
     planted: bool,
-    /// Options of the package: `--minutes N`, `--runs N`, `--seed N`, `--only SCENARIO`, `--jobs N`
+    /// Options: `--minutes N`, `--runs N`, `--seed N`, `--only SCENARIO`,
+    /// `--jobs N`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     options: Vec<OsString>,
 }

@@ -26,10 +26,11 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask bench export
   cargo xtask bench export --size 100MB --runs 5
-  cargo xtask bench export --json | jq '.results[] | {rows, name, ratio, peak_bytes}'
+  cargo xtask bench export --json | jq '.results[] | {name, ratio}'
 
-Everything happens in a temporary folder, which needs seven times the size and is removed afterwards.
-Where that folder lies in memory (as /tmp on some systems), a sync costs nothing: name one on a disk.";
+Everything happens in a temporary folder, which needs seven times the size and
+is removed afterwards. If that folder is in memory (like /tmp on some systems),
+a sync costs nothing: choose one on a disk.";
 
 /// The database, its two texts, three databases made of them, and a text of one of those.
 const TIMES_THE_SIZE: u64 = 7;
@@ -37,16 +38,16 @@ const TIMES_THE_SIZE: u64 = 7;
 /// Arguments of `bench export`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How large each of the generated databases is
+    /// Size of each generated database
     #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = scratch::parse_size)]
     size: u64,
-    /// How often each is timed
+    /// Number of timed runs of each
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Where to make the temporary folder, instead of the system's place for such
+    /// Parent of the temporary folder [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// Print one JSON document on stdout and nothing else there
+    /// Print one JSON document on stdout, and nothing else there
     #[arg(long)]
     json: bool,
 }

@@ -21,18 +21,18 @@ use report::{Compared, Report};
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask bench hooks
-  cargo xtask bench hooks --pairs 100 --json | jq '.results[] | {name, overhead_seconds}'";
+  cargo xtask bench hooks --pairs 100 --json | jq '.results[].overhead_seconds'";
 
 /// Arguments of `bench hooks`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How many pairs of commits, with and without hooks, of each kind
+    /// Number of pairs of commits of each kind, with and without hooks
     #[arg(long, value_name = "N", default_value = "40", value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
-    /// Where to make the temporary folder, instead of the system's place for such
+    /// Parent of the temporary folder [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// Print one JSON document on stdout and nothing else there
+    /// Print one JSON document on stdout, and nothing else there
     #[arg(long)]
     json: bool,
 }

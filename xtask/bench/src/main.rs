@@ -37,10 +37,11 @@ Examples:
   cargo xtask bench export
   cargo xtask bench hooks
   cargo xtask bench store
-  cargo xtask bench --folder /mnt/disk --json | jq '.results[] | {name, ratio}'
+  cargo xtask bench --folder /mnt/disk --json | jq '.results[]'
 
-Everything happens in a temporary folder, which needs four times the size and is removed afterwards.
-Where that folder lies in memory (as /tmp on some systems), a sync costs nothing: name one on a disk.";
+Everything happens in a temporary folder, which needs four times the size and is
+removed afterwards. If that folder is in memory (like /tmp on some systems), a
+sync costs nothing: choose one on a disk.";
 
 /// The live database and its backup, the safety backup of a restore, and one more for a WAL.
 const TIMES_THE_SIZE: u64 = 4;
@@ -48,6 +49,7 @@ const TIMES_THE_SIZE: u64 = 4;
 /// Time the database tasks beside `cp`, `sqlite3 .backup` and `VACUUM INTO`
 #[derive(Debug, Parser)]
 #[command(
+    max_term_width = 80,
     name = "cargo xtask bench",
     bin_name = "cargo xtask bench",
     after_help = EXAMPLE,
@@ -56,16 +58,16 @@ const TIMES_THE_SIZE: u64 = 4;
 struct Args {
     #[command(subcommand)]
     other: Option<Other>,
-    /// How large the generated database is
+    /// Size of the generated database
     #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = scratch::parse_size)]
     size: u64,
-    /// How often each is timed
+    /// Number of timed runs of each
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Where to make the temporary folder, instead of the system's place for such
+    /// Parent of the temporary folder [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// Print one JSON document on stdout and nothing else there
+    /// Print one JSON document on stdout
     #[arg(long)]
     json: bool,
 }

@@ -37,31 +37,31 @@ Examples:
   cargo xtask bench store --size 100MB --checkpoints 200 --without borg
   cargo xtask bench store --json | jq '.promises[] | select(.kept | not)'
 
-Everything happens in a temporary folder, which is removed afterwards. 10 checkpoints of 1 GB need
-15 GB there with restic and borg, 5 GB without.";
+Everything happens in a temporary folder, which is removed afterwards.
+10 checkpoints of 1 GB need 15 GB there with restic and borg, 5 GB without.";
 
 /// Arguments of `bench store`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How large the generated database is
+    /// Size of the generated database
     #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = scratch::parse_size)]
     size: u64,
-    /// How many checkpoints to take of it; one row in 1000 changes before each
+    /// Number of checkpoints; one row in 1000 changes before each
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(2..))]
     checkpoints: u32,
-    /// How many states to keep when pruning [default: a tenth of them, at least 2]
+    /// Number of states to keep when pruning [default: a tenth, at least 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
-    /// How often the rest is timed: unchanged checkpoints, restores, lists
+    /// Number of timed runs of unchanged checkpoints, restores and lists
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Leave this program out, though it is installed (repeatable)
+    /// Leave out this program even if it is installed (repeatable)
     #[arg(long, value_name = "PROGRAM", value_parser = ["restic", "borg"])]
     without: Vec<String>,
-    /// Where to make the temporary folder, instead of the system's place for such
+    /// Parent of the temporary folder [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// Print one JSON document on stdout and nothing else there
+    /// Print one JSON document on stdout, and nothing else there
     #[arg(long)]
     json: bool,
 }

@@ -8,9 +8,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    aftermath, backup, diff, export, hooks, import, label, list, migrate, pin, pre_deploy,
-    pre_migrate, prune, recover, remove, reset, restore, rollback, setup, status, supervise,
-    verify,
+    aftermath, backup, complete, completions, diff, export, hooks, import, label, list, migrate,
+    pin, pre_deploy, pre_migrate, prune, recover, remove, reset, restore, rollback, setup, status,
+    supervise, verify,
 };
 use crate::database::{self, Trouble};
 use crate::intent;
@@ -22,19 +22,19 @@ use crate::text;
 /// Every `db-*` task.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Make a fresh clone ready: database, git hooks, first verified backup
+    /// Prepare a fresh clone: database, git hooks, first backup
     #[command(name = "db-setup", after_help = setup::EXAMPLE)]
     Setup(setup::Args),
-    /// Take a verified backup of each database
+    /// Create a verified backup of each database
     #[command(name = "db-backup", after_help = backup::EXAMPLE)]
     Backup(backup::Args),
-    /// List every backup, newest first
+    /// List all backups, newest first
     #[command(name = "db-list", after_help = list::EXAMPLE)]
     List(list::Args),
-    /// Put a backup back, after a safety backup of the present state
+    /// Restore a backup, after a safety backup of the current state
     #[command(name = "db-restore", after_help = restore::EXAMPLE)]
     Restore(restore::Args),
-    /// Prove that backups are whole
+    /// Check that backups are intact
     #[command(name = "db-verify", after_help = verify::EXAMPLE)]
     Verify(verify::Args),
     /// Remove backups that no retention rule keeps
@@ -43,66 +43,73 @@ pub(crate) enum Task {
     /// Protect a backup from pruning
     #[command(name = "db-pin", after_help = pin::EXAMPLE)]
     Pin(pin::Args),
-    /// Let pruning have a backup again
+    /// Allow pruning to remove a pinned backup again
     #[command(name = "db-unpin", after_help = pin::EXAMPLE_UNPIN)]
     Unpin(pin::Args),
     /// Change the label of a backup
     #[command(name = "db-label", after_help = label::EXAMPLE)]
     Label(label::Args),
-    /// Remove one backup on purpose, e.g. because it holds a leaked secret
+    /// Remove one backup, e.g. because it contains a leaked secret
     #[command(name = "db-remove", after_help = remove::EXAMPLE)]
     Remove(remove::Args),
-    /// Say whether all is well, and what to do where it is not
+    /// Check the health of the database, its backups and the hooks
     #[command(name = "db-status", after_help = status::EXAMPLE)]
     Status(status::Args),
-    /// Show what changed between two states: schema and rows
+    /// Compare two states of the database: schema and rows
     #[command(name = "db-diff", after_help = diff::EXAMPLE)]
     Diff(diff::Args),
-    /// Bring the database back to what it was when a branch was entered
+    /// Restore the database to its state when a branch was entered
     #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
     Rollback(rollback::Args),
-    /// Rehearse the pending migration on a private copy, and keep a checkpoint
+    /// Rehearse a migration on a private copy and keep a checkpoint
     #[command(name = "db-pre-migrate", after_help = pre_migrate::EXAMPLE)]
     PreMigrate(migrate::Args),
-    /// Migrate after a rehearsal; put the old state back if anything fails
+    /// Rehearse and run a migration; restore the old state on failure
     #[command(name = "db-migrate", after_help = migrate::EXAMPLE)]
     Migrate(migrate::Args),
-    /// The gate before a deployment: backup, restore drill, rehearsal, and the way back
+    /// Gate a deployment: backup, restore drill, rehearsal
     #[command(name = "db-pre-deploy", after_help = pre_deploy::EXAMPLE)]
     PreDeploy(pre_deploy::Args),
-    /// Write the rows of the database or a backup as JSONL, JSON, SQL or CSV
+    /// Export rows as JSONL, JSON, SQL or CSV
     #[command(name = "db-export", after_help = export::EXAMPLE)]
     Export(export::Args),
-    /// Make a database of an export or an SQL dump, or merge rows into the present one
-    #[command(name = "db-import", after_help = import::EXAMPLE)]
+    /// Create a database from an export, or merge rows into one
+    #[command(name = "db-import", override_usage = import::USAGE, after_help = import::EXAMPLE)]
     Import(import::Args),
-    /// Make a new database from the migrations, after a safety backup
+    /// Rebuild the database from its migrations after a safety backup
     #[command(name = "db-reset", after_help = reset::EXAMPLE)]
     Reset(reset::Args),
-    /// End what an interrupted command left: go back, or accept
+    /// Undo or accept what an interrupted command left behind
     #[command(name = "db-recover", after_help = recover::EXAMPLE)]
     Recover(recover::Args),
-    /// Bind the database to git, by hooks that take checkpoints
+    /// Install or inspect the git hooks that create checkpoints
     #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
     Hooks(hooks::Args),
-    /// Supervise a command of the host: other tasks start this by themselves
+    /// Print a completion script for bash, zsh or fish
+    #[command(name = "db-completions", after_help = completions::EXAMPLE)]
+    Completions(completions::Args),
+    /// Complete a command line (started by the completion scripts)
+    #[command(name = "db-complete", hide = true)]
+    Complete(complete::Args),
+    /// Supervise a command of the host (started by other commands)
     #[command(name = "db-supervise", hide = true)]
     Supervise(supervise::Args),
 }
 
 /// The flags of every command.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Common options")]
 pub(crate) struct Common {
-    /// Which database, where there are several
+    /// Database to use, if several are configured
     #[arg(long, value_name = "NAME")]
     pub db: Option<String>,
-    /// Print one JSON document on stdout and nothing else there
+    /// Print one JSON document on stdout
     #[arg(long)]
     pub json: bool,
-    /// Say nothing but warnings and errors
+    /// Print only warnings and errors
     #[arg(long)]
     pub quiet: bool,
-    /// How long to wait for a lock, in seconds
+    /// Lock timeout in seconds [default: configured or 5]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub busy_timeout: Option<u64>,
 }
@@ -178,6 +185,8 @@ impl Task {
             Self::Recover(args) => &args.common,
             Self::PreMigrate(args) | Self::Migrate(args) => &args.common,
             Self::PreDeploy(args) => &args.common,
+            Self::Completions(args) => &args.common,
+            Self::Complete(args) => &args.common,
             Self::Supervise(args) => &args.common,
         }
     }
@@ -209,6 +218,8 @@ impl Task {
             Self::PreMigrate(args) => args.rehearse(session),
             Self::Migrate(args) => args.run(session),
             Self::PreDeploy(args) => args.run(session),
+            Self::Completions(args) => args.run(session),
+            Self::Complete(args) => args.run(session),
             Self::Supervise(args) => args.run(session),
         }
     }

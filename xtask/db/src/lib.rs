@@ -5,16 +5,14 @@
 //! A host flattens [`Command`] into its own xtask and runs it in a [`Session`]:
 //!
 //! ```no_run
-//! use clap::Parser;
-//!
-//! #[derive(Parser)]
+//! #[derive(clap::Parser)]
 //! enum Xtask {
 //!     #[command(flatten)]
 //!     Db(xtask_db::Command),
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     let Xtask::Db(command) = Xtask::parse();
+//!     let Xtask::Db(command) = xtask_db::parse();
 //!     xtask_db::main(command)
 //! }
 //! ```
@@ -109,11 +107,10 @@ mod writeback;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
-use clap::Parser as _;
-
 use refusal::Exit;
 
 pub use command::Command;
+pub use commands::arguments::parse;
 pub use declared::{References, Referent};
 pub use git::Place;
 #[cfg(feature = "fuzzing")]
@@ -151,7 +148,7 @@ pub fn main(command: Command) -> ExitCode {
 pub fn intercept() {
     let task = std::env::args_os().nth(1);
     if task.is_some_and(|task| task.as_encoded_bytes().starts_with(b"db-")) {
-        let exit = run_in_process(command::Alone::parse().command);
+        let exit = run_in_process(parse::<command::Alone>().command);
         // The command has returned: nothing is staged or locked any more.
         std::process::exit(exit as i32);
     }

@@ -25,7 +25,7 @@ use clap::{Parser, Subcommand};
 
 /// Random commands under random faults
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask torture", bin_name = "cargo xtask torture")]
+#[command(name = "cargo xtask torture", bin_name = "cargo xtask torture", max_term_width = 80)]
 struct Torture {
     #[command(subcommand)]
     role: Option<Role>,

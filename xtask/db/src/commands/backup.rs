@@ -30,32 +30,34 @@ use crate::vault::Vault;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-backup --label 'before the merge'
-  cargo xtask db-backup --if-changed --kind scheduled    # from cron: silent work, kept tidy
+  cargo xtask db-backup --if-changed --kind scheduled    # from cron
   cargo xtask db-backup --output /mnt/usb --json";
 
 /// Arguments of `db-backup`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to call it, shown by `db-list`
+    /// Label to show in `db-list`
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
-    /// Protect it from pruning
+    /// Protect the backup from pruning
     #[arg(long)]
     pin: bool,
-    /// Where to put it instead of the backups folder
+    /// Folder to write to [default: the backups folder]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Take none if the content equals that of the newest whole backup
+    /// Do nothing if the newest intact backup has the same content
     #[arg(long)]
     if_changed: bool,
-    /// Set the raw files of a structurally damaged database aside instead of refusing it
+    /// If the database is structurally damaged, set its raw files aside
+    /// instead of failing
     #[arg(long)]
     damaged: bool,
-    /// Why it is taken; after an automatic kind the configured retention runs by itself
+    /// Reason for the backup; after an automatic kind the configured
+    /// retention runs
     #[arg(long, value_name = "KIND", default_value = "manual")]
     kind: Kind,
-    /// How to keep it: `plain`, as an SQLite file of its own, or `pages`, in the page store; as
-    /// configured for its kind without it
+    /// How to store it: `plain` (an SQLite file) or `pages` (in the page
+    /// store) [default: as configured for the kind, else plain]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     #[command(flatten)]

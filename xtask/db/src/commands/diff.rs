@@ -26,36 +26,38 @@ use crate::vault::Vault;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
-  cargo xtask db-diff                    # the newest backup against the live database
+  cargo xtask db-diff                    # newest backup and live database
   cargo xtask db-diff latest~1 latest --rows --table messages
   cargo xtask db-diff ./before.db ./after.db    # any two SQLite files
   cargo xtask db-diff --sql @main | sqlite3 copy-of-that-backup.db
 
-Rows are paired by primary key or rowid. SQLite's own statistics are not compared.";
+Rows are matched by primary key or rowid. SQLite's own statistics are not
+compared.";
 
 /// Arguments of `db-diff`.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that the user types")]
 pub(crate) struct Args {
-    /// The older state: a backup, or the path of any SQLite file [default: this worktree's newest backup]
+    /// The older state: a backup, or the path of any SQLite file [default: the
+    /// newest backup of this worktree]
     #[arg(value_name = "A")]
     a: Option<String>,
-    /// The newer state, likewise [default: the live database]
+    /// The newer state, a backup or a path [default: the live database]
     #[arg(value_name = "B")]
     b: Option<String>,
-    /// Compare the schemas only
+    /// Compare only the schemas
     #[arg(long, conflicts_with_all = ["rows", "sql"])]
     schema: bool,
     /// Show the values of the rows that differ
     #[arg(long, conflicts_with = "sql")]
     rows: bool,
-    /// Print the statements that turn A into B, for the sqlite3 shell
+    /// Print SQL that turns A into B, for the sqlite3 shell
     #[arg(long)]
     sql: bool,
-    /// Only this table; may be repeated
+    /// Compare only this table (repeatable)
     #[arg(long, value_name = "TABLE")]
     table: Vec<String>,
-    /// Exit with 1 where they differ
+    /// Exit with 1 if they differ
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]

@@ -32,59 +32,63 @@ use crate::vault::Vault;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
-  cargo xtask db-export                          # every row, as JSONL in a new file
-  cargo xtask db-export --output data.jsonl      # replaces an earlier export of that name
+  cargo xtask db-export                          # all rows, to a new JSONL file
+  cargo xtask db-export --output data.jsonl      # replaces an earlier export
   cargo xtask db-export latest --format sql --output - | sqlite3 new.db
   cargo xtask db-export --table messages --format csv --output messages.csv
   cargo xtask db-export --output - | jq -c 'select(.table == \"messages\").row'
-  cargo xtask db-export --root personas --where \"name = 'Ada'\" --output ada.jsonl
+  cargo xtask db-export --root personas --where \"name = 'Ada'\" --output a.jsonl
   cargo xtask db-export --share shared           # then commit shared/
 
-The format is described in docs/formats.md. CSV is one file for each table: a folder, or with one
-`--table` a file. What `--without` leaves out keeps its definition. Statistics of ANALYZE are not
-exported.
+CSV is one file per table: a folder, or a single file with one `--table`. A
+table that `--without` leaves out keeps its definition. Statistics of ANALYZE
+are not exported. FORMAT.md describes the formats.
 
-`--root` exports the rows that `--where` chooses, all that hangs on them through foreign keys, and the
-parents that all of these need; a parent taken only for that does not bring its other children. All
-tables keep their definition.
+`--root` exports the rows that match `--where`, all rows that refer to them
+through foreign keys, and the parents that these rows need. A parent that is
+included only for that does not bring its other children. All tables keep their
+definitions.
 
-`--share` writes <user>_<six digits of this machine>.jsonl, and always the same one: others merge it
-with `cargo xtask db-import --merge DIR`. The digits are made once and kept in the user's state folder
-(~/.local/state/xtask-db/machine); XTASK_DB_MACHINE overrides them. With several databases each has a
-folder of its name in DIR.";
+`--share` always writes the same file per machine, <user>_<six digits>.jsonl.
+Others merge it with `cargo xtask db-import --merge DIR`. The digits are chosen
+once and kept in ~/.local/state/xtask-db/machine; XTASK_DB_MACHINE overrides
+them. With several databases, each has its own folder in DIR.";
 
 /// Arguments of `db-export`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The backup to export; the live database without it
+    /// Backup to export [default: the live database]
     #[arg(value_name = "REF")]
     reference: Option<String>,
-    /// In which format
-    #[arg(long, value_enum, default_value = "jsonl")]
+    /// `jsonl` (one row per line, and a proof), `json` (one document), `sql`
+    /// (for the sqlite3 shell) or `csv` (one file per table)
+    #[arg(long, value_enum, default_value = "jsonl", hide_possible_values = true)]
     format: Kind,
-    /// Where to; `-` is stdout; without it `./<database>.<time>.<format>`
+    /// File to write; `-` is stdout [default: `./<database>.<time>.<format>`]
     #[arg(long, value_name = "FILE|-")]
     output: Option<PathBuf>,
-    /// Only this table; may be repeated
+    /// Export only this table (repeatable)
     #[arg(long, value_name = "TABLE")]
     table: Vec<String>,
-    /// Only the rows of this table that `--where` chooses, what hangs on them, and what these need
+    /// Export only the rows of this table that match `--where`, the rows that
+    /// refer to them, and the rows that these need
     #[arg(long, value_name = "TABLE", requires = "condition", conflicts_with = "table")]
     root: Option<String>,
-    /// An SQL expression over the columns of `--root`, as `name = 'Ada'`
+    /// SQL expression over the columns of `--root`, e.g. `name = 'Ada'`
     #[arg(long = "where", value_name = "EXPR", requires = "root")]
     condition: Option<String>,
-    /// Write this machine's file in a folder that git tracks, created where it is missing
+    /// Write the file of this machine into this folder, which git tracks;
+    /// the folder is created if it is missing
     #[arg(long, value_name = "DIR", conflicts_with_all = ["reference", "output"])]
     share: Option<PathBuf>,
-    /// Leave out the rows of this configured group, or of this table; may be repeated
+    /// Leave out the rows of this table or configured group (repeatable)
     #[arg(long, value_name = "GROUP")]
     without: Vec<String>,
-    /// Keep rowids that are no column, where a table has them
+    /// Also export rowids that are not a column of their table
     #[arg(long)]
     rowids: bool,
-    /// Lift the limits on how long a value and how much work `--where` may ask for, in proportion to the
-    /// database
+    /// Lift the limits on the length of values and the work of `--where`,
+    /// which depend on the size of the database
     #[arg(long, requires = "root")]
     unbounded: bool,
     #[command(flatten)]

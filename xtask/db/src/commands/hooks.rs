@@ -26,9 +26,22 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-hooks install
   cargo xtask db-hooks status
-  cargo xtask db-hooks print pre-commit    # for a hook that something else manages
+  cargo xtask db-hooks print pre-commit    # for a hook manager, e.g. lefthook
 
-XTASK_DB_HOOKS=0 in the environment turns the hooks off, for one command or a whole shell.";
+Set XTASK_DB_HOOKS=0 to turn the hooks off, for one command or a whole shell.";
+
+const EXAMPLE_INSTALL: &str = "\
+Example:
+  cargo xtask db-hooks install";
+const EXAMPLE_UNINSTALL: &str = "\
+Example:
+  cargo xtask db-hooks uninstall";
+const EXAMPLE_STATUS: &str = "\
+Example:
+  cargo xtask db-hooks status --json | jq -r '.hooks[] | .name + \" \" + .state'";
+const EXAMPLE_PRINT: &str = "\
+Example:
+  cargo xtask db-hooks print pre-commit";
 
 /// Arguments of `db-hooks`.
 #[derive(Debug, clap::Args)]
@@ -39,21 +52,25 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Put a marked block into each hook, leaving what is there as it is
+    /// Add a marked block to each hook; the rest of the hook is kept
+    #[command(after_help = EXAMPLE_INSTALL)]
     Install(Common),
-    /// Take the blocks out again, to the byte
+    /// Remove the blocks again; the hooks are byte for byte as before
+    #[command(after_help = EXAMPLE_UNINSTALL)]
     Uninstall(Common),
-    /// Say what each hook is now; exit 1 where one is not installed
+    /// Show the state of each hook; exit 1 if one is not installed
+    #[command(after_help = EXAMPLE_STATUS)]
     Status(Common),
-    /// Print the block, for a hook that something else manages
+    /// Print the block of a hook, for a hook manager
+    #[command(after_help = EXAMPLE_PRINT)]
     Print {
-        /// Which hook; all of them without it
+        /// Hook to print [default: all]
         #[arg(value_name = "HOOK")]
         hook: Option<Hook>,
         #[command(flatten)]
         common: Common,
     },
-    /// What the block runs
+    /// Run a hook (started by git)
     #[command(hide = true)]
     Run {
         hook: Hook,

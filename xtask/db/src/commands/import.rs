@@ -18,132 +18,181 @@ use crate::session::Session;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-import kalito.2025-09-13_142530.jsonl --into new.db
-  cargo xtask db-import dump.sql --into new.db          # what `sqlite3 old.db .dump` wrote
-  cargo xtask db-import --merge shared --dry-run        # all machines' files of a folder
-  cargo xtask db-import --merge colleague.jsonl --on-conflict replace --newer updated_at
-  cargo xtask db-import issues.jsonl --records '' --table tasks --map title=summary
-  cargo xtask db-import --records /items --table tasks --set project_id=3 -- tracker list --json
-
-Without `--merge` and `--records` the database must not exist yet. What is merged is added in one
-transaction, after a safety backup; rows that are gone elsewhere stay here.
-
-SQL and exports are somebody else's work: how long a value may be, and how much work, memory and room
-the file may take, is bounded in proportion to its size, far above what honest files need. The message
-says what was exceeded; `--unbounded` lifts all of it, for a file whose origin you trust:
-
+  cargo xtask db-import dump.sql --into new.db     # from `sqlite3 old.db .dump`
   cargo xtask db-import odd.sql --into new.db --unbounded
+  cargo xtask db-import --merge shared --dry-run   # the files of all machines
+  cargo xtask db-import --merge a.jsonl --on-conflict replace --newer updated_at
+  cargo xtask db-import bugs.jsonl --records '' --table tasks --map title=name
+  cargo xtask db-import --records /items --table tasks -- tracker list --json
 
-Records: `{` or `[` begins JSON, one document or many as in JSONL; anything else is CSV, whose first
-line names the columns. The pointer leads to an array in each document, or to one object. Without
-`--map` a column takes the field of its name. Objects and arrays become their JSON text, true and false
-1 and 0. A field that is missing, in CSV one that is empty without quotes, becomes the column's default,
-else NULL; `null` is NULL. Nothing is rounded or guessed: what does not fit its column is refused, and so
-is a text such as `07867` or `31415e9` if the column would store it as a number.
-Numbers in references are those of the rows here; records that bear numbers of their own refer to each
-other by them first.";
+New database: FILE becomes the configured database, which must not exist yet, or
+the database at `--into`.
+
+Merge: rows are added in one transaction, after a safety backup. Rows that were
+deleted elsewhere stay here.
+
+Records: if the input begins with `{` or `[`, it is JSON, one document or one
+per line; otherwise it is CSV, and the first line names the columns. POINTER
+leads to an array in each document, or to one object. Without `--map`, a column
+takes the field with its name. Objects and arrays become their JSON text, true
+and false become 1 and 0, and null becomes NULL. A missing field, or an empty
+CSV field without quotes, becomes the default of the column, else NULL. Nothing
+is rounded or guessed: a value that does not fit its column is refused, and so
+is a text like `07867` or `31415e9` if the column would store it as a number.
+If records have ids of their own, their references mean these ids first, then
+rows of the database.
+
+An import may use time, memory and disk space in proportion to the size of its
+file. If an honest file exceeds a limit, `--unbounded` lifts them all; use it
+only for files that you trust.";
+
+/// The three ways to call it, which share no flag but the general ones.
+pub(crate) const USAGE: &str = "\
+cargo xtask db-import [OPTIONS] <FILE> [--into <PATH>]
+       cargo xtask db-import [OPTIONS] --merge <FILE|DIR>...
+       cargo xtask db-import --records <POINTER> --table <TABLE> <FILE>
+       cargo xtask db-import --records <POINTER> --table <TABLE> -- <CMD>...";
 
 /// Arguments of `db-import`.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that the user types")]
 pub(crate) struct Args {
-    /// An export (JSONL, JSON, SQL, a folder of CSV) or an SQL dump; `-` is stdin; with `--merge` also
-    /// folders of them
+    /// Export (JSONL, JSON, SQL, a folder of CSV), SQL dump or file of records;
+    /// `-` is stdin; with `--merge`, several files or folders of them
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The new database; the configured path without it
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["merge", "records"])]
-    into: Option<PathBuf>,
-    /// Replace a database that exists, after a safety backup
-    #[arg(long)]
-    force: bool,
-    /// Take over rows that refer to missing ones instead of refusing them
-    #[arg(long, conflicts_with_all = ["merge", "records"])]
-    allow_violations: bool,
-    /// Merge into the live database instead of making a new one
-    #[arg(long)]
-    merge: bool,
-    /// Make rows of the records at this JSON pointer of another tool's JSON, JSONL or CSV (`''`: the
-    /// document itself, or each of its lines), and merge them
-    #[arg(long, value_name = "POINTER", requires = "table", conflicts_with = "merge")]
-    records: Option<String>,
-    /// The table that records become rows of
-    #[arg(long, value_name = "TABLE", requires = "records")]
-    table: Option<String>,
-    /// Which field of a record a column takes, a name or a JSON pointer; may be repeated
-    #[arg(long, value_name = "COLUMN=FIELD", requires = "records")]
-    map: Vec<String>,
-    /// A value that a column has in all rows; may be repeated
-    #[arg(long, value_name = "COLUMN=VALUE", requires = "records")]
-    set: Vec<String>,
-    /// What a row becomes that is here with another content
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
-    on_conflict: OnConflict,
-    /// With `--on-conflict replace`: only by rows whose value in this column is higher
-    #[arg(long, value_name = "COLUMN")]
-    newer: Option<String>,
-    /// Refuse what would lose values, as columns and tables that are unknown here
-    #[arg(long)]
-    strict: bool,
-    /// With `--merge`: take references to rows that the file lacks for the rows here of the same number;
-    /// only for what was exported from this very database
-    #[arg(long)]
-    trust_numbers: bool,
-    /// Lift the limits on how long a value may be and how much work and memory the file may take, in
-    /// proportion to its size
+    /// Lift the limits on time, memory and the length of values
     #[arg(long)]
     unbounded: bool,
-    /// Say what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// With `--records`: a command whose output is read instead of a file
-    #[arg(last = true, value_name = "CMD", requires = "records")]
-    command: Vec<String>,
+    #[command(flatten)]
+    fresh: NewDatabase,
+    #[command(flatten)]
+    merge: Merge,
+    #[command(flatten)]
+    records: Records,
+    #[command(flatten)]
+    existing: ExistingRows,
     #[command(flatten)]
     pub(crate) common: Common,
 }
 
-/// What a row becomes that is here with another content.
+/// The flags of an import into a new database.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "New database")]
+struct NewDatabase {
+    /// Database file to create [default: the configured path]
+    #[arg(long, value_name = "PATH", conflicts_with = "present")]
+    into: Option<PathBuf>,
+    /// Replace an existing database, after a safety backup
+    #[arg(long, conflicts_with = "present")]
+    force: bool,
+    /// Import rows that refer to missing rows instead of refusing them
+    #[arg(long, conflicts_with = "present")]
+    allow_violations: bool,
+}
+
+/// The flags of a merge of exports.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Merge exports into the live database")]
+struct Merge {
+    /// Merge the rows into the live database
+    #[arg(long = "merge", group = "present")]
+    is_wanted: bool,
+    /// Resolve a reference to a row that is not in the file to the row with
+    /// that id in the database; only for exports of this very database
+    #[arg(long, requires = "is_wanted")]
+    trust_numbers: bool,
+}
+
+/// The flags of an import of another tool's records.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Merge records of another tool into a table")]
+struct Records {
+    /// Merge the records at this JSON pointer of JSON, JSONL or CSV; `''` is
+    /// the document itself, or each of its lines
+    #[arg(long = "records", value_name = "POINTER", requires = "table", group = "present")]
+    pointer: Option<String>,
+    /// Table that the records become rows of
+    #[arg(long, value_name = "TABLE", requires = "pointer")]
+    table: Option<String>,
+    /// Field of a record, a name or a JSON pointer, for a column (repeatable)
+    #[arg(long, value_name = "COLUMN=FIELD", requires = "pointer")]
+    map: Vec<String>,
+    /// Value of a column in all rows (repeatable)
+    #[arg(long, value_name = "COLUMN=VALUE", requires = "pointer")]
+    set: Vec<String>,
+    /// Command whose output is read instead of a file
+    #[arg(last = true, value_name = "CMD", requires = "pointer")]
+    command: Vec<String>,
+}
+
+/// The flags that decide about rows which meet others, in a merge of exports or of records.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Existing rows (with --merge or --records)")]
+struct ExistingRows {
+    /// How to handle a row that already exists with different values: `fail`
+    /// imports nothing, `skip` keeps the existing row, `replace` replaces it
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "fail", requires = "present")]
+    #[arg(hide_possible_values = true)]
+    on_conflict: OnConflict,
+    /// With `--on-conflict replace`, replace a row only if the new value in
+    /// this column is higher
+    #[arg(long, value_name = "COLUMN", requires = "present")]
+    newer: Option<String>,
+    /// Refuse files that would lose values, e.g. of unknown columns or tables
+    #[arg(long, requires = "present")]
+    strict: bool,
+}
+
+/// What happens to a row that already exists with different values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum OnConflict {
-    /// Nothing is imported
+    /// Import nothing
     Fail,
-    /// It stays
+    /// Keep the existing row
     Skip,
-    /// It is replaced
+    /// Replace the existing row
     Replace,
 }
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         self.refuse_flags_of_others()?;
-        if self.records.is_some() {
+        if self.records.pointer.is_some() {
             records::run(&self, session)
-        } else if self.merge {
+        } else if self.merge.is_wanted {
             merge::run(&self, session)
         } else {
             fresh::run(&self, session)
         }
     }
 
-    /// A flag that means nothing here was said for something.
+    /// clap does not ask for a flag that another one forbids: `--into` would let these pass.
     fn refuse_flags_of_others(&self) -> Result<()> {
-        let of_records = [
-            ("--table", self.table.is_some()),
-            ("--map", !self.map.is_empty()),
-            ("--set", !self.set.is_empty()),
+        let Self { merge, records, existing, .. } = self;
+        let has_records = records.pointer.is_some();
+        let has_rows = has_records || merge.is_wanted;
+        let is_resolved = existing.on_conflict != OnConflict::Fail;
+        let needs = [
+            ("--table", records.table.is_some(), has_records, "`--records`"),
+            ("--map", !records.map.is_empty(), has_records, "`--records`"),
+            ("--set", !records.set.is_empty(), has_records, "`--records`"),
+            ("-- CMD", !records.command.is_empty(), has_records, "`--records`"),
+            ("--trust-numbers", merge.trust_numbers, merge.is_wanted, "`--merge`"),
+            ("--strict", existing.strict, has_rows, "`--merge` or `--records`"),
+            ("--newer", existing.newer.is_some(), has_rows, "`--merge` or `--records`"),
+            ("--on-conflict", is_resolved, has_rows, "`--merge` or `--records`"),
         ];
-        let said = of_records.iter().find(|(_, is_said)| *is_said && self.records.is_none());
-        let (flag, needed) = match said {
-            Some((flag, _)) => (*flag, "--records"),
-            None if self.trust_numbers && !self.merge => ("--trust-numbers", "--merge"),
-            None => return Ok(()),
-        };
+        let wrong = needs.iter().find(|(_, is_given, is_met, _)| *is_given && !is_met);
+        let Some((flag, _, _, needed)) = wrong else { return Ok(()) };
         Err(Refusal::could_not(
-            format!("`{flag}` goes with `{needed}` only"),
-            "leave it out: an import takes all tables of its file; nothing was changed",
+            format!("`{flag}` needs {needed}"),
+            "see `cargo xtask db-import --help`; nothing was changed",
         ))
     }
 }

@@ -14,14 +14,15 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-label latest 'before the merge'
   cargo xtask db-restore 'before the merge'
-  cargo xtask db-label 'before the merge' ''     # no label any more
+  cargo xtask db-label 'before the merge' ''     # removes the label
 
 A label is a reference too, if exactly one backup has it.";
 
 /// Arguments of `db-label`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Backup to label: `latest`, `latest~2`, a name or the beginning of its time, …
+    /// Backup to label: `latest`, `latest~2`, a name, the beginning of its
+    /// time, …
     #[arg(value_name = "REF")]
     reference: String,
     /// The new label; an empty one removes the label

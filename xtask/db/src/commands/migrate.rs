@@ -24,11 +24,12 @@ use rehearsing::Outcome;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-migrate
-  cargo xtask db-migrate --allow-loss notes.body        # this column may lose values
-  cargo xtask db-migrate -- sqlx migrate run            # instead of the configured `migrate`
+  cargo xtask db-migrate --allow-loss notes.body   # which may lose values
+  cargo xtask db-migrate -- sqlx migrate run
 
-The command runs first on a private copy, which `migrate-env` points it to. It runs on the live
-database only if it lost nothing there; if it fails there, the old state is put back.";
+The command first runs on a private copy, which `migrate-env` points it to. It
+runs on the live database only if nothing was lost in the copy. If it fails on
+the live database, the old state is restored.";
 
 /// Arguments of `db-migrate` and `db-pre-migrate`.
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ pub(crate) struct Args {
     /// Allow the loss of a table or a column, e.g. `notes.body` (repeatable)
     #[arg(long = "allow-loss", value_name = "NAME")]
     pub(super) allow_loss: Vec<String>,
-    /// The migration, instead of the configured `migrate`
+    /// Migration command to run [default: the configured `migrate`]
     #[arg(last = true, value_name = "CMD")]
     pub(super) command: Vec<String>,
     #[command(flatten)]

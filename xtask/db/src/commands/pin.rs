@@ -22,7 +22,8 @@ Example:
 /// Arguments of `db-pin` and `db-unpin`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which backup: `latest`, `latest~2`, a name or the beginning of its time, `@branch`, `3d`, …
+    /// Backup: `latest`, `latest~2`, a name, the beginning of its time,
+    /// `@branch`, `3d`, …
     #[arg(value_name = "REF")]
     reference: String,
     #[command(flatten)]

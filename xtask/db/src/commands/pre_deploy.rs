@@ -29,8 +29,9 @@ Examples:
   cargo xtask db-pre-deploy
   cargo xtask db-pre-deploy --allow-loss notes.body --json
 
-Exit code 0 lets the deployment go on. On GitHub the backup's name and the command that goes back
-are this step's outputs `backup` and `restore-command`.";
+Exit code 0 allows the deployment. On GitHub the outputs `backup` and
+`restore-command` of this step are the name of the backup and the command that
+restores it.";
 
 /// Arguments of `db-pre-deploy`.
 #[derive(Debug, clap::Args)]

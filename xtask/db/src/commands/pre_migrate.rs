@@ -12,10 +12,10 @@ use crate::vault::Vault;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-pre-migrate && sqlx migrate run
-  cargo xtask db-pre-migrate --allow-loss notes.body    # this column may lose values
-  cargo xtask db-pre-migrate -- diesel migration run    # instead of the configured `migrate`
+  cargo xtask db-pre-migrate --allow-loss notes.body   # which may lose values
+  cargo xtask db-pre-migrate -- diesel migration run
 
-Exit code 0 allows the migration; 1 refuses it, and the live database is as it was.";
+Exit code 0 allows the migration, 1 refuses it. The live database is untouched.";
 
 impl Args {
     /// Rehearses the migration and runs nothing on the live database.

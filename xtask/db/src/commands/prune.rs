@@ -23,42 +23,43 @@ Examples:
   cargo xtask db-prune --dry-run
   cargo xtask db-prune --keep-last 10 --keep-daily 14 --yes
 
-Any `--keep-…` or `--max-size` flag replaces the whole configured policy.";
+If any `--keep-…` or `--max-size` is given, the configured policy is ignored.";
 
 /// Arguments of `db-prune`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Keep the newest N
+    /// Keep the newest N backups
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_last: Option<i64>,
-    /// Keep the newest of each of the last N hours that have backups
+    /// Keep the newest backup of each of the last N hours that have one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_hourly: Option<i64>,
-    /// Keep the newest of each of the last N days that have backups
+    /// Keep the newest backup of each of the last N days that have one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_daily: Option<i64>,
-    /// Keep the newest of each of the last N weeks that have backups
+    /// Keep the newest backup of each of the last N weeks that have one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_weekly: Option<i64>,
-    /// Keep the newest of each of the last N months that have backups
+    /// Keep the newest backup of each of the last N months that have one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_monthly: Option<i64>,
-    /// Keep the newest of each of the last N years that have backups
+    /// Keep the newest backup of each of the last N years that have one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_yearly: Option<i64>,
-    /// Keep all within this span before the newest, as 30d or 1y6m (m is months)
+    /// Keep all within this span before the newest, e.g. 30d or 1y6m (m is
+    /// months)
     #[arg(long, value_name = "SPAN", allow_hyphen_values = true)]
     keep_within: Option<String>,
     /// Keep all with this label (repeatable)
     #[arg(long, value_name = "LABEL")]
     keep_label: Vec<String>,
-    /// Then remove the oldest until the rest is no larger, as 2GB
+    /// Then remove the oldest until the rest fits this size, e.g. 2GB
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     max_size: Option<String>,
-    /// Say what would be removed, and remove nothing
+    /// Show what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
     #[command(flatten)]

@@ -20,20 +20,20 @@ use crate::vault::Vault;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
-  cargo xtask db-recover              # back to the state before, after a safety backup
-  cargo xtask db-recover --accept     # keep the database as it is now
+  cargo xtask db-recover              # restores the earlier state
+  cargo xtask db-recover --accept     # keeps the database as it is
 
-A command that was killed in the middle leaves a note. Until it is ended, `db-status` exits with 1,
-and the database is neither migrated, reset, merged into nor switched. A successful `db-restore` of
-the database ends it too.";
+A command that was killed in the middle leaves a note. Until that is settled,
+`db-status` exits with 1, and the database cannot be migrated, reset, merged
+into or switched. A successful `db-restore` of the database settles it too.";
 
 /// Arguments of `db-recover`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Keep the database as it is now instead of going back
+    /// Keep the database as it is now instead of restoring the earlier state
     #[arg(long)]
     accept: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
     #[command(flatten)]

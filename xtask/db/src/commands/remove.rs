@@ -24,13 +24,13 @@ Examples:
   cargo xtask db-remove kalito.db.2025-09-13_142530.bak --yes
 
 To get rid of a secret that was backed up: delete it from the database, take a
-new backup, then remove each backup that still has it. The report names the
+new backup, then remove each backup that still contains it. The report names the
 backups with equal content or shared pages. Deleted bytes may stay on the disk
 until they are overwritten, so change the secret as well.
 
 Protected backups are refused: the newest verified one, the newest three safety
 backups, the branch point of an unmerged branch, and others that pruning always
-keeps. `--force` removes them all the same. Unpin a pinned one first.";
+keeps. `--force` removes them anyway. Unpin a pinned one first.";
 
 /// How many names a line shows.
 const MAX_NAMES: usize = 5;
@@ -38,16 +38,16 @@ const MAX_NAMES: usize = 5;
 /// Arguments of `db-remove`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Backup to remove; with `--yes`, its exact file name
+    /// Backup to remove; `--yes` needs its exact file name
     #[arg(value_name = "REF")]
     reference: String,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
     /// Remove it even if pruning would always keep it
     #[arg(long)]
     force: bool,
-    /// Report what would be removed, and remove nothing
+    /// Show what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -24,24 +24,25 @@ use crate::writeback::proving::Proved;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
-  cargo xtask db-reset                # asks first; the present data stays in a safety backup
+  cargo xtask db-reset                # asks first; keeps a safety backup
   cargo xtask db-reset --dry-run
   cargo xtask db-reset --yes && cargo xtask db-backup --label fresh
 
-The configured `migrate` command builds the new database in a private file. Only when it is
-found whole does it replace the present one, in one transaction: a running application sees
-the old state or the new.";
+The configured `migrate` command builds the new database in a private file. If
+that file passes its checks, it replaces the current database in one
+transaction: a running application sees the old state or the new one.";
 
 /// Arguments of `db-reset`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Say what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Reset what may be an encrypted database, or one that was deleted while it was open
+    /// Reset even a database that may be encrypted, or one that was deleted
+    /// while it was open
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -34,9 +34,9 @@ Examples:
   cargo xtask db-restore 3d --into /tmp/three-days-ago.db
   cargo xtask db-restore latest --table messages --yes
 
-REF is `latest`, `latest~2`, `oldest`, `safety`, a file name, a path, the beginning of a name or of
-its time (`2025-09-13_14`), a label, `@branch`, an age (`2h`, `3d`) or a git revision (`HEAD~3`,
-`v1.2`).";
+REF is `latest`, `latest~2`, `oldest`, `safety`, a file name, a path, the
+beginning of a name or of its time (`2025-09-13_14`), a label, `@branch`, an age
+(`2h`, `3d`) or a git revision (`HEAD~3`, `v1.2`).";
 
 /// How often a reference is looked up whose backup is removed before it is read.
 const MAX_ATTEMPTS: usize = 5;
@@ -44,23 +44,23 @@ const MAX_ATTEMPTS: usize = 5;
 /// Arguments of `db-restore`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which backup; asked for without it
+    /// Backup to restore [default: choose from a list]
     #[arg(value_name = "REF")]
     reference: Option<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Write the backup to this file instead, leaving the live database alone
+    /// Write the backup to this file; the live database is not touched
     #[arg(long, value_name = "PATH")]
     into: Option<PathBuf>,
-    /// Put back only this table (repeatable)
+    /// Restore only this table (repeatable)
     #[arg(long = "table", value_name = "T", conflicts_with = "into")]
     tables: Vec<String>,
-    /// Say what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Restore over what may be an encrypted database, over an existing `--into` file, or from a
-    /// backup that cannot be proved whole
+    /// Restore even over a database that may be encrypted, over an existing
+    /// `--into` file, or from a backup that cannot be verified
     #[arg(long)]
     force: bool,
     /// The command that this is a part of.

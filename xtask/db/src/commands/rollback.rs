@@ -24,25 +24,25 @@ use crate::vault::Vault;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-rollback                      # on the branch that went wrong
-  cargo xtask db-rollback --branch feature/x   # from another branch, or after it was deleted
+  cargo xtask db-rollback --branch feature/x   # from another branch
   cargo xtask db-rollback --to @main --yes";
 
 /// Arguments of `db-rollback`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The branch whose beginning is meant; the one that is checked out without it
+    /// Branch to undo, which may be deleted [default: the current branch]
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
-    /// The branch that it was made from
+    /// Branch that it was created from [default: found in the history]
     #[arg(long, value_name = "BRANCH")]
     base: Option<String>,
-    /// Go back to this backup instead
+    /// Backup to restore instead of the branch point
     #[arg(long, value_name = "REF")]
     to: Option<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Say what would be done, and do nothing
+    /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

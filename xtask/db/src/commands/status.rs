@@ -22,15 +22,15 @@ use crate::vault::Vault;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-status
-  cargo xtask db-status --max-age 24h --quiet    # for cron: silent while all is well
+  cargo xtask db-status --max-age 24h --quiet   # for cron
   cargo xtask db-status --json | jq -r '.problems[].remedy'
 
-Exits with 0 where all is well, with 1 where something needs attention.";
+Exits with 0 if all is well, with 1 if something needs attention.";
 
 /// Arguments of `db-status`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How old the last backup may be, as `24h` or `7d`; without it any age will do
+    /// Maximum age of the newest backup, e.g. `24h` or `7d` [default: any age]
     #[arg(long, value_name = "SPAN")]
     max_age: Option<Span>,
     #[command(flatten)]

@@ -25,24 +25,26 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-verify                  # the newest backup
   cargo xtask db-verify --all --drill
-  cargo xtask db-verify --all --read 5%  # from cron: within 20 days all is read
+  cargo xtask db-verify --all --read 5%  # daily from cron: all within 20 days
 
-Pages of stored backups count as read for 7 days, or for `read-within`; after
-that their backups are `unread since` a date, and `db-status` says so.";
+Pages of stored backups count as read for 7 days, or for `read-within`. After
+that their backups are `unread since` a date, and `db-status` reports it.";
 
 /// Arguments of `db-verify`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which backup; each database's newest without it
+    /// Backup to verify [default: the newest of each database]
     #[arg(value_name = "REF", conflicts_with = "all")]
     reference: Option<String>,
     /// Verify every backup
     #[arg(long)]
     all: bool,
-    /// Read only this share of all packs and plain backups, the longest unread first
+    /// Read only this share of all packs and plain backups, starting with
+    /// those not read for longest
     #[arg(long, value_name = "SHARE", requires = "all", conflicts_with = "drill")]
     read: Option<Share>,
-    /// Restore each into a scratch file as a real restore would, and compare the contents
+    /// Restore each into a scratch file, as a real restore would, and compare
+    /// the contents
     #[arg(long)]
     drill: bool,
     #[command(flatten)]

@@ -11,7 +11,7 @@ use crate::claim::Claim;
 use crate::commands::import::said::{self, Made, Place};
 use crate::commands::import::source::Source;
 use crate::commands::import::target::Target;
-use crate::commands::import::{Args, OnConflict, source};
+use crate::commands::import::{Args, source};
 use crate::commands::restore::in_place;
 use crate::commands::restore::{candidate, dialogue};
 use crate::database::{self, Trouble};
@@ -37,7 +37,6 @@ use crate::vault::Vault;
 /// A refusal where something stands in the way or the file's rows violate what its schema says; where
 /// the file is no whole export. Nothing was changed then.
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
-    refuse_flags_of_merges(args)?;
     let project = args.common.project(session)?;
     refuse_foreign(args, session, &project)?;
     let target = Target::of(args, session, &project)?;
@@ -65,20 +64,6 @@ fn refuse_foreign(args: &Args, session: &Session, project: &Project) -> Result<(
     importing::kind(&path)
         .map(drop)
         .map_err(|error| source::renamed(error, &path, &project.path(&path)))
-}
-
-/// They say what becomes of rows that meet others; here there are none.
-fn refuse_flags_of_merges(args: &Args) -> Result<()> {
-    let flag = match args {
-        Args { strict: true, .. } => "--strict",
-        Args { newer: Some(_), .. } => "--newer",
-        Args { on_conflict: OnConflict::Skip | OnConflict::Replace, .. } => "--on-conflict",
-        _ => return Ok(()),
-    };
-    Err(Refusal::could_not(
-        format!("`{flag}` is for rows that meet others, and a new database has none"),
-        "say `--merge` or `--records` too, or leave it out; nothing was changed",
-    ))
 }
 
 /// One import.
@@ -152,7 +137,7 @@ impl Job<'_> {
         let made = Made { loaded: &loaded, proof: &proof, size_bytes: backup.size_bytes };
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
-        let destination = candidate::destination(project, database, self.args.force);
+        let destination = candidate::destination(project, database, self.args.fresh.force);
         let plan = restoring::plan(backup, &destination, &interrupt)
             .map_err(|error| taking::explain(error, project, database))?;
         let Some(claim) = claim else {
@@ -197,7 +182,7 @@ impl Job<'_> {
             session.warn(violation);
         }
         let n = proof.n_violations();
-        if n == 0 || self.args.allow_violations {
+        if n == 0 || self.args.fresh.allow_violations {
             return Ok(());
         }
         session.stream(|streamed| {

@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
         locked.keep_private()?;
         locked.scratch(&database.file_name())?
     };
-    let numbering = if args.trust_numbers { Numbering::Either } else { Numbering::File };
+    let numbering = if args.merge.trust_numbers { Numbering::Either } else { Numbering::File };
     let mut spools = Vec::new();
     for (number, file) in files.iter().enumerate() {
         spools.push(file.is_piped.then(|| spool(session, &scratch, number, file)).transpose()?);
@@ -237,16 +237,16 @@ fn damaged(project: &Project, database: &Database) -> Refusal {
 
 /// How much may be given up, as the flags say.
 fn policy(args: &Args) -> Result<Policy> {
-    let on_conflict = match args.on_conflict {
+    let on_conflict = match args.existing.on_conflict {
         OnConflict::Fail => merging::OnConflict::Fail,
         OnConflict::Skip => merging::OnConflict::Skip,
         OnConflict::Replace => merging::OnConflict::Replace,
     };
-    if args.newer.is_some() && on_conflict != merging::OnConflict::Replace {
+    if args.existing.newer.is_some() && on_conflict != merging::OnConflict::Replace {
         return Err(Refusal::could_not(
             "`--newer` needs `--on-conflict replace`",
             format!("it says which of two rows is replaced; {UNTOUCHED}"),
         ));
     }
-    Ok(Policy { on_conflict, newer: args.newer.clone(), strict: args.strict })
+    Ok(Policy { on_conflict, newer: args.existing.newer.clone(), strict: args.existing.strict })
 }

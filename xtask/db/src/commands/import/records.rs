@@ -37,7 +37,7 @@ enum Input<'a> {
 /// Reads the records into a scratch database and merges that.
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let input = Input::of(args, session)?;
-    let pointer = Pointer::parse(args.records.as_deref().unwrap_or_default())
+    let pointer = Pointer::parse(args.records.pointer.as_deref().unwrap_or_default())
         .map_err(|error| Refusal::could_not(error.to_string(), "as `/assistants`; see `--help`"))?;
     let project = args.common.project(session)?;
     let database = project.one(args.common.db.as_deref())?;
@@ -75,7 +75,7 @@ struct Gathered<'a> {
 
 impl Input<'_> {
     fn of<'a>(args: &'a Args, session: &Session) -> Result<Input<'a>> {
-        match (args.files.as_slice(), args.command.as_slice()) {
+        match (args.files.as_slice(), args.records.command.as_slice()) {
             ([], []) => Err(Refusal::could_not(
                 "there is nothing to read records from",
                 "name a file, `-` for what is piped in, or a command after `--`",
@@ -167,7 +167,7 @@ impl Gathered<'_> {
 /// Which column takes what, and the encoding of the database.
 fn mapping(args: &Args, project: &Project, database: &Database) -> Result<(Mapping, String)> {
     let schema = Schema::read(&*taking::open(project, database)?)?;
-    let name = args.table.as_deref().unwrap_or_default();
+    let name = args.records.table.as_deref().unwrap_or_default();
     let Some(table) = schema.table(name) else {
         let known = || schema.tables.values().map(|table| table.name.as_str());
         let names: Vec<_> = known().map(|name| format!("`{name}`")).collect();
@@ -179,7 +179,7 @@ fn mapping(args: &Args, project: &Project, database: &Database) -> Result<(Mappi
         return Err(Refusal::could_not(what, format!("its tables are {}", names.join(", "))));
     };
     let encoding = schema.settings.get("encoding").cloned().unwrap_or_default();
-    Ok((Mapping::of(table, &args.map, &args.set)?, encoding))
+    Ok((Mapping::of(table, &args.records.map, &args.records.set)?, encoding))
 }
 
 /// A private folder beside the backups, which is gone afterwards.
@@ -192,7 +192,7 @@ fn scratch(session: &Session, project: &Project, database: &Database) -> Result<
 
 /// Says what of the records is lost; with `--strict` that refuses all.
 fn tell(args: &Args, session: &mut Session, shown: &str, loaded: &Loaded) -> Result<Answer> {
-    if args.strict && !loaded.losses.is_empty() {
+    if args.existing.strict && !loaded.losses.is_empty() {
         return Err(Refusal::no(
             format!("{shown}: {}", loaded.losses.join("; ")),
             format!("without `--strict` this is a warning; {UNTOUCHED}"),

@@ -33,7 +33,7 @@ impl Target {
     ///
     /// A refusal where something stands there and `--force` was not said, or where nothing may.
     pub(super) fn of(args: &Args, session: &Session, project: &Project) -> Result<Self> {
-        let (database, is_configured) = match &args.into {
+        let (database, is_configured) = match &args.fresh.into {
             None => (project.one(args.common.db.as_deref())?, true),
             Some(into) => named(project, session.folder().join(into))?,
         };
@@ -50,7 +50,7 @@ impl Target {
                 "name the file to make in it; nothing was changed",
             ));
         }
-        if database.path.exists() && !args.force {
+        if database.path.exists() && !args.fresh.force {
             return Err(Refusal::could_not(
                 format!("{shown} exists already"),
                 if is_configured {
@@ -62,10 +62,11 @@ impl Target {
                 },
             ));
         }
-        let (path, live) = restoring::present(&database.path, args.force, project.busy_timeout)
-            .map_err(|error| taking::explain(error, project, &database))?;
+        let (path, live) =
+            restoring::present(&database.path, args.fresh.force, project.busy_timeout)
+                .map_err(|error| taking::explain(error, project, &database))?;
         let target = Self { database, path, live, is_configured };
-        if !args.force {
+        if !args.fresh.force {
             target.refuse_sidecars(project)?;
         }
         Ok(target)

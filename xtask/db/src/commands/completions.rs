@@ -1,0 +1,76 @@
+//! `db-completions`: the script that makes a shell complete `cargo xtask`, references included.
+//!
+//! clap's own scripts complete the first word of a command line. Here that is `cargo`, so these few
+//! lines join what completes cargo already, and ask the built program (`db-complete`), never cargo:
+//! pressing TAB compiles nothing.
+
+mod scripts;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::cli::Common;
+use crate::refusal::{Answer, Refusal};
+use crate::session::Session;
+use crate::text;
+
+pub(crate) const EXAMPLE: &str = "\
+Examples:
+  cargo xtask db-completions bash > ~/.xtask-completions.bash
+  cargo xtask db-completions zsh > ~/.xtask-completions.zsh
+  cargo xtask db-completions fish > ~/.config/fish/conf.d/xtask.fish
+
+Bash and zsh need one more line, in ~/.bashrc or (after compinit) in ~/.zshrc:
+  source ~/.xtask-completions.bash
+
+Commands, flags and references to backups are completed, in every workspace
+whose `cargo xtask` has been built.";
+
+/// Arguments of `db-completions`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Shell to print the script for
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: Shell,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// A shell with a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Args {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        let script = match self.shell {
+            Shell::Bash => scripts::BASH,
+            Shell::Zsh => scripts::ZSH,
+            Shell::Fish => scripts::FISH,
+        };
+        let script = script.replace("@PROGRAM@", &text::shell(&program(session)?));
+        for line in script.lines() {
+            session.say(line);
+        }
+        session.document(&json!({ "version": 1, "script": script }));
+        Ok(Answer::Yes)
+    }
+}
+
+/// Where the program is: below the workspace root if it is there, so that one script serves every
+/// workspace.
+fn program(session: &mut Session) -> Result<String> {
+    let unknown = || {
+        Refusal::could_not(
+            "could not find the path of this program",
+            "build it again with `cargo build --package xtask`",
+        )
+    };
+    let program = session.binary().ok_or_else(unknown)?.to_owned();
+    let root = session.project(None).ok().map(|project| project.root);
+    let below = root.as_deref().and_then(|root| program.strip_prefix(root).ok());
+    Ok(below.unwrap_or(&program).to_str().ok_or_else(unknown)?.to_owned())
+}
