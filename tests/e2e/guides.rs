@@ -117,6 +117,21 @@ fn every_link_leads_somewhere() {
     }
 }
 
+#[test]
+fn every_source_file_named_is_there() {
+    let all = markdown::files();
+    for document in markdown::documents() {
+        let is_file = |span: &str| {
+            let ends = [".rs", ".md", ".ci/run", ".ci/full", ".ci/fuzz"];
+            ends.iter().any(|end| span.ends_with(end)) && !span.contains([' ', '…', '<', '*'])
+        };
+        for (line, span) in markdown::spans(&document.text).into_iter().filter(|s| is_file(&s.1)) {
+            let is_there = all.iter().any(|file| format!("/{file}").ends_with(&format!("/{span}")));
+            assert!(is_there, "{}:{line}: there is no file `{span}`", document.name);
+        }
+    }
+}
+
 /// Runs a document from its first command to its last.
 fn run(document: &Document) {
     let parts = markdown::parts(&document.text);

@@ -64,6 +64,23 @@ pub(crate) fn documents() -> Vec<Document> {
     documents
 }
 
+/// The paths of all files that a document may name, relative to the workspace.
+pub(crate) fn files() -> Vec<String> {
+    let mut folders: Vec<_> =
+        ["backend", "docs", "tests", "xtask", ".ci"].map(|f| workspace().join(f)).to_vec();
+    let mut files: Vec<PathBuf> = documents().into_iter().map(|document| document.path).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).expect("folder") {
+            let path = entry.expect("entry").path();
+            if path.is_dir() { &mut folders } else { &mut files }.push(path);
+        }
+    }
+    let relative = |path: PathBuf| {
+        path.strip_prefix(workspace()).expect("inside").to_string_lossy().into_owned()
+    };
+    files.into_iter().map(relative).collect()
+}
+
 /// The hidden and the fenced parts of a document, in order.
 pub(crate) fn parts(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
