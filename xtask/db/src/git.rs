@@ -181,7 +181,7 @@ impl Place {
 
     /// Where the work tree stands.
     #[must_use]
-    pub fn state(&self) -> Option<record::Git> {
+    pub(crate) fn state(&self) -> Option<record::Git> {
         let question = ["status", "--porcelain=v2", "--branch", "--untracked-files=no"];
         let answer = ask(&self.top, &question)?;
         let mut state = record::Git {

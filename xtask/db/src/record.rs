@@ -141,7 +141,7 @@ pub(crate) struct Examined {
 
 /// Where the work tree stood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Git {
+pub(crate) struct Git {
     /// The branch; `None` where HEAD is detached.
     pub branch: Option<String>,
     /// The commit, 40 hex digits; `None` before the first one.

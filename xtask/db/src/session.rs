@@ -239,7 +239,7 @@ impl Session {
     }
 
     /// Says one line of the result on stdout; silent with `--json` and `--quiet`. A failure to write
-    /// never stops a command in its middle: [`Session::finish`] reports it.
+    /// never stops a command in its middle: its end reports it.
     pub fn say(&mut self, line: impl AsRef<str>) {
         if !self.json && !self.quiet {
             self.write(&fit(line.as_ref()));

@@ -9,6 +9,10 @@
 //! compiled for speed (`[profile.dev.package]`), the tasks around them for a quick build. It opens
 //! no file and no database.
 
+// Here and not in `xtask-db`, which is compiled after this crate: so this is the only error.
+#[cfg(not(unix))]
+compile_error!("xtask-db works on Linux and macOS only; on Windows use it inside WSL");
+
 mod affinity;
 mod breaks;
 mod cell;
