@@ -7,8 +7,7 @@ mod last_states;
 pub(crate) mod protection;
 mod weighing;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -50,7 +49,7 @@ pub(crate) struct Pruned {
     /// The removed ones.
     pub(crate) removed: Vec<Verdict>,
     /// Those that stayed though condemned, and why.
-    pub(crate) stayed: Vec<(String, &'static str)>,
+    pub(crate) stayed: Vec<(Arc<str>, &'static str)>,
 }
 
 /// Plans one retention per database and worktree, each newest first. Backups of a database that is
@@ -70,7 +69,8 @@ pub(crate) fn plan(
     let mut groups = BTreeMap::<(String, String), Vec<Candidate>>::new();
     let backups = vault.backups()?;
     let needed = intent::needed(vault.folder());
-    for (order, backup) in backups.iter().rev().enumerate() {
+    for (age, backup) in backups.iter().enumerate() {
+        let order = backups.len() - age;
         let owner = databases.iter().find(|database| backup.is_of(database));
         let counts = scope == Scope::All || backup.kind().is_some_and(Kind::is_automatic);
         if let Some(database) = owner.filter(|_| counts) {
@@ -140,12 +140,15 @@ fn under_way(name: &str, needed: &Result<Vec<String>>) -> Option<&'static str> {
 ///
 /// Where the folder cannot be read.
 pub(crate) fn lists_that_stay(vault: &Vault, plan: &[Verdict]) -> Result<Vec<Reference>> {
-    let condemned = plan.iter().filter(|verdict| !verdict.keep);
-    let condemned: BTreeSet<PathBuf> =
-        condemned.map(|verdict| vault.folder().join(&verdict.name)).collect();
+    let condemned = condemned(plan);
     let mut lists = references::find(vault.folder())?;
-    lists.retain(|list| !condemned.contains(&list.path));
+    lists.retain(|list| !list.name().is_some_and(|name| condemned.contains(name)));
     Ok(lists)
+}
+
+/// The names of what a plan condemns.
+fn condemned(plan: &[Verdict]) -> HashSet<&str> {
+    plan.iter().filter(|verdict| !verdict.keep).map(|verdict| &*verdict.name).collect()
 }
 
 /// Adds to what a plan frees what it frees in the page store: the pages that only condemned ones name.
@@ -186,21 +189,22 @@ impl Needed<'_> {
     }
 }
 
-/// Plans one group. Git is asked only about what would go otherwise.
+/// Plans one group, newest first. Git is asked only about what would go otherwise.
 fn plan_group(
     group: &mut [Candidate],
     (policy, weigh): (&Policy, &mut Weigh<'_>),
     needed: &Needed<'_>,
 ) -> Result<Vec<Verdict>> {
-    let mut asked = BTreeSet::new();
+    let mut asked = vec![false; group.len()];
     loop {
+        // One verdict for each row, in the same order.
         let verdicts = retention::plan(group, policy, weigh)?;
         let mut any = false;
-        for verdict in verdicts.iter().filter(|verdict| !verdict.keep) {
-            if asked.insert(verdict.name.clone())
-                && let Some(reason) = needed.reason(&verdict.name)
-                && let Some(row) = group.iter_mut().find(|row| row.name == verdict.name)
-            {
+        for ((row, verdict), asked) in group.iter_mut().zip(&verdicts).zip(&mut asked) {
+            if verdict.keep || std::mem::replace(asked, true) {
+                continue;
+            }
+            if let Some(reason) = needed.reason(&verdict.name) {
                 row.guarded = Some(reason);
                 any = true;
             }
@@ -231,7 +235,7 @@ pub(crate) fn apply(
     verify_survivors((locked, &backups), (&plan, scope), now, interrupt)?;
     for verdict in plan.into_iter().filter(|verdict| !verdict.keep) {
         interrupt.check()?;
-        let Some(backup) = backups.get(&verdict.name) else {
+        let Some(backup) = backups.get(&*verdict.name) else {
             continue;
         };
         match locked.remove(backup)? {
@@ -254,7 +258,7 @@ fn verify_survivors(
     let mut survivors = BTreeMap::<_, Vec<&Backup>>::new();
     let owners = owners(backups);
     for verdict in plan {
-        let Some(backup) = backups.get(&verdict.name) else { continue };
+        let Some(backup) = backups.get(&*verdict.name) else { continue };
         let group = (database_of(&owners, backup).to_owned(), backup.worktree().to_owned());
         if !verdict.keep {
             let is_stored = backup.name.format == Format::Pages;

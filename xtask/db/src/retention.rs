@@ -7,7 +7,10 @@
 //! whatever the policy says. Safety backups are not counted by `last` to `yearly`: the newest three stay
 //! by themselves, and a few restores must not use up what keeps the others.
 
-use std::collections::BTreeSet;
+pub(crate) mod reason;
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, Datelike as _, FixedOffset, Timelike as _};
@@ -16,6 +19,8 @@ use crate::backup::{Backup, State};
 use crate::name::Format;
 use crate::record::Kind;
 use crate::text::{self, Span};
+
+use reason::{Reason, Reasons};
 
 /// Newest safety backups that are never removed.
 const N_SAFETY_KEPT: usize = 3;
@@ -79,7 +84,7 @@ impl Policy {
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     /// Its file name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its place in time, the higher the newer.
     pub order: usize,
     /// When it was taken, in the local time of then.
@@ -87,7 +92,7 @@ pub(crate) struct Candidate {
     /// Why it was taken.
     pub kind: Option<Kind>,
     /// What the user called it.
-    pub label: Option<String>,
+    pub label: Option<Arc<str>>,
     /// Whether somebody protected it.
     pub pinned: bool,
     /// What is known of it.
@@ -109,11 +114,11 @@ impl Candidate {
     #[must_use]
     pub(crate) fn of(backup: &Backup, order: usize, now: DateTime<FixedOffset>) -> Self {
         Self {
-            name: backup.name.to_string(),
+            name: backup.name.to_string().into(),
             order,
             created_at: backup.created_at,
             kind: backup.kind(),
-            label: backup.label().map(str::to_owned),
+            label: backup.summary().and_then(|record| record.label.clone()),
             pinned: backup.is_pinned(),
             state: backup.state(),
             future: backup.is_from_the_future(now),
@@ -138,11 +143,11 @@ fn guarded(backup: &Backup, now: DateTime<FixedOffset>) -> Option<&'static str> 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
     /// Its file name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whether it stays.
     pub keep: bool,
     /// Every reason to keep it, or the one to remove it.
-    pub reasons: Vec<String>,
+    pub reasons: Reasons,
     /// Bytes of its file that its removal frees; 0 where it stays or another hard link does.
     pub freed_bytes: u64,
 }
@@ -170,65 +175,55 @@ pub(crate) fn plan(
 ) -> Result<Vec<Verdict>> {
     let mut rows: Vec<&Candidate> = candidates.iter().collect();
     rows.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
-    let protection = protect(&rows);
-    let mut reasons = protection.clone();
+    let mut reasons = protect(&rows);
+    let is_free: Vec<bool> = reasons.iter().map(Reasons::is_empty).collect();
     apply_rules(&rows, policy, &mut reasons);
     let mut keep: Vec<bool> = reasons.iter().map(|reasons| !reasons.is_empty()).collect();
-    let too_large = match policy.max_size_bytes {
-        Some(most_bytes) => {
-            let is_free: Vec<bool> = protection.iter().map(Vec::is_empty).collect();
-            too_large(&rows, (&mut keep, &is_free), most_bytes, weigh)?
+    if let Some(max_bytes) = policy.max_size_bytes {
+        for i in too_large(&rows, (&mut keep, &is_free), max_bytes, weigh)? {
+            reasons[i] = Reasons::one(Reason::OverSize(max_bytes));
         }
-        None => vec![false; rows.len()],
-    };
-    let verdicts = rows.iter().enumerate().map(|(i, row)| {
-        let why = if keep[i] {
-            std::mem::take(&mut reasons[i])
-        } else if too_large[i] {
-            let most = text::size(policy.max_size_bytes.unwrap_or(0));
-            vec![format!("over the size of {most}")]
-        } else {
-            vec!["no rule keeps it".to_owned()]
-        };
-        let freed = !keep[i] && is_last_link(&rows, &keep, i);
-        Verdict {
-            name: row.name.clone(),
-            keep: keep[i],
-            reasons: why,
-            freed_bytes: if freed { row.file_bytes } else { 0 },
+    }
+    let freed_bytes = freed_bytes(&rows, &keep);
+    let rows = rows.iter().zip(keep).zip(reasons).zip(freed_bytes);
+    let verdicts = rows.map(|(((row, keep), mut reasons), freed_bytes)| {
+        if reasons.is_empty() {
+            reasons = Reasons::one(Reason::Plain("no rule keeps it"));
         }
+        Verdict { name: Arc::clone(&row.name), keep, reasons, freed_bytes }
     });
     Ok(verdicts.collect())
 }
 
-/// Gives up the oldest of the kept ones that may go, until the rest is no larger; says which.
+/// Gives up the oldest of the kept ones that may go, until the rest is no larger; returns their
+/// places.
 fn too_large(
     rows: &[&Candidate],
     (keep, is_free): (&mut [bool], &[bool]),
     most_bytes: u64,
     weigh: &mut Weigh<'_>,
-) -> Result<Vec<bool>> {
+) -> Result<Vec<usize>> {
     // What stays anyway is weighed first: then what goes frees just what it weighs.
     let (mut order, free): (Vec<usize>, Vec<usize>) =
         (0..rows.len()).filter(|i| keep[*i]).partition(|i| !is_free[*i]);
     order.extend(free);
     let sizes = weigh(&order.iter().map(|i| rows[*i]).collect::<Vec<_>>())?;
     let mut total_bytes: u64 = sizes.iter().sum();
-    let mut too_large = vec![false; rows.len()];
+    let mut too_large = Vec::new();
     for (i, size_bytes) in order.into_iter().zip(sizes).rev() {
         if total_bytes <= most_bytes || !is_free[i] {
             break;
         }
         keep[i] = false;
-        too_large[i] = true;
+        too_large.push(i);
         total_bytes -= size_bytes;
     }
     Ok(too_large)
 }
 
 /// Why backups stay whatever the policy says.
-fn protect(rows: &[&Candidate]) -> Vec<Vec<String>> {
-    let mut reasons = vec![Vec::new(); rows.len()];
+fn protect(rows: &[&Candidate]) -> Vec<Reasons> {
+    let mut reasons = vec![Reasons::default(); rows.len()];
     let newest = rows.iter().position(|row| !row.future);
     let is_verified = |row: &&&Candidate| !row.future && row.state == State::Verified;
     let newest_of = |is_good: &dyn Fn(&&&Candidate) -> bool| {
@@ -240,7 +235,7 @@ fn protect(rows: &[&Candidate]) -> Vec<Vec<String>> {
     let sound = newest_of(&|row| !row.future && row.state.is_sound());
     let mut n_safety = 0;
     for (i, row) in rows.iter().enumerate() {
-        let mut say = |reason: &str| reasons[i].push(reason.to_owned());
+        let mut say = |reason: &'static str| reasons[i].add(Reason::Plain(reason));
         if row.pinned {
             say("pinned");
         }
@@ -275,13 +270,13 @@ struct Rule {
     period: fn(&DateTime<FixedOffset>, usize) -> (i32, u32),
 }
 
-fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Vec<String>]) {
+fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Reasons]) {
     let counted: Vec<usize> = (0..rows.len()).filter(|i| !rows[*i].future).collect();
     let is_ordinary = |i: &&usize| rows[**i].kind != Some(Kind::Safety);
     let oldest = counted.iter().rev().find(is_ordinary).copied();
     if !policy.has_keep_rules() {
         for i in &counted {
-            reasons[*i].push("within the size".to_owned());
+            reasons[*i].add(Reason::Plain("within the size"));
         }
         return;
     }
@@ -291,13 +286,17 @@ fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Vec<String>]
     let mut rules = rules(policy);
     for &i in &counted {
         let row = rows[i];
-        if row.label.as_ref().is_some_and(|label| policy.labels.contains(label)) {
-            reasons[i].push("label".to_owned());
+        if row
+            .label
+            .as_ref()
+            .is_some_and(|label| policy.labels.iter().any(|kept| **kept == **label))
+        {
+            reasons[i].add(Reason::Plain("label"));
         }
         if let (Some(since), Some(span)) = (since, policy.within)
             && row.created_at > since
         {
-            reasons[i].push(format!("within {span}"));
+            reasons[i].add(Reason::Within(span));
         }
         for rule in &mut rules {
             // Safety backups have a rule of their own: they must not use up those of the others.
@@ -307,7 +306,7 @@ fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Vec<String>]
             let is_new = rule.seen.insert((rule.period)(&row.created_at, i));
             if is_new || Some(i) == oldest {
                 rule.left -= 1;
-                reasons[i].push(rule.word.to_owned());
+                reasons[i].add(Reason::Plain(rule.word));
             }
         }
     }
@@ -325,11 +324,15 @@ fn rules(policy: &Policy) -> [Rule; 6] {
     ]
 }
 
-/// Whether removing row `i`, with those removed after it, frees the file: no kept row links to it
-/// and none further up the list is removed with it, where it is counted instead.
-fn is_last_link(rows: &[&Candidate], keep: &[bool], i: usize) -> bool {
-    let same = |j: &usize| rows[*j].identity == rows[i].identity;
-    !(0..rows.len()).filter(same).any(|j| keep[j] || j < i)
+/// What the removal of each row frees: its file, unless a kept row is a hard link to it. Of several
+/// removed links the first counts.
+fn freed_bytes(rows: &[&Candidate], keep: &[bool]) -> Vec<u64> {
+    let kept = rows.iter().zip(keep).filter(|(_, keep)| **keep);
+    let mut seen: HashSet<(u64, u64)> = kept.map(|(row, _)| row.identity).collect();
+    let freed = |(row, keep): (&&Candidate, &bool)| {
+        if !keep && seen.insert(row.identity) { row.file_bytes } else { 0 }
+    };
+    rows.iter().zip(keep).map(freed).collect()
 }
 
 #[cfg(test)]

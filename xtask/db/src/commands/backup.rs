@@ -301,7 +301,7 @@ pub(crate) fn prune_automatic(
     match checkpoint::prune(locked, project, database, session.now(), &interrupt) {
         Ok(removed) => {
             for verdict in &removed {
-                session.note(format!("Removed {}: {}", verdict.name, verdict.reasons.join(", ")));
+                session.note(format!("Removed {}: {}", verdict.name, verdict.reasons));
             }
             let is_stored = |v: &Verdict| v.name.ends_with(Format::Pages.ending());
             if removed.iter().any(is_stored) {

@@ -56,7 +56,7 @@ impl Args {
         let latest = reference::resolve("latest", &field).ok().map(|found| found.backup.name);
         let latest = latest.and_then(|name| {
             let at = backups.iter().position(|backup| backup.name == name)?;
-            Some(printed[at].reference.clone())
+            Some(printed[at].reference(&backups[at]))
         });
         let rows = backups.iter().zip(&printed);
         let mut rows: Vec<Row<'_>> =
@@ -90,8 +90,8 @@ impl Row<'_> {
     fn to_json(&self, now: chrono::DateTime<chrono::FixedOffset>) -> Result<Value> {
         // The record that is unpacked for it goes with the clone.
         let mut value = self.backup.clone().to_json(now)?;
-        value["reference"] = self.printed.reference.clone().into();
-        value["number"] = self.printed.number.clone().into();
+        value["reference"] = self.printed.reference(self.backup).into();
+        value["number"] = self.printed.number.map(|number| number.to_string()).into();
         value["whose"] = self.backup.whose.word().into();
         Ok(value)
     }
@@ -140,9 +140,9 @@ fn say_table(session: &mut Session, project: &Project, rows: &[Row<'_>]) {
     };
     let cells = |Row { backup, printed }: &Row<'_>| {
         shown([
-            text::plain(&printed.reference),
+            text::plain(&printed.reference(backup)),
             text::plain(&database_of(project, backup)),
-            printed.number.clone().unwrap_or_default(),
+            printed.number.map(|number| number.to_string()).unwrap_or_default(),
             text::size(backup.size_bytes),
             text::age(backup.age(now)),
             backup.state().to_string(),

@@ -2,7 +2,8 @@
 
 pub(crate) mod store;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::json;
@@ -189,8 +190,8 @@ fn apply(
     project: &Project,
     locked: &Locked<'_>,
     (plan, policy, databases): (&[Verdict], &Policy, &[Database]),
-) -> Result<Vec<String>> {
-    let doomed: BTreeSet<&str> = plan.iter().filter(|v| !v.keep).map(|v| v.name.as_str()).collect();
+) -> Result<Vec<Arc<str>>> {
+    let doomed: HashSet<&str> = plan.iter().filter(|v| !v.keep).map(|v| &*v.name).collect();
     if doomed.is_empty() {
         return Ok(Vec::new());
     }
@@ -198,7 +199,7 @@ fn apply(
     // The folder may have changed while the question stood: only what both plans condemn goes.
     let mut again = pruning::plan(vault, (project, databases), policy, Scope::All, now)?;
     for verdict in &mut again {
-        verdict.keep |= !doomed.contains(verdict.name.as_str());
+        verdict.keep |= !doomed.contains(&*verdict.name);
     }
     pruning::weigh_pages(vault, &mut again, session.interrupt())?;
     let pruned = pruning::apply(locked, (again, Scope::All), now, session.interrupt())?;
@@ -257,42 +258,46 @@ fn say_all_are_kept(session: &mut Session, plan: &[Verdict]) {
     });
 }
 
+/// Says each verdict. The lines are written as they come: a plan may have tens of thousands.
 fn say_plan(session: &mut Session, plan: &[Verdict], dry_run: bool) {
     let remove = if dry_run { "would remove" } else { "remove" };
-    let rows: Vec<Vec<String>> = plan
-        .iter()
-        .map(|verdict| {
-            let word = if verdict.keep { "keep" } else { remove };
-            vec![word.to_owned(), verdict.name.clone(), verdict.reasons.join(", ")]
-        })
-        .collect();
-    for line in text::table(&rows, &[]).lines() {
-        session.say(line);
+    let cells = |verdict: &Verdict| {
+        let word = if verdict.keep { "keep" } else { remove };
+        [word.to_owned(), verdict.name.to_string(), verdict.reasons.to_string()]
+    };
+    let mut columns = text::Columns::default();
+    for verdict in plan {
+        columns.measure(&cells(verdict));
+    }
+    for verdict in plan {
+        session.say(columns.line(&cells(verdict), &[]));
     }
 }
 
+/// Writes the document of `--json`, the plan verdict by verdict.
 fn document(
     session: &mut Session,
     plan: &[Verdict],
-    removed: &[String],
+    removed: &[Arc<str>],
     (dry_run, store): (bool, &store::Outcome),
 ) {
-    let rows: Vec<_> = plan
-        .iter()
-        .map(|verdict| {
-            json!({
-                "name": verdict.name,
-                "keep": verdict.keep,
-                "reasons": verdict.reasons,
-                "freed_bytes": verdict.freed_bytes,
-            })
-        })
-        .collect();
+    if !session.wants_json() {
+        return;
+    }
+    session.stream(|streamed| streamed.begin_object() + &streamed.begin_array("backups"));
+    for verdict in plan {
+        let row = json!({
+            "name": &*verdict.name,
+            "keep": verdict.keep,
+            "reasons": verdict.reasons,
+            "freed_bytes": verdict.freed_bytes,
+        });
+        session.stream(|streamed| streamed.element(&row));
+    }
     session.document(&json!({
         "version": 1,
         "dry_run": dry_run,
-        "backups": rows,
-        "removed": removed,
+        "removed": removed.iter().map(|name| &**name).collect::<Vec<_>>(),
         "store": store.to_json(),
     }));
 }

@@ -13,6 +13,7 @@ use crate::project::Project;
 use crate::pruning::protection;
 use crate::refusal::{Answer, Declined, Refusal};
 use crate::remaining::{self, Remaining};
+use crate::retention::reason::Reasons;
 use crate::session::Session;
 use crate::store::reclaiming::Extent;
 use crate::text;
@@ -135,7 +136,7 @@ impl Args {
             return Ok(());
         }
         Err(Refusal::no(
-            format!("`{name}` is protected: {}", reasons.join(", ")),
+            format!("`{name}` is protected: {reasons}"),
             format!("{}{again} removes it all the same", way_on(&reasons)),
         ))
     }
@@ -166,8 +167,8 @@ fn shell(backup: &Backup) -> String {
 }
 
 /// What spares the force, where there is something.
-fn way_on(reasons: &[String]) -> &'static str {
-    let is = |word: &str| reasons.iter().any(|reason| reason.starts_with(word));
+fn way_on(reasons: &Reasons) -> &'static str {
+    let is = |word: &str| reasons.iter().any(|reason| reason.to_string().starts_with(word));
     if is("newest") {
         "take a newer one with `cargo xtask db-backup`, then remove this one; or "
     } else {

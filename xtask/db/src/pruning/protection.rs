@@ -7,6 +7,7 @@ use super::{Scope, plan};
 use crate::backup::Backup;
 use crate::project::Project;
 use crate::retention::Policy;
+use crate::retention::reason::{Reason, Reasons};
 use crate::vault::Vault;
 
 /// Said of a backup that the way back from an interrupted command needs.
@@ -16,8 +17,8 @@ pub(super) const UNKNOWN_WAY: &str = "a note of something under way cannot be re
 
 /// Whether a reason holds until `db-recover` has ended what is left of an interrupted command.
 #[must_use]
-pub(crate) fn is_way_back(reason: &str) -> bool {
-    [UNDER_WAY, UNKNOWN_WAY].contains(&reason)
+pub(crate) fn is_way_back(reason: &Reason) -> bool {
+    [UNDER_WAY, UNKNOWN_WAY].map(Reason::Plain).contains(reason)
 }
 
 /// The reasons; none if some policy would remove it.
@@ -30,10 +31,11 @@ pub(crate) fn reasons(
     project: &Project,
     backup: &Backup,
     now: DateTime<FixedOffset>,
-) -> Result<Vec<String>> {
+) -> Result<Reasons> {
     // A rule that keeps nothing: no argument or file has such a label.
     let nothing = Policy { labels: vec!["\0".to_owned()], ..Policy::default() };
     let plan = plan(vault, (project, &project.databases), &nothing, Scope::All, now)?;
-    let verdict = plan.into_iter().find(|verdict| verdict.name == backup.name.to_string());
+    let name = backup.name.to_string();
+    let verdict = plan.into_iter().find(|verdict| *verdict.name == *name);
     Ok(verdict.filter(|verdict| verdict.keep).map(|verdict| verdict.reasons).unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! What backups take up where they share pages: each file and each page counts once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use anyhow::Result;
@@ -42,9 +42,10 @@ pub(super) fn weigh(backups: &Path, rows: &[&Candidate]) -> Result<Vec<u64>> {
         return Ok(sizes);
     }
     let lists = references::find(backups)?;
+    let lists: HashMap<_, _> = lists.iter().map(|list| (list.identity, list)).collect();
     let mut usage = Usage::of(backups, &BTreeSet::new())?;
     for (row, size_bytes) in rows.iter().zip(&mut sizes) {
-        let list = lists.iter().find(|list| list.identity == row.identity);
+        let list = lists.get(&row.identity).copied();
         *size_bytes += list.map_or(0, |list| added_bytes(&mut usage, list));
     }
     Ok(sizes)
@@ -56,21 +57,22 @@ pub(super) fn weigh_condemned(
     plan: &mut [Verdict],
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let condemned: BTreeSet<_> =
-        plan.iter().filter(|verdict| !verdict.keep).map(|v| vault.folder().join(&v.name)).collect();
-    let lists = references::find(vault.folder())?;
-    if !lists.iter().any(|list| condemned.contains(&list.path)) {
+    let condemned = pruning::condemned(plan);
+    let is_condemned = |list: &Reference| list.name().is_some_and(|name| condemned.contains(name));
+    let (going, staying): (Vec<_>, Vec<_>) =
+        references::find(vault.folder())?.into_iter().partition(is_condemned);
+    if going.is_empty() {
         return Ok(());
     }
     let mut usage = Usage::of(vault.folder(), &BTreeSet::new())?;
-    let staying = pruning::lists_that_stay(vault, plan)?;
     if reclaiming::mark(&mut usage, &staying, interrupt).is_err() {
         // Where a list cannot be read nothing is reclaimed.
         return interrupt.check();
     }
+    let going: HashMap<&str, &Reference> =
+        going.iter().filter_map(|list| Some((list.name()?, list))).collect();
     for verdict in plan.iter_mut().filter(|verdict| !verdict.keep) {
-        let path = vault.folder().join(&verdict.name);
-        let list = lists.iter().find(|list| list.path == path);
+        let list = going.get(&*verdict.name);
         verdict.freed_bytes += list.map_or(0, |list| added_bytes(&mut usage, list));
     }
     Ok(())

@@ -5,45 +5,96 @@
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::fmt;
 
 use super::{Field, Order};
 use crate::backup::Backup;
 use crate::text;
 
-/// What to type for one backup.
+/// What to type for one backup. Most names can be typed: they are not kept a second time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Printed {
-    /// Its name, or what else means it where its name cannot be typed as it is shown.
-    pub reference: String,
-    /// `latest~N` or `safety~N`, which means it until the next backup is taken.
-    pub number: Option<String>,
+    /// What else means it, if its name cannot be typed as it is shown.
+    instead: Option<Box<str>>,
+    /// Which means it until the next backup is taken.
+    pub number: Option<Number>,
+}
+
+/// `latest~N` or `safety~N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// The nth of those that are not safety backups.
+    Latest(u32),
+    /// The nth safety backup.
+    Safety(u32),
+}
+
+impl Printed {
+    /// What to type for `backup`, which this was printed for.
+    #[must_use]
+    pub(crate) fn reference(&self, backup: &Backup) -> String {
+        self.instead.as_deref().map_or_else(|| backup.name.to_string(), str::to_owned)
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, n) = match self {
+            Self::Latest(n) => ("latest", n),
+            Self::Safety(n) => ("safety", n),
+        };
+        if *n == 0 { f.write_str(word) } else { write!(f, "{word}~{n}") }
+    }
 }
 
 /// What to type for all backups of a field, in their order.
 #[must_use]
 pub(crate) fn all(field: &Field<'_>) -> Vec<Printed> {
-    let mut numbers = numbers(field);
+    let mut printed = Vec::with_capacity(field.all.len());
+    let mut numbers = Numbers::of(field);
     let times = Times { all: field.all, n_of: OnceCell::new() };
-    let printed = field.all.iter().map(|backup| Printed {
-        reference: times.reference(backup),
-        number: numbers.remove(&backup.name),
-    });
-    printed.collect()
+    for backup in field.all {
+        printed.push(Printed { instead: times.instead(backup), number: numbers.next(backup) });
+    }
+    printed
 }
 
-/// The numbers of those that have one: of this worktree, where one database is meant.
-fn numbers<'a>(field: &Field<'a>) -> HashMap<&'a crate::name::Name, String> {
-    if field.names_only() {
-        return HashMap::new();
+/// The numbers of those that have one: of this worktree, if one database is meant.
+struct Numbers<'a> {
+    ordinary: Counted<'a>,
+    safety: Counted<'a>,
+}
+
+/// Backups in the order of the field, and how many of them have their number.
+struct Counted<'a> {
+    left: std::vec::IntoIter<&'a Backup>,
+    n: u32,
+}
+
+impl<'a> Numbers<'a> {
+    fn of(field: &Field<'a>) -> Self {
+        let own = if field.names_only() { Vec::new() } else { field.own() };
+        let Order { ordinary, safety } = Order::of(&own, field.now);
+        let counted = |backups: Vec<&'a Backup>| Counted { left: backups.into_iter(), n: 0 };
+        Self { ordinary: counted(ordinary), safety: counted(safety) }
     }
-    let Order { ordinary, safety } = Order::of(&field.own(), field.now);
-    let number = |word: &str, n: usize| match n {
-        0 => word.to_owned(),
-        n => format!("{word}~{n}"),
-    };
-    let latest = ordinary.into_iter().enumerate().map(|(n, b)| (&b.name, number("latest", n)));
-    let safety = safety.into_iter().enumerate().map(|(n, b)| (&b.name, number("safety", n)));
-    latest.chain(safety).collect()
+
+    /// The number of the next backup of the field.
+    fn next(&mut self, backup: &Backup) -> Option<Number> {
+        let latest = self.ordinary.next(backup).map(Number::Latest);
+        latest.or_else(|| self.safety.next(backup).map(Number::Safety))
+    }
+}
+
+impl Counted<'_> {
+    fn next(&mut self, backup: &Backup) -> Option<u32> {
+        let is_next = self.left.as_slice().first().is_some_and(|next| std::ptr::eq(*next, backup));
+        is_next.then(|| {
+            self.left.next();
+            self.n += 1;
+            self.n - 1
+        })
+    }
 }
 
 /// How often each time occurs in the folder; counted when it is asked for.
@@ -64,15 +115,15 @@ impl Times<'_> {
         self.n_of.get_or_init(count).get(time).copied().unwrap_or_default()
     }
 
-    /// The name; where a terminal cannot show it or a command would read it as a flag, the time or
-    /// the code.
-    fn reference(&self, backup: &Backup) -> String {
+    /// The time or the code, if a terminal cannot show the name or a command would read it as a flag.
+    fn instead(&self, backup: &Backup) -> Option<Box<str>> {
         let name = backup.name.to_string();
         if text::plain(&name) == name && !name.starts_with('-') {
-            return name;
+            return None;
         }
         let time = backup.name.time_text();
-        if self.n_of(&time) == 1 && backup.whose.is_ours() { time } else { code(&name) }
+        let is_enough = self.n_of(&time) == 1 && backup.whose.is_ours();
+        Some(if is_enough { time } else { code(&name) }.into())
     }
 }
 

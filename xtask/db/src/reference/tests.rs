@@ -198,13 +198,15 @@ proptest! {
             now: now(),
         };
         for (backup, printed) in backups.iter().zip(printed::all(&field)) {
-            for reference in printed.number.iter().chain([&printed.reference]) {
+            let name = printed.reference(backup);
+            let number = printed.number.map(|number| number.to_string());
+            for reference in number.iter().chain([&name]) {
                 let found = resolve(reference, &field)
                     .map(|found| found.backup.name)
                     .map_err(|error| TestCaseError::fail(format!("{reference:?}: {error:#}")))?;
                 prop_assert_eq!(&found, &backup.name, "{:?}", reference);
             }
-            prop_assert!(!printed.reference.starts_with('-'));
+            prop_assert!(!name.starts_with('-'));
             let exact = resolve(&backup.name.to_string(), &field).expect("a name");
             prop_assert_eq!(&exact.backup.name, &backup.name);
         }

@@ -75,6 +75,12 @@ fn is_gone(error: &std::io::Error) -> bool {
 }
 
 impl Reference {
+    /// Its file name; `None` if that is not UTF-8, and so not one of ours.
+    #[must_use]
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.path.file_name()?.to_str()
+    }
+
     /// Reads it, to go through all its runs; `None` where it is gone meanwhile.
     ///
     /// # Errors
