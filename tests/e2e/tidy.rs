@@ -60,6 +60,22 @@ fn only_database_rs_opens_sqlite() {
 }
 
 #[test]
+fn the_list_of_all_tables_is_asked_for_once_per_command() {
+    // Naming one table in it makes the answer shorter, not the work.
+    only(
+        &[
+            "schema.rs",
+            "examination.rs",
+            "restoring.rs",
+            "tables.rs",
+            "xtask/db/format/src/taking.rs",
+        ],
+        &["pragma_table_list"],
+        "it goes through every table: asked for each table, its time is quadratic",
+    );
+}
+
+#[test]
 fn only_durable_rs_links_renames_and_removes() {
     let words = ["remove_file", "remove_dir", "::rename(", "hard_link", "renameat"];
     only(&["durable.rs"], &words, "what survives a power cut is decided in one place");

@@ -251,8 +251,14 @@ fn settings(connection: &Connection) -> Result<BTreeMap<&'static str, String>> {
     ]))
 }
 
-/// `table`, `virtual` or `shadow`, by name in lower case.
+/// `table`, `virtual` or `shadow`, by name in lower case. Without a virtual table all are tables, and
+/// SQLite is not asked: for each view it would begin with the first table again.
 fn kinds(connection: &Connection) -> Result<BTreeMap<String, String>> {
+    let question =
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND rootpage = 0)";
+    if !connection.query_row(question, [], |row| row.get::<_, bool>(0))? {
+        return Ok(BTreeMap::new());
+    }
     let question = "SELECT lower(name), type FROM pragma_table_list WHERE schema = 'main'";
     let mut statement = connection.prepare(question)?;
     let kinds = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -12,7 +12,7 @@ use crate::cell::Value;
 use crate::fields::Row;
 use crate::header::TableHead;
 use crate::literal::quoted;
-use crate::taking::Takings;
+use crate::taking::{Shapes, Takings};
 
 /// Rows after which somebody looks whether to go on.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
@@ -41,6 +41,7 @@ pub fn insert_rows(
     look: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let tables = reading.header().tables.clone();
+    let shapes = Shapes::read(connection)?;
     let mut current: Option<(usize, Statement<'_>, Takings)> = None;
     let mut n_rows = 0_u64;
     while let Some(row) = reading.next_row()? {
@@ -49,7 +50,7 @@ pub fn insert_rows(
             Some((table, statement, takings)) if *table == at => {
                 takings.refuse_changes(row, &tables[at]).and_then(|()| put(row, statement))
             }
-            other => prepare(connection, &tables[at]).and_then(|(statement, takings)| {
+            other => prepare(connection, &tables[at], &shapes).and_then(|(statement, takings)| {
                 takings.refuse_changes(row, &tables[at])?;
                 put(row, &mut other.insert((at, statement, takings)).1)
             }),
@@ -147,12 +148,16 @@ fn plain(error: anyhow::Error) -> anyhow::Error {
 }
 
 /// The statement that inserts a row, and what becomes of its values.
-fn prepare<'c>(connection: &'c Connection, table: &TableHead) -> Result<(Statement<'c>, Takings)> {
+fn prepare<'c>(
+    connection: &'c Connection,
+    table: &TableHead,
+    shapes: &Shapes,
+) -> Result<(Statement<'c>, Takings)> {
     if table.sql.is_none() {
         // SQLite's own counters: rows that were inserted have counted already.
         connection.execute_batch(&format!("DELETE FROM main.{}", quoted(&table.name)))?;
     }
-    let takings = Takings::of(connection, table)?;
+    let takings = Takings::of(connection, table, shapes)?;
     Ok((connection.prepare(&insert(table, |_| false))?, takings))
 }
 

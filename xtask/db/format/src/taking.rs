@@ -2,7 +2,9 @@
 //! like a number into one, where a column's type says so. No database has such a value in such a column,
 //! unless somebody edited its schema; an export that says so would not come back as it was.
 
-use anyhow::{Result, bail};
+use std::collections::HashMap;
+
+use anyhow::{Context as _, Result, bail};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
@@ -23,6 +25,40 @@ enum Taking {
     Rowid,
 }
 
+/// How each table keeps its rows, by its name in lower case.
+#[derive(Debug)]
+pub(crate) struct Shapes(HashMap<String, Shape>);
+
+/// How a table keeps its rows.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    is_strict: bool,
+    is_virtual: bool,
+    is_without_rowid: bool,
+}
+
+impl Shapes {
+    /// Reads them all at once: SQLite goes through every table even to list a single one.
+    ///
+    /// # Errors
+    ///
+    /// If SQLite refuses.
+    pub(crate) fn read(connection: &Connection) -> Result<Self> {
+        let question = "SELECT lower(name), strict, type = 'virtual', wr
+            FROM pragma_table_list WHERE schema = 'main'";
+        let mut statement = connection.prepare(question)?;
+        let shapes = statement.query_map([], |row| {
+            let (is_strict, is_virtual) = (row.get(1)?, row.get(2)?);
+            Ok((row.get(0)?, Shape { is_strict, is_virtual, is_without_rowid: row.get(3)? }))
+        })?;
+        Ok(Self(shapes.collect::<Result<_, _>>()?))
+    }
+
+    fn of(&self, table: &str) -> Option<Shape> {
+        self.0.get(&table.to_ascii_lowercase()).copied()
+    }
+}
+
 /// What the members of a table's rows do.
 #[derive(Debug)]
 pub(crate) struct Takings(Vec<Taking>);
@@ -33,20 +69,18 @@ impl Takings {
     /// # Errors
     ///
     /// Where SQLite refuses.
-    pub(crate) fn of(connection: &Connection, table: &TableHead) -> Result<Self> {
+    pub(crate) fn of(connection: &Connection, table: &TableHead, shapes: &Shapes) -> Result<Self> {
         if table.sql.is_none() {
             return Ok(Self(Vec::new()));
         }
-        let question = "SELECT strict, type = 'virtual', wr OR EXISTS (
-              SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'
-            ) FROM pragma_table_list(?1) WHERE schema = 'main'";
-        let (is_strict, is_virtual, has_own_key): (bool, bool, bool) =
-            connection.query_row(question, [&table.name], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?;
-        if is_virtual {
+        let shape =
+            shapes.of(&table.name).with_context(|| format!("no such table: {}", table.name))?;
+        if shape.is_virtual {
             return Ok(Self(Vec::new()));
         }
+        let question = "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk')";
+        let has_index: bool = connection.query_row(question, [&table.name], |row| row.get(0))?;
+        let has_own_key = shape.is_without_rowid || has_index;
         let question =
             "SELECT type, pk > 0 FROM pragma_table_xinfo(?1) WHERE name = ?2 COLLATE NOCASE";
         let mut statement = connection.prepare(question)?;
@@ -61,7 +95,7 @@ impl Takings {
                     if is_key && !has_own_key && declared.eq_ignore_ascii_case("integer") {
                         Taking::Rowid
                     } else {
-                        of_type(&declared, is_strict)
+                        of_type(&declared, shape.is_strict)
                     }
                 }
             });

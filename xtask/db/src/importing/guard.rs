@@ -84,10 +84,11 @@ impl Guard {
         let what = format!("could not create {} `{}`", object.kind.word(), object.name);
         // A full-text index may still have to write what it was given, which is no part of this.
         connection.execute_batch("SAVEPOINT pending; RELEASE pending")?;
+        let before = last_entry(connection)?;
         self.set(Some(object.clone()));
         let created = run_one(connection, sql);
         self.set(None);
-        created.map_err(explain).and_then(|()| is_there(connection, object)).context(what)
+        created.map_err(explain).and_then(|()| is_new(connection, object, before)).context(what)
     }
 
     fn set(&self, object: Option<Object>) {
@@ -114,10 +115,18 @@ fn run_one(connection: &Connection, sql: &str) -> Result<()> {
     Ok(())
 }
 
-/// A statement may do nothing at all, as `EXPLAIN CREATE …`.
-fn is_there(connection: &Connection, object: &Object) -> Result<()> {
-    let question = "SELECT count(*) FROM sqlite_schema WHERE type = ?1 AND lower(name) = lower(?2)";
-    let is_it = [object.kind.word(), &object.name];
+/// The row of the schema's last entry; 0 without any.
+fn last_entry(connection: &Connection) -> Result<i64> {
+    let question = "SELECT coalesce(max(rowid), 0) FROM sqlite_schema";
+    Ok(connection.query_row(question, [], |row| row.get(0))?)
+}
+
+/// A statement may do nothing at all, e.g. `EXPLAIN CREATE …`. Only the entries that came with it are
+/// read: SQLite appends them.
+fn is_new(connection: &Connection, object: &Object, before: i64) -> Result<()> {
+    let question = "SELECT count(*) FROM sqlite_schema
+        WHERE rowid > ?1 AND type = ?2 AND lower(name) = lower(?3)";
+    let is_it = (before, object.kind.word(), &object.name);
     let n: i64 = connection.query_row(question, is_it, |row| row.get(0))?;
     ensure!(n == 1, "its definition creates something else");
     Ok(())
@@ -219,6 +228,33 @@ mod tests {
                 panic!("{sql}: {error:#}");
             }
         }
+    }
+
+    #[test]
+    fn a_look_at_what_was_created_does_not_grow_with_the_schema() {
+        let n_steps = |n_tables: usize| {
+            let connection = Connection::open_in_memory().expect("a database");
+            for number in 0..n_tables {
+                connection.execute(&format!("CREATE TABLE t{number} (a)"), []).expect("a table");
+            }
+            let before = last_entry(&connection).expect("an entry");
+            connection.execute("CREATE TABLE t (a PRIMARY KEY)", []).expect("a table");
+            let steps = Arc::new(Mutex::new(0));
+            let counted = Arc::clone(&steps);
+            let count = move || {
+                *counted.lock().expect("a number") += 1;
+                false
+            };
+            let _ = connection.progress_handler(1, Some(count));
+            let name = "t".to_owned();
+            let object = Object { kind: Kind::Table, table: name.clone(), name };
+            last_entry(&connection).expect("an entry");
+            is_new(&connection, &object, before).expect("it is there");
+            let n_steps: u32 = *steps.lock().expect("a number");
+            assert!(n_steps > 0, "nothing was counted");
+            n_steps
+        };
+        assert_eq!(n_steps(10), n_steps(1000));
     }
 
     #[test]

@@ -88,19 +88,32 @@ pub(super) fn of(connection: &Connection, table: &Table) -> Result<Vec<Key>> {
         let columns = vec![number.to_owned()];
         keys.push(Key { columns, collations: vec!["BINARY".to_owned()], by: By::Primary });
     }
-    // Each has its place in the schema; the list itself puts those that replace rows behind the others.
-    let mut statement = connection.prepare(
-        "SELECT l.name, l.origin FROM pragma_index_list(?1) AS l
-         LEFT JOIN main.sqlite_schema AS s ON s.type = 'index' AND s.name = l.name
-         WHERE l.\"unique\" AND NOT l.partial ORDER BY l.origin <> 'pk', s.rowid",
-    )?;
-    let mut rows = statement.query([&table.name])?;
-    while let Some(row) = rows.next()? {
-        let (index, origin): (String, String) = (row.get(0)?, row.get(1)?);
+    for (index, origin) in unique_indexes(connection, table)? {
         let by = if origin == "pk" { By::Primary } else { By::Unique };
         keys.extend(of_index(connection, table, &index, by)?);
     }
     Ok(keys)
+}
+
+/// Names and origins of the unique indexes of a table, that of the primary key first.
+fn unique_indexes(connection: &Connection, table: &Table) -> Result<Vec<(String, String)>> {
+    let list = "SELECT l.name, l.origin FROM pragma_index_list(?1) AS l";
+    let unique = "WHERE l.\"unique\" AND NOT l.partial";
+    let read = |question: &str| -> Result<Vec<(String, String)>> {
+        let mut statement = connection.prepare(question)?;
+        let rows = statement.query_map([&table.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    let indexes = read(&format!("{list} {unique}"))?;
+    if indexes.len() < 2 {
+        return Ok(indexes);
+    }
+    // Each has its place in the schema, which is read whole to find it; the list itself puts those that
+    // replace rows behind the others.
+    read(&format!(
+        "{list} LEFT JOIN main.sqlite_schema AS s ON s.type = 'index' AND s.name = l.name
+         {unique} ORDER BY l.origin <> 'pk', s.rowid"
+    ))
 }
 
 fn of_index(connection: &Connection, table: &Table, index: &str, by: By) -> Result<Option<Key>> {

@@ -167,7 +167,7 @@ impl<'a> Numbers<'a> {
                 }
             }
         }
-        let question = "SELECT count(*) FROM main.sqlite_schema WHERE name = ?1";
+        let question = "SELECT count(*) FROM pragma_table_info(?1, 'main')";
         if self.connection.query_row(question, [COUNTERS], |row| row.get::<_, i64>(0))? > 0 {
             let question = "SELECT max(CAST(seq AS INTEGER)) FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE";
             let counter = self.connection.query_row(question, [&layout.name], |row| row.get(0));

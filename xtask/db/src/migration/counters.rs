@@ -60,7 +60,7 @@ pub(super) fn fallen(pairs: &Pairs<'_>, matches: &[Match<'_>]) -> Result<Vec<Cou
 }
 
 fn counter(connection: &Connection, table: &Table) -> Result<Option<i64>> {
-    let question = "SELECT 1 FROM main.sqlite_schema WHERE name = ?1";
+    let question = "SELECT 1 FROM pragma_table_info(?1, 'main')";
     if !connection.prepare(question)?.exists([COUNTERS])? {
         return Ok(None);
     }

@@ -130,8 +130,9 @@ fn question(connection: &Connection, table: &str, key: &Key, to: &[String]) -> R
 
 /// The expression of a row's number; NULL if the table has none, or no name for it.
 fn rowid(connection: &Connection, table: &str) -> Result<&'static str> {
-    let question = "SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND wr
-         AND name = ?1 COLLATE NOCASE";
+    // Only the key of a table WITHOUT ROWID answers to the table's own name. The list of all tables
+    // would tell it too, but is as long as the schema.
+    let question = "SELECT 1 FROM pragma_index_info(?1, 'main')";
     if connection.prepare(question)?.exists([table])? {
         return Ok("NULL");
     }

@@ -1,6 +1,10 @@
 //! Schemas read from real databases, and what changed between them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use super::*;
 
@@ -158,4 +162,26 @@ fn columns_carry_what_the_statement_says_of_them() {
     assert!(table.columns[1].not_null);
     assert_eq!(table.columns[0].key_position, 2);
     assert_eq!(table.constraints, ["primary key ( b , a )"]);
+}
+
+#[test]
+fn the_list_of_all_tables_is_asked_for_only_if_one_is_virtual() {
+    for (sql, n_expected) in [
+        ("CREATE TABLE t (a); CREATE VIEW v AS SELECT a FROM t", 0),
+        ("CREATE TABLE t (a); CREATE VIRTUAL TABLE f USING fts5(a)", 1),
+    ] {
+        let connection = Connection::open_in_memory().expect("a database");
+        connection.execute_batch(sql).expect(sql);
+        let n_asked = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&n_asked);
+        let judge = move |asked: AuthContext<'_>| {
+            if matches!(asked.action, AuthAction::Pragma { pragma_name: "table_list", .. }) {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            Authorization::Allow
+        };
+        let _ = connection.authorizer(Some(judge));
+        Schema::read(&connection).expect("a schema");
+        assert_eq!(n_asked.load(Ordering::Relaxed), n_expected, "{sql}");
+    }
 }

@@ -1,8 +1,11 @@
 //! Random schemas and contents: what is exported is imported equal, in every format.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::Value;
 use xtask_db_format::{Csv, Format, Json, Jsonl, Outlet, Sink};
 
@@ -276,4 +279,38 @@ proptest! {
         drop(connection);
         comes_back(folder.path(), &path).expect("it comes back");
     }
+}
+
+#[test]
+fn the_list_of_all_tables_is_asked_for_once_however_many_have_rows() {
+    let n_asked = |n_tables: usize| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = new_file(folder.path(), "source.db");
+        let connection = database::open_scratch(&path).expect("a database");
+        let tables = (0..n_tables).map(|n| format!("CREATE TABLE t{n} (a TEXT);"));
+        let tables: String = tables.collect();
+        connection.execute_batch(&tables).expect("tables");
+        for n in 0..n_tables {
+            connection.execute(&format!("INSERT INTO t{n} VALUES ('x')"), []).expect("a row");
+        }
+        drop(connection);
+        export(folder.path(), &path, "e.jsonl", &mut Jsonl::default()).expect("an export");
+        let into = new_file(folder.path(), "into.db");
+        let connection = database::open_scratch(&into).expect("a database");
+        connection.execute_batch(&tables).expect("tables");
+        let counter = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&counter);
+        let judge = move |asked: AuthContext<'_>| {
+            if matches!(asked.action, AuthAction::Pragma { pragma_name: "table_list", .. }) {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            Authorization::Allow
+        };
+        let _ = connection.authorizer(Some(judge));
+        let mut reading = open(&folder.path().join("e.jsonl"), Kind::Jsonl).expect("an export");
+        insert_rows(reading.as_mut(), &connection, OddTexts::AsTheyAre, &mut |_| Ok(()))
+            .expect("rows");
+        counter.load(Ordering::Relaxed)
+    };
+    assert_eq!([n_asked(2), n_asked(20)], [1, 1]);
 }

@@ -15,8 +15,9 @@ use crate::text;
 ///
 /// [`Damage`] where one does not, or where SQLite cannot read.
 pub(super) fn prove(connection: &Connection, table: &str) -> Result<()> {
-    let question = "SELECT l.name FROM pragma_index_list(?1) AS l, pragma_table_list(?1) AS t
-        WHERE t.schema = 'main' AND NOT l.partial AND NOT (t.wr AND l.origin = 'pk')
+    // Only the key of a table WITHOUT ROWID answers to the table's own name.
+    let question = "SELECT l.name FROM pragma_index_list(?1) AS l WHERE NOT l.partial
+        AND NOT (l.origin = 'pk' AND EXISTS (SELECT 1 FROM pragma_index_info(?1, 'main')))
         AND NOT EXISTS (SELECT 1 FROM pragma_index_info(l.name) WHERE name IS NULL)";
     let mut statement = connection.prepare(question)?;
     let names = statement.query_map([table], |row| row.get(0))?;
