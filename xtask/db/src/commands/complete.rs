@@ -128,7 +128,8 @@ fn references(session: &mut Session) -> Result<Vec<String>> {
     if all.iter().any(|backup| backup.kind() == Some(Kind::Safety)) {
         words.push("safety".to_owned());
     }
-    words.extend(printed::all(&field).into_iter().map(|printed| printed.reference));
+    let printed = all.iter().zip(printed::all(&field));
+    words.extend(printed.map(|(backup, printed)| printed.reference(backup)));
     let mut n_of = HashMap::new();
     for backup in &all {
         *n_of.entry(backup.name.time_text()).or_insert(0) += 1;

@@ -298,8 +298,8 @@ fn the_list_of_all_tables_is_asked_for_once_however_many_have_rows() {
         let into = new_file(folder.path(), "into.db");
         let connection = database::open_scratch(&into).expect("a database");
         connection.execute_batch(&tables).expect("tables");
-        let counter = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&counter);
+        let n_asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&n_asked);
         let judge = move |asked: AuthContext<'_>| {
             if matches!(asked.action, AuthAction::Pragma { pragma_name: "table_list", .. }) {
                 counted.fetch_add(1, Ordering::Relaxed);
@@ -310,7 +310,7 @@ fn the_list_of_all_tables_is_asked_for_once_however_many_have_rows() {
         let mut reading = open(&folder.path().join("e.jsonl"), Kind::Jsonl).expect("an export");
         insert_rows(reading.as_mut(), &connection, OddTexts::AsTheyAre, &mut |_| Ok(()))
             .expect("rows");
-        counter.load(Ordering::Relaxed)
+        n_asked.load(Ordering::Relaxed)
     };
     assert_eq!([n_asked(2), n_asked(20)], [1, 1]);
 }
