@@ -223,7 +223,7 @@ fn named(document: &Document) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (line, span) in markdown::spans(&document.text) {
         let arguments = span.strip_prefix("cargo xtask ").unwrap_or(&span);
-        if (arguments.len() < span.len() || arguments.starts_with("db-"))
+        if (arguments.len() < span.len() || (arguments.starts_with("db-") && arguments != "db-"))
             && !arguments.contains(['…', '*'])
         {
             found.push((line, arguments.to_owned()));
