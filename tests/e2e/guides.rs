@@ -236,8 +236,11 @@ fn named(document: &Document) -> Vec<(usize, String)> {
         }
         for (at, line) in block.lines.iter().enumerate() {
             for rest in line.split("cargo xtask ").skip(1) {
-                let arguments = rest.split(['"', '|', '&', ';', '#']).next().unwrap_or_default();
-                found.push((block.line + at, arguments.trim().to_owned()));
+                let arguments =
+                    rest.split(['"', '|', '&', ';', '#', '`']).next().unwrap_or_default();
+                if !arguments.contains(['…', '*']) {
+                    found.push((block.line + at, arguments.trim().to_owned()));
+                }
             }
         }
     }
