@@ -126,3 +126,23 @@ fn a_backup_that_sqlite_cannot_even_open_does_not_end_the_verification_of_the_ot
     bytes[47] ^= 0x40;
     all_are_caught(&sandbox, &[("an unknown schema format".to_owned(), bytes)]);
 }
+
+#[test]
+fn an_answer_of_no_that_cannot_be_written_is_not_called_done() {
+    let sandbox = with_backup();
+    let backup = only_backup(&sandbox);
+    let mut bytes = fs_err::read(&backup).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs_err::write(&backup, bytes).expect("written");
+    let full = fs_err::OpenOptions::new().write(true).open("/dev/full");
+    let Ok(full) = full else {
+        crate::strace::complain("SKIPPED: there is no /dev/full");
+        return;
+    };
+    let mut verify = sandbox.xtask(&["db-verify", "--all"]);
+    let output = verify.stdout(full.into_parts().0).output().expect("it runs");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{err}");
+    assert!(err.contains("the answer is no, but the reasons could not be written"), "{err}");
+}

@@ -151,7 +151,7 @@ impl Task {
         let common = self.common();
         session.listen_to(common.json, common.quiet);
         let outcome = self.dispatch(&mut session);
-        let outcome = outcome.and_then(|answer| session.finish().map(|()| answer));
+        let outcome = outcome.and_then(|answer| session.finish(answer));
         match outcome {
             Ok(Answer::Yes) => Exit::Yes,
             Ok(Answer::No) => Exit::No,

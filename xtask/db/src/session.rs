@@ -20,7 +20,7 @@ use crate::hidden;
 use crate::hostcommand::supervisor::{self, Itself};
 use crate::interrupt::Interrupt;
 use crate::project::Project;
-use crate::refusal::Declined;
+use crate::refusal::{Answer, Declined};
 use crate::remarks::Remarks;
 use crate::screen::{self, Screen};
 use crate::secret;
@@ -358,20 +358,27 @@ impl Session {
         }
     }
 
-    /// Fails where results could not be written; a closed pipe is success.
+    /// Passes the answer of a command on, or fails if its results could not be written; a closed pipe
+    /// is success.
     ///
     /// # Errors
     ///
     /// As stdout's.
-    pub(crate) fn finish(&mut self) -> Result<()> {
+    pub(crate) fn finish(&mut self, answer: Answer) -> Result<Answer> {
         self.say_remarks();
         let begun = std::mem::take(&mut self.begun);
         let flushed = self.out.write_all(&hidden::harmless(&begun)).and_then(|()| self.out.flush());
         match self.unwritten.take().or(flushed.err()) {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(error).context("the work is done, but its results could not be written")
+                Err(error).context(match answer {
+                    Answer::Yes => "the work is done, but its results could not be written",
+                    Answer::No => "the answer is no, but the reasons could not be written",
+                    Answer::CannotTell => {
+                        "there is no answer, and the reasons could not be written"
+                    }
+                })
             }
-            _ => Ok(()),
+            _ => Ok(answer),
         }
     }
 
