@@ -100,7 +100,7 @@ fn value(arg: &clap::Arg) -> Expected {
     if !possible.is_empty() {
         return Expected::Words(possible.iter().map(|value| value.get_name().to_owned()).collect());
     }
-    match arg.get_value_names().and_then(|names| names.first()).map(|name| name.as_str()) {
+    match arg.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str) {
         Some("REF" | "A" | "B") => Expected::Reference,
         Some("HOOK") => Expected::Words(Hook::ALL.map(|hook| hook.word().to_owned()).to_vec()),
         Some("NAME") if arg.get_long() == Some("db") => Expected::Database,

@@ -2,7 +2,7 @@
 //! workspace, which they look for above the current folder, or absolute.
 
 /// Joins the completion of `cargo` that is there, and works in bash 3.2 (macOS) too.
-pub(super) const BASH: &str = r##"# Completes `cargo xtask` in bash.
+pub(super) const BASH: &str = r#"# Completes `cargo xtask` in bash.
 _xtask_db_program() {
     local program=@PROGRAM@ folder=$PWD
     if [[ $program == /* ]]; then
@@ -53,10 +53,10 @@ if [[ $(complete -p cargo 2> /dev/null) != *' -F _xtask_db '* ]]; then
     _xtask_db_before=$(complete -p cargo 2> /dev/null | sed -n 's/.* -F \([^ ]*\) .*/\1/p')
 fi
 complete -o bashdefault -o default -F _xtask_db cargo
-"##;
+"#;
 
 /// Cargo's own completion for zsh calls `_cargo-xtask` for the words after `cargo`.
-pub(super) const ZSH: &str = r##"# Completes `cargo xtask` in zsh.
+pub(super) const ZSH: &str = r#"# Completes `cargo xtask` in zsh.
 _xtask_db_program() {
     local program=@PROGRAM@ folder=$PWD
     if [[ $program == /* ]]; then
@@ -97,10 +97,10 @@ _xtask_db_cargo() {
 if ((${+functions[compdef]})) && [[ -z ${_comps[cargo]} ]]; then
     compdef _xtask_db_cargo cargo
 fi
-"##;
+"#;
 
 /// Adds to what fish knows of cargo.
-pub(super) const FISH: &str = r##"# Completes `cargo xtask` in fish.
+pub(super) const FISH: &str = r#"# Completes `cargo xtask` in fish.
 function __xtask_db_candidates
     set -l program @PROGRAM@
     set -l folder $PWD
@@ -117,4 +117,4 @@ function __xtask_db_candidates
 end
 
 complete -c cargo -n '__fish_seen_subcommand_from xtask' -a '(__xtask_db_candidates)'
-"##;
+"#;
