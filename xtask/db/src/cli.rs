@@ -8,16 +8,17 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::{
-    aftermath, backup, complete, completions, diff, export, hooks, import, label, list, migrate,
-    pin, pre_deploy, pre_migrate, prune, recover, remove, reset, restore, rollback, setup, status,
+    backup, complete, completions, diff, export, hooks, import, label, list, migrate, pin,
+    pre_deploy, pre_migrate, prune, recover, remove, reset, restore, rollback, setup, status,
     supervise, verify,
 };
-use crate::database::{self, Trouble};
-use crate::intent;
-use crate::project::Project;
-use crate::refusal::{Answer, Declined, Exit, Refusal};
-use crate::session::Session;
-use crate::text;
+use crate::console::refusal::{Answer, Declined, Exit, Refusal};
+use crate::console::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::operations::damage_report;
+use crate::recovery::interrupted_step;
+use crate::sqlite::connection::{self, Trouble};
 
 /// Every `db-*` task.
 #[derive(Debug, Subcommand)]
@@ -126,7 +127,7 @@ impl Common {
     pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
         let project = self.project_to_recover(session)?;
         for database in &project.databases {
-            for left in intent::left(&project, database) {
+            for left in interrupted_step::left(&project, database) {
                 let (what, remedy) =
                     (left.sentence(&project, database), left.remedy(&project, database));
                 session.warn(format!("{what}: {remedy}"));
@@ -158,7 +159,7 @@ impl Task {
             Ok(Answer::CannotTell) => Exit::CouldNot,
             Err(error) => {
                 // An interrupt while backups are marked leaves the error as it is.
-                let _ = aftermath::of(&mut session, &error);
+                let _ = damage_report::of(&mut session, &error);
                 fail(&error, &mut session)
             }
         }
@@ -257,7 +258,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     if error.downcast_ref::<Declined>().is_some() {
         return Exit::No;
     }
-    match database::trouble(error) {
+    match connection::trouble(error) {
         Trouble::Busy => Exit::Locked,
         Trouble::Interrupted => Exit::Interrupted,
         _ => Exit::CouldNot,

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::cli::Task;
-use crate::refusal::Exit;
-use crate::session::Session;
+use crate::console::refusal::Exit;
+use crate::host::session::Session;
 
 /// Any `db-*` task; flatten it into the enum of your own xtask.
 ///

@@ -1,13 +1,11 @@
 //! One file per command: its arguments and its run, which gathers, decides, acts and says.
 
-pub(crate) mod aftermath;
 pub(crate) mod arguments;
 pub(crate) mod backup;
 pub(crate) mod complete;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod export;
-pub(crate) mod find;
 pub(crate) mod hooks;
 pub(crate) mod import;
 pub(crate) mod label;

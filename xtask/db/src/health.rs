@@ -1,17 +1,17 @@
 //! What needs attention: problems, each with its remedy, judged from what was seen; nothing is
 //! touched here and nothing decided by the clock of the machine.
 
+pub(crate) mod backups_folder;
 pub(crate) mod checkup;
 mod database;
-mod exposure;
-pub(crate) mod folder;
-pub(crate) mod library;
-pub(crate) mod store;
+mod exposed_databases;
+pub(crate) mod glance;
+pub(crate) mod page_store;
+pub(crate) mod sqlite_library;
 
 use serde::Serialize;
 
-use crate::project::{Database, Project};
-use crate::schemafiles;
+use crate::host::project::{Database, Project, schema_files};
 
 /// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +48,11 @@ impl Problem {
 #[must_use]
 pub(crate) fn remarks(project: &Project) -> Vec<Problem> {
     let patterns = project.databases.iter().flat_map(|database| idle_patterns(project, database));
-    library::remark(project).into_iter().chain(exposure::remarks(project)).chain(patterns).collect()
+    sqlite_library::remark(project)
+        .into_iter()
+        .chain(exposed_databases::remarks(project))
+        .chain(patterns)
+        .collect()
 }
 
 /// Patterns of schema files that match none: no commit would take a checkpoint.
@@ -57,7 +61,7 @@ fn idle_patterns(project: &Project, database: &Database) -> Vec<Problem> {
         let folder =
             pattern.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
         let nested = format!("{folder}*/up.sql");
-        let remedy = if schemafiles::files(&project.root, std::slice::from_ref(&nested)).is_empty()
+        let remedy = if schema_files::files(&project.root, std::slice::from_ref(&nested)).is_empty()
         {
             "correct it in Cargo.toml; it is relative to that file's folder".to_owned()
         } else {
@@ -66,7 +70,7 @@ fn idle_patterns(project: &Project, database: &Database) -> Vec<Problem> {
         let what = format!("no file matches `{pattern}` in `schema` of `{}`", database.name);
         Problem::new("idle-schema-pattern", what, remedy).of(database)
     };
-    schemafiles::idle(&project.root, &database.schema).into_iter().map(problem).collect()
+    schema_files::idle(&project.root, &database.schema).into_iter().map(problem).collect()
 }
 
 /// Git hooks that are missing though a commit could touch schema files; `installed` is `None` where

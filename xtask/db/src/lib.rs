@@ -20,106 +20,53 @@
 //! Everything from outside (clock, environment, streams, signals) enters with the session; what the
 //! host says about itself is a [`Project`], read from `[workspace.metadata.db]` or built by hand.
 //!
-//! One backup goes through these rooms, each handing a value on and never back: `database` looks at
-//! the file and opens it, `copy` writes one snapshot into a stage of `durable`, `examination` finds
-//! what is wrong with it, `record` is its proof, `vault` publishes both. One restore: `reference`
-//! finds the backup, `verification` proves it, `restoring` plans, takes a safety backup, writes
-//! through SQLite's own locks and proves the result.
+//! The wings, from the roof to the ground, each using only what is below it: `commands` and the
+//! `operations` that they share; `rows`; `health`, `restore`, `migrate`; `capture`, `retention`,
+//! `hooks`, `recovery`; `host`; `git`; `backups`; `sqlite`; `files`; `console`.
+//!
+//! One backup: `sqlite::probe` looks at the file, `sqlite::connection` opens it, `sqlite::snapshot`
+//! writes one snapshot into a stage of `files`, `sqlite::examination` finds what is wrong with it,
+//! `backups::record` is its proof, `backups::writer` publishes both. One restore:
+//! `backups::reference` finds the backup, `backups::verification` proves it, `restore::plan` plans,
+//! `operations::restore` takes a safety backup, `restore::write` writes through SQLite's own locks
+//! and proves the result.
 
-mod aside;
-mod backup;
-mod bounds;
-mod branching;
-mod checkpoint;
-mod claim;
+mod backups;
+mod capture;
 mod cli;
 mod command;
 mod commands;
-mod configuration;
-mod content;
-mod contents;
-mod copy;
-mod database;
-mod declared;
-mod difference;
-mod differing;
-mod durable;
-mod examination;
-mod finding;
-mod fresh;
+mod console;
+mod files;
 mod git;
-mod github;
-mod glance;
 mod health;
-mod hidden;
-mod holders;
-mod home;
 mod hooks;
-mod hostcommand;
-mod importing;
-mod intent;
-mod interrupt;
-mod locked;
-mod machine;
-mod merging;
-mod migration;
-mod name;
-mod orphans;
-mod planted;
-mod portable;
-mod privacy;
-mod progress;
-mod project;
-mod pruning;
-mod record;
-mod reference;
-mod refusal;
-mod rehearsal;
-mod remaining;
-mod remarks;
-mod reserve;
-mod restoring;
+mod host;
+mod migrate;
+mod operations;
+mod recovery;
+mod restore;
 mod retention;
-mod rollback;
-mod schema;
-mod schemafiles;
-mod screen;
-mod secret;
-mod session;
-mod space;
-mod staging;
-mod standing;
-mod state;
-mod store;
-mod storing;
-mod streamed;
-mod tables;
-mod taking;
-mod text;
-mod threads;
-mod trailer;
-mod vault;
-mod verification;
-mod watching;
-mod witness;
-mod writeback;
+mod rows;
+mod sqlite;
 
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
-use refusal::Exit;
+use crate::console::refusal::Exit;
+use crate::host::session;
 
-pub use command::Command;
-pub use commands::arguments::parse;
-pub use declared::{References, Referent};
-pub use git::Place;
+pub use crate::commands::arguments::parse;
+pub use crate::console::text::Span;
+pub use crate::git::repository::Place;
+pub use crate::host::project::{Database, FollowBranches, OnFailure, Project};
+pub use crate::host::session::{NOW_VARIABLE, Session};
+pub use crate::retention::plan::Policy;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
-pub use importing::load_sql;
-pub use project::{Database, FollowBranches, OnFailure, Project};
-pub use retention::Policy;
-pub use session::{NOW_VARIABLE, Session};
-pub use text::Span;
+pub use crate::rows::import::load_sql;
+pub use crate::sqlite::declared_references::{References, Referent};
+pub use command::Command;
 
 /// The versions of this crate and of the SQLite inside it, on one line: what a host's `--version` prints.
 #[must_use]

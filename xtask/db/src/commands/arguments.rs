@@ -13,8 +13,8 @@ use clap::{Parser, Subcommand as _};
 use serde_json::{Value, json};
 
 use crate::command::Command;
-use crate::screen;
-use crate::session::Session;
+use crate::console::terminal_width;
+use crate::host::session::Session;
 
 /// How wide help is at most.
 const MAX_COLUMNS: usize = 80;
@@ -161,7 +161,7 @@ fn grouped(command: clap::Command) -> clap::Command {
         for command in commands {
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
             let line = format!("  {:width$}  {about}", command.get_name());
-            for line in screen::fold(&line, MAX_COLUMNS, width + 4) {
+            for line in terminal_width::fold(&line, MAX_COLUMNS, width + 4) {
                 let _ = writeln!(list, "{line}");
             }
         }

@@ -5,27 +5,25 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::aside;
-use crate::backup::Backup;
-use crate::checkpoint;
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::record::{self, Kind, Record};
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::backups::{privacy, set_aside};
+use crate::capture::{self, Taken, Wanted, checkpoint};
 use crate::cli::{self, Common};
 use crate::commands::{list, prune};
-use crate::finding::{Finding, Weight};
-use crate::locked::Locked;
-use crate::name::Format;
-use crate::privacy;
-use crate::progress::Progress;
-use crate::project::{Database, Project};
-use crate::record::{self, Kind, Record};
-use crate::refusal::{Answer, Refusal};
-use crate::retention::Verdict;
-use crate::secret;
-use crate::session::Session;
-use crate::space;
-use crate::standing::{self, Standing};
-use crate::taking::{self, Taken, Wanted};
-use crate::text;
-use crate::vault::Vault;
+use crate::console::progress::Progress;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::{secrets, text};
+use crate::files::free_space;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::reclaim_packs;
+use crate::retention::plan::Verdict;
+use crate::sqlite::examination::finding::{Finding, Weight};
+use crate::sqlite::probe::{self, Standing};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -127,7 +125,7 @@ impl Args {
                 session.warn(format!("{}: `{}` closes it", open.what, open.remedy));
             }
         }
-        let git = project.git.as_ref().and_then(crate::git::Place::state);
+        let git = project.git.as_ref().and_then(crate::git::repository::Place::state);
         let mut done = Vec::new();
         let mut failure = None;
         for database in &databases {
@@ -169,7 +167,7 @@ impl Args {
             None
         };
         let wanted = Wanted {
-            label: self.label.as_deref().map(|label| secret::masked(label).into_owned()),
+            label: self.label.as_deref().map(|label| secrets::masked(label).into_owned()),
             pinned: self.pin,
             git,
             unless_equal: newest.as_ref().and_then(Backup::record),
@@ -178,7 +176,7 @@ impl Args {
         };
         let mut progress = Progress::new(session, "Copying");
         let taken = if self.if_changed {
-            taking::take(locked, project, &wanted, &mut progress)
+            capture::take(locked, project, &wanted, &mut progress)
         } else {
             checkpoint::take(locked, project, &wanted, newest.as_ref(), &mut progress)
         };
@@ -239,18 +237,18 @@ impl Args {
             ));
         }
         let time = session.now().naive_local();
-        let folder = aside::set_aside(&database.path, locked.vault().folder(), time)?.folder;
+        let folder = set_aside::set_aside(&database.path, locked.vault().folder(), time)?.folder;
         session.say(format!("Raw files set aside in {}", project.dotted(&folder)));
         Ok(Done::Aside(folder))
     }
 }
 
 fn is_unreadable(database: &Database) -> Result<bool> {
-    Ok(matches!(standing::look(&database.path)?, Standing::Foreign { .. } | Standing::Empty))
+    Ok(matches!(probe::look(&database.path)?, Standing::Foreign { .. } | Standing::Empty))
 }
 
 fn warn_of_network(session: &mut Session, project: &Project, database: &Database) {
-    if let Some(kind) = space::network(&database.path) {
+    if let Some(kind) = free_space::network(&database.path) {
         session.warn(format!(
             "{} lies on {kind}: SQLite's locks are not reliable there; move the database to a local disk",
             project.place(database)
@@ -305,7 +303,7 @@ pub(crate) fn prune_automatic(
             }
             let is_stored = |v: &Verdict| v.name.ends_with(Format::Pages.ending());
             if removed.iter().any(is_stored) {
-                prune::store::reclaim_by_the_way(session, project, locked)?;
+                reclaim_packs::reclaim_by_the_way(session, project, locked)?;
             }
         }
         Err(error) => {

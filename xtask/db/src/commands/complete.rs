@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 
+use crate::backups::record::Kind;
+use crate::backups::reference::{Field, printed};
+use crate::backups::vault::Vault;
 use crate::cli::Common;
 use crate::commands::arguments;
+use crate::console::refusal::Answer;
 use crate::hooks::Hook;
-use crate::record::Kind;
-use crate::reference::{Field, printed};
-use crate::refusal::Answer;
-use crate::session::Session;
-use crate::vault::Vault;
+use crate::host::session::Session;
 
 /// Arguments of `db-complete`.
 #[derive(Debug, clap::Args)]

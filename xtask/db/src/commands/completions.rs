@@ -10,9 +10,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::Common;
-use crate::refusal::{Answer, Refusal};
-use crate::session::Session;
-use crate::text;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::text;
+use crate::host::session::Session;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:

@@ -1,28 +1,28 @@
 //! `db-diff`: what changed between two states, a backup and the live database or two backups.
 
-mod said;
-mod written;
+mod json_document;
+mod report;
 
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::backup::Backup;
+use crate::backups::backup::Backup;
+use crate::backups::reader::{Contents, PlainFile};
+use crate::backups::vault::Vault;
+use crate::capture;
 use crate::cli::Common;
-use crate::commands::diff::written::Written;
-use crate::commands::find;
-use crate::contents::{Contents, PlainFile};
-use crate::database::looking::Looking;
-use crate::database::{self, Snapshot};
-use crate::difference::between::between;
-use crate::difference::script::Script;
-use crate::difference::{self, Depth, Difference, Row, Wanted};
-use crate::interrupt::Interrupt;
-use crate::project::{Database, Project};
-use crate::refusal::Answer;
-use crate::session::Session;
-use crate::taking;
-use crate::vault::Vault;
+use crate::commands::diff::json_document::Written;
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::Answer;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::find_backup;
+use crate::rows::diff::script::Script;
+use crate::rows::diff::states::between;
+use crate::rows::diff::{self, Depth, Difference, Row, Wanted};
+use crate::sqlite::connection::{self, Snapshot};
+use crate::sqlite::read_only::Looking;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -110,7 +110,7 @@ impl Args {
             let mut pairs = Vec::new();
             for database in databases {
                 let name = Some(database.name.as_str());
-                let newest = find::backup(session, project, &vault, "latest", name)?;
+                let newest = find_backup::backup(session, project, &vault, "latest", name)?;
                 pairs.push((State::Backup(Box::new(newest)), State::Live(Box::new(database))));
             }
             return Ok(pairs);
@@ -145,7 +145,7 @@ impl Args {
             return Ok(State::Live(Box::new(Database::new(name, path))));
         }
         let database = self.common.db.as_deref();
-        Ok(State::Backup(Box::new(find::backup(session, project, vault, named, database)?)))
+        Ok(State::Backup(Box::new(find_backup::backup(session, project, vault, named, database)?)))
     }
 
     fn compare(
@@ -162,7 +162,7 @@ impl Args {
         let _watched =
             (interrupt.watch(a_opened.connection()), interrupt.watch(b_opened.connection()));
         let explain = |error| match b {
-            State::Live(database) => taking::explain(error, project, database),
+            State::Live(database) => capture::explain(error, project, database),
             State::Backup(_) => error,
         };
         let names = (a.name(project), b.name(project));
@@ -185,7 +185,7 @@ impl Args {
     fn say(
         &self,
         session: &mut Session,
-        (a, b): (difference::State<'_>, difference::State<'_>),
+        (a, b): (diff::State<'_>, diff::State<'_>),
         names: &(String, String),
         written: &mut Written,
     ) -> Result<Difference> {
@@ -209,18 +209,18 @@ impl Args {
             return Ok(difference);
         }
         let mut difference = between(a, b, &wanted, &mut |_| {})?;
-        said::begin(session, names, &difference);
+        report::begin(session, names, &difference);
         if !self.schema {
             wanted.depth = if self.rows { Depth::Values } else { Depth::Counts };
             let mut table = String::new();
             difference = between(a, b, &wanted, &mut |row: &Row<'_>| {
-                said::row(session, row, &mut table);
+                report::row(session, row, &mut table);
                 if session.wants_json() {
-                    written.row(session, &said::row_json(row));
+                    written.row(session, &report::row_json(row));
                 }
             })?;
         }
-        said::end(session, &difference);
+        report::end(session, &difference);
         Ok(difference)
     }
 
@@ -273,23 +273,23 @@ impl State {
         match (self, contents) {
             (Self::Backup(backup), Some(contents)) => {
                 let file = contents.file(interrupt)?;
-                let connection = database::open_immutable(file.path())
+                let connection = connection::open_immutable(file.path())
                     .with_context(|| format!("could not open `{}`", backup.name))?;
                 Ok(Opened::Backup { connection, file })
             }
             (Self::Backup(backup), None) => anyhow::bail!("`{}` is not open", backup.name),
-            (Self::Live(database), _) => taking::open(project, database).map(Opened::Live),
+            (Self::Live(database), _) => capture::open(project, database).map(Opened::Live),
         }
     }
 }
 
 impl Opened<'_> {
-    fn state<'s>(&'s self, interrupt: &'s Interrupt) -> difference::State<'s> {
+    fn state<'s>(&'s self, interrupt: &'s Interrupt) -> diff::State<'s> {
         match self {
             Self::Backup { connection, file } => {
-                difference::State::of_file(connection, file.path(), interrupt)
+                diff::State::of_file(connection, file.path(), interrupt)
             }
-            Self::Live(looking) => difference::State::of(looking),
+            Self::Live(looking) => diff::State::of(looking),
         }
     }
 

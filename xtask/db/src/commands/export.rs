@@ -1,34 +1,34 @@
 //! `db-export`: the rows of a database or a backup in a portable format, in one read transaction.
 
 mod destination;
-mod exported;
 mod output;
-mod share;
-mod state;
+mod report;
+mod shared_file;
+mod source;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use xtask_db_format::{Csv, Format, Json, Jsonl, Sink, Sql};
 
-use crate::bounds::Bounds;
+use crate::backups::vault::Vault;
 use crate::cli::Common;
 use crate::commands::export::destination::{Destination, Target};
-use crate::commands::export::exported::Exported;
 use crate::commands::export::output::Written;
-use crate::commands::export::share::Share;
-use crate::commands::export::state::State;
-use crate::commands::find;
-use crate::database::Snapshot;
-use crate::declared::Followed;
-use crate::portable::selection::{Selection, Wanted};
-use crate::portable::subset::Root;
-use crate::portable::writing;
-use crate::progress::Progress;
-use crate::project::{Database, Project};
-use crate::refusal::{Answer, Refusal};
-use crate::session::Session;
-use crate::vault::Vault;
+use crate::commands::export::report::Exported;
+use crate::commands::export::shared_file::Share;
+use crate::commands::export::source::State;
+use crate::console::progress::Progress;
+use crate::console::refusal::{Answer, Refusal};
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::find_backup;
+use crate::rows::export::selection::{Selection, Wanted};
+use crate::rows::export::subset::Root;
+use crate::rows::export::writer;
+use crate::rows::import::cost_limits::Bounds;
+use crate::sqlite::connection::Snapshot;
+use crate::sqlite::declared_references::Followed;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -173,7 +173,7 @@ impl Args {
             return Ok((State::Live(Box::new(database.clone())), database));
         };
         let vault = Vault::of(project, session.now());
-        let backup = find::backup(session, project, &vault, reference, named)?;
+        let backup = find_backup::backup(session, project, &vault, reference, named)?;
         let database =
             project.databases.iter().find(|database| backup.is_named_for(database)).cloned();
         // A backup of something else, named by its file: it has no groups.
@@ -248,7 +248,7 @@ impl Args {
             let mut format = self.writer();
             let mut output = destination.open(session)?;
             let mut sink = Sink::new(&mut output);
-            let counts = writing::write(
+            let counts = writer::write(
                 (connection, &selection),
                 (format.as_mut(), &mut sink),
                 &interrupt,

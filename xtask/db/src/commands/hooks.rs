@@ -1,10 +1,10 @@
 //! `db-hooks`: puts the marked blocks into git's hooks, takes them out, shows them, and is what they
 //! run.
 
-mod branches;
-mod checkpoints;
+mod branch_switch;
+mod checkpoint;
 mod commit;
-mod following;
+mod follow_branches;
 
 use std::path::PathBuf;
 
@@ -13,14 +13,14 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::cli::Common;
-use crate::git::Place;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::text;
+use crate::git::repository::Place;
 use crate::hooks::block::Settings;
 use crate::hooks::folder::{self, Folder, Look};
 use crate::hooks::{self, Hook};
-use crate::project::Project;
-use crate::refusal::{Answer, Refusal};
-use crate::session::Session;
-use crate::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -115,9 +115,11 @@ impl Args {
                 match hook {
                     Hook::PreCommit => commit::before(session, &project, &place),
                     Hook::PrepareCommitMsg => commit::message(session, &place, &arguments),
-                    Hook::PostCheckout => branches::entered(session, &project, &place, &arguments),
+                    Hook::PostCheckout => {
+                        branch_switch::entered(session, &project, &place, &arguments)
+                    }
                     Hook::PostMerge | Hook::PostRewrite => {
-                        branches::rewritten(session, &project, &place, (hook, &arguments))
+                        branch_switch::rewritten(session, &project, &place, (hook, &arguments))
                     }
                 }
             }
@@ -164,7 +166,7 @@ pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -
     let folder = Folder::of(place, &project.root);
     let settings = settings(session, project, place);
     // Where git keeps no reflog, the first switch is known by this alone.
-    branches::remember(place, place.branch().as_deref())?;
+    branch_switch::remember(place, place.branch().as_deref())?;
     let (mut n_new, mut alone) = (0, Vec::new());
     for hook in Hook::ALL {
         match folder.look(hook, &settings) {

@@ -1,9 +1,9 @@
 //! `db-import`: rows from a file into a fresh database, or merged into the present one.
 
-mod fresh;
 mod merge;
+mod new_database;
 mod records;
-mod said;
+mod report;
 mod source;
 mod target;
 
@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::cli::Common;
-use crate::refusal::{Answer, Refusal};
-use crate::session::Session;
+use crate::console::refusal::{Answer, Refusal};
+use crate::host::session::Session;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -168,7 +168,7 @@ impl Args {
         } else if self.merge.is_wanted {
             merge::run(&self, session)
         } else {
-            fresh::run(&self, session)
+            new_database::run(&self, session)
         }
     }
 

@@ -3,12 +3,12 @@
 use anyhow::Result;
 
 use crate::cli::Common;
+use crate::commands::list;
 use crate::commands::pin::{self, Wanted};
-use crate::commands::{find, list};
-use crate::refusal::Answer;
-use crate::secret;
-use crate::session::Session;
-use crate::text;
+use crate::console::refusal::Answer;
+use crate::console::{secrets, text};
+use crate::host::session::Session;
+use crate::operations::find_backup;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -35,7 +35,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
-        let label = secret::masked(&self.label).into_owned();
+        let label = secrets::masked(&self.label).into_owned();
         let label = (!label.is_empty()).then_some(label);
         let wanted = Wanted { reference: &self.reference, database: self.common.db.as_deref() };
         let backup =
@@ -46,7 +46,7 @@ impl Args {
             Some(label) => {
                 session.say(format!("{name} is labelled \"{}\"", text::plain(label)));
                 let wanted = Wanted { reference: label, ..wanted };
-                if !find::means(session, &project, wanted, &backup)? {
+                if !find_backup::means(session, &project, wanted, &backup)? {
                     session.note(
                         "The label is no reference to it: something else is called so. Its name \
                          always is one.",

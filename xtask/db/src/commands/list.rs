@@ -3,19 +3,19 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::backup::Backup;
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::ownership::Whose;
+use crate::backups::record::{Kind, Proof};
+use crate::backups::reference::printed::{self, Printed};
+use crate::backups::reference::{self, Field};
+use crate::backups::vault::Vault;
 use crate::cli::Common;
-use crate::commands::find;
-use crate::home::Whose;
-use crate::name::Format;
-use crate::project::Project;
-use crate::record::{Kind, Proof};
-use crate::reference::printed::{self, Printed};
-use crate::reference::{self, Field};
-use crate::refusal::Answer;
-use crate::session::Session;
-use crate::text;
-use crate::vault::Vault;
+use crate::console::refusal::Answer;
+use crate::console::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::operations::find_backup;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -207,7 +207,7 @@ fn point_out_move(session: &mut Session, rows: &[Row<'_>]) {
     if let Some(Whose::Moved(from)) = newest.map(|row| &row.backup.whose) {
         let n = rows.iter().filter(moved).count() as u64;
         let were = format!("{} {}", text::count(n, "backup"), if n == 1 { "was" } else { "were" });
-        session.note(find::moved(&were, from));
+        session.note(find_backup::moved(&were, from));
     }
 }
 

@@ -1,25 +1,17 @@
 //! `db-migrate`: rehearses the host's migration, runs it on the live database, and puts the old
 //! state back where that fails.
 
-mod concluding;
-pub(crate) mod ending;
-pub(crate) mod job;
-mod live_run;
-pub(crate) mod putting_back;
-pub(crate) mod rehearsing;
-pub(crate) mod telling;
-
 use anyhow::Result;
 
-use crate::claim::Claim;
+use crate::backups::vault::Vault;
 use crate::cli::Common;
-use crate::holders;
-use crate::refusal::Answer;
-use crate::session::Session;
-use crate::vault::Vault;
-
-use job::Job;
-use rehearsing::Outcome;
+use crate::console::refusal::Answer;
+use crate::files::holders;
+use crate::host::session::Session;
+use crate::operations::migration::job::Job;
+use crate::operations::migration::rehearsal_steps::{self, Outcome};
+use crate::operations::migration::{live_run, rehearsal_end};
+use crate::recovery::database_lock::Claim;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -53,10 +45,10 @@ impl Args {
         let job = Job::new(&claim, self.command, self.allow_loss)?;
         let vault = Vault::of(&project, session.now());
         warn_of_holders(session, &job);
-        let rehearsed = rehearsing::rehearse(session, &job, &vault)?;
+        let rehearsed = rehearsal_steps::rehearse(session, &job, &vault)?;
         match rehearsed.outcome {
             Outcome::Allowed(_) => live_run::run(session, &job, &vault, rehearsed),
-            _ => ending::end(session, &job, &vault, rehearsed),
+            _ => rehearsal_end::end(session, &job, &vault, rehearsed),
         }
     }
 }

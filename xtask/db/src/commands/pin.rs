@@ -2,15 +2,15 @@
 
 use anyhow::Result;
 
-use crate::backup::Backup;
+use crate::backups::backup::Backup;
+use crate::backups::record::{Proof, Record};
+use crate::backups::vault::Vault;
 use crate::cli::Common;
-use crate::commands::find;
 use crate::commands::list;
-use crate::project::Project;
-use crate::record::{Proof, Record};
-use crate::refusal::{Answer, Refusal};
-use crate::session::Session;
-use crate::vault::Vault;
+use crate::console::refusal::{Answer, Refusal};
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::operations::find_backup;
 
 pub(crate) const EXAMPLE: &str = "\
 Example:
@@ -51,11 +51,11 @@ impl Args {
 
 /// Which backup is meant.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// How the user names it.
-    pub(super) reference: &'a str,
+    pub(crate) reference: &'a str,
     /// The database given by `--db`.
-    pub(super) database: Option<&'a str>,
+    pub(crate) database: Option<&'a str>,
 }
 
 /// Changes the record of a backup, and returns it as it is then.
@@ -70,7 +70,7 @@ pub(super) fn amend(
     change: impl FnOnce(&mut Record),
 ) -> Result<Backup> {
     let vault = Vault::of(project, session.now());
-    let found = find::backup(session, project, &vault, wanted.reference, wanted.database)?;
+    let found = find_backup::backup(session, project, &vault, wanted.reference, wanted.database)?;
     // A backup given by its path may lie elsewhere, as after `db-backup --output`.
     let vault = Vault::for_project(project, &found.folder, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;

@@ -4,25 +4,25 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::backup::Backup;
-use crate::claim::Claim;
+use crate::backups::backup::Backup;
+use crate::backups::record::Kind;
+use crate::backups::vault::Vault;
+use crate::backups::verification;
+use crate::capture::{self, Taken};
 use crate::cli::{self, Common};
-use crate::commands::migrate::ending::{self, End};
-use crate::commands::migrate::job::Job;
-use crate::commands::migrate::putting_back::way_back;
-use crate::commands::migrate::rehearsing::{self, Outcome};
-use crate::commands::migrate::telling;
 use crate::commands::verify;
-use crate::github::{self, Level};
+use crate::console::progress::Progress;
+use crate::console::refusal::{Answer, Refusal};
 use crate::health;
-use crate::progress::Progress;
-use crate::project::Project;
-use crate::record::Kind;
-use crate::refusal::{Answer, Refusal};
-use crate::session::Session;
-use crate::taking::{self, Taken};
-use crate::vault::Vault;
-use crate::verification;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::host::session::github_actions::{self, Level};
+use crate::operations::migration::job::Job;
+use crate::operations::migration::rehearsal_end::{self, End};
+use crate::operations::migration::rehearsal_steps::{self, Outcome};
+use crate::operations::migration::report;
+use crate::operations::migration::way_back::way_back;
+use crate::recovery::database_lock::Claim;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -46,22 +46,22 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let log = session.github().log;
-        let token = github::token();
+        let token = github_actions::token();
         if log {
-            session.complain(&format!("{}\n", github::stop(&token)));
+            session.complain(&format!("{}\n", github_actions::stop(&token)));
         }
         let gone = self.pass(session);
         if log {
-            session.complain(&format!("{}\n", github::resume(&token)));
+            session.complain(&format!("{}\n", github_actions::resume(&token)));
             for annotation in annotations(&gone) {
                 session.complain(&format!("{annotation}\n"));
             }
             // The error itself follows, with names that others gave.
-            session.complain(&format!("{}\n", github::stop(&github::token())));
+            session.complain(&format!("{}\n", github_actions::stop(&github_actions::token())));
         }
         let End { document, error } = gone?;
         if let Some(error) = error {
-            return Ok(telling::decline(session, &error, document));
+            return Ok(report::decline(session, &error, document));
         }
         session.document(&document);
         Ok(Answer::Yes)
@@ -97,17 +97,17 @@ impl Args {
             return Ok(End { document, error: None });
         }
         let job = Job::new(claim, Vec::new(), self.allow_loss.clone())?;
-        let rehearsed = rehearsing::rehearse(session, &job, vault)?;
+        let rehearsed = rehearsal_steps::rehearse(session, &job, vault)?;
         if let Outcome::Allowed(losses) = &rehearsed.outcome
             && !rehearsed.rows_changed
         {
-            ending::say_rehearsed(session, &job, &rehearsed, losses);
-            let mut document = telling::document(&job, &rehearsed);
+            rehearsal_end::say_rehearsed(session, &job, &rehearsed, losses);
+            let mut document = report::document(&job, &rehearsed);
             document["outcome"] = "allowed".into();
-            document["let_through"] = telling::let_through(losses);
+            document["let_through"] = report::let_through(losses);
             return Ok(End { document, error: None });
         }
-        ending::settle(session, &job, vault, rehearsed)
+        rehearsal_end::settle(session, &job, vault, rehearsed)
     }
 }
 
@@ -119,28 +119,30 @@ fn annotations(gone: &Result<End>) -> Vec<String> {
             let losses = document["let_through"].as_array().into_iter().flatten();
             let losses = losses.filter_map(Value::as_str);
             return losses
-                .map(|loss| github::annotation(Level::Warning, &format!("let through: {loss}")))
+                .map(|loss| {
+                    github_actions::annotation(Level::Warning, &format!("let through: {loss}"))
+                })
                 .collect();
         }
     };
     let (text, _) = cli::layout(error);
-    vec![github::annotation(Level::Error, text.trim_end())]
+    vec![github_actions::annotation(Level::Error, text.trim_end())]
 }
 
 /// A backup of a kind that only the user removes.
 fn take(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Backup> {
     let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
-    let wanted = rehearsing::wanted(session, job, Kind::PreDeploy);
+    let wanted = rehearsal_steps::wanted(session, job, Kind::PreDeploy);
     let mut progress = Progress::new(session, "Copying");
-    let taken = taking::take(&locked, job.project, &wanted, &mut progress)?;
+    let taken = capture::take(&locked, job.project, &wanted, &mut progress)?;
     drop(progress);
     match taken {
         Taken::Backup(backup, ..) | Taken::Linked(backup, _) => {
             session.say(format!("Backup created at {}", job.project.dotted(&backup.path())));
             Ok(*backup)
         }
-        Taken::Damaged(findings) => Err(rehearsing::damaged(session, job, &findings)),
+        Taken::Damaged(findings) => Err(rehearsal_steps::damaged(session, job, &findings)),
         Taken::Unchanged => anyhow::bail!("a backup before a deployment is taken unconditionally"),
     }
 }

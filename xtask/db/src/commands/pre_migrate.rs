@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 
-use crate::claim::Claim;
-use crate::commands::migrate::job::Job;
-use crate::commands::migrate::{Args, ending, rehearsing};
-use crate::refusal::Answer;
-use crate::session::Session;
-use crate::vault::Vault;
+use crate::backups::vault::Vault;
+use crate::commands::migrate::Args;
+use crate::console::refusal::Answer;
+use crate::host::session::Session;
+use crate::operations::migration::job::Job;
+use crate::operations::migration::{rehearsal_end, rehearsal_steps};
+use crate::recovery::database_lock::Claim;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -26,7 +27,7 @@ impl Args {
         let claim = Claim::take_settled(&project, &database, "db-pre-migrate", &interrupt)?;
         let job = Job::new(&claim, self.command, self.allow_loss)?;
         let vault = Vault::of(&project, session.now());
-        let rehearsed = rehearsing::rehearse(session, &job, &vault)?;
-        ending::end(session, &job, &vault, rehearsed)
+        let rehearsed = rehearsal_steps::rehearse(session, &job, &vault)?;
+        rehearsal_end::end(session, &job, &vault, rehearsed)
     }
 }

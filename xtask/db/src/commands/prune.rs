@@ -1,23 +1,22 @@
 //! `db-prune`: removes the backups that no retention rule keeps, with a reason per row.
 
-pub(crate) mod store;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::json;
 
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
 use crate::cli::Common;
-use crate::locked::Locked;
-use crate::project::{Database, Project};
-use crate::pruning::{self, Scope};
-use crate::refusal::{Answer, Refusal};
-use crate::retention::{Policy, Verdict};
-use crate::session::Session;
-use crate::store::reclaiming::Extent;
-use crate::text::{self, Span};
-use crate::vault::Vault;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::text::{self, Span};
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::reclaim_packs;
+use crate::retention::plan::{Policy, Verdict};
+use crate::retention::prune::{self, Scope};
+use crate::retention::reclaim_plan::Extent;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -74,10 +73,10 @@ impl Args {
         let vault = Vault::of(&project, session.now());
         let databases = project.chosen(self.common.db.as_deref())?;
         let mut plan =
-            pruning::plan(&vault, (&project, &databases), &policy, Scope::All, session.now())?;
+            prune::plan(&vault, (&project, &databases), &policy, Scope::All, session.now())?;
         let interrupt = session.interrupt().clone();
-        pruning::weigh_pages(&vault, &mut plan, &interrupt)?;
-        let store = store::plan(&vault, &plan, &interrupt)?;
+        prune::weigh_pages(&vault, &mut plan, &interrupt)?;
+        let store = reclaim_packs::plan(&vault, &plan, &interrupt)?;
         say_if_last_states_exceed(session, (&vault, &project), &policy)?;
         say_plan(session, &plan, self.dry_run);
         let doomed = plan.iter().any(|verdict| !verdict.keep);
@@ -102,7 +101,7 @@ impl Args {
         }
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
         let removed = apply(session, &project, &locked, (&plan, &policy, &databases))?;
-        let store = store::reclaim(session, &locked, Extent::All)?;
+        let store = reclaim_packs::reclaim(session, &locked, Extent::All)?;
         store.say(session, &project);
         document(session, &plan, &removed, (false, &store));
         Ok(answer(&store))
@@ -197,12 +196,12 @@ fn apply(
     }
     let (vault, now) = (locked.vault(), session.now());
     // The folder may have changed while the question stood: only what both plans condemn goes.
-    let mut again = pruning::plan(vault, (project, databases), policy, Scope::All, now)?;
+    let mut again = prune::plan(vault, (project, databases), policy, Scope::All, now)?;
     for verdict in &mut again {
         verdict.keep |= !doomed.contains(&*verdict.name);
     }
-    pruning::weigh_pages(vault, &mut again, session.interrupt())?;
-    let pruned = pruning::apply(locked, (again, Scope::All), now, session.interrupt())?;
+    prune::weigh_pages(vault, &mut again, session.interrupt())?;
+    let pruned = prune::apply(locked, (again, Scope::All), now, session.interrupt())?;
     for (name, why) in &pruned.stayed {
         session.warn(format!("{name} stays: {why}"));
     }
@@ -213,9 +212,9 @@ fn apply(
 }
 
 /// What a page list that cannot be read is to the shell.
-fn answer(store: &store::Outcome) -> Answer {
+fn answer(store: &reclaim_packs::Outcome) -> Answer {
     match store {
-        store::Outcome::Refused(_) => Answer::No,
+        reclaim_packs::Outcome::Refused(_) => Answer::No,
         _ => Answer::Yes,
     }
 }
@@ -238,7 +237,7 @@ pub(crate) fn say_if_last_states_exceed(
     policy: &Policy,
 ) -> Result<()> {
     let of_all = (project, project.databases.as_slice());
-    let over = pruning::last_states_over_size(vault, of_all, policy, session.now())?;
+    let over = prune::last_states_over_size(vault, of_all, policy, session.now())?;
     if let (Some(size_bytes), Some(max_size_bytes)) = (over, policy.max_size_bytes) {
         session.warn(format!(
             "the last states of branches alone take up {}, more than the max-size of {}: none of them is \
@@ -279,7 +278,7 @@ fn document(
     session: &mut Session,
     plan: &[Verdict],
     removed: &[Arc<str>],
-    (dry_run, store): (bool, &store::Outcome),
+    (dry_run, store): (bool, &reclaim_packs::Outcome),
 ) {
     if !session.wants_json() {
         return;

@@ -3,20 +3,20 @@
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::backup::Backup;
-use crate::claim::Claim;
+use crate::backups::backup::Backup;
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
 use crate::cli::Common;
-use crate::commands::restore::dialogue;
-use crate::commands::restore::in_place::{self, Kept, Was};
-use crate::database;
-use crate::intent::{self, Step};
-use crate::locked::Locked;
-use crate::project::{Database, Project};
-use crate::refusal::{Answer, Exit, Refusal};
-use crate::rehearsal;
-use crate::session::Session;
-use crate::text;
-use crate::vault::Vault;
+use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::console::text;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::migrate::rehearsal;
+use crate::operations::restore::dialogue;
+use crate::operations::restore::in_place::{self, Kept, Was};
+use crate::recovery::database_lock::Claim;
+use crate::recovery::interrupted_step::{self, Step};
+use crate::sqlite::connection;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -56,7 +56,7 @@ impl Args {
             session.document(&json!({ "version": 1, "recovered": null }));
             return Ok(Answer::Yes);
         };
-        for left in intent::left(&project, &database) {
+        for left in interrupted_step::left(&project, &database) {
             session.note(capital(&left.sentence(&project, &database)));
         }
         // Refuses before it asks.
@@ -78,7 +78,7 @@ impl Args {
             Back::Nowhere => {
                 claim.end(&locked, &claim.left())?;
                 let place = project.place(&database);
-                session.say(if database::is_there(&database.path)? {
+                session.say(if connection::is_there(&database.path)? {
                     format!("Recovered {place}: all of it had been written")
                 } else {
                     format!("Recovered {place}: there was no database, and there is none")
@@ -92,7 +92,7 @@ impl Args {
     /// The database that is meant: the named one, else the only one with something left.
     fn interrupted(&self, project: &Project) -> Result<Option<Database>> {
         let mut databases = project.chosen(self.common.db.as_deref())?;
-        databases.retain(|database| !intent::left(project, database).is_empty());
+        databases.retain(|database| !interrupted_step::left(project, database).is_empty());
         match databases.len() {
             0 | 1 => Ok(databases.pop()),
             _ => {
@@ -112,7 +112,7 @@ impl Args {
              there with `cargo xtask db-recover{} --accept`",
             project.database_flag(database)
         );
-        let left = intent::left(project, database);
+        let left = interrupted_step::left(project, database);
         if let Some(illegible) = left.iter().find(|left| left.note().is_none()) {
             return Err(Refusal::no(illegible.sentence(project, database), by_hand));
         }
@@ -125,7 +125,7 @@ impl Args {
         };
         let note = left.note().context("it was read")?;
         let Some(name) = &note.back else {
-            if note.step == Step::Write || !database::is_there(&database.path)? {
+            if note.step == Step::Write || !connection::is_there(&database.path)? {
                 return Ok(Back::Nowhere);
             }
             let what =

@@ -3,21 +3,21 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::backup::Backup;
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::remaining_copies::{self, Remaining};
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
 use crate::cli::Common;
-use crate::commands::find;
-use crate::commands::prune::store::{self, Outcome};
-use crate::locked::Locked;
-use crate::name::Format;
-use crate::project::Project;
-use crate::pruning::protection;
-use crate::refusal::{Answer, Declined, Refusal};
-use crate::remaining::{self, Remaining};
-use crate::retention::reason::Reasons;
-use crate::session::Session;
-use crate::store::reclaiming::Extent;
-use crate::text;
-use crate::vault::Vault;
+use crate::console::refusal::{Answer, Declined, Refusal};
+use crate::console::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::operations::find_backup;
+use crate::operations::reclaim_packs::{self, Outcome};
+use crate::retention::plan::reason::Reasons;
+use crate::retention::protection;
+use crate::retention::reclaim_plan::Extent;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -70,7 +70,7 @@ impl Args {
         let project = self.common.project(session)?;
         let vault = Vault::of(&project, session.now());
         let named = self.common.db.as_deref();
-        let backup = find::backup(session, &project, &vault, &self.reference, named)?;
+        let backup = find_backup::backup(session, &project, &vault, &self.reference, named)?;
         // A backup given by its path may be in another folder.
         let vault = if *backup.folder == *vault.folder() {
             vault
@@ -79,7 +79,7 @@ impl Args {
         };
         self.demand_leave(session, &project, &vault, &backup)?;
         let interrupt = session.interrupt().clone();
-        let remaining = remaining::of(&backup, &vault.backups()?, &interrupt)?;
+        let remaining = remaining_copies::of(&backup, &vault.backups()?, &interrupt)?;
         say_remaining(session, &remaining);
         if self.dry_run {
             session.say(format!("Would remove {}", backup.name));
@@ -192,7 +192,7 @@ fn remove(locked: &Locked<'_>, backup: &Backup) -> Result<()> {
 }
 
 fn reclaim(session: &mut Session, project: &Project, locked: &Locked<'_>) -> Result<Outcome> {
-    let store = store::reclaim(session, locked, Extent::All)?;
+    let store = reclaim_packs::reclaim(session, locked, Extent::All)?;
     store.say(session, project);
     Ok(store)
 }

@@ -1,26 +1,26 @@
 //! `db-reset`: a new database from the migrations, after a safety backup of the present one.
 
-mod before;
+mod safety_before_run;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::claim::Claim;
+use crate::backups::vault::Vault;
+use crate::backups::verification::Verification;
+use crate::capture;
 use crate::cli::Common;
-use crate::commands::restore::in_place::{self, Kept, Restored};
-use crate::commands::restore::{candidate, dialogue, preview};
-use crate::fresh::{self, Fresh};
-use crate::project::{Database, Project};
-use crate::refusal::{Answer, Refusal};
-use crate::restoring::{self, Live, Plan};
-use crate::session::Session;
-use crate::taking;
-use crate::text;
-use crate::vault::Vault;
-use crate::verification::Verification;
-use crate::writeback::proving::Proved;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::text;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::migrate::new_database::{self, Fresh};
+use crate::operations::restore::in_place::{self, Kept, Restored};
+use crate::operations::restore::{candidate, dialogue, preview};
+use crate::recovery::database_lock::Claim;
+use crate::restore::plan::{self, Live, Plan};
+use crate::restore::proof::Proved;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -54,8 +54,8 @@ impl Args {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         refuse_without_migrations(&project, &database)?;
-        let (target, live) = restoring::present(&database.path, self.force, project.busy_timeout)
-            .map_err(|error| taking::explain(error, &project, &database))?;
+        let (target, live) = plan::present(&database.path, self.force, project.busy_timeout)
+            .map_err(|error| capture::explain(error, &project, &database))?;
         if self.dry_run {
             say_plan(session, &project, &database, (target, &live));
             return Ok(Answer::Yes);
@@ -65,10 +65,10 @@ impl Args {
         let claim = Claim::take_settled(&project, &database, "db-reset", &interrupt)?;
         let command = database.migrate.join(" ");
         session.note(format!("Building a new database with `{command}`"));
-        let before = before::keep(session, &claim, &live)?;
-        let built = fresh::build(&project, &database, session.now(), &interrupt)
+        let before = safety_before_run::keep(session, &claim, &live)?;
+        let built = new_database::build(&project, &database, session.now(), &interrupt)
             .and_then(|fresh| fresh.with_tables(&command));
-        let fresh = before::compare(session, &claim, (before, built))
+        let fresh = safety_before_run::compare(session, &claim, (before, built))
             .with_context(|| format!("could not reset {}", project.quoted_place(&database)))?;
         for warning in &fresh.verification.warnings {
             session.warn(format!("the new database: {warning}"));
@@ -107,8 +107,8 @@ impl Args {
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let destination = candidate::destination(project, database, self.force);
-        let plan = restoring::plan(backup, &destination, session.interrupt())
-            .map_err(|error| taking::explain(error, project, database))?;
+        let plan = plan::plan(backup, &destination, session.interrupt())
+            .map_err(|error| capture::explain(error, project, database))?;
         let both = (&plan, verification);
         let could_not = || format!("could not reset {}", project.quoted_place(database));
         let restored =

@@ -1,11 +1,6 @@
 //! `db-restore`: puts a backup back; a dialogue without REF.
 
-pub(crate) mod candidate;
-pub(crate) mod dialogue;
-pub(crate) mod elsewhere;
-pub(crate) mod in_place;
-pub(crate) mod preview;
-pub(crate) mod safety;
+pub(crate) mod into_path;
 mod single_tables;
 
 use std::cell::Cell;
@@ -14,17 +9,18 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::backup::Backup;
-use crate::claim::Claim;
+use crate::backups::backup::Backup;
+use crate::backups::vault::Vault;
+use crate::capture;
 use crate::cli::Common;
-use crate::commands::find;
-use crate::project::{Database, Project};
-use crate::refusal::{Answer, Refusal};
-use crate::restoring;
-use crate::session::Session;
-use crate::taking;
-use crate::text;
-use crate::vault::Vault;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::text;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::find_backup;
+use crate::operations::restore::{candidate, dialogue, in_place, preview};
+use crate::recovery::database_lock::Claim;
+use crate::restore::plan;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -52,7 +48,7 @@ pub(crate) struct Args {
     yes: bool,
     /// Write the backup to this file; the live database is not touched
     #[arg(long, value_name = "PATH")]
-    into: Option<PathBuf>,
+    pub(crate) into: Option<PathBuf>,
     /// Restore only this table (repeatable)
     #[arg(long = "table", value_name = "T", conflicts_with = "into")]
     tables: Vec<String>,
@@ -62,7 +58,7 @@ pub(crate) struct Args {
     /// Restore even over a database that may be encrypted, over an existing
     /// `--into` file, or from a backup that cannot be verified
     #[arg(long)]
-    force: bool,
+    pub(crate) force: bool,
     /// The command that this is a part of.
     #[arg(skip = "db-restore")]
     command: &'static str,
@@ -100,7 +96,7 @@ impl Args {
             ));
         }
         if let Some(into) = &self.into {
-            elsewhere::refuse_names_of_others(&project, &session.folder().join(into))?;
+            into_path::refuse_names_of_others(&project, &session.folder().join(into))?;
         }
         let mut n_attempts = 0;
         loop {
@@ -115,7 +111,7 @@ impl Args {
             let was_raced = outcome.is_err()
                 && !begun.get()
                 && self.reference.as_ref().is_some_and(|given| *given != backup.name.to_string())
-                && find::is_gone(&backup);
+                && find_backup::is_gone(&backup);
             if !was_raced || n_attempts == MAX_ATTEMPTS {
                 return outcome;
             }
@@ -143,8 +139,8 @@ impl Args {
         }
         let (interrupt, destination) =
             (session.interrupt().clone(), candidate::destination(project, &database, self.force));
-        let explain = |error| taking::explain(error, project, &database);
-        let plan = restoring::plan(backup, &destination, &interrupt).map_err(explain)?;
+        let explain = |error| capture::explain(error, project, &database);
+        let plan = plan::plan(backup, &destination, &interrupt).map_err(explain)?;
         preview::point_out_equal(
             session,
             (project, &database),
@@ -159,7 +155,7 @@ impl Args {
         let claim = Claim::take(project, &database, self.command, &interrupt)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
-        if find::is_gone(backup) {
+        if find_backup::is_gone(backup) {
             return Err(Refusal::could_not(
                 format!("`{}` was removed meanwhile", backup.name),
                 "the database is untouched; `cargo xtask db-list` shows what there is",
@@ -179,7 +175,7 @@ impl Args {
     ) -> Result<Option<Backup>> {
         if let Some(reference) = &self.reference {
             let named = self.common.db.as_deref();
-            return find::backup(session, project, vault, reference, named).map(Some);
+            return find_backup::backup(session, project, vault, reference, named).map(Some);
         }
         let database = project.one(self.common.db.as_deref())?;
         let mut backups = vault.backups()?;

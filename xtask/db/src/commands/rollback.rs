@@ -2,24 +2,25 @@
 
 use anyhow::Result;
 
-use crate::backup::Backup;
-use crate::branching::Branch;
+use crate::backups::backup::Backup;
+use crate::backups::reader::Contents;
+use crate::backups::record::Kind;
+use crate::backups::vault::Vault;
+use crate::capture;
 use crate::cli::Common;
-use crate::commands::{find, restore};
-use crate::contents::Contents;
-use crate::database::{self, Snapshot};
-use crate::difference::between::between;
-use crate::difference::{Difference, State, Wanted};
-use crate::git::Place;
-use crate::git::history::Entry;
-use crate::project::{Database, Project};
-use crate::record::Kind;
-use crate::refusal::{Answer, Refusal};
-use crate::rollback::{self, Facts, Fork, Target, Why};
-use crate::session::Session;
-use crate::taking;
-use crate::text;
-use crate::vault::Vault;
+use crate::commands::restore;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::text;
+use crate::git::branches::branch_point::Branch;
+use crate::git::branches::rollback::{self, Facts, Fork, Target, Why};
+use crate::git::reflog::Entry;
+use crate::git::repository::Place;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::find_backup;
+use crate::rows::diff::states::between;
+use crate::rows::diff::{Difference, State, Wanted};
+use crate::sqlite::connection::{self, Snapshot};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -57,7 +58,7 @@ impl Args {
         let backup = match &self.to {
             Some(reference) => {
                 let named = Some(database.name.as_str());
-                find::backup(session, &project, &vault, reference, named)?
+                find_backup::backup(session, &project, &vault, reference, named)?
             }
             None => self.branch_s_beginning(session, &project, &vault, &database)?,
         };
@@ -235,8 +236,8 @@ fn say_what_is_newer(
     let compared = (|| -> Result<Difference> {
         let contents = Contents::open(backup)?;
         let file = contents.file(&interrupt)?;
-        let live = taking::open(project, database)?;
-        let old = database::open_immutable(file.path())?;
+        let live = capture::open(project, database)?;
+        let old = connection::open_immutable(file.path())?;
         let _watched = (interrupt.watch(&old), interrupt.watch(&live));
         let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);
         let states = (State::of_file(&old, file.path(), &interrupt), State::of(&live));

@@ -1,17 +1,17 @@
 //! `db-setup`: makes a fresh clone ready; doing it again changes nothing.
 
-mod creating;
+mod missing_database;
 
 use anyhow::Result;
 
+use crate::backups::vault::Vault;
+use crate::backups::verification::Outcome;
 use crate::cli::Common;
 use crate::commands::{backup, hooks, verify};
+use crate::console::refusal::Answer;
 use crate::health;
-use crate::project::Project;
-use crate::refusal::Answer;
-use crate::session::Session;
-use crate::vault::Vault;
-use crate::verification::Outcome;
+use crate::host::project::Project;
+use crate::host::session::Session;
 
 pub(crate) const EXAMPLE: &str = "\
 Example:
@@ -29,7 +29,7 @@ impl Args {
         let project = self.common.project(session)?;
         let databases = project.chosen(self.common.db.as_deref())?;
         for database in &databases {
-            creating::create_if_missing(session, &project, database)?;
+            missing_database::create_if_missing(session, &project, database)?;
         }
         warn_of_tracked(session, &project);
         for remark in health::remarks(&project) {
@@ -73,7 +73,7 @@ fn warn_of_tracked(session: &mut Session, project: &Project) {
     if let Some(first) = tracked.first() {
         session.warn(format!(
             "git tracks {} in the backups folder, as {first}: take it out with `git rm --cached`",
-            crate::text::count(tracked.len() as u64, "file")
+            crate::console::text::count(tracked.len() as u64, "file")
         ));
     }
 }

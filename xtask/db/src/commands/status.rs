@@ -1,23 +1,23 @@
 //! `db-status`: whether all is well, on one screen; looking changes nothing.
 
-mod screen;
+mod report;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use crate::backups::privacy;
+use crate::backups::vault::Vault;
 use crate::cli::Common;
 use crate::commands::hooks;
-use crate::glance::Sight;
+use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::console::text::Span;
+use crate::health::backups_folder::Folder;
 use crate::health::checkup::Checkup;
-use crate::health::folder::Folder;
-use crate::health::store::Store;
+use crate::health::glance::Sight;
+use crate::health::page_store::Store;
 use crate::health::{self, Problem};
-use crate::privacy;
-use crate::project::Project;
-use crate::refusal::{Answer, Exit, Refusal};
-use crate::session::Session;
-use crate::text::Span;
-use crate::vault::Vault;
+use crate::host::project::Project;
+use crate::host::session::Session;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -58,15 +58,15 @@ impl Args {
         let hooks = hooks_installed(session, &project);
         problems.extend(health::of_hooks(&project, hooks));
         for checkup in &checkups {
-            screen::say_database(session, checkup);
+            report::say_database(session, checkup);
         }
-        screen::say_folder(session, &project, &folder);
-        screen::say_hooks(session, hooks);
-        screen::say_problems(session, &problems);
+        report::say_folder(session, &project, &folder);
+        report::say_hooks(session, hooks);
+        report::say_problems(session, &problems);
         let mut remarks = health::remarks(&project);
         let open = privacy::open_to_others(&vault, &project);
         remarks.extend(open.map(|open| Problem::new("open-folder", open.what, open.remedy)));
-        screen::say_remarks(session, &remarks);
+        report::say_remarks(session, &remarks);
         session.document(&json!({
             "version": 1,
             "healthy": problems.is_empty(),
@@ -133,7 +133,7 @@ fn database(checkup: &Checkup<'_>) -> Result<Value> {
             "unverified": checkup.n_in("unverified"),
             "unrecorded": checkup.n_in("unrecorded"),
             "damaged": checkup.n_in("damaged"),
-            "safety": screen::n_safety(checkup),
+            "safety": report::n_safety(checkup),
         },
     }))
 }

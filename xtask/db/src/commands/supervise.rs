@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use crate::cli::Common;
-use crate::hostcommand::supervisor;
-use crate::refusal::{Answer, Refusal};
-use crate::session::Session;
+use crate::console::refusal::{Answer, Refusal};
+use crate::host::command::supervisor;
+use crate::host::session::Session;
 
 /// Arguments of `db-supervise`.
 #[derive(Debug, clap::Args)]

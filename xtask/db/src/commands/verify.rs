@@ -1,25 +1,26 @@
 //! `db-verify`: proves that backups are whole.
 
-mod share;
-mod store;
+mod rolling_share;
+mod stored_backups;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::backup::Backup;
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::record::{Examined, Proof};
+use crate::backups::vault::Vault;
+use crate::backups::verification::{self, Outcome, Verification};
 use crate::cli::Common;
-use crate::commands::verify::share::Share;
-use crate::commands::{find, list};
-use crate::finding::{Depth, Finding, Weight, has};
-use crate::name::Format;
-use crate::project::Project;
-use crate::record::{Examined, Proof};
-use crate::refusal::Answer;
-use crate::session::Session;
-use crate::text;
-use crate::vault::Vault;
-use crate::verification::{self, Outcome, Verification};
-use crate::writeback::proving::{self, Unequal};
+use crate::commands::list;
+use crate::commands::verify::rolling_share::Share;
+use crate::console::refusal::Answer;
+use crate::console::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::operations::find_backup;
+use crate::restore::proof::{self, Unequal};
+use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -62,17 +63,17 @@ impl Args {
             let mine = |b: &Backup| named.is_none() || databases.iter().any(|d| b.is_of(d));
             backups.extend(vault.backups()?.into_iter().filter(mine));
         } else if let Some(reference) = &self.reference {
-            backups.push(find::backup(session, &project, &vault, reference, named)?);
+            backups.push(find_backup::backup(session, &project, &vault, reference, named)?);
         } else {
             for database in &databases {
                 let name = Some(database.name.as_str());
-                backups.push(find::backup(session, &project, &vault, "latest", name)?);
+                backups.push(find_backup::backup(session, &project, &vault, "latest", name)?);
             }
         }
         if backups.is_empty() {
             session.say(format!("No backups in {} to verify.", project.dotted(&project.backups)));
         } else if let Some(share) = self.read {
-            return share::read(session, (&project, &vault), &backups, share);
+            return rolling_share::read(session, (&project, &vault), &backups, share);
         }
         let worst = self.each(session, &project, &backups)?;
         Ok(match worst {
@@ -90,7 +91,7 @@ impl Args {
     ) -> Result<Outcome> {
         // A drill reads every page anyway.
         let together = self.all && !self.drill;
-        let checked = if together { store::check(session, backups)? } else { None };
+        let checked = if together { stored_backups::check(session, backups)? } else { None };
         let (mut worst, mut rows, mut reasons) = (Outcome::Whole, Vec::new(), Vec::new());
         for backup in backups {
             // Another command may have pruned it since it was listed.
@@ -130,7 +131,7 @@ pub(crate) fn one(
 ) -> Result<Verification> {
     let verification = verification::verify(backup, Depth::Deep, session.interrupt());
     let verification = conclude(session, project, backup, (verification, drill))?;
-    store::note(session, project, backup, &verification)?;
+    stored_backups::note(session, project, backup, &verification)?;
     Ok(verification)
 }
 
@@ -167,9 +168,9 @@ fn judge_drill(
 ) -> Result<()> {
     let interrupt = session.interrupt();
     let vault = Vault::for_project(project, &backup.folder, session.now());
-    let drilled = vault.lock(project.busy_timeout, interrupt).and_then(|locked| {
-        proving::drill(backup, &locked, &verification.content_blake3, interrupt)
-    });
+    let drilled = vault
+        .lock(project.busy_timeout, interrupt)
+        .and_then(|locked| proof::drill(backup, &locked, &verification.content_blake3, interrupt));
     let Err(error) = drilled else { return Ok(()) };
     interrupt.check()?;
     if error.downcast_ref::<Unequal>().is_some() {

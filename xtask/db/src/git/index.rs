@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use xshell::{Shell, cmd};
 
-use super::{Place, without_git_variables};
+use crate::git::repository::{Place, without_git_variables};
 
 /// The index of a commit in progress. `git commit -a` and `git commit PATH` have one of their own,
 /// which git names to its hooks in `GIT_INDEX_FILE`.

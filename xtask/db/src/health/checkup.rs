@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::backup::Backup;
-use crate::glance::{self, Glance, Sight};
-use crate::intent::{self, Left};
-use crate::project::{Database, Project};
-use crate::record::Kind;
-use crate::schemafiles;
+use crate::backups::backup::Backup;
+use crate::backups::record::Kind;
+use crate::health::glance::{self, Glance, Sight};
+use crate::host::project::{Database, Project, schema_files};
+use crate::recovery::interrupted_step::{self, Left};
 
 /// What was seen of one database and its backups.
 pub(crate) struct Checkup<'a> {
@@ -34,7 +33,7 @@ impl<'a> Checkup<'a> {
         now: DateTime<FixedOffset>,
     ) -> Self {
         let backups = all.iter().filter(|backup| backup.is_of(database)).collect();
-        let left = intent::left(project, database);
+        let left = interrupted_step::left(project, database);
         Self { project, database, live: glance::at(&database.path), left, backups, now }
     }
 
@@ -58,7 +57,7 @@ impl<'a> Checkup<'a> {
     /// The number of the code's newest migration, where the migrations are numbered.
     #[must_use]
     pub(crate) fn newest_migration(&self) -> Option<i64> {
-        let newest = schemafiles::newest_migration(&self.project.root, &self.database.schema);
+        let newest = schema_files::newest_migration(&self.project.root, &self.database.schema);
         newest.map(|(number, _)| number)
     }
 
@@ -66,7 +65,7 @@ impl<'a> Checkup<'a> {
     #[must_use]
     pub(crate) fn n_pending(&self) -> Option<usize> {
         let version = self.version()?;
-        Some(schemafiles::n_after(&self.project.root, &self.database.schema, version))
+        Some(schema_files::n_after(&self.project.root, &self.database.schema, version))
     }
 
     /// Whether the schema differs from that of the last backup; `None` where either is not known.

@@ -2,15 +2,14 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use crate::backup::{Backup, State};
-use crate::glance::Sight;
+use crate::backups::backup::{Backup, State};
+use crate::backups::record::{Kind, Proof, Record};
+use crate::console::text::{self, Span};
+use crate::files::{free_space, holders};
 use crate::health::Problem;
 use crate::health::checkup::Checkup;
-use crate::holders;
-use crate::intent::Left;
-use crate::record::{Kind, Proof, Record};
-use crate::space;
-use crate::text::{self, Span};
+use crate::health::glance::Sight;
+use crate::recovery::interrupted_step::Left;
 
 impl Checkup<'_> {
     /// Everything that needs attention, the gravest first.
@@ -126,7 +125,7 @@ impl Checkup<'_> {
     }
 
     fn network(&self) -> Option<Problem> {
-        let kind = space::network(&self.database.path)?;
+        let kind = free_space::network(&self.database.path)?;
         let place = self.project.quoted_place(self.database);
         Some(Problem::new(
             "network",

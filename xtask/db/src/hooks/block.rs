@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::Hook;
-use crate::git::Place;
-use crate::project::{OnFailure, Project};
+use crate::git::repository::Place;
+use crate::host::project::{OnFailure, Project};
 
 /// What a block has to know of the project.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::block::{Settings, block};
 use super::{Hook, Removed, body, insert, remove};
-use crate::durable;
-use crate::git::Place;
+use crate::files::publish;
+use crate::git::repository::Place;
+use crate::hooks::block::{Settings, block};
 
 /// Where git looks for hooks.
 #[derive(Debug, Clone)]
@@ -152,7 +152,7 @@ impl Folder {
     /// Where the file system refuses.
     pub(crate) fn install(&self, hook: Hook, settings: &Settings) -> Result<()> {
         let path = self.file(hook);
-        durable::create_folders(&self.path)?;
+        publish::create_folders(&self.path)?;
         let there = fs_err::read(&path).ok();
         let found = there.as_deref().and_then(|there| body(there, &self.owner));
         let settings = self.shared(settings, found);
@@ -167,7 +167,7 @@ impl Folder {
     fn shared(&self, settings: &Settings, found: Option<&str>) -> Settings {
         let mut settings = settings.clone();
         if let Some(found) = found.filter(|_| self.is_shared) {
-            let others = super::block::pathspecs_of(found);
+            let others = crate::hooks::block::pathspecs_of(found);
             let new: Vec<String> =
                 others.into_iter().filter(|spec| !settings.pathspecs.contains(spec)).collect();
             settings.pathspecs.extend(new);
@@ -197,7 +197,7 @@ impl Folder {
         }
         match remove(&fs_err::read(path)?, &self.owner) {
             Removed::Nothing => return Ok(false),
-            Removed::File => durable::remove(path)?,
+            Removed::File => publish::remove(path)?,
             Removed::Text(text) => write(path, &text)?,
         }
         Ok(true)
@@ -207,7 +207,7 @@ impl Folder {
 /// Replaces a hook in one step, its mode kept.
 fn write(path: &Path, text: &[u8]) -> Result<()> {
     let mode = fs_err::metadata(path).map_or(0o755, |file| file.permissions().mode() & 0o7777);
-    durable::replace_file(path, text, mode)
+    publish::replace_file(path, text, mode)
 }
 
 /// Renews the blocks that are in the repository's own folder already, where the configuration is

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xtask_db_format::NAME;
 
+use crate::backups::name::Name;
 use crate::commands::export::output::Output;
-use crate::durable::{self, Ahead, Scratch, Stage};
-use crate::name::Name;
-use crate::project::Project;
-use crate::refusal::Refusal;
-use crate::session::Session;
+use crate::console::refusal::Refusal;
+use crate::files::publish::{self, Ahead, Scratch, Stage};
+use crate::host::project::Project;
+use crate::host::session::Session;
 
 /// What the user said of it.
 pub(super) struct Target<'a> {
@@ -133,7 +133,7 @@ impl Destination {
         };
         let folder = path.parent().context("the path names no file")?;
         let name = path.file_name().context("the path names no file")?.to_string_lossy();
-        durable::sweep_dead_stages(folder, &name)?;
+        publish::sweep_dead_stages(folder, &name)?;
         if *is_folder {
             return Ok(Output::Folder(Scratch::create(folder, &name)?, None));
         }

@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use xtask_db_format::Outlet;
 
 use crate::commands::export::destination::{Destination, Naming};
-use crate::durable::{self, Ahead, Published, Scratch, Stage};
-use crate::refusal::Refusal;
-use crate::session::Session;
-use crate::text;
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::files::publish::{self, Ahead, Published, Scratch, Stage};
+use crate::host::session::Session;
 
 /// Where the bytes go.
 pub(super) enum Output<'s> {
@@ -95,7 +95,7 @@ impl Output<'_> {
                 named(path, *naming, |to| scratch.publish(to))?
             }
         };
-        durable::sync_folder(published.parent().context("the path names no file")?)?;
+        publish::sync_folder(published.parent().context("the path names no file")?)?;
         Ok(Some(Written { path: published, how: How::New }))
     }
 }

@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::checkpoints::{self, Due};
-use crate::backup::Backup;
-use crate::durable;
-use crate::git::Place;
+use crate::backups::backup::Backup;
+use crate::backups::record::Kind;
+use crate::backups::vault::Vault;
+use crate::commands::hooks::checkpoint::{self, Due};
+use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::files::publish;
 use crate::git::caller::calling_git;
 use crate::git::index::Index;
-use crate::project::{Database, OnFailure, Project};
-use crate::record::Kind;
-use crate::refusal::{Answer, Exit, Refusal};
-use crate::session::Session;
-use crate::trailer::{self, Note};
-use crate::vault::Vault;
+use crate::git::repository::Place;
+use crate::hooks::trailer::{self, Note};
+use crate::host::project::{Database, OnFailure, Project};
+use crate::host::session::Session;
 
 /// The file in git's own folder that carries the checkpoint's name to the message.
 const NOTE: &str = "xtask-db-checkpoint";
@@ -27,7 +27,7 @@ const NOTE: &str = "xtask-db-checkpoint";
 ///
 /// Where it could not be taken, which blocks the commit, unless `on-failure` says otherwise.
 pub(super) fn before(session: &mut Session, project: &Project, place: &Place) -> Result<Answer> {
-    durable::remove(&place.own.join(NOTE))?;
+    publish::remove(&place.own.join(NOTE))?;
     if place.in_the_middle_of().is_some() {
         return Ok(Answer::Yes);
     }
@@ -61,14 +61,14 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
     let index = Index(session.variable("GIT_INDEX_FILE").map(PathBuf::from));
     let mut due = Vec::new();
     for database in project.databases.iter().filter(|database| !database.schema.is_empty()) {
-        let specs = checkpoints::pathspecs(project, place, database);
+        let specs = checkpoint::pathspecs(project, place, database);
         let paths = index.staged(place, &specs).context("git did not say what is staged")?;
         if !paths.is_empty() {
             due.push(Due { database, paths, enters: None });
         }
     }
     let taken =
-        checkpoints::take(session, project, (Kind::PreCommit, place.state()), due)?.whole()?;
+        checkpoint::take(session, project, (Kind::PreCommit, place.state()), due)?.whole()?;
     if taken.is_empty() {
         return Ok(());
     }
@@ -81,7 +81,7 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
         tree: index.tree(place).context("git did not write the tree that is staged")?,
         caller: calling_git(),
     };
-    durable::replace_file(&place.own.join(NOTE), &serde_json::to_vec(&note)?, 0o600)
+    publish::replace_file(&place.own.join(NOTE), &serde_json::to_vec(&note)?, 0o600)
 }
 
 /// The tables that the staged migrations create, and those that the database gained since the backup
@@ -136,7 +136,7 @@ pub(super) fn message(
         return Ok(Answer::Yes);
     };
     // A note is good for one message: what comes after an aborted commit has none.
-    durable::remove(&path)?;
+    publish::remove(&path)?;
     let source = arguments.get(1).map_or("", String::as_str);
     if matches!(source, "merge" | "squash") || place.in_the_middle_of().is_some() {
         return Ok(Answer::Yes);
@@ -160,7 +160,7 @@ fn write(place: &Place, (file, source): (&Path, &str), note: &Note) -> Result<()
         let found = place.trailers(file).unwrap_or_default();
         let without = trailer::without_older(&message, &found, &note.trailers);
         if without != message {
-            durable::replace_file(file, without.as_bytes(), 0o644)?;
+            publish::replace_file(file, without.as_bytes(), 0o644)?;
         }
     }
     let trailers: Vec<String> =
@@ -175,7 +175,7 @@ fn write(place: &Place, (file, source): (&Path, &str), note: &Note) -> Result<()
         _ => trailer::with_way_out(&message, &sign),
     };
     match with_way_out {
-        Some(message) => durable::replace_file(file, message.as_bytes(), 0o644),
+        Some(message) => publish::replace_file(file, message.as_bytes(), 0o644),
         None => Ok(()),
     }
 }

@@ -1,30 +1,30 @@
 //! `db-import --merge`: files of rows into the live database, after a safety backup.
 
 mod files;
-mod said;
+mod report;
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
-use crate::bounds::Bounds;
-use crate::claim::Claim;
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::capture;
 use crate::commands::import::merge::files::Named;
 use crate::commands::import::{Args, OnConflict, source};
-use crate::commands::restore::{dialogue, in_place, safety};
-use crate::database::{self, Trouble};
-use crate::durable::{Scratch, Stage};
-use crate::importing::{self, Loading};
-use crate::locked::Locked;
-use crate::merging::report::Report;
-use crate::merging::{self, Ending, Numbering, Policy, Source, Target};
-use crate::progress::Progress;
-use crate::project::{Database, Project};
-use crate::refusal::{Answer, Exit, Refusal};
-use crate::session::Session;
-use crate::taking;
-use crate::vault::Vault;
+use crate::console::progress::Progress;
+use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::files::publish::{Scratch, Stage};
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::restore::{dialogue, in_place, safety_backup};
+use crate::recovery::database_lock::Claim;
+use crate::rows::import::cost_limits::Bounds;
+use crate::rows::import::{self, Loading};
+use crate::rows::merge::report::Report;
+use crate::rows::merge::{self, Ending, Numbering, Policy, Source, Target};
+use crate::sqlite::connection::{self, Trouble};
 
 const UNTOUCHED: &str = "the database is untouched";
 
@@ -35,9 +35,9 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     policy(args)?;
     let files = files::named(session, &project, &args.files)?;
     let encoding: String = {
-        let live = taking::open(&project, &database)?;
-        database::pragma(&live, "encoding")
-            .map_err(|error| taking::explain(error, &project, &database))?
+        let live = capture::open(&project, &database)?;
+        connection::pragma(&live, "encoding")
+            .map_err(|error| capture::explain(error, &project, &database))?
     };
     let scratch = {
         let vault = Vault::of(&project, session.now());
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     // All of them together: memory can be bounded once only.
     let allowance = Allowance {
         is_lifted: args.unbounded,
-        all_bytes: places().map(importing::size_bytes).sum::<u64>() + live_bytes(&database),
+        all_bytes: places().map(import::size_bytes).sum::<u64>() + live_bytes(&database),
     };
     let mut sources = Vec::new();
     for (number, (file, lies)) in files.iter().zip(places()).enumerate() {
@@ -82,7 +82,7 @@ fn lies<'f>(file: &'f Named, spool: Option<&'f Stage>) -> &'f Path {
 pub(super) fn live_bytes(database: &Database) -> u64 {
     let mut wal = database.path.clone().into_os_string();
     wal.push("-wal");
-    importing::size_bytes(&database.path) + importing::size_bytes(Path::new(&wal))
+    import::size_bytes(&database.path) + import::size_bytes(Path::new(&wal))
 }
 
 /// What merged files may cost.
@@ -124,15 +124,15 @@ fn load(
     let shown = if is_stdin { "stdin".to_owned() } else { project.path(&file.path) };
     let interrupt = session.interrupt().clone();
     let mut progress = Progress::new(session, "Reading");
-    let size_bytes = importing::size_bytes(lies);
+    let size_bytes = import::size_bytes(lies);
     progress.expect_bytes(size_bytes);
     let bounds = &allowance.bounds(size_bytes, &progress);
     let loading = Loading { scratch, encoding: Some(encoding), interrupt: &interrupt, bounds };
-    let loaded = importing::load(lies, &loading, &mut |n_bytes| progress.reach(n_bytes));
+    let loaded = import::load(lies, &loading, &mut |n_bytes| progress.reach(n_bytes));
     drop(progress);
     let loaded = loaded.map_err(|error| {
         let error = if file.is_piped { source::renamed(error, lies, &shown) } else { error };
-        said::of_file(error, &shown)
+        report::of_file(error, &shown)
     })?;
     for remark in loaded.remarks {
         session.warn(format!("{shown}: {remark}"));
@@ -156,10 +156,10 @@ pub(super) fn into_live(
 ) -> Result<Answer> {
     let policy = policy(args)?;
     // Refuses a live database that is missing or cannot be read, before any lock is held on it.
-    drop(taking::open(project, database)?);
+    drop(capture::open(project, database)?);
     if args.dry_run {
         let report = act(session, (project, database), (sources, &policy), None)?;
-        return said::conclude(session, (project, database), &report, &said::Done::Nothing);
+        return report::conclude(session, (project, database), &report, &report::Done::Nothing);
     }
     if database.protected {
         let (place, named) = (project.place(database), args.common.db.as_deref());
@@ -172,20 +172,22 @@ pub(super) fn into_live(
     let mut taken = None;
     let merged = act(session, (project, database), (sources, &policy), Some((&locked, &mut taken)));
     let safety = match (&merged, taken) {
-        (Ok(report), Some(safety)) if !report.is_written => safety::unneeded(&locked, safety),
-        (Err(error), taken) => safety::after(error, &locked, taken),
+        (Ok(report), Some(safety)) if !report.is_written => {
+            safety_backup::unneeded(&locked, safety)
+        }
+        (Err(error), taken) => safety_backup::after(error, &locked, taken),
         (Ok(_), taken) => taken,
     };
-    safety::say(session, project, safety.as_deref());
+    safety_backup::say(session, project, safety.as_deref());
     let report = merged?;
     // The host's commands may take backups of their own.
     drop(locked);
     drop(claim);
-    said::conclude(session, (project, database), &report, &said::Done::Merged(safety))
+    report::conclude(session, (project, database), &report, &report::Done::Merged(safety))
 }
 
 /// The safety backup, once it is taken.
-type Safety = Option<Box<crate::backup::Backup>>;
+type Safety = Option<Box<crate::backups::backup::Backup>>;
 
 /// Merges; without a lock on the backups folder all is rolled back.
 fn act(
@@ -214,13 +216,13 @@ fn act(
         **safety = Some(backup);
         Ok(())
     };
-    merging::merge(&target, sources, ending, &mut keep).map_err(|error| {
+    merge::merge(&target, sources, ending, &mut keep).map_err(|error| {
         let error = bounds.explain(error, UNTOUCHED);
         let is_told = error.downcast_ref::<Refusal>().is_some();
-        if !is_told && database::trouble(&error) == Trouble::Damaged {
+        if !is_told && connection::trouble(&error) == Trouble::Damaged {
             return error.context(damaged(project, database));
         }
-        taking::explain(error, project, database)
+        capture::explain(error, project, database)
     })
 }
 
@@ -238,11 +240,11 @@ fn damaged(project: &Project, database: &Database) -> Refusal {
 /// How much may be given up, as the flags say.
 fn policy(args: &Args) -> Result<Policy> {
     let on_conflict = match args.existing.on_conflict {
-        OnConflict::Fail => merging::OnConflict::Fail,
-        OnConflict::Skip => merging::OnConflict::Skip,
-        OnConflict::Replace => merging::OnConflict::Replace,
+        OnConflict::Fail => merge::OnConflict::Fail,
+        OnConflict::Skip => merge::OnConflict::Skip,
+        OnConflict::Replace => merge::OnConflict::Replace,
     };
-    if args.existing.newer.is_some() && on_conflict != merging::OnConflict::Replace {
+    if args.existing.newer.is_some() && on_conflict != merge::OnConflict::Replace {
         return Err(Refusal::could_not(
             "`--newer` needs `--on-conflict replace`",
             format!("it says which of two rows is replaced; {UNTOUCHED}"),

@@ -8,22 +8,22 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use serde_json::json;
 use xtask_db_format::records::Pointer;
 
-use crate::bounds::Bounds;
+use crate::backups::vault::Vault;
+use crate::capture;
 use crate::commands::import::{Args, merge};
-use crate::durable::Scratch;
-use crate::hostcommand::{Task, output};
-use crate::importing::Loading;
-use crate::importing::records::mapping::Mapping;
-use crate::importing::records::{self, Loaded, nearest};
-use crate::merging::{Numbering, Source};
-use crate::progress::Progress;
-use crate::project::{Database, Project};
-use crate::refusal::{Answer, Exit, Refusal};
-use crate::schema::Schema;
-use crate::session::Session;
-use crate::taking;
-use crate::text;
-use crate::vault::Vault;
+use crate::console::progress::Progress;
+use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::console::text;
+use crate::files::publish::Scratch;
+use crate::host::command::{Task, output};
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::rows::import::Loading;
+use crate::rows::import::cost_limits::Bounds;
+use crate::rows::import::records::mapping::Mapping;
+use crate::rows::import::records::{self, Loaded, nearest};
+use crate::rows::merge::{Numbering, Source};
+use crate::sqlite::schema::Schema;
 
 const UNTOUCHED: &str = "nothing was imported, and the database is untouched";
 
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let project = args.common.project(session)?;
     let database = project.one(args.common.db.as_deref())?;
     let (mapping, encoding) = mapping(args, &project, &database)
-        .map_err(|error| taking::explain(error, &project, &database))?;
+        .map_err(|error| capture::explain(error, &project, &database))?;
     let shown = input.shown(&project);
     let scratch = scratch(session, &project, &database)?;
     let path = scratch.path().join(database.file_name());
@@ -166,7 +166,7 @@ impl Gathered<'_> {
 
 /// Which column takes what, and the encoding of the database.
 fn mapping(args: &Args, project: &Project, database: &Database) -> Result<(Mapping, String)> {
-    let schema = Schema::read(&*taking::open(project, database)?)?;
+    let schema = Schema::read(&*capture::open(project, database)?)?;
     let name = args.records.table.as_deref().unwrap_or_default();
     let Some(table) = schema.table(name) else {
         let known = || schema.tables.values().map(|table| table.name.as_str());

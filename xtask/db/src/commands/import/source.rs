@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::commands::import::Args;
-use crate::durable::{self, Stage};
-use crate::importing::{self, Kind};
-use crate::project::Project;
-use crate::refusal::Refusal;
-use crate::session::Session;
+use crate::console::refusal::Refusal;
+use crate::files::publish::{self, Stage};
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::rows::import::{self, Kind};
 
 /// Bytes that are taken from a pipe at once.
 const PIECE_BYTES: usize = 1 << 16;
@@ -58,13 +58,13 @@ impl Source {
             None
         };
         let path = spool.as_ref().map_or(path, |stage| stage.path().to_owned());
-        let kind = importing::kind(&path).map_err(|error| renamed(error, &path, &shown))?;
+        let kind = import::kind(&path).map_err(|error| renamed(error, &path, &shown))?;
         Ok(Self { path, shown, kind, _spool: spool })
     }
 
     /// How much there is to read.
     pub(super) fn size_bytes(&self) -> u64 {
-        importing::size_bytes(&self.path)
+        import::size_bytes(&self.path)
     }
 }
 
@@ -88,7 +88,7 @@ fn refuse_itself(path: &Path, target: &Path, shown: &str) -> Result<()> {
 fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<Stage> {
     let folder = target.parent().context("the path names no file")?;
     let name = target.file_name().context("the path names no file")?.to_string_lossy();
-    durable::sweep_dead_stages(folder, &name)?;
+    publish::sweep_dead_stages(folder, &name)?;
     let stage = Stage::create(folder, &name)?;
     drain(session, pipe, &mut |piece| stage.append(piece))?;
     Ok(stage)

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::aside;
+use crate::backups::set_aside;
+use crate::capture;
 use crate::commands::import::Args;
-use crate::commands::restore::elsewhere;
-use crate::project::{Database, Project};
-use crate::refusal::Refusal;
-use crate::restoring::{self, Live};
-use crate::session::Session;
-use crate::taking;
+use crate::commands::restore::into_path;
+use crate::console::refusal::Refusal;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::restore::plan::{self, Live};
 
 /// Where a new database goes.
 pub(super) struct Target {
@@ -62,9 +62,8 @@ impl Target {
                 },
             ));
         }
-        let (path, live) =
-            restoring::present(&database.path, args.fresh.force, project.busy_timeout)
-                .map_err(|error| taking::explain(error, project, &database))?;
+        let (path, live) = plan::present(&database.path, args.fresh.force, project.busy_timeout)
+            .map_err(|error| capture::explain(error, project, &database))?;
         let target = Self { database, path, live, is_configured };
         if !args.fresh.force {
             target.refuse_sidecars(project)?;
@@ -83,7 +82,7 @@ impl Target {
     ///
     /// A refusal where one lies there.
     pub(super) fn refuse_sidecars(&self, project: &Project) -> Result<()> {
-        let files = aside::raw_files(&self.path);
+        let files = set_aside::raw_files(&self.path);
         let Some(sidecar) = files.iter().find(|file| **file != self.path) else { return Ok(()) };
         Err(Refusal::could_not(
             format!("`{}` lies there and would be taken for part of it", project.path(sidecar)),
@@ -94,7 +93,7 @@ impl Target {
 
 /// The database of a path: a configured one stays what it is, protection and all, however it is named.
 fn named(project: &Project, path: PathBuf) -> Result<(Database, bool)> {
-    elsewhere::refuse_names_of_others(project, &path)?;
+    into_path::refuse_names_of_others(project, &path)?;
     let place = |path: &Path| {
         fs_err::canonicalize(path).ok().or_else(|| {
             let folder = fs_err::canonicalize(path.parent()?).ok()?;

@@ -3,19 +3,19 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::backup::Backup;
-use crate::claim::Claim;
+use crate::backups::backup::Backup;
+use crate::backups::reader::Contents;
+use crate::backups::vault::Vault;
+use crate::capture;
 use crate::commands::restore::Args;
-use crate::commands::restore::{in_place, safety};
-use crate::contents::Contents;
-use crate::orphans;
-use crate::project::{Database, Project};
-use crate::refusal::{Answer, Refusal};
-use crate::session::Session;
-use crate::tables;
-use crate::taking;
-use crate::text;
-use crate::vault::Vault;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::text;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::restore::{in_place, safety_backup};
+use crate::recovery::database_lock::Claim;
+use crate::restore::tables;
+use crate::sqlite::foreign_keys;
 
 impl Args {
     pub(super) fn put_tables_back(
@@ -26,12 +26,12 @@ impl Args {
         backup: &Backup,
     ) -> Result<Answer> {
         // Refuses a live database that is missing or cannot be read.
-        drop(taking::open(project, database)?);
+        drop(capture::open(project, database)?);
         let interrupt = session.interrupt().clone();
         let contents = Contents::open(backup)?;
         let file = contents.file(&interrupt)?;
         tables::plan(&database.path, file.path(), &self.tables, project.busy_timeout)
-            .map_err(|error| taking::explain(error, project, database))?;
+            .map_err(|error| capture::explain(error, project, database))?;
         let list = self.tables.join(", ");
         let place = project.quoted_place(database);
         if self.dry_run {
@@ -66,16 +66,16 @@ impl Args {
         let (done, unchecked) = match put_back {
             Ok(done) => done,
             Err(error) => {
-                let error = taking::explain(error, project, database);
-                let left = safety::after(&error, &locked, taken);
-                safety::say(session, project, left.as_deref());
+                let error = capture::explain(error, project, database);
+                let left = safety_backup::after(&error, &locked, taken);
+                safety_backup::say(session, project, left.as_deref());
                 return Err(error);
             }
         };
         drop(locked);
         drop(claim);
         let safety = taken.context("a safety backup was taken")?;
-        safety::say(session, project, Some(&safety));
+        safety_backup::say(session, project, Some(&safety));
         for table in &done {
             let before = table.n_before.map_or("missing".to_owned(), rows);
             session.say(format!(
@@ -85,7 +85,7 @@ impl Args {
             ));
         }
         for said in unchecked {
-            session.warn(orphans::unchecked(&said));
+            session.warn(foreign_keys::unchecked(&said));
         }
         for table in done.iter().filter(|table| !table.triggers.is_empty()) {
             session.warn(format!(

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::machine::Machine;
-use crate::project::Project;
-use crate::refusal::Refusal;
-use crate::session::Session;
-use crate::text;
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::host::session::machine_id::Machine;
 
 /// A file that is to be merged.
 pub(super) struct Named {

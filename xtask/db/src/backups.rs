@@ -1,0 +1,16 @@
+//! What the backups folder contains: names, records, page stores, and what is read from and written to them.
+
+pub(crate) mod backup;
+pub(crate) mod name;
+pub(crate) mod ownership;
+pub(crate) mod page_lists;
+pub(crate) mod privacy;
+pub(crate) mod reader;
+pub(crate) mod record;
+pub(crate) mod reference;
+pub(crate) mod remaining_copies;
+pub(crate) mod set_aside;
+pub(crate) mod store;
+pub(crate) mod vault;
+pub(crate) mod verification;
+pub(crate) mod writer;

@@ -1,0 +1,192 @@
+//! Whose a backup is: the database of this project, or that of another project which keeps its
+//! backups in the same folder.
+//!
+//! Inside the workspace the backups folder itself answers that. In a folder outside, each record
+//! names the database's canonical path, the project's root and the first commit of its repository.
+//! Linked worktrees share a home: their paths count as if they were in the main worktree.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backups::backup::Backup;
+use crate::git::repository;
+use crate::host::project::Project;
+
+/// Where the database of a backup is at home. Only records outside a workspace have one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Home {
+    /// The canonical path of the database, in the main worktree.
+    pub path: String,
+    /// The canonical root of its project, in the main worktree.
+    pub root: String,
+    /// The first commit of the repository; `None` without one, and in a shallow clone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_commit: Option<String>,
+}
+
+/// Whose a backup is, as far as its record proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// This project's.
+    Ours,
+    /// This project's, taken at a path that is gone: the project was moved or cloned anew.
+    Moved(String),
+    /// Taken of another database, at this path.
+    Others(String),
+    /// Nobody knows, and the folder holds backups of another project.
+    Unproven,
+}
+
+impl Whose {
+    /// Whether `latest` may mean it and retention may remove it.
+    #[must_use]
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Ours | Self::Moved(_))
+    }
+
+    /// The word in `--json`.
+    #[must_use]
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Moved(_) => "moved",
+            Self::Others(_) => "others",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
+/// The homes of a project's databases, for a backups folder outside its workspace.
+#[derive(Debug)]
+pub(crate) struct Homes {
+    root: PathBuf,
+    /// The canonical path of each database, by its name.
+    paths: BTreeMap<String, PathBuf>,
+    git: Option<repository::Place>,
+    first_commit: OnceLock<Option<String>>,
+}
+
+impl Homes {
+    /// The homes of a project's databases; `None` if the folder is inside its workspace.
+    #[must_use]
+    pub(crate) fn of(project: &Project, folder: &Path) -> Option<Self> {
+        if is_inside(project, folder) {
+            return None;
+        }
+        let place = project.git.as_ref();
+        let path = |path: &Path| in_main_worktree(canonical(path), place);
+        let paths =
+            project.databases.iter().map(|database| (database.name.clone(), path(&database.path)));
+        Some(Self {
+            root: path(&project.root),
+            paths: paths.collect(),
+            git: place.cloned(),
+            first_commit: OnceLock::new(),
+        })
+    }
+
+    /// The home of a configured database; `None` if a record cannot hold its path as text.
+    #[must_use]
+    pub(crate) fn home(&self, database: &str) -> Option<Home> {
+        let first_commit = self
+            .first_commit
+            .get_or_init(|| self.git.as_ref().and_then(repository::Place::first_commit));
+        Some(Home {
+            path: self.paths.get(database)?.to_str()?.to_owned(),
+            root: self.root.to_str()?.to_owned(),
+            first_commit: first_commit.clone(),
+        })
+    }
+
+    /// Marks whose each backup of a folder is.
+    pub(crate) fn mark(&self, backups: &mut [Backup]) {
+        let mut known = BTreeMap::<(String, Home), Whose>::new();
+        let mut has_others = false;
+        for backup in &mut *backups {
+            let Some(record) = backup.record() else { continue };
+            let Some(home) = record.home.clone() else { continue };
+            let key = (record.database.clone(), home);
+            let whose = match known.get(&key) {
+                Some(whose) => whose.clone(),
+                None => self.judge(&key.0, &key.1),
+            };
+            has_others |= !whose.is_ours() && Path::new(&key.1.root) != self.root;
+            known.insert(key, whose.clone());
+            backup.whose = whose;
+        }
+        if !has_others {
+            return;
+        }
+        for backup in backups {
+            if backup.record().is_none_or(|record| record.home.is_none()) {
+                backup.whose = Whose::Unproven;
+            }
+        }
+    }
+
+    fn judge(&self, database: &str, home: &Home) -> Whose {
+        let path = Path::new(&home.path);
+        let is_own_root = Path::new(&home.root) == self.root;
+        match self.paths.get(database) {
+            Some(ours) if ours == path => return Whose::Ours,
+            // A database that is not configured any more is still nobody else's.
+            None if is_own_root => return Whose::Ours,
+            _ => {}
+        }
+        // A database that was lost is still its project's, as long as that is there.
+        if is_there(path) || !is_own_root && is_there(Path::new(&home.root)) {
+            return Whose::Others(home.path.clone());
+        }
+        let is_in_history = |commit: &String| {
+            self.git.as_ref().is_some_and(|place| place.has_in_its_history(commit))
+        };
+        if is_own_root || home.first_commit.as_ref().is_some_and(is_in_history) {
+            return Whose::Moved(home.path.clone());
+        }
+        Whose::Unproven
+    }
+}
+
+/// Whether something is at a path; what cannot be looked at is taken to be there.
+fn is_there(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let looked = fs_err::symlink_metadata(path);
+    looked.map_or_else(|error| !matches!(error.kind(), NotFound | NotADirectory), |_| true)
+}
+
+/// Whether a folder is inside a project's workspace, in this worktree or the main one.
+#[must_use]
+pub(crate) fn is_inside(project: &Project, folder: &Path) -> bool {
+    let folder = canonical(folder);
+    let root = canonical(&project.root);
+    let in_main = in_main_worktree(root.clone(), project.git.as_ref());
+    folder.starts_with(root) || folder.starts_with(in_main)
+}
+
+/// A path in a linked worktree as the path of the same file in the main one, or in the bare
+/// repository.
+#[must_use]
+pub(crate) fn in_main_worktree(path: PathBuf, place: Option<&repository::Place>) -> PathBuf {
+    let Some(place) = place else { return path };
+    let main = canonical(place.main.as_ref().unwrap_or(&place.common));
+    match path.strip_prefix(canonical(&place.top)) {
+        Ok(inside) if inside.as_os_str().is_empty() => main,
+        Ok(inside) => main.join(inside),
+        Err(_) => path,
+    }
+}
+
+/// A path without symbolic links, as far as it exists.
+#[must_use]
+pub(crate) fn canonical(path: &Path) -> PathBuf {
+    if let Ok(canonical) = fs_err::canonicalize(path) {
+        return canonical;
+    }
+    match (path.parent(), path.file_name()) {
+        (Some(above), Some(name)) if above != path => canonical(above).join(name),
+        _ => path.to_owned(),
+    }
+}

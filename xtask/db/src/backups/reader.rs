@@ -1,0 +1,253 @@
+//! The bytes of a backup, whichever way they are kept: the one seam through which backups are read.
+//!
+//! What reads a backup asks for its bytes in order, or, where SQLite must open it, for a plain file:
+//! a plain backup is that file itself, a stored one becomes a private copy that removes itself. It is
+//! held meanwhile, so that no pruning takes it away.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::store::pack_index::Shelf;
+use crate::backups::store::page_list::{self, List};
+use crate::backups::store::pages::OfStore;
+use crate::backups::store::stored_database::{self, Stored};
+use crate::backups::vault::Held;
+use crate::console::interrupt::Interrupt;
+use crate::files::free_space;
+use crate::files::publish::{self, Stage};
+use crate::sqlite::digest::database::{Groups, Hashes, Hashing};
+use crate::sqlite::digest::page_source::{OfFile, Wanted};
+use crate::sqlite::digest::tree::{self, Id};
+use crate::sqlite::probe::{self, Standing};
+use crate::sqlite::snapshot::copy;
+
+/// An open backup.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    kept: Kept,
+    _held: Held,
+}
+
+/// How the bytes are kept.
+#[derive(Debug)]
+enum Kept {
+    Plain(PathBuf),
+    Stored { stored: Box<Stored>, folder: PathBuf, name: String },
+}
+
+/// A plain database file with the bytes of a backup; a private copy removes itself with this.
+#[derive(Debug)]
+pub(crate) struct PlainFile<'c> {
+    path: PathBuf,
+    _stage: Option<Stage>,
+    _contents: &'c Contents,
+}
+
+impl PlainFile<'_> {
+    /// Where it lies; nobody writes it.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Reads the page list of a stored backup, and nothing else of it.
+///
+/// # Errors
+///
+/// Where it cannot be read, is damaged, or is of a newer version.
+pub(crate) fn list(backup: &Backup) -> Result<List> {
+    stored_database::read_list(&backup.path())
+}
+
+/// The names of the packs in the page list at a path, whose checksum is compared.
+///
+/// # Errors
+///
+/// As [`list`].
+pub(crate) fn packs_named(path: &Path) -> Result<Vec<Id>> {
+    stored_database::read_list_by(path, page_list::packs_named)
+}
+
+impl Contents {
+    /// Opens a backup and holds it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened; of a stored one also where its page list is damaged, of a newer
+    /// version, or names a pack that is not there.
+    pub(crate) fn open(backup: &Backup) -> Result<Self> {
+        let held = backup.hold()?;
+        let kept = match backup.name.format {
+            Format::Plain => Kept::Plain(backup.path()),
+            Format::Pages => {
+                let mut shelf = Shelf::of(&backup.folder);
+                let stored = Stored::find(&mut shelf, list(backup)?)?;
+                let (folder, name) = (backup.folder.to_path_buf(), backup.name.to_string());
+                Kept::Stored { stored: Box::new(stored), folder, name }
+            }
+        };
+        Ok(Self { kept, _held: held })
+    }
+
+    /// What stands there: a database as it should, and its header.
+    ///
+    /// # Errors
+    ///
+    /// Where the first bytes cannot be read.
+    pub(crate) fn standing(&self) -> Result<Standing> {
+        match &self.kept {
+            Kept::Plain(path) => probe::look(path),
+            Kept::Stored { stored, .. } if stored.shape().size_bytes == 0 => Ok(Standing::Empty),
+            Kept::Stored { stored, .. } => Ok(probe::of_bytes(&stored.reader()?.block(0)?)),
+        }
+    }
+
+    /// Hands on all bytes in order, in pieces of at most 1 MiB.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read or are damaged, `each` fails, or at the user's interrupt.
+    pub(crate) fn pieces(
+        &self,
+        interrupt: &Interrupt,
+        each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        match &self.kept {
+            Kept::Plain(path) => copy::read_file(path, interrupt, each),
+            Kept::Stored { stored, .. } => stored.pieces(interrupt, each),
+        }
+    }
+
+    /// Hashes all bytes; returns how many there are, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn hash(&self, interrupt: &Interrupt) -> Result<(Hashes, u64)> {
+        let (mut hashing, mut size_bytes) = (Hashing::default(), 0);
+        self.pieces(interrupt, |piece| {
+            hashing.update(piece);
+            size_bytes += piece.len() as u64;
+            Ok(())
+        })?;
+        Ok((hashing.finish(), size_bytes))
+    }
+
+    /// Proves what all bytes are: a plain backup is hashed, of a stored one the ids of its pages are put
+    /// together, which are compared with the pages only when those are read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn prove(&self, interrupt: &Interrupt) -> Result<(Hashes, u64)> {
+        match &self.kept {
+            Kept::Plain(_) => self.hash(interrupt),
+            Kept::Stored { stored, .. } => {
+                Ok((stored.prove(interrupt)?, stored.shape().size_bytes))
+            }
+        }
+    }
+
+    /// Reads all bytes back from the disk, where the system forgets what it has cached; returns their
+    /// BLAKE3.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn read_back(&self, interrupt: &Interrupt) -> Result<String> {
+        match &self.kept {
+            Kept::Plain(path) => {
+                publish::forget_cached(&fs_err::File::open(path)?);
+                Ok(self.hash(interrupt)?.0.blake3)
+            }
+            Kept::Stored { stored, .. } => {
+                stored.read_back(interrupt)?;
+                Ok(tree::hex(&stored.list().root))
+            }
+        }
+    }
+
+    /// Hashes all bytes; returns the ids of their groups, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn hash_groups(&self, interrupt: &Interrupt) -> Result<(Hashes, Groups)> {
+        let mut hashing = Hashing::default();
+        self.pieces(interrupt, |piece| {
+            hashing.update(piece);
+            Ok(())
+        })?;
+        Ok((hashing.finish(), hashing.groups()))
+    }
+
+    /// The pages in the store, of a stored backup.
+    #[must_use]
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        match &self.kept {
+            Kept::Plain(_) => None,
+            Kept::Stored { stored, .. } => Some(stored),
+        }
+    }
+
+    /// Copies all bytes into an empty stage, hashing on the way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`], or where the disk is full or fails.
+    pub(crate) fn copy_into(&self, stage: &Stage, interrupt: &Interrupt) -> Result<Hashes> {
+        let mut hashing = Hashing::default();
+        self.pieces(interrupt, |piece| {
+            hashing.update(piece);
+            stage.append(piece)
+        })?;
+        Ok(hashing.finish())
+    }
+
+    /// The pages as a restore by difference asks for them. A plain backup does not know the ids of its
+    /// groups, as a stored one does: those from [`Contents::hash_groups`] save reading what is there.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub(crate) fn wanted(&self, ids: Groups) -> Result<Box<dyn Wanted + '_>> {
+        match &self.kept {
+            Kept::Plain(path) => Ok(Box::new(OfFile::open(path, ids)?)),
+            Kept::Stored { stored, .. } => Ok(Box::new(OfStore::of(stored)?)),
+        }
+    }
+
+    /// A plain database file with these bytes, for SQLite to open as immutable.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`], or where there is no room for a private copy.
+    pub(crate) fn file(&self, interrupt: &Interrupt) -> Result<PlainFile<'_>> {
+        match &self.kept {
+            Kept::Plain(path) => {
+                Ok(PlainFile { path: path.clone(), _stage: None, _contents: self })
+            }
+            Kept::Stored { stored, folder, name } => {
+                free_space::demand(
+                    folder,
+                    stored.shape().size_bytes,
+                    "a private copy of the backup",
+                )?;
+                let stage = Stage::create(folder, name)
+                    .context("could not make a private copy of the backup")?;
+                // Others may sweep the folder meanwhile.
+                stage.hold()?;
+                let hashes = self.copy_into(&stage, interrupt)?;
+                if hashes.blake3 != tree::hex(&stored.list().root) {
+                    return Err(stored.unequal().into());
+                }
+                let path = stage.path().to_owned();
+                Ok(PlainFile { path, _stage: Some(stage), _contents: self })
+            }
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! The record beside a backup: what it is, where it came from, its proof.
+//!
+//! Version 1. Unknown fields are kept when a record is rewritten; a newer version is refused, a
+//! record that cannot be read is told apart from a missing one. It carries a checksum of itself: one that
+//! is wrong is damage, and nothing else of the record is believed.
+
+pub(crate) mod listed;
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use chrono::{DateTime, FixedOffset};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::backups::ownership::Home;
+use crate::backups::record::listed::Recorded;
+use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
+
+/// The record's version that this build reads and writes.
+pub(crate) const VERSION: u64 = 1;
+
+/// Fields that this build does not know.
+type Unknown = Map<String, Value>;
+
+/// The JSON file beside a backup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Always [`VERSION`].
+    pub version: u64,
+    /// One more than the highest in the folder when it was taken.
+    pub sequence: u64,
+    /// The configured name of the database.
+    pub database: String,
+    /// The database's path, relative to the workspace root where it lies inside.
+    pub source: String,
+    /// The backup's file name.
+    pub file: String,
+    /// Why it was taken.
+    pub kind: Kind,
+    /// What the user called it.
+    pub label: Option<String>,
+    /// Whether pruning must leave it.
+    pub pinned: bool,
+    /// When its snapshot was taken.
+    pub created_at: DateTime<FixedOffset>,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// BLAKE3 of the whole file, 64 lowercase hex digits.
+    pub blake3: String,
+    /// BLAKE3 of the same bytes with the header's bookkeeping masked.
+    pub content_blake3: String,
+    /// What SQLite says of the file.
+    pub sqlite: Sqlite,
+    /// BLAKE3 of the schema's statements in a fixed order.
+    pub schema_blake3: String,
+    /// The version that the migration runner recorded in it, else `user_version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<i64>,
+    /// Rows per table; `None` where a table could not be counted.
+    pub tables: BTreeMap<String, Option<u64>>,
+    /// What was found when it was taken; never changes.
+    pub examined: Examined,
+    /// What the last `db-verify` found.
+    pub verified: Option<Examined>,
+    /// What git said when it was taken.
+    pub git: Option<Git>,
+    /// The branch whose branch point this is.
+    pub enters: Option<Enters>,
+    /// The schema files whose change it was taken for, relative to the repository's root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Of a safety backup: the backup whose content took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
+    /// Of a backup in the page store: what it takes there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
+    /// In a backups folder outside the workspace: whose backup this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
+    /// What wrote the record.
+    pub tool: String,
+    /// BLAKE3 of the rest of the record, 64 lowercase hex digits, as it is on the disk; older builds wrote
+    /// none. [`Record::to_bytes`] computes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[expect(clippy::struct_field_names, reason = "the name in the file")]
+    pub record_blake3: Option<String>,
+    /// Fields of other builds.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// What a backup takes in the page store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    /// Size of its page list.
+    pub list_bytes: u64,
+    /// Bytes that it added to the store when it was taken, its page list included.
+    pub new_bytes: u64,
+    /// Fields of other builds.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// What SQLite says of a backup's file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sqlite {
+    /// The library that read the source, as `3.54.1`.
+    pub version: String,
+    /// Page size.
+    pub page_size_bytes: u64,
+    /// Number of pages.
+    pub page_count: u64,
+    /// The source's journal mode, as `wal` or `delete`.
+    pub journal_mode: String,
+    /// `PRAGMA user_version`.
+    pub user_version: i64,
+    /// `PRAGMA application_id`.
+    pub application_id: i64,
+    /// `UTF-8`, `UTF-16le` or `UTF-16be`.
+    pub encoding: String,
+    /// Fields of other builds.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// One examination of the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Examined {
+    /// When.
+    pub at: DateTime<FixedOffset>,
+    /// How deep it looked.
+    pub depth: Depth,
+    /// What it found, structural findings first.
+    pub findings: Vec<Finding>,
+    /// Fields of other builds.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// Where the work tree stood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Git {
+    /// The branch; `None` where HEAD is detached.
+    pub branch: Option<String>,
+    /// The commit, 40 hex digits; `None` before the first one.
+    pub commit: Option<String>,
+    /// Whether tracked files differed from the commit.
+    pub dirty: bool,
+    /// `.` for the main worktree, else the linked one's name.
+    pub worktree: String,
+    /// How the branch's reflog begins: the commit, a space, and the second of the creation since 1970.
+    /// It tells the branch from an older one of its name, whatever the clock did since. `None` if
+    /// HEAD is detached or git keeps no reflog, and in records of older builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch_created: Option<String>,
+    /// The line of HEAD's reflog with which the branch was left, in a checkpoint of that moment: the
+    /// commit before, the one after and the second since 1970, with spaces between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+    /// Fields of other builds.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// The branch that was entered for the first time when a checkpoint was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Enters {
+    /// The branch.
+    pub branch: String,
+    /// The branch that was left; `None` where HEAD was detached.
+    pub base: Option<String>,
+    /// The commit that was left, 40 hex digits; `None` before the first one.
+    pub commit: Option<String>,
+    /// The first entry of the branch's reflog, which tells a branch from a later one of the same
+    /// name; `None` where git keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// Fields of other builds.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// Why a backup was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// By hand.
+    Manual,
+    /// Of the replaced state, by a restore.
+    Safety,
+    /// Before a commit that touches schema files.
+    PreCommit,
+    /// When a branch was switched.
+    Branch,
+    /// Before a migration.
+    PreMigrate,
+    /// Before a deployment.
+    PreDeploy,
+    /// By the clock.
+    Scheduled,
+}
+
+impl Kind {
+    /// The word in records, lists and flags.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Safety => "safety",
+            Self::PreCommit => "pre-commit",
+            Self::Branch => "branch",
+            Self::PreMigrate => "pre-migrate",
+            Self::PreDeploy => "pre-deploy",
+            Self::Scheduled => "scheduled",
+        }
+    }
+
+    /// All of them, in the order of the contract.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Manual,
+        Self::Safety,
+        Self::PreCommit,
+        Self::Branch,
+        Self::PreMigrate,
+        Self::PreDeploy,
+        Self::Scheduled,
+    ];
+
+    /// Whether such backups are taken without being asked for; only these are counted and removed
+    /// by the policy that runs by itself.
+    #[must_use]
+    pub(crate) fn is_automatic(self) -> bool {
+        match self {
+            Self::PreCommit | Self::Branch | Self::PreMigrate | Self::Scheduled => true,
+            Self::Manual | Self::Safety | Self::PreDeploy => false,
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| {
+            let words: Vec<_> = Self::ALL.iter().map(|kind| kind.word()).collect();
+            format!("the kinds are {}", words.join(", "))
+        })
+    }
+}
+
+/// What stands in the place of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Proof {
+    /// A record of this version.
+    Recorded(Box<Recorded>),
+    /// No record: the backup was made by an older script.
+    Unrecorded,
+    /// A record that cannot be read, and why.
+    Unreadable(String),
+    /// A record whose checksum is wrong: nothing that it says is believed, the file's name included.
+    Damaged(String),
+    /// A record of a version that this build does not know.
+    Newer(u64),
+}
+
+/// The member that holds a record's checksum.
+const CHECKSUM: &str = "record_blake3";
+
+/// The checksum of a record: BLAKE3 of it as one line of JSON without that member, the members of each
+/// object in the order of their names. So the layout of the file does not count, and what it says does.
+fn checksum(record: &mut Value) -> String {
+    if let Some(members) = record.as_object_mut() {
+        members.remove(CHECKSUM);
+    }
+    // The members of a `Value` are in the order of their names.
+    blake3::hash(record.to_string().as_bytes()).to_hex().to_string()
+}
+
+impl Proof {
+    /// Reads a record's bytes; never fails, because what cannot be read is itself a fact.
+    #[must_use]
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let mut value: Value = match serde_json::from_slice(bytes) {
+            Ok(value) => value,
+            Err(error) => return Self::Unreadable(error.to_string()),
+        };
+        match value.get("version").and_then(Value::as_u64) {
+            Some(VERSION) => {}
+            Some(newer) if newer > VERSION => return Self::Newer(newer),
+            _ => return Self::Unreadable("it has no known `version`".to_owned()),
+        }
+        let recorded = match value.get(CHECKSUM) {
+            None => None,
+            Some(Value::String(recorded)) => Some(recorded.clone()),
+            Some(_) => Some(String::new()),
+        };
+        if recorded.is_some_and(|recorded| recorded != checksum(&mut value)) {
+            let file = value.get("file").and_then(Value::as_str).unwrap_or_default();
+            return Self::Damaged(file.to_owned());
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(record) => {
+                // It served: what is written again gets another one.
+                let record = Record { record_blake3: None, ..record };
+                Self::Recorded(Box::new(Recorded::of(record)))
+            }
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
+impl Record {
+    /// The record as it is written: pretty, one final newline, with its own checksum.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice; a map key that is not a string would be one.
+    pub(crate) fn to_bytes(&self) -> anyhow::Result<Vec<u8>> {
+        let checksum = checksum(&mut serde_json::to_value(self)?);
+        let record = Self { record_blake3: Some(checksum), ..self.clone() };
+        let mut bytes = serde_json::to_vec_pretty(&record)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// The last examination: `db-verify`'s, else the one at creation.
+    #[must_use]
+    pub(crate) fn last_examined(&self) -> &Examined {
+        self.verified.as_ref().unwrap_or(&self.examined)
+    }
+
+    /// Whether the last examination found structural damage.
+    #[must_use]
+    pub(crate) fn is_marked_damaged(&self) -> bool {
+        has(&self.last_examined().findings, Weight::Structural)
+    }
+
+    /// The linked worktree it was taken in; `.` for the main one and where there was no git.
+    #[must_use]
+    pub(crate) fn worktree(&self) -> &str {
+        self.git.as_ref().map_or(".", |git| git.worktree.as_str())
+    }
+
+    /// Rows in all counted tables together.
+    #[must_use]
+    pub(crate) fn n_rows(&self) -> u64 {
+        self.tables.values().flatten().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = r#"{ "version": 1, "sequence": 41, "database": "kalito",
+      "source": "backend/db/kalito.db",
+      "file": "kalito.db.2025-09-13_142530.bak", "kind": "pre-commit", "label": null,
+      "pinned": false, "created_at": "2025-09-13T14:25:30.123456+02:00",
+      "size_bytes": 163840, "blake3": "aa", "content_blake3": "bb",
+      "sqlite": { "version": "3.50.4", "page_size_bytes": 4096, "page_count": 40,
+        "journal_mode": "wal", "user_version": 12, "application_id": 0, "encoding": "UTF-8",
+        "later": 1 },
+      "schema_blake3": "cc", "tables": { "messages": 812, "geo": null },
+      "examined": { "at": "2025-09-13T14:25:30+02:00", "depth": "quick", "findings": [] },
+      "verified": null,
+      "git": { "branch": "feature/x", "commit": "dd", "dirty": true, "worktree": "." },
+      "enters": { "branch": "feature/x", "base": "main", "commit": null, "later": 2 }, "tool": "xtask-db 0.1.0", "from_tomorrow": { "a": [1] } }"#;
+
+    #[test]
+    fn the_contract_s_example_survives_a_rewrite_with_its_unknown_fields() {
+        let Proof::Recorded(record) = Proof::parse(EXAMPLE.as_bytes()) else {
+            panic!("not a record");
+        };
+        assert_eq!(record.kind, Kind::PreCommit);
+        assert_eq!(record.n_rows(), 812);
+        let mut again: Value =
+            serde_json::from_slice(&record.to_bytes().expect("bytes")).expect("json");
+        checksum(&mut again);
+        let before: Value = serde_json::from_str(EXAMPLE).expect("json");
+        assert_eq!(again, before);
+    }
+
+    #[test]
+    fn a_record_with_a_flipped_bit_says_the_same_or_is_not_believed() {
+        let Proof::Recorded(record) = Proof::parse(EXAMPLE.as_bytes()) else {
+            panic!("not a record");
+        };
+        let bytes = record.to_bytes().expect("bytes");
+        let Proof::Recorded(written) = Proof::parse(&bytes) else { panic!("not a record") };
+        let said = |record: &Record| {
+            let mut value = serde_json::to_value(record).expect("json");
+            checksum(&mut value);
+            value.as_object().expect("an object").clone()
+        };
+        let wanted = said(&written);
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                if let Proof::Recorded(read) = Proof::parse(&flipped) {
+                    // Beside the layout only the name of the checksum may change, to one nobody knows.
+                    let read = said(&read);
+                    let is_same = wanted.iter().all(|(name, value)| read.get(name) == Some(value));
+                    assert!(is_same && read.len() <= wanted.len() + 1, "byte {at}, bit {bit}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_layout_of_a_record_is_not_part_of_its_checksum() {
+        let Proof::Recorded(record) = Proof::parse(EXAMPLE.as_bytes()) else {
+            panic!("not a record");
+        };
+        let bytes = record.to_bytes().expect("bytes");
+        let value: Value = serde_json::from_slice(&bytes).expect("json");
+        for text in [value.to_string(), format!("{value:#}\r\n")] {
+            assert!(matches!(Proof::parse(text.as_bytes()), Proof::Recorded(_)), "{text}");
+        }
+        let edited = value.to_string().replace("\"pinned\":false", "\"pinned\":true");
+        assert!(matches!(Proof::parse(edited.as_bytes()), Proof::Damaged(_)));
+    }
+
+    #[test]
+    fn a_truncated_record_is_unreadable_at_every_length() {
+        let whole = EXAMPLE.as_bytes();
+        for length in 0..whole.len() {
+            let proof = Proof::parse(&whole[..length]);
+            assert!(matches!(proof, Proof::Unreadable(_)), "{length}: {proof:?}");
+        }
+    }
+
+    #[test]
+    fn a_newer_record_is_told_apart() {
+        let newer = EXAMPLE.replacen("\"version\": 1", "\"version\": 2", 1);
+        assert_eq!(Proof::parse(newer.as_bytes()), Proof::Newer(2));
+        let odd = EXAMPLE.replacen("\"version\": 1", "\"version\": \"1\"", 1);
+        assert!(matches!(Proof::parse(odd.as_bytes()), Proof::Unreadable(_)));
+    }
+}

@@ -1,0 +1,208 @@
+//! A record as a list of many backups keeps it: what lists ask for at hand, the rest packed until
+//! somebody asks. A folder of 50,000 backups takes some 40 MB so, instead of 150.
+
+use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
+
+use crate::backups::record::{Kind, Record};
+use crate::sqlite::examination::finding::{Weight, has};
+
+/// A packed record is smaller than this: a file of that size is not read as one.
+const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// What lists ask of every record.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
+pub(crate) struct Summary {
+    /// See [`Record`] for these.
+    pub(crate) sequence: u64,
+    pub(crate) kind: Kind,
+    pub(crate) pinned: bool,
+    pub(crate) database: Arc<str>,
+    pub(crate) worktree: Arc<str>,
+    pub(crate) branch: Option<Arc<str>>,
+    pub(crate) label: Option<Arc<str>>,
+    /// Whether it is a branch point.
+    pub(crate) enters: bool,
+    pub(crate) size_bytes: u64,
+    /// Of a stored one: the size of its list, and what it added when it was taken.
+    pub(crate) stored_bytes: Option<(u64, u64)>,
+    /// Of the last examination.
+    pub(crate) examined_at: DateTime<FixedOffset>,
+    /// What that found.
+    pub(crate) is_marked_damaged: bool,
+    pub(crate) is_unchecked: bool,
+}
+
+/// A record that was read.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    summary: Summary,
+    /// Of the file name that it says it is of.
+    file_hash: blake3::Hash,
+    packed: Option<Packed>,
+    full: OnceLock<Box<Record>>,
+}
+
+/// A record as compressed JSON.
+#[derive(Debug, Clone)]
+struct Packed {
+    bytes: Box<[u8]>,
+    dictionary: Arc<[u8]>,
+}
+
+/// Packs records one after the other, with the first as the dictionary of the others.
+pub(crate) struct Packing {
+    packer: Option<(zstd::bulk::Compressor<'static>, Arc<[u8]>)>,
+    /// Texts that many records share.
+    texts: BTreeSet<Arc<str>>,
+}
+
+impl Packing {
+    /// Nothing is packed yet.
+    #[must_use]
+    pub(crate) fn new() -> Self {
+        Self { packer: None, texts: BTreeSet::new() }
+    }
+
+    fn share(&mut self, text: &mut Arc<str>) {
+        if let Some(known) = self.texts.get(text) {
+            *text = Arc::clone(known);
+        } else {
+            self.texts.insert(Arc::clone(text));
+        }
+    }
+}
+
+impl Recorded {
+    /// Of a record, which stays at hand.
+    #[must_use]
+    pub(crate) fn of(record: Record) -> Self {
+        let summary = Summary::of(&record);
+        let file_hash = blake3::hash(record.file.as_bytes());
+        Self { summary, file_hash, packed: None, full: OnceLock::from(Box::new(record)) }
+    }
+
+    /// What lists ask for. It is that of the record as it was read.
+    #[must_use]
+    pub(crate) fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Whether the record says that it is of a file.
+    #[must_use]
+    pub(crate) fn is_of_file(&self, name: &str) -> bool {
+        self.file_hash == blake3::hash(name.as_bytes())
+    }
+
+    /// Packs the record away, until it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be packed, which never happens; it stays at hand then.
+    pub(crate) fn pack(&mut self, packing: &mut Packing) -> Result<()> {
+        let Summary { database, worktree, branch, label, .. } = &mut self.summary;
+        let texts = [Some(database), Some(worktree), branch.as_mut(), label.as_mut()];
+        for text in texts.into_iter().flatten() {
+            packing.share(text);
+        }
+        if self.packed.is_none()
+            && let Some(record) = self.full.get()
+        {
+            let bytes = serde_json::to_vec(record)?;
+            let (packer, dictionary) = match &mut packing.packer {
+                Some(packer) => packer,
+                none => {
+                    let packer = zstd::bulk::Compressor::with_dictionary(1, &bytes)?;
+                    none.insert((packer, bytes.clone().into()))
+                }
+            };
+            let bytes = packer.compress(&bytes)?.into_boxed_slice();
+            self.packed = Some(Packed { bytes, dictionary: Arc::clone(dictionary) });
+        }
+        self.full = OnceLock::new();
+        Ok(())
+    }
+
+    fn full(&self) -> &Record {
+        self.full.get_or_init(|| Box::new(self.unpack()))
+    }
+
+    /// What was packed in this process unpacks.
+    #[expect(clippy::expect_used, reason = "these bytes never left the memory of this process")]
+    fn unpack(&self) -> Record {
+        let packed = self.packed.as_ref().expect("a record is at hand or packed");
+        packed.record().expect("what was packed here unpacks")
+    }
+}
+
+impl Packed {
+    fn record(&self) -> Result<Record> {
+        let mut unpacker = zstd::bulk::Decompressor::with_dictionary(&self.dictionary)?;
+        let size = zstd::zstd_safe::get_frame_content_size(&self.bytes).ok().flatten();
+        let size = size.and_then(|size| usize::try_from(size).ok()).unwrap_or(MAX_RECORD_BYTES);
+        Ok(serde_json::from_slice(&unpacker.decompress(&self.bytes, size)?)?)
+    }
+}
+
+impl Summary {
+    fn of(record: &Record) -> Self {
+        let examined = record.last_examined();
+        let git = record.git.as_ref();
+        Self {
+            sequence: record.sequence,
+            kind: record.kind,
+            pinned: record.pinned,
+            database: record.database.as_str().into(),
+            worktree: record.worktree().into(),
+            branch: git.and_then(|git| git.branch.as_deref()).map(Into::into),
+            label: record.label.as_deref().map(Into::into),
+            enters: record.enters.is_some(),
+            size_bytes: record.size_bytes,
+            stored_bytes: record
+                .stored
+                .as_ref()
+                .map(|stored| (stored.list_bytes, stored.new_bytes)),
+            examined_at: examined.at,
+            is_marked_damaged: has(&examined.findings, Weight::Structural),
+            is_unchecked: has(&examined.findings, Weight::Unchecked),
+        }
+    }
+}
+
+impl Deref for Recorded {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        self.full()
+    }
+}
+
+impl DerefMut for Recorded {
+    /// The record to be changed and written; the summary stays what it was.
+    fn deref_mut(&mut self) -> &mut Record {
+        self.full();
+        self.packed = None;
+        self.full.get_mut().unwrap_or_else(|| unreachable!("it was just unpacked"))
+    }
+}
+
+impl Clone for Recorded {
+    /// A clone keeps the packed record only, if there is one.
+    fn clone(&self) -> Self {
+        let (summary, packed) = (self.summary.clone(), self.packed.clone());
+        let file_hash = self.file_hash;
+        let full = if packed.is_some() { OnceLock::new() } else { self.full.clone() };
+        Self { summary, file_hash, packed, full }
+    }
+}
+
+impl PartialEq for Recorded {
+    fn eq(&self, other: &Self) -> bool {
+        self.full() == other.full()
+    }
+}

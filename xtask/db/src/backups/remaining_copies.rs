@@ -1,0 +1,87 @@
+//! What else in a backups folder still holds the content of a backup that is to be removed.
+//!
+//! Equal content is known from the records, and shared pages of stored backups from their page lists.
+//! A plain backup has all its pages to itself; what its rows have in common with others only a
+//! comparison of rows can tell, which is not made here.
+
+use anyhow::Result;
+
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::reader;
+use crate::backups::store::shared_blocks::Blocks;
+use crate::console::interrupt::Interrupt;
+
+/// Where the content of a backup is too.
+#[derive(Debug, Default)]
+pub(crate) struct Remaining {
+    /// The names of backups of equal content, hard links to its file among them.
+    pub(crate) equal: Vec<String>,
+    /// Stored backups that share some of its pages with it.
+    pub(crate) sharing: Vec<Sharing>,
+    /// Pages of the backup; 0 if it is not stored, or its page list cannot be read.
+    pub(crate) n_pages: u64,
+    /// Names of stored backups whose page list cannot be read: nobody knows what they share.
+    pub(crate) unreadable: Vec<String>,
+    /// How many other backups of the same database there are, about which nothing is known.
+    pub(crate) n_unknown: u64,
+}
+
+/// A stored backup that shares pages.
+#[derive(Debug)]
+pub(crate) struct Sharing {
+    /// Its name.
+    pub(crate) name: String,
+    /// How many pages.
+    pub(crate) n_pages: u64,
+}
+
+/// Finds what else holds the content of a backup, among all of its folder.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(crate) fn of(backup: &Backup, all: &[Backup], interrupt: &Interrupt) -> Result<Remaining> {
+    let mut remaining = Remaining::default();
+    let own = blocks(backup);
+    if let Some(Ok(own)) = &own {
+        remaining.n_pages = own.n();
+    }
+    for other in all.iter().filter(|other| other.name != backup.name) {
+        interrupt.check()?;
+        let name = other.name.to_string();
+        if is_equal(backup, other) {
+            remaining.equal.push(name);
+            continue;
+        }
+        match (&own, blocks(other)) {
+            (Some(Ok(own)), Some(Ok(blocks))) => {
+                let n_pages = own.n_shared(&blocks);
+                if n_pages > 0 {
+                    remaining.sharing.push(Sharing { name, n_pages });
+                }
+            }
+            (Some(_), Some(_)) => remaining.unreadable.push(name),
+            _ => remaining.n_unknown += u64::from(is_of_same_database(backup, other)),
+        }
+    }
+    Ok(remaining)
+}
+
+/// The blocks of a stored backup; `None` for a plain one.
+fn blocks(backup: &Backup) -> Option<Result<Blocks>> {
+    let is_stored = backup.name.format == Format::Pages;
+    is_stored.then(|| reader::list(backup).and_then(|list| Blocks::of(&list)))
+}
+
+fn is_equal(a: &Backup, b: &Backup) -> bool {
+    let content = |backup: &Backup| backup.record().map(|record| record.content_blake3.clone());
+    a.identity == b.identity || content(a).is_some_and(|a| content(b) == Some(a))
+}
+
+fn is_of_same_database(a: &Backup, b: &Backup) -> bool {
+    match (a.record(), b.record()) {
+        (Some(a), Some(b)) => a.database == b.database,
+        _ => a.name.file == b.name.file,
+    }
+}

@@ -1,0 +1,53 @@
+//! What is set aside: the raw files of a live database that SQLite cannot read, whole, beside the
+//! backups, in a folder of their own. Nothing ever removes them but their owner.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::NaiveDateTime;
+
+use crate::files::publish;
+
+/// The database's file and those SQLite keeps beside it.
+const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+/// The raw files of a database that exist, the database itself first.
+#[must_use]
+pub(crate) fn raw_files(database: &Path) -> Vec<PathBuf> {
+    // The sidecars lie beside the file that a symbolic link leads to.
+    let database = fs_err::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+    let with = |suffix: &&str| {
+        let mut path = database.as_os_str().to_owned();
+        path.push(suffix);
+        PathBuf::from(path)
+    };
+    SUFFIXES.iter().map(with).filter(|path| path.is_file()).collect()
+}
+
+/// Raw files that were set aside.
+///
+/// The live files stay open as long as this lives: where this process holds locks on them, closing a
+/// descriptor would drop those locks.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    /// The folder that has the copies.
+    pub(crate) folder: PathBuf,
+    _live_files: Vec<fs_err::File>,
+}
+
+/// Copies the raw files into `<file name>.ASIDE.<time>/` in the backups folder; the live files are
+/// only read.
+///
+/// # Errors
+///
+/// Where they cannot be read, or the disk is full or fails.
+pub(crate) fn set_aside(database: &Path, backups: &Path, time: NaiveDateTime) -> Result<Aside> {
+    let name = database.file_name().context("a database has a file name")?.to_string_lossy();
+    let folder = backups.join(format!("{name}.ASIDE.{}", time.format("%Y-%m-%d_%H%M%S")));
+    let open = |path: &PathBuf| fs_err::File::open(path);
+    let files = raw_files(database).iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let folder = publish::copy_into_folder(&files, &folder).with_context(|| {
+        format!("could not set the raw files of `{}` aside", database.display())
+    })?;
+    Ok(Aside { folder, _live_files: files })
+}

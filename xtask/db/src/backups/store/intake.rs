@@ -1,0 +1,346 @@
+//! Taking a database into the store: which of its blocks are there already, and packs of the others.
+//!
+//! The bytes come in pieces, in order. A group of 64 KiB that some stored backup has at the same place
+//! is known by one hash; in another, each block is looked for in all of them. What nobody has goes into
+//! new packs, compressed and synced by threads of their own. Nothing that is there is changed.
+
+pub(crate) mod new_packs;
+
+use std::path::Path;
+use std::sync::mpsc;
+
+use anyhow::{Context as _, Result};
+
+use crate::backups::store::intake::new_packs::{Block, NewPacks, Packer, Shelved, Shelving};
+use crate::backups::store::page_list::{Address, List, Run, Runs};
+use crate::backups::store::stored_database::{Reader, Stored, entry_number};
+use crate::console::threads::{Lane, Step};
+use crate::sqlite::digest::database::{self, Hashes};
+use crate::sqlite::digest::tree::{self, GROUP_BYTES, Id, Shape, Tree};
+use crate::sqlite::probe::{HEADER_LENGTH, Header};
+use crate::sqlite::snapshot::copy;
+
+/// Stands for the packs that are being written, in runs.
+const NEW: u32 = u32::MAX;
+/// The level of zstd: half of the size at 0.5 GB/s; what is new in a later checkpoint is little, and is
+/// packed a tenth tighter.
+const FIRST_LEVEL: i32 = 1;
+const LATER_LEVEL: i32 = 3;
+
+/// What was taken in; the new packs are on the disk under their names, and go again where no list
+/// names them.
+pub(crate) struct Taken {
+    /// The page list as the bytes of its file.
+    pub(crate) list: Vec<u8>,
+    /// The hashes of the database.
+    pub(crate) hashes: Hashes,
+    /// Its header.
+    pub(crate) header: Header,
+    /// The new packs.
+    pub(crate) packs: NewPacks,
+}
+
+/// Takes a database of a shape in; `source` sends its pieces, each a whole number of groups but the
+/// last, and takes spare ones back. `on_new` is called when the first new block is found.
+///
+/// # Errors
+///
+/// Where the source fails or ends early, or the disk is full or fails; no new pack stays then.
+pub(crate) fn take(
+    folder: &Path,
+    shape: Shape,
+    known: &[Stored],
+    source: impl FnOnce(&mut copy::Send<'_>, &mpsc::Receiver<Vec<u8>>) -> Result<()>,
+    on_new: impl FnOnce() + Send,
+) -> Result<Taken> {
+    const N_PIECES: usize = 6;
+    const N_GROUPS: usize = 128;
+    const N_PACKS: usize = 2;
+    let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(2 * N_PIECES);
+    let level = if known.is_empty() { FIRST_LEVEL } else { LATER_LEVEL };
+    let (compared, (shelved, packs)) = std::thread::scope(|scope| {
+        let shelving = Lane::begin(scope, N_PACKS, Shelving::new(folder));
+        let packing = Packer::new(folder, shelving, (level, shape))?;
+        let packing = Lane::begin(scope, N_GROUPS, packing);
+        let comparing = Comparing::new(shape, known, (packing, empty), on_new)?;
+        let mut comparing = Lane::begin(scope, N_PIECES, comparing);
+        source(&mut |piece| comparing.send(piece), &spare)?;
+        comparing.finish()
+    })?;
+    compared.finish(shape, (&shelved, packs))
+}
+
+/// Compares what comes in with what is there.
+struct Comparing<'s, F> {
+    known: Vec<Known<'s>>,
+    packing: Lane<'s, Vec<Block>, Packer<'s>>,
+    /// Where pieces go when they were compared.
+    empty: mpsc::SyncSender<Vec<u8>>,
+    on_new: Option<F>,
+    compared: Compared,
+}
+
+/// What was found so far.
+struct Compared {
+    shape: Shape,
+    n_bytes: u64,
+    n_new: u32,
+    runs: Runs,
+    packs: Vec<Id>,
+    whole: Tree,
+    content: Tree,
+    header: Option<Header>,
+}
+
+/// A stored backup that is compared, and the group of it that was read last.
+struct Known<'s> {
+    stored: &'s Stored,
+    reader: Reader<'s>,
+    /// The place of each of its packs among those of the new list.
+    places: Vec<Option<u32>>,
+    group: Option<u64>,
+    blocks: Vec<Option<(Address, Id)>>,
+}
+
+impl<'s, F: FnOnce()> Comparing<'s, F> {
+    fn new(
+        shape: Shape,
+        known: &'s [Stored],
+        (packing, empty): (Lane<'s, Vec<Block>, Packer<'s>>, mpsc::SyncSender<Vec<u8>>),
+        on_new: F,
+    ) -> Result<Self> {
+        let known = known.iter().map(|stored| {
+            let places = vec![None; stored.list().packs.len()];
+            Ok(Known { stored, reader: stored.reader()?, places, group: None, blocks: Vec::new() })
+        });
+        let compared = Compared {
+            shape,
+            n_bytes: 0,
+            n_new: 0,
+            runs: Runs::default(),
+            packs: Vec::new(),
+            whole: Tree::default(),
+            content: Tree::default(),
+            header: None,
+        };
+        let known = known.collect::<Result<_>>()?;
+        Ok(Self { known, packing, empty, on_new: Some(on_new), compared })
+    }
+
+    fn piece(&mut self, piece: &[u8]) -> Result<()> {
+        if self.compared.header.is_none() {
+            let header: Option<[u8; HEADER_LENGTH]> =
+                piece.get(..HEADER_LENGTH).and_then(|bytes| bytes.try_into().ok());
+            self.compared.header = header.map(Header);
+        }
+        for bytes in piece.chunks(database::GROUP_BYTES) {
+            let group = self.compared.n_bytes / GROUP_BYTES;
+            self.group(group, bytes)?;
+            self.compared.n_bytes += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn group(&mut self, group: u64, bytes: &[u8]) -> Result<()> {
+        let shape = self.compared.shape;
+        let is_only = shape.size_bytes <= GROUP_BYTES;
+        // The only group is the file itself; its blocks are compared one by one.
+        if is_only {
+            return self.blocks(group, bytes);
+        }
+        let hash = tree::subtree(group * GROUP_BYTES, bytes);
+        for at in 0..self.known.len() {
+            let known = &mut self.known[at];
+            known.load(group)?;
+            if known.hash() == Some(hash) {
+                self.adopt(at)?;
+                self.compared.push(hash, group, bytes);
+                // The nearest one is asked first.
+                self.known[..=at].rotate_right(1);
+                return Ok(());
+            }
+        }
+        self.compared.push(hash, group, bytes);
+        self.blocks(group, bytes)
+    }
+
+    /// Takes over all blocks of the group that was read last.
+    fn adopt(&mut self, at: usize) -> Result<()> {
+        for nth in 0..self.known[at].blocks.len() {
+            let found = self.known[at].blocks[nth];
+            self.adopt_one(at, found.context("a known block is not there")?.0)?;
+        }
+        Ok(())
+    }
+
+    fn adopt_one(&mut self, at: usize, address: Address) -> Result<()> {
+        let known = &mut self.known[at];
+        let place = &mut known.places[address.pack as usize];
+        let pack = if let Some(pack) = *place {
+            pack
+        } else {
+            let name = known.stored.list().packs[address.pack as usize];
+            *place.insert(self.compared.place_of(name)?)
+        };
+        self.compared.runs.push(Address { pack, slot: address.slot });
+        Ok(())
+    }
+
+    fn blocks(&mut self, group: u64, bytes: &[u8]) -> Result<()> {
+        let shape = self.compared.shape;
+        let is_only = shape.size_bytes <= GROUP_BYTES;
+        let block_bytes = usize::try_from(shape.block_bytes)?;
+        for at in 0..self.known.len() {
+            self.known[at].load(group)?;
+        }
+        let mut new = Vec::new();
+        for (nth, block) in bytes.chunks(block_bytes).enumerate() {
+            let number = group * shape.group_blocks() + nth as u64;
+            let id = shape.id(number, block);
+            if is_only {
+                self.compared.push(id, number, block);
+            }
+            let found = (0..self.known.len()).find_map(|at| {
+                let (address, known) = (*self.known[at].blocks.get(nth)?)?;
+                (known == id).then_some((at, address))
+            });
+            if let Some((at, address)) = found {
+                self.adopt_one(at, address)?;
+            } else {
+                let number = entry_number(shape, number)?;
+                self.add()?;
+                new.push(Block { id, number, bytes: block.to_vec() });
+            }
+        }
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.packing.send(new)
+    }
+
+    fn add(&mut self) -> Result<()> {
+        if let Some(on_new) = self.on_new.take() {
+            on_new();
+        }
+        self.compared.runs.push(Address { pack: NEW, slot: self.compared.n_new });
+        self.compared.n_new =
+            self.compared.n_new.checked_add(1).context("the database has too many pages")?;
+        Ok(())
+    }
+}
+
+impl<F: FnOnce()> Step<Vec<u8>> for Comparing<'_, F> {
+    type Done = (Compared, (Vec<Shelved>, NewPacks));
+
+    fn take(&mut self, mut piece: Vec<u8>) -> Result<()> {
+        self.piece(&piece)?;
+        piece.clear();
+        let _ = self.empty.try_send(piece);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Self::Done> {
+        Ok((self.compared, self.packing.finish()?))
+    }
+}
+
+impl Known<'_> {
+    /// Looks a group up, once.
+    fn load(&mut self, group: u64) -> Result<()> {
+        if self.group == Some(group) {
+            return Ok(());
+        }
+        let shape = self.stored.shape();
+        let first = group * shape.group_blocks();
+        let last = (first + shape.group_blocks()).min(shape.n_blocks());
+        self.blocks.clear();
+        for number in first..last {
+            let found = self.reader.look_up(number)?;
+            self.blocks.push(found.map(|(address, entry)| (address, entry.id)));
+        }
+        self.group = Some(group);
+        Ok(())
+    }
+
+    /// The hash of the group, where all of it is there and it is a part of a larger file.
+    fn hash(&self) -> Option<Id> {
+        let mut tree = Tree::default();
+        if self.stored.shape().size_bytes <= GROUP_BYTES {
+            return None;
+        }
+        for block in &self.blocks {
+            tree.push((*block)?.1);
+        }
+        tree.subtree()
+    }
+}
+
+impl Compared {
+    /// Adds a subtree to the hashes of the file. The first holds the header.
+    fn push(&mut self, hash: Id, number: u64, bytes: &[u8]) {
+        self.whole.push(hash);
+        if number > 0 {
+            return self.content.push(hash);
+        }
+        let masked = database::masked(bytes);
+        self.content.push(if bytes.len() as u64 == self.shape.size_bytes {
+            tree::lone_id(&masked)
+        } else {
+            tree::subtree(0, &masked)
+        });
+    }
+
+    fn place_of(&mut self, name: Id) -> Result<u32> {
+        if let Some(place) = self.packs.iter().position(|pack| *pack == name) {
+            return Ok(u32::try_from(place)?);
+        }
+        self.packs.push(name);
+        Ok(u32::try_from(self.packs.len() - 1)?)
+    }
+
+    fn finish(mut self, shape: Shape, (shelved, packs): (&[Shelved], NewPacks)) -> Result<Taken> {
+        anyhow::ensure!(
+            self.n_bytes == shape.size_bytes,
+            "read {} bytes of {}",
+            self.n_bytes,
+            shape.size_bytes
+        );
+        let root = self.whole.clone().root();
+        let hashes = Hashes {
+            blake3: tree::hex(&root),
+            content_blake3: tree::hex(&self.content.clone().root()),
+        };
+        let runs = self.settled_runs(shelved)?;
+        let list = List::encode(shape, &root, &self.packs, &runs)?;
+        let header = self.header.context("the database has no pages")?;
+        Ok(Taken { list, hashes, header, packs })
+    }
+
+    /// The runs with the new blocks at their places in the new packs.
+    fn settled_runs(&mut self, shelved: &[Shelved]) -> Result<Vec<Run>> {
+        let mut starts = Vec::new();
+        let mut n_before = 0;
+        for pack in shelved {
+            starts.push((n_before, self.place_of(pack.name)?));
+            n_before += pack.n_entries;
+        }
+        anyhow::ensure!(n_before == self.n_new, "packed {n_before} blocks of {}", self.n_new);
+        let mut settled = Runs::default().into_vec();
+        for run in std::mem::take(&mut self.runs).into_vec() {
+            if run.first.pack != NEW {
+                settled.push(run);
+                continue;
+            }
+            let (mut first, mut n_left) = (run.first.slot, run.n_blocks);
+            while n_left > 0 {
+                let nth = starts.partition_point(|(start, _)| *start <= first) - 1;
+                let (start, pack) = starts[nth];
+                let end = starts.get(nth + 1).map_or(n_before, |(start, _)| *start);
+                let n_blocks = n_left.min(end - first);
+                settled.push(Run { first: Address { pack, slot: first - start }, n_blocks });
+                (first, n_left) = (first + n_blocks, n_left - n_blocks);
+            }
+        }
+        Ok(settled)
+    }
+}

@@ -1,0 +1,158 @@
+//! New blocks on their way into packs, and packs on their way to their names.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::backups::store::pack;
+use crate::backups::store::pack::writer::{Finished, Packing, Writing};
+use crate::console::threads::{Lane, Step};
+use crate::files::publish::{self, Published};
+use crate::sqlite::digest::tree::{Id, Shape};
+
+/// Packs that no list names yet; they remove themselves unless they are kept.
+#[derive(Debug, Default)]
+pub(crate) struct NewPacks {
+    paths: Vec<PathBuf>,
+    /// The names of those that were read back, also of those that were there already.
+    pub(crate) read: Vec<Id>,
+    /// Size of their files.
+    pub(crate) size_bytes: u64,
+}
+
+impl NewPacks {
+    /// A list names them now.
+    pub(crate) fn keep(&mut self) {
+        self.paths.clear();
+    }
+}
+
+impl Drop for NewPacks {
+    fn drop(&mut self) {
+        for path in &self.paths {
+            // Where even this fails, pruning finds that nobody names it.
+            let _ = publish::remove(path);
+        }
+    }
+}
+
+/// A block on its way into a pack.
+pub(super) struct Block {
+    pub(super) id: Id,
+    pub(super) number: u32,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What became of one new pack.
+pub(super) struct Shelved {
+    pub(super) name: Id,
+    pub(super) n_entries: u32,
+}
+
+/// Packs blocks.
+pub(super) struct Packer<'s> {
+    folder: &'s Path,
+    block_bytes: u32,
+    packing: Packing,
+    writing: Option<Writing>,
+    shelving: Lane<'s, Finished, Shelving<'s>>,
+}
+
+impl<'s> Packer<'s> {
+    /// Packs into a folder; full packs go on to be shelved.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no memory for it.
+    pub(super) fn new(
+        folder: &'s Path,
+        shelving: Lane<'s, Finished, Shelving<'s>>,
+        (level, shape): (i32, Shape),
+    ) -> Result<Self> {
+        let block_bytes = u32::try_from(shape.block_bytes)?;
+        Ok(Self { folder, block_bytes, packing: Packing::new(level)?, writing: None, shelving })
+    }
+}
+
+impl Step<Vec<Block>> for Packer<'_> {
+    type Done = (Vec<Shelved>, NewPacks);
+
+    fn take(&mut self, blocks: Vec<Block>) -> Result<()> {
+        for block in blocks {
+            let pack = match &mut self.writing {
+                Some(pack) => pack,
+                None => self.writing.insert(Writing::begin(self.folder)?),
+            };
+            let packed = self.packing.pack(&block.bytes)?;
+            pack.append((block.id, block.number), &packed, self.block_bytes)?;
+            if let Some(full) = self.writing.take_if(|pack| pack.is_full()) {
+                self.shelving.send(full.finish()?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Self::Done> {
+        if let Some(last) = self.writing {
+            self.shelving.send(last.finish()?)?;
+        }
+        self.shelving.finish()
+    }
+}
+
+/// Syncs packs and gives them their names.
+pub(super) struct Shelving<'s> {
+    folder: &'s Path,
+    shelved: Vec<Shelved>,
+    new: NewPacks,
+}
+
+impl<'s> Shelving<'s> {
+    pub(super) fn new(folder: &'s Path) -> Self {
+        Self { folder, shelved: Vec::new(), new: NewPacks::default() }
+    }
+}
+
+impl Step<Finished> for Shelving<'_> {
+    type Done = (Vec<Shelved>, NewPacks);
+
+    fn take(&mut self, pack: Finished) -> Result<()> {
+        shelve(self.folder, &pack, &mut self.new)?;
+        self.shelved.push(Shelved { name: pack.name, n_entries: pack.n_entries });
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Self::Done> {
+        if !self.shelved.is_empty() {
+            publish::sync_folder(self.folder)?;
+        }
+        Ok((self.shelved, self.new))
+    }
+}
+
+/// Syncs a pack, reads it back and gives it its name; where a pack of that name is there and is what it says, nothing
+/// is needed. The folder is not synced yet.
+///
+/// # Errors
+///
+/// Where the disk fails.
+pub(crate) fn shelve(folder: &Path, pack: &Finished, new: &mut NewPacks) -> Result<()> {
+    pack.stage.sync()?;
+    let is_kept = pack::is_kept(pack.stage.path(), &pack.name)?;
+    anyhow::ensure!(is_kept, "the disk did not keep what was written to a pack");
+    let path = folder.join(pack::file_name(&pack.name));
+    match pack.stage.publish(&path)? {
+        Published::Yes => {
+            new.paths.push(path);
+            new.size_bytes += pack.size_bytes;
+        }
+        Published::NameTaken => {
+            if !pack::is_intact(&path, &pack.name).unwrap_or(false) {
+                // It is damaged: its own content takes its place.
+                pack.stage.replace(&path)?;
+            }
+        }
+    }
+    new.read.push(pack.name);
+    Ok(())
+}

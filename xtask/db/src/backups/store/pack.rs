@@ -1,0 +1,361 @@
+//! A pack: compressed blocks in one immutable file whose name is the hash of its bytes.
+//!
+//! Behind the blocks comes the index: an entry for each block, then sections, which say under which
+//! addresses the blocks are known, then a footer of fixed length. A block keeps the address of the pack
+//! it was first written to, also where a later pack holds it: page lists are never rewritten.
+//! `docs/formats.md` says it byte by byte.
+
+pub(crate) mod writer;
+
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::backups::store::page_list::{demand_version, take};
+use crate::files::publish;
+use crate::sqlite::digest::tree::{self, Id};
+
+/// How a pack of any version begins and ends; the version follows.
+const MAGIC: &[u8; 14] = b"xtask-db pack\0";
+const VERSION: u16 = 1;
+/// The magic and the version.
+const START: usize = 16;
+const START_BYTES: u64 = START as u64;
+const ENTRY: usize = 44;
+/// Four times what fits into a pack of 32 MiB, where an empty page takes 17 bytes.
+pub(crate) const MAX_ENTRIES: u32 = 8 << 20;
+/// Size of an entry.
+pub(crate) const ENTRY_BYTES: u64 = ENTRY as u64;
+const SECTION: usize = 48;
+const SECTION_BYTES: u64 = SECTION as u64;
+/// Sections that are read at once.
+const N_SECTIONS: usize = 4096;
+const FOOTER: usize = 32;
+const FOOTER_BYTES: u64 = FOOTER as u64;
+/// How the names of packs end.
+const ENDING: &str = ".pack";
+/// Marks in an entry's length that the block is stored as it is.
+const RAW: u32 = 1 << 31;
+/// Stands for the number of a block that is a whole file.
+pub(crate) const LONE: u32 = u32::MAX;
+
+/// Where one block lies in a pack, and what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its id.
+    pub(crate) id: Id,
+    /// Its number in its database, or [`LONE`].
+    pub(crate) number: u32,
+    /// Where its bytes begin.
+    offset: u32,
+    /// How many they are, and whether they are compressed.
+    length: u32,
+}
+
+impl Entry {
+    /// How many bytes it takes in the pack, without this entry.
+    #[must_use]
+    pub(crate) fn stored_bytes(&self) -> u32 {
+        self.length & !RAW
+    }
+}
+
+/// Blocks that follow one another in a pack and had the numbers from `first_slot` on in the pack they
+/// were first written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Section {
+    /// That pack.
+    pub(crate) origin: Id,
+    /// Their first number there.
+    pub(crate) first_slot: u32,
+    /// How many they are.
+    pub(crate) n_blocks: u32,
+    /// The first one's entry.
+    pub(crate) first_entry: u32,
+    /// Their size.
+    pub(crate) block_bytes: u32,
+}
+
+/// A finished pack and its sections; its file is opened when it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Pack {
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// The hash of its bytes, as its name says.
+    pub(crate) name: Id,
+    /// Size of its file.
+    pub(crate) size_bytes: u64,
+    /// Number of blocks.
+    pub(crate) n_entries: u32,
+    /// Its sections.
+    pub(crate) sections: Vec<Section>,
+    entries_offset: u64,
+}
+
+#[cfg(test)]
+impl Pack {
+    /// A pack that has no file.
+    pub(crate) fn of_nothing(n_entries: u32) -> Self {
+        let (path, name, sections) = (PathBuf::new(), [0; 32], Vec::new());
+        Self { path, name, size_bytes: 0, n_entries, sections, entries_offset: 0 }
+    }
+}
+
+/// The file name of a pack.
+#[must_use]
+pub(crate) fn file_name(name: &Id) -> String {
+    format!("{}{ENDING}", tree::hex(name))
+}
+
+/// Reads a file name; `None` where it is not a pack's.
+#[must_use]
+pub(crate) fn parse_name(name: &str) -> Option<Id> {
+    let id = *blake3::Hash::from_hex(name.strip_suffix(ENDING)?).ok()?.as_bytes();
+    (file_name(&id) == name).then_some(id)
+}
+
+impl Pack {
+    /// Opens the pack of a name in a folder and reads its sections.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing, cut short, of a newer version, or does not say what it should.
+    pub(crate) fn open(folder: &Path, name: Id) -> Result<Self> {
+        let path = folder.join(file_name(&name));
+        // A pipe of that name would be waited for without end, and a link may lead anywhere.
+        let is_file = fs_err::symlink_metadata(&path)?.is_file();
+        ensure!(is_file, "could not read the pack `{}`: it is not a file", path.display());
+        let file = fs_err::File::open(&path)?;
+        let size_bytes = file.metadata()?.len();
+        let read = || -> Result<Self> {
+            let mut start = [0; START];
+            file.file().read_exact_at(&mut start, 0)?;
+            demand_version(&start, MAGIC, "pack")?;
+            let mut footer = [0; FOOTER];
+            let footer_offset = size_bytes.checked_sub(FOOTER_BYTES).context("it is cut short")?;
+            file.file().read_exact_at(&mut footer, footer_offset)?;
+            let mut rest = footer.as_slice();
+            let entries_offset = u64::from_le_bytes(take(&mut rest)?);
+            let n_entries = u32::from_le_bytes(take(&mut rest)?);
+            let n_sections = u32::from_le_bytes(take(&mut rest)?);
+            ensure!(rest == start, "it is cut short");
+            let sections_offset = entries_offset
+                .checked_add(u64::from(n_entries) * ENTRY_BYTES)
+                .context("its index is damaged")?;
+            let n_bytes = u64::from(n_sections) * SECTION_BYTES;
+            let is_whole = sections_offset.checked_add(n_bytes) == Some(footer_offset);
+            ensure!(is_whole && entries_offset >= START_BYTES, "its index is damaged");
+            // Every section has a block, and every block has a byte: nothing larger is read into memory.
+            let is_possible = n_sections <= n_entries
+                && u64::from(n_entries) <= entries_offset - START_BYTES
+                && n_entries <= MAX_ENTRIES;
+            ensure!(is_possible, "its index is larger than what it is of");
+            let claimed = Claimed { n_entries, n_sections, sections_offset };
+            let sections = claimed.sections(&file, name)?;
+            Ok(Self { path: path.clone(), name, size_bytes, n_entries, sections, entries_offset })
+        };
+        read().with_context(|| format!("could not read the pack `{}`", path.display()))
+    }
+
+    /// Whether the bytes of its file are those that its name says.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub(crate) fn is_intact(&self) -> Result<bool> {
+        is_intact(&self.path, &self.name).with_context(|| self.unreadable())
+    }
+
+    /// Reads entries from its open file.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub(crate) fn entries(&self, file: &fs_err::File, first: u32, n: u32) -> Result<Vec<Entry>> {
+        let n = n.min(self.n_entries.saturating_sub(first));
+        let mut bytes = vec![0; n as usize * ENTRY];
+        let offset = self.entries_offset + u64::from(first) * ENTRY_BYTES;
+        file.file().read_exact_at(&mut bytes, offset).with_context(|| self.unreadable())?;
+        bytes.chunks_exact(ENTRY).map(entry).collect()
+    }
+
+    /// Reads the block of an entry from its open file, unpacked and not yet compared with its id.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read or unpacked.
+    pub(crate) fn block(
+        &self,
+        file: &fs_err::File,
+        entry: &Entry,
+        unpacking: &mut Unpacking,
+    ) -> Result<Vec<u8>> {
+        let bytes = self.stored(file, entry)?;
+        if entry.length & RAW != 0 {
+            return Ok(bytes);
+        }
+        unpacking.unpack(&bytes).with_context(|| self.unreadable())
+    }
+
+    /// Whether the stored bytes of an entry are the block that its id says.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be unpacked.
+    pub(crate) fn is_right(
+        entry: &Entry,
+        stored: &[u8],
+        block_bytes: u32,
+        unpacking: &mut Unpacking,
+    ) -> Result<bool> {
+        let unpacked;
+        let block = if entry.length & RAW != 0 {
+            stored
+        } else {
+            unpacked = unpacking.unpack(stored)?;
+            &unpacked
+        };
+        Ok(entry.id
+            == match entry.number {
+                LONE => tree::lone_id(block),
+                number => tree::subtree(u64::from(number) * u64::from(block_bytes), block),
+            })
+    }
+
+    /// Reads the bytes of an entry as they are stored.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub(crate) fn stored(&self, file: &fs_err::File, entry: &Entry) -> Result<Vec<u8>> {
+        let (begin, n_bytes) = (u64::from(entry.offset), u64::from(entry.stored_bytes()));
+        let is_inside = begin >= START_BYTES && begin + n_bytes <= self.entries_offset;
+        ensure!(
+            is_inside && n_bytes <= tree::GROUP_BYTES,
+            "{}: its index is damaged",
+            self.unreadable()
+        );
+        let mut bytes = vec![0; usize::try_from(n_bytes)?];
+        file.file().read_exact_at(&mut bytes, begin).with_context(|| self.unreadable())?;
+        Ok(bytes)
+    }
+
+    fn unreadable(&self) -> String {
+        format!("could not read the pack `{}`", self.path.display())
+    }
+}
+
+/// Whether the bytes of a file are those of the pack of a name, read from the disk if the system
+/// forgets what it has cached of them.
+///
+/// # Errors
+///
+/// Where they cannot be read.
+pub(crate) fn is_intact(path: &Path, name: &Id) -> Result<bool> {
+    // A pipe would be waited for without end.
+    if !fs_err::symlink_metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    let file = fs_err::File::open(path)?;
+    publish::forget_cached(&file);
+    has_name(file, name)
+}
+
+/// Whether the bytes of a file that was synced a moment ago are those of the pack of a name. They may
+/// come from the cache: a large first checkpoint should not wait for the disk a second time, and what
+/// is relied upon is read from the disk before it is published.
+///
+/// # Errors
+///
+/// Where they cannot be read.
+pub(crate) fn is_kept(path: &Path, name: &Id) -> Result<bool> {
+    has_name(fs_err::File::open(path)?, name)
+}
+
+fn has_name(file: fs_err::File, name: &Id) -> Result<bool> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file)?;
+    Ok(hasher.finalize().as_bytes() == name)
+}
+
+/// What the end of a pack claims of its index.
+struct Claimed {
+    n_entries: u32,
+    n_sections: u32,
+    sections_offset: u64,
+}
+
+impl Claimed {
+    /// Reads the sections piece by piece: the first that cannot be ends it, whatever is claimed.
+    fn sections(&self, file: &fs_err::File, name: Id) -> Result<Vec<Section>> {
+        let mut sections = Vec::new();
+        let mut n_left = self.n_sections as usize;
+        let mut offset = self.sections_offset;
+        while n_left > 0 {
+            let n = n_left.min(N_SECTIONS);
+            let mut bytes = vec![0; n * SECTION];
+            file.file().read_exact_at(&mut bytes, offset)?;
+            for bytes in bytes.chunks_exact(SECTION) {
+                let section = section(bytes, name)?;
+                ensure!(self.fits(&section), "its index is damaged");
+                sections.push(section);
+            }
+            n_left -= n;
+            offset += bytes.len() as u64;
+        }
+        Ok(sections)
+    }
+
+    fn fits(&self, section: &Section) -> bool {
+        let end = section.first_entry.checked_add(section.n_blocks);
+        section.n_blocks > 0
+            && end.is_some_and(|end| end <= self.n_entries)
+            && section.first_slot.checked_add(section.n_blocks).is_some()
+    }
+}
+
+fn entry(bytes: &[u8]) -> Result<Entry> {
+    let mut rest = bytes;
+    let id = take(&mut rest)?;
+    let [number, offset, length] =
+        [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?].map(u32::from_le_bytes);
+    Ok(Entry { id, number, offset, length })
+}
+
+/// A section; zeros in the place of its origin mean the pack itself, whose name nobody knew yet.
+fn section(bytes: &[u8], name: Id) -> Result<Section> {
+    let mut rest = bytes;
+    let origin = take(&mut rest)?;
+    let [first_slot, n_blocks, first_entry, block_bytes] =
+        [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?, take(&mut rest)?]
+            .map(u32::from_le_bytes);
+    let origin = if origin == [0; 32] { name } else { origin };
+    Ok(Section { origin, first_slot, n_blocks, first_entry, block_bytes })
+}
+
+/// Unpacks blocks, one after the other.
+pub(crate) struct Unpacking(zstd::bulk::Decompressor<'static>);
+
+impl Unpacking {
+    /// Ready for blocks.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no memory.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(zstd::bulk::Decompressor::new()?))
+    }
+
+    fn unpack(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
+        let size = size.filter(|size| *size <= tree::GROUP_BYTES).context("a block is damaged")?;
+        Ok(self.0.decompress(bytes, usize::try_from(size)?)?)
+    }
+}
+
+impl std::fmt::Debug for Unpacking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unpacking")
+    }
+}

@@ -1,0 +1,361 @@
+//! The shelf: the folder of packs, and where in it the blocks of a list lie.
+//!
+//! A block whose pack is still the one it was first written to is found without looking at any other;
+//! only where such a pack is gone, all packs are asked what they carry.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::fs::OFlags;
+
+use crate::backups::store::pack::{self, Pack};
+use crate::backups::store::pack_readings::{Identity, Readings};
+use crate::backups::store::page_list::{Address, List, Newer};
+use crate::console::refusal::Refusal;
+use crate::sqlite::digest::tree::{self, Id};
+
+/// The folder of packs within a backups folder.
+pub(crate) const FOLDER: &str = "packs";
+
+/// Holds the packs of a backups folder as a reader does, so that none is moved meanwhile; `None` where
+/// there are none.
+///
+/// # Errors
+///
+/// Where the folder of packs cannot be opened, or the file system has no locks.
+pub(crate) fn hold(backups: &Path) -> Result<Option<fs_err::File>> {
+    let Some(packs) = open(&backups.join(FOLDER))? else { return Ok(None) };
+    packs.file().lock_shared()?;
+    Ok(Some(packs))
+}
+
+/// Opens a folder of packs; `None` if it is missing.
+///
+/// # Errors
+///
+/// A refusal if it is a symbolic link or not a folder, or where it cannot be opened.
+pub(crate) fn open(folder: &Path) -> Result<Option<fs_err::File>> {
+    if !is_there(folder)? {
+        return Ok(None);
+    }
+    let mut options = fs_err::OpenOptions::new();
+    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    Ok(Some(options.open(folder)?))
+}
+
+/// Whether a folder of packs is there. What a symbolic link leads to is not ours to read or to remove.
+///
+/// # Errors
+///
+/// A refusal if it is a symbolic link or not a folder.
+pub(crate) fn is_there(folder: &Path) -> Result<bool> {
+    let what = match fs_err::symlink_metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => return Ok(true),
+        Ok(metadata) if metadata.is_symlink() => "a symbolic link",
+        Ok(_) => "not a folder",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    Err(Refusal::could_not(
+        format!("`{}` is {what}: the page store needs a folder there", folder.display()),
+        "put the folder with the packs in its place; to keep backups on another disk, set `backups` \
+         or `DATABASE_BACKUP_DIR` to a folder there",
+    ))
+}
+
+/// The identity of the file that has a pack's name; `None` if there is no such file.
+///
+/// # Errors
+///
+/// Where it cannot be looked at.
+pub(crate) fn look(folder: &Path, pack: &Id) -> Result<Option<Identity>> {
+    match fs_err::symlink_metadata(folder.join(pack::file_name(pack))) {
+        Ok(metadata) => Ok(metadata.is_file().then(|| Identity::of(&metadata))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The packs that were opened so far.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    folder: PathBuf,
+    /// Where the blocks of each pack lie now.
+    found: HashMap<Id, Found>,
+    /// What all packs carry of others, once it was asked for.
+    carried: Option<Carried>,
+    /// Packs that are not what their names say: nothing is taken from them.
+    damaged: BTreeSet<Id>,
+}
+
+/// Where the blocks of one pack lie now, sorted by `first_slot`; none, and why, where it is gone.
+#[derive(Debug, Clone)]
+struct Found {
+    parts: Arc<[Part]>,
+    trouble: Arc<str>,
+    /// The pack itself, if it is there and cannot be read.
+    unreadable: Option<Arc<Path>>,
+    /// The version of a pack that may hold them, where that is newer than this build.
+    newer: Option<u16>,
+}
+
+/// Blocks that follow one another in a pack.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    first_slot: u32,
+    n_blocks: u32,
+    first_entry: u32,
+    /// In which pack.
+    pub(crate) pack: Arc<Pack>,
+}
+
+impl Part {
+    /// The entry of a block, if it is one of these.
+    #[must_use]
+    pub(crate) fn entry(&self, slot: u32) -> Option<u32> {
+        let n_ahead = slot.checked_sub(self.first_slot)?;
+        (n_ahead < self.n_blocks).then(|| self.first_entry + n_ahead)
+    }
+}
+
+/// What all packs carry of others.
+#[derive(Debug, Default)]
+struct Carried {
+    parts: HashMap<Id, Vec<Part>>,
+    /// The version of a pack that cannot be asked, because a newer build wrote it.
+    newer: Option<u16>,
+}
+
+/// Where the blocks of one list lie.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// For each pack of the list.
+    found: Vec<Found>,
+}
+
+impl Shelf {
+    /// The shelf of a backups folder; the folder of packs may be missing.
+    #[must_use]
+    pub(crate) fn of(backups: &Path) -> Self {
+        Self {
+            folder: backups.join(FOLDER),
+            found: HashMap::new(),
+            carried: None,
+            damaged: BTreeSet::new(),
+        }
+    }
+
+    /// Every pack in the folder by its name, in the order of the names, and what went wrong where one
+    /// cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn packs(&self) -> Result<Vec<(Id, Result<Pack>)>> {
+        let mut packs: Vec<_> = names(&self.folder)?
+            .into_iter()
+            .map(|name| (name, Pack::open(&self.folder, name)))
+            .collect();
+        packs.sort_by_key(|(name, _)| *name);
+        Ok(packs)
+    }
+
+    /// Those of the packs in the folder that have certain names, as [`Shelf::packs`].
+    #[must_use]
+    pub(crate) fn packs_named(&self, names: &BTreeSet<Id>) -> Vec<(Id, Result<Pack>)> {
+        names.iter().map(|name| (*name, Pack::open(&self.folder, *name))).collect()
+    }
+
+    /// What all packs take up, without a look into them.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn size_bytes(&self) -> Result<u64> {
+        let sizes = names(&self.folder)?.into_iter().map(|name| {
+            let path = self.folder.join(pack::file_name(&name));
+            fs_err::symlink_metadata(path).map_or(0, |metadata| metadata.len())
+        });
+        Ok(sizes.sum())
+    }
+
+    /// Takes nothing from some packs any more; returns how many of them were trusted before.
+    pub(crate) fn distrust(&mut self, packs: impl IntoIterator<Item = Id>) -> usize {
+        let n_before = self.damaged.len();
+        self.damaged.extend(packs);
+        if self.damaged.len() > n_before {
+            self.found.clear();
+        }
+        self.damaged.len() - n_before
+    }
+
+    /// The folder of packs.
+    #[must_use]
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether nothing is taken from a pack.
+    #[must_use]
+    pub(crate) fn is_distrusted(&self, pack: &Id) -> bool {
+        self.damaged.contains(pack)
+    }
+
+    /// Takes nothing from packs that were read and found damaged.
+    pub(crate) fn distrust_noted(&mut self, readings: &Readings) {
+        self.distrust(readings.damaged().collect::<Vec<_>>());
+    }
+
+    /// Finds the packs of a list. What is gone or cannot be read has no places.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn places(&mut self, list: &List) -> Result<Places> {
+        let found = list.packs.iter().map(|origin| self.find(origin));
+        Ok(Places { found: found.collect::<Result<_>>()? })
+    }
+
+    fn find(&mut self, origin: &Id) -> Result<Found> {
+        if let Some(found) = self.found.get(origin) {
+            return Ok(found.clone());
+        }
+        let (mut newer, mut unreadable) = (None, None);
+        let (mut there, trouble): (Vec<Part>, String) = match Pack::open(&self.folder, *origin) {
+            Ok(pack) => {
+                let pack = Arc::new(pack);
+                let own = parts(&pack).filter(|(of, _)| of == origin);
+                (own.map(|(_, part)| part).collect(), "does not hold it".to_owned())
+            }
+            Err(error) if is_missing(&error) => (Vec::new(), "is missing".to_owned()),
+            Err(error) => {
+                newer = version(&error);
+                let path = self.folder.join(pack::file_name(origin));
+                unreadable = newer.is_none().then(|| path.into());
+                (Vec::new(), format!("cannot be read: {}", error.root_cause()))
+            }
+        };
+        if there.is_empty() {
+            let carried = self.carried()?;
+            there = carried.parts.get(origin).cloned().unwrap_or_default();
+            newer = newer.or(carried.newer);
+        }
+        there.retain(|part| !self.damaged.contains(&part.pack.name));
+        there.sort_by_key(|part: &Part| part.first_slot);
+        let trouble = trouble.into();
+        let found = Found { parts: there.into(), trouble, unreadable, newer };
+        self.found.insert(*origin, found.clone());
+        Ok(found)
+    }
+
+    fn carried(&mut self) -> Result<&Carried> {
+        if self.carried.is_none() {
+            let mut carried = Carried::default();
+            for (_, pack) in self.packs()? {
+                match pack {
+                    Ok(pack) => {
+                        for (origin, part) in parts(&Arc::new(pack)) {
+                            carried.parts.entry(origin).or_default().push(part);
+                        }
+                    }
+                    Err(error) => carried.newer = carried.newer.or(version(&error)),
+                }
+            }
+            self.carried = Some(carried);
+        }
+        Ok(self.carried.get_or_insert_default())
+    }
+}
+
+impl Places {
+    /// The blocks that one lies among; `None` where no pack has it.
+    #[must_use]
+    pub(crate) fn part(&self, address: Address) -> Option<&Part> {
+        let parts = &self.found.get(address.pack as usize)?.parts;
+        // Pruning may leave a block in two packs for a while: any part that has it will do.
+        let after = parts.partition_point(|part| part.first_slot <= address.slot);
+        parts[..after].iter().rev().find(|part| part.entry(address.slot).is_some())
+    }
+
+    /// Packs of a list none of whose blocks is to be found, and why.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = (usize, &str)> {
+        let missing = self.found.iter().enumerate().filter(|(_, found)| found.parts.is_empty());
+        missing.map(|(at, found)| (at, &*found.trouble))
+    }
+
+    /// The packs that hold the blocks now.
+    #[must_use]
+    pub(crate) fn packs(&self) -> BTreeMap<Id, Arc<Pack>> {
+        let parts = self.found.iter().flat_map(|found| found.parts.iter());
+        parts.map(|part| (part.pack.name, Arc::clone(&part.pack))).collect()
+    }
+
+    /// The version of a pack that may have what is missing, where a newer build wrote it.
+    #[must_use]
+    pub(crate) fn newer(&self, pack: u32) -> Option<u16> {
+        self.found.get(pack as usize)?.newer
+    }
+
+    /// The path of a pack of the list that is there and cannot be read.
+    #[must_use]
+    pub(crate) fn unreadable(&self, pack: u32) -> Vec<PathBuf> {
+        let found = self.found.get(pack as usize);
+        found
+            .and_then(|found| found.unreadable.as_deref())
+            .map(Path::to_owned)
+            .into_iter()
+            .collect()
+    }
+
+    /// Why a pack of the list has nothing at a place.
+    #[must_use]
+    pub(crate) fn trouble(&self, pack: u32) -> &str {
+        self.found.get(pack as usize).map_or("is unknown", |found| &found.trouble)
+    }
+}
+
+/// The version of what cannot be read because a newer build wrote it.
+fn version(error: &anyhow::Error) -> Option<u16> {
+    error.downcast_ref::<Newer>().map(|newer| newer.version)
+}
+
+fn parts(pack: &Arc<Pack>) -> impl Iterator<Item = (Id, Part)> {
+    pack.sections.iter().map(|section| {
+        let pack::Section { origin, first_slot, n_blocks, first_entry, .. } = *section;
+        (origin, Part { first_slot, n_blocks, first_entry, pack: Arc::clone(pack) })
+    })
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// The names of the packs in a folder; none where it is missing. Other files are not ours.
+///
+/// # Errors
+///
+/// As [`is_there`], or where it cannot be read.
+pub(crate) fn names(folder: &Path) -> Result<Vec<Id>> {
+    let mut names = Vec::new();
+    if !is_there(folder)? {
+        return Ok(names);
+    }
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        let is_file = entry.file_type()?.is_file();
+        let name = entry.file_name().to_str().and_then(pack::parse_name);
+        names.extend(name.filter(|_| is_file));
+    }
+    Ok(names)
+}
+
+/// The path of a pack in messages.
+#[must_use]
+pub(crate) fn said(name: &Id) -> String {
+    format!("{FOLDER}/{}…", &tree::hex(name)[..16])
+}

@@ -1,0 +1,77 @@
+//! Reading packs by the way: the longest unread first, as long as a budget of time lasts.
+//!
+//! A checkpoint reads what it builds on like this, so that a project that takes one a day has read its
+//! packs within the week. The pack that is begun when the time is up is read to its end: 32 MiB at most.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
+
+use crate::backups::store::pack;
+use crate::backups::store::pack_index::{self, FOLDER};
+use crate::backups::store::pack_readings::{self, Reading, Readings, Was};
+use crate::console::interrupt::Interrupt;
+use crate::console::planted_faults::Planted;
+use crate::sqlite::digest::tree::Id;
+
+/// How long a checkpoint reads.
+pub(crate) const BUDGET: Duration = Duration::from_millis(50);
+/// What was read within this is not read again by the way: seconds.
+const RECENT_SECONDS: i64 = 24 * 60 * 60;
+
+/// Reads some packs within the budget and notes those that are intact. Returns those that are not, which
+/// a closer look has to judge.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(crate) fn reread(
+    (backups, packs): (&Path, &BTreeSet<Id>),
+    noted: &mut Readings,
+    now: DateTime<FixedOffset>,
+    interrupt: &Interrupt,
+) -> Result<BTreeSet<Id>> {
+    if Planted::UnreadBlock.is_on() {
+        return Ok(BTreeSet::new());
+    }
+    let folder = backups.join(FOLDER);
+    let with_last = |pack: &Id| (noted.last_of(pack), *pack);
+    let mut unread: Vec<(Option<Reading>, Id)> = packs.iter().map(with_last).collect();
+    unread.retain(|(last, _)| !is_recent(last.as_ref(), now));
+    unread.sort_by_key(|(last, pack)| (last.map(|last| last.at), *pack));
+    let began = Instant::now();
+    let (mut read, mut bad) = (Vec::new(), BTreeSet::new());
+    for (_, name) in unread {
+        interrupt.check()?;
+        match read_one(&folder, &name, now) {
+            Some(reading) => read.push((name, reading)),
+            None => drop(bad.insert(name)),
+        }
+        if began.elapsed() >= BUDGET {
+            break;
+        }
+    }
+    noted.note(read);
+    Ok(bad)
+}
+
+/// Whether a pack was read so lately that it is not read again by the way.
+#[must_use]
+pub(crate) fn is_recent(last: Option<&Reading>, now: DateTime<FixedOffset>) -> bool {
+    last.is_some_and(|last| {
+        pack_readings::counts(last, now) && last.at >= now.timestamp() - RECENT_SECONDS
+    })
+}
+
+/// Reads one pack from its first byte to its last; `None` if it is not intact or changed meanwhile.
+#[must_use]
+pub(crate) fn read_one(folder: &Path, name: &Id, now: DateTime<FixedOffset>) -> Option<Reading> {
+    let identity = pack_index::look(folder, name).ok()??;
+    let is_intact = pack::is_intact(&folder.join(pack::file_name(name)), name).unwrap_or(false);
+    let is_same = pack_index::look(folder, name).ok()? == Some(identity);
+    let reading = Reading { identity, at: now.timestamp(), was: Was::Intact };
+    (is_intact && is_same).then_some(reading)
+}

@@ -1,0 +1,438 @@
+//! A page list: which blocks make up a database, in order. The file that ends in `.pages`.
+//!
+//! A block is named by the pack it was first written to and its number in there. Neighbours mostly
+//! are neighbours in their pack too, so the list is a sequence of runs, a byte or two each after
+//! compression, and needs no other list. `docs/formats.md` says it byte by byte.
+
+use std::io::{BufRead as _, BufReader};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use zstd::stream::read::Decoder;
+
+use crate::backups::store::pack::MAX_ENTRIES;
+use crate::sqlite::digest::tree::{Id, Shape};
+
+/// How a page list of any version begins; the version follows.
+pub(crate) const MAGIC: &[u8; 14] = b"xtask-db pages";
+/// The version that this build writes and reads.
+const VERSION: u16 = 1;
+const HEADER_BYTES: usize = 16 + 8 + 8 + 32 + 4 + 4 + 4;
+const CHECKSUM_BYTES: usize = 32;
+/// The largest window that unpacking may need: this build's compression level needs 2 MiB.
+const MAX_WINDOW_LOG: u32 = 23;
+/// Runs that are unpacked at once: what a list unpacks to is never in memory as a whole.
+const PIECE_BYTES: usize = 16 << 10;
+/// A list of a database of 16 TiB is smaller than this.
+pub(crate) const MOST_LIST_BYTES: u64 = 4 << 30;
+
+/// Where a block is: the pack it was first written to, as its place in [`List::packs`], and its number
+/// in there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// The pack's place in the list of packs.
+    pub(crate) pack: u32,
+    /// The block's number.
+    pub(crate) slot: u32,
+}
+
+/// Blocks that follow one another both in the database and in their pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Where the first of them is.
+    pub(crate) first: Address,
+    /// How many there are; not 0.
+    pub(crate) n_blocks: u32,
+}
+
+/// A page list that was read and whose checksum is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct List {
+    /// Size of the database and of its blocks.
+    pub(crate) shape: Shape,
+    /// BLAKE3 of the database.
+    pub(crate) root: Id,
+    /// The packs that its blocks were first written to.
+    pub(crate) packs: Vec<Id>,
+    /// The runs, encoded and compressed.
+    runs: Vec<u8>,
+    /// Their length before compression.
+    n_plain: u32,
+}
+
+/// What cannot be read, because a newer build wrote it.
+#[derive(Debug)]
+pub(crate) struct Newer {
+    /// What it is.
+    pub(crate) what: &'static str,
+    /// Its version.
+    pub(crate) version: u16,
+}
+
+impl std::fmt::Display for Newer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} has version {}: update xtask-db to read it", self.what, self.version)
+    }
+}
+
+impl std::error::Error for Newer {}
+
+/// Checks how a file of the store begins.
+///
+/// # Errors
+///
+/// [`Newer`], or where it begins otherwise.
+pub(crate) fn demand_version(bytes: &[u8], magic: &[u8; 14], what: &'static str) -> Result<()> {
+    let version = bytes.strip_prefix(magic).and_then(|rest| rest.first_chunk());
+    match version.map(|bytes| u16::from_le_bytes(*bytes)) {
+        Some(VERSION) => Ok(()),
+        Some(version) if version > VERSION => Err(Newer { what, version }.into()),
+        _ => bail!("it is no {what}"),
+    }
+}
+
+impl List {
+    /// Encodes a list as the bytes of its file.
+    ///
+    /// # Errors
+    ///
+    /// Where the compression fails, which it never does.
+    pub(crate) fn encode(shape: Shape, root: &Id, packs: &[Id], runs: &[Run]) -> Result<Vec<u8>> {
+        let mut plain = Vec::with_capacity(runs.len() * 4);
+        let mut expected = vec![0_u32; packs.len()];
+        for run in runs {
+            let expected = &mut expected[run.first.pack as usize];
+            put(&mut plain, u64::from(run.n_blocks));
+            put(&mut plain, u64::from(run.first.pack));
+            put(&mut plain, zigzag(i64::from(run.first.slot) - i64::from(*expected)));
+            *expected = run.first.slot + run.n_blocks;
+        }
+        let runs = zstd::bulk::compress(&plain, 3)?;
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + packs.len() * 32 + runs.len() + 32);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&shape.size_bytes.to_le_bytes());
+        bytes.extend_from_slice(&shape.block_bytes.to_le_bytes());
+        bytes.extend_from_slice(root);
+        for n in [packs.len(), plain.len(), runs.len()] {
+            bytes.extend_from_slice(&u32::try_from(n)?.to_le_bytes());
+        }
+        bytes.extend(packs.iter().flatten());
+        bytes.extend_from_slice(&runs);
+        let checksum = blake3::hash(&bytes);
+        bytes.extend_from_slice(checksum.as_bytes());
+        Ok(bytes)
+    }
+
+    /// Reads the bytes of a list's file.
+    ///
+    /// # Errors
+    ///
+    /// [`Newer`], or where they are no list or damaged.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let list = Self::decode_for_one_pass(bytes)?;
+        let mut n_blocks = 0;
+        let mut cursor = list.cursor()?;
+        while let Some(run) = cursor.next_run()? {
+            n_blocks += u64::from(run.n_blocks);
+        }
+        let wanted = list.shape.n_blocks();
+        ensure!(n_blocks == wanted, "it names {n_blocks} blocks of {wanted}");
+        Ok(list)
+    }
+
+    /// As [`List::decode`], for one who goes through all runs, whose errors are seen then.
+    ///
+    /// # Errors
+    ///
+    /// [`Newer`], or where they are no list or their checksum is wrong.
+    pub(crate) fn decode_for_one_pass(bytes: &[u8]) -> Result<Self> {
+        let (header, mut rest) = Header::read(bytes)?;
+        let Header { shape, root, n_plain, n_runs, .. } = header;
+        // No two blocks of a database are in the same place: more than fit into its packs is a lie.
+        let most = u64::from(header.n_packs) * u64::from(MAX_ENTRIES);
+        ensure!(shape.n_blocks() <= most, "it names more blocks than its packs can hold");
+        let most = shape.n_blocks().saturating_mul(20);
+        ensure!(u64::from(n_plain) <= most, "it has too many runs");
+        let packs = header.packs(&mut rest)?;
+        ensure!(rest.len() == n_runs as usize, "its length is wrong");
+        Ok(Self { shape, root, packs, runs: rest.to_vec(), n_plain })
+    }
+
+    /// Goes through the blocks in order.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no memory.
+    pub(crate) fn cursor(&self) -> Result<Cursor<'_>> {
+        let mut unpacking = Decoder::with_buffer(self.runs.as_slice())?;
+        unpacking.window_log_max(MAX_WINDOW_LOG)?;
+        Ok(Cursor {
+            rest: BufReader::with_capacity(PIECE_BYTES, unpacking),
+            n_left: self.n_plain,
+            n_blocks_left: self.shape.n_blocks(),
+            expected: vec![0; self.packs.len()],
+            run: None,
+            next: 0,
+        })
+    }
+}
+
+/// The names of the packs in a list, whose checksum is compared; its runs are not looked at.
+///
+/// # Errors
+///
+/// [`Newer`], or where it is no list or damaged.
+pub(crate) fn packs_named(bytes: &[u8]) -> Result<Vec<Id>> {
+    let (header, mut rest) = Header::read(bytes)?;
+    header.packs(&mut rest)
+}
+
+/// What a list begins with, as it claims.
+struct Header {
+    shape: Shape,
+    root: Id,
+    n_packs: u32,
+    /// Length of the runs before and after compression.
+    n_plain: u32,
+    n_runs: u32,
+}
+
+impl Header {
+    /// Reads it, and returns what follows it before the checksum.
+    fn read(bytes: &[u8]) -> Result<(Self, &[u8])> {
+        demand_version(bytes, MAGIC, "page list")?;
+        let n_body = bytes.len().checked_sub(CHECKSUM_BYTES).context("it is cut short")?;
+        let (body, checksum) = bytes.split_at(n_body);
+        ensure!(blake3::hash(body).as_bytes() == checksum, "its checksum is wrong: it is damaged");
+        let mut rest = body.get(16..).context("it is cut short")?;
+        let size_bytes = u64::from_le_bytes(take(&mut rest)?);
+        let block_bytes = u64::from_le_bytes(take(&mut rest)?);
+        let root = take(&mut rest)?;
+        let [n_packs, n_plain, n_runs] =
+            [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?].map(u32::from_le_bytes);
+        let is_block = block_bytes.is_power_of_two() && (4096..=65_536).contains(&block_bytes);
+        ensure!(is_block, "its blocks have {block_bytes} bytes");
+        let shape = Shape { size_bytes, block_bytes };
+        Ok((Self { shape, root, n_packs, n_plain, n_runs }, rest))
+    }
+
+    fn packs(&self, rest: &mut &[u8]) -> Result<Vec<Id>> {
+        (0..self.n_packs).map(|_| take(rest)).collect()
+    }
+}
+
+/// A place in a list; it only goes forward.
+pub(crate) struct Cursor<'l> {
+    rest: BufReader<Decoder<'static, &'l [u8]>>,
+    /// Unpacked bytes that are still to come, as the list claims.
+    n_left: u32,
+    /// Blocks that are still to come, as the list claims.
+    n_blocks_left: u64,
+    expected: Vec<u32>,
+    /// What is left of the present run.
+    run: Option<Run>,
+    /// The number of the block that comes next.
+    next: u64,
+}
+
+impl Cursor<'_> {
+    /// The next whole run.
+    ///
+    /// # Errors
+    ///
+    /// Where the list does not say what it should.
+    pub(crate) fn next_run(&mut self) -> Result<Option<Run>> {
+        if let Some(run) = self.run.take() {
+            self.next += u64::from(run.n_blocks);
+            return Ok(Some(run));
+        }
+        let run = self.read()?;
+        self.next += run.map_or(0, |run| u64::from(run.n_blocks));
+        Ok(run)
+    }
+
+    /// Where a block is, whose number is not below that of the one asked for before; `None` behind
+    /// the last.
+    ///
+    /// # Errors
+    ///
+    /// Where the list does not say what it should.
+    pub(crate) fn seek(&mut self, number: u64) -> Result<Option<Address>> {
+        loop {
+            let run = match self.run {
+                Some(run) => run,
+                None => match self.read()? {
+                    Some(run) => run,
+                    None => return Ok(None),
+                },
+            };
+            let n_ahead = number - self.next;
+            if n_ahead < u64::from(run.n_blocks) {
+                let n_ahead = u32::try_from(n_ahead)?;
+                let first = Address { slot: run.first.slot + n_ahead, ..run.first };
+                self.run = Some(Run { first, n_blocks: run.n_blocks - n_ahead });
+                self.next = number;
+                return Ok(Some(first));
+            }
+            self.next += u64::from(run.n_blocks);
+            self.run = None;
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Run>> {
+        if self.peek()?.is_none() {
+            ensure!(self.n_left == 0, "it is cut short");
+            return Ok(None);
+        }
+        let n_blocks = u32::try_from(self.number()?)?;
+        let pack = u32::try_from(self.number()?)?;
+        let distance = unzigzag(self.number()?);
+        let expected = self.expected.get_mut(pack as usize).context("it names an unknown pack")?;
+        let slot = i64::from(*expected).checked_add(distance);
+        let slot = slot.and_then(|slot| u32::try_from(slot).ok());
+        let slot = slot.context("it names an impossible block")?;
+        let end = slot.checked_add(n_blocks).filter(|end| *end <= MAX_ENTRIES);
+        *expected = end.context("it names an impossible block")?;
+        ensure!(n_blocks > 0, "it has an empty run");
+        let n_left = self.n_blocks_left.checked_sub(u64::from(n_blocks));
+        self.n_blocks_left = n_left.context("it names more blocks than its database has")?;
+        Ok(Some(Run { first: Address { pack, slot }, n_blocks }))
+    }
+
+    /// The next byte, which stays; `None` at the end.
+    fn peek(&mut self) -> Result<Option<u8>> {
+        let unpacked = self.rest.fill_buf().context("its runs cannot be unpacked")?;
+        Ok(unpacked.first().copied())
+    }
+
+    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    fn number(&mut self) -> Result<u64> {
+        let mut number = 0;
+        for shift in (0..63).step_by(7) {
+            let byte = self.peek()?.context("it ends within a number")?;
+            self.n_left = self.n_left.checked_sub(1).context("its runs are longer than it says")?;
+            self.rest.consume(1);
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        bail!("it holds a number that is too large")
+    }
+}
+
+impl std::fmt::Debug for Cursor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cursor").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+/// Runs that grow by one block at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Runs(Vec<Run>);
+
+impl Runs {
+    /// Appends a block.
+    pub(crate) fn push(&mut self, address: Address) {
+        match self.0.last_mut() {
+            Some(run)
+                if run.first.pack == address.pack
+                    && run.first.slot.checked_add(run.n_blocks) == Some(address.slot) =>
+            {
+                run.n_blocks += 1;
+            }
+            _ => self.0.push(Run { first: address, n_blocks: 1 }),
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub(crate) fn into_vec(self) -> Vec<Run> {
+        self.0
+    }
+}
+
+/// Takes a field of fixed length off the front.
+pub(crate) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
+    let (field, after) = rest.split_first_chunk().context("it is cut short")?;
+    *rest = after;
+    Ok(*field)
+}
+
+/// As [`Cursor::number`] reads it.
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(0x80 | number.to_le_bytes()[0]);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+}
+
+fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shape(n_blocks: u64) -> Shape {
+        Shape { size_bytes: n_blocks * 4096, block_bytes: 4096 }
+    }
+
+    fn encoded(addresses: &[(u32, u32)]) -> Vec<u8> {
+        let mut runs = Runs::default();
+        for (pack, slot) in addresses {
+            runs.push(Address { pack: *pack, slot: *slot });
+        }
+        let packs = [[1; 32], [2; 32], [3; 32]];
+        let shape = shape(addresses.len() as u64);
+        List::encode(shape, &[9; 32], &packs, &runs.into_vec()).expect("encoded")
+    }
+
+    proptest! {
+        #[test]
+        fn every_block_is_found_again(addresses in prop::collection::vec((0..3_u32, 0..50_u32), 0..200)) {
+            let list = List::decode(&encoded(&addresses)).expect("a list");
+            prop_assert_eq!(list.root, [9; 32]);
+            let mut cursor = list.cursor().expect("memory");
+            for (number, (pack, slot)) in addresses.iter().enumerate().filter(|(n, _)| n % 3 != 1) {
+                let address = Address { pack: *pack, slot: *slot };
+                prop_assert_eq!(cursor.seek(number as u64).expect("sound"), Some(address));
+            }
+            prop_assert_eq!(cursor.seek(addresses.len() as u64).expect("sound"), None);
+            let mut cursor = list.cursor().expect("memory");
+            let mut again = Vec::new();
+            while let Some(run) = cursor.next_run().expect("sound") {
+                again.extend((0..run.n_blocks).map(|n| (run.first.pack, run.first.slot + n)));
+            }
+            prop_assert_eq!(again, addresses);
+        }
+
+        #[test]
+        fn a_changed_or_cut_list_is_refused(at in 0..1000_usize, bit in 0..8_u32, cut: bool) {
+            let mut bytes = encoded(&[(0, 0), (0, 1), (2, 7), (1, 0), (1, 1)]);
+            let at = at % bytes.len();
+            if cut {
+                bytes.truncate(at);
+            } else {
+                bytes[at] ^= 1 << bit;
+            }
+            prop_assert!(List::decode(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn a_newer_list_says_so() {
+        let mut bytes = encoded(&[(0, 0)]);
+        bytes[14] = 2;
+        let error = List::decode(&bytes).expect_err("newer");
+        assert_eq!(error.downcast_ref::<Newer>().map(|newer| newer.version), Some(2));
+    }
+}

@@ -1,0 +1,103 @@
+//! Which blocks two page lists have in common.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use crate::backups::store::page_list::{List, Run};
+use crate::sqlite::digest::tree::Id;
+
+/// The blocks that a page list names, each counted once.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    /// Slots in a pack as `start..end`, in order and apart from one another, by the pack.
+    by_pack: BTreeMap<Id, Vec<(u32, u32)>>,
+}
+
+impl Blocks {
+    /// Those of a list.
+    ///
+    /// # Errors
+    ///
+    /// Where the list does not say what it should.
+    pub(crate) fn of(list: &List) -> Result<Self> {
+        let mut by_pack = BTreeMap::<Id, Vec<(u32, u32)>>::new();
+        let mut cursor = list.cursor()?;
+        while let Some(run) = cursor.next_run()? {
+            by_pack.entry(list.packs[run.first.pack as usize]).or_default().push(slots(run));
+        }
+        for slots in by_pack.values_mut() {
+            slots.sort_unstable();
+            let mut apart: Vec<(u32, u32)> = Vec::with_capacity(slots.len());
+            for (start, end) in slots.drain(..) {
+                match apart.last_mut().filter(|last| start <= last.1) {
+                    Some(before) => before.1 = before.1.max(end),
+                    None => apart.push((start, end)),
+                }
+            }
+            *slots = apart;
+        }
+        Ok(Self { by_pack })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub(crate) fn n(&self) -> u64 {
+        self.by_pack.values().flatten().map(|(start, end)| u64::from(end - start)).sum()
+    }
+
+    /// How many of them another has too.
+    #[must_use]
+    pub(crate) fn n_shared(&self, other: &Self) -> u64 {
+        let shared = self.by_pack.iter().filter_map(|(pack, slots)| {
+            let others = other.by_pack.get(pack)?;
+            Some(slots.iter().map(|slots| n_within(*slots, others)).sum::<u64>())
+        });
+        shared.sum()
+    }
+}
+
+fn slots(run: Run) -> (u32, u32) {
+    (run.first.slot, run.first.slot.saturating_add(run.n_blocks))
+}
+
+/// How many slots of a range are in some others, which are in order and apart.
+fn n_within((start, end): (u32, u32), others: &[(u32, u32)]) -> u64 {
+    let first = others.partition_point(|other| other.1 <= start);
+    let meeting = others[first..].iter().take_while(|other| other.0 < end);
+    meeting.map(|other| u64::from(other.1.min(end) - other.0.max(start))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backups::store::page_list::Address;
+    use crate::sqlite::digest::tree::Shape;
+
+    fn blocks(runs: &[(u32, u32, u32)]) -> Blocks {
+        let runs: Vec<Run> = runs
+            .iter()
+            .map(|&(pack, slot, n_blocks)| Run { first: Address { pack, slot }, n_blocks })
+            .collect();
+        let n_blocks: u32 = runs.iter().map(|run| run.n_blocks).sum();
+        let shape = Shape { size_bytes: u64::from(n_blocks) * 4096, block_bytes: 4096 };
+        let bytes = List::encode(shape, &[0; 32], &[[1; 32], [2; 32]], &runs).expect("a list");
+        Blocks::of(&List::decode(&bytes).expect("a list")).expect("blocks")
+    }
+
+    #[test]
+    fn a_block_that_is_named_twice_counts_once() {
+        let one = blocks(&[(0, 0, 10), (1, 5, 5), (0, 3, 4), (0, 12, 3)]);
+        assert_eq!(one.n(), 18);
+        for (runs, n) in [
+            (&[(0, 0, 10)][..], 10),
+            (&[(0, 9, 4)], 2),
+            (&[(0, 10, 2), (1, 0, 5)], 0),
+            (&[(1, 0, 100), (0, 0, 100)], 18),
+            (&[(1, 6, 1), (1, 8, 1)], 2),
+        ] {
+            let other = blocks(runs);
+            assert_eq!((one.n_shared(&other), other.n_shared(&one)), (n, n), "{runs:?}");
+        }
+    }
+}

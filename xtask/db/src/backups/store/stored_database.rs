@@ -1,0 +1,422 @@
+//! A stored backup, open for reading: its page list, and the packs that hold its blocks.
+//!
+//! Every block is compared with its id on the way out, and the ids with the hash of the whole file
+//! that the list names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::backups::store::pack::{Entry, LONE, Pack, Unpacking};
+use crate::backups::store::pack_index::{self, Part, Places, Shelf};
+use crate::backups::store::page_list::{Address, Cursor, List, MOST_LIST_BYTES, Newer};
+use crate::console::interrupt::Interrupt;
+use crate::console::planted_faults::Planted;
+use crate::console::threads;
+use crate::files::publish;
+use crate::sqlite::digest::database::{self, Hashes};
+use crate::sqlite::digest::tree::{self, Id, Shape, Tree};
+use crate::sqlite::examination::finding::Damage;
+
+/// Entries of one pack that are read at once.
+const WINDOW: u32 = 256;
+/// Threads that unpack a whole backup.
+const N_THREADS: usize = 2;
+/// Groups in a piece that they hand on: 1 MiB.
+const PIECE_GROUPS: u64 = 16;
+/// Packs that are open at once.
+const MOST_FILES: usize = 64;
+
+/// A stored backup.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    list: List,
+    places: Places,
+}
+
+/// Reads the list at a path.
+///
+/// # Errors
+///
+/// Where it cannot be read, is damaged, or is of a newer version.
+pub(crate) fn read_list(path: &Path) -> Result<List> {
+    read_list_by(path, List::decode)
+}
+
+/// As [`read_list`], with one of the ways to decode it.
+///
+/// # Errors
+///
+/// As [`read_list`].
+pub(crate) fn read_list_by<T>(path: &Path, decode: fn(&[u8]) -> Result<T>) -> Result<T> {
+    let size_bytes = fs_err::metadata(path)?.len();
+    ensure!(size_bytes <= MOST_LIST_BYTES, "`{}` is far too large", path.display());
+    let bytes = fs_err::read(path)?;
+    let what = format!("could not read the page list `{}`", path.display());
+    decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
+        Some(_) => error.context(what),
+        None => error.context(Damage::new(what)),
+    })
+}
+
+impl Stored {
+    /// Finds the packs of a list.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder of packs cannot be read.
+    pub(crate) fn find(shelf: &mut Shelf, list: List) -> Result<Self> {
+        let places = shelf.places(&list)?;
+        Ok(Self { list, places })
+    }
+
+    /// The list.
+    #[must_use]
+    pub(crate) fn list(&self) -> &List {
+        &self.list
+    }
+
+    /// Size of the database and of its blocks.
+    #[must_use]
+    pub(crate) fn shape(&self) -> Shape {
+        self.list.shape
+    }
+
+    /// The packs that hold its blocks now.
+    #[must_use]
+    pub(crate) fn packs(&self) -> BTreeMap<Id, Arc<Pack>> {
+        self.places.packs()
+    }
+
+    /// The damage of one whose blocks are not those of the file that the list names: any of its packs may
+    /// have told them wrong.
+    #[must_use]
+    pub(crate) fn unequal(&self) -> Damage {
+        let what = "its pages do not make up the file that its list names".to_owned();
+        Damage { what, packs: self.packs().into_values().map(|pack| pack.path.clone()).collect() }
+    }
+
+    /// A reader at the beginning.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no memory.
+    pub(crate) fn reader(&self) -> Result<Reader<'_>> {
+        Ok(Reader {
+            stored: self,
+            cursor: self.list.cursor()?,
+            near: None,
+            windows: Vec::new(),
+            files: HashMap::new(),
+            unpacking: Unpacking::new()?,
+        })
+    }
+
+    /// Proves from the ids alone that every block is there and that together they are the file that the
+    /// list names; but for the first, the blocks themselves are not read.
+    ///
+    /// # Errors
+    ///
+    /// Where one is missing, they are another file, or at the user's interrupt.
+    pub(crate) fn prove(&self, interrupt: &Interrupt) -> Result<Hashes> {
+        const CHECK_EVERY: u64 = 4096;
+        let mut reader = self.reader()?;
+        let (mut whole, mut content) = (Tree::default(), Tree::default());
+        for number in 0..self.shape().n_blocks() {
+            if number.is_multiple_of(CHECK_EVERY) {
+                interrupt.check()?;
+            }
+            let id = if number > 0 {
+                let id = reader.demand(number)?.1.id;
+                content.push(id);
+                id
+            } else {
+                let first = reader.block(0)?;
+                content.push(self.shape().id(0, &database::masked(&first)));
+                self.shape().id(0, &first)
+            };
+            whole.push(id);
+        }
+        let root = whole.root();
+        if root != self.list.root {
+            return Err(self.unequal().into());
+        }
+        Ok(Hashes { blake3: tree::hex(&root), content_blake3: tree::hex(&content.root()) })
+    }
+}
+
+/// Reads blocks, each one's number not below the one's before.
+#[derive(Debug)]
+pub(crate) struct Reader<'s> {
+    stored: &'s Stored,
+    cursor: Cursor<'s>,
+    /// The blocks that the last one asked for lies among, and their pack's place in the list.
+    near: Option<(u32, &'s Part)>,
+    /// The entries read last, for each pack of the list: one pack may carry blocks of many, and within
+    /// those of each the numbers mostly go up.
+    windows: Vec<Window>,
+    files: HashMap<Id, fs_err::File>,
+    unpacking: Unpacking,
+}
+
+/// Entries of a pack from one on.
+#[derive(Debug, Default)]
+struct Window {
+    pack: Id,
+    first: u32,
+    entries: Vec<Entry>,
+}
+
+impl Window {
+    fn get(&self, pack: &Pack, number: u32) -> Option<&Entry> {
+        let n_ahead = number.checked_sub(self.first)?;
+        self.entries.get(n_ahead as usize).filter(|_| self.pack == pack.name)
+    }
+}
+
+impl<'s> Reader<'s> {
+    /// The address of a block and its entry; `None` behind the last, and where no pack has it or its
+    /// pack cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// Where the list does not say what it should.
+    pub(crate) fn look_up(&mut self, number: u64) -> Result<Option<(Address, Entry)>> {
+        let Some(address) = self.cursor.seek(number)? else { return Ok(None) };
+        let Some((pack, nth)) = self.place(address) else { return Ok(None) };
+        Ok(self.entry(address.pack, pack, nth).ok().map(|entry| (address, entry)))
+    }
+
+    /// The pack and the entry of a block.
+    ///
+    /// # Errors
+    ///
+    /// Where no pack has it, or its pack cannot be read.
+    pub(crate) fn demand(&mut self, number: u64) -> Result<(&'s Arc<Pack>, Entry)> {
+        let address = self.cursor.seek(number)?.context("the list ends early")?;
+        let Some((pack, nth)) = self.place(address) else {
+            if let Some(version) = self.stored.places.newer(address.pack) {
+                return Err(Newer { what: "a pack", version }.into());
+            }
+            let name = &self.stored.list.packs[address.pack as usize];
+            let trouble = self.stored.places.trouble(address.pack);
+            let what =
+                format!("page data is missing: the pack `{}` {trouble}", pack_index::said(name));
+            return Err(Damage { what, packs: self.stored.places.unreadable(address.pack) }.into());
+        };
+        Ok((pack, self.entry(address.pack, pack, nth)?))
+    }
+
+    /// The pack that has a block, and at which of its entries.
+    fn place(&mut self, address: Address) -> Option<(&'s Arc<Pack>, u32)> {
+        // Mostly it lies where the one before does.
+        let near = self.near.filter(|(pack, _)| *pack == address.pack);
+        if let Some((part, nth)) =
+            near.and_then(|(_, part)| Some((part, part.entry(address.slot)?)))
+        {
+            return Some((&part.pack, nth));
+        }
+        let part = self.stored.places.part(address)?;
+        self.near = Some((address.pack, part));
+        Some((&part.pack, part.entry(address.slot)?))
+    }
+
+    fn entry(&mut self, of: u32, pack: &Arc<Pack>, number: u32) -> Result<Entry> {
+        let window = self.windows.get(of as usize);
+        if let Some(entry) = window.and_then(|window| window.get(pack, number)) {
+            return Ok(*entry);
+        }
+        let file = self.file(pack)?;
+        let entries = pack.entries(file, number, WINDOW).with_context(|| damaged(pack))?;
+        let entry = entries.first().copied();
+        let of = of as usize;
+        if self.windows.len() <= of {
+            self.windows.resize_with(of + 1, Window::default);
+        }
+        self.windows[of] = Window { pack: pack.name, first: number, entries };
+        entry.with_context(|| damaged(pack))
+    }
+
+    fn file(&mut self, pack: &Arc<Pack>) -> Result<&fs_err::File> {
+        if self.files.len() >= MOST_FILES && !self.files.contains_key(&pack.name) {
+            self.files.clear();
+        }
+        match self.files.entry(pack.name) {
+            std::collections::hash_map::Entry::Occupied(there) => Ok(there.into_mut()),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                Ok(free.insert(fs_err::File::open(&pack.path)?))
+            }
+        }
+    }
+
+    /// The blocks of a group, one after the other, compared with their ids.
+    ///
+    /// # Errors
+    ///
+    /// Where one is missing or damaged.
+    pub(crate) fn group(&mut self, group: u64) -> Result<Vec<u8>> {
+        let shape = self.stored.shape();
+        let first = group * shape.group_blocks();
+        let last = (first + shape.group_blocks()).min(shape.n_blocks());
+        let mut bytes = Vec::with_capacity(database::GROUP_BYTES);
+        let (mut tree, mut ids) = (Tree::default(), Vec::new());
+        for number in first..last {
+            let (pack, entry) = self.demand(number)?;
+            bytes.extend_from_slice(&self.unpack(pack, &entry)?);
+            tree.push(entry.id);
+            ids.push((pack, entry));
+        }
+        let is_right = if shape.is_lone() {
+            tree.root() == tree::lone_id(&bytes)
+        } else if shape.n_blocks() <= shape.group_blocks() {
+            tree.root() == *blake3::hash(&bytes).as_bytes()
+        } else {
+            tree.subtree() == Some(tree::subtree(group * tree::GROUP_BYTES, &bytes))
+        };
+        if !is_right {
+            let mut blocks = bytes.chunks(usize::try_from(shape.block_bytes)?).zip(first..);
+            let wrong = ids.iter().find(|(_, entry)| {
+                blocks.next().is_none_or(|(block, number)| shape.id(number, block) != entry.id)
+            });
+            let damage = wrong.map_or_else(|| self.stored.unequal(), |(pack, _)| damaged(pack));
+            return Err(damage.into());
+        }
+        Ok(bytes)
+    }
+
+    /// One block, compared with its id.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing or damaged.
+    pub(crate) fn block(&mut self, number: u64) -> Result<Vec<u8>> {
+        let (pack, entry) = self.demand(number)?;
+        self.checked(number, pack, &entry)
+    }
+
+    /// The bytes of an entry, compared with its id.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read or are damaged.
+    pub(super) fn checked(
+        &mut self,
+        number: u64,
+        pack: &Arc<Pack>,
+        entry: &Entry,
+    ) -> Result<Vec<u8>> {
+        let block = self.unpack(pack, entry)?;
+        let is_right = self.stored.shape().id(number, &block) == entry.id;
+        if is_right { Ok(block) } else { Err(damaged(pack).into()) }
+    }
+
+    fn unpack(&mut self, pack: &Arc<Pack>, entry: &Entry) -> Result<Vec<u8>> {
+        self.file(pack)?;
+        let file = &self.files[&pack.name];
+        pack.block(file, entry, &mut self.unpacking).with_context(|| damaged(pack))
+    }
+}
+
+/// The damage of a block in a pack.
+pub(super) fn damaged(pack: &Pack) -> Damage {
+    let what = format!("page data is damaged: in the pack `{}`", pack_index::said(&pack.name));
+    Damage { what, packs: vec![pack.path.clone()] }
+}
+
+/// The number of a block as its entry has it.
+///
+/// # Errors
+///
+/// Where a database has more blocks than SQLite has pages.
+pub(crate) fn entry_number(shape: Shape, number: u64) -> Result<u32> {
+    if shape.is_lone() { Ok(LONE) } else { Ok(u32::try_from(number)?) }
+}
+
+impl Stored {
+    /// Reads every block back from the disk, where the system forgets what it has cached, and compares it
+    /// with its id, and all of them with the file that the list names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stored::pieces`].
+    pub(crate) fn read_back(&self, interrupt: &Interrupt) -> Result<()> {
+        if Planted::UnreadBlock.is_on() {
+            return Ok(());
+        }
+        for pack in self.packs().values() {
+            publish::forget_cached(&fs_err::File::open(&pack.path)?);
+        }
+        let mut hasher = blake3::Hasher::new();
+        self.pieces(interrupt, |piece| {
+            hasher.update(piece);
+            Ok(())
+        })?;
+        let is_whole = *hasher.finalize().as_bytes() == self.list.root;
+        if is_whole { Ok(()) } else { Err(self.unequal().into()) }
+    }
+
+    /// Hands on all bytes in order, in pieces of a mebibyte, every block compared with its id. Two
+    /// threads unpack.
+    ///
+    /// # Errors
+    ///
+    /// Where a block is missing or damaged, `each` fails, or at the user's interrupt.
+    pub(crate) fn pieces(
+        &self,
+        interrupt: &Interrupt,
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let n_groups = self.shape().size_bytes.div_ceil(tree::GROUP_BYTES);
+        let n_pieces = n_groups.div_ceil(PIECE_GROUPS);
+        std::thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for nth in 0..N_THREADS {
+                let (done, unpacked) = mpsc::sync_channel(2);
+                let thread = threads::beside(scope, move || {
+                    let mine = (nth as u64..n_pieces).step_by(N_THREADS);
+                    if let Err(error) = self.unpack_pieces(mine, n_groups, &done) {
+                        let _ = done.send(Err(error));
+                    }
+                });
+                threads.push(thread.ok().map(|_| unpacked));
+            }
+            let mut reader = self.reader()?;
+            for (piece, nth) in (0..n_pieces).zip((0..N_THREADS).cycle()) {
+                interrupt.check()?;
+                let bytes = match &threads[nth] {
+                    Some(thread) => thread.recv().context("an unpacking thread ended early")??,
+                    None => unpack(&mut reader, piece, n_groups)?,
+                };
+                each(&bytes)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Unpacks some of the pieces and sends them, until nobody takes them any more.
+    fn unpack_pieces(
+        &self,
+        pieces: impl Iterator<Item = u64>,
+        n_groups: u64,
+        done: &mpsc::SyncSender<Result<Vec<u8>>>,
+    ) -> Result<()> {
+        let mut reader = self.reader()?;
+        for piece in pieces {
+            if done.send(Ok(unpack(&mut reader, piece, n_groups)?)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of one piece.
+fn unpack(reader: &mut Reader<'_>, piece: u64, n_groups: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(1 << 20);
+    for group in piece * PIECE_GROUPS..n_groups.min((piece + 1) * PIECE_GROUPS) {
+        bytes.extend_from_slice(&reader.group(group)?);
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,343 @@
+//! The backups folder: what lies in it.
+//!
+//! Listing needs no lock and hashes no backup; what changes the folder is in `backups/writer.rs`. Symbolic links
+//! and files whose names are not ours are never listed, read or removed.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono::{DateTime, FixedOffset, TimeZone as _};
+
+use crate::backups::backup::{self, Backup};
+use crate::backups::name::{Format, Name};
+use crate::backups::ownership::{Home, Homes, Whose};
+use crate::backups::privacy::Place;
+use crate::backups::record::Proof;
+use crate::backups::record::listed::Packing;
+use crate::backups::store::freshness::{Freshness, Pages};
+use crate::backups::store::pack_index;
+use crate::console::remarks::Remarks;
+use crate::console::text::Span;
+use crate::files::holders::{self, Holder};
+use crate::files::publish;
+use crate::host::project::Project;
+
+/// The file whose lock the one writer holds.
+pub(crate) const LOCK: &str = ".lock";
+
+/// A record is a few kilobytes; what is larger than this is none.
+const MOST_RECORD_BYTES: u64 = 16 << 20;
+
+/// A backups folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Vault {
+    folder: Arc<Path>,
+    /// The moment it is; its offset is that in which the times of unrecorded names are read.
+    now: DateTime<FixedOffset>,
+    /// In a folder outside the workspace: what tells whose a backup is.
+    homes: Option<Arc<Homes>>,
+    /// Of a project's own backups folder: where it is.
+    place: Option<Arc<Place>>,
+    /// How long a reading of the pages of a stored backup counts.
+    read_within: Span,
+    remarks: Remarks,
+}
+
+/// How long a reading of a stored backup's pages counts, unless that is configured.
+pub(crate) const READ_WITHIN: Span =
+    Span { n_months: 0, n_days: 7, n_hours: 0, n_minutes: 0, n_seconds: 0 };
+
+/// What a killed run left in the folder; the next command that takes the lock removes it.
+#[derive(Debug, Default)]
+pub(crate) struct Leftovers {
+    /// Unfinished files and folders.
+    pub(crate) stages: Vec<PathBuf>,
+    /// Records whose backup was never published.
+    pub(crate) lone_records: Vec<PathBuf>,
+}
+
+/// A backup that is being read and must not be removed meanwhile.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _file: fs_err::File,
+    _packs: Option<fs_err::File>,
+}
+
+impl Vault {
+    /// The vault in a folder that may not exist yet; `now` lends its offset to unrecorded names.
+    #[must_use]
+    pub(crate) fn at(folder: impl Into<PathBuf>, now: DateTime<FixedOffset>) -> Self {
+        let (folder, remarks) = (folder.into().into(), Remarks::default());
+        Self { folder, now, homes: None, place: None, read_within: READ_WITHIN, remarks }
+    }
+
+    /// The vault in a project's backups folder.
+    #[must_use]
+    pub(crate) fn of(project: &Project, now: DateTime<FixedOffset>) -> Self {
+        let place = Some(Arc::new(Place::of(project)));
+        Self { place, ..Self::for_project(project, &project.backups, now) }
+    }
+
+    /// The vault in another folder that gets backups of a project.
+    #[must_use]
+    pub(crate) fn for_project(
+        project: &Project,
+        folder: &Path,
+        now: DateTime<FixedOffset>,
+    ) -> Self {
+        let homes = Homes::of(project, folder).map(Arc::new);
+        let (read_within, remarks) = (project.read_within, project.told.clone());
+        Self { homes, read_within, remarks, ..Self::at(folder, now) }
+    }
+
+    /// The same, with another place to leave remarks in.
+    #[must_use]
+    pub(crate) fn telling(self, remarks: Remarks) -> Self {
+        Self { remarks, ..self }
+    }
+
+    /// Leaves a remark for the person at the terminal.
+    pub(crate) fn remark(&self, remark: String) {
+        self.remarks.leave(remark);
+    }
+
+    /// Where a project's own backups folder is; `None` of another folder.
+    #[must_use]
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_deref()
+    }
+
+    /// Where a database is at home, for its record; `None` inside the workspace.
+    #[must_use]
+    pub(crate) fn home(&self, database: &str) -> Option<Home> {
+        self.homes.as_ref()?.home(database)
+    }
+
+    /// The folder.
+    #[must_use]
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The moment it is.
+    #[must_use]
+    pub(crate) fn now(&self) -> DateTime<FixedOffset> {
+        self.now
+    }
+
+    /// Every backup, newest first; none where the folder is missing.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn backups(&self) -> Result<Vec<Backup>> {
+        let mut backups = Vec::new();
+        let (mut freshness, mut packing) = (self.freshness(), Packing::new());
+        self.each_name(|name| {
+            if let Some(name) = Name::parse(&name)
+                && let Some(mut backup) = self.read_by(name, &mut freshness)?
+            {
+                backup.pack(&mut packing);
+                backups.push(backup);
+            }
+            Ok(())
+        })?;
+        backups.shrink_to_fit();
+        backup::sort_newest_first(&mut backups);
+        if let Some(homes) = &self.homes {
+            homes.mark(&mut backups);
+            for backup in &mut backups {
+                backup.pack(&mut packing);
+            }
+        }
+        Ok(backups)
+    }
+
+    /// The folders of raw files that were set aside, and the bytes they hold.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn set_aside(&self) -> Result<Vec<(PathBuf, u64)>> {
+        let mut folders = Vec::new();
+        for name in self.file_names()? {
+            let path = self.folder.join(&name);
+            if name.contains(".ASIDE.") && !publish::is_stage(&name) && path.is_dir() {
+                let files = fs_err::read_dir(&path)?.flatten();
+                let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
+                folders.push((path, sizes.sum()));
+            }
+        }
+        folders.sort();
+        Ok(folders)
+    }
+
+    /// What a killed run left, as far as nobody holds it: only with the lock held is it sure that
+    /// nobody is at work on it.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn leftovers(&self) -> Result<Leftovers> {
+        let mut leftovers = Leftovers::default();
+        for file_name in self.file_names()? {
+            let path = self.folder.join(&file_name);
+            if publish::is_stage(&file_name) && !publish::is_held(&path) {
+                leftovers.stages.push(path);
+            } else if self.is_lone_record(&file_name)? {
+                leftovers.lone_records.push(path);
+            }
+        }
+        let packs = Vault { folder: self.folder.join(pack_index::FOLDER).into(), ..self.clone() };
+        let in_packs = if pack_index::is_there(&packs.folder).unwrap_or(false) {
+            packs.file_names()?
+        } else {
+            Vec::new()
+        };
+        for file_name in in_packs {
+            let path = packs.folder.join(&file_name);
+            if publish::is_stage(&file_name) && !publish::is_held(&path) {
+                leftovers.stages.push(path);
+            }
+        }
+        leftovers.stages.sort();
+        leftovers.lone_records.sort();
+        Ok(leftovers)
+    }
+
+    /// Whether a file is a record of ours for just its name, whose backup is not there.
+    fn is_lone_record(&self, file_name: &str) -> Result<bool> {
+        let Some(name) = file_name.strip_suffix(".json").and_then(Name::parse) else {
+            return Ok(false);
+        };
+        let has_backup = fs_err::symlink_metadata(self.folder.join(name.to_string())).is_ok();
+        if has_backup || regular(&self.folder.join(file_name))?.is_none() {
+            return Ok(false);
+        }
+        Ok(match self.proof(&name)? {
+            Proof::Recorded(record) => record.is_of_file(&name.to_string()),
+            // There is no backup that it could be wrong about.
+            Proof::Damaged(file) => file == name.to_string(),
+            Proof::Unrecorded | Proof::Unreadable(_) | Proof::Newer(_) => false,
+        })
+    }
+
+    /// The process that holds the lock right now, where the system can tell.
+    #[must_use]
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        holders::of_lock(&self.folder.join(LOCK))
+    }
+
+    /// One backup by its name; `None` where it is gone or no regular file.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn read(&self, name: Name) -> Result<Option<Backup>> {
+        self.read_by(name, &mut self.freshness())
+    }
+
+    fn freshness(&self) -> Freshness {
+        Freshness::of(&self.folder, self.now, self.read_within)
+    }
+
+    fn read_by(&self, name: Name, freshness: &mut Freshness) -> Result<Option<Backup>> {
+        let Some(metadata) = regular(&self.folder.join(name.to_string()))? else {
+            return Ok(None);
+        };
+        let proof = self.proof(&name)?;
+        let created_at = match &proof {
+            Proof::Recorded(record) => record.created_at,
+            // In the repeated hour of a clock change the earlier one is meant.
+            _ => self.now.offset().from_local_datetime(&name.time).earliest().unwrap_or_default(),
+        };
+        let identity = (metadata.dev(), metadata.ino());
+        let pages = match name.format {
+            Format::Plain => Pages::None,
+            Format::Pages => freshness.pages(&self.folder.join(name.to_string()), identity),
+        };
+        Ok(Some(Backup {
+            folder: self.folder.clone(),
+            pages,
+            size_bytes: match &proof {
+                Proof::Recorded(record) if record.stored.is_some() => record.size_bytes,
+                _ => metadata.len(),
+            },
+            file_bytes: metadata.len(),
+            identity,
+            name,
+            proof,
+            created_at,
+            whose: Whose::Ours,
+        }))
+    }
+
+    pub(crate) fn proof(&self, name: &Name) -> Result<Proof> {
+        let path = self.folder.join(name.record());
+        let Some(metadata) = regular(&path)? else {
+            return Ok(Proof::Unrecorded);
+        };
+        if metadata.len() > MOST_RECORD_BYTES {
+            return Ok(Proof::Unreadable("it is far too large".to_owned()));
+        }
+        match fs_err::read(&path) {
+            Ok(bytes) => Ok(Proof::parse(&bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Proof::Unrecorded),
+            Err(error) => Ok(Proof::Unreadable(error.to_string())),
+        }
+    }
+
+    pub(crate) fn file_names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        self.each_name(|name| {
+            names.push(name);
+            Ok(())
+        })?;
+        Ok(names)
+    }
+
+    fn each_name(&self, mut each: impl FnMut(String) -> Result<()>) -> Result<()> {
+        let entries = match fs_err::read_dir(&*self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for entry in entries {
+            // A name that is not UTF-8 is not ours.
+            if let Ok(name) = entry?.file_name().into_string() {
+                each(name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The metadata of a regular file; `None` for a symbolic link, a folder or nothing.
+pub(crate) fn regular(path: &Path) -> Result<Option<std::fs::Metadata>> {
+    match fs_err::symlink_metadata(path) {
+        Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Backup {
+    /// Holds the backup while it is read: pruning leaves it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened.
+    pub(crate) fn hold(&self) -> Result<Held> {
+        let file = fs_err::File::open(self.path())?;
+        // Only a removal takes the exclusive lock, and only for a moment.
+        file.file().lock_shared()?;
+        let packs = match self.name.format {
+            Format::Plain => None,
+            // Its pages are missing where there is no folder, which is damage like any other.
+            Format::Pages => pack_index::hold(&self.folder)?,
+        };
+        Ok(Held { _file: file, _packs: packs })
+    }
+}

@@ -1,0 +1,365 @@
+//! The backups folder with its lock held: the one writer.
+//!
+//! Everything that changes the folder is a method of [`Locked`], so that it cannot be called without
+//! the lock, which dies with its process.
+
+use std::cell::RefCell;
+use std::fs::TryLockError;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::fs::OFlags;
+
+use crate::backups::backup::Backup;
+use crate::backups::name::{Format, Name};
+use crate::backups::privacy::Standing;
+use crate::backups::record::Record;
+use crate::backups::store::pack_index;
+use crate::backups::vault::{LOCK, Vault, regular};
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::{Exit, Refusal};
+use crate::files::publish::{self, Published, Scratch, Stage};
+
+/// The folder with its lock held; it is released when this is dropped or the process dies.
+#[derive(Debug)]
+pub(crate) struct Locked<'v> {
+    vault: &'v Vault,
+    /// What was listed since the folder last changed.
+    listed: RefCell<Option<Vec<Backup>>>,
+    standing: Standing,
+    _lock: fs_err::File,
+}
+
+impl Vault {
+    /// Makes the folder if it is missing, waits for its lock, and removes what a killed run left.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written, or its lock stays taken (exit 3).
+    pub(crate) fn lock(&self, timeout: Duration, interrupt: &Interrupt) -> Result<Locked<'_>> {
+        let locked = self.lock_only(timeout, interrupt).map_err(|error| {
+            let what = format!("could not lock the backups folder `{}`", self.folder().display());
+            match error.downcast_ref::<Refusal>() {
+                Some(_) => error.context(what),
+                None => error.context(Refusal {
+                    what,
+                    hint: "check who owns it, its permissions and the free space".to_owned(),
+                    exit: Exit::CouldNot,
+                }),
+            }
+        })?;
+        locked.sweep()?;
+        Ok(locked)
+    }
+
+    fn lock_only(&self, timeout: Duration, interrupt: &Interrupt) -> Result<Locked<'_>> {
+        let standing = self.make_folder()?;
+        let path = self.folder().join(LOCK);
+        let mut file = fs_err::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+            .open(&path)
+            .map_err(|error| not_a_file(&path).unwrap_or_else(|| error.into()))?;
+        if let Some(refused) = not_a_file(&path) {
+            return Err(refused);
+        }
+        let began = Instant::now();
+        loop {
+            match file.file().try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if began.elapsed() >= timeout => {
+                    let mut holder = String::new();
+                    let _ = file.read_to_string(&mut holder);
+                    return Err(Refusal::locked(
+                        format!(
+                            "another command works in it{}: waited {}",
+                            holder_text(&holder),
+                            crate::console::text::took(timeout)
+                        ),
+                        "try again when it is done, or wait longer with `--busy-timeout SECS`",
+                    ));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    interrupt.check()?;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+        }
+        say_who(&mut file);
+        Ok(Locked { vault: self, listed: RefCell::new(None), standing, _lock: file })
+    }
+}
+
+/// A refusal if something else than a file has the lock's name: a pipe would be waited for without end.
+fn not_a_file(lock: &Path) -> Option<anyhow::Error> {
+    let metadata = fs_err::symlink_metadata(lock).ok()?;
+    (!metadata.is_file()).then(|| {
+        Refusal::could_not(
+            format!("`{}` is not a file, so it cannot be locked", lock.display()),
+            "remove it; the next command creates the file",
+        )
+    })
+}
+
+/// Writes this process's id into the lock: a courtesy for the one who waits, whose failure harms
+/// nobody. What is no id there is somebody else's file and stays.
+fn say_who(file: &mut fs_err::File) {
+    let mut before = String::new();
+    let is_ours = (&mut *file).take(64).read_to_string(&mut before).is_ok()
+        && (before.is_empty() || before.trim().parse::<u32>().is_ok());
+    if is_ours {
+        let _ = file.set_len(0).and_then(|()| file.rewind());
+        let _ = writeln!(file, "{}", std::process::id());
+    }
+}
+
+fn holder_text(holder: &str) -> String {
+    match holder.trim().parse::<u32>() {
+        Ok(pid) => format!(" (process {pid})"),
+        Err(_) => String::new(),
+    }
+}
+
+impl Locked<'_> {
+    /// The vault.
+    #[must_use]
+    pub(crate) fn vault(&self) -> &Vault {
+        self.vault
+    }
+
+    /// Whose the folder was when the lock was taken.
+    #[must_use]
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Every backup, newest first: with the lock held nobody else changes the folder, so that it is
+    /// read again only after this run changed it.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn backups(&self) -> Result<Vec<Backup>> {
+        if let Some(listed) = &*self.listed.borrow() {
+            return Ok(listed.clone());
+        }
+        let backups = self.vault.backups()?;
+        self.listed.replace(Some(backups.clone()));
+        Ok(backups)
+    }
+
+    /// Forgets what was listed: something that it depends on changed.
+    pub(crate) fn forget_listed(&self) {
+        self.listed.replace(None);
+    }
+
+    /// Removes stages that nobody holds and lone records: with the lock held, both were left by a
+    /// killed run.
+    fn sweep(&self) -> Result<()> {
+        let left = self.vault.leftovers()?;
+        for stage in &left.stages {
+            publish::remove_stage(stage)?;
+        }
+        for record in &left.lone_records {
+            publish::remove(record)?;
+        }
+        if left.stages.is_empty() && left.lone_records.is_empty() {
+            return Ok(());
+        }
+        publish::sync_folder(self.vault.folder())
+    }
+
+    /// A new stage in the folder.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(crate) fn stage(&self, name: &Name) -> Result<Stage> {
+        Stage::create(self.vault.folder(), &name.to_string())
+    }
+
+    /// The folder of packs, made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(crate) fn packs_folder(&self) -> Result<PathBuf> {
+        pack_index::is_there(&self.vault.folder().join(pack_index::FOLDER))?;
+        self.private_folder(pack_index::FOLDER)
+    }
+
+    /// A folder in the folder, made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(crate) fn private_folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.vault.folder().join(name);
+        if !folder.is_dir() {
+            publish::create_folders(&folder)?;
+            fs_err::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(folder)
+    }
+
+    /// A new private folder in the folder; it outlives the lock.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(crate) fn scratch(&self, name: &str) -> Result<Scratch> {
+        Scratch::create(self.vault.folder(), name)
+    }
+
+    /// One more than the highest sequence in the folder.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn next_sequence(&self) -> Result<u64> {
+        let backups = self.backups()?;
+        let highest = backups.iter().filter_map(|b| b.summary().map(|r| r.sequence)).max();
+        Ok(highest.unwrap_or(0).saturating_add(1))
+    }
+
+    /// Publishes a synced stage and its record: the record first, because a record without its file
+    /// is harmless and the reverse is not. Where a name is taken, the next one of the same second is.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk is full or fails; nothing of this backup then stays under a final name.
+    pub(crate) fn publish(&self, stage: &Stage, name: Name, record: Record) -> Result<Backup> {
+        self.publish_through(name, record, |path| stage.publish(path))
+    }
+
+    /// Publishes a record of its own for a file that another backup has already: a hard link, which
+    /// takes no space.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system has no hard links, or the disk is full or fails.
+    pub(crate) fn publish_link(&self, to: &Backup, name: Name, record: Record) -> Result<Backup> {
+        self.publish_through(name, record, |path| publish::link(&to.path(), path))
+    }
+
+    fn publish_through(
+        &self,
+        name: Name,
+        mut record: Record,
+        publish: impl Fn(&Path) -> Result<Published>,
+    ) -> Result<Backup> {
+        let folder = self.vault.folder();
+        let mut name = name;
+        record.home = self.vault.home(&record.database);
+        self.listed.replace(None);
+        loop {
+            // One time means one backup, in whichever format.
+            if self.is_taken(&name) {
+                name = name.next();
+                continue;
+            }
+            record.file = name.to_string();
+            let record_path = folder.join(name.record());
+            let record_stage = Stage::create(folder, &name.record())?;
+            record_stage.append(&record.to_bytes()?)?;
+            record_stage.sync()?;
+            if record_stage.publish(&record_path)? == Published::NameTaken {
+                name = name.next();
+                continue;
+            }
+            let published = self.publish_database(&name, &publish);
+            match published {
+                Ok(Published::Yes) => break,
+                Ok(Published::NameTaken) => {
+                    publish::remove(&record_path)?;
+                    name = name.next();
+                }
+                Err(error) => {
+                    // The next command would sweep it; this spares the user the sight.
+                    let _ = publish::remove(&record_path);
+                    return Err(error);
+                }
+            }
+        }
+        self.vault.read(name)?.context("the backup vanished right after it was published")
+    }
+
+    /// Whether another format has a name.
+    fn is_taken(&self, name: &Name) -> bool {
+        let others = Format::ALL.into_iter().filter(|format| *format != name.format);
+        let mut others = others.map(|format| name.clone().in_format(format).to_string());
+        others.any(|other| fs_err::symlink_metadata(self.vault.folder().join(other)).is_ok())
+    }
+
+    fn publish_database(
+        &self,
+        name: &Name,
+        publish: &impl Fn(&Path) -> Result<Published>,
+    ) -> Result<Published> {
+        let folder = self.vault.folder();
+        publish::sync_folder(folder)?;
+        let path = folder.join(name.to_string());
+        let published = publish(&path)?;
+        if published == Published::Yes {
+            // The stage's own name goes with the stage, or is swept later: it harms nobody.
+            publish::sync_folder(folder).inspect_err(|_| {
+                // Not durable, so not published: the caller takes the record away too.
+                let _ = publish::remove(&path);
+            })?;
+        }
+        Ok(published)
+    }
+
+    /// Writes a record anew in one step.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk is full or fails; the old record then stays.
+    pub(crate) fn rewrite(&self, backup: &Backup, record: &Record) -> Result<()> {
+        self.listed.replace(None);
+        let stage = Stage::create(self.vault.folder(), &backup.name.record())?;
+        stage.append(&record.to_bytes()?)?;
+        stage.sync()?;
+        stage.replace(&backup.record_path())?;
+        publish::sync_folder(self.vault.folder())
+    }
+
+    /// Removes a backup and its record, if it is still the one that was listed, its record agrees
+    /// and nobody reads it. Returns why not, otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses.
+    pub(crate) fn remove(&self, backup: &Backup) -> Result<Option<&'static str>> {
+        self.listed.replace(None);
+        let Some(now) = self.vault.read(backup.name.clone())? else {
+            return Ok(Some("it is gone already"));
+        };
+        if now.identity != backup.identity || now.proof != backup.proof {
+            return Ok(Some("it changed meanwhile"));
+        }
+        if !now.record_agrees() {
+            return Ok(Some("its record does not agree with it"));
+        }
+        let path = backup.path();
+        let file = fs_err::File::open(&path)?;
+        if file.file().try_lock().is_err() {
+            return Ok(Some("another command reads it"));
+        }
+        publish::remove(&path)?;
+        if regular(&backup.record_path())?.is_some() {
+            publish::remove(&backup.record_path())?;
+        }
+        publish::sync_folder(self.vault.folder())?;
+        Ok(None)
+    }
+}

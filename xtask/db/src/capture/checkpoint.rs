@@ -1,0 +1,123 @@
+//! A checkpoint: a backup that a hook or a migration takes by itself.
+//!
+//! Content that is unchanged since the newest whole backup costs a record and a hard link. The
+//! configured retention runs afterwards, on automatic kinds only.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
+
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::reader::{self, Contents};
+use crate::backups::store::suspect_packs;
+use crate::backups::writer::Locked;
+use crate::capture::{self, Look, Taken, Wanted, plain};
+use crate::console::interrupt::Interrupt;
+use crate::console::progress::Progress;
+use crate::host::project::{Database, Project};
+use crate::retention::plan::Verdict;
+use crate::retention::prune::{self, Scope};
+use crate::sqlite::digest::tree;
+
+/// The newest backup of this worktree that is whole on the disk right now, not only in its record;
+/// and a remark where the newest one said to be is not. Where one in the store is compared with what
+/// goes there too, that comparison proves it: only its list is looked at here.
+///
+/// # Errors
+///
+/// Where the folder cannot be read, or at the user's interrupt.
+pub(crate) fn newest_whole(
+    locked: &Locked<'_>,
+    project: &Project,
+    (database, format): (&Database, Format),
+    interrupt: &Arc<Interrupt>,
+) -> Result<(Option<Backup>, Option<String>)> {
+    let newest = locked.backups()?.into_iter().find(|backup| {
+        backup.is_of(database)
+            && backup.worktree() == project.worktree()
+            && backup.state().is_sound()
+    });
+    let Some(newest) = newest else {
+        return Ok((None, None));
+    };
+    let proved = if (newest.name.format, format) == (Format::Pages, Format::Pages) {
+        reader::list(&newest).map(|list| tree::hex(&list.root))
+    } else {
+        // Nothing else is read of it: all of it is.
+        let proved = Contents::open(&newest).and_then(|contents| contents.hash(interrupt));
+        proved.map(|(hashes, _)| hashes.blake3)
+    };
+    interrupt.check()?;
+    if let Err(error) = &proved {
+        suspect_packs::after(locked, error, locked.vault().now(), interrupt)?;
+    }
+    if let Ok(blake3) = proved
+        && newest.record().is_some_and(|record| record.blake3 == blake3)
+    {
+        return Ok((Some(newest), None));
+    }
+    let remark = format!(
+        "{} cannot be read or is not what was recorded; a new backup is taken. \
+         `cargo xtask db-verify {}` says more",
+        project.dotted(&newest.path()),
+        newest.name
+    );
+    Ok((None, Some(remark)))
+}
+
+/// Takes a backup; where the content equals that of `newest`, whose bytes the caller has proved, as
+/// a record of its own and a hard link.
+///
+/// # Errors
+///
+/// As [`capture::take`].
+pub(crate) fn take(
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    newest: Option<&Backup>,
+    progress: &mut Progress,
+) -> Result<Taken> {
+    // Who wants a file of its own gets one.
+    let newest = newest
+        .filter(|backup| (wanted.format, backup.name.format) != (Format::Plain, Format::Pages));
+    let equal = newest.and_then(|backup| Some((backup, backup.record()?)));
+    let wanted = Wanted { unless_equal: equal.map(|(_, record)| record), ..wanted.clone() };
+    let taken = capture::take(locked, project, &wanted, progress)?;
+    let (Taken::Unchanged, Some(equal)) = (&taken, equal) else {
+        return Ok(taken);
+    };
+    // What is stored was looked at where it was compared.
+    let is_plain = equal.0.name.format == Format::Plain;
+    let is_to_be_read = is_plain && wanted.look == Look::AtPages;
+    let is_readable = !is_to_be_read || plain::is_readable(equal.0, progress.interrupt())?;
+    if is_readable && let Ok(backup) = capture::take_link(locked, project, &wanted, equal) {
+        return Ok(Taken::Linked(Box::new(backup), equal.0.name.to_string()));
+    }
+    // A file system without hard links: the checkpoint is a copy then.
+    let wanted = Wanted { unless_equal: None, ..wanted };
+    capture::take(locked, project, &wanted, progress)
+}
+
+/// Applies the configured policy to the automatic kinds of one database.
+///
+/// # Errors
+///
+/// Where the folder cannot be read or written, the newest survivor is damaged, or at the user's
+/// interrupt.
+pub(crate) fn prune(
+    locked: &Locked<'_>,
+    project: &Project,
+    database: &Database,
+    now: DateTime<FixedOffset>,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Vec<Verdict>> {
+    if project.keep.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mine = std::slice::from_ref(database);
+    let plan = prune::plan(locked.vault(), (project, mine), &project.keep, Scope::Automatic, now)?;
+    Ok(prune::apply(locked, (plan, Scope::Automatic), now, interrupt)?.removed)
+}

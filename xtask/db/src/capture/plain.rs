@@ -1,0 +1,270 @@
+//! A copy that is finished, examined and proved, and has no name yet.
+//!
+//! A backup publishes it at once; a rehearsal keeps it until it shows that something is pending. It
+//! removes itself.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::backups::backup::Backup;
+use crate::backups::name::{Format, Name};
+use crate::backups::reader::Contents;
+use crate::backups::record::{self, Examined, Kind, Record, Sqlite};
+use crate::backups::writer::Locked;
+use crate::capture::{Look, TOOL, Taken, Wanted, explain, stored};
+use crate::console::interrupt::Interrupt;
+use crate::console::progress::Progress;
+use crate::console::refusal::{Exit, Refusal};
+use crate::console::threads;
+use crate::files::free_space;
+use crate::files::publish::Stage;
+use crate::host::project::Project;
+use crate::sqlite::connection::{self, Reading, Snapshot, Trouble};
+use crate::sqlite::digest::database::Groups;
+use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
+use crate::sqlite::examination::{self, Examination};
+use crate::sqlite::read_only::Looking;
+use crate::sqlite::snapshot::copy::{self, Copied};
+
+/// A finished, examined copy with its proof, which has no name yet; it removes itself.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    stage: Stage,
+    name: Name,
+    record: Record,
+    version: Option<i64>,
+    groups: Groups,
+    began: Instant,
+}
+
+/// What came of a copy that is not to be published yet.
+#[derive(Debug)]
+pub(crate) enum Copy {
+    /// A sound copy.
+    Staged(Box<Staged>),
+    /// None: the content equals that of [`Wanted::unless_equal`].
+    Unchanged,
+    /// None: the source is structurally damaged.
+    Damaged(Vec<Finding>),
+}
+
+impl Staged {
+    /// Where the copy lies.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        self.stage.path()
+    }
+
+    /// The proof of the copy; its `file` and `sequence` are given when it is published.
+    #[must_use]
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Keeps the copy from being swept while the folder's lock is given up.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system has no locks.
+    pub(crate) fn hold(&self) -> Result<()> {
+        self.stage.hold()
+    }
+
+    /// Gives the copy its name; or takes it into the page store, where that is wanted.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk is full or fails, or at the user's interrupt; nothing then stays under a final
+    /// name.
+    pub(crate) fn publish(
+        self,
+        locked: &Locked<'_>,
+        wanted: &Wanted<'_>,
+        progress: &Progress,
+    ) -> Result<Taken> {
+        let Self { stage, name, mut record, version, groups, began } = self;
+        if wanted.format == Format::Pages {
+            let backup = stored::publish_copy(locked, wanted, (stage.path(), record), progress)?;
+            return Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups));
+        }
+        record.sequence = locked.next_sequence()?;
+        let backup = locked.publish(&stage, name, record)?;
+        if wanted.look == Look::AtPages && !is_readable(&backup, progress.interrupt())? {
+            locked.remove(&backup)?;
+            return Err(Refusal::could_not(
+                format!("`{}` could not be read back right after it was written", backup.name),
+                "the disk of the backups folder does not keep what is written: check it, or use \
+                 another folder with `DATABASE_BACKUP_DIR`; the database is untouched",
+            ));
+        }
+        Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups))
+    }
+}
+
+/// Whether a backup, read back from the disk, is what was recorded.
+///
+/// # Errors
+///
+/// At the user's interrupt only.
+pub(crate) fn is_readable(backup: &Backup, interrupt: &Interrupt) -> Result<bool> {
+    let read = Contents::open(backup).and_then(|contents| contents.read_back(interrupt));
+    interrupt.check()?;
+    let recorded = backup.record().map(|record| &record.blake3);
+    Ok(read.is_ok_and(|blake3| Some(&blake3) == recorded))
+}
+
+/// Copies a live database into a stage and examines it there. A damaged source is an answer.
+///
+/// # Errors
+///
+/// As [`take`].
+pub(crate) fn stage(
+    connection: &Looking,
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    progress: &mut Progress,
+) -> Result<Copy> {
+    match copy_and_examine(connection, locked, project, wanted, progress) {
+        // Pages of two states look damaged.
+        Err(error) if connection.prove().is_err() => connection.proved(Err(error)),
+        Err(error) if connection::trouble(&error) == Trouble::Damaged => {
+            Ok(Copy::Damaged(vec![Finding::structural(connection::message(&error))]))
+        }
+        copied => copied.map_err(|error| explain(error, project, wanted.database)),
+    }
+}
+
+fn copy_and_examine(
+    connection: &Looking,
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    progress: &mut Progress,
+) -> Result<Copy> {
+    let began = Instant::now();
+    let interrupt = Arc::clone(progress.interrupt());
+    let safety = wanted.kind == Kind::Safety;
+    let name = Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local());
+    let stage = locked.stage(&name)?;
+    let (copied, journal_mode) = {
+        let _watched = interrupt.watch(connection);
+        let snapshot = Snapshot::begin(connection)?;
+        let is_equal =
+            |content: &str| wanted.unless_equal.is_some_and(|r| r.content_blake3 == content);
+        if wanted.unless_equal.is_some_and(|record| record.size_bytes == snapshot.size_bytes())
+            && snapshot.reading == Reading::Pages
+            && is_equal(&copy::hash_pages(&snapshot, &interrupt)?.content_blake3)
+        {
+            connection.prove()?;
+            return Ok(Copy::Unchanged);
+        }
+        free_space::demand(locked.vault().folder(), snapshot.size_bytes(), "the backup")?;
+        let copied = copy::copy(&snapshot, &stage, progress)?;
+        connection.prove()?;
+        if is_equal(&copied.hashes.content_blake3) {
+            return Ok(Copy::Unchanged);
+        }
+        (copied, connection.journal_mode_of(&snapshot))
+    };
+    let examination = settle(&stage, &interrupt)?;
+    if has(&examination.findings, Weight::Structural) {
+        return Ok(Copy::Damaged(examination.findings));
+    }
+    let version = examination.schema_version;
+    let record = record_of(project, wanted, &copied, journal_mode, examination);
+    let groups = copied.groups;
+    Ok(Copy::Staged(Box::new(Staged { stage, name, record, version, groups, began })))
+}
+
+/// Writes a finished stage back to the disk and examines it, both at once.
+///
+/// # Errors
+///
+/// Where the disk fails, or at the user's interrupt.
+pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination> {
+    let (synced, examined) =
+        threads::both(|| stage.sync(), || examination::examine_stage(stage.path(), interrupt));
+    synced?;
+    examined.map_err(|error| not_examined(error, stage.path()))
+}
+
+/// What a copy that could not be examined means: it is not a backup. The hint is about the copy, since
+/// the live database was read to its end.
+fn not_examined(error: anyhow::Error, stage: &Path) -> anyhow::Error {
+    /// SQLite's own limit, the last byte a zero (`MAX_PATHNAME` in its `os_unix.c`).
+    const MAX_PATH_BYTES: usize = 511;
+    let n_bytes = std::path::absolute(stage).map_or(0, |path| path.as_os_str().len());
+    let hint = match connection::trouble(&error) {
+        Trouble::Interrupted | Trouble::Full => return error,
+        _ if error.downcast_ref::<Refusal>().is_some() => return error,
+        Trouble::CannotOpen if n_bytes > MAX_PATH_BYTES => format!(
+            "the path of the copy has {n_bytes} bytes and SQLite opens up to {MAX_PATH_BYTES}: use a \
+             backups folder with a shorter path"
+        ),
+        _ => {
+            "nothing was published; check the disk, the memory and the permissions of the backups \
+              folder, then try again"
+                .to_owned()
+        }
+    };
+    let what = "could not examine the copy, so it is not a backup".to_owned();
+    error.context(Refusal { what, hint, exit: Exit::CouldNot })
+}
+
+/// The record of a copy, without the place that publishing gives it.
+pub(crate) fn record_of(
+    project: &Project,
+    wanted: &Wanted<'_>,
+    copied: &Copied,
+    journal_mode: String,
+    examination: Examination,
+) -> Record {
+    let header = copied.header;
+    Record {
+        version: record::VERSION,
+        sequence: 0,
+        database: wanted.database.name.clone(),
+        source: project.path(&wanted.database.path),
+        file: String::new(),
+        kind: wanted.kind,
+        label: wanted.label.clone(),
+        pinned: wanted.pinned,
+        created_at: wanted.now,
+        size_bytes: copied.size_bytes,
+        blake3: copied.hashes.blake3.clone(),
+        content_blake3: copied.hashes.content_blake3.clone(),
+        sqlite: Sqlite {
+            version: rusqlite::version().to_owned(),
+            page_size_bytes: header.page_size_bytes(),
+            page_count: copied.size_bytes / header.page_size_bytes().max(1),
+            journal_mode,
+            user_version: header.user_version(),
+            application_id: header.application_id(),
+            encoding: header.encoding().to_owned(),
+            unknown: serde_json::Map::new(),
+        },
+        schema_blake3: examination.schema_blake3,
+        schema_version: examination.schema_version,
+        tables: examination.tables,
+        examined: Examined {
+            at: wanted.now,
+            depth: Depth::Quick,
+            findings: examination.findings,
+            unknown: serde_json::Map::new(),
+        },
+        verified: None,
+        git: wanted.git.clone(),
+        enters: wanted.enters.clone(),
+        paths: wanted.paths.clone(),
+        replaced_by: wanted.replaced_by.clone(),
+        stored: None,
+        home: None,
+        tool: TOOL.to_owned(),
+        record_blake3: None,
+        unknown: serde_json::Map::new(),
+    }
+}

@@ -1,0 +1,337 @@
+//! Taking a backup into the page store: one snapshot, examined where it stands, proved, published.
+//!
+//! No copy of the database is written on the way: its pages go from the snapshot into the store, and
+//! a second connection in the same state examines it meanwhile. Content that a stored backup has
+//! already costs a record and a hard link to its page list.
+
+mod bases;
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::backups::backup::Backup;
+use crate::backups::name::{Format, Name};
+use crate::backups::reader::Contents;
+use crate::backups::record::{self, Kind, Record};
+use crate::backups::store::{intake, suspect_packs};
+use crate::backups::writer::Locked;
+use crate::capture::stored::bases::Base;
+use crate::capture::{self, Look, Taken, Wanted, plain};
+use crate::console::interrupt::Interrupt;
+use crate::console::progress::Progress;
+use crate::console::threads;
+use crate::host::project::Project;
+use crate::sqlite::connection::{self, Snapshot};
+use crate::sqlite::digest::database::Groups;
+use crate::sqlite::digest::tree::Shape;
+use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
+use crate::sqlite::examination::{self, Examination};
+use crate::sqlite::read_only::Looking;
+use crate::sqlite::snapshot::copy::{self, Copied};
+
+/// Takes one stored backup of a live database. A damaged source is an answer, not an error.
+///
+/// # Errors
+///
+/// As [`capture::take`].
+pub(crate) fn take(
+    connection: &Looking,
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    progress: &mut Progress,
+) -> Result<Taken> {
+    match take_in(connection, locked, project, wanted, progress) {
+        // Pages of two states look damaged.
+        Err(error) if connection.prove().is_err() => connection.proved(Err(error)),
+        Err(error) if connection::trouble(&error) == connection::Trouble::Damaged => {
+            Ok(Taken::Damaged(vec![Finding::structural(connection::message(&error))]))
+        }
+        taken => taken.map_err(|error| capture::explain(error, project, wanted.database)),
+    }
+}
+
+fn take_in(
+    connection: &Looking,
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    progress: &mut Progress,
+) -> Result<Taken> {
+    let started = Instant::now();
+    let interrupt = Arc::clone(progress.interrupt());
+    let _watched = interrupt.watch(connection);
+    let (snapshot, twin) = connection::begin_twins(connection)?;
+    if is_plain_of_its_size(wanted, &snapshot) && is_unchanged(&snapshot, wanted, &interrupt)? {
+        connection.prove()?;
+        return Ok(Taken::Unchanged);
+    }
+    let shape = Shape::of(snapshot.size_bytes(), snapshot.page_size_bytes);
+    let mut base = Base::of(locked, wanted, shape, progress)?;
+    let folder = locked.packs_folder()?;
+    let (mut twin, mut earlier) = (twin, None);
+    let (mut taken, findings, counted) = loop {
+        progress.expect_bytes(shape.size_bytes);
+        let read = read(&snapshot, twin.take(), (&folder, shape, &base), progress)?;
+        connection.prove()?;
+        let findings = earlier.take().or(read.findings);
+        match read.judged {
+            Ok(None) => break (read.taken, findings, read.counted),
+            Ok(Some(equal)) => {
+                base.note(&read.taken)?;
+                return link(locked, project, wanted, (&equal, read.taken));
+            }
+            Err(error) => {
+                // The new packs must be gone before they are written again.
+                drop(read.taken);
+                earlier = findings;
+                base.after(error, progress)?;
+            }
+        }
+    };
+    let findings = match findings {
+        Some(findings) => findings?,
+        // There was no second connection in the same state, or only a new order of old pages.
+        None => examination::check(connection, Depth::Quick)?,
+    };
+    let examination = examination::conclude(findings, counted.context("nothing was counted")?)?;
+    let journal_mode = connection.journal_mode_of(&snapshot);
+    drop(snapshot);
+    connection.prove()?;
+    if has(&examination.findings, Weight::Structural) {
+        return Ok(Taken::Damaged(examination.findings));
+    }
+    interrupt.check()?;
+    let version = examination.schema_version;
+    let hashes = taken.hashes.clone();
+    let (size_bytes, header) = (shape.size_bytes, taken.header);
+    let copied = Copied { size_bytes, hashes, header, groups: Groups::default() };
+    let record = plain::record_of(project, wanted, &copied, journal_mode, examination);
+    base.note(&taken)?;
+    let backup = publish(locked, name_of(wanted), record, &mut taken)?;
+    Ok(Taken::Backup(Box::new(backup), version, started.elapsed(), Groups::default()))
+}
+
+/// What came of reading a snapshot.
+struct Read {
+    taken: intake::Taken,
+    /// The stored backup that has this content and is proved to; or what is not what it should be.
+    judged: Result<Option<Backup>>,
+    /// Of the second connection; `None` where there was none, or nothing new to look at.
+    findings: Option<Result<Vec<Finding>>>,
+    counted: Option<Result<Examination>>,
+}
+
+/// Takes the pages in and examines the same state meanwhile, on the twin.
+fn read(
+    snapshot: &Snapshot<'_>,
+    twin: Option<Looking>,
+    (folder, shape, base): (&Path, Shape, &Base<'_>),
+    progress: &mut Progress,
+) -> Result<Read> {
+    let interrupt = Arc::clone(progress.interrupt());
+    let (go, wait) = mpsc::sync_channel(1);
+    std::thread::scope(|scope| {
+        let checking = twin.and_then(|twin| {
+            let interrupt = &interrupt;
+            // Where no thread is to be had, it is as if there were no twin.
+            threads::beside(scope, move || check_once(&twin, &wait, interrupt).transpose()).ok()
+        });
+        let source = |send: &mut copy::Send<'_>, spare: &_| {
+            copy::read_pieces(snapshot, &interrupt, send, spare, |n| progress.reach(n))
+        };
+        // What is new is examined; the rest was. Without a twin nobody waits.
+        let on_new = move || {
+            let _ = go.send(());
+        };
+        let taken = intake::take(folder, shape, &base.stored, source, on_new);
+        let judged = taken.as_ref().ok().map(|taken| base.judge(taken, &interrupt));
+        let judged = judged.unwrap_or(Ok(None)).map(Option::<&Backup>::cloned);
+        let is_new = taken.is_ok() && matches!(judged, Ok(None));
+        let counted = is_new.then(|| examination::count(snapshot.connection()));
+        let findings = checking.and_then(|checking| threads::join(checking).transpose());
+        Ok(Read { taken: taken?, judged, findings, counted })
+    })
+}
+
+/// Whether a plain backup of just this size would make a new one unnecessary.
+fn is_plain_of_its_size(wanted: &Wanted<'_>, snapshot: &Snapshot<'_>) -> bool {
+    wanted
+        .unless_equal
+        .is_some_and(|equal| equal.stored.is_none() && equal.size_bytes == snapshot.size_bytes())
+}
+
+/// Whether a content is that of the backup that would make a new one unnecessary.
+fn is_content(wanted: &Wanted<'_>, content_blake3: &str) -> bool {
+    wanted.unless_equal.is_some_and(|equal| equal.content_blake3 == content_blake3)
+}
+
+/// Whether the backup that would make a new one unnecessary is whole, if it is in the store.
+///
+/// # Errors
+///
+/// Where the folder cannot be read, or at the user's interrupt.
+pub(crate) fn is_whole(
+    locked: &Locked<'_>,
+    wanted: &Wanted<'_>,
+    progress: &Progress,
+) -> Result<bool> {
+    let Some(equal) = wanted.unless_equal.filter(|equal| equal.stored.is_some()) else {
+        return Ok(true);
+    };
+    let mut backups = locked.backups()?.into_iter();
+    let Some(backup) = backups.find(|backup| backup.record() == Some(equal)) else {
+        return Ok(false);
+    };
+    let shape = Shape::of(equal.size_bytes, equal.sqlite.page_size_bytes);
+    let base = Base::of(locked, wanted, shape, progress)?;
+    let proved = Contents::open(&backup).and_then(|contents| match wanted.look {
+        Look::AtIds => Ok(contents.prove(progress.interrupt())?.0.blake3),
+        Look::AtPages => contents.read_back(progress.interrupt()),
+    });
+    progress.interrupt().check()?;
+    match proved {
+        Ok(blake3) => {
+            base.note_read()?;
+            // One that lost a page by now is found when backups are listed again.
+            let is_sound = |b: &Backup| b.record() == Some(equal) && b.state().is_sound();
+            Ok(blake3 == equal.blake3 && locked.backups()?.iter().any(is_sound))
+        }
+        Err(error) => {
+            suspect_packs::after(locked, &error, wanted.now, progress.interrupt())?;
+            Ok(false)
+        }
+    }
+}
+
+/// Whether the content is that of a plain backup; asked before anything is packed.
+fn is_unchanged(
+    snapshot: &Snapshot<'_>,
+    wanted: &Wanted<'_>,
+    interrupt: &Interrupt,
+) -> Result<bool> {
+    Ok(is_content(wanted, &copy::hash_pages(snapshot, interrupt)?.content_blake3))
+}
+
+/// Checks as soon as there is something to check; `None` where there never is.
+fn check_once(
+    twin: &Looking,
+    wait: &mpsc::Receiver<()>,
+    interrupt: &Interrupt,
+) -> Option<Result<Vec<Finding>>> {
+    wait.recv().ok()?;
+    let _watched = interrupt.watch(twin);
+    Some(examination::check(twin, Depth::Quick))
+}
+
+fn name_of(wanted: &Wanted<'_>) -> Name {
+    let safety = wanted.kind == Kind::Safety;
+    Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local())
+        .in_format(Format::Pages)
+}
+
+/// A record of its own and a hard link to the equal one; where there are no hard links, a copy of
+/// its list.
+fn link(
+    locked: &Locked<'_>,
+    project: &Project,
+    wanted: &Wanted<'_>,
+    (equal, mut taken): (&Backup, intake::Taken),
+) -> Result<Taken> {
+    let record = equal.record().context("a stored backup that was compared has a record")?;
+    if wanted.unless_equal.is_some_and(|newest| newest.file == record.file) {
+        return Ok(Taken::Unchanged);
+    }
+    let backup = if let Ok(backup) = capture::take_link(locked, project, wanted, (equal, record)) {
+        backup
+    } else {
+        let mut record = capture::record_again(project, wanted, record);
+        record.blake3.clone_from(&taken.hashes.blake3);
+        publish(locked, name_of(wanted), record, &mut taken)?
+    };
+    Ok(Taken::Linked(Box::new(backup), equal.name.to_string()))
+}
+
+fn publish(
+    locked: &Locked<'_>,
+    name: Name,
+    mut record: Record,
+    taken: &mut intake::Taken,
+) -> Result<Backup> {
+    let stage = locked.stage(&name)?;
+    stage.append(&taken.list)?;
+    stage.sync()?;
+    let list_bytes = taken.list.len() as u64;
+    record.stored = Some(record::Stored {
+        list_bytes,
+        new_bytes: list_bytes + taken.packs.size_bytes,
+        unknown: serde_json::Map::new(),
+    });
+    record.sequence = locked.next_sequence()?;
+    // A failure may leave the list in place, which needs them then; too many are harmless.
+    taken.packs.keep();
+    locked.publish(&stage, name, record)
+}
+
+/// Takes a finished plain copy into the store and publishes it there.
+///
+/// # Errors
+///
+/// Where the copy cannot be read, the disk is full or fails, or at the user's interrupt.
+pub(crate) fn publish_copy(
+    locked: &Locked<'_>,
+    wanted: &Wanted<'_>,
+    (copy, record): (&Path, Record),
+    progress: &Progress,
+) -> Result<Backup> {
+    let shape = Shape::of(record.size_bytes, record.sqlite.page_size_bytes);
+    let mut base = Base::of(locked, wanted, shape, progress)?;
+    let folder = locked.packs_folder()?;
+    let (mut taken, equal) = loop {
+        let taken = take_copy_in(&folder, (copy, shape), &base, progress.interrupt())?;
+        anyhow::ensure!(
+            taken.hashes.blake3 == record.blake3,
+            "the copy changed while it was taken into the store"
+        );
+        match base.judge(&taken, progress.interrupt()).map(Option::<&Backup>::cloned) {
+            Ok(equal) => break (taken, equal),
+            Err(error) => {
+                // The new packs must be gone before they are written again.
+                drop(taken);
+                base.after(error, progress)?;
+            }
+        }
+    };
+    base.note(&taken)?;
+    if let Some(equal) = equal {
+        let old = equal.record().context("a stored backup that was compared has a record")?;
+        let mut record = Record { blake3: old.blake3.clone(), ..record.clone() };
+        record.sqlite.version.clone_from(&old.sqlite.version);
+        record.sequence = locked.next_sequence()?;
+        let stored = old.stored.clone();
+        record.stored = stored.map(|stored| record::Stored { new_bytes: 0, ..stored });
+        if let Ok(backup) = locked.publish_link(&equal, name_of(wanted), record) {
+            return Ok(backup);
+        }
+    }
+    publish(locked, name_of(wanted), record, &mut taken)
+}
+
+fn take_copy_in(
+    folder: &Path,
+    (copy, shape): (&Path, Shape),
+    base: &Base<'_>,
+    interrupt: &Interrupt,
+) -> Result<intake::Taken> {
+    let source = |send: &mut copy::Send<'_>, spare: &mpsc::Receiver<Vec<u8>>| {
+        copy::read_file(copy, interrupt, |piece| {
+            let mut bytes = spare.try_recv().unwrap_or_default();
+            bytes.extend_from_slice(piece);
+            send(bytes)
+        })
+    };
+    intake::take(folder, shape, &base.stored, source, || ())
+}

@@ -1,0 +1,262 @@
+//! What a new stored backup builds on: the stored backups that it is compared with, without the packs
+//! that are not to be trusted.
+//!
+//! Before anything is compared, the packs that were not read for longest are read within a budget of
+//! time. A pack that is damaged is given up: what it held is taken anew from the snapshot, and the
+//! backups that need what is wrong in it are marked.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result};
+
+use crate::backups::backup::{Backup, State};
+use crate::backups::name::Format;
+use crate::backups::reader;
+use crate::backups::store::freshness::Pages;
+use crate::backups::store::pack_index::Shelf;
+use crate::backups::store::pack_readings::{self, Keep, Readings};
+use crate::backups::store::page_list::List;
+use crate::backups::store::stored_database::Stored;
+use crate::backups::store::{intake, pack_rereading, suspect_packs};
+use crate::backups::writer::Locked;
+use crate::capture::{Look, Wanted};
+use crate::console::interrupt::Interrupt;
+use crate::console::progress::Progress;
+use crate::console::refusal::{Exit, Refusal};
+use crate::console::text;
+use crate::sqlite::digest::database::Hashes;
+use crate::sqlite::digest::tree::{Id, Shape};
+use crate::sqlite::examination::finding::Damage;
+
+/// Stored backups that a new one is compared with.
+const MAX_KNOWN: usize = 4;
+
+/// What a new stored backup builds on.
+pub(super) struct Base<'a> {
+    locked: &'a Locked<'a>,
+    wanted: &'a Wanted<'a>,
+    shape: Shape,
+    shelf: Shelf,
+    readings: Readings,
+    /// The stored backups that it is compared with, the likeliest first: the newest of its database, then
+    /// the newest of other branches.
+    backups: Vec<Backup>,
+    pub(super) stored: Vec<Stored>,
+}
+
+impl<'a> Base<'a> {
+    /// Finds what there is, and reads what was unread for longest.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read, or at the user's interrupt.
+    pub(super) fn of(
+        locked: &'a Locked<'a>,
+        wanted: &'a Wanted<'a>,
+        shape: Shape,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let folder = locked.vault().folder();
+        let readings = Readings::of(folder);
+        let mut shelf = Shelf::of(folder);
+        shelf.distrust_noted(&readings);
+        let (backups, stored) = (Vec::new(), Vec::new());
+        let mut base = Self { locked, wanted, shape, shelf, readings, backups, stored };
+        let doubted = base.doubted()?;
+        base.find_known()?;
+        let built_on = base.stored.iter().flat_map(|stored| stored.packs().into_keys()).collect();
+        let mut bad = base.unsound_of(&doubted, progress.interrupt())?;
+        bad.extend(pack_rereading::reread(
+            (folder, &built_on),
+            &mut base.readings,
+            wanted.now,
+            progress.interrupt(),
+        )?);
+        if !bad.is_empty() {
+            base.give_up(&bad, progress)?;
+        }
+        Ok(base)
+    }
+
+    /// The packs of backups that are known to be damaged: what is wrong in one may be so in others that
+    /// have it too, though nobody looked yet. Says where pages are gone.
+    fn doubted(&mut self) -> Result<BTreeSet<Id>> {
+        let (mut packs, mut n_lost) = (BTreeSet::new(), 0);
+        for damaged in self.locked.backups()? {
+            if damaged.name.format != Format::Pages || damaged.state() != State::Damaged {
+                continue;
+            }
+            n_lost += u64::from(damaged.pages == Pages::Lost);
+            if let Ok(list) = reader::list(&damaged) {
+                packs.extend(Stored::find(&mut self.shelf, list)?.packs().into_keys());
+            }
+        }
+        if n_lost > 0 {
+            let backups = text::count(n_lost, "stored backup");
+            self.locked.vault().remark(format!(
+                "page data of {backups} is missing: `cargo xtask db-verify --all` says which and why"
+            ));
+        }
+        Ok(packs)
+    }
+
+    /// Those of some packs that are not intact. What was read since yesterday is believed.
+    fn unsound_of(&mut self, packs: &BTreeSet<Id>, interrupt: &Interrupt) -> Result<BTreeSet<Id>> {
+        let mut bad = BTreeSet::new();
+        for pack in packs.iter().filter(|pack| !self.shelf.is_distrusted(pack)) {
+            interrupt.check()?;
+            if pack_rereading::is_recent(self.readings.last_of(pack).as_ref(), self.wanted.now) {
+                continue;
+            }
+            match pack_rereading::read_one(self.shelf.folder(), pack, self.wanted.now) {
+                Some(reading) => self.readings.note([(*pack, reading)]),
+                None => drop(bad.insert(*pack)),
+            }
+        }
+        Ok(bad)
+    }
+
+    fn find_known(&mut self) -> Result<()> {
+        self.backups.clear();
+        self.stored.clear();
+        let mut branches = Vec::new();
+        let mut candidates = self.locked.backups()?;
+        candidates.retain(|b| b.name.format == Format::Pages && b.state().is_sound());
+        candidates.sort_by_key(|backup| !backup.is_of(self.wanted.database));
+        for backup in candidates {
+            let git = backup.record().and_then(|record| record.git.as_ref());
+            let branch = git.map(|git| (git.worktree.clone(), git.branch.clone()));
+            if branches.contains(&branch) || self.backups.len() == MAX_KNOWN {
+                continue;
+            }
+            // A damaged one is of no use here; verification names it.
+            let found = reader::list(&backup).and_then(|list| Stored::find(&mut self.shelf, list));
+            let Ok(stored) = found else { continue };
+            if stored.shape().block_bytes == self.shape.block_bytes {
+                branches.push(branch);
+                self.backups.push(backup);
+                self.stored.push(stored);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at packs closely and builds on none of those that are damaged; returns how many were
+    /// trusted before.
+    fn give_up(&mut self, packs: &BTreeSet<Id>, progress: &Progress) -> Result<usize> {
+        let bad =
+            suspect_packs::examine(self.locked, packs, self.wanted.now, progress.interrupt())?;
+        let n_given_up = self.shelf.distrust(bad);
+        self.find_known()?;
+        Ok(n_given_up)
+    }
+
+    /// The stored backup that has the content that was taken in; `None` if it is new. What is to be relied
+    /// upon is read back from the disk, page by page.
+    ///
+    /// # Errors
+    ///
+    /// [`Damage`], where that cannot be read or is not what it should be, or at the user's interrupt.
+    pub(super) fn judge(
+        &self,
+        taken: &intake::Taken,
+        interrupt: &Interrupt,
+    ) -> Result<Option<&Backup>> {
+        let mut known = self.backups.iter().zip(&self.stored);
+        let equal = known.find(|(backup, _)| has_content(backup, &taken.hashes));
+        if let Some((backup, stored)) = equal
+            && self.is_proved(backup, stored, interrupt)?
+        {
+            return Ok(Some(backup));
+        }
+        if self.wanted.look == Look::AtPages {
+            let mut all = Shelf::of(self.locked.vault().folder());
+            Stored::find(&mut all, List::decode(&taken.list)?)?.read_back(interrupt)?;
+        }
+        Ok(None)
+    }
+
+    /// Whether every page of an equal backup is in its place. What is missing was taken anew already.
+    fn is_proved(&self, backup: &Backup, stored: &Stored, interrupt: &Interrupt) -> Result<bool> {
+        let proved = match stored.prove(interrupt) {
+            Err(error) if names_no_pack(&error) => return Ok(false),
+            proved => proved?,
+        };
+        if self.wanted.look == Look::AtPages {
+            stored.read_back(interrupt)?;
+        }
+        Ok(backup.record().is_some_and(|record| record.blake3 == proved.blake3))
+    }
+
+    /// Builds no more on what turned out damaged.
+    ///
+    /// # Errors
+    ///
+    /// The same, where it is no damage or nothing is left that could be taken anew.
+    pub(super) fn after(&mut self, error: anyhow::Error, progress: &Progress) -> Result<()> {
+        progress.interrupt().check()?;
+        let Some(damage) = error.downcast_ref::<Damage>() else { return Err(error) };
+        let packs = suspect_packs::names(&damage.packs);
+        let n_given_up = self.give_up(&packs, progress)?;
+        if n_given_up > 0 || self.shelf.distrust(packs) > 0 {
+            return self.find_known();
+        }
+        if self.stored.is_empty() {
+            return Err(unreadable(error));
+        }
+        // Whatever is wrong with what is there: nothing of it is used.
+        self.backups.clear();
+        self.stored.clear();
+        Ok(())
+    }
+
+    /// Notes what was read: by the way, and of the packs that were just written.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be written.
+    pub(super) fn note(&self, taken: &intake::Taken) -> Result<()> {
+        self.note_all(&taken.packs.read)
+    }
+
+    /// Notes what was read by the way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Base::note`].
+    pub(super) fn note_read(&self) -> Result<()> {
+        self.note_all(&[])
+    }
+
+    fn note_all(&self, new: &[Id]) -> Result<()> {
+        let (folder, now) = (self.shelf.folder(), self.wanted.now);
+        let mut noted = Readings::of(self.locked.vault().folder());
+        if noted.merge(&self.readings) + new.len() == 0 {
+            return Ok(());
+        }
+        self.locked.forget_listed();
+        for pack in new {
+            noted.note(pack_readings::just_now(folder, pack, now));
+        }
+        noted.keep(Keep::ByTheWay).context("could not note which packs were read")
+    }
+}
+
+fn has_content(backup: &Backup, hashes: &Hashes) -> bool {
+    backup.record().is_some_and(|record| record.content_blake3 == hashes.content_blake3)
+}
+
+fn names_no_pack(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Damage>().is_some_and(|damage| damage.packs.is_empty())
+}
+
+/// The disk does not give back what was just written to it.
+fn unreadable(error: anyhow::Error) -> anyhow::Error {
+    error.context(Refusal {
+        what: "a backup could not be read back right after it was written".to_owned(),
+        hint: "the disk of the backups folder does not keep what is written: check it, or use another \
+               folder with `DATABASE_BACKUP_DIR`; the database is untouched"
+            .to_owned(),
+        exit: Exit::CouldNot,
+    })
+}

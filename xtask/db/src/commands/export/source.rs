@@ -1,0 +1,109 @@
+//! The state that is exported, a backup or the live database: its name, its time, its opening.
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::backups::backup::Backup;
+use crate::backups::name::Name;
+use crate::backups::reader::Contents;
+use crate::backups::verification::{self, Outcome};
+use crate::capture;
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::{Exit, Refusal};
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::sqlite::connection::{self, Trouble};
+use crate::sqlite::examination::finding::{Damage, Depth};
+
+const ANOTHER: &str = "nothing was exported; choose another backup with `cargo xtask db-list`";
+
+/// What is exported.
+pub(super) enum State {
+    Backup(Box<Backup>),
+    Live(Box<Database>),
+}
+
+impl State {
+    /// As results name it.
+    pub(super) fn name(&self, project: &Project) -> String {
+        match self {
+            Self::Backup(backup) => backup.name.to_string(),
+            Self::Live(database) => project.place(database),
+        }
+    }
+
+    /// As errors name it.
+    pub(super) fn quoted_name(&self, project: &Project) -> String {
+        match self {
+            Self::Backup(backup) => format!("`{}`", backup.name),
+            Self::Live(database) => project.quoted_place(database),
+        }
+    }
+
+    /// When it was the state of the database, as it stands in names of files.
+    pub(super) fn time(&self, session: &Session) -> String {
+        match self {
+            Self::Backup(backup) => backup.name.time_text(),
+            Self::Live(_) => Name::new("", false, session.now().naive_local()).time_text(),
+        }
+    }
+
+    /// Compares a backup's bytes with its record: a value that was changed in it would be exported with a
+    /// proof of its own. Returns what the user should know.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where it is damaged; where it cannot be read; the user's interrupt.
+    pub(super) fn prove(&self, interrupt: &Interrupt) -> Result<Vec<String>> {
+        let Self::Backup(backup) = self else { return Ok(Vec::new()) };
+        let verification = verification::verify_for_restore(backup, Depth::Quick, interrupt)?;
+        if verification.outcome == Outcome::Damaged {
+            let reasons = verification.reasons.join("; ");
+            return Err(Refusal::no(format!("it is damaged: {reasons}"), ANOTHER));
+        }
+        let said = verification.reasons.into_iter().chain(verification.warnings);
+        Ok(said.map(|line| format!("{}: {line}", backup.name)).collect())
+    }
+
+    /// Opens it and hands the connection to `work`; a backup is held meanwhile, so that pruning leaves
+    /// it.
+    pub(super) fn read<T>(
+        &self,
+        project: &Project,
+        interrupt: &Interrupt,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        match self {
+            Self::Backup(backup) => {
+                let contents = Contents::open(backup)?;
+                let file = contents.file(interrupt)?;
+                work(&connection::open_immutable(file.path())?)
+            }
+            Self::Live(database) => {
+                let live = capture::open(project, database)?;
+                live.proved(work(&live))
+            }
+        }
+    }
+
+    /// Adds to a failure what to do about it.
+    pub(super) fn explain(&self, error: anyhow::Error, project: &Project) -> anyhow::Error {
+        let is_damaged = error.downcast_ref::<Damage>().is_some()
+            || connection::trouble(&error) == Trouble::Damaged;
+        if error.downcast_ref::<Refusal>().is_none() && is_damaged {
+            let hint = match self {
+                Self::Live(_) => {
+                    "nothing was exported; `cargo xtask db-export latest` exports the newest \
+                     backup, and `cargo xtask db-restore` puts one back"
+                }
+                Self::Backup(_) => ANOTHER,
+            };
+            let (what, hint) = ("it is damaged".to_owned(), hint.to_owned());
+            return error.context(Refusal { what, hint, exit: Exit::No });
+        }
+        match self {
+            Self::Live(database) => capture::explain(error, project, database),
+            Self::Backup(_) => error,
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! When the branch is switched, or history merged or rewritten: a checkpoint of what is left.
+//!
+//! Nothing here fails a checkout: what goes wrong is a warning.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::backups::backup::Backup;
+use crate::backups::record::{self, Kind};
+use crate::backups::vault::Vault;
+use crate::commands::hooks::checkpoint::{self, Due};
+use crate::commands::hooks::follow_branches;
+use crate::console::refusal::Answer;
+use crate::console::text;
+use crate::files::publish;
+use crate::git::branches::branch_point::{self, Branch};
+use crate::git::index::Index;
+use crate::git::reflog::Entry;
+use crate::git::repository::Place;
+use crate::hooks::Hook;
+use crate::host::project::{Database, FollowBranches, Project};
+use crate::host::session::Session;
+use crate::operations::damage_report;
+use crate::sqlite::probe::{self, Standing};
+
+/// The file in git's own folder that remembers the branch seen last.
+const LAST_SEEN: &str = "xtask-db-branch";
+
+/// A checkout from one branch to another.
+pub(super) struct Switch {
+    /// The branch that is left; `None` for a detached HEAD.
+    pub(super) left: Option<String>,
+    /// The branch that is entered.
+    pub(super) entered: Option<Branch>,
+    /// The commits before and after.
+    pub(super) commits: (String, String),
+    /// Whether there was a switch before it that the hooks did not see; `left` is the branch where they
+    /// saw the database last.
+    pub(super) unseen: bool,
+}
+
+impl Switch {
+    fn left_name(&self) -> &str {
+        self.left.as_deref().unwrap_or("")
+    }
+}
+
+/// `post-checkout OLD NEW FLAG`.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(super) fn entered(
+    session: &mut Session,
+    project: &Project,
+    place: &Place,
+    arguments: &[String],
+) -> Result<Answer> {
+    let [old, new, ..] = arguments else {
+        return Ok(Answer::Yes);
+    };
+    if place.in_the_middle_of().is_some() {
+        return Ok(Answer::Yes);
+    }
+    let name = place.branch();
+    let head = place.head_reflog();
+    let is_zero = old.bytes().all(|byte| byte == b'0');
+    let moved_here = head.0.last().and_then(Entry::moved).map(|moved| moved.to) == name.as_deref();
+    if is_zero && !moved_here {
+        greet_worktree(session, project)?;
+        return remember(place, name.as_deref());
+    }
+    let last_seen = fs_err::read_to_string(place.own.join(LAST_SEEN)).ok();
+    let left = branch_point::left(&head, (name.as_deref(), new), last_seen.as_deref(), |branch| {
+        place.tip(branch).is_some()
+    });
+    if left == name {
+        return remember(place, name.as_deref());
+    }
+    let entered = name.as_deref().map(|name| place.branch_named(name));
+    let mut switch = Switch { left, entered, commits: (old.clone(), new.clone()), unseen: false };
+    let follows = project.follow_branches != FollowBranches::Never;
+    if let Some(seen) = last_seen.filter(|seen| follows && *seen != switch.left_name()) {
+        // The database is still that of the branch where the hooks saw it last.
+        switch.left = (!seen.is_empty()).then_some(seen);
+        switch.unseen = true;
+    }
+    match switched(session, project, place, &switch) {
+        Ok(()) => {}
+        Err(error) => {
+            session.interrupt().check()?;
+            damage_report::of(session, &error)?;
+            session.warn(format!("{error:#}"));
+            if follows {
+                // The database may be the other branch's still: the next switch must know.
+                return Ok(Answer::Yes);
+            }
+        }
+    }
+    if let Err(error) = remember(place, name.as_deref()) {
+        session.warn(format!("could not remember the branch: {error:#}"));
+    }
+    Ok(Answer::Yes)
+}
+
+/// Remembers the branch that is checked out, for the next switch.
+///
+/// # Errors
+///
+/// Where the file system refuses.
+pub(super) fn remember(place: &Place, branch: Option<&str>) -> Result<Answer> {
+    publish::replace_file(&place.own.join(LAST_SEEN), branch.unwrap_or("").as_bytes(), 0o644)?;
+    Ok(Answer::Yes)
+}
+
+/// A new work tree has no database of its own yet.
+fn greet_worktree(session: &mut Session, project: &Project) -> Result<()> {
+    for database in &project.databases {
+        if project.worktree() != "." && probe::look(&database.path)? == Standing::Missing {
+            session.note(format!(
+                "xtask-db: this worktree has no database at {}; `cargo xtask db-restore @main{}` \
+                 puts the main branch's newest backup there",
+                project.quoted_place(database),
+                project.db_flag(database)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn switched(
+    session: &mut Session,
+    project: &Project,
+    place: &Place,
+    switch: &Switch,
+) -> Result<()> {
+    let nothing = "no checkpoint was taken at this switch of branches";
+    let all = Vault::of(project, session.now()).backups().context(nothing)?;
+    let commits = (switch.commits.0.as_str(), switch.commits.1.as_str());
+    let due = project.databases.iter().map(|database| {
+        let mine = of(project, database, &all);
+        let new = switch.entered.as_ref().filter(|branch| branch.is_new(&mine, commits));
+        let commit = commit_of(&switch.commits.1);
+        let enters = new.map(|branch| branch_point::enters(branch, switch.left.clone(), commit));
+        Due { database, paths: Vec::new(), enters }
+    });
+    let left = switch.left.as_deref().map(|name| place.branch_named(name));
+    let git = place.state().map(|state| record::Git {
+        branch: switch.left.clone(),
+        branch_created: left.as_ref().and_then(Branch::created),
+        left: left.as_ref().and_then(Branch::leaving).map(|leaving| leaving.entry.identity()),
+        commit: commit_of(&switch.commits.0),
+        ..state
+    });
+    let outcome = checkpoint::take(session, project, (Kind::Branch, git), due.collect());
+    let mut outcome = outcome.context(nothing)?;
+    outcome.failure = outcome.failure.map(|error| error.context(nothing));
+    for database in &project.databases {
+        let here = outcome.taken.iter().find(|backup| backup.is_of(database));
+        let (Some(entered), Some(here)) = (&switch.entered, here) else { continue };
+        let before = branch_point::last_on(entered, &of(project, database, &all)).cloned();
+        let done = match before {
+            _ if is_branch_point(here) => {
+                say_first_time(session, entered, &project.db_flag(database));
+                Ok(())
+            }
+            Some(before) => follow_branches::follow(
+                session,
+                (project, place, database),
+                switch,
+                (here, &before),
+            ),
+            None => {
+                if project.follow_branches != FollowBranches::Never && entered.left_at().is_some() {
+                    follow_branches::say_that_it_is_gone(
+                        session,
+                        &project.called(database),
+                        entered,
+                        None,
+                    );
+                }
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            session.interrupt().check()?;
+            // The other databases have their turn all the same.
+            if let Some(earlier) = outcome.failure.replace(error) {
+                session.warn(format!("{earlier:#}"));
+            }
+        }
+    }
+    outcome.whole().map(drop)
+}
+
+fn say_first_time(session: &mut Session, entered: &Branch, flag: &str) {
+    session.note(format!(
+        "xtask-db: first time on `{}`; `cargo xtask db-rollback{flag}` brings the database back to this state",
+        text::plain(&entered.name)
+    ));
+}
+
+/// A commit as records have it; `None` before the first one.
+fn commit_of(id: &str) -> Option<String> {
+    (!id.bytes().all(|byte| byte == b'0')).then(|| id.to_owned())
+}
+
+fn is_branch_point(backup: &Backup) -> bool {
+    backup.record().is_some_and(|record| record.enters.is_some())
+}
+
+/// The backups of a database in this work tree, newest first.
+fn of<'a>(project: &Project, database: &Database, all: &'a [Backup]) -> Vec<&'a Backup> {
+    let mine = |backup: &&Backup| backup.is_of(database) && backup.worktree() == project.worktree();
+    all.iter().filter(mine).collect()
+}
+
+/// `post-merge SQUASH` and `post-rewrite amend|rebase`: a checkpoint where schema files changed.
+///
+/// # Errors
+///
+/// At the user's interrupt.
+pub(super) fn rewritten(
+    session: &mut Session,
+    project: &Project,
+    place: &Place,
+    (hook, arguments): (Hook, &[String]),
+) -> Result<Answer> {
+    let what = arguments.first().map_or("", String::as_str);
+    // A rebase that ends has its folder still, and a merge that ends its `MERGE_HEAD`.
+    let ends = if hook == Hook::PostMerge { "a merge" } else { "a rebase" };
+    let is_ending = hook == Hook::PostMerge || what == "rebase";
+    if place.in_the_middle_of().is_some_and(|middle| !is_ending || middle != ends) {
+        return Ok(Answer::Yes);
+    }
+    let is_squash = hook == Hook::PostMerge && what == "1";
+    let index = Index(session.variable("GIT_INDEX_FILE").map(PathBuf::from));
+    let mut due = Vec::new();
+    for database in project.databases.iter().filter(|database| !database.schema.is_empty()) {
+        let specs = checkpoint::pathspecs(project, place, database);
+        let paths = if is_squash {
+            index.staged(place, &specs)
+        } else {
+            // What the branch was before; without a reflog nobody knows, and a checkpoint is cheap.
+            place.changed("@{1}", "HEAD", &specs)
+        };
+        if paths.as_ref().is_none_or(|paths| !paths.is_empty()) {
+            due.push(Due { database, paths: paths.unwrap_or_default(), enters: None });
+        }
+    }
+    let is_due = !due.is_empty();
+    let outcome = checkpoint::take(session, project, (Kind::Branch, place.state()), due);
+    match outcome.and_then(checkpoint::Outcome::whole) {
+        Ok(taken) if is_due && what != "amend" => {
+            let is_taken = |d: &&Database| taken.iter().any(|backup| backup.is_of(d));
+            for database in project.databases.iter().filter(is_taken) {
+                session.note(format!(
+                    "xtask-db: schema files changed; `cargo xtask db-migrate{}` brings {} up to date",
+                    project.db_flag(database),
+                    project.called(database)
+                ));
+            }
+        }
+        Ok(_) => {}
+        Err(error) => {
+            session.interrupt().check()?;
+            session.warn(format!("no checkpoint was taken: {error:#}"));
+        }
+    }
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,138 @@
+//! The checkpoints that hooks take.
+
+use anyhow::{Context as _, Result};
+
+use crate::backups::backup::Backup;
+use crate::backups::record::{self, Enters, Kind};
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::capture::{Look, Taken, Wanted, checkpoint};
+use crate::commands::backup;
+use crate::console::progress::Progress;
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::git::repository::Place;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::sqlite::probe::{self, Standing};
+
+/// A checkpoint that a hook wants.
+pub(super) struct Due<'a> {
+    /// Of which database.
+    pub(super) database: &'a Database,
+    /// The schema files whose change it is taken for.
+    pub(super) paths: Vec<String>,
+    /// The branch whose branch point it is.
+    pub(super) enters: Option<Enters>,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// The checkpoints.
+    pub(super) taken: Vec<Backup>,
+    /// Why the last one that failed did.
+    pub(super) failure: Option<anyhow::Error>,
+}
+
+impl Outcome {
+    /// The checkpoints, where none failed.
+    ///
+    /// # Errors
+    ///
+    /// The failure.
+    pub(super) fn whole(self) -> Result<Vec<Backup>> {
+        self.failure.map_or(Ok(self.taken), Err)
+    }
+}
+
+/// Takes the checkpoints that are due, each whatever became of the others.
+///
+/// # Errors
+///
+/// Where the backups folder stays locked or cannot be written, or at the user's interrupt.
+pub(super) fn take(
+    session: &mut Session,
+    project: &Project,
+    (kind, git): (Kind, Option<record::Git>),
+    due: Vec<Due<'_>>,
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    if due.is_empty() {
+        return Ok(outcome);
+    }
+    let vault = Vault::of(project, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    locked.keep_private()?;
+    for due in due {
+        let database = due.database;
+        let wanted = Wanted {
+            git: git.clone(),
+            enters: due.enters,
+            paths: due.paths,
+            look: Look::at(kind, project.follow_branches),
+            format: project.format(kind),
+            ..Wanted::new(database, kind, session.now())
+        };
+        match one(session, project, &locked, &wanted) {
+            Ok(backup) => outcome.taken.extend(backup),
+            Err(error) => {
+                session.interrupt().check()?;
+                if let Some(earlier) = outcome.failure.replace(error) {
+                    session.warn(format!("{earlier:#}"));
+                }
+            }
+        }
+        backup::prune_automatic(session, project, &locked, database)?;
+    }
+    Ok(outcome)
+}
+
+/// Takes one; `None` where there is no database, which has nothing to lose: that is said.
+fn one(
+    session: &mut Session,
+    project: &Project,
+    locked: &Locked<'_>,
+    wanted: &Wanted<'_>,
+) -> Result<Option<Backup>> {
+    let database = wanted.database;
+    let place = project.quoted_place(database);
+    if probe::look(&database.path)? == Standing::Missing {
+        session.note(format!("xtask-db: no checkpoint, because there is no database at {place}"));
+        return Ok(None);
+    }
+    let interrupt = session.interrupt().clone();
+    let (newest, remark) =
+        checkpoint::newest_whole(locked, project, (database, wanted.format), &interrupt)?;
+    if let Some(remark) = remark {
+        session.warn(remark);
+    }
+    let mut progress = Progress::new(session, "Copying");
+    let checkpoint = checkpoint::take(locked, project, wanted, newest.as_ref(), &mut progress);
+    drop(progress);
+    let backup = match checkpoint.with_context(|| format!("could not copy {place}"))? {
+        Taken::Backup(backup, ..) | Taken::Linked(backup, _) => *backup,
+        Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
+        Taken::Damaged(findings) => {
+            let first = findings.first().map(ToString::to_string).unwrap_or_default();
+            return Err(Refusal::no(
+                format!("{place} is structurally damaged: {first}"),
+                "`cargo xtask db-backup --damaged` keeps its raw files; \
+                 `cargo xtask db-restore` puts an older backup back",
+            ));
+        }
+    };
+    let size = text::size(backup.size_bytes);
+    let of = if project.databases.len() > 1 {
+        format!("of {}: ", project.called(database))
+    } else {
+        String::new()
+    };
+    session.note(format!("xtask-db: checkpoint {of}{} ({size})", backup.name));
+    Ok(Some(backup))
+}
+
+/// Pathspecs of a database's schema files.
+pub(super) fn pathspecs(project: &Project, place: &Place, database: &Database) -> Vec<String> {
+    database.schema.iter().map(|pattern| place.pathspec(&project.root, pattern)).collect()
+}

@@ -1,0 +1,164 @@
+//! What becomes of the database when a branch is entered that had one before.
+
+use anyhow::{Context as _, Result};
+
+use crate::backups::backup::Backup;
+use crate::backups::record::Kind;
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::capture::{self, Wanted};
+use crate::commands::hooks::branch_switch::Switch;
+use crate::commands::hooks::checkpoint;
+use crate::console::text;
+use crate::git::branches::branch_point::{self, Branch};
+use crate::git::repository::Place;
+use crate::host::project::{Database, FollowBranches, Project};
+use crate::host::session::Session;
+use crate::operations::restore::in_place::{self, Kept};
+use crate::recovery::database_lock::Claim;
+use crate::recovery::interrupted_step::Step;
+
+/// Says what the database of the entered branch was, or switches to it where that is configured.
+/// `here` is what was just taken, `before` the last state on the entered branch.
+///
+/// # Errors
+///
+/// Where the switch failed; the message says which state is in place.
+pub(super) fn follow(
+    session: &mut Session,
+    (project, place, database): (&Project, &Place, &Database),
+    switch: &Switch,
+    (here, before): (&Backup, &Backup),
+) -> Result<()> {
+    let branch = switch.entered.as_ref().map_or("", |branch| branch.name.as_str());
+    let branch = text::plain(branch);
+    let called = project.called(database);
+    let content = |backup: &Backup| backup.record().map(|record| record.content_blake3.clone());
+    if content(here) == content(before) {
+        session.note(format!("xtask-db: {called} is as it was on `{branch}`"));
+        return Ok(());
+    }
+    let wanted = match project.follow_branches {
+        FollowBranches::Never => false,
+        FollowBranches::Always => true,
+        FollowBranches::Schema => {
+            let specs = checkpoint::pathspecs(project, place, database);
+            let changed = place.changed(&switch.commits.0, &switch.commits.1, &specs);
+            changed.is_some_and(|paths| !paths.is_empty())
+        }
+    };
+    let age = text::age(before.age(session.now()));
+    let name = text::shell(&before.name.to_string());
+    if switch.unseen {
+        let left = text::plain(switch.left.as_deref().unwrap_or("a detached HEAD"));
+        let other = if left == branch {
+            String::new()
+        } else {
+            format!("; on `{branch}` it was another, {age} ago: `cargo xtask db-restore {name}`")
+        };
+        session.note(format!(
+            "xtask-db: an earlier switch of branches was not seen: {called} is still that of \
+             `{left}`, and stays as it is{other}"
+        ));
+        return Ok(());
+    }
+    if !wanted || database.protected {
+        let why = if wanted { " (it is protected, so it was not switched)" } else { "" };
+        session.note(format!(
+            "xtask-db: {called} stays as it is{why}; on `{branch}` it was another, {age} ago: \
+             `cargo xtask db-restore {name}`"
+        ));
+        return Ok(());
+    }
+    if let Some(entered) = &switch.entered
+        && !branch_point::is_what_was_left(entered, before)
+    {
+        say_that_it_is_gone(session, &called, entered, Some(before));
+        return Ok(());
+    }
+    let could_not = || format!("could not switch {called} to that of `{branch}`");
+    let interrupt = session.interrupt().clone();
+    let claim = Claim::take_settled(project, database, "db-hooks run post-checkout", &interrupt)
+        .with_context(could_not)?;
+    let vault = Vault::of(project, session.now());
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    claim.begin(&locked, Step::Write, Some(here), session.now())?;
+    let restored =
+        in_place::put_checkpoint_back(session, &claim, &locked, (before, in_place::Was::Unknown))
+            .inspect_err(|error| {
+                if in_place::is_untouched(error) {
+                    // A note that stays only says more than was left.
+                    let _ = claim.withdraw(&locked);
+                }
+            })
+            .with_context(could_not)?;
+    let kept = restored.kept;
+    if let Kept::Backup(safety) = &kept {
+        keep_for_the_branch_left(session, project, (database, &locked), (here, safety))?;
+    }
+    claim.conclude(&locked)?;
+    drop(locked);
+    drop(claim);
+    let undo = match &kept {
+        Kept::Backup(safety) => {
+            format!("; undo with: {}", in_place::undo(session, project, database, safety))
+        }
+        Kept::Aside(aside) => format!("; its raw files are in {}", project.path(&aside.folder)),
+        Kept::Nothing => String::new(),
+    };
+    session.note(format!(
+        "xtask-db: switched {called} to its last state on `{branch}`, {} of {age} ago{undo}",
+        before.name
+    ));
+    in_place::after_restore(session, project, database)
+}
+
+/// Says that the last state of a branch is not there, with the newest that is: an older one must not
+/// take its place unasked. From now on the database is the entered branch's.
+pub(super) fn say_that_it_is_gone(
+    session: &mut Session,
+    called: &str,
+    entered: &Branch,
+    newest: Option<&Backup>,
+) {
+    let branch = text::plain(&entered.name);
+    let left = entered.left_at().map(|at| {
+        let age = session.now().signed_duration_since(at);
+        format!(" (it was left {} ago)", text::age(age))
+    });
+    let other = match newest {
+        Some(backup) => format!(
+            "the newest backup of it is {} old: `cargo xtask db-restore {}`",
+            text::age(backup.age(session.now())),
+            text::shell(&backup.name.to_string())
+        ),
+        None => "there is no backup of it; `cargo xtask db-list` shows those of other branches"
+            .to_owned(),
+    };
+    session.warn(format!(
+        "{called} stays as it is: its last state on `{branch}`{} is not among the backups; {other}",
+        left.unwrap_or_default()
+    ));
+}
+
+/// What an application wrote between the checkpoint and the switch belongs to the branch that was left:
+/// the safety backup has it, and becomes that branch's last state too.
+fn keep_for_the_branch_left(
+    session: &Session,
+    project: &Project,
+    (database, locked): (&Database, &Locked<'_>),
+    (here, safety): (&Backup, &Backup),
+) -> Result<()> {
+    let (Some(here), Some(record)) = (here.record(), safety.record()) else {
+        return Ok(());
+    };
+    if here.content_blake3 == record.content_blake3 {
+        return Ok(());
+    }
+    let wanted = Wanted {
+        git: here.git.clone(),
+        format: project.format(Kind::Branch),
+        ..Wanted::new(database, Kind::Branch, session.now())
+    };
+    capture::take_link(locked, project, &wanted, (safety, record)).map(drop)
+}

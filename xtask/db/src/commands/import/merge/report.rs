@@ -1,0 +1,206 @@
+//! What is said of a merge: table by table, with reasons.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::backups::backup::Backup;
+use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::console::text;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::restore::in_place;
+use crate::rows::import;
+use crate::rows::merge::report::{FileReport, MOST_NAMED, Problem, Report, Rows, TableReport};
+
+/// What was done.
+pub(super) enum Done {
+    /// Nothing: a dry run.
+    Nothing,
+    /// It was merged, after this safety backup; none where nothing changed.
+    Merged(Option<Box<Backup>>),
+}
+
+/// Says what came of it, and rebuilds what is derived.
+pub(super) fn conclude(
+    session: &mut Session,
+    (project, database): (&Project, &Database),
+    report: &Report,
+    done: &Done,
+) -> Result<Answer> {
+    let is_done = matches!(done, Done::Merged(_)) && report.problems.is_empty();
+    let would = if is_done { "" } else { "would be " };
+    let members = members(report, database, (done, is_done));
+    for file in &report.files {
+        say_file(session, file, would);
+    }
+    for warning in &report.warnings {
+        session.warn(warning);
+    }
+    if let Some(first) = report.problems.first() {
+        return Err(refuse(session, report, &members, first));
+    }
+    let place = project.place(database);
+    let dry_run = matches!(done, Done::Nothing);
+    session.say(summary(report, &place, dry_run));
+    session.say("Rows that are gone elsewhere stay here: deletions do not travel.");
+    let safety = match done {
+        Done::Merged(Some(safety)) => Some(safety),
+        _ => None,
+    };
+    session.stream(|streamed| {
+        let begun = streamed.begin_object();
+        begun + &streamed.members(&members)
+    });
+    if let Some(safety) = safety {
+        if in_place::is_replicated(project, &database.path) {
+            in_place::warn_of_replica(session);
+        }
+        in_place::note_wal(session, database);
+        let undo = in_place::undo(session, project, database, safety);
+        session.say(format!("Undo with: {undo}"));
+        let done = ("the data is merged", "the database holds the merged rows");
+        in_place::rebuild(session, project, database, done)?;
+    }
+    session.document(&json!({ "version": 1 }));
+    Ok(Answer::Yes)
+}
+
+/// The members of the document, but for its version, which stands at its end: an error's members may
+/// stand there instead.
+fn members(report: &Report, database: &Database, (done, is_done): (&Done, bool)) -> Value {
+    let safety = match done {
+        Done::Merged(Some(safety)) => Some(safety.name.to_string()),
+        _ => None,
+    };
+    let mut members = json!({
+        "inserted": report.n_inserted(),
+        "replaced": report.n_replaced(),
+        "merged": is_done,
+        "dry_run": matches!(done, Done::Nothing),
+        "into": database.path.to_string_lossy(),
+        "safety": safety,
+    });
+    if let (Some(members), Value::Object(report)) = (members.as_object_mut(), report.to_json()) {
+        members.extend(report);
+    }
+    members
+}
+
+fn summary(report: &Report, place: &str, dry_run: bool) -> String {
+    let (inserted, replaced) = (report.n_inserted(), report.n_replaced());
+    if inserted + replaced == 0 {
+        let kept: u64 = report.tables().map(|table| table.kept.n + table.left_out.n).sum();
+        let is_partial = kept > 0 || report.files.iter().any(|file| !file.warnings.is_empty());
+        let all = if is_partial { "nothing was changed" } else { "every row is here already" };
+        return format!("Nothing new for {place}: {all}");
+    }
+    let (mark, verb) = if dry_run { ("", "Would merge") } else { ("[✓] ", "Merged") };
+    format!(
+        "{mark}{verb} → {place}: {} inserted, {} replaced",
+        text::count(inserted, "row"),
+        text::digits(replaced)
+    )
+}
+
+/// What became of a file's rows; `would` stands before what was not done.
+fn say_file(session: &mut Session, file: &FileReport, would: &str) {
+    for note in &file.notes {
+        session.note(format!("{}: {note}", file.shown));
+    }
+    for warning in &file.warnings {
+        session.warn(format!("{}: {warning}", file.shown));
+    }
+    session.say(format!("{}:", file.shown));
+    if file.tables.is_empty() {
+        session.say("  no rows that can be merged");
+    }
+    for table in &file.tables {
+        say_table(session, table, would);
+    }
+}
+
+fn say_table(session: &mut Session, table: &TableReport, would: &str) {
+    let kinds = [
+        (would, "inserted", &table.inserted),
+        (would, RENUMBERED, &table.renumbered),
+        (would, "replaced", &table.replaced),
+        (would, "kept as here", &table.kept),
+        ("", "conflicting", &table.conflicting),
+        (would, "left out", &table.left_out),
+    ];
+    let mut parts = Vec::new();
+    for (would, kind, rows) in kinds.iter().filter(|(.., rows)| rows.n > 0) {
+        parts.push(format!("{} {would}{kind}", text::digits(rows.n)));
+    }
+    parts.push(format!("{} unchanged", text::digits(table.unchanged)));
+    session.say(format!("  {}: {}", table.name, parts.join(", ")));
+    for (would, kind, rows) in kinds.iter().filter(|(.., rows)| rows.n > 0) {
+        say_rows(session, &format!("{would}{kind}"), rows);
+    }
+}
+
+/// The kind of which there are many, and little is said of each.
+const RENUMBERED: &str = "renumbered";
+
+/// Rows with a reason stand on lines of their own.
+fn say_rows(session: &mut Session, kind: &str, rows: &Rows) {
+    let more = match rows.n.saturating_sub(rows.named.len() as u64) {
+        0 => String::new(),
+        n => format!(" and {} more", text::digits(n)),
+    };
+    if rows.named.iter().all(|named| named.reason.is_empty()) {
+        let names: Vec<&str> = rows.named.iter().map(|named| named.row.as_str()).collect();
+        session.say(format!("    {kind}: {}{more}", names.join("; ")));
+        return;
+    }
+    if kind.ends_with(RENUMBERED) {
+        let names = rows.named.iter().map(|named| format!("{} {}", named.row, named.reason));
+        session.say(format!("    {kind}: {}{more}", names.collect::<Vec<_>>().join("; ")));
+        return;
+    }
+    for named in &rows.named {
+        session.say(format!("    {kind}: {}: {}", named.row, named.reason));
+    }
+    if !more.is_empty() {
+        session.say(format!("    {kind}:{more}"));
+    }
+}
+
+/// The refusal that the problems are; the document has all of them.
+fn refuse(
+    session: &mut Session,
+    report: &Report,
+    members: &Value,
+    first: &Problem,
+) -> anyhow::Error {
+    for problem in &report.problems {
+        session.note(format!("{}: {}", problem.file, problem.what));
+        for named in problem.rows.named.iter().take(MOST_NAMED) {
+            let reason = match named.reason.as_str() {
+                "" => String::new(),
+                reason => format!(": {reason}"),
+            };
+            session.note(format!("  {}{reason}", named.row));
+        }
+    }
+    session.stream(|streamed| {
+        let begun = streamed.begin_object();
+        begun + &streamed.members(members)
+    });
+    Refusal::no(format!("could not merge `{}`: {}", first.file, first.what), first.hint.clone())
+}
+
+/// The file that could not be read; what is a refusal stays one.
+pub(super) fn of_file(error: anyhow::Error, shown: &str) -> anyhow::Error {
+    let what = format!("could not read `{shown}`");
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal) if refusal.exit == Exit::Interrupted => error,
+        Some(refusal) => Refusal { what: format!("{what}: {refusal}"), ..refusal.clone() }.into(),
+        None => {
+            let exit = import::exit_of(&error);
+            let way_out = import::way_out(&error).unwrap_or("the database is untouched");
+            let hint = format!("nothing was merged; {way_out}");
+            error.context(Refusal { what, hint, exit })
+        }
+    }
+}

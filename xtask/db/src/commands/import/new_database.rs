@@ -1,0 +1,241 @@
+//! `db-import FILE`: a new database, built apart and proved; only then it gets its name, or takes the
+//! place of the present one.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::backups::vault::Vault;
+use crate::capture;
+use crate::commands::import::Args;
+use crate::commands::import::report::{self, Made, Place};
+use crate::commands::import::source::{self, Source};
+use crate::commands::import::target::Target;
+use crate::console::progress::Progress;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::{text, threads};
+use crate::files::publish::{self, Published, Stage};
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::migrate::new_database::{Building, Fresh};
+use crate::operations::restore::{candidate, dialogue, in_place};
+use crate::recovery::database_lock::Claim;
+use crate::restore::plan;
+use crate::rows::import::cost_limits::Bounds;
+use crate::rows::import::proof::{self, Proof};
+use crate::rows::import::{self, Loaded, Loading};
+use crate::sqlite::connection::{self, Trouble};
+use crate::sqlite::examination::finding::{Depth, Weight};
+
+/// Makes a database of a file.
+///
+/// # Errors
+///
+/// A refusal where something stands in the way or the file's rows violate what its schema says; where
+/// the file is no whole export. Nothing was changed then.
+pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
+    let project = args.common.project(session)?;
+    refuse_foreign(args, session, &project)?;
+    let target = Target::of(args, session, &project)?;
+    let source = Source::of(args, session, &project, &target.path)?;
+    let job = Job { args, project: &project, target: &target, source: &source };
+    let what = || format!("could not import `{}`", source.shown);
+    let made = if target.is_free() { job.make(session) } else { job.replace(session) };
+    let document = made.with_context(what)?;
+    // What fails from here on is not the import.
+    if target.is_configured && !args.dry_run {
+        let done = ("the data is imported", "the database holds what the file held");
+        in_place::rebuild(session, &project, &target.database, done)?;
+    }
+    session.document(&document);
+    Ok(Answer::Yes)
+}
+
+/// What is no export at all has a way of its own, whether the database is there or not.
+fn refuse_foreign(args: &Args, session: &Session, project: &Project) -> Result<()> {
+    let [file] = args.files.as_slice() else { return Ok(()) };
+    let path = session.folder().join(file);
+    if !path.is_file() {
+        return Ok(());
+    }
+    import::kind(&path)
+        .map(drop)
+        .map_err(|error| source::renamed(error, &path, &project.path(&path)))
+}
+
+/// One import.
+struct Job<'a> {
+    args: &'a Args,
+    project: &'a Project,
+    target: &'a Target,
+    source: &'a Source,
+}
+
+impl Job<'_> {
+    /// A finished file gets a name that nothing has.
+    fn make(&self, session: &mut Session) -> Result<Value> {
+        let path = &self.target.path;
+        let folder = path.parent().context("the path names no file")?;
+        let name = path.file_name().context("the path names no file")?.to_string_lossy();
+        publish::sweep_dead_stages(folder, &name)?;
+        let stage = Stage::create(folder, &name)?;
+        let interrupt = session.interrupt().clone();
+        let mut progress = Progress::new(session, "importing");
+        let bounds = self.bounds(&progress);
+        let loaded = self.load((&mut progress, &bounds), stage.path())?;
+        let prove = || proof::prove(stage.path(), &loaded, &interrupt, &bounds);
+        let (synced, proof) = threads::both(|| stage.sync(), prove);
+        drop(progress);
+        synced?;
+        let proof = proof?;
+        self.judge(session, &proof)?;
+        let size_bytes = fs_err::metadata(stage.path())?.len();
+        let made = Made { loaded: &loaded, proof: &proof, size_bytes };
+        if self.args.dry_run {
+            return Ok(self.tell(session, (&made, &Place::WouldBeNew)));
+        }
+        interrupt.check()?;
+        // It may have come while the rows were read.
+        self.target.refuse_sidecars(self.project)?;
+        if stage.publish(path)? == Published::NameTaken {
+            return Err(Refusal::could_not(
+                format!("{} exists by now", self.project.quoted_place(&self.target.database)),
+                "choose another path; nothing was changed",
+            ));
+        }
+        drop(stage);
+        publish::sync_folder(folder)?;
+        Ok(self.tell(session, (&made, &Place::New)))
+    }
+
+    /// A finished database takes the place of the present one, as every restore does.
+    fn replace(&self, session: &mut Session) -> Result<Value> {
+        let (project, database) = (self.project, &self.target.database);
+        if !self.args.dry_run {
+            self.confirm(session)?;
+        }
+        let interrupt = session.interrupt().clone();
+        let claim = if self.args.dry_run {
+            None
+        } else {
+            Some(Claim::take_settled(project, database, "db-import", &interrupt)?)
+        };
+        let building = Building::begin(project, database, session.now(), &interrupt)?;
+        let mut progress = Progress::new(session, "importing");
+        let bounds = self.bounds(&progress);
+        let loaded = self.load((&mut progress, &bounds), building.path())?;
+        let proof = proof::prove(building.path(), &loaded, &interrupt, &bounds)?;
+        drop(progress);
+        self.judge(session, &proof)?;
+        let maker = (&*self.source.shown, Depth::Quick);
+        let fresh = building.finish(project, maker, session.now(), &interrupt)?;
+        let fresh = fresh.with_tables(&self.source.shown)?;
+        let Fresh { backup, verification, .. } = &fresh;
+        let made = Made { loaded: &loaded, proof: &proof, size_bytes: backup.size_bytes };
+        let vault = Vault::of(project, session.now());
+        let locked = vault.lock(project.busy_timeout, &interrupt)?;
+        let destination = candidate::destination(project, database, self.args.fresh.force);
+        let plan = plan::plan(backup, &destination, &interrupt)
+            .map_err(|error| capture::explain(error, project, database))?;
+        let Some(claim) = claim else {
+            return Ok(self.tell(session, (&made, &Place::WouldReplace(&plan.live))));
+        };
+        let both = (&plan, verification);
+        let restored = in_place::put_in_place(session, &claim, &locked, both)?;
+        // The host's commands may take backups of their own.
+        drop(locked);
+        Ok(self.tell(session, (&made, &Place::Replaced(&restored))))
+    }
+
+    /// What the file may cost. Where a database is replaced, that takes its part of memory.
+    fn bounds(&self, progress: &Progress) -> Bounds {
+        if self.args.unbounded {
+            return Bounds::lifted(progress.interrupt(), progress.pulse());
+        }
+        let beside = fs_err::metadata(&self.target.path).map_or(0, |metadata| metadata.len());
+        let size_bytes = self.source.size_bytes();
+        Bounds::of(size_bytes, progress.interrupt(), progress.pulse()).with_memory(beside)
+    }
+
+    fn load(&self, (progress, bounds): (&mut Progress, &Bounds), scratch: &Path) -> Result<Loaded> {
+        progress.expect_bytes(self.source.size_bytes());
+        let interrupt = progress.interrupt().clone();
+        let loading = Loading { scratch, encoding: None, interrupt: &interrupt, bounds };
+        let reach = &mut |n_bytes| progress.reach(n_bytes);
+        let loaded = import::load(&self.source.path, &loading, reach).map_err(say_untouched);
+        progress.turn_to("examining");
+        loaded
+    }
+
+    /// Refuses what is damaged, and rows that violate something unless they are wanted all the same.
+    fn judge(&self, session: &mut Session, proof: &Proof) -> Result<()> {
+        if let Some(finding) = proof.of_weight(Weight::Structural).next() {
+            return Err(Refusal::no(
+                format!("what it holds makes no sound database: {finding}"),
+                "nothing was changed",
+            ));
+        }
+        for violation in proof.violations() {
+            session.warn(violation);
+        }
+        let n = proof.n_violations();
+        if n == 0 || self.args.fresh.allow_violations {
+            return Ok(());
+        }
+        session.stream(|streamed| {
+            let begun = streamed.begin_object();
+            begun + &streamed.members(&json!({ "violations": proof.violations() }))
+        });
+        let verb = if n == 1 { "violates" } else { "violate" };
+        Err(Refusal::no(
+            format!("{} {verb} the rules of its own schema", text::count(n, "row")),
+            "`--allow-violations` imports such rows as they are; nothing was changed",
+        ))
+    }
+
+    fn confirm(&self, session: &mut Session) -> Result<()> {
+        let (project, database) = (self.project, &self.target.database);
+        let place = project.place(database);
+        if database.protected {
+            let named = self.args.common.db.as_deref();
+            return dialogue::confirm_protected(session, &place, database, named, self.args.yes);
+        }
+        if self.args.yes {
+            return Ok(());
+        }
+        if !session.has_terminal() {
+            return Err(Refusal::could_not(
+                format!(
+                    "replacing {} needs `--yes` where there is no terminal to ask",
+                    project.quoted_place(database)
+                ),
+                "say `--yes`, or look first with `--dry-run`",
+            ));
+        }
+        let question = format!("Replace {place} by what `{}` holds ?", self.source.shown);
+        session.confirm(&question, "the database is untouched")
+    }
+
+    /// Says what came of it; the document says it once more.
+    fn tell(&self, session: &mut Session, (made, place): (&Made<'_>, &Place<'_>)) -> Value {
+        let Self { project, target, source, .. } = self;
+        report::say(session, project, (source, target), (made, place));
+        report::document((source, target), (made, place))
+    }
+}
+
+/// Adds to a failure that nothing has come of it.
+fn say_untouched(error: anyhow::Error) -> anyhow::Error {
+    let is_told = error.downcast_ref::<Refusal>().is_some();
+    if is_told || connection::trouble(&error) == Trouble::Interrupted {
+        return error;
+    }
+    let exit = import::exit_of(&error);
+    let hint = match import::way_out(&error) {
+        Some(way_out) => format!("nothing was changed; {way_out}"),
+        None => "nothing was changed".to_owned(),
+    };
+    let what = "its rows could not be read in".to_owned();
+    error.context(Refusal { what, hint, exit })
+}

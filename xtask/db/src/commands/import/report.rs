@@ -1,0 +1,138 @@
+//! What an import of a new database says of itself.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::commands::import::source::Source;
+use crate::commands::import::target::Target;
+use crate::console::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::operations::restore::in_place::{self, Kept, Restored};
+use crate::operations::restore::preview;
+use crate::restore::plan::Live;
+use crate::restore::proof::Proved;
+use crate::rows::import::proof::Proof;
+use crate::rows::import::{Kind, Loaded};
+use crate::sqlite::examination::finding::Weight;
+
+/// What was made.
+pub(super) struct Made<'a> {
+    pub(super) loaded: &'a Loaded,
+    pub(super) proof: &'a Proof,
+    pub(super) size_bytes: u64,
+}
+
+/// Where it is now.
+pub(super) enum Place<'a> {
+    /// Where nothing was.
+    New,
+    /// In the place of the present database.
+    Replaced(&'a Restored),
+    /// It would be where nothing is.
+    WouldBeNew,
+    /// It would take the place of this.
+    WouldReplace(&'a Live),
+}
+
+impl Place<'_> {
+    fn is_dry(&self) -> bool {
+        matches!(self, Self::WouldBeNew | Self::WouldReplace(_))
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        if let Self::Replaced(restored) = self { Some(&restored.kept) } else { None }
+    }
+}
+
+/// Says it.
+pub(super) fn say(
+    session: &mut Session,
+    project: &Project,
+    (source, target): (&Source, &Target),
+    (made, place): (&Made<'_>, &Place<'_>),
+) {
+    for remark in &made.loaded.remarks {
+        session.warn(remark);
+    }
+    for finding in made.proof.of_weight(Weight::Unchecked) {
+        session.warn(finding.to_string());
+    }
+    match place {
+        Place::WouldReplace(live) => {
+            session.say(preview::would_keep(project, &target.database, live));
+        }
+        Place::Replaced(restored) => in_place::say_kept(session, project, &restored.kept),
+        Place::New | Place::WouldBeNew => {}
+    }
+    let tables = made.proof.own(&made.loaded.absent);
+    session.say(format!(
+        "{} {} → {}: {} of {}, {}",
+        if place.is_dry() { "Would import" } else { "Imported" },
+        source.shown,
+        project.dotted(&target.database.path),
+        text::count(tables.clone().sum(), "row"),
+        text::count(tables.count() as u64, "table"),
+        text::size(made.size_bytes)
+    ));
+    let violated = match made.proof.n_violations() {
+        0 => String::new(),
+        n => format!(", but for {}", text::count(n, "violation")),
+    };
+    session.say(format!(
+        "[✓] SQLite integrity_check and foreign_key_check: ok{violated}, rows counted"
+    ));
+    if let Place::Replaced(restored) = place {
+        say_replaced(session, project, target, restored);
+    }
+    if place.is_dry() && target.is_configured {
+        for command in &target.database.after_restore {
+            session.say(format!("Would run {}", command.join(" ")));
+        }
+    }
+}
+
+fn say_replaced(session: &mut Session, project: &Project, target: &Target, restored: &Restored) {
+    if restored.proved == Proved::WrittenSince {
+        session.say("[✓] SQLite quick_check: ok (the application has written since)");
+    }
+    in_place::note_wal(session, &target.database);
+    session.say("");
+    session.say("Done. You may need to restart your backend if it was running.");
+    if let Kept::Backup(safety) = &restored.kept {
+        let undo = in_place::undo(session, project, &target.database, safety);
+        session.say(format!("Undo with: {undo}"));
+    }
+}
+
+/// The document of `--json`.
+pub(super) fn document(
+    (source, target): (&Source, &Target),
+    (made, place): (&Made<'_>, &Place<'_>),
+) -> Value {
+    let kept = place.kept();
+    let tables: &BTreeMap<_, _> = &made.proof.tables;
+    json!({
+        "version": 1,
+        "dry_run": place.is_dry(),
+        "imported": source.shown,
+        "format": match source.kind {
+            Kind::Jsonl => "jsonl",
+            Kind::Json => "json",
+            Kind::Csv => "csv",
+            Kind::Sql => "sql",
+        },
+        "into": target.path.to_string_lossy(),
+        "size_bytes": made.size_bytes,
+        "tables": tables,
+        "absent": made.loaded.absent,
+        "violations": made.proof.violations(),
+        "remarks": made.loaded.remarks,
+        "safety": match kept { Some(Kept::Backup(b)) => Some(b.name.to_string()), _ => None },
+        "set_aside": match kept {
+            Some(Kept::Aside(aside)) => Some(aside.folder.to_string_lossy()),
+            _ => None,
+        },
+    })
+}

@@ -1,0 +1,90 @@
+//! The safety backup before the host's command runs: it is pointed at a new file, and may touch the
+//! live database all the same. Where it did not, the backup that the replacement takes is enough.
+
+use anyhow::Result;
+
+use crate::backups::backup::Backup;
+use crate::backups::vault::Vault;
+use crate::console::refusal::{Exit, Refusal};
+use crate::host::session::Session;
+use crate::migrate::new_database::Fresh;
+use crate::migrate::rehearsal;
+use crate::operations::restore::in_place;
+use crate::recovery::database_lock::Claim;
+use crate::recovery::interrupted_step::Step;
+use crate::restore::plan::Live;
+
+/// Takes a safety backup of a live database that can be read, and notes what begins; `None` where it
+/// cannot be read.
+///
+/// # Errors
+///
+/// Where the backups folder or the database stays locked, the disk is full or fails, or at the user's
+/// interrupt; nothing has run then.
+pub(super) fn keep(
+    session: &mut Session,
+    claim: &Claim<'_>,
+    live: &Live,
+) -> Result<Option<Box<Backup>>> {
+    let Claim { project, database, .. } = *claim;
+    let vault = Vault::of(project, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    locked.keep_private()?;
+    let taken = match live {
+        Live::Readable(_) => in_place::safety_backup(session, project, database, (&locked, None))?,
+        _ => None,
+    };
+    let before = taken.map(|(backup, _)| backup);
+    claim.begin(&locked, Step::Command, before.as_deref(), session.now())?;
+    Ok(before)
+}
+
+/// Compares the live database with its safety backup after the command ran. An equal one is removed
+/// again; otherwise it is named, in a failure's hint or as a warning.
+///
+/// # Errors
+///
+/// The failure of the build; or where the backup cannot be removed.
+pub(super) fn compare(
+    session: &mut Session,
+    claim: &Claim<'_>,
+    (before, built): (Option<Box<Backup>>, Result<Fresh>),
+) -> Result<Fresh> {
+    let Claim { project, database, .. } = *claim;
+    let interrupt = session.interrupt().clone();
+    let _supervising = interrupt.while_supervising();
+    let interrupted = interrupt.acknowledge();
+    let built = if interrupted && built.is_ok() { Err(Refusal::interrupted()) } else { built };
+    let vault = Vault::of(project, session.now());
+    let Some(before) = before else {
+        claim.conclude(&vault.lock(project.busy_timeout, &interrupt)?)?;
+        return built;
+    };
+    let recorded = before.record().map(|record| record.content_blake3.as_str());
+    // What cannot be looked at is not said to be untouched.
+    let live = rehearsal::live(project, database, &interrupt).ok().flatten();
+    if live.is_some_and(|live| Some(live.content_blake3.as_str()) == recorded) {
+        let locked = vault.lock(project.busy_timeout, &interrupt)?;
+        claim.conclude(&locked)?;
+        locked.remove(&before)?;
+        return built;
+    }
+    let changed = format!(
+        "{} changed while the command ran, by an application or the command; `{}` brings back what \
+         it held before",
+        project.quoted_place(database),
+        in_place::undo(session, project, database, &before)
+    );
+    match built {
+        Ok(fresh) => {
+            session.warn(changed);
+            Ok(fresh)
+        }
+        Err(error) => {
+            claim.conclude(&vault.lock(project.busy_timeout, &interrupt)?)?;
+            let exit = error.downcast_ref::<Refusal>().map_or(Exit::CouldNot, |said| said.exit);
+            let what = format!("no new database was put into {}", project.quoted_place(database));
+            Err(error.context(Refusal { what, hint: changed, exit }))
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `--into PATH` where nothing is yet: the backup's bytes, proved.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::backups::backup::Backup;
+use crate::backups::name::Name;
+use crate::backups::reader::Contents;
+use crate::backups::set_aside;
+use crate::commands::restore::Args;
+use crate::console::refusal::{Answer, Refusal};
+use crate::files::free_space;
+use crate::files::publish::{self, Published, Stage};
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::restore::candidate;
+
+impl Args {
+    /// `--into` a path where nothing is yet: the backup's bytes, proved.
+    pub(super) fn write_elsewhere(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        backup: &Backup,
+    ) -> Result<Answer> {
+        let Some(into) = &self.into else {
+            return Ok(Answer::Yes);
+        };
+        let path = session.folder().join(into);
+        let shown = project.dotted(&path);
+        let database = Database::new("into", &path);
+        let verification = self.examine(session, project, &database, backup)?;
+        if let Some(sidecar) = set_aside::raw_files(&path).first() {
+            return Err(Refusal::could_not(
+                format!("`{}` lies there and would be taken for part of it", project.path(sidecar)),
+                "move it away, or choose another path",
+            ));
+        }
+        if fs_err::symlink_metadata(&path).is_ok() {
+            return Err(Refusal::could_not(
+                format!("`{shown}` is a symbolic link to nothing"),
+                "choose another path",
+            ));
+        }
+        let folder = path.parent().context("`--into` names no file")?;
+        free_space::demand(folder, backup.size_bytes, "the copy")?;
+        if self.dry_run {
+            session.say(format!("Would write {} → {shown}", backup.name));
+            session.document(&json!({
+                "version": 1,
+                "dry_run": true,
+                "would_restore": backup.name.to_string(),
+                "into": path.to_string_lossy(),
+            }));
+            return Ok(Answer::Yes);
+        }
+        let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
+        let contents = Contents::open(backup)?;
+        publish::sweep_dead_stages(folder, &name)?;
+        let stage = Stage::create(folder, &name)?;
+        let hashes = contents
+            .copy_into(&stage, session.interrupt())
+            .map_err(|error| candidate::explain_damage(error, backup))?;
+        anyhow::ensure!(
+            hashes.content_blake3 == verification.content_blake3,
+            "the copy is not equal to the backup"
+        );
+        stage.sync()?;
+        if stage.publish(&path)? == Published::NameTaken {
+            return Err(Refusal::could_not(
+                format!("`{shown}` exists already"),
+                "choose another path",
+            ));
+        }
+        drop(stage);
+        publish::sync_folder(folder)?;
+        session.say(format!("[✓] Written → {shown}"));
+        let checked = candidate::checked(backup, &verification);
+        session.say(format!("{checked}, content equal to the backup's"));
+        session.document(&json!({
+            "version": 1,
+            "restored": backup.to_json(session.now())?,
+            "into": path.to_string_lossy(),
+            "content_blake3": hashes.content_blake3,
+        }));
+        Ok(Answer::Yes)
+    }
+}
+
+/// Refuses to write a file under a name that is not for it: a backup is immutable, so what bears a
+/// backup's name in the backups folder is no target; nor is a sidecar.
+///
+/// # Errors
+///
+/// As it says.
+pub(crate) fn refuse_names_of_others(project: &Project, path: &Path) -> Result<()> {
+    let text = path.to_string_lossy();
+    if ["-wal", "-shm", "-journal"].iter().any(|suffix| text.ends_with(suffix)) {
+        return Err(Refusal::could_not(
+            format!("`{}` is the name of a file that SQLite keeps for itself", project.path(path)),
+            "choose another path; nothing was changed",
+        ));
+    }
+    let same_folder = |folder: &Path| {
+        let (a, b) = (fs_err::canonicalize(folder), fs_err::canonicalize(&project.backups));
+        a.is_ok() && a.ok() == b.ok()
+    };
+    let is_name = path.file_name().and_then(|name| name.to_str()).and_then(Name::parse).is_some();
+    if is_name && path.parent().is_some_and(same_folder) {
+        return Err(Refusal::could_not(
+            format!("`{}` bears a backup's name in the backups folder", project.path(path)),
+            "choose another path; nothing was changed",
+        ));
+    }
+    Ok(())
+}

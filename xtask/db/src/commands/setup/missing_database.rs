@@ -1,0 +1,176 @@
+//! The database that is missing: built by the host's migrations in a private file, then put in its place in
+//! one transaction. Killed at any moment this leaves nothing, an empty file or the whole database, and
+//! `db-setup` goes on from there.
+
+use anyhow::Result;
+
+use crate::backups::backup::Backup;
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::capture;
+use crate::console::refusal::{Exit, Refusal};
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::migrate::new_database::{self, Fresh};
+use crate::operations::restore::{candidate, in_place};
+use crate::recovery::database_lock::Claim;
+use crate::recovery::interrupted_step::{self, Left, Step};
+use crate::restore::plan;
+use crate::sqlite::connection;
+use crate::sqlite::probe::{self, Standing};
+
+const COMMAND: &str = "db-setup";
+
+/// Creates a database where there is nothing or a file of 0 bytes.
+///
+/// # Errors
+///
+/// A refusal where there are backups of it, or no command makes one; where the command fails; where the
+/// database stays locked.
+pub(super) fn create_if_missing(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+) -> Result<()> {
+    if connection::is_there(&database.path)? {
+        return finish_left(session, project, database);
+    }
+    let vault = Vault::of(project, session.now());
+    refuse(project, database, &vault.backups()?)?;
+    let interrupt = session.interrupt().clone();
+    let claim = Claim::take(project, database, COMMAND, &interrupt)?;
+    // Another command may have created it while its lock was waited for.
+    if connection::is_there(&database.path)? {
+        return Ok(());
+    }
+    refuse_unfinished(&claim)?;
+    let place = project.quoted_place(database);
+    let command = database.migrate.join(" ");
+    // Only what cargo runs has to be built first.
+    let is_cargo = database.migrate.first().is_some_and(|program| program == "cargo");
+    let patience = if is_cargo { "; a first build takes a minute or two" } else { "" };
+    session.note(format!("Creating {place} with `{command}`{patience}"));
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    locked.keep_private()?;
+    claim.begin(&locked, Step::Command, None, session.now())?;
+    drop(locked);
+    let built = new_database::build(project, database, session.now(), &interrupt);
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    if connection::is_there(&database.path)? {
+        return made_by_itself(session, &claim, &locked, built.err());
+    }
+    // What was built is put there in one transaction, which is noted anew.
+    claim.conclude(&locked)?;
+    let fresh = built.map_err(|error| could_not(error, project, database))?;
+    put_in_place(session, &claim, &locked, &fresh)?;
+    session.say(format!("Created {}", project.dotted(&database.path)));
+    Ok(())
+}
+
+fn refuse(project: &Project, database: &Database, backups: &[Backup]) -> Result<()> {
+    let place = project.quoted_place(database);
+    if let Some(newest) = backups.iter().find(|backup| backup.is_of(database)) {
+        return Err(Refusal::could_not(
+            format!("there is no database at {place}, but there are backups of it"),
+            format!(
+                "put one back with `cargo xtask db-restore` (the newest is `{}`), or create an empty \
+                 database with the application's migrations",
+                newest.name
+            ),
+        ));
+    }
+    if database.migrate.is_empty() {
+        return Err(Refusal::could_not(
+            format!("there is no database at {place}, and no `migrate` command to create it"),
+            format!(
+                "set `migrate` in `[workspace.metadata.db.databases.{}]`, or correct the path",
+                database.name
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// What an earlier `db-setup` left is no obstacle to this one; anything else is.
+fn refuse_unfinished(claim: &Claim<'_>) -> Result<()> {
+    let left = claim.left();
+    let other = left.iter().find(|left| left.note().is_none_or(|note| note.command != COMMAND));
+    match other {
+        Some(left) => Err(left.refusal(claim.project, claim.database)),
+        None => Ok(()),
+    }
+}
+
+fn put_in_place(
+    session: &mut Session,
+    claim: &Claim<'_>,
+    locked: &Locked<'_>,
+    fresh: &Fresh,
+) -> Result<()> {
+    let Claim { project, database, .. } = *claim;
+    let destination = candidate::destination(project, database, false);
+    let plan = plan::plan(&fresh.backup, &destination, session.interrupt())
+        .map_err(|error| capture::explain(error, project, database));
+    let put = plan.and_then(|plan| {
+        in_place::put_in_place(session, claim, locked, (&plan, &fresh.verification))
+    });
+    put.map(drop).map_err(|error| could_not(error, project, database))
+}
+
+/// A setup that was killed right after the transaction which put the database there has nothing left to do.
+fn finish_left(session: &Session, project: &Project, database: &Database) -> Result<()> {
+    let is_written = |left: &Left| {
+        left.note().is_some_and(|note| note.command == COMMAND && note.step == Step::Write)
+    };
+    if !interrupted_step::left(project, database).iter().any(is_written) {
+        return Ok(());
+    }
+    let interrupt = session.interrupt().clone();
+    let claim = Claim::take(project, database, COMMAND, &interrupt)?;
+    let left: Vec<Left> = claim.left().into_iter().filter(is_written).collect();
+    let vault = Vault::of(project, session.now());
+    claim.end(&vault.lock(project.busy_timeout, &interrupt)?, &left)
+}
+
+/// The command created the database at its usual place instead of the file that it was pointed to.
+fn made_by_itself(
+    session: &mut Session,
+    claim: &Claim<'_>,
+    locked: &Locked<'_>,
+    error: Option<anyhow::Error>,
+) -> Result<()> {
+    let Claim { project, database, .. } = *claim;
+    let is_sound = matches!(probe::look(&database.path)?, Standing::Sqlite(_));
+    // It may fail only for want of anything in that file.
+    let is_finished = error.as_ref().is_none_or(anyhow::Error::is::<new_database::NothingWritten>);
+    if !is_sound || !is_finished {
+        // The note stays: nobody knows how far the database got.
+        let error = error.unwrap_or_else(|| anyhow::anyhow!("what it made is no SQLite database"));
+        return Err(could_not(error, project, database));
+    }
+    claim.conclude(locked)?;
+    session.warn(format!(
+        "`{}` was pointed to a new file in `{}` and created {} instead: check `migrate-env` before you \
+         migrate",
+        database.migrate.join(" "),
+        database.migrate_env,
+        project.quoted_place(database)
+    ));
+    session.say(format!("Created {}", project.dotted(&database.path)));
+    Ok(())
+}
+
+fn could_not(error: anyhow::Error, project: &Project, database: &Database) -> anyhow::Error {
+    let said = error.downcast_ref::<Refusal>();
+    let exit = match said.map(|refusal| refusal.exit) {
+        Some(exit @ (Exit::Locked | Exit::Interrupted)) => exit,
+        _ => Exit::CouldNot,
+    };
+    let hint = match said {
+        Some(refusal) if error.is::<new_database::NothingWritten>() => refusal.hint.clone(),
+        _ => "correct the cause and run `cargo xtask db-setup` again".to_owned(),
+    };
+    let command = database.migrate.join(" ");
+    let what = format!("could not create {} with `{command}`", project.quoted_place(database));
+    error.context(Refusal { what, hint, exit })
+}

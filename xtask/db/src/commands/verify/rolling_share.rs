@@ -1,0 +1,203 @@
+//! `db-verify --all --read 5%`: a share of everything there is to read, the longest unread first.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::store::pack_readings::Readings;
+use crate::backups::store::suspect_packs::{self, Found};
+use crate::backups::store::{pack_check, pack_index};
+use crate::backups::vault::Vault;
+use crate::backups::verification::Outcome;
+use crate::commands::verify;
+use crate::console::progress::Progress;
+use crate::console::refusal::Answer;
+use crate::console::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::sqlite::digest::tree::{self, Id};
+
+/// A share in percent, from 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Share(u8);
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.trim().trim_end_matches('%').trim_end().parse::<u8>();
+        match number {
+            Ok(percent @ 1..=100) => Ok(Self(percent)),
+            _ => Err("give a share from 1% to 100%, e.g. `5%`".to_owned()),
+        }
+    }
+}
+
+/// Something to read.
+enum Item<'b> {
+    Pack(Id),
+    Plain(&'b Backup),
+}
+
+/// What is read, and how much there is.
+#[derive(Default)]
+struct Chosen<'b> {
+    packs: BTreeSet<Id>,
+    plain: Vec<&'b Backup>,
+    n_packs: u64,
+    n_plain: u64,
+    bytes: u64,
+    all_bytes: u64,
+}
+
+/// Reads a share of the packs and the plain backups, notes it, and marks what is damaged.
+///
+/// # Errors
+///
+/// Where the folder cannot be read or stays locked, or at the user's interrupt.
+pub(super) fn read(
+    session: &mut Session,
+    (project, vault): (&Project, &Vault),
+    backups: &[Backup],
+    share: Share,
+) -> Result<Answer> {
+    let chosen = choose(vault, backups, share)?;
+    if chosen.n_packs + chosen.n_plain == 0 {
+        session.say(format!("No backups in {} to verify.", project.dotted(&project.backups)));
+    }
+    let found = read_packs(session, (project, vault), &chosen.packs)?;
+    let mut worst = if found.damaged.is_empty() { Outcome::Whole } else { Outcome::Damaged };
+    for backup in &chosen.plain {
+        worst = worst.max(verify::one(session, project, backup, false)?.outcome);
+    }
+    say(session, &chosen, &found);
+    document(session, vault, &chosen, (&found, share))?;
+    Ok(match worst {
+        Outcome::Whole => Answer::Yes,
+        Outcome::Damaged => Answer::No,
+        Outcome::CannotTell => Answer::CannotTell,
+    })
+}
+
+fn choose<'b>(vault: &Vault, backups: &'b [Backup], Share(percent): Share) -> Result<Chosen<'b>> {
+    let readings = Readings::of(vault.folder());
+    let folder = vault.folder().join(pack_index::FOLDER);
+    let mut items = Vec::new();
+    for name in pack_index::names(&folder)? {
+        let last = readings.last_of(&name).map(|last| last.at);
+        let path = folder.join(crate::backups::store::pack::file_name(&name));
+        let bytes = fs_err::symlink_metadata(path).map_or(0, |metadata| metadata.len());
+        items.push((last, bytes, Item::Pack(name)));
+    }
+    for backup in backups.iter().filter(|backup| backup.name.format == Format::Plain) {
+        let last = backup.record().map(|record| record.last_examined().at.timestamp());
+        items.push((last, backup.file_bytes, Item::Plain(backup)));
+    }
+    items.sort_by_key(|(last, ..)| *last);
+    let mut chosen =
+        Chosen { all_bytes: items.iter().map(|(_, bytes, _)| bytes).sum(), ..Chosen::default() };
+    let goal = (u128::from(chosen.all_bytes) * u128::from(percent)).div_ceil(100);
+    for (_, bytes, item) in items {
+        let is_wanted = u128::from(chosen.bytes) < goal;
+        match item {
+            Item::Pack(name) => {
+                chosen.n_packs += 1;
+                chosen.packs.extend(is_wanted.then_some(name));
+            }
+            Item::Plain(backup) => {
+                chosen.n_plain += 1;
+                chosen.plain.extend(is_wanted.then_some(backup));
+            }
+        }
+        chosen.bytes += if is_wanted { bytes } else { 0 };
+    }
+    Ok(chosen)
+}
+
+fn read_packs(
+    session: &mut Session,
+    (project, vault): (&Project, &Vault),
+    packs: &BTreeSet<Id>,
+) -> Result<Found> {
+    if packs.is_empty() {
+        return Ok(Found { damaged: Vec::new(), marked: Vec::new() });
+    }
+    let (interrupt, now) = (session.interrupt().clone(), session.now());
+    let held = pack_index::hold(vault.folder())?;
+    let mut progress = Progress::new(session, "Reading");
+    let checked = pack_check::check_named((vault.folder(), packs), now, &mut progress)?;
+    drop(progress);
+    drop(held);
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    suspect_packs::conclude(&locked, checked, now, &interrupt)
+}
+
+fn say(session: &mut Session, chosen: &Chosen<'_>, found: &Found) {
+    if chosen.n_packs + chosen.n_plain == 0 {
+        return;
+    }
+    let mut parts = Vec::new();
+    if chosen.n_packs > 0 {
+        let packs = text::count(chosen.n_packs, "pack");
+        parts.push(format!("{} of {packs}", text::digits(chosen.packs.len() as u64)));
+    }
+    if chosen.n_plain > 0 {
+        let plain = text::count(chosen.n_plain, "plain backup");
+        parts.push(format!("{} of {plain}", text::digits(chosen.plain.len() as u64)));
+    }
+    let (bytes, all) = (text::size(chosen.bytes), text::size(chosen.all_bytes));
+    let parts = parts.join(" and ");
+    session.say(format!("Read {parts}, the longest unread first: {bytes} of {all}"));
+    if found.damaged.is_empty() {
+        return;
+    }
+    session.say(format!("Damaged: {found}"));
+    session.note("hint: `cargo xtask db-verify --all` reads the rest; take a new backup now");
+}
+
+fn document(
+    session: &mut Session,
+    vault: &Vault,
+    chosen: &Chosen<'_>,
+    (found, Share(percent)): (&Found, Share),
+) -> Result<()> {
+    if !session.wants_json() {
+        return Ok(());
+    }
+    let now = session.now();
+    let backups: Result<Vec<_>> = vault.backups()?.iter().map(|b| b.to_json(now)).collect();
+    let damaged: Vec<_> = found.damaged.iter().map(|damaged| tree::hex(&damaged.pack)).collect();
+    session.document(&json!({
+        "version": 1,
+        "read": {
+            "percent": percent,
+            "packs": chosen.packs.len(),
+            "plain": chosen.plain.len(),
+            "bytes": chosen.bytes,
+            "of_bytes": chosen.all_bytes,
+        },
+        "damaged_packs": damaged,
+        "marked": found.marked,
+        "backups": backups?,
+    }));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_whole_number_of_percent() {
+        for (text, wanted) in
+            [("5%", Some(5)), ("100", Some(100)), (" 7 % ", Some(7)), ("0%", None), ("101%", None)]
+        {
+            assert_eq!(text.parse::<Share>().ok(), wanted.map(Share), "{text}");
+        }
+        assert!("x".parse::<Share>().is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! What a person sees or presses: texts, progress, refusals, the interrupt.
+
+pub(crate) mod hidden_characters;
+pub(crate) mod interrupt;
+pub(crate) mod planted_faults;
+pub(crate) mod progress;
+pub(crate) mod refusal;
+pub(crate) mod remarks;
+pub(crate) mod secrets;
+pub(crate) mod terminal_width;
+pub(crate) mod text;
+pub(crate) mod threads;

@@ -1,0 +1,6 @@
+//! Files that survive a loss of power: stages, publishing, free space, and who has a file open.
+
+pub(crate) mod early_sync;
+pub(crate) mod free_space;
+pub(crate) mod holders;
+pub(crate) mod publish;

@@ -1,0 +1,205 @@
+//! Who has a file open, where the system can tell (Linux: `/proc`). For messages; where safety
+//! depends on it, only a complete view counts. A process in another container is never seen.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// A process that has the file or one of its sidecars open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// Its id.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+}
+
+/// What was seen of the other processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holders {
+    /// Those that have it open.
+    pub(crate) seen: Vec<Holder>,
+    /// Whether every process could be looked at; another user's cannot.
+    pub(crate) complete: bool,
+}
+
+/// The other processes that have a database or its WAL open; `None` where the system cannot tell.
+#[must_use]
+pub(crate) fn of(path: &Path) -> Option<Holders> {
+    let mut seen = Vec::new();
+    let complete = each(path, |pid| seen.extend(named(pid)))?;
+    Some(Holders { seen, complete })
+}
+
+/// Calls back for each other process that has a database or its WAL open, at once, and returns whether
+/// every process could be looked at; `None` where the system cannot tell.
+pub(crate) fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
+    let wanted = identities(path);
+    let mut complete = true;
+    for process in fs_err::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        if pid == std::process::id() {
+            continue;
+        }
+        match holds(&process.path(), &wanted) {
+            Some(true) => found(pid),
+            Some(false) => {}
+            None => complete = false,
+        }
+    }
+    Some(complete)
+}
+
+/// A process by its id; `None` where it is gone.
+#[must_use]
+pub(crate) fn named(pid: u32) -> Option<Holder> {
+    holder(&Path::new("/proc").join(pid.to_string()))
+}
+
+/// A database's file and its sidecars.
+fn identities(path: &Path) -> Vec<(u64, u64)> {
+    let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let sidecar = |suffix: &&str| {
+        let mut path = path.as_os_str().to_owned();
+        path.push(suffix);
+        identity(Path::new(&path))
+    };
+    ["", "-wal", "-shm"].iter().filter_map(sidecar).collect()
+}
+
+/// A process that has a variable of this value in its environment, where the system can tell.
+#[must_use]
+pub(crate) fn with_variable(name: &str, value: &str) -> Option<u32> {
+    let wanted = format!("{name}={value}");
+    let processes = fs_err::read_dir("/proc").ok()?.flatten();
+    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| *pid != std::process::id()).find(|pid| {
+        let environment = fs_err::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    })
+}
+
+/// What tells a file from another one of the same name; `None` where there is none.
+#[must_use]
+pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs_err::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// The other processes that still have a file open which was deleted at this path: what they write
+/// goes nowhere, and what they read is the last that is left of it.
+#[must_use]
+pub(crate) fn of_deleted(path: &Path) -> Vec<Holder> {
+    let wanted = format!("{} (deleted)", path.display());
+    let has_it = |process: &Path| {
+        let descriptors = fs_err::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        descriptors.into_iter().any(|descriptor| {
+            fs_err::read_link(descriptor.path()).is_ok_and(|link| link.to_string_lossy() == wanted)
+        })
+    };
+    let processes = fs_err::read_dir("/proc").into_iter().flatten().flatten();
+    let with_it = processes.filter(|process| has_it(&process.path()));
+    with_it.filter_map(|process| holder(&process.path())).collect()
+}
+
+/// The process that holds a lock file's `flock`, found without touching the lock; `None` where nobody
+/// does, or the system does not tell.
+#[must_use]
+pub(crate) fn of_lock(path: &Path) -> Option<Holder> {
+    let metadata = fs_err::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    let locks = fs_err::read_to_string("/proc/locks").ok()?;
+    let said = fs_err::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+    let (inode, device) = (metadata.ino(), metadata.dev());
+    let device = (rustix::fs::major(device), rustix::fs::minor(device));
+    let is_its = |lock: &Flock| {
+        // On btrfs the device that `stat` names is another than the one listed here.
+        lock.inode == inode && (lock.device == device || Some(lock.pid) == said)
+    };
+    let lock = locks.lines().filter_map(Flock::parse).find(is_its)?;
+    holder(&Path::new("/proc").join(lock.pid.to_string()))
+}
+
+/// One line of `/proc/locks`, as `1: FLOCK  ADVISORY  WRITE 4711 08:02:1234567 0 EOF`
+/// (<https://man7.org/linux/man-pages/man5/proc_locks.5.html>).
+#[derive(Debug, PartialEq, Eq)]
+struct Flock {
+    pid: u32,
+    device: (u32, u32),
+    inode: u64,
+}
+
+impl Flock {
+    /// `None` for a lock of another kind, and for one that is only waited for (`1: -> FLOCK …`).
+    fn parse(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, file, ..] = words.as_slice() else { return None };
+        let [major, minor, inode] = file.split(':').collect::<Vec<_>>().try_into().ok()?;
+        let hexadecimal = |text| u32::from_str_radix(text, 16).ok();
+        Some(Self {
+            pid: pid.parse().ok()?,
+            device: (hexadecimal(major)?, hexadecimal(minor)?),
+            inode: inode.parse().ok()?,
+        })
+    }
+}
+
+fn holder(process: &Path) -> Option<Holder> {
+    let pid = process.file_name()?.to_str()?.parse().ok()?;
+    let name = fs_err::read_to_string(process.join("comm")).unwrap_or_default();
+    Some(Holder { pid, name: crate::console::text::plain(name.trim()) })
+}
+
+/// Whether a process has one of the files open; `None` where that is not ours to see.
+fn holds(process: &Path, wanted: &[(u64, u64)]) -> Option<bool> {
+    let descriptors = match fs_err::read_dir(process.join("fd")) {
+        Ok(descriptors) => descriptors,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+        // It ended while we looked.
+        Err(_) => return Some(false),
+    };
+    Some(
+        descriptors.flatten().any(|descriptor| {
+            identity(&descriptor.path()).is_some_and(|file| wanted.contains(&file))
+        }),
+    )
+}
+
+/// `: backend (process 4711) has it open`, or nothing.
+#[must_use]
+pub(crate) fn sentence(path: &Path) -> String {
+    sentence_of(&of(path).map(|holders| holders.seen).unwrap_or_default())
+}
+
+/// The same of holders that are known.
+#[must_use]
+pub(crate) fn sentence_of(holders: &[Holder]) -> String {
+    let names: Vec<_> =
+        holders.iter().map(|h| format!("`{}` (process {})", h.name, h.pid)).collect();
+    match names.len() {
+        0 => String::new(),
+        1 => format!(": {} has it open", names[0]),
+        _ => format!(": {} have it open", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_locks_that_are_held_are_read_from_the_system_s_list() {
+        let line = "1: FLOCK  ADVISORY  WRITE 4711 08:1a:1234567 0 EOF";
+        let held = Flock { pid: 4711, device: (8, 26), inode: 1_234_567 };
+        assert_eq!(Flock::parse(line), Some(held));
+        for other in [
+            "1: -> FLOCK  ADVISORY  WRITE 4711 08:02:1234567 0 EOF",
+            "2: POSIX  ADVISORY  READ 4711 08:02:1234567 128 128",
+            "3: FLOCK  ADVISORY  WRITE -1 08:02:1234567 0 EOF",
+            "",
+        ] {
+            assert_eq!(Flock::parse(other), None, "{other}");
+        }
+    }
+}

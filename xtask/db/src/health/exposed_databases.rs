@@ -1,0 +1,37 @@
+//! Databases that git would take into a commit, with all that their users wrote.
+
+use crate::console::text;
+use crate::git::repository::Exposure;
+use crate::health::Problem;
+use crate::host::project::{Database, Project};
+
+/// Remarks on the project's databases.
+pub(super) fn remarks(project: &Project) -> Vec<Problem> {
+    project.databases.iter().filter_map(|database| exposed(project, database)).collect()
+}
+
+fn exposed(project: &Project, database: &Database) -> Option<Problem> {
+    let place = project.git.as_ref().filter(|_| !database.tracked)?;
+    let path = text::shell(&project.dotted(&database.path));
+    let shown = project.quoted_place(database);
+    let meant = format!(
+        "or say that it is meant with `tracked = true` in [workspace.metadata.db.databases.{}]",
+        database.name
+    );
+    let problem = match place.exposes(&database.path)? {
+        Exposure::Tracked => Problem::new(
+            "tracked-database",
+            format!(
+                "git tracks {shown}: each commit has a copy of it, and a switch of branches replaces it \
+                 while applications use it"
+            ),
+            format!("git rm --cached {path}   # and a line in .gitignore; {meant}"),
+        ),
+        Exposure::NotIgnored => Problem::new(
+            "unignored-database",
+            format!("git does not ignore {shown}: `git add --all` would commit it"),
+            format!("add a line to .gitignore, {meant}"),
+        ),
+    };
+    Some(problem.of(database))
+}

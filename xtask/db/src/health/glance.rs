@@ -1,0 +1,174 @@
+//! A glance at the live database: what is there, without a lock and without changing a byte.
+//!
+//! A connection would create the sidecars of a WAL database and take them away again. So where the
+//! main file has everything, it is read as immutable, and believed only if nothing moved meanwhile;
+//! where the WAL holds pages, it is read beside its writers through a `-shm` that is not written. A
+//! glance never waits: what it cannot see at once it says so of.
+
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::backups::set_aside;
+use crate::files::holders;
+use crate::sqlite::connection::{self, Trouble, trouble};
+use crate::sqlite::examination;
+use crate::sqlite::probe::other_engines::Engine;
+use crate::sqlite::probe::{self, Standing};
+
+/// How often what moved meanwhile is read again.
+const MOST_READINGS: u32 = 3;
+/// The first bytes of a rollback journal that has to be rolled back, or is being written
+/// (<https://sqlite.org/fileformat2.html#the_rollback_journal>).
+const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+
+/// The live database as a glance sees it.
+#[derive(Debug)]
+pub(crate) struct Glance {
+    /// What was seen.
+    pub(crate) sight: Sight,
+    /// Size of the file; 0 where there is none.
+    pub(crate) size_bytes: u64,
+    /// Size of the WAL beside it; 0 where there is none.
+    pub(crate) wal_bytes: u64,
+    /// Whether the journal is a WAL; `None` where it is no database.
+    pub(crate) wal: Option<bool>,
+    /// Whether a WAL or journal lies beside it, or where it should be.
+    pub(crate) sidecars: bool,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) enum Sight {
+    /// Nothing there.
+    Missing,
+    /// A file of 0 bytes.
+    Empty,
+    /// No database, and what instead.
+    Foreign(String),
+    /// A database of another engine.
+    Other(Engine),
+    /// It may be an encrypted database.
+    MayBeEncrypted,
+    /// The system does not let us read it, and what it says.
+    Forbidden(String),
+    /// A database whose schema SQLite cannot read, and what it says.
+    Damaged(String),
+    /// A database whose schema could not be seen right now, and why.
+    Busy(String),
+    /// A database that can be read.
+    Schema {
+        /// BLAKE3 of the schema's statements.
+        schema_blake3: String,
+        /// The version that the migration runner recorded, else `user_version`.
+        version: Option<i64>,
+    },
+}
+
+/// Glances at the database at a path.
+#[must_use]
+pub(crate) fn at(path: &Path) -> Glance {
+    let size = |path: &Path| fs_err::metadata(path).map_or(0, |metadata| metadata.len());
+    let is_file = path.is_file();
+    let mut glance = Glance {
+        sight: Sight::Missing,
+        size_bytes: if is_file { size(path) } else { 0 },
+        wal_bytes: size(&beside(path, "-wal")),
+        wal: None,
+        sidecars: set_aside::raw_files(path).len() > usize::from(is_file),
+    };
+    glance.sight = match probe::look(path) {
+        Err(error) => Sight::Forbidden(error.root_cause().to_string()),
+        Ok(Standing::Missing) => Sight::Missing,
+        Ok(Standing::Empty) => Sight::Empty,
+        Ok(Standing::Other(engine)) => Sight::Other(engine),
+        Ok(Standing::NotAFile(kind)) => Sight::Foreign(kind.to_owned()),
+        Ok(Standing::Foreign { may_be_encrypted: true }) => Sight::MayBeEncrypted,
+        Ok(Standing::Foreign { .. }) => Sight::Foreign("no SQLite database".to_owned()),
+        Ok(Standing::Sqlite(header)) => {
+            let wal = header.is_wal();
+            glance.wal = Some(wal);
+            schema(path, wal)
+        }
+    };
+    glance
+}
+
+/// A sidecar lies beside the file that a symbolic link leads to.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut path = path.into_os_string();
+    path.push(suffix);
+    path.into()
+}
+
+fn schema(path: &Path, wal: bool) -> Sight {
+    for _ in 0..MOST_READINGS {
+        let before = Evidence::of(path);
+        if before.journal {
+            return Sight::Busy(match holders::sentence(path) {
+                nobody if nobody.is_empty() => {
+                    "a transaction was cut off; the next opening rolls it back".to_owned()
+                }
+                who => format!("a transaction is under way{who}"),
+            });
+        }
+        let in_wal = wal && before.wal_bytes > 0;
+        let read = if in_wal {
+            connection::open_beside_wal(path).and_then(|connection| read(&connection))
+        } else {
+            connection::open_immutable(path).and_then(|connection| read(&connection))
+        };
+        // Beside a WAL SQLite sees to it; the immutable file has nobody who would.
+        if in_wal || before == Evidence::of(path) {
+            return read.unwrap_or_else(|error| cannot(path, &error));
+        }
+    }
+    Sight::Busy("it is being written right now".to_owned())
+}
+
+fn read(connection: &Connection) -> Result<Sight> {
+    connection.execute_batch("BEGIN")?;
+    Ok(Sight::Schema {
+        schema_blake3: examination::schema_hash(connection)?,
+        version: examination::schema_version(connection),
+    })
+}
+
+fn cannot(path: &Path, error: &anyhow::Error) -> Sight {
+    match trouble(error) {
+        Trouble::Damaged => Sight::Damaged(connection::message(error)),
+        Trouble::Busy => Sight::Busy(format!("it is locked{}", holders::sentence(path))),
+        Trouble::CannotOpen | Trouble::ReadOnly => {
+            Sight::Busy("the next opening has to read its WAL in first".to_owned())
+        }
+        _ => Sight::Busy(connection::message(error)),
+    }
+}
+
+/// What a commit, or a part of one, would move.
+#[derive(Debug, PartialEq, Eq)]
+struct Evidence {
+    size_bytes: u64,
+    modified: (i64, i64),
+    wal_bytes: u64,
+    /// Whether a rollback journal is at work.
+    journal: bool,
+}
+
+impl Evidence {
+    fn of(path: &Path) -> Self {
+        let metadata = fs_err::metadata(path).ok();
+        let mut magic = [0; 8];
+        let journal = fs_err::File::open(beside(path, "-journal"));
+        let read = journal.is_ok_and(|file| file.file().read_exact_at(&mut magic, 0).is_ok());
+        Self {
+            size_bytes: metadata.as_ref().map_or(0, std::fs::Metadata::len),
+            modified: metadata.map_or((0, 0), |metadata| (metadata.mtime(), metadata.mtime_nsec())),
+            wal_bytes: fs_err::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len()),
+            journal: read && magic == JOURNAL_MAGIC,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What comes from outside: the project, its configuration, its commands, the session.
+
+pub(crate) mod command;
+pub(crate) mod configuration;
+pub(crate) mod project;
+pub(crate) mod session;

@@ -1,0 +1,261 @@
+//! The host's own commands: its migrations, and what rebuilds derived data.
+//!
+//! Each runs below a supervisor, so that it and everything it started end together with us, however
+//! we end: `cargo run` or `sh` alone would die and leave the migration running. It has a process group
+//! of its own: Ctrl-C at a terminal reaches only us, and we end it.
+
+pub(crate) mod database_users;
+pub(crate) mod descendants;
+pub(crate) mod output;
+mod supervised;
+pub(crate) mod supervisor;
+mod tree;
+mod wire;
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::console::interrupt::Interrupt;
+use crate::console::text;
+use crate::git::repository;
+use crate::host::command::database_users::Witness;
+use crate::host::project::{Database, Project};
+use supervised::{Over, Running};
+use wire::{Order, Wish};
+
+/// How often a child is asked whether it has ended.
+const PAUSE: Duration = Duration::from_millis(10);
+/// So long may a group that was asked to end (SIGTERM) take before it is killed or the user
+/// interrupts again.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A command of the host, and the file it is pointed at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Task<'a> {
+    /// In whose root it runs.
+    pub project: &'a Project,
+    /// Whose variable points it at the file.
+    pub database: &'a Database,
+    /// The file.
+    pub path: &'a Path,
+    /// Program and arguments.
+    pub command: &'a [String],
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// The program could not even be started, and which.
+#[derive(Debug)]
+pub(crate) struct NotStarted(String);
+
+impl std::fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "could not start `{}`", self.0)
+    }
+}
+
+impl std::error::Error for NotStarted {}
+
+/// How a command ended, and after how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    /// How.
+    pub ending: Ending,
+    /// After how long.
+    pub took: Duration,
+    /// How many processes of it could not be ended.
+    pub left: usize,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ending {
+    /// By itself.
+    Exited(ExitStatus),
+    /// It took longer than this and was ended.
+    TooLong(Duration),
+    /// The user interrupted, and it was ended.
+    Interrupted,
+    /// What it printed was no good, and it was ended.
+    Unwanted,
+    /// Its supervisor was killed, and it was ended.
+    Lost,
+}
+
+impl Ended {
+    /// Why it failed, if it did.
+    #[must_use]
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self.ending {
+            Ending::Exited(status) if status.success() => (self.left > 0).then(|| {
+                format!(
+                    "{} that it started could not be ended",
+                    text::count(self.left as u64, "process")
+                )
+            }),
+            Ending::Exited(status) => Some(format!("it ended with {status}")),
+            Ending::TooLong(timeout) => {
+                Some(format!("it did not end within {}", text::took(timeout)))
+            }
+            Ending::Interrupted => Some("it was interrupted".to_owned()),
+            Ending::Unwanted => Some("it was ended, because its output is no good".to_owned()),
+            Ending::Lost => Some("it was ended, because its supervisor was killed".to_owned()),
+        }
+    }
+
+    /// The exit code; `None` where a signal ended it.
+    #[must_use]
+    pub(crate) fn exit_code(&self) -> Option<i32> {
+        match self.ending {
+            Ending::Exited(status) => status.code(),
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of processes that a command started and left running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leftovers {
+    /// They stay: a command may start the application anew.
+    Stay,
+    /// They end: what they wrote would be seen by nobody.
+    End,
+}
+
+/// Where what a command prints goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// To our stderr.
+    ToStderr,
+    /// To us.
+    Piped,
+}
+
+impl Output {
+    fn stdio(self) -> Stdio {
+        match self {
+            Self::ToStderr => Stdio::from(std::io::stderr()),
+            Self::Piped => Stdio::piped(),
+        }
+    }
+}
+
+/// Runs a command of the host in its root, pointed at the database. What it prints goes to
+/// stderr as it comes, so that stdout keeps our results only; it cannot ask anything.
+///
+/// # Errors
+///
+/// Where it cannot be started, fails, takes longer than the timeout (it is killed then), or at the
+/// user's interrupt.
+pub(crate) fn run(
+    project: &Project,
+    database: &Database,
+    command: &[String],
+    timeout: Duration,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let task = Task { project, database, path: &database.path, command, timeout };
+    let ended = supervise(&task, Leftovers::Stay, (interrupt, None))?;
+    interrupt.check()?;
+    match ended.failure() {
+        Some(failure) => anyhow::bail!(failure),
+        None => Ok(()),
+    }
+}
+
+/// Runs a migration to its end, whatever that is, with all that it started.
+///
+/// # Errors
+///
+/// Where it cannot be started.
+pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
+    supervise(task, Leftovers::End, (interrupt, None))
+}
+
+/// The same while a witness looks who has another file open.
+///
+/// # Errors
+///
+/// As [`migrate`].
+pub(crate) fn migrate_before(
+    witness: &mut Witness,
+    task: &Task<'_>,
+    interrupt: &Interrupt,
+) -> Result<Ended> {
+    supervise(task, Leftovers::End, (interrupt, Some(witness)))
+}
+
+fn supervise(
+    task: &Task<'_>,
+    leftovers: Leftovers,
+    (interrupt, witness): (&Interrupt, Option<&mut Witness>),
+) -> Result<Ended> {
+    let _supervising = interrupt.while_supervising();
+    let running = start(task, Output::ToStderr, interrupt)?;
+    let meanwhile = Meanwhile { interrupt, began: Instant::now(), witness };
+    await_end((task, running), leftovers, meanwhile)
+}
+
+/// What goes on while a command runs.
+struct Meanwhile<'a> {
+    interrupt: &'a Interrupt,
+    began: Instant,
+    witness: Option<&'a mut Witness>,
+}
+
+/// Waits until a command has ended, or ends it.
+fn await_end(
+    (task, mut running): (&Task<'_>, Running),
+    leftovers: Leftovers,
+    mut meanwhile: Meanwhile<'_>,
+) -> Result<Ended> {
+    let (began, interrupt) = (meanwhile.began, meanwhile.interrupt);
+    let mut ending = None;
+    while ending.is_none() && !running.wait(&mut meanwhile)? {
+        ending = must_end(task, began, interrupt);
+    }
+    conclude(running, ending, leftovers, (began, interrupt))
+}
+
+/// Why a command has to end now, if it has.
+fn must_end(task: &Task<'_>, began: Instant, interrupt: &Interrupt) -> Option<Ending> {
+    if interrupt.check().is_err() {
+        return Some(Ending::Interrupted);
+    }
+    (began.elapsed() > task.timeout).then_some(Ending::TooLong(task.timeout))
+}
+
+/// Ends a command for a reason, or, if it has ended, what it left.
+fn conclude(
+    running: Running,
+    ending: Option<Ending>,
+    leftovers: Leftovers,
+    (began, interrupt): (Instant, &Interrupt),
+) -> Result<Ended> {
+    let wish = match (ending, leftovers) {
+        (Some(_), _) => Wish::End,
+        (None, Leftovers::End) => Wish::Kill,
+        (None, Leftovers::Stay) => Wish::Leave,
+    };
+    let Over { status, left } = running.conclude(wish, || interrupt.is_urgent())?;
+    let by_itself = status.map_or(Ending::Lost, Ending::Exited);
+    Ok(Ended { ending: ending.unwrap_or(by_itself), took: began.elapsed(), left })
+}
+
+fn start(task: &Task<'_>, output: Output, interrupt: &Interrupt) -> Result<Running> {
+    let (variable, value) = task.database.migrate_variable(task.path);
+    // The variable comes last: it is set even if it is one of those that are kept back.
+    let hidden = task.project.hidden_variables.iter().map(Into::into);
+    let hidden = repository::hook_variables().map(Into::into).chain(hidden);
+    let mut variables: Vec<_> = hidden.map(|name| (name, None)).collect();
+    variables.push((variable.into(), Some(value)));
+    let order = Order {
+        words: task.command.iter().map(Into::into).collect(),
+        folder: task.project.root.clone().into(),
+        variables,
+    };
+    Running::start(task.project.itself.as_ref(), &order, output, interrupt)
+}

@@ -1,0 +1,203 @@
+//! Who had the live database open while a command ran that was pointed at a copy.
+//!
+//! A change of the live database is undone only if our own command was seen with it open and nobody
+//! else can have made it. On Linux each opening of the file wakes us (inotify), and we look at once who
+//! has it open (`/proc`). An opening without anybody in sight counts as somebody else's, and so does a
+//! process that we may not look at: then nothing is undone.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::files::holders::{self, Holder};
+use crate::host::command::descendants;
+
+/// How often to look for who opened it, and how long to wait in between.
+const LOOKS: usize = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
+/// What is seen of one file, from its beginning on.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    path: PathBuf,
+    /// Can be read once the file was opened.
+    openings: Option<OwnedFd>,
+    /// Whether a process of our command had it open.
+    is_ours_seen: bool,
+    /// Others that had it open.
+    others: Vec<Holder>,
+    /// Other reasons why it may have been somebody else.
+    doubts: Vec<String>,
+}
+
+const UNSEEN: &str = "somebody opened it and was gone before it could be seen who";
+const HIDDEN: &str = "not every process can be looked at, as other users' processes cannot";
+const NO_VIEW: &str = "this system does not say who has a file open";
+
+impl Witness {
+    /// Begins to watch.
+    #[must_use]
+    pub(crate) fn begin(path: &Path) -> Self {
+        let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut witness = Self {
+            openings: watch(&path).ok(),
+            path,
+            is_ours_seen: false,
+            others: Vec::new(),
+            doubts: Vec::new(),
+        };
+        if witness.openings.is_none() {
+            witness.doubt(NO_VIEW);
+        }
+        witness.scan(None);
+        witness
+    }
+
+    /// Adds a reason why somebody else may have changed the file.
+    pub(crate) fn doubt(&mut self, why: &str) {
+        if !self.doubts.iter().any(|doubt| doubt == why) {
+            self.doubts.push(why.to_owned());
+        }
+    }
+
+    /// Forgets the openings so far: they were our own.
+    pub(crate) fn forget(&mut self) {
+        self.was_opened();
+    }
+
+    /// Waits so long until the file is opened or something comes from `other`.
+    pub(crate) fn wait(&self, other: Option<BorrowedFd<'_>>, within: Duration) {
+        let bells = self.openings.iter().map(OwnedFd::as_fd).chain(other);
+        let bell = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
+        let mut bells: Vec<_> = bells.map(bell).collect();
+        // A timeout that does not fit is none that we use; a wait that fails is a short one.
+        let _ = poll(&mut bells, Timespec::try_from(within).ok().as_ref());
+    }
+
+    /// Looks who has it open, if it was opened since; everything below `root` is our command.
+    pub(crate) fn look(&mut self, root: u32) {
+        if !self.was_opened() {
+            return;
+        }
+        // We hear of an opening a moment before the process has the descriptor.
+        for _ in 0..LOOKS {
+            if self.scan(Some(root)) {
+                return;
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        self.doubt(UNSEEN);
+    }
+
+    /// Looks one last time, when nothing of our command runs any more, and returns why somebody else
+    /// may have changed the file; nothing if only our command can have.
+    #[must_use]
+    pub(crate) fn doubts(mut self) -> Vec<String> {
+        let was_opened = self.was_opened();
+        if !self.scan(None) && was_opened {
+            self.doubt(UNSEEN);
+        }
+        let mut doubts = std::mem::take(&mut self.doubts);
+        if !self.is_ours_seen {
+            doubts.insert(0, "the command was not seen with it open".to_owned());
+        }
+        doubts.extend(
+            self.others.iter().map(|o| format!("`{}` (process {}) had it open", o.name, o.pid)),
+        );
+        doubts
+    }
+
+    /// Whether anybody has it open.
+    fn scan(&mut self, root: Option<u32>) -> bool {
+        let mut is_held = false;
+        let (ours, others) = (&mut self.is_ours_seen, &mut self.others);
+        let complete = holders::each(&self.path, |pid| {
+            is_held = true;
+            // Asked at once: it may be gone soon.
+            if root.is_some_and(|root| descendants::is_below(pid, root)) {
+                *ours = true;
+            } else if let Some(holder) = holders::named(pid)
+                && !others.contains(&holder)
+            {
+                others.push(holder);
+            }
+        });
+        match complete {
+            Some(true) => {}
+            Some(false) => self.doubt(HIDDEN),
+            None => self.doubt(NO_VIEW),
+        }
+        is_held
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Witness {
+    /// Whether it was opened since the last time. The folder is watched, so that a file that takes its
+    /// place is seen too.
+    fn was_opened(&mut self) -> bool {
+        use std::os::unix::ffi::OsStrExt as _;
+
+        use rustix::fs::inotify::{ReadFlags, Reader};
+
+        let name = self.path.file_name().map(std::ffi::OsStr::as_bytes);
+        let Some(openings) = &self.openings else { return false };
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut events = Reader::new(openings, &mut buffer);
+        let mut was_opened = false;
+        while let Ok(event) = events.next() {
+            let is_lost = event.events().contains(ReadFlags::QUEUE_OVERFLOW);
+            was_opened |= is_lost || event.file_name().map(std::ffi::CStr::to_bytes) == name;
+        }
+        was_opened
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Witness {
+    fn was_opened(&mut self) -> bool {
+        false
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn watch(path: &Path) -> rustix::io::Result<OwnedFd> {
+    use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+
+    let openings = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    add_watch(&openings, folder, WatchFlags::OPEN | WatchFlags::MOVED_TO)?;
+    Ok(openings)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn watch(_path: &Path) -> rustix::io::Result<OwnedFd> {
+    Err(rustix::io::Errno::NOSYS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_opening_by_nobody_in_sight_is_a_doubt_and_our_own_are_forgotten() {
+        if cfg!(not(target_os = "linux")) {
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.db");
+        fs_err::write(&path, "x").expect("written");
+        let mut witness = Witness::begin(&path);
+        fs_err::read(&path).expect("read");
+        witness.forget();
+        witness.look(std::process::id());
+        assert!(!witness.doubts.iter().any(|doubt| doubt == UNSEEN), "{witness:?}");
+        fs_err::read(&path).expect("read");
+        witness.look(std::process::id());
+        let doubts = witness.doubts();
+        assert!(doubts.iter().any(|doubt| doubt == UNSEEN), "{doubts:?}");
+        assert_eq!(doubts[0], "the command was not seen with it open");
+    }
+}

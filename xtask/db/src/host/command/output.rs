@@ -1,0 +1,95 @@
+//! What a command prints, read while it runs.
+
+use std::io::{self, Read};
+use std::os::fd::AsFd as _;
+use std::process::ChildStdout;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::console::interrupt::Interrupt;
+use crate::host::command::supervised::Running;
+use crate::host::command::{
+    Ended, Ending, Leftovers, Meanwhile, Output, PAUSE, Task, await_end, conclude, must_end, start,
+};
+
+/// Runs a command of the user in the project's root and lets `read` have what it prints; its messages
+/// go to stderr. A command that fails, even at its very end, has printed nothing that counts.
+///
+/// # Errors
+///
+/// Where it cannot be started, fails, takes longer than the timeout, `read` fails, or at the user's
+/// interrupt.
+pub(crate) fn read<T>(
+    task: &Task<'_>,
+    interrupt: &Interrupt,
+    read: impl FnOnce(&mut dyn Read) -> Result<T>,
+) -> Result<T> {
+    let _supervising = interrupt.while_supervising();
+    let mut running = start(task, Output::Piped, interrupt)?;
+    let output = running.take_output().context("the command has no output")?;
+    let began = Instant::now();
+    let mut output = UpToEnd { output, task, interrupt, began, ending: None, is_over: false };
+    let done = read(&mut output);
+    let (ending, is_over) = (output.ending, output.is_over);
+    // Whoever still writes is told that nobody reads.
+    drop(output);
+    // What is no good because it was cut short may be so because the command failed.
+    let is_good = done.is_ok() || is_over;
+    let ended = end((task, running), (ending, is_good), (began, interrupt))?;
+    interrupt.check()?;
+    match ended.failure() {
+        Some(failure) if !matches!(ended.ending, Ending::Unwanted) => anyhow::bail!(failure),
+        _ => done,
+    }
+}
+
+/// Waits for the command whose output was read, or ends it.
+fn end(
+    (task, running): (&Task<'_>, Running),
+    (ending, is_good): (Option<Ending>, bool),
+    (began, interrupt): (Instant, &Interrupt),
+) -> Result<Ended> {
+    if let Some(ending) = ending.or((!is_good).then_some(Ending::Unwanted)) {
+        return conclude(running, Some(ending), Leftovers::Stay, (began, interrupt));
+    }
+    await_end((task, running), Leftovers::Stay, Meanwhile { interrupt, began, witness: None })
+}
+
+/// An output that knows when it was read to its end, and ends early when the command has to.
+struct UpToEnd<'a> {
+    output: ChildStdout,
+    task: &'a Task<'a>,
+    interrupt: &'a Interrupt,
+    began: Instant,
+    /// Why the command has to end.
+    ending: Option<Ending>,
+    is_over: bool,
+}
+
+impl Read for UpToEnd<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while !self.can_read()? {
+            self.ending = must_end(self.task, self.began, self.interrupt);
+            if self.ending.is_some() {
+                return Err(io::Error::other("the command was ended"));
+            }
+        }
+        let n_bytes = self.output.read(to)?;
+        self.is_over |= n_bytes == 0 && !to.is_empty();
+        Ok(n_bytes)
+    }
+}
+
+impl UpToEnd<'_> {
+    /// Waits a moment, and returns whether something can be read, or the end.
+    fn can_read(&self) -> io::Result<bool> {
+        let mut bells = [PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN)];
+        match poll(&mut bells, Timespec::try_from(PAUSE).ok().as_ref()) {
+            Ok(n_ready) => Ok(n_ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

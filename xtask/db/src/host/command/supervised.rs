@@ -1,0 +1,261 @@
+//! A command of the host that runs, seen from us: behind its supervisor, or directly where the host's
+//! binary cannot be told to supervise.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use xshell::{Shell, cmd};
+
+use crate::console::interrupt::Interrupt;
+use crate::host::command::descendants::Descendants;
+use crate::host::command::supervisor::{self, Itself, MARK};
+use crate::host::command::tree::Tree;
+use crate::host::command::wire::{Came, Order, Report, Wire, Wish};
+use crate::host::command::{GRACE, Meanwhile, NotStarted, Output, PAUSE};
+
+/// How long our own binary may take to start.
+const START: Duration = Duration::from_secs(30);
+/// How long a supervisor may take beyond the grace before it is given up.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// No time at all is not a timeout.
+const AT_ONCE: Duration = Duration::from_micros(1);
+
+/// A command that runs.
+#[derive(Debug)]
+pub(super) enum Running {
+    /// Behind a supervisor.
+    Supervised(Supervised),
+    /// As our own child: it would outlive us if we were killed.
+    Direct(Tree),
+}
+
+/// A supervisor at work.
+#[derive(Debug)]
+pub(super) struct Supervised {
+    child: Child,
+    wire: Wire,
+    /// If the supervisor is killed, what it supervised comes to us.
+    descendants: Descendants,
+    has_ended: bool,
+    is_lost: bool,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Over {
+    /// The program's status; `None` if the supervisor itself was killed.
+    pub(super) status: Option<ExitStatus>,
+    /// How many processes could not be ended.
+    pub(super) left: usize,
+}
+
+impl Running {
+    /// Starts a command.
+    ///
+    /// # Errors
+    ///
+    /// Where the program cannot be started, or at the user's interrupt.
+    pub(super) fn start(
+        itself: Option<&Itself>,
+        order: &Order,
+        output: Output,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let program = order.words.first().context("the command is empty")?.to_string_lossy();
+        let could_not = || NotStarted(program.to_string());
+        let Some(itself) = itself else {
+            return Self::directly(order, output).with_context(could_not);
+        };
+        let mut supervised = Supervised::begin(itself, output).with_context(could_not)?;
+        if !supervised.is_ready(interrupt)? {
+            supervised.kill();
+            return Self::directly(order, output).with_context(could_not);
+        }
+        match supervised.give(order, interrupt)? {
+            Some(why) => Err(anyhow!(why).context(could_not())),
+            None => Ok(Self::Supervised(supervised)),
+        }
+    }
+
+    fn directly(order: &Order, output: Output) -> Result<Self> {
+        let mut command = supervisor::command(order)?;
+        Ok(Self::Direct(Tree::start(command.stdout(output.stdio()))?))
+    }
+
+    /// What the command writes to its stdout, if that is a pipe.
+    pub(super) fn take_output(&mut self) -> Option<ChildStdout> {
+        match self {
+            Self::Supervised(supervised) => supervised.child.stdout.take(),
+            Self::Direct(tree) => tree.take_output(),
+        }
+    }
+
+    /// Waits a moment, and returns whether the command has ended.
+    ///
+    /// # Errors
+    ///
+    /// Where the system does not say.
+    pub(super) fn wait(&mut self, meanwhile: &mut Meanwhile<'_>) -> Result<bool> {
+        let interrupt = meanwhile.interrupt;
+        let witness = meanwhile.witness.as_deref_mut();
+        match self {
+            Self::Supervised(supervised) => {
+                let Some(witness) = witness else {
+                    return Ok(supervised.wait(interrupt, PAUSE));
+                };
+                witness.wait(Some(supervised.wire.bell()), PAUSE);
+                witness.look(supervised.child.id());
+                Ok(supervised.wait(interrupt, AT_ONCE))
+            }
+            Self::Direct(tree) => {
+                let has_ended = tree.has_ended()?;
+                match witness {
+                    Some(witness) => {
+                        witness.wait(None, PAUSE);
+                        witness.look(std::process::id());
+                    }
+                    None if !has_ended => std::thread::sleep(PAUSE),
+                    None => {}
+                }
+                Ok(has_ended)
+            }
+        }
+    }
+
+    /// Ends it as wished and returns how it ended; `is_urgent` cuts the asking short.
+    ///
+    /// # Errors
+    ///
+    /// Where the system does not say how it ended.
+    pub(super) fn conclude(self, wish: Wish, is_urgent: impl Fn() -> bool) -> Result<Over> {
+        let tree = match self {
+            Self::Supervised(supervised) => return Ok(supervised.conclude(wish, is_urgent)),
+            Self::Direct(tree) => tree,
+        };
+        if wish == Wish::End {
+            tree.ask();
+            let asked = Instant::now();
+            while !tree.is_gone()? && asked.elapsed() < GRACE && !is_urgent() {
+                std::thread::sleep(PAUSE);
+            }
+        }
+        let left = if wish == Wish::Leave { 0 } else { tree.kill() };
+        Ok(Over { status: Some(tree.status()?), left })
+    }
+}
+
+impl Supervised {
+    fn begin(itself: &Itself, output: Output) -> Result<Self> {
+        let descendants = Descendants::watch();
+        let (ours, theirs) = UnixStream::pair()?;
+        let Itself { program, arguments } = itself;
+        let shell = Shell::new()?;
+        // If we are killed, this tells the next command for whom it ends what is left.
+        let own_id = std::process::id().to_string();
+        let mut command = Command::from(cmd!(shell, "{program} {arguments...}").env(MARK, own_id));
+        let child = command
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(output.stdio())
+            .process_group(0)
+            .spawn()
+            .context("could not start the supervisor of the command")?;
+        let wire = Wire::new(ours);
+        Ok(Self { child, wire, descendants, has_ended: false, is_lost: false })
+    }
+
+    /// Whether it is the supervisor, and not a host's binary that does something else.
+    fn is_ready(&mut self, interrupt: &Interrupt) -> Result<bool> {
+        let began = Instant::now();
+        while began.elapsed() < START {
+            match self.wire.receive(PAUSE) {
+                Ok(Came::Message(Report::Ready)) => return Ok(true),
+                Ok(Came::Nothing) => {}
+                Ok(Came::Message(_) | Came::End) | Err(_) => return Ok(false),
+            }
+            if let Err(interrupted) = interrupt.check() {
+                self.kill();
+                return Err(interrupted);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Gives the order and waits until the program runs; otherwise returns why it could not be started.
+    fn give(&mut self, order: &Order, interrupt: &Interrupt) -> Result<Option<String>> {
+        if let Err(error) = self.wire.send(order) {
+            self.kill();
+            return Ok(Some(format!("its supervisor is gone: {error}")));
+        }
+        loop {
+            match self.wire.receive(PAUSE) {
+                Ok(Came::Message(Report::Started)) => return Ok(None),
+                Ok(Came::Message(Report::Failed(why))) => {
+                    let _ = self.child.wait();
+                    return Ok(Some(why));
+                }
+                // Starting takes a moment: the interrupt is heeded right afterwards.
+                Ok(Came::Nothing) if !interrupt.is_urgent() => {}
+                _ => {
+                    self.kill();
+                    return Err(anyhow!(
+                        "the supervisor of `{}` was ended",
+                        order.words[0].display()
+                    ));
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, interrupt: &Interrupt, within: Duration) -> bool {
+        if self.is_lost {
+            std::thread::sleep(PAUSE);
+            return true;
+        }
+        match self.wire.receive(within) {
+            Ok(Came::Message(Report::Ended)) => self.has_ended = true,
+            Ok(Came::Message(Report::Interrupted)) => interrupt.raise_first(),
+            Ok(Came::Message(_) | Came::Nothing) => {}
+            Ok(Came::End) | Err(_) => (self.has_ended, self.is_lost) = (true, true),
+        }
+        self.has_ended
+    }
+
+    fn conclude(mut self, wish: Wish, is_urgent: impl Fn() -> bool) -> Over {
+        let asked = Instant::now();
+        let mut is_hurried = false;
+        // Stopped, it would not hear us.
+        signal(&self.child, rustix::process::Signal::CONT);
+        self.is_lost |= self.wire.send(&wish).is_err();
+        while !self.is_lost && asked.elapsed() < GRACE + PATIENCE {
+            match self.wire.receive(PAUSE) {
+                Ok(Came::Message(Report::Over { status, left })) => {
+                    let _ = self.child.wait();
+                    return Over { status: Some(ExitStatus::from_raw(status)), left };
+                }
+                Ok(Came::Message(_) | Came::Nothing) => {}
+                Ok(Came::End) | Err(_) => self.is_lost = true,
+            }
+            if is_urgent() && !is_hurried {
+                is_hurried = true;
+                let _ = self.wire.send(&Wish::Kill);
+            }
+        }
+        Over { status: None, left: self.kill() }
+    }
+
+    /// Kills it and all that came to us from it.
+    fn kill(&mut self) -> usize {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.descendants.end(None)
+    }
+}
+
+fn signal(child: &Child, signal: rustix::process::Signal) {
+    let _ = rustix::process::kill_process(rustix::process::Pid::from_child(child), signal);
+}

@@ -1,0 +1,162 @@
+//! The supervisor of a command of the host: our own binary once more, between us and the command.
+//!
+//! It exists so that the host's command ends with us however we end, `kill -9` included: a migration
+//! that goes on writing would be examined by nobody. It leads a process group of its own, so that what
+//! is sent to ours misses it, and adopts every orphan below it. If the socket to us closes, it asks
+//! everything below it to end, waits, and kills the rest.
+//!
+//! It needs one thread, opens no database, and prints nothing.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use xshell::{Shell, cmd};
+
+use crate::console::interrupt::Interrupt;
+use crate::host::command::tree::Tree;
+use crate::host::command::wire::{Came, Order, Report, Wire, Wish};
+use crate::host::command::{GRACE, PAUSE};
+
+/// The variable that is set for the supervisor alone. A host whose `main` ignores its arguments would
+/// otherwise start supervisors without end.
+pub(crate) const MARK: &str = "XTASK_DB_SUPERVISES";
+
+/// Supervises one command until it is over.
+///
+/// # Errors
+///
+/// Where stdin is not the socket of a command that wants this.
+pub(crate) fn serve(stdin: OwnedFd, interrupt: &Interrupt) -> Result<()> {
+    let socket = UnixStream::from(stdin);
+    socket.peer_addr().context("stdin is not the socket of a `db-*` command")?;
+    let mut wire = Wire::new(socket);
+    wire.send(&Report::Ready)?;
+    let Some(order) = ordered(&mut wire)? else { return Ok(()) };
+    let tree = match command(&order).and_then(|mut command| Ok(Tree::start(&mut command)?)) {
+        Ok(tree) => tree,
+        Err(error) => return Ok(wire.send(&Report::Failed(format!("{error:#}")))?),
+    };
+    // If it cannot be told, nobody is there: the next look at the socket says so.
+    let _ = wire.send(&Report::Started);
+    release_output();
+    let wish = supervise(&mut wire, &tree, interrupt)?;
+    let left = match wish {
+        Wish::Leave => 0,
+        Wish::Kill => tree.kill(),
+        Wish::End => end(&mut wire, &tree)?,
+    };
+    let status = tree.status()?.into_raw();
+    // Nobody may be there any more.
+    let _ = wire.send(&Report::Over { status, left });
+    Ok(())
+}
+
+/// The order; `None` if who would give it is gone.
+fn ordered(wire: &mut Wire) -> Result<Option<Order>> {
+    loop {
+        match wire.receive(PAUSE)? {
+            Came::Message(order) => return Ok(Some(order)),
+            Came::Nothing => {}
+            Came::End => return Ok(None),
+        }
+    }
+}
+
+/// The command of an order, as it can be started.
+///
+/// # Errors
+///
+/// Where there is no program.
+pub(super) fn command(order: &Order) -> Result<Command> {
+    let (program, arguments) = order.words.split_first().context("the command is empty")?;
+    let shell = Shell::new()?;
+    shell.change_dir(PathBuf::from(&order.folder));
+    let mut command = Command::from(cmd!(shell, "{program} {arguments...}"));
+    command.env_remove(MARK);
+    for (name, value) in &order.variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    Ok(command)
+}
+
+/// Waits for a wish, and reports meanwhile when the command has ended. The end of the socket is the
+/// wish that everything ends; an interrupt is for the other side to judge.
+fn supervise(wire: &mut Wire, tree: &Tree, interrupt: &Interrupt) -> Result<Wish> {
+    let mut is_reported = false;
+    loop {
+        if !is_reported && tree.has_ended()? {
+            is_reported = true;
+            let _ = wire.send(&Report::Ended);
+        }
+        if interrupt.acknowledge() {
+            let _ = wire.send(&Report::Interrupted);
+        }
+        match wire.receive(PAUSE) {
+            Ok(Came::Message(wish)) => return Ok(wish),
+            Ok(Came::Nothing) => {}
+            Ok(Came::End) | Err(_) => return Ok(Wish::End),
+        }
+    }
+}
+
+/// Asks everything to end, and kills what did not after a while or at the wish to hurry. Returns how
+/// many processes could not be killed.
+fn end(wire: &mut Wire, tree: &Tree) -> Result<usize> {
+    tree.ask();
+    let asked = Instant::now();
+    while !tree.is_gone()? && asked.elapsed() < GRACE {
+        match wire.receive::<Wish>(PAUSE) {
+            Ok(Came::Message(Wish::Kill)) => break,
+            Ok(Came::Message(_) | Came::Nothing) => {}
+            // The end of the socket comes at once every time.
+            Ok(Came::End) | Err(_) => std::thread::sleep(PAUSE),
+        }
+    }
+    Ok(tree.kill())
+}
+
+/// Lets go of stdout, so that its reader sees the end when the command and what it started are gone.
+fn release_output() {
+    let nothing = fs_err::OpenOptions::new().write(true).open("/dev/null");
+    if let Ok(nothing) = nothing {
+        let _ = rustix::stdio::dup2_stdout(nothing.file());
+    }
+}
+
+/// How this program is started once more so that it arrives at [`serve`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Itself {
+    /// The program.
+    pub(crate) program: PathBuf,
+    /// Its arguments.
+    pub(crate) arguments: Vec<OsString>,
+}
+
+impl Itself {
+    /// The program that runs with these arguments, told to supervise: what comes before the task stays,
+    /// because a host may nest its tasks.
+    #[must_use]
+    pub(crate) fn of(program: PathBuf, arguments: &[OsString]) -> Self {
+        let is_task = |word: &OsString| word.as_encoded_bytes().starts_with(b"db-");
+        let task = arguments.iter().position(is_task).unwrap_or(0);
+        let mut told = arguments[..task].to_vec();
+        told.push(NAME.into());
+        // The binary may have been built anew since: this one is the one that speaks as we do.
+        let same = PathBuf::from("/proc/self/exe");
+        let program = if same.exists() { same } else { program };
+        Self { program, arguments: told }
+    }
+}
+
+/// The task that a supervisor is.
+const NAME: &str = "db-supervise";

@@ -1,0 +1,85 @@
+//! A command of the host that runs, with everything that it started.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use crate::host::command::descendants::Descendants;
+
+/// A command in a process group of its own: `cargo run` or `sh` alone would die and leave the
+/// migration running. Ctrl-C at a terminal reaches only us.
+#[derive(Debug)]
+pub(super) struct Tree {
+    child: Child,
+    group: Pid,
+    descendants: Descendants,
+}
+
+impl Tree {
+    /// Starts a command.
+    ///
+    /// # Errors
+    ///
+    /// Where the program cannot be started.
+    pub(super) fn start(command: &mut Command) -> std::io::Result<Self> {
+        let descendants = Descendants::watch();
+        let child = command.stdin(Stdio::null()).process_group(0).spawn()?;
+        Ok(Self { group: Pid::from_child(&child), child, descendants })
+    }
+
+    /// What the command writes to its stdout, if that is a pipe.
+    pub(super) fn take_output(&mut self) -> Option<std::process::ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Whether the command has ended. It is not reaped, so that its group's number is nobody else's.
+    ///
+    /// # Errors
+    ///
+    /// Where the system does not say.
+    pub(super) fn has_ended(&self) -> Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        match waitid(WaitId::Pid(self.group), options) {
+            Ok(ended) => Ok(ended.is_some()),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => {
+                Err(std::io::Error::from(error)).context("could not wait for the command")
+            }
+        }
+    }
+
+    /// Whether nothing of it runs any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tree::has_ended`].
+    pub(super) fn is_gone(&self) -> Result<bool> {
+        Ok(self.has_ended()? && self.descendants.is_gone())
+    }
+
+    /// Asks everything to end. A stopped process hears that only once it goes on.
+    pub(super) fn ask(&self) {
+        for signal in [Signal::TERM, Signal::CONT] {
+            // A group that is gone needs no signal.
+            let _ = kill_process_group(self.group, signal);
+            self.descendants.signal_outside(self.group, signal);
+        }
+    }
+
+    /// Kills everything and returns how many processes could not be killed.
+    pub(super) fn kill(&self) -> usize {
+        let _ = kill_process_group(self.group, Signal::KILL);
+        self.descendants.end(Some(self.group))
+    }
+
+    /// How the command ended; waits for that.
+    ///
+    /// # Errors
+    ///
+    /// Where the system does not say.
+    pub(super) fn status(mut self) -> Result<ExitStatus> {
+        Ok(self.child.wait()?)
+    }
+}

@@ -1,0 +1,305 @@
+//! What the host says about itself: its root, its databases, its backups folder, its policies.
+//!
+//! A host usually says so in `[workspace.metadata.db]` (read by `host/configuration.rs`); it can also
+//! build the value itself and hand it to the session.
+
+pub(crate) mod schema_files;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::backups::name::Format;
+use crate::backups::record::Kind;
+use crate::backups::vault;
+use crate::console::refusal::Refusal;
+use crate::console::remarks::Remarks;
+use crate::console::text::{self, Span};
+use crate::git::repository;
+use crate::host::command::supervisor::Itself;
+use crate::retention::plan::Policy;
+use crate::sqlite::declared_references::References;
+
+/// The project in whose workspace the tasks live.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The workspace root; paths in messages are relative to it.
+    pub root: PathBuf,
+    /// Where backups go, absolute.
+    pub backups: PathBuf,
+    /// How long a lock is waited for.
+    pub busy_timeout: Duration,
+    /// The databases, in the order of their names.
+    pub databases: Vec<Database>,
+    /// The configured retention.
+    pub keep: Policy,
+    /// How the bytes of each kind are kept, where that is said.
+    pub(crate) formats: HashMap<Kind, Format>,
+    /// How long a reading of the pages of a stored backup counts: after that it is `unread`.
+    pub read_within: Span,
+    /// What a failing checkpoint does to a commit.
+    pub on_failure: OnFailure,
+    /// Whether the database is switched together with the branch.
+    pub follow_branches: FollowBranches,
+    /// The repository around it.
+    pub git: Option<repository::Place>,
+    /// Variables of the environment that are kept from the host's commands, as those that git gives
+    /// its hooks.
+    pub hidden_variables: Vec<String>,
+    /// How this program becomes the supervisor of a command of the host.
+    pub(crate) itself: Option<Itself>,
+    /// Things in the configuration that the user should know of.
+    pub remarks: Vec<String>,
+    /// Where commands leave what a person should know of.
+    pub(crate) told: Remarks,
+}
+
+/// One database of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// Its name in the configuration and in records.
+    pub name: String,
+    /// Where it is, absolute.
+    pub path: PathBuf,
+    /// Where that path came from, if not from `Cargo.toml`, as `DATABASE_PATH in .env`.
+    pub origin: Option<String>,
+    /// Patterns of schema files, relative to the root.
+    pub schema: Vec<String>,
+    /// The host's command that applies migrations.
+    pub migrate: Vec<String>,
+    /// The variable that tells it where the database is, or a template with `{path}`.
+    pub migrate_env: String,
+    /// How long it may take.
+    pub migrate_timeout: Duration,
+    /// Tables that migrations may shrink.
+    pub allow_loss: Vec<String>,
+    /// Commands that rebuild derived data after a restore.
+    pub after_restore: Vec<Vec<String>>,
+    /// Columns that identify a row when data is merged, by table.
+    pub merge_key: BTreeMap<String, Vec<String>>,
+    /// Columns that refer to rows without a foreign key, by table.
+    pub references: References,
+    /// Tables whose primary key is a mere number, though SQLite does not give it by itself.
+    pub renumber: Vec<String>,
+    /// Tables that exports may leave out, by group.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Whether destructive tasks demand the name typed out.
+    pub protected: bool,
+    /// Whether git may track the database: nobody is told then that it does.
+    pub tracked: bool,
+}
+
+/// What a failing checkpoint does to a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It stops the commit.
+    Block,
+    /// It warns.
+    Warn,
+}
+
+/// Whether the database is switched together with the branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FollowBranches {
+    /// Never.
+    Never,
+    /// Where the schema files differ.
+    Schema,
+    /// Always.
+    Always,
+}
+
+impl Database {
+    /// A database with nothing configured but its place.
+    #[must_use]
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            path: path.into(),
+            origin: None,
+            schema: Vec::new(),
+            migrate: Vec::new(),
+            migrate_env: "DATABASE_PATH".to_owned(),
+            migrate_timeout: Duration::from_mins(10),
+            allow_loss: Vec::new(),
+            after_restore: Vec::new(),
+            merge_key: BTreeMap::new(),
+            references: References::new(),
+            renumber: Vec::new(),
+            groups: BTreeMap::new(),
+            protected: false,
+            tracked: false,
+        }
+    }
+
+    /// The file name that begins every backup's name.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        self.path
+            .file_name()
+            .map_or_else(|| self.name.clone(), |n| n.to_string_lossy().into_owned())
+    }
+
+    /// The variable and its value that point the host's migration at a file. A path need not be UTF-8.
+    #[must_use]
+    pub fn migrate_variable(&self, path: &Path) -> (String, OsString) {
+        let path = path.as_os_str().as_bytes();
+        let Some((variable, template)) = self.migrate_env.split_once('=') else {
+            return (self.migrate_env.clone(), OsStr::from_bytes(path).to_owned());
+        };
+        // In a URL these three would end the path or begin an escape; a space stays, since not every
+        // reader of such a URL decodes it.
+        let is_url = template.split("{path}").next().is_some_and(|t| t.contains(':'));
+        let escaped = |byte: &u8| match byte {
+            b'%' if is_url => b"%25".to_vec(),
+            b'?' if is_url => b"%3f".to_vec(),
+            b'#' if is_url => b"%23".to_vec(),
+            byte => vec![*byte],
+        };
+        let path: Vec<u8> = path.iter().flat_map(escaped).collect();
+        let parts: Vec<&[u8]> = template.split("{path}").map(str::as_bytes).collect();
+        (variable.to_owned(), OsString::from_vec(parts.join(&path[..])))
+    }
+}
+
+impl Project {
+    /// A project with one default for everything that is not said.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>, databases: Vec<Database>) -> Self {
+        let root = root.into();
+        Self {
+            backups: root.join("backups"),
+            git: repository::Place::of(&root),
+            root,
+            busy_timeout: Duration::from_secs(5),
+            databases,
+            keep: Policy::default(),
+            formats: HashMap::new(),
+            read_within: vault::READ_WITHIN,
+            on_failure: OnFailure::Block,
+            follow_branches: FollowBranches::Never,
+            hidden_variables: Vec::new(),
+            itself: None,
+            remarks: Vec::new(),
+            told: Remarks::default(),
+        }
+    }
+
+    /// How backups of a kind are kept: as configured, else the automatic ones in the page store.
+    #[must_use]
+    pub(crate) fn format(&self, kind: Kind) -> Format {
+        let usual = if kind.is_automatic() { Format::Pages } else { Format::Plain };
+        self.formats.get(&kind).copied().unwrap_or(usual)
+    }
+
+    /// The databases that a command means: the named one, or all.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where no database has that name.
+    pub fn chosen(&self, name: Option<&str>) -> Result<Vec<Database>> {
+        let Some(name) = name else {
+            return Ok(self.databases.clone());
+        };
+        let found = self.databases.iter().find(|database| database.name == name);
+        match found {
+            Some(database) => Ok(vec![database.clone()]),
+            None => Err(Refusal::could_not(
+                format!("no database is called `{name}`"),
+                format!("the configured ones are {}", self.names()),
+            )),
+        }
+    }
+
+    /// The one database that a command means.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where there are several and none was named, or no database has that name.
+    pub fn one(&self, name: Option<&str>) -> Result<Database> {
+        let mut chosen = self.chosen(name)?;
+        match (chosen.pop(), chosen.is_empty()) {
+            (Some(database), true) => Ok(database),
+            _ => Err(Refusal::could_not(
+                "there are several databases",
+                format!("say which one with `--db`: {}", self.names()),
+            )),
+        }
+    }
+
+    /// The database as a sentence names it: by its name, if there are several.
+    #[must_use]
+    pub(crate) fn called(&self, database: &Database) -> String {
+        if self.databases.len() > 1 {
+            format!("database `{}`", text::plain(&database.name))
+        } else {
+            "the database".to_owned()
+        }
+    }
+
+    /// The flag that a command of ours needs to mean a database: none, if there is only one.
+    #[must_use]
+    pub(crate) fn db_flag(&self, database: &Database) -> String {
+        if self.databases.len() > 1 {
+            format!(" --db {}", text::shell(&database.name))
+        } else {
+            String::new()
+        }
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<_> = self.databases.iter().map(|d| format!("`{}`", d.name)).collect();
+        names.join(", ")
+    }
+
+    /// ` --db NAME` where a command has to be told which database is meant.
+    #[must_use]
+    pub(crate) fn database_flag(&self, database: &Database) -> String {
+        if self.databases.len() < 2 {
+            return String::new();
+        }
+        format!(" --db {}", text::shell(&database.name))
+    }
+
+    /// The linked worktree this is; `.` in the main one and without git.
+    #[must_use]
+    pub fn worktree(&self) -> &str {
+        self.git.as_ref().map_or(".", |place| place.worktree.as_str())
+    }
+
+    /// A path as messages show it.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> String {
+        text::path(path, &self.root)
+    }
+
+    /// A path as results show it, with `./` in front.
+    #[must_use]
+    pub fn dotted(&self, path: &Path) -> String {
+        text::dotted(path, &self.root)
+    }
+
+    /// As [`Project::place`], the path in backticks: for errors.
+    #[must_use]
+    pub fn quoted_place(&self, database: &Database) -> String {
+        let path = self.path(&database.path);
+        match &database.origin {
+            Some(origin) => format!("`{path}` (from {origin})"),
+            None => format!("`{path}`"),
+        }
+    }
+
+    /// The database's path and, where it is not from `Cargo.toml`, its origin.
+    #[must_use]
+    pub fn place(&self, database: &Database) -> String {
+        let path = self.dotted(&database.path);
+        match &database.origin {
+            Some(origin) => format!("{path} (from {origin})"),
+            None => path,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Migrations: the rehearsal on a private copy, and the verdict over what it did.
+
+pub(crate) mod file_use;
+pub(crate) mod new_database;
+pub(crate) mod rehearsal;
+pub(crate) mod reserve;
+pub(crate) mod state;
+pub(crate) mod verdict;

@@ -1,0 +1,198 @@
+//! A new database, built apart from the live one: from the host's migrations, or from a file.
+//!
+//! It begins as an empty file in a private folder beside the backups; what was made of that is then
+//! taken and verified there like any backup, so that it can be put into the live file like one. The
+//! live database is not looked at here.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, FixedOffset};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+
+use crate::backups::backup::Backup;
+use crate::backups::record::Kind;
+use crate::backups::vault::Vault;
+use crate::backups::verification::{self, Outcome, Verification};
+use crate::capture::{self, Taken, Wanted};
+use crate::console::interrupt::Interrupt;
+use crate::console::progress::Progress;
+use crate::console::refusal::{Exit, Refusal};
+use crate::files::publish::Scratch;
+use crate::host::command;
+use crate::host::project::{Database, Project};
+use crate::sqlite::examination::finding::Depth;
+use crate::sqlite::probe::{self, Standing};
+
+/// A new database, as a backup in a folder of its own that goes with it.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    /// The database.
+    pub(crate) backup: Backup,
+    /// What its verification found; it is whole.
+    pub(crate) verification: Verification,
+    _scratch: Scratch,
+}
+
+/// A new database that is being built.
+pub(crate) struct Building {
+    /// The database, an empty file at first.
+    new: Database,
+    scratch: Scratch,
+}
+
+const UNTOUCHED: &str = "the database is untouched";
+
+impl Building {
+    /// Begins with an empty file. The backups folder is not locked meanwhile: building may take
+    /// minutes, and backups of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::lock`]; where the folder cannot be written.
+    pub(crate) fn begin(
+        project: &Project,
+        database: &Database,
+        now: DateTime<FixedOffset>,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let scratch = scratch(project, database, now, interrupt)?;
+        let path = scratch.path().join(database.file_name());
+        fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(Self { new: Database { path, ..database.clone() }, scratch })
+    }
+
+    /// The file to build in.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.new.path
+    }
+
+    /// Takes what `maker` made, and verifies it as deep as that did not do already.
+    ///
+    /// # Errors
+    ///
+    /// A refusal (exit 1) where it is damaged; at the user's interrupt.
+    pub(crate) fn finish(
+        self,
+        project: &Project,
+        (maker, depth): (&str, Depth),
+        now: DateTime<FixedOffset>,
+        interrupt: &Arc<Interrupt>,
+    ) -> Result<Fresh> {
+        let Self { new, scratch } = self;
+        let backup = taken(project, (&new, maker), now, interrupt)?;
+        let verification = verification::verify(&backup, depth, interrupt)?;
+        if verification.outcome != Outcome::Whole {
+            return Err(unsound(maker, &verification.reasons.join("; ")));
+        }
+        Ok(Fresh { backup, verification, _scratch: scratch })
+    }
+}
+
+impl Fresh {
+    /// The same where it has tables: a database with data is not replaced by one without any.
+    ///
+    /// # Errors
+    ///
+    /// A refusal (exit 1) where it has none.
+    pub(crate) fn with_tables(self, maker: &str) -> Result<Self> {
+        if self.verification.examination.tables.is_empty() {
+            return Err(unsound(maker, "it has no tables"));
+        }
+        Ok(self)
+    }
+}
+
+fn unsound(maker: &str, reasons: &str) -> anyhow::Error {
+    Refusal::no(format!("`{maker}` made no sound database: {reasons}"), UNTOUCHED)
+}
+
+/// The command ended well and left the file that it was pointed to as empty as it was.
+#[derive(Debug)]
+pub(crate) struct NothingWritten;
+
+impl std::fmt::Display for NothingWritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the file is as empty as before")
+    }
+}
+
+impl std::error::Error for NothingWritten {}
+
+/// Runs the host's migrations on an empty file and verifies what they made.
+///
+/// # Errors
+///
+/// A refusal (exit 1) where the migrations fail, leave the file empty, or make what is damaged; as
+/// [`Vault::lock`]; at the user's interrupt.
+pub(crate) fn build(
+    project: &Project,
+    database: &Database,
+    now: DateTime<FixedOffset>,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Fresh> {
+    let building = Building::begin(project, database, now, interrupt)?;
+    let new = &building.new;
+    let command = new.migrate.join(" ");
+    command::run(project, new, &new.migrate, new.migrate_timeout, interrupt).map_err(|error| {
+        error.context(Refusal {
+            what: format!("could not build a new database with `{command}`"),
+            hint: UNTOUCHED.to_owned(),
+            exit: Exit::No,
+        })
+    })?;
+    refuse_empty(new, &command)?;
+    building.finish(project, (&command, Depth::Deep), now, interrupt)
+}
+
+fn scratch(
+    project: &Project,
+    database: &Database,
+    now: DateTime<FixedOffset>,
+    interrupt: &Interrupt,
+) -> Result<Scratch> {
+    let vault = Vault::of(project, now);
+    let locked = vault.lock(project.busy_timeout, interrupt)?;
+    locked.keep_private()?;
+    locked.scratch(&database.file_name())
+}
+
+fn refuse_empty(new: &Database, command: &str) -> Result<()> {
+    if !matches!(probe::look(&new.path)?, Standing::Missing | Standing::Empty) {
+        return Ok(());
+    }
+    let hint = format!(
+        "it was told the path in `{}`: check `migrate-env`; if it went to the live database instead, it \
+         has migrated that",
+        new.migrate_env
+    );
+    let what = format!("`{command}` ended well but wrote nothing into the new file it was given");
+    Err(anyhow::Error::from(NothingWritten).context(Refusal { what, hint, exit: Exit::No }))
+}
+
+/// What was made, as a backup in the scratch folder: one file, whatever its journal mode.
+fn taken(
+    project: &Project,
+    (new, maker): (&Database, &str),
+    now: DateTime<FixedOffset>,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Backup> {
+    let folder = new.path.parent().context("a database lies in a folder")?;
+    let vault = Vault::at(folder, now);
+    let locked = vault.lock(project.busy_timeout, interrupt)?;
+    let wanted = Wanted::new(new, Kind::Manual, now);
+    let taken = capture::take(&locked, project, &wanted, &mut Progress::hidden(interrupt))
+        .context("could not read the new database; the live one is untouched")?;
+    match taken {
+        Taken::Backup(backup, ..) => Ok(*backup),
+        Taken::Damaged(findings) => Err(Refusal::no(
+            format!("`{maker}` made a damaged database: {}", findings[0]),
+            UNTOUCHED,
+        )),
+        Taken::Linked(..) | Taken::Unchanged => {
+            anyhow::bail!("a new backup is taken unconditionally")
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The rehearsal of a migration: the host's command runs on a private copy, which is examined.
+//!
+//! The copy lies in a private folder under the database's own file name, in its journal mode. The
+//! live database is not touched here; whether the command did is asked by [`live`].
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::backups::record::Record;
+use crate::capture;
+use crate::console::interrupt::Interrupt;
+use crate::files::publish::Scratch;
+use crate::host::command::database_users::Witness;
+use crate::host::command::{self, Ended, Task};
+use crate::host::project::{Database, Project};
+use crate::migrate::file_use::Watch;
+use crate::migrate::state::State;
+use crate::migrate::verdict::Comparison;
+use crate::migrate::verdict::effects::{self, Effects};
+use crate::sqlite::connection::{self, Trouble};
+use crate::sqlite::examination;
+use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
+use crate::sqlite::probe::{self, Standing};
+use crate::sqlite::snapshot::copy;
+
+/// What a rehearsal showed.
+#[derive(Debug)]
+pub(crate) struct Rehearsal {
+    /// How the command ended.
+    pub ended: Ended,
+    /// Whether it opened the copy.
+    pub opened: bool,
+    /// Why somebody else may have changed the live database meanwhile; nothing if only the command can
+    /// have.
+    pub doubts: Vec<String>,
+    /// The state before.
+    pub before: State,
+    /// The state after, or why it could not be read; the state before where the command failed.
+    pub after: Result<State>,
+    /// What became of the one in the other, beyond what they count.
+    pub effects: Effects,
+    /// The size of the copy that the command left.
+    pub size_bytes: u64,
+}
+
+impl Rehearsal {
+    /// Both states, if the second can be read.
+    #[must_use]
+    pub(crate) fn comparison(&self) -> Option<Comparison<'_>> {
+        let after = self.after.as_ref().ok()?;
+        Some(Comparison { before: &self.before, after, effects: &self.effects })
+    }
+}
+
+/// What a rehearsal needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage<'a> {
+    /// The host.
+    pub project: &'a Project,
+    /// Its database.
+    pub database: &'a Database,
+    /// A finished copy of it.
+    pub original: &'a Path,
+    /// The proof of that copy.
+    pub record: &'a Record,
+    /// Where the private copy goes.
+    pub scratch: &'a Scratch,
+}
+
+/// Runs a migration on a private copy and looks at both states.
+///
+/// # Errors
+///
+/// Where the copy cannot be made, or the command not be started.
+pub(crate) fn rehearse(
+    stage: &Stage<'_>,
+    command: &[String],
+    interrupt: &Arc<Interrupt>,
+) -> Result<Rehearsal> {
+    let Stage { project, database, original, .. } = *stage;
+    let mut before = State::recorded(original, stage.record, interrupt)?;
+    let private = stage.scratch.stage(&database.file_name())?;
+    copy::copy_file(original, &private, interrupt)?;
+    if stage.record.sqlite.journal_mode == "wal" {
+        // <https://sqlite.org/fileformat2.html>, 1.3.3: what marks a file as one with a WAL.
+        private.write_at(&[2, 2], 18)?;
+    }
+    let watch = Watch::begin(private.path(), interrupt)?;
+    let timeout = database.migrate_timeout;
+    let task = Task { project, database, path: private.path(), command, timeout };
+    let mut witness = witness_of(stage);
+    let ended = command::migrate_before(&mut witness, &task, interrupt)?;
+    let doubts = witness.doubts();
+    // What cannot be proved is not so.
+    let opened = watch.was_used(interrupt).unwrap_or(false);
+    let mut after = match ended.failure() {
+        Some(_) => Ok(before.clone()),
+        None => finished(private.path(), interrupt),
+    };
+    if let Ok(after) = &after
+        && has(&after.findings, Weight::Structural)
+    {
+        before.findings = deep_findings(original, interrupt)?;
+    }
+    let mut effects = Effects::default();
+    if let Ok(state) = &after {
+        match compared((original, &before), (private.path(), state), interrupt) {
+            Ok(found) => effects = found,
+            Err(error) => after = Err(error),
+        }
+    }
+    let size_bytes = fs_err::metadata(private.path()).map_or(0, |metadata| metadata.len());
+    Ok(Rehearsal { ended, opened, doubts, before, after, effects, size_bytes })
+}
+
+/// A witness of the live database from the moment on in which it still has the schema of the copy.
+fn witness_of(stage: &Stage<'_>) -> Witness {
+    let Stage { project, database, record, .. } = *stage;
+    let mut witness = Witness::begin(&database.path);
+    let is_same = || -> Result<bool> {
+        let connection = connection::open_live(&database.path, project.busy_timeout)?;
+        let user_version: i64 = connection::pragma(&connection, "user_version")?;
+        let schema_blake3 = examination::schema_hash(&connection)?;
+        Ok(schema_blake3 == record.schema_blake3 && user_version == record.sqlite.user_version)
+    };
+    if !is_same().unwrap_or(false) {
+        witness.doubt("its schema had changed before the command ran");
+    }
+    // That was our own opening.
+    witness.forget();
+    witness
+}
+
+/// What one state became in another; nothing where they are equal, or the second is newly damaged.
+///
+/// # Errors
+///
+/// If they cannot be compared, or at the user's interrupt.
+pub(crate) fn compared(
+    (old, before): (&Path, &State),
+    (new, after): (&Path, &State),
+    interrupt: &Interrupt,
+) -> Result<Effects> {
+    let is_new = |f: &Finding| f.kind == Weight::Structural && !before.findings.contains(f);
+    if after.findings.iter().any(is_new) || before.content_blake3 == after.content_blake3 {
+        return Ok(Effects::default());
+    }
+    effects::of(old, new, interrupt).context("could not compare the states before and after")
+}
+
+/// What a thorough look finds: what was so before a migration is not its fault.
+///
+/// # Errors
+///
+/// At the user's interrupt, or where the file cannot be opened.
+pub(crate) fn deep_findings(path: &Path, interrupt: &Interrupt) -> Result<Vec<Finding>> {
+    Ok(examination::examine(path, Depth::Deep, interrupt)?.findings)
+}
+
+/// The state of the private copy, once what its last writer left in a WAL is in the file.
+fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
+    // Asked before the journal is settled.
+    let is_wal = matches!(probe::look(path)?, Standing::Sqlite(header) if header.is_wal());
+    let connection = connection::open_live(path, Duration::from_secs(5))?;
+    let mode: String = connection::pragma(&connection, "journal_mode=DELETE").map_err(|error| {
+        match connection::trouble(&error) {
+            Trouble::Busy => {
+                error.context("something that the command started still has the copy open")
+            }
+            Trouble::Full => error.context(format!("the disk is full at `{}`", path.display())),
+            _ => error,
+        }
+    })?;
+    anyhow::ensure!(mode == "delete", "the copy's journal mode stayed `{mode}`");
+    drop(connection);
+    Ok(State { is_wal, ..State::read(path, interrupt)? })
+}
+
+/// What identifies the state of the live database, read quickly and in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Live {
+    /// BLAKE3 of the schema's statements.
+    pub schema_blake3: String,
+    /// `PRAGMA user_version`.
+    pub user_version: i64,
+    /// BLAKE3 of all content.
+    pub content_blake3: String,
+}
+
+/// Reads the live database; `None` where there is none any more, or nothing that SQLite reads.
+///
+/// # Errors
+///
+/// Where it stays locked, or at the user's interrupt.
+pub(crate) fn live(
+    project: &Project,
+    database: &Database,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Option<Live>> {
+    let Standing::Sqlite(_) = probe::look(&database.path)? else {
+        return Ok(None);
+    };
+    let read = || -> Result<Live> {
+        let connection = connection::open_live(&database.path, project.busy_timeout)?;
+        let content_blake3 = capture::content_hash(&connection, &project.backups, interrupt)?;
+        connection.proved(Ok(Live {
+            schema_blake3: examination::schema_hash(&connection)?,
+            user_version: connection::pragma(&connection, "user_version")?,
+            content_blake3,
+        }))
+    };
+    match read() {
+        Ok(live) => Ok(Some(live)),
+        Err(error) if connection::trouble(&error) == connection::Trouble::Damaged => Ok(None),
+        Err(error) => Err(capture::explain(error, project, database)),
+    }
+}

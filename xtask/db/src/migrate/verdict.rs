@@ -1,0 +1,107 @@
+//! What a migration did to a database, and whether that is let through: a pure verdict over the states
+//! before and after it, and over what became of the values ([`effects`]).
+//!
+//! Adding is free, and so is changing. What takes something away (rows, values that are nowhere
+//! afterwards, the parent of a row, an index of words, a trigger that works) is refused unless the user
+//! named it. Contents decide, not names: a renamed table or column loses nothing, and one that was empty
+//! neither. Damage of the file is never let through.
+
+pub(crate) mod allowance;
+pub(crate) mod applied_migrations;
+mod autoincrement;
+mod broken_objects;
+mod canonical_value;
+mod column_shape;
+mod columns;
+mod conversion;
+pub(crate) mod effects;
+mod full_text;
+mod gone_tables;
+pub(crate) mod losses;
+mod lost_rows;
+pub(crate) mod remarks;
+mod table_pairing;
+mod tally;
+mod value_parts;
+mod value_search;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::migrate::state::State;
+use crate::migrate::verdict::allowance::Allowance;
+use crate::migrate::verdict::effects::Effects;
+use crate::migrate::verdict::losses::losses;
+
+/// The states before and after a migration, and what became of the one in the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Comparison<'a> {
+    /// Before.
+    pub before: &'a State,
+    /// After.
+    pub after: &'a State,
+    /// What no count shows.
+    pub effects: &'a Effects,
+}
+
+/// What is thought of a migration that ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It changed nothing at all.
+    NothingPending,
+    /// It may not run, and why not.
+    Refused(Vec<Loss>),
+    /// It may run; the losses are those that the user let through.
+    Allowed(Vec<Loss>),
+}
+
+/// Something that a migration takes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// The names that let it through, the narrowest first; none, where nothing does.
+    pub names: Vec<String>,
+    /// What is lost.
+    pub what: String,
+}
+
+/// The rows of a table before and after; `None` where it was not there or could not be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Rows {
+    /// Before.
+    pub before: Option<u64>,
+    /// After.
+    pub after: Option<u64>,
+}
+
+/// Judges a migration; `allowed` names what may be lost.
+#[must_use]
+pub(crate) fn judge(of: &Comparison<'_>, allowed: &[Allowance]) -> Verdict {
+    if of.before.is_equal(of.after) {
+        return Verdict::NothingPending;
+    }
+    let is_allowed = |loss: &Loss| allowed.iter().any(|allowance| allowance.allows(loss));
+    let (let_through, refused): (Vec<_>, Vec<_>) = losses(of).into_iter().partition(is_allowed);
+    if refused.is_empty() { Verdict::Allowed(let_through) } else { Verdict::Refused(refused) }
+}
+
+/// The tables whose number of rows changed, those that came and went among them.
+#[must_use]
+pub(crate) fn rows(before: &State, after: &State) -> BTreeMap<String, Rows> {
+    let mut rows = BTreeMap::new();
+    for (table, n_before) in &before.tables {
+        let n_after = after.n_rows(table);
+        if n_after != *n_before || !after.has_table(table) {
+            rows.insert(table.clone(), Rows { before: *n_before, after: n_after });
+        }
+    }
+    for (table, n_after) in &after.tables {
+        if !before.has_table(table) {
+            rows.insert(table.clone(), Rows { before: None, after: *n_after });
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! What several commands do: restore, rehearse, migrate, find a backup, take a safety backup.
+
+pub(crate) mod damage_report;
+pub(crate) mod find_backup;
+pub(crate) mod migration;
+pub(crate) mod reclaim_packs;
+pub(crate) mod restore;

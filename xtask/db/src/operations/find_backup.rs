@@ -1,0 +1,106 @@
+//! Finding the backup that a REF names, and saying so where it is not the obvious one.
+
+use anyhow::Result;
+
+use crate::backups::backup::Backup;
+use crate::backups::ownership::Whose;
+use crate::backups::reference::{self, Field};
+use crate::backups::vault::Vault;
+use crate::commands::pin::Wanted;
+use crate::console::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
+
+/// The backup that a reference means, of the named database where one is named.
+///
+/// # Errors
+///
+/// A refusal where two match or none does.
+pub(crate) fn backup(
+    session: &mut Session,
+    project: &Project,
+    vault: &Vault,
+    reference: &str,
+    named: Option<&str>,
+) -> Result<Backup> {
+    let databases = project.chosen(named)?;
+    let all = vault.backups()?;
+    let folder = session.folder().to_owned();
+    let field = Field {
+        all: &all,
+        databases: &databases,
+        project,
+        vault,
+        folder: &folder,
+        now: session.now(),
+    };
+    let found = reference::resolve(reference, &field)?;
+    if found.other_worktree {
+        session.warn(format!(
+            "this worktree has no such backup; {} was taken in worktree `{}`",
+            found.backup.name,
+            found.backup.worktree()
+        ));
+    }
+    point_out_home(session, &found.backup);
+    Ok(found.backup)
+}
+
+/// Whether a backup was removed since it was listed, e.g. by a pruning.
+#[must_use]
+pub(crate) fn is_gone(backup: &Backup) -> bool {
+    let path = backup.folder.join(backup.name.to_string());
+    fs_err::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Whether a reference means a backup and nothing else.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(crate) fn means(
+    session: &Session,
+    project: &Project,
+    wanted: Wanted<'_>,
+    backup: &Backup,
+) -> Result<bool> {
+    let vault = Vault::of(project, session.now());
+    let all = vault.backups()?;
+    let databases = project.chosen(wanted.database)?;
+    let field = Field {
+        all: &all,
+        databases: &databases,
+        project,
+        vault: &vault,
+        folder: session.folder(),
+        now: session.now(),
+    };
+    let found = reference::resolve(wanted.reference, &field);
+    Ok(found.is_ok_and(|found| found.backup.name == backup.name))
+}
+
+/// Says of a backup in a folder outside the workspace that it was taken elsewhere.
+fn point_out_home(session: &mut Session, backup: &Backup) {
+    let name = &backup.name;
+    match &backup.whose {
+        Whose::Ours => {}
+        Whose::Moved(from) => session.note(moved(&format!("{name} was"), from)),
+        Whose::Others(path) => session.warn(format!(
+            "{name} was taken of `{}`, which is not this project's database",
+            text::plain(path)
+        )),
+        Whose::Unproven => session.warn(format!(
+            "nothing proves that {name} is this project's: its record does not say where the \
+             database was, and another project keeps its backups in the same folder"
+        )),
+    }
+}
+
+/// Why backups that were taken at a path that is gone are this project's.
+pub(crate) fn moved(what: &str, from: &str) -> String {
+    format!(
+        "{what} taken of `{}`, which is gone; the repository is the same, so it counts as this \
+         project's",
+        text::plain(from)
+    )
+}

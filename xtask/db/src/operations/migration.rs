@@ -1,0 +1,9 @@
+//! The steps of a migration, as `db-migrate` and the commands around it do them.
+
+pub(crate) mod conclusion;
+pub(crate) mod job;
+pub(crate) mod live_run;
+pub(crate) mod rehearsal_end;
+pub(crate) mod rehearsal_steps;
+pub(crate) mod report;
+pub(crate) mod way_back;

@@ -1,0 +1,212 @@
+//! What a migration of the live database ends in: success, or the way back.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::backups::backup::Backup;
+use crate::backups::writer::Locked;
+use crate::commands::backup::prune_automatic;
+use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::console::text;
+use crate::host::command::Ended;
+use crate::host::session::Session;
+use crate::migrate::state::State;
+use crate::migrate::verdict::effects::Effects;
+use crate::migrate::verdict::{self, Comparison, Loss, Verdict};
+use crate::operations::migration::job::Job;
+use crate::operations::migration::way_back::{kept, put_back, way_back};
+use crate::operations::migration::{rehearsal_end, report};
+
+/// What the live database is after the command.
+pub(crate) enum After {
+    /// Its content is that of the second checkpoint: nothing happened.
+    Same,
+    /// Another state.
+    Other(Box<State>, Box<Effects>),
+    /// It is gone or damaged, and how.
+    Broken(Vec<String>),
+}
+
+/// One migration of the live database.
+pub(crate) struct Run {
+    /// The checkpoint taken right before.
+    pub(crate) second: Backup,
+    /// That of before the rehearsal, where rows changed since.
+    pub(crate) earlier: Option<Backup>,
+    /// The state that it holds.
+    pub(crate) before: State,
+    /// How the command ended.
+    pub(crate) ended: Ended,
+    /// Whether the user interrupted.
+    pub(crate) interrupted: bool,
+    /// What is there now.
+    pub(crate) after: After,
+    /// What the rehearsal left.
+    pub(crate) rehearsed: State,
+    /// What `--json` says.
+    pub(crate) document: Value,
+}
+
+/// The same, with the exit code of an interrupt.
+fn interrupted(error: &anyhow::Error) -> anyhow::Error {
+    let hint = "run `cargo xtask db-migrate` again".to_owned();
+    Refusal { what: error.to_string(), hint, exit: Exit::Interrupted }.into()
+}
+
+impl Run {
+    /// Says that it is done, or goes back.
+    pub(crate) fn conclude(
+        mut self,
+        session: &mut Session,
+        job: &Job<'_>,
+        locked: Locked<'_>,
+    ) -> Result<Answer> {
+        let (mut reasons, losses) = self.reasons(job);
+        reasons.splice(0..0, self.ended.failure());
+        let is_done = reasons.is_empty() && !self.interrupted;
+        if is_done || !self.is_other() {
+            job.claim.conclude(&locked)?;
+        }
+        if is_done {
+            return self.succeed(session, job, &locked, &losses);
+        }
+        let error = match &self.after {
+            After::Same => self.unchanged(job, &reasons),
+            After::Other(after, _) if after.has_schema_of(&self.before) => {
+                self.left_alone(job, &reasons)
+            }
+            After::Other(..) | After::Broken(_) => {
+                let restored = put_back(session, job, &locked, &self.second)?;
+                job.claim.conclude(&locked)?;
+                drop(locked);
+                rehearsal_end::say_put_back(session, job, &self.second, &restored.kept);
+                rehearsal_end::rebuild_derived(session, job);
+                self.document["safety"] = rehearsal_end::safety(&restored.kept);
+                self.document["outcome"] = "put-back".into();
+                self.was_put_back(job, &reasons, &kept(job, &restored.kept))
+            }
+        };
+        if self.interrupted {
+            return Err(interrupted(&error));
+        }
+        Ok(report::decline(session, &error, self.document))
+    }
+
+    /// Whether it may hold what nobody wants: another schema, or nothing that can be read.
+    fn is_other(&self) -> bool {
+        match &self.after {
+            After::Same => false,
+            After::Other(after, _) => !after.has_schema_of(&self.before),
+            After::Broken(_) => true,
+        }
+    }
+
+    /// What speaks against the new state, and the losses that were let through.
+    fn reasons(&self, job: &Job<'_>) -> (Vec<String>, Vec<Loss>) {
+        let (after, effects) = match &self.after {
+            After::Same if self.ended.failure().is_none() => {
+                let reason = "it changed nothing, although it did in the rehearsal";
+                return (vec![reason.to_owned()], Vec::new());
+            }
+            After::Same => return (Vec::new(), Vec::new()),
+            After::Broken(reasons) => return (reasons.clone(), Vec::new()),
+            After::Other(after, effects) => (after, effects),
+        };
+        let of = Comparison { before: &self.before, after, effects };
+        let (mut reasons, losses) = match verdict::judge(&of, &job.allowances(&of)) {
+            Verdict::Refused(losses) => {
+                let mut reasons: Vec<_> = losses.into_iter().map(|loss| loss.what).collect();
+                let why =
+                    "the rehearsal had no such loss: an application may have written meanwhile";
+                reasons.push(why.to_owned());
+                (reasons, Vec::new())
+            }
+            Verdict::Allowed(losses) => (Vec::new(), losses),
+            Verdict::NothingPending => (Vec::new(), Vec::new()),
+        };
+        if self.ended.failure().is_none() && !after.has_schema_of(&self.rehearsed) {
+            reasons.push("the schema is not the one that the rehearsal led to".to_owned());
+            let changes = self.rehearsed.schema.changes(&after.schema);
+            reasons.extend(changes.iter().map(|change| format!("other than rehearsed: {change}")));
+        }
+        (reasons, losses)
+    }
+
+    fn succeed(
+        mut self,
+        session: &mut Session,
+        job: &Job<'_>,
+        locked: &Locked<'_>,
+        losses: &[Loss],
+    ) -> Result<Answer> {
+        let After::Other(after, effects) = &self.after else {
+            anyhow::bail!("a migration that changed nothing is no success");
+        };
+        let place = job.project.place(job.database);
+        session.say(format!("Migrated {place} in {}", text::took(self.ended.took)));
+        let of = Comparison { before: &self.before, after, effects };
+        report::say_changes(session, &of, losses);
+        let differing: Vec<_> = verdict::rows(&self.rehearsed, after).into_keys().collect();
+        if !differing.is_empty() {
+            session.note(format!(
+                "Other numbers of rows than in the rehearsal, written by others meanwhile: {}",
+                differing.join(", ")
+            ));
+        }
+        session.say(format!("Undo with: {}", way_back(job, &self.second)));
+        if let Some(earlier) = &self.earlier {
+            session.say(format!("Before the rehearsal: {}", way_back(job, earlier)));
+        }
+        prune_automatic(session, job.project, locked, job.database)?;
+        self.document["outcome"] = "migrated".into();
+        self.document["let_through"] = report::let_through(losses);
+        session.document(&self.document);
+        Ok(Answer::Yes)
+    }
+
+    fn failed(&self, job: &Job<'_>, state: &str) -> String {
+        let place = job.project.quoted_place(job.database);
+        let verb = if self.interrupted { "was interrupted" } else { "failed" };
+        format!("the migration of {place} {verb}; {state}")
+    }
+
+    fn unchanged(&mut self, job: &Job<'_>, reasons: &[String]) -> anyhow::Error {
+        self.document["outcome"] = "unchanged".into();
+        let refusal = Refusal {
+            what: self.failed(job, "the database is as it was before"),
+            hint: "correct the cause and run `cargo xtask db-migrate` again".to_owned(),
+            exit: Exit::No,
+        };
+        report::because(reasons, refusal)
+    }
+
+    /// Rows differ, the schema does not: those of the application cannot be told from those of the
+    /// migration, so neither are replaced.
+    fn left_alone(&mut self, job: &Job<'_>, reasons: &[String]) -> anyhow::Error {
+        self.document["outcome"] = "left-alone".into();
+        let refusal = Refusal {
+            what: self.failed(
+                job,
+                "its schema is as before, its rows are not, by the migration or an application; \
+                 nothing was put back",
+            ),
+            hint: format!(
+                "go back with `{}` (a safety backup is taken first), or go on with `cargo xtask \
+                 db-migrate`",
+                way_back(job, &self.second)
+            ),
+            exit: Exit::No,
+        };
+        report::because(reasons, refusal)
+    }
+
+    fn was_put_back(&self, job: &Job<'_>, reasons: &[String], replaced: &str) -> anyhow::Error {
+        let state = format!("the state before it was put back; what it replaced: {replaced}");
+        let refusal = Refusal {
+            what: self.failed(job, &state),
+            hint: "correct the cause and run `cargo xtask db-migrate` again".to_owned(),
+            exit: Exit::No,
+        };
+        report::because(reasons, refusal)
+    }
+}

@@ -1,0 +1,112 @@
+//! What is to be migrated, by which command, and what it may lose.
+
+use anyhow::Result;
+
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::host::project::{Database, Project};
+use crate::migrate::verdict::Comparison;
+use crate::migrate::verdict::allowance::{self, Allowance, Origin};
+use crate::recovery::database_lock::Claim;
+use crate::sqlite::schema::Schema;
+
+/// One migration as it was asked for.
+pub(crate) struct Job<'a> {
+    /// The host.
+    pub(crate) project: &'a Project,
+    /// Its database.
+    pub(crate) database: &'a Database,
+    /// The lock of its file.
+    pub(crate) claim: &'a Claim<'a>,
+    /// Program and arguments.
+    pub(crate) command: Vec<String>,
+    /// What may be lost, by the command line and the configuration.
+    allowed: Vec<Allowance>,
+}
+
+impl<'a> Job<'a> {
+    /// The command given, else the configured one; the names given, and the configured ones.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where there is no command.
+    pub(crate) fn new(
+        claim: &'a Claim<'a>,
+        command: Vec<String>,
+        allowed: Vec<String>,
+    ) -> Result<Self> {
+        let Claim { project, database, .. } = *claim;
+        let command = if command.is_empty() { database.migrate.clone() } else { command };
+        if command.is_empty() {
+            return Err(Refusal::could_not(
+                format!("no migration is configured for {}", project.quoted_place(database)),
+                format!(
+                    "set `migrate` in `[workspace.metadata.db.databases.{}]`, or give the command \
+                     after `--`",
+                    database.name
+                ),
+            ));
+        }
+        let of = |origin: Origin| move |name| Allowance { name, origin: origin.clone() };
+        let mut allowed: Vec<_> = allowed.into_iter().map(of(Origin::Flag)).collect();
+        allowed.extend(database.allow_loss.iter().cloned().map(of(Origin::Configuration)));
+        Ok(Self { command, allowed, ..Self::bare(claim) })
+    }
+
+    /// A database without a migration, for what is done around one.
+    #[must_use]
+    pub(crate) fn bare(claim: &'a Claim<'a>) -> Self {
+        let Claim { project, database, .. } = *claim;
+        Self { project, database, claim, command: Vec::new(), allowed: Vec::new() }
+    }
+
+    /// What may be lost: also what the files say of the migrations that were applied.
+    #[must_use]
+    pub(crate) fn allowances(&self, of: &Comparison<'_>) -> Vec<Allowance> {
+        let mut allowances = self.allowed.clone();
+        let patterns = &self.database.schema;
+        allowances.extend(allowance::in_files(&self.project.root, patterns, of));
+        allowances
+    }
+
+    /// Asks whether there is what the command line and the configuration name; hands on a remark on a
+    /// configured name that nothing bears any more.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if a name given is a slip, so that it would allow nothing.
+    pub(crate) fn check_names(&self, schema: &Schema) -> Result<Vec<String>> {
+        let mut remarks = Vec::new();
+        for allowance in &self.allowed {
+            let Some(unknown) = allowance::unknown(&allowance.name, &[schema]) else { continue };
+            let what = format!("{} names nothing in {}", allowance.said(), self.quoted_place());
+            if allowance.origin == Origin::Configuration && !unknown.is_near {
+                remarks.push(format!("{what}; take it out if that is gone"));
+                continue;
+            }
+            let nearest = unknown.nearest.map_or_else(
+                || "it has no tables".to_owned(),
+                |nearest| format!("did you mean `{}`?", text::plain(&nearest)),
+            );
+            return Err(Refusal::could_not(what, format!("{nearest}; nothing was run")));
+        }
+        Ok(remarks)
+    }
+
+    fn quoted_place(&self) -> String {
+        self.project.quoted_place(self.database)
+    }
+
+    /// The command as it can be pasted into a shell, in backticks.
+    #[must_use]
+    pub(crate) fn quoted_command(&self) -> String {
+        let words: Vec<_> = self.command.iter().map(|word| text::shell(word)).collect();
+        format!("`{}`", words.join(" "))
+    }
+
+    /// The variable that points the command at a database.
+    #[must_use]
+    pub(crate) fn variable(&self) -> String {
+        self.database.migrate_variable(&self.database.path).0
+    }
+}

@@ -1,0 +1,304 @@
+//! The migration on the live database: a second checkpoint right before, the command, the same
+//! examination as in the rehearsal, and the way back where anything is other than there.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::backups::backup::Backup;
+use crate::backups::reader::Contents;
+use crate::backups::record::Kind;
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::capture::plain::{self, Copy};
+use crate::capture::{self, Taken, checkpoint};
+use crate::console::progress::Progress;
+use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::files::{free_space, holders};
+use crate::host::command::{self, Ending, NotStarted, Task};
+use crate::host::session::Session;
+use crate::migrate::rehearsal;
+use crate::migrate::reserve::{Reserve, Room};
+use crate::migrate::state::State;
+use crate::migrate::verdict::losses;
+use crate::operations::migration::conclusion::{After, Run};
+use crate::operations::migration::job::Job;
+use crate::operations::migration::rehearsal_steps::{self, Outcome, Rehearsed};
+use crate::operations::migration::way_back::{self, way_back};
+use crate::operations::migration::{rehearsal_end, report};
+use crate::recovery::interrupted_step::Step;
+use crate::sqlite::examination::finding::{Finding, Weight, has};
+use crate::sqlite::probe::{self, Standing};
+
+/// Runs the migration that a rehearsal allowed.
+///
+/// # Errors
+///
+/// Where a checkpoint cannot be taken (nothing has run then), or the old state not be put back.
+pub(crate) fn run(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+) -> Result<Answer> {
+    let ready = prepare(session, job, vault, rehearsed)?;
+    let _held = ready.second.hold()?;
+    let interrupt = session.interrupt().clone();
+    interrupt.check()?;
+    let Job { project, database, .. } = *job;
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    job.claim.begin(&locked, Step::Command, Some(&ready.second), session.now())?;
+    let reserve = match reserve(job, vault, &ready) {
+        Ok(reserve) => reserve,
+        Err(error) => {
+            job.claim.withdraw(&locked)?;
+            return Err(error);
+        }
+    };
+    drop(locked);
+    session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
+    let timeout = database.migrate_timeout;
+    let task = Task { project, database, path: &database.path, command: &job.command, timeout };
+    // A second interrupt kills the command, a later one stops the putting back with a word.
+    let _supervising = interrupt.while_supervising();
+    let file = holders::identity(&database.path);
+    let ended = command::migrate(&task, &interrupt);
+    reserve.release();
+    let ended = ended.inspect_err(|error| withdraw(session, job, vault, error))?;
+    if file != holders::identity(&database.path) {
+        let who = holders::sentence_of(&holders::of_deleted(&database.path));
+        session.warn(format!(
+            "the migration put another file in the place of {}: who had it open before writes into the \
+             old one, which nobody else reads; restart the application{who}",
+            project.place(database)
+        ));
+    }
+    // What brings things in order runs to its end; another interrupt counts anew.
+    let interrupted = interrupt.acknowledge() || matches!(ended.ending, Ending::Interrupted);
+    let unexamined = || unexamined(job, &ready.second);
+    let locked = way_back::lock(session, job, vault).with_context(unexamined)?;
+    let after = examine(session, job, &locked, &ready).with_context(unexamined)?;
+    let Ready { second, earlier, before, rehearsed, mut document, .. } = ready;
+    document["migration"] = report::of_run(&ended);
+    let run = Run { second, earlier, before, ended, interrupted, after, rehearsed, document };
+    run.conclude(session, job, locked)
+}
+
+/// What the way back needs besides: room for the examination's copy and a safety backup beside the
+/// backups, for a transaction that writes the old state beside the live database.
+fn reserve(job: &Job<'_>, vault: &Vault, ready: &Ready) -> Result<Reserve> {
+    let folder = job.database.path.parent().unwrap_or(Path::new("/"));
+    let old_bytes = ready.second.size_bytes;
+    let beside_backups = Room { folder: vault.folder(), bytes: 2 * ready.new_bytes };
+    let beside_live = Room { folder, bytes: transaction_bytes(old_bytes) };
+    Reserve::take(&[beside_backups, beside_live])
+}
+
+/// What a transaction needs that writes every page of a database: a frame of a WAL has a header.
+fn transaction_bytes(size_bytes: u64) -> u64 {
+    size_bytes + size_bytes / 16 + (64 << 10)
+}
+
+/// Takes the note back where the command did not even start.
+fn withdraw(session: &Session, job: &Job<'_>, vault: &Vault, error: &anyhow::Error) {
+    if error.downcast_ref::<NotStarted>().is_none() {
+        return;
+    }
+    // Where this fails too, the note stays and `db-recover` ends it.
+    if let Ok(locked) = vault.lock(job.project.busy_timeout, session.interrupt()) {
+        let _ = job.claim.withdraw(&locked);
+    }
+}
+
+/// Everything that must be there before the live database is touched.
+struct Ready {
+    /// The checkpoint taken right before.
+    second: Backup,
+    /// That of before the rehearsal, where rows changed since.
+    earlier: Option<Backup>,
+    /// The state that it holds.
+    before: State,
+    /// The state that the rehearsal led to.
+    rehearsed: State,
+    /// The size that the rehearsed copy had at most.
+    new_bytes: u64,
+    /// What `--json` says.
+    document: Value,
+}
+
+impl Ready {
+    fn changes_journal_only(&self) -> bool {
+        self.before.content_blake3 == self.rehearsed.content_blake3
+            && self.before.is_wal != self.rehearsed.is_wal
+    }
+}
+
+/// Says what the rehearsal showed and takes both checkpoints.
+fn prepare(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    mut rehearsed: Rehearsed,
+) -> Result<Ready> {
+    if let Outcome::Allowed(losses) = &rehearsed.outcome {
+        rehearsal_end::say_rehearsed(session, job, &rehearsed, losses);
+    }
+    let mut document = report::document(job, &rehearsed);
+    let mut before = std::mem::take(&mut rehearsed.rehearsal.before);
+    let after = std::mem::replace(&mut rehearsed.rehearsal.after, Ok(State::default()))?;
+    let new_bytes = demand_space(job, vault, &rehearsed)?;
+    let first = rehearsal_end::keep_checkpoint(session, job, vault, rehearsed)?;
+    let second = second_checkpoint(session, job, vault, &first)?;
+    document["first_checkpoint"] = first.name.to_string().into();
+    document["checkpoint"] = second.name.to_string().into();
+    let mut earlier = None;
+    if content_of(&first) != content_of(&second) {
+        let record = second.record().context("a checkpoint has a record")?;
+        let interrupt = session.interrupt().clone();
+        let contents = Contents::open(&second)?;
+        let now = State::recorded(contents.file(&interrupt)?.path(), record, &interrupt)?;
+        refuse_loss(job, (&first, &before), (&second, &now))?;
+        before = now;
+        earlier = Some(first);
+    }
+    Ok(Ready { second, earlier, before, rehearsed: after, new_bytes, document })
+}
+
+/// Rows that went between the checkpoints may be the doing of the rehearsed command: run again, it
+/// would hide what it did behind the second one.
+fn refuse_loss(
+    job: &Job<'_>,
+    (first, then): (&Backup, &State),
+    (second, now): (&Backup, &State),
+) -> Result<()> {
+    let fewer = |table: &String| losses::fewer_rows(table, then.n_rows(table), now);
+    let losses: Vec<_> = then.tables.keys().filter_map(fewer).map(|loss| loss.what).collect();
+    if losses.is_empty() {
+        return Ok(());
+    }
+    let place = job.project.quoted_place(job.database);
+    let what = format!("{place} lost rows during the rehearsal; the migration did not run on it");
+    let hint = format!(
+        "before the rehearsal: `{}`; what is there now: `{}`; if an application deleted them, run \
+         `cargo xtask db-migrate` again",
+        way_back(job, first),
+        way_back(job, second)
+    );
+    Err(report::because(&losses, Refusal { what, hint, exit: Exit::No }))
+}
+
+/// Room for what the rehearsed copy grew to, whose size it returns: in its journal and in the file beside the live database, and for the way back;
+/// beside the backups for the examination and a safety backup.
+fn demand_space(job: &Job<'_>, vault: &Vault, rehearsed: &Rehearsed) -> Result<u64> {
+    let old_bytes = rehearsed.staged.record().size_bytes;
+    let new_bytes = rehearsed.rehearsal.size_bytes.max(old_bytes);
+    let for_live = new_bytes + (new_bytes - old_bytes) + transaction_bytes(old_bytes);
+    let folder = job.database.path.parent().unwrap_or(Path::new("/"));
+    let kept = "the examination and a safety backup";
+    if free_space::same_file_system(folder, vault.folder()) {
+        let what = format!("the migration with {kept}");
+        free_space::demand(folder, for_live + 2 * new_bytes, &what)?;
+        return Ok(new_bytes);
+    }
+    free_space::demand(folder, for_live, "the migration")?;
+    free_space::demand(vault.folder(), 2 * new_bytes, kept)?;
+    Ok(new_bytes)
+}
+
+fn unexamined(job: &Job<'_>, second: &Backup) -> Refusal {
+    Refusal {
+        what: format!(
+            "{} ended, but {} could not be examined afterwards",
+            job.quoted_command(),
+            job.project.quoted_place(job.database)
+        ),
+        hint: format!("look at it, or go back with `{}`", way_back(job, second)),
+        exit: Exit::CouldNot,
+    }
+}
+
+fn content_of(backup: &Backup) -> Option<&str> {
+    backup.record().map(|record| record.content_blake3.as_str())
+}
+
+/// The checkpoint immediately before; a hard link where nobody wrote since the first.
+fn second_checkpoint(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    first: &Backup,
+) -> Result<Backup> {
+    let Job { project, database, .. } = *job;
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let mut progress = Progress::new(session, "Copying");
+    let taken = checkpoint::take(&locked, project, &wanted, Some(first), &mut progress)?;
+    drop(progress);
+    let second = match taken {
+        Taken::Backup(backup, ..) | Taken::Linked(backup, _) => *backup,
+        Taken::Damaged(findings) => return Err(rehearsal_steps::damaged(session, job, &findings)),
+        Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
+    };
+    let schema =
+        |backup: &Backup| backup.record().map(|r| (r.schema_blake3.clone(), r.sqlite.user_version));
+    if schema(first) != schema(&second) {
+        return Err(Refusal::no(
+            format!("the schema of {} changed since the rehearsal", project.quoted_place(database)),
+            "something else migrates it: stop that and run this again; nothing was run",
+        ));
+    }
+    Ok(second)
+}
+
+/// Looks at the live database as the rehearsal looked at its copy; a copy is what is looked at, so
+/// that writers wait no longer than for a backup.
+fn examine(
+    session: &mut Session,
+    job: &Job<'_>,
+    locked: &Locked<'_>,
+    ready: &Ready,
+) -> Result<After> {
+    let Job { project, database, .. } = *job;
+    let interrupt = session.interrupt().clone();
+    if !matches!(probe::look(&database.path)?, Standing::Sqlite(_)) {
+        return Ok(After::Broken(vec!["it is no SQLite database any more".to_owned()]));
+    }
+    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let mut progress = Progress::new(session, "Examining");
+    let copy = {
+        let connection = capture::open(project, database)?;
+        plain::stage(&connection, locked, project, &wanted, &mut progress)?
+    };
+    drop(progress);
+    let staged = match copy {
+        Copy::Staged(staged) => staged,
+        Copy::Damaged(findings) => return Ok(After::Broken(said(&findings))),
+        Copy::Unchanged => anyhow::bail!("nothing to compare with was given"),
+    };
+    let is_wal = staged.record().sqlite.journal_mode == "wal";
+    // Where only the journal was to change, it has to have changed.
+    let is_same_journal = is_wal == ready.before.is_wal || !ready.changes_journal_only();
+    if staged.record().content_blake3 == ready.before.content_blake3 && is_same_journal {
+        return Ok(After::Same);
+    }
+    let state = State { is_wal, ..State::read(staged.path(), &interrupt)? };
+    let contents = Contents::open(&ready.second)?;
+    let second = contents.file(&interrupt)?;
+    if has(&state.findings, Weight::Structural) {
+        // What was so before is not its fault.
+        let old = rehearsal::deep_findings(second.path(), &interrupt)?;
+        let is_new = |f: &&Finding| f.kind == Weight::Structural && !old.contains(f);
+        let new: Vec<_> = state.findings.iter().filter(is_new).cloned().collect();
+        if !new.is_empty() {
+            return Ok(After::Broken(said(&new)));
+        }
+    }
+    let (before, after) = ((second.path(), &ready.before), (staged.path(), &state));
+    let effects = rehearsal::compared(before, after, &interrupt)?;
+    Ok(After::Other(Box::new(state), Box::new(effects)))
+}
+
+fn said(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|finding| format!("the database is damaged: {finding}")).collect()
+}

@@ -1,0 +1,271 @@
+//! How a rehearsal ends: a checkpoint where something is pending, the old state put back where the
+//! command changed the live database, and a word about it.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::backups::backup::Backup;
+use crate::backups::record::Kind;
+use crate::backups::vault::Vault;
+use crate::commands::backup::prune_automatic;
+use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::console::text;
+use crate::host::session::Session;
+use crate::operations::migration::job::Job;
+use crate::operations::migration::rehearsal_steps::{self, Outcome, Rehearsed};
+use crate::operations::migration::report;
+use crate::operations::migration::way_back::{self, kept, publish, put_back, way_back};
+use crate::operations::restore::in_place::{self, Kept};
+
+/// What came of a rehearsal that no migration follows.
+pub(crate) struct End {
+    /// What `--json` says.
+    pub(crate) document: Value,
+    /// Why the answer is no, if it is.
+    pub(crate) error: Option<anyhow::Error>,
+}
+
+/// Ends a rehearsal that no migration follows, and says what came of it.
+///
+/// # Errors
+///
+/// As [`settle`].
+pub(crate) fn end(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+) -> Result<Answer> {
+    let End { document, error } = settle(session, job, vault, rehearsed)?;
+    if let Some(error) = error {
+        return Ok(report::decline(session, &error, document));
+    }
+    session.document(&document);
+    Ok(Answer::Yes)
+}
+
+/// Does what follows from a rehearsal: keeps the checkpoint, or puts the old state back.
+///
+/// # Errors
+///
+/// Where the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
+pub(crate) fn settle(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    mut rehearsed: Rehearsed,
+) -> Result<End> {
+    let mut document = report::document(job, &rehearsed);
+    let outcome = std::mem::replace(&mut rehearsed.outcome, Outcome::Interrupted);
+    match &outcome {
+        Outcome::Touched(reasons) => {
+            return touched(session, job, vault, rehearsed, (reasons, document));
+        }
+        Outcome::Changed(doubts) => {
+            return changed(session, job, vault, rehearsed, (doubts, document));
+        }
+        Outcome::Allowed(losses) => say_rehearsed(session, job, &rehearsed, losses),
+        _ => {}
+    }
+    // Rows that changed meanwhile may be the command's doing, whatever else is thought of it.
+    let rows_changed = rehearsed.rows_changed;
+    let checkpoint = if rows_changed || matches!(outcome, Outcome::Allowed(_)) {
+        Some(keep_checkpoint(session, job, vault, rehearsed)?)
+    } else {
+        None
+    };
+    document["checkpoint"] = checkpoint.as_ref().map(|kept| kept.name.to_string()).into();
+    let back = checkpoint.filter(|_| rows_changed);
+    let (outcome, error) = match outcome {
+        Outcome::Interrupted | Outcome::Touched(_) | Outcome::Changed(_) => {
+            return Err(interrupted(job, back.as_ref()));
+        }
+        Outcome::NothingPending => {
+            say_nothing_pending(session, job);
+            ("nothing-pending", None)
+        }
+        Outcome::Allowed(losses) => {
+            session.say("The migration may run.");
+            document["let_through"] = report::let_through(&losses);
+            ("allowed", None)
+        }
+        Outcome::Refused(reasons, hint) => {
+            ("refused", Some(report::refused(job, &reasons, &hint, back.as_ref())))
+        }
+    };
+    document["outcome"] = outcome.into();
+    Ok(End { document, error })
+}
+
+/// The user's interrupt; where rows changed meanwhile, with the way back.
+fn interrupted(job: &Job<'_>, back: Option<&Backup>) -> anyhow::Error {
+    let Some(back) = back else {
+        return Refusal::interrupted();
+    };
+    let hint = report::rows_changed(job, back);
+    Refusal { what: "interrupted".to_owned(), hint, exit: Exit::Interrupted }.into()
+}
+
+/// Says that there is nothing to do.
+pub(crate) fn say_nothing_pending(session: &mut Session, job: &Job<'_>) {
+    session.say(format!(
+        "Nothing is pending: {} changed nothing on a private copy of {}",
+        job.quoted_command(),
+        job.project.place(job.database)
+    ));
+}
+
+/// Says what the rehearsal showed.
+pub(crate) fn say_rehearsed(
+    session: &mut Session,
+    job: &Job<'_>,
+    rehearsed: &Rehearsed,
+    losses: &[crate::migrate::verdict::Loss],
+) {
+    let rehearsal = &rehearsed.rehearsal;
+    session.say(format!(
+        "Rehearsed {} on a private copy of {} in {}",
+        job.quoted_command(),
+        job.project.place(job.database),
+        text::took(rehearsal.ended.took)
+    ));
+    if let Some(of) = rehearsal.comparison() {
+        report::say_changes(session, &of, losses);
+        report::warn(session, job, &of, losses);
+    }
+}
+
+/// Publishes the copy that the rehearsal began with, and applies the retention. Where rows of the
+/// live database changed meanwhile, says so with the way back.
+///
+/// # Errors
+///
+/// Where the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
+pub(crate) fn keep_checkpoint(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+) -> Result<Backup> {
+    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let state = if rehearsed.rows_changed {
+        "rows of the live database changed since it was copied"
+    } else {
+        "the live database is as it was"
+    };
+    let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
+    let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))
+        .with_context(|| format!("could not keep the checkpoint; {state}"))?;
+    session.say(format!("Checkpoint created at {}", job.project.dotted(&checkpoint.path())));
+    if rehearsed.rows_changed {
+        session.warn(report::rows_changed(job, &checkpoint));
+    }
+    prune_automatic(session, job.project, &locked, job.database)?;
+    Ok(checkpoint)
+}
+
+/// Puts back what the command did to the live database although it was pointed at a copy.
+fn touched(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+    (reasons, mut document): (&[String], Value),
+) -> Result<End> {
+    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let interrupt = session.interrupt().clone();
+    let _supervising = interrupt.while_supervising();
+    let locked = way_back::lock(session, job, vault)?;
+    let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
+    let restored = put_back(session, job, &locked, &checkpoint)?;
+    drop(locked);
+    say_put_back(session, job, &checkpoint, &restored.kept);
+    rebuild_derived(session, job);
+    let refusal = Refusal {
+        what: format!(
+            "the migration touched {} during its rehearsal; the old state was put back; what it \
+             replaced: {}",
+            job.project.quoted_place(job.database),
+            kept(job, &restored.kept)
+        ),
+        hint: format!(
+            "point the command at the file that `{}` names (`migrate-env`)",
+            job.variable()
+        ),
+        exit: Exit::No,
+    };
+    document["outcome"] = "put-back".into();
+    document["checkpoint"] = checkpoint.name.to_string().into();
+    document["safety"] = safety(&restored.kept);
+    let error = report::because(reasons, refusal);
+    Ok(End { document, error: Some(error) })
+}
+
+/// Keeps the checkpoint of a live database whose schema changed during the rehearsal, perhaps by
+/// somebody else: what is there now is left alone, and both ways on are shown.
+fn changed(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &Vault,
+    rehearsed: Rehearsed,
+    (doubts, mut document): (&[String], Value),
+) -> Result<End> {
+    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let interrupt = session.interrupt().clone();
+    let _supervising = interrupt.while_supervising();
+    let locked = vault.lock(job.project.busy_timeout, &interrupt)?;
+    let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
+    drop(locked);
+    session.say(format!("Checkpoint created at {}", job.project.dotted(&checkpoint.path())));
+    let place = job.project.quoted_place(job.database);
+    let refusal = Refusal {
+        what: format!(
+            "the schema of {place} changed while the migration was rehearsed on a copy; nothing was \
+             put back"
+        ),
+        hint: format!(
+            "if an application or another migration did that, keep it and run this again; if the \
+             migration ignored `{}`, go back with `{}` and correct `migrate-env`",
+            job.variable(),
+            way_back(job, &checkpoint)
+        ),
+        exit: Exit::No,
+    };
+    document["outcome"] = "left-alone".into();
+    document["checkpoint"] = checkpoint.name.to_string().into();
+    let doubts = doubts.iter().map(|doubt| format!("it may not be the migration's doing: {doubt}"));
+    let error = report::because(&doubts.collect::<Vec<_>>(), refusal);
+    Ok(End { document, error: Some(error) })
+}
+
+/// Says what was put back, and where the replaced state is.
+pub(crate) fn say_put_back(
+    session: &mut Session,
+    job: &Job<'_>,
+    checkpoint: &Backup,
+    replaced: &Kept,
+) {
+    let place = job.project.dotted(&job.database.path);
+    session.say(format!("Put back {} → {place}", checkpoint.name));
+    session.say(format!(
+        "What it replaced, with all that anybody wrote since: {}",
+        kept(job, replaced)
+    ));
+}
+
+/// The name of the safety backup, as `--json` has it.
+#[must_use]
+pub(crate) fn safety(kept: &Kept) -> Value {
+    match kept {
+        Kept::Backup(safety) => safety.name.to_string().into(),
+        Kept::Aside(_) | Kept::Nothing => Value::Null,
+    }
+}
+
+/// Runs what rebuilds derived data; the data itself is back whatever that does.
+pub(crate) fn rebuild_derived(session: &mut Session, job: &Job<'_>) {
+    job.claim.release();
+    if let Err(error) = in_place::after_restore(session, job.project, job.database) {
+        session.warn(format!("{error:#}"));
+    }
+}

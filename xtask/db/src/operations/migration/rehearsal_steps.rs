@@ -1,0 +1,234 @@
+//! The rehearsal as the commands do it: a copy under the lock, the command without it, the verdict.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use crate::backups::record::{Kind, Record};
+use crate::backups::vault::Vault;
+use crate::capture::plain::{self, Copy, Staged};
+use crate::capture::{self, Wanted};
+use crate::console::interrupt::Interrupt;
+use crate::console::progress::Progress;
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::files::free_space;
+use crate::files::publish::Scratch;
+use crate::git::repository;
+use crate::host::command::Ending;
+use crate::host::session::Session;
+use crate::migrate::rehearsal::{self, Live, Rehearsal, Stage};
+use crate::migrate::verdict::{self, Comparison, Loss, Verdict};
+use crate::operations::migration::job::Job;
+use crate::operations::migration::report;
+use crate::sqlite::examination::finding::Finding;
+use crate::sqlite::schema::Schema;
+use crate::sqlite::{connection, foreign_keys};
+
+/// A rehearsal and what follows from it.
+pub(crate) struct Rehearsed {
+    /// The copy of the state before; it becomes the checkpoint.
+    pub(crate) staged: Box<Staged>,
+    /// What it showed.
+    pub(crate) rehearsal: Rehearsal,
+    /// What follows.
+    pub(crate) outcome: Outcome,
+    /// Whether rows of the live database changed meanwhile.
+    pub(crate) rows_changed: bool,
+}
+
+/// What follows from a rehearsal.
+pub(crate) enum Outcome {
+    /// Nothing is to be done.
+    NothingPending,
+    /// The migration may run; the losses are those that were let through.
+    Allowed(Vec<Loss>),
+    /// It may not, and why not.
+    Refused(Vec<String>, Hint),
+    /// The command changed the schema of the live database.
+    Touched(Vec<String>),
+    /// The schema of the live database changed, and these are the reasons why that may have been
+    /// somebody else.
+    Changed(Vec<String>),
+    /// The user interrupted.
+    Interrupted,
+}
+
+/// What to do about a refusal.
+pub(crate) enum Hint {
+    /// Correct the migration.
+    Correct,
+    /// Name what may be lost.
+    Allow(Vec<String>),
+    /// Point the command at the copy.
+    Variable,
+}
+
+/// What a backup of before a migration is.
+pub(crate) fn wanted<'a>(session: &Session, job: &Job<'a>, kind: Kind) -> Wanted<'a> {
+    let git = job.project.git.as_ref().and_then(repository::Place::state);
+    Wanted {
+        git,
+        format: job.project.format(kind),
+        ..Wanted::new(job.database, kind, session.now())
+    }
+}
+
+/// A refusal because the database is damaged before anything was done.
+pub(crate) fn damaged(session: &mut Session, job: &Job<'_>, findings: &[Finding]) -> anyhow::Error {
+    for finding in findings {
+        session.warn(finding.to_string());
+    }
+    Refusal::no(
+        format!("{} is structurally damaged", job.project.quoted_place(job.database)),
+        "keep its raw files with `cargo xtask db-backup --damaged`; `cargo xtask db-restore` puts \
+         an older backup back",
+    )
+}
+
+/// Copies the live database, runs the command on a private copy of that, and judges it.
+///
+/// # Errors
+///
+/// Where the database is missing, locked or damaged, or the command cannot be started.
+pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Rehearsed> {
+    let Job { project, database, .. } = *job;
+    let interrupt = session.interrupt().clone();
+    let (staged, scratch) = copied(session, job, vault)?;
+    for remark in job.check_names(&Schema::read(&connection::open_immutable(staged.path())?)?)? {
+        session.warn(remark);
+    }
+    let command = job.quoted_command();
+    session.note(format!("Rehearsing {command} on a private copy of {}", project.place(database)));
+    let stage = Stage {
+        project,
+        database,
+        original: staged.path(),
+        record: staged.record(),
+        scratch: &scratch,
+    };
+    // However often the user interrupts: what it did to the live database is looked at.
+    let _supervising = interrupt.while_supervising();
+    let rehearsal = rehearsal::rehearse(&stage, &job.command, &interrupt)
+        .with_context(|| format!("could not rehearse {command}; the database is untouched"))?;
+    drop(scratch);
+    for said in &rehearsal.before.unchecked {
+        session.warn(foreign_keys::unchecked(said));
+    }
+    if let Some(of) = rehearsal.comparison().filter(|_| rehearsal.ended.failure().is_none()) {
+        report::warn_of_unknown(session, job, &of);
+    }
+    judged(job, staged, rehearsal, &interrupt)
+}
+
+/// A copy of the live database, and the folder for the one that the command gets. The lock is given
+/// up again: a migration may take minutes, and may take a backup of its own.
+fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<Staged>, Scratch)> {
+    let Job { project, database, .. } = *job;
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    locked.keep_private()?;
+    let wanted = wanted(session, job, Kind::PreMigrate);
+    let mut progress = Progress::new(session, "Copying");
+    let copy = {
+        let connection = capture::open(project, database)?;
+        plain::stage(&connection, &locked, project, &wanted, &mut progress)?
+    };
+    drop(progress);
+    let staged = match copy {
+        Copy::Staged(staged) => staged,
+        Copy::Damaged(findings) => return Err(damaged(session, job, &findings)),
+        Copy::Unchanged => anyhow::bail!("nothing to compare with was given"),
+    };
+    staged.hold()?;
+    free_space::demand(vault.folder(), staged.record().size_bytes, "the rehearsal")?;
+    let scratch = locked.scratch(&database.file_name())?;
+    Ok((staged, scratch))
+}
+
+/// The verdict over a rehearsal, after a look at the live database.
+fn judged(
+    job: &Job<'_>,
+    staged: Box<Staged>,
+    rehearsal: Rehearsal,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Rehearsed> {
+    // What the command did to the live database is looked at whoever ended it.
+    let mut interrupted = matches!(rehearsal.ended.ending, Ending::Interrupted);
+    interrupted |= interrupt.acknowledge();
+    let live = rehearsal::live(job.project, job.database, interrupt)?;
+    let record = staged.record();
+    let is_touched = live.as_ref().is_none_or(|live| !has_schema_of(live, record));
+    let rows_changed = live.is_some_and(|live| live.content_blake3 != record.content_blake3);
+    let outcome = if is_touched && rehearsal.doubts.is_empty() {
+        Outcome::Touched(touched(job, &rehearsal))
+    } else if is_touched {
+        Outcome::Changed(rehearsal.doubts.clone())
+    } else if interrupted {
+        Outcome::Interrupted
+    } else {
+        outcome(job, &rehearsal)
+    };
+    Ok(Rehearsed { staged, rehearsal, outcome, rows_changed })
+}
+
+fn has_schema_of(live: &Live, record: &Record) -> bool {
+    live.schema_blake3 == record.schema_blake3 && live.user_version == record.sqlite.user_version
+}
+
+fn touched(job: &Job<'_>, rehearsal: &Rehearsal) -> Vec<String> {
+    let place = job.project.quoted_place(job.database);
+    let mut reasons = vec![format!(
+        "the schema of {place} changed while the command ran on a private copy: it did not heed `{}`",
+        job.variable()
+    )];
+    reasons.extend(rehearsal.ended.failure());
+    reasons
+}
+
+fn outcome(job: &Job<'_>, rehearsal: &Rehearsal) -> Outcome {
+    if let Some(failure) = rehearsal.ended.failure() {
+        return Outcome::Refused(vec![failure], Hint::Correct);
+    }
+    if !rehearsal.opened {
+        let variable = job.variable();
+        let reason = format!("it never opened the copy that `{variable}` pointed it to");
+        return Outcome::Refused(vec![reason], Hint::Variable);
+    }
+    let after = match &rehearsal.after {
+        Ok(after) => after,
+        Err(error) => {
+            let reason = format!("the copy cannot be read afterwards: {error:#}");
+            return Outcome::Refused(vec![reason], Hint::Correct);
+        }
+    };
+    let (before, effects) = (&rehearsal.before, &rehearsal.effects);
+    verdict(job, &Comparison { before, after, effects })
+}
+
+fn verdict(job: &Job<'_>, of: &Comparison<'_>) -> Outcome {
+    match verdict::judge(of, &job.allowances(of)) {
+        Verdict::NothingPending => Outcome::NothingPending,
+        Verdict::Allowed(losses) => Outcome::Allowed(losses),
+        Verdict::Refused(losses) => {
+            let hint = if losses.iter().any(|loss| loss.names.is_empty()) {
+                Hint::Correct
+            } else {
+                Hint::Allow(names(&losses))
+            };
+            Outcome::Refused(losses.into_iter().map(|loss| loss.what).collect(), hint)
+        }
+    }
+}
+
+/// The fewest names that let all losses through, each the narrowest.
+fn names(losses: &[Loss]) -> Vec<String> {
+    let mut names: Vec<String> =
+        losses.iter().filter(|loss| loss.names.len() == 1).map(|l| l.names[0].clone()).collect();
+    for loss in losses {
+        let is_named = loss.names.iter().any(|name| names.contains(name));
+        names.extend(loss.names.first().filter(|_| !is_named).cloned());
+    }
+    names.sort();
+    names.dedup();
+    names.iter().map(|name| text::shell(name)).collect()
+}

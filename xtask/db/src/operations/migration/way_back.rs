@@ -1,0 +1,157 @@
+//! Putting the state before a migration back, with a safety backup of what it left.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::backups::backup::Backup;
+use crate::backups::reader::Contents;
+use crate::backups::store::suspect_packs;
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::capture::plain::Staged;
+use crate::capture::{self, Taken, Wanted, checkpoint};
+use crate::console::progress::Progress;
+use crate::console::refusal::{Exit, Refusal};
+use crate::host::session::Session;
+use crate::operations::migration::job::Job;
+use crate::operations::restore::in_place::{self, Kept, Restored, Was};
+
+/// How long to wait before it is said for whom.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Publishes the copy that a rehearsal began with; where a whole backup is equal to it, as a hard
+/// link to that.
+///
+/// # Errors
+///
+/// Where the disk is full or fails, or at the user's interrupt.
+pub(crate) fn publish(
+    session: &mut Session,
+    job: &Job<'_>,
+    locked: &Locked<'_>,
+    (staged, wanted): (Staged, &Wanted<'_>),
+) -> Result<Backup> {
+    let Job { project, database, .. } = *job;
+    let interrupt = session.interrupt().clone();
+    let (newest, remark) =
+        checkpoint::newest_whole(locked, project, (database, wanted.format), &interrupt)?;
+    if let Some(remark) = remark {
+        session.warn(remark);
+    }
+    let content = &staged.record().content_blake3;
+    // The copy is dropped for it: all of it is read.
+    let is_whole = |backup: &Backup, blake3: &str| {
+        let read = Contents::open(backup).and_then(|contents| contents.read_back(&interrupt));
+        if let Err(error) = &read {
+            suspect_packs::after(locked, error, wanted.now, &interrupt)?;
+        }
+        Ok::<_, anyhow::Error>(read.is_ok_and(|read| read == blake3))
+    };
+    if let Some(newest) = &newest
+        && let Some(record) = newest.record().filter(|record| record.content_blake3 == *content)
+        && is_whole(newest, &record.blake3)?
+        && let Ok(linked) = capture::take_link(locked, project, wanted, (newest, record))
+    {
+        return Ok(linked);
+    }
+    let progress = Progress::hidden(&interrupt);
+    match staged
+        .publish(locked, wanted, &progress)
+        .map_err(|error| capture::explain(error, project, database))?
+    {
+        Taken::Backup(backup, ..) | Taken::Linked(backup, _) => Ok(*backup),
+        Taken::Unchanged | Taken::Damaged(_) => anyhow::bail!("a sound copy is published as it is"),
+    }
+}
+
+/// Waits for the backups folder, however long: what is in the live database cannot stay as it is. Says
+/// for whom it waits.
+///
+/// # Errors
+///
+/// Where the folder cannot be written, or at the user's interrupt.
+pub(crate) fn lock<'v>(
+    session: &mut Session,
+    job: &Job<'_>,
+    vault: &'v Vault,
+) -> Result<Locked<'v>> {
+    let interrupt = session.interrupt().clone();
+    let mut waited_for = None;
+    loop {
+        let error = match vault.lock(PATIENCE, &interrupt) {
+            Ok(locked) => return Ok(locked),
+            Err(error) => error,
+        };
+        let is_locked = |refusal: &Refusal| refusal.exit == Exit::Locked;
+        if !error.chain().any(|e| e.downcast_ref().is_some_and(is_locked)) {
+            return Err(error);
+        }
+        let holder = vault.holder();
+        if waited_for.as_ref() != Some(&holder) {
+            let who = holder.as_ref().map_or_else(
+                || "another command".to_owned(),
+                |holder| format!("`{}` (process {})", holder.name, holder.pid),
+            );
+            session.warn(format!(
+                "waiting for {who}, which works in {}: then {} is examined, and put back if need be",
+                job.project.dotted(vault.folder()),
+                job.project.place(job.database)
+            ));
+            waited_for = Some(holder);
+        }
+    }
+}
+
+/// Puts a checkpoint back into the live database.
+///
+/// # Errors
+///
+/// Where the checkpoint is not whole, or as a restore; the message says which state is in place.
+pub(crate) fn put_back(
+    session: &mut Session,
+    job: &Job<'_>,
+    locked: &Locked<'_>,
+    checkpoint: &Backup,
+) -> Result<Restored> {
+    let Job { project, database, .. } = *job;
+    let restored =
+        in_place::put_checkpoint_back(session, job.claim, locked, (checkpoint, Was::Readable));
+    restored.map_err(|error| {
+        let left = if in_place::is_untouched(&error) {
+            ", which holds what the migration left"
+        } else {
+            ""
+        };
+        let place = project.quoted_place(database);
+        let what = format!("the state before the migration was not put back into {place}{left}");
+        let is_refused = |refusal: &Refusal| refusal.exit == Exit::No;
+        let hint = if error.downcast_ref().is_some_and(is_refused) {
+            "`cargo xtask db-verify --all` says which backups are whole; put one of them back with \
+             `cargo xtask db-restore`"
+                .to_owned()
+        } else {
+            format!("put it back with `{}`", way_back(job, checkpoint))
+        };
+        error.context(Refusal { what, hint, exit: Exit::CouldNot })
+    })
+}
+
+/// The command that puts a backup back, as it can be pasted into a shell.
+#[must_use]
+pub(crate) fn way_back(job: &Job<'_>, backup: &Backup) -> String {
+    let several = job.project.databases.len() > 1;
+    let db = if several { format!(" --db {}", job.database.name) } else { String::new() };
+    let name = crate::console::text::shell(&backup.name.to_string());
+    format!("cargo xtask db-restore {name}{db} --yes")
+}
+
+/// Where the replaced state is kept, in words.
+#[must_use]
+pub(crate) fn kept(job: &Job<'_>, kept: &Kept) -> String {
+    match kept {
+        Kept::Backup(safety) => job.project.dotted(&safety.path()),
+        Kept::Aside(aside) => job.project.dotted(&aside.folder),
+        Kept::Nothing => "nowhere: there was no database".to_owned(),
+    }
+}

@@ -1,0 +1,188 @@
+//! What pruning makes of the page store, in words and in `--json`.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::console::interrupt::Interrupt;
+use crate::console::progress::Progress;
+use crate::console::refusal::{Exit, Refusal};
+use crate::console::text;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::retention::plan::Verdict;
+use crate::retention::prune;
+use crate::retention::reclaim_plan::{self, Extent, Left, Plan, Unreadable};
+use crate::retention::repack::{self, Reclaimed};
+
+/// What is, or would be, made of the page store.
+pub(crate) enum Outcome {
+    /// What a dry run plans.
+    Planned(Plan),
+    /// What was done.
+    Reclaimed(Reclaimed),
+    /// Nothing, because nobody knows what a page list needs.
+    Refused(Unreadable),
+}
+
+/// Plans what is reclaimed once the condemned backups are gone.
+///
+/// # Errors
+///
+/// Where the folder cannot be read, or at the user's interrupt.
+pub(crate) fn plan(vault: &Vault, plan: &[Verdict], interrupt: &Interrupt) -> Result<Outcome> {
+    let lists = prune::lists_that_stay(vault, plan)?;
+    let planned = reclaim_plan::plan(vault.folder(), &lists, Extent::All, interrupt);
+    refused(planned.map(Outcome::Planned))
+}
+
+/// Reclaims what no page list names.
+///
+/// # Errors
+///
+/// Where the disk is full or fails, or at the user's interrupt.
+pub(crate) fn reclaim(session: &Session, locked: &Locked<'_>, extent: Extent) -> Result<Outcome> {
+    let mut progress = Progress::new(session, "Reclaiming");
+    let reclaimed = repack::reclaim(locked, extent, &mut progress);
+    refused(reclaimed.map(Outcome::Reclaimed)).map_err(|error| {
+        if error.downcast_ref::<Refusal>().is_some() {
+            return error;
+        }
+        error.context(Refusal {
+            what: "could not reclaim space in the page store".to_owned(),
+            hint: "every backup is as whole as before; see to the disk, then \
+                   `cargo xtask db-prune` goes on where this stopped"
+                .to_owned(),
+            exit: Exit::CouldNot,
+        })
+    })
+}
+
+fn refused(outcome: Result<Outcome>) -> Result<Outcome> {
+    outcome.or_else(|error| error.downcast::<Unreadable>().map(Outcome::Refused))
+}
+
+impl Outcome {
+    /// Whether there is something to do.
+    pub(crate) fn is_due(&self) -> bool {
+        match self {
+            Self::Planned(plan) => !plan.is_empty(),
+            Self::Reclaimed(_) => false,
+            Self::Refused(_) => true,
+        }
+    }
+
+    /// The packs that would go whole, counted; `None` where there are none.
+    pub(crate) fn packs_to_remove(&self) -> Option<String> {
+        match self {
+            Self::Planned(plan) if !plan.remove.is_empty() => {
+                Some(text::count(plan.remove.len() as u64, "pack"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Says it; nothing where there is nothing to say.
+    pub(crate) fn say(&self, session: &mut Session, project: &Project) {
+        match self {
+            Self::Planned(plan) => {
+                let did = ["would remove", "rewrite", "frees"];
+                let n = (plan.remove.len() as u64, plan.rewrite.len() as u64);
+                say_packs(session, did, n, plan.freed_bytes());
+                warn_of_left(session, &plan.left);
+            }
+            Self::Reclaimed(done) => {
+                let n = (done.n_removed, done.n_rewritten);
+                say_packs(session, ["removed", "rewrote", "freed"], n, done.freed_bytes);
+                warn_of_left(session, &done.left);
+                if done.is_read {
+                    session.warn(
+                        "another command reads a backup in the page store; the rest of its space \
+                         is reclaimed by the next `cargo xtask db-prune`",
+                    );
+                }
+            }
+            Self::Refused(unreadable) => {
+                let (path, why) = (project.path(&unreadable.path), text::plain(&unreadable.why));
+                session.warn(format!("the page list `{path}` cannot be read: {why}"));
+                let hint = if unreadable.is_newer {
+                    "update xtask-db, then prune again"
+                } else {
+                    "bring a whole copy of it back, or remove it if it is of no use any more; then \
+                     prune again"
+                };
+                session.note(format!("hint: nothing was reclaimed in the page store: {hint}"));
+            }
+        }
+    }
+
+    /// As `--json` shows it.
+    pub(crate) fn to_json(&self) -> Value {
+        let (removed, rewritten, freed_bytes) = match self {
+            Self::Planned(p) => (p.remove.len() as u64, p.rewrite.len() as u64, p.freed_bytes()),
+            Self::Reclaimed(done) => (done.n_removed, done.n_rewritten, done.freed_bytes),
+            Self::Refused(_) => (0, 0, 0),
+        };
+        let trouble = match self {
+            Self::Reclaimed(done) if done.is_read => {
+                Some("a backup in it is being read".to_owned())
+            }
+            Self::Refused(unreadable) => Some(unreadable.to_string()),
+            _ => None,
+        };
+        json!({
+            "removed_packs": removed,
+            "rewritten_packs": rewritten,
+            "freed_bytes": freed_bytes,
+            "trouble": trouble,
+        })
+    }
+}
+
+/// One line: `Page store: removed 2 packs and rewrote 1 pack, which freed 3.2 MB.`
+fn say_packs(session: &mut Session, did: [&str; 3], n: (u64, u64), freed_bytes: u64) {
+    let [removed, rewrote, freed] = did;
+    let packs = |n| text::count(n, "pack");
+    let done = match n {
+        (0, 0) => return,
+        (0, n) if rewrote == "rewrite" => format!("would rewrite {}", packs(n)),
+        (0, n) => format!("{rewrote} {}", packs(n)),
+        (n, 0) => format!("{removed} {}", packs(n)),
+        (n, m) => format!("{removed} {} and {rewrote} {}", packs(n), packs(m)),
+    };
+    session.say(format!("Page store: {done}, which {freed} {}.", text::size(freed_bytes)));
+}
+
+fn warn_of_left(session: &mut Session, left: &[Left]) {
+    for left in left {
+        session.warn(format!("{left}; it was left as it is"));
+    }
+    if !left.is_empty() {
+        session.note("hint: `cargo xtask db-verify --all` says which backups need them");
+    }
+}
+
+/// Reclaims what a retention that ran by itself left; a failure is a warning.
+///
+/// # Errors
+///
+/// At the user's interrupt only.
+pub(crate) fn reclaim_by_the_way(
+    session: &mut Session,
+    project: &Project,
+    locked: &Locked<'_>,
+) -> Result<()> {
+    match reclaim(session, locked, Extent::ByTheWay) {
+        Ok(Outcome::Refused(unreadable)) => {
+            Outcome::Refused(unreadable).say(session, project);
+        }
+        // What is left for later is db-prune's to say.
+        Ok(_) => {}
+        Err(error) => {
+            session.interrupt().check()?;
+            session.warn(format!("{error:#}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! What is put back: examined before anything is touched, the same when it is written, and what is
+//! said of it afterwards.
+
+use anyhow::{Context, Result};
+
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::reader::Contents;
+use crate::backups::record::Proof;
+use crate::backups::verification::{self, Outcome, Verification};
+use crate::commands::restore::Args;
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::{Exit, Refusal};
+use crate::console::text;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::damage_report;
+use crate::restore::plan::{Destination, Plan};
+use crate::sqlite::digest::database::Groups;
+use crate::sqlite::examination::finding::{Damage, Depth, Weight, has};
+
+impl Args {
+    /// Examines the candidate before anything is touched.
+    pub(crate) fn examine(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        database: &Database,
+        backup: &Backup,
+    ) -> Result<Verification> {
+        let interrupt = session.interrupt().clone();
+        let depth = verification::depth_before_restore(backup);
+        let verification = verification::verify_for_restore(backup, depth, &interrupt)
+            .with_context(|| format!("could not restore {}", project.quoted_place(database)))?;
+        for reason in &verification.reasons {
+            session.warn(format!("{}: {reason}", backup.name));
+        }
+        for warning in &verification.warnings {
+            session.warn(format!("{}: {warning}", backup.name));
+        }
+        damage_report::of_packs(session, &verification.suspects)?;
+        let untouched =
+            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched";
+        // Its bytes are sound as far as can be seen, and no record says what they were.
+        let is_forced = self.force
+            && matches!(backup.proof, Proof::Damaged(_))
+            && !has(&verification.examination.findings, Weight::Structural);
+        match verification.outcome {
+            Outcome::Damaged if is_forced => Ok(verification),
+            Outcome::Damaged => Err(Refusal::no(
+                format!(
+                    "`{}` failed its examination: {}",
+                    backup.name,
+                    text::count(verification.reasons.len() as u64, "reason")
+                ),
+                untouched,
+            )),
+            Outcome::CannotTell if !self.force => Err(Refusal::could_not(
+                format!("`{}` cannot be proved whole", backup.name),
+                format!("{untouched}; `--force` restores it all the same"),
+            )),
+            Outcome::CannotTell | Outcome::Whole => Ok(verification),
+        }
+    }
+}
+
+/// It was examined before the question and the lock: the same bytes must be there now. Returns the ids
+/// of their groups. A stored one knows them itself: its list bears a checksum, and every page is
+/// compared with its id when it is read.
+pub(crate) fn unchanged(
+    plan: &Plan,
+    contents: &Contents,
+    (verification, interrupt): (&Verification, &Interrupt),
+) -> Result<Groups> {
+    if plan.backup.name.format == Format::Pages {
+        return Ok(Groups::default());
+    }
+    let (hashes, ids) = contents.hash_groups(interrupt)?;
+    if hashes.content_blake3 == verification.content_blake3 {
+        return Ok(ids);
+    }
+    Err(Refusal::no(
+        format!("`{}` changed after it was examined", plan.backup.name),
+        "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
+    ))
+}
+
+/// Adds to a failure in the middle what it means that pages of the backup turned out damaged.
+pub(crate) fn explain_damage(error: anyhow::Error, backup: &Backup) -> anyhow::Error {
+    if error.downcast_ref::<Damage>().is_none() {
+        return error;
+    }
+    error.context(Refusal {
+        what: format!("`{}` is damaged", backup.name),
+        hint: "`cargo xtask db-verify --all` says which backups are whole".to_owned(),
+        exit: Exit::No,
+    })
+}
+
+/// The live database as what a restore goes to.
+pub(crate) fn destination<'a>(
+    project: &'a Project,
+    database: &'a Database,
+    force: bool,
+) -> Destination<'a> {
+    let (backups, busy_timeout) = (&project.backups, project.busy_timeout);
+    Destination { path: &database.path, backups, force, busy_timeout }
+}
+
+/// What SQLite's check says of the restored content, which equals the backup's.
+pub(crate) fn checked(backup: &Backup, verification: &Verification) -> String {
+    let verified = backup.record().and_then(|record| record.verified.as_ref());
+    let incomplete = has(&verification.findings, Weight::Unchecked);
+    match (verification.depth, verified) {
+        (None, None) if incomplete => {
+            "[!] SQLite quick_check: incomplete when it was taken, see the warnings".to_owned()
+        }
+        (None, None) => {
+            "[✓] SQLite quick_check: ok (when it was taken; every byte is as recorded)".to_owned()
+        }
+        _ if incomplete => "[!] SQLite integrity_check: incomplete, see the warnings".to_owned(),
+        (None, Some(verified)) if verified.depth == Depth::Quick => {
+            "[✓] SQLite quick_check: ok (when it was taken; every byte is as recorded)".to_owned()
+        }
+        (None | Some(Depth::Quick), Some(verified)) => {
+            let date = verified.at.format("%Y-%m-%d %H:%M");
+            format!("[✓] SQLite integrity_check: ok (by `db-verify` on {date})")
+        }
+        _ => "[✓] SQLite integrity_check: ok".to_owned(),
+    }
+}

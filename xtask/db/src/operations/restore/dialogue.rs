@@ -1,0 +1,118 @@
+//! The questions of `db-restore`: which backup, and whether really.
+
+use anyhow::Result;
+
+use crate::backups::backup::Backup;
+use crate::backups::vault::Vault;
+use crate::commands::list;
+use crate::console::refusal::{Declined, Refusal};
+use crate::console::{terminal_width, text};
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+
+/// Rows of the screen that the list does not get: what is left in view of the heading, the question and a
+/// wrong answer.
+const N_OTHER_ROWS: usize = 7;
+
+/// How far the second line of one backup is indented.
+const INDENT: usize = 4;
+
+/// The dialogue's list; a wrong number asks again.
+pub(crate) fn pick(
+    session: &mut Session,
+    project: &Project,
+    vault: &Vault,
+    backups: &[Backup],
+) -> Result<Option<Backup>> {
+    session.prompt("Select a backup to restore (newest first):");
+    session.prompt(format!("Backup dir: {}", vault.folder().display()));
+    session.prompt("");
+    let mut shown = 0;
+    show_page(session, project, backups, &mut shown);
+    loop {
+        let answer = session.ask("Enter number to restore (or 'q' to quit): ")?;
+        let Some(answer) = answer else {
+            return Ok(None);
+        };
+        if answer.eq_ignore_ascii_case("q") {
+            return Ok(None);
+        }
+        if answer.is_empty() && shown < backups.len() {
+            show_page(session, project, backups, &mut shown);
+            continue;
+        }
+        let chosen = answer.parse::<usize>().ok().and_then(|n| backups.get(n.checked_sub(1)?));
+        if let Some(backup) = chosen {
+            say_choice(session, backup);
+            return Ok(Some(backup.clone()));
+        }
+        let answer = text::plain(&answer);
+        session.prompt(format!("`{answer}` is not a number from 1 to {}.", backups.len()));
+    }
+}
+
+/// Shows as many further backups as fit the screen, so that the newest are not scrolled away.
+fn show_page(session: &mut Session, project: &Project, backups: &[Backup], shown: &mut usize) {
+    let screen = session.question_screen();
+    let n_rows = screen.n_rows.saturating_sub(N_OTHER_ROWS).max(1);
+    // No more than this many are looked at: each takes a row at least.
+    let page = &backups[*shown..backups.len().min(*shown + n_rows)];
+    let beginnings: Vec<String> =
+        page.iter().enumerate().map(|(i, backup)| beginning(*shown + i + 1, backup)).collect();
+    let width = beginnings.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+    let mut n_used = 0;
+    for (beginning, backup) in beginnings.iter().zip(page) {
+        let age = text::age(backup.age(session.now()));
+        let details = list::details(project, backup, session.now());
+        let line = format!("{beginning:width$}  {age:>5}  {details}");
+        let lines = terminal_width::fold(&line, screen.n_columns, INDENT);
+        if n_used > 0 && n_used + lines.len() > n_rows {
+            break;
+        }
+        n_used += lines.len();
+        *shown += 1;
+        for line in lines {
+            session.prompt(line);
+        }
+    }
+    if *shown < backups.len() {
+        session.prompt(format!("{shown} of {} shown; press Enter for more.", backups.len()));
+    }
+}
+
+/// The beginning of a backup's line: its number, name, size and time.
+fn beginning(number: usize, backup: &Backup) -> String {
+    let size = text::size(backup.size_bytes).replace(' ', "");
+    let time = backup.name.time.format("%Y-%m-%d %H:%M:%S");
+    format!("{number}) {} {size} {time}", text::plain(&backup.name.to_string()))
+}
+
+pub(crate) fn say_choice(session: &mut Session, backup: &Backup) {
+    session.prompt("");
+    session.prompt("You chose:");
+    session.prompt(format!("  {}", text::plain(&backup.path().to_string_lossy())));
+}
+
+/// A protected database's name has to be typed out; without a terminal, as `--db NAME --yes`.
+pub(crate) fn confirm_protected(
+    session: &mut Session,
+    place: &str,
+    database: &Database,
+    named: Option<&str>,
+    yes: bool,
+) -> Result<()> {
+    if !session.has_terminal() {
+        if yes && named == Some(database.name.as_str()) {
+            return Ok(());
+        }
+        return Err(Refusal::could_not(
+            format!("`{}` is protected", database.name),
+            format!("without a terminal say `--db {} --yes`", database.name),
+        ));
+    }
+    let question = format!("{place} is protected. Type `{}` to go on: ", database.name);
+    match session.ask(&question)? {
+        Some(answer) if answer == database.name => Ok(()),
+        _ => Err(Declined { untouched: "the database is untouched".to_owned() }.into()),
+    }
+}

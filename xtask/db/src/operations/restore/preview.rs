@@ -1,0 +1,142 @@
+//! What a restore says before it acts: the plan, and what should give pause.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::backups::backup::Backup;
+use crate::backups::reader::Contents;
+use crate::backups::verification::Verification;
+use crate::capture;
+use crate::commands::restore::Args;
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::host::project::{Database, Project, schema_files};
+use crate::host::session::Session;
+use crate::restore::by_difference;
+use crate::restore::plan::{Live, Plan};
+use crate::sqlite::connection;
+use crate::sqlite::digest::database::Groups;
+
+impl Args {
+    /// A backup of another file under the same name: a test database, a shared backups folder.
+    pub(crate) fn point_out_other_source(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        database: &Database,
+        backup: &Backup,
+    ) -> Result<()> {
+        let target = project.path(&database.path);
+        let Some(record) = backup.record().filter(|record| record.source != target) else {
+            return Ok(());
+        };
+        if self.into.is_some() {
+            return Ok(());
+        }
+        let place = project.quoted_place(database);
+        let what = format!("`{}` was taken of `{}`, not of {place}", backup.name, record.source);
+        if session.has_terminal() || self.common.db.is_some() || self.force {
+            session.warn(what);
+            return Ok(());
+        }
+        Err(Refusal::could_not(
+            what,
+            format!("if it belongs there all the same, say `--db {}`", text::shell(&database.name)),
+        ))
+    }
+}
+
+/// What would become of the present state.
+pub(crate) fn would_keep(project: &Project, database: &Database, live: &Live) -> String {
+    let place = project.place(database);
+    match live {
+        Live::Absent { sidecars: false } => "There is no database to keep".to_owned(),
+        Live::Readable(_) => {
+            let folder = project.dotted(&project.backups);
+            format!("Would create a safety backup of {place} in {folder}")
+        }
+        Live::Unreadable(why) => {
+            format!("Would set the raw files of {place} aside: {}", text::plain(why))
+        }
+        Live::Absent { sidecars: true } | Live::MayBeEncrypted => {
+            format!("Would set the raw files of {place} aside")
+        }
+    }
+}
+
+/// Says what would be done.
+pub(crate) fn say_plan(session: &mut Session, project: &Project, database: &Database, plan: &Plan) {
+    let place = project.place(database);
+    session.say(would_keep(project, database, &plan.live));
+    if let Some(page_size_bytes) = plan.convert_to_bytes {
+        session.say(format!("Would convert a copy to the page size {page_size_bytes} first"));
+    }
+    let size = text::size(plan.backup.size_bytes);
+    session.say(format!("Would restore {} ({size}) → {place}", plan.backup.name));
+    for command in &database.after_restore {
+        session.say(format!("Would run {}", command.join(" ")));
+    }
+    session.document(&json!({
+        "version": 1,
+        "dry_run": true,
+        "would_restore": plan.backup.name.to_string(),
+        "into": plan.target.to_string_lossy(),
+    }));
+}
+
+/// Points out that nothing would change: the hooks may have taken a checkpoint of what went wrong.
+pub(crate) fn point_out_equal(
+    session: &mut Session,
+    (project, database): (&Project, &Database),
+    (plan, content_blake3): (&Plan, &str),
+) {
+    if !matches!(plan.live, Live::Readable(_)) {
+        return;
+    }
+    let interrupt = session.interrupt().clone();
+    let compared = (|| -> Result<bool> {
+        let contents = Contents::open(&plan.backup)?;
+        let mut wanted = contents.wanted(Groups::default())?;
+        let connection = connection::open_live(&plan.target, project.busy_timeout)?;
+        let _watched = interrupt.watch(&connection);
+        if let Some(is_equal) = by_difference::is_equal(&connection, wanted.as_mut(), &interrupt)? {
+            return Ok(is_equal);
+        }
+        Ok(capture::content_hash(&connection, &project.backups, &interrupt)? == content_blake3)
+    })();
+    // What cannot be read now is met again, and explained, by the restore itself.
+    if compared.is_ok_and(|is_equal| is_equal) {
+        session.warn(format!(
+            "{} equals {} already: nothing would change; `cargo xtask db-list` shows older ones",
+            project.place(database),
+            plan.backup.name
+        ));
+    }
+}
+
+/// Points out that the code expects a newer schema than the backup has.
+pub(crate) fn point_out_old_schema(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    verification: &Verification,
+) {
+    let Some(version) = verification.examination.schema_version.filter(|version| *version > 0)
+    else {
+        return;
+    };
+    let newest = schema_files::newest_migration(&project.root, &database.schema);
+    if let Some((newest, file)) = newest
+        && version < newest
+    {
+        session.note(format!(
+            "Note: the backup has schema version {version}, the code's newest migration is {newest} \
+             ({}): run the migrations afterwards{}",
+            project.path(&file),
+            match database.migrate.join(" ") {
+                command if command.is_empty() => String::new(),
+                command => format!(" with `{command}`"),
+            }
+        ));
+    }
+}

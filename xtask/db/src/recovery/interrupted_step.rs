@@ -1,0 +1,484 @@
+//! The note of what is under way: written before a step that SQLite cannot roll back by itself, removed
+//! after its conclusion. What is left of one says that a command was killed in the middle.
+//!
+//! Notes lie in `under-way/` beside the backups, one per database, under the hash of its canonical
+//! path: a line of JSON and, in a second one, that line's BLAKE3. Whoever works holds an `flock` on the
+//! note; where nobody does, it is left. A damaged note and one of a newer version are reported too.
+
+use std::fs::TryLockError;
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, FixedOffset};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use crate::backups::backup::Backup;
+use crate::backups::name::Name;
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::console::planted_faults::Planted;
+use crate::console::refusal::{Exit, Refusal};
+use crate::console::text;
+use crate::files::publish::{self, Stage};
+use crate::host::project::{Database, Project};
+use crate::recovery::database_lock;
+use crate::sqlite::probe;
+
+/// The folder of notes in a backups folder.
+pub(crate) const FOLDER: &str = "under-way";
+const ENDING: &str = "note";
+const VERSION: u64 = 1;
+/// A note is a few hundred bytes; what is larger than this is none.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// What goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Step {
+    /// A command of the host runs: nobody knows what it has done so far.
+    Command,
+    /// One transaction writes, and what follows from it: a database that is there is whole.
+    Write,
+}
+
+/// What a command is about to do.
+#[derive(Debug)]
+pub(crate) struct Intent<'a> {
+    /// The host.
+    pub(crate) project: &'a Project,
+    /// Its database.
+    pub(crate) database: &'a Database,
+    /// The database's canonical path.
+    pub(crate) path: &'a Path,
+    /// What goes on from now on.
+    pub(crate) step: Step,
+    /// The backup that brings a known state back; `None` where there was no database.
+    pub(crate) back: Option<&'a Backup>,
+}
+
+/// A note as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    version: u64,
+    /// The command.
+    pub(crate) command: String,
+    /// The database's name in the configuration.
+    pub(crate) database: String,
+    /// Its canonical path.
+    pub(crate) path: String,
+    /// The work tree that it is of.
+    pub(crate) worktree: String,
+    /// When it began.
+    pub(crate) begun_at: DateTime<FixedOffset>,
+    /// The process.
+    pub(crate) pid: u32,
+    /// What went on.
+    pub(crate) step: Step,
+    /// The backup that brings a known state back: a name in this folder, or a path.
+    pub(crate) back: Option<String>,
+}
+
+/// A note that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It can be read.
+    Read(Note),
+    /// It cannot, and why.
+    Damaged(String),
+    /// A newer version wrote it.
+    Newer(u64),
+}
+
+/// A note that this process holds.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    path: PathBuf,
+    /// Whether none was left in its place.
+    is_first: bool,
+    /// Its lock says that somebody works.
+    _held: Stage,
+}
+
+/// A note that nobody holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Where it is.
+    path: PathBuf,
+    /// What it says.
+    pub(crate) found: Found,
+}
+
+impl Begun {
+    /// Where the note is.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it took the place of none that was left.
+    #[must_use]
+    pub(crate) fn is_first(&self) -> bool {
+        self.is_first
+    }
+}
+
+impl Locked<'_> {
+    /// Writes a note and holds it; one that was left of the same database is replaced.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk is full or fails.
+    pub(crate) fn note(
+        &self,
+        command: &'static str,
+        intent: &Intent<'_>,
+        now: DateTime<FixedOffset>,
+    ) -> Result<Begun> {
+        let note = Note {
+            version: VERSION,
+            command: command.to_owned(),
+            database: intent.database.name.clone(),
+            path: intent.path.to_string_lossy().into_owned(),
+            worktree: intent.project.worktree().to_owned(),
+            begun_at: now,
+            pid: std::process::id(),
+            step: intent.step,
+            back: intent.back.map(|back| named(back, self.vault())),
+        };
+        let (folder, name) = (self.private_folder(FOLDER)?, key(intent.path));
+        let path = folder.join(&name);
+        // A stage among the backups: there a sweep finds it.
+        let stage = Stage::create(self.vault().folder(), &name)?;
+        stage.hold_alone()?;
+        stage.append(&note.to_bytes()?)?;
+        stage.sync()?;
+        let is_first = fs_err::symlink_metadata(&path).is_err();
+        if !Planted::UnwrittenNote.is_on() {
+            stage.replace(&path)?;
+        }
+        publish::sync_folder(&folder)?;
+        Ok(Begun { path, is_first, _held: stage })
+    }
+
+    /// Removes a note durably.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses.
+    #[expect(clippy::unused_self, reason = "only who holds the folder's lock may do it")]
+    pub(crate) fn forget(&self, note: &Path) -> Result<()> {
+        publish::remove(note)?;
+        publish::sync_folder(note.parent().context("a note lies in a folder")?)
+    }
+}
+
+/// A backup as a note names it: its name in the same folder, else its path.
+fn named(backup: &Backup, vault: &Vault) -> String {
+    let name = backup.name.to_string();
+    if *backup.folder == *vault.folder() {
+        return name;
+    }
+    backup.folder.join(name).to_string_lossy().into_owned()
+}
+
+impl Note {
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec(self)?;
+        let checksum = blake3::hash(&bytes).to_hex();
+        bytes.extend_from_slice(format!("\n{checksum}\n").as_bytes());
+        Ok(bytes)
+    }
+}
+
+impl Found {
+    fn parse(bytes: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u64,
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+        let (line, rest) = bytes.split_at(end);
+        let newer = serde_json::from_slice::<Versioned>(line).ok().filter(|v| v.version > VERSION);
+        if let Some(newer) = newer {
+            return Self::Newer(newer.version);
+        }
+        if rest.trim_ascii() != blake3::hash(line).to_hex().as_bytes() {
+            return Self::Damaged("its checksum is wrong".to_owned());
+        }
+        match serde_json::from_slice(line) {
+            Ok(note) => Self::Read(note),
+            Err(error) => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// The notes that interrupted commands left of a database: in this project's backups folder, or where
+/// the lock file beside the database says. None of them is held by anybody.
+#[must_use]
+pub(crate) fn left(project: &Project, database: &Database) -> Vec<Left> {
+    let Ok(path) = probe::canonical(&database.path) else { return Vec::new() };
+    let own = project.backups.join(FOLDER).join(key(&path));
+    let mut left: Vec<Left> = look(&own).into_iter().collect();
+    if let Some(elsewhere) = database_lock::note_of(&path).filter(|note| !is_same(note, &own)) {
+        left.extend(look_elsewhere(&elsewhere));
+    }
+    let others = all(&project.backups).unwrap_or_default().into_iter().filter(|note| *note != own);
+    let others = others.filter_map(|note| look(&note));
+    left.extend(others.filter(|left| left.is_of_moved(project, database, &path)));
+    left
+}
+
+/// The notes in a backups folder, held or left, whosoever's.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(crate) fn all(backups: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs_err::read_dir(backups.join(FOLDER)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut notes = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == ENDING) {
+            notes.push(path);
+        }
+    }
+    notes.sort();
+    Ok(notes)
+}
+
+/// The names of the backups in a folder that something under way, or left, needs.
+///
+/// # Errors
+///
+/// Where the folder or one of its notes cannot be read: nobody knows then what is needed.
+pub(crate) fn needed(backups: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for path in all(backups)? {
+        match read(&path) {
+            Ok((_, Found::Read(note))) => names.extend(note.back),
+            Ok((_, Found::Damaged(why))) => anyhow::bail!("`{}`: {why}", path.display()),
+            Ok((_, Found::Newer(version))) => {
+                anyhow::bail!("`{}` is of a newer version, {version}", path.display())
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(names)
+}
+
+/// Whether what a note told of has come to its end: it is gone, and its folder is there.
+#[must_use]
+pub(crate) fn is_concluded(note: &Path) -> bool {
+    let seen = fs_err::symlink_metadata(note);
+    seen.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        && note.parent().is_some_and(Path::is_dir)
+}
+
+/// Looks at one note; `None` where there is none, or somebody works on it.
+fn look(path: &Path) -> Option<Left> {
+    let (file, found) = match read(path) {
+        Ok(read) => read,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => {
+            let found = Found::Damaged(error.to_string());
+            return Some(Left { path: path.to_owned(), found });
+        }
+    };
+    let is_held = matches!(file.file().try_lock_shared(), Err(TryLockError::WouldBlock));
+    // Its holder may have removed it right before the lock was free.
+    let is_there = publish::is_still(&file, path);
+    (!is_held && is_there).then(|| Left { path: path.to_owned(), found })
+}
+
+/// The same of a note in another project's folder, which may be gone as a whole.
+fn look_elsewhere(path: &Path) -> Option<Left> {
+    let is_lost = fs_err::symlink_metadata(path).is_err() && !is_concluded(path);
+    let lost = || Left { path: path.to_owned(), found: Found::Damaged("it is gone".to_owned()) };
+    if is_lost { Some(lost()) } else { look(path) }
+}
+
+fn read(path: &Path) -> std::io::Result<(fs_err::File, Found)> {
+    // A pipe in its place would be waited for without an end.
+    let file = fs_err::OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok((file, Found::Damaged("it is not a file".to_owned())));
+    }
+    let mut bytes = Vec::new();
+    (&file).take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok((file, Found::parse(&bytes)))
+}
+
+/// The file name of the note of a database.
+fn key(database: &Path) -> String {
+    let hash = blake3::hash(database.as_os_str().as_bytes()).to_hex();
+    format!("{}.{ENDING}", &hash[..32])
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other
+        || fs_err::canonicalize(one)
+            .is_ok_and(|one| fs_err::canonicalize(other).is_ok_and(|o| o == one))
+}
+
+impl Left {
+    /// Whether it is of this database, which has moved since: of its name, and of a path that is gone.
+    fn is_of_moved(&self, project: &Project, database: &Database, path: &Path) -> bool {
+        let Found::Read(note) = &self.found else { return false };
+        let then = Path::new(&note.path);
+        // Another project that shares the folder may only have lost its database.
+        let is_own_folder = project.backups.starts_with(&project.root);
+        note.database == database.name
+            && note.worktree == project.worktree()
+            && then != path
+            && !then.exists()
+            && (is_own_folder || !then.parent().is_some_and(Path::is_dir))
+    }
+
+    /// The note, where it can be read.
+    #[must_use]
+    pub(crate) fn note(&self) -> Option<&Note> {
+        match &self.found {
+            Found::Read(note) => Some(note),
+            Found::Damaged(_) | Found::Newer(_) => None,
+        }
+    }
+
+    /// What was left, in words.
+    #[must_use]
+    pub(crate) fn sentence(&self, project: &Project, database: &Database) -> String {
+        let place = project.quoted_place(database);
+        match &self.found {
+            Found::Read(note) => {
+                let moved =
+                    if probe::canonical(&database.path).is_ok_and(|p| p == Path::new(&note.path)) {
+                        String::new()
+                    } else {
+                        format!(" at its former path `{}`", text::plain(&note.path))
+                    };
+                format!(
+                    "`{}` of {place}{moved}, begun {} (process {}), did not come to its end",
+                    text::plain(&note.command),
+                    note.begun_at.format("%Y-%m-%d %H:%M:%S"),
+                    note.pid
+                )
+            }
+            Found::Damaged(why) => format!(
+                "a command on {place} did not come to its end, and its note `{}` cannot be read: {}",
+                project.path(&self.path),
+                text::plain(why)
+            ),
+            Found::Newer(version) => format!(
+                "a command on {place} did not come to its end, and its note `{}` is of a newer \
+                 version, {version}",
+                project.path(&self.path)
+            ),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub(crate) fn remedy(&self, project: &Project, database: &Database) -> String {
+        let flag = project.database_flag(database);
+        let back = match &self.found {
+            Found::Read(_) => format!("`cargo xtask db-recover{flag}` goes back"),
+            _ => "`cargo xtask db-restore REF` puts a backup back".to_owned(),
+        };
+        format!("{back}, `cargo xtask db-recover{flag} --accept` keeps what is there")
+    }
+
+    /// The refusal to build on it.
+    #[must_use]
+    pub(crate) fn refusal(&self, project: &Project, database: &Database) -> anyhow::Error {
+        let what = self.sentence(project, database);
+        Refusal { what, hint: self.remedy(project, database), exit: Exit::No }.into()
+    }
+
+    /// The backups folder that it lies in.
+    #[must_use]
+    pub(crate) fn backups(&self) -> &Path {
+        self.path.parent().and_then(Path::parent).unwrap_or(&self.path)
+    }
+
+    /// The backup that brings a known state back; `None` where it names none or that is gone.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub(crate) fn back(&self, now: DateTime<FixedOffset>) -> Result<Option<Backup>> {
+        let Found::Read(Note { back: Some(back), .. }) = &self.found else { return Ok(None) };
+        let path = self.backups().join(back);
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(Name::parse);
+        let (Some(name), Some(folder)) = (name, path.parent()) else { return Ok(None) };
+        Vault::at(folder, now).read(name)
+    }
+
+    /// Removes it durably.
+    ///
+    /// # Errors
+    ///
+    /// Where the file system refuses.
+    pub(crate) fn remove(&self, locked: &Locked<'_>) -> Result<()> {
+        if self.path.parent().is_some_and(Path::is_dir) {
+            locked.forget(&self.path)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note() -> Result<Note> {
+        Ok(Note {
+            version: VERSION,
+            command: "db-migrate".to_owned(),
+            database: "app".to_owned(),
+            path: "/srv/app.db".to_owned(),
+            worktree: ".".to_owned(),
+            begun_at: DateTime::parse_from_rfc3339("2025-09-13T14:25:30+02:00")?,
+            pid: 4711,
+            step: Step::Command,
+            back: Some("app.db.2025-09-13_142530.pages".to_owned()),
+        })
+    }
+
+    #[test]
+    fn a_note_is_read_as_it_was_written_and_every_flipped_bit_is_noticed() -> Result<()> {
+        let bytes = note()?.to_bytes()?;
+        assert_eq!(Found::parse(&bytes), Found::Read(note()?));
+        // The very last byte is a line break, which says nothing.
+        for bit in 0..(bytes.len() - 1) * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(Found::parse(&flipped), Found::Read(note()?), "bit {bit}");
+        }
+        for n_bytes in 0..bytes.len() - 1 {
+            assert!(
+                matches!(Found::parse(&bytes[..n_bytes]), Found::Damaged(_)),
+                "{n_bytes} bytes"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_note_of_a_newer_version_says_so() -> Result<()> {
+        let newer = Note { version: VERSION + 1, ..note()? };
+        assert_eq!(Found::parse(&newer.to_bytes()?), Found::Newer(VERSION + 1));
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! Keeping the present state in the one moment in which nobody else can commit, where the backup API
+//! writes.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::console::refusal::Refusal;
+use crate::restore::plan::{Live, Plan};
+use crate::sqlite::digest::database::Groups;
+use crate::sqlite::read_only;
+use crate::sqlite::snapshot::copy::Locking;
+
+/// How often a writer may slip in between the safety backup and the restore's own lock.
+pub(crate) const MOST_RACES: u32 = 30;
+
+/// A writer slipped in: what was kept is not the newest state any more.
+#[derive(Debug)]
+pub(crate) struct Raced;
+
+impl std::fmt::Display for Raced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the application keeps committing between the safety backup and the restore")
+    }
+}
+
+impl std::error::Error for Raced {}
+
+/// Keeps the present state in the one moment in which nobody else can commit.
+///
+/// In WAL mode that is when the restore holds the write lock: readers still read. In
+/// rollback-journal mode nobody can read then; so another connection holds writers back while the
+/// state is kept, lets go right before the restore locks, and the change counter tells whether
+/// anybody slipped in.
+pub(crate) struct Keeping<'a, K> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) counter: &'a ChangeCounter,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) keep: &'a mut K,
+}
+
+impl<K: FnMut() -> Result<Groups>> Locking for Keeping<'_, K> {
+    fn before(&mut self) -> Result<()> {
+        match &self.plan.live {
+            Live::Readable(shape) if !shape.wal => {
+                let guard = read_only::open_to_write(&self.plan.target, self.busy_timeout)?;
+                guard.execute_batch("BEGIN IMMEDIATE")?;
+                (self.keep)()?;
+                self.counter.remember()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn locked(&mut self) -> Result<()> {
+        match &self.plan.live {
+            Live::Readable(shape) if shape.wal => (self.keep)().map(drop),
+            Live::Readable(_) if self.counter.has_changed()? => Err(Raced.into()),
+            // An application may have made a database while its lock was waited for.
+            Live::Absent { .. } if fs_err::metadata(&self.plan.target)?.len() > 0 => {
+                Err(Refusal::locked(
+                    "a database appeared there while the restore waited for its lock",
+                    "restore again: the new database is kept by a safety backup then",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The change counter in the header of a database in rollback-journal mode: every commit raises it
+/// (<https://sqlite.org/fileformat2.html#file_change_counter>). In WAL mode it says nothing.
+pub(crate) struct ChangeCounter {
+    file: Option<fs_err::File>,
+    seen: std::cell::Cell<Option<[u8; 4]>>,
+}
+
+impl ChangeCounter {
+    pub(crate) fn of(path: &Path) -> Self {
+        Self { file: fs_err::File::open(path).ok(), seen: std::cell::Cell::new(None) }
+    }
+
+    fn read(&self) -> Result<Option<[u8; 4]>> {
+        let mut counter = [0; 4];
+        let Some(file) = &self.file else { return Ok(None) };
+        file.file().read_exact_at(&mut counter, 24)?;
+        Ok(Some(counter))
+    }
+
+    fn remember(&self) -> Result<()> {
+        self.seen.set(self.read()?);
+        Ok(())
+    }
+
+    fn has_changed(&self) -> Result<bool> {
+        Ok(self.read()? != self.seen.get())
+    }
+}

@@ -1,0 +1,338 @@
+//! What to keep and why: a pure plan over a list of backups.
+//!
+//! The rules mean what restic's mean (<https://restic.readthedocs.io/en/stable/060_forget.html>):
+//! `daily = 7` keeps the newest backup of each of the last seven days *that have one*, and the oldest
+//! backup while a rule's count is not used up; `within` counts from the newest backup. A backup is
+//! kept if any rule keeps it; `max-size` then removes the oldest kept ones. Some are never removed,
+//! whatever the policy says. Safety backups are not counted by `last` to `yearly`: the newest three stay
+//! by themselves, and a few restores must not use up what keeps the others.
+
+pub(crate) mod reason;
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono::{DateTime, Datelike as _, FixedOffset, Timelike as _};
+
+use crate::backups::backup::{Backup, State};
+use crate::backups::name::Format;
+use crate::backups::record::Kind;
+use crate::console::text::{self, Span};
+use reason::{Reason, Reasons};
+
+/// Newest safety backups that are never removed.
+const N_SAFETY_KEPT: usize = 3;
+
+/// A retention policy; zero and `None` mean that a rule is not set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// The newest so many.
+    pub last: u32,
+    /// The newest of each of so many hours.
+    pub hourly: u32,
+    /// The newest of each of so many days.
+    pub daily: u32,
+    /// The newest of each of so many ISO weeks.
+    pub weekly: u32,
+    /// The newest of each of so many months.
+    pub monthly: u32,
+    /// The newest of each of so many years.
+    pub yearly: u32,
+    /// All within this span before the newest.
+    pub within: Option<Span>,
+    /// All that bear one of these labels.
+    pub labels: Vec<String>,
+    /// The size that the kept ones may take up together.
+    pub max_size_bytes: Option<u64>,
+}
+
+impl Policy {
+    /// Whether no rule is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The policy in words, as `the last 10, all within 30d, 2.0 GB at most`.
+    #[must_use]
+    pub(crate) fn words(&self) -> String {
+        let rules = [
+            (self.last, "the last"),
+            (self.hourly, "hourly"),
+            (self.daily, "daily"),
+            (self.weekly, "weekly"),
+            (self.monthly, "monthly"),
+            (self.yearly, "yearly"),
+        ];
+        let set = rules.iter().filter(|(n, _)| *n > 0);
+        let mut words: Vec<String> = set.map(|(n, word)| format!("{word} {n}")).collect();
+        words.extend(self.within.map(|span| format!("all within {span}")));
+        words.extend(self.labels.iter().map(|label| format!("all labelled \"{label}\"")));
+        words.extend(self.max_size_bytes.map(|size| format!("{} at most", text::size(size))));
+        words.join(", ")
+    }
+
+    /// Whether any rule says what to keep; without one, everything is kept until `max-size`.
+    fn has_keep_rules(&self) -> bool {
+        !Self { max_size_bytes: None, ..self.clone() }.is_empty()
+    }
+}
+
+/// What the plan has to know of a backup.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    /// Its file name.
+    pub name: Arc<str>,
+    /// Its place in time, the higher the newer.
+    pub order: usize,
+    /// When it was taken, in the local time of then.
+    pub created_at: DateTime<FixedOffset>,
+    /// Why it was taken.
+    pub kind: Option<Kind>,
+    /// What the user called it.
+    pub label: Option<Arc<str>>,
+    /// Whether somebody protected it.
+    pub pinned: bool,
+    /// What is known of it.
+    pub state: State,
+    /// Whether its time lies more than a day ahead.
+    pub future: bool,
+    /// Size of its file: of a stored one, that of its page list.
+    pub file_bytes: u64,
+    /// How it is kept.
+    pub format: Format,
+    /// Equal for hard links to one file.
+    pub identity: (u64, u64),
+    /// Why it must stay, for a reason from outside the policy.
+    pub guarded: Option<&'static str>,
+}
+
+impl Candidate {
+    /// What the plan has to know of a listed backup; `order` is its place, the higher the newer.
+    #[must_use]
+    pub(crate) fn of(backup: &Backup, order: usize, now: DateTime<FixedOffset>) -> Self {
+        Self {
+            name: backup.name.to_string().into(),
+            order,
+            created_at: backup.created_at,
+            kind: backup.kind(),
+            label: backup.summary().and_then(|record| record.label.clone()),
+            pinned: backup.is_pinned(),
+            state: backup.state(),
+            future: backup.is_from_the_future(now),
+            file_bytes: backup.file_bytes,
+            format: backup.name.format,
+            identity: backup.identity,
+            guarded: guarded(backup, now),
+        }
+    }
+}
+
+/// Why a backup stays for what it is, whatever the policy says.
+fn guarded(backup: &Backup, now: DateTime<FixedOffset>) -> Option<&'static str> {
+    if !backup.record_agrees() {
+        return Some("its record does not agree with it");
+    }
+    // Its name would be given again in this second, to another state.
+    (backup.created_at.timestamp() == now.timestamp()).then_some("taken just now")
+}
+
+/// What happens to one backup, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// Its file name.
+    pub name: Arc<str>,
+    /// Whether it stays.
+    pub keep: bool,
+    /// Every reason to keep it, or the one to remove it.
+    pub reasons: Reasons,
+    /// Bytes of its file that its removal frees; 0 where it stays or another hard link does.
+    pub freed_bytes: u64,
+}
+
+/// Says of some backups, in this order, what each takes up that those before it do not: bytes.
+pub(crate) type Weigh<'w> = dyn FnMut(&[&Candidate]) -> Result<Vec<u64>> + 'w;
+
+/// What each file takes up, hard links counted once.
+pub(crate) fn weigh_files(rows: &[&Candidate]) -> Vec<u64> {
+    let mut seen = BTreeSet::new();
+    let weigh = |row: &&Candidate| if seen.insert(row.identity) { row.file_bytes } else { 0 };
+    rows.iter().map(weigh).collect()
+}
+
+/// Plans the retention of one database's backups in one worktree; the order of input is irrelevant.
+/// Newest first. `weigh` is asked where the size matters.
+///
+/// # Errors
+///
+/// Where `weigh` fails.
+pub(crate) fn plan(
+    candidates: &[Candidate],
+    policy: &Policy,
+    weigh: &mut Weigh<'_>,
+) -> Result<Vec<Verdict>> {
+    let mut rows: Vec<&Candidate> = candidates.iter().collect();
+    rows.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
+    let mut reasons = protect(&rows);
+    let is_free: Vec<bool> = reasons.iter().map(Reasons::is_empty).collect();
+    apply_rules(&rows, policy, &mut reasons);
+    let mut keep: Vec<bool> = reasons.iter().map(|reasons| !reasons.is_empty()).collect();
+    if let Some(max_bytes) = policy.max_size_bytes {
+        for i in too_large(&rows, (&mut keep, &is_free), max_bytes, weigh)? {
+            reasons[i] = Reasons::one(Reason::OverSize(max_bytes));
+        }
+    }
+    let freed_bytes = freed_bytes(&rows, &keep);
+    let rows = rows.iter().zip(keep).zip(reasons).zip(freed_bytes);
+    let verdicts = rows.map(|(((row, keep), mut reasons), freed_bytes)| {
+        if reasons.is_empty() {
+            reasons = Reasons::one(Reason::Plain("no rule keeps it"));
+        }
+        Verdict { name: Arc::clone(&row.name), keep, reasons, freed_bytes }
+    });
+    Ok(verdicts.collect())
+}
+
+/// Gives up the oldest of the kept ones that may go, until the rest is no larger; returns their
+/// places.
+fn too_large(
+    rows: &[&Candidate],
+    (keep, is_free): (&mut [bool], &[bool]),
+    most_bytes: u64,
+    weigh: &mut Weigh<'_>,
+) -> Result<Vec<usize>> {
+    // What stays anyway is weighed first: then what goes frees just what it weighs.
+    let (mut order, free): (Vec<usize>, Vec<usize>) =
+        (0..rows.len()).filter(|i| keep[*i]).partition(|i| !is_free[*i]);
+    order.extend(free);
+    let sizes = weigh(&order.iter().map(|i| rows[*i]).collect::<Vec<_>>())?;
+    let mut total_bytes: u64 = sizes.iter().sum();
+    let mut too_large = Vec::new();
+    for (i, size_bytes) in order.into_iter().zip(sizes).rev() {
+        if total_bytes <= most_bytes || !is_free[i] {
+            break;
+        }
+        keep[i] = false;
+        too_large.push(i);
+        total_bytes -= size_bytes;
+    }
+    Ok(too_large)
+}
+
+/// Why backups stay whatever the policy says.
+fn protect(rows: &[&Candidate]) -> Vec<Reasons> {
+    let mut reasons = vec![Reasons::default(); rows.len()];
+    let newest = rows.iter().position(|row| !row.future);
+    let is_verified = |row: &&&Candidate| !row.future && row.state == State::Verified;
+    let newest_of = |is_good: &dyn Fn(&&&Candidate) -> bool| {
+        let ordinary = rows.iter().position(|row| is_good(&row) && row.kind != Some(Kind::Safety));
+        ordinary.or_else(|| rows.iter().position(|row| is_good(&row)))
+    };
+    let verified = newest_of(&is_verified);
+    // Nothing is known against it, though nobody read it lately.
+    let sound = newest_of(&|row| !row.future && row.state.is_sound());
+    let mut n_safety = 0;
+    for (i, row) in rows.iter().enumerate() {
+        let mut say = |reason: &'static str| reasons[i].add(Reason::Plain(reason));
+        if row.pinned {
+            say("pinned");
+        }
+        if verified == Some(i) {
+            say("newest verified");
+        } else if sound == Some(i) {
+            say("newest that is not known to be damaged");
+        } else if newest == Some(i) {
+            say("newest");
+        }
+        if row.future {
+            say("dated in the future");
+        }
+        if row.kind == Some(Kind::Safety) && !row.future {
+            n_safety += 1;
+            if n_safety <= N_SAFETY_KEPT {
+                say("one of the newest three safety backups");
+            }
+        }
+        if let Some(reason) = row.guarded {
+            say(reason);
+        }
+    }
+    reasons
+}
+
+/// A rule that keeps the newest backup of each of a number of periods.
+struct Rule {
+    left: u32,
+    seen: BTreeSet<(i32, u32)>,
+    word: &'static str,
+    period: fn(&DateTime<FixedOffset>, usize) -> (i32, u32),
+}
+
+fn apply_rules(rows: &[&Candidate], policy: &Policy, reasons: &mut [Reasons]) {
+    let counted: Vec<usize> = (0..rows.len()).filter(|i| !rows[*i].future).collect();
+    let is_ordinary = |i: &&usize| rows[**i].kind != Some(Kind::Safety);
+    let oldest = counted.iter().rev().find(is_ordinary).copied();
+    if !policy.has_keep_rules() {
+        for i in &counted {
+            reasons[*i].add(Reason::Plain("within the size"));
+        }
+        return;
+    }
+    let since = policy
+        .within
+        .and_then(|span| span.before(counted.iter().map(|i| rows[*i].created_at).max()?));
+    let mut rules = rules(policy);
+    for &i in &counted {
+        let row = rows[i];
+        if row
+            .label
+            .as_ref()
+            .is_some_and(|label| policy.labels.iter().any(|kept| **kept == **label))
+        {
+            reasons[i].add(Reason::Plain("label"));
+        }
+        if let (Some(since), Some(span)) = (since, policy.within)
+            && row.created_at > since
+        {
+            reasons[i].add(Reason::Within(span));
+        }
+        for rule in &mut rules {
+            // Safety backups have a rule of their own: they must not use up those of the others.
+            if rule.left == 0 || row.kind == Some(Kind::Safety) {
+                continue;
+            }
+            let is_new = rule.seen.insert((rule.period)(&row.created_at, i));
+            if is_new || Some(i) == oldest {
+                rule.left -= 1;
+                reasons[i].add(Reason::Plain(rule.word));
+            }
+        }
+    }
+}
+
+fn rules(policy: &Policy) -> [Rule; 6] {
+    let rule = |left, word, period| Rule { left, seen: BTreeSet::new(), word, period };
+    [
+        rule(policy.last, "last", |_, i| (0, u32::try_from(i).unwrap_or(u32::MAX))),
+        rule(policy.hourly, "hourly", |t, _| (t.year(), t.ordinal() * 24 + t.hour())),
+        rule(policy.daily, "daily", |t, _| (t.year(), t.ordinal())),
+        rule(policy.weekly, "weekly", |t, _| (t.iso_week().year(), t.iso_week().week())),
+        rule(policy.monthly, "monthly", |t, _| (t.year(), t.month())),
+        rule(policy.yearly, "yearly", |t, _| (t.year(), 0)),
+    ]
+}
+
+/// What the removal of each row frees: its file, unless a kept row is a hard link to it. Of several
+/// removed links the first counts.
+fn freed_bytes(rows: &[&Candidate], keep: &[bool]) -> Vec<u64> {
+    let kept = rows.iter().zip(keep).filter(|(_, keep)| **keep);
+    let mut seen: HashSet<(u64, u64)> = kept.map(|(row, _)| row.identity).collect();
+    let freed = |(row, keep): (&&Candidate, &bool)| {
+        if !keep && seen.insert(row.identity) { row.file_bytes } else { 0 }
+    };
+    rows.iter().zip(keep).map(freed).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! Pruning: the retention plan of every database and worktree, and its application.
+//!
+//! Before anything goes, the newest survivor that would be relied upon is verified: a policy that
+//! keeps a damaged backup and removes whole ones would be worse than none.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
+
+use crate::backups::backup::Backup;
+use crate::backups::name::Format;
+use crate::backups::page_lists::{self, Reference};
+use crate::backups::record::{Enters, Kind};
+use crate::backups::store::suspect_packs;
+use crate::backups::vault::Vault;
+use crate::backups::verification::{self, Outcome};
+use crate::backups::writer::Locked;
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::Refusal;
+use crate::git::repository::Place;
+use crate::host::project::{Database, Project};
+use crate::recovery::interrupted_step;
+use crate::retention::branch_states::{LastStates, REASON};
+use crate::retention::plan::{self, Candidate, Policy, Verdict, Weigh};
+use crate::retention::{protection, weight};
+use crate::sqlite::examination::finding::Depth;
+
+/// A stored backup up to this size is read before others go, also by the policy that runs by itself.
+const MOST_BYTES_READ_BY_THE_WAY: u64 = 128 << 20;
+
+/// Which backups a policy counts and removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All of them: the user asked.
+    All,
+    /// The automatic kinds only: the policy runs by itself.
+    Automatic,
+}
+
+/// What a pruning did.
+#[derive(Debug, Default)]
+pub(crate) struct Pruned {
+    /// The removed ones.
+    pub(crate) removed: Vec<Verdict>,
+    /// Those that stayed though condemned, and why.
+    pub(crate) stayed: Vec<(Arc<str>, &'static str)>,
+}
+
+/// Plans one retention per database and worktree, each newest first. Backups of a database that is
+/// not configured are left alone. The branch point of a branch that is there and not merged stays, and
+/// its last state while the database follows the branches.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(crate) fn plan(
+    vault: &Vault,
+    (project, databases): (&Project, &[Database]),
+    policy: &Policy,
+    scope: Scope,
+    now: DateTime<FixedOffset>,
+) -> Result<Vec<Verdict>> {
+    let mut groups = BTreeMap::<(String, String), Vec<Candidate>>::new();
+    let backups = vault.backups()?;
+    let needed = interrupted_step::needed(vault.folder());
+    for (age, backup) in backups.iter().enumerate() {
+        let order = backups.len() - age;
+        let owner = databases.iter().find(|database| backup.is_of(database));
+        let counts = scope == Scope::All || backup.kind().is_some_and(Kind::is_automatic);
+        if let Some(database) = owner.filter(|_| counts) {
+            let group = (database.name.clone(), backup.worktree().to_owned());
+            let mut candidate = Candidate::of(backup, order, now);
+            candidate.guarded = candidate.guarded.or(under_way(&candidate.name, &needed));
+            groups.entry(group).or_default().push(candidate);
+        }
+    }
+    let policy = &weight::relevant(policy, vault, &backups)?;
+    let points: BTreeMap<String, &Enters> = backups
+        .iter()
+        .filter(|backup| backup.summary().is_some_and(|record| record.enters))
+        .filter_map(|backup| Some((backup.name.to_string(), backup.record()?.enters.as_ref()?)))
+        .collect();
+    let states = LastStates::of(project, databases, &backups);
+    let needed = Needed { points, states, place: project.git.as_ref() };
+    let mut verdicts = Vec::new();
+    for group in groups.values_mut() {
+        let weigh = &mut |rows: &[&Candidate]| weight::weigh(vault.folder(), rows);
+        verdicts.extend(plan_group(group, (policy, weigh), &needed)?);
+    }
+    Ok(verdicts)
+}
+
+/// The bytes that the last states of branches take up by themselves, if that is more than `policy`
+/// grants to all backups: none of them goes, so its size cannot be kept.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(crate) fn last_states_over_size(
+    vault: &Vault,
+    (project, databases): (&Project, &[Database]),
+    policy: &Policy,
+    now: DateTime<FixedOffset>,
+) -> Result<Option<u64>> {
+    let backups = vault.backups()?;
+    let Some(max_size_bytes) = weight::relevant(policy, vault, &backups)?.max_size_bytes else {
+        return Ok(None);
+    };
+    let (states, Some(place)) = (LastStates::of(project, databases, &backups), &project.git) else {
+        return Ok(None);
+    };
+    let kept = backups.iter().filter(|backup| states.has(&backup.name.to_string(), place));
+    let kept: Vec<Candidate> =
+        kept.enumerate().map(|(order, backup)| Candidate::of(backup, order, now)).collect();
+    let sizes = weight::weigh(vault.folder(), &kept.iter().collect::<Vec<_>>())?;
+    let size_bytes = sizes.iter().sum();
+    Ok((size_bytes > max_size_bytes).then_some(size_bytes))
+}
+
+/// Why a backup stays for the sake of something under way, or left in the middle.
+fn under_way(name: &str, needed: &Result<Vec<String>>) -> Option<&'static str> {
+    match needed {
+        Ok(names) => {
+            let is_needed = names.iter().any(|needed| needed == name);
+            is_needed.then_some(protection::UNDER_WAY)
+        }
+        Err(_) => Some(protection::UNKNOWN_WAY),
+    }
+}
+
+/// The page lists in a backups folder but those that a plan condemns.
+///
+/// # Errors
+///
+/// Where the folder cannot be read.
+pub(crate) fn lists_that_stay(vault: &Vault, plan: &[Verdict]) -> Result<Vec<Reference>> {
+    let condemned = condemned(plan);
+    let mut lists = page_lists::find(vault.folder())?;
+    lists.retain(|list| !list.name().is_some_and(|name| condemned.contains(name)));
+    Ok(lists)
+}
+
+/// The names of what a plan condemns.
+pub(crate) fn condemned(plan: &[Verdict]) -> HashSet<&str> {
+    plan.iter().filter(|verdict| !verdict.keep).map(|verdict| &*verdict.name).collect()
+}
+
+/// Adds to what a plan frees what it frees in the page store: the pages that only condemned ones name.
+///
+/// # Errors
+///
+/// Where the folder cannot be read, or at the user's interrupt.
+pub(crate) fn weigh_pages(
+    vault: &Vault,
+    plan: &mut [Verdict],
+    interrupt: &Interrupt,
+) -> Result<()> {
+    weight::weigh_condemned(vault, plan, interrupt)
+}
+
+/// What branches need of the backups.
+struct Needed<'a> {
+    /// Their branch points, by the backup's name.
+    points: BTreeMap<String, &'a Enters>,
+    /// Their last states.
+    states: LastStates,
+    place: Option<&'a Place>,
+}
+
+impl Needed<'_> {
+    /// Why a backup must stay, if it must.
+    fn reason(&self, name: &str) -> Option<&'static str> {
+        // Where git cannot be asked, nobody knows that the branch is done with.
+        let is_point = self
+            .points
+            .get(name)
+            .is_some_and(|enters| self.place.is_none_or(|place| place.is_unmerged(enters)));
+        let is_last_state = || self.place.is_some_and(|place| self.states.has(name, place));
+        if is_point {
+            return Some("the branch point of an unmerged branch");
+        }
+        is_last_state().then_some(REASON)
+    }
+}
+
+/// Plans one group, newest first. Git is asked only about what would go otherwise.
+fn plan_group(
+    group: &mut [Candidate],
+    (policy, weigh): (&Policy, &mut Weigh<'_>),
+    needed: &Needed<'_>,
+) -> Result<Vec<Verdict>> {
+    let mut asked = vec![false; group.len()];
+    loop {
+        // One verdict for each row, in the same order.
+        let verdicts = plan::plan(group, policy, weigh)?;
+        let mut any = false;
+        for ((row, verdict), asked) in group.iter_mut().zip(&verdicts).zip(&mut asked) {
+            if verdict.keep || std::mem::replace(asked, true) {
+                continue;
+            }
+            if let Some(reason) = needed.reason(&verdict.name) {
+                row.guarded = Some(reason);
+                any = true;
+            }
+        }
+        if !any {
+            return Ok(verdicts);
+        }
+    }
+}
+
+/// Removes what a plan condemns, after verifying the newest survivors.
+///
+/// # Errors
+///
+/// A refusal where such a survivor is damaged; nothing is removed then.
+pub(crate) fn apply(
+    locked: &Locked<'_>,
+    (plan, scope): (Vec<Verdict>, Scope),
+    now: DateTime<FixedOffset>,
+    interrupt: &Arc<Interrupt>,
+) -> Result<Pruned> {
+    let mut pruned = Pruned::default();
+    if plan.iter().all(|verdict| verdict.keep) {
+        return Ok(pruned);
+    }
+    let backups: BTreeMap<String, Backup> =
+        locked.vault().backups()?.into_iter().map(|b| (b.name.to_string(), b)).collect();
+    verify_survivors((locked, &backups), (&plan, scope), now, interrupt)?;
+    for verdict in plan.into_iter().filter(|verdict| !verdict.keep) {
+        interrupt.check()?;
+        let Some(backup) = backups.get(&*verdict.name) else {
+            continue;
+        };
+        match locked.remove(backup)? {
+            None => pruned.removed.push(verdict),
+            Some(why) => pruned.stayed.push((verdict.name, why)),
+        }
+    }
+    Ok(pruned)
+}
+
+/// Demands a whole backup among the survivors of each database and worktree: the newest that is
+/// said to be verified must be, and where none is said to be, some other must prove whole.
+fn verify_survivors(
+    (locked, backups): (&Locked<'_>, &BTreeMap<String, Backup>),
+    (plan, scope): (&[Verdict], Scope),
+    now: DateTime<FixedOffset>,
+    interrupt: &Arc<Interrupt>,
+) -> Result<()> {
+    let mut doomed = BTreeMap::new();
+    let mut survivors = BTreeMap::<_, Vec<&Backup>>::new();
+    let owners = owners(backups);
+    for verdict in plan {
+        let Some(backup) = backups.get(&*verdict.name) else { continue };
+        let group = (database_of(&owners, backup).to_owned(), backup.worktree().to_owned());
+        if !verdict.keep {
+            let is_stored = backup.name.format == Format::Pages;
+            let all_stored = doomed.entry(group).or_insert(true);
+            *all_stored &= is_stored;
+        } else if !backup.is_from_the_future(now) {
+            survivors.entry(group).or_default().push(backup);
+        }
+    }
+    for (group, all_stored) in doomed {
+        let survivors = survivors.get(&group).map_or(&[][..], Vec::as_slice);
+        // A plain one has pages of its own, which may be the only ones that are right.
+        let scope = if all_stored { scope } else { Scope::All };
+        demand_a_whole_one(locked, survivors, scope, interrupt)?;
+    }
+    Ok(())
+}
+
+/// Whose the recorded backups of each file name are; `None` if they do not agree.
+fn owners(backups: &BTreeMap<String, Backup>) -> BTreeMap<&str, Option<&str>> {
+    let mut owners = BTreeMap::new();
+    for backup in backups.values() {
+        let Some(record) = backup.summary() else { continue };
+        let owner = owners.entry(backup.name.file.as_str()).or_insert(Some(&*record.database));
+        *owner = owner.filter(|owner| *owner == &*record.database);
+    }
+    owners
+}
+
+/// Whose a backup is; without a record, whose the others of that file name are, if they agree.
+fn database_of<'b>(owners: &BTreeMap<&'b str, Option<&'b str>>, backup: &'b Backup) -> &'b str {
+    match backup.summary() {
+        Some(record) => &record.database,
+        None => {
+            owners.get(backup.name.file.as_str()).copied().flatten().unwrap_or(&backup.name.file)
+        }
+    }
+}
+
+fn demand_a_whole_one(
+    locked: &Locked<'_>,
+    survivors: &[&Backup],
+    scope: Scope,
+    interrupt: &Arc<Interrupt>,
+) -> Result<()> {
+    let hint = "nothing was removed; take a new backup with `cargo xtask db-backup`, then prune";
+    // Those said to be verified first, each newest first: only what is relied upon is read.
+    let (said, others): (Vec<&Backup>, Vec<&Backup>) =
+        survivors.iter().partition(|backup| backup.state().is_sound());
+    for backup in said.into_iter().chain(others) {
+        let verification = match scope {
+            // What goes takes no page away that this one names; to read them all would hold a commit up.
+            Scope::Automatic
+                if backup.name.format == Format::Pages
+                    && backup.size_bytes > MOST_BYTES_READ_BY_THE_WAY =>
+            {
+                verification::verify_for_restore(backup, Depth::Quick, interrupt)?
+            }
+            _ => verification::verify(backup, Depth::Quick, interrupt)?,
+        };
+        if verification.outcome == Outcome::Whole {
+            return Ok(());
+        }
+        let suspects = suspect_packs::names(&verification.suspects);
+        if !suspects.is_empty() {
+            suspect_packs::examine(locked, &suspects, locked.vault().now(), interrupt)?;
+        }
+        if verification.outcome == Outcome::Damaged && backup.state().is_sound() {
+            let (name, reasons) = (&backup.name, verification.reasons.join("; "));
+            let what = "the newest backup that would stay";
+            return Err(Refusal::no(format!("{what}, `{name}`, is damaged: {reasons}"), hint));
+        }
+    }
+    Err(Refusal::no("no backup that would stay is proved whole", hint))
+}

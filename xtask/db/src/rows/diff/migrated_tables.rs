@@ -1,0 +1,269 @@
+//! Two tables of two states side by side, whatever they and their columns are called: what a migration
+//! made of a table.
+//!
+//! Tables whose pages are equal are known to be equal. Others are walked leaf by leaf where both are laid
+//! out alike, else read through SQL in the order of their keys.
+
+use std::cmp::Ordering;
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+
+use crate::rows::diff::State;
+use crate::rows::diff::rows::{self, Lookup};
+use crate::rows::diff::same_pages::is_same_tree;
+use crate::rows::diff::side::Side;
+use crate::rows::diff::source::{Key, Source};
+use crate::rows::diff::table_pair::{Column, Each, Pair, PairedRow, Way, When};
+use crate::rows::diff::trees::{self, Fate};
+use crate::sqlite::schema::{Nature, Schema, Storage, Table};
+
+/// Two states, read table by table.
+pub(crate) struct Pairs<'c> {
+    before: Side<'c>,
+    after: Side<'c>,
+}
+
+impl<'c> Pairs<'c> {
+    /// Of two states, each in the read transaction of its connection.
+    ///
+    /// # Errors
+    ///
+    /// If a schema cannot be read.
+    pub(crate) fn of(before: State<'c>, after: State<'c>) -> Result<Self> {
+        Ok(Self { before: Side::of(before)?, after: Side::of(after)? })
+    }
+
+    fn side(&self, when: When) -> &Side<'c> {
+        if when == When::Before { &self.before } else { &self.after }
+    }
+
+    /// The schema of a state.
+    pub(crate) fn schema(&self, when: When) -> &Schema {
+        &self.side(when).schema
+    }
+
+    /// The connection of a state.
+    pub(crate) fn connection(&self, when: When) -> &'c Connection {
+        self.side(when).connection
+    }
+
+    /// The columns whose values a table keeps; of the newer state the computed ones too.
+    ///
+    /// # Errors
+    ///
+    /// If its module is unknown here.
+    pub(crate) fn columns(&self, when: When, table: &Table) -> Result<Vec<Column>> {
+        let Some(source) = Source::of(self.side(when).connection, table)? else {
+            return Ok(Vec::new());
+        };
+        let of = |(source, shown): (&String, &String)| Column {
+            source: source.clone(),
+            shown: shown.clone(),
+        };
+        let mut columns: Vec<_> = source.columns.iter().zip(&source.shown).map(of).collect();
+        if when == When::After && !matches!(table.storage, Storage::Virtual(_)) {
+            let is_computed = |c: &&crate::sqlite::schema::Column| {
+                !matches!(c.nature, Nature::Ordinary | Nature::Hidden)
+            };
+            let computed = table.columns.iter().filter(is_computed);
+            columns.extend(computed.map(|column| of((&column.name, &column.name))));
+        }
+        Ok(columns)
+    }
+
+    /// The number of rows of a table; none where it keeps none.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub(crate) fn count(&self, when: When, table: &Table) -> Result<u64> {
+        let connection = self.side(when).connection;
+        let source = Source::of(connection, table)?;
+        source.map_or(Ok(0), |source| rows::count(connection, &source))
+    }
+
+    /// Whether two tables have equal pages: nobody touched the rows, whatever they are called.
+    ///
+    /// # Errors
+    ///
+    /// If a page cannot be read or is malformed.
+    pub(crate) fn is_untouched(&mut self, before: &Table, after: &Table) -> Result<bool> {
+        let n_stored = |table: &Table| {
+            table.columns.iter().filter(|c| c.nature != Nature::GeneratedVirtual).count()
+        };
+        let is_alike = before.root_page > 0
+            && after.root_page > 0
+            && before.storage == after.storage
+            && n_stored(before) == n_stored(after);
+        let (Some(one), Some(other)) = (&mut self.before.pages, &mut self.after.pages) else {
+            return Ok(false);
+        };
+        if !is_alike || one.layout() != other.layout() {
+            return Ok(false);
+        }
+        is_same_tree((one, before.root_page), (other, after.root_page))
+    }
+
+    /// Hands on the rows of a table that only one state has, or that have no counterpart.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or as `each`.
+    pub(crate) fn each_row(
+        &self,
+        when: When,
+        table: &Table,
+        columns: &[Column],
+        each: Each<'_>,
+    ) -> Result<()> {
+        let connection = self.side(when).connection;
+        let Some(mut source) = Source::of(connection, table)? else { return Ok(()) };
+        let n_key = source.key.len();
+        source.columns = names(columns);
+        rows::each_row(connection, &source, &mut |row, raw| {
+            let values = rows::values(row, n_key..n_key + columns.len(), raw)?;
+            let values = Some(values.as_slice());
+            each(&match when {
+                When::Before => PairedRow { before: values, after: None },
+                When::After => PairedRow { before: None, after: values },
+            })
+        })
+    }
+
+    /// Hands on the rows of two tables that are not equal; all rows, if one has columns of its own.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read, or as `each`.
+    pub(crate) fn each(&mut self, pair: &Pair<'_>, each: Each<'_>) -> Result<()> {
+        if pair.way == Way::Nothing {
+            self.each_row(When::Before, pair.before, &pair.columns_before, each)?;
+            return self.each_row(When::After, pair.after, &pair.columns_after, each);
+        }
+        let n_most = pair.columns_before.len().max(pair.columns_after.len());
+        if n_most == pair.n_shared && self.is_laid_out_alike(pair)? && self.keeps_keys(pair)? {
+            return self.by_trees(pair, each);
+        }
+        self.by_rows(pair, each)
+    }
+
+    fn is_laid_out_alike(&self, pair: &Pair<'_>) -> Result<bool> {
+        let (a, b) = self.sources(pair)?;
+        Ok(match (&self.before.pages, &self.after.pages) {
+            (Some(one), Some(other)) => {
+                one.layout() == other.layout()
+                    && pair.before.columns == pair.after.columns
+                    && pair.before.storage == pair.after.storage
+                    && a.root_page.is_some()
+                    && b.root_page.is_some()
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether every row has the key still that it had, so that rows pair by their numbers too.
+    fn keeps_keys(&mut self, pair: &Pair<'_>) -> Result<bool> {
+        let Way::Key(key) = &pair.way else { return Ok(true) };
+        let key: Vec<_> =
+            key.iter().map(|name| Column { source: name.clone(), shown: name.clone() }).collect();
+        let n_shared = key.len();
+        let keys = Pair {
+            columns_before: key.clone(),
+            columns_after: key,
+            n_shared,
+            way: Way::Places,
+            ..pair.clone()
+        };
+        let mut keeps = true;
+        // A row whose key is equal is handed on too, where anything else of it differs.
+        self.by_trees(&keys, &mut |row| {
+            keeps &= row.before == row.after;
+            Ok(())
+        })?;
+        Ok(keeps)
+    }
+
+    fn by_trees(&mut self, pair: &Pair<'_>, each: Each<'_>) -> Result<()> {
+        let (a, b) = self.sources(pair)?;
+        let roots = (a.root_page.unwrap_or(0), b.root_page.unwrap_or(0));
+        let mut one = Lookup::of(self.before.connection, &a, &names(&pair.columns_before))?;
+        let mut other = Lookup::of(self.after.connection, &b, &names(&pair.columns_after))?;
+        let (Some(a_pages), Some(b_pages)) = (&mut self.before.pages, &mut self.after.pages) else {
+            anyhow::bail!("there is no table of pages");
+        };
+        trees::each_difference((a_pages, roots.0), (b_pages, roots.1), &mut |rowid, fate| {
+            let mut before = (fate != Fate::Added).then(|| one.row(rowid)).transpose()?;
+            let mut after = (fate != Fate::Removed).then(|| other.row(rowid)).transpose()?;
+            // Of a table without columns the key is read.
+            if let Some(values) = &mut before {
+                values.truncate(pair.columns_before.len());
+            }
+            if let Some(values) = &mut after {
+                values.truncate(pair.columns_after.len());
+            }
+            each(&PairedRow { before: before.as_deref(), after: after.as_deref() })
+        })
+    }
+
+    fn by_rows(&mut self, pair: &Pair<'_>, each: Each<'_>) -> Result<()> {
+        let (mut a, mut b) = self.sources(pair)?;
+        if let Way::Key(columns) = &pair.way {
+            a.key = self.key(pair.before, columns)?;
+            b.key.clone_from(&a.key);
+        }
+        let n_key = a.key.len();
+        let (n_a, n_b) = (pair.columns_before.len(), pair.columns_after.len());
+        let a_select = a.select(&names(&pair.columns_before))?;
+        let b_select = b.select(&names(&pair.columns_after))?;
+        let (a_raw, b_raw) = (a_select.raw, b_select.raw);
+        let wants_all = n_a.max(n_b) > pair.n_shared;
+        rows::side_by_side(
+            (self.before.connection, &a_select),
+            (self.after.connection, &b_select),
+            &a.key,
+            &mut |order, one, other| {
+                if order == Ordering::Equal
+                    && !wants_all
+                    && let (Some(one), Some(other)) = (one, other)
+                    && rows::is_same_row((one, other), (a_raw, b_raw), n_key + pair.n_shared)?
+                {
+                    return Ok(());
+                }
+                let values = |row: Option<_>, n, raw| {
+                    row.map(|row| rows::values(row, n_key..n_key + n, raw)).transpose()
+                };
+                let (before, after) = (values(one, n_a, a_raw)?, values(other, n_b, b_raw)?);
+                each(&PairedRow { before: before.as_deref(), after: after.as_deref() })
+            },
+        )
+    }
+
+    /// Where the rows of both are.
+    fn sources(&self, pair: &Pair<'_>) -> Result<(Source, Source)> {
+        let source = |side: &Side<'_>, table: &Table| {
+            Source::of(side.connection, table)?.context("it keeps no rows")
+        };
+        Ok((source(&self.before, pair.before)?, source(&self.after, pair.after)?))
+    }
+
+    /// Columns of the older table, ordered as its primary key orders them.
+    fn key(&self, table: &Table, columns: &[String]) -> Result<Vec<Key>> {
+        let mut statement = self.before.connection.prepare(
+            "SELECT coll FROM pragma_index_xinfo(
+                 (SELECT name FROM pragma_index_list(?1) WHERE origin = 'pk'))
+             WHERE key AND name = ?2 COLLATE NOCASE",
+        )?;
+        let key = columns.iter().map(|column| {
+            let mut collations = statement.query_map([&table.name, column], |row| row.get(0))?;
+            let collation = collations.next().transpose()?.unwrap_or_else(|| "BINARY".to_owned());
+            let (column, shown) = (column.clone(), column.clone());
+            Ok(Key { column, shown, collation, descending: false })
+        });
+        key.collect()
+    }
+}
+
+fn names(columns: &[Column]) -> Vec<String> {
+    columns.iter().map(|column| column.source.clone()).collect()
+}

@@ -1,0 +1,247 @@
+//! Rows through SQL: two tables side by side in the order of their keys, and single rows by rowid.
+
+use std::cmp::Ordering;
+
+use anyhow::{Context, Result};
+use fallible_streaming_iterator::FallibleStreamingIterator as _;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row, Statement};
+
+use crate::rows::diff::source::{Key, Select, Source};
+use crate::rows::diff::trees::Fate;
+use crate::sqlite::connection::quoted;
+use crate::sqlite::utf16::{self, Raw};
+use crate::sqlite::value::{Value, is_same};
+
+/// One row: its key, then its columns.
+pub(super) type Values = Vec<Value>;
+
+/// What takes the rows that differ: their fate, and the row in each state that has it.
+pub(super) type Each<'e> =
+    &'e mut dyn FnMut(Fate, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
+
+/// What takes all rows: which of both states has it, and the row in each that has.
+pub(super) type EachOfAll<'e> =
+    &'e mut dyn FnMut(Ordering, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
+
+/// Calls `each` with the fate of every row that is not equal in both. Both statements read the key
+/// in its order, then the columns to compare, `n_columns` with the key, then others.
+///
+/// # Errors
+///
+/// Where SQLite cannot read or order them, or `each` fails.
+pub(super) fn each_difference(
+    (a, a_select): (&Connection, &Select),
+    (b, b_select): (&Connection, &Select),
+    (key, n_columns): (&[Key], usize),
+    each: Each<'_>,
+) -> Result<()> {
+    let raw = (a_select.raw, b_select.raw);
+    side_by_side((a, a_select), (b, b_select), key, &mut |order, one, other| match (
+        order, one, other,
+    ) {
+        (Ordering::Less, ..) => each(Fate::Removed, one, None),
+        (Ordering::Greater, ..) => each(Fate::Added, None, other),
+        (Ordering::Equal, Some(a), Some(b)) if !is_same_row((a, b), raw, n_columns)? => {
+            each(Fate::Changed, one, other)
+        }
+        (Ordering::Equal, ..) => Ok(()),
+    })
+}
+
+/// Calls `each` with every row: which of both has it, and the row in each state that has it. Both
+/// statements read the key in its order, then other columns.
+///
+/// # Errors
+///
+/// Where SQLite cannot read or order them, or `each` fails.
+pub(super) fn side_by_side(
+    (a, a_select): (&Connection, &Select),
+    (b, b_select): (&Connection, &Select),
+    key: &[Key],
+    each: EachOfAll<'_>,
+) -> Result<()> {
+    let mut ordering = Order::new(a, key)?;
+    let raw = (a_select.raw, b_select.raw);
+    let (mut a, mut b) = (a.prepare(&a_select.sql)?, b.prepare(&b_select.sql)?);
+    let (mut a, mut b) = (a.query([])?, b.query([])?);
+    a.advance()?;
+    b.advance()?;
+    loop {
+        let order = match (a.get(), b.get()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(a), Some(b)) => ordering.of((a, b), raw)?,
+        };
+        let before = if order == Ordering::Greater { None } else { a.get() };
+        let after = if order == Ordering::Less { None } else { b.get() };
+        each(order, before, after)?;
+        if order != Ordering::Greater {
+            a.advance()?;
+        }
+        if order != Ordering::Less {
+            b.advance()?;
+        }
+    }
+}
+
+/// Calls `each` with every row of a table.
+///
+/// # Errors
+///
+/// Where SQLite cannot read them, or `each` fails.
+pub(super) fn each_row(
+    connection: &Connection,
+    source: &Source,
+    each: &mut dyn FnMut(&Row<'_>, Option<Raw>) -> Result<()>,
+) -> Result<()> {
+    let select = source.select(&source.columns)?;
+    let mut statement = connection.prepare(&select.sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(row, select.raw)?;
+    }
+    Ok(())
+}
+
+/// Counts the rows of a table.
+///
+/// # Errors
+///
+/// Where SQLite cannot read them.
+pub(super) fn count(connection: &Connection, source: &Source) -> Result<u64> {
+    let question = format!("SELECT count(*) FROM main.{}", quoted(&source.from));
+    Ok(connection.query_row(&question, [], |row| row.get::<_, i64>(0))?.try_into()?)
+}
+
+/// Reads single rows by their rowids.
+pub(super) struct Lookup<'c> {
+    statement: Statement<'c>,
+    n_columns: usize,
+    raw: Option<Raw>,
+}
+
+impl<'c> Lookup<'c> {
+    /// Of some columns of a table.
+    ///
+    /// # Errors
+    ///
+    /// Where SQL has no name for its rowid.
+    pub(super) fn of(
+        connection: &'c Connection,
+        source: &Source,
+        columns: &[String],
+    ) -> Result<Self> {
+        let Select { sql, raw } = source.select_one(columns)?;
+        let statement = connection.prepare(&sql)?;
+        let n_columns = raw.map_or(statement.column_count(), |raw| raw.from);
+        Ok(Self { statement, n_columns, raw })
+    }
+
+    /// One row's values.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not there.
+    pub(super) fn row(&mut self, rowid: i64) -> Result<Values> {
+        let mut rows = self.statement.query([rowid])?;
+        let row = rows.next()?.with_context(|| format!("the row {rowid} cannot be found"))?;
+        values(row, 0..self.n_columns, self.raw)
+    }
+}
+
+/// Some columns of a row.
+///
+/// # Errors
+///
+/// Where it has fewer.
+pub(super) fn values(
+    row: &Row<'_>,
+    columns: std::ops::Range<usize>,
+    raw: Option<Raw>,
+) -> Result<Values> {
+    columns.map(|column| utf16::value(row, column, raw)).collect()
+}
+
+/// Whether the first columns of two rows are the same.
+///
+/// # Errors
+///
+/// Where one has fewer.
+pub(super) fn is_same_row(
+    (a, b): (&Row<'_>, &Row<'_>),
+    (a_raw, b_raw): (Option<Raw>, Option<Raw>),
+    n_columns: usize,
+) -> Result<bool> {
+    for column in 0..n_columns {
+        let is_same = is_same(a.get_ref(column)?, b.get_ref(column)?);
+        let is_raw = a_raw.is_some() || b_raw.is_some();
+        let value = |row, raw| utf16::value(row, column, raw);
+        if !is_same || is_raw && value(a, a_raw)? != value(b, b_raw)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Which of two rows comes first: told at once for equal keys and integers, else by SQLite itself,
+/// which knows every collation.
+struct Order<'c> {
+    statements: Vec<Statement<'c>>,
+    descending: Vec<bool>,
+}
+
+impl<'c> Order<'c> {
+    fn new(connection: &'c Connection, keys: &[Key]) -> Result<Self> {
+        let statements = keys.iter().map(|key| {
+            let collation = if key.collation.is_empty() { "BINARY" } else { &key.collation };
+            let collation = quoted(collation);
+            let question =
+                format!("SELECT ?1 IS ?2 COLLATE {collation}, ?1 < ?2 COLLATE {collation}");
+            Ok(connection.prepare(&question)?)
+        });
+        Ok(Self {
+            statements: statements.collect::<Result<_>>()?,
+            descending: keys.iter().map(|key| key.descending).collect(),
+        })
+    }
+
+    fn of(
+        &mut self,
+        (a, b): (&Row<'_>, &Row<'_>),
+        raw: (Option<Raw>, Option<Raw>),
+    ) -> Result<Ordering> {
+        for (at, statement) in self.statements.iter_mut().enumerate() {
+            let mut order = order(statement, a.get_ref(at)?, b.get_ref(at)?)?;
+            if let (Ordering::Equal, (Some(a_raw), Some(b_raw))) = (order, raw)
+                && is_same(a.get_ref(at)?, b.get_ref(at)?)
+            {
+                // The same in UTF-8, and maybe two keys all the same.
+                let (a, b) = (a.get_ref(a_raw.from + at)?, b.get_ref(b_raw.from + at)?);
+                order = a.as_bytes_or_null()?.cmp(&b.as_bytes_or_null()?);
+            }
+            if order != Ordering::Equal {
+                return Ok(if self.descending[at] { order.reverse() } else { order });
+            }
+        }
+        Ok(Ordering::Equal)
+    }
+}
+
+fn order(statement: &mut Statement<'_>, a: ValueRef<'_>, b: ValueRef<'_>) -> Result<Ordering> {
+    match (a, b) {
+        (ValueRef::Integer(a), ValueRef::Integer(b)) => return Ok(a.cmp(&b)),
+        (a, b) if is_same(a, b) => return Ok(Ordering::Equal),
+        (ValueRef::Null, _) => return Ok(Ordering::Less),
+        (_, ValueRef::Null) => return Ok(Ordering::Greater),
+        _ => {}
+    }
+    let pair = [ToSqlOutput::Borrowed(a), ToSqlOutput::Borrowed(b)];
+    let (is_equal, is_less) = statement.query_row(pair, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match (is_equal, is_less) {
+        (true, _) => Ordering::Equal,
+        (false, true) => Ordering::Less,
+        (false, false) => Ordering::Greater,
+    })
+}

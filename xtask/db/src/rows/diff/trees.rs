@@ -1,0 +1,104 @@
+//! Two trees of one table side by side, leaf by leaf where the leaves are equal, row by row where
+//! they are not.
+//!
+//! A leaf whose bytes are equal in both states, and whose long rows go on in equal pages, holds equal
+//! rows, whatever the rest of the file looks like: it is passed without looking at its rows.
+
+use std::cmp::Ordering;
+
+use anyhow::Result;
+
+use crate::rows::diff::leaves::Leaves;
+use crate::rows::diff::pages::Pages;
+use crate::rows::diff::record::{self, Rest, Verdict};
+
+/// What became of one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Only the first state has it.
+    Removed,
+    /// Only the second has it.
+    Added,
+    /// Its values differ.
+    Changed,
+    /// Its bytes differ; SQLite can tell whether its values do.
+    Unsure,
+}
+
+/// Calls `each` with the rowid and fate of every row whose bytes are not equal in both.
+///
+/// # Errors
+///
+/// Where a page cannot be read or is malformed, or `each` fails.
+pub(super) fn each_difference(
+    (a, a_root): (&mut Pages<'_>, u32),
+    (b, b_root): (&mut Pages<'_>, u32),
+    each: &mut dyn FnMut(i64, Fate) -> Result<()>,
+) -> Result<()> {
+    let (mut a, mut b) = (Leaves::of(a, a_root)?, Leaves::of(b, b_root)?);
+    let mut long_rows = Vec::new();
+    loop {
+        if is_equal_leaf(&mut a, &mut b, &mut long_rows)? {
+            a.next_leaf()?;
+            b.next_leaf()?;
+            continue;
+        }
+        let ids = (a.cell()?.map(|cell| cell.rowid), b.cell()?.map(|cell| cell.rowid));
+        let order = match ids {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(a), Some(b)) => a.cmp(&b),
+        };
+        let (Some(rowid), Some(fate)) = (ids.0.or(ids.1), fate(order, &mut a, &mut b)?) else {
+            continue;
+        };
+        each(if order == Ordering::Greater { ids.1.unwrap_or(rowid) } else { rowid }, fate)?;
+    }
+}
+
+/// What became of the row that comes first, and goes on behind it; `None` where it is equal.
+fn fate(order: Ordering, a: &mut Leaves<'_, '_>, b: &mut Leaves<'_, '_>) -> Result<Option<Fate>> {
+    let fate = match order {
+        Ordering::Less => Some(Fate::Removed),
+        Ordering::Greater => Some(Fate::Added),
+        Ordering::Equal => match compare(a, b)? {
+            Verdict::Equal => None,
+            Verdict::Different => Some(Fate::Changed),
+            Verdict::Ask => Some(Fate::Unsure),
+        },
+    };
+    if order != Ordering::Greater {
+        a.advance()?;
+    }
+    if order != Ordering::Less {
+        b.advance()?;
+    }
+    Ok(fate)
+}
+
+fn compare(a: &mut Leaves<'_, '_>, b: &mut Leaves<'_, '_>) -> Result<Verdict> {
+    let ((one, one_pages), (other, other_pages)) = (a.cell_and_pages()?, b.cell_and_pages()?);
+    record::compare((one, one_pages), (other, other_pages))
+}
+
+/// Whether both stand before a new leaf, and all that it holds is equal.
+fn is_equal_leaf(
+    a: &mut Leaves<'_, '_>,
+    b: &mut Leaves<'_, '_>,
+    long_rows: &mut Vec<(u32, usize)>,
+) -> Result<bool> {
+    match (a.fresh_page(), b.fresh_page()) {
+        (Some(one), Some(other)) if one == other => {}
+        _ => return Ok(false),
+    }
+    // Equal bytes name the same pages.
+    a.long_rows(long_rows)?;
+    for &(page, n_bytes) in long_rows.iter() {
+        let mut one = Rest::behind(page, n_bytes, a.pages());
+        if !one.equals(&mut Rest::behind(page, n_bytes, b.pages()))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,252 @@
+//! A part of a database that stands by itself: the rows that a condition chooses, all that hangs on
+//! them through foreign keys and declared references, and the parents that all of these need.
+//!
+//! Two passes, each of them table by table and step by step, never row by row: down to the children
+//! until there are no new ones, then up to the parents. A parent that was taken only because it is
+//! needed does not pull in its other children. Which rows are taken is kept in TEMP tables, so memory
+//! does not grow with them, and the database is not written. What a reference means is SQLite's own:
+//! by the affinity and collation of the parent's columns, and NULL in any column refers to nothing.
+
+mod condition;
+mod edge;
+mod indexes;
+mod member;
+mod reference;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::rows::export::subset::edge::{Edge, Steps};
+pub(super) use crate::rows::export::subset::member::Member;
+use crate::rows::export::subset::reference::{Obstacle, Reference};
+use crate::sqlite::declared_references::Declared;
+use crate::sqlite::schema::{Schema, Storage, Table};
+
+/// Which rows a subset begins with.
+#[derive(Debug, Clone)]
+pub(crate) struct Root {
+    /// Rows of this table,
+    pub table: String,
+    /// for which this expression is true.
+    pub condition: String,
+}
+
+/// What is chosen beside what the schema says.
+pub(super) struct Chosen<'c> {
+    /// The rows to begin with.
+    pub root: &'c Root,
+    /// The tables whose rows take no part, in lower case.
+    pub without: &'c BTreeSet<String>,
+    /// References without a foreign key.
+    pub declared: &'c [Declared],
+}
+
+/// The rows that were taken.
+pub(super) struct Subset {
+    members: BTreeMap<String, Member>,
+    /// What the user should know.
+    pub remarks: Vec<String>,
+}
+
+/// What is known while the rows are gathered.
+struct Gathering<'p> {
+    connection: &'p Connection,
+    interrupt: &'p Interrupt,
+    members: BTreeMap<String, Member>,
+    edges: Vec<Edge>,
+    /// References that lead to no rows, and why.
+    dangling: Vec<(Reference, Obstacle)>,
+}
+
+impl Subset {
+    /// Gathers the rows, in the read transaction that the connection holds.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where the root or its condition makes no sense, or no row fulfils it (exit 1); where
+    /// SQLite cannot read; the user's interrupt.
+    pub(super) fn gather(
+        (connection, schema): (&Connection, &Schema),
+        chosen: &Chosen<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let Chosen { root, without, declared } = chosen;
+        let start = start(schema, root, without)?;
+        // What is written down goes to a file, and this much of it stays in memory.
+        connection.execute_batch("PRAGMA temp.cache_size = -16384")?;
+        let mut gathering = Gathering {
+            connection,
+            interrupt,
+            members: members((connection, schema), without)?,
+            edges: Vec::new(),
+            dangling: Vec::new(),
+        };
+        gathering.refuse_damaged_indexes()?;
+        gathering.find_edges(schema, declared)?;
+        let name = start.name.to_ascii_lowercase();
+        let Some(member) = gathering.members.get(&name) else {
+            return Err(cannot_be_told_apart(&root.table));
+        };
+        condition::choose(connection, (start, member), root)?;
+        let last = gathering.descend(name)?;
+        gathering.ascend(last)?;
+        gathering.count()?;
+        let remarks = gathering.remarks()?;
+        Ok(Self { members: gathering.members, remarks })
+    }
+
+    /// What was taken of a table; `None` where nothing could be.
+    pub(super) fn member(&self, table: &str) -> Option<&Member> {
+        self.members.get(&table.to_ascii_lowercase())
+    }
+}
+
+/// The table to begin with.
+fn start<'s>(schema: &'s Schema, root: &Root, without: &BTreeSet<String>) -> Result<&'s Table> {
+    let name = text::plain(&root.table);
+    let table = schema.table(&root.table).with_context(|| format!("there is no table `{name}`"))?;
+    if let Storage::Virtual(_) = table.storage {
+        return Err(Refusal::could_not(
+            format!("nothing can hang on rows of `{name}`: it is a virtual table"),
+            "choose the table that it is an index of, or export it with `--table`",
+        ));
+    }
+    if without.contains(&root.table.to_ascii_lowercase()) {
+        return Err(Refusal::could_not(
+            format!("`--root` wants rows of `{name}`, and `--without` leaves them out"),
+            "leave one of them out",
+        ));
+    }
+    Ok(table)
+}
+
+fn cannot_be_told_apart(table: &str) -> anyhow::Error {
+    Refusal::could_not(
+        format!("rows of `{}` cannot be told apart: columns hide their rowids", text::plain(table)),
+        "give the table a primary key, or export all of it",
+    )
+}
+
+/// The tables whose rows can be taken, none of them yet.
+fn members(
+    (connection, schema): (&Connection, &Schema),
+    without: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Member>> {
+    let mut members = BTreeMap::new();
+    for (name, table) in &schema.tables {
+        let is_virtual = matches!(table.storage, Storage::Virtual(_));
+        if !is_virtual
+            && !without.contains(name)
+            && let Some(member) = Member::create(connection, table, members.len())?
+        {
+            members.insert(name.clone(), member);
+        }
+    }
+    Ok(members)
+}
+
+impl Gathering<'_> {
+    /// Before any row is looked for.
+    fn refuse_damaged_indexes(&self) -> Result<()> {
+        for name in self.members.keys() {
+            self.interrupt.check()?;
+            indexes::prove(self.connection, name)?;
+        }
+        Ok(())
+    }
+
+    /// Finds the references between members, and those that lead elsewhere.
+    fn find_edges(&mut self, schema: &Schema, declared: &[Declared]) -> Result<()> {
+        for (name, table) in &schema.tables {
+            for reference in Reference::all_of(self.connection, table, declared)? {
+                let Some(child) = self.members.get(name) else { continue };
+                match (reference.obstacle(schema), self.members.get(&reference.parent)) {
+                    (None, Some(parent)) => {
+                        let numbered = (reference, self.edges.len());
+                        let both = (parent, child);
+                        self.edges.push(Edge::between(self.connection, numbered, both, schema));
+                    }
+                    (obstacle, _) => {
+                        let obstacle = obstacle.unwrap_or(Obstacle::LeftOut);
+                        self.dangling.push((reference, obstacle));
+                    }
+                }
+            }
+        }
+        // Two statements for each edge are asked again and again.
+        self.connection.set_prepared_statement_cache_capacity(self.edges.len() * 2 + 16);
+        Ok(())
+    }
+
+    /// Takes the children of all that was taken; returns the number of the last step.
+    fn descend(&mut self, start: String) -> Result<i64> {
+        let mut fresh = BTreeSet::from([start]);
+        let mut steps = Steps { first: 0, last: 0 };
+        while !fresh.is_empty() {
+            self.interrupt.check()?;
+            let mut next = BTreeSet::new();
+            for edge in self.edges.iter_mut().filter(|edge| fresh.contains(&edge.reference.parent))
+            {
+                if edge.take_children(self.connection, steps)? > 0 {
+                    next.insert(edge.reference.child.clone());
+                }
+            }
+            fresh = next;
+            steps = Steps { first: steps.last + 1, last: steps.last + 1 };
+        }
+        Ok(steps.last)
+    }
+
+    /// Takes the parents of all that was taken.
+    fn ascend(&mut self, last: i64) -> Result<()> {
+        let mut fresh: BTreeSet<String> = self.members.keys().cloned().collect();
+        let mut steps = Steps { first: 0, last };
+        while !fresh.is_empty() {
+            self.interrupt.check()?;
+            let mut next = BTreeSet::new();
+            for edge in self.edges.iter_mut().filter(|edge| fresh.contains(&edge.reference.child)) {
+                if edge.take_parents(self.connection, steps)? > 0 {
+                    next.insert(edge.reference.parent.clone());
+                }
+            }
+            fresh = next;
+            steps = Steps { first: steps.last + 1, last: steps.last + 1 };
+        }
+        Ok(())
+    }
+
+    fn count(&mut self) -> Result<()> {
+        for member in self.members.values_mut() {
+            self.interrupt.check()?;
+            member.count(self.connection)?;
+        }
+        Ok(())
+    }
+
+    /// References of rows that were taken, which lead nowhere: never silent.
+    fn remarks(&self) -> Result<Vec<String>> {
+        let mut remarks = Vec::new();
+        for edge in &self.edges {
+            let n_rows = edge.count_orphans(self.connection)?;
+            if n_rows > 0 {
+                remarks.push(edge.reference.remark(n_rows, Obstacle::NoRow));
+            }
+        }
+        for (reference, obstacle) in &self.dangling {
+            let Some(child) = self.members.get(&reference.child) else { continue };
+            let n_rows = reference.count(self.connection, child)?;
+            if n_rows > 0 {
+                remarks.push(reference.remark(n_rows, *obstacle));
+            }
+        }
+        Ok(remarks)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! The rows to begin with, chosen by an expression of the user's, which can only read.
+
+use anyhow::Result;
+use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode, Statement, params_from_iter};
+
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::rows::export::subset::Root;
+use crate::rows::export::subset::member::Member;
+use crate::sqlite::connection;
+use crate::sqlite::schema::Table;
+
+/// Rows whose keys are gathered before they are written down.
+const MOST_KEYS: usize = 1 << 12;
+
+/// Takes the rows for which the condition is true, as step 0.
+///
+/// Nothing is written while it is computed: even a function that would write (FTS4 has one) cannot.
+///
+/// # Errors
+///
+/// A refusal where it is no single expression, SQLite does not understand it, or no row fulfils it.
+pub(super) fn choose(
+    connection: &Connection,
+    (table, member): (&Table, &Member),
+    root: &Root,
+) -> Result<()> {
+    let shown = text::plain(root.condition.trim());
+    if !is_one_expression(&root.condition) {
+        return Err(Refusal::could_not(
+            format!("`{shown}` is not one expression"),
+            "`--where` takes what may stand after WHERE, as `name = 'Ada'`",
+        ));
+    }
+    let name = &member.table;
+    // A line of its own: a comment at the end swallows no parenthesis.
+    let question = format!(
+        "SELECT {} FROM {name} WHERE (\n{}\n)",
+        member.key_of(name.trim_start_matches("main.")),
+        root.condition
+    );
+    let not_understood = |error: rusqlite::Error| {
+        let error = anyhow::Error::from(error);
+        // What is too much is for those to say who set the bounds.
+        let code = error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
+        let is_too_much = matches!(code, Some(ErrorCode::TooBig | ErrorCode::OutOfMemory));
+        if is_too_much || connection::trouble(&error) != connection::Trouble::Other {
+            return error;
+        }
+        Refusal::could_not(
+            format!("`{shown}` is no condition: {}", words(&error)),
+            format!("the columns of `{}` are {}", text::plain(&table.name), columns(table)),
+        )
+    };
+    let mut statement = connection.prepare(&question).map_err(not_understood)?;
+    if statement.parameter_count() > 0 {
+        return Err(Refusal::could_not(
+            format!("`{shown}` has parameters, which nobody fills"),
+            "write the values themselves",
+        ));
+    }
+    if take(connection, &mut statement, member, &not_understood)? == 0 {
+        return Err(Refusal::no(
+            format!("no row of `{}` fulfils `{shown}`", text::plain(&root.table)),
+            "nothing was exported",
+        ));
+    }
+    Ok(())
+}
+
+/// SQLite's words, without the statement that is ours.
+fn words(error: &anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(rusqlite::Error::SqlInputError { msg, .. }) => msg.clone(),
+        _ => connection::message(error),
+    }
+}
+
+fn columns(table: &Table) -> String {
+    let names = table.columns.iter().map(|column| format!("`{}`", text::plain(&column.name)));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Writes the keys down piece by piece; between two pieces only, writing is allowed.
+fn take(
+    connection: &Connection,
+    statement: &mut Statement<'_>,
+    member: &Member,
+    not_understood: &impl Fn(rusqlite::Error) -> anyhow::Error,
+) -> Result<usize> {
+    let n_parts = statement.column_count();
+    let places = vec!["?"; n_parts].join(", ");
+    let insert = format!("INSERT INTO {} VALUES ({places}, 0)", member.rows());
+    let write = |keys: &mut Vec<Vec<Value>>| -> Result<()> {
+        connection.execute_batch("PRAGMA query_only = OFF")?;
+        let mut insert = connection.prepare_cached(&insert)?;
+        for key in keys.drain(..) {
+            insert.execute(params_from_iter(key))?;
+        }
+        Ok(())
+    };
+    let (mut n_rows, mut keys) = (0, Vec::new());
+    connection.execute_batch("PRAGMA query_only = ON")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next().map_err(not_understood)? {
+        let key = (0..n_parts).map(|part| row.get(part)).collect::<rusqlite::Result<_>>()?;
+        keys.push(key);
+        n_rows += 1;
+        if keys.len() == MOST_KEYS {
+            write(&mut keys)?;
+            connection.execute_batch("PRAGMA query_only = ON")?;
+        }
+    }
+    write(&mut keys)?;
+    Ok(n_rows)
+}
+
+/// Whether it stays inside its parentheses and holds no end of a statement.
+fn is_one_expression(text: &str) -> bool {
+    let mut rest = text;
+    let mut depth = 0_u32;
+    let mut is_empty = true;
+    while let Some(first) = rest.chars().next() {
+        let closing = match first {
+            '\'' | '"' | '`' => Some(first.to_string()),
+            '[' => Some("]".to_owned()),
+            '-' if rest.starts_with("--") => Some("\n".to_owned()),
+            '/' if rest.starts_with("/*") => Some("*/".to_owned()),
+            ';' | '\0' => return false,
+            _ => None,
+        };
+        is_empty &= first.is_whitespace();
+        match first {
+            '(' => depth += 1,
+            ')' if depth == 0 => return false,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        let begin = if rest.starts_with("/*") { 2 } else { first.len_utf8() };
+        rest = &rest[begin..];
+        if let Some(closing) = closing {
+            match rest.split_once(&closing) {
+                Some((_, after)) => rest = after,
+                // A comment to the end of the line may be the end of all.
+                None if closing == "\n" => rest = "",
+                None => return false,
+            }
+        }
+    }
+    depth == 0 && !is_empty
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_expression_is_told_from_more() {
+        for text in [
+            "1",
+            "name = 'a;b)'",
+            "name = 'it''s'",
+            "\"odd ; )\" IN (SELECT x FROM [a;b] WHERE (1))",
+            "1 -- not ; this )",
+            "1 /* nor ; this ( */ AND `a;` = 2",
+            "id IN (WITH n AS (SELECT 1) SELECT * FROM n)",
+        ] {
+            assert!(is_one_expression(text), "{text}");
+        }
+        for text in [
+            "",
+            "  \n",
+            "1; DROP TABLE t",
+            "1) UNION SELECT 1 FROM (SELECT 1",
+            "1) OR (1",
+            "(1",
+            "1)",
+            "'open",
+            "/* open",
+            "1 /*/ ; */;",
+            "a\0b",
+        ] {
+            assert!(!is_one_expression(text), "{text}");
+        }
+    }
+}

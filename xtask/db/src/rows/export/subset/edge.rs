@@ -1,0 +1,298 @@
+//! One foreign key between two tables, walked both ways in set-based steps.
+//!
+//! Where an index leads from the rows on one side to those on the other, it is used. Where none does,
+//! or the two sides are compared by another affinity than the index has, all pairs of the two tables
+//! are written down once in a TEMP table: so no step reads a whole table again, however many there are.
+
+use anyhow::{Context, Result};
+use rusqlite::{Connection, params};
+use xtask_db_format::Affinity;
+
+use crate::console::text;
+use crate::rows::export::subset::member::Member;
+use crate::rows::export::subset::reference::Reference;
+use crate::sqlite::connection::quoted;
+use crate::sqlite::schema::{Schema, Table};
+
+/// A range of steps, both ends included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Steps {
+    /// The first.
+    pub first: i64,
+    /// The last; what is taken now is of the next.
+    pub last: i64,
+}
+
+/// One foreign key between two members.
+pub(super) struct Edge {
+    /// What was declared.
+    pub reference: Reference,
+    down: Way,
+    up: Way,
+    /// Counts rows that were taken, which refer to none that is there.
+    orphans: String,
+    /// Writes down all pairs.
+    pairs: String,
+    has_pairs: bool,
+}
+
+/// How rows on the other side are taken.
+struct Way {
+    insert: String,
+    /// Whether the pairs must be written down before.
+    needs_pairs: bool,
+}
+
+/// What the statements of an edge are made of. In all of them `f` is a row that was taken, `p` the
+/// parent, `r` the child that refers, and `e` a pair.
+struct Parts<'m> {
+    parent: &'m Member,
+    child: &'m Member,
+    /// That `r` refers to `p`.
+    matched: String,
+    /// That `r` refers to anything.
+    refers: String,
+    /// The TEMP table of the pairs.
+    pairs: String,
+    n_columns: usize,
+    /// The column that says which children are meant, if not all of them are.
+    only: Option<String>,
+}
+
+impl Edge {
+    /// Of a reference that leads from one member to another.
+    pub(super) fn between(
+        connection: &Connection,
+        (reference, number): (Reference, usize),
+        (parent, child): (&Member, &Member),
+        schema: &Schema,
+    ) -> Self {
+        let tables = (&schema.tables[&reference.parent], &schema.tables[&reference.child]);
+        let parts = Parts {
+            parent,
+            child,
+            matched: matched(&reference, tables),
+            refers: reference.refers("r"),
+            pairs: format!("\"xtask-db pairs {number}\""),
+            n_columns: reference.from.len(),
+            only: reference.only.as_ref().map(|only| only.column.clone()),
+        };
+        let (down, up) = (parts.down(connection), parts.up(connection));
+        let orphans = parts.orphans(&up);
+        Self { down, up, orphans, pairs: parts.all_pairs(), has_pairs: false, reference }
+    }
+
+    /// Takes the children of rows that were taken in these steps; returns how many are new.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite cannot, as for a collation that is unknown here.
+    pub(super) fn take_children(&mut self, connection: &Connection, steps: Steps) -> Result<usize> {
+        self.take(connection, steps, |edge| &edge.down)
+    }
+
+    /// Takes the parents of rows that were taken in these steps; returns how many are new.
+    ///
+    /// # Errors
+    ///
+    /// As [`Edge::take_children`].
+    pub(super) fn take_parents(&mut self, connection: &Connection, steps: Steps) -> Result<usize> {
+        self.take(connection, steps, |edge| &edge.up)
+    }
+
+    /// How many rows that were taken refer to rows that are not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Edge::take_children`].
+    pub(super) fn count_orphans(&self, connection: &Connection) -> Result<u64> {
+        let n = connection.query_row(&self.orphans, [], |row| row.get::<_, i64>(0));
+        Ok(n.with_context(|| self.could_not_follow())?.cast_unsigned())
+    }
+
+    fn take(
+        &mut self,
+        connection: &Connection,
+        steps: Steps,
+        way: impl Fn(&Self) -> &Way,
+    ) -> Result<usize> {
+        if way(self).needs_pairs && !self.has_pairs {
+            connection.execute_batch(&self.pairs).with_context(|| self.could_not_follow())?;
+            self.has_pairs = true;
+        }
+        let taken = || -> rusqlite::Result<usize> {
+            let mut statement = connection.prepare_cached(&way(self).insert)?;
+            statement.execute(params![steps.first, steps.last])
+        };
+        taken().with_context(|| self.could_not_follow())
+    }
+
+    fn could_not_follow(&self) -> String {
+        let Reference { child, parent, .. } = &self.reference;
+        format!(
+            "could not follow the references from `{}` to `{}`",
+            text::plain(child),
+            text::plain(parent)
+        )
+    }
+}
+
+impl Parts<'_> {
+    fn down(&self, connection: &Connection) -> Way {
+        let (from, to) = (self.parent, self.child);
+        let middle = format!(
+            "CROSS JOIN {} AS p ON {} CROSS JOIN {} AS r ON {}",
+            from.table,
+            from.is_row("p", "f.k"),
+            to.table,
+            self.matched
+        );
+        let direct = (step(&to.key_of("r"), from, &middle), "r");
+        self.way(connection, direct, (from, "p"), (to, "c"))
+    }
+
+    fn up(&self, connection: &Connection) -> Way {
+        let (from, to) = (self.child, self.parent);
+        let middle = format!(
+            "CROSS JOIN {} AS r ON {} CROSS JOIN {} AS p ON {}",
+            from.table,
+            from.is_row("r", "f.k"),
+            to.table,
+            self.matched
+        );
+        let direct = (step(&to.key_of("p"), from, &middle), "p");
+        self.way(connection, direct, (from, "c"), (to, "p"))
+    }
+
+    /// Directly, where an index leads there; else through the pairs, in which the keys of the two
+    /// sides have these prefixes.
+    fn way(
+        &self,
+        connection: &Connection,
+        (direct, alias): (String, &str),
+        (from, known): (&Member, &str),
+        (to, wanted): (&Member, &str),
+    ) -> Way {
+        // What says which children are meant is found by no index alone.
+        let only = self.only.as_deref().filter(|_| alias == "r");
+        let needs_pairs = !is_indexed(connection, &direct, (alias, self.n_columns), only);
+        let select = if needs_pairs {
+            let is_pair = equal(&names(from, "k"), "f", &names(from, known), "e");
+            let middle = format!("CROSS JOIN temp.{} AS e ON {is_pair}", self.pairs);
+            let key: Vec<String> =
+                names(to, wanted).into_iter().map(|name| format!("e.{name}")).collect();
+            step(&key.join(", "), from, &middle)
+        } else {
+            direct
+        };
+        Way { insert: format!("INSERT OR IGNORE INTO {} {select}", to.rows()), needs_pairs }
+    }
+
+    /// Writes down which child has which parent, found from either.
+    fn all_pairs(&self) -> String {
+        let Self { parent, child, matched, refers, pairs, .. } = self;
+        let columns = parent.key_columns("p").into_iter().chain(child.key_columns("c"));
+        let columns: Vec<String> =
+            columns.map(|(name, kind)| format!("{name} {kind}").trim_end().to_owned()).collect();
+        let (p, c) = (names(parent, "p").join(", "), names(child, "c").join(", "));
+        format!(
+            "CREATE TEMP TABLE {pairs} ({}, PRIMARY KEY ({p}, {c})) WITHOUT ROWID;
+             INSERT OR IGNORE INTO temp.{pairs} SELECT {}, {} FROM {} AS r CROSS JOIN {} AS p
+                 ON {matched} WHERE {refers} ORDER BY {}, {};
+             CREATE INDEX temp.{} ON {pairs} ({c});",
+            columns.join(", "),
+            parent.key_of("p"),
+            child.key_of("r"),
+            child.table,
+            parent.table,
+            // Sorted, a table is filled from one end.
+            parent.key_of("p"),
+            child.key_of("r"),
+            pairs.replace("pairs", "children"),
+        )
+    }
+
+    /// Counts children that were taken and refer to a parent that is not there.
+    fn orphans(&self, up: &Way) -> String {
+        let child = self.child;
+        let parent = if up.needs_pairs {
+            let is_pair = equal(&names(child, "k"), "f", &names(child, "c"), "e");
+            format!("SELECT 1 FROM temp.{} AS e WHERE {is_pair}", self.pairs)
+        } else {
+            format!("SELECT 1 FROM {} AS p WHERE {}", self.parent.table, self.matched)
+        };
+        format!(
+            "SELECT count(*) FROM {} AS f CROSS JOIN {} AS r ON {}
+             WHERE {} AND NOT EXISTS ({parent})",
+            child.rows(),
+            child.table,
+            child.is_row("r", "f.k"),
+            self.refers
+        )
+    }
+}
+
+/// The keys that one step takes.
+fn step(key: &str, from: &Member, middle: &str) -> String {
+    let (rows, steps) = (from.rows(), from.steps());
+    format!(
+        "SELECT {key}, ?2 + 1 FROM {rows} AS f INDEXED BY {steps} {middle}
+         WHERE f.step BETWEEN ?1 AND ?2"
+    )
+}
+
+fn names(member: &Member, prefix: &str) -> Vec<String> {
+    member.key_columns(prefix).into_iter().map(|(name, _)| name).collect()
+}
+
+fn equal(names: &[String], alias: &str, others: &[String], other_alias: &str) -> String {
+    let pairs = names.iter().zip(others);
+    let pairs: Vec<String> =
+        pairs.map(|(name, other)| format!("{other_alias}.{other} = {alias}.{name}")).collect();
+    pairs.join(" AND ")
+}
+
+/// That the child `r` refers to the parent `p`: by the parent's affinity and collation
+/// (<https://sqlite.org/foreignkeys.html#fk_indexes>). The collation is that of the column on the
+/// left; a `+` takes the affinity away from a child's column that has another.
+fn matched(reference: &Reference, (parent, child): (&Table, &Table)) -> String {
+    let to = reference.columns_of(parent);
+    let pairs = to.iter().zip(&reference.from).map(|(to, from)| {
+        let is_alike = affinity(parent, to) == affinity(child, from);
+        let plus = if is_alike { "" } else { "+" };
+        format!("p.{} = {plus}r.{}", quoted(to), quoted(from))
+    });
+    pairs.chain(reference.is_meant("r")).collect::<Vec<_>>().join(" AND ")
+}
+
+/// What comparisons make of a column's values.
+fn affinity(table: &Table, column: &str) -> Affinity {
+    let affinity = table.column(column).map_or(Affinity::Blob, |column| table.affinity(column));
+    if affinity.is_numeric() { Affinity::Numeric } else { affinity }
+}
+
+fn has_only(terms: &str, only: Option<&str>) -> bool {
+    only.is_some_and(|only| terms.split(" AND ").any(|term| term == format!("{only}=?")))
+}
+
+/// Whether SQLite would find the rows of this alias by all the columns of the reference; where it
+/// would not say so, they are found the longer way.
+fn is_indexed(
+    connection: &Connection,
+    select: &str,
+    (alias, n_columns): (&str, usize),
+    only: Option<&str>,
+) -> bool {
+    let plan = || -> rusqlite::Result<Vec<String>> {
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {select}"))?;
+        let plan = statement.query_map(params![0, 0], |row| row.get(3))?;
+        plan.collect()
+    };
+    let start = format!("SEARCH {alias} USING ");
+    plan().unwrap_or_default().iter().any(|detail| {
+        let terms = detail.rsplit_once('(').map_or("", |(_, terms)| terms);
+        detail.starts_with(&start)
+            && !detail.contains("AUTOMATIC")
+            && terms.matches("=?").count() == n_columns + usize::from(has_only(terms, only))
+    })
+}

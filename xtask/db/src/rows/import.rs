@@ -1,0 +1,210 @@
+//! Rows from outside on their way into a database: whatever the file's format, they are loaded into a
+//! private scratch database and proved there; only then are they put anywhere.
+
+pub(crate) mod cost_limits;
+mod definition_guard;
+mod dump;
+mod own_export;
+pub(crate) mod proof;
+pub(crate) mod records;
+
+#[cfg(feature = "fuzzing")]
+pub use dump::load_sql;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
+use anyhow::Result;
+use xtask_db_format::{ConflictMarker, NAME};
+
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::{Exit, Refusal};
+use crate::console::text;
+use crate::rows::import::cost_limits::Bounds;
+use crate::sqlite::connection::{self, Trouble};
+use crate::sqlite::probe;
+
+/// What a file is, told by its first bytes, never by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Our canonical export.
+    Jsonl,
+    /// Our export as one document.
+    Json,
+    /// Our export as a folder of CSV.
+    Csv,
+    /// SQL, whoever wrote it.
+    Sql,
+}
+
+/// What a scratch database holds.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// The tables whose rows are not in the file, though it defines them, in lower case.
+    pub absent: BTreeSet<String>,
+    /// How many rows of each table the file has, where it says so: they are all here.
+    pub rows: BTreeMap<String, u64>,
+    /// What the user should know.
+    pub remarks: Vec<String>,
+}
+
+/// How a scratch database is loaded.
+pub(crate) struct Loading<'a> {
+    /// The scratch database: an empty file of ours.
+    pub scratch: &'a Path,
+    /// Its encoding, where the file's own does not matter, as `UTF-8`.
+    pub encoding: Option<&'a str>,
+    /// The user's.
+    pub interrupt: &'a Interrupt,
+    /// What it may cost.
+    pub bounds: &'a Bounds,
+}
+
+/// Loads a file into a scratch database: tables with their rows, then indexes, views and triggers.
+/// `reach` hears how many bytes of the file were read, now and then. Whether keys and references of
+/// the rows hold is for the caller to ask.
+///
+/// # Errors
+///
+/// Where the file cannot be read, was cut short or changed, or holds what does no import any good;
+/// a refusal where its format is newer or unknown. The scratch database is of no use then.
+pub(crate) fn load(
+    file: &Path,
+    loading: &Loading<'_>,
+    reach: &mut dyn FnMut(u64),
+) -> Result<Loaded> {
+    let loaded = match kind(file)? {
+        Kind::Sql => dump::load(file, loading, reach),
+        kind => own_export::load((file, kind), loading, reach),
+    };
+    loaded.map_err(|error| loading.bounds.explain_of(error, loading.scratch))
+}
+
+/// How much there is to read of a file, or of all files in a folder.
+#[must_use]
+pub(crate) fn size_bytes(path: &Path) -> u64 {
+    let size = |path: &Path| fs_err::metadata(path).map_or(0, |metadata| metadata.len());
+    match fs_err::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| size(&entry.path())).sum(),
+        Err(_) => size(path),
+    }
+}
+
+/// What a failure to load a file means to the shell: the file is no good, or it could not be read.
+#[must_use]
+pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
+    let is_io = |cause: &std::io::Error| {
+        !matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData)
+    };
+    let is_of_the_world = error.chain().any(|cause| cause.downcast_ref().is_some_and(is_io))
+        || matches!(
+            connection::trouble(error),
+            Trouble::Full | Trouble::CannotOpen | Trouble::Busy
+        );
+    if is_of_the_world { Exit::CouldNot } else { Exit::No }
+}
+
+/// What to do with a file that git could not merge.
+const RESOLVE: &str =
+    "check out one side of it, `git checkout --ours` or `--theirs`, and merge both in turn";
+
+/// What may be done where a file could not be loaded, as a part of a sentence; none where there is
+/// nothing to say.
+#[must_use]
+pub(crate) fn way_out(error: &anyhow::Error) -> Option<&'static str> {
+    if error.chain().any(<dyn std::error::Error>::is::<ConflictMarker>) {
+        return Some(RESOLVE);
+    }
+    let said = format!("{error:#}");
+    let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
+    if says(&["no such function", "no such collation sequence", "no such module"]) {
+        return Some("the application defines that, and SQLite alone does not have it");
+    }
+    if says(&["NOT NULL constraint failed", "cannot store"]) {
+        return Some("SQLite takes no such row: mend it where it was exported, and export it anew");
+    }
+    (exit_of(error) == Exit::No).then_some("get the file again, or export it anew")
+}
+
+/// Finds out what a file is.
+///
+/// # Errors
+///
+/// A refusal where it is missing or none of the kinds.
+pub(crate) fn kind(file: &Path) -> Result<Kind> {
+    let shown = text::plain(&file.to_string_lossy());
+    let refused = |what: &str, hint: &str| {
+        Err(Refusal::could_not(
+            format!("`{shown}` is {what}"),
+            format!("{hint}; nothing was changed"),
+        ))
+    };
+    if file.is_dir() {
+        if file.join("export.json").is_file() {
+            return Ok(Kind::Csv);
+        }
+        let what = "a folder without `export.json`, which an export in CSV has";
+        return refused(what, "name the folder that `db-export --format csv` wrote");
+    }
+    let mut opened = fs_err::File::open(file).map_err(|error| {
+        Refusal::could_not(
+            text::plain(&error.to_string()),
+            "name a file that you can read; nothing was changed",
+        )
+    })?;
+    let mut start = Vec::new();
+    opened.by_ref().take(4096).read_to_end(&mut start)?;
+    let records = "with `--records` and `--table` its records become rows";
+    match start.trim_ascii_start() {
+        _ if start.starts_with(probe::MAGIC) => {
+            let what = "a SQLite database, no export and no SQL dump";
+            refused(what, "a database is put back with `cargo xtask db-restore PATH`")
+        }
+        [] | [0, ..] => refused("no export and no SQL dump", "name another file"),
+        text if is_ours(text) => exported_kind(&start, opened),
+        [b'{' | b'[', ..] => refused("JSON, but no export of db-export", records),
+        [b'"', ..] => refused("no export and no SQL dump: it may be CSV", records),
+        [0xEF, 0xBB, 0xBF, rest @ ..] if is_ours(rest) => refused(
+            "an export behind a byte order mark, which an editor put there",
+            "save it as UTF-8 without one, or get the file again",
+        ),
+        text if text.starts_with(b"<<<<<<< ") => {
+            refused("a file with git's conflict markers: line 1 has the first one", RESOLVE)
+        }
+        [0x1F, 0x8B, ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] => refused("compressed", "unpack it first"),
+        _ => Ok(Kind::Sql),
+    }
+}
+
+/// Whether a JSON text begins with the header of an export.
+fn is_ours(text: &[u8]) -> bool {
+    let mut rest = text;
+    for word in ["{", "\"format\"", ":", &format!("\"{NAME}\"")] {
+        match rest.trim_ascii_start().strip_prefix(word.as_bytes()) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// The header is a line of its own, or a part of one document, which may be one line, too.
+fn exported_kind(start: &[u8], mut rest: fs_err::File) -> Result<Kind> {
+    let (mut piece, mut line_end) = (start.to_vec(), Vec::new());
+    while !piece.is_empty() {
+        let at = piece.iter().position(|byte| *byte == b'\n');
+        line_end.extend_from_slice(&piece[..at.unwrap_or(piece.len())]);
+        line_end.drain(..line_end.len().saturating_sub(3));
+        if let Some(at) = at {
+            let is_all = piece.len() == at + 1 && rest.read(&mut [0])? == 0;
+            let line_end = line_end.strip_suffix(b"\r").unwrap_or(&line_end);
+            // A header ends with a list, a document with the counts of rows.
+            let is_header = line_end.ends_with(if is_all { &b"]}"[..] } else { b"}" });
+            return Ok(if is_header { Kind::Jsonl } else { Kind::Json });
+        }
+        piece.clear();
+        rest.by_ref().take(1 << 16).read_to_end(&mut piece)?;
+    }
+    Ok(Kind::Json)
+}

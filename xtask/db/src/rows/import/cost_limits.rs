@@ -1,0 +1,274 @@
+//! What SQL from outside may cost, in proportion to the bytes that it came in: a schema of 300 bytes can
+//! ask for values of gigabytes, and for rows without end.
+//!
+//! Three things are bounded wherever such SQL runs, in CHECKs, generated columns, indexes, triggers and
+//! views as well: how long a value may be, how much SQLite works, and how much memory it takes. What is
+//! counted as work are the steps of SQLite's machine (<https://sqlite.org/c3ref/progress_handler.html>),
+//! and at least the microseconds of processor time that they took, because one step may be a long one. An
+//! honest file takes a hundredth of it. What comes through a pipe is kept in a file first, so its size is
+//! known by then.
+
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::console::interrupt::Interrupt;
+use crate::console::progress::Pulse;
+use crate::console::refusal::{Exit, Refusal};
+use crate::console::text;
+use crate::sqlite::connection::{self, Trouble};
+
+/// A value may be so many times as long as the file, and this much more.
+const VALUE_FACTOR: u64 = 16;
+const VALUE_BASE_BYTES: u64 = 1 << 20;
+
+/// What SQLite itself allows for a value (<https://sqlite.org/limits.html>).
+const MAX_VALUE_BYTES: u64 = 1_000_000_000;
+
+/// Steps of SQLite for each byte of the file, and for any file.
+const STEPS_PER_BYTE: u64 = 256;
+const BASE_STEPS: u64 = 2_000_000;
+
+/// Memory of SQLite for each byte of the file, and for any file.
+const MEMORY_FACTOR: u64 = 8;
+const MEMORY_BASE_BYTES: u64 = 64 << 20;
+
+/// Room that the new database takes for each byte of the file, and for any file.
+const ROOM_FACTOR: u64 = 64;
+const ROOM_BASE_BYTES: u64 = 64 << 20;
+
+/// Steps between two looks at what was spent.
+const STEPS_BETWEEN_LOOKS: u16 = 1000;
+
+/// The longest pattern of LIKE and GLOB: the time that one takes is the product of both lengths.
+const MAX_PATTERN_BYTES: i32 = 4096;
+
+/// What may be spent on one file, by all connections together.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    /// Bytes that bound the rest; none where nothing does.
+    input_bytes: Option<u64>,
+    /// What bounds memory; none where nothing does.
+    memory_bytes: Option<u64>,
+    spending: Arc<Spending>,
+}
+
+#[derive(Debug)]
+struct Spending {
+    most_steps: u64,
+    steps: AtomicU64,
+    is_exceeded: AtomicBool,
+    /// How often the user asked to stop.
+    asked: Arc<AtomicUsize>,
+    pulse: Pulse,
+}
+
+/// Counts what one thread spends.
+pub(crate) struct Meter {
+    spending: Arc<Spending>,
+    /// Processor time at the last look.
+    before: Duration,
+}
+
+impl Meter {
+    /// Counts some steps and the time since the last look; whether that is to be the end.
+    pub(crate) fn stops(&mut self, n_steps: u64) -> bool {
+        let Spending { most_steps, steps, is_exceeded, asked, pulse } = &*self.spending;
+        let now = processor_time();
+        let took = now.saturating_sub(std::mem::replace(&mut self.before, now));
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let n_steps = n_steps.max(microseconds);
+        let spent = steps.fetch_add(n_steps, Ordering::Relaxed).saturating_add(n_steps);
+        pulse.beat();
+        if spent > *most_steps {
+            is_exceeded.store(true, Ordering::SeqCst);
+        }
+        spent > *most_steps || asked.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// Of this thread: waiting for others costs nothing.
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
+}
+
+impl Bounds {
+    /// Those of a file of this size, with all that is worked on beside it.
+    #[must_use]
+    pub(crate) fn of(input_bytes: u64, interrupt: &Interrupt, pulse: Pulse) -> Self {
+        Self::with(Some(input_bytes), interrupt, pulse)
+    }
+
+    /// None: only the user's interrupt ends what runs.
+    #[must_use]
+    pub(crate) fn lifted(interrupt: &Interrupt, pulse: Pulse) -> Self {
+        Self::with(None, interrupt, pulse)
+    }
+
+    fn with(input_bytes: Option<u64>, interrupt: &Interrupt, pulse: Pulse) -> Self {
+        let most_steps = input_bytes.map_or(u64::MAX, |n_bytes| {
+            n_bytes.saturating_mul(STEPS_PER_BYTE).saturating_add(BASE_STEPS)
+        });
+        let spending = Spending {
+            most_steps,
+            steps: AtomicU64::new(0),
+            is_exceeded: AtomicBool::new(false),
+            asked: interrupt.asked(),
+            pulse,
+        };
+        Self { input_bytes, memory_bytes: None, spending: Arc::new(spending) }
+    }
+
+    /// Bounds SQLite's memory too, of the file and of databases of this size that are worked on beside it:
+    /// in the whole process, where it can be lowered later and never raised
+    /// (<https://sqlite.org/pragma.html#pragma_hard_heap_limit>).
+    #[must_use]
+    pub(crate) fn with_memory(self, beside_bytes: u64) -> Self {
+        let memory_bytes = self.input_bytes.map(|n_bytes| {
+            let factored = n_bytes.saturating_add(beside_bytes).saturating_mul(MEMORY_FACTOR);
+            factored.saturating_add(MEMORY_BASE_BYTES).min(i64::MAX.unsigned_abs())
+        });
+        Self { memory_bytes, ..self }
+    }
+
+    /// Bounds what a connection does from now on, until it is closed or [`Self::lift_from`] it.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite refuses that.
+    pub(crate) fn set_on(&self, connection: &Connection) -> Result<()> {
+        if self.input_bytes.is_some() {
+            let _ = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, self.most_value());
+            let _ =
+                connection.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN_BYTES);
+        }
+        if let Some(most_bytes) = self.memory_bytes {
+            let pragma = format!("PRAGMA hard_heap_limit = {most_bytes}");
+            connection.query_row(&pragma, [], |_| Ok(()))?;
+        }
+        let mut meter = AssertUnwindSafe(self.meter());
+        let handler = move || meter.stops(STEPS_BETWEEN_LOOKS.into());
+        // Older versions of rusqlite answer with nothing here; the handler cannot be refused.
+        let _ = connection.progress_handler(STEPS_BETWEEN_LOOKS.into(), Some(handler));
+        Ok(())
+    }
+
+    /// Bounds the room that a new database takes, whose page size is settled.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite refuses that.
+    pub(crate) fn set_room_of(&self, connection: &Connection) -> Result<()> {
+        if let Some(most_bytes) = self.most_room() {
+            let page_bytes: u64 = connection::pragma::<i64>(connection, "page_size")?.try_into()?;
+            // Pages are counted in 32 bits.
+            let n_pages = (most_bytes / page_bytes.max(512)).min(0xffff_fffe);
+            let pragma = format!("PRAGMA max_page_count = {n_pages}");
+            connection.query_row(&pragma, [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn most_room(&self) -> Option<u64> {
+        let factored = self.input_bytes?.saturating_mul(ROOM_FACTOR);
+        Some(factored.saturating_add(ROOM_BASE_BYTES))
+    }
+
+    /// Says of an error which bound was exceeded and how to go on, also where the new database has
+    /// become so large.
+    #[must_use]
+    pub(crate) fn explain_of(&self, error: anyhow::Error, new: &Path) -> anyhow::Error {
+        const UNTOUCHED: &str = "nothing was changed";
+        let is_full = connection::trouble(&error) == Trouble::Full;
+        let size_bytes = fs_err::metadata(new).map_or(0, |metadata| metadata.len());
+        // What SQLite holds back in memory is not written yet.
+        let most = self.most_room().filter(|most| is_full && size_bytes > *most / 2);
+        let (Some(most), Some(input_bytes)) = (most, self.input_bytes) else {
+            return self.explain(error, UNTOUCHED);
+        };
+        let (most, input) = (text::size(most), text::size(input_bytes));
+        let what = format!(
+            "{error}: it fills more than {most}, which is far more than {input} should need"
+        );
+        refuse(&what, UNTOUCHED)
+    }
+
+    /// A meter for this thread, for what SQLite does not count by itself: statements of a few steps.
+    #[must_use]
+    pub(crate) fn meter(&self) -> Meter {
+        Meter { spending: Arc::clone(&self.spending), before: processor_time() }
+    }
+
+    /// Lets a connection work without bounds again; `SQLite`'s own are in place.
+    pub(crate) fn lift_from(connection: &Connection) {
+        let _ = connection.progress_handler(0, None::<fn() -> bool>);
+        let most = i32::try_from(MAX_VALUE_BYTES).unwrap_or(i32::MAX);
+        let _ = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, most);
+    }
+
+    /// Which bound an error is about, as the end of a sentence; none where it is about something else.
+    #[must_use]
+    pub(crate) fn exceeded_by(&self, error: &anyhow::Error) -> Option<String> {
+        let input_bytes = self.input_bytes?;
+        let is_asked = self.spending.asked.load(Ordering::SeqCst) > 0;
+        if self.spending.is_exceeded.load(Ordering::SeqCst) && !is_asked {
+            return Some(format!(
+                "it takes more than {} steps of SQLite, which is far more than {} should need",
+                text::digits(self.spending.most_steps),
+                text::size(input_bytes)
+            ));
+        }
+        let sqlite = error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>());
+        match sqlite.and_then(rusqlite::Error::sqlite_error_code)? {
+            ErrorCode::TooBig => Some(format!(
+                "it makes a value longer than {}, which is far more than {} should need",
+                text::size(u64::from(self.most_value().unsigned_abs())),
+                text::size(input_bytes)
+            )),
+            ErrorCode::OutOfMemory => self.memory_bytes.map(|most_bytes| {
+                format!(
+                    "it takes more than {} of memory, which is far more than {} should need",
+                    text::size(most_bytes),
+                    text::size(input_bytes)
+                )
+            }),
+            _ => None,
+        }
+    }
+
+    /// Says of an error which bound was exceeded and how to go on, if one was.
+    #[must_use]
+    pub(crate) fn explain(&self, error: anyhow::Error, untouched: &str) -> anyhow::Error {
+        let refusal = error.downcast_ref::<Refusal>();
+        if refusal.is_some_and(|refusal| refusal.exit != Exit::Interrupted) {
+            return error;
+        }
+        let Some(what) = self.exceeded_by(&error) else { return error };
+        let place = error.chain().next().filter(|_| refusal.is_none());
+        match place.filter(|cause| !cause.is::<rusqlite::Error>()) {
+            Some(place) => refuse(&format!("{place}: {what}"), untouched),
+            None => refuse(&what, untouched),
+        }
+    }
+
+    fn most_value(&self) -> i32 {
+        let most = self.input_bytes.map_or(MAX_VALUE_BYTES, |n_bytes| {
+            n_bytes.saturating_mul(VALUE_FACTOR).saturating_add(VALUE_BASE_BYTES)
+        });
+        i32::try_from(most.min(MAX_VALUE_BYTES)).unwrap_or(i32::MAX)
+    }
+}
+
+/// Declines what is too much.
+#[must_use]
+pub(crate) fn refuse(what: &str, untouched: &str) -> anyhow::Error {
+    let hint = format!("{untouched}; if you trust where it comes from, say `--unbounded`");
+    Refusal::could_not(text::plain(what), hint)
+}

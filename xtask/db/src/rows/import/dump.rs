@@ -1,0 +1,158 @@
+//! SQL files into a scratch database, whoever wrote them: our own exports, the `.dump` of the sqlite3
+//! shell, and what other tools write for SQLite.
+//!
+//! The file is somebody else's program. It runs statement by statement, each watched by the
+//! [`guard`]; what asks for more than tables and rows is refused, and nothing of the file is left.
+//! Its transactions are its word that it is whole: one that is never committed was cut short.
+
+mod foreign_files;
+mod odd_texts;
+mod pragmas;
+mod reserved_tables;
+mod script;
+mod shadow_tables;
+mod statement_guard;
+mod unistr;
+mod words;
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use xtask_db_format::{NAME, Newer, Piece, Statements, Unfinished, VERSION};
+
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::rows::import::{Loaded, Loading};
+use crate::sqlite::connection;
+use script::Running;
+use statement_guard::Guard;
+
+/// Pieces after which somebody looks whether to go on.
+const PIECES_BETWEEN_LOOKS: u64 = 1 << 10;
+
+/// Bytes that are looked at for what another database's tool has written.
+const START_BYTES: u64 = 1 << 12;
+
+/// Loads an SQL file.
+///
+/// # Errors
+///
+/// As [`super::load`].
+pub(super) fn load(
+    file: &Path,
+    loading: &Loading<'_>,
+    reach: &mut dyn FnMut(u64),
+) -> Result<Loaded> {
+    let mut start = Vec::new();
+    fs_err::File::open(file)?.take(START_BYTES).read_to_end(&mut start)?;
+    foreign_files::refuse(&start)?;
+    refuse_newer(&start)?;
+    let mut look = |n_bytes| {
+        reach(n_bytes);
+        loading.interrupt.check()
+    };
+    run(fs_err::File::open(file)?, loading, &mut look)
+}
+
+/// An export of ours says of which version it is; what a newer one means is not guessed at.
+fn refuse_newer(start: &[u8]) -> Result<()> {
+    let rest = start.strip_prefix(format!("-- {NAME}, version ").as_bytes()).unwrap_or_default();
+    let n_digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let version = std::str::from_utf8(&rest[..n_digits])?.parse().unwrap_or(0);
+    if version > u64::from(VERSION) {
+        return Err(crate::rows::import::own_export::explain_newer(Newer(version).into()));
+    }
+    Ok(())
+}
+
+/// Runs a file's statements, then lets the modules of virtual tables examine what they were given.
+pub(super) fn run(
+    source: impl Read,
+    loading: &Loading<'_>,
+    look: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<Loaded> {
+    let (connection, guard) = open(loading)?;
+    let watched = loading.interrupt.watch(&connection);
+    let mut running = Running::new((&connection, &guard), loading);
+    let mut meter = loading.bounds.meter();
+    let mut statements = Statements::new(source);
+    let mut n_pieces = 0_u64;
+    while let Some((line, piece)) = statements.next_piece().map_err(cut_short)? {
+        let done = match piece {
+            Piece::Statement(bytes) => running.statement(bytes),
+            Piece::Command(line) => Running::command(line),
+        };
+        if let Err(error) = done {
+            return Err(running.blame(error, piece, line));
+        }
+        if meter.stops(0) {
+            loading.interrupt.check()?;
+            return Err(running.blame(anyhow::anyhow!("it does not end"), piece, line));
+        }
+        n_pieces += 1;
+        if n_pieces.is_multiple_of(PIECES_BETWEEN_LOOKS) {
+            look(statements.n_bytes())?;
+        }
+    }
+    look(statements.n_bytes())?;
+    let (shadows, mut remarks) = running.finish()?;
+    drop(watched);
+    connection.close().map_err(|(_, error)| error)?;
+    let (connection, _guard) = open(loading)?;
+    let _watched = loading.interrupt.watch(&connection);
+    for table in shadows.examine(&connection)? {
+        let table = text::plain(table);
+        remarks.push(format!("full-text index `{table}` did not fit its rows and was built anew"));
+    }
+    Ok(Loaded { remarks, ..Loaded::default() })
+}
+
+/// The door of the fuzz target `sql`: loads a file's bytes, and gives up after two seconds.
+///
+/// # Errors
+///
+/// As [`load`].
+#[cfg(feature = "fuzzing")]
+pub fn load_sql(sql: &[u8], scratch: &Path) -> Result<()> {
+    let interrupt = crate::console::interrupt::Interrupt::default();
+    let pulse = crate::console::progress::Pulse::none();
+    let bounds = crate::rows::import::cost_limits::Bounds::of(sql.len() as u64, &interrupt, pulse);
+    let loading = Loading { scratch, encoding: None, interrupt: &interrupt, bounds: &bounds };
+    let (done, waiting) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            use std::sync::mpsc::RecvTimeoutError::Timeout;
+            let waiting = waiting;
+            if waiting.recv_timeout(std::time::Duration::from_secs(2)) == Err(Timeout) {
+                interrupt.raise();
+            }
+        });
+        let loaded = run(sql, &loading, &mut |_| interrupt.check());
+        drop(done);
+        loaded.map(drop)
+    })
+}
+
+/// A watched connection to the scratch database.
+fn open(loading: &Loading<'_>) -> Result<(Connection, Guard)> {
+    let mut connection = connection::open_scratch(loading.scratch)?;
+    loading.bounds.set_on(&connection)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    unistr::offer(&connection)?;
+    let guard = Guard::on(&mut connection).context("could not set a guard before the dump")?;
+    Ok((connection, guard))
+}
+
+fn cut_short(error: anyhow::Error) -> anyhow::Error {
+    let Some(unfinished) = error.downcast_ref::<Unfinished>() else { return error };
+    Refusal::no(
+        unfinished.to_string(),
+        "nothing was changed; the file was cut short, or is no SQL for SQLite: dump the database again",
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! Records of another tool on their way into one table: taken from JSON, JSONL or CSV one at a time,
+//! each becomes a row of a scratch database, whose only table has the columns that the records have.
+//!
+//! The columns bear the types of the live ones and no constraints: keys and references are for the
+//! merge to judge. What would lose or guess anything is an error that names the record, the field and
+//! the value.
+
+pub(crate) mod conversion;
+pub(crate) mod mapping;
+mod number;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use anyhow::Result;
+use xtask_db_format::records::{self, Astray, Pointer, Summary, Wanted};
+
+use crate::console::refusal::{Exit, Refusal};
+use crate::console::text;
+use crate::rows::import::Loading;
+use crate::rows::import::records::mapping::Mapping;
+use crate::rows::import::records::writer::Writer;
+use crate::sqlite::connection;
+
+/// So many fields are named that nobody took.
+const MOST_NAMED: usize = 10;
+
+/// Where records come from.
+pub(crate) struct Origin<'a> {
+    /// What messages call it, as "`issues.jsonl`".
+    pub shown: &'a str,
+    /// Its bytes.
+    pub input: &'a mut dyn Read,
+    /// Where in it the records are.
+    pub pointer: &'a Pointer,
+}
+
+/// What became of records.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// How many there were; each is a row of the scratch database.
+    pub n_records: u64,
+    /// What of them is lost, or looks like a typing error.
+    pub losses: Vec<String>,
+    /// What is good to know.
+    pub notes: Vec<String>,
+}
+
+/// Loads records into a scratch database. `reach` hears how many bytes were read, now and then.
+///
+/// # Errors
+///
+/// A refusal where nothing stands at the pointer, no field is a column, or the input is cut short or
+/// malformed; where a value does not fit its column, or at the user's interrupt. The scratch database
+/// is of no use then.
+pub(crate) fn load(
+    origin: Origin<'_>,
+    mapping: &Mapping,
+    loading: &Loading<'_>,
+    reach: &mut dyn FnMut(u64),
+) -> Result<Loaded> {
+    let Origin { shown, input, pointer } = origin;
+    let connection = connection::open_scratch(loading.scratch)?;
+    let _watched = loading.interrupt.watch(&connection);
+    loading.bounds.set_on(&connection)?;
+    let encoding = loading.encoding.unwrap_or("UTF-8");
+    connection.execute_batch(&format!("PRAGMA encoding = \"{encoding}\"; BEGIN"))?;
+    let mut writer = Writer::begin(&connection, mapping)?;
+    let wanted = Wanted { pointer, takes: &|name| mapping.takes(name) };
+    let read = records::read(input, &wanted, &mut |record, n_bytes| {
+        if record.number % 1024 == 0 {
+            loading.interrupt.check()?;
+            reach(n_bytes);
+        }
+        writer.row(record)
+    });
+    let summary = read.map_err(|error| explain(error, shown))?;
+    let unseen = writer.unseen();
+    if summary.n_records > 0 {
+        writer.finish().map_err(|error| explain(error, shown))?;
+        if writer.took_nothing() {
+            return Err(nothing_taken(shown, mapping, &summary));
+        }
+    }
+    connection.execute_batch("COMMIT")?;
+    refuse_misspelt((mapping, shown), &unseen, &summary.not_taken)?;
+    Ok(Loaded::of((mapping, pointer), &summary, &unseen))
+}
+
+impl Loaded {
+    fn of((mapping, pointer): (&Mapping, &Pointer), summary: &Summary, unseen: &[String]) -> Self {
+        let mut loaded = Self { n_records: summary.n_records, ..Self::default() };
+        if summary.n_records > 0 {
+            loaded.tell_unseen(mapping, unseen);
+            loaded.tell_not_taken(mapping, &summary.not_taken);
+        }
+        if summary.n_without > 0 {
+            loaded.losses.push(format!(
+                "nothing stands at `{pointer}` in {} of {}",
+                text::digits(summary.n_without),
+                text::count(summary.n_documents, "document")
+            ));
+        }
+        loaded
+    }
+
+    /// A field that was asked for by name and that no record has.
+    fn tell_unseen(&mut self, mapping: &Mapping, unseen: &[String]) {
+        let named = unseen.iter().filter(|_| mapping.is_explicit);
+        self.losses.extend(named.map(|field| format!("no record has the field `{field}`")));
+    }
+
+    fn tell_not_taken(&mut self, mapping: &Mapping, not_taken: &BTreeMap<String, u64>) {
+        if not_taken.is_empty() {
+            return;
+        }
+        let fields = text::count(not_taken.len() as u64, "field");
+        let listed = listed(not_taken);
+        if mapping.is_explicit {
+            self.notes.push(format!("not taken: {listed}"));
+        } else {
+            let table = &mapping.table;
+            self.losses
+                .push(format!("{fields} left out that `{table}` has no column for: {listed}"));
+        }
+    }
+}
+
+/// `did you mean …` where a known name is near to an unknown one.
+pub(crate) fn nearest<'n>(known: impl Iterator<Item = &'n str>, unknown: &str) -> String {
+    let distance =
+        |known: &str| strsim::damerau_levenshtein(&known.to_lowercase(), &unknown.to_lowercase());
+    let nearest = known.min_by_key(|known| distance(known));
+    let nearest = nearest.filter(|known| distance(known) <= unknown.chars().count().max(3) / 2);
+    nearest.map_or_else(String::new, |known| format!(": did you mean `{known}`?"))
+}
+
+/// A field that was asked for by name, that no record has and that is near to one that nobody asked for
+/// is a typing error: its column would be empty in every row.
+fn refuse_misspelt(
+    (mapping, shown): (&Mapping, &str),
+    unseen: &[String],
+    not_taken: &BTreeMap<String, u64>,
+) -> Result<()> {
+    for field in unseen.iter().filter(|_| mapping.is_explicit) {
+        let near = nearest(not_taken.keys().map(String::as_str), field);
+        if !near.is_empty() {
+            return Err(Refusal::could_not(
+                format!("{shown}: no record has the field `{field}`{near}"),
+                "name it in `--map` as the records do; nothing was imported, and the database is \
+                 untouched",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn nothing_taken(shown: &str, mapping: &Mapping, summary: &Summary) -> anyhow::Error {
+    let has = match listed(&summary.not_taken).as_str() {
+        "" => "no fields".to_owned(),
+        fields => format!("the fields {fields}"),
+    };
+    let columns = mapping.listed();
+    let hint = match &summary.elsewhere {
+        Some(elsewhere) => elsewhere.clone(),
+        None => format!("say which is which with `--map COLUMN=FIELD`; the columns are {columns}"),
+    };
+    let table = &mapping.table;
+    let what =
+        format!("{shown}: the records have none of the fields that `{table}` takes, but {has}");
+    Refusal::could_not(what, hint)
+}
+
+/// Names of fields, and in how many records they are.
+fn listed(fields: &BTreeMap<String, u64>) -> String {
+    let shown = fields.iter().take(MOST_NAMED);
+    let mut names: Vec<_> = shown
+        .map(|(name, n)| format!("`{}` ({})", text::cut(name, 60), text::digits(*n)))
+        .collect();
+    if fields.len() > MOST_NAMED {
+        names.push(format!("and {} more", fields.len() - MOST_NAMED));
+    }
+    names.join(", ")
+}
+
+/// Adds to a failure of what was read what was read, and that it changed nothing.
+fn explain(error: anyhow::Error, shown: &str) -> anyhow::Error {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        let is_ours = refusal.exit != Exit::Interrupted;
+        let what = format!("{shown}: {}", refusal.what);
+        return if is_ours { Refusal { what, ..refusal.clone() }.into() } else { error };
+    }
+    match error.downcast::<Astray>() {
+        Ok(astray) => Refusal::could_not(format!("{shown}: {}", astray.what), astray.hint),
+        Err(error) => error.context(Refusal {
+            what: format!("could not read the records of {shown}"),
+            hint: "nothing was imported, and the database is untouched".to_owned(),
+            exit: Exit::CouldNot,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! Merging rows into the live database: each row of a file is found again there by its identity, new
+//! ones are added under numbers of their own, and references of the file lead to the same rows as
+//! before.
+//!
+//! All is one transaction. What is planned stands in tables of SQLite's TEMP database, which spill to
+//! the disk; the database itself is written only when a whole file is known to fit. Triggers and
+//! foreign-key actions stay quiet meanwhile: the file has their rows already. Deletions do not travel:
+//! what is gone elsewhere stays here.
+
+mod ambiguities;
+mod apply;
+mod collision;
+mod dangling_references;
+mod declared_keys;
+mod identity;
+mod keys;
+mod layout;
+mod live_tables;
+mod name_likeness;
+mod one_file;
+mod plain_numbers;
+mod references;
+pub(crate) mod report;
+mod row_hash;
+mod row_names;
+mod row_numbers;
+mod schema_fit;
+mod staged_rows;
+mod swapped_rows;
+mod triggers;
+mod undeclared_references;
+mod verdict;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::{Exit, Refusal};
+use crate::console::text;
+use crate::host::project::Database;
+use crate::restore::tables;
+use crate::rows::import::cost_limits::Bounds;
+use crate::rows::merge::declared_keys::Said;
+use crate::rows::merge::report::Report;
+use crate::sqlite::foreign_keys::{self, Orphans};
+use crate::sqlite::schema::Schema;
+use crate::sqlite::{connection, read_only, wal};
+
+/// Rows that want to be merged: a private scratch database, closed, without sidecars.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Where it lies.
+    pub scratch: PathBuf,
+    /// The tables whose rows are not in it, though it defines them, in lower case.
+    pub absent: BTreeSet<String>,
+    /// What messages call it, as `shared/anna_3f2a1b.jsonl`.
+    pub shown: String,
+    /// What the numbers in its references mean.
+    pub numbering: Numbering,
+    /// Whether this machine wrote it: what is here is as new at least.
+    pub is_own: bool,
+}
+
+/// What a number means that refers to a row by its INTEGER PRIMARY KEY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbering {
+    /// The row that has it in the file.
+    File,
+    /// The row that has it in the file; where the file has no rows of that table, the database's.
+    Either,
+    /// The row that has it in the database.
+    Target,
+}
+
+/// What becomes of a row that is here with another content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnConflict {
+    /// Nothing is merged.
+    Fail,
+    /// It stays.
+    Skip,
+    /// It is replaced.
+    Replace,
+}
+
+/// How much may be given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// What becomes of a row that is here with another content.
+    pub on_conflict: OnConflict,
+    /// With `Replace`: only by rows whose value in this column is greater.
+    pub newer: Option<String>,
+    /// Whether what would lose values is refused instead of warned of.
+    pub strict: bool,
+}
+
+/// The database that rows are merged into, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// Where it is, and what the configuration says about its rows.
+    pub database: &'a Database,
+    /// How long a lock is waited for.
+    pub busy_timeout: Duration,
+    /// How much may be given up.
+    pub policy: &'a Policy,
+    /// The user's.
+    pub interrupt: &'a Interrupt,
+    /// What the sources may cost, and all that is here beside them.
+    pub bounds: &'a Bounds,
+}
+
+/// How a merge ends where nothing stands against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is committed.
+    Commit,
+    /// All of it is done, and rolled back.
+    RollBack,
+}
+
+/// Merges the sources in one transaction, in their order; those that lack columns come after the
+/// others. `keep` keeps the present state; it is called once, while nobody else can write, right before
+/// the first change, and not at all where there is none. Where [`Report::problems`] says that something stands against it, nothing was changed.
+///
+/// # Errors
+///
+/// Where the database stays locked or cannot be written, its schema does not fit, a constraint is
+/// violated, `keep` fails, or at the user's interrupt; nothing is changed then.
+pub(crate) fn merge(
+    target: &Target<'_>,
+    sources: &[Source],
+    ending: Ending,
+    keep: &mut dyn FnMut() -> Result<()>,
+) -> Result<Report> {
+    let connection = read_only::open_to_write(&target.database.path, target.busy_timeout)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    row_hash::register(&connection)?;
+    connection
+        .execute_batch("PRAGMA foreign_keys=OFF; PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE")?;
+    let watched = target.interrupt.watch(&connection);
+    target.bounds.set_on(&connection)?;
+    let schema = Schema::read(&connection)?;
+    let said = Said::of(target.database, &schema)?;
+    let here = State { connection: &connection, said: &said, schema: &schema };
+    let mut state = Merging { here, before: None, changed: BTreeSet::new() };
+    let mut report = Report::default();
+    for source in newest_schema_first(&schema, target, sources)? {
+        let file = format!("could not merge `{}`", text::plain(&source.shown));
+        state.merge(target, source, (&mut report, keep)).map_err(|error| within(error, &file))?;
+        if !report.problems.is_empty() {
+            break;
+        }
+    }
+    if report.problems.is_empty() {
+        state.finish(&mut report)?;
+    }
+    target.interrupt.check()?;
+    drop(watched);
+    let is_wanted = ending == Ending::Commit && report.problems.is_empty();
+    report.is_written = is_wanted && !state.changed.is_empty();
+    let end = if report.is_written { "COMMIT" } else { "ROLLBACK" };
+    connection.execute_batch(end)?;
+    drop(connection);
+    if report.is_written {
+        wal::take_in(&target.database.path);
+    }
+    Ok(report)
+}
+
+/// What a file lacks is not compared: its rows find those of newer files, which have it. The other way round
+/// they would stand there with defaults first, and those of the newer files would be others.
+fn newest_schema_first<'s>(
+    ours: &Schema,
+    target: &Target<'_>,
+    sources: &'s [Source],
+) -> Result<Vec<&'s Source>> {
+    if sources.len() < 2 {
+        return Ok(sources.iter().collect());
+    }
+    let mut sorted = Vec::new();
+    for source in sources {
+        let file = connection::open_immutable(&source.scratch)?;
+        target.bounds.set_on(&file)?;
+        sorted.push((schema_fit::n_missing(&Schema::read(&file)?, ours), source));
+    }
+    sorted.sort_by_key(|(n_missing, _)| *n_missing);
+    Ok(sorted.into_iter().map(|(_, source)| source).collect())
+}
+
+/// The file that failed; what is a refusal stays one.
+fn within(error: anyhow::Error, what: &str) -> anyhow::Error {
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal) if refusal.exit == Exit::Interrupted => error,
+        Some(refusal) => Refusal { what: format!("{what}: {refusal}"), ..refusal.clone() }.into(),
+        None => error.context(what.to_owned()),
+    }
+}
+
+/// The database while its write lock is held, and what is said about its rows.
+struct State<'c> {
+    connection: &'c Connection,
+    said: &'c Said<'c>,
+    schema: &'c Schema,
+}
+
+impl State<'_> {
+    /// References to nothing, and what kept tables from being looked at.
+    fn orphans(&self) -> Result<(Orphans, Vec<String>)> {
+        let (mut orphans, unchecked) = foreign_keys::count(self.connection)?;
+        let declared = (&self.said.declared, self.schema);
+        dangling_references::add_to(&mut orphans, self.connection, declared)?;
+        Ok((orphans, unchecked))
+    }
+}
+
+/// One transaction on its way.
+struct Merging<'c> {
+    here: State<'c>,
+    /// References to nothing that were there before anything was written; none yet where nothing was.
+    before: Option<Orphans>,
+    /// Tables that were changed.
+    changed: BTreeSet<String>,
+}
+
+impl Merging<'_> {
+    fn merge(
+        &mut self,
+        target: &Target<'_>,
+        source: &Source,
+        (report, keep): (&mut Report, &mut dyn FnMut() -> Result<()>),
+    ) -> Result<()> {
+        let connection = self.here.connection;
+        let mut planned = one_file::plan(connection, (target, self.here.said), source)?;
+        if planned.problems.is_empty() && planned.changes {
+            if self.before.is_none() {
+                keep()?;
+                self.before = Some(self.here.orphans()?.0);
+            }
+            self.changed.extend(planned.apply(connection, target, source)?);
+        }
+        planned.clear(connection)?;
+        report.files.push(planned.report);
+        report.problems.extend(planned.problems);
+        Ok(())
+    }
+
+    /// What is derived is made anew, and references are proved.
+    fn finish(&self, report: &mut Report) -> Result<()> {
+        let Some(before) = &self.before else { return Ok(()) };
+        let changed: Vec<String> = self.changed.iter().cloned().collect();
+        let connection = self.here.connection;
+        tables::rebuild_indexes(connection, &changed)?;
+        let (after, unchecked) = self.here.orphans()?;
+        refuse_new_orphans(before, &after)?;
+        report.warnings.extend(unchecked.iter().map(|said| foreign_keys::unchecked(said)));
+        for table in &changed {
+            report.warnings.extend(triggers::silent(connection, table)?.told(table));
+        }
+        Ok(())
+    }
+}
+
+fn refuse_new_orphans(before: &Orphans, after: &Orphans) -> Result<()> {
+    match foreign_keys::new(before, after) {
+        None => Ok(()),
+        Some((child, parent, _)) => Err(Refusal::no(
+            format!(
+                "rows of `{}` would refer to missing rows of `{}`",
+                text::plain(child),
+                text::plain(parent)
+            ),
+            "a replaced row may have changed the key that others refer to; the database is untouched",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,375 @@
+//! What forbids a merge before contents are compared: references that lead nowhere, and rows that
+//! nothing tells apart.
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::console::text;
+use crate::rows::merge::keys::By;
+use crate::rows::merge::layout::{Layout, Link};
+use crate::rows::merge::live_tables::Tables;
+use crate::rows::merge::report::Problem;
+use crate::rows::merge::row_names::{self, Which};
+use crate::rows::merge::staged_rows::{MATCHED, RAW};
+use crate::rows::merge::{Numbering, Source, references};
+use crate::sqlite::connection::quoted;
+
+const UNTOUCHED: &str = "the database is untouched";
+
+/// What is looked at.
+pub(super) struct Doubts<'a> {
+    /// The connection that has the stages.
+    pub connection: &'a Connection,
+    /// The tables here.
+    pub tables: &'a Tables,
+    /// The file's.
+    pub layouts: &'a [Layout],
+    /// The file.
+    pub source: &'a Source,
+}
+
+impl Doubts<'_> {
+    /// Everything that forbids the merge.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite refuses.
+    pub(super) fn all(&self) -> Result<Vec<Problem>> {
+        let mut problems = self.lost_references()?;
+        if problems.is_empty() {
+            problems.extend(self.unknown()?);
+        }
+        problems.extend(self.ambiguous_references()?);
+        for layout in self.layouts {
+            for number in 0..layout.rules.len() {
+                problems.extend(self.same_in_file(layout, number)?);
+                problems.extend(self.same_here(layout, number)?);
+            }
+            problems.extend(self.same_row(layout)?);
+            problems.extend(self.indistinguishable(layout)?);
+        }
+        Ok(problems)
+    }
+
+    fn problem(
+        &self,
+        layout: &Layout,
+        condition: &str,
+        what: &str,
+        hint: String,
+    ) -> Result<Option<Problem>> {
+        let rows = row_names::rows(self.connection, layout, &Which { condition, reason: "NULL" })?;
+        let table = text::plain(&layout.name);
+        Ok((rows.n > 0).then(|| Problem {
+            file: self.source.shown.clone(),
+            what: format!("{} of `{table}` {what}", text::count(rows.n, "row")),
+            table,
+            rows,
+            hint,
+        }))
+    }
+
+    /// References to rows that are nowhere.
+    fn lost_references(&self) -> Result<Vec<Problem>> {
+        let mut problems = Vec::new();
+        for layout in self.layouts {
+            for (bit, link) in layout.links.iter().enumerate() {
+                let nowhere = match (&link.in_file, references::leads_to(link)) {
+                    (Some((parent, _)), Some(leads_to)) => format!(
+                        " AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {leads_to})",
+                        self.layouts[*parent].stage()
+                    ),
+                    _ => String::new(),
+                };
+                let condition = format!("WHERE s.waits & {}{nowhere}", 1_i64 << bit);
+                let parent = text::plain(&link.parent);
+                let place = if link.may_be_here {
+                    "neither in the file nor here"
+                } else {
+                    "not in the file"
+                };
+                let what = format!("would refer to rows of `{parent}` that are {place}");
+                let hint = match self.source.numbering {
+                    Numbering::File
+                        if link.is_by_number && link.in_file.is_none() && !link.is_astray =>
+                    {
+                        format!(
+                            "export `{parent}` too; where the file was exported from this very \
+                             database, `--trust-numbers` takes its numbers for those of rows here; \
+                             {UNTOUCHED}"
+                        )
+                    }
+                    Numbering::File | Numbering::Either => format!(
+                        "export `{parent}` too, or take the rows away that refer to nothing; {UNTOUCHED}"
+                    ),
+                    Numbering::Target => format!(
+                        "import the rows of `{parent}` first, or give the records references that \
+                         are here; {UNTOUCHED}"
+                    ),
+                };
+                problems.extend(self.problem(layout, &condition, &what, hint)?);
+            }
+        }
+        Ok(problems)
+    }
+
+    /// References to several rows of the file, whose keys are unique here but not there.
+    fn ambiguous_references(&self) -> Result<Vec<Problem>> {
+        let mut problems = Vec::new();
+        for (at, layout) in self.layouts.iter().enumerate() {
+            for (bit, link) in layout.links.iter().enumerate() {
+                let (Some((parent, columns)), Some(leads_to)) =
+                    (&link.in_file, references::leads_to(link))
+                else {
+                    continue;
+                };
+                let parent = &self.layouts[*parent];
+                if references::is_ours((self.layouts, at), link, self.source.numbering)
+                    || self.are_apart(parent, (columns, &link.collations))?
+                {
+                    continue;
+                }
+                let several = columns
+                    .iter()
+                    .map(|at| format!("count(DISTINCT {}) > 1", references::value(parent, *at)));
+                let condition = format!(
+                    "WHERE s.asked & {} AND (SELECT {} FROM {} AS p WHERE {leads_to})",
+                    1_i64 << bit,
+                    several.collect::<Vec<_>>().join(" OR "),
+                    parent.stage(),
+                );
+                let shown = text::plain(&parent.name);
+                let what = format!(
+                    "could refer to several rows of `{shown}`: {} is not unique in the file",
+                    names(parent, columns)
+                );
+                let hint = format!("make the rows of `{shown}` unique there; {UNTOUCHED}");
+                problems.extend(self.problem(layout, &condition, &what, hint)?);
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Whether no two rows of the file have the same values in these columns.
+    fn are_apart(
+        &self,
+        layout: &Layout,
+        (columns, collations): (&[usize], &[String]),
+    ) -> Result<bool> {
+        let by = columns.iter().zip(collations).map(|(at, c)| format!("o{at} COLLATE {c}"));
+        let is_there: Vec<String> = columns.iter().map(|at| format!("o{at} IS NOT NULL")).collect();
+        let question = format!(
+            "SELECT NOT EXISTS (SELECT 1 FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1)",
+            layout.stage(),
+            is_there.join(" AND "),
+            by.collect::<Vec<_>>().join(", ")
+        );
+        Ok(self.connection.query_row(&question, [], |row| row.get(0))?)
+    }
+
+    /// Rows that could not be identified though all they refer to is there.
+    fn unknown(&self) -> Result<Vec<Problem>> {
+        let mut problems = Vec::new();
+        for layout in self.layouts.iter().filter(|layout| self.is_on_cycle(layout)) {
+            let condition = format!("WHERE s.state = {RAW}");
+            let what = "lie on a cycle of references, and nothing else says which rows they are";
+            problems.extend(self.problem(layout, &condition, what, merge_key_hint(layout))?);
+        }
+        if problems.is_empty() {
+            for layout in self.layouts {
+                let what = "refer to rows that contradict each other";
+                let hint = format!("the file's foreign keys do not hold; {UNTOUCHED}");
+                problems.extend(self.problem(layout, "WHERE s.waits <> 0", what, hint)?);
+            }
+        }
+        Ok(problems)
+    }
+
+    fn is_on_cycle(&self, layout: &Layout) -> bool {
+        let parents = |layout: &Layout| -> Vec<usize> {
+            layout.links.iter().filter_map(|link| Some(link.in_file.as_ref()?.0)).collect()
+        };
+        let (mut open, mut seen) = (parents(layout), Vec::new());
+        while let Some(at) = open.pop() {
+            if at == layout.number {
+                return true;
+            }
+            if !seen.contains(&at) {
+                seen.push(at);
+                open.extend(parents(&self.layouts[at]));
+            }
+        }
+        false
+    }
+
+    /// Rows of the file that have the same key.
+    fn same_in_file(&self, layout: &Layout, number: usize) -> Result<Option<Problem>> {
+        let rule = &layout.rules[number];
+        let pairs = || rule.columns.iter().zip(&rule.collations);
+        let by: Vec<String> =
+            pairs().map(|(at, c)| format!("c{at} COLLATE {}", quoted(c))).collect();
+        let is = rule.equals();
+        let equal: Vec<String> =
+            pairs().map(|(at, c)| format!("d.c{at} COLLATE {} {is} s.c{at}", quoted(c))).collect();
+        let list: Vec<String> = rule.columns.iter().map(|at| format!("c{at}")).collect();
+        let condition = format!(
+            "JOIN (SELECT {list} FROM {stage} WHERE rule = {number} AND state <> {RAW}
+                   GROUP BY {by} HAVING count(*) > 1) AS d ON {equal}
+             WHERE s.rule = {number} AND s.state <> {RAW}",
+            list = list.join(", "),
+            stage = layout.stage(),
+            by = by.join(", "),
+            equal = equal.join(" AND "),
+        );
+        let columns = names(layout, &rule.columns);
+        match rule.by {
+            By::Configuration => {
+                let what = format!("of the file have the same {columns}: `merge-key` is no key");
+                self.problem(layout, &condition, &what, more_columns_hint(layout))
+            }
+            By::Primary | By::Unique => {
+                let what = format!("of the file would be the same row here, by {columns}");
+                let hint =
+                    format!("that key is not in the file; make its rows unique there; {UNTOUCHED}");
+                self.problem(layout, &condition, &what, hint)
+            }
+        }
+    }
+
+    /// Rows of the file whose configured key several rows here have.
+    fn same_here(&self, layout: &Layout, number: usize) -> Result<Option<Problem>> {
+        let rule = &layout.rules[number];
+        if rule.by != By::Configuration {
+            return Ok(None);
+        }
+        let condition = format!(
+            "WHERE s.rule = {number} AND s.n IN (
+               SELECT s.n FROM {} AS s JOIN {} AS t ON {} WHERE s.rule = {number}
+               AND s.state = {MATCHED} GROUP BY s.n HAVING count(*) > 1)",
+            layout.stage(),
+            layout.here(),
+            layout.same_key(rule)
+        );
+        let columns = names(layout, &rule.columns);
+        let what =
+            format!("of the file match several rows here by {columns}: `merge-key` is no key");
+        self.problem(layout, &condition, &what, more_columns_hint(layout))
+    }
+
+    /// Rows of the file that were found to be one and the same row here.
+    fn same_row(&self, layout: &Layout) -> Result<Option<Problem>> {
+        let located: Vec<String> = (0..layout.locator.len()).map(|at| format!("t{at}")).collect();
+        let located = located.join(", ");
+        let condition = format!(
+            "WHERE s.state = {MATCHED} AND ({located}) IN (
+               SELECT {located} FROM {} WHERE state = {MATCHED} GROUP BY {located} HAVING count(*) > 1)",
+            layout.stage()
+        );
+        // Where a rule finds the same row twice, the rows have the same key, which is said already.
+        let differing = format!(
+            "{condition} AND (SELECT count(DISTINCT x.rule) FROM {} AS x WHERE x.state = {MATCHED}) > 1",
+            layout.stage()
+        );
+        let what = "of the file would be the same row here, by different keys";
+        let hint = format!("say with `merge-key` which key counts; {UNTOUCHED}");
+        self.problem(layout, &differing, what, hint)
+    }
+
+    /// Rows that only their content identifies, that are not the only ones with it, and to which
+    /// others refer, in the file or here.
+    fn indistinguishable(&self, layout: &Layout) -> Result<Option<Problem>> {
+        let stage = layout.stage();
+        let question = format!("SELECT EXISTS (SELECT 1 FROM {stage} WHERE hash IS NOT NULL)");
+        let is_hashed: bool = self.connection.query_row(&question, [], |row| row.get(0))?;
+        if !is_hashed {
+            return Ok(None);
+        }
+        let mut referred = self.referred_in_file(layout);
+        referred.extend(self.referred_here(layout));
+        if referred.is_empty() {
+            return Ok(None);
+        }
+        let condition = format!(
+            "WHERE s.hash IN (
+               SELECT d.hash FROM (
+                 SELECT hash FROM {stage} WHERE hash IS NOT NULL GROUP BY hash HAVING count(*) > 1
+                 UNION SELECT hash FROM {stage}_here WHERE k > 1
+               ) AS d WHERE {})",
+            referred.join(" OR ")
+        );
+        let what =
+            "are not alone in having their content, here or in the file, and others refer to them";
+        self.problem(layout, &condition, what, merge_key_hint(layout))
+    }
+
+    /// Conditions that a row of the file with the content `d.hash` is referred to in the file.
+    fn referred_in_file(&self, layout: &Layout) -> Vec<String> {
+        let children = self.layouts.iter().flat_map(|child| {
+            child.links.iter().enumerate().map(move |(bit, link)| (child, bit, link))
+        });
+        let to_it = children.filter(|(_, _, link)| {
+            link.in_file.as_ref().is_some_and(|(at, _)| *at == layout.number)
+        });
+        let conditions = to_it.filter_map(|(child, bit, link): (&Layout, usize, &Link)| {
+            Some(format!(
+                "d.hash IN (SELECT p.hash FROM {} AS s CROSS JOIN {} AS p ON {}
+                 WHERE s.asked & {} AND p.hash IS NOT NULL)",
+                child.stage(),
+                layout.stage(),
+                references::leads_to(link)?,
+                1_i64 << bit
+            ))
+        });
+        conditions.collect()
+    }
+
+    /// Conditions that a row here with that content is referred to here.
+    fn referred_here(&self, layout: &Layout) -> Vec<String> {
+        let name = layout.name.to_ascii_lowercase();
+        let located = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
+            format!("t.{} COLLATE {} = h.t{at}", quoted(name), quoted(collation))
+        });
+        let located: Vec<String> = located.collect();
+        let children = self.tables.0.values().flat_map(|child| {
+            child.references.iter().map(move |reference| (&child.table.name, reference))
+        });
+        let to_it = children.filter(|(_, reference)| reference.parent == name);
+        let conditions = to_it.map(|(child, reference)| {
+            let pairs = reference.from.iter().zip(&reference.to);
+            let equal = pairs.map(|(from, to)| format!("t.{} = +x.{}", quoted(to), quoted(from)));
+            let equal = equal.chain(std::iter::once(reference.applies("x")));
+            format!(
+                "d.hash IN (SELECT h.hash FROM main.{} AS x CROSS JOIN {} AS t ON {}
+                 CROSS JOIN {}_here AS h ON {})",
+                quoted(child),
+                layout.here(),
+                equal.collect::<Vec<_>>().join(" AND "),
+                layout.stage(),
+                located.join(" AND "),
+            )
+        });
+        conditions.collect()
+    }
+}
+
+/// Columns as a message names them.
+#[must_use]
+pub(super) fn names(layout: &Layout, columns: &[usize]) -> String {
+    let names = columns.iter().map(|at| format!("`{}`", text::plain(&layout.columns[*at].name)));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn merge_key_hint(layout: &Layout) -> String {
+    format!(
+        "say in `Cargo.toml` which columns tell them apart: `merge-key = {{ {} = [\"COLUMN\", …] }}`; {UNTOUCHED}",
+        text::plain(&layout.name)
+    )
+}
+
+fn more_columns_hint(layout: &Layout) -> String {
+    format!(
+        "name more columns for `{}` in `merge-key` in `Cargo.toml`, until no two rows share them; \
+         {UNTOUCHED}",
+        text::plain(&layout.name)
+    )
+}

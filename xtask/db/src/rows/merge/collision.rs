@@ -1,0 +1,179 @@
+//! Rows that have no place here, because another row has the same unique values: found by SQLite itself, so that
+//! partial indexes, indexes on expressions and computed columns count as they do for every other writer.
+
+use anyhow::Result;
+use rusqlite::{Connection, ffi, params};
+
+use crate::console::text;
+use crate::rows::merge::ambiguities::names;
+use crate::rows::merge::keys::By;
+use crate::rows::merge::layout::{Layout, Rule};
+use crate::rows::merge::staged_rows::{CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED};
+use crate::rows::merge::{OnConflict, Policy};
+use crate::sqlite::connection::quoted;
+
+/// A row of a file that has no place here.
+#[derive(Debug)]
+pub(super) struct Collision {
+    /// Its number in the stage.
+    pub row: i64,
+    /// Why.
+    pub reason: String,
+    /// Whether it is new or replaces one.
+    pub state: u8,
+}
+
+/// Whether SQLite refused a row because another one has the same unique values
+/// (<https://sqlite.org/rescode.html>).
+#[must_use]
+pub(super) fn is_one(error: &rusqlite::Error) -> bool {
+    let codes = [
+        ffi::SQLITE_CONSTRAINT_UNIQUE,
+        ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+        ffi::SQLITE_CONSTRAINT_ROWID,
+    ];
+    error.sqlite_error().is_some_and(|error| codes.contains(&error.extended_code))
+}
+
+/// What SQLite's words mean, as a fragment about a row.
+///
+/// # Errors
+///
+/// If the schema cannot be read.
+pub(super) fn reason(connection: &Connection, layout: &Layout, said: &str) -> Result<String> {
+    let said = said.strip_prefix("UNIQUE constraint failed: ").unwrap_or(said);
+    if let Some(index) = said.strip_prefix("index '").and_then(|rest| rest.strip_suffix('\'')) {
+        let index = text::plain(index);
+        return Ok(format!("another row here has the same value in the unique index `{index}`"));
+    }
+    let prefix = format!("{}.", layout.name);
+    let columns: Vec<&str> =
+        said.split(", ").map(|column| column.strip_prefix(&prefix).unwrap_or(column)).collect();
+    let named: Vec<String> =
+        columns.iter().map(|column| format!("`{}`", text::plain(column))).collect();
+    let within = match partial_index(connection, layout, &columns)? {
+        Some(index) => format!(" in the unique index `{}`", text::plain(&index)),
+        None => String::new(),
+    };
+    Ok(format!("another row here has the same {}{within}", named.join(", ")))
+}
+
+/// The index over these columns that is about some of the rows only; none if all rows must differ in them.
+fn partial_index(
+    connection: &Connection,
+    layout: &Layout,
+    columns: &[&str],
+) -> Result<Option<String>> {
+    let mut statement = connection.prepare(
+        "SELECT l.name, l.partial, (SELECT group_concat(name, char(10)) FROM
+           (SELECT i.name FROM pragma_index_info(l.name) AS i ORDER BY i.seqno))
+         FROM pragma_index_list(?1) AS l WHERE l.\"unique\" ORDER BY l.partial",
+    )?;
+    let mut rows = statement.query([&layout.name])?;
+    while let Some(row) = rows.next()? {
+        let (index, is_partial): (String, bool) = (row.get(0)?, row.get(1)?);
+        let names: Option<String> = row.get(2)?;
+        if names.is_some_and(|names| names == columns.join("\n")) {
+            return Ok(is_partial.then_some(index));
+        }
+    }
+    Ok(None)
+}
+
+/// What becomes of rows that have no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// They stay out, and what is here stays.
+    LeftOut,
+    /// Nothing is merged because of them.
+    Refused,
+}
+
+/// Notes rows that SQLite found to have no place.
+///
+/// # Errors
+///
+/// If SQLite refuses.
+pub(super) fn note(
+    connection: &Connection,
+    layout: &Layout,
+    (collisions, outcome): (&[Collision], Outcome),
+) -> Result<()> {
+    let update = format!("UPDATE {} SET state = ?1, reason = ?2 WHERE n = ?3", layout.stage());
+    let mut update = connection.prepare(&update)?;
+    for Collision { row, reason, state } in collisions {
+        let (prefix, left_out) = match *state {
+            NEW => ("it is new, and ", LEFT_OUT),
+            _ => ("it would be replaced, but ", KEPT),
+        };
+        let state = if outcome == Outcome::LeftOut { left_out } else { CONFLICTING };
+        update.execute(params![state, format!("{prefix}{reason}"), row])?;
+    }
+    Ok(())
+}
+
+/// Finds new rows that have a key of a row here, which is another row by what identifies it and keeps that key.
+///
+/// # Errors
+///
+/// If SQLite refuses.
+pub(super) fn find(connection: &Connection, layout: &Layout, policy: &Policy) -> Result<()> {
+    let state = match policy.on_conflict {
+        OnConflict::Skip => LEFT_OUT,
+        OnConflict::Fail | OnConflict::Replace => CONFLICTING,
+    };
+    if policy.on_conflict == OnConflict::Replace {
+        index_located(connection, layout)?;
+    }
+    for (number, rule) in layout.rules.iter().enumerate() {
+        if rule.by == By::Configuration {
+            continue;
+        }
+        let columns = names(layout, &rule.columns).replace('\'', "''");
+        let gives_it_up = match policy.on_conflict {
+            OnConflict::Replace => format!(" AND NOT {}", gives_up(layout, rule)),
+            OnConflict::Fail | OnConflict::Skip => String::new(),
+        };
+        connection.execute(
+            &format!(
+                "UPDATE {} AS s SET state = {state},
+                   reason = 'it is new, and another row here has the same {columns}'
+                 FROM {} AS t WHERE s.state = {NEW} AND s.rule <> {number} AND {}{gives_it_up}",
+                layout.stage(),
+                layout.here(),
+                layout.same_key(rule)
+            ),
+            [],
+        )?;
+    }
+    Ok(())
+}
+
+/// Makes it quick to ask which row of the file replaces a row here.
+fn index_located(connection: &Connection, layout: &Layout) -> Result<()> {
+    let by = layout.locator.iter().enumerate();
+    let by: Vec<String> =
+        by.map(|(at, (_, collation))| format!("t{at} COLLATE {}", quoted(collation))).collect();
+    connection.execute_batch(&format!(
+        "CREATE INDEX temp.merge_{n}_replacing ON merge_{n} ({}) WHERE state = {REPLACED}",
+        by.join(", "),
+        n = layout.number,
+    ))?;
+    Ok(())
+}
+
+/// The condition that the row here, `t`, is replaced by one of the file that has another key.
+fn gives_up(layout: &Layout, rule: &Rule) -> String {
+    let located = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
+        // Without an affinity the values are compared as they are, and the index serves.
+        format!("r.t{at} COLLATE {} = +t.{}", quoted(collation), quoted(name))
+    });
+    let same = rule.columns.iter().zip(&rule.collations);
+    let same = same.map(|(at, c)| format!("r.c{at} COLLATE {} = s.c{at}", quoted(c)));
+    format!(
+        "EXISTS (SELECT 1 FROM {} AS r WHERE r.state = {REPLACED} AND {} AND ({}) IS NOT 1)",
+        layout.stage(),
+        located.collect::<Vec<_>>().join(" AND "),
+        same.collect::<Vec<_>>().join(" AND ")
+    )
+}

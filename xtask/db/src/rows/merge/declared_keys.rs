@@ -1,0 +1,159 @@
+//! What the configuration says about the rows of a database, found in its schema.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::host::project::Database;
+use crate::rows::merge::keys::Reference;
+use crate::rows::merge::live_tables::{Here, Tables};
+use crate::sqlite::declared_references::{self, Declared, Resolved};
+use crate::sqlite::schema::{Schema, Table};
+
+/// What the configuration says.
+pub(super) struct Said<'a> {
+    /// Columns that identify a row, by table.
+    pub merge_key: &'a BTreeMap<String, Vec<String>>,
+    /// Tables whose primary key is a mere number.
+    pub renumber: &'a [String],
+    /// References without a foreign key, and columns that are none.
+    pub declared: Resolved,
+}
+
+impl<'a> Said<'a> {
+    /// What is said about a database with this schema.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if `references` names what is not there.
+    pub(super) fn of(database: &'a Database, schema: &Schema) -> Result<Self> {
+        let declared = declared_references::resolve(&database.references, schema)?;
+        let Database { merge_key, renumber, .. } = database;
+        Ok(Self { merge_key, renumber, declared })
+    }
+
+    /// Adds what is declared of a table to its foreign keys.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if a foreign key says otherwise.
+    pub(super) fn add_to(&self, references: &mut Vec<Reference>, table: &Table) -> Result<()> {
+        let name = table.name.to_ascii_lowercase();
+        for reference in references.iter() {
+            if let [from] = reference.from.as_slice()
+                && self.contradicts((&name, from), reference)
+            {
+                return Err(Refusal::could_not(
+                    format!(
+                        "`references` says something else about `{}.{}` than its foreign key, which \
+                         refers to `{}`",
+                        text::plain(&table.name),
+                        text::plain(from),
+                        text::plain(&reference.parent)
+                    ),
+                    "take it out of `references` in `Cargo.toml`; the database is untouched",
+                ));
+            }
+        }
+        for declared in self.about(&name) {
+            let is_it = |known: &Reference| {
+                known.from.len() == 1 && known.from[0].eq_ignore_ascii_case(&declared.from)
+            };
+            if declared.only.is_some() || !references.iter().any(is_it) {
+                references.push(declared.clone().into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it says anything about the only column by which a reference refers.
+    #[must_use]
+    pub(super) fn is_about(&self, table: &str, reference: &Reference) -> bool {
+        let [from] = reference.from.as_slice() else { return false };
+        self.is_none(table, from)
+            || self.about(table).any(|declared| declared.from.eq_ignore_ascii_case(from))
+    }
+
+    /// Whether it says that a column refers to nothing.
+    #[must_use]
+    pub(super) fn is_none(&self, table: &str, column: &str) -> bool {
+        let place = (table.to_ascii_lowercase(), column.to_ascii_lowercase());
+        self.declared.none.contains(&place)
+    }
+
+    /// Whether it says which table a kind means, or that it means none.
+    #[must_use]
+    pub(super) fn is_kind_known(&self, (table, column): (&str, &str), value: &str) -> bool {
+        let (table, column) = (table.to_ascii_lowercase(), column.to_ascii_lowercase());
+        let is_it = |declared: &Declared| {
+            declared.from.eq_ignore_ascii_case(&column)
+                && declared.only.as_ref().is_some_and(|only| only.value == value)
+        };
+        self.about(&table).any(is_it)
+            || self.declared.no_table.contains(&(table, column, value.to_owned()))
+    }
+
+    /// The column of a table's numbers, if the configuration says that they mean nothing elsewhere.
+    #[must_use]
+    pub(super) fn renumbered<'t>(&self, table: &'t Table) -> Option<&'t str> {
+        let is_named = self.renumber.iter().any(|name| name.eq_ignore_ascii_case(&table.name));
+        let mut key = table.columns.iter().filter(|column| column.key_position > 0);
+        match (key.next(), key.next()) {
+            (Some(column), None) if is_named => Some(&column.name),
+            _ => None,
+        }
+    }
+
+    fn about(&self, table: &str) -> impl Iterator<Item = &Declared> {
+        self.declared.references.iter().filter(move |declared| declared.child == table)
+    }
+
+    fn contradicts(&self, (table, from): (&str, &str), reference: &Reference) -> bool {
+        let is_other = |declared: &Declared| {
+            declared.from.eq_ignore_ascii_case(from)
+                && (declared.only.is_some()
+                    || declared.parent != reference.parent
+                    || !reference.to.iter().all(|to| to.eq_ignore_ascii_case(&declared.to)))
+        };
+        self.is_none(table, from) || self.about(table).any(is_other)
+    }
+}
+
+/// A column that says which table is meant must mean the same in every database, and a number that means a row of one
+/// table here and of another there can be no key that others refer to.
+///
+/// # Errors
+///
+/// A refusal if something declared is like that.
+pub(super) fn refuse_odd_kinds(tables: &Tables) -> Result<()> {
+    for (name, here) in &tables.0 {
+        for (reference, only) in here.references.iter().filter_map(|r| Some((r, r.only.as_ref()?)))
+        {
+            let from = &reference.from[0];
+            let what = if !tables.numbers_in(name, &only.column).is_empty() {
+                format!("`{}`, which holds numbers of another table", text::plain(&only.column))
+            } else if tables.0.values().any(|other| refers_to(other, (name, from))) {
+                format!("`{}`, but other tables refer to it", text::plain(&only.column))
+            } else {
+                continue;
+            };
+            return Err(Refusal::could_not(
+                format!(
+                    "`references` says that `{}.{}` refers to several tables by {what}",
+                    text::plain(&here.table.name),
+                    text::plain(from)
+                ),
+                "such rows cannot be merged; the database is untouched",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refers_to(here: &Here, (table, column): (&str, &str)) -> bool {
+    here.references.iter().any(|reference| {
+        reference.parent == table && reference.to.iter().any(|to| to.eq_ignore_ascii_case(column))
+    })
+}

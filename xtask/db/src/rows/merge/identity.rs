@@ -1,0 +1,237 @@
+//! Which row here a file's row is: found by its key, or by its content; else it is new.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::rows::merge::layout::{Layout, Spelling};
+use crate::rows::merge::row_hash::{self, Texts};
+use crate::rows::merge::staged_rows::{HASHED, MATCHED, NEW, RAW};
+use crate::rows::merge::{OnConflict, Policy, references};
+use crate::sqlite::connection::quoted;
+
+/// What is needed to identify rows.
+pub(super) struct Identifying<'a> {
+    pub connection: &'a Connection,
+    pub policy: &'a Policy,
+    pub texts: Texts,
+    /// The stages beside which the content of the rows here stands already.
+    pub hashed: BTreeSet<usize>,
+    /// The round that is on.
+    pub round: u64,
+    /// What may still change.
+    pub spelling: Spelling,
+}
+
+impl Identifying<'_> {
+    /// Identifies what rows of a table can be identified now, with `since` of those only whose references
+    /// were translated since that round; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite refuses.
+    pub(super) fn identify(&mut self, layout: &Layout, since: Option<u64>) -> Result<usize> {
+        let mut n_identified = 0;
+        for number in 0..layout.rules.len() {
+            n_identified += self.by_rule(layout, number, since)?;
+        }
+        Ok(n_identified + self.by_content(layout)?)
+    }
+
+    fn by_rule(&self, layout: &Layout, number: usize, since: Option<u64>) -> Result<usize> {
+        let rule = &layout.rules[number];
+        let ready = format!(
+            "s.state = {RAW} AND s.rule = {number} AND {}{}",
+            layout.settled("s", &rule.columns, self.spelling),
+            since.map_or_else(String::new, |since| format!(" AND s.round >= {since}"))
+        );
+        // Of its two indexes only this one leads to the few rows that are meant.
+        let by = since
+            .map_or_else(String::new, |_| format!(" INDEXED BY merge_{}_round", layout.number));
+        let found = self.connection.execute(
+            &format!(
+                "UPDATE {} AS s{by} SET state = {MATCHED}, {} FROM {} AS t WHERE {ready} AND {}",
+                layout.stage(),
+                self.found(layout),
+                layout.here(),
+                layout.same_key(rule)
+            ),
+            [],
+        )?;
+        let round = self.round;
+        let new = format!(
+            "UPDATE {} AS s{by} SET state = {NEW}, round = {round} WHERE {ready}",
+            layout.stage()
+        );
+        Ok(found + self.connection.execute(&new, [])?)
+    }
+
+    /// What is noted of the row here, `t`, that a row was found to be.
+    fn found(&self, layout: &Layout) -> String {
+        let mut sets: Vec<String> = Vec::new();
+        for (at, (name, _)) in layout.locator.iter().enumerate() {
+            sets.push(format!("t{at} = t.{}", quoted(name)));
+        }
+        if let Some(at) = layout.surrogate {
+            sets.push(format!("c{at} = t.{}", quoted(&layout.columns[at].name)));
+        }
+        let referred_to = layout.columns.iter().enumerate().filter(|(_, c)| c.is_referred_to);
+        sets.extend(referred_to.map(|(at, column)| format!("f{at} = t.{}", quoted(&column.name))));
+        sets.push(format!("stays = {}", self.stays(layout)));
+        sets.push(format!("round = {}", self.round));
+        sets.join(", ")
+    }
+
+    /// Whether the row here, `t`, stays as it is, should the contents differ.
+    fn stays(&self, layout: &Layout) -> String {
+        if self.policy.on_conflict != OnConflict::Replace {
+            return "1".to_owned();
+        }
+        let Some(newer) = &self.policy.newer else { return "0".to_owned() };
+        match layout.columns.iter().position(|c| c.in_file && c.name.eq_ignore_ascii_case(newer)) {
+            Some(at) => {
+                let name = quoted(&layout.columns[at].name);
+                format!("coalesce(NOT s.c{at} > t.{name}, 1)")
+            }
+            None => "1".to_owned(),
+        }
+    }
+
+    /// Whether rows are left that nobody knows, or whose references are not translated.
+    fn is_waiting(&self, layouts: &[Layout]) -> Result<bool> {
+        for layout in layouts {
+            let question = format!(
+                "SELECT EXISTS (SELECT 1 FROM {} WHERE state = {RAW} OR waits <> 0)",
+                layout.stage()
+            );
+            if self.connection.query_row(&question, [], |row| row.get(0))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The k-th of equal rows in the file is the k-th of those here.
+    fn by_content(&mut self, layout: &Layout) -> Result<usize> {
+        let (stage, rule) = (layout.stage(), layout.by_content());
+        let hash = row_hash::hash(layout.content().map(|at| format!("s.c{at}")), self.texts);
+        let n_ready = self.connection.execute(
+            &format!(
+                "UPDATE {stage} AS s SET hash = {hash}, state = {HASHED}
+                 WHERE s.state = {RAW} AND s.rule = {rule} AND s.waits = 0"
+            ),
+            [],
+        )?;
+        if n_ready == 0 {
+            return Ok(0);
+        }
+        self.hash_here(layout)?;
+        self.connection.execute(
+            &format!(
+                "UPDATE {stage} AS s SET k = m.k FROM (
+                   SELECT r.n, row_number() OVER (PARTITION BY r.hash ORDER BY r.n) + coalesce((
+                     SELECT max(x.k) FROM {stage} AS x WHERE x.hash = r.hash), 0) AS k
+                   FROM {stage} AS r WHERE r.state = {HASHED}
+                 ) AS m WHERE s.n = m.n"
+            ),
+            [],
+        )?;
+        let by_locator = (0..layout.locator.len()).map(|at| format!("h.t{at}"));
+        let located: Vec<String> = by_locator.collect();
+        let equal = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
+            format!("t.{} COLLATE {} = m.t{at}", quoted(name), quoted(collation))
+        });
+        self.connection.execute(
+            &format!(
+                "UPDATE {stage} AS s SET state = {MATCHED}, {found} FROM (
+                   SELECT a.n, {located} FROM (
+                     SELECT r.n, r.hash, r.k FROM {stage} AS r
+                     WHERE r.state = {HASHED}
+                   ) AS a CROSS JOIN {stage}_here AS h ON h.hash = a.hash AND h.k = +a.k
+                 ) AS m CROSS JOIN {here} AS t WHERE s.n = m.n AND {equal}",
+                found = self.found(layout),
+                located = located.join(", "),
+                here = layout.here(),
+                equal = equal.collect::<Vec<_>>().join(" AND "),
+            ),
+            [],
+        )?;
+        let round = self.round;
+        self.connection.execute(
+            &format!(
+                "UPDATE {stage} AS s SET state = {NEW}, round = {round} WHERE state = {HASHED}"
+            ),
+            [],
+        )?;
+        Ok(n_ready)
+    }
+
+    /// The content of the rows here, once for each table that needs it.
+    fn hash_here(&mut self, layout: &Layout) -> Result<()> {
+        if !self.hashed.insert(layout.number) {
+            return Ok(());
+        }
+        let column = |at: usize| format!("t.{}", quoted(&layout.columns[at].name));
+        let hash = row_hash::hash(layout.content().map(column), self.texts);
+        let locator = layout.locator.iter().enumerate();
+        let locator = locator.map(|(at, (name, _))| format!("t.{} AS t{at}", quoted(name)));
+        let order: Vec<String> = (0..layout.locator.len()).map(|at| format!("t{at}")).collect();
+        let (stage, n) = (layout.stage(), layout.number);
+        self.connection.execute_batch(&format!(
+            "CREATE TABLE {stage}_here AS
+               SELECT *, row_number() OVER (PARTITION BY hash ORDER BY {order}) AS k
+               FROM (SELECT {hash} AS hash, {locator} FROM {here} AS t);
+             CREATE INDEX temp.merge_{n}_here_by_hash ON merge_{n}_here (hash, k);
+             CREATE INDEX temp.merge_{n}_by_hash ON merge_{n} (hash, k) WHERE hash IS NOT NULL;",
+            order = order.join(", "),
+            locator = locator.collect::<Vec<_>>().join(", "),
+            here = layout.here(),
+        ))?;
+        Ok(())
+    }
+}
+
+/// Identifies all rows of a file, as far as that is possible: round by round, because a row may be
+/// known only when the rows are known that it refers to. `after` sees each table in each round.
+///
+/// Where rows wait for each other in a circle, only because their keys and their references share a
+/// column that is no number (a tenant's name), that column is taken as it stands in the file from then on.
+///
+/// # Errors
+///
+/// Where SQLite refuses, or as `after`.
+pub(super) fn settle(
+    identifying: &mut Identifying<'_>,
+    layouts: &[Layout],
+    numbering: super::Numbering,
+    mut after: impl FnMut(&Layout) -> Result<()>,
+) -> Result<()> {
+    // From the third round on only what the last one made possible is looked at: a chain of rows takes
+    // as many rounds as it is long. Where that is nothing, all is looked at once more.
+    let mut is_whole = true;
+    loop {
+        let since = (!is_whole).then(|| identifying.round.saturating_sub(1));
+        let spelling = identifying.spelling;
+        let rounds = (identifying.round, since);
+        let mut n_done = 0;
+        for (at, layout) in layouts.iter().enumerate() {
+            let connection = identifying.connection;
+            n_done +=
+                references::translate(connection, (layouts, at), (numbering, spelling), rounds)?;
+            n_done += identifying.identify(layout, since)?;
+            after(layout)?;
+        }
+        if n_done == 0 && is_whole {
+            if spelling == Spelling::Stays || !identifying.is_waiting(layouts)? {
+                return Ok(());
+            }
+            identifying.spelling = Spelling::Stays;
+        }
+        identifying.round += 1;
+        if identifying.round == 2 {
+            references::hasten(identifying.connection, layouts)?;
+        }
+        is_whole = identifying.round < 2 || n_done == 0;
+    }
+}

@@ -1,0 +1,245 @@
+//! References of a file's rows: to which rows here they lead.
+//!
+//! A reference is translated as soon as the file's row that it means is known here. One whose row is
+//! not in the file leads to a row here only where that cannot mean another one.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::rows::merge::Numbering;
+use crate::rows::merge::layout::{Layout, Link, Spelling};
+use crate::rows::merge::staged_rows::{HASHED, MATCHED, NEW, RAW};
+use crate::sqlite::connection::quoted;
+
+/// Makes what is looked up quick to find.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
+    let mut made = BTreeSet::new();
+    for link in layouts.iter().flat_map(|layout| &layout.links) {
+        let Some((parent, columns)) = &link.in_file else { continue };
+        let by = columns.iter().zip(&link.collations);
+        let by: Vec<String> =
+            by.map(|(at, collation)| format!("o{at} COLLATE {collation}")).collect();
+        let n_made = made.len();
+        if made.insert((*parent, by.join(", "))) {
+            let table = format!("merge_{}", layouts[*parent].number);
+            connection.execute_batch(&format!(
+                "CREATE INDEX temp.{table}_by_{n_made} ON {table} ({})",
+                by.join(", ")
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// Translates what references of a table can be translated now; returns how many, and notes the round. With
+/// `since`, only those to rows that are known since that round.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn translate(
+    connection: &Connection,
+    (layouts, at): (&[Layout], usize),
+    (numbering, spelling): (Numbering, Spelling),
+    (round, since): (u64, Option<u64>),
+) -> Result<usize> {
+    let mut n_translated = 0;
+    for number in 0..layouts[at].links.len() {
+        let one = One { layouts, at, number, numbering, spelling, round, since };
+        for statement in [one.in_file(), one.here()].into_iter().flatten() {
+            n_translated += connection.execute(&statement, [])?;
+        }
+    }
+    Ok(n_translated)
+}
+
+/// Makes what is asked round by round quick to answer.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn hasten(connection: &Connection, layouts: &[Layout]) -> Result<()> {
+    for layout in layouts {
+        let table = format!("merge_{}", layout.number);
+        let mut indexes = vec![
+            "round ON TABLE (round)".to_owned(),
+            format!("ready ON TABLE (waits) WHERE state = {RAW}"),
+            format!("hashed ON TABLE (n) WHERE state = {HASHED}"),
+            format!("unnumbered ON TABLE (n) WHERE state = {NEW} AND NOT numbered"),
+        ];
+        for (number, link) in layout.links.iter().enumerate() {
+            indexes.push(format!("link_{number} ON TABLE (o{})", link.columns[0]));
+        }
+        for index in indexes {
+            let index = index.replace("TABLE", &table);
+            connection.execute_batch(&format!("CREATE INDEX temp.{table}_{index}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The condition that the file has the row `p` to which a reference of its row `s` leads.
+#[must_use]
+pub(super) fn leads_to(link: &Link) -> Option<String> {
+    let (_, columns) = link.in_file.as_ref()?;
+    let pairs = columns.iter().zip(&link.columns).zip(&link.collations);
+    // The plus takes the child's affinity away: the parent's counts
+    // (<https://sqlite.org/foreignkeys.html#fk_basics>).
+    let equal =
+        pairs.map(|((to, from), collation)| format!("p.o{to} COLLATE {collation} = +s.o{from}"));
+    Some(equal.collect::<Vec<_>>().join(" AND "))
+}
+
+/// The expression of what a row here will have in a column, of which `p` is the file's row.
+#[must_use]
+pub(super) fn value(parent: &Layout, column: usize) -> String {
+    if parent.surrogate == Some(column) {
+        format!("p.c{column}")
+    } else {
+        format!("iif(p.stays, p.f{column}, p.c{column})")
+    }
+}
+
+/// Whether the numbers of a reference are those of the database, whatever the file has: unless its rows
+/// bear numbers of their own and refer to each other.
+#[must_use]
+pub(super) fn is_ours(
+    (layouts, at): (&[Layout], usize),
+    link: &Link,
+    numbering: Numbering,
+) -> bool {
+    let is_within = link.in_file.as_ref().is_some_and(|(parent, _)| {
+        let bears_numbers = |number: usize| layouts[at].columns[number].in_file;
+        *parent == at && layouts[at].surrogate.is_some_and(bears_numbers)
+    });
+    link.is_by_number && numbering == Numbering::Target && !is_within
+}
+
+/// One reference of one table.
+struct One<'l> {
+    layouts: &'l [Layout],
+    at: usize,
+    number: usize,
+    numbering: Numbering,
+    spelling: Spelling,
+    round: u64,
+    since: Option<u64>,
+}
+
+impl One<'_> {
+    fn layout(&self) -> &Layout {
+        &self.layouts[self.at]
+    }
+
+    fn link(&self) -> &Link {
+        &self.layout().links[self.number]
+    }
+
+    fn bit(&self) -> i64 {
+        1 << self.number
+    }
+
+    /// Whether its numbers are those of the database.
+    fn is_ours(&self) -> bool {
+        is_ours((self.layouts, self.at), self.link(), self.numbering)
+    }
+
+    /// To the rows here that rows of the file were found to be, or will be.
+    fn in_file(&self) -> Option<String> {
+        let link = self.link();
+        let (parent, columns) = link.in_file.as_ref().filter(|_| !self.is_ours())?;
+        let parent = &self.layouts[*parent];
+        let mut sets = Vec::new();
+        let mut agree = vec![leads_to(link)?];
+        if let Some(round) = self.since {
+            agree.push(format!(
+                "s.n IN (SELECT x.n FROM {} AS q CROSS JOIN {} AS x
+                         WHERE q.round >= {round} AND x.o{} = q.o{})",
+                parent.stage(),
+                self.layout().stage(),
+                link.columns[0],
+                columns[0]
+            ));
+        }
+        for ((from, to), collation) in link.columns.iter().zip(columns).zip(&link.collations) {
+            let equals = |letter| format!("p.{letter}{to} COLLATE {collation} = +s.c{from}");
+            let value = value(parent, *to);
+            let is_same = if parent.surrogate == Some(*to) {
+                equals('c')
+            } else {
+                format!("iif(p.stays, {}, {})", equals('f'), equals('c'))
+            };
+            // What leads there already stays as it is written: `Anna` may refer to `anna`.
+            sets.push(format!("c{from} = iif({is_same}, s.c{from}, {value})"));
+            agree.push(format!("{value} IS NOT NULL"));
+            let others = self.layout().links_of(&[*from]) & !self.bit();
+            if self.spelling == Spelling::Stays && !self.layout().numbers.contains(from) {
+                agree.push(is_same);
+            } else if others != 0 {
+                // Two references that share a column must lead to rows that agree on it.
+                agree.push(format!("(s.asked & ~s.waits & {others} = 0 OR {is_same})"));
+            }
+        }
+        Some(format!(
+            "UPDATE {} AS s SET {}, waits = s.waits & ~{bit}, round = {round} FROM {} AS p
+             WHERE s.waits & {bit} AND p.state IN ({MATCHED}, {NEW}) AND {}
+               AND {}",
+            self.layout().stage(),
+            sets.join(", "),
+            parent.stage(),
+            parent.settled("p", columns, self.spelling),
+            agree.join(" AND "),
+            bit = self.bit(),
+            round = self.round,
+        ))
+    }
+
+    /// To rows that are only here.
+    fn here(&self) -> Option<String> {
+        let link = self.link();
+        let are_ours = link.is_by_number && self.numbering == Numbering::Target;
+        if !link.may_be_here && !are_ours {
+            return None;
+        }
+        let not_in_file = match (&link.in_file, leads_to(link)) {
+            (Some((parent, _)), Some(leads_to)) if !self.is_ours() => format!(
+                " AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {leads_to})",
+                self.layouts[*parent].stage()
+            ),
+            _ => String::new(),
+        };
+        let is_on_trust = link.is_by_number && self.numbering == Numbering::Either;
+        let trusted = if is_on_trust {
+            format!(", trusted = s.trusted | {}", self.bit())
+        } else {
+            String::new()
+        };
+        // What is here does not change: only what a shorter one has translated makes another answer.
+        let by = self.since.map_or_else(String::new, |_| {
+            format!(" INDEXED BY merge_{}_round", self.layout().number)
+        });
+        let of_late =
+            self.since.map_or_else(String::new, |since| format!("s.round >= {since} AND "));
+        // What a shorter reference has translated by now is looked up as it is here.
+        let pairs = link.columns.iter().zip(&link.to).zip(&link.collations);
+        let equal = pairs.map(|((from, to), collation)| {
+            format!("t.{} COLLATE {collation} = +s.c{from}", quoted(to))
+        });
+        Some(format!(
+            "UPDATE {} AS s{by} SET waits = s.waits & ~{bit}, round = {round}{trusted} FROM main.{} AS t
+             WHERE {of_late} s.waits & {bit} AND s.waits & {} = 0{not_in_file} AND {}",
+            self.layout().stage(),
+            quoted(&link.parent),
+            link.shorter,
+            equal.collect::<Vec<_>>().join(" AND "),
+            bit = self.bit(),
+            round = self.round,
+        ))
+    }
+}

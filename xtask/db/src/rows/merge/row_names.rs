@@ -1,0 +1,96 @@
+//! Rows by name: by what identifies them, else by their number, as people find them again.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+
+use crate::console::text;
+use crate::rows::merge::layout::Layout;
+use crate::rows::merge::report::{MOST_NAMED, Named, Rows};
+
+/// Characters of a value that are shown.
+const WIDTH: usize = 40;
+
+/// Which rows, and what about them.
+pub(super) struct Which<'a> {
+    /// What stands after `FROM stage AS s`.
+    pub condition: &'a str,
+    /// The expression that says what about each.
+    pub reason: &'a str,
+}
+
+/// Counts rows of a stage and names the first of them.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn rows(connection: &Connection, layout: &Layout, which: &Which<'_>) -> Result<Rows> {
+    let Which { condition, reason } = which;
+    let stage = layout.stage();
+    let question = format!("SELECT count(*) FROM {stage} AS s {condition}");
+    let n: i64 = connection.query_row(&question, [], |row| row.get(0))?;
+    let mut rows = Rows { n: n.unsigned_abs(), named: Vec::new() };
+    if n == 0 {
+        return Ok(rows);
+    }
+    let values = (0..layout.columns.len()).map(|at| format!(", s.{}", original(layout, at)));
+    let question = format!(
+        "SELECT s.n, s.rule, {reason}{} FROM {stage} AS s {condition} ORDER BY s.n LIMIT {MOST_NAMED}",
+        values.collect::<String>()
+    );
+    let mut statement = connection.prepare(&question)?;
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        let reason = match row.get_ref(2)? {
+            ValueRef::Text(bytes) => text::plain(&String::from_utf8_lossy(bytes)),
+            _ => String::new(),
+        };
+        rows.named.push(Named { row: name(layout, row)?, reason });
+    }
+    Ok(rows)
+}
+
+/// The stage's column with the file's own value.
+#[must_use]
+pub(super) fn original(layout: &Layout, at: usize) -> String {
+    let letter = if layout.columns[at].keeps_original { 'o' } else { 'c' };
+    format!("{letter}{at}")
+}
+
+fn name(layout: &Layout, row: &Row<'_>) -> Result<String> {
+    let rule: usize = row.get::<_, i64>(1)?.try_into()?;
+    let by_number = layout.surrogate.filter(|at| layout.columns[*at].in_file);
+    let columns = match (layout.rules.get(rule), by_number) {
+        (Some(rule), _) => rule.columns.clone(),
+        (None, Some(number)) => vec![number],
+        (None, None) => return Ok(format!("row {}", row.get::<_, i64>(0)?)),
+    };
+    let parts = columns.iter().map(|at| -> Result<String> {
+        let column = text::plain(&layout.columns[*at].name);
+        Ok(format!("{column} {}", shown(row.get_ref(3 + at)?)))
+    });
+    Ok(parts.collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+/// A value as a message shows it.
+fn shown(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(integer) => integer.to_string(),
+        ValueRef::Real(real) => real.to_string(),
+        ValueRef::Text(bytes) => {
+            let value = text::plain(&text::cut(&String::from_utf8_lossy(bytes), WIDTH));
+            format!("'{value}'")
+        }
+        ValueRef::Blob(bytes) => {
+            let mut digits = String::new();
+            for byte in bytes.iter().take(8) {
+                let _ = write!(digits, "{byte:02X}");
+            }
+            let more = if bytes.len() > 8 { "…" } else { "" };
+            format!("X'{digits}{more}'")
+        }
+    }
+}

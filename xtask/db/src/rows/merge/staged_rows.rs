@@ -1,0 +1,199 @@
+//! The stage: a file's rows in tables of SQLite's TEMP database, each row beside what becomes of it.
+//!
+//! Of a layout's columns, `c0`, `c1` … hold the values as they will be here, `o0` … the file's own
+//! where they differ, `f0` … those of the row that stays here where others refer to them; `t0` … say
+//! which row here it is. `asked` has a bit for each reference that the row has, `waits` for each that
+//! is not translated yet, `trusted` for each whose number was taken for this database's. `k` counts the rows of one `hash`.
+
+use anyhow::{Context, Result};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row, params_from_iter};
+use xtask_db_format::text_of;
+
+use crate::console::interrupt::Interrupt;
+use crate::console::text;
+use crate::rows::merge::keys::By;
+use crate::rows::merge::layout::{Layout, Rule};
+use crate::rows::merge::row_hash::{Texts, by_bytes};
+use crate::sqlite::connection::quoted;
+
+/// Not identified yet.
+pub(super) const RAW: u8 = 0;
+/// A row here has the same identity.
+pub(super) const MATCHED: u8 = 1;
+/// No row here has.
+pub(super) const NEW: u8 = 2;
+/// A row here has the same identity and the same content.
+pub(super) const UNCHANGED: u8 = 3;
+/// A row here has another content, and stays.
+pub(super) const KEPT: u8 = 4;
+/// The same, and is replaced.
+pub(super) const REPLACED: u8 = 5;
+/// It is new and has no place here.
+pub(super) const LEFT_OUT: u8 = 6;
+/// A row here has another content, or its key: nothing is merged.
+pub(super) const CONFLICTING: u8 = 7;
+
+/// Its content is known, and is looked for.
+pub(super) const HASHED: u8 = 8;
+
+/// Rows between two looks whether the user asked to stop.
+const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
+
+/// Makes the stage of a table and fills it with the file's rows; returns how many there are.
+///
+/// # Errors
+///
+/// Where the file cannot be read, the disk is full, or at the user's interrupt.
+pub(super) fn fill(
+    (connection, file): (&Connection, &Connection),
+    layout: &Layout,
+    texts: Texts,
+    interrupt: &Interrupt,
+) -> Result<u64> {
+    connection.execute_batch(&definition(layout))?;
+    let n_rows = copy((connection, file), layout, texts, interrupt)
+        .with_context(|| format!("could not read the rows of `{}`", text::plain(&layout.theirs)))?;
+    Ok(n_rows)
+}
+
+/// Finds out which rule identifies each row, and which references it has; all stages are filled by now.
+///
+/// # Errors
+///
+/// If SQLite refuses.
+pub(super) fn look(connection: &Connection, layout: &Layout) -> Result<()> {
+    connection.execute_batch(&first_look(layout))?;
+    Ok(())
+}
+
+/// Takes all stages of a file away.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn clear(connection: &Connection, layouts: &[Layout]) -> Result<()> {
+    for layout in layouts {
+        let stage = layout.stage();
+        connection.execute_batch(&format!(
+            "DROP TABLE IF EXISTS {stage}; DROP TABLE IF EXISTS {stage}_here;"
+        ))?;
+    }
+    Ok(())
+}
+
+fn definition(layout: &Layout) -> String {
+    let mut columns = vec![
+        "n INTEGER PRIMARY KEY".to_owned(),
+        "rule INTEGER".to_owned(),
+        format!("state INTEGER NOT NULL DEFAULT {RAW}"),
+        "asked INTEGER NOT NULL DEFAULT 0".to_owned(),
+        "waits INTEGER NOT NULL DEFAULT 0".to_owned(),
+        "trusted INTEGER NOT NULL DEFAULT 0".to_owned(),
+        "stays INTEGER NOT NULL DEFAULT 0".to_owned(),
+        "numbered INTEGER NOT NULL DEFAULT 0".to_owned(),
+        "round INTEGER NOT NULL DEFAULT 0".to_owned(),
+        "hash BLOB".to_owned(),
+        "k INTEGER".to_owned(),
+        "reason TEXT".to_owned(),
+    ];
+    for (at, column) in layout.columns.iter().enumerate() {
+        let affinity = column.affinity;
+        columns.push(format!("c{at} {affinity}"));
+        if column.keeps_original {
+            columns.push(format!("o{at} {affinity}"));
+        }
+        if column.is_referred_to {
+            columns.push(format!("f{at} {affinity}"));
+        }
+    }
+    columns.extend((0..layout.locator.len()).map(|at| format!("t{at}")));
+    format!("CREATE TABLE {} ({});", layout.stage(), columns.join(", "))
+}
+
+fn copy(
+    (connection, file): (&Connection, &Connection),
+    layout: &Layout,
+    texts: Texts,
+    interrupt: &Interrupt,
+) -> Result<u64> {
+    let there: Vec<_> = layout.columns.iter().enumerate().filter(|(_, c)| c.in_file).collect();
+    let (mut read, mut names, mut marks) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, column) in &there {
+        let value = format!("r.{}", quoted(&column.name));
+        names.push(format!("c{at}"));
+        if texts == Texts::ByBytes {
+            let mark = marks.len() * 2 + 1;
+            read.push(format!("{}, typeof({value}) = 'text'", by_bytes(&value)));
+            let text = text_of(&format!("?{mark}"));
+            marks.push(format!("iif(?{}, {text}, ?{mark})", mark + 1));
+        } else {
+            read.push(value);
+            marks.push("?".to_owned());
+        }
+    }
+    if there.is_empty() {
+        // A table of nothing but its number.
+        read.push("NULL".to_owned());
+        names.push("rule".to_owned());
+        marks.push("?".to_owned());
+    }
+    let question =
+        format!("SELECT {} FROM main.{} AS r NOT INDEXED", read.join(", "), quoted(&layout.theirs));
+    let insert = format!(
+        "INSERT INTO {} ({}) VALUES ({})",
+        layout.stage(),
+        names.join(", "),
+        marks.join(", ")
+    );
+    let mut question = file.prepare(&question)?;
+    let n_values = question.column_count();
+    let mut insert = connection.prepare(&insert)?;
+    let mut rows = question.query([])?;
+    let mut n_rows = 0_u64;
+    while let Some(row) = rows.next()? {
+        insert.execute(params_from_iter((0..n_values).map(|at| bound(row, at))))?;
+        n_rows += 1;
+        if n_rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+            interrupt.check()?;
+        }
+    }
+    Ok(n_rows)
+}
+
+fn bound<'r>(row: &'r Row<'_>, at: usize) -> ToSqlOutput<'r> {
+    // The column is one of the statement's own.
+    ToSqlOutput::Borrowed(row.get_ref(at).unwrap_or(ValueRef::Null))
+}
+
+/// Which rule identifies each row, and which references it has; affinities are applied by now.
+fn first_look(layout: &Layout) -> String {
+    let all_there = |columns: &[usize]| {
+        let there = columns.iter().map(|column| format!("c{column} IS NOT NULL"));
+        there.collect::<Vec<_>>().join(" AND ")
+    };
+    let rules = layout.rules.iter().enumerate();
+    let applies = |rule: &Rule| match rule.by {
+        By::Configuration => "TRUE".to_owned(),
+        By::Primary | By::Unique => all_there(&rule.columns),
+    };
+    let rules = rules.map(|(at, rule)| format!("WHEN {} THEN {at} ", applies(rule)));
+    let rules: String = rules.collect();
+    let by_content = layout.by_content();
+    let rule = if rules.is_empty() {
+        by_content.to_string()
+    } else {
+        format!("CASE {rules}ELSE {by_content} END")
+    };
+    let links = layout.links.iter().enumerate();
+    let bits = links.map(|(at, link)| format!("(coalesce({}, 0) << {at})", link.applies));
+    let bits: Vec<String> = bits.collect();
+    let bits = if bits.is_empty() { "0".to_owned() } else { bits.join(" | ") };
+    let originals = layout.columns.iter().enumerate().filter(|(_, c)| c.keeps_original);
+    let originals: Vec<String> = originals.map(|(at, _)| format!(", o{at} = c{at}")).collect();
+    format!(
+        "UPDATE {} AS s SET rule = {rule}, asked = {bits}, waits = {bits}{};",
+        layout.stage(),
+        originals.concat()
+    )
+}

@@ -1,0 +1,133 @@
+//! Triggers stay quiet while rows are merged; which of them would have done what nobody else does.
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::console::text;
+use crate::restore::tables::external_content;
+
+/// The triggers of a table that did not run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Silent {
+    /// Those that write elsewhere, but for those that only feed full-text indexes, which are rebuilt.
+    pub writing: Vec<String>,
+    /// Those that only read, as far as one can see: they may forbid rows.
+    pub judging: Vec<String>,
+}
+
+impl Silent {
+    /// What the user should know, as sentences.
+    #[must_use]
+    pub(super) fn told(&self, table: &str) -> Vec<String> {
+        let table = text::plain(table);
+        let said = |names: &[String], what: &str| {
+            let names = text::plain(&names.join(", "));
+            format!("the triggers of {table} did not run ({names}): {what}")
+        };
+        let stale = (&self.writing, "what they keep up elsewhere may be stale");
+        let forbidden = (&self.judging, "they may forbid rows that were written, so look at these");
+        let both = [stale, forbidden].into_iter().filter(|(names, _)| !names.is_empty());
+        both.map(|(names, what)| said(names, what)).collect()
+    }
+}
+
+/// The triggers of a table that do what nobody else does.
+///
+/// # Errors
+///
+/// If the schema cannot be read.
+pub(super) fn silent(connection: &Connection, table: &str) -> Result<Silent> {
+    let question = "SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger'
+                    AND tbl_name = ?1 COLLATE NOCASE ORDER BY name";
+    let mut statement = connection.prepare(question)?;
+    let triggers = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let triggers: Vec<(String, String)> = triggers.collect::<Result<_, _>>()?;
+    let rebuilt = rebuilt(connection, table)?;
+    let mut silent = Silent::default();
+    for (name, sql) in triggers {
+        let (writes, forbids) = (writes_to(&sql), forbids(&sql));
+        if writes.iter().any(|table| !rebuilt.contains(table)) {
+            silent.writing.push(name);
+        } else if forbids || writes.is_empty() {
+            silent.judging.push(name);
+        }
+    }
+    Ok(silent)
+}
+
+/// Whether a trigger can refuse what it sees
+/// (<https://sqlite.org/lang_createtrigger.html#the_raise_function>).
+fn forbids(sql: &str) -> bool {
+    let lower = sql.to_ascii_lowercase();
+    let mut rest = lower.as_str();
+    while let Some(at) = rest.find("raise") {
+        rest = &rest[at + "raise".len()..];
+        if rest.trim_start().starts_with('(') {
+            return true;
+        }
+    }
+    false
+}
+
+/// The full-text indexes over a table, in lower case.
+fn rebuilt(connection: &Connection, table: &str) -> Result<Vec<String>> {
+    let question = "SELECT lower(name), sql FROM main.sqlite_schema
+                    WHERE type = 'table' AND rootpage = 0 AND sql IS NOT NULL";
+    let mut statement = connection.prepare(question)?;
+    let all = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let all: Vec<(String, String)> = all.collect::<Result<_, _>>()?;
+    let covers = |sql: &str| external_content(sql).is_some_and(|c| c.eq_ignore_ascii_case(table));
+    Ok(all.into_iter().filter(|(_, sql)| covers(sql)).map(|(name, _)| name).collect())
+}
+
+/// What stands where a statement names the table that it writes to; a word too many does no harm.
+fn writes_to(sql: &str) -> Vec<String> {
+    let lower = sql.to_ascii_lowercase();
+    let body = lower.find("begin").map_or("", |at| &lower[at + "begin".len()..]);
+    let is_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let words: Vec<&str> = body.split(|c| !is_of_name(c)).filter(|word| !word.is_empty()).collect();
+    let named = words.windows(2).filter(|pair| match pair[0] {
+        "into" | "update" => true,
+        "from" => body.contains("delete"),
+        _ => false,
+    });
+    let alternatives = ["or", "into"];
+    named
+        .map(|pair| pair[1].to_owned())
+        .filter(|name| !alternatives.contains(&name.as_str()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trigger_that_forbids_is_told_from_one_that_only_speaks_of_it() {
+        for (sql, expected) in [
+            ("CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT RAISE(ABORT, 'no'); END", true),
+            ("CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT raise (fail, 'no'); END", true),
+            (
+                "CREATE TRIGGER raised AFTER INSERT ON a BEGIN INSERT INTO raises VALUES (1); END",
+                false,
+            ),
+        ] {
+            assert_eq!(forbids(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_trigger_says_where_it_writes() {
+        for (sql, tables) in [
+            ("CREATE TRIGGER t AFTER INSERT ON a BEGIN INSERT INTO fts (x) VALUES (1); END", "fts"),
+            ("CREATE TRIGGER t AFTER UPDATE OF x ON a BEGIN UPDATE \"b\" SET n = 1; END", "b"),
+            (
+                "CREATE TRIGGER t AFTER DELETE ON a BEGIN DELETE FROM c; INSERT OR IGNORE INTO d SELECT 1; END",
+                "c d",
+            ),
+            ("CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT raise(ABORT, 'no'); END", ""),
+        ] {
+            assert_eq!(writes_to(sql).join(" "), tables, "{sql}");
+        }
+    }
+}

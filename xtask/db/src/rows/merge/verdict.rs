@@ -1,0 +1,229 @@
+//! What becomes of each row that was found, or is new: unchanged, kept, replaced, inserted, left out.
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::console::text;
+use crate::rows::merge::keys::Reference;
+use crate::rows::merge::layout::{Layout, Link};
+use crate::rows::merge::live_tables::Tables;
+use crate::rows::merge::row_hash::{self, Texts};
+use crate::rows::merge::row_names::original;
+use crate::rows::merge::staged_rows::{
+    CONFLICTING, KEPT, LEFT_OUT, MATCHED, NEW, REPLACED, UNCHANGED,
+};
+use crate::rows::merge::{OnConflict, Policy, references};
+use crate::sqlite::connection::quoted;
+
+/// Compares the content of rows that were found, and decides about those that differ.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn compare(
+    connection: &Connection,
+    layout: &Layout,
+    policy: &Policy,
+    texts: Texts,
+) -> Result<()> {
+    let shared = || layout.content().filter(|at| layout.columns[*at].in_file);
+    let theirs = row_hash::hash(shared().map(|at| format!("s.c{at}")), texts);
+    let column = |at: usize| format!("t.{}", quoted(&layout.columns[at].name));
+    let ours = row_hash::hash(shared().map(column), texts);
+    let stage = layout.stage();
+    connection.execute(
+        &format!(
+            "UPDATE {stage} AS s SET state = {UNCHANGED} FROM {} AS t
+             WHERE s.state = {MATCHED} AND {} AND {theirs} = {ours}",
+            layout.here(),
+            layout.located()
+        ),
+        [],
+    )?;
+    let differing = differing(layout, &shared().collect::<Vec<_>>());
+    connection.execute(
+        &format!(
+            "UPDATE {stage} AS s SET state = {}, reason = {differing} FROM {} AS t
+             WHERE s.state = {MATCHED} AND {}",
+            outcome(layout, policy),
+            layout.here(),
+            layout.located()
+        ),
+        [],
+    )?;
+    Ok(())
+}
+
+/// Whether a table has no such column, here or in the file.
+#[must_use]
+pub(super) fn lacks(layout: &Layout, column: &str) -> bool {
+    !layout.columns.iter().any(|known| known.in_file && known.name.eq_ignore_ascii_case(column))
+}
+
+/// The state of a row whose content differs.
+fn outcome(layout: &Layout, policy: &Policy) -> String {
+    match policy.on_conflict {
+        OnConflict::Fail => CONFLICTING.to_string(),
+        OnConflict::Skip => KEPT.to_string(),
+        OnConflict::Replace if policy.newer.as_ref().is_some_and(|newer| lacks(layout, newer)) => {
+            CONFLICTING.to_string()
+        }
+        OnConflict::Replace => format!("iif(s.stays, {KEPT}, {REPLACED})"),
+    }
+}
+
+/// Characters of a text, and bytes of a blob, that a reason shows of a value.
+const SHOWN: [usize; 2] = [30, 8];
+
+/// The expression that names the columns in which a row differs, with both values.
+fn differing(layout: &Layout, columns: &[usize]) -> String {
+    let parts = columns.iter().map(|at| {
+        let name = &layout.columns[*at].name;
+        let shown_name = text::plain(name).replace('\'', "''");
+        let (theirs, ours) = (format!("s.c{at}"), format!("t.{}", quoted(name)));
+        // Not the number that a reference was translated to, which is nowhere yet.
+        let (in_file, here) = (shown(&format!("s.{}", original(layout, *at))), shown(&ours));
+        let alike = match layout.links_of(&[*at]) {
+            0 => format!("is another after ' || {here} || '"),
+            _ => "leads to another row".to_owned(),
+        };
+        format!(
+            "CASE WHEN {theirs} IS {ours} COLLATE BINARY AND typeof({theirs}) = typeof({ours}) THEN ''
+             WHEN {in_file} = {here} THEN '{shown_name} {alike}; '
+             ELSE '{shown_name} ' || {here} || ' here, ' || {in_file} || ' in the file; ' END"
+        )
+    });
+    let parts: Vec<String> = parts.collect();
+    // Concatenated in pieces: SQLite allows an expression no unlimited depth.
+    let pieces: Vec<String> =
+        parts.chunks(50).map(|part| format!("({})", part.join(" || "))).collect();
+    let all = if pieces.is_empty() { "''".to_owned() } else { pieces.join(" || ") };
+    // Zeros of both signs are one value to `IS`.
+    format!("coalesce(nullif(rtrim({all}, '; '), ''), 'equal to SQLite, in other bytes')")
+}
+
+/// The expression of a value as a reason shows it: as SQL writes it, its beginning only.
+fn shown(value: &str) -> String {
+    let [characters, bytes] = SHOWN;
+    format!(
+        "CASE typeof({value}) WHEN 'text' THEN quote(substr({value}, 1, {characters}))
+           || iif(length({value}) > {characters}, '…', '')
+         WHEN 'blob' THEN quote(substr({value}, 1, {bytes})) || iif(length({value}) > {bytes}, '…', '')
+         ELSE quote({value}) END"
+    )
+}
+
+/// Finds rows that would lose the key by which others here refer to them, which do not change, too: they
+/// would refer to nothing, or to another row that has the key then.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn unhinge(
+    connection: &Connection,
+    (tables, layouts): (&Tables, &[Layout]),
+    layout: &Layout,
+) -> Result<()> {
+    let name = layout.name.to_ascii_lowercase();
+    for (child, here) in &tables.0 {
+        for reference in here.references.iter().filter(|reference| reference.parent == name) {
+            let place = |to: &String| layout.columns.iter().position(|column| column.name == *to);
+            let places = reference.to.iter().filter_map(place);
+            let changes: Vec<String> = places
+                .filter(|at| Some(*at) != layout.surrogate)
+                .map(|at| format!("s.c{at} IS NOT t.{}", quoted(&layout.columns[at].name)))
+                .collect();
+            if changes.is_empty() {
+                continue;
+            }
+            let staged = layouts.iter().find(|other| other.name.eq_ignore_ascii_case(child));
+            let shown = text::plain(&here.table.name).replace('\'', "''");
+            connection.execute(
+                &format!(
+                    "UPDATE {stage} SET state = {CONFLICTING},
+                       reason = 'rows of {shown} here refer to it by the key that it would lose'
+                     WHERE n IN (
+                       SELECT s.n FROM {stage} AS s CROSS JOIN {} AS t ON {}
+                       CROSS JOIN main.{} AS x ON {}
+                       WHERE s.state = {REPLACED} AND ({}){})",
+                    layout.here(),
+                    layout.located(),
+                    quoted(&here.table.name),
+                    refers(tables, reference),
+                    changes.join(" OR "),
+                    staged.map_or_else(String::new, |staged| stays(staged, reference)),
+                    stage = layout.stage(),
+                ),
+                [],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The condition that a row here, `x`, refers to another one here, `t`.
+fn refers(tables: &Tables, reference: &Reference) -> String {
+    let collations = tables.collations(&reference.parent, &reference.to);
+    let pairs = reference.from.iter().zip(&reference.to).zip(&collations);
+    let equal = pairs.map(|((from, to), collation)| {
+        format!("t.{} COLLATE {collation} = x.{}", quoted(to), quoted(from))
+    });
+    let equal = equal.chain(std::iter::once(reference.applies("x")));
+    equal.collect::<Vec<_>>().join(" AND ")
+}
+
+/// The condition that the file does not say itself where a row here, `x`, refers to: one that it replaces or has
+/// alike refers to the row that has the key in the end.
+fn stays(layout: &Layout, reference: &Reference) -> String {
+    let is_it = |link: &&Link| {
+        let names = link.columns.iter().map(|at| &layout.columns[*at].name);
+        link.parent == reference.parent && link.in_file.is_some() && names.eq(&reference.from)
+    };
+    if !layout.links.iter().any(|link| is_it(&link)) {
+        return String::new();
+    }
+    let names = layout.locator.iter().map(|(name, _)| format!("x.{}", quoted(name)));
+    let found = (0..layout.locator.len()).map(|at| format!("t{at}"));
+    format!(
+        " AND ({}) NOT IN (SELECT {} FROM {} WHERE state IN ({REPLACED}, {UNCHANGED}))",
+        names.collect::<Vec<_>>().join(", "),
+        found.collect::<Vec<_>>().join(", "),
+        layout.stage()
+    )
+}
+
+/// Gives this state to rows whose parents are left out; returns how many there are: they cannot be.
+///
+/// # Errors
+///
+/// Where SQLite refuses.
+pub(super) fn orphaned(
+    connection: &Connection,
+    layouts: &[Layout],
+    at: usize,
+    state: u8,
+) -> Result<usize> {
+    let layout = &layouts[at];
+    let mut n_orphaned = 0;
+    for (bit, link) in layout.links.iter().enumerate() {
+        let (Some((parent, _)), Some(leads_to)) = (&link.in_file, references::leads_to(link))
+        else {
+            continue;
+        };
+        let parent = &layouts[*parent];
+        let name = text::plain(&parent.name).replace('\'', "''");
+        n_orphaned += connection.execute(
+            &format!(
+                "UPDATE {} AS s SET state = {state},
+                   reason = 'it refers to a row of {name} that is left out'
+                 FROM {} AS p WHERE p.state = {LEFT_OUT} AND s.asked & {} AND {leads_to}
+                 AND s.state IN ({NEW}, {REPLACED})",
+                layout.stage(),
+                parent.stage(),
+                1_i64 << bit
+            ),
+            [],
+        )?;
+    }
+    Ok(n_orphaned)
+}

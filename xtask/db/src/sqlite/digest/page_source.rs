@@ -1,0 +1,72 @@
+//! The pages that a database shall have, wherever they are kept: what a restore by difference asks.
+//!
+//! It asks for the ids of groups first, and then, where those do not tell, with the bytes that are
+//! there: who knows the id of a group can answer without reading it.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::sqlite::digest::database::{GROUP_BYTES, Groups};
+use crate::sqlite::digest::tree::Id;
+
+/// Wanted pages. They are asked for group by group, in order; every page size divides a group.
+pub(crate) trait Wanted {
+    /// How many bytes they are together.
+    fn size_bytes(&self) -> u64;
+
+    /// The id of a group (see [`Groups`]), where it is known without reading it.
+    ///
+    /// # Errors
+    ///
+    /// Where what knows it is damaged.
+    fn id(&mut self, group: u64) -> Result<Option<Id>>;
+
+    /// All wanted bytes of a group (from `group` × [`GROUP_BYTES`] on, fewer at the end), unless
+    /// `there` are the same: then nothing. `there` may be shorter, and empty to get them anyway.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read or are damaged.
+    fn differing(&mut self, group: u64, there: &[u8]) -> Result<Option<&[u8]>>;
+}
+
+/// Those of a plain file.
+pub(crate) struct OfFile {
+    file: fs_err::File,
+    size_bytes: u64,
+    ids: Groups,
+    group: Vec<u8>,
+}
+
+impl OfFile {
+    /// The pages of a file that nobody writes, and the ids of its groups as far as they are known.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened.
+    pub(crate) fn open(path: &Path, ids: Groups) -> Result<Self> {
+        let file = fs_err::File::open(path)?;
+        let size_bytes = file.metadata()?.len();
+        Ok(Self { file, size_bytes, ids, group: vec![0; GROUP_BYTES] })
+    }
+}
+
+impl Wanted for OfFile {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn id(&mut self, group: u64) -> Result<Option<Id>> {
+        Ok(self.ids.id(group))
+    }
+
+    fn differing(&mut self, group: u64, there: &[u8]) -> Result<Option<&[u8]>> {
+        let offset = group * GROUP_BYTES as u64;
+        let n_bytes = self.size_bytes.saturating_sub(offset).min(GROUP_BYTES as u64);
+        let bytes = &mut self.group[..usize::try_from(n_bytes)?];
+        self.file.file().read_exact_at(bytes, offset).context("the backup ended early")?;
+        Ok((bytes != there).then_some(bytes))
+    }
+}

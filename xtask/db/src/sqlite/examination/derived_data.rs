@@ -1,0 +1,38 @@
+//! Derived data: what can be made again from the rows it is of. Out of step it is no damage.
+//!
+//! A full-text index over another table (`content=`) goes stale whenever that table changes without
+//! telling it, and an index of an older tokenizer differs from what a newer one makes of the same words.
+//! SQLite's check calls both malformed. A table that keeps no content (`content=''`) has nothing to be
+//! made from: there it is damage. So it is in an R-tree, which is the data itself, and in an ordinary
+//! index, which SQLite never lets go stale.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use crate::restore::tables::external_content;
+use crate::sqlite::connection::quoted;
+
+/// The finding and its cure, if a message of SQLite's check means a full-text index that does not agree
+/// with the rows that it is of (<https://sqlite.org/fts3.html#rebuild>,
+/// <https://sqlite.org/fts5.html#the_rebuild_command>).
+pub(super) fn out_of_step(connection: &Connection, message: &str) -> Option<String> {
+    let index = message.strip_prefix("malformed inverted index for FTS")?;
+    let (_, index) = index.split_once(" table main.")?;
+    let question = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    let sql = connection.query_row(question, [index], |row| row.get::<_, String>(0));
+    let sql = sql.optional().ok()??;
+    let has_content = external_content(&sql).is_none_or(|table| !table.is_empty());
+    has_content.then(|| {
+        let name = word(index);
+        format!(
+            "the full-text index `{index}` does not agree with its rows; rebuild it with `INSERT INTO \
+             {name}({name}) VALUES('rebuild')`"
+        )
+    })
+}
+
+/// A name as one would write it in SQL.
+fn word(name: &str) -> String {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.starts_with(|first: char| first.is_ascii_digit());
+    if is_plain { name.to_owned() } else { quoted(name) }
+}

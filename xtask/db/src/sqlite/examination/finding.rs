@@ -1,0 +1,95 @@
+//! What an examination finds, and what each finding means for the copy.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// How deep an examination looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Depth {
+    /// `quick_check`: pages and trees.
+    Quick,
+    /// `integrity_check` and `foreign_key_check` too: indexes against rows, rows against parents.
+    Deep,
+}
+
+/// What a finding means for the copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Weight {
+    /// Damage: the content cannot be trusted.
+    Structural,
+    /// A violated rule in a sound file.
+    Data,
+    /// Something that could not be checked.
+    Unchecked,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Finding {
+    /// What it means.
+    pub kind: Weight,
+    /// What it is, in SQLite's words or ours.
+    pub detail: String,
+    /// How often it was found.
+    #[serde(default = "once")]
+    pub count: u64,
+}
+
+fn once() -> u64 {
+    1
+}
+
+impl Finding {
+    /// A finding of damage.
+    #[must_use]
+    pub(crate) fn structural(detail: impl Into<String>) -> Self {
+        Self { kind: Weight::Structural, detail: detail.into(), count: 1 }
+    }
+
+    /// A finding that says what could not be checked.
+    #[must_use]
+    pub(crate) fn unchecked(detail: impl Into<String>) -> Self {
+        Self { kind: Weight::Unchecked, detail: detail.into(), count: 1 }
+    }
+}
+
+/// A failure to read something because it is damaged, not because of the disk or a permission.
+#[derive(Debug)]
+pub(crate) struct Damage {
+    /// What is damaged.
+    pub what: String,
+    /// The packs it may be in; none if it is something else.
+    pub packs: Vec<PathBuf>,
+}
+
+impl Damage {
+    /// Damage that no pack is to blame for.
+    #[must_use]
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), packs: Vec::new() }
+    }
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Damage {}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&crate::console::text::plain(&self.detail))?;
+        if self.count > 1 { write!(f, " ({} times)", self.count) } else { Ok(()) }
+    }
+}
+
+/// Whether any finding is of a weight.
+#[must_use]
+pub(crate) fn has(findings: &[Finding], weight: Weight) -> bool {
+    findings.iter().any(|finding| finding.kind == weight)
+}

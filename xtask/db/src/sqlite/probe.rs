@@ -1,0 +1,210 @@
+//! What stands at a path, seen before any connection is open: nothing, something foreign, or a file
+//! that begins as a SQLite database, and its header.
+
+pub(crate) mod other_engines;
+
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::sqlite::probe::other_engines::Engine;
+
+/// The first bytes of every SQLite database (<https://sqlite.org/fileformat2.html>).
+pub(crate) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Length of the database header, bytes.
+pub(crate) const HEADER_LENGTH: usize = 100;
+
+/// What stands at a path, seen before any connection is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing, and why nothing: the path itself or a symbolic link's target is missing.
+    Missing,
+    /// Something that is no regular file, in words.
+    NotAFile(&'static str),
+    /// A database of another engine.
+    Other(Engine),
+    /// A file of 0 bytes.
+    Empty,
+    /// A file that does not begin as a SQLite database.
+    Foreign {
+        /// Whether its bytes look random, as those of an encrypted database do.
+        may_be_encrypted: bool,
+    },
+    /// A file that begins as a SQLite database.
+    Sqlite(Header),
+}
+
+/// The header of a database file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header(pub [u8; HEADER_LENGTH]);
+
+impl Header {
+    fn number(&self, at: usize) -> u32 {
+        u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+    }
+
+    /// Page size, bytes.
+    #[must_use]
+    pub(crate) fn page_size_bytes(&self) -> u64 {
+        match u16::from_be_bytes([self.0[16], self.0[17]]) {
+            1 => 65_536,
+            size => u64::from(size),
+        }
+    }
+
+    /// Whether its journal is a WAL (<https://sqlite.org/fileformat2.html#file_format_version_numbers>).
+    #[must_use]
+    pub(crate) fn is_wal(&self) -> bool {
+        self.0[18] == 2
+    }
+
+    /// The bytes of a file that are no page of the database: its header counts fewer than it has. Where
+    /// the count is not valid, as after a write by a very old SQLite, the whole pages are counted.
+    #[must_use]
+    pub(crate) fn excess_bytes(&self, size_bytes: u64) -> u64 {
+        let n_pages = u64::from(self.number(28));
+        let page_size_bytes = self.page_size_bytes();
+        if n_pages > 0 && self.number(24) == self.number(92) {
+            size_bytes.saturating_sub(n_pages * page_size_bytes)
+        } else {
+            size_bytes.checked_rem(page_size_bytes).unwrap_or(0)
+        }
+    }
+
+    /// `UTF-8`, `UTF-16le` or `UTF-16be`; an empty database has none yet and counts as UTF-8.
+    #[must_use]
+    pub(crate) fn encoding(&self) -> &'static str {
+        match self.number(56) {
+            2 => "UTF-16le",
+            3 => "UTF-16be",
+            _ => "UTF-8",
+        }
+    }
+
+    /// `PRAGMA user_version`.
+    #[must_use]
+    pub(crate) fn user_version(&self) -> i64 {
+        i64::from(self.number(60).cast_signed())
+    }
+
+    /// `PRAGMA application_id`.
+    #[must_use]
+    pub(crate) fn application_id(&self) -> i64 {
+        i64::from(self.number(68).cast_signed())
+    }
+}
+
+/// Looks at a path without opening a connection. Symbolic links are followed, as SQLite does.
+///
+/// # Errors
+///
+/// Where it cannot be read, as for want of permission.
+pub(crate) fn look(path: &Path) -> Result<Standing> {
+    let metadata = match fs_err::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Standing::Missing),
+        Err(error) => return Err(error.into()),
+    };
+    if metadata.is_dir() {
+        let folder = Standing::NotAFile("a folder");
+        return Ok(other_engines::of_folder(path).map_or(folder, Standing::Other));
+    }
+    if !metadata.is_file() {
+        return Ok(Standing::NotAFile("no regular file"));
+    }
+    if has_odd_sidecar(path) {
+        return Ok(Standing::NotAFile("beside a -wal, -shm or -journal that is no regular file"));
+    }
+    if metadata.len() == 0 {
+        return Ok(Standing::Empty);
+    }
+    let mut start = Vec::new();
+    fs_err::File::open(path)?.take(4096).read_to_end(&mut start)?;
+    Ok(match of_bytes(&start) {
+        // The WAL lies beside one of the names only; through another one its pages are not seen.
+        Standing::Sqlite(header) if metadata.nlink() > 1 && header.is_wal() => {
+            Standing::NotAFile("a WAL database with several names (hard links)")
+        }
+        Standing::Foreign { may_be_encrypted } => Standing::Foreign {
+            may_be_encrypted: may_be_encrypted && metadata.len().is_multiple_of(512),
+        },
+        standing => standing,
+    })
+}
+
+/// The one path of a file, which may not exist yet: behind every symbolic link, from the root.
+///
+/// # Errors
+///
+/// Where a folder on the way cannot be searched, or symbolic links go in a circle.
+pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const MAX_LINKS: u32 = 40;
+    let mut path = std::path::absolute(path)?;
+    for _ in 0..MAX_LINKS {
+        match fs_err::canonicalize(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            canonical => return canonical,
+        }
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(path) };
+        // What a link to nothing names is where SQLite would create it.
+        path = match fs_err::read_link(&path) {
+            Ok(to) => folder.join(to),
+            Err(_) => return Ok(canonical(folder)?.join(name)),
+        };
+    }
+    Err(std::io::Error::other(format!("`{}`: too many symbolic links", path.display())))
+}
+
+/// What the first bytes of something are, which is not empty.
+#[must_use]
+pub(crate) fn of_bytes(start: &[u8]) -> Standing {
+    if let Some(engine) = other_engines::of_bytes(start) {
+        return Standing::Other(engine);
+    }
+    let header = start.first_chunk::<HEADER_LENGTH>();
+    if let Some(header) = header.filter(|_| start.starts_with(MAGIC)) {
+        return Standing::Sqlite(Header(*header));
+    }
+    let start = start.get(..4096).unwrap_or(start);
+    Standing::Foreign { may_be_encrypted: looks_random(start) }
+}
+
+/// SQLite would open a FIFO in a sidecar's place and wait for ever.
+fn has_odd_sidecar(path: &Path) -> bool {
+    ["-wal", "-shm", "-journal"].iter().any(|suffix| {
+        let mut sidecar = path.as_os_str().to_owned();
+        sidecar.push(suffix);
+        fs_err::metadata(Path::new(&sidecar)).is_ok_and(|metadata| !metadata.is_file())
+    })
+}
+
+/// Whether bytes are as evenly spread as random ones: of 4096 random bytes no value takes up more
+/// than 1 %, while text, images with headers and zeros all have one that does.
+fn looks_random(bytes: &[u8]) -> bool {
+    let mut n_of_value = [0_usize; 256];
+    for byte in bytes {
+        n_of_value[usize::from(*byte)] += 1;
+    }
+    let most = n_of_value.iter().max().copied().unwrap_or(0);
+    bytes.len() >= 512 && most <= (bytes.len() / 100).max(12)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_bytes_look_encrypted_and_others_do_not() {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"seed");
+        let mut random = vec![0; 4096];
+        hasher.finalize_xof().fill(&mut random);
+        assert!(looks_random(&random));
+        assert!(!looks_random(&[0; 4096]));
+        assert!(!looks_random("select the words of an ordinary text ".repeat(110).as_bytes()));
+        assert!(!looks_random(&random[..100]));
+    }
+}

@@ -1,0 +1,166 @@
+//! A connection to the live database that only looks, and leaves nothing behind.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::sqlite::access::{self, Still};
+use crate::sqlite::connection::{Snapshot, open_beside_wal, open_immutable, open_with};
+
+/// A connection to the live database that only looks.
+///
+/// As the last connection, closing would checkpoint the WAL and so rewrite the file: that is turned
+/// off, because looking changes nothing. Only if the WAL is empty it is left on, because it then
+/// just takes the empty sidecars away that looking has made.
+pub(crate) struct Looking {
+    connection: Connection,
+    path: PathBuf,
+    way: Way,
+    busy_timeout: Duration,
+}
+
+/// How a database is looked at.
+enum Way {
+    /// Through SQLite's locks. Sidecars may be made and taken away again.
+    Locks,
+    /// Through the `-wal` and `-shm` of its owner, which are not written.
+    BesideWal,
+    /// As a file that nobody writes, which is proved afterwards.
+    Still(Still),
+}
+
+impl std::ops::Deref for Looking {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        let wal = access::beside(&self.path, "-wal");
+        let is_ours = matches!(self.way, Way::Locks);
+        if is_ours && fs_err::metadata(wal).is_ok_and(|metadata| metadata.len() == 0) {
+            let setting = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            // If even this fails, two empty files stay.
+            let _ = self.connection.set_db_config(setting, false);
+        }
+    }
+}
+
+/// Opens the live database for reading, never creating it. SQLite needs to write beside it, and a
+/// hot journal is rolled back; a user who must not write there reads it without.
+///
+/// What was read counts only after [`Looking::prove`].
+///
+/// # Errors
+///
+/// If SQLite cannot open it; a refusal if this user cannot read it without harm to its owner.
+pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Looking> {
+    // SQLite keeps the WAL beside the file that a symbolic link leads to.
+    let path = fs_err::canonicalize(path)?;
+    let way = way(&path, busy_timeout)?;
+    go(path, way, busy_timeout)
+}
+
+/// Opens the live database for reading and writing, never creating it.
+///
+/// # Errors
+///
+/// If SQLite cannot open it; a refusal if this user may not write it.
+pub(crate) fn open_to_write(path: &Path, busy_timeout: Duration) -> Result<Looking> {
+    let path = fs_err::canonicalize(path)?;
+    access::demand_writable(&path)?;
+    go(path, Way::Locks, busy_timeout)
+}
+
+fn go(path: PathBuf, way: Way, busy_timeout: Duration) -> Result<Looking> {
+    let connection = match &way {
+        Way::Locks => open_with(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, busy_timeout)?,
+        Way::BesideWal => {
+            let connection = open_beside_wal(&path)?;
+            connection.busy_timeout(busy_timeout)?;
+            connection
+        }
+        Way::Still(_) => open_immutable(&path)?,
+    };
+    Ok(Looking { connection, path, way, busy_timeout })
+}
+
+/// The way to look at a database that leaves its owner's files as they are.
+fn way(path: &Path, busy_timeout: Duration) -> Result<Way> {
+    let size = |suffix| fs_err::metadata(access::beside(path, suffix)).map(|found| found.len());
+    let (wal, shm) = (size("-wal"), size("-shm"));
+    let would_harm = || wal.is_err() && access::would_lock_out_owner(path);
+    // No lock of this process is lost by reading the header: only the first connection comes here, and
+    // a second one goes the same way.
+    if (access::may_write(path) && !would_harm()) || !is_wal(path) {
+        return Ok(Way::Locks);
+    }
+    if wal.is_ok() && shm.is_ok() {
+        return Ok(Way::BesideWal);
+    }
+    Still::wait_for(path, busy_timeout).map(Way::Still)
+}
+
+fn is_wal(path: &Path) -> bool {
+    use crate::sqlite::probe::{Standing, look};
+    matches!(look(path), Ok(Standing::Sqlite(header)) if header.is_wal())
+}
+
+impl Looking {
+    /// A second connection to the same database, which goes the same way.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`].
+    pub(crate) fn twin(&self) -> Result<Self> {
+        let way = match &self.way {
+            Way::Locks => Way::Locks,
+            Way::BesideWal => Way::BesideWal,
+            Way::Still(_) => Way::Still(Still::wait_for(&self.path, self.busy_timeout)?),
+        };
+        go(self.path.clone(), way, self.busy_timeout)
+    }
+
+    /// Whether it is read without SQLite's locks: nobody waits for this reader, and SQLite does not know
+    /// of the journal.
+    #[must_use]
+    pub(crate) fn is_without_locks(&self) -> bool {
+        matches!(self.way, Way::Still(_))
+    }
+
+    /// The journal mode of the database whose snapshot this is. Read without locks, every database looks
+    /// to SQLite as if it had none; only one in WAL mode is read so.
+    #[must_use]
+    pub(crate) fn journal_mode_of(&self, snapshot: &Snapshot<'_>) -> String {
+        if self.is_without_locks() { "wal".to_owned() } else { snapshot.journal_mode.clone() }
+    }
+
+    /// Proves that all that was read until now is one state: SQLite saw to it, or nobody wrote.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that names the owner, if somebody wrote while a user read who must not write.
+    pub(crate) fn prove(&self) -> Result<()> {
+        match &self.way {
+            Way::Locks | Way::BesideWal => Ok(()),
+            Way::Still(still) => still.prove(),
+        }
+    }
+
+    /// What was read, once it is proved. A failure to read is explained by a write meanwhile, if there
+    /// was one: pages of two states look damaged.
+    ///
+    /// # Errors
+    ///
+    /// As [`Looking::prove`], else the failure itself.
+    pub(crate) fn proved<T>(&self, read: Result<T>) -> Result<T> {
+        self.prove()?;
+        read
+    }
+}

@@ -1,0 +1,263 @@
+//! What changed between two schemas: one line each, and the same for `--json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::sqlite::schema::definition::normal;
+use crate::sqlite::schema::{Column, Entry, Nature, Schema, Table};
+
+/// One thing that was added, removed or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Change {
+    /// What happened to it.
+    #[serde(rename = "change")]
+    pub what: What,
+    /// What it is.
+    pub kind: Kind,
+    /// Its name; of a setting, the pragma's.
+    pub name: String,
+    /// Its name before, where it was renamed by nothing but the case of letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formerly: Option<String>,
+    /// The table that a column, an index or a trigger belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// What it was: a column's definition, a statement, a setting's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// What it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Whether a column stored what it was given and is computed now: its values are gone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub loses_values: bool,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum What {
+    /// It is there now.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It is another now.
+    Changed,
+}
+
+/// What it happened to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// A table; changed where its constraints, its options or the order of its columns did.
+    Table,
+    /// A column of a table that both states have.
+    Column,
+    /// An index that somebody created.
+    Index,
+    /// A view.
+    View,
+    /// A trigger.
+    Trigger,
+    /// `user_version`, `application_id` or `encoding`.
+    Setting,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.what {
+            What::Added => '+',
+            What::Removed => '-',
+            What::Changed => '~',
+        };
+        let kind = match self.kind {
+            Kind::Table => "table ",
+            Kind::Column => "column ",
+            Kind::Index => "index ",
+            Kind::View => "view ",
+            Kind::Trigger => "trigger ",
+            Kind::Setting => "",
+        };
+        write!(f, "{sign} {kind}")?;
+        if let (Kind::Column, Some(table)) = (self.kind, &self.table) {
+            write!(f, "{table}.")?;
+        }
+        write!(f, "{}", self.name)?;
+        if let Some(formerly) = &self.formerly {
+            return write!(f, " (was {formerly})");
+        }
+        match (self.kind, &self.before, &self.after) {
+            (Kind::Column | Kind::Setting, Some(before), Some(after)) => {
+                write!(f, ": {} → {}", said(before), said(after))
+            }
+            (Kind::Table, ..) if self.what == What::Changed => {
+                write!(f, " (constraints, options or order of columns)")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn said(definition: &str) -> &str {
+    if definition.is_empty() { "no type" } else { definition }
+}
+
+/// What changed, in the order of [`Kind`].
+pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut of_columns = Vec::new();
+    for key in keys(&old.tables, &new.tables) {
+        match (old.tables.get(key), new.tables.get(key)) {
+            (Some(before), Some(after)) => {
+                changes.extend(renamed(Kind::Table, (&before.name, &after.name), None));
+                columns(before, after, &mut of_columns);
+                changes.extend(otherwise(before, after));
+            }
+            (before, after) => changes.push(Change {
+                formerly: None,
+                what: what(before.is_some()),
+                kind: Kind::Table,
+                name: before.or(after).map_or_else(String::new, |table| table.name.clone()),
+                table: None,
+                before: before.map(|table| table.sql.clone()),
+                after: after.map(|table| table.sql.clone()),
+                loses_values: false,
+            }),
+        }
+    }
+    changes.append(&mut of_columns);
+    entries(Kind::Index, &old.indexes, &new.indexes, &mut changes);
+    entries(Kind::View, &old.views, &new.views, &mut changes);
+    entries(Kind::Trigger, &old.triggers, &new.triggers, &mut changes);
+    for (name, after) in &new.settings {
+        let before = old.settings.get(name).filter(|before| *before != after);
+        changes.extend(before.map(|before| Change {
+            formerly: None,
+            what: What::Changed,
+            kind: Kind::Setting,
+            name: (*name).to_owned(),
+            table: None,
+            before: Some(before.clone()),
+            after: Some(after.clone()),
+            loses_values: false,
+        }));
+    }
+    changes
+}
+
+fn keys<'a, T>(old: &'a BTreeMap<String, T>, new: &'a BTreeMap<String, T>) -> BTreeSet<&'a String> {
+    old.keys().chain(new.keys()).collect()
+}
+
+fn what(is_old: bool) -> What {
+    if is_old { What::Removed } else { What::Added }
+}
+
+/// What SQLite takes for the same name, and whoever reads by it may not: `Messages` and `messages`.
+fn renamed(kind: Kind, (old, new): (&str, &str), table: Option<&str>) -> Option<Change> {
+    (old != new).then(|| Change {
+        what: What::Changed,
+        kind,
+        name: new.to_owned(),
+        formerly: Some(old.to_owned()),
+        table: table.map(str::to_owned),
+        before: None,
+        after: None,
+        loses_values: false,
+    })
+}
+
+fn columns(before: &Table, after: &Table, changes: &mut Vec<Change>) {
+    for old in &before.columns {
+        let name = after.column(&old.name).map_or(&old.name, |column| &column.name);
+        changes.extend(renamed(Kind::Column, (&old.name, name), Some(&after.name)));
+    }
+    let mut push = |what, old: Option<&Column>, new: Option<&Column>| {
+        changes.push(Change {
+            formerly: None,
+            what,
+            kind: Kind::Column,
+            name: new.or(old).map_or_else(String::new, |column| column.name.clone()),
+            table: Some(after.name.clone()),
+            before: old.map(|column| column.definition.clone()),
+            after: new.map(|column| column.definition.clone()),
+            loses_values: old.is_some_and(|old| !is_computed(old)) && new.is_some_and(is_computed),
+        });
+    };
+    for old in &before.columns {
+        match after.column(&old.name) {
+            None => push(What::Removed, Some(old), None),
+            Some(new) if is_other(old, new) => push(What::Changed, Some(old), Some(new)),
+            Some(_) => {}
+        }
+    }
+    for new in after.columns.iter().filter(|column| before.column(&column.name).is_none()) {
+        push(What::Added, None, Some(new));
+    }
+}
+
+fn is_computed(column: &Column) -> bool {
+    matches!(column.nature, Nature::GeneratedVirtual | Nature::GeneratedStored)
+}
+
+/// Whether a column is defined in other words. Its place in the key counts only where its own words
+/// give it: otherwise the table's constraints have changed.
+fn is_other(old: &Column, new: &Column) -> bool {
+    old.definition != new.definition
+        || old.declared_type != new.declared_type
+        || old.nature != new.nature
+}
+
+/// A table that changed beyond its columns coming, going or changing.
+fn otherwise(before: &Table, after: &Table) -> Option<Change> {
+    let shared = |one: &Table, other: &Table| -> Vec<String> {
+        let shared = one.columns.iter().filter(|column| other.column(&column.name).is_some());
+        shared.map(|column| column.name.to_ascii_lowercase()).collect()
+    };
+    let is_other = before.constraints != after.constraints
+        || before.storage != after.storage
+        || shared(before, after) != shared(after, before);
+    is_other.then(|| Change {
+        formerly: None,
+        what: What::Changed,
+        kind: Kind::Table,
+        name: after.name.clone(),
+        table: None,
+        before: Some(before.sql.clone()),
+        after: Some(after.sql.clone()),
+        loses_values: false,
+    })
+}
+
+fn entries(
+    kind: Kind,
+    old: &BTreeMap<String, Entry>,
+    new: &BTreeMap<String, Entry>,
+    changes: &mut Vec<Change>,
+) {
+    for key in keys(old, new) {
+        let (before, after) = (old.get(key), new.get(key));
+        if let (Some(before), Some(after)) = (before, after) {
+            let table = (kind != Kind::View).then_some(after.table.as_str());
+            changes.extend(renamed(kind, (&before.name, &after.name), table));
+        }
+        let what = match (before, after) {
+            (Some(before), Some(after)) if normal(&before.sql) == normal(&after.sql) => continue,
+            (Some(_), Some(_)) => What::Changed,
+            _ => what(before.is_some()),
+        };
+        let Some(entry) = after.or(before) else { continue };
+        changes.push(Change {
+            formerly: None,
+            what,
+            kind,
+            name: entry.name.clone(),
+            table: (kind != Kind::View).then(|| entry.table.clone()),
+            before: before.map(|entry| entry.sql.clone()),
+            after: after.map(|entry| entry.sql.clone()),
+            loses_values: false,
+        });
+    }
+}

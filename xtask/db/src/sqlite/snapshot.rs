@@ -1,0 +1,3 @@
+//! One consistent snapshot of a live database.
+
+pub(crate) mod copy;
