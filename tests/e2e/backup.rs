@@ -1,6 +1,11 @@
 //! `db-backup`: what it says, and what it refuses.
 
-use crate::sandbox::{Running, Sandbox, messages};
+pub(crate) mod damaged_sources;
+pub(crate) mod examination;
+pub(crate) mod large_database;
+pub(crate) mod wal_backfill;
+
+use crate::support::sandbox::{Running, Sandbox, messages};
 
 #[test]
 fn a_backup_is_announced_and_holds_the_rows_of_the_wal() {

@@ -1,10 +1,13 @@
 //! `bench`: what it times, and that it leaves nothing behind. How long anything takes is asserted nowhere.
 
+pub(crate) mod export;
+pub(crate) mod store;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::sandbox::{Said, Sandbox};
+use crate::support::sandbox::{Said, Sandbox};
 
 /// The program of package `bench`, which is built when the first test asks for it.
 #[expect(clippy::disallowed_methods, reason = "cargo runs in the real workspace")]

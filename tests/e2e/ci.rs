@@ -1,6 +1,6 @@
 //! `ci`: runs `.ci/run` from the workspace root and passes its exit code on.
 
-use crate::sandbox::Sandbox;
+use crate::support::sandbox::Sandbox;
 
 #[test]
 fn the_checks_run_from_the_root_with_our_streams_and_their_exit_code_is_ours() {

@@ -1,10 +1,21 @@
 //! `db-hooks`: what `install` puts into git's hooks, that `uninstall` restores every byte, and what
 //! `status` and `print` say.
 
+pub(crate) mod branch_retention;
+pub(crate) mod branch_switch;
+pub(crate) mod commit;
+pub(crate) mod failed_checkpoint;
+pub(crate) mod follow_branches;
+pub(crate) mod managers;
+pub(crate) mod project_places;
+pub(crate) mod reflog;
+pub(crate) mod shell_block;
+pub(crate) mod trailer;
+
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
-use crate::sandbox::{Said, Sandbox};
+use crate::support::sandbox::{Said, Sandbox};
 
 const ALL: [&str; 5] =
     ["pre-commit", "prepare-commit-msg", "post-checkout", "post-merge", "post-rewrite"];

@@ -1,9 +1,22 @@
 //! `db-migrate`: the migration of the live database, and every way back.
 
-use crate::migrating::{
+pub(crate) mod beside_writers;
+pub(crate) mod changed_live_rows;
+pub(crate) mod interrupt;
+pub(crate) mod kill;
+pub(crate) mod lost_values;
+pub(crate) mod pre_deploy;
+pub(crate) mod pre_migrate;
+pub(crate) mod real_runners;
+pub(crate) mod rehearsal_beside_others;
+pub(crate) mod reset;
+pub(crate) mod setup;
+pub(crate) mod way_back;
+
+use crate::support::sandbox::{Running, Sandbox, messages, open};
+use crate::support::shell_migrations::{
     ADD, CASCADE, LIVE, content, host, host_with_children, leftovers, masked, n_rows,
 };
-use crate::sandbox::{Running, Sandbox, messages, open};
 
 /// Runs only where `$DB` is the live database.
 fn on_live(script: &str) -> String {
@@ -86,7 +99,11 @@ fn one_that_fails_on_the_live_database_only_is_a_round_trip() {
     assert_eq!(document["error"]["exit_code"], 1, "{document:#}");
     let safety = document["safety"].as_str().expect("a safety backup");
     let replaced = open(&sandbox.backup_path(safety));
-    assert_eq!(crate::migrating::count(&replaced, "added"), 0, "what the migration left");
+    assert_eq!(
+        crate::support::shell_migrations::count(&replaced, "added"),
+        0,
+        "what the migration left"
+    );
     assert_eq!(content(&sandbox), before);
 }
 
@@ -169,13 +186,13 @@ fn garbage_that_looks_like_an_encrypted_database_is_put_back_with_the_raw_files_
     for (command, script) in [("db-migrate", &pre), ("db-pre-migrate", &rehearsal)] {
         let Some(sandbox) = host(script) else { return };
         sandbox.sql("PRAGMA journal_mode=DELETE");
-        let bytes = crate::museum::Random(7).bytes(8192);
+        let bytes = crate::support::museum::Random(7).bytes(8192);
         sandbox.write("garbage", &bytes);
         let before = content(&sandbox);
         let said = sandbox.fails(1, &[command]);
         assert!(said.err.contains("was put back"), "{said:#?}");
         assert_eq!(content(&sandbox), before, "{said:#?}");
-        let backups = crate::museum::names(&sandbox.path("backups"));
+        let backups = crate::support::museum::names(&sandbox.path("backups"));
         let aside = backups.iter().find(|name| name.contains(".ASIDE.")).expect("kept");
         let kept = sandbox.path(&format!("backups/{aside}/kalito.db"));
         assert_eq!(fs_err::read(kept).expect("kept"), bytes);
@@ -197,7 +214,7 @@ fn a_missing_database_is_pointed_to_db_setup() {
 fn who_has_the_database_open_is_said_beforehand() {
     let Some(sandbox) = host(ADD) else { return };
     if !std::path::Path::new("/proc/self/fd").exists() {
-        crate::strace::complain("SKIPPED: who has a file open needs /proc");
+        crate::support::strace::complain("SKIPPED: who has a file open needs /proc");
         return;
     }
     let file = fs_err::File::open(sandbox.live()).expect("open");

@@ -1,6 +1,19 @@
 //! `db-restore` without a terminal: what it needs, what it says, what stays as it was.
 
-use crate::sandbox::{Running, Sandbox, messages, open};
+pub(crate) mod dialogue;
+pub(crate) mod in_use;
+pub(crate) mod into_path;
+pub(crate) mod json_document;
+pub(crate) mod last_question;
+pub(crate) mod leaving_the_dialogue;
+pub(crate) mod live_states;
+pub(crate) mod raced_by_prune;
+pub(crate) mod real_application;
+pub(crate) mod round_trip;
+pub(crate) mod stored_backup;
+pub(crate) mod tables;
+
+use crate::support::sandbox::{Running, Sandbox, messages, open};
 
 /// A backup of three messages; the live database has four.
 fn one_backup() -> (Sandbox, String) {

@@ -1,6 +1,8 @@
 //! `db-rollback`: the database as it was when the branch was entered, whatever happened since.
 
-use crate::sandbox::{Sandbox, messages};
+pub(crate) mod lookalike_branches;
+
+use crate::support::sandbox::{Sandbox, messages};
 
 /// On a new branch, a migration is committed and run; the content before is returned.
 fn migrated_on(sandbox: &Sandbox, branch: &str) -> String {

@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::museum::{Random, remove_live};
-use crate::sandbox::{Said, Sandbox};
+use crate::support::museum::{Random, remove_live};
+use crate::support::sandbox::{Said, Sandbox};
 
 /// What is free on this machine's disk is nobody's business.
 fn masked(said: &Said) -> String {
@@ -226,7 +226,7 @@ fn a_linked_worktree_without_a_database_is_told_where_to_get_one() {
 #[test]
 fn an_empty_a_foreign_and_a_damaged_file_are_restored_over() {
     let damaged = |sandbox: &Sandbox| {
-        let mut bytes = crate::museum::raw(sandbox);
+        let mut bytes = crate::support::museum::raw(sandbox);
         bytes[100..200].fill(0xff);
         bytes
     };
@@ -255,9 +255,9 @@ fn what_may_be_encrypted_is_said_to_be() {
 #[test]
 fn a_damaged_database_without_a_backup_is_set_aside_first() {
     let sandbox = Sandbox::new();
-    let mut bytes = crate::museum::raw(&sandbox);
+    let mut bytes = crate::support::museum::raw(&sandbox);
     bytes[100..200].fill(0xff);
-    crate::museum::put(&sandbox, &bytes);
+    crate::support::museum::put(&sandbox, &bytes);
     let remedy = "cargo xtask db-backup --damaged";
     one_problem(&sandbox, "damaged", "`backend/db/kalito.db` is damaged: ", remedy);
     paste(&sandbox, remedy);
@@ -279,7 +279,7 @@ fn a_wal_without_its_database_is_seen() {
 #[cfg(target_os = "linux")]
 fn a_database_deleted_under_its_application_is_still_found_there() {
     let sandbox = backed_up();
-    let application = crate::sandbox::open(&sandbox.live());
+    let application = crate::support::sandbox::open(&sandbox.live());
     let _: i64 =
         application.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).expect("rows");
     remove_live(&sandbox);
@@ -412,7 +412,10 @@ fn missing_and_stale_git_hooks_are_installed_where_schema_files_are_known() {
 fn of_several_databases_each_has_its_own_lines_and_remedies() {
     let sandbox = backed_up();
     sandbox.configure("[workspace.metadata.db.databases.second]\npath = 'second.db'");
-    drop(crate::sandbox::open(&sandbox.path("second.db")).execute_batch("CREATE TABLE t (a)"));
+    drop(
+        crate::support::sandbox::open(&sandbox.path("second.db"))
+            .execute_batch("CREATE TABLE t (a)"),
+    );
     let said = sandbox.fails(1, &["db-status"]);
     assert!(said.out.contains("\nsecond: ./second.db\n"), "{said:#?}");
     assert!(said.out.contains("\n    cargo xtask db-backup --db second\n"), "{said:#?}");

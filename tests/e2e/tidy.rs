@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::markdown;
+use crate::support::markdown;
 
 /// The workspace this test was built from; it is only read.
 fn workspace() -> PathBuf {
@@ -177,10 +177,17 @@ fn every_file_says_what_it_is_and_every_test_file_is_run() {
     for (name, text) in product().iter().chain(&tests) {
         assert!(text.starts_with("//! "), "{name} does not begin with what it is");
     }
-    let list = fs_err::read_to_string(workspace().join("tests/e2e.rs")).expect("list");
-    for (name, _) in tests.iter().filter(|(name, _)| name.starts_with("tests/e2e/")) {
-        let file = name.trim_start_matches("tests/");
-        assert!(list.contains(&format!("#[path = \"{file}\"]")), "{name} is never run");
+    for (name, _) in tests.iter().filter(|(name, _)| name != "tests/e2e/main.rs") {
+        let (folder, file) = name.trim_end_matches(".rs").rsplit_once('/').expect("a folder");
+        let parent = if folder == "tests/e2e" {
+            "tests/e2e/main.rs".to_owned()
+        } else {
+            format!("{folder}.rs")
+        };
+        let list = tests.iter().find(|(name, _)| *name == parent).map(|(_, text)| text.as_str());
+        let declared = format!("mod {file};");
+        let is_run = list.unwrap_or_default().lines().any(|line| line.ends_with(&declared));
+        assert!(is_run, "{name} is never run: no `{declared}` in {parent}");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::console::text;
 use crate::files::publish::Stage;
 
 /// So many descriptors are open at once when a state is put back: the database with its sidecars, the
-/// backup with its list and packs, stages, a lock, folders. Chosen with room to spare; `tests/e2e/wayback.rs` tries
+/// backup with its list and packs, stages, a lock, folders. Chosen with room to spare; `tests/e2e/migrate/way_back.rs` tries
 /// limits from 8 to 71.
 const N_DESCRIPTORS: usize = 32;
 

@@ -1,0 +1,10 @@
+//! What the tests stand on: the sandbox, a terminal, `strace`, broken states.
+
+pub(crate) mod guide_host;
+pub(crate) mod live_damage;
+pub(crate) mod markdown;
+pub(crate) mod museum;
+pub(crate) mod sandbox;
+pub(crate) mod shell_migrations;
+pub(crate) mod strace;
+pub(crate) mod terminal;
