@@ -150,8 +150,10 @@ fn nouns_know_no_commands_and_no_clap() {
         let is_verb = name.contains("/commands")
             || name.ends_with("/cli.rs")
             || name.ends_with("src/command.rs");
-        // Some operations still read the arguments and documents of commands.
-        let knows_arguments = name.contains("/operations/");
+        // Two steps of a restore still read the arguments of `db-restore`.
+        let knows_arguments = ["candidate.rs", "preview.rs"]
+            .iter()
+            .any(|file| name.ends_with(&format!("/operations/restore/{file}")));
         if is_verb || name.ends_with("/lib.rs") {
             continue;
         }

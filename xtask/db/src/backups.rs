@@ -1,6 +1,8 @@
 //! What the backups folder contains: names, records, page stores, and what is read from and written to them.
 
 pub(crate) mod backup;
+pub(crate) mod format;
+pub(crate) mod kind;
 pub(crate) mod name;
 pub(crate) mod ownership;
 pub(crate) mod page_lists;

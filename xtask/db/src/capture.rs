@@ -5,34 +5,31 @@
 //! published.
 
 pub(crate) mod checkpoint;
+pub(crate) mod link;
 pub(crate) mod plain;
+pub(crate) mod request;
 pub(crate) mod stored;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, FixedOffset};
 use rusqlite::Connection;
 
-use crate::backups::backup::Backup;
-use crate::backups::name::{Format, Name};
-use crate::backups::record::{self, Enters, Kind, Record};
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
+use crate::backups::record::{self, Record};
 use crate::backups::writer::Locked;
 use crate::capture::plain::Copy;
+use crate::capture::request::{Taken, Wanted};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
-use crate::console::refusal::{Exit, Refusal};
-use crate::files::holders;
-use crate::files::publish::Stage;
-use crate::host::project::{Database, FollowBranches, Project};
-use crate::sqlite::connection::{self, Reading, Snapshot, Trouble};
-use crate::sqlite::digest::database::Groups;
-use crate::sqlite::examination::finding::Finding;
-use crate::sqlite::probe::{self, Standing};
+use crate::files::stage::Stage;
+use crate::host::project::live_database::{explain, open};
+use crate::host::project::{FollowBranches, Project};
+use crate::sqlite::connection;
 use crate::sqlite::read_only::Looking;
-use crate::sqlite::snapshot::copy;
+use crate::sqlite::snapshot::{self, Reading, Snapshot, copy};
 
 /// What wrote a record.
 pub(crate) const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
@@ -57,153 +54,6 @@ impl Look {
             Kind::Branch | Kind::Manual | Kind::PreCommit | Kind::Scheduled => Self::AtIds,
         }
     }
-}
-
-/// What backup is wanted.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted<'a> {
-    /// Of which database.
-    pub database: &'a Database,
-    /// Why.
-    pub kind: Kind,
-    /// How thoroughly it is looked at before it is published.
-    pub look: Look,
-    /// How its bytes are to be kept.
-    pub format: Format,
-    /// What the user calls it.
-    pub label: Option<String>,
-    /// Whether pruning must leave it.
-    pub pinned: bool,
-    /// Where the work tree stands.
-    pub git: Option<record::Git>,
-    /// The branch whose branch point it is.
-    pub enters: Option<Enters>,
-    /// The schema files whose change it is taken for.
-    pub paths: Vec<String>,
-    /// The backup that is about to take its place.
-    pub replaced_by: Option<String>,
-    /// The moment it is.
-    pub now: DateTime<FixedOffset>,
-    /// A whole backup that makes a new one of the same content unnecessary.
-    pub unless_equal: Option<&'a Record>,
-}
-
-impl<'a> Wanted<'a> {
-    /// A plain backup of a kind, and nothing else said about it.
-    #[must_use]
-    pub(crate) fn new(database: &'a Database, kind: Kind, now: DateTime<FixedOffset>) -> Self {
-        Self {
-            database,
-            kind,
-            look: Look::at(kind, FollowBranches::Never),
-            format: Format::Plain,
-            label: None,
-            pinned: false,
-            git: None,
-            enters: None,
-            paths: Vec::new(),
-            replaced_by: None,
-            now,
-            unless_equal: None,
-        }
-    }
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    /// A backup, the version of its schema, the time it took, and the ids of its groups.
-    Backup(Box<Backup>, Option<i64>, Duration, Groups),
-    /// A record of its own and a hard link to an equal backup, whose name it is.
-    Linked(Box<Backup>, String),
-    /// Nothing: the content equals that of [`Wanted::unless_equal`].
-    Unchanged,
-    /// Nothing: the source is structurally damaged.
-    Damaged(Vec<Finding>),
-}
-
-/// Opens a live database for a backup.
-///
-/// # Errors
-///
-/// A refusal where it is missing, empty, no file or no SQLite database (exit 2); never creates one.
-pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
-    let path = project.quoted_place(database);
-    let standing = probe::look(&database.path).map_err(|error| cannot_read(error, &path))?;
-    let what = match standing {
-        Standing::Sqlite(_) => {
-            return connection::open_live(&database.path, project.busy_timeout)
-                .map_err(|error| explain(error, project, database));
-        }
-        Standing::Missing => {
-            return Err(Refusal::could_not(
-                format!("there is no database at {path}"),
-                "put a backup back with `cargo xtask db-restore`, or create it with `cargo xtask \
-                 db-setup`; if the path is wrong, correct it in `Cargo.toml`",
-            ));
-        }
-        Standing::Other(engine) => {
-            return Err(Refusal::could_not(format!("{path} is {}", engine.what), engine.hint));
-        }
-        Standing::NotAFile(kind) => format!("{path} is {kind}, not a database"),
-        Standing::Empty => format!("{path} is an empty file (0 bytes), not a database"),
-        Standing::Foreign { may_be_encrypted: true } => {
-            format!("{path} is no SQLite database; it may be encrypted")
-        }
-        Standing::Foreign { .. } => format!("{path} is no SQLite database"),
-    };
-    Err(Refusal::could_not(
-        what,
-        "nothing was backed up; put a backup back with `cargo xtask db-restore`, or correct the path",
-    ))
-}
-
-fn cannot_read(error: anyhow::Error, path: &str) -> anyhow::Error {
-    error.context(Refusal {
-        what: format!("could not read {path}"),
-        hint: "check who owns it and its permissions, and those of its folder".to_owned(),
-        exit: Exit::CouldNot,
-    })
-}
-
-/// Adds to a failure of SQLite what it means for the live database and what to do.
-#[must_use]
-pub(crate) fn explain(
-    error: anyhow::Error,
-    project: &Project,
-    database: &Database,
-) -> anyhow::Error {
-    let path = project.quoted_place(database);
-    if error.downcast_ref::<Refusal>().is_some() {
-        return error;
-    }
-    let (what, hint, exit) = match connection::trouble(&error) {
-        Trouble::Busy => (
-            format!(
-                "{path} stayed locked for {}{}",
-                crate::console::text::took(project.busy_timeout),
-                holders::sentence(&database.path)
-            ),
-            "try again, wait longer with `--busy-timeout SECS`, or stop what has it open"
-                .to_owned(),
-            Exit::Locked,
-        ),
-        Trouble::Interrupted => return Refusal::interrupted(),
-        Trouble::CannotOpen | Trouble::ReadOnly => (
-            format!("could not open {path} for reading and writing"),
-            "SQLite needs to write beside it (WAL, rollback journal): check the owner and the \
-             permissions of the file and its folder"
-                .to_owned(),
-            Exit::CouldNot,
-        ),
-        Trouble::Full => (
-            "the disk is full".to_owned(),
-            "make room (`cargo xtask db-prune --dry-run` shows what can go)".to_owned(),
-            Exit::CouldNot,
-        ),
-        Trouble::Damaged | Trouble::Other => return error,
-    };
-    error.context(Refusal { what, hint, exit })
 }
 
 /// Takes one backup of a live database. A damaged source is an answer, not an error.
@@ -240,7 +90,7 @@ pub(crate) fn take_through(
         Ok(connection::pragma::<String>(connection, "journal_mode")? == "wal")
     };
     if wanted.format == Format::Pages
-        && connection::has_pages(connection)
+        && snapshot::has_pages(connection)
         && (connection.is_without_locks() || is_wal().unwrap_or(false))
     {
         return stored::take(connection, locked, project, wanted, progress);
@@ -261,26 +111,6 @@ pub(crate) fn take_through(
         Copy::Unchanged => Ok(Taken::Unchanged),
         Copy::Damaged(findings) => Ok(Taken::Damaged(findings)),
     }
-}
-
-/// Takes a checkpoint of unchanged content: a record of its own and a hard link to the equal backup,
-/// whose bytes the caller has proved.
-///
-/// # Errors
-///
-/// Where the file system has no hard links, or the disk is full or fails.
-pub(crate) fn take_link(
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
-    equal: (&Backup, &Record),
-) -> Result<Backup> {
-    let (backup, old) = equal;
-    let record = Record { sequence: locked.next_sequence()?, ..record_again(project, wanted, old) };
-    let safety = wanted.kind == Kind::Safety;
-    let name = Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local())
-        .in_format(backup.name.format);
-    locked.publish_link(backup, name, record)
 }
 
 /// The record of a backup with the content of another one, whose bytes the caller has proved.

@@ -1,24 +1,18 @@
 //! The commands, and what every one of them ends in: an exit code and, where it failed, one error.
 
-use std::fmt::Write as _;
-use std::time::Duration;
-
 use anyhow::Result;
 use clap::Subcommand;
-use serde_json::json;
 
+use crate::commands::flags::Common;
 use crate::commands::{
     backup, complete, completions, diff, export, hooks, import, label, list, migrate, pin,
     pre_deploy, pre_migrate, prune, recover, remove, reset, restore, rollback, setup, status,
     supervise, verify,
 };
-use crate::console::refusal::{Answer, Declined, Exit, Refusal};
-use crate::console::text;
-use crate::host::project::Project;
+use crate::console::refusal::{Answer, Exit};
 use crate::host::session::Session;
+use crate::host::session::failure::fail;
 use crate::operations::damage_report;
-use crate::recovery::interrupted_step;
-use crate::sqlite::connection::{self, Trouble};
 
 /// Every `db-*` task.
 #[derive(Debug, Subcommand)]
@@ -95,55 +89,6 @@ pub(crate) enum Task {
     /// Supervise a command of the host (started by other commands)
     #[command(name = "db-supervise", hide = true)]
     Supervise(supervise::Args),
-}
-
-/// The flags of every command.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Common options")]
-pub(crate) struct Common {
-    /// Database to use, if several are configured
-    #[arg(long, value_name = "NAME")]
-    pub db: Option<String>,
-    /// Print one JSON document on stdout
-    #[arg(long)]
-    pub json: bool,
-    /// Print only warnings and errors
-    #[arg(long)]
-    pub quiet: bool,
-    /// Lock timeout in seconds [default: configured or 5]
-    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(..=86_400))]
-    pub busy_timeout: Option<u64>,
-}
-
-impl Common {
-    /// The project that a command works on, as its flags have it; stale git hooks are renewed.
-    pub(crate) fn project(&self, session: &mut Session) -> Result<Project> {
-        let project = self.project_to_look_at(session)?;
-        hooks::refresh(session, &project);
-        Ok(project)
-    }
-
-    /// The same for a command that changes nothing.
-    pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
-        let project = self.project_to_recover(session)?;
-        for database in &project.databases {
-            for left in interrupted_step::left(&project, database) {
-                let (what, remedy) =
-                    (left.sentence(&project, database), left.remedy(&project, database));
-                session.warn(format!("{what}: {remedy}"));
-            }
-        }
-        Ok(project)
-    }
-
-    /// The same without a word about what interrupted commands left: for those that report it themselves.
-    pub(crate) fn project_to_recover(&self, session: &mut Session) -> Result<Project> {
-        let mut project = session.project(self.db.as_deref())?;
-        if let Some(seconds) = self.busy_timeout {
-            project.busy_timeout = Duration::from_secs(seconds);
-        }
-        Ok(project)
-    }
 }
 
 impl Task {
@@ -224,78 +169,4 @@ impl Task {
             Self::Supervise(args) => args.run(session),
         }
     }
-}
-
-/// The one printer of errors.
-fn fail(error: &anyhow::Error, session: &mut Session) -> Exit {
-    let exit = exit_of(error);
-    let (text, hint) = layout(error);
-    session.complain(&text);
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-    session.document(&json!({
-        "version": 1,
-        "error": {
-            "message": error.to_string(),
-            "causes": causes,
-            "hint": hint,
-            "exit_code": exit as u8,
-        },
-    }));
-    exit
-}
-
-/// What an error tells the shell.
-fn exit_of(error: &anyhow::Error) -> Exit {
-    let interrupted = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.exit == Exit::Interrupted)
-    };
-    if error.chain().any(interrupted) {
-        return Exit::Interrupted;
-    }
-    if let Some(refusal) = error.downcast_ref::<Refusal>() {
-        return refusal.exit;
-    }
-    if error.downcast_ref::<Declined>().is_some() {
-        return Exit::No;
-    }
-    match connection::trouble(error) {
-        Trouble::Busy => Exit::Locked,
-        Trouble::Interrupted => Exit::Interrupted,
-        _ => Exit::CouldNot,
-    }
-}
-
-/// The layout of an error, and its hint.
-pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
-    if exit_of(error) == Exit::Interrupted {
-        let said = text::plain(&error.to_string());
-        // Who knows what state things are in says it, and the way on.
-        let told = error.downcast_ref::<Refusal>().filter(|refusal| refusal.what != "interrupted");
-        if let Some(Refusal { hint, .. }) = told {
-            let text = format!("interrupted: {said}\nhint: {}\n", text::plain(hint));
-            return (text, Some(hint.clone()));
-        }
-        let hint = "nothing was changed that had not been reported as done";
-        let said = if said == "interrupted" { hint.to_owned() } else { format!("{said}; {hint}") };
-        return (format!("interrupted: {said}\n"), Some(hint.to_owned()));
-    }
-    if let Some(declined) = error.downcast_ref::<Declined>() {
-        let said = text::plain(&declined.to_string());
-        return (format!("{said}\n"), Some(declined.untouched.clone()));
-    }
-    let mut text = format!("error: {}\n", text::plain(&error.to_string()));
-    let mut last = error.to_string();
-    for cause in error.chain().skip(1) {
-        let cause = cause.to_string();
-        // A cause that only repeats the line above it tells nothing.
-        if !last.ends_with(&cause) {
-            let _ = writeln!(text, "  caused by: {}", text::plain(&cause));
-        }
-        last = cause;
-    }
-    let hint = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone());
-    if let Some(hint) = &hint {
-        let _ = writeln!(text, "hint: {}", text::plain(hint));
-    }
-    (text, hint)
 }

@@ -6,6 +6,7 @@ pub(crate) mod complete;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod export;
+pub(crate) mod flags;
 pub(crate) mod hooks;
 pub(crate) mod import;
 pub(crate) mod label;

@@ -2,6 +2,7 @@
 
 pub(crate) mod hidden_characters;
 pub(crate) mod interrupt;
+pub(crate) mod nearest_word;
 pub(crate) mod planted_faults;
 pub(crate) mod progress;
 pub(crate) mod refusal;

@@ -4,3 +4,4 @@ pub(crate) mod early_sync;
 pub(crate) mod free_space;
 pub(crate) mod holders;
 pub(crate) mod publish;
+pub(crate) mod stage;

@@ -59,9 +59,9 @@ use crate::host::session;
 pub use crate::commands::arguments::parse;
 pub use crate::console::text::Span;
 pub use crate::git::repository::Place;
+pub use crate::host::project::policy::Policy;
 pub use crate::host::project::{Database, FollowBranches, OnFailure, Project};
 pub use crate::host::session::{NOW_VARIABLE, Session};
-pub use crate::retention::plan::Policy;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use crate::rows::import::load_sql;

@@ -7,12 +7,14 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::Value;
 
-use crate::backups::name::{Format, Name};
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
+use crate::backups::name::Name;
 use crate::backups::ownership::Whose;
 use crate::backups::record::listed::{Packing, Summary};
-use crate::backups::record::{Kind, Proof, Record};
+use crate::backups::record::{Proof, Record};
 use crate::backups::store::freshness::Pages;
-use crate::files::publish;
+use crate::files::stage;
 use crate::host::project::Database;
 
 /// One backup as it was listed.
@@ -100,7 +102,7 @@ impl Backup {
     #[must_use]
     pub(crate) fn is_unfinished(&self) -> bool {
         let name = self.folder.file_name().and_then(|name| name.to_str());
-        name.is_some_and(publish::is_stage)
+        name.is_some_and(stage::is_stage)
     }
 
     /// Packs its record away until it is asked for.

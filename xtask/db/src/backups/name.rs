@@ -6,54 +6,16 @@
 //! or removed.
 
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::NaiveDateTime;
 
+use crate::backups::format::Format;
+
 const TIME: &str = "%Y-%m-%d_%H%M%S";
+
 const TIME_LENGTH: usize = "2025-09-13_142530".len();
+
 const SAFETY: &str = ".SAFETY";
-
-/// How the bytes of a backup are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Format {
-    /// As a file of its own, an ordinary SQLite database.
-    Plain,
-    /// As a list of pages that lie in the page store.
-    Pages,
-}
-
-impl Format {
-    /// Both.
-    pub(crate) const ALL: [Self; 2] = [Self::Plain, Self::Pages];
-
-    /// The word in the configuration and in flags.
-    #[must_use]
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Pages => "pages",
-        }
-    }
-
-    /// How the names of such backups end.
-    #[must_use]
-    pub(crate) fn ending(self) -> &'static str {
-        match self {
-            Self::Plain => ".bak",
-            Self::Pages => ".pages",
-        }
-    }
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        let format = Self::ALL.into_iter().find(|format| format.word() == word);
-        format.ok_or_else(|| "the formats are plain and pages".to_owned())
-    }
-}
 
 /// The name of a backup, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::backups::name::{Format, Name};
+use crate::backups::format::Format;
+use crate::backups::name::Name;
 use crate::backups::store::page_list::{self, List};
 use crate::backups::store::stored_database;
 

@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::backups::name::{Format, Name};
+use crate::backups::format::Format;
+use crate::backups::name::Name;
 use crate::backups::ownership;
 use crate::backups::store::{pack_index, pack_readings};
 use crate::backups::vault::{LOCK, Vault};
 use crate::backups::writer::Locked;
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::files::publish;
+use crate::files::{publish, stage};
 use crate::git::repository;
 use crate::host::project::{Database, Project};
 use crate::recovery::interrupted_step;
@@ -163,7 +164,7 @@ impl Vault {
         let aside = || name.contains(".ASIDE.") && self.folder().join(name).is_dir();
         [IGNORE, LOCK, pack_index::FOLDER, interrupted_step::FOLDER, pack_readings::FILE]
             .contains(&name)
-            || publish::is_stage(name)
+            || stage::is_stage(name)
             || Name::parse(name).or_else(record).is_some()
             || aside()
     }

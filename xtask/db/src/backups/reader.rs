@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::page_list::{self, List};
 use crate::backups::store::pages::OfStore;
 use crate::backups::store::stored_database::{self, Stored};
 use crate::backups::vault::Held;
 use crate::console::interrupt::Interrupt;
-use crate::files::free_space;
-use crate::files::publish::{self, Stage};
+use crate::files::stage::Stage;
+use crate::files::{free_space, publish};
 use crate::sqlite::digest::database::{Groups, Hashes, Hashing};
 use crate::sqlite::digest::page_source::{OfFile, Wanted};
 use crate::sqlite::digest::tree::{self, Id};

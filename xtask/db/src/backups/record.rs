@@ -7,12 +7,12 @@
 pub(crate) mod listed;
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::backups::kind::Kind;
 use crate::backups::ownership::Home;
 use crate::backups::record::listed::Recorded;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
@@ -180,74 +180,6 @@ pub(crate) struct Enters {
     /// Fields of other builds.
     #[serde(flatten)]
     pub unknown: Unknown,
-}
-
-/// Why a backup was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
-    /// By hand.
-    Manual,
-    /// Of the replaced state, by a restore.
-    Safety,
-    /// Before a commit that touches schema files.
-    PreCommit,
-    /// When a branch was switched.
-    Branch,
-    /// Before a migration.
-    PreMigrate,
-    /// Before a deployment.
-    PreDeploy,
-    /// By the clock.
-    Scheduled,
-}
-
-impl Kind {
-    /// The word in records, lists and flags.
-    #[must_use]
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Manual => "manual",
-            Self::Safety => "safety",
-            Self::PreCommit => "pre-commit",
-            Self::Branch => "branch",
-            Self::PreMigrate => "pre-migrate",
-            Self::PreDeploy => "pre-deploy",
-            Self::Scheduled => "scheduled",
-        }
-    }
-
-    /// All of them, in the order of the contract.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Manual,
-        Self::Safety,
-        Self::PreCommit,
-        Self::Branch,
-        Self::PreMigrate,
-        Self::PreDeploy,
-        Self::Scheduled,
-    ];
-
-    /// Whether such backups are taken without being asked for; only these are counted and removed
-    /// by the policy that runs by itself.
-    #[must_use]
-    pub(crate) fn is_automatic(self) -> bool {
-        match self {
-            Self::PreCommit | Self::Branch | Self::PreMigrate | Self::Scheduled => true,
-            Self::Manual | Self::Safety | Self::PreDeploy => false,
-        }
-    }
-}
-
-impl FromStr for Kind {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| {
-            let words: Vec<_> = Self::ALL.iter().map(|kind| kind.word()).collect();
-            format!("the kinds are {}", words.join(", "))
-        })
-    }
 }
 
 /// What stands in the place of a record.

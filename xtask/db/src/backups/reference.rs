@@ -16,8 +16,8 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
+use crate::backups::kind::Kind;
 use crate::backups::name::Name;
-use crate::backups::record::Kind;
 use crate::backups::vault::Vault;
 use crate::console::refusal::Refusal;
 use crate::console::text::{self, Span};

@@ -7,7 +7,7 @@
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::reader;
 use crate::backups::store::shared_blocks::Blocks;
 use crate::console::interrupt::Interrupt;

@@ -11,7 +11,8 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset, TimeZone as _};
 
 use crate::backups::backup::{self, Backup};
-use crate::backups::name::{Format, Name};
+use crate::backups::format::Format;
+use crate::backups::name::Name;
 use crate::backups::ownership::{Home, Homes, Whose};
 use crate::backups::privacy::Place;
 use crate::backups::record::Proof;
@@ -21,7 +22,7 @@ use crate::backups::store::pack_index;
 use crate::console::remarks::Remarks;
 use crate::console::text::Span;
 use crate::files::holders::{self, Holder};
-use crate::files::publish;
+use crate::files::stage;
 use crate::host::project::Project;
 
 /// The file whose lock the one writer holds.
@@ -164,7 +165,7 @@ impl Vault {
         let mut folders = Vec::new();
         for name in self.file_names()? {
             let path = self.folder.join(&name);
-            if name.contains(".ASIDE.") && !publish::is_stage(&name) && path.is_dir() {
+            if name.contains(".ASIDE.") && !stage::is_stage(&name) && path.is_dir() {
                 let files = fs_err::read_dir(&path)?.flatten();
                 let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
                 folders.push((path, sizes.sum()));
@@ -184,7 +185,7 @@ impl Vault {
         let mut leftovers = Leftovers::default();
         for file_name in self.file_names()? {
             let path = self.folder.join(&file_name);
-            if publish::is_stage(&file_name) && !publish::is_held(&path) {
+            if stage::is_stage(&file_name) && !stage::is_held(&path) {
                 leftovers.stages.push(path);
             } else if self.is_lone_record(&file_name)? {
                 leftovers.lone_records.push(path);
@@ -198,7 +199,7 @@ impl Vault {
         };
         for file_name in in_packs {
             let path = packs.folder.join(&file_name);
-            if publish::is_stage(&file_name) && !publish::is_held(&path) {
+            if stage::is_stage(&file_name) && !stage::is_held(&path) {
                 leftovers.stages.push(path);
             }
         }

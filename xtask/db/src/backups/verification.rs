@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::reader::Contents;
 use crate::backups::record::Record;
 use crate::console::interrupt::Interrupt;
@@ -18,7 +18,8 @@ use crate::console::{text, threads};
 use crate::sqlite::digest::database::Hashes;
 use crate::sqlite::examination::finding::{Damage, Depth, Finding, Weight, has};
 use crate::sqlite::examination::{self, Examination};
-use crate::sqlite::probe::{Header, Standing};
+use crate::sqlite::header::Header;
+use crate::sqlite::probe::Standing;
 use crate::sqlite::snapshot::copy;
 
 /// What became of a backup.

@@ -15,14 +15,16 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rustix::fs::OFlags;
 
 use crate::backups::backup::Backup;
-use crate::backups::name::{Format, Name};
+use crate::backups::format::Format;
+use crate::backups::name::Name;
 use crate::backups::privacy::Standing;
 use crate::backups::record::Record;
 use crate::backups::store::pack_index;
 use crate::backups::vault::{LOCK, Vault, regular};
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
-use crate::files::publish::{self, Published, Scratch, Stage};
+use crate::files::publish::{self, Published};
+use crate::files::stage::{self, Scratch, Stage};
 
 /// The folder with its lock held; it is released when this is dropped or the process dies.
 #[derive(Debug)]
@@ -167,7 +169,7 @@ impl Locked<'_> {
     fn sweep(&self) -> Result<()> {
         let left = self.vault.leftovers()?;
         for stage in &left.stages {
-            publish::remove_stage(stage)?;
+            stage::remove_stage(stage)?;
         }
         for record in &left.lone_records {
             publish::remove(record)?;

@@ -9,11 +9,12 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::reader::{self, Contents};
 use crate::backups::store::suspect_packs;
 use crate::backups::writer::Locked;
-use crate::capture::{self, Look, Taken, Wanted, plain};
+use crate::capture::request::{Taken, Wanted};
+use crate::capture::{self, Look, link, plain};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::host::project::{Database, Project};
@@ -93,7 +94,7 @@ pub(crate) fn take(
     let is_plain = equal.0.name.format == Format::Plain;
     let is_to_be_read = is_plain && wanted.look == Look::AtPages;
     let is_readable = !is_to_be_read || plain::is_readable(equal.0, progress.interrupt())?;
-    if is_readable && let Ok(backup) = capture::take_link(locked, project, &wanted, equal) {
+    if is_readable && let Ok(backup) = link::take_link(locked, project, &wanted, equal) {
         return Ok(Taken::Linked(Box::new(backup), equal.0.name.to_string()));
     }
     // A file system without hard links: the checkpoint is a copy then.

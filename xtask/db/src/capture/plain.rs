@@ -10,24 +10,29 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::name::{Format, Name};
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
+use crate::backups::name::Name;
 use crate::backups::reader::Contents;
-use crate::backups::record::{self, Examined, Kind, Record, Sqlite};
+use crate::backups::record::{self, Examined, Record, Sqlite};
 use crate::backups::writer::Locked;
-use crate::capture::{Look, TOOL, Taken, Wanted, explain, stored};
+use crate::capture::request::{Taken, Wanted};
+use crate::capture::{Look, TOOL, stored};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::threads;
 use crate::files::free_space;
-use crate::files::publish::Stage;
+use crate::files::stage::Stage;
 use crate::host::project::Project;
-use crate::sqlite::connection::{self, Reading, Snapshot, Trouble};
+use crate::host::project::live_database::explain;
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 use crate::sqlite::examination::{self, Examination};
 use crate::sqlite::read_only::Looking;
 use crate::sqlite::snapshot::copy::{self, Copied};
+use crate::sqlite::snapshot::{Reading, Snapshot};
+use crate::sqlite::trouble::{self, Trouble};
 
 /// A finished, examined copy with its proof, which has no name yet; it removes itself.
 #[derive(Debug)]
@@ -131,8 +136,8 @@ pub(crate) fn stage(
     match copy_and_examine(connection, locked, project, wanted, progress) {
         // Pages of two states look damaged.
         Err(error) if connection.prove().is_err() => connection.proved(Err(error)),
-        Err(error) if connection::trouble(&error) == Trouble::Damaged => {
-            Ok(Copy::Damaged(vec![Finding::structural(connection::message(&error))]))
+        Err(error) if trouble::trouble(&error) == Trouble::Damaged => {
+            Ok(Copy::Damaged(vec![Finding::structural(trouble::message(&error))]))
         }
         copied => copied.map_err(|error| explain(error, project, wanted.database)),
     }
@@ -198,7 +203,7 @@ fn not_examined(error: anyhow::Error, stage: &Path) -> anyhow::Error {
     /// SQLite's own limit, the last byte a zero (`MAX_PATHNAME` in its `os_unix.c`).
     const MAX_PATH_BYTES: usize = 511;
     let n_bytes = std::path::absolute(stage).map_or(0, |path| path.as_os_str().len());
-    let hint = match connection::trouble(&error) {
+    let hint = match trouble::trouble(&error) {
         Trouble::Interrupted | Trouble::Full => return error,
         _ if error.downcast_ref::<Refusal>().is_some() => return error,
         Trouble::CannotOpen if n_bytes > MAX_PATH_BYTES => format!(

@@ -13,24 +13,28 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::{Format, Name};
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
+use crate::backups::name::Name;
 use crate::backups::reader::Contents;
-use crate::backups::record::{self, Kind, Record};
+use crate::backups::record::{self, Record};
 use crate::backups::store::{intake, suspect_packs};
 use crate::backups::writer::Locked;
+use crate::capture::request::{Taken, Wanted};
 use crate::capture::stored::bases::Base;
-use crate::capture::{self, Look, Taken, Wanted, plain};
+use crate::capture::{self, Look, link, plain};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::threads;
-use crate::host::project::Project;
-use crate::sqlite::connection::{self, Snapshot};
+use crate::host::project::{Project, live_database};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::digest::tree::Shape;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 use crate::sqlite::examination::{self, Examination};
 use crate::sqlite::read_only::Looking;
 use crate::sqlite::snapshot::copy::{self, Copied};
+use crate::sqlite::snapshot::{self, Snapshot};
+use crate::sqlite::trouble;
 
 /// Takes one stored backup of a live database. A damaged source is an answer, not an error.
 ///
@@ -47,10 +51,10 @@ pub(crate) fn take(
     match take_in(connection, locked, project, wanted, progress) {
         // Pages of two states look damaged.
         Err(error) if connection.prove().is_err() => connection.proved(Err(error)),
-        Err(error) if connection::trouble(&error) == connection::Trouble::Damaged => {
-            Ok(Taken::Damaged(vec![Finding::structural(connection::message(&error))]))
+        Err(error) if trouble::trouble(&error) == trouble::Trouble::Damaged => {
+            Ok(Taken::Damaged(vec![Finding::structural(trouble::message(&error))]))
         }
-        taken => taken.map_err(|error| capture::explain(error, project, wanted.database)),
+        taken => taken.map_err(|error| live_database::explain(error, project, wanted.database)),
     }
 }
 
@@ -64,7 +68,7 @@ fn take_in(
     let started = Instant::now();
     let interrupt = Arc::clone(progress.interrupt());
     let _watched = interrupt.watch(connection);
-    let (snapshot, twin) = connection::begin_twins(connection)?;
+    let (snapshot, twin) = snapshot::begin_twins(connection)?;
     if is_plain_of_its_size(wanted, &snapshot) && is_unchanged(&snapshot, wanted, &interrupt)? {
         connection.prove()?;
         return Ok(Taken::Unchanged);
@@ -245,7 +249,7 @@ fn link(
     if wanted.unless_equal.is_some_and(|newest| newest.file == record.file) {
         return Ok(Taken::Unchanged);
     }
-    let backup = if let Ok(backup) = capture::take_link(locked, project, wanted, (equal, record)) {
+    let backup = if let Ok(backup) = link::take_link(locked, project, wanted, (equal, record)) {
         backup
     } else {
         let mut record = capture::record_again(project, wanted, record);

@@ -6,22 +6,23 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
-use crate::backups::record::{self, Kind, Record};
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
+use crate::backups::record::{self, Record};
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::backups::{privacy, set_aside};
-use crate::capture::{self, Taken, Wanted, checkpoint};
-use crate::cli::{self, Common};
-use crate::commands::{list, prune};
+use crate::capture::request::{Taken, Wanted};
+use crate::capture::{self, checkpoint};
+use crate::commands::flags::Common;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::{secrets, text};
 use crate::files::free_space;
 use crate::host::project::{Database, Project};
-use crate::host::session::Session;
-use crate::operations::reclaim_packs;
-use crate::retention::plan::Verdict;
+use crate::host::session::{Session, failure};
+use crate::operations::list_document;
+use crate::operations::retain::prune_automatic;
 use crate::sqlite::examination::finding::{Finding, Weight};
 use crate::sqlite::probe::{self, Standing};
 
@@ -134,7 +135,7 @@ impl Args {
                 Err(error) => {
                     // Every database gets its turn; the last error is the printer's.
                     if let Some(earlier) = failure.replace(error) {
-                        session.complain(&cli::layout(&earlier).0);
+                        session.complain(&failure::layout(&earlier).0);
                     }
                 }
             }
@@ -283,37 +284,6 @@ fn warn_of_findings(session: &mut Session, findings: &[Finding]) {
     }
 }
 
-/// Applies the configured policy to the automatic kinds, also when the backup before it failed.
-///
-/// # Errors
-///
-/// At the user's interrupt only: a retention that did not run is a warning.
-pub(crate) fn prune_automatic(
-    session: &mut Session,
-    project: &Project,
-    locked: &Locked<'_>,
-    database: &Database,
-) -> Result<()> {
-    let interrupt = session.interrupt().clone();
-    prune::say_if_last_states_exceed(session, (locked.vault(), project), &project.keep)?;
-    match checkpoint::prune(locked, project, database, session.now(), &interrupt) {
-        Ok(removed) => {
-            for verdict in &removed {
-                session.note(format!("Removed {}: {}", verdict.name, verdict.reasons));
-            }
-            let is_stored = |v: &Verdict| v.name.ends_with(Format::Pages.ending());
-            if removed.iter().any(is_stored) {
-                reclaim_packs::reclaim_by_the_way(session, project, locked)?;
-            }
-        }
-        Err(error) => {
-            interrupt.check()?;
-            session.warn(format!("the configured retention did not run: {error:#}"));
-        }
-    }
-    Ok(())
-}
-
 fn document(done: &[(String, Done)], now: chrono::DateTime<chrono::FixedOffset>) -> Result<Value> {
     let mut backups = Vec::new();
     let mut unchanged = Vec::new();
@@ -325,7 +295,7 @@ fn document(done: &[(String, Done)], now: chrono::DateTime<chrono::FixedOffset>)
             Done::Aside(folder) => aside.push(json!({ "database": database, "folder": folder })),
         }
     }
-    let mut document = list::document(&backups);
+    let mut document = list_document::document(&backups);
     document["unchanged"] = unchanged.into();
     document["set_aside"] = aside.into();
     Ok(document)

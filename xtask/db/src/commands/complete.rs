@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 
-use crate::backups::record::Kind;
+use crate::backups::kind::Kind;
 use crate::backups::reference::{Field, printed};
 use crate::backups::vault::Vault;
-use crate::cli::Common;
 use crate::commands::arguments;
+use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::hooks::Hook;
 use crate::host::session::Session;

@@ -9,7 +9,7 @@ mod scripts;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::host::session::Session;

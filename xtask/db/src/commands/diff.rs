@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use crate::backups::backup::Backup;
 use crate::backups::reader::{Contents, PlainFile};
 use crate::backups::vault::Vault;
-use crate::capture;
-use crate::cli::Common;
 use crate::commands::diff::json_document::Written;
+use crate::commands::flags::Common;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Answer;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::find_backup;
 use crate::rows::diff::script::Script;
 use crate::rows::diff::states::between;
 use crate::rows::diff::{self, Depth, Difference, Row, Wanted};
-use crate::sqlite::connection::{self, Snapshot};
+use crate::sqlite::connection;
 use crate::sqlite::read_only::Looking;
+use crate::sqlite::snapshot::Snapshot;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -162,7 +162,7 @@ impl Args {
         let _watched =
             (interrupt.watch(a_opened.connection()), interrupt.watch(b_opened.connection()));
         let explain = |error| match b {
-            State::Live(database) => capture::explain(error, project, database),
+            State::Live(database) => live_database::explain(error, project, database),
             State::Backup(_) => error,
         };
         let names = (a.name(project), b.name(project));
@@ -278,7 +278,7 @@ impl State {
                 Ok(Opened::Backup { connection, file })
             }
             (Self::Backup(backup), None) => anyhow::bail!("`{}` is not open", backup.name),
-            (Self::Live(database), _) => capture::open(project, database).map(Opened::Live),
+            (Self::Live(database), _) => live_database::open(project, database).map(Opened::Live),
         }
     }
 }

@@ -12,12 +12,12 @@ use anyhow::Result;
 use xtask_db_format::{Csv, Format, Json, Jsonl, Sink, Sql};
 
 use crate::backups::vault::Vault;
-use crate::cli::Common;
 use crate::commands::export::destination::{Destination, Target};
 use crate::commands::export::output::Written;
 use crate::commands::export::report::Exported;
 use crate::commands::export::shared_file::Share;
 use crate::commands::export::source::State;
+use crate::commands::flags::Common;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::project::{Database, Project};
@@ -27,8 +27,8 @@ use crate::rows::export::selection::{Selection, Wanted};
 use crate::rows::export::subset::Root;
 use crate::rows::export::writer;
 use crate::rows::import::cost_limits::Bounds;
-use crate::sqlite::connection::Snapshot;
 use crate::sqlite::declared_references::Followed;
+use crate::sqlite::snapshot::Snapshot;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:

@@ -12,7 +12,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::git::repository::Place;

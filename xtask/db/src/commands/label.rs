@@ -2,13 +2,12 @@
 
 use anyhow::Result;
 
-use crate::cli::Common;
-use crate::commands::list;
-use crate::commands::pin::{self, Wanted};
+use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::console::{secrets, text};
 use crate::host::session::Session;
-use crate::operations::find_backup;
+use crate::operations::find_backup::{self, Wanted};
+use crate::operations::{amend_record, list_document};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -38,8 +37,9 @@ impl Args {
         let label = secrets::masked(&self.label).into_owned();
         let label = (!label.is_empty()).then_some(label);
         let wanted = Wanted { reference: &self.reference, database: self.common.db.as_deref() };
-        let backup =
-            pin::amend(session, &project, wanted, |record| record.label.clone_from(&label))?;
+        let backup = amend_record::amend(session, &project, wanted, |record| {
+            record.label.clone_from(&label);
+        })?;
         let name = &backup.name;
         match &label {
             None => session.say(format!("{name} has no label")),
@@ -54,7 +54,7 @@ impl Args {
                 }
             }
         }
-        session.document(&list::document(&[backup.to_json(session.now())?]));
+        session.document(&list_document::document(&[backup.to_json(session.now())?]));
         Ok(Answer::Yes)
     }
 }

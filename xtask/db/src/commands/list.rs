@@ -4,18 +4,18 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
 use crate::backups::ownership::Whose;
-use crate::backups::record::{Kind, Proof};
+use crate::backups::record::Proof;
 use crate::backups::reference::printed::{self, Printed};
 use crate::backups::reference::{self, Field};
 use crate::backups::vault::Vault;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::operations::find_backup;
+use crate::operations::list_document::details;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -112,11 +112,6 @@ fn stream(session: &mut Session, rows: &[Row<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// The document of `--json`.
-pub(crate) fn document(backups: &[Value]) -> Value {
-    json!({ "version": 1, "backups": backups })
-}
-
 /// The database whose name a backup bears, as the record or the file name has it.
 fn database_of(project: &Project, backup: &Backup) -> String {
     let configured = project.databases.iter().find(|database| backup.is_named_for(database));
@@ -162,42 +157,6 @@ fn say_table(session: &mut Session, project: &Project, rows: &[Row<'_>]) {
         let backup = row.backup.clone();
         session.say_facts(&format!("{INDENT}{}", details(project, &backup, now)), INDENT.len());
     }
-}
-
-/// Kind, branch@commit, label, pinned and what else is worth knowing.
-pub(crate) fn details(
-    project: &Project,
-    backup: &Backup,
-    now: chrono::DateTime<chrono::FixedOffset>,
-) -> String {
-    let mut parts = vec![backup.kind().map_or("no record", Kind::word).to_owned()];
-    if backup.name.format == Format::Pages && backup.summary().is_some() {
-        parts.push(match backup.new_bytes() {
-            0 => "nothing new".to_owned(),
-            new_bytes => format!("{} new", text::size(new_bytes)),
-        });
-    }
-    if backup.is_pinned() {
-        parts.push("pinned".to_owned());
-    }
-    if backup.is_from_the_future(now) {
-        parts.push("dated in the future".to_owned());
-    }
-    match &backup.whose {
-        Whose::Ours => {}
-        Whose::Moved(path) => parts.push(format!("moved from {path}")),
-        Whose::Others(path) => parts.push(format!("of {path}")),
-        Whose::Unproven => parts.push("perhaps another project's".to_owned()),
-    }
-    if backup.worktree() != project.worktree() {
-        parts.push(match backup.worktree() {
-            "." => "main worktree".to_owned(),
-            linked => format!("worktree {linked}"),
-        });
-    }
-    parts.extend(backup.branch_at_commit());
-    parts.extend(backup.label().map(|label| format!("\"{label}\"")));
-    text::plain(&parts.join("  "))
 }
 
 /// Says that the project was moved, until it has a backup of where it is now.

@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::backups::vault::Vault;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::files::holders;
 use crate::host::session::Session;

@@ -5,24 +5,24 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
-use crate::backups::record::Kind;
+use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::backups::verification;
-use crate::capture::{self, Taken};
-use crate::cli::{self, Common};
+use crate::capture::request::Taken;
+use crate::commands::flags::Common;
 use crate::commands::verify;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Refusal};
-use crate::health;
 use crate::host::project::Project;
-use crate::host::session::Session;
 use crate::host::session::github_actions::{self, Level};
+use crate::host::session::{Session, failure};
 use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsal_end::{self, End};
 use crate::operations::migration::rehearsal_steps::{self, Outcome};
 use crate::operations::migration::report;
 use crate::operations::migration::way_back::way_back;
 use crate::recovery::database_lock::Claim;
+use crate::{capture, health};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -125,7 +125,7 @@ fn annotations(gone: &Result<End>) -> Vec<String> {
                 .collect();
         }
     };
-    let (text, _) = cli::layout(error);
+    let (text, _) = failure::layout(error);
     vec![github_actions::annotation(Level::Error, text.trim_end())]
 }
 

@@ -8,13 +8,15 @@ use serde_json::json;
 
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text::{self, Span};
+use crate::host::project::policy::Policy;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::reclaim_packs;
-use crate::retention::plan::{Policy, Verdict};
+use crate::operations::retain::say_if_last_states_exceed;
+use crate::retention::plan::Verdict;
 use crate::retention::prune::{self, Scope};
 use crate::retention::reclaim_plan::Extent;
 
@@ -224,29 +226,6 @@ fn sum(plan: &[Verdict]) -> (String, String) {
     let n = plan.iter().filter(|verdict| !verdict.keep).count();
     let freed = plan.iter().map(|verdict| verdict.freed_bytes).sum();
     (text::count(n as u64, "backup"), text::size(freed))
-}
-
-/// Warns if the last states of branches alone take up more than the policy grants to all backups.
-///
-/// # Errors
-///
-/// If the folder cannot be read.
-pub(crate) fn say_if_last_states_exceed(
-    session: &mut Session,
-    (vault, project): (&Vault, &Project),
-    policy: &Policy,
-) -> Result<()> {
-    let of_all = (project, project.databases.as_slice());
-    let over = prune::last_states_over_size(vault, of_all, policy, session.now())?;
-    if let (Some(size_bytes), Some(max_size_bytes)) = (over, policy.max_size_bytes) {
-        session.warn(format!(
-            "the last states of branches alone take up {}, more than the max-size of {}: none of them is \
-             removed while `follow-branches` is on; delete branches that are done with, or raise max-size",
-            text::size(size_bytes),
-            text::size(max_size_bytes)
-        ));
-    }
-    Ok(())
 }
 
 fn say_all_are_kept(session: &mut Session, plan: &[Verdict]) {

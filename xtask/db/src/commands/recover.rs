@@ -6,14 +6,15 @@ use serde_json::json;
 use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::migrate::rehearsal;
 use crate::operations::restore::dialogue;
-use crate::operations::restore::in_place::{self, Kept, Was};
+use crate::operations::restore::in_place::{self, Was};
+use crate::operations::restore::safety_backup::{self, Kept};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::{self, Step};
 use crate::sqlite::connection;
@@ -212,7 +213,7 @@ fn go_back(
     let restored = in_place::put_checkpoint_back(session, &claim, &locked, (backup, Was::Readable))
         .with_context(could_not)?;
     claim.end(&locked, &left).context("the database is back, but the note is not removed")?;
-    in_place::say_kept(session, project, &restored.kept);
+    safety_backup::say_kept(session, project, &restored.kept);
     session.say(format!("[✓] Recovered → {}: {}", project.dotted(&database.path), backup.name));
     // The host's commands may take backups of their own, and merge rows.
     drop(locked);

@@ -4,11 +4,11 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::remaining_copies::{self, Remaining};
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Declined, Refusal};
 use crate::console::text;
 use crate::host::project::Project;

@@ -9,14 +9,14 @@ use serde_json::json;
 
 use crate::backups::vault::Vault;
 use crate::backups::verification::Verification;
-use crate::capture;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::migrate::new_database::{self, Fresh};
-use crate::operations::restore::in_place::{self, Kept, Restored};
+use crate::operations::restore::in_place::{self, Restored};
+use crate::operations::restore::safety_backup::{self, Kept};
 use crate::operations::restore::{candidate, dialogue, preview};
 use crate::recovery::database_lock::Claim;
 use crate::restore::plan::{self, Live, Plan};
@@ -55,7 +55,7 @@ impl Args {
         let database = project.one(self.common.db.as_deref())?;
         refuse_without_migrations(&project, &database)?;
         let (target, live) = plan::present(&database.path, self.force, project.busy_timeout)
-            .map_err(|error| capture::explain(error, &project, &database))?;
+            .map_err(|error| live_database::explain(error, &project, &database))?;
         if self.dry_run {
             say_plan(session, &project, &database, (target, &live));
             return Ok(Answer::Yes);
@@ -108,7 +108,7 @@ impl Args {
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         let destination = candidate::destination(project, database, self.force);
         let plan = plan::plan(backup, &destination, session.interrupt())
-            .map_err(|error| capture::explain(error, project, database))?;
+            .map_err(|error| live_database::explain(error, project, database))?;
         let both = (&plan, verification);
         let could_not = || format!("could not reset {}", project.quoted_place(database));
         let restored =
@@ -169,7 +169,7 @@ fn say_done(
     let version = examination.schema_version.filter(|version| *version > 0);
     let version = version.map_or(String::new(), |v| format!(", schema version {v}"));
     session.say(format!("[✓] New database built: {tables}{version}, integrity_check ok"));
-    in_place::say_kept(session, project, &restored.kept);
+    safety_backup::say_kept(session, project, &restored.kept);
     session.say(format!("[✓] Reset → {}", project.dotted(&database.path)));
     if restored.proved == Proved::WrittenSince {
         session.say("[✓] SQLite quick_check: ok (the application has written since)");
@@ -178,7 +178,7 @@ fn say_done(
     session.say("");
     session.say("Done. You may need to restart your backend if it was running.");
     if let Kept::Backup(safety) = &restored.kept {
-        let undo = in_place::undo(session, project, database, safety);
+        let undo = safety_backup::undo(session, project, database, safety);
         session.say(format!("Undo with: {undo}"));
     }
 }

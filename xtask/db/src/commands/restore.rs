@@ -11,11 +11,10 @@ use serde_json::json;
 
 use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
-use crate::capture;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::find_backup;
 use crate::operations::restore::{candidate, dialogue, in_place, preview};
@@ -96,7 +95,7 @@ impl Args {
             ));
         }
         if let Some(into) = &self.into {
-            into_path::refuse_names_of_others(&project, &session.folder().join(into))?;
+            candidate::refuse_names_of_others(&project, &session.folder().join(into))?;
         }
         let mut n_attempts = 0;
         loop {
@@ -139,7 +138,7 @@ impl Args {
         }
         let (interrupt, destination) =
             (session.interrupt().clone(), candidate::destination(project, &database, self.force));
-        let explain = |error| capture::explain(error, project, &database);
+        let explain = |error| live_database::explain(error, project, &database);
         let plan = plan::plan(backup, &destination, &interrupt).map_err(explain)?;
         preview::point_out_equal(
             session,

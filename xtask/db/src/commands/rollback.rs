@@ -3,11 +3,10 @@
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
+use crate::backups::kind::Kind;
 use crate::backups::reader::Contents;
-use crate::backups::record::Kind;
 use crate::backups::vault::Vault;
-use crate::capture;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::commands::restore;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
@@ -15,12 +14,13 @@ use crate::git::branches::branch_point::Branch;
 use crate::git::branches::rollback::{self, Facts, Fork, Target, Why};
 use crate::git::reflog::Entry;
 use crate::git::repository::Place;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::find_backup;
 use crate::rows::diff::states::between;
 use crate::rows::diff::{Difference, State, Wanted};
-use crate::sqlite::connection::{self, Snapshot};
+use crate::sqlite::connection;
+use crate::sqlite::snapshot::Snapshot;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -236,7 +236,7 @@ fn say_what_is_newer(
     let compared = (|| -> Result<Difference> {
         let contents = Contents::open(backup)?;
         let file = contents.file(&interrupt)?;
-        let live = capture::open(project, database)?;
+        let live = live_database::open(project, database)?;
         let old = connection::open_immutable(file.path())?;
         let _watched = (interrupt.watch(&old), interrupt.watch(&live));
         let (_reading, _reading_too) = (Snapshot::begin(&old)?, Snapshot::begin(&live)?);

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::backups::vault::Vault;
 use crate::backups::verification::Outcome;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::commands::{backup, hooks, verify};
 use crate::console::refusal::Answer;
 use crate::health;
@@ -61,7 +61,7 @@ impl Args {
                 vault.read(backup.name.clone())?.unwrap_or_else(|| backup.clone()).to_json(now)
             })
             .collect();
-        session.document(&crate::commands::list::document(&rows?));
+        session.document(&crate::operations::list_document::document(&rows?));
         Ok(answer)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::backups::privacy;
 use crate::backups::vault::Vault;
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::commands::hooks;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text::Span;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::cli::Common;
+use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::command::supervisor;
 use crate::host::session::Session;

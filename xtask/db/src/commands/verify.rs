@@ -7,18 +7,17 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::record::{Examined, Proof};
 use crate::backups::vault::Vault;
 use crate::backups::verification::{self, Outcome, Verification};
-use crate::cli::Common;
-use crate::commands::list;
+use crate::commands::flags::Common;
 use crate::commands::verify::rolling_share::Share;
 use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
-use crate::operations::find_backup;
+use crate::operations::{find_backup, list_document};
 use crate::restore::proof::{self, Unequal};
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 
@@ -117,7 +116,7 @@ impl Args {
             .map(|(backup, verification)| row(session, project, backup, verification))
             .collect();
         let rows = rows?;
-        session.document(&list::document(&rows));
+        session.document(&list_document::document(&rows));
         Ok(worst)
     }
 }

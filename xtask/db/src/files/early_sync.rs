@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::Result;
 
-use crate::files::publish::Stage;
+use crate::files::stage::Stage;
 
 /// Bytes after which another part is written back. Smaller files need no thread.
 const PART_BYTES: u64 = 32 << 20;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
-use crate::backups::record::Kind;
+use crate::backups::kind::Kind;
 use crate::health::glance::{self, Glance, Sight};
 use crate::host::project::{Database, Project, schema_files};
 use crate::recovery::interrupted_step::{self, Left};

@@ -3,7 +3,8 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use crate::backups::backup::{Backup, State};
-use crate::backups::record::{Kind, Proof, Record};
+use crate::backups::kind::Kind;
+use crate::backups::record::{Proof, Record};
 use crate::console::text::{self, Span};
 use crate::files::{free_space, holders};
 use crate::health::Problem;

@@ -13,10 +13,10 @@ use rusqlite::Connection;
 
 use crate::backups::set_aside;
 use crate::files::holders;
-use crate::sqlite::connection::{self, Trouble, trouble};
-use crate::sqlite::examination;
 use crate::sqlite::probe::other_engines::Engine;
 use crate::sqlite::probe::{self, Standing};
+use crate::sqlite::trouble::{self, Trouble, trouble};
+use crate::sqlite::{connection, examination};
 
 /// How often what moved meanwhile is read again.
 const MOST_READINGS: u32 = 3;
@@ -139,12 +139,12 @@ fn read(connection: &Connection) -> Result<Sight> {
 
 fn cannot(path: &Path, error: &anyhow::Error) -> Sight {
     match trouble(error) {
-        Trouble::Damaged => Sight::Damaged(connection::message(error)),
+        Trouble::Damaged => Sight::Damaged(trouble::message(error)),
         Trouble::Busy => Sight::Busy(format!("it is locked{}", holders::sentence(path))),
         Trouble::CannotOpen | Trouble::ReadOnly => {
             Sight::Busy("the next opening has to read its WAL in first".to_owned())
         }
-        _ => Sight::Busy(connection::message(error)),
+        _ => Sight::Busy(trouble::message(error)),
     }
 }
 

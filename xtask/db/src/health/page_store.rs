@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::page_lists;
 use crate::backups::store::pack_index::{self, Shelf};
 use crate::backups::store::page_list::Newer;

@@ -16,14 +16,14 @@ use toml::Table;
 
 use self::strict_table::Section;
 use self::variables::{UrlVariables, Variables};
-use crate::backups::name::Format;
-use crate::backups::record::Kind;
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::git::repository;
+use crate::host::project::policy::Policy;
 use crate::host::project::{Database, FollowBranches, OnFailure, Project};
 use crate::host::session::Environment;
-use crate::retention::plan::Policy;
 
 const MANIFEST: &str = "Cargo.toml";
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);

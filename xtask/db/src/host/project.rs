@@ -3,6 +3,8 @@
 //! A host usually says so in `[workspace.metadata.db]` (read by `host/configuration.rs`); it can also
 //! build the value itself and hand it to the session.
 
+pub(crate) mod live_database;
+pub(crate) mod policy;
 pub(crate) mod schema_files;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,15 +15,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::backups::name::Format;
-use crate::backups::record::Kind;
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
 use crate::backups::vault;
 use crate::console::refusal::Refusal;
 use crate::console::remarks::Remarks;
 use crate::console::text::{self, Span};
 use crate::git::repository;
 use crate::host::command::supervisor::Itself;
-use crate::retention::plan::Policy;
+use crate::host::project::policy::Policy;
 use crate::sqlite::declared_references::References;
 
 /// The project in whose workspace the tasks live.

@@ -2,6 +2,7 @@
 //!
 //! Nothing else in this crate reads a clock or an environment variable, or writes to a stream.
 
+pub(crate) mod failure;
 pub(crate) mod github_actions;
 pub(crate) mod json_stream;
 pub(crate) mod machine_id;

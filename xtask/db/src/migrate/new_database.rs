@@ -12,14 +12,15 @@ use chrono::{DateTime, FixedOffset};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::backups::backup::Backup;
-use crate::backups::record::Kind;
+use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::backups::verification::{self, Outcome, Verification};
-use crate::capture::{self, Taken, Wanted};
+use crate::capture;
+use crate::capture::request::{Taken, Wanted};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
-use crate::files::publish::Scratch;
+use crate::files::stage::Scratch;
 use crate::host::command;
 use crate::host::project::{Database, Project};
 use crate::sqlite::examination::finding::Depth;

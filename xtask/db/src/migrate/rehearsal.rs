@@ -12,19 +12,19 @@ use anyhow::{Context, Result};
 use crate::backups::record::Record;
 use crate::capture;
 use crate::console::interrupt::Interrupt;
-use crate::files::publish::Scratch;
+use crate::files::stage::Scratch;
 use crate::host::command::database_users::Witness;
 use crate::host::command::{self, Ended, Task};
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::migrate::file_use::Watch;
 use crate::migrate::state::State;
 use crate::migrate::verdict::Comparison;
 use crate::migrate::verdict::effects::{self, Effects};
-use crate::sqlite::connection::{self, Trouble};
-use crate::sqlite::examination;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::snapshot::copy;
+use crate::sqlite::trouble::{self, Trouble};
+use crate::sqlite::{connection, examination};
 
 /// What a rehearsal showed.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
     let is_wal = matches!(probe::look(path)?, Standing::Sqlite(header) if header.is_wal());
     let connection = connection::open_live(path, Duration::from_secs(5))?;
     let mode: String = connection::pragma(&connection, "journal_mode=DELETE").map_err(|error| {
-        match connection::trouble(&error) {
+        match trouble::trouble(&error) {
             Trouble::Busy => {
                 error.context("something that the command started still has the copy open")
             }
@@ -214,7 +214,7 @@ pub(crate) fn live(
     };
     match read() {
         Ok(live) => Ok(Some(live)),
-        Err(error) if connection::trouble(&error) == connection::Trouble::Damaged => Ok(None),
-        Err(error) => Err(capture::explain(error, project, database)),
+        Err(error) if trouble::trouble(&error) == trouble::Trouble::Damaged => Ok(None),
+        Err(error) => Err(live_database::explain(error, project, database)),
     }
 }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::files::publish::Stage;
+use crate::files::stage::Stage;
 
 /// So many descriptors are open at once when a state is put back: the database with its sidecars, the
 /// backup with its list and packs, stages, a lock, folders. Chosen with room to spare; `tests/e2e/migrate/way_back.rs` tries

@@ -6,7 +6,6 @@ use crate::backups::backup::Backup;
 use crate::backups::ownership::Whose;
 use crate::backups::reference::{self, Field};
 use crate::backups::vault::Vault;
-use crate::commands::pin::Wanted;
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
@@ -103,4 +102,13 @@ pub(crate) fn moved(what: &str, from: &str) -> String {
          project's",
         text::plain(from)
     )
+}
+
+/// Which backup is meant.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// How the user names it.
+    pub(crate) reference: &'a str,
+    /// The database given by `--db`.
+    pub(crate) database: Option<&'a str>,
 }

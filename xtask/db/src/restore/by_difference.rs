@@ -15,10 +15,11 @@ use rusqlite::{Connection, Statement};
 
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
-use crate::sqlite::connection::{self, Reading, Snapshot};
+use crate::sqlite::connection;
 use crate::sqlite::digest::database::{self, GROUP_BYTES, Groups};
 use crate::sqlite::digest::page_source::Wanted;
-use crate::sqlite::probe::HEADER_LENGTH;
+use crate::sqlite::header::HEADER_LENGTH;
+use crate::sqlite::snapshot::{Reading, Snapshot};
 
 /// Header fields that must be equal: page size, reserved bytes, `auto_vacuum`, encoding, incremental
 /// vacuum (<https://sqlite.org/fileformat2.html>).

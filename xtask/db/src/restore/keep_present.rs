@@ -1,14 +1,13 @@
 //! Keeping the present state in the one moment in which nobody else can commit, where the backup API
 //! writes.
 
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::console::refusal::Refusal;
 use crate::restore::plan::{Live, Plan};
+use crate::sqlite::change_counter::ChangeCounter;
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::read_only;
 use crate::sqlite::snapshot::copy::Locking;
@@ -67,34 +66,5 @@ impl<K: FnMut() -> Result<Groups>> Locking for Keeping<'_, K> {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// The change counter in the header of a database in rollback-journal mode: every commit raises it
-/// (<https://sqlite.org/fileformat2.html#file_change_counter>). In WAL mode it says nothing.
-pub(crate) struct ChangeCounter {
-    file: Option<fs_err::File>,
-    seen: std::cell::Cell<Option<[u8; 4]>>,
-}
-
-impl ChangeCounter {
-    pub(crate) fn of(path: &Path) -> Self {
-        Self { file: fs_err::File::open(path).ok(), seen: std::cell::Cell::new(None) }
-    }
-
-    fn read(&self) -> Result<Option<[u8; 4]>> {
-        let mut counter = [0; 4];
-        let Some(file) = &self.file else { return Ok(None) };
-        file.file().read_exact_at(&mut counter, 24)?;
-        Ok(Some(counter))
-    }
-
-    fn remember(&self) -> Result<()> {
-        self.seen.set(self.read()?);
-        Ok(())
-    }
-
-    fn has_changed(&self) -> Result<bool> {
-        Ok(self.read()? != self.seen.get())
     }
 }

@@ -9,15 +9,18 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::reader::Contents;
 use crate::backups::set_aside;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::files::{free_space, holders};
 use crate::sqlite::access;
-use crate::sqlite::connection::{self, Snapshot, Trouble, quoted, trouble};
-use crate::sqlite::probe::{self, Header, Standing};
+use crate::sqlite::connection::{self, quoted};
+use crate::sqlite::header::Header;
+use crate::sqlite::probe::{self, Standing};
+use crate::sqlite::snapshot::Snapshot;
+use crate::sqlite::trouble::{self, Trouble, trouble};
 
 /// The live database as a restore finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,7 +214,7 @@ fn live(target: &Path, busy_timeout: Duration) -> Result<Live> {
             match read() {
                 Ok(shape) => Ok(Live::Readable(shape)),
                 Err(error) if trouble(&error) == Trouble::Damaged => {
-                    Ok(Live::Unreadable(connection::message(&error)))
+                    Ok(Live::Unreadable(trouble::message(&error)))
                 }
                 Err(error) => Err(error),
             }

@@ -10,7 +10,7 @@ use crate::backups::reader::Contents;
 use crate::backups::writer::Locked;
 use crate::capture;
 use crate::console::interrupt::Interrupt;
-use crate::files::publish::Stage;
+use crate::files::stage::Stage;
 use crate::restore::plan::Plan;
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::digest::page_source::{OfFile, Wanted};

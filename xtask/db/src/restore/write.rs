@@ -18,9 +18,10 @@ use crate::console::progress::Progress;
 use crate::console::refusal::Refusal;
 use crate::files::publish;
 use crate::restore::by_difference::{self, Tried};
-use crate::restore::keep_present::{ChangeCounter, Keeping, MOST_RACES, Raced};
+use crate::restore::keep_present::{Keeping, MOST_RACES, Raced};
 use crate::restore::plan::{Live, Plan};
 use crate::restore::source::Source;
+use crate::sqlite::change_counter::ChangeCounter;
 use crate::sqlite::connection;
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::snapshot::copy;
@@ -29,7 +30,7 @@ use crate::sqlite::snapshot::copy;
 pub(crate) struct Written {
     pub(crate) to: Connection,
     pub(crate) target: PathBuf,
-    busy_timeout: Duration,
+    pub(crate) busy_timeout: Duration,
     /// `PRAGMA data_version` from before the commit, which leaves it as it is: it changes when
     /// somebody else commits. `None` after a change of encoding, which ends what the connection can
     /// do.

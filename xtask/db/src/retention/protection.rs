@@ -6,7 +6,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
 use crate::host::project::Project;
-use crate::retention::plan::Policy;
+use crate::host::project::policy::Policy;
 use crate::retention::plan::reason::{Reason, Reasons};
 use crate::retention::prune::{Scope, plan};
 

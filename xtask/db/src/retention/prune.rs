@@ -10,9 +10,10 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
 use crate::backups::page_lists::{self, Reference};
-use crate::backups::record::{Enters, Kind};
+use crate::backups::record::Enters;
 use crate::backups::store::suspect_packs;
 use crate::backups::vault::Vault;
 use crate::backups::verification::{self, Outcome};
@@ -20,10 +21,11 @@ use crate::backups::writer::Locked;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::git::repository::Place;
+use crate::host::project::policy::Policy;
 use crate::host::project::{Database, Project};
 use crate::recovery::interrupted_step;
 use crate::retention::branch_states::{LastStates, REASON};
-use crate::retention::plan::{self, Candidate, Policy, Verdict, Weigh};
+use crate::retention::plan::{self, Candidate, Verdict, Weigh};
 use crate::retention::{protection, weight};
 use crate::sqlite::examination::finding::Depth;
 

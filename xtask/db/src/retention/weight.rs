@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::page_lists::{self, Reference};
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::used_blocks::Usage;
 use crate::backups::vault::Vault;
 use crate::console::interrupt::Interrupt;
-use crate::retention::plan::{self, Candidate, Policy, Verdict};
+use crate::host::project::policy::Policy;
+use crate::retention::plan::{self, Candidate, Verdict};
 use crate::retention::{prune, reclaim_plan};
 
 /// The policy without a size that the whole folder does not reach: nothing need be weighed then.

@@ -22,8 +22,8 @@ use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::rows::import::cost_limits::Bounds;
-use crate::sqlite::connection::{self, Trouble};
-use crate::sqlite::probe;
+use crate::sqlite::header;
+use crate::sqlite::trouble::{self, Trouble};
 
 /// What a file is, told by its first bytes, never by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,10 +98,7 @@ pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
         !matches!(cause.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData)
     };
     let is_of_the_world = error.chain().any(|cause| cause.downcast_ref().is_some_and(is_io))
-        || matches!(
-            connection::trouble(error),
-            Trouble::Full | Trouble::CannotOpen | Trouble::Busy
-        );
+        || matches!(trouble::trouble(error), Trouble::Full | Trouble::CannotOpen | Trouble::Busy);
     if is_of_the_world { Exit::CouldNot } else { Exit::No }
 }
 
@@ -157,7 +154,7 @@ pub(crate) fn kind(file: &Path) -> Result<Kind> {
     opened.by_ref().take(4096).read_to_end(&mut start)?;
     let records = "with `--records` and `--table` its records become rows";
     match start.trim_ascii_start() {
-        _ if start.starts_with(probe::MAGIC) => {
+        _ if start.starts_with(header::MAGIC) => {
             let what = "a SQLite database, no export and no SQL dump";
             refused(what, "a database is put back with `cargo xtask db-restore PATH`")
         }

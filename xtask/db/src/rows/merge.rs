@@ -43,13 +43,12 @@ use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::host::project::Database;
-use crate::restore::tables;
 use crate::rows::import::cost_limits::Bounds;
 use crate::rows::merge::declared_keys::Said;
 use crate::rows::merge::report::Report;
 use crate::sqlite::foreign_keys::{self, Orphans};
 use crate::sqlite::schema::Schema;
-use crate::sqlite::{connection, read_only, wal};
+use crate::sqlite::{connection, full_text, read_only, wal};
 
 /// Rows that want to be merged: a private scratch database, closed, without sidecars.
 #[derive(Debug)]
@@ -254,7 +253,7 @@ impl Merging<'_> {
         let Some(before) = &self.before else { return Ok(()) };
         let changed: Vec<String> = self.changed.iter().cloned().collect();
         let connection = self.here.connection;
-        tables::rebuild_indexes(connection, &changed)?;
+        full_text::rebuild_indexes(connection, &changed)?;
         let (after, unchecked) = self.here.orphans()?;
         refuse_new_orphans(before, &after)?;
         report.warnings.extend(unchecked.iter().map(|said| foreign_keys::unchecked(said)));

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
+use crate::console::nearest_word::nearest;
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::rows::import::records::nearest;
 use crate::sqlite::schema::{Schema, Storage, Table};
 
 /// What columns refer to, by table and column.

@@ -19,9 +19,10 @@ use rusqlite::Connection;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::console::threads;
-use crate::sqlite::connection::{self, Trouble, quoted, trouble};
+use crate::sqlite::connection::{self, quoted};
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 use crate::sqlite::foreign_keys;
+use crate::sqlite::trouble::{self, Trouble, trouble};
 
 /// Structural findings listed before the rest is left out: a broken file has thousands.
 const MOST_STRUCTURAL: usize = 100;
@@ -134,7 +135,7 @@ pub(crate) fn check_integrity(connection: &Connection) -> Result<Vec<Finding>> {
 fn checked_by(connection: &Connection, pragma: &str) -> Result<Vec<Finding>> {
     let error = match messages(connection, &format!("PRAGMA {pragma}(2147483647)")) {
         Ok(findings) => return Ok(findings),
-        Err(error) if !connection::lacks_what_schema_names(&error) => {
+        Err(error) if !trouble::lacks_what_schema_names(&error) => {
             return Ok(vec![damage_of(error, "the file")?]);
         }
         Err(error) => error,
@@ -249,8 +250,8 @@ fn of_orphans(((child, parent), n): ((String, String), u64)) -> Finding {
 ///
 /// The failure itself, if it is neither.
 fn finding_of(error: anyhow::Error, what: &str) -> Result<Finding> {
-    if connection::lacks_what_schema_names(&error) {
-        let said = connection::message(&error);
+    if trouble::lacks_what_schema_names(&error) {
+        let said = trouble::message(&error);
         return Ok(Finding::unchecked(format!("could not check {what}: {said}")));
     }
     damage_of(error, what)
@@ -263,7 +264,7 @@ fn finding_of(error: anyhow::Error, what: &str) -> Result<Finding> {
 /// The failure itself, if it is another one.
 fn damage_of(error: anyhow::Error, what: &str) -> Result<Finding> {
     match trouble(&error) {
-        Trouble::Damaged => Ok(Finding::structural(connection::message(&error))),
+        Trouble::Damaged => Ok(Finding::structural(trouble::message(&error))),
         Trouble::Interrupted => Err(Refusal::interrupted()),
         _ => Err(error.context(format!("could not check {what}"))),
     }
@@ -292,7 +293,7 @@ pub(crate) fn count(connection: &Connection) -> Result<Examination> {
         let n_rows = match counted.map_err(anyhow::Error::from) {
             Ok(n_rows) => u64::try_from(n_rows).ok(),
             // An unknown module is no fault of the file: the null in its place says enough.
-            Err(error) if connection::lacks_what_schema_names(&error) => None,
+            Err(error) if trouble::lacks_what_schema_names(&error) => None,
             Err(error) => {
                 let finding = damage_of(error, &format!("the rows of `{table}`"))?;
                 examination.findings.push(finding);

@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use rusqlite::{Connection, Row};
 
 use crate::console::text;
-use crate::sqlite::connection::{self, quoted};
+use crate::sqlite::connection::quoted;
+use crate::sqlite::trouble;
 
 /// How often a child, parent, number of the foreign key and rowid are without a parent row; rows of a
 /// table without rowids are counted together.
@@ -101,7 +102,7 @@ fn check(
         Ok(statement) => statement,
         Err(error) => {
             let error = error.into();
-            let said = connection::message(&error);
+            let said = trouble::message(&error);
             return if said.contains("foreign key mismatch") { Ok(Some(said)) } else { Err(error) };
         }
     };
@@ -115,6 +116,7 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sqlite::connection;
 
     fn check(schema: &str, n_orphans: u64, unchecked: &[&str]) {
         let folder = tempfile::tempdir().expect("a folder");

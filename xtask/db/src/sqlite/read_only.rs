@@ -8,7 +8,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::sqlite::access::{self, Still};
-use crate::sqlite::connection::{Snapshot, open_beside_wal, open_immutable, open_with};
+use crate::sqlite::connection::{open_beside_wal, open_immutable, open_with};
+use crate::sqlite::snapshot::Snapshot;
 
 /// A connection to the live database that only looks.
 ///

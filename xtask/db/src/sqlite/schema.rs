@@ -6,6 +6,7 @@
 //! own `sqlite_*` tables and indexes to nobody: both are left out here.
 
 pub(crate) mod change;
+pub(crate) mod created_tables;
 mod definition;
 pub(crate) mod guards;
 mod keywords;

@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
-use crate::backups::record::{Kind, Record};
+use crate::backups::kind::Kind;
+use crate::backups::record::Record;
 use crate::sqlite::examination::finding::{Weight, has};
 
 /// A packed record is smaller than this: a file of that size is not read as one.

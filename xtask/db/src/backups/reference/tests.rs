@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use super::{Field, resolve};
 use crate::backups::backup::{self, Backup};
-use crate::backups::name::{Format, Name};
+use crate::backups::format::Format;
+use crate::backups::name::Name;
 use crate::backups::ownership::Whose;
 use crate::backups::record::Proof;
 use crate::backups::reference::printed;

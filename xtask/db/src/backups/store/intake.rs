@@ -17,7 +17,7 @@ use crate::backups::store::stored_database::{Reader, Stored, entry_number};
 use crate::console::threads::{Lane, Step};
 use crate::sqlite::digest::database::{self, Hashes};
 use crate::sqlite::digest::tree::{self, GROUP_BYTES, Id, Shape, Tree};
-use crate::sqlite::probe::{HEADER_LENGTH, Header};
+use crate::sqlite::header::{HEADER_LENGTH, Header};
 use crate::sqlite::snapshot::copy;
 
 /// Stands for the packs that are being written, in runs.

@@ -15,7 +15,8 @@ use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::store::pack_index::{self, FOLDER};
-use crate::files::publish::{self, Stage};
+use crate::files::publish;
+use crate::files::stage::Stage;
 use crate::sqlite::digest::tree::{self, Id};
 
 /// The note's file name in the backups folder.

@@ -13,7 +13,7 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::{Backup, State};
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::reader;
 use crate::backups::record::{Examined, Record};
 use crate::backups::store::pack;

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result};
 
 use crate::backups::backup::{Backup, State};
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::reader;
 use crate::backups::store::freshness::Pages;
 use crate::backups::store::pack_index::Shelf;
@@ -19,7 +19,8 @@ use crate::backups::store::page_list::List;
 use crate::backups::store::stored_database::Stored;
 use crate::backups::store::{intake, pack_rereading, suspect_packs};
 use crate::backups::writer::Locked;
-use crate::capture::{Look, Wanted};
+use crate::capture::Look;
+use crate::capture::request::Wanted;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};

@@ -10,7 +10,8 @@ use xtask_db_format::NAME;
 use crate::backups::name::Name;
 use crate::commands::export::output::Output;
 use crate::console::refusal::Refusal;
-use crate::files::publish::{self, Ahead, Scratch, Stage};
+use crate::files::publish::Ahead;
+use crate::files::stage::{self, Scratch, Stage};
 use crate::host::project::Project;
 use crate::host::session::Session;
 
@@ -133,7 +134,7 @@ impl Destination {
         };
         let folder = path.parent().context("the path names no file")?;
         let name = path.file_name().context("the path names no file")?.to_string_lossy();
-        publish::sweep_dead_stages(folder, &name)?;
+        stage::sweep_dead_stages(folder, &name)?;
         if *is_folder {
             return Ok(Output::Folder(Scratch::create(folder, &name)?, None));
         }

@@ -10,7 +10,8 @@ use xtask_db_format::Outlet;
 use crate::commands::export::destination::{Destination, Naming};
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::files::publish::{self, Ahead, Published, Scratch, Stage};
+use crate::files::publish::{self, Ahead, Published};
+use crate::files::stage::{Scratch, Stage};
 use crate::host::session::Session;
 
 /// Where the bytes go.

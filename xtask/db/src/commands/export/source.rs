@@ -7,13 +7,13 @@ use crate::backups::backup::Backup;
 use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::verification::{self, Outcome};
-use crate::capture;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
-use crate::sqlite::connection::{self, Trouble};
+use crate::sqlite::connection;
 use crate::sqlite::examination::finding::{Damage, Depth};
+use crate::sqlite::trouble::{self, Trouble};
 
 const ANOTHER: &str = "nothing was exported; choose another backup with `cargo xtask db-list`";
 
@@ -80,7 +80,7 @@ impl State {
                 work(&connection::open_immutable(file.path())?)
             }
             Self::Live(database) => {
-                let live = capture::open(project, database)?;
+                let live = live_database::open(project, database)?;
                 live.proved(work(&live))
             }
         }
@@ -89,7 +89,7 @@ impl State {
     /// Adds to a failure what to do about it.
     pub(super) fn explain(&self, error: anyhow::Error, project: &Project) -> anyhow::Error {
         let is_damaged = error.downcast_ref::<Damage>().is_some()
-            || connection::trouble(&error) == Trouble::Damaged;
+            || trouble::trouble(&error) == Trouble::Damaged;
         if error.downcast_ref::<Refusal>().is_none() && is_damaged {
             let hint = match self {
                 Self::Live(_) => {
@@ -102,7 +102,7 @@ impl State {
             return error.context(Refusal { what, hint, exit: Exit::No });
         }
         match self {
-            Self::Live(database) => capture::explain(error, project, database),
+            Self::Live(database) => live_database::explain(error, project, database),
             Self::Backup(_) => error,
         }
     }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
-use crate::backups::record::{self, Kind};
+use crate::backups::kind::Kind;
+use crate::backups::record;
 use crate::backups::vault::Vault;
 use crate::commands::hooks::checkpoint::{self, Due};
 use crate::commands::hooks::follow_branches;

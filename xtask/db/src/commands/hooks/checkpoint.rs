@@ -3,17 +3,19 @@
 use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
-use crate::backups::record::{self, Enters, Kind};
+use crate::backups::kind::Kind;
+use crate::backups::record::{self, Enters};
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
-use crate::capture::{Look, Taken, Wanted, checkpoint};
-use crate::commands::backup;
+use crate::capture::request::{Taken, Wanted};
+use crate::capture::{Look, checkpoint};
 use crate::console::progress::Progress;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::git::repository::Place;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
+use crate::operations::retain;
 use crate::sqlite::probe::{self, Standing};
 
 /// A checkpoint that a hook wants.
@@ -83,7 +85,7 @@ pub(super) fn take(
                 }
             }
         }
-        backup::prune_automatic(session, project, &locked, database)?;
+        retain::prune_automatic(session, project, &locked, database)?;
     }
     Ok(outcome)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
-use crate::backups::record::Kind;
+use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::commands::hooks::checkpoint::{self, Due};
 use crate::console::refusal::{Answer, Exit, Refusal};
@@ -17,6 +17,7 @@ use crate::git::repository::Place;
 use crate::hooks::trailer::{self, Note};
 use crate::host::project::{Database, OnFailure, Project};
 use crate::host::session::Session;
+use crate::sqlite::schema::created_tables;
 
 /// The file in git's own folder that carries the checkpoint's name to the message.
 const NOTE: &str = "xtask-db-checkpoint";
@@ -102,7 +103,7 @@ fn added_tables(
         let sql = index.content(place, path).unwrap_or_default();
         let is_new =
             |table: &String| !record.tables.keys().any(|there| there.eq_ignore_ascii_case(table));
-        added.extend(trailer::tables_created(&sql).into_iter().filter(is_new));
+        added.extend(created_tables::tables_created(&sql).into_iter().filter(is_new));
     }
     let vault = Vault::of(project, session.now());
     let is_mine = |database: &Database| backup.is_of(database);

@@ -3,10 +3,11 @@
 use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
-use crate::backups::record::Kind;
+use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
-use crate::capture::{self, Wanted};
+use crate::capture::link;
+use crate::capture::request::Wanted;
 use crate::commands::hooks::branch_switch::Switch;
 use crate::commands::hooks::checkpoint;
 use crate::console::text;
@@ -14,7 +15,8 @@ use crate::git::branches::branch_point::{self, Branch};
 use crate::git::repository::Place;
 use crate::host::project::{Database, FollowBranches, Project};
 use crate::host::session::Session;
-use crate::operations::restore::in_place::{self, Kept};
+use crate::operations::restore::in_place;
+use crate::operations::restore::safety_backup::{self, Kept};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::Step;
 
@@ -101,7 +103,7 @@ pub(super) fn follow(
     drop(claim);
     let undo = match &kept {
         Kept::Backup(safety) => {
-            format!("; undo with: {}", in_place::undo(session, project, database, safety))
+            format!("; undo with: {}", safety_backup::undo(session, project, database, safety))
         }
         Kept::Aside(aside) => format!("; its raw files are in {}", project.path(&aside.folder)),
         Kept::Nothing => String::new(),
@@ -160,5 +162,5 @@ fn keep_for_the_branch_left(
         format: project.format(Kind::Branch),
         ..Wanted::new(database, Kind::Branch, session.now())
     };
-    capture::take_link(locked, project, &wanted, (safety, record)).map(drop)
+    link::take_link(locked, project, &wanted, (safety, record)).map(drop)
 }

@@ -10,21 +10,21 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
-use crate::capture;
 use crate::commands::import::merge::files::Named;
 use crate::commands::import::{Args, OnConflict, source};
 use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Exit, Refusal};
-use crate::files::publish::{Scratch, Stage};
-use crate::host::project::{Database, Project};
+use crate::files::stage::{Scratch, Stage};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
-use crate::operations::restore::{dialogue, in_place, safety_backup};
+use crate::operations::restore::{dialogue, safety_backup};
 use crate::recovery::database_lock::Claim;
 use crate::rows::import::cost_limits::Bounds;
 use crate::rows::import::{self, Loading};
 use crate::rows::merge::report::Report;
 use crate::rows::merge::{self, Ending, Numbering, Policy, Source, Target};
-use crate::sqlite::connection::{self, Trouble};
+use crate::sqlite::connection;
+use crate::sqlite::trouble::{self, Trouble};
 
 const UNTOUCHED: &str = "the database is untouched";
 
@@ -35,9 +35,9 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     policy(args)?;
     let files = files::named(session, &project, &args.files)?;
     let encoding: String = {
-        let live = capture::open(&project, &database)?;
+        let live = live_database::open(&project, &database)?;
         connection::pragma(&live, "encoding")
-            .map_err(|error| capture::explain(error, &project, &database))?
+            .map_err(|error| live_database::explain(error, &project, &database))?
     };
     let scratch = {
         let vault = Vault::of(&project, session.now());
@@ -156,7 +156,7 @@ pub(super) fn into_live(
 ) -> Result<Answer> {
     let policy = policy(args)?;
     // Refuses a live database that is missing or cannot be read, before any lock is held on it.
-    drop(capture::open(project, database)?);
+    drop(live_database::open(project, database)?);
     if args.dry_run {
         let report = act(session, (project, database), (sources, &policy), None)?;
         return report::conclude(session, (project, database), &report, &report::Done::Nothing);
@@ -211,7 +211,7 @@ fn act(
     let mut keep = || -> Result<()> {
         let Some((locked, safety)) = &mut keeping else { return Ok(()) };
         progress.end();
-        let kept = in_place::safety_backup(session, project, database, (locked, None))?;
+        let kept = safety_backup::safety_backup(session, project, database, (locked, None))?;
         let (backup, _) = kept.with_context(|| damaged(project, database))?;
         **safety = Some(backup);
         Ok(())
@@ -219,10 +219,10 @@ fn act(
     merge::merge(&target, sources, ending, &mut keep).map_err(|error| {
         let error = bounds.explain(error, UNTOUCHED);
         let is_told = error.downcast_ref::<Refusal>().is_some();
-        if !is_told && connection::trouble(&error) == Trouble::Damaged {
+        if !is_told && trouble::trouble(&error) == Trouble::Damaged {
             return error.context(damaged(project, database));
         }
-        capture::explain(error, project, database)
+        live_database::explain(error, project, database)
     })
 }
 

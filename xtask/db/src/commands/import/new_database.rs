@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::backups::vault::Vault;
-use crate::capture;
 use crate::commands::import::Args;
 use crate::commands::import::report::{self, Made, Place};
 use crate::commands::import::source::{self, Source};
@@ -15,8 +14,9 @@ use crate::commands::import::target::Target;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::{text, threads};
-use crate::files::publish::{self, Published, Stage};
-use crate::host::project::Project;
+use crate::files::publish::{self, Published};
+use crate::files::stage::{self, Stage};
+use crate::host::project::{Project, live_database};
 use crate::host::session::Session;
 use crate::migrate::new_database::{Building, Fresh};
 use crate::operations::restore::{candidate, dialogue, in_place};
@@ -25,8 +25,8 @@ use crate::restore::plan;
 use crate::rows::import::cost_limits::Bounds;
 use crate::rows::import::proof::{self, Proof};
 use crate::rows::import::{self, Loaded, Loading};
-use crate::sqlite::connection::{self, Trouble};
 use crate::sqlite::examination::finding::{Depth, Weight};
+use crate::sqlite::trouble::{self, Trouble};
 
 /// Makes a database of a file.
 ///
@@ -78,7 +78,7 @@ impl Job<'_> {
         let path = &self.target.path;
         let folder = path.parent().context("the path names no file")?;
         let name = path.file_name().context("the path names no file")?.to_string_lossy();
-        publish::sweep_dead_stages(folder, &name)?;
+        stage::sweep_dead_stages(folder, &name)?;
         let stage = Stage::create(folder, &name)?;
         let interrupt = session.interrupt().clone();
         let mut progress = Progress::new(session, "importing");
@@ -137,7 +137,7 @@ impl Job<'_> {
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
         let destination = candidate::destination(project, database, self.args.fresh.force);
         let plan = plan::plan(backup, &destination, &interrupt)
-            .map_err(|error| capture::explain(error, project, database))?;
+            .map_err(|error| live_database::explain(error, project, database))?;
         let Some(claim) = claim else {
             return Ok(self.tell(session, (&made, &Place::WouldReplace(&plan.live))));
         };
@@ -228,7 +228,7 @@ impl Job<'_> {
 /// Adds to a failure that nothing has come of it.
 fn say_untouched(error: anyhow::Error) -> anyhow::Error {
     let is_told = error.downcast_ref::<Refusal>().is_some();
-    if is_told || connection::trouble(&error) == Trouble::Interrupted {
+    if is_told || trouble::trouble(&error) == Trouble::Interrupted {
         return error;
     }
     let exit = import::exit_of(&error);

@@ -9,19 +9,19 @@ use serde_json::json;
 use xtask_db_format::records::Pointer;
 
 use crate::backups::vault::Vault;
-use crate::capture;
 use crate::commands::import::{Args, merge};
+use crate::console::nearest_word::nearest;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
-use crate::files::publish::Scratch;
+use crate::files::stage::Scratch;
 use crate::host::command::{Task, output};
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::rows::import::Loading;
 use crate::rows::import::cost_limits::Bounds;
 use crate::rows::import::records::mapping::Mapping;
-use crate::rows::import::records::{self, Loaded, nearest};
+use crate::rows::import::records::{self, Loaded};
 use crate::rows::merge::{Numbering, Source};
 use crate::sqlite::schema::Schema;
 
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let project = args.common.project(session)?;
     let database = project.one(args.common.db.as_deref())?;
     let (mapping, encoding) = mapping(args, &project, &database)
-        .map_err(|error| capture::explain(error, &project, &database))?;
+        .map_err(|error| live_database::explain(error, &project, &database))?;
     let shown = input.shown(&project);
     let scratch = scratch(session, &project, &database)?;
     let path = scratch.path().join(database.file_name());
@@ -166,7 +166,7 @@ impl Gathered<'_> {
 
 /// Which column takes what, and the encoding of the database.
 fn mapping(args: &Args, project: &Project, database: &Database) -> Result<(Mapping, String)> {
-    let schema = Schema::read(&*capture::open(project, database)?)?;
+    let schema = Schema::read(&*live_database::open(project, database)?)?;
     let name = args.records.table.as_deref().unwrap_or_default();
     let Some(table) = schema.table(name) else {
         let known = || schema.tables.values().map(|table| table.name.as_str());

@@ -9,8 +9,9 @@ use crate::commands::import::target::Target;
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
-use crate::operations::restore::in_place::{self, Kept, Restored};
+use crate::operations::restore::in_place::{self, Restored};
 use crate::operations::restore::preview;
+use crate::operations::restore::safety_backup::{self, Kept};
 use crate::restore::plan::Live;
 use crate::restore::proof::Proved;
 use crate::rows::import::proof::Proof;
@@ -63,7 +64,7 @@ pub(super) fn say(
         Place::WouldReplace(live) => {
             session.say(preview::would_keep(project, &target.database, live));
         }
-        Place::Replaced(restored) => in_place::say_kept(session, project, &restored.kept),
+        Place::Replaced(restored) => safety_backup::say_kept(session, project, &restored.kept),
         Place::New | Place::WouldBeNew => {}
     }
     let tables = made.proof.own(&made.loaded.absent);
@@ -101,7 +102,7 @@ fn say_replaced(session: &mut Session, project: &Project, target: &Target, resto
     session.say("");
     session.say("Done. You may need to restart your backend if it was running.");
     if let Kept::Backup(safety) = &restored.kept {
-        let undo = in_place::undo(session, project, &target.database, safety);
+        let undo = safety_backup::undo(session, project, &target.database, safety);
         session.say(format!("Undo with: {undo}"));
     }
 }

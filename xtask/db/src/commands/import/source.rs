@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::commands::import::Args;
 use crate::console::refusal::Refusal;
-use crate::files::publish::{self, Stage};
+use crate::files::stage::{self, Stage};
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::rows::import::{self, Kind};
@@ -88,7 +88,7 @@ fn refuse_itself(path: &Path, target: &Path, shown: &str) -> Result<()> {
 fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<Stage> {
     let folder = target.parent().context("the path names no file")?;
     let name = target.file_name().context("the path names no file")?.to_string_lossy();
-    publish::sweep_dead_stages(folder, &name)?;
+    stage::sweep_dead_stages(folder, &name)?;
     let stage = Stage::create(folder, &name)?;
     drain(session, pipe, &mut |piece| stage.append(piece))?;
     Ok(stage)

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::backups::set_aside;
-use crate::capture;
 use crate::commands::import::Args;
-use crate::commands::restore::into_path;
 use crate::console::refusal::Refusal;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
+use crate::operations::restore::candidate;
 use crate::restore::plan::{self, Live};
 
 /// Where a new database goes.
@@ -63,7 +62,7 @@ impl Target {
             ));
         }
         let (path, live) = plan::present(&database.path, args.fresh.force, project.busy_timeout)
-            .map_err(|error| capture::explain(error, project, &database))?;
+            .map_err(|error| live_database::explain(error, project, &database))?;
         let target = Self { database, path, live, is_configured };
         if !args.fresh.force {
             target.refuse_sidecars(project)?;
@@ -93,7 +92,7 @@ impl Target {
 
 /// The database of a path: a configured one stays what it is, protection and all, however it is named.
 fn named(project: &Project, path: PathBuf) -> Result<(Database, bool)> {
-    into_path::refuse_names_of_others(project, &path)?;
+    candidate::refuse_names_of_others(project, &path)?;
     let place = |path: &Path| {
         fs_err::canonicalize(path).ok().or_else(|| {
             let folder = fs_err::canonicalize(path.parent()?).ok()?;

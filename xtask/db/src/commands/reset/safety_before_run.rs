@@ -9,7 +9,7 @@ use crate::console::refusal::{Exit, Refusal};
 use crate::host::session::Session;
 use crate::migrate::new_database::Fresh;
 use crate::migrate::rehearsal;
-use crate::operations::restore::in_place;
+use crate::operations::restore::safety_backup;
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::Step;
 use crate::restore::plan::Live;
@@ -31,7 +31,9 @@ pub(super) fn keep(
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     let taken = match live {
-        Live::Readable(_) => in_place::safety_backup(session, project, database, (&locked, None))?,
+        Live::Readable(_) => {
+            safety_backup::safety_backup(session, project, database, (&locked, None))?
+        }
         _ => None,
     };
     let before = taken.map(|(backup, _)| backup);
@@ -73,7 +75,7 @@ pub(super) fn compare(
         "{} changed while the command ran, by an application or the command; `{}` brings back what \
          it held before",
         project.quoted_place(database),
-        in_place::undo(session, project, database, &before)
+        safety_backup::undo(session, project, database, &before)
     );
     match built {
         Ok(fresh) => {

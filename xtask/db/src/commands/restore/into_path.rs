@@ -1,18 +1,16 @@
 //! `--into PATH` where nothing is yet: the backup's bytes, proved.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::set_aside;
 use crate::commands::restore::Args;
 use crate::console::refusal::{Answer, Refusal};
 use crate::files::free_space;
-use crate::files::publish::{self, Published, Stage};
+use crate::files::publish::{self, Published};
+use crate::files::stage::{self, Stage};
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::restore::candidate;
@@ -58,7 +56,7 @@ impl Args {
         }
         let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
         let contents = Contents::open(backup)?;
-        publish::sweep_dead_stages(folder, &name)?;
+        stage::sweep_dead_stages(folder, &name)?;
         let stage = Stage::create(folder, &name)?;
         let hashes = contents
             .copy_into(&stage, session.interrupt())
@@ -87,32 +85,4 @@ impl Args {
         }));
         Ok(Answer::Yes)
     }
-}
-
-/// Refuses to write a file under a name that is not for it: a backup is immutable, so what bears a
-/// backup's name in the backups folder is no target; nor is a sidecar.
-///
-/// # Errors
-///
-/// As it says.
-pub(crate) fn refuse_names_of_others(project: &Project, path: &Path) -> Result<()> {
-    let text = path.to_string_lossy();
-    if ["-wal", "-shm", "-journal"].iter().any(|suffix| text.ends_with(suffix)) {
-        return Err(Refusal::could_not(
-            format!("`{}` is the name of a file that SQLite keeps for itself", project.path(path)),
-            "choose another path; nothing was changed",
-        ));
-    }
-    let same_folder = |folder: &Path| {
-        let (a, b) = (fs_err::canonicalize(folder), fs_err::canonicalize(&project.backups));
-        a.is_ok() && a.ok() == b.ok()
-    };
-    let is_name = path.file_name().and_then(|name| name.to_str()).and_then(Name::parse).is_some();
-    if is_name && path.parent().is_some_and(same_folder) {
-        return Err(Refusal::could_not(
-            format!("`{}` bears a backup's name in the backups folder", project.path(path)),
-            "choose another path; nothing was changed",
-        ));
-    }
-    Ok(())
 }

@@ -6,11 +6,10 @@ use serde_json::json;
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
 use crate::backups::vault::Vault;
-use crate::capture;
 use crate::commands::restore::Args;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::restore::{in_place, safety_backup};
 use crate::recovery::database_lock::Claim;
@@ -26,12 +25,12 @@ impl Args {
         backup: &Backup,
     ) -> Result<Answer> {
         // Refuses a live database that is missing or cannot be read.
-        drop(capture::open(project, database)?);
+        drop(live_database::open(project, database)?);
         let interrupt = session.interrupt().clone();
         let contents = Contents::open(backup)?;
         let file = contents.file(&interrupt)?;
         tables::plan(&database.path, file.path(), &self.tables, project.busy_timeout)
-            .map_err(|error| capture::explain(error, project, database))?;
+            .map_err(|error| live_database::explain(error, project, database))?;
         let list = self.tables.join(", ");
         let place = project.quoted_place(database);
         if self.dry_run {
@@ -53,7 +52,7 @@ impl Args {
         let is_replicated = in_place::is_replicated(project, &database.path);
         let mut taken = None;
         let put_back = tables::put_back(live, from, &self.tables, timeout, &interrupt, || {
-            let kept = in_place::safety_backup(session, project, database, (&locked, None))?;
+            let kept = safety_backup::safety_backup(session, project, database, (&locked, None))?;
             taken = kept.map(|(safety, _)| safety);
             if taken.is_some() {
                 return Ok(());
@@ -66,7 +65,7 @@ impl Args {
         let (done, unchecked) = match put_back {
             Ok(done) => done,
             Err(error) => {
-                let error = capture::explain(error, project, database);
+                let error = live_database::explain(error, project, database);
                 let left = safety_backup::after(&error, &locked, taken);
                 safety_backup::say(session, project, left.as_deref());
                 return Err(error);
@@ -98,7 +97,7 @@ impl Args {
             in_place::warn_of_replica(session);
         }
         in_place::note_wal(session, database);
-        let undo = in_place::undo(session, project, database, &safety);
+        let undo = safety_backup::undo(session, project, database, &safety);
         session.say(format!("Undo with: {undo}"));
         in_place::after_restore(session, project, database)?;
         session.document(&json!({

@@ -7,9 +7,8 @@ use anyhow::Result;
 use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
-use crate::capture;
 use crate::console::refusal::{Exit, Refusal};
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::migrate::new_database::{self, Fresh};
 use crate::operations::restore::{candidate, in_place};
@@ -110,7 +109,7 @@ fn put_in_place(
     let Claim { project, database, .. } = *claim;
     let destination = candidate::destination(project, database, false);
     let plan = plan::plan(&fresh.backup, &destination, session.interrupt())
-        .map_err(|error| capture::explain(error, project, database));
+        .map_err(|error| live_database::explain(error, project, database));
     let put = plan.and_then(|plan| {
         in_place::put_in_place(session, claim, locked, (&plan, &fresh.verification))
     });

@@ -1,6 +1,6 @@
 //! What `db-status` shows: a few lines per database, a few for the folder, then what to do.
 
-use crate::backups::record::Kind;
+use crate::backups::kind::Kind;
 use crate::console::text;
 use crate::health::Problem;
 use crate::health::backups_folder::Folder;

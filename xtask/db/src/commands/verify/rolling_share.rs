@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::store::pack_readings::Readings;
 use crate::backups::store::suspect_packs::{self, Found};
 use crate::backups::store::{pack_check, pack_index};

@@ -7,7 +7,7 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
 use crate::backups::reader::Contents;
 use crate::backups::store::pack_readings::{Keep, Readings};
 use crate::backups::store::stored_database::Stored;

@@ -7,7 +7,8 @@
 use chrono::{DateTime, FixedOffset, TimeDelta};
 
 use crate::backups::backup::Backup;
-use crate::backups::record::{Enters, Kind};
+use crate::backups::kind::Kind;
+use crate::backups::record::Enters;
 use crate::git::reflog::{Entry, Reflog};
 
 /// What is known of one branch.

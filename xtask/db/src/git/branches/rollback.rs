@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, FixedOffset, TimeDelta};
 
 use crate::backups::backup::{Backup, State};
-use crate::backups::record::Kind;
+use crate::backups::kind::Kind;
 use crate::git::branches::branch_point::{self, Branch};
 use crate::git::reflog::Entry;
 

@@ -12,7 +12,8 @@ use anyhow::{Context, Result};
 
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
-use crate::files::publish::{self, Published, Stage};
+use crate::files::publish::{self, Published};
+use crate::files::stage::Stage;
 use crate::host::session::Session;
 
 /// The variable that says which machine this is, where no file can: in a container, say.

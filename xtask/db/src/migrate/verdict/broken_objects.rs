@@ -14,6 +14,7 @@ use crate::rows::diff::table_pair::When;
 use crate::sqlite::connection::{self, quoted};
 use crate::sqlite::schema::change::Kind;
 use crate::sqlite::schema::{Entry, Nature, Schema};
+use crate::sqlite::trouble;
 
 /// A trigger or a view that does not work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +111,7 @@ fn reading(connection: &Connection, view: &Entry) -> Option<String> {
 }
 
 fn prepared(connection: &Connection, statement: &str) -> Option<String> {
-    connection.prepare(statement).err().map(|error| connection::message(&error.into()))
+    connection.prepare(statement).err().map(|error| trouble::message(&error.into()))
 }
 
 /// The tables and views of one state, without a row and without triggers.

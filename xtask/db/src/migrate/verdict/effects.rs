@@ -22,8 +22,8 @@ use crate::rows::diff::State;
 use crate::rows::diff::migrated_tables::Pairs;
 use crate::rows::diff::states::is_fatal;
 use crate::rows::diff::table_pair::When;
-use crate::sqlite::connection;
 use crate::sqlite::schema::Table;
+use crate::sqlite::{connection, trouble};
 
 /// What a migration did beyond counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl ColumnEffect {
 
 impl TableEffect {
     fn unread(table: &Table, error: &anyhow::Error) -> Self {
-        let unread = Some(connection::message(error));
+        let unread = Some(trouble::message(error));
         Self { before: table.name.clone(), unread, ..Self::default() }
     }
 }

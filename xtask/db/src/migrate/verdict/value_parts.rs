@@ -34,7 +34,7 @@ fn leaves(json: &Json, parts: &mut Vec<Said>) {
     match json {
         Json::Null => {}
         Json::Bool(is_true) => {
-            parts.extend(canonical_value::of_text(&u8::from(*is_true).to_string()))
+            parts.extend(canonical_value::of_text(&u8::from(*is_true).to_string()));
         }
         Json::Number(number) => parts.extend(canonical_value::of_text(&number.to_string())),
         Json::String(text) => parts.extend(canonical_value::of_text(text)),

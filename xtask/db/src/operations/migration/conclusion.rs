@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::writer::Locked;
-use crate::commands::backup::prune_automatic;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::command::Ended;
@@ -16,6 +15,7 @@ use crate::migrate::verdict::{self, Comparison, Loss, Verdict};
 use crate::operations::migration::job::Job;
 use crate::operations::migration::way_back::{kept, put_back, way_back};
 use crate::operations::migration::{rehearsal_end, report};
+use crate::operations::retain::prune_automatic;
 
 /// What the live database is after the command.
 pub(crate) enum After {

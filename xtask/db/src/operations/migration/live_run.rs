@@ -7,16 +7,18 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::backups::backup::Backup;
+use crate::backups::kind::Kind;
 use crate::backups::reader::Contents;
-use crate::backups::record::Kind;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
+use crate::capture::checkpoint;
 use crate::capture::plain::{self, Copy};
-use crate::capture::{self, Taken, checkpoint};
+use crate::capture::request::Taken;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::files::{free_space, holders};
 use crate::host::command::{self, Ending, NotStarted, Task};
+use crate::host::project::live_database;
 use crate::host::session::Session;
 use crate::migrate::rehearsal;
 use crate::migrate::reserve::{Reserve, Room};
@@ -267,7 +269,7 @@ fn examine(
     let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
     let mut progress = Progress::new(session, "Examining");
     let copy = {
-        let connection = capture::open(project, database)?;
+        let connection = live_database::open(project, database)?;
         plain::stage(&connection, locked, project, &wanted, &mut progress)?
     };
     drop(progress);

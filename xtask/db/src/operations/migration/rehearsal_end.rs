@@ -5,9 +5,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::backups::backup::Backup;
-use crate::backups::record::Kind;
+use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
-use crate::commands::backup::prune_automatic;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::session::Session;
@@ -15,7 +14,9 @@ use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsal_steps::{self, Outcome, Rehearsed};
 use crate::operations::migration::report;
 use crate::operations::migration::way_back::{self, kept, publish, put_back, way_back};
-use crate::operations::restore::in_place::{self, Kept};
+use crate::operations::restore::in_place;
+use crate::operations::restore::safety_backup::Kept;
+use crate::operations::retain::prune_automatic;
 
 /// What came of a rehearsal that no migration follows.
 pub(crate) struct End {

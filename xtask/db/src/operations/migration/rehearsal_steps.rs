@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::backups::record::{Kind, Record};
+use crate::backups::kind::Kind;
+use crate::backups::record::Record;
 use crate::backups::vault::Vault;
 use crate::capture::plain::{self, Copy, Staged};
-use crate::capture::{self, Wanted};
+use crate::capture::request::Wanted;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::files::free_space;
-use crate::files::publish::Scratch;
+use crate::files::stage::Scratch;
 use crate::git::repository;
 use crate::host::command::Ending;
+use crate::host::project::live_database;
 use crate::host::session::Session;
 use crate::migrate::rehearsal::{self, Live, Rehearsal, Stage};
 use crate::migrate::verdict::{self, Comparison, Loss, Verdict};
@@ -130,7 +132,7 @@ fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<St
     let wanted = wanted(session, job, Kind::PreMigrate);
     let mut progress = Progress::new(session, "Copying");
     let copy = {
-        let connection = capture::open(project, database)?;
+        let connection = live_database::open(project, database)?;
         plain::stage(&connection, &locked, project, &wanted, &mut progress)?
     };
     drop(progress);

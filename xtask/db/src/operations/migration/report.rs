@@ -4,11 +4,10 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
-use crate::cli;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::command::Ended;
-use crate::host::session::Session;
+use crate::host::session::{Session, failure};
 use crate::migrate::verdict::allowance::{self, Allowance, Origin, Unknown};
 use crate::migrate::verdict::{self, Comparison, Loss, Rows, remarks};
 use crate::operations::migration::job::Job;
@@ -135,7 +134,7 @@ pub(crate) fn refused(
 
 /// Says an error and answers no, with a document that tells more than an error's.
 pub(crate) fn decline(session: &mut Session, error: &anyhow::Error, mut document: Value) -> Answer {
-    let (text, hint) = cli::layout(error);
+    let (text, hint) = failure::layout(error);
     session.complain(&text);
     document["error"] = json!({
         "message": error.to_string(),

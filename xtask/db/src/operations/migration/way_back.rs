@@ -10,12 +10,15 @@ use crate::backups::store::suspect_packs;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::capture::plain::Staged;
-use crate::capture::{self, Taken, Wanted, checkpoint};
+use crate::capture::request::{Taken, Wanted};
+use crate::capture::{checkpoint, link};
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
+use crate::host::project::live_database;
 use crate::host::session::Session;
 use crate::operations::migration::job::Job;
-use crate::operations::restore::in_place::{self, Kept, Restored, Was};
+use crate::operations::restore::in_place::{self, Restored, Was};
+use crate::operations::restore::safety_backup::Kept;
 
 /// How long to wait before it is said for whom.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -51,14 +54,14 @@ pub(crate) fn publish(
     if let Some(newest) = &newest
         && let Some(record) = newest.record().filter(|record| record.content_blake3 == *content)
         && is_whole(newest, &record.blake3)?
-        && let Ok(linked) = capture::take_link(locked, project, wanted, (newest, record))
+        && let Ok(linked) = link::take_link(locked, project, wanted, (newest, record))
     {
         return Ok(linked);
     }
     let progress = Progress::hidden(&interrupt);
     match staged
         .publish(locked, wanted, &progress)
-        .map_err(|error| capture::explain(error, project, database))?
+        .map_err(|error| live_database::explain(error, project, database))?
     {
         Taken::Backup(backup, ..) | Taken::Linked(backup, _) => Ok(*backup),
         Taken::Unchanged | Taken::Damaged(_) => anyhow::bail!("a sound copy is published as it is"),

@@ -1,10 +1,13 @@
 //! What is put back: examined before anything is touched, the same when it is written, and what is
 //! said of it afterwards.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 
 use crate::backups::backup::Backup;
-use crate::backups::name::Format;
+use crate::backups::format::Format;
+use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::record::Proof;
 use crate::backups::verification::{self, Outcome, Verification};
@@ -128,4 +131,32 @@ pub(crate) fn checked(backup: &Backup, verification: &Verification) -> String {
         }
         _ => "[✓] SQLite integrity_check: ok".to_owned(),
     }
+}
+
+/// Refuses to write a file under a name that is not for it: a backup is immutable, so what bears a
+/// backup's name in the backups folder is no target; nor is a sidecar.
+///
+/// # Errors
+///
+/// As it says.
+pub(crate) fn refuse_names_of_others(project: &Project, path: &Path) -> Result<()> {
+    let text = path.to_string_lossy();
+    if ["-wal", "-shm", "-journal"].iter().any(|suffix| text.ends_with(suffix)) {
+        return Err(Refusal::could_not(
+            format!("`{}` is the name of a file that SQLite keeps for itself", project.path(path)),
+            "choose another path; nothing was changed",
+        ));
+    }
+    let same_folder = |folder: &Path| {
+        let (a, b) = (fs_err::canonicalize(folder), fs_err::canonicalize(&project.backups));
+        a.is_ok() && a.ok() == b.ok()
+    };
+    let is_name = path.file_name().and_then(|name| name.to_str()).and_then(Name::parse).is_some();
+    if is_name && path.parent().is_some_and(same_folder) {
+        return Err(Refusal::could_not(
+            format!("`{}` bears a backup's name in the backups folder", project.path(path)),
+            "choose another path; nothing was changed",
+        ));
+    }
+    Ok(())
 }

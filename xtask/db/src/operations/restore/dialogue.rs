@@ -4,11 +4,11 @@ use anyhow::Result;
 
 use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
-use crate::commands::list;
 use crate::console::refusal::{Declined, Refusal};
 use crate::console::{terminal_width, text};
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
+use crate::operations::list_document;
 
 /// Rows of the screen that the list does not get: what is left in view of the heading, the question and a
 /// wrong answer.
@@ -63,7 +63,7 @@ fn show_page(session: &mut Session, project: &Project, backups: &[Backup], shown
     let mut n_used = 0;
     for (beginning, backup) in beginnings.iter().zip(page) {
         let age = text::age(backup.age(session.now()));
-        let details = list::details(project, backup, session.now());
+        let details = list_document::details(project, backup, session.now());
         let line = format!("{beginning:width$}  {age:>5}  {details}");
         let lines = terminal_width::fold(&line, screen.n_columns, INDENT);
         if n_used > 0 && n_used + lines.len() > n_rows {

@@ -8,20 +8,19 @@ use serde_json::json;
 
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
-use crate::backups::record::Kind;
 use crate::backups::set_aside::{self, Aside};
 use crate::backups::verification::{self, Outcome, Verification};
 use crate::backups::writer::Locked;
-use crate::capture::{self, Taken, Wanted};
+use crate::capture;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::files::holders;
-use crate::git::repository;
 use crate::host::command;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
-use crate::operations::restore::{candidate, safety_backup};
+use crate::operations::restore::candidate;
+use crate::operations::restore::safety_backup::{self, Kept, safety_backup, say_kept, undo};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::Step;
 use crate::restore::plan::{self, Live, Plan};
@@ -32,13 +31,6 @@ use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::{connection, wal};
-
-/// What was kept of the replaced state.
-pub(crate) enum Kept {
-    Backup(Box<Backup>),
-    Aside(Aside),
-    Nothing,
-}
 
 /// What is known of the live database before what is put right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +133,7 @@ pub(crate) fn put_in_place(
     });
     let written = put
         .map_err(|error| candidate::explain_damage(error, &plan.backup))
-        .map_err(|error| capture::explain(error, project, database))
+        .map_err(|error| live_database::explain(error, project, database))
         .map_err(|error| {
             let committed = error.downcast_ref::<Committed>().is_some();
             let mut state = InPlace::New;
@@ -213,7 +205,7 @@ pub(crate) fn put_checkpoint_back(
         was == Was::Readable && matches!(probe::look(&database.path)?, Standing::Foreign { .. });
     let destination = candidate::destination(project, database, is_garbage);
     let plan = plan::plan(backup, &destination, &interrupt)
-        .map_err(|error| capture::explain(error, project, database))?;
+        .map_err(|error| live_database::explain(error, project, database))?;
     put_in_place(session, claim, locked, (&plan, &verification))
 }
 
@@ -305,41 +297,6 @@ pub(crate) fn note_wal(session: &mut Session, database: &Database) {
     }
 }
 
-/// The command that brings the replaced state back, as it can be pasted into a shell.
-pub(crate) fn undo(
-    session: &Session,
-    project: &Project,
-    database: &Database,
-    safety: &Backup,
-) -> String {
-    let name = text::shell(&safety.name.to_string());
-    let configured = project.databases.iter().any(|other| other.path == database.path);
-    let into = if configured {
-        String::new()
-    } else {
-        // `--into` is relative to the folder the command is called in.
-        let path = database.path.strip_prefix(session.folder()).unwrap_or(&database.path);
-        let path = path.to_string_lossy();
-        // A path that begins with a dash would be read as a flag.
-        let here = if path.starts_with('-') { "./" } else { "" };
-        format!(" --into {} --force", text::shell(&format!("{here}{path}")))
-    };
-    let end_of_flags = if name.starts_with('-') { " --" } else { "" };
-    format!("cargo xtask db-restore{into}{end_of_flags} {name}")
-}
-
-pub(crate) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
-    session.say(match kept {
-        Kept::Backup(backup) => {
-            format!("[✓] Safety backup created → {}", project.dotted(&backup.path()))
-        }
-        Kept::Aside(aside) => {
-            format!("[✓] Raw files set aside → {}", project.dotted(&aside.folder))
-        }
-        Kept::Nothing => "[✓] There was no database to keep".to_owned(),
-    });
-}
-
 fn put_back(
     session: &mut Session,
     project: &Project,
@@ -378,42 +335,6 @@ fn keep(
 fn set_aside(session: &Session, database: &Database, locked: &Locked<'_>) -> Result<Aside> {
     let time = session.now().naive_local();
     set_aside::set_aside(&database.path, locked.vault().folder(), time)
-}
-
-/// Takes the safety backup, which remembers what takes its place, and returns the ids of its groups, too;
-/// `None` where the present database is damaged.
-pub(crate) fn safety_backup(
-    session: &mut Session,
-    project: &Project,
-    database: &Database,
-    (locked, plan): (&Locked<'_>, Option<&Plan>),
-) -> Result<Option<(Box<Backup>, Groups)>> {
-    let wanted = Wanted {
-        git: project.git.as_ref().and_then(repository::Place::state),
-        replaced_by: plan.map(|plan| plan.backup.name.to_string()),
-        format: project.format(Kind::Safety),
-        ..Wanted::new(database, Kind::Safety, session.now())
-    };
-    let mut progress = Progress::new(session, "Keeping the present state");
-    let taken = connection::open_live(&database.path, project.busy_timeout)
-        .map_err(|error| capture::explain(error, project, database))
-        .and_then(|connection| {
-            capture::take_through(&connection, locked, project, &wanted, &mut progress)
-        });
-    drop(progress);
-    match taken.context("could not take the safety backup; the database is untouched")? {
-        Taken::Backup(backup, .., ids) => Ok(Some((backup, ids))),
-        Taken::Damaged(findings) => {
-            for finding in findings {
-                session.note(format!("The present database is damaged: {finding}"));
-            }
-            Ok(None)
-        }
-        Taken::Linked(backup, _) => Ok(Some((backup, Groups::default()))),
-        Taken::Unchanged => {
-            anyhow::bail!("a safety backup is taken unconditionally")
-        }
-    }
 }
 
 /// Runs the host's commands that rebuild derived data; the restored data stays whatever they do.

@@ -1,13 +1,24 @@
 //! What becomes of a safety backup whose command was refused: nothing was replaced, so there is nothing to go
 //! back to, and it would push an older one out that still matters.
 
+use anyhow::{Context, Result};
+
 use crate::backups::backup::Backup;
+use crate::backups::kind::Kind;
+use crate::backups::set_aside::Aside;
 use crate::backups::writer::Locked;
+use crate::capture;
+use crate::capture::request::{Taken, Wanted};
+use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
-use crate::host::project::Project;
+use crate::console::text;
+use crate::git::repository;
+use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
-use crate::operations::restore::in_place::Kept;
-use crate::sqlite::connection::{self, Trouble};
+use crate::restore::plan::Plan;
+use crate::sqlite::connection;
+use crate::sqlite::digest::database::Groups;
+use crate::sqlite::trouble::{self, Trouble};
 
 /// Removes a safety backup if this error means that the database is as it was: a refusal, a lock that was not
 /// had, an interrupt. After a failure of the disk it stays, and is returned, because nobody knows.
@@ -54,5 +65,83 @@ pub(crate) fn say(session: &mut Session, project: &Project, safety: Option<&Back
 pub(crate) fn leaves_all_as_it_was(error: &anyhow::Error) -> bool {
     let exit = error.downcast_ref::<Refusal>().map(|refusal| refusal.exit);
     matches!(exit, Some(Exit::No | Exit::Locked | Exit::Interrupted))
-        || matches!(connection::trouble(error), Trouble::Busy | Trouble::Interrupted)
+        || matches!(trouble::trouble(error), Trouble::Busy | Trouble::Interrupted)
+}
+
+/// What was kept of the replaced state.
+pub(crate) enum Kept {
+    Backup(Box<Backup>),
+    Aside(Aside),
+    Nothing,
+}
+
+/// The command that brings the replaced state back, as it can be pasted into a shell.
+pub(crate) fn undo(
+    session: &Session,
+    project: &Project,
+    database: &Database,
+    safety: &Backup,
+) -> String {
+    let name = text::shell(&safety.name.to_string());
+    let configured = project.databases.iter().any(|other| other.path == database.path);
+    let into = if configured {
+        String::new()
+    } else {
+        // `--into` is relative to the folder the command is called in.
+        let path = database.path.strip_prefix(session.folder()).unwrap_or(&database.path);
+        let path = path.to_string_lossy();
+        // A path that begins with a dash would be read as a flag.
+        let here = if path.starts_with('-') { "./" } else { "" };
+        format!(" --into {} --force", text::shell(&format!("{here}{path}")))
+    };
+    let end_of_flags = if name.starts_with('-') { " --" } else { "" };
+    format!("cargo xtask db-restore{into}{end_of_flags} {name}")
+}
+
+pub(crate) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
+    session.say(match kept {
+        Kept::Backup(backup) => {
+            format!("[✓] Safety backup created → {}", project.dotted(&backup.path()))
+        }
+        Kept::Aside(aside) => {
+            format!("[✓] Raw files set aside → {}", project.dotted(&aside.folder))
+        }
+        Kept::Nothing => "[✓] There was no database to keep".to_owned(),
+    });
+}
+
+/// Takes the safety backup, which remembers what takes its place, and returns the ids of its groups, too;
+/// `None` where the present database is damaged.
+pub(crate) fn safety_backup(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    (locked, plan): (&Locked<'_>, Option<&Plan>),
+) -> Result<Option<(Box<Backup>, Groups)>> {
+    let wanted = Wanted {
+        git: project.git.as_ref().and_then(repository::Place::state),
+        replaced_by: plan.map(|plan| plan.backup.name.to_string()),
+        format: project.format(Kind::Safety),
+        ..Wanted::new(database, Kind::Safety, session.now())
+    };
+    let mut progress = Progress::new(session, "Keeping the present state");
+    let taken = connection::open_live(&database.path, project.busy_timeout)
+        .map_err(|error| live_database::explain(error, project, database))
+        .and_then(|connection| {
+            capture::take_through(&connection, locked, project, &wanted, &mut progress)
+        });
+    drop(progress);
+    match taken.context("could not take the safety backup; the database is untouched")? {
+        Taken::Backup(backup, .., ids) => Ok(Some((backup, ids))),
+        Taken::Damaged(findings) => {
+            for finding in findings {
+                session.note(format!("The present database is damaged: {finding}"));
+            }
+            Ok(None)
+        }
+        Taken::Linked(backup, _) => Ok(Some((backup, Groups::default()))),
+        Taken::Unchanged => {
+            anyhow::bail!("a safety backup is taken unconditionally")
+        }
+    }
 }

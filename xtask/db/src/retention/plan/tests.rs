@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Span;
 
 /// A plan where all backups are plain.
 fn plan(candidates: &[Candidate], policy: &Policy) -> Vec<Verdict> {

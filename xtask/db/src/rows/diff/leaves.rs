@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 
 use crate::rows::diff::pages::{Pages, four_bytes, n_local, two_bytes, varint};
-use crate::sqlite::probe::HEADER_LENGTH;
+use crate::sqlite::header::HEADER_LENGTH;
 
 /// SQLite's own limit of a record, bytes.
 const MOST_RECORD_BYTES: u64 = 1 << 31;

@@ -12,7 +12,7 @@ use rusqlite::Statement;
 use crate::console::interrupt::Interrupt;
 use crate::rows::diff::State;
 use crate::sqlite::connection;
-use crate::sqlite::probe::HEADER_LENGTH;
+use crate::sqlite::header::HEADER_LENGTH;
 
 /// Pages read at once where the one before was asked for last.
 const READ_AHEAD: usize = 32;

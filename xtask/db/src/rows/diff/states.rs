@@ -10,8 +10,8 @@ use crate::rows::diff::side::{Side, wanted_tables};
 use crate::rows::diff::source::{Key, Source};
 use crate::rows::diff::trees::{self, Fate};
 use crate::rows::diff::{Depth, Difference, Row, State, TableDifference, Wanted};
-use crate::sqlite::connection::{self, Trouble};
 use crate::sqlite::schema::{Storage, Table};
+use crate::sqlite::trouble::{self, Trouble};
 use crate::sqlite::value::Value;
 
 /// What takes the rows that differ.
@@ -85,7 +85,7 @@ impl Comparison<'_, '_> {
             Ok(()) => Ok(found),
             Err(error) if is_fatal(&error) => Err(error),
             Err(error) => {
-                found.unread = Some(connection::message(&error));
+                found.unread = Some(trouble::message(&error));
                 Ok(found)
             }
         }
@@ -336,8 +336,5 @@ fn is_same_key(a: &[Key], b: &[Key]) -> bool {
 /// What ends the comparison of everything: refusals, and the user's interrupt.
 pub(crate) fn is_fatal(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refusal>().is_some()
-        || matches!(
-            connection::trouble(error),
-            Trouble::Interrupted | Trouble::Full | Trouble::Busy
-        )
+        || matches!(trouble::trouble(error), Trouble::Interrupted | Trouble::Full | Trouble::Busy)
 }

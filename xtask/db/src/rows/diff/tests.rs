@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::rows::diff::script::Script;
 use crate::rows::diff::states::between;
-use crate::sqlite::connection::{self, Snapshot};
+use crate::sqlite::connection;
+use crate::sqlite::snapshot::Snapshot;
 
 /// Small pages, so that few rows make deep trees and long chains.
 const SCHEMA: &str = "

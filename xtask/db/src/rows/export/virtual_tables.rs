@@ -7,8 +7,8 @@ use xtask_db_format::{Rows, Setting, TableHead};
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::restore::tables::external_content;
 use crate::sqlite::connection::quoted;
+use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{self, Nature, Storage, Table};
 
 /// The table that a full-text index covers, in lower case; `None` where it keeps its texts itself,

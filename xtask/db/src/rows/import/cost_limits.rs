@@ -23,7 +23,8 @@ use crate::console::interrupt::Interrupt;
 use crate::console::progress::Pulse;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
-use crate::sqlite::connection::{self, Trouble};
+use crate::sqlite::connection;
+use crate::sqlite::trouble::{self, Trouble};
 
 /// A value may be so many times as long as the file, and this much more.
 const VALUE_FACTOR: u64 = 16;
@@ -186,7 +187,7 @@ impl Bounds {
     #[must_use]
     pub(crate) fn explain_of(&self, error: anyhow::Error, new: &Path) -> anyhow::Error {
         const UNTOUCHED: &str = "nothing was changed";
-        let is_full = connection::trouble(&error) == Trouble::Full;
+        let is_full = trouble::trouble(&error) == Trouble::Full;
         let size_bytes = fs_err::metadata(new).map_or(0, |metadata| metadata.len());
         // What SQLite holds back in memory is not written yet.
         let most = self.most_room().filter(|most| is_full && size_bytes > *most / 2);

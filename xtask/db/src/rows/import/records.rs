@@ -16,6 +16,7 @@ use std::io::Read;
 use anyhow::Result;
 use xtask_db_format::records::{self, Astray, Pointer, Summary, Wanted};
 
+use crate::console::nearest_word::nearest;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::rows::import::Loading;
@@ -125,15 +126,6 @@ impl Loaded {
                 .push(format!("{fields} left out that `{table}` has no column for: {listed}"));
         }
     }
-}
-
-/// `did you mean …` where a known name is near to an unknown one.
-pub(crate) fn nearest<'n>(known: impl Iterator<Item = &'n str>, unknown: &str) -> String {
-    let distance =
-        |known: &str| strsim::damerau_levenshtein(&known.to_lowercase(), &unknown.to_lowercase());
-    let nearest = known.min_by_key(|known| distance(known));
-    let nearest = nearest.filter(|known| distance(known) <= unknown.chars().count().max(3) / 2);
-    nearest.map_or_else(String::new, |known| format!(": did you mean `{known}`?"))
 }
 
 /// A field that was asked for by name, that no record has and that is near to one that nobody asked for

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use rusqlite::Connection;
 
+use crate::console::nearest_word::nearest;
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::rows::import::records::nearest;
 use crate::rows::merge::declared_keys::Said;
 use crate::rows::merge::keys::{self, By, Key, Reference};
 use crate::sqlite::schema::{Schema, Storage, Table};

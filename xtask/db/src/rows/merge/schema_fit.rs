@@ -8,10 +8,10 @@ use rusqlite::Connection;
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::restore::tables::external_content;
 use crate::rows::merge::live_tables::Tables;
 use crate::rows::merge::{Numbering, Source, keys};
 use crate::sqlite::connection::quoted;
+use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{self, Column, Nature, Schema, Storage, Table};
 
 /// What of a file fits.

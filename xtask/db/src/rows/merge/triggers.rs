@@ -4,7 +4,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::console::text;
-use crate::restore::tables::external_content;
+use crate::sqlite::full_text::external_content;
 
 /// The triggers of a table that did not run.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use blake3::Hasher;
 use blake3::hazmat::HasherExt as _;
 
 use crate::sqlite::digest::tree::{Id, Tree};
-use crate::sqlite::probe::HEADER_LENGTH;
+use crate::sqlite::header::HEADER_LENGTH;
 
 const BOOKKEEPING: [Range<usize>; 4] = [18..20, 24..28, 40..44, 92..100];
 /// What is hashed as one subtree, bytes: as in the page store ([`crate::sqlite::digest::tree`]).

@@ -8,8 +8,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::restore::tables::external_content;
 use crate::sqlite::connection::quoted;
+use crate::sqlite::full_text::external_content;
 
 /// The finding and its cure, if a message of SQLite's check means a full-text index that does not agree
 /// with the rows that it is of (<https://sqlite.org/fts3.html#rebuild>,

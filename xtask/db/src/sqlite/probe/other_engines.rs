@@ -27,7 +27,7 @@ const ELSEWHERE: &str = "nothing was touched; correct the path, or use the tools
 pub(super) fn of_bytes(start: &[u8]) -> Option<Engine> {
     let begins = |at: usize, magic: &[u8]| start.get(at..at + magic.len()) == Some(magic);
     let other = |what| Some(Engine { what, hint: ELSEWHERE });
-    if begins(0, super::MAGIC) {
+    if begins(0, crate::sqlite::header::MAGIC) {
         return begins(18, &TURSO_VERSIONS).then_some(TURSO);
     }
     match start {

@@ -16,10 +16,11 @@ use rusqlite::backup::{Backup, StepResult};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::threads::{Lane, Step};
-use crate::files::publish::Stage;
-use crate::sqlite::connection::{self, Reading, Snapshot};
+use crate::files::stage::Stage;
+use crate::sqlite::connection;
 use crate::sqlite::digest::database::{Groups, Hashes, Hashing};
-use crate::sqlite::probe::{HEADER_LENGTH, Header};
+use crate::sqlite::header::{HEADER_LENGTH, Header};
+use crate::sqlite::snapshot::{Reading, Snapshot};
 
 const PIECE_BYTES: usize = 1 << 20;
 /// Larger writes ask the kernel for larger pieces of page cache than a busy machine has.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::backups::store::pack::{ENTRY_BYTES, Entry, MAGIC, RAW, Section, VERSION};
-use crate::files::publish::Stage;
+use crate::files::stage::Stage;
 use crate::sqlite::digest::tree::{self, Id};
 
 /// A pack that has reached this is finished; tests fill several with little.

@@ -8,7 +8,7 @@ use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
-use crate::operations::restore::in_place;
+use crate::operations::restore::{in_place, safety_backup};
 use crate::rows::import;
 use crate::rows::merge::report::{FileReport, MOST_NAMED, Problem, Report, Rows, TableReport};
 
@@ -56,7 +56,7 @@ pub(super) fn conclude(
             in_place::warn_of_replica(session);
         }
         in_place::note_wal(session, database);
-        let undo = in_place::undo(session, project, database, safety);
+        let undo = safety_backup::undo(session, project, database, safety);
         session.say(format!("Undo with: {undo}"));
         let done = ("the data is merged", "the database holds the merged rows");
         in_place::rebuild(session, project, database, done)?;

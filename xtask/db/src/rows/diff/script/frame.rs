@@ -6,11 +6,11 @@ use anyhow::Result;
 use rusqlite::Connection;
 use xtask_db_format::ended;
 
-use crate::restore::tables::external_content;
 use crate::rows::diff::Difference;
 use crate::rows::diff::script::reach::{self, is_virtual};
 use crate::rows::diff::script::statements::{comment, counters, gone, is_created};
 use crate::sqlite::connection::quoted;
+use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{COUNTERS, Schema, Storage, Table};
 use crate::sqlite::value::Value;
 

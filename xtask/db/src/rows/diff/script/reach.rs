@@ -7,11 +7,11 @@ use xtask_db_format::{Setting, text_literal};
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::restore::tables::external_content;
 use crate::rows::diff::rows;
 use crate::rows::diff::source::Source;
 use crate::rows::export::virtual_tables;
 use crate::sqlite::connection::quoted;
+use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{MODULES_WITHOUT_CONTENT, Storage, Table};
 
 const HINT: &str = "nothing was written; restore the state with `cargo xtask db-restore`, or choose other \

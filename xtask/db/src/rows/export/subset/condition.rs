@@ -8,8 +8,8 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::export::subset::Root;
 use crate::rows::export::subset::member::Member;
-use crate::sqlite::connection;
 use crate::sqlite::schema::Table;
+use crate::sqlite::trouble;
 
 /// Rows whose keys are gathered before they are written down.
 const MOST_KEYS: usize = 1 << 12;
@@ -45,7 +45,7 @@ pub(super) fn choose(
         // What is too much is for those to say who set the bounds.
         let code = error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
         let is_too_much = matches!(code, Some(ErrorCode::TooBig | ErrorCode::OutOfMemory));
-        if is_too_much || connection::trouble(&error) != connection::Trouble::Other {
+        if is_too_much || trouble::trouble(&error) != trouble::Trouble::Other {
             return error;
         }
         Refusal::could_not(
@@ -73,7 +73,7 @@ pub(super) fn choose(
 fn words(error: &anyhow::Error) -> String {
     match error.downcast_ref() {
         Some(rusqlite::Error::SqlInputError { msg, .. }) => msg.clone(),
-        _ => connection::message(error),
+        _ => trouble::message(error),
     }
 }
 

@@ -14,7 +14,8 @@ use crate::rows::import::dump::shadow_tables::{Definition, Shadows};
 use crate::rows::import::dump::statement_guard::{self, Guard};
 use crate::rows::import::dump::words::{self, Act};
 use crate::rows::import::dump::{foreign_files, odd_texts};
-use crate::sqlite::connection::{self, Trouble};
+use crate::sqlite::connection;
+use crate::sqlite::trouble::{self, Trouble};
 
 /// Commands of the shell that change how it reads and shows, and nothing else.
 const HARMLESS_COMMANDS: [&str; 17] = [
@@ -270,7 +271,7 @@ impl<'a> Running<'a> {
             );
         }
         let by_content = matches!(
-            connection::trouble(&error),
+            trouble::trouble(&error),
             Trouble::Other | Trouble::ReadOnly | Trouble::Damaged
         );
         if !by_content || error.downcast_ref::<Refusal>().is_some() {
@@ -287,7 +288,7 @@ impl<'a> Running<'a> {
 fn message(error: &anyhow::Error) -> String {
     let said = match error.downcast_ref::<rusqlite::Error>() {
         Some(rusqlite::Error::SqlInputError { msg, .. }) => msg.clone(),
-        _ => connection::message(error),
+        _ => trouble::message(error),
     };
     text::plain(&said)
 }

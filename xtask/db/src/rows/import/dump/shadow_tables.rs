@@ -16,7 +16,8 @@ use crate::console::text;
 use crate::rows::import::dump::reserved_tables::SchemaRow;
 use crate::rows::import::dump::script;
 use crate::rows::import::dump::words::{self, Act};
-use crate::sqlite::connection::{self, Trouble, quoted};
+use crate::sqlite::connection::quoted;
+use crate::sqlite::trouble::{self, Trouble};
 
 /// The virtual tables of a dump.
 #[derive(Debug, Default)]
@@ -288,7 +289,7 @@ fn finding(connection: &Connection, table: &Virtual) -> Result<Option<String>> {
     };
     match said.map_err(anyhow::Error::from) {
         Ok(said) => Ok((said != "ok").then(|| text::cut(&text::plain(&said), 200))),
-        Err(error) if connection::trouble(&error) == Trouble::Interrupted => Err(error),
-        Err(error) => Ok(Some(connection::message(&error))),
+        Err(error) if trouble::trouble(&error) == Trouble::Interrupted => Err(error),
+        Err(error) => Ok(Some(trouble::message(&error))),
     }
 }

@@ -4,9 +4,9 @@ use anyhow::Result;
 use rusqlite::types::Value;
 use xtask_db_format::records::{Field, Found, Pointer};
 
+use crate::console::nearest_word::nearest;
 use crate::console::refusal::Refusal;
 use crate::rows::import::records::conversion::Takes;
-use crate::rows::import::records::nearest;
 use crate::sqlite::connection::quoted;
 use crate::sqlite::schema::{Column, Nature, Storage, Table};
 

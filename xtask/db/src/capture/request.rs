@@ -1,0 +1,77 @@
+//! What a backup is asked to be, and what came of it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, FixedOffset};
+
+use crate::backups::backup::Backup;
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
+use crate::backups::record::{self, Enters, Record};
+use crate::capture::Look;
+use crate::host::project::{Database, FollowBranches};
+use crate::sqlite::digest::database::Groups;
+use crate::sqlite::examination::finding::Finding;
+
+/// What backup is wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted<'a> {
+    /// Of which database.
+    pub database: &'a Database,
+    /// Why.
+    pub kind: Kind,
+    /// How thoroughly it is looked at before it is published.
+    pub look: Look,
+    /// How its bytes are to be kept.
+    pub format: Format,
+    /// What the user calls it.
+    pub label: Option<String>,
+    /// Whether pruning must leave it.
+    pub pinned: bool,
+    /// Where the work tree stands.
+    pub git: Option<record::Git>,
+    /// The branch whose branch point it is.
+    pub enters: Option<Enters>,
+    /// The schema files whose change it is taken for.
+    pub paths: Vec<String>,
+    /// The backup that is about to take its place.
+    pub replaced_by: Option<String>,
+    /// The moment it is.
+    pub now: DateTime<FixedOffset>,
+    /// A whole backup that makes a new one of the same content unnecessary.
+    pub unless_equal: Option<&'a Record>,
+}
+
+impl<'a> Wanted<'a> {
+    /// A plain backup of a kind, and nothing else said about it.
+    #[must_use]
+    pub(crate) fn new(database: &'a Database, kind: Kind, now: DateTime<FixedOffset>) -> Self {
+        Self {
+            database,
+            kind,
+            look: Look::at(kind, FollowBranches::Never),
+            format: Format::Plain,
+            label: None,
+            pinned: false,
+            git: None,
+            enters: None,
+            paths: Vec::new(),
+            replaced_by: None,
+            now,
+            unless_equal: None,
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// A backup, the version of its schema, the time it took, and the ids of its groups.
+    Backup(Box<Backup>, Option<i64>, Duration, Groups),
+    /// A record of its own and a hard link to an equal backup, whose name it is.
+    Linked(Box<Backup>, String),
+    /// Nothing: the content equals that of [`Wanted::unless_equal`].
+    Unchanged,
+    /// Nothing: the source is structurally damaged.
+    Damaged(Vec<Finding>),
+}

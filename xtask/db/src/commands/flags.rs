@@ -1,0 +1,59 @@
+//! The flags that every command has.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::commands::hooks;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::recovery::interrupted_step;
+
+/// The flags of every command.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// Database to use, if several are configured
+    #[arg(long, value_name = "NAME")]
+    pub db: Option<String>,
+    /// Print one JSON document on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Print only warnings and errors
+    #[arg(long)]
+    pub quiet: bool,
+    /// Lock timeout in seconds [default: configured or 5]
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub busy_timeout: Option<u64>,
+}
+
+impl Common {
+    /// The project that a command works on, as its flags have it; stale git hooks are renewed.
+    pub(crate) fn project(&self, session: &mut Session) -> Result<Project> {
+        let project = self.project_to_look_at(session)?;
+        hooks::refresh(session, &project);
+        Ok(project)
+    }
+
+    /// The same for a command that changes nothing.
+    pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
+        let project = self.project_to_recover(session)?;
+        for database in &project.databases {
+            for left in interrupted_step::left(&project, database) {
+                let (what, remedy) =
+                    (left.sentence(&project, database), left.remedy(&project, database));
+                session.warn(format!("{what}: {remedy}"));
+            }
+        }
+        Ok(project)
+    }
+
+    /// The same without a word about what interrupted commands left: for those that report it themselves.
+    pub(crate) fn project_to_recover(&self, session: &mut Session) -> Result<Project> {
+        let mut project = session.project(self.db.as_deref())?;
+        if let Some(seconds) = self.busy_timeout {
+            project.busy_timeout = Duration::from_secs(seconds);
+        }
+        Ok(project)
+    }
+}

@@ -1,0 +1,95 @@
+//! The live database of a project, opened; and what is said if it cannot be read.
+
+use anyhow::Result;
+
+use crate::console::refusal::{Exit, Refusal};
+use crate::files::holders;
+use crate::host::project::{Database, Project};
+use crate::sqlite::connection;
+use crate::sqlite::probe::{self, Standing};
+use crate::sqlite::read_only::Looking;
+use crate::sqlite::trouble::{self, Trouble};
+
+/// Opens a live database for a backup.
+///
+/// # Errors
+///
+/// A refusal where it is missing, empty, no file or no SQLite database (exit 2); never creates one.
+pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
+    let path = project.quoted_place(database);
+    let standing = probe::look(&database.path).map_err(|error| cannot_read(error, &path))?;
+    let what = match standing {
+        Standing::Sqlite(_) => {
+            return connection::open_live(&database.path, project.busy_timeout)
+                .map_err(|error| explain(error, project, database));
+        }
+        Standing::Missing => {
+            return Err(Refusal::could_not(
+                format!("there is no database at {path}"),
+                "put a backup back with `cargo xtask db-restore`, or create it with `cargo xtask \
+                 db-setup`; if the path is wrong, correct it in `Cargo.toml`",
+            ));
+        }
+        Standing::Other(engine) => {
+            return Err(Refusal::could_not(format!("{path} is {}", engine.what), engine.hint));
+        }
+        Standing::NotAFile(kind) => format!("{path} is {kind}, not a database"),
+        Standing::Empty => format!("{path} is an empty file (0 bytes), not a database"),
+        Standing::Foreign { may_be_encrypted: true } => {
+            format!("{path} is no SQLite database; it may be encrypted")
+        }
+        Standing::Foreign { .. } => format!("{path} is no SQLite database"),
+    };
+    Err(Refusal::could_not(
+        what,
+        "nothing was backed up; put a backup back with `cargo xtask db-restore`, or correct the path",
+    ))
+}
+
+fn cannot_read(error: anyhow::Error, path: &str) -> anyhow::Error {
+    error.context(Refusal {
+        what: format!("could not read {path}"),
+        hint: "check who owns it and its permissions, and those of its folder".to_owned(),
+        exit: Exit::CouldNot,
+    })
+}
+
+/// Adds to a failure of SQLite what it means for the live database and what to do.
+#[must_use]
+pub(crate) fn explain(
+    error: anyhow::Error,
+    project: &Project,
+    database: &Database,
+) -> anyhow::Error {
+    let path = project.quoted_place(database);
+    if error.downcast_ref::<Refusal>().is_some() {
+        return error;
+    }
+    let (what, hint, exit) = match trouble::trouble(&error) {
+        Trouble::Busy => (
+            format!(
+                "{path} stayed locked for {}{}",
+                crate::console::text::took(project.busy_timeout),
+                holders::sentence(&database.path)
+            ),
+            "try again, wait longer with `--busy-timeout SECS`, or stop what has it open"
+                .to_owned(),
+            Exit::Locked,
+        ),
+        Trouble::Interrupted => return Refusal::interrupted(),
+        Trouble::CannotOpen | Trouble::ReadOnly => (
+            format!("could not open {path} for reading and writing"),
+            "SQLite needs to write beside it (WAL, rollback journal): check the owner and the \
+             permissions of the file and its folder"
+                .to_owned(),
+            Exit::CouldNot,
+        ),
+        Trouble::Full => (
+            "the disk is full".to_owned(),
+            "make room (`cargo xtask db-prune --dry-run` shows what can go)".to_owned(),
+            Exit::CouldNot,
+        ),
+        Trouble::Damaged | Trouble::Other => return error,
+    };
+    error.context(Refusal { what, hint, exit })
+}

@@ -1,0 +1,84 @@
+//! How a failure is printed, and the exit code that it ends in.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::console::refusal::{Declined, Exit, Refusal};
+use crate::console::text;
+use crate::host::session::Session;
+use crate::sqlite::trouble::{self, Trouble};
+
+/// The one printer of errors.
+pub(crate) fn fail(error: &anyhow::Error, session: &mut Session) -> Exit {
+    let exit = exit_of(error);
+    let (text, hint) = layout(error);
+    session.complain(&text);
+    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    session.document(&json!({
+        "version": 1,
+        "error": {
+            "message": error.to_string(),
+            "causes": causes,
+            "hint": hint,
+            "exit_code": exit as u8,
+        },
+    }));
+    exit
+}
+
+/// What an error tells the shell.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let interrupted = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.exit == Exit::Interrupted)
+    };
+    if error.chain().any(interrupted) {
+        return Exit::Interrupted;
+    }
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return refusal.exit;
+    }
+    if error.downcast_ref::<Declined>().is_some() {
+        return Exit::No;
+    }
+    match trouble::trouble(error) {
+        Trouble::Busy => Exit::Locked,
+        Trouble::Interrupted => Exit::Interrupted,
+        _ => Exit::CouldNot,
+    }
+}
+
+/// The layout of an error, and its hint.
+pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
+    if exit_of(error) == Exit::Interrupted {
+        let said = text::plain(&error.to_string());
+        // Who knows what state things are in says it, and the way on.
+        let told = error.downcast_ref::<Refusal>().filter(|refusal| refusal.what != "interrupted");
+        if let Some(Refusal { hint, .. }) = told {
+            let text = format!("interrupted: {said}\nhint: {}\n", text::plain(hint));
+            return (text, Some(hint.clone()));
+        }
+        let hint = "nothing was changed that had not been reported as done";
+        let said = if said == "interrupted" { hint.to_owned() } else { format!("{said}; {hint}") };
+        return (format!("interrupted: {said}\n"), Some(hint.to_owned()));
+    }
+    if let Some(declined) = error.downcast_ref::<Declined>() {
+        let said = text::plain(&declined.to_string());
+        return (format!("{said}\n"), Some(declined.untouched.clone()));
+    }
+    let mut text = format!("error: {}\n", text::plain(&error.to_string()));
+    let mut last = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // A cause that only repeats the line above it tells nothing.
+        if !last.ends_with(&cause) {
+            let _ = writeln!(text, "  caused by: {}", text::plain(&cause));
+        }
+        last = cause;
+    }
+    let hint = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone());
+    if let Some(hint) = &hint {
+        let _ = writeln!(text, "hint: {}", text::plain(hint));
+    }
+    (text, hint)
+}

@@ -1,0 +1,45 @@
+//! One field of a record that a command changes: the label, the pin.
+
+use anyhow::Result;
+
+use crate::backups::backup::Backup;
+use crate::backups::record::{Proof, Record};
+use crate::backups::vault::Vault;
+use crate::console::refusal::Refusal;
+use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::operations::find_backup::{self, Wanted};
+
+/// Changes the record of a backup, and returns it as it is then.
+///
+/// # Errors
+///
+/// A refusal where there is no such backup, or it has no record of this version.
+pub(crate) fn amend(
+    session: &mut Session,
+    project: &Project,
+    wanted: Wanted<'_>,
+    change: impl FnOnce(&mut Record),
+) -> Result<Backup> {
+    let vault = Vault::of(project, session.now());
+    let found = find_backup::backup(session, project, &vault, wanted.reference, wanted.database)?;
+    // A backup given by its path may lie elsewhere, as after `db-backup --output`.
+    let vault = Vault::for_project(project, &found.folder, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    let Some(mut backup) = vault.read(found.name.clone())? else {
+        return Err(Refusal::could_not(
+            format!("`{}` is gone", found.name),
+            "another command removed it; `cargo xtask db-list` shows what there is",
+        ));
+    };
+    let Proof::Recorded(record) = &mut backup.proof else {
+        return Err(Refusal::could_not(
+            format!("`{}` has no record of this version to write into", backup.name),
+            "copy it elsewhere to keep it",
+        ));
+    };
+    change(record);
+    let record = record.clone();
+    locked.rewrite(&backup, &record)?;
+    Ok(backup)
+}

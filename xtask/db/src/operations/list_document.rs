@@ -1,0 +1,51 @@
+//! Backups as `--json` lists them, and the details of one.
+
+use serde_json::{Value, json};
+
+use crate::backups::backup::Backup;
+use crate::backups::format::Format;
+use crate::backups::kind::Kind;
+use crate::backups::ownership::Whose;
+use crate::console::text;
+use crate::host::project::Project;
+
+/// The document of `--json`.
+pub(crate) fn document(backups: &[Value]) -> Value {
+    json!({ "version": 1, "backups": backups })
+}
+
+/// Kind, branch@commit, label, pinned and what else is worth knowing.
+pub(crate) fn details(
+    project: &Project,
+    backup: &Backup,
+    now: chrono::DateTime<chrono::FixedOffset>,
+) -> String {
+    let mut parts = vec![backup.kind().map_or("no record", Kind::word).to_owned()];
+    if backup.name.format == Format::Pages && backup.summary().is_some() {
+        parts.push(match backup.new_bytes() {
+            0 => "nothing new".to_owned(),
+            new_bytes => format!("{} new", text::size(new_bytes)),
+        });
+    }
+    if backup.is_pinned() {
+        parts.push("pinned".to_owned());
+    }
+    if backup.is_from_the_future(now) {
+        parts.push("dated in the future".to_owned());
+    }
+    match &backup.whose {
+        Whose::Ours => {}
+        Whose::Moved(path) => parts.push(format!("moved from {path}")),
+        Whose::Others(path) => parts.push(format!("of {path}")),
+        Whose::Unproven => parts.push("perhaps another project's".to_owned()),
+    }
+    if backup.worktree() != project.worktree() {
+        parts.push(match backup.worktree() {
+            "." => "main worktree".to_owned(),
+            linked => format!("worktree {linked}"),
+        });
+    }
+    parts.extend(backup.branch_at_commit());
+    parts.extend(backup.label().map(|label| format!("\"{label}\"")));
+    text::plain(&parts.join("  "))
+}

@@ -1,0 +1,69 @@
+//! Retention that follows an automatic backup.
+
+use anyhow::Result;
+
+use crate::backups::format::Format;
+use crate::backups::vault::Vault;
+use crate::backups::writer::Locked;
+use crate::capture::checkpoint;
+use crate::console::text;
+use crate::host::project::policy::Policy;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+use crate::operations::{reclaim_packs, retain};
+use crate::retention::plan::Verdict;
+use crate::retention::prune;
+
+/// Applies the configured policy to the automatic kinds, also when the backup before it failed.
+///
+/// # Errors
+///
+/// At the user's interrupt only: a retention that did not run is a warning.
+pub(crate) fn prune_automatic(
+    session: &mut Session,
+    project: &Project,
+    locked: &Locked<'_>,
+    database: &Database,
+) -> Result<()> {
+    let interrupt = session.interrupt().clone();
+    retain::say_if_last_states_exceed(session, (locked.vault(), project), &project.keep)?;
+    match checkpoint::prune(locked, project, database, session.now(), &interrupt) {
+        Ok(removed) => {
+            for verdict in &removed {
+                session.note(format!("Removed {}: {}", verdict.name, verdict.reasons));
+            }
+            let is_stored = |v: &Verdict| v.name.ends_with(Format::Pages.ending());
+            if removed.iter().any(is_stored) {
+                reclaim_packs::reclaim_by_the_way(session, project, locked)?;
+            }
+        }
+        Err(error) => {
+            interrupt.check()?;
+            session.warn(format!("the configured retention did not run: {error:#}"));
+        }
+    }
+    Ok(())
+}
+
+/// Warns if the last states of branches alone take up more than the policy grants to all backups.
+///
+/// # Errors
+///
+/// If the folder cannot be read.
+pub(crate) fn say_if_last_states_exceed(
+    session: &mut Session,
+    (vault, project): (&Vault, &Project),
+    policy: &Policy,
+) -> Result<()> {
+    let of_all = (project, project.databases.as_slice());
+    let over = prune::last_states_over_size(vault, of_all, policy, session.now())?;
+    if let (Some(size_bytes), Some(max_size_bytes)) = (over, policy.max_size_bytes) {
+        session.warn(format!(
+            "the last states of branches alone take up {}, more than the max-size of {}: none of them is \
+             removed while `follow-branches` is on; delete branches that are done with, or raise max-size",
+            text::size(size_bytes),
+            text::size(max_size_bytes)
+        ));
+    }
+    Ok(())
+}
