@@ -186,7 +186,7 @@ pub(crate) fn profile(text: &str) -> String {
         return block;
     }
     format!(
-        "# What a backup spends its time in: without this it takes several times as long.\n{block}"
+        "# What a backup spends its time in: without this it takes longer.\n{block}"
     )
 }
 
