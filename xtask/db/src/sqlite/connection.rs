@@ -1,4 +1,4 @@
-//! The only room that opens SQLite: looking at a file, opening it, one consistent snapshot.
+//! The only file that opens SQLite: live databases, copies, scratch databases, each in its own way.
 //!
 //! A live database is opened read-write without CREATE: read-only cannot roll back a hot journal,
 //! and CREATE would make an empty database out of a typing error. Any other file is untrusted input

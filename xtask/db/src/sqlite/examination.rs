@@ -20,7 +20,7 @@ use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::console::threads;
 use crate::sqlite::connection::{self, quoted};
-use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
+use crate::sqlite::examination::finding::{Depth, Finding, Weight, has, weigh};
 use crate::sqlite::foreign_keys;
 use crate::sqlite::trouble::{self, Trouble, trouble};
 
@@ -198,24 +198,6 @@ fn refuse_failures(message: &str) -> Result<()> {
         && FAILURES.iter().any(|failure| message.ends_with(failure));
     anyhow::ensure!(!failed, "{}", crate::console::text::plain(message));
     Ok(())
-}
-
-/// Sorts SQLite's messages (<https://sqlite.org/pragma.html#pragma_integrity_check>).
-fn weigh(message: &str) -> Weight {
-    if message.starts_with("CHECK constraint failed in ") || message.starts_with("NULL value in ") {
-        return Weight::Data;
-    }
-    // `TEXT value in t.c`, and `non-INTEGER value in t.c` of a STRICT table.
-    if let Some((storage, _)) = message.split_once(" value in ") {
-        let storage = storage.strip_prefix("non-").unwrap_or(storage);
-        if storage.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Weight::Data;
-        }
-    }
-    if message.starts_with("unable to validate the inverted index") {
-        return Weight::Unchecked;
-    }
-    Weight::Structural
 }
 
 fn foreign_keys(connection: &Connection) -> Result<Vec<Finding>> {

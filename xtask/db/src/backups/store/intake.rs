@@ -12,6 +12,7 @@ use std::sync::mpsc;
 use anyhow::{Context as _, Result};
 
 use crate::backups::store::intake::new_packs::{Block, NewPacks, Packer, Shelved, Shelving};
+use crate::backups::store::pack::writer::{FIRST_LEVEL, LATER_LEVEL};
 use crate::backups::store::page_list::{Address, List, Run, Runs};
 use crate::backups::store::stored_database::{Reader, Stored, entry_number};
 use crate::console::threads::{Lane, Step};
@@ -22,10 +23,6 @@ use crate::sqlite::snapshot::copy;
 
 /// Stands for the packs that are being written, in runs.
 const NEW: u32 = u32::MAX;
-/// The level of zstd: half of the size at 0.5 GB/s; what is new in a later checkpoint is little, and is
-/// packed a tenth tighter.
-const FIRST_LEVEL: i32 = 1;
-const LATER_LEVEL: i32 = 3;
 
 /// What was taken in; the new packs are on the disk under their names, and go again where no list
 /// names them.

@@ -1,4 +1,4 @@
-//! The shelf: the folder of packs, and where in it the blocks of a list lie.
+//! The index of packs: their folder, the shelf, and where in it the blocks of a list lie.
 //!
 //! A block whose pack is still the one it was first written to is found without looking at any other;
 //! only where such a pack is gone, all packs are asked what they carry.

@@ -1,4 +1,6 @@
-//! What becomes of a safety backup whose command was refused: nothing was replaced, so there is nothing to go
+//! The safety backup of what a command is about to replace.
+//!
+//! If the command is refused, the safety backup goes again: nothing was replaced, so there is nothing to go
 //! back to, and it would push an older one out that still matters.
 
 use anyhow::{Context, Result};

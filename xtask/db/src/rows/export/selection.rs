@@ -1,5 +1,5 @@
-//! What an export holds: which tables, in which order, which of their columns, and what is created
-//! after the rows.
+//! What an export contains: which tables (never shadow tables), in which order, which of their
+//! columns, and what is created after the rows.
 //!
 //! Tables come parents first, then those of modules, then AUTOINCREMENT's counters. A virtual table
 //! is exported by what it holds and never by its shadow tables. What cannot be exported is refused

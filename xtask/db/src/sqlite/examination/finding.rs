@@ -93,3 +93,21 @@ impl std::fmt::Display for Finding {
 pub(crate) fn has(findings: &[Finding], weight: Weight) -> bool {
     findings.iter().any(|finding| finding.kind == weight)
 }
+
+/// Sorts SQLite's messages (<https://sqlite.org/pragma.html#pragma_integrity_check>).
+pub(crate) fn weigh(message: &str) -> Weight {
+    if message.starts_with("CHECK constraint failed in ") || message.starts_with("NULL value in ") {
+        return Weight::Data;
+    }
+    // `TEXT value in t.c`, and `non-INTEGER value in t.c` of a STRICT table.
+    if let Some((storage, _)) = message.split_once(" value in ") {
+        let storage = storage.strip_prefix("non-").unwrap_or(storage);
+        if storage.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            return Weight::Data;
+        }
+    }
+    if message.starts_with("unable to validate the inverted index") {
+        return Weight::Unchecked;
+    }
+    Weight::Structural
+}
