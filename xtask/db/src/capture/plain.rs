@@ -125,7 +125,7 @@ pub(crate) fn is_readable(backup: &Backup, interrupt: &Interrupt) -> Result<bool
 ///
 /// # Errors
 ///
-/// As [`take`].
+/// As [`capture::take`](crate::capture::take).
 pub(crate) fn stage(
     connection: &Looking,
     locked: &Locked<'_>,

@@ -2,7 +2,7 @@
 //! shell, and what other tools write for SQLite.
 //!
 //! The file is somebody else's program. It runs statement by statement, each watched by the
-//! [`guard`]; what asks for more than tables and rows is refused, and nothing of the file is left.
+//! [`statement_guard`]; what asks for more than tables and rows is refused, and nothing of the file is left.
 //! Its transactions are its word that it is whole: one that is never committed was cut short.
 
 mod foreign_files;
