@@ -185,9 +185,7 @@ pub(crate) fn profile(text: &str) -> String {
     if block.is_empty() {
         return block;
     }
-    format!(
-        "# What a backup spends its time in: without this it takes longer.\n{block}"
-    )
+    format!("# What a backup spends its time in: without this it takes longer.\n{block}")
 }
 
 /// What pays in a dev build.
