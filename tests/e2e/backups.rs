@@ -1,4 +1,4 @@
-//! What is kept: lists, names, records, removal, and damage.
+//! The backups folder: lists, names, records, removal, and damage.
 
 pub(crate) mod damage;
 pub(crate) mod labels;

@@ -39,7 +39,7 @@ pub(crate) fn command(sandbox: &Sandbox, arguments: &[&str]) -> Command {
     command
 }
 
-/// What the bench says.
+/// The output of the bench.
 pub(crate) fn run(sandbox: &Sandbox, arguments: &[&str]) -> Said {
     sandbox.said(&command(sandbox, arguments).output().expect("the binary runs"))
 }

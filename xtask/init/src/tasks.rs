@@ -204,7 +204,7 @@ enum Xtask {
 }
 
 fn main() -> std::process::ExitCode {
-    let Xtask::Db(command) = Xtask::parse();
+    let Xtask::Db(command) = xtask_db::parse();
     xtask_db::main(command)
 }
 "#;

@@ -79,7 +79,7 @@ impl Args {
         let interrupt = session.interrupt().clone();
         prune::weigh_pages(&vault, &mut plan, &interrupt)?;
         let store = reclaim_packs::plan(&vault, &plan, &interrupt)?;
-        say_if_last_states_exceed(session, (&vault, &project), &policy)?;
+        say_if_last_states_exceed(session, &vault, &project, &policy)?;
         say_plan(session, &plan, self.dry_run);
         let doomed = plan.iter().any(|verdict| !verdict.keep);
         if !doomed {

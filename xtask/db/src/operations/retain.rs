@@ -10,7 +10,7 @@ use crate::console::text;
 use crate::host::project::policy::Policy;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
-use crate::operations::{reclaim_packs, retain};
+use crate::operations::reclaim_packs;
 use crate::retention::plan::Verdict;
 use crate::retention::prune;
 
@@ -26,7 +26,7 @@ pub(crate) fn prune_automatic(
     database: &Database,
 ) -> Result<()> {
     let interrupt = session.interrupt().clone();
-    retain::say_if_last_states_exceed(session, (locked.vault(), project), &project.keep)?;
+    say_if_last_states_exceed(session, locked.vault(), project, &project.keep)?;
     match checkpoint::prune(locked, project, database, session.now(), &interrupt) {
         Ok(removed) => {
             for verdict in &removed {
@@ -52,7 +52,8 @@ pub(crate) fn prune_automatic(
 /// If the folder cannot be read.
 pub(crate) fn say_if_last_states_exceed(
     session: &mut Session,
-    (vault, project): (&Vault, &Project),
+    vault: &Vault,
+    project: &Project,
     policy: &Policy,
 ) -> Result<()> {
     let of_all = (project, project.databases.as_slice());

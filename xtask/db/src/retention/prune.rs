@@ -22,7 +22,7 @@ use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::git::repository::Place;
 use crate::host::project::policy::Policy;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, FollowBranches, Project};
 use crate::recovery::interrupted_step;
 use crate::retention::branch_states::{LastStates, REASON};
 use crate::retention::plan::{self, Candidate, Verdict, Weigh};
@@ -106,6 +106,10 @@ pub(crate) fn last_states_over_size(
     policy: &Policy,
     now: DateTime<FixedOffset>,
 ) -> Result<Option<u64>> {
+    // Every checkpoint asks; most have no such policy, and need no listing of the folder.
+    if policy.max_size_bytes.is_none() || project.follow_branches == FollowBranches::Never {
+        return Ok(None);
+    }
     let backups = vault.backups()?;
     let Some(max_size_bytes) = weight::relevant(policy, vault, &backups)?.max_size_bytes else {
         return Ok(None);

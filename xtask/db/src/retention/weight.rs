@@ -23,6 +23,9 @@ use crate::retention::{prune, reclaim_plan};
 /// Where the folder of packs cannot be read.
 pub(crate) fn relevant(policy: &Policy, vault: &Vault, backups: &[Backup]) -> Result<Policy> {
     let mut policy = policy.clone();
+    if policy.max_size_bytes.is_none() {
+        return Ok(policy);
+    }
     let mut seen = BTreeSet::new();
     let once = backups.iter().filter(|backup| seen.insert(backup.identity));
     let files_bytes: u64 = once.map(|backup| backup.file_bytes).sum();

