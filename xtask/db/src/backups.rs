@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod format;
+pub(crate) mod home;
 pub(crate) mod kind;
 pub(crate) mod name;
 pub(crate) mod ownership;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 
+use crate::arguments;
 use crate::commands::flags::Common;
 use crate::commands::{
     backup, complete, completions, diff, export, hooks, import, label, list, migrate, pin,
@@ -58,7 +59,7 @@ pub(crate) enum Task {
     Rollback(rollback::Args),
     /// Rehearse a migration on a private copy and keep a checkpoint
     #[command(name = "db-pre-migrate", after_help = pre_migrate::EXAMPLE)]
-    PreMigrate(migrate::Args),
+    PreMigrate(pre_migrate::Args),
     /// Rehearse and run a migration; restore the old state on failure
     #[command(name = "db-migrate", after_help = migrate::EXAMPLE)]
     Migrate(migrate::Args),
@@ -129,7 +130,8 @@ impl Task {
             Self::Status(args) => &args.common,
             Self::Reset(args) => &args.common,
             Self::Recover(args) => &args.common,
-            Self::PreMigrate(args) | Self::Migrate(args) => &args.common,
+            Self::PreMigrate(args) => &args.common,
+            Self::Migrate(args) => &args.common,
             Self::PreDeploy(args) => &args.common,
             Self::Completions(args) => &args.common,
             Self::Complete(args) => &args.common,
@@ -161,12 +163,18 @@ impl Task {
             Self::Status(args) => args.run(session),
             Self::Reset(args) => args.run(session),
             Self::Recover(args) => args.run(session),
-            Self::PreMigrate(args) => args.rehearse(session),
+            Self::PreMigrate(args) => args.run(session),
             Self::Migrate(args) => args.run(session),
             Self::PreDeploy(args) => args.run(session),
             Self::Completions(args) => args.run(session),
-            Self::Complete(args) => args.run(session),
+            Self::Complete(args) => args.run(session, &command_line()),
             Self::Supervise(args) => args.run(session),
         }
     }
+}
+
+/// The command line that completion works on: the host's, or ours alone if the host reads its own.
+fn command_line() -> clap::Command {
+    let ours = || Task::augment_subcommands(clap::Command::new("xtask"));
+    arguments::host().unwrap_or_else(ours)
 }

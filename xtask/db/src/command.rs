@@ -1,6 +1,7 @@
 //! What a host sees of the tasks: one value that clap parses and a session runs.
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{ArgMatches, FromArgMatches, Parser, Subcommand};
 
@@ -27,9 +28,18 @@ impl Command {
     }
 }
 
+/// The versions of this crate and of the SQLite inside it, on one line: what a host's `--version` prints.
+#[must_use]
+pub fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        format!("xtask-db {}, SQLite {}", env!("CARGO_PKG_VERSION"), rusqlite::version())
+    });
+    &VERSION
+}
+
 /// The database tasks of an xtask that does not read its arguments with clap.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version = crate::version())]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version = version())]
 pub(crate) struct Alone {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -1,6 +1,5 @@
 //! One file per command: its arguments and its run, which gathers, decides, acts and says.
 
-pub(crate) mod arguments;
 pub(crate) mod backup;
 pub(crate) mod complete;
 pub(crate) mod completions;

@@ -1,7 +1,8 @@
-//! What git says, and what follows from its branches.
+//! What git says; nothing here knows of databases or backups.
 
-pub(crate) mod branches;
+pub(crate) mod branch;
 pub(crate) mod caller;
 pub(crate) mod index;
+pub(crate) mod recorded;
 pub(crate) mod reflog;
 pub(crate) mod repository;

@@ -6,6 +6,7 @@
 
 pub(crate) mod block;
 pub(crate) mod folder;
+pub(crate) mod seen_branch;
 pub(crate) mod trailer;
 
 use std::str::FromStr;

@@ -21,8 +21,8 @@
 //! host says about itself is a [`Project`], read from `[workspace.metadata.db]` or built by hand.
 //!
 //! The wings, from the roof to the ground, each using only what is below it: `commands` and the
-//! `operations` that they share; `rows`; `health`, `restore`, `migrate`; `capture`, `retention`,
-//! `hooks`, `recovery`; `host`; `git`; `backups`; `sqlite`; `files`; `console`.
+//! `operations` that they share; `health`, `restore`, `migrate`; `rows`; `hooks`, `capture`,
+//! `retention`, `recovery`; `host`; `branches`; `backups`; `git`; `sqlite`; `files`; `console`.
 //!
 //! One backup: `sqlite::probe` looks at the file, `sqlite::connection` opens it, `sqlite::snapshot`
 //! writes one snapshot into a stage of `files`, `sqlite::examination` finds what is wrong with it,
@@ -31,7 +31,9 @@
 //! `operations::restore` takes a safety backup, `restore::write` writes through SQLite's own locks
 //! and proves the result.
 
+mod arguments;
 mod backups;
+mod branches;
 mod capture;
 mod cli;
 mod command;
@@ -51,12 +53,11 @@ mod rows;
 mod sqlite;
 
 use std::process::ExitCode;
-use std::sync::LazyLock;
 
 use crate::console::refusal::Exit;
 use crate::host::session;
 
-pub use crate::commands::arguments::parse;
+pub use crate::arguments::parse;
 pub use crate::console::text::Span;
 pub use crate::git::repository::Place;
 pub use crate::host::project::policy::Policy;
@@ -66,16 +67,7 @@ pub use crate::host::session::{NOW_VARIABLE, Session};
 #[doc(hidden)]
 pub use crate::rows::import::load_sql;
 pub use crate::sqlite::declared_references::{References, Referent};
-pub use command::Command;
-
-/// The versions of this crate and of the SQLite inside it, on one line: what a host's `--version` prints.
-#[must_use]
-pub fn version() -> &'static str {
-    static VERSION: LazyLock<String> = LazyLock::new(|| {
-        format!("xtask-db {}, SQLite {}", env!("CARGO_PKG_VERSION"), rusqlite::version())
-    });
-    &VERSION
-}
+pub use command::{Command, version};
 
 /// Runs a command in the session of this process: what a host's `main` calls.
 #[must_use]

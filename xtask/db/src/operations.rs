@@ -1,10 +1,13 @@
 //! What several commands do: restore, rehearse, migrate, find a backup, take a safety backup.
 
 pub(crate) mod amend_record;
+pub(crate) mod back_up_each;
 pub(crate) mod damage_report;
 pub(crate) mod find_backup;
+pub(crate) mod hook_blocks;
 pub(crate) mod list_document;
 pub(crate) mod migration;
 pub(crate) mod reclaim_packs;
 pub(crate) mod restore;
 pub(crate) mod retain;
+pub(crate) mod verify_one;

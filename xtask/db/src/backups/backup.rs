@@ -8,14 +8,13 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde_json::Value;
 
 use crate::backups::format::Format;
+use crate::backups::home::{Owner, Whose};
 use crate::backups::kind::Kind;
 use crate::backups::name::Name;
-use crate::backups::ownership::Whose;
 use crate::backups::record::listed::{Packing, Summary};
 use crate::backups::record::{Proof, Record};
 use crate::backups::store::freshness::Pages;
 use crate::files::stage;
-use crate::host::project::Database;
 
 /// One backup as it was listed.
 #[derive(Debug, Clone)]
@@ -209,17 +208,17 @@ impl Backup {
 
     /// Whether it belongs to a database of this project.
     #[must_use]
-    pub(crate) fn is_of(&self, database: &Database) -> bool {
-        self.whose.is_ours() && self.is_named_for(database)
+    pub(crate) fn belongs_to(&self, owner: Owner<'_>) -> bool {
+        self.whose.is_ours() && self.bears_name_of(owner)
     }
 
     /// Whether it bears a database's name, in its record or else in its file name; another project
     /// may have one of the same name.
     #[must_use]
-    pub(crate) fn is_named_for(&self, database: &Database) -> bool {
+    pub(crate) fn bears_name_of(&self, owner: Owner<'_>) -> bool {
         match self.summary() {
-            Some(record) => *record.database == *database.name,
-            None => self.name.file == database.file_name(),
+            Some(record) => *record.database == *owner.name,
+            None => self.name.file == owner.file_name(),
         }
     }
 

@@ -9,55 +9,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use serde::{Deserialize, Serialize};
-
 use crate::backups::backup::Backup;
+use crate::backups::home::{Home, Whose, Workspace};
 use crate::git::repository;
-use crate::host::project::Project;
-
-/// Where the database of a backup is at home. Only records outside a workspace have one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Home {
-    /// The canonical path of the database, in the main worktree.
-    pub path: String,
-    /// The canonical root of its project, in the main worktree.
-    pub root: String,
-    /// The first commit of the repository; `None` without one, and in a shallow clone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_commit: Option<String>,
-}
-
-/// Whose a backup is, as far as its record proves it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Whose {
-    /// This project's.
-    Ours,
-    /// This project's, taken at a path that is gone: the project was moved or cloned anew.
-    Moved(String),
-    /// Taken of another database, at this path.
-    Others(String),
-    /// Nobody knows, and the folder holds backups of another project.
-    Unproven,
-}
-
-impl Whose {
-    /// Whether `latest` may mean it and retention may remove it.
-    #[must_use]
-    pub(crate) fn is_ours(&self) -> bool {
-        matches!(self, Self::Ours | Self::Moved(_))
-    }
-
-    /// The word in `--json`.
-    #[must_use]
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Self::Ours => "ours",
-            Self::Moved(_) => "moved",
-            Self::Others(_) => "others",
-            Self::Unproven => "unproven",
-        }
-    }
-}
 
 /// The homes of a project's databases, for a backups folder outside its workspace.
 #[derive(Debug)]
@@ -72,16 +26,16 @@ pub(crate) struct Homes {
 impl Homes {
     /// The homes of a project's databases; `None` if the folder is inside its workspace.
     #[must_use]
-    pub(crate) fn of(project: &Project, folder: &Path) -> Option<Self> {
-        if is_inside(project, folder) {
+    pub(crate) fn of(workspace: &Workspace<'_>, folder: &Path) -> Option<Self> {
+        if is_inside(workspace, folder) {
             return None;
         }
-        let place = project.git.as_ref();
+        let place = workspace.git;
         let path = |path: &Path| in_main_worktree(canonical(path), place);
-        let paths =
-            project.databases.iter().map(|database| (database.name.clone(), path(&database.path)));
+        let owners = workspace.databases.iter();
+        let paths = owners.map(|owner| (owner.name.to_owned(), path(owner.path)));
         Some(Self {
-            root: path(&project.root),
+            root: path(workspace.root),
             paths: paths.collect(),
             git: place.cloned(),
             first_commit: OnceLock::new(),
@@ -159,10 +113,10 @@ fn is_there(path: &Path) -> bool {
 
 /// Whether a folder is inside a project's workspace, in this worktree or the main one.
 #[must_use]
-pub(crate) fn is_inside(project: &Project, folder: &Path) -> bool {
+pub(crate) fn is_inside(workspace: &Workspace<'_>, folder: &Path) -> bool {
     let folder = canonical(folder);
-    let root = canonical(&project.root);
-    let in_main = in_main_worktree(root.clone(), project.git.as_ref());
+    let root = canonical(workspace.root);
+    let in_main = in_main_worktree(root.clone(), workspace.git);
     folder.starts_with(root) || folder.starts_with(in_main)
 }
 

@@ -10,17 +10,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::backups::format::Format;
+use crate::backups::home::{Owner, Workspace};
 use crate::backups::name::Name;
 use crate::backups::ownership;
 use crate::backups::store::{pack_index, pack_readings};
-use crate::backups::vault::{LOCK, Vault};
+use crate::backups::vault::{LOCK, NOTES, Vault};
 use crate::backups::writer::Locked;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::files::{publish, stage};
 use crate::git::repository;
-use crate::host::project::{Database, Project};
-use crate::recovery::interrupted_step;
 
 const IGNORE: &str = ".gitignore";
 const IGNORE_ALL: &str = "*\n";
@@ -48,19 +47,18 @@ pub(crate) enum Standing {
 }
 
 impl Place {
-    /// The backups folder of a project.
+    /// A folder that a project keeps its backups in.
     #[must_use]
-    pub(crate) fn of(project: &Project) -> Self {
-        let folders =
-            project.databases.iter().filter_map(|database| database.path.parent()).map(|folder| {
-                ownership::in_main_worktree(ownership::canonical(folder), project.git.as_ref())
-            });
-        let linked = project.databases.iter().filter_map(|database| database.path.parent());
+    pub(crate) fn of(workspace: &Workspace<'_>, folder: &Path) -> Self {
+        let linked = || workspace.databases.iter().filter_map(|owner| owner.path.parent());
+        let folders = linked()
+            .map(|folder| ownership::in_main_worktree(ownership::canonical(folder), workspace.git));
+        let file_name = |owner: &Owner<'_>| owner.file_name().into_owned();
         Self {
-            root: project.root.clone(),
-            inside: ownership::is_inside(project, &project.backups),
-            database_folders: folders.chain(linked.map(ownership::canonical)).collect(),
-            file_names: project.databases.iter().map(Database::file_name).collect(),
+            root: workspace.root.to_owned(),
+            inside: ownership::is_inside(workspace, folder),
+            database_folders: folders.chain(linked().map(ownership::canonical)).collect(),
+            file_names: workspace.databases.iter().map(file_name).collect(),
         }
     }
 
@@ -162,8 +160,7 @@ impl Vault {
     fn is_of_ours(&self, name: &str) -> bool {
         let record = || name.strip_suffix(".json").and_then(Name::parse);
         let aside = || name.contains(".ASIDE.") && self.folder().join(name).is_dir();
-        [IGNORE, LOCK, pack_index::FOLDER, interrupted_step::FOLDER, pack_readings::FILE]
-            .contains(&name)
+        [IGNORE, LOCK, pack_index::FOLDER, NOTES, pack_readings::FILE].contains(&name)
             || stage::is_stage(name)
             || Name::parse(name).or_else(record).is_some()
             || aside()
@@ -196,13 +193,13 @@ impl Locked<'_> {
 
 /// That others may enter a folder that is not ours, and what closes it; `None` if they may not.
 #[must_use]
-pub(crate) fn open_to_others(vault: &Vault, project: &Project) -> Option<Open> {
+pub(crate) fn open_to_others(vault: &Vault, root: &Path) -> Option<Open> {
     let mode = fs_err::metadata(vault.folder()).ok()?.permissions().mode() & 0o7777;
     let is_open = mode & 0o077 != 0;
     if !is_open || vault.standing().ok()? == Standing::Ours {
         return None;
     }
-    let folder = project.dotted(vault.folder());
+    let folder = text::dotted(vault.folder(), root);
     Some(Open {
         what: format!(
             "others may enter the backups folder {folder} (mode {mode:04o}); it was there before, so \

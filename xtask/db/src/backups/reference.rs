@@ -16,22 +16,22 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
+use crate::backups::home::Owner;
 use crate::backups::kind::Kind;
 use crate::backups::name::Name;
 use crate::backups::vault::Vault;
 use crate::console::refusal::Refusal;
 use crate::console::text::{self, Span};
 use crate::git::repository;
-use crate::host::project::{Database, Project};
 
 /// Where a reference is looked up.
 pub(crate) struct Field<'a> {
     /// All backups of the folder, newest first.
     pub all: &'a [Backup],
     /// The databases that are meant; with several, only what names one backup says which.
-    pub databases: &'a [Database],
-    /// The project, for its worktree and its repository.
-    pub project: &'a Project,
+    pub databases: Vec<Owner<'a>>,
+    /// The repository around the project.
+    pub git: Option<&'a repository::Place>,
     /// The folder itself.
     pub vault: &'a Vault,
     /// The folder that relative paths are relative to.
@@ -55,7 +55,7 @@ impl Found {
     }
 
     fn maybe_elsewhere(backup: &Backup, field: &Field<'_>) -> Self {
-        let other_worktree = backup.worktree() != field.project.worktree();
+        let other_worktree = backup.worktree() != field.worktree();
         Self { backup: backup.clone(), other_worktree }
     }
 }
@@ -63,14 +63,14 @@ impl Found {
 impl<'a> Field<'a> {
     /// The backups of the databases that are meant, newest first.
     fn of_databases(&self) -> Vec<&'a Backup> {
-        let is_meant = |b: &&Backup| self.databases.iter().any(|database| b.is_of(database));
+        let is_meant = |b: &&Backup| self.databases.iter().any(|owner| b.belongs_to(*owner));
         self.all.iter().filter(is_meant).collect()
     }
 
     /// Of those, the ones of this worktree.
     fn own(&self) -> Vec<&'a Backup> {
         let mut own = self.of_databases();
-        own.retain(|backup| backup.worktree() == self.project.worktree());
+        own.retain(|backup| backup.worktree() == self.worktree());
         own
     }
 
@@ -84,8 +84,9 @@ impl<'a> Field<'a> {
         self.databases.len() > 1
     }
 
-    fn git(&self) -> Option<&'a repository::Place> {
-        self.project.git.as_ref()
+    /// The linked worktree this is; `.` in the main one and without git.
+    fn worktree(&self) -> &'a str {
+        self.git.map_or(".", |place| place.worktree.as_str())
     }
 }
 
@@ -122,7 +123,7 @@ pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
     // branch that happens to have its name.
     for backups in [field.own(), field.of_databases()] {
         let ordinary = Order::of(&backups, field.now).ordinary;
-        if let Some(backup) = by_revision(reference, &ordinary, field.git()) {
+        if let Some(backup) = by_revision(reference, &ordinary, field.git) {
             return Ok(Found::maybe_elsewhere(backup, field));
         }
     }

@@ -12,8 +12,9 @@ use chrono::{DateTime, FixedOffset, TimeZone as _};
 
 use crate::backups::backup::{self, Backup};
 use crate::backups::format::Format;
+use crate::backups::home::{Home, Whose, Workspace};
 use crate::backups::name::Name;
-use crate::backups::ownership::{Home, Homes, Whose};
+use crate::backups::ownership::Homes;
 use crate::backups::privacy::Place;
 use crate::backups::record::Proof;
 use crate::backups::record::listed::Packing;
@@ -23,10 +24,11 @@ use crate::console::remarks::Remarks;
 use crate::console::text::Span;
 use crate::files::holders::{self, Holder};
 use crate::files::stage;
-use crate::host::project::Project;
 
 /// The file whose lock the one writer holds.
 pub(crate) const LOCK: &str = ".lock";
+/// The folder of notes about what is under way, in the backups folder.
+pub(crate) const NOTES: &str = "under-way";
 
 /// A record is a few kilobytes; what is larger than this is none.
 const MOST_RECORD_BYTES: u64 = 16 << 20;
@@ -74,23 +76,24 @@ impl Vault {
         Self { folder, now, homes: None, place: None, read_within: READ_WITHIN, remarks }
     }
 
-    /// The vault in a project's backups folder.
+    /// The same as a folder that gets backups of a project.
     #[must_use]
-    pub(crate) fn of(project: &Project, now: DateTime<FixedOffset>) -> Self {
-        let place = Some(Arc::new(Place::of(project)));
-        Self { place, ..Self::for_project(project, &project.backups, now) }
+    pub(crate) fn shared_by(self, workspace: &Workspace<'_>) -> Self {
+        let homes = Homes::of(workspace, &self.folder).map(Arc::new);
+        Self { homes, ..self }
     }
 
-    /// The vault in another folder that gets backups of a project.
+    /// The same as the folder in which a project keeps its backups.
     #[must_use]
-    pub(crate) fn for_project(
-        project: &Project,
-        folder: &Path,
-        now: DateTime<FixedOffset>,
-    ) -> Self {
-        let homes = Homes::of(project, folder).map(Arc::new);
-        let (read_within, remarks) = (project.read_within, project.told.clone());
-        Self { homes, read_within, remarks, ..Self::at(folder, now) }
+    pub(crate) fn kept_by(self, workspace: &Workspace<'_>) -> Self {
+        let place = Some(Arc::new(Place::of(workspace, &self.folder)));
+        Self { place, ..self }.shared_by(workspace)
+    }
+
+    /// The same, with another time for which a reading of the pages of a stored backup counts.
+    #[must_use]
+    pub(crate) fn read_within(self, read_within: Span) -> Self {
+        Self { read_within, ..self }
     }
 
     /// The same, with another place to leave remarks in.

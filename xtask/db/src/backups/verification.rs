@@ -286,7 +286,7 @@ mod tests {
             size_bytes: 0,
             file_bytes: 0,
             identity: (0, 0),
-            whose: crate::backups::ownership::Whose::Ours,
+            whose: crate::backups::home::Whose::Ours,
             pages: Pages::None,
             proof: Proof::Recorded(record),
         }

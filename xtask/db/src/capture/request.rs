@@ -7,8 +7,9 @@ use chrono::{DateTime, FixedOffset};
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
-use crate::backups::record::{self, Enters, Record};
+use crate::backups::record::Record;
 use crate::capture::Look;
+use crate::git::recorded::{Enters, Git};
 use crate::host::project::{Database, FollowBranches};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::Finding;
@@ -29,7 +30,7 @@ pub(crate) struct Wanted<'a> {
     /// Whether pruning must leave it.
     pub pinned: bool,
     /// Where the work tree stands.
-    pub git: Option<record::Git>,
+    pub git: Option<Git>,
     /// The branch whose branch point it is.
     pub enters: Option<Enters>,
     /// The schema files whose change it is taken for.

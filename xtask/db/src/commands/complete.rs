@@ -7,10 +7,10 @@ use anyhow::Result;
 use crate::backups::kind::Kind;
 use crate::backups::reference::{Field, printed};
 use crate::backups::vault::Vault;
-use crate::commands::arguments;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::hooks::Hook;
+use crate::host::project::Database;
 use crate::host::session::Session;
 
 /// Arguments of `db-complete`.
@@ -37,12 +37,13 @@ enum Expected {
 }
 
 impl Args {
-    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+    /// Prints what may come next on the command line of `host`.
+    pub(crate) fn run(self, session: &mut Session, host: &clap::Command) -> Result<Answer> {
         let (current, before) = match self.words.split_last() {
             Some((current, before)) => (current.as_str(), before),
             None => ("", &[][..]),
         };
-        let candidates = match expected(&arguments::host(), before, current) {
+        let candidates = match expected(host, before, current) {
             Expected::Words(words) => words,
             Expected::Reference => references(session)?,
             Expected::Database => databases(session)?,
@@ -115,8 +116,8 @@ fn references(session: &mut Session) -> Result<Vec<String>> {
     let all = vault.backups()?;
     let field = Field {
         all: &all,
-        databases: &project.databases,
-        project: &project,
+        databases: project.databases.iter().map(Database::owner).collect(),
+        git: project.git.as_ref(),
         vault: &vault,
         folder: session.folder(),
         now: session.now(),

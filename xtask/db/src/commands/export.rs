@@ -238,7 +238,7 @@ impl Args {
         state.read(project, &interrupt, |connection| {
             let _watched = interrupt.watch(connection);
             let snapshot = Snapshot::begin(connection)?;
-            let mut progress = Progress::new(session, "exporting");
+            let mut progress = session.progress("exporting");
             let bounds = self.bounds(snapshot.size_bytes(), &progress);
             bounds.set_on(connection)?;
             let selection = Selection::of(connection, wanted, &interrupt)

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::commands::hooks;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::operations::hook_blocks;
 use crate::recovery::interrupted_step;
 
 /// The flags of every command.
@@ -27,11 +27,22 @@ pub(crate) struct Common {
     pub busy_timeout: Option<u64>,
 }
 
+/// The flags of every command that rehearses a migration.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Migration {
+    /// Allow the loss of a table or a column, e.g. `notes.body` (repeatable)
+    #[arg(long = "allow-loss", value_name = "NAME")]
+    pub allow_loss: Vec<String>,
+    /// Migration command to run [default: the configured `migrate`]
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
 impl Common {
     /// The project that a command works on, as its flags have it; stale git hooks are renewed.
     pub(crate) fn project(&self, session: &mut Session) -> Result<Project> {
         let project = self.project_to_look_at(session)?;
-        hooks::refresh(session, &project);
+        hook_blocks::refresh(session, &project);
         Ok(project)
     }
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
-use crate::backups::ownership::Whose;
+use crate::backups::home::Whose;
 use crate::backups::record::Proof;
 use crate::backups::reference::printed::{self, Printed};
 use crate::backups::reference::{self, Field};
@@ -12,7 +12,7 @@ use crate::backups::vault::Vault;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::console::text;
-use crate::host::project::Project;
+use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::find_backup;
 use crate::operations::list_document::details;
@@ -46,8 +46,8 @@ impl Args {
         let folder = session.folder().to_owned();
         let field = Field {
             all: &backups,
-            databases: &databases,
-            project: &project,
+            databases: databases.iter().map(Database::owner).collect(),
+            git: project.git.as_ref(),
             vault: &vault,
             folder: &folder,
             now: session.now(),

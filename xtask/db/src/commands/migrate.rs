@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::backups::vault::Vault;
-use crate::commands::flags::Common;
+use crate::commands::flags::{Common, Migration};
 use crate::console::refusal::Answer;
 use crate::files::holders;
 use crate::host::session::Session;
@@ -23,15 +23,11 @@ The command first runs on a private copy, which `migrate-env` points it to. It
 runs on the live database only if nothing was lost in the copy. If it fails on
 the live database, the old state is restored.";
 
-/// Arguments of `db-migrate` and `db-pre-migrate`.
+/// Arguments of `db-migrate`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Allow the loss of a table or a column, e.g. `notes.body` (repeatable)
-    #[arg(long = "allow-loss", value_name = "NAME")]
-    pub(super) allow_loss: Vec<String>,
-    /// Migration command to run [default: the configured `migrate`]
-    #[arg(last = true, value_name = "CMD")]
-    pub(super) command: Vec<String>,
+    #[command(flatten)]
+    migration: Migration,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -42,7 +38,7 @@ impl Args {
         let database = project.one(self.common.db.as_deref())?;
         let interrupt = session.interrupt().clone();
         let claim = Claim::take_settled(&project, &database, "db-migrate", &interrupt)?;
-        let job = Job::new(&claim, self.command, self.allow_loss)?;
+        let job = Job::new(&claim, self.migration.command, self.migration.allow_loss)?;
         let vault = Vault::of(&project, session.now());
         warn_of_holders(session, &job);
         let rehearsed = rehearsal_steps::rehearse(session, &job, &vault)?;

@@ -10,8 +10,6 @@ use crate::backups::vault::Vault;
 use crate::backups::verification;
 use crate::capture::request::Taken;
 use crate::commands::flags::Common;
-use crate::commands::verify;
-use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::project::Project;
 use crate::host::session::github_actions::{self, Level};
@@ -21,6 +19,7 @@ use crate::operations::migration::rehearsal_end::{self, End};
 use crate::operations::migration::rehearsal_steps::{self, Outcome};
 use crate::operations::migration::report;
 use crate::operations::migration::way_back::way_back;
+use crate::operations::verify_one::verify_one;
 use crate::recovery::database_lock::Claim;
 use crate::{capture, health};
 
@@ -134,7 +133,7 @@ fn take(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Backup> {
     let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     let wanted = rehearsal_steps::wanted(session, job, Kind::PreDeploy);
-    let mut progress = Progress::new(session, "Copying");
+    let mut progress = session.progress("Copying");
     let taken = capture::take(&locked, job.project, &wanted, &mut progress)?;
     drop(progress);
     match taken {
@@ -149,7 +148,7 @@ fn take(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Backup> {
 
 /// Verifies the backup and restores it into a scratch file: anything but a clear yes is a no.
 fn prove(session: &mut Session, project: &Project, backup: &Backup) -> Result<()> {
-    let verification = verify::one(session, project, backup, true)?;
+    let verification = verify_one(session, project, backup, true)?;
     if verification.outcome == verification::Outcome::Whole {
         return Ok(());
     }

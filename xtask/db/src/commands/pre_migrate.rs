@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::backups::vault::Vault;
-use crate::commands::migrate::Args;
+use crate::commands::flags::{Common, Migration};
 use crate::console::refusal::Answer;
 use crate::host::session::Session;
 use crate::operations::migration::job::Job;
@@ -18,14 +18,23 @@ Examples:
 
 Exit code 0 allows the migration, 1 refuses it. The live database is untouched.";
 
+/// Arguments of `db-pre-migrate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    migration: Migration,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
 impl Args {
     /// Rehearses the migration and runs nothing on the live database.
-    pub(crate) fn rehearse(self, session: &mut Session) -> Result<Answer> {
+    pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         let interrupt = session.interrupt().clone();
         let claim = Claim::take_settled(&project, &database, "db-pre-migrate", &interrupt)?;
-        let job = Job::new(&claim, self.command, self.allow_loss)?;
+        let job = Job::new(&claim, self.migration.command, self.migration.allow_loss)?;
         let vault = Vault::of(&project, session.now());
         let rehearsed = rehearsal_steps::rehearse(session, &job, &vault)?;
         rehearsal_end::end(session, &job, &vault, rehearsed)

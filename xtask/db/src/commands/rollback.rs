@@ -6,17 +6,17 @@ use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
 use crate::backups::reader::Contents;
 use crate::backups::vault::Vault;
+use crate::branches::rollback::{self, Facts, Fork, Target, Why};
 use crate::commands::flags::Common;
-use crate::commands::restore;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
-use crate::git::branches::branch_point::Branch;
-use crate::git::branches::rollback::{self, Facts, Fork, Target, Why};
+use crate::git::branch::Branch;
 use crate::git::reflog::Entry;
 use crate::git::repository::Place;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::find_backup;
+use crate::operations::restore::request::Request;
 use crate::rows::diff::states::between;
 use crate::rows::diff::{Difference, State, Wanted};
 use crate::sqlite::connection;
@@ -66,8 +66,8 @@ impl Args {
             session.interrupt().check()?;
             session.note("What is newer could not be compared; the safety backup keeps it all");
         }
-        let args = restore::Args::of_backup(&backup, (self.yes, self.dry_run), &self.common);
-        args.run(session)
+        let request = Request::of_backup(&backup, (self.yes, self.dry_run), self.common.db);
+        request.run(session, &project)
     }
 
     fn branch_s_beginning(

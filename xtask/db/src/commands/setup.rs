@@ -7,11 +7,13 @@ use anyhow::Result;
 use crate::backups::vault::Vault;
 use crate::backups::verification::Outcome;
 use crate::commands::flags::Common;
-use crate::commands::{backup, hooks, verify};
 use crate::console::refusal::Answer;
+use crate::console::text;
 use crate::health;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::operations::verify_one::verify_one;
+use crate::operations::{back_up_each, hook_blocks, list_document};
 
 pub(crate) const EXAMPLE: &str = "\
 Example:
@@ -37,12 +39,13 @@ impl Args {
         }
         if let Some(place) = &project.git {
             // A hook that is left alone was warned of, and is no reason to fail.
-            hooks::install(session, &project, place)?;
+            hook_blocks::install(session, &project, place)?;
         }
-        let taken = backup::Args::if_changed(&self.common).take_all(session, &project)?;
+        let taken = back_up_each::Request::if_changed(self.common.db.clone())
+            .take_all(session, &project)?;
         let mut answer = Answer::Yes;
         for backup in &taken {
-            match verify::one(session, &project, backup, false)?.outcome {
+            match verify_one(session, &project, backup, false)?.outcome {
                 Outcome::Whole => {}
                 Outcome::Damaged => answer = Answer::No,
                 Outcome::CannotTell => answer = Answer::CannotTell,
@@ -61,7 +64,7 @@ impl Args {
                 vault.read(backup.name.clone())?.unwrap_or_else(|| backup.clone()).to_json(now)
             })
             .collect();
-        session.document(&crate::operations::list_document::document(&rows?));
+        session.document(&list_document::document(&rows?));
         Ok(answer)
     }
 }
@@ -73,7 +76,7 @@ fn warn_of_tracked(session: &mut Session, project: &Project) {
     if let Some(first) = tracked.first() {
         session.warn(format!(
             "git tracks {} in the backups folder, as {first}: take it out with `git rm --cached`",
-            crate::console::text::count(tracked.len() as u64, "file")
+            text::count(tracked.len() as u64, "file")
         ));
     }
 }

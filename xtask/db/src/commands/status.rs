@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::backups::privacy;
 use crate::backups::vault::Vault;
 use crate::commands::flags::Common;
-use crate::commands::hooks;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text::Span;
 use crate::health::backups_folder::Folder;
@@ -18,6 +17,7 @@ use crate::health::page_store::Store;
 use crate::health::{self, Problem};
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::operations::hook_blocks;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -64,7 +64,7 @@ impl Args {
         report::say_hooks(session, hooks);
         report::say_problems(session, &problems);
         let mut remarks = health::remarks(&project);
-        let open = privacy::open_to_others(&vault, &project);
+        let open = privacy::open_to_others(&vault, &project.root);
         remarks.extend(open.map(|open| Problem::new("open-folder", open.what, open.remedy)));
         report::say_remarks(session, &remarks);
         session.document(&json!({
@@ -90,7 +90,7 @@ fn hooks_installed(session: &Session, project: &Project) -> Option<bool> {
     {
         return None;
     }
-    hooks::are_installed(session, project)
+    hook_blocks::are_installed(session, project)
 }
 
 fn database(checkup: &Checkup<'_>) -> Result<Value> {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console::interrupt::Interrupt;
-use crate::host::session::Session;
 
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
@@ -35,17 +34,17 @@ struct Shown {
 }
 
 impl Progress {
-    /// A bar that stays hidden for its first second, and for ever where nobody watches.
+    /// A bar that stays hidden for its first second.
     #[must_use]
-    pub(crate) fn new(session: &Session, verb: &'static str) -> Self {
-        let pulse = Pulse::new(session.shows_progress());
+    pub(crate) fn shown(interrupt: &Arc<Interrupt>, verb: &'static str) -> Self {
+        let pulse = Pulse::new(true);
         if let Ok(style) = ProgressStyle::with_template(
             "{prefix} {bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {spinner}",
         ) {
             pulse.0.bar.set_style(style);
         }
         pulse.0.bar.set_prefix(verb);
-        Self { pulse, interrupt: Arc::clone(session.interrupt()) }
+        Self { pulse, interrupt: Arc::clone(interrupt) }
     }
 
     /// A bar that is never seen.

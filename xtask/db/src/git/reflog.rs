@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, FixedOffset, Utc};
 
-use crate::backups::record::Enters;
-use crate::git::branches::branch_point::Branch;
 use crate::git::repository::{Place, ask};
 
 /// One line of a reflog.
@@ -133,7 +131,7 @@ impl Reflog {
 }
 
 impl Place {
-    fn reflog_file(&self, branch: &str) -> PathBuf {
+    pub(super) fn reflog_file(&self, branch: &str) -> PathBuf {
         self.common.join("logs/refs/heads").join(branch)
     }
 
@@ -161,14 +159,6 @@ impl Place {
                 Reflog::parse_shown(&asked.unwrap_or_default())
             }
         }
-    }
-
-    /// What the reflogs say of a branch.
-    #[must_use]
-    pub(crate) fn branch_named(&self, name: &str) -> Branch {
-        let made = fs_err::metadata(self.reflog_file(name)).and_then(|file| file.created());
-        let born = made.ok().map(|made| DateTime::<Utc>::from(made).fixed_offset());
-        Branch::new(name.to_owned(), (self.reflog(name), self.head_reflog()), born)
     }
 
     /// The commit at a branch's tip; `None` where there is no such branch.
@@ -232,33 +222,6 @@ impl Place {
         dates.lines().filter_map(|line| DateTime::parse_from_rfc3339(line).ok()).min()
     }
 
-    /// Whether the branch that a branch point belongs to is there, under that name or another, and not
-    /// merged; a branch that nothing was committed on is not, nor is one that is checked out.
-    #[must_use]
-    pub(crate) fn is_unmerged(&self, enters: &Enters) -> bool {
-        let Some(branch) = self.branch_of(enters) else {
-            return false;
-        };
-        // A branch that was entered at its tip has nothing of its own yet, or was begun anew.
-        enters.commit.is_some() && enters.commit == self.tip(&branch.name)
-            || self.is_open(&branch, enters.base.as_deref())
-    }
-
-    /// Whether a branch is there and not merged into `base`, or the usual base; one that nothing was
-    /// committed on is not merged, nor is one that is checked out.
-    #[must_use]
-    pub(crate) fn is_open(&self, branch: &Branch, base: Option<&str>) -> bool {
-        let Some(tip) = self.tip(&branch.name) else {
-            return false;
-        };
-        if branch.has_own_commits() == Some(false) || self.is_checked_out(&branch.name) {
-            return true;
-        }
-        let base = base.filter(|base| self.tip(base).is_some()).map(str::to_owned);
-        let base = base.or_else(|| self.usual_base()).filter(|base| *base != branch.name);
-        base.is_none_or(|base| !self.is_ancestor(&tip, &base))
-    }
-
     /// The local branches.
     #[must_use]
     pub(crate) fn branches(&self) -> Vec<String> {
@@ -267,27 +230,10 @@ impl Place {
         all.lines().map(str::to_owned).collect()
     }
 
-    fn is_checked_out(&self, branch: &str) -> bool {
+    pub(super) fn is_checked_out(&self, branch: &str) -> bool {
         let listed = ask(&self.top, &["worktree", "list", "--porcelain"]).unwrap_or_default();
         let line = format!("branch refs/heads/{branch}");
         listed.lines().any(|listed| listed == line)
-    }
-
-    /// The branch that was entered then: a renamed one keeps its reflog, and a new one of the same
-    /// name has another.
-    fn branch_of(&self, enters: &Enters) -> Option<Branch> {
-        let named = self.branch_named(&enters.branch);
-        let is_same = |branch: &Branch| match (&enters.created, branch.created()) {
-            (Some(then), Some(now)) => *then == now,
-            // Git has forgotten how it began.
-            _ => true,
-        };
-        if self.tip(&named.name).is_some() && is_same(&named) {
-            return Some(named);
-        }
-        let branches = self.branches();
-        let mut branches = branches.iter().map(|name| self.branch_named(name));
-        branches.find(|branch| branch.is_called(&enters.branch) && is_same(branch))
     }
 
     /// The branch that others are made from: what `origin` calls its own, else the usual names.

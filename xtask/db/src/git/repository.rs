@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use xshell::{Cmd, Shell, cmd};
 
-use crate::backups::record;
+use crate::git::recorded;
 
 /// Where a folder lies in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,10 +177,10 @@ impl Place {
 
     /// Where the work tree stands.
     #[must_use]
-    pub(crate) fn state(&self) -> Option<record::Git> {
+    pub(crate) fn state(&self) -> Option<recorded::Git> {
         let question = ["status", "--porcelain=v2", "--branch", "--untracked-files=no"];
         let answer = ask(&self.top, &question)?;
-        let mut state = record::Git {
+        let mut state = recorded::Git {
             branch: None,
             commit: None,
             dirty: false,

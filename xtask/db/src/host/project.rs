@@ -3,6 +3,7 @@
 //! A host usually says so in `[workspace.metadata.db]` (read by `host/configuration.rs`); it can also
 //! build the value itself and hand it to the session.
 
+pub(crate) mod backups_folder;
 pub(crate) mod live_database;
 pub(crate) mod policy;
 pub(crate) mod schema_files;
@@ -141,9 +142,7 @@ impl Database {
     /// The file name that begins every backup's name.
     #[must_use]
     pub fn file_name(&self) -> String {
-        self.path
-            .file_name()
-            .map_or_else(|| self.name.clone(), |n| n.to_string_lossy().into_owned())
+        self.owner().file_name().into_owned()
     }
 
     /// The variable and its value that point the host's migration at a file. A path need not be UTF-8.

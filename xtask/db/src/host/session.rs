@@ -20,6 +20,7 @@ use chrono::{DateTime, FixedOffset};
 use serde_json::Value;
 
 use crate::console::interrupt::Interrupt;
+use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Declined};
 use crate::console::remarks::Remarks;
 use crate::console::terminal_width::{self, Screen};
@@ -197,6 +198,16 @@ impl Session {
     #[must_use]
     pub fn shows_progress(&self) -> bool {
         self.terminal && !self.json && !self.quiet
+    }
+
+    /// The progress of a long step; it is never shown if nobody watches.
+    #[must_use]
+    pub(crate) fn progress(&self, verb: &'static str) -> Progress {
+        if self.shows_progress() {
+            Progress::shown(&self.interrupt, verb)
+        } else {
+            Progress::hidden(&self.interrupt)
+        }
     }
 
     /// The step of GitHub Actions that this runs in.

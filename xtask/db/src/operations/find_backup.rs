@@ -3,11 +3,11 @@
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::ownership::Whose;
+use crate::backups::home::Whose;
 use crate::backups::reference::{self, Field};
 use crate::backups::vault::Vault;
 use crate::console::text;
-use crate::host::project::Project;
+use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 
 /// The backup that a reference means, of the named database where one is named.
@@ -27,8 +27,8 @@ pub(crate) fn backup(
     let folder = session.folder().to_owned();
     let field = Field {
         all: &all,
-        databases: &databases,
-        project,
+        databases: databases.iter().map(Database::owner).collect(),
+        git: project.git.as_ref(),
         vault,
         folder: &folder,
         now: session.now(),
@@ -68,8 +68,8 @@ pub(crate) fn means(
     let databases = project.chosen(wanted.database)?;
     let field = Field {
         all: &all,
-        databases: &databases,
-        project,
+        databases: databases.iter().map(Database::owner).collect(),
+        git: project.git.as_ref(),
         vault: &vault,
         folder: session.folder(),
         now: session.now(),

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
+use crate::backups::home::Whose;
 use crate::backups::kind::Kind;
-use crate::backups::ownership::Whose;
 use crate::console::text;
 use crate::host::project::Project;
 

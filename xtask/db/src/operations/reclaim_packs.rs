@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::console::interrupt::Interrupt;
-use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::host::project::Project;
@@ -43,7 +42,7 @@ pub(crate) fn plan(vault: &Vault, plan: &[Verdict], interrupt: &Interrupt) -> Re
 ///
 /// Where the disk is full or fails, or at the user's interrupt.
 pub(crate) fn reclaim(session: &Session, locked: &Locked<'_>, extent: Extent) -> Result<Outcome> {
-    let mut progress = Progress::new(session, "Reclaiming");
+    let mut progress = session.progress("Reclaiming");
     let reclaimed = repack::reclaim(locked, extent, &mut progress);
     refused(reclaimed.map(Outcome::Reclaimed)).map_err(|error| {
         if error.downcast_ref::<Refusal>().is_some() {

@@ -1,7 +1,12 @@
 //! The steps of a restore, whichever command restores.
 
 pub(crate) mod candidate;
+mod confirmation;
 pub(crate) mod dialogue;
 pub(crate) mod in_place;
+pub(crate) mod into_path;
 pub(crate) mod preview;
+pub(crate) mod request;
+pub(crate) mod restore_one;
 pub(crate) mod safety_backup;
+mod single_tables;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backups::backup::Backup;
 use crate::backups::name::Name;
-use crate::backups::vault::Vault;
+use crate::backups::vault::{self, Vault};
 use crate::backups::writer::Locked;
 use crate::console::planted_faults::Planted;
 use crate::console::refusal::{Exit, Refusal};
@@ -29,8 +29,6 @@ use crate::host::project::{Database, Project};
 use crate::recovery::database_lock;
 use crate::sqlite::probe;
 
-/// The folder of notes in a backups folder.
-pub(crate) const FOLDER: &str = "under-way";
 const ENDING: &str = "note";
 const VERSION: u64 = 1;
 /// A note is a few hundred bytes; what is larger than this is none.
@@ -150,7 +148,7 @@ impl Locked<'_> {
             step: intent.step,
             back: intent.back.map(|back| named(back, self.vault())),
         };
-        let (folder, name) = (self.private_folder(FOLDER)?, key(intent.path));
+        let (folder, name) = (self.private_folder(vault::NOTES)?, key(intent.path));
         let path = folder.join(&name);
         // A stage among the backups: there a sweep finds it.
         let stage = Stage::create(self.vault().folder(), &name)?;
@@ -222,7 +220,7 @@ impl Found {
 #[must_use]
 pub(crate) fn left(project: &Project, database: &Database) -> Vec<Left> {
     let Ok(path) = probe::canonical(&database.path) else { return Vec::new() };
-    let own = project.backups.join(FOLDER).join(key(&path));
+    let own = project.backups.join(vault::NOTES).join(key(&path));
     let mut left: Vec<Left> = look(&own).into_iter().collect();
     if let Some(elsewhere) = database_lock::note_of(&path).filter(|note| !is_same(note, &own)) {
         left.extend(look_elsewhere(&elsewhere));
@@ -239,7 +237,7 @@ pub(crate) fn left(project: &Project, database: &Database) -> Vec<Left> {
 ///
 /// Where the folder cannot be read.
 pub(crate) fn all(backups: &Path) -> Result<Vec<PathBuf>> {
-    let entries = match fs_err::read_dir(backups.join(FOLDER)) {
+    let entries = match fs_err::read_dir(backups.join(vault::NOTES)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),

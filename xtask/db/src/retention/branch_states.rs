@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::backups::backup::Backup;
-use crate::git::branches::branch_point;
+use crate::branches::branch_point;
 use crate::git::repository::Place;
 use crate::host::project::{Database, FollowBranches, Project};
 

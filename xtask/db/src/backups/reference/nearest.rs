@@ -57,7 +57,7 @@ pub(super) fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
 /// Where this project has no backup at all; others may have some.
 fn nothing_there(shown: &str, field: &Field<'_>) -> anyhow::Error {
     let folder = field.vault.folder().display();
-    let is_named = |b: &&Backup| field.databases.iter().any(|database| b.is_named_for(database));
+    let is_named = |b: &&Backup| field.databases.iter().any(|owner| b.bears_name_of(*owner));
     let others: Vec<&Backup> = field.all.iter().filter(is_named).collect();
     if others.is_empty() {
         return Refusal::could_not(
@@ -112,6 +112,6 @@ fn why_none(reference: &str, field: &Field<'_>) -> Option<String> {
     if reference.parse::<Span>().is_ok() {
         return Some("none is that old".to_owned());
     }
-    let commit = field.git().and_then(|git| git.commit(reference));
+    let commit = field.git.and_then(|git| git.commit(reference));
     commit.map(|_| "none was taken there or at an ancestor of it".to_owned())
 }

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use super::{Field, resolve};
 use crate::backups::backup::{self, Backup};
 use crate::backups::format::Format;
+use crate::backups::home::Whose;
 use crate::backups::name::Name;
-use crate::backups::ownership::Whose;
 use crate::backups::record::Proof;
 use crate::backups::reference::printed;
 use crate::backups::vault::Vault;
@@ -196,8 +196,8 @@ proptest! {
         let backups = backups(&vault, &random, &commit);
         let field = Field {
             all: &backups,
-            databases: &databases,
-            project: &project,
+            databases: databases.iter().map(Database::owner).collect(),
+            git: project.git.as_ref(),
             vault: &vault,
             folder: repository(),
             now: now(),

@@ -8,25 +8,22 @@ use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
-use crate::backups::record;
 use crate::backups::vault::Vault;
+use crate::branches::branch_point;
 use crate::commands::hooks::checkpoint::{self, Due};
 use crate::commands::hooks::follow_branches;
 use crate::console::refusal::Answer;
 use crate::console::text;
-use crate::files::publish;
-use crate::git::branches::branch_point::{self, Branch};
+use crate::git::branch::Branch;
 use crate::git::index::Index;
+use crate::git::recorded;
 use crate::git::reflog::Entry;
 use crate::git::repository::Place;
-use crate::hooks::Hook;
+use crate::hooks::{Hook, seen_branch};
 use crate::host::project::{Database, FollowBranches, Project};
 use crate::host::session::Session;
 use crate::operations::damage_report;
 use crate::sqlite::probe::{self, Standing};
-
-/// The file in git's own folder that remembers the branch seen last.
-const LAST_SEEN: &str = "xtask-db-branch";
 
 /// A checkout from one branch to another.
 pub(super) struct Switch {
@@ -70,14 +67,16 @@ pub(super) fn entered(
     let moved_here = head.0.last().and_then(Entry::moved).map(|moved| moved.to) == name.as_deref();
     if is_zero && !moved_here {
         greet_worktree(session, project)?;
-        return remember(place, name.as_deref());
+        seen_branch::remember(place, name.as_deref())?;
+        return Ok(Answer::Yes);
     }
-    let last_seen = fs_err::read_to_string(place.own.join(LAST_SEEN)).ok();
+    let last_seen = seen_branch::last_seen(place);
     let left = branch_point::left(&head, (name.as_deref(), new), last_seen.as_deref(), |branch| {
         place.tip(branch).is_some()
     });
     if left == name {
-        return remember(place, name.as_deref());
+        seen_branch::remember(place, name.as_deref())?;
+        return Ok(Answer::Yes);
     }
     let entered = name.as_deref().map(|name| place.branch_named(name));
     let mut switch = Switch { left, entered, commits: (old.clone(), new.clone()), unseen: false };
@@ -99,19 +98,9 @@ pub(super) fn entered(
             }
         }
     }
-    if let Err(error) = remember(place, name.as_deref()) {
+    if let Err(error) = seen_branch::remember(place, name.as_deref()) {
         session.warn(format!("could not remember the branch: {error:#}"));
     }
-    Ok(Answer::Yes)
-}
-
-/// Remembers the branch that is checked out, for the next switch.
-///
-/// # Errors
-///
-/// Where the file system refuses.
-pub(super) fn remember(place: &Place, branch: Option<&str>) -> Result<Answer> {
-    publish::replace_file(&place.own.join(LAST_SEEN), branch.unwrap_or("").as_bytes(), 0o644)?;
     Ok(Answer::Yes)
 }
 
@@ -147,7 +136,7 @@ fn switched(
         Due { database, paths: Vec::new(), enters }
     });
     let left = switch.left.as_deref().map(|name| place.branch_named(name));
-    let git = place.state().map(|state| record::Git {
+    let git = place.state().map(|state| recorded::Git {
         branch: switch.left.clone(),
         branch_created: left.as_ref().and_then(Branch::created),
         left: left.as_ref().and_then(Branch::leaving).map(|leaving| leaving.entry.identity()),

@@ -4,14 +4,13 @@ use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
-use crate::backups::record::{self, Enters};
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::capture::request::{Taken, Wanted};
 use crate::capture::{Look, checkpoint};
-use crate::console::progress::Progress;
 use crate::console::refusal::Refusal;
 use crate::console::text;
+use crate::git::recorded::{Enters, Git};
 use crate::git::repository::Place;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
@@ -56,7 +55,7 @@ impl Outcome {
 pub(super) fn take(
     session: &mut Session,
     project: &Project,
-    (kind, git): (Kind, Option<record::Git>),
+    (kind, git): (Kind, Option<Git>),
     due: Vec<Due<'_>>,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
@@ -109,7 +108,7 @@ fn one(
     if let Some(remark) = remark {
         session.warn(remark);
     }
-    let mut progress = Progress::new(session, "Copying");
+    let mut progress = session.progress("Copying");
     let checkpoint = checkpoint::take(locked, project, wanted, newest.as_ref(), &mut progress);
     drop(progress);
     let backup = match checkpoint.with_context(|| format!("could not copy {place}"))? {

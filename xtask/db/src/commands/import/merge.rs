@@ -123,7 +123,7 @@ fn load(
     let is_stdin = file.path == Path::new("-");
     let shown = if is_stdin { "stdin".to_owned() } else { project.path(&file.path) };
     let interrupt = session.interrupt().clone();
-    let mut progress = Progress::new(session, "Reading");
+    let mut progress = session.progress("Reading");
     let size_bytes = import::size_bytes(lies);
     progress.expect_bytes(size_bytes);
     let bounds = &allowance.bounds(size_bytes, &progress);
@@ -197,7 +197,7 @@ fn act(
     mut keeping: Option<(&Locked<'_>, &mut Safety)>,
 ) -> Result<Report> {
     let interrupt = session.interrupt().clone();
-    let progress = Progress::new(session, "merging");
+    let progress = session.progress("merging");
     progress.turn_to("merging");
     let bounds = allowance.bounds(allowance.all_bytes, &progress);
     let target = Target {

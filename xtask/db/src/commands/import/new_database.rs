@@ -81,7 +81,7 @@ impl Job<'_> {
         stage::sweep_dead_stages(folder, &name)?;
         let stage = Stage::create(folder, &name)?;
         let interrupt = session.interrupt().clone();
-        let mut progress = Progress::new(session, "importing");
+        let mut progress = session.progress("importing");
         let bounds = self.bounds(&progress);
         let loaded = self.load((&mut progress, &bounds), stage.path())?;
         let prove = || proof::prove(stage.path(), &loaded, &interrupt, &bounds);
@@ -122,7 +122,7 @@ impl Job<'_> {
             Some(Claim::take_settled(project, database, "db-import", &interrupt)?)
         };
         let building = Building::begin(project, database, session.now(), &interrupt)?;
-        let mut progress = Progress::new(session, "importing");
+        let mut progress = session.progress("importing");
         let bounds = self.bounds(&progress);
         let loaded = self.load((&mut progress, &bounds), building.path())?;
         let proof = proof::prove(building.path(), &loaded, &interrupt, &bounds)?;

@@ -11,7 +11,6 @@ use xtask_db_format::records::Pointer;
 use crate::backups::vault::Vault;
 use crate::commands::import::{Args, merge};
 use crate::console::nearest_word::nearest;
-use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::files::stage::Scratch;
@@ -127,7 +126,7 @@ impl Gathered<'_> {
         (scratch, encoding): (&Path, &str),
     ) -> Result<Loaded> {
         let interrupt = session.interrupt().clone();
-        let mut progress = Progress::new(session, "reading");
+        let mut progress = session.progress("reading");
         // Records bring values and no SQL.
         let bounds = Bounds::lifted(&interrupt, progress.pulse());
         let encoding = Some(encoding);

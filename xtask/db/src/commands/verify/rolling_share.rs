@@ -13,12 +13,11 @@ use crate::backups::store::suspect_packs::{self, Found};
 use crate::backups::store::{pack_check, pack_index};
 use crate::backups::vault::Vault;
 use crate::backups::verification::Outcome;
-use crate::commands::verify;
-use crate::console::progress::Progress;
 use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::operations::verify_one::verify_one;
 use crate::sqlite::digest::tree::{self, Id};
 
 /// A share in percent, from 1 to 100.
@@ -72,7 +71,7 @@ pub(super) fn read(
     let found = read_packs(session, (project, vault), &chosen.packs)?;
     let mut worst = if found.damaged.is_empty() { Outcome::Whole } else { Outcome::Damaged };
     for backup in &chosen.plain {
-        worst = worst.max(verify::one(session, project, backup, false)?.outcome);
+        worst = worst.max(verify_one(session, project, backup, false)?.outcome);
     }
     say(session, &chosen, &found);
     document(session, vault, &chosen, (&found, share))?;
@@ -128,7 +127,7 @@ fn read_packs(
     }
     let (interrupt, now) = (session.interrupt().clone(), session.now());
     let held = pack_index::hold(vault.folder())?;
-    let mut progress = Progress::new(session, "Reading");
+    let mut progress = session.progress("Reading");
     let checked = pack_check::check_named((vault.folder(), packs), now, &mut progress)?;
     drop(progress);
     drop(held);

@@ -1,25 +1,18 @@
 //! Verifying all stored backups together: each page is read once, then each list is proved by ids.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::reader::Contents;
-use crate::backups::store::pack_readings::{Keep, Readings};
-use crate::backups::store::stored_database::Stored;
-use crate::backups::store::{pack_check, pack_index, pack_rereading, suspect_packs};
+use crate::backups::store::{pack_check, pack_index, suspect_packs};
 use crate::backups::vault::Vault;
-use crate::backups::verification::{self, Outcome, Verification};
-use crate::backups::writer::Locked;
-use crate::console::interrupt::Interrupt;
-use crate::console::progress::Progress;
+use crate::backups::verification::{self, Verification};
 use crate::host::project::Project;
 use crate::host::session::Session;
-use crate::sqlite::digest::tree::Id;
+use crate::operations::verify_one;
 
 /// What was found of all packs, which stay where they are as long as this is there.
 pub(super) struct Checked {
@@ -38,7 +31,7 @@ pub(super) fn check(session: &Session, backups: &[Backup]) -> Result<Option<Chec
     let Some(backup) = stored.next() else { return Ok(None) };
     // The packs only: a list that is held would keep its own abandoned stage from being swept.
     let held = pack_index::hold(&backup.folder)?;
-    let mut progress = Progress::new(session, "Verifying");
+    let mut progress = session.progress("Verifying");
     let checked = pack_check::check(&backup.folder, session.now(), &mut progress)?;
     Ok(Some(Checked { folder: backup.folder.to_path_buf(), found: checked, _held: held }))
 }
@@ -82,7 +75,7 @@ impl Checked {
             Ok(())
         });
         drop(held);
-        unless_interrupted(session, noted)
+        verify_one::unless_interrupted(session, noted)
     }
 
     fn warn(&self, session: &mut Session, reasons: &[String]) {
@@ -96,69 +89,4 @@ impl Checked {
             session.warn(format!("the pack `{pack}` {}{end}", damaged.why));
         }
     }
-}
-
-/// After one stored backup was verified by itself: notes the packs it is in, which are read whole; or
-/// looks at those that turned out damaged, for the other backups that have them too.
-///
-/// # Errors
-///
-/// At the user's interrupt.
-pub(super) fn note(
-    session: &mut Session,
-    project: &Project,
-    backup: &Backup,
-    verification: &Verification,
-) -> Result<()> {
-    if backup.name.format == Format::Plain || verification.outcome == Outcome::CannotTell {
-        return Ok(());
-    }
-    let (interrupt, now) = (session.interrupt().clone(), session.now());
-    let vault = Vault::for_project(project, &backup.folder, now);
-    let noted = vault.lock(project.busy_timeout, &interrupt).and_then(|locked| {
-        let mut bad = suspect_packs::names(&verification.suspects);
-        if verification.outcome == Outcome::Whole {
-            bad = read_packs(&locked, backup, now, &interrupt)?;
-        }
-        if !bad.is_empty() {
-            suspect_packs::examine(&locked, &bad, now, &interrupt)?;
-        }
-        Ok(())
-    });
-    unless_interrupted(session, noted)
-}
-
-/// Reads the packs of a backup whole, but for those that were read since this command began, and notes
-/// them. Returns those that are not intact.
-fn read_packs(
-    locked: &Locked<'_>,
-    backup: &Backup,
-    now: DateTime<FixedOffset>,
-    interrupt: &Interrupt,
-) -> Result<BTreeSet<Id>> {
-    let contents = Contents::open(backup)?;
-    let packs = contents.stored().map(Stored::packs).unwrap_or_default();
-    let mut readings = Readings::of(&backup.folder);
-    let mut bad = BTreeSet::new();
-    for pack in packs.keys() {
-        interrupt.check()?;
-        if readings.last_of(pack).is_some_and(|last| last.at == now.timestamp()) {
-            continue;
-        }
-        match pack_rereading::read_one(&backup.folder.join(pack_index::FOLDER), pack, now) {
-            Some(reading) => readings.note([(*pack, reading)]),
-            None => drop(bad.insert(*pack)),
-        }
-    }
-    readings.keep(Keep::Synced)?;
-    locked.forget_listed();
-    Ok(bad)
-}
-
-fn unless_interrupted(session: &mut Session, noted: Result<()>) -> Result<()> {
-    if let Err(error) = noted {
-        session.interrupt().check()?;
-        session.warn(format!("what was read could not be noted: {error:#}"));
-    }
-    Ok(())
 }

@@ -14,7 +14,6 @@ use crate::backups::writer::Locked;
 use crate::capture::checkpoint;
 use crate::capture::plain::{self, Copy};
 use crate::capture::request::Taken;
-use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::files::{free_space, holders};
 use crate::host::command::{self, Ending, NotStarted, Task};
@@ -234,7 +233,7 @@ fn second_checkpoint(
     let Job { project, database, .. } = *job;
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
-    let mut progress = Progress::new(session, "Copying");
+    let mut progress = session.progress("Copying");
     let taken = checkpoint::take(&locked, project, &wanted, Some(first), &mut progress)?;
     drop(progress);
     let second = match taken {
@@ -267,7 +266,7 @@ fn examine(
         return Ok(After::Broken(vec!["it is no SQLite database any more".to_owned()]));
     }
     let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
-    let mut progress = Progress::new(session, "Examining");
+    let mut progress = session.progress("Examining");
     let copy = {
         let connection = live_database::open(project, database)?;
         plain::stage(&connection, locked, project, &wanted, &mut progress)?

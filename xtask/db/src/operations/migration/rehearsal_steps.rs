@@ -10,7 +10,6 @@ use crate::backups::vault::Vault;
 use crate::capture::plain::{self, Copy, Staged};
 use crate::capture::request::Wanted;
 use crate::console::interrupt::Interrupt;
-use crate::console::progress::Progress;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::files::free_space;
@@ -130,7 +129,7 @@ fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<St
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     let wanted = wanted(session, job, Kind::PreMigrate);
-    let mut progress = Progress::new(session, "Copying");
+    let mut progress = session.progress("Copying");
     let copy = {
         let connection = live_database::open(project, database)?;
         plain::stage(&connection, &locked, project, &wanted, &mut progress)?

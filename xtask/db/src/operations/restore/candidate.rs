@@ -11,18 +11,18 @@ use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::record::Proof;
 use crate::backups::verification::{self, Outcome, Verification};
-use crate::commands::restore::Args;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::damage_report;
+use crate::operations::restore::request::Request;
 use crate::restore::plan::{Destination, Plan};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::{Damage, Depth, Weight, has};
 
-impl Args {
+impl Request {
     /// Examines the candidate before anything is touched.
     pub(crate) fn examine(
         &self,

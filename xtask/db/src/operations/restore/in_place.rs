@@ -12,7 +12,6 @@ use crate::backups::set_aside::{self, Aside};
 use crate::backups::verification::{self, Outcome, Verification};
 use crate::backups::writer::Locked;
 use crate::capture;
-use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::files::holders;
@@ -304,7 +303,7 @@ fn put_back(
     source: &Source,
     mut keep: impl FnMut(&mut Session) -> Result<Groups>,
 ) -> Result<Written> {
-    let mut progress = Progress::new(session, "Restoring");
+    let mut progress = session.progress("Restoring");
     let timeout = project.busy_timeout;
     write::put_back(plan, source, timeout, &mut progress, || keep(session))
 }

@@ -7,17 +7,17 @@ use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
 use crate::backups::verification::Verification;
 use crate::capture;
-use crate::commands::restore::Args;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::host::project::{Database, Project, schema_files};
 use crate::host::session::Session;
+use crate::operations::restore::request::Request;
 use crate::restore::by_difference;
 use crate::restore::plan::{Live, Plan};
 use crate::sqlite::connection;
 use crate::sqlite::digest::database::Groups;
 
-impl Args {
+impl Request {
     /// A backup of another file under the same name: a test database, a shared backups folder.
     pub(crate) fn point_out_other_source(
         &self,
@@ -35,7 +35,7 @@ impl Args {
         }
         let place = project.quoted_place(database);
         let what = format!("`{}` was taken of `{}`, not of {place}", backup.name, record.source);
-        if session.has_terminal() || self.common.db.is_some() || self.force {
+        if session.has_terminal() || self.database.is_some() || self.force {
             session.warn(what);
             return Ok(());
         }

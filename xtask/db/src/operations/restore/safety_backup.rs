@@ -11,7 +11,6 @@ use crate::backups::set_aside::Aside;
 use crate::backups::writer::Locked;
 use crate::capture;
 use crate::capture::request::{Taken, Wanted};
-use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::git::repository;
@@ -126,7 +125,7 @@ pub(crate) fn safety_backup(
         format: project.format(Kind::Safety),
         ..Wanted::new(database, Kind::Safety, session.now())
     };
-    let mut progress = Progress::new(session, "Keeping the present state");
+    let mut progress = session.progress("Keeping the present state");
     let taken = connection::open_live(&database.path, project.busy_timeout)
         .map_err(|error| live_database::explain(error, project, database))
         .and_then(|connection| {

@@ -6,17 +6,17 @@ use serde_json::json;
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
 use crate::backups::vault::Vault;
-use crate::commands::restore::Args;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
+use crate::operations::restore::request::Request;
 use crate::operations::restore::{in_place, safety_backup};
 use crate::recovery::database_lock::Claim;
 use crate::restore::tables;
 use crate::sqlite::foreign_keys;
 
-impl Args {
+impl Request {
     pub(super) fn put_tables_back(
         &self,
         session: &mut Session,

@@ -6,7 +6,6 @@ use serde_json::json;
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
 use crate::backups::set_aside;
-use crate::commands::restore::Args;
 use crate::console::refusal::{Answer, Refusal};
 use crate::files::free_space;
 use crate::files::publish::{self, Published};
@@ -14,8 +13,9 @@ use crate::files::stage::{self, Stage};
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::restore::candidate;
+use crate::operations::restore::request::Request;
 
-impl Args {
+impl Request {
     /// `--into` a path where nothing is yet: the backup's bytes, proved.
     pub(super) fn write_elsewhere(
         &self,

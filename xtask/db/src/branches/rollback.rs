@@ -12,7 +12,8 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 
 use crate::backups::backup::{Backup, State};
 use crate::backups::kind::Kind;
-use crate::git::branches::branch_point::{self, Branch};
+use crate::branches::branch_point;
+use crate::git::branch::Branch;
 use crate::git::reflog::Entry;
 
 /// What git says of a branch and its base.

@@ -8,32 +8,9 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
-use crate::backups::record::Enters;
+use crate::git::branch::{Branch, Leaving};
+use crate::git::recorded::Enters;
 use crate::git::reflog::{Entry, Reflog};
-
-/// What is known of one branch.
-#[derive(Debug, Clone)]
-pub(crate) struct Branch {
-    /// Its name.
-    pub(crate) name: String,
-    /// The names it had before, the latest first, each with the moment of the renaming.
-    earlier: Vec<(String, DateTime<FixedOffset>)>,
-    /// Its reflog, empty where git keeps none or the branch is gone.
-    pub(crate) reflog: Reflog,
-    /// The reflog of this work tree's HEAD.
-    pub(crate) head: Reflog,
-    /// When its reflog was made, where the file system remembers that more precisely than git.
-    born: Option<DateTime<FixedOffset>>,
-}
-
-/// The checkout with which a branch was left.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Leaving<'a> {
-    /// Its line in the reflog of HEAD.
-    pub(crate) entry: &'a Entry,
-    /// Whether an earlier line bears a later time.
-    clock_ran_back: bool,
-}
 
 impl Leaving<'_> {
     /// Whether the hook took a backup at this checkout.
@@ -44,113 +21,6 @@ impl Leaving<'_> {
 }
 
 impl Branch {
-    /// A branch by what git's reflogs say of it.
-    #[must_use]
-    pub(crate) fn new(
-        name: String,
-        (reflog, head): (Reflog, Reflog),
-        born: Option<DateTime<FixedOffset>>,
-    ) -> Self {
-        let mut renamings: Vec<(&str, &str, DateTime<FixedOffset>)> = Vec::new();
-        for entry in reflog.0.iter().chain(&head.0) {
-            if let Some((from, to)) = entry.renamed() {
-                renamings.push((from, to, entry.at));
-            }
-        }
-        renamings.sort_by_key(|(.., at)| std::cmp::Reverse(*at));
-        let (mut earlier, mut current) = (Vec::new(), name.clone());
-        for (from, to, at) in renamings {
-            if to == current {
-                from.clone_into(&mut current);
-                earlier.push((current.clone(), at));
-            }
-        }
-        Self { name, earlier, reflog, head, born }
-    }
-
-    /// The entry of its reflog with which it began, where that is kept: its creation, or the last time
-    /// that it was started anew (`git switch -C`, `git branch -f`).
-    #[must_use]
-    pub(crate) fn creation(&self) -> Option<&Entry> {
-        self.reflog.creation()
-    }
-
-    /// How its reflog begins, as a record keeps it.
-    #[must_use]
-    pub(crate) fn created(&self) -> Option<String> {
-        self.reflog.created()
-    }
-
-    /// When it was created, as precisely as is known.
-    #[must_use]
-    pub(crate) fn created_at(&self) -> Option<DateTime<FixedOffset>> {
-        let creation = self.creation()?.at;
-        let is_same = |born: &DateTime<FixedOffset>| {
-            *born >= creation && *born - creation < TimeDelta::seconds(1)
-        };
-        Some(self.born.filter(is_same).unwrap_or(creation))
-    }
-
-    /// Whether anything was ever committed on it; `None` where its reflog does not tell.
-    #[must_use]
-    pub(crate) fn has_own_commits(&self) -> Option<bool> {
-        let creation = self.reflog.0.iter().rposition(|e| e.is_creation() || e.is_restart())?;
-        Some(self.reflog.0[creation..].iter().any(Entry::is_commit))
-    }
-
-    /// Whether a name is, or was, this branch's.
-    #[must_use]
-    pub(crate) fn is_called(&self, name: &str) -> bool {
-        self.name == name || self.earlier.iter().any(|(earlier, _)| earlier == name)
-    }
-
-    /// Whether it was made from another branch in this second and nothing was done on it since: by this
-    /// very checkout, then. The branch of a repository's first commit is made by a commit, or a clone.
-    fn is_made_at(&self, at: DateTime<FixedOffset>) -> bool {
-        let [creation] = self.reflog.0.as_slice() else { return false };
-        creation.is_branching() && creation.at == at
-    }
-
-    /// Since when the name means this branch and not an older one.
-    fn since(&self) -> Option<DateTime<FixedOffset>> {
-        self.creation().map(|entry| entry.at)
-    }
-
-    fn is_own_time(&self, at: DateTime<FixedOffset>) -> bool {
-        self.since().is_none_or(|since| at >= since)
-    }
-
-    /// The checkouts of this work tree that led to it, oldest first.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        let leads_here = |entry: &&Entry| entry.moved().is_some_and(|m| self.is_called(m.to));
-        self.head.0.iter().filter(leads_here).filter(|entry| self.is_own_time(entry.at))
-    }
-
-    /// How this work tree last went from it to another branch.
-    #[must_use]
-    pub(crate) fn leaving(&self) -> Option<Leaving<'_>> {
-        let leaves = |entry: &Entry| {
-            let moved = entry.moved();
-            moved.is_some_and(|moved| self.is_called(moved.from) && !self.is_called(moved.to))
-        };
-        // A reflog is in true order. If the clock was set back, an entry is later than its time says:
-        // not before the latest time above it.
-        let (mut latest, mut leaving) = (None, None);
-        for entry in &self.head.0 {
-            latest = latest.max(Some(entry.at));
-            if leaves(entry) && latest.is_some_and(|latest| self.is_own_time(latest)) {
-                leaving = Some(Leaving { entry, clock_ran_back: latest > Some(entry.at) });
-            }
-        }
-        leaving
-    }
-
-    /// When this work tree last went from it to another branch, by the clock of that moment.
-    #[must_use]
-    pub(crate) fn left_at(&self) -> Option<DateTime<FixedOffset>> {
-        self.leaving().map(|leaving| leaving.entry.at)
-    }
-
     /// Whether a backup was taken on it, under this name or an earlier one.
     #[must_use]
     pub(crate) fn is_home_of(&self, backup: &Backup) -> bool {

@@ -8,11 +8,10 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
+use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand as _};
 use serde_json::{Value, json};
 
-use crate::command::Command;
 use crate::console::terminal_width;
 use crate::host::session::Session;
 
@@ -53,10 +52,9 @@ pub fn parse<T: Parser>() -> T {
     outcome.unwrap_or_else(|error| fail(error, &command, &typed))
 }
 
-/// The command line that completion works on: the host's, or ours alone if the host reads its own.
-pub(crate) fn host() -> clap::Command {
-    let ours = || Command::augment_subcommands(clap::Command::new("xtask"));
-    HOST.get().cloned().unwrap_or_else(ours)
+/// The host's command line; `None` if the host reads its own.
+pub(crate) fn host() -> Option<clap::Command> {
+    HOST.get().cloned()
 }
 
 /// Ends the process with a message about its arguments, or with the help that was asked for.
@@ -180,7 +178,10 @@ fn grouped(command: clap::Command) -> clap::Command {
 
 #[cfg(test)]
 mod tests {
+    use clap::Subcommand as _;
+
     use super::*;
+    use crate::command::Command;
 
     #[test]
     fn no_line_of_an_example_is_broken_in_help() {

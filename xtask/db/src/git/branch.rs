@@ -1,0 +1,197 @@
+//! One branch, by what git's reflogs say of it: its names, its creation, how it was entered and left.
+//!
+//! A name alone tells little, because a deleted branch may be made again under the same name; how its
+//! reflog begins tells them apart.
+
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+
+use crate::git::recorded::Enters;
+use crate::git::reflog::{Entry, Reflog};
+use crate::git::repository::Place;
+
+/// What is known of one branch.
+#[derive(Debug, Clone)]
+pub(crate) struct Branch {
+    /// Its name.
+    pub(crate) name: String,
+    /// The names it had before, the latest first, each with the moment of the renaming.
+    pub(crate) earlier: Vec<(String, DateTime<FixedOffset>)>,
+    /// Its reflog, empty where git keeps none or the branch is gone.
+    pub(crate) reflog: Reflog,
+    /// The reflog of this work tree's HEAD.
+    pub(crate) head: Reflog,
+    /// When its reflog was made, where the file system remembers that more precisely than git.
+    born: Option<DateTime<FixedOffset>>,
+}
+
+/// The checkout with which a branch was left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving<'a> {
+    /// Its line in the reflog of HEAD.
+    pub(crate) entry: &'a Entry,
+    /// Whether an earlier line bears a later time.
+    pub(crate) clock_ran_back: bool,
+}
+
+impl Branch {
+    /// A branch by what git's reflogs say of it.
+    #[must_use]
+    pub(crate) fn new(
+        name: String,
+        (reflog, head): (Reflog, Reflog),
+        born: Option<DateTime<FixedOffset>>,
+    ) -> Self {
+        let mut renamings: Vec<(&str, &str, DateTime<FixedOffset>)> = Vec::new();
+        for entry in reflog.0.iter().chain(&head.0) {
+            if let Some((from, to)) = entry.renamed() {
+                renamings.push((from, to, entry.at));
+            }
+        }
+        renamings.sort_by_key(|(.., at)| std::cmp::Reverse(*at));
+        let (mut earlier, mut current) = (Vec::new(), name.clone());
+        for (from, to, at) in renamings {
+            if to == current {
+                from.clone_into(&mut current);
+                earlier.push((current.clone(), at));
+            }
+        }
+        Self { name, earlier, reflog, head, born }
+    }
+
+    /// The entry of its reflog with which it began, where that is kept: its creation, or the last time
+    /// that it was started anew (`git switch -C`, `git branch -f`).
+    #[must_use]
+    pub(crate) fn creation(&self) -> Option<&Entry> {
+        self.reflog.creation()
+    }
+
+    /// How its reflog begins, as a record keeps it.
+    #[must_use]
+    pub(crate) fn created(&self) -> Option<String> {
+        self.reflog.created()
+    }
+
+    /// When it was created, as precisely as is known.
+    #[must_use]
+    pub(crate) fn created_at(&self) -> Option<DateTime<FixedOffset>> {
+        let creation = self.creation()?.at;
+        let is_same = |born: &DateTime<FixedOffset>| {
+            *born >= creation && *born - creation < TimeDelta::seconds(1)
+        };
+        Some(self.born.filter(is_same).unwrap_or(creation))
+    }
+
+    /// Whether anything was ever committed on it; `None` where its reflog does not tell.
+    #[must_use]
+    pub(crate) fn has_own_commits(&self) -> Option<bool> {
+        let creation = self.reflog.0.iter().rposition(|e| e.is_creation() || e.is_restart())?;
+        Some(self.reflog.0[creation..].iter().any(Entry::is_commit))
+    }
+
+    /// Whether a name is, or was, this branch's.
+    #[must_use]
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.earlier.iter().any(|(earlier, _)| earlier == name)
+    }
+
+    /// Whether it was made from another branch in this second and nothing was done on it since: by this
+    /// very checkout, then. The branch of a repository's first commit is made by a commit, or a clone.
+    pub(crate) fn is_made_at(&self, at: DateTime<FixedOffset>) -> bool {
+        let [creation] = self.reflog.0.as_slice() else { return false };
+        creation.is_branching() && creation.at == at
+    }
+
+    /// Since when the name means this branch and not an older one.
+    pub(crate) fn since(&self) -> Option<DateTime<FixedOffset>> {
+        self.creation().map(|entry| entry.at)
+    }
+
+    pub(crate) fn is_own_time(&self, at: DateTime<FixedOffset>) -> bool {
+        self.since().is_none_or(|since| at >= since)
+    }
+
+    /// The checkouts of this work tree that led to it, oldest first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let leads_here = |entry: &&Entry| entry.moved().is_some_and(|m| self.is_called(m.to));
+        self.head.0.iter().filter(leads_here).filter(|entry| self.is_own_time(entry.at))
+    }
+
+    /// How this work tree last went from it to another branch.
+    #[must_use]
+    pub(crate) fn leaving(&self) -> Option<Leaving<'_>> {
+        let leaves = |entry: &Entry| {
+            let moved = entry.moved();
+            moved.is_some_and(|moved| self.is_called(moved.from) && !self.is_called(moved.to))
+        };
+        // A reflog is in true order. If the clock was set back, an entry is later than its time says:
+        // not before the latest time above it.
+        let (mut latest, mut leaving) = (None, None);
+        for entry in &self.head.0 {
+            latest = latest.max(Some(entry.at));
+            if leaves(entry) && latest.is_some_and(|latest| self.is_own_time(latest)) {
+                leaving = Some(Leaving { entry, clock_ran_back: latest > Some(entry.at) });
+            }
+        }
+        leaving
+    }
+
+    /// When this work tree last went from it to another branch, by the clock of that moment.
+    #[must_use]
+    pub(crate) fn left_at(&self) -> Option<DateTime<FixedOffset>> {
+        self.leaving().map(|leaving| leaving.entry.at)
+    }
+}
+
+impl Place {
+    /// What the reflogs say of a branch.
+    #[must_use]
+    pub(crate) fn branch_named(&self, name: &str) -> Branch {
+        let made = fs_err::metadata(self.reflog_file(name)).and_then(|file| file.created());
+        let born = made.ok().map(|made| DateTime::<Utc>::from(made).fixed_offset());
+        Branch::new(name.to_owned(), (self.reflog(name), self.head_reflog()), born)
+    }
+
+    /// Whether the branch that a branch point belongs to is there, under that name or another, and not
+    /// merged; a branch that nothing was committed on is not, nor is one that is checked out.
+    #[must_use]
+    pub(crate) fn is_unmerged(&self, enters: &Enters) -> bool {
+        let Some(branch) = self.branch_of(enters) else {
+            return false;
+        };
+        // A branch that was entered at its tip has nothing of its own yet, or was begun anew.
+        enters.commit.is_some() && enters.commit == self.tip(&branch.name)
+            || self.is_open(&branch, enters.base.as_deref())
+    }
+
+    /// Whether a branch is there and not merged into `base`, or the usual base; one that nothing was
+    /// committed on is not merged, nor is one that is checked out.
+    #[must_use]
+    pub(crate) fn is_open(&self, branch: &Branch, base: Option<&str>) -> bool {
+        let Some(tip) = self.tip(&branch.name) else {
+            return false;
+        };
+        if branch.has_own_commits() == Some(false) || self.is_checked_out(&branch.name) {
+            return true;
+        }
+        let base = base.filter(|base| self.tip(base).is_some()).map(str::to_owned);
+        let base = base.or_else(|| self.usual_base()).filter(|base| *base != branch.name);
+        base.is_none_or(|base| !self.is_ancestor(&tip, &base))
+    }
+
+    /// The branch that was entered then: a renamed one keeps its reflog, and a new one of the same
+    /// name has another.
+    fn branch_of(&self, enters: &Enters) -> Option<Branch> {
+        let named = self.branch_named(&enters.branch);
+        let is_same = |branch: &Branch| match (&enters.created, branch.created()) {
+            (Some(then), Some(now)) => *then == now,
+            // Git has forgotten how it began.
+            _ => true,
+        };
+        if self.tip(&named.name).is_some() && is_same(&named) {
+            return Some(named);
+        }
+        let branches = self.branches();
+        let mut branches = branches.iter().map(|name| self.branch_named(name));
+        branches.find(|branch| branch.is_called(&enters.branch) && is_same(branch))
+    }
+}

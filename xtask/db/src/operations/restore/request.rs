@@ -1,0 +1,46 @@
+//! What is to be restored, and how: what `db-restore` and `db-rollback` ask for.
+
+use std::path::PathBuf;
+
+use crate::backups::backup::Backup;
+
+/// A restore as it is asked for.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// The backup; the user picks one without it.
+    pub(crate) reference: Option<String>,
+    /// Whether nothing is asked.
+    pub(crate) yes: bool,
+    /// The file to write to, if not the live database.
+    pub(crate) into: Option<PathBuf>,
+    /// The only tables to restore, if any are named.
+    pub(crate) tables: Vec<String>,
+    /// Whether the plan is printed and nothing is changed.
+    pub(crate) dry_run: bool,
+    /// Whether doubts do not matter.
+    pub(crate) force: bool,
+    /// The command that this is a part of.
+    pub(crate) command: &'static str,
+    /// The database given by `--db`.
+    pub(crate) database: Option<String>,
+}
+
+impl Request {
+    /// The restore of a backup that `db-rollback` chose.
+    pub(crate) fn of_backup(
+        backup: &Backup,
+        (yes, dry_run): (bool, bool),
+        database: Option<String>,
+    ) -> Self {
+        Self {
+            reference: Some(backup.name.to_string()),
+            yes,
+            into: None,
+            tables: Vec::new(),
+            dry_run,
+            force: false,
+            command: "db-rollback",
+            database,
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! One restore from beginning to end: choose, examine, plan, confirm, restore.
+
+use std::cell::Cell;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::backups::backup::Backup;
+use crate::backups::vault::Vault;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::text;
+use crate::host::project::{Database, Project, live_database};
+use crate::host::session::Session;
+use crate::operations::find_backup;
+use crate::operations::restore::request::Request;
+use crate::operations::restore::{candidate, dialogue, in_place, preview};
+use crate::recovery::database_lock::Claim;
+use crate::restore::plan;
+
+/// How often a reference is looked up whose backup is removed before it is read.
+const MAX_ATTEMPTS: usize = 5;
+
+impl Request {
+    /// Restores what is asked for.
+    ///
+    /// # Errors
+    ///
+    /// A refusal; else the last cause says what state the database is in.
+    pub(crate) fn run(self, session: &mut Session, project: &Project) -> Result<Answer> {
+        let vault = Vault::of(project, session.now());
+        let asked = self.reference.is_none();
+        if asked && !session.has_terminal() {
+            return Err(Refusal::could_not(
+                "without a terminal `db-restore` needs a REF and `--yes`",
+                "as `cargo xtask db-restore latest --yes`; `cargo xtask db-list` shows the backups",
+            ));
+        }
+        if let Some(into) = &self.into {
+            candidate::refuse_names_of_others(project, &session.folder().join(into))?;
+        }
+        let mut n_attempts = 0;
+        loop {
+            n_attempts += 1;
+            let Some(backup) = self.choose(session, project, &vault)? else {
+                session.note("Nothing was restored.");
+                session.document(&json!({ "version": 1, "restored": null }));
+                return Ok(Answer::No);
+            };
+            let begun = Cell::new(false);
+            let outcome = self.restore(session, (project, &vault), &backup, &begun);
+            let was_raced = outcome.is_err()
+                && !begun.get()
+                && self.reference.as_ref().is_some_and(|given| *given != backup.name.to_string())
+                && find_backup::is_gone(&backup);
+            if !was_raced || n_attempts == MAX_ATTEMPTS {
+                return outcome;
+            }
+            session.note(format!("{} was removed meanwhile; looking again", backup.name));
+        }
+    }
+
+    /// Restores a backup. `begun` is set once something was changed: then there is no second attempt.
+    fn restore(
+        &self,
+        session: &mut Session,
+        (project, vault): (&Project, &Vault),
+        backup: &Backup,
+        begun: &Cell<bool>,
+    ) -> Result<Answer> {
+        let database = self.owner(project, backup)?;
+        if self.into.as_ref().is_some_and(|path| !session.folder().join(path).exists()) {
+            return self.write_elsewhere(session, project, backup);
+        }
+        let database = self.target(session, project, &database)?;
+        let verification = self.examine(session, project, &database, backup)?;
+        if !self.tables.is_empty() {
+            begun.set(true);
+            return self.put_tables_back(session, project, &database, backup);
+        }
+        let (interrupt, destination) =
+            (session.interrupt().clone(), candidate::destination(project, &database, self.force));
+        let explain = |error| live_database::explain(error, project, &database);
+        let plan = plan::plan(backup, &destination, &interrupt).map_err(explain)?;
+        preview::point_out_equal(
+            session,
+            (project, &database),
+            (&plan, &verification.content_blake3),
+        );
+        preview::point_out_old_schema(session, project, &database, &verification);
+        if self.dry_run {
+            preview::say_plan(session, project, &database, &plan);
+            return Ok(Answer::Yes);
+        }
+        self.confirm(session, project, &database, backup, self.reference.is_none())?;
+        let claim = Claim::take(project, &database, self.command, &interrupt)?;
+        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+        locked.keep_private()?;
+        if find_backup::is_gone(backup) {
+            return Err(Refusal::could_not(
+                format!("`{}` was removed meanwhile", backup.name),
+                "the database is untouched; `cargo xtask db-list` shows what there is",
+            ));
+        }
+        let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
+        begun.set(true);
+        in_place::restore(session, claim, locked, &plan, &verification)
+    }
+
+    /// The backup that REF names, or that the user picks from the list; `None` for `q`.
+    fn choose(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        vault: &Vault,
+    ) -> Result<Option<Backup>> {
+        if let Some(reference) = &self.reference {
+            let named = self.database.as_deref();
+            return find_backup::backup(session, project, vault, reference, named).map(Some);
+        }
+        let database = project.one(self.database.as_deref())?;
+        let mut backups = vault.backups()?;
+        backups.retain(|backup| backup.is_of(&database));
+        if backups.is_empty() {
+            return Err(Refusal::could_not(
+                format!("there are no backups in `{}`", vault.folder().display()),
+                "take one with `cargo xtask db-backup`",
+            ));
+        }
+        dialogue::pick(session, project, vault, &backups)
+    }
+
+    /// Whose backup it is: the named database's, the record's, else the only one's.
+    fn owner(&self, project: &Project, backup: &Backup) -> Result<Database> {
+        if self.database.is_some() {
+            return project.one(self.database.as_deref());
+        }
+        let mut owners = project.databases.iter().filter(|database| backup.is_named_for(database));
+        match (owners.next(), owners.next()) {
+            (Some(owner), None) => return Ok(owner.clone()),
+            (Some(_), Some(_)) => return project.one(None),
+            (None, _) => {}
+        }
+        match backup.record() {
+            Some(record) if self.into.is_none() => Err(Refusal::could_not(
+                format!(
+                    "`{}` is a backup of `{}`, which is not configured",
+                    backup.name,
+                    text::plain(&record.database)
+                ),
+                "write it elsewhere with `--into PATH`, or say with `--db NAME` where it belongs",
+            )),
+            Some(_) => Ok(project.databases.first().context("no database")?.clone()),
+            None => project.one(None),
+        }
+    }
+
+    /// The live database, or with `--into` and `--force` the existing file in its place.
+    fn target(
+        &self,
+        session: &Session,
+        project: &Project,
+        database: &Database,
+    ) -> Result<Database> {
+        let Some(into) = &self.into else {
+            return Ok(database.clone());
+        };
+        let path = session.folder().join(into);
+        if path.is_dir() {
+            return Err(Refusal::could_not(
+                format!("`{}` is a folder", project.path(&path)),
+                "name the file to write in it",
+            ));
+        }
+        if !self.force {
+            return Err(Refusal::could_not(
+                format!("`{}` exists already", project.path(&path)),
+                "choose another path, or say `--force` to restore over it after a safety backup",
+            ));
+        }
+        // A configured database stays what it is, protection and all, however it is named.
+        let is_same = |database: &&Database| {
+            let (a, b) = (fs_err::canonicalize(&database.path), fs_err::canonicalize(&path));
+            a.is_ok() && a.ok() == b.ok()
+        };
+        if let Some(configured) = project.databases.iter().find(is_same) {
+            let origin = Some("--into".to_owned());
+            return Ok(Database { origin, ..configured.clone() });
+        }
+        // No configured database can have this name, whatever the file is called.
+        let name = format!("into:{}", fs_err::canonicalize(&path)?.display());
+        let mut other = Database::new(name, path.clone());
+        other.origin = Some("--into".to_owned());
+        Ok(other)
+    }
+}
