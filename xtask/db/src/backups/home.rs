@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,9 +54,9 @@ pub(crate) enum Whose {
     /// This project's.
     Ours,
     /// This project's, taken at a path that is gone: the project was moved or cloned anew.
-    Moved(String),
+    Moved(Arc<str>),
     /// Taken of another database, at this path.
-    Others(String),
+    Others(Arc<str>),
     /// Nobody knows, and the folder holds backups of another project.
     Unproven,
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::backups::backup::Backup;
 use crate::backups::home::{Home, Whose, Workspace};
@@ -57,12 +57,12 @@ impl Homes {
 
     /// Marks whose each backup of a folder is.
     pub(crate) fn mark(&self, backups: &mut [Backup]) {
-        let mut known = BTreeMap::<(String, Home), Whose>::new();
+        let mut known = BTreeMap::<(Arc<str>, Arc<Home>), Whose>::new();
         let mut has_others = false;
         for backup in &mut *backups {
-            let Some(record) = backup.record() else { continue };
+            let Some(record) = backup.summary() else { continue };
             let Some(home) = record.home.clone() else { continue };
-            let key = (record.database.clone(), home);
+            let key = (Arc::clone(&record.database), home);
             let whose = match known.get(&key) {
                 Some(whose) => whose.clone(),
                 None => self.judge(&key.0, &key.1),
@@ -75,7 +75,7 @@ impl Homes {
             return;
         }
         for backup in backups {
-            if backup.record().is_none_or(|record| record.home.is_none()) {
+            if backup.summary().is_none_or(|record| record.home.is_none()) {
                 backup.whose = Whose::Unproven;
             }
         }
@@ -92,13 +92,13 @@ impl Homes {
         }
         // A database that was lost is still its project's, as long as that is there.
         if is_there(path) || !is_own_root && is_there(Path::new(&home.root)) {
-            return Whose::Others(home.path.clone());
+            return Whose::Others(home.path.as_str().into());
         }
         let is_in_history = |commit: &String| {
             self.git.as_ref().is_some_and(|place| place.has_in_its_history(commit))
         };
         if is_own_root || home.first_commit.as_ref().is_some_and(is_in_history) {
-            return Whose::Moved(home.path.clone());
+            return Whose::Moved(home.path.as_str().into());
         }
         Whose::Unproven
     }

@@ -115,8 +115,13 @@ impl Vault {
     ///
     /// If it cannot be read.
     pub(crate) fn standing(&self) -> Result<Standing> {
-        let is_inside = self.place().is_some_and(|place| place.inside);
-        let ours = is_inside && self.file_names()?.iter().all(|name| self.is_of_ours(name));
+        let mut ours = self.place().is_some_and(|place| place.inside);
+        if ours {
+            self.each_name(|name| {
+                ours = ours && self.is_of_ours(&name);
+                Ok(())
+            })?;
+        }
         Ok(if ours { Standing::Ours } else { Standing::Others })
     }
 

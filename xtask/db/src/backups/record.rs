@@ -5,6 +5,7 @@
 //! is wrong is damage, and nothing else of the record is believed.
 
 pub(crate) mod listed;
+pub(crate) mod packing;
 
 use std::collections::BTreeMap;
 
@@ -244,7 +245,7 @@ impl Record {
 mod tests {
     use super::*;
 
-    const EXAMPLE: &str = r#"{ "version": 1, "sequence": 41, "database": "kalito",
+    pub(super) const EXAMPLE: &str = r#"{ "version": 1, "sequence": 41, "database": "kalito",
       "source": "backend/db/kalito.db",
       "file": "kalito.db.2025-09-13_142530.bak", "kind": "pre-commit", "label": null,
       "pinned": false, "created_at": "2025-09-13T14:25:30.123456+02:00",

@@ -17,7 +17,7 @@ use crate::backups::name::Name;
 use crate::backups::ownership::Homes;
 use crate::backups::privacy::Place;
 use crate::backups::record::Proof;
-use crate::backups::record::listed::Packing;
+use crate::backups::record::packing::Packing;
 use crate::backups::store::freshness::{Freshness, Pages};
 use crate::backups::store::pack_index;
 use crate::console::remarks::Remarks;
@@ -137,24 +137,24 @@ impl Vault {
     ///
     /// Where the folder cannot be read.
     pub(crate) fn backups(&self) -> Result<Vec<Backup>> {
-        let mut backups = Vec::new();
-        let (mut freshness, mut packing) = (self.freshness(), Packing::new());
+        let mut names = Vec::new();
         self.each_name(|name| {
-            if let Some(name) = Name::parse(&name)
-                && let Some(mut backup) = self.read_by(name, &mut freshness)?
-            {
+            names.extend(Name::parse(&name));
+            Ok(())
+        })?;
+        // Records that are neighbours in the list are packed together.
+        names.sort_unstable();
+        let mut backups = Vec::with_capacity(names.len());
+        let (mut freshness, mut packing) = (self.freshness(), Packing::new());
+        for name in names {
+            if let Some(mut backup) = self.read_by(name, &mut freshness)? {
                 backup.pack(&mut packing);
                 backups.push(backup);
             }
-            Ok(())
-        })?;
-        backups.shrink_to_fit();
+        }
         backup::sort_newest_first(&mut backups);
         if let Some(homes) = &self.homes {
             homes.mark(&mut backups);
-            for backup in &mut backups {
-                backup.pack(&mut packing);
-            }
         }
         Ok(backups)
     }
@@ -166,14 +166,15 @@ impl Vault {
     /// Where the folder cannot be read.
     pub(crate) fn set_aside(&self) -> Result<Vec<(PathBuf, u64)>> {
         let mut folders = Vec::new();
-        for name in self.file_names()? {
+        self.each_name(|name| {
             let path = self.folder.join(&name);
             if name.contains(".ASIDE.") && !stage::is_stage(&name) && path.is_dir() {
                 let files = fs_err::read_dir(&path)?.flatten();
                 let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
                 folders.push((path, sizes.sum()));
             }
-        }
+            Ok(())
+        })?;
         folders.sort();
         Ok(folders)
     }
@@ -186,25 +187,24 @@ impl Vault {
     /// Where the folder cannot be read.
     pub(crate) fn leftovers(&self) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
-        for file_name in self.file_names()? {
+        self.each_name(|file_name| {
             let path = self.folder.join(&file_name);
             if stage::is_stage(&file_name) && !stage::is_held(&path) {
                 leftovers.stages.push(path);
             } else if self.is_lone_record(&file_name)? {
                 leftovers.lone_records.push(path);
             }
-        }
+            Ok(())
+        })?;
         let packs = Vault { folder: self.folder.join(pack_index::FOLDER).into(), ..self.clone() };
-        let in_packs = if pack_index::is_there(&packs.folder).unwrap_or(false) {
-            packs.file_names()?
-        } else {
-            Vec::new()
-        };
-        for file_name in in_packs {
-            let path = packs.folder.join(&file_name);
-            if stage::is_stage(&file_name) && !stage::is_held(&path) {
-                leftovers.stages.push(path);
-            }
+        if pack_index::is_there(&packs.folder).unwrap_or(false) {
+            packs.each_name(|file_name| {
+                let path = packs.folder.join(&file_name);
+                if stage::is_stage(&file_name) && !stage::is_held(&path) {
+                    leftovers.stages.push(path);
+                }
+                Ok(())
+            })?;
         }
         leftovers.stages.sort();
         leftovers.lone_records.sort();
@@ -293,16 +293,12 @@ impl Vault {
         }
     }
 
-    pub(crate) fn file_names(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        self.each_name(|name| {
-            names.push(name);
-            Ok(())
-        })?;
-        Ok(names)
-    }
-
-    fn each_name(&self, mut each: impl FnMut(String) -> Result<()>) -> Result<()> {
+    /// Calls `each` with the name of every file, in no order; a folder that is missing has none.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read, or `each` fails.
+    pub(crate) fn each_name(&self, mut each: impl FnMut(String) -> Result<()>) -> Result<()> {
         let entries = match fs_err::read_dir(&*self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

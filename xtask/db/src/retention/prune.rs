@@ -79,12 +79,14 @@ pub(crate) fn plan(
         }
     }
     let policy = &weight::relevant(policy, vault, &backups)?;
-    let points: BTreeMap<String, &Enters> = backups
+    let points: BTreeMap<String, Enters> = backups
         .iter()
         .filter(|backup| backup.summary().is_some_and(|record| record.enters))
-        .filter_map(|backup| Some((backup.name.to_string(), backup.record()?.enters.as_ref()?)))
+        .filter_map(|backup| Some((backup.name.to_string(), backup.record()?.enters.clone()?)))
         .collect();
     let states = LastStates::of(project, databases, &backups);
+    // Of tens of thousands, the list and the verdicts need not be in memory at the same time.
+    drop(backups);
     let needed = Needed { points, states, place: project.git.as_ref() };
     let mut verdicts = Vec::new();
     for group in groups.values_mut() {
@@ -169,7 +171,7 @@ pub(crate) fn weigh_pages(
 /// What branches need of the backups.
 struct Needed<'a> {
     /// Their branch points, by the backup's name.
-    points: BTreeMap<String, &'a Enters>,
+    points: BTreeMap<String, Enters>,
     /// Their last states.
     states: LastStates,
     place: Option<&'a Place>,

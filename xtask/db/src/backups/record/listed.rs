@@ -1,19 +1,18 @@
 //! A record as a list of many backups keeps it: what lists ask for at hand, the rest packed until
-//! somebody asks. Listing 50,000 backups took 827 MB before, and 63 MiB since.
+//! somebody asks. That is what bounds the memory of a list
+//! of 50,000 backups (`tests/e2e/backups/many.rs`).
 
-use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
+use crate::backups::home::Home;
 use crate::backups::kind::Kind;
 use crate::backups::record::Record;
+use crate::backups::record::packing::{Packed, Packing};
 use crate::sqlite::examination::finding::{Weight, has};
-
-/// A packed record is smaller than this: a file of that size is not read as one.
-const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// What lists ask of every record.
 #[derive(Debug, Clone)]
@@ -37,6 +36,8 @@ pub(crate) struct Summary {
     /// What that found.
     pub(crate) is_marked_damaged: bool,
     pub(crate) is_unchecked: bool,
+    /// Whose it is, if the record says so.
+    pub(crate) home: Option<Arc<Home>>,
 }
 
 /// A record that was read.
@@ -47,36 +48,6 @@ pub(crate) struct Recorded {
     file_hash: blake3::Hash,
     packed: Option<Packed>,
     full: OnceLock<Box<Record>>,
-}
-
-/// A record as compressed JSON.
-#[derive(Debug, Clone)]
-struct Packed {
-    bytes: Box<[u8]>,
-    dictionary: Arc<[u8]>,
-}
-
-/// Packs records one after the other, with the first as the dictionary of the others.
-pub(crate) struct Packing {
-    packer: Option<(zstd::bulk::Compressor<'static>, Arc<[u8]>)>,
-    /// Texts that many records share.
-    texts: BTreeSet<Arc<str>>,
-}
-
-impl Packing {
-    /// Nothing is packed yet.
-    #[must_use]
-    pub(crate) fn new() -> Self {
-        Self { packer: None, texts: BTreeSet::new() }
-    }
-
-    fn share(&mut self, text: &mut Arc<str>) {
-        if let Some(known) = self.texts.get(text) {
-            *text = Arc::clone(known);
-        } else {
-            self.texts.insert(Arc::clone(text));
-        }
-    }
 }
 
 impl Recorded {
@@ -111,19 +82,13 @@ impl Recorded {
         for text in texts.into_iter().flatten() {
             packing.share(text);
         }
+        if let Some(home) = &mut self.summary.home {
+            packing.share_home(home);
+        }
         if self.packed.is_none()
             && let Some(record) = self.full.get()
         {
-            let bytes = serde_json::to_vec(record)?;
-            let (packer, dictionary) = match &mut packing.packer {
-                Some(packer) => packer,
-                none => {
-                    let packer = zstd::bulk::Compressor::with_dictionary(1, &bytes)?;
-                    none.insert((packer, bytes.clone().into()))
-                }
-            };
-            let bytes = packer.compress(&bytes)?.into_boxed_slice();
-            self.packed = Some(Packed { bytes, dictionary: Arc::clone(dictionary) });
+            self.packed = Some(packing.add(record)?);
         }
         self.full = OnceLock::new();
         Ok(())
@@ -138,15 +103,6 @@ impl Recorded {
     fn unpack(&self) -> Record {
         let packed = self.packed.as_ref().expect("a record is at hand or packed");
         packed.record().expect("what was packed here unpacks")
-    }
-}
-
-impl Packed {
-    fn record(&self) -> Result<Record> {
-        let mut unpacker = zstd::bulk::Decompressor::with_dictionary(&self.dictionary)?;
-        let size = zstd::zstd_safe::get_frame_content_size(&self.bytes).ok().flatten();
-        let size = size.and_then(|size| usize::try_from(size).ok()).unwrap_or(MAX_RECORD_BYTES);
-        Ok(serde_json::from_slice(&unpacker.decompress(&self.bytes, size)?)?)
     }
 }
 
@@ -171,6 +127,7 @@ impl Summary {
             examined_at: examined.at,
             is_marked_damaged: has(&examined.findings, Weight::Structural),
             is_unchecked: has(&examined.findings, Weight::Unchecked),
+            home: record.home.clone().map(Arc::new),
         }
     }
 }

@@ -20,8 +20,6 @@ use crate::host::project::{Database, Project};
 
 const FILES: [&str; 7] =
     ["app.db", "logs.db", "-rf.db", "x\u{1b}y.db", "x\\u{1b}y.db", "it's ünï.db", "latest"];
-const WHOSE: [Whose; 4] =
-    [Whose::Ours, Whose::Moved(String::new()), Whose::Others(String::new()), Whose::Unproven];
 const BRANCHES: [&str; 4] = ["main", "feature/x", "a'b\"c$d", "ünï"];
 const LABELS: [&str; 16] = [
     "latest",
@@ -51,7 +49,7 @@ struct Random {
     ordinal: u32,
     safety: bool,
     stored: bool,
-    whose: usize,
+    whose: Whose,
     linked: bool,
     record: Option<RandomRecord>,
 }
@@ -75,9 +73,18 @@ fn record() -> impl Strategy<Value = RandomRecord> {
     })
 }
 
+fn whose() -> impl Strategy<Value = Whose> {
+    prop_oneof![
+        Just(Whose::Ours),
+        Just(Whose::Moved("".into())),
+        Just(Whose::Others("".into())),
+        Just(Whose::Unproven),
+    ]
+}
+
 fn random() -> impl Strategy<Value = Random> {
     let name = (0..FILES.len(), 0..4_i64, 1..4_u32, any::<bool>(), any::<bool>());
-    let rest = (0..WHOSE.len(), any::<bool>(), prop::option::weighted(0.7, record()));
+    let rest = (whose(), any::<bool>(), prop::option::weighted(0.7, record()));
     (name, rest).prop_map(|((file, second, ordinal, safety, stored), (whose, linked, record))| {
         let second = if second == 3 { 100_000_000 } else { second };
         Random { file, second, ordinal, safety, stored, whose, linked, record }
@@ -165,7 +172,7 @@ fn backups(vault: &Vault, random: &[Random], commit: &str) -> Vec<Backup> {
         fs_err::write(vault.folder().join(one.name().to_string()), "").expect("written");
         let mut backup = vault.read(one.name()).expect("read").expect("there");
         backup.proof = one.proof(commit);
-        backup.whose = WHOSE[one.whose].clone();
+        backup.whose = one.whose.clone();
         backups.push(backup);
     }
     backup::sort_newest_first(&mut backups);
