@@ -30,6 +30,10 @@ fn last(sandbox: &Sandbox) -> String {
     messages(&sandbox.live()).pop().expect("a message")
 }
 
+fn newest(sandbox: &Sandbox) -> serde_json::Value {
+    sandbox.records("branch")[0].clone()
+}
+
 #[test]
 fn where_schema_files_differ_every_branch_has_its_own_database() {
     for how in ["schema", "always"] {
@@ -175,4 +179,40 @@ fn a_clock_that_was_set_back_does_not_change_which_state_is_the_last() {
     sandbox.ok(&["db-prune", "--keep-last", "1", "--yes"]);
     switch(&sandbox, "feature");
     assert_eq!(last(&sandbox), "at sunrise");
+}
+
+#[test]
+fn a_new_branch_with_the_old_name_of_a_renamed_one_has_a_database_of_its_own() {
+    let sandbox = following("always");
+    // Renamed while it is checked out, and by way of a third name.
+    sandbox.git(&["branch", "--move", "feature", "between"]);
+    sandbox.git(&["branch", "--move", "between", "renamed"]);
+    sandbox.hooked(&["switch", "--quiet", "--create", "feature"]);
+    assert_eq!(newest(&sandbox)["git"]["branch"], "renamed");
+    say(&sandbox, "on the new feature");
+    switch(&sandbox, "renamed");
+    assert_eq!(last(&sandbox), "on feature");
+    say(&sandbox, "more on renamed");
+    switch(&sandbox, "feature");
+    assert_eq!(last(&sandbox), "on the new feature");
+    switch(&sandbox, "renamed");
+    assert_eq!(last(&sandbox), "more on renamed");
+}
+
+#[test]
+fn a_branch_that_was_renamed_behind_the_hooks_is_known_by_how_it_began() {
+    let sandbox = following("always");
+    switch(&sandbox, "main");
+    switch(&sandbox, "feature");
+    // The hooks see neither the switch nor the renaming, and a new branch takes the name.
+    let unseen = |arguments: &[&str]| {
+        sandbox.hooked(&[&["-c", "core.hooksPath=/dev/null"], arguments].concat());
+    };
+    unseen(&["switch", "--quiet", "main"]);
+    unseen(&["branch", "--move", "feature", "renamed"]);
+    unseen(&["branch", "feature"]);
+    sandbox.hooked(&["switch", "--quiet", "--create", "other"]);
+    assert_eq!(newest(&sandbox)["git"]["branch"], "renamed");
+    switch(&sandbox, "renamed");
+    assert_eq!(last(&sandbox), "on feature");
 }

@@ -4,8 +4,6 @@
 //! Pure: what git and the backups folder say comes in as values. A name alone tells little, because a
 //! deleted branch may be made again under the same name; how its reflog begins tells them apart.
 
-use chrono::{DateTime, FixedOffset, TimeDelta};
-
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
 use crate::git::branch::{Branch, Leaving};
@@ -27,11 +25,7 @@ impl Branch {
         let Some(branch) = branch_of(backup).filter(|_| self.is_of_this_creation(backup)) else {
             return false;
         };
-        // The earlier name may be another branch's by now; git keeps whole seconds.
-        let was_called = |(name, until): &(String, DateTime<FixedOffset>)| {
-            name == branch && backup.created_at < *until + TimeDelta::seconds(1)
-        };
-        *branch == self.name || self.earlier.iter().any(was_called)
+        self.was_called(branch, backup.created_at)
     }
 
     /// Whether a backup was taken since the branch was created: by what its record says of the branch,
@@ -81,15 +75,13 @@ impl Branch {
         if self.is_made_at(last.at) {
             return true;
         }
-        let concerns = |entry: &&Entry| {
-            let moved = entry.moved();
-            moved.is_some_and(|moved| self.is_called(moved.to) || self.is_called(moved.from))
-        };
-        let was_here = earlier.iter().filter(concerns).any(|entry| self.is_own_time(entry.at));
+        let concerns = |index: &usize| self.is_entry(*index) || self.is_exit(*index);
+        let is_own = |index: usize| self.is_own_time(earlier[index].at);
+        let was_here = (0..earlier.len()).filter(concerns).any(is_own);
         // HEAD began on the branch that the repository, or this work tree, was made with.
-        let began_here = self.head.0.iter().find_map(Entry::moved).is_some_and(|first| {
-            self.is_called(first.from)
-                && self.since().is_none_or(|since| since <= self.head.0[0].at)
+        let first_move = self.head.0.iter().position(|entry| entry.moved().is_some());
+        let began_here = first_move.is_some_and(|first| {
+            self.is_exit(first) && self.since().is_none_or(|since| since <= self.head.0[0].at)
         });
         !was_here && !began_here && !is_home
     }

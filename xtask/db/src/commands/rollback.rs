@@ -11,7 +11,6 @@ use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::git::branch::Branch;
-use crate::git::reflog::Entry;
 use crate::git::repository::Place;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
@@ -158,9 +157,7 @@ impl Args {
     fn fork<'a>(&self, place: &'a Place, branch: &Branch, backups: &[&Backup]) -> Option<Fork<'a>> {
         // A deleted branch ended where HEAD left it, or where a backup saw it last.
         let tip = place.tip(&branch.name).or_else(|| {
-            let left =
-                |entry: &&Entry| entry.moved().is_some_and(|moved| branch.is_called(moved.from));
-            let last = branch.head.0.iter().rev().find(left).map(|entry| entry.old.clone());
+            let last = branch.leaving().map(|leaving| leaving.entry.old.clone());
             let home = || backups.iter().find(|backup| branch.is_home_of(backup));
             last.or_else(|| home()?.record()?.git.as_ref()?.commit.clone())
         })?;

@@ -14,14 +14,55 @@ use crate::git::repository::Place;
 pub(crate) struct Branch {
     /// Its name.
     pub(crate) name: String,
-    /// The names it had before, the latest first, each with the moment of the renaming.
-    pub(crate) earlier: Vec<(String, DateTime<FixedOffset>)>,
+    /// How it was renamed, the latest renaming first.
+    renamings: Vec<Renaming>,
     /// Its reflog, empty where git keeps none or the branch is gone.
     pub(crate) reflog: Reflog,
     /// The reflog of this work tree's HEAD.
     pub(crate) head: Reflog,
     /// When its reflog was made, where the file system remembers that more precisely than git.
     born: Option<DateTime<FixedOffset>>,
+}
+
+/// A change of a branch's name.
+#[derive(Debug, Clone)]
+struct Renaming {
+    /// The name before.
+    from: String,
+    /// When, to the second.
+    at: DateTime<FixedOffset>,
+    /// Its last line in HEAD's reflog; `None` if the branch was not checked out here then.
+    in_head: Option<usize>,
+}
+
+impl Renaming {
+    /// Whether a line of HEAD's reflog can be earlier.
+    fn can_follow(&self, index: usize, entry: &Entry) -> bool {
+        self.in_head.map_or(entry.at <= self.at, |renaming| index < renaming)
+    }
+
+    /// Whether a line of HEAD's reflog can be later.
+    fn can_precede(&self, index: usize, entry: &Entry) -> bool {
+        self.in_head.map_or(entry.at >= self.at, |renaming| index > renaming)
+    }
+
+    /// The renamings that led to a name, the latest first: a branch's own reflog has them all, and
+    /// HEAD's has some of a branch that is gone.
+    fn all_to(name: &str, reflog: &Reflog, head: &Reflog) -> Vec<Self> {
+        let known = if reflog.0.is_empty() { head } else { reflog };
+        let (mut found, mut current, mut end) = (Vec::new(), name.to_owned(), head.0.len());
+        for entry in known.0.iter().rev() {
+            let Some((from, _)) = entry.renamed().filter(|(_, to)| *to == current) else {
+                continue;
+            };
+            let is_same = |line: &Entry| line.renamed() == entry.renamed() && line.at == entry.at;
+            let in_head = head.0[..end].iter().rposition(is_same);
+            end = in_head.unwrap_or(end);
+            from.clone_into(&mut current);
+            found.push(Self { from: current.clone(), at: entry.at, in_head });
+        }
+        found
+    }
 }
 
 /// The checkout with which a branch was left.
@@ -41,21 +82,8 @@ impl Branch {
         (reflog, head): (Reflog, Reflog),
         born: Option<DateTime<FixedOffset>>,
     ) -> Self {
-        let mut renamings: Vec<(&str, &str, DateTime<FixedOffset>)> = Vec::new();
-        for entry in reflog.0.iter().chain(&head.0) {
-            if let Some((from, to)) = entry.renamed() {
-                renamings.push((from, to, entry.at));
-            }
-        }
-        renamings.sort_by_key(|(.., at)| std::cmp::Reverse(*at));
-        let (mut earlier, mut current) = (Vec::new(), name.clone());
-        for (from, to, at) in renamings {
-            if to == current {
-                from.clone_into(&mut current);
-                earlier.push((current.clone(), at));
-            }
-        }
-        Self { name, earlier, reflog, head, born }
+        let renamings = Renaming::all_to(&name, &reflog, &head);
+        Self { name, renamings, reflog, head, born }
     }
 
     /// The entry of its reflog with which it began, where that is kept: its creation, or the last time
@@ -91,7 +119,44 @@ impl Branch {
     /// Whether a name is, or was, this branch's.
     #[must_use]
     pub(crate) fn is_called(&self, name: &str) -> bool {
-        self.name == name || self.earlier.iter().any(|(earlier, _)| earlier == name)
+        self.name == name || self.renamings.iter().any(|renaming| renaming.from == name)
+    }
+
+    /// Whether a name was this branch's at a moment. An earlier name may be another branch's by now;
+    /// git keeps whole seconds.
+    #[must_use]
+    pub(crate) fn was_called(&self, name: &str, at: DateTime<FixedOffset>) -> bool {
+        let had_it =
+            |renaming: &Renaming| renaming.from == name && at < renaming.at + TimeDelta::seconds(1);
+        self.name == name || self.renamings.iter().any(had_it)
+    }
+
+    /// Whether a name was this branch's at a line of HEAD's reflog.
+    fn is_called_at(&self, index: usize, name: &str) -> bool {
+        let entry = &self.head.0[index];
+        let mut current = &self.name;
+        for renaming in &self.renamings {
+            if current == name && renaming.can_precede(index, entry) {
+                return true;
+            }
+            if !renaming.can_follow(index, entry) {
+                return false;
+            }
+            current = &renaming.from;
+        }
+        current == name
+    }
+
+    /// Whether a line of HEAD's reflog is a checkout that entered the branch.
+    pub(crate) fn is_entry(&self, index: usize) -> bool {
+        let moved = self.head.0[index].moved();
+        moved.is_some_and(|moved| self.is_called_at(index, moved.to))
+    }
+
+    /// Whether a line of HEAD's reflog is a checkout that left the branch.
+    pub(crate) fn is_exit(&self, index: usize) -> bool {
+        let moved = self.head.0[index].moved();
+        moved.is_some_and(|moved| self.is_called_at(index, moved.from))
     }
 
     /// Whether it was made from another branch in this second and nothing was done on it since: by this
@@ -112,23 +177,21 @@ impl Branch {
 
     /// The checkouts of this work tree that led to it, oldest first.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        let leads_here = |entry: &&Entry| entry.moved().is_some_and(|m| self.is_called(m.to));
-        self.head.0.iter().filter(leads_here).filter(|entry| self.is_own_time(entry.at))
+        let lines = self.head.0.iter().enumerate();
+        lines
+            .filter(|(index, entry)| self.is_entry(*index) && self.is_own_time(entry.at))
+            .map(|(_, entry)| entry)
     }
 
     /// How this work tree last went from it to another branch.
     #[must_use]
     pub(crate) fn leaving(&self) -> Option<Leaving<'_>> {
-        let leaves = |entry: &Entry| {
-            let moved = entry.moved();
-            moved.is_some_and(|moved| self.is_called(moved.from) && !self.is_called(moved.to))
-        };
         // A reflog is in true order. If the clock was set back, an entry is later than its time says:
         // not before the latest time above it.
         let (mut latest, mut leaving) = (None, None);
-        for entry in &self.head.0 {
+        for (index, entry) in self.head.0.iter().enumerate() {
             latest = latest.max(Some(entry.at));
-            if leaves(entry) && latest.is_some_and(|latest| self.is_own_time(latest)) {
+            if self.is_exit(index) && latest.is_some_and(|latest| self.is_own_time(latest)) {
                 leaving = Some(Leaving { entry, clock_ran_back: latest > Some(entry.at) });
             }
         }
