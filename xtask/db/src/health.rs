@@ -1,6 +1,7 @@
 //! What needs attention: problems, each with its remedy, judged from what was seen; nothing is
 //! touched here and nothing decided by the clock of the machine.
 
+mod backup_age;
 pub(crate) mod backups_folder;
 pub(crate) mod checkup;
 mod database;

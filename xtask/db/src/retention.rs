@@ -4,6 +4,6 @@ pub(crate) mod branch_states;
 pub(crate) mod plan;
 pub(crate) mod protection;
 pub(crate) mod prune;
-pub(crate) mod reclaim_plan;
 pub(crate) mod repack;
+pub(crate) mod repack_plan;
 pub(crate) mod weight;

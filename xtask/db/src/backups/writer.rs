@@ -1,20 +1,18 @@
-//! The backups folder with its lock held: the one writer.
+//! The backups folder with its lock held (`folder_lock.rs`): the one writer.
 //!
 //! Everything that changes the folder is a method of [`Locked`], so that it cannot be called without
 //! the lock, which dies with its process.
 
 use std::cell::RefCell;
-use std::fs::TryLockError;
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use fs_err::os::unix::fs::OpenOptionsExt as _;
-use rustix::fs::OFlags;
 
 use crate::backups::backup::Backup;
+use crate::backups::folder_lock;
 use crate::backups::format::Format;
 use crate::backups::name::Name;
 use crate::backups::privacy::Standing;
@@ -60,74 +58,8 @@ impl Vault {
 
     fn lock_only(&self, timeout: Duration, interrupt: &Interrupt) -> Result<Locked<'_>> {
         let standing = self.make_folder()?;
-        let path = self.folder().join(LOCK);
-        let mut file = fs_err::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-            .open(&path)
-            .map_err(|error| not_a_file(&path).unwrap_or_else(|| error.into()))?;
-        if let Some(refused) = not_a_file(&path) {
-            return Err(refused);
-        }
-        let began = Instant::now();
-        loop {
-            match file.file().try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if began.elapsed() >= timeout => {
-                    let mut holder = String::new();
-                    let _ = file.read_to_string(&mut holder);
-                    return Err(Refusal::locked(
-                        format!(
-                            "another command works in it{}: waited {}",
-                            holder_text(&holder),
-                            crate::console::text::took(timeout)
-                        ),
-                        "try again when it is done, or wait longer with `--busy-timeout SECS`",
-                    ));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    interrupt.check()?;
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(TryLockError::Error(error)) => return Err(error.into()),
-            }
-        }
-        say_who(&mut file);
-        Ok(Locked { vault: self, listed: RefCell::new(None), standing, _lock: file })
-    }
-}
-
-/// A refusal if something else than a file has the lock's name: a pipe would be waited for without end.
-fn not_a_file(lock: &Path) -> Option<anyhow::Error> {
-    let metadata = fs_err::symlink_metadata(lock).ok()?;
-    (!metadata.is_file()).then(|| {
-        Refusal::could_not(
-            format!("`{}` is not a file, so it cannot be locked", lock.display()),
-            "remove it; the next command creates the file",
-        )
-    })
-}
-
-/// Writes this process's id into the lock: a courtesy for the one who waits, whose failure harms
-/// nobody. What is no id there is somebody else's file and stays.
-fn say_who(file: &mut fs_err::File) {
-    let mut before = String::new();
-    let is_ours = (&mut *file).take(64).read_to_string(&mut before).is_ok()
-        && (before.is_empty() || before.trim().parse::<u32>().is_ok());
-    if is_ours {
-        let _ = file.set_len(0).and_then(|()| file.rewind());
-        let _ = writeln!(file, "{}", std::process::id());
-    }
-}
-
-fn holder_text(holder: &str) -> String {
-    match holder.trim().parse::<u32>() {
-        Ok(pid) => format!(" (process {pid})"),
-        Err(_) => String::new(),
+        let lock = folder_lock::take(&self.folder().join(LOCK), timeout, interrupt)?;
+        Ok(Locked { vault: self, listed: RefCell::new(None), standing, _lock: lock })
     }
 }
 

@@ -1,6 +1,7 @@
-//! `db-export`: the rows of a database or a backup in a portable format, in one read transaction.
+//! `db-export` (formats: `export/format.rs`): the rows of a database or a backup in a portable format, in one read transaction.
 
 mod destination;
+mod format;
 mod output;
 mod report;
 mod shared_file;
@@ -9,10 +10,11 @@ mod source;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use xtask_db_format::{Csv, Format, Json, Jsonl, Sink, Sql};
+use xtask_db_format::Sink;
 
 use crate::backups::vault::Vault;
 use crate::commands::export::destination::{Destination, Target};
+use crate::commands::export::format::Format;
 use crate::commands::export::output::Written;
 use crate::commands::export::report::Exported;
 use crate::commands::export::shared_file::Share;
@@ -63,7 +65,7 @@ pub(crate) struct Args {
     /// `jsonl` (one row per line, and a proof), `json` (one document), `sql`
     /// (for the sqlite3 shell) or `csv` (one file per table)
     #[arg(long, value_enum, default_value = "jsonl", hide_possible_values = true)]
-    format: Kind,
+    format: Format,
     /// File to write; `-` is stdout [default: `./<database>.<time>.<format>`]
     #[arg(long, value_name = "FILE|-")]
     output: Option<PathBuf>,
@@ -93,19 +95,6 @@ pub(crate) struct Args {
     unbounded: bool,
     #[command(flatten)]
     pub(crate) common: Common,
-}
-
-/// The formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Kind {
-    /// One line for each row, with a header and a proof: the canonical one
-    Jsonl,
-    /// One document
-    Json,
-    /// Statements for the sqlite3 shell
-    Sql,
-    /// One file for each table
-    Csv,
 }
 
 impl Args {
@@ -156,7 +145,7 @@ impl Args {
         database: &Database,
     ) -> Result<Option<Share>> {
         let Some(folder) = &self.share else { return Ok(None) };
-        if self.format != Kind::Jsonl {
+        if self.format != Format::Jsonl {
             return Err(Refusal::could_not(
                 format!("`--share` and `--format {}` do not go together", self.format.word()),
                 "what is shared is JSONL, which others can merge",
@@ -208,12 +197,12 @@ impl Args {
             output: self.output.as_deref(),
             default_name: format!("{named}.{}", self.format.word()),
             is_folder: self.is_folder(),
-            is_marked: self.format != Kind::Csv,
+            is_marked: self.format != Format::Csv,
         }
     }
 
     fn is_folder(&self) -> bool {
-        self.format == Kind::Csv && self.table.len() != 1
+        self.format == Format::Csv && self.table.len() != 1
     }
 
     /// What choosing rows may cost: an expression may run without end.
@@ -245,7 +234,7 @@ impl Args {
                 .map_err(|error| bounds.explain(error, "nothing was exported"))?;
             Bounds::lift_from(connection);
             progress.expect_bytes(snapshot.size_bytes());
-            let mut format = self.writer();
+            let mut format = self.format.writer(self.is_folder());
             let mut output = destination.open(session)?;
             let mut sink = Sink::new(&mut output);
             let counts = writer::write(
@@ -263,27 +252,6 @@ impl Args {
             let written = output.publish(destination)?;
             Ok((exported, written))
         })
-    }
-
-    fn writer(&self) -> Box<dyn Format> {
-        match self.format {
-            Kind::Jsonl => Box::new(Jsonl::default()),
-            Kind::Json => Box::new(Json::default()),
-            Kind::Sql => Box::new(Sql::default()),
-            Kind::Csv if self.is_folder() => Box::new(Csv::of_folder()),
-            Kind::Csv => Box::new(Csv::default()),
-        }
-    }
-}
-
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Jsonl => "jsonl",
-            Self::Json => "json",
-            Self::Sql => "sql",
-            Self::Csv => "csv",
-        }
     }
 }
 

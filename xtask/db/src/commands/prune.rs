@@ -18,7 +18,7 @@ use crate::operations::reclaim_packs;
 use crate::operations::retain::say_if_last_states_exceed;
 use crate::retention::plan::Verdict;
 use crate::retention::prune::{self, Scope};
-use crate::retention::reclaim_plan::Extent;
+use crate::retention::repack_plan::Extent;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:

@@ -17,7 +17,7 @@ use crate::operations::find_backup;
 use crate::operations::reclaim_packs::{self, Outcome};
 use crate::retention::plan::reason::Reasons;
 use crate::retention::protection;
-use crate::retention::reclaim_plan::Extent;
+use crate::retention::repack_plan::Extent;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:

@@ -144,28 +144,6 @@ impl Checkup<'_> {
         Some(Problem::new("no-backup", what, self.command("db-backup")))
     }
 
-    /// The newest backup that could be relied upon is older than the user wants it to be.
-    fn too_old(&self, span: Span) -> Option<Problem> {
-        let is_good = |backup: &&Backup| {
-            backup.worktree() == self.project.worktree()
-                && backup.kind() != Some(Kind::Safety)
-                && backup.state() != State::Damaged
-                && !backup.is_from_the_future(self.now)
-        };
-        // Where there is none at all, that is said already.
-        self.last()?;
-        let since = span.before(self.now)?;
-        let what = match self.backups.iter().copied().find(is_good) {
-            Some(good) if good.created_at >= since => return None,
-            Some(good) => {
-                let age = text::age(good.age(self.now));
-                format!("the last backup, `{}`, is {age} old, more than {span}", good.name)
-            }
-            None => "no backup is whole and of a sound date".to_owned(),
-        };
-        Some(Problem::new("too-old", what, self.command("db-backup")))
-    }
-
     fn bad_backups(&self) -> Vec<Problem> {
         let of = |state| self.backups.iter().copied().filter(move |backup| backup.state() == state);
         let mut problems = Vec::new();

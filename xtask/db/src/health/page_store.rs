@@ -15,7 +15,7 @@ use crate::backups::vault::Vault;
 use crate::console::text;
 use crate::health::Problem;
 use crate::host::project::Project;
-use crate::retention::reclaim_plan::Left;
+use crate::retention::repack_plan::Left;
 
 /// What was seen of the page store.
 #[derive(Default)]

@@ -1,4 +1,5 @@
-//! The host's own commands: its migrations, and what rebuilds derived data.
+//! The host's own commands (migrations, and what rebuilds derived data), and when each is ended: Ctrl-C or a
+//! timeout.
 //!
 //! Each runs below a supervisor, so that it and everything it started end together with us, however
 //! we end: `cargo run` or `sh` alone would die and leave the migration running. It has a process group

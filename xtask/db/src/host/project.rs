@@ -1,4 +1,5 @@
-//! What the host says about itself: its root, its databases, its backups folder, its policies.
+//! What the host says about itself: its root, its databases, its backups folder, its policies; and the
+//! default of each setting that it does not give.
 //!
 //! A host usually says so in `[workspace.metadata.db]` (read by `host/configuration.rs`); it can also
 //! build the value itself and hand it to the session.

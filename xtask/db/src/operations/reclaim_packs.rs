@@ -12,8 +12,8 @@ use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::retention::plan::Verdict;
 use crate::retention::prune;
-use crate::retention::reclaim_plan::{self, Extent, Left, Plan, Unreadable};
 use crate::retention::repack::{self, Reclaimed};
+use crate::retention::repack_plan::{self, Extent, Left, Plan, Unreadable};
 
 /// What is, or would be, made of the page store.
 pub(crate) enum Outcome {
@@ -32,7 +32,7 @@ pub(crate) enum Outcome {
 /// Where the folder cannot be read, or at the user's interrupt.
 pub(crate) fn plan(vault: &Vault, plan: &[Verdict], interrupt: &Interrupt) -> Result<Outcome> {
     let lists = prune::lists_that_stay(vault, plan)?;
-    let planned = reclaim_plan::plan(vault.folder(), &lists, Extent::All, interrupt);
+    let planned = repack_plan::plan(vault.folder(), &lists, Extent::All, interrupt);
     refused(planned.map(Outcome::Planned))
 }
 

@@ -1,4 +1,4 @@
-//! Verifying one backup: deeply, with a restore drill if that is wanted; its record remembers the outcome.
+//! Verifies one backup, with a restore drill if that is wanted, and writes `verified` or `damaged` into its record.
 
 use std::collections::BTreeSet;
 

@@ -19,7 +19,7 @@ use crate::backups::store::used_blocks::Counted;
 use crate::backups::writer::Locked;
 use crate::console::progress::Progress;
 use crate::files::publish;
-use crate::retention::reclaim_plan::{self, Left, Plan, alone};
+use crate::retention::repack_plan::{self, Left, Plan, alone};
 use crate::sqlite::digest::tree::Id;
 
 /// What was reclaimed.
@@ -41,16 +41,16 @@ pub(crate) struct Reclaimed {
 ///
 /// # Errors
 ///
-/// [`reclaim_plan::Unreadable`], where the disk is full or fails, or at the user's interrupt; nothing
+/// [`repack_plan::Unreadable`], where the disk is full or fails, or at the user's interrupt; nothing
 /// that is needed is lost then.
 pub(crate) fn reclaim(
     locked: &Locked<'_>,
-    extent: reclaim_plan::Extent,
+    extent: repack_plan::Extent,
     progress: &mut Progress,
 ) -> Result<Reclaimed> {
     let backups = locked.vault().folder();
     let lists = page_lists::find(backups)?;
-    let plan = reclaim_plan::plan(backups, &lists, extent, progress.interrupt())?;
+    let plan = repack_plan::plan(backups, &lists, extent, progress.interrupt())?;
     if plan.is_empty() {
         return Ok(Reclaimed { left: plan.left, ..Reclaimed::default() });
     }

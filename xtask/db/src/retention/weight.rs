@@ -14,7 +14,7 @@ use crate::backups::vault::Vault;
 use crate::console::interrupt::Interrupt;
 use crate::host::project::policy::Policy;
 use crate::retention::plan::{self, Candidate, Verdict};
-use crate::retention::{prune, reclaim_plan};
+use crate::retention::{prune, repack_plan};
 
 /// The policy without a size that the whole folder does not reach: nothing need be weighed then.
 ///
@@ -68,7 +68,7 @@ pub(crate) fn weigh_condemned(
         return Ok(());
     }
     let mut usage = Usage::of(vault.folder(), &BTreeSet::new())?;
-    if reclaim_plan::mark(&mut usage, &staying, interrupt).is_err() {
+    if repack_plan::mark(&mut usage, &staying, interrupt).is_err() {
         // Where a list cannot be read nothing is reclaimed.
         return interrupt.check();
     }

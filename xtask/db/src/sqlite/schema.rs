@@ -1,5 +1,5 @@
-//! What a database is made of: tables and their columns, indexes, views, triggers; and what changed
-//! in that between two states.
+//! What a database is made of: tables (shadow tables are left out) and their columns, indexes, views,
+//! triggers; and what changed in that between two states.
 //!
 //! Statements are compared by their words, so that another spacing, a comment or the quotes that
 //! `ALTER TABLE … RENAME` adds are no change. Shadow tables belong to their virtual table, SQLite's

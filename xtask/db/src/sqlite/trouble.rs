@@ -1,4 +1,4 @@
-//! What is wrong when SQLite refuses: locked, damaged, full, unreadable; and how that is worded.
+//! What is wrong when SQLite refuses: locked, damaged, full, unreadable.
 
 use rusqlite::ErrorCode;
 

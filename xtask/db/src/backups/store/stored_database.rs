@@ -1,4 +1,5 @@
-//! A stored backup, open for reading: its page list, and the packs that hold its blocks.
+//! A stored backup, open for reading: its page list, and the packs with its blocks; each page is checked
+//! against its id.
 //!
 //! Every block is compared with its id on the way out, and the ids with the hash of the whole file
 //! that the list names.

@@ -16,8 +16,8 @@ use crate::backups::store::{intake, pack};
 use crate::backups::vault::Vault;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
-use crate::retention::reclaim_plan::{self, Extent, Plan, Unreadable};
 use crate::retention::repack::{self, Reclaimed};
+use crate::retention::repack_plan::{self, Extent, Plan, Unreadable};
 use crate::sqlite::digest::tree::Shape;
 
 /// Smaller than in life, so that a shrunken case can be read.
@@ -91,7 +91,7 @@ impl Model {
     fn plan(&self) -> Plan {
         let lists = page_lists::find(self.folder.path()).expect("lists");
         let interrupt = Interrupt::default();
-        reclaim_plan::plan(self.folder.path(), &lists, Extent::All, &interrupt).expect("planned")
+        repack_plan::plan(self.folder.path(), &lists, Extent::All, &interrupt).expect("planned")
     }
 
     fn try_reclaim(&self, extent: Extent) -> anyhow::Result<Reclaimed> {
@@ -204,7 +204,7 @@ proptest! {
         model.reclaim(Extent::All);
         model.check();
         let mut usage = Usage::of(model.folder.path(), &BTreeSet::new()).expect("packs");
-        reclaim_plan::mark(&mut usage, &model.lists(), &Interrupt::default()).expect("marked");
+        repack_plan::mark(&mut usage, &model.lists(), &Interrupt::default()).expect("marked");
         for counted in &usage.packs {
             prop_assert!(counted.n_live > 0, "nothing of a pack is needed");
             prop_assert!(counted.dead_bytes() <= counted.live_bytes / 3 + 100);

@@ -1,4 +1,4 @@
-//! What a new stored backup builds on: the stored backups that it is compared with, without the packs
+//! What a new stored backup builds on, read back first: the stored backups that it is compared with, without the packs
 //! that are not to be trusted.
 //!
 //! Before anything is compared, the packs that were not read for longest are read within a budget of

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 use xtask_db_format::Rows;
 
-use crate::commands::export::Kind;
+use crate::commands::export::format::Format;
 use crate::commands::export::output::{How, Written};
 use crate::commands::export::source::State;
 use crate::console::refusal::Refusal;
@@ -96,7 +96,7 @@ impl Exported {
     pub(super) fn document(
         &self,
         project: &Project,
-        (state, written, format): (&State, &Written, Kind),
+        (state, written, format): (&State, &Written, Format),
     ) -> serde_json::Value {
         let (here, left_out) = self.tables();
         let source = match state {

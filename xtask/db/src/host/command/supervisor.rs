@@ -1,4 +1,5 @@
-//! The supervisor of a command of the host: our own binary once more, between us and the command.
+//! The supervisor of a command of the host: our own binary once more, between us and the command. It asks
+//! the command to end (Ctrl-C, timeout, our own end), waits, and kills it.
 //!
 //! It exists so that the host's command ends with us however we end, `kill -9` included: a migration
 //! that goes on writing would be examined by nobody. It leads a process group of its own, so that what

@@ -1,4 +1,4 @@
-//! The live database of a project, opened; and what is said if it cannot be read.
+//! The live database of a project, opened; and the message if it is locked, missing or unreadable.
 
 use anyhow::Result;
 

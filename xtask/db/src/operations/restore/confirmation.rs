@@ -1,4 +1,4 @@
-//! The last question before a restore replaces the live database.
+//! The question of `db-restore`: whether this backup may replace the live database.
 
 use anyhow::Result;
 

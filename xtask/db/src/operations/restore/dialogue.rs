@@ -1,4 +1,4 @@
-//! The questions of `db-restore`: which backup, and whether really.
+//! The list from which `db-restore` lets one choose a backup, and the question of a protected database.
 
 use anyhow::Result;
 

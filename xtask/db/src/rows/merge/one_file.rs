@@ -1,4 +1,4 @@
-//! One file: planned in the TEMP database, then written.
+//! One file of a merge: planned in the TEMP database, then written, or refused with its conflicts in words.
 
 use std::collections::BTreeSet;
 
