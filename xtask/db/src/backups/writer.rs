@@ -4,7 +4,6 @@
 //! the lock, which dies with its process.
 
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

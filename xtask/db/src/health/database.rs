@@ -31,7 +31,7 @@ impl Checkup<'_> {
         problems.into_iter().map(|problem| problem.of(self.database)).collect()
     }
 
-    fn command(&self, command: &str) -> String {
+    pub(super) fn command(&self, command: &str) -> String {
         format!("cargo xtask {command}{}", self.project.database_flag(self.database))
     }
 
