@@ -4,7 +4,7 @@
 /// What is wrong with `names` (sorted); nothing when they form a whole sequence.
 pub(crate) fn findings(names: &[String]) -> Vec<String> {
     if names.is_empty() {
-        return vec!["`db/migrations` holds no migration: add `0001_initial.sql`".to_owned()];
+        return vec!["`db/migrations` contains no migration: add `0001_initial.sql`".to_owned()];
     }
     let mut findings = Vec::new();
     let mut previous: Option<(usize, &str)> = None;

@@ -63,8 +63,8 @@ pub(crate) fn schema_version(connection: &Connection, location: &Location) -> Re
              update the application or restore an older backup"
         ),
         Err(_) => bail!(
-            "`{location}` has schema version {version}, which no build of this application makes: \
-             restore a backup"
+            "`{location}` has schema version {version}, which no build of this application \
+             creates: restore a backup"
         ),
     }
 }

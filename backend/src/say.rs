@@ -1,6 +1,6 @@
 //! What the program says: results on stdout, errors on stderr.
 //!
-//! A reader that has gone away is nobody's fault, so a closed pipe is no error.
+//! A reader that has gone away is nobody's fault, so a closed pipe is not an error.
 
 use std::io::{self, ErrorKind, Write as _};
 
@@ -25,7 +25,7 @@ pub(crate) fn failure(error: &Error) {
         text.push_str(&cause.to_string());
         text.push('\n');
     }
-    // Where stderr is gone, the exit code is all that is left to say it with.
+    // If stderr is gone, the exit code is all that is left to say it with.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 

@@ -16,7 +16,7 @@ mod shutdown;
 use std::fs;
 use std::path::Path;
 
-/// A file that is no module here would never run.
+/// A file that is not a module here would never run.
 #[test]
 fn no_test_file_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

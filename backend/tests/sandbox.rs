@@ -61,7 +61,7 @@ impl Sandbox {
         command
     }
 
-    /// Runs the program to its end.
+    /// Runs the program to the end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         said(self.command(arguments).output().unwrap())
     }

@@ -21,7 +21,7 @@ fn each_break_of_the_sequence_is_said_once() {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains(expected), "{found:?}");
     };
-    check(&[], "holds no migration");
+    check(&[], "contains no migration");
     check(&["0002_b.sql"], "has number 2, but 1 comes next");
     check(&["0000_a.sql", "0001_b.sql"], "has number 0, but 1 comes next");
     check(&["0001_a.sql", "0003_c.sql", "0004_d.sql"], "has number 3, but 2 comes next");

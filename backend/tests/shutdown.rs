@@ -23,7 +23,7 @@ fn an_acknowledged_message_is_there_after_a_signal() {
         server.signal(signal);
         assert_eq!(server.wait(), (Some(0), String::new()));
 
-        // Closed in good order: all is in the one file, and nothing lies beside it.
+        // Closed in good order: all is in the one file, and nothing is beside it.
         let files = fs::read_dir(sandbox.root().join("backend/db")).unwrap().count();
         assert_eq!(files, 1);
         let kept: String = sandbox

@@ -54,7 +54,7 @@ fn a_folder_that_stays_locked_is_exit_three_and_names_the_process() {
     lock.file().lock().expect("locked");
     let said = sandbox.run(&["db-backup", "--busy-timeout", "0"]);
     assert_eq!(said.code, Some(3), "{said:#?}");
-    assert!(said.err.contains("another command works in it (process "), "{said:#?}");
+    assert!(said.err.contains("another command is using it (process "), "{said:#?}");
     // Looking never waits.
     sandbox.ok(&["db-list"]);
     drop(lock);
@@ -89,7 +89,7 @@ fn a_sidecar_that_is_no_file_is_refused_instead_of_waited_for() {
     fs_err::create_dir(sandbox.path("backend/db/kalito.db-journal")).expect("folder");
     let said = sandbox.run(&["db-backup"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(said.err.contains("no regular file"), "{}", said.err);
+    assert!(said.err.contains("not a regular file"), "{}", said.err);
 }
 
 #[test]

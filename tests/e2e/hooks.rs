@@ -110,10 +110,10 @@ fn hooks_of_our_own_go_and_a_second_uninstall_says_so() {
     let said = sandbox.ok(&["db-hooks", "install"]);
     insta::assert_snapshot!(said.out, @"All 5 git hooks are installed in ./.git/hooks");
     let said = sandbox.ok(&["db-hooks", "uninstall"]);
-    insta::assert_snapshot!(said.out, @"Took 5 blocks out of ./.git/hooks");
+    insta::assert_snapshot!(said.out, @"Removed 5 blocks from ./.git/hooks");
     assert_eq!(names(&sandbox), before);
     let said = sandbox.ok(&["db-hooks", "uninstall"]);
-    insta::assert_snapshot!(said.out, @"Nothing to take out: no hook in ./.git/hooks has a block");
+    insta::assert_snapshot!(said.out, @"Nothing to remove: no hook in ./.git/hooks has a block");
 }
 
 /// The files in the folder of hooks, sorted.
@@ -138,23 +138,23 @@ fn a_hook_that_is_no_plain_shell_script_is_left_alone_and_named() {
     let said = sandbox.fails(1, &["db-hooks", "install"]);
     insta::assert_snapshot!(format!("{}{}", said.out, said.err), @r"
     Installed 1 git hook in ./.git/hooks
-    warning: pre-commit is left alone: it is no `sh`, `bash` or `dash` script
+    warning: pre-commit is left alone: it is not an `sh`, `bash` or `dash` script
     warning: prepare-commit-msg is left alone: its lines end with CRLF
     warning: post-checkout is left alone: it is a symbolic link
     warning: post-merge is left alone: git does not run it, because it is not executable
-    To have it there all the same: put what `cargo xtask db-hooks print HOOK` prints into the file that manages that hook, right after its first line
+    To add it there anyway: paste the output of `cargo xtask db-hooks print HOOK` into the file that manages that hook, right after its first line
     ");
     assert_eq!(fs_err::read_to_string(sandbox.hook("pre-commit")).expect("a hook"), python);
     assert_eq!(fs_err::read_to_string(sandbox.path("theirs.sh")).expect("it").len(), 17);
     assert_eq!(mode(&sandbox.hook("post-merge")), 0o644);
     let said = sandbox.fails(1, &["db-hooks", "status"]);
     insta::assert_snapshot!(format!("{}{}", said.out, said.err), @r"
-    pre-commit          left alone  it is no `sh`, `bash` or `dash` script
+    pre-commit          left alone  it is not an `sh`, `bash` or `dash` script
     prepare-commit-msg  left alone  its lines end with CRLF
     post-checkout       left alone  it is a symbolic link
     post-merge          left alone  git does not run it, because it is not executable
     post-rewrite        installed
-    `cargo xtask db-hooks install` puts them in, or says where they go
+    `cargo xtask db-hooks install` installs them, or shows where they belong
     ");
     sandbox.ok(&["db-hooks", "uninstall"]);
     assert!(fs_err::symlink_metadata(sandbox.hook("post-checkout")).expect("a link").is_symlink());
@@ -209,7 +209,7 @@ fn a_changed_pattern_is_in_the_hooks_after_any_command() {
     let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("a manifest");
     sandbox.write("Cargo.toml", manifest.replace("migrations/*.sql", "it's/**/up.sql"));
     let said = sandbox.ok(&["db-list"]);
-    assert!(said.err.contains("The git hooks now have the configuration as it is"), "{}", said.err);
+    assert!(said.err.contains("The git hooks now match the configuration"), "{}", said.err);
     let said = sandbox.ok(&["db-list"]);
     assert!(!said.err.contains("hooks"), "{}", said.err);
     sandbox.write("backend/db/it's/1/up.sql", "CREATE TABLE moods (id);\n");
@@ -230,8 +230,8 @@ fn without_patterns_or_without_a_repository_it_is_said() {
     let sandbox = Sandbox::new();
     let said = sandbox.fails(2, &["db-hooks", "install"]);
     insta::assert_snapshot!(said.err, @r"
-    error: `$ROOT` is in no git repository
-    hint: hooks need one: `git init` makes it
+    error: `$ROOT` is not in a git repository
+    hint: hooks need one: create it with `git init`
     ");
     sandbox.git_init();
     let said = sandbox.ok(&["db-hooks", "install"]);

@@ -82,13 +82,13 @@ fn one_that_fails_on_the_live_database_only_is_a_round_trip() {
     insta::assert_snapshot!(said.err, @"
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     Running `sh migrate.sh` on ./backend/db/kalito.db
-    error: the migration of `backend/db/kalito.db` failed; the state before it was put back; what it replaced: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
+    error: the migration of `backend/db/kalito.db` failed; the state before it was restored; what it replaced: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
       caused by: it ended with exit status: 7
     hint: correct the cause and run `cargo xtask db-migrate` again
     ");
     assert!(
         said.out.contains(
-            "What it replaced, with all that anybody wrote since: ./backups/kalito.db.SAFETY."
+            "The replaced state, including everything written since: ./backups/kalito.db.SAFETY."
         ),
         "{said:#?}"
     );
@@ -126,7 +126,7 @@ fn where_the_schema_is_unchanged_nothing_is_put_back_and_both_commands_are_shown
     insta::assert_snapshot!(said.err, @"
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     Running `sh migrate.sh` on ./backend/db/kalito.db
-    error: the migration of `backend/db/kalito.db` failed; its schema is as before, its rows are not, by the migration or an application; nothing was put back
+    error: the migration of `backend/db/kalito.db` failed; its schema is unchanged, but the migration or an application changed its rows; nothing was restored
       caused by: it ended with exit status: 7
     hint: go back with `cargo xtask db-restore kalito.db.2025-09-13_142530-2.pages --yes` (a safety backup is taken first), or go on with `cargo xtask db-migrate`
     ");
@@ -139,8 +139,8 @@ fn a_schema_other_than_the_rehearsed_one_is_put_back() {
     let Some(sandbox) = host(&format!("{ADD}\n{script}")) else { return };
     let before = content(&sandbox);
     let said = sandbox.fails(1, &["db-migrate"]);
-    assert!(said.err.contains("the schema is not the one that the rehearsal led to"), "{said:#?}");
-    assert!(said.err.contains("other than rehearsed: + table surprise"), "{said:#?}");
+    assert!(said.err.contains("the schema differs from the one after the rehearsal"), "{said:#?}");
+    assert!(said.err.contains("unlike in the rehearsal: + table surprise"), "{said:#?}");
     assert_eq!(content(&sandbox), before);
 }
 
@@ -161,7 +161,7 @@ fn one_that_hangs_on_the_live_database_is_ended_and_put_back() {
     let before = content(&sandbox);
     let said = sandbox.fails(1, &["db-migrate"]);
     assert!(said.err.contains("it did not end within 2.0 s"), "{said:#?}");
-    assert!(said.err.contains("the state before it was put back"), "{said:#?}");
+    assert!(said.err.contains("the state before it was restored"), "{said:#?}");
     assert_eq!(content(&sandbox), before);
 }
 
@@ -190,7 +190,7 @@ fn garbage_that_looks_like_an_encrypted_database_is_put_back_with_the_raw_files_
         sandbox.write("garbage", &bytes);
         let before = content(&sandbox);
         let said = sandbox.fails(1, &[command]);
-        assert!(said.err.contains("was put back"), "{said:#?}");
+        assert!(said.err.contains("was restored"), "{said:#?}");
         assert_eq!(content(&sandbox), before, "{said:#?}");
         let backups = crate::support::museum::names(&sandbox.path("backups"));
         let aside = backups.iter().find(|name| name.contains(".ASIDE.")).expect("kept");
@@ -238,7 +238,7 @@ fn a_migration_that_puts_another_file_in_the_database_s_place_is_pointed_out() {
     let application = open(&sandbox.live());
     application.query_row("SELECT count(*) FROM messages", [], |_| Ok(())).expect("read");
     let said = sandbox.ok(&["db-migrate"]);
-    assert!(said.err.contains("put another file in the place of"), "{}", said.err);
+    assert!(said.err.contains("the migration replaced the file of"), "{}", said.err);
     if cfg!(target_os = "linux") {
         let who = format!("(process {})", std::process::id());
         assert!(said.err.contains(&who), "{}", said.err);

@@ -93,8 +93,8 @@ fn without_a_terminal_a_ref_and_a_yes_are_needed() {
     let said = sandbox.fails(2, &["db-restore", "latest"]);
     assert_eq!(
         said.err,
-        "error: restoring into `backend/db/kalito.db` needs `--yes` where there is no terminal to ask\n\
-         hint: say `--yes`, or look first with `--dry-run`\n"
+        "error: restoring into `backend/db/kalito.db` needs `--yes` when there is no terminal\n\
+         hint: pass `--yes`, or look first with `--dry-run`\n"
     );
     assert_eq!(sandbox.backups(), [name]);
     assert_eq!(messages(&sandbox.live()).len(), 4);
@@ -119,7 +119,7 @@ fn a_protected_database_needs_its_name_too() {
     assert_eq!(
         said.err,
         "error: `kalito` is protected\n\
-         hint: without a terminal say `--db kalito --yes`\n"
+         hint: without a terminal pass `--db kalito --yes`\n"
     );
     sandbox.fails(2, &["db-restore", "latest", "--db", "kalito"]);
     assert_eq!(messages(&sandbox.live()).len(), 4);
@@ -265,7 +265,7 @@ fn a_backup_of_another_file_is_not_taken_for_this_one_s_without_a_word() {
     assert_eq!(said.code, Some(0), "{said:#?}");
     let said = sandbox.run(&["db-restore", "latest", "--yes"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(said.err.contains("was taken of `test.db`"), "{}", said.err);
+    assert!(said.err.contains("was taken from `test.db`"), "{}", said.err);
 }
 
 fn eprintln_skip() {

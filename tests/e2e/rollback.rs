@@ -101,7 +101,7 @@ fn a_branch_without_any_older_backup_is_refused_with_what_there_is() {
     let said = sandbox.fails(2, &["db-rollback", "--yes"]);
     insta::assert_snapshot!(said.err.replace(&sandbox.git(&["rev-parse", "--short=7", "HEAD"]), "COMMIT"), @r"
     error: no backup is certainly older than `feature`
-    hint: say with `--to REF` where to go: `kalito.db.2025-09-13_143430.bak` (2min ago, feature@COMMIT)
+    hint: choose where to go with `--to REF`: `kalito.db.2025-09-13_143430.bak` (2min ago, feature@COMMIT)
     ");
     assert_eq!(sandbox.content(), content);
 }
@@ -209,7 +209,7 @@ fn a_detached_head_and_an_unknown_branch_are_refused() {
     let sandbox = Sandbox::with_hooks();
     sandbox.ok(&["db-backup"]);
     let said = sandbox.fails(2, &["db-rollback", "--branch", "nosuch", "--yes"]);
-    assert!(said.err.contains("no branch is called `nosuch`"), "{}", said.err);
+    assert!(said.err.contains("no branch is named `nosuch`"), "{}", said.err);
     sandbox.hooked(&["switch", "--quiet", "--detach"]);
     let said = sandbox.fails(2, &["db-rollback", "--yes"]);
     assert!(said.err.starts_with("error: HEAD is detached"), "{}", said.err);

@@ -22,7 +22,7 @@ fn codes(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
     problems.iter().map(|problem| problem["code"].as_str().expect("a code").to_owned()).collect()
 }
 
-/// Demands one problem that is said with its remedy; runs the remedy; demands that all is well.
+/// Demands one problem that is reported with its remedy; runs the remedy; demands that all is well.
 fn one_problem(sandbox: &Sandbox, code: &str, what: &str, remedy: &str) {
     assert_eq!(codes(sandbox, &[]), [code]);
     let said = sandbox.fails(1, &["db-status"]);
@@ -104,10 +104,10 @@ fn every_count_of_a_used_project_is_shown() {
       backups      4: 3 verified, 1 unrecorded, 1 of them safety
     backups folder: ./backups
       space        24.0 KB used, $FREE free
-      retention    none configured: every backup stays
+      retention    none configured: all backups are kept
 
     1 thing needs attention:
-    - others may read 1 file in ./backups (mode 0644, not 0600; the database has 0644)
+    - other users can read 1 file in ./backups (mode 0644, not 0600; the database has 0644)
         chmod -R go= ./backups
     ");
     let document = sandbox.json(&["db-status"]);
@@ -232,7 +232,7 @@ fn an_empty_a_foreign_and_a_damaged_file_are_restored_over() {
     };
     for (code, what, bytes) in [
         ("empty", "`backend/db/kalito.db` is an empty file (0 bytes)", None),
-        ("foreign", "`backend/db/kalito.db` is no SQLite database", Some(b"text".to_vec())),
+        ("foreign", "`backend/db/kalito.db` is not an SQLite database", Some(b"text".to_vec())),
         ("damaged", "`backend/db/kalito.db` is damaged: ", Some(damaged(&backed_up()))),
     ] {
         let sandbox = backed_up();
@@ -248,7 +248,7 @@ fn what_may_be_encrypted_is_said_to_be() {
     remove_live(&sandbox);
     let random = Random(5).bytes(8192);
     sandbox.write("backend/db/kalito.db", random);
-    let what = "`backend/db/kalito.db` is no SQLite database; it may be encrypted";
+    let what = "`backend/db/kalito.db` is not an SQLite database; it may be encrypted";
     mended_by(&sandbox, "encrypted", what, "cargo xtask db-restore latest --force");
 }
 
@@ -294,7 +294,7 @@ fn damaged_backups_are_counted_and_named() {
     let sandbox = backed_up();
     let name = sandbox.backup_with("four");
     fs_err::write(sandbox.backup_path(&name), "cut").expect("written");
-    let remedy = format!("cargo xtask db-verify {name}   # says how; then delete it");
+    let remedy = format!("cargo xtask db-verify {name}   # shows how; then delete it");
     one_problem(&sandbox, "damaged-backups", &format!("`{name}` is damaged"), &remedy);
     let said = sandbox.run(&["db-status"]);
     assert!(said.out.contains("backups      2: 1 verified, 1 damaged"), "{said:#?}");
@@ -325,7 +325,7 @@ fn backups_tracked_by_git_are_taken_out_of_it() {
     sandbox.git_init();
     sandbox.git(&["add", "--force", "backups"]);
     sandbox.git(&["commit", "--quiet", "--message=oops"]);
-    let what = "git tracks 3 files in the backups folder, as `backups/.lock`";
+    let what = "git tracks 3 files in the backups folder, e.g. `backups/.lock`";
     let remedy = "git rm -r --cached --quiet -- backups ':!backups/.gitignore'";
     mended_by(&sandbox, "tracked", what, remedy);
     assert_eq!(sandbox.git(&["ls-files", "backups"]), "backups/.gitignore");
@@ -343,11 +343,11 @@ fn permissions_that_let_others_in_are_closed() {
     set("backend/db/kalito.db", 0o644);
     sandbox.ok(&["db-status"]);
     set("backups", 0o755);
-    let what = "others may enter ./backups (mode 0755, not 0700)";
+    let what = "other users can enter ./backups (mode 0755, not 0700)";
     mended_by(&sandbox, "permissions", what, "chmod -R go= ./backups");
     set("backend/db/kalito.db", 0o600);
     set(&format!("backups/{}", sandbox.backups().remove(0)), 0o640);
-    let what = "others may read 1 file in ./backups (mode 0640, not 0600)";
+    let what = "other users can read 1 file in ./backups (mode 0640, not 0600)";
     mended_by(&sandbox, "permissions", what, "chmod -R go= ./backups");
 }
 
@@ -365,7 +365,7 @@ fn what_a_killed_command_left_is_swept_by_the_next_one() {
         let permissions = std::fs::Permissions::from_mode(0o600);
         fs_err::set_permissions(sandbox.backup_path(file), permissions).expect("permissions");
     }
-    let what = "a killed command left 1 unfinished file and 1 record without its backup, as \
+    let what = "a killed command left 1 unfinished file and 1 record without its backup, e.g. \
                 `backups/.kalito.db.x.bak.stage-99-0123456789abcdef`";
     mended_by(&sandbox, "leftovers", what, "cargo xtask db-backup");
     assert!(!sandbox.path(&left).exists());
@@ -391,7 +391,7 @@ fn missing_and_stale_git_hooks_are_installed_where_schema_files_are_known() {
     assert!(said.out.contains("\ngit hooks: not all installed\n"), "{said:#?}");
     let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("a manifest");
     sandbox.configure("schema = ['migrations/*.sql']");
-    let what = "the git hooks are not all installed: commits of schema files take no checkpoint";
+    let what = "the git hooks are not all installed: commits of schema files create no checkpoint";
     mended_by(&sandbox, "hooks", what, "cargo xtask db-hooks install");
     sandbox.write("Cargo.toml", manifest);
     sandbox.configure("schema = ['other/*.sql']");

@@ -1,11 +1,11 @@
 //! The invariants of ARCHITECTURE.md that a machine can check.
 
 mod imports;
+mod language;
+mod rust_text;
 mod wings;
 
 use std::path::{Path, PathBuf};
-
-use crate::support::markdown;
 
 /// The workspace this test was built from; it is only read.
 fn workspace() -> PathBuf {
@@ -208,108 +208,5 @@ fn every_dependency_says_why_it_is_there() {
                 assert!(line.contains("# "), "{manifest}: no reason for `{line}`");
             }
         }
-    }
-}
-
-/// Phrases that a native writer would not use, and what to write instead. Each was chosen because it has no
-/// right use in these documents; other habits of the same kind need a reader.
-const TICS: [(&str, &str); 19] = [
-    ("; without it", "[default: X]"),
-    ("anew", "again, or rebuild"),
-    ("are of", "belong to"),
-    ("be had", "be found, or be restored"),
-    ("is of", "belongs to"),
-    ("is said", "is reported"),
-    ("let pruning have", "allow pruning to remove"),
-    ("lies", "is"),
-    ("mere", "just"),
-    ("put back", "restore"),
-    ("puts back", "restores"),
-    ("putting back", "restoring"),
-    ("said", "printed, or reported"),
-    ("says", "contains, reports, or prints"),
-    ("stands", "is"),
-    ("stood", "was"),
-    ("tells", "shows, or reports"),
-    ("told", "shown, or reported"),
-    ("who wants", "to …"),
-];
-
-/// The habits of language in a paragraph whose code is `…`.
-///
-/// Besides [`TICS`]: `is no X` (`is not an X`; but "there is no X", "is no longer", "is no more"), `, as …` before code
-/// (`, e.g. …`; but "as … does"), and sentences that begin with "Where X, Y" ("If X, Y") or, without being
-/// questions, with "What" or "Who" (name the subject).
-fn tics(paragraph: &str) -> Vec<String> {
-    let text = format!(" {} ", paragraph.to_lowercase());
-    let is_edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
-    let phrases = |phrase: &'static str| {
-        let found = text.match_indices(phrase).map(move |(at, _)| (at, at + phrase.len()));
-        found.filter(|&(at, end)| {
-            let begins = !phrase.starts_with(char::is_alphanumeric)
-                || is_edge(text[..at].chars().next_back());
-            begins && is_edge(text[end..].chars().next())
-        })
-    };
-    let mut found = Vec::new();
-    for (phrase, instead) in TICS {
-        found.extend(phrases(phrase).map(|_| format!("`{phrase}`; write `{instead}`")));
-    }
-    for phrase in ["is no", "are no", "was no"] {
-        let is_right = |&(at, end): &(usize, usize)| {
-            text[..at].trim_end().ends_with("there")
-                || [" longer", " more"].iter().any(|next| text[end..].starts_with(next))
-        };
-        let wrong = phrases(phrase).filter(|place| !is_right(place));
-        found.extend(wrong.map(|_| format!("`{phrase}`; write `is not a`")));
-    }
-    for (_, after) in text.match_indices(", as …").map(|(at, m)| (at, &text[at + m.len()..])) {
-        if ![" does", " do ", " would", " has"].iter().any(|next| after.starts_with(next)) {
-            found.push("`, as …`; write `, e.g. …`".to_owned());
-        }
-    }
-    for sentence in paragraph.split_inclusive(['.', '?', ':']).map(str::trim) {
-        let first = sentence.split(' ').next().unwrap_or_default();
-        let is_condition = first == "Where" && sentence.contains(',');
-        if (is_condition || ["What", "Who", "Whoever"].contains(&first)) && sentence.ends_with('.')
-        {
-            found.push(format!("`{sentence}`; name the subject, or write `If`"));
-        }
-    }
-    found
-}
-
-#[test]
-fn documents_are_written_in_plain_english() {
-    let mut all = Vec::new();
-    for document in markdown::documents() {
-        for (line, paragraph) in markdown::paragraphs(&document.text) {
-            let found = tics(&paragraph).into_iter();
-            all.extend(found.map(|tic| format!("{}:{line}: {tic}", document.name)));
-        }
-    }
-    assert!(all.is_empty(), "{}", all.join("\n"));
-}
-
-#[test]
-fn each_habit_of_language_is_found_where_it_is_planted() {
-    for planted in [
-        "This is no SQLite database.",
-        "How old it may be, as … or ….",
-        "Where nothing is pending, it exits.",
-        "It ends. What is new is examined.",
-        "Who wants less, passes ….",
-        "The old state is put back.",
-        "Its record stands beside it; the message says so.",
-        "Any age will do; without it none.",
-    ] {
-        assert!(!tics(planted).is_empty(), "{planted}");
-    }
-    for right in [
-        "There is no backup, and it is no longer pinned.",
-        "It relies on what it understands, as … does.",
-        "See what is new. What is a backup? It waits where it is.",
-    ] {
-        assert_eq!(tics(right), Vec::<String>::new(), "{right}");
     }
 }

@@ -24,8 +24,9 @@ impl Args {
     #[expect(clippy::unused_self, reason = "there are no arguments yet")]
     pub(crate) fn run(self) -> Result<ExitCode> {
         let folder = std::env::current_dir().context("could not find the current folder")?;
-        let root = root_above(&folder)
-            .with_context(|| format!("there is no `{SCRIPT}` in this folder or above it"))?;
+        let root = root_above(&folder).with_context(|| {
+            format!("there is no `{SCRIPT}` in this folder or above it")
+        })?;
         let shell = Shell::new()?;
         shell.change_dir(root);
         // xshell's own `run` tells no exit code.
@@ -41,7 +42,7 @@ fn root_above(folder: &Path) -> Option<PathBuf> {
     root.map(Path::to_path_buf)
 }
 
-/// A shell's convention: 128 and the signal's number, where one ended it.
+/// A shell's convention: 128 and the signal's number, if one ended it.
 fn exit_code(status: ExitStatus) -> ExitCode {
     #[cfg(unix)]
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);

@@ -29,7 +29,7 @@ impl Failure {
 
     /// The path knows other methods than this one.
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not know this method")
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not support this method")
     }
 
     /// The database stayed locked; the same request may succeed later.
@@ -88,7 +88,7 @@ impl From<QueryRejection> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         if self.status.is_server_error() {
-            // Where stderr is gone, the response still says it.
+            // If stderr is gone, the response still says it.
             let _ = writeln!(io::stderr(), "error: {}: {}", self.status, self.message);
         }
         let body = Json(json!({ "error": self.message }));

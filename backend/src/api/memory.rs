@@ -128,7 +128,7 @@ pub(crate) async fn search(
 ) -> Result<Json<Vec<Entry>>, Failure> {
     let Query(search) = search?;
     let Some(expression) = match_expression(&search.q) else {
-        return Err(Failure::bad_request("`q` holds no word to search for"));
+        return Err(Failure::bad_request("`q` contains no word to search for"));
     };
     let found = connections
         .read(move |transaction| {

@@ -72,7 +72,7 @@ fn insert(
     session: i64,
     message: &NewMessage,
 ) -> Result<i64, Failure> {
-    // The clock may stand before the session's time; `updated_at` never goes back.
+    // The clock may be before the session's time; `updated_at` never goes back.
     let touched = transaction
         .prepare_cached(
             "UPDATE sessions

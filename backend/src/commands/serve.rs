@@ -82,7 +82,7 @@ async fn serve(port: u16, router: Router) -> Result<()> {
         time::sleep(GRACE).await;
     };
     tokio::select! {
-        result = server.into_future() => result.context("could not go on serving"),
+        result = server.into_future() => result.context("could not continue serving"),
         () = overdue => Ok(()),
     }
 }

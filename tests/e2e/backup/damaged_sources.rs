@@ -58,7 +58,7 @@ fn damage_that_only_the_deep_check_sees_is_found_by_a_verification_and_laid_to_t
     assert_eq!(said.code, Some(1), "{said:#?}");
 }
 
-/// Statements that break a rule of the data in a sound file, and what is said of it.
+/// Statements that break a rule of the data in a sound file, and what is reported about it.
 const DATA_FINDINGS: [(&str, &str); 2] = [
     (
         "CREATE TABLE t (a CHECK (a > 0)); PRAGMA ignore_check_constraints=ON;

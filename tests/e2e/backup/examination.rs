@@ -1,4 +1,4 @@
-//! The examination of a copy: wherever the backups folder is, it is done to its end, or there is no backup.
+//! The examination of a copy: wherever the backups folder is, it is completed, or there is no backup.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -87,11 +87,11 @@ fn a_copy_that_sqlite_cannot_open_is_not_published() {
         said.err.contains("error: could not examine the copy, so it is not a backup"),
         "{said:#?}"
     );
-    assert!(said.err.contains("SQLite opens up to 511"), "{said:#?}");
+    assert!(said.err.contains("SQLite allows only 511"), "{said:#?}");
     assert_eq!(n_files_in(&folder), 0, "{said:#?}");
 }
 
-/// A schema that names what this build lacks, and what is said of it.
+/// A schema that names what this build lacks, and what is reported about it.
 const LACKING: [(&str, &str); 4] = [
     (
         "CREATE TABLE t (a TEXT COLLATE NOCASE); CREATE INDEX i ON t (a);

@@ -1,5 +1,5 @@
-//! A database above 1 GiB, where SQLite leaves a page for its locks, and an interrupt in the middle
-//! of what takes long.
+//! A database above 1 GiB, where SQLite leaves a page for its locks, and an interrupt in the middle of
+//! what takes long.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::sandbox::{Running, Sandbox, open};
 /// The live database, two backups' worth of copies and some air.
 const NEEDED_BYTES: u64 = 5 << 30;
 
-/// A sandbox whose database is a little above 1 GiB; `None` where the disk has no room for it.
+/// A sandbox whose database is a little above 1 GiB; `None` if the disk has no room for it.
 fn large() -> Option<Sandbox> {
     let sandbox = Sandbox::new();
     let stat = rustix::fs::statvfs(sandbox.root()).expect("statvfs");

@@ -84,8 +84,7 @@ fn a_restore_says_how_large_a_wal_is_that_it_leaves_and_takes_in_one_that_nobody
     sandbox.ok(&["db-backup"]);
     application.execute_batch("DELETE FROM big").expect("written");
     let said = sandbox.ok(&["db-restore", "latest", "--yes"]);
-    let note =
-        "large and part of the database; the application's next WAL checkpoint takes it in: ";
+    let note = "large and part of the database; the application's next WAL checkpoint merges it: ";
     assert!(said.err.contains("The WAL is ") && said.err.contains(note), "{said:#?}");
     assert!(wal_bytes(&sandbox) > 0);
     // Somebody who never closed his connection is gone.

@@ -16,7 +16,7 @@ fn with_backup() -> Sandbox {
 /// Demands that `db-verify` calls each of these versions of the backup damaged, and the whole one
 /// between them whole.
 ///
-/// All lie in one folder, each with a copy of the record under its own name.
+/// All are in one folder, each with a copy of the record under its own name.
 fn all_are_caught(sandbox: &Sandbox, versions: &[(String, Vec<u8>)]) {
     let backup = only_backup(sandbox);
     let whole = sandbox.backups().remove(0);

@@ -2,7 +2,7 @@
 
 use crate::support::sandbox::Sandbox;
 
-/// What `db-restore REF` would put back.
+/// What `db-restore REF` would restore.
 fn meant(sandbox: &Sandbox, reference: &str) -> Option<String> {
     let document = sandbox.json(&["db-restore", reference, "--dry-run"]);
     document["would_restore"].as_str().map(str::to_owned)
@@ -46,9 +46,9 @@ fn a_label_never_takes_the_place_of_a_name_a_time_or_a_word() {
     assert_eq!(meant(&sandbox, &first), Some(first.clone()));
     assert_eq!(meant(&sandbox, &first[10..27]), Some(first));
     assert_eq!(meant(&sandbox, "safety"), None);
-    // It is said, and the backup can be had by its name.
+    // It is reported, and the backup is found by its name.
     let said = sandbox.ok(&["db-label", &last, "latest~1"]);
-    assert!(said.err.contains("The label is no reference to it"), "{said:#?}");
+    assert!(said.err.contains("The label cannot be used as a reference to it"), "{said:#?}");
     assert!(sandbox.ok(&["db-label", &last, "mine"]).err.is_empty());
 }
 
@@ -108,7 +108,7 @@ fn a_mistyped_reference_names_the_nearest() {
         let hint = format!("hint: did you mean `{meant}`? ");
         assert!(said.err.contains(&hint), "{typed}: {said:#?}");
     }
-    // What is no word but a date is answered with the nearest dates.
+    // What is not a word but a date is answered with the nearest dates.
     let said = sandbox.fails(2, &["db-verify", "2025-09-12"]);
     assert!(said.err.contains("the nearest are"), "{said:#?}");
 }
@@ -124,10 +124,7 @@ fn with_several_databases_a_label_and_a_typo_are_known_too() {
     let name = document["backups"][0]["name"].as_str().expect("a name").to_owned();
     assert_eq!(meant(&sandbox, "the logs"), Some(name.clone()));
     let said = sandbox.fails(2, &["db-verify", "latets"]);
-    assert!(
-        said.err.contains("did you mean `latest`? say which one with `--db NAME`"),
-        "{said:#?}"
-    );
+    assert!(said.err.contains("did you mean `latest`? choose one with `--db NAME`"), "{said:#?}");
     // Each line names its database, and what it shows can be typed as it is.
     let said = sandbox.ok(&["db-list"]);
     let mut lines = said.out.lines();

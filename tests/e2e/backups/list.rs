@@ -37,7 +37,7 @@ fn the_list_is_newest_first_and_fits_eighty_columns() {
 fn an_empty_folder_is_said_and_is_no_failure() {
     let sandbox = Sandbox::new();
     let said = sandbox.ok(&["db-list"]);
-    assert_eq!(said.out, "No backups in ./backups. Take one with `cargo xtask db-backup`.\n");
+    assert_eq!(said.out, "No backups in ./backups. Create one with `cargo xtask db-backup`.\n");
     assert!(!sandbox.path("backups").exists(), "listing made a folder");
 }
 
@@ -107,7 +107,7 @@ fn a_pin_is_written_into_the_record_and_taken_out_again() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["db-backup"]);
     let said = sandbox.ok(&["db-pin", "latest"]);
-    assert_eq!(said.out, "kalito.db.2025-09-13_142530.bak is pinned: pruning will leave it\n");
+    assert_eq!(said.out, "kalito.db.2025-09-13_142530.bak is pinned: pruning will keep it\n");
     assert_eq!(sandbox.json(&["db-list"])["backups"][0]["pinned"], true);
     sandbox.ok(&["db-unpin", "2025-09-13"]);
     assert_eq!(sandbox.json(&["db-list"])["backups"][0]["pinned"], false);

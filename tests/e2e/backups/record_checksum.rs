@@ -34,7 +34,7 @@ fn a_record_whose_checksum_is_wrong_is_damage_and_its_backup_is_never_removed_fo
     let list = sandbox.ok(&["db-list"]);
     assert!(list.err.contains(&format!("the record of {second} is damaged")), "{}", list.err);
     let status = sandbox.fails(1, &["db-status"]);
-    assert!(status.out.contains("1 record is damaged, as that of"), "{}", status.out);
+    assert!(status.out.contains("1 record is damaged, e.g. that of"), "{}", status.out);
     assert!(!status.out.contains("delete"), "{}", status.out);
     let verified = sandbox.fails(1, &["db-verify", &second]);
     assert!(verified.out.contains("its record is damaged"), "{}", verified.out);
@@ -44,7 +44,7 @@ fn a_record_whose_checksum_is_wrong_is_damage_and_its_backup_is_never_removed_fo
     sandbox.ok(&["db-prune", "--keep-last", "1", "--yes"]);
     assert!(sandbox.backups().contains(&second), "{:?}", sandbox.backups());
     assert!(sandbox.backups().contains(&first), "the newest verified one is gone");
-    // Its bytes are still there for whoever wants them on purpose.
+    // Its bytes can still be restored on purpose.
     sandbox.sql("DELETE FROM messages");
     sandbox.ok(&["db-restore", &second, "--yes", "--force"]);
     assert_eq!(messages(&sandbox.live()).len(), 4);

@@ -105,7 +105,7 @@ fn an_unrecorded_backup_with_bytes_behind_its_last_page_is_refused_before_anythi
         sandbox.sql("INSERT INTO messages (content) VALUES ('newer')");
         let live = raw(&sandbox);
         let said = sandbox.fails(1, &["db-restore", "latest", "--yes"]);
-        assert!(said.err.contains("it is longer than its header says, by "), "{said:#?}");
+        assert!(said.err.contains("it is longer than its header declares, by "), "{said:#?}");
         assert!(said.err.contains("the database is untouched"), "{said:#?}");
         assert!(raw(&sandbox) == live);
         assert_eq!(sandbox.backups(), [name], "a refused restore takes no safety backup");
@@ -148,7 +148,7 @@ fn a_wal_beside_a_backup_is_pointed_out_and_never_replayed() {
     fs_err::remove_file(record_path(&backup)).expect("removed");
     let said = sandbox.run(&["db-verify"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(said.out.contains("may hold pages that belong to it"), "{said:#?}");
+    assert!(said.out.contains("may contain pages that belong to it"), "{said:#?}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! How a backup is named: every kind of REF, and what is said where none or several match.
+//! How a backup is named: every kind of REF, and what is printed if none or several match.
 
 use crate::support::sandbox::{Sandbox, messages};
 
-/// What `db-restore REF` would put back.
+/// What `db-restore REF` would restore.
 fn meant(sandbox: &Sandbox, reference: &str) -> String {
     let arguments = ["db-restore", reference, "--dry-run"];
     let document = sandbox.json(&arguments);
@@ -94,7 +94,7 @@ fn a_reference_without_any_backup_says_so() {
     let sandbox = Sandbox::new();
     for reference in ["latest", "oldest", "safety", "@main", "2h", "HEAD", "2025"] {
         let said = sandbox.fails(2, &["db-restore", reference, "--yes"]);
-        assert!(said.err.contains("take one with `cargo xtask db-backup`"), "{said:#?}");
+        assert!(said.err.contains("create one with `cargo xtask db-backup`"), "{said:#?}");
     }
 }
 

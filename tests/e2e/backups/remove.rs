@@ -1,4 +1,4 @@
-//! `db-remove`: one backup goes on purpose, and what else still has its content is said.
+//! `db-remove`: removes one backup on purpose, and reports what else still has its content.
 
 use std::io::Write as _;
 
@@ -87,7 +87,7 @@ fn what_pruning_always_keeps_needs_force_and_a_pin_must_be_taken_out() {
     let first = sandbox.backup();
     let said = sandbox.fails(1, &["db-remove", &first, "--yes"]);
     assert!(said.err.contains("is protected: newest verified"), "{said:#?}");
-    assert!(said.err.contains("take a newer one with `cargo xtask db-backup`"), "{said:#?}");
+    assert!(said.err.contains("create a newer one with `cargo xtask db-backup`"), "{said:#?}");
     sandbox.backup_with("four");
     sandbox.ok(&["db-pin", &first]);
     let said = sandbox.fails(1, &["db-remove", &first, "--yes", "--force"]);
@@ -145,7 +145,7 @@ fn pages_of_a_stored_one_are_reclaimed_and_those_that_others_share_are_said() {
     sandbox.sql("VACUUM");
     stored("after");
     let said = sandbox.ok(&["db-remove", &leaked, "--yes"]);
-    assert!(said.err.contains("some are also in"), "{said:#?}");
+    assert!(said.err.contains(" are also in"), "{said:#?}");
     assert!(said.out.contains("Page store: "), "{said:#?}");
     let document = sandbox.json(&["db-remove", &also, "--yes"]);
     assert_eq!(document["removed"], true);
@@ -170,7 +170,7 @@ fn a_backup_that_somebody_reads_stays() {
     let mut file = std::fs::File::open(sandbox.backup_path(&first)).expect("open");
     file.lock_shared().expect("locked");
     let said = sandbox.fails(3, &["db-remove", &first, "--yes"]);
-    assert!(said.err.contains("another command reads it"), "{said:#?}");
+    assert!(said.err.contains("another command is reading it"), "{said:#?}");
     assert_eq!(sandbox.backups().len(), 2);
     file.flush().expect("flushed");
     drop(file);

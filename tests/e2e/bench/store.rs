@@ -91,6 +91,6 @@ fn a_folder_without_room_is_refused_before_anything_is_made() {
     let folder = folder(&sandbox);
     let said = bench::run(&sandbox, &["store", "--size", "500000GB", "--folder", "bench"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(said.err.contains("free, and the bench needs"), "{said:#?}");
+    assert!(said.err.contains("free, but the bench needs"), "{said:#?}");
     assert_eq!(fs_err::read_dir(&folder).expect("folder").count(), 0);
 }

@@ -18,7 +18,7 @@ fn a_count_that_is_not_a_number_is_refused_with_what_is_wanted() {
     for flag in ["--keep-last", "--keep-hourly", "--keep-daily", "--keep-weekly", "--keep-yearly"] {
         let said = sandbox.run(&["db-prune", flag, "x"]);
         assert_eq!(said.code, Some(2));
-        assert!(said.err.contains("it takes a whole number, e.g. 10"), "{said:#?}");
+        assert!(said.err.contains("it must be a whole number, e.g. 10"), "{said:#?}");
     }
 }
 

@@ -23,7 +23,7 @@ fn listed(help: &str) -> Vec<String> {
 }
 
 /// The help of every command and of what is below it, with what was typed for it.
-fn helps(sandbox: &Sandbox) -> Vec<(String, String)> {
+pub(crate) fn helps(sandbox: &Sandbox) -> Vec<(String, String)> {
     let mut helps = vec![("--help".to_owned(), sandbox.ok(&["--help"]).out)];
     // The help of `bench` is that of a package which no other task compiles.
     for command in listed(&helps[0].1).into_iter().filter(|command| command != "bench") {

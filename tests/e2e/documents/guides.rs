@@ -71,7 +71,7 @@ fn every_command_named_in_passing_is_one() {
         let is_history = document.name == "CHANGELOG.md";
         for (line, arguments) in named(&document).into_iter().filter(|_| !is_history) {
             let said = host.parses(&arguments);
-            // A flag that is named without its value is one all the same.
+            // A flag that is named without its value is one anyway.
             let is_one = said.code == Some(0) || said.err.contains("a value is required for '--");
             assert!(is_one, "{}:{line}: `{arguments}`\n{said:#?}", document.name);
         }

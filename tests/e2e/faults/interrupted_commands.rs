@@ -113,7 +113,7 @@ fn retention_keeps_the_backup_that_an_interrupted_migration_needs() {
         sandbox.backup_with(text);
     }
     let plan = sandbox.ok(&["db-prune", "--keep-last", "1", "--dry-run"]);
-    assert!(plan.out.contains("something that did not come to its end needs it"), "{plan:#?}");
+    assert!(plan.out.contains("an interrupted command needs it"), "{plan:#?}");
     sandbox.ok(&["db-prune", "--keep-last", "1", "--yes"]);
     assert!(sandbox.backups().contains(&needed), "{:?}", sandbox.backups());
     sandbox.configure("[workspace.metadata.db.keep]\nlast = 1");
@@ -151,7 +151,7 @@ fn a_backup_that_is_gone_or_damaged_is_no_way_back_and_a_restore_or_accepting_is
 fn a_note_that_cannot_be_read_is_reported_refuses_and_keeps_every_backup() {
     for (what, change) in [
         ("cannot be read: its checksum is wrong", "damaged"),
-        ("is of a newer version, 2", "newer"),
+        ("has a newer version, 2", "newer"),
         ("cannot be read: it is not a file", "pipe"),
     ] {
         let Some((sandbox, before)) = killed() else { return };
@@ -216,7 +216,7 @@ fn only_what_builds_on_the_state_refuses() {
     ];
     for command in refused {
         let said = sandbox.fails(1, command);
-        assert!(said.err.contains("did not come to its end"), "{command:?}: {said:#?}");
+        assert!(said.err.contains("was interrupted"), "{command:?}: {said:#?}");
         assert!(said.err.contains("hint: `cargo xtask db-recover` goes back"), "{said:#?}");
         assert_eq!(messages(&sandbox.live()), ["one"], "{command:?}");
     }
@@ -260,8 +260,8 @@ fn an_interrupted_migration_blocks_no_commit_and_no_checkout_but_the_database_is
     let said = sandbox.hooked(&["commit", "--quiet", "--message=more"]);
     assert!(said.err.contains("`db-migrate` of `backend/db/kalito.db`, begun"), "{said:#?}");
     let said = sandbox.hooked(&["checkout", "--quiet", "main"]);
-    assert!(said.err.contains("could not switch the database to that of `main`"), "{said:#?}");
-    assert!(said.err.contains("did not come to its end"), "{said:#?}");
+    assert!(said.err.contains("could not switch the database to its state on `main`"), "{said:#?}");
+    assert!(said.err.contains("was interrupted"), "{said:#?}");
     assert_eq!(messages(&live), before);
     assert_eq!(sandbox.git(&["branch", "--show-current"]), "main");
 }

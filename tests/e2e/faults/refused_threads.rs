@@ -59,7 +59,7 @@ fn a_migration_succeeds_and_one_that_fails_is_put_back() {
     let before = content(&sandbox);
     let said = alone(&sandbox, &["db-migrate"]);
     assert_eq!(said.code, Some(1), "{said:#?}");
-    assert!(said.err.contains("the state before it was put back"), "{said:#?}");
+    assert!(said.err.contains("the state before it was restored"), "{said:#?}");
     assert_eq!(content(&sandbox), before);
     ok(&sandbox, &["db-pre-deploy", "--json"]);
     rewrite(&sandbox, ADD);

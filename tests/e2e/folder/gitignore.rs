@@ -13,14 +13,14 @@ fn repository() -> Sandbox {
 }
 
 /// Neither the status nor `git add --all` sees anything, the folder's own `.gitignore` included: a
-/// tracked one would stand in the way of a switch to a branch without it.
+/// tracked one would be in the way of a switch to a branch without it.
 fn assert_ignored(sandbox: &Sandbox, folder: &str) {
     let status = ["status", "--porcelain", "--untracked-files=all"];
     let seen = sandbox.git(&status);
     assert_eq!(seen, "");
     for entry in fs_err::read_dir(sandbox.path(folder)).expect("backups") {
         let path = entry.expect("entry").path();
-        // Exit 0 only where it is ignored.
+        // Exit 0 only if it is ignored.
         sandbox.git(&["check-ignore", "--quiet", &path.to_string_lossy()]);
     }
     sandbox.git(&["add", "--all"]);

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use crate::store::prune::{checkpoints, packs};
 use crate::support::sandbox::{Said, Sandbox};
 
-/// Makes a named pipe; `false`, with a word, where that is not possible.
+/// Makes a named pipe; `false`, with a word, if that is not possible.
 fn pipe(sandbox: &Sandbox, path: &str) -> bool {
     let made = sandbox.command("mkfifo").arg(sandbox.path(path)).status();
     let made = made.is_ok_and(|status| status.success());

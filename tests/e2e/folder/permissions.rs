@@ -10,7 +10,7 @@ use crate::support::sandbox::{Said, Sandbox};
 
 const NOBODY: &str = "65534";
 
-/// A sandbox that somebody else may enter; `None` where nobody else can be.
+/// A sandbox that somebody else may enter; `None` if nobody else can be.
 fn shared() -> Option<Sandbox> {
     let sandbox = Sandbox::new();
     if rustix::process::geteuid().is_root() {
@@ -71,7 +71,7 @@ fn the_status_of_a_database_that_cannot_be_read_says_who_may() {
     assert!(said.out.contains("- could not read `backend/db/kalito.db`: "), "{said:#?}");
     // As root the test runs as somebody else, who does not own it.
     let remedy = if rustix::process::geteuid().is_root() {
-        "\n    ls -l ./backend/db/kalito.db   # whose it is: run this as that user\n"
+        "\n    ls -l ./backend/db/kalito.db   # shows the owner: run this as that user\n"
     } else {
         "\n    chmod u+rw ./backend/db/kalito.db\n"
     };

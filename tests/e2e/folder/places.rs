@@ -52,12 +52,12 @@ fn a_folder_outside_that_was_there_before_keeps_its_mode_and_its_content() {
         let said = backup_into(&sandbox, &folder);
         assert_eq!(mode(&folder), 0o755, "{name}");
         assert_eq!(others(&folder), expected, "{name}");
-        assert!(said.err.contains("others may enter the backups folder"), "{said:#?}");
+        assert!(said.err.contains("other users can enter the backups folder"), "{said:#?}");
         assert!(said.err.contains("chmod go= "), "{said:#?}");
         // Health is not asked to close what belongs to others, and says what it saw.
         let said = into(&sandbox, &folder, &["db-status"]);
         assert!(!said.out.contains("chmod -R"), "{said:#?}");
-        assert!(said.out.contains("Worth knowing: others may enter the backups"), "{said:#?}");
+        assert!(said.out.contains("Worth knowing: other users can enter the backups"), "{said:#?}");
         make(&folder, 0o700);
         assert_eq!(backup_into(&sandbox, &folder).err, "");
         assert_eq!(mode(&folder), 0o700);
@@ -74,7 +74,7 @@ fn a_folder_that_we_make_is_private_and_stays_what_somebody_makes_of_it_outside(
     make(&folder, 0o755);
     let said = backup_into(&sandbox, &folder);
     assert_eq!(mode(&folder), 0o755, "a colleague may have reasons");
-    assert!(said.err.contains("others may enter"), "{said:#?}");
+    assert!(said.err.contains("other users can enter"), "{said:#?}");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn the_folder_inside_the_workspace_is_ours_while_nothing_else_is_in_it() {
     make(&folder, 0o755);
     let said = sandbox.ok(&["db-backup"]);
     assert_eq!(mode(&folder), 0o755);
-    assert!(said.err.contains("others may enter the backups folder ./backups"), "{said:#?}");
+    assert!(said.err.contains("other users can enter the backups folder ./backups"), "{said:#?}");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_root_and_the_database_s_own_folder_are_refused_and_stay_untouched() {
         assert!(said.err.contains("is the root of the file system"), "{said:#?}");
         assert!(!Path::new("/.lock").exists());
     }
-    // What is there already can still be had.
+    // What is there already can still be restored.
     let name = sandbox.backups().remove(0);
     fs_err::copy(sandbox.backup_path(&name), own.join(&name)).expect("copied");
     sandbox.sql("DELETE FROM messages");
@@ -173,7 +173,7 @@ fn a_symbolic_link_to_a_folder_outside_is_a_folder_outside() {
     std::os::unix::fs::symlink(&elsewhere, sandbox.path("backups")).expect("a link");
     sandbox.ok(&["db-backup"]);
     assert_eq!((mode(&elsewhere), others(&elsewhere)), (0o750, Vec::new()));
-    // And what lies there names its home, because others may use it too.
+    // And what is there names its home, because others may use it too.
     assert!(sandbox.json(&["db-list"])["backups"][0]["home"]["path"].is_string());
 }
 
@@ -184,7 +184,7 @@ fn the_workspace_itself_as_backups_folder_is_left_alone() {
     let before = mode(&sandbox.root());
     let said = into(&sandbox, Path::new("."), &["db-backup"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(said.err.contains("keep the backups in a folder of their own"), "{said:#?}");
+    assert!(said.err.contains("to a folder that is used for nothing else"), "{said:#?}");
     assert_eq!(mode(&sandbox.root()), before);
     let ignore = fs_err::read_to_string(sandbox.path(".gitignore")).expect("a file");
     assert_eq!(ignore, "*.db*\n");

@@ -74,7 +74,7 @@ fn list(sandbox: &Sandbox, folder: &str) -> Vec<serde_json::Value> {
     document["backups"].as_array().expect("backups").clone()
 }
 
-/// The label of the backup that `latest` means in a project; empty where it means none.
+/// The label of the backup that `latest` means in a project; empty if it means none.
 fn latest(sandbox: &Sandbox, folder: &str) -> String {
     let label = |row: &serde_json::Value| row["label"].as_str().unwrap_or_default().to_owned();
     let listed = list(sandbox, folder).iter().find(|row| row["number"] == "latest").map(label);
@@ -109,7 +109,7 @@ fn a_backup_of_another_project_needs_its_exact_name() {
         assert_eq!(said.code, Some(2), "{reference}: {said:#?}");
     }
     let said = ok(&sandbox, "one", &["db-restore", &name, "--into", "out.db"]);
-    assert!(said.err.contains("was taken of `$ROOT/two/app.db`"), "{said:#?}");
+    assert!(said.err.contains("was taken from `$ROOT/two/app.db`"), "{said:#?}");
     assert_eq!(rows(&sandbox.path("one/out.db")), ["two"]);
 }
 
@@ -136,7 +136,7 @@ fn a_project_that_was_moved_finds_its_backups_again() {
     assert_eq!(latest(&sandbox, "three"), "of two");
     let said = ok(&sandbox, "three", &["db-list"]);
     assert_eq!(said.err.matches("$ROOT/two/app.db`, which is gone").count(), 1, "{said:#?}");
-    // From its next backup on nothing is said any more.
+    // From its next backup on, nothing is reported any more.
     ok(&sandbox, "three", &["db-backup", "--label", "of three"]);
     assert_eq!(latest(&sandbox, "three"), "of three");
     assert!(!ok(&sandbox, "three", &["db-list"]).err.contains("gone"));
@@ -151,7 +151,7 @@ fn a_second_clone_is_another_project_as_long_as_the_first_is_there() {
     git(&sandbox, ".", &["clone", "--quiet", &root, "clone"]);
     fill(&sandbox, "clone");
     assert_eq!(latest(&sandbox, "clone"), "");
-    // Also where the first has just lost its database: its backups are what it needs now.
+    // Also if the first has just lost its database: its backups are what it needs now.
     fs_err::remove_file(sandbox.path("one/app.db")).expect("removed");
     assert_eq!(latest(&sandbox, "clone"), "");
     ok(&sandbox, "clone", &["db-backup", "--label", "of the clone"]);
@@ -201,7 +201,7 @@ fn linked_worktrees_share_and_symbolic_links_lead_to_the_same_database() {
     let sandbox = two();
     git(&sandbox, "one", &["worktree", "add", "--quiet", "../linked"]);
     fill(&sandbox, "linked");
-    // None of its own yet: the main worktree's is taken, and that is said.
+    // None of its own yet: the main worktree's is taken, and that is reported.
     let said = ok(&sandbox, "linked", &["db-verify"]);
     assert!(said.err.contains("taken in worktree `.`"), "{said:#?}");
     ok(&sandbox, "linked", &["db-backup", "--label", "linked"]);
@@ -264,7 +264,7 @@ fn older_records_are_unproven_once_a_second_project_is_there() {
     };
     assert_eq!(whose("one"), ["ours", "ours", "ours"]);
     ok(&sandbox, "two", &["db-backup", "--label", "of two"]);
-    // Nobody knows whose they are, whoever asks, unless only one project was there.
+    // Neither project knows whose they are, unless only one project was there.
     assert_eq!(whose("one"), ["others", "unproven", "unproven", "unproven"]);
     assert_eq!(latest(&sandbox, "one"), "");
     ok(&sandbox, "one", &["db-backup", "--label", "new"]);

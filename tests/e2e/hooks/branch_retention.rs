@@ -1,5 +1,5 @@
 //! `follow-branches` beside a retention: the state that a branch was left with is never pruned, and
-//! what cannot be had back is said.
+//! what cannot be restored is reported.
 
 use chrono::{DateTime, TimeDelta};
 

@@ -11,7 +11,7 @@ fn silent(sandbox: &Sandbox, arguments: &[&str]) -> Said {
     said
 }
 
-/// Commits a file that is no schema, silently.
+/// Commits a file that is not a schema, silently.
 fn commit_file(sandbox: &Sandbox, path: &str, text: &str) {
     sandbox.write(path, text);
     silent(sandbox, &["add", path]);
@@ -36,7 +36,7 @@ fn a_switch_records_the_branch_that_was_left_and_the_first_one_is_a_branch_point
     let said = sandbox.hooked(&["switch", "--quiet", "--create", "feature/a-b"]);
     insta::assert_snapshot!(said.err, @r"
     xtask-db: checkpoint kalito.db.2025-09-13_142930.pages (8.0 KB)
-    xtask-db: first time on `feature/a-b`; `cargo xtask db-rollback` brings the database back to this state
+    xtask-db: first time on `feature/a-b`; `cargo xtask db-rollback` restores the database to this state
     ");
     let point = newest(&sandbox);
     assert_eq!(point["git"]["branch"], "main");
@@ -48,7 +48,7 @@ fn a_switch_records_the_branch_that_was_left_and_the_first_one_is_a_branch_point
     let said = sandbox.hooked(&["switch", "--quiet", "main"]);
     insta::assert_snapshot!(said.err, @r"
     xtask-db: checkpoint kalito.db.2025-09-13_143130.pages (8.0 KB)
-    xtask-db: the database stays as it is; on `main` it was another, 2min ago: `cargo xtask db-restore kalito.db.2025-09-13_142930.pages`
+    xtask-db: the database stays as it is; on `main` it was different 2min ago: `cargo xtask db-restore kalito.db.2025-09-13_142930.pages`
     ");
     let left = newest(&sandbox);
     assert_eq!(left["git"]["branch"], "feature/a-b");
@@ -166,7 +166,7 @@ fn a_rebase_or_amendment_that_changes_schema_files_takes_one_checkpoint_at_its_e
     assert_eq!(taken["git"]["branch"], "feature");
     // Without any schema file there is none.
     silent(&sandbox, &["commit", "--quiet", "--amend", "--message=other"]);
-    // With one, pre-commit has taken it already and nothing is said of migrating.
+    // With one, pre-commit has taken it already and migrating is not mentioned.
     sandbox.stage_migration("tags");
     let said = sandbox.hooked(&["commit", "--quiet", "--amend", "--no-edit"]);
     assert!(!said.err.contains("db-migrate"), "{}", said.err);

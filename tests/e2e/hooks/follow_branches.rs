@@ -1,4 +1,4 @@
-//! `follow-branches`: the database goes with the branch only where that is wanted, never a row is
+//! `follow-branches`: the database goes with the branch only if that is wanted, never a row is
 //! lost, and a checkout never fails.
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -132,7 +132,7 @@ fn a_checkout_never_fails_whatever_becomes_of_the_checkpoint() {
     assert_eq!(sandbox.git(&["branch", "--show-current"]), "main", "{}", said.err);
     drop(writer);
     assert_eq!(last(&sandbox), "on feature", "what somebody writes to is left alone");
-    // A backups folder that is no folder.
+    // A backups folder that is not a folder.
     let sandbox = following("schema");
     fs_err::remove_dir_all(sandbox.path("backups")).expect("removed");
     sandbox.write("backups", "in the way");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::support::sandbox::{Said, Sandbox};
 use crate::support::strace::complain;
 
-/// A tool's program; says loudly where it is not installed.
+/// A tool's program; says loudly if it is not installed.
 fn tool(path: &str) -> Option<PathBuf> {
     let target =
         Path::new(env!("CARGO_BIN_EXE_xtask")).ancestors().nth(2).expect("a target folder");
@@ -174,7 +174,7 @@ fn a_second_pre_commit_install_is_seen_and_mended() {
     with_pre_commit(&sandbox, "echo theirs-ran");
     run(&sandbox, &pre_commit, &["install"]);
     sandbox.ok(&["db-hooks", "install"]);
-    // It takes the file for its own and writes it anew.
+    // It takes the file for its own and writes it again.
     run(&sandbox, &pre_commit, &["install"]);
     sandbox.fails(1, &["db-hooks", "status"]);
     let said = sandbox.run(&["db-status"]);

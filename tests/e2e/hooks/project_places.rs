@@ -1,4 +1,4 @@
-//! Where a project may lie: in a folder with any name, below its repository, in a work tree of a bare
+//! Where a project may be: in a folder with any name, below its repository, in a work tree of a bare
 //! one, in a submodule; and where git may look for hooks.
 
 use std::path::{Path, PathBuf};
@@ -202,7 +202,7 @@ fn a_hooks_folder_in_the_repository_s_own_is_used_and_kept_fresh() {
     let status = project.xtask(&["db-hooks", "status"]);
     assert_eq!(status.code, Some(0), "{status:#?}");
     let said = project.xtask(&["db-hooks", "uninstall"]);
-    assert!(said.out.starts_with("Took 5 blocks out of"), "{said:#?}");
+    assert!(said.out.starts_with("Removed 5 blocks from"), "{said:#?}");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_hooks_folder_that_is_not_the_repository_s_own_is_left_alone() {
     assert!(said.err.contains("`cargo xtask db-hooks print HOOK`"), "{said:#?}");
     assert_eq!(count(&shared), 0);
     // One in the work tree, as teams share theirs, and husky's.
-    for (folder, why) in [(".githooks", "`core.hooksPath` leads to"), (".husky/_", "husky owns")] {
+    for (folder, why) in [(".githooks", "`core.hooksPath` points to"), (".husky/_", "husky owns")] {
         fs_err::create_dir_all(project.folder.join(folder)).expect("folder");
         project.git(&["config", "core.hooksPath", folder]);
         let said = project.xtask(&["db-hooks", "install"]);
@@ -242,7 +242,7 @@ fn blocks_are_taken_out_although_hooks_path_leads_elsewhere_by_now() {
     let sandbox = Sandbox::with_hooks();
     sandbox.hooked(&["config", "core.hooksPath", ".githooks"]);
     let said = sandbox.ok(&["db-hooks", "uninstall"]);
-    assert!(said.out.starts_with("Took 5 blocks out of ./.git/hooks"), "{}", said.out);
+    assert!(said.out.starts_with("Removed 5 blocks from ./.git/hooks"), "{}", said.out);
     assert!(!sandbox.path(".git/hooks/pre-commit").exists());
 }
 

@@ -179,7 +179,7 @@ fn without_a_built_binary_cargo_is_named_first_and_then_run() {
     let mut git = sandbox.git_at_clock(&["commit", "--quiet", "--message=moods"]);
     let said = sandbox.said(&git.env("PATH", path).output().expect("git runs"));
     insta::assert_snapshot!(said.err, @r"
-    xtask-db: no built xtask is at hand; `cargo xtask` builds it now
+    xtask-db: xtask is not built; `cargo xtask` builds it now
     xtask-db: checkpoint kalito.db.2025-09-13_143030.pages (8.0 KB)
     ");
     assert_eq!(sandbox.n_of("pre-commit"), 1);
@@ -200,7 +200,7 @@ fn without_a_binary_and_without_cargo_the_commit_says_how_to_go_on() {
         std::io::stderr().write_all(note.as_bytes()).expect("stderr");
         return;
     }
-    assert!(said.err.contains("no built xtask is at hand"), "{}", said.err);
+    assert!(said.err.contains("xtask is not built"), "{}", said.err);
     assert!(said.err.contains("`git commit --no-verify` commits without one"), "{}", said.err);
 }
 

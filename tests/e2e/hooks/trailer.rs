@@ -20,7 +20,7 @@ fn an_editor_sees_the_trailer_below_what_is_to_be_written() {
         assert_eq!(above.matches("Db-Backup: ").count(), 1, "{arguments:?}: {seen}");
         // Above the scissors even a comment would be kept.
         let says = !arguments.contains(&"--cleanup=scissors");
-        assert_eq!(above.contains("# To leave without a commit"), says, "{arguments:?}: {seen}");
+        assert_eq!(above.contains("# To abort the commit"), says, "{arguments:?}: {seen}");
         assert_eq!(sandbox.trailers().len(), 1, "{arguments:?}: {}", message(&sandbox));
         assert!(message(&sandbox).starts_with("Subject\n"), "{}", message(&sandbox));
         assert!(!message(&sandbox).contains("diff --git"), "{}", message(&sandbox));
@@ -141,5 +141,5 @@ fn an_empty_message_that_is_meant_stays_empty() {
     sandbox.stage_migration("moods");
     commit(&sandbox, &["--allow-empty-message", "--message="]);
     assert_eq!(message(&sandbox).trim(), "");
-    assert!(!sandbox.backups().is_empty(), "the checkpoint is taken all the same");
+    assert!(!sandbox.backups().is_empty(), "the checkpoint is taken anyway");
 }

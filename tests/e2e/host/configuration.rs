@@ -37,7 +37,8 @@ fn a_url_without_a_scheme_that_names_another_file_is_pointed_out() {
     let sandbox = Sandbox::new();
     sandbox.write(".env", "DATABASE_URL=data/other.db\n");
     let said = sandbox.ok(&["db-backup"]);
-    let advice = "warning: DATABASE_URL in .env is not used: it names another file than `path`";
+    let advice =
+        "warning: DATABASE_URL in .env is not used: it does not name the same file as `path`";
     assert!(said.err.contains(advice), "{said:#?}");
     sandbox.write(".env", "DATABASE_URL=backend/db/kalito.db\n");
     assert!(!sandbox.ok(&["db-backup"]).err.contains("DATABASE_URL"));
@@ -64,7 +65,7 @@ fn several_databases_are_backed_up_each_and_named_by_db() {
     assert_eq!(sandbox.backups().len(), 2);
     let said = sandbox.run(&["db-restore", "latest", "--yes"]);
     assert_eq!(said.code, Some(2), "whose latest? {said:#?}");
-    assert!(said.err.contains("say which one with `--db NAME`"), "{}", said.err);
+    assert!(said.err.contains("choose one with `--db NAME`"), "{}", said.err);
     sandbox.ok(&["db-restore", "kalito.db.2025", "--yes"]);
     sandbox.ok(&["db-restore", "latest", "--db", "queue", "--yes"]);
     let said = sandbox.run(&["db-backup", "--db", "que"]);

@@ -24,7 +24,7 @@ fn hook_messages_name_the_database() {
     for name in ["kalito", "logs"] {
         let checkpoint = format!("xtask-db: checkpoint of database `{name}`: {name}.db.");
         assert!(said.err.contains(&checkpoint), "{said:#?}");
-        let way_back = format!("`cargo xtask db-rollback --db {name}` brings the database back");
+        let way_back = format!("`cargo xtask db-rollback --db {name}` restores the database");
         assert!(said.err.contains(&way_back), "{said:#?}");
     }
     let said = sandbox.hooked(&["switch", "--quiet", "main"]);
@@ -37,7 +37,7 @@ fn one_script_of_differences_is_for_one_database() {
     sandbox.ok(&["db-backup"]);
     let said = sandbox.fails(2, &["db-diff", "--sql"]);
     assert_eq!(said.out, "");
-    assert!(said.err.contains("say which one with `--db`: `kalito`, `logs`"), "{said:#?}");
+    assert!(said.err.contains("choose one with `--db`: `kalito`, `logs`"), "{said:#?}");
     sandbox.ok(&["db-diff", "--sql", "--db", "logs"]);
     sandbox.ok(&["db-diff"]);
     let name = sandbox.backups().remove(0);

@@ -26,7 +26,7 @@ fn begun(sandbox: &Sandbox, arguments: &[&str]) -> Running {
     running
 }
 
-/// What lies beside the live database.
+/// What is beside the live database.
 fn beside(sandbox: &Sandbox) -> Vec<String> {
     names(&sandbox.path("backend/db"))
 }
@@ -52,14 +52,15 @@ fn what_would_replace_a_database_waits_for_its_migration_and_says_for_whom() {
     for command in commands {
         let said = sandbox.fails(3, &[command, &["--busy-timeout", "0"]].concat());
         let message = format!(
-            "another command works on `backend/db/kalito.db`: `db-migrate` (process {pid}): waited"
+            "another command is working on `backend/db/kalito.db`: `db-migrate` (process {pid}): \
+             waited"
         );
         assert!(said.err.contains(&message), "{command:?}: {said:#?}");
     }
     // What looks, and what takes a backup, does not wait.
     for command in [&["db-backup"][..], &["db-list"], &["db-status"], &["db-diff"]] {
         let said = sandbox.ok(&[command, &["--busy-timeout", "0"]].concat());
-        assert!(!said.err.contains("did not come to its end"), "{command:?}: {said:#?}");
+        assert!(!said.err.contains("was interrupted"), "{command:?}: {said:#?}");
     }
     assert_eq!(messages(&sandbox.live()), before);
     sandbox.write("go", "");
@@ -133,7 +134,7 @@ fn another_project_with_backups_of_its_own_waits_for_the_same_file() {
     migration.0.kill().expect("killed");
     migration.0.wait().expect("it ends");
     let status = other.fails(1, &["db-status"]);
-    assert!(status.out.contains("did not come to its end"), "{status:#?}");
+    assert!(status.out.contains("was interrupted"), "{status:#?}");
     let said = other.fails(1, &["db-migrate"]);
     assert!(said.err.contains("`cargo xtask db-recover` goes back"), "{said:#?}");
     other.ok(&["db-recover", "--yes"]);
@@ -141,7 +142,7 @@ fn another_project_with_backups_of_its_own_waits_for_the_same_file() {
     sandbox.ok(&["db-list"]);
     for project in [&sandbox, &other] {
         let said = project.ok(&["db-list"]);
-        assert!(!said.err.contains("did not come to its end"), "{said:#?}");
+        assert!(!said.err.contains("was interrupted"), "{said:#?}");
         assert_eq!(names(&project.path("backups/under-way")), [""; 0]);
     }
     assert_eq!(beside(&sandbox), ["kalito.db"]);
@@ -168,8 +169,8 @@ fn linked_worktrees_have_databases_of_their_own_and_do_not_wait() {
     migration.0.wait().expect("it ends");
     let said = there(&["db-migrate", "--busy-timeout", "0"]);
     assert_eq!(said.code, Some(0), "{said:#?}");
-    assert!(!said.err.contains("did not come to its end"), "{said:#?}");
-    assert!(sandbox.fails(1, &["db-migrate"]).err.contains("did not come to its end"));
+    assert!(!said.err.contains("was interrupted"), "{said:#?}");
+    assert!(sandbox.fails(1, &["db-migrate"]).err.contains("was interrupted"));
 }
 
 #[test]

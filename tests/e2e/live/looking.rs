@@ -104,7 +104,7 @@ fn what_stands_only_in_the_wal_is_seen_beside_its_application_and_after_its_end(
     fs_err::remove_file(sandbox.path("crashed.db-shm")).expect("removed");
     let seen = status(&sandbox);
     assert_eq!(seen["sight"], "busy", "{seen:#}");
-    assert_eq!(seen["detail"], "the next opening has to read its WAL in first");
+    assert_eq!(seen["detail"], "its WAL has to be recovered when it is opened next");
 }
 
 #[test]
@@ -161,7 +161,10 @@ fn a_hot_journal_is_not_rolled_back_by_looking() {
     application.execute_batch(SPILL).expect("written");
     copied_as_after_a_crash(&sandbox, &["", "-journal"]);
     let seen = status(&sandbox);
-    assert_eq!(seen["detail"], "a transaction was cut off; the next opening rolls it back");
+    assert_eq!(
+        seen["detail"],
+        "a transaction was interrupted; it is rolled back when the database is opened next"
+    );
 }
 
 #[test]

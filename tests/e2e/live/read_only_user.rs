@@ -20,8 +20,8 @@ fn set_mode(path: &Path, mode: u32) {
     fs_err::set_permissions(path, permissions).expect("permissions");
 }
 
-/// A workspace that anybody may write to, with a database of the owner's; `None` where nobody else can
-/// be played.
+/// A workspace that anybody may write to, with a database of the owner's; `None` if nobody else can be
+/// played.
 fn shared(mode: u32) -> Option<Sandbox> {
     let sandbox = Sandbox::new();
     let root = sandbox.root();
@@ -64,7 +64,7 @@ fn owner_writes(sandbox: &Sandbox) -> bool {
         .is_ok_and(|output| output.status.success() && output.stderr.is_empty())
 }
 
-/// What lies beside the database.
+/// What is beside the database.
 fn beside(sandbox: &Sandbox) -> Vec<String> {
     let entries = fs_err::read_dir(sandbox.path("backend/db")).expect("folder");
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -173,7 +173,7 @@ fn a_wal_that_only_its_owner_can_take_in_is_refused() {
     for arguments in [&["db-backup"][..], &["db-export", "--output", "out.jsonl"]] {
         let said = looks(&sandbox, arguments);
         assert_eq!(said.code, Some(2), "{said:#?}");
-        assert!(said.err.contains("its `-wal` holds 4.0 KB that only "), "{said:#?}");
+        assert!(said.err.contains("its `-wal` contains 4.0 KB that only "), "{said:#?}");
         assert!(said.err.contains("hint: run this as "), "{said:#?}");
         assert_eq!(beside(&sandbox), ["kalito.db-wal"], "{said:#?}");
     }

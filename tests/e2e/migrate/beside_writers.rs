@@ -47,7 +47,7 @@ impl Writer {
     }
 }
 
-/// Stops the writer also where the test panics.
+/// Stops the writer also if the test panics.
 struct Stops<'a>(&'a AtomicBool);
 
 impl Drop for Stops<'_> {
@@ -149,7 +149,7 @@ fn a_command_that_touches_the_live_database_beside_a_writer_is_reported_and_left
 
 #[test]
 fn a_migration_that_failed_before_it_did_anything_leaves_a_writer_s_rows_alone() {
-    // The writer has written since the checkpoint: that is no reason to take its rows away.
+    // The writer has written since the checkpoint: that is not a reason to take its rows away.
     let script = on_live("sleep 0.3; exit 7");
     let ran = beside_a_writer(|| host(&format!("{script}\n{ADD}")), &["db-migrate"]);
     both(&ran, "left-alone");

@@ -89,9 +89,9 @@ fn an_interrupted_migration_is_put_back() {
         let (said, migration) = stopped(&sandbox, "db-migrate", signal);
         assert_eq!(said.code, Some(130), "{said:#?}");
         assert!(!is_running(&migration), "the migration still runs");
-        assert!(said.out.contains("Put back kalito.db."), "{said:#?}");
+        assert!(said.out.contains("Restored kalito.db."), "{said:#?}");
         let message = "interrupted: the migration of `backend/db/kalito.db` was interrupted; the \
-                       state before it was put back; what it replaced: ./backups/kalito.db.SAFETY.";
+                       state before it was restored; what it replaced: ./backups/kalito.db.SAFETY.";
         assert!(said.err.contains(message), "{said:#?}");
         assert_eq!(content(&sandbox), before);
         assert_eq!(leftovers(&sandbox), Vec::<String>::new());
@@ -114,7 +114,7 @@ fn a_second_interrupt_kills_a_migration_that_heeds_none_and_still_puts_back() {
         assert!(!is_running(&migration), "the migration still runs");
         assert!(said.err.contains("interrupted"), "{said:#?}");
         if place == ON_LIVE {
-            assert!(said.err.contains("the state before it was put back"), "{said:#?}");
+            assert!(said.err.contains("the state before it was restored"), "{said:#?}");
         }
         assert_eq!(content(&sandbox), before);
         assert_eq!(leftovers(&sandbox), Vec::<String>::new());

@@ -100,15 +100,14 @@ fn a_step_gets_outputs_a_summary_and_annotations() {
     The way back: cargo xtask db-restore kalito.db.2025-09-13_142530.bak --yes
     </pre>
     ");
-    let warning =
-        "\n::warning title=db-pre-deploy::let through: table `notes` loses 3 of its 3 rows\n";
+    let warning = "\n::warning title=db-pre-deploy::allowed: table `notes` loses 3 of its 3 rows\n";
     assert!(said.err.contains(warning), "{said:#?}");
     let (said, _, summary) = as_a_step(&sandbox, &[]);
     assert_eq!(said.code, Some(1), "{said:#?}");
     let error = "\n::error title=db-pre-deploy::error: the migration of `backend/db/kalito.db` is \
                  refused after its rehearsal%0A  caused by: table `notes` loses 3 of its 3 rows%0A";
     assert!(said.err.contains(error), "{said:#?}");
-    assert!(summary.contains("### Database: not to be deployed"), "{summary}");
+    assert!(summary.contains("### Database: not ready to deploy"), "{summary}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn a_table_rebuild_whose_cascade_deletes_the_children_is_refused() {
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     error: the migration of `backend/db/kalito.db` is refused after its rehearsal
       caused by: table `notes` loses 3 of its 3 rows
-    hint: if that is meant, say `--allow-loss notes`; the live database is as it was
+    hint: if that is intended, pass `--allow-loss notes`; the live database is as it was
     ");
     assert_eq!(n_rows(&sandbox, "notes"), 3);
 }
@@ -35,7 +35,7 @@ fn a_loss_that_the_user_names_is_let_through() {
     Rehearsed `sh migrate.sh` on a private copy of ./backend/db/kalito.db in 9 ms
       ~ column sessions.title: text → text not null
       notes: 3 → 0 rows
-      let through: table `notes` loses 3 of its 3 rows
+      allowed: table `notes` loses 3 of its 3 rows
     Checkpoint created at ./backups/kalito.db.2025-09-13_142530.pages
     The migration may run.
     ");
@@ -87,7 +87,7 @@ fn a_migration_that_only_updates_rows_is_pending() {
         return;
     };
     let said = sandbox.ok(&["db-pre-migrate"]);
-    assert!(said.out.contains("values changed; no table"), "{}", said.out);
+    assert!(said.out.contains("values changed; tables"), "{}", said.out);
     assert_eq!(sandbox.backups().len(), 1);
 }
 
@@ -145,13 +145,13 @@ fn a_migration_that_ignores_the_variable_is_caught_and_the_live_database_put_bac
     let said = sandbox.fails(1, &["db-pre-migrate"]);
     insta::assert_snapshot!(said.err, @"
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
-    error: the migration touched `backend/db/kalito.db` during its rehearsal; the old state was put back; what it replaced: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
-      caused by: the schema of `backend/db/kalito.db` changed while the command ran on a private copy: it did not heed `APP_DB`
+    error: the migration touched `backend/db/kalito.db` during its rehearsal; the old state was restored; what it replaced: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
+      caused by: the schema of `backend/db/kalito.db` changed while the command ran on a private copy: it ignored `APP_DB`
     hint: point the command at the file that `APP_DB` names (`migrate-env`)
     ");
     insta::assert_snapshot!(said.out, @"
     Put back kalito.db.2025-09-13_142630.pages → ./backend/db/kalito.db
-    What it replaced, with all that anybody wrote since: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
+    The replaced state, including everything written since: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
     ");
     assert_eq!(content(&sandbox), before);
 }
@@ -181,7 +181,7 @@ fn a_dropped_column_needs_the_user_s_word_and_a_renamed_table_does_not() {
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     error: the migration of `backend/db/kalito.db` is refused after its rehearsal
       caused by: column `mood` of table `sessions` is dropped with its 2 values
-    hint: if that is meant, say `--allow-loss sessions.mood`; the live database is as it was
+    hint: if that is intended, pass `--allow-loss sessions.mood`; the live database is as it was
     ");
     let said = sandbox.ok(&["db-pre-migrate", "--allow-loss", "sessions.mood"]);
     assert!(said.out.contains("notes: called remarks now, with 3 rows"), "{said:#?}");
@@ -198,7 +198,7 @@ fn a_column_that_becomes_computed_needs_the_user_s_word() {
     };
     let said = refused(&sandbox, &[]);
     let why = "column `mood` of table `sessions` is computed now: its 2 values go";
-    assert!(said.contains(why) && said.contains("say `--allow-loss sessions.mood`"), "{said}");
+    assert!(said.contains(why) && said.contains("pass `--allow-loss sessions.mood`"), "{said}");
     sandbox.ok(&["db-pre-migrate", "--allow-loss", "sessions"]);
 }
 
@@ -242,7 +242,7 @@ fn what_a_migration_leaves_in_the_background_does_not_outlive_it() {
 
 #[test]
 fn what_left_the_group_of_a_migration_does_not_outlive_it_either() {
-    // It would go on writing into the live database after that was put back.
+    // It would go on writing into the live database after that was restored.
     for (end, code) in [("true", 0), ("exit 7", 1)] {
         let flees =
             "setsid sh -c 'echo $$ > pid.new; mv pid.new pid; exec sleep 600' > /dev/null 2>&1 &";

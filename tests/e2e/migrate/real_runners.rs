@@ -10,10 +10,10 @@ use crate::support::sandbox::{Said, Sandbox, open};
 use crate::support::shell_migrations::{content, count};
 use crate::support::strace::complain;
 
-/// Where the database lies; a path with a space, as people have it.
+/// Where the database is; a path with a space, as people have it.
 const DATABASE: &str = "my data/app.db";
 
-/// A program from `target/ci-tools`, else from the PATH; says loudly where it is in neither.
+/// A program from `target/ci-tools`, else from the PATH; says loudly if it is in neither.
 fn tool(name: &str) -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let built = workspace.join("target/ci-tools/bin").join(name);

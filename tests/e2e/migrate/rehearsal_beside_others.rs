@@ -44,8 +44,8 @@ fn an_application_that_migrates_itself_and_commits_rows_keeps_them() {
         });
         assert_eq!(said.code, Some(1), "{command}: {said:#?}");
         assert_eq!(n_rows(&sandbox, "added"), 2, "{command}: {said:#?}");
-        let why = "the schema of `backend/db/kalito.db` changed while the migration was rehearsed on \
-                   a copy; nothing was put back";
+        let why = "the schema of `backend/db/kalito.db` changed while the migration was rehearsed \
+                   on a copy; nothing was restored";
         assert!(said.err.contains(why), "{said:#?}");
         assert!(said.err.contains("the command was not seen with it open"), "{said:#?}");
         assert_eq!(leftovers(&sandbox), Vec::<String>::new());
@@ -100,7 +100,7 @@ fn what_only_the_migration_can_have_done_is_undone() {
     let before = content(&sandbox);
     let said = in_the_middle(&sandbox, "db-pre-migrate", || {});
     assert_eq!(said.code, Some(1), "{said:#?}");
-    assert!(said.err.contains("the old state was put back"), "{said:#?}");
+    assert!(said.err.contains("the old state was restored"), "{said:#?}");
     assert_eq!(content(&sandbox), before);
     rewrite(&sandbox, ADD);
     sandbox.ok(&["db-migrate"]);

@@ -103,12 +103,12 @@ fn without_a_terminal_it_takes_a_yes_and_for_a_protected_one_the_name() {
     let sandbox = migrated_by(FROM_TEMPLATE);
     let said = sandbox.fails(2, &["db-reset"]);
     insta::assert_snapshot!(said.err, @r"
-    error: resetting `backend/db/kalito.db` needs `--yes` where there is no terminal to ask
-    hint: say `--yes`, or look first with `--dry-run`
+    error: resetting `backend/db/kalito.db` needs `--yes` when there is no terminal
+    hint: pass `--yes`, or look first with `--dry-run`
     ");
     sandbox.configure("protected = true");
     let said = sandbox.fails(2, &RESET);
-    assert!(said.err.contains("without a terminal say `--db kalito --yes`"), "{said:#?}");
+    assert!(said.err.contains("without a terminal pass `--db kalito --yes`"), "{said:#?}");
     assert_eq!(messages(&sandbox.live()).len(), 3);
     sandbox.ok(&["db-reset", "--yes", "--db", "kalito"]);
     assert_eq!(messages(&sandbox.live()).len(), 0);
@@ -122,7 +122,7 @@ fn on_a_terminal_it_asks_before_anything_is_run() {
             return;
         };
         let question =
-            "Replace ./backend/db/kalito.db by a new database from the migrations ? [y/N]: ";
+            "Replace ./backend/db/kalito.db with a new database from the migrations ? [y/N]: ";
         terminal.answer(question, answer);
         let ended = terminal.end();
         assert_eq!(ended.code, Some(code), "{answer}: {ended:#?}");
@@ -168,7 +168,8 @@ fn what_a_migration_does_to_the_live_database_instead_can_be_brought_back() {
         let before = content_of(&sandbox);
         let said = sandbox.fails(code, &RESET);
         assert!(!said.err.contains("untouched"), "{said:#?}");
-        let (_, rest) = said.err.split_once("by an application or the command; `").expect("named");
+        let (_, rest) =
+            said.err.split_once("by an application or by the command; `").expect("named");
         let name = rest.split(['`', ' ']).nth(3).expect("a name");
         sandbox.ok(&["db-restore", name, "--yes"]);
         assert_eq!(content_of(&sandbox), before, "{end}: {said:#?}");
@@ -196,8 +197,8 @@ fn an_interrupt_in_the_middle_of_the_migrations_leaves_everything_as_it_was() {
 #[test]
 fn a_migration_that_makes_nothing_or_nonsense_is_refused() {
     for (script, why) in [
-        ("true", "ended well but wrote nothing into the new file it was given"),
-        ("echo text > \"$DATABASE_PATH\"", "is no SQLite database"),
+        ("true", "succeeded but wrote nothing into the new file that it was given"),
+        ("echo text > \"$DATABASE_PATH\"", "is not an SQLite database"),
         ("head -c 4096 template > \"$DATABASE_PATH\"", "damaged"),
         ("cat without-tables > \"$DATABASE_PATH\"", "it has no tables"),
     ] {
@@ -287,7 +288,10 @@ fn derived_data_is_rebuilt_and_its_failure_leaves_the_new_database() {
     let said = sandbox.fails(2, &RESET);
     let what = "error: the database is reset, but `sh reindex.sh` failed";
     assert!(said.err.contains(what), "{said:#?}");
-    assert!(said.err.contains("hint: run it by hand; the database holds what the migrations made"));
+    assert!(
+        said.err
+            .contains("hint: run it by hand; the database contains what the migrations created")
+    );
     assert_eq!(messages(&sandbox.live()), [""; 0]);
 }
 
@@ -296,7 +300,7 @@ fn of_several_databases_one_has_to_be_named() {
     let sandbox = migrated_by(FROM_TEMPLATE);
     sandbox.configure("[workspace.metadata.db.databases.second]\npath = 'second.db'");
     let said = sandbox.fails(2, &RESET);
-    assert!(said.err.contains("say which one with `--db`"), "{said:#?}");
+    assert!(said.err.contains("choose one with `--db`"), "{said:#?}");
     sandbox.ok(&["db-reset", "--yes", "--db", "kalito"]);
 }
 

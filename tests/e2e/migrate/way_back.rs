@@ -18,7 +18,7 @@ fn on_live(script: &str) -> String {
 struct Mounted(Option<PathBuf>);
 
 impl Mounted {
-    /// None where only root may mount.
+    /// None if only root may mount.
     fn at(sandbox: &Sandbox, folder: &Path, size: &str) -> Self {
         let options = format!("size={size}");
         let mut mount = sandbox.command("mount");
@@ -62,7 +62,7 @@ fn a_migration_that_fills_the_disk_is_put_back() {
         rewrite(&sandbox, &format!("{grow}\n{}", on_live(fill)));
         let said = sandbox.fails(1, &["db-migrate"]);
         assert!(sandbox.path("filled").exists(), "{said:#?}");
-        assert!(said.err.contains("the state before it was put back"), "{mode}: {said:#?}");
+        assert!(said.err.contains("the state before it was restored"), "{mode}: {said:#?}");
         fs_err::remove_file(folder.join("fill")).expect("removed");
         assert_eq!(content(&sandbox), before, "{mode}");
     }
@@ -79,7 +79,7 @@ fn too_few_descriptors_are_refused_before_the_live_database_is_touched() {
         let mut xtask = sandbox.xtask_under(&["sh", "-c", &limited], &["db-migrate"]);
         let said = sandbox.said(&xtask.output().expect("it runs"));
         let touched = sandbox.path("touched").exists();
-        let is_back = said.err.contains("the state before it was put back");
+        let is_back = said.err.contains("the state before it was restored");
         assert_eq!(touched, is_back, "{limit} descriptors: {said:#?}");
         assert_eq!(content(&sandbox), before, "{limit} descriptors: {said:#?}");
         refused += u32::from(!touched);
@@ -115,7 +115,7 @@ fn the_way_back_waits_for_whoever_works_in_the_backups_folder_and_says_for_whom(
     drop(lock);
     std::io::Read::read_to_string(&mut lines, &mut said).expect("read");
     assert_eq!(running.0.wait().expect("it ends").code(), Some(1), "{said}");
-    assert!(said.contains("the state before it was put back"), "{said}");
+    assert!(said.contains("the state before it was restored"), "{said}");
     if cfg!(target_os = "linux") {
         let who = format!("(process {})", std::process::id());
         assert!(said.contains(&who), "{said}");
@@ -175,9 +175,9 @@ fn a_way_back_that_is_gone_is_said_and_nothing_claims_the_old_state() {
         let Some(sandbox) = host(&on_live(&format!("{spoil}; {lossy}; exit 7"))) else { return };
         let said = sandbox.run(&["db-migrate"]);
         assert_eq!(said.code, Some(2), "{spoil}: {said:#?}");
-        let is_said = ["was not put back into", "could not be examined afterwards"];
+        let is_said = ["was not restored into", "could not be examined afterwards"];
         assert!(is_said.iter().any(|what| said.err.contains(what)), "{spoil}: {said:#?}");
-        for lie in ["old state", "as it was", "is untouched", "what it held before"] {
+        for lie in ["old state", "as it was", "is untouched", "it is unchanged"] {
             assert!(!said.err.contains(lie), "{spoil}: it claims {lie:?}: {said:#?}");
         }
         let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'messages'";

@@ -48,7 +48,7 @@ fn import_did_not_wait_for_the_confirmation_it_asked_for() {
     sandbox.ok(&["db-export", "--output", "e.jsonl"]);
     sandbox.sql("INSERT INTO assistants VALUES (51, 'new')");
     let said = sandbox.fails(2, &["db-import", "e.jsonl", "--force"]);
-    assert!(said.err.contains("needs `--yes` where there is no terminal to ask"), "{said:#?}");
+    assert!(said.err.contains("needs `--yes` when there is no terminal"), "{said:#?}");
     assert_eq!(n_assistants(&sandbox.live()), 51);
     let Some(mut terminal) = Terminal::run(&sandbox, &["db-import", "e.jsonl", "--force"]) else {
         return;
@@ -111,10 +111,10 @@ fn there_were_two_incompatible_formats() {
     let said = import("old.json", "/assistants");
     assert_eq!(said.code, Some(2), "{said:#?}");
     assert!(said.err.contains("the document is an array of 2"), "{said:#?}");
-    assert!(said.err.contains("arrays stand at `''` (2)"), "{said:#?}");
+    assert!(said.err.contains("there are arrays at `''` (2)"), "{said:#?}");
     let said = import("new.json", "");
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(said.err.contains("arrays stand at `/assistants` (2)"), "{said:#?}");
+    assert!(said.err.contains("there are arrays at `/assistants` (2)"), "{said:#?}");
     assert_eq!(n_assistants(&sandbox.live()), 50);
     assert_eq!(import("old.json", "").code, Some(0));
     assert_eq!(import("new.json", "/assistants").code, Some(0));

@@ -1,11 +1,11 @@
 //! The seven situations of system 1's workflow as transcripts: what a developer types on a day, and
-//! what is said.
+//! what is printed.
 
 use crate::support::sandbox::{Sandbox, messages, open};
 use crate::support::strace::complain;
 
 /// A project in a repository, its database bound to git, whose migrations `sqlite3` applies; says
-/// loudly where there is no such program.
+/// loudly if there is no such program.
 fn project() -> Option<Sandbox> {
     let sandbox = Sandbox::empty();
     let tried = sandbox.command("sqlite3").arg("--version").output();
@@ -136,7 +136,7 @@ fn before_a_migration() {
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     error: the migration of `backend/db/kalito.db` is refused after its rehearsal
       caused by: table `messages` loses 2 of its 3 rows
-    hint: if that is meant, say `--allow-loss messages`; the live database is as it was
+    hint: if that is intended, pass `--allow-loss messages`; the live database is as it was
     [exit 1]
     "#);
     assert_eq!(messages(&sandbox.live()), ["one", "two", "three"]);
@@ -206,7 +206,7 @@ fn after_a_failed_feature_branch() {
     let said = sandbox.hooked(&["switch", "--quiet", "--create", "feature/summaries"]);
     insta::assert_snapshot!(said.err, @r#"
     xtask-db: checkpoint kalito.db.2025-09-13_142630.pages (8.0 KB)
-    xtask-db: first time on `feature/summaries`; `cargo xtask db-rollback` brings the database back to this state
+    xtask-db: first time on `feature/summaries`; `cargo xtask db-rollback` restores the database to this state
     "#);
     add_migration(&sandbox, "0013_drop", "DROP TABLE messages;\n");
     sandbox.hooked(&["commit", "--quiet", "--message=A new model"]);
@@ -222,7 +222,7 @@ fn after_a_failed_feature_branch() {
     Done. You may need to restart your backend if it was running.
     Undo with: cargo xtask db-restore kalito.db.SAFETY.2025-09-13_143030.bak
     kalito.db.2025-09-13_142630.pages is the state in which `feature/summaries` was entered, 4min ago
-    What the database has become since then, and what the safety backup will keep:
+    Changes since then, which the safety backup will keep:
       - table messages
       ~ user_version: 12 → 13
       messages: 3 rows removed
@@ -250,7 +250,7 @@ fn a_fresh_database() {
       last backup  none
       backups      1: 1 verified, 1 of them safety
     backups folder: ./backups
-      retention    none configured: every backup stays
+      retention    none configured: all backups are kept
     git hooks: installed
 
     1 thing needs attention:

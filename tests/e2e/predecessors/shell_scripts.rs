@@ -3,7 +3,7 @@
 use crate::support::live_damage::Damage;
 use crate::support::sandbox::{Said, Sandbox, messages, open};
 
-/// Runs the xtask where no file may grow beyond 64 KiB: the disk is full, in effect.
+/// Runs the xtask while no file may grow beyond 64 KiB: the disk is full, in effect.
 fn run_on_a_full_disk(sandbox: &Sandbox, arguments: &[&str]) -> Said {
     // Ignoring the signal turns it into an error of the write.
     let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";

@@ -84,7 +84,7 @@ fn two_events_in_one_second_stay_two() {
     // A key that would make one of them is refused.
     here.configure("merge-key = { events = [\"at\"] }");
     let said = here.fails(1, &["db-import", "--merge", "colleague.jsonl"]);
-    assert!(said.err.contains("`merge-key` is no key"), "{said:#?}");
+    assert!(said.err.contains("`merge-key` is not a key"), "{said:#?}");
 }
 
 #[test]

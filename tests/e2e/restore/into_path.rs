@@ -32,7 +32,7 @@ fn an_existing_file_is_refused_whatever_it_is() {
         &["db-restore", "latest", "--into", "text.db", "--yes"],
     ] {
         let said = sandbox.fails(2, arguments);
-        assert!(said.err.starts_with("error: `text.db` exists already\n"), "{said:#?}");
+        assert!(said.err.starts_with("error: `text.db` already exists\n"), "{said:#?}");
     }
     let bytes = fs_err::read(sandbox.path("text.db")).expect("still there");
     assert_eq!(bytes, b"precious");
@@ -85,7 +85,7 @@ fn a_sidecar_that_lies_there_is_not_taken_for_part_of_it() {
     let sandbox = one_backup();
     sandbox.write("new.db-wal", "left over");
     let said = sandbox.fails(2, &["db-restore", "latest", "--into", "new.db"]);
-    assert!(said.err.contains("`new.db-wal` lies there"), "{said:#?}");
+    assert!(said.err.contains("`new.db-wal` is there"), "{said:#?}");
     assert!(!sandbox.path("new.db").exists());
 }
 
@@ -137,7 +137,7 @@ fn a_backup_is_no_target() {
     for flags in [&["--yes"][..], &["--yes", "--force"]] {
         let said = sandbox.run(&[&["db-restore", "latest", "--into", &target][..], flags].concat());
         assert_eq!(said.code, Some(2), "{said:#?}");
-        assert!(said.err.contains("bears a backup's name"), "{said:#?}");
+        assert!(said.err.contains("has the name of a backup"), "{said:#?}");
     }
     let new = "backups/kalito.db.2024-01-01_000000.bak";
     assert_eq!(sandbox.run(&["db-restore", "latest", "--into", new]).code, Some(2));

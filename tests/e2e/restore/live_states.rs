@@ -120,7 +120,7 @@ fn an_unreadable_database_of_other_pages_is_set_aside_and_restored_over() {
     }
 }
 
-/// The live file's bytes where SQLite may not be able to read it any more.
+/// The live file's bytes when SQLite may not be able to read it any more.
 fn raw_without_sqlite(sandbox: &Sandbox) -> Vec<u8> {
     assert_eq!(names(&sandbox.path("backend/db")), ["kalito.db"]);
     fs_err::read(sandbox.live()).expect("read")

@@ -125,7 +125,7 @@ fn it_is_written_elsewhere_compared_and_put_back_table_by_table() {
 fn a_rollback_to_it_says_what_is_newer() {
     let case = stored("wal");
     let said = case.sandbox.ok(&["db-rollback", "--to", "latest", "--yes"]);
-    assert!(said.err.contains("What the database has become since then"), "{said:#?}");
+    assert!(said.err.contains("Changes since then"), "{said:#?}");
     assert_eq!(content_of(&case.sandbox), case.old);
     nothing_is_left(&case.sandbox);
 }
@@ -150,7 +150,7 @@ fn pages_that_turn_out_damaged_in_the_middle_leave_the_live_database_as_it_was()
         let case = stored(journal_mode);
         for pack in packs(&case.sandbox) {
             let mut bytes = fs_err::read(&pack).expect("read");
-            // The first page, and behind the others what tells where they are, stay.
+            // The first page, and behind the others what shows where they are, stay.
             let until = bytes.len() * 7 / 10;
             bytes[2048..until].iter_mut().for_each(|byte| *byte ^= 1);
             fs_err::write(&pack, bytes).expect("written");

@@ -1,4 +1,4 @@
-//! `db-restore --table`: single tables put back in one transaction.
+//! `db-restore --table`: single tables restored in one transaction.
 
 use rusqlite::Connection;
 
@@ -194,7 +194,10 @@ fn a_table_with_other_columns_now_is_refused() {
     let sandbox = chat("ALTER TABLE messages ADD COLUMN mood TEXT");
     let said = restore(&sandbox, &["messages"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(said.err.contains("`messages` has other columns now than in the backup"), "{said:#?}");
+    assert!(
+        said.err.contains("`messages` has different columns now than in the backup"),
+        "{said:#?}"
+    );
     assert_eq!(texts(&sandbox, MESSAGES).len(), 3);
 }
 
@@ -226,7 +229,7 @@ fn tables_need_a_yes_and_a_dry_run_changes_nothing() {
     let arguments = ["db-restore", "latest", "--table", "messages"];
     sandbox.fails(2, &arguments);
     let said = sandbox.ok(&[&arguments[..], &["--dry-run"]].concat());
-    assert!(said.out.contains("Would put back messages from"), "{said:#?}");
+    assert!(said.out.contains("Would restore messages from"), "{said:#?}");
     assert_eq!(texts(&sandbox, MESSAGES), [""; 0]);
     assert_eq!(sandbox.backups().len(), 1);
     let said = sandbox.fails(2, &[&arguments[..], &["--into", "x.db"]].concat());

@@ -1,4 +1,4 @@
-//! `db-rollback` where a branch is easily taken for another, or its beginning for a later moment.
+//! `db-rollback` when a branch is easily taken for another, or its beginning for a later moment.
 
 use crate::support::sandbox::Sandbox;
 
@@ -119,7 +119,7 @@ fn without_reflogs_no_moment_is_certain() {
     let content = sandbox.content();
     sandbox.hooked(&["reflog", "expire", "--expire=now", "--all"]);
     let said = sandbox.fails(2, &["db-rollback", "--yes"]);
-    assert!(said.err.contains("git keeps no reflog that tells"), "{}", said.err);
+    assert!(said.err.contains("git has no reflog that shows"), "{}", said.err);
     assert_eq!(sandbox.content(), content);
 }
 

@@ -133,10 +133,10 @@ fn what_could_not_be_looked_at_is_said_and_is_not_no_difference() {
     );
     sandbox.backup();
     let said = sandbox.fails(2, &["db-diff", "--exit-code"]);
-    assert!(said.out.ends_with("\nNo differences in what could be looked at\n"), "{said:#?}");
+    assert!(said.out.ends_with("\nNo differences in what could be compared\n"), "{said:#?}");
     assert_eq!(
         said.err,
-        "warning: `geo` was not looked at: its module `vanished` is unknown here\n"
+        "warning: `geo` was not compared: its module `vanished` is unknown here\n"
     );
     assert_eq!(sandbox.json(&["db-diff"])["differences"][0]["complete"], false);
 }

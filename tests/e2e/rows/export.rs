@@ -172,7 +172,7 @@ fn nothing_but_an_export_is_replaced() {
             assert!(said.err.contains(output), "{said:#?}");
         }
     }
-    // Also where nothing stands there now: SQLite would take it for its own.
+    // Also if nothing is there now: SQLite would take it for its own.
     for output in ["backend/db/kalito.db-journal", "backups/kalito.db.2020-01-01_000000.bak"] {
         let said = sandbox.fails(2, &["db-export", "--output", output]);
         assert!(said.err.contains("is the name of a database or of a backup"), "{said:#?}");
@@ -182,7 +182,7 @@ fn nothing_but_an_export_is_replaced() {
     assert_eq!(sandbox.content(), live);
     let said = sandbox.fails(2, &["db-export", "--output", "notes.txt"]);
     insta::assert_snapshot!(said.err, @"
-    error: `notes.txt` exists already, and is no export that could be replaced
+    error: `notes.txt` already exists, and is not an export that can be replaced
     hint: choose another path, or remove it first
     ");
     let said = sandbox.fails(2, &["db-export", "--output", "nowhere/e.jsonl"]);
@@ -198,7 +198,7 @@ fn an_export_that_fails_leaves_the_earlier_one_and_nothing_beside_it() {
     sandbox.sql("CREATE TABLE tags (name TEXT PRIMARY KEY, n); INSERT INTO tags VALUES ('a', 1);");
     sandbox.ok(&["db-export", "--output", "exports.jsonl"]);
     let before = fs_err::read(sandbox.path("exports.jsonl")).expect("an export");
-    // A row that the index does not know: whoever reads by the index misses it.
+    // A row that the index does not know: a query that uses the index misses it.
     sandbox.sql(
         "PRAGMA writable_schema = ON;
          CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'tags';
@@ -215,8 +215,8 @@ fn an_export_that_fails_leaves_the_earlier_one_and_nothing_beside_it() {
     let said = sandbox.fails(1, &["db-export", "--output", "exports.jsonl"]);
     insta::assert_snapshot!(said.err, @"
     error: could not export `backend/db/kalito.db`
-      caused by: could not export table `tags`: the index of its primary key leads to 1 row, and there are 2 rows: it is damaged
-    hint: nothing was exported; `REINDEX` mends an index, and `cargo xtask db-export latest` exports the newest backup
+      caused by: could not export table `tags`: the index of its primary key leads to 1 row, but there are 2 rows: it is damaged
+    hint: nothing was exported; `REINDEX` repairs an index, and `cargo xtask db-export latest` exports the newest backup
     ");
     assert_eq!(fs_err::read(sandbox.path("exports.jsonl")).expect("an export"), before);
     let names = fs_err::read_dir(sandbox.root()).expect("folder");
@@ -250,9 +250,9 @@ fn a_pipe_gets_the_bytes_and_nothing_else() {
     assert_eq!(said.out, fs_err::read_to_string(sandbox.path("e.jsonl")).expect("text"));
     assert_eq!(said.err, "");
     let said = sandbox.fails(2, &["db-export", "--output", "-", "--json"]);
-    assert!(said.err.contains("`--output -` and `--json` both want stdout"), "{said:#?}");
+    assert!(said.err.contains("`--output -` and `--json` both write to stdout"), "{said:#?}");
     let said = sandbox.fails(2, &["db-export", "--output", "-", "--format", "csv"]);
-    assert!(said.err.contains("CSV is one file for each table"), "{said:#?}");
+    assert!(said.err.contains("CSV has one file per table"), "{said:#?}");
 }
 
 #[test]

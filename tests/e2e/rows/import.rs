@@ -88,18 +88,18 @@ fn a_database_that_exists_is_never_replaced_unasked() {
     let before = content_of(&sandbox);
     let said = untouched(&sandbox, 2, &["e.jsonl"]);
     insta::assert_snapshot!(said.err, @r"
-    error: `backend/db/kalito.db` exists already
-    hint: `--merge` adds the rows to it, `--force` replaces it after a safety backup, and `--into PATH` makes another one; nothing was changed
+    error: `backend/db/kalito.db` already exists
+    hint: `--merge` adds the rows to it, `--force` replaces it after a safety backup, and `--into PATH` creates another one; nothing was changed
     ");
     let said = untouched(&sandbox, 2, &["e.jsonl", "--force"]);
     insta::assert_snapshot!(said.err, @r"
     error: could not import `e.jsonl`
-      caused by: replacing `backend/db/kalito.db` needs `--yes` where there is no terminal to ask
-    hint: say `--yes`, or look first with `--dry-run`
+      caused by: replacing `backend/db/kalito.db` needs `--yes` when there is no terminal
+    hint: pass `--yes`, or look first with `--dry-run`
     ");
     sandbox.write("empty.db", "");
     let said = untouched(&sandbox, 2, &["e.jsonl", "--into", "empty.db"]);
-    assert!(said.err.contains("`empty.db` (from --into) exists already"), "{said:#?}");
+    assert!(said.err.contains("`empty.db` (from --into) already exists"), "{said:#?}");
     assert_eq!(content_of(&sandbox), before);
 }
 
@@ -134,10 +134,10 @@ fn with_force_a_bad_file_leaves_the_old_database_alone() {
     let said = untouched(&sandbox, 1, &["bad.jsonl", "--force", "--yes"]);
     insta::assert_snapshot!(said.err, @r"
     error: could not import `bad.jsonl`
-      caused by: its rows could not be read in
+      caused by: its rows could not be read
       caused by: line 5
       caused by: the lines before it are not those that were exported: their hash differs
-    hint: nothing was changed; get the file again, or export it anew
+    hint: nothing was changed; get the file again, or export it again
     ");
     assert_eq!(content_of(&sandbox), before);
 }
@@ -160,7 +160,7 @@ fn before_a_database_is_replaced_somebody_is_asked() {
     let sandbox = with_export();
     let import = ["db-import", "e.jsonl", "--force"];
     let Some(mut terminal) = Terminal::run(&sandbox, &import) else { return };
-    let question = "Replace ./backend/db/kalito.db by what `e.jsonl` holds ? [y/N]: ";
+    let question = "Replace ./backend/db/kalito.db with the content of `e.jsonl` ? [y/N]: ";
     terminal.answer(question, "n");
     assert_eq!(terminal.end().code, Some(1));
     assert_eq!(messages(&sandbox.live()).len(), 4);
@@ -262,7 +262,7 @@ fn what_comes_through_a_pipe_is_imported_whatever_it_is() {
     let sandbox = Sandbox::new();
     let said = untouched(&sandbox, 2, &["-", "--into", "new.db"]);
     insta::assert_snapshot!(said.err, @r"
-    error: `stdin` is no export and no SQL dump
+    error: `stdin` is neither an export nor an SQL dump
     hint: name another file; nothing was changed
     ");
 }

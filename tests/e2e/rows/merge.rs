@@ -77,7 +77,7 @@ fn a_colleague_s_rows_come_with_their_own_references_after_a_safety_backup() {
         inserted: id 1; id 2
         renumbered: id 1 is 2 here; id 2 is 3 here
     [✓] Merged → ./backend/db/kalito.db: 3 rows inserted, 0 replaced
-    Rows that are gone elsewhere stay here: deletions do not travel.
+    Rows that were deleted elsewhere stay here: deletions are not merged.
     Undo with: cargo xtask db-restore kalito.db.SAFETY.2025-09-13_142530.bak
     ");
     assert_eq!(texts(&here, JOINED), ["mine: my note", "yours: your note", "yours: another"]);
@@ -96,7 +96,7 @@ fn the_same_file_again_changes_nothing_and_leaves_no_backup() {
       chats: 1 unchanged
       notes: 2 unchanged
     Nothing new for ./backend/db/kalito.db: every row is here already
-    Rows that are gone elsewhere stay here: deletions do not travel.
+    Rows that were deleted elsewhere stay here: deletions are not merged.
     ");
     assert_eq!((here.content(), here.backups()), (content, backups));
 }
@@ -127,7 +127,7 @@ fn a_folder_of_machines_merges_in_any_order_to_the_same_content() {
         for (number, others) in rows.iter().enumerate().filter(|(number, _)| *number != at) {
             share(&machine(CHATS, others), &here, &format!("shared/{number}.jsonl"));
         }
-        // What lies beside them is no export.
+        // What is beside them is not an export.
         here.write("shared/README.md", "# ours");
         here.write("shared/.hidden.jsonl", "no export");
         here.ok(&["db-import", "--merge", "shared"]);
@@ -156,7 +156,7 @@ fn an_edit_elsewhere_is_a_conflict_until_it_is_said_what_becomes_of_it() {
     yours.jsonl: 1 row of `people` cannot be merged
       name 'Anna': mood 'sad' here, 'glad' in the file; at '1' here, '2' in the file
     error: could not merge `yours.jsonl`: 1 row of `people` cannot be merged
-    hint: say what becomes of them with `--on-conflict skip` or `--on-conflict replace`; the database is untouched
+    hint: choose what happens to them with `--on-conflict skip` or `--on-conflict replace`; the database is untouched
     ");
     assert!(here.backups().is_empty(), "nothing changed, and nothing is kept");
     let document = here.json(&["db-import", "--merge", "yours.jsonl"]);
@@ -234,7 +234,7 @@ fn what_this_machine_shared_itself_is_no_obstacle() {
     assert_eq!(said.code, Some(0), "{said:#?}");
     assert_eq!(texts(&here, "SELECT email FROM users ORDER BY email"), ["ben@x", "new@x"]);
     assert_eq!(texts(&here, "SELECT title FROM docs JOIN parts ON docs.id = doc"), ["plan"]);
-    // A column that not every table has decides where it can.
+    // A column that not every table has decides if it can.
     let newer = ["--on-conflict", "replace", "--newer", "email"];
     here.sql("UPDATE docs SET title = 'plans'; UPDATE parts SET text = 'begun', id = 7");
     let said = own(&[&["db-import", "--merge", "shared"], &newer[..]].concat());
@@ -323,7 +323,7 @@ fn usage_is_refused_before_anything_is_read() {
     for (arguments, what) in [
         (&["db-import", "--merge"][..], "there is nothing to merge"),
         (&["db-import", "--merge", "none.jsonl"], "there is no file `none.jsonl`"),
-        (&["db-import", "--merge", "backend"], "`backend` holds no exports"),
+        (&["db-import", "--merge", "backend"], "`backend` contains no exports"),
         (
             &["db-import", "--merge", "yours.jsonl", "--newer", "at"],
             "`--newer` needs `--on-conflict replace`",

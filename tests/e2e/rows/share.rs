@@ -51,7 +51,7 @@ fn each_machine_has_one_file_of_its_own_and_its_name_stays() {
     let said = run(&sandbox, at(&sandbox, "one", "ada", &SHARE));
     insta::assert_snapshot!(without_digits(&sandbox, &said.out), @"
     Exported ./backend/db/kalito.db → ./shared/ada_DIGITS.jsonl: 3 rows of 1 table, 542 B
-    Commit it, and others merge it: cargo xtask db-import --merge shared
+    Commit it, and others can merge it: cargo xtask db-import --merge shared
     ");
     insta::assert_snapshot!(said.err, @"Created the folder `shared`");
     let first = names(&sandbox.path("shared"));
@@ -78,7 +78,7 @@ fn a_second_file_of_one_machine_is_pointed_out() {
     run(&sandbox, at(&sandbox, "one", "ada", &SHARE));
     let said = run(&sandbox, at(&sandbox, "one", "root", &SHARE));
     assert_eq!(said.code, Some(0), "{said:#?}");
-    let expected = "`shared/ada_DIGITS.jsonl` is of this machine, too, under another user's name";
+    let expected = "`shared/ada_DIGITS.jsonl` is also from this machine, under another user's name";
     assert!(without_digits(&sandbox, &said.err).contains(expected), "{said:#?}");
     let said = run(&sandbox, at(&sandbox, "two", "ada", &SHARE));
     assert!(!said.err.contains("of this machine"), "{said:#?}");
@@ -156,12 +156,12 @@ fn who_would_get_nothing_is_warned() {
     let said = run(&sandbox, at(&sandbox, "one", "ada", &SHARE));
     insta::assert_snapshot!(without_digits(&sandbox, &said.err), @"
     Created the folder `shared`
-    warning: git ignores `shared/ada_DIGITS.jsonl`: nobody will get it; `git check-ignore --verbose shared/ada_DIGITS.jsonl` says why
+    warning: git ignores `shared/ada_DIGITS.jsonl`: nobody else will get it; `git check-ignore --verbose shared/ada_DIGITS.jsonl` shows why
     ");
     assert!(!said.out.contains("Commit it"), "{said:#?}");
     let sandbox = Sandbox::new();
     let said = run(&sandbox, at(&sandbox, "one", "ada", &SHARE));
-    assert!(said.err.contains("is in no git repository: nobody will get it"), "{said:#?}");
+    assert!(said.err.contains("is not in a git repository: nobody else will get it"), "{said:#?}");
     assert_eq!(said.code, Some(0));
 }
 
@@ -175,33 +175,33 @@ fn what_is_in_the_way_is_refused() {
     };
     let said = set("laptop");
     insta::assert_snapshot!(said.err, @"
-    error: `XTASK_DB_MACHINE` holds `laptop`, which no machine is called
-    hint: it takes six digits of 0 to 9 and a to f, or nothing
+    error: `XTASK_DB_MACHINE` is `laptop`, which is not the number of a machine
+    hint: use six digits from 0 to 9 and a to f, or unset it
     ");
     assert_eq!(set("00ff00").code, Some(0));
     sandbox.write("shared/ada_00ff00.jsonl", "<<<<<<< HEAD\n");
     let said = set("00ff00");
     insta::assert_snapshot!(said.err, @"
-    error: `shared/ada_00ff00.jsonl` exists already, and is no export that could be replaced
+    error: `shared/ada_00ff00.jsonl` already exists, and is not an export that can be replaced
     hint: choose another path, or remove it first
     ");
     let mut homeless = sandbox.xtask(&SHARE);
     homeless.env_remove("HOME");
     let said = run(&sandbox, homeless);
     insta::assert_snapshot!(said.err, @"
-    error: nothing says which machine this is, and there is no home folder to keep it in
-    hint: set XTASK_DB_MACHINE to six hexadecimal digits of this machine's own
+    error: this machine has no number yet, and there is no home folder to keep one in
+    hint: set XTASK_DB_MACHINE to six hexadecimal digits that no other machine uses
     ");
     let mut inside = sandbox.xtask(&SHARE);
     inside.env("HOME", sandbox.root());
     let said = run(&sandbox, inside);
-    assert!(said.err.contains("everybody would be the same machine"), "{said:#?}");
+    assert!(said.err.contains("everybody would have the same number"), "{said:#?}");
     let mut odd = at(&sandbox, "one", "ada", &SHARE);
     fs_err::create_dir_all(sandbox.path("../one/.local/state/xtask-db")).expect("a folder");
     fs_err::write(sandbox.path("../one/.local/state/xtask-db/machine"), "odd\n").expect("written");
     let said = sandbox.said(&odd.output().expect("it runs"));
     assert_eq!(said.code, Some(2));
-    assert!(said.err.contains("does not hold the six hexadecimal digits"), "{said:#?}");
+    assert!(said.err.contains("does not contain the six hexadecimal digits"), "{said:#?}");
     for (folder, why) in [
         ("../nowhere", "there is no folder `../nowhere`"),
         ("Cargo.toml", "there is no folder `Cargo.toml`"),

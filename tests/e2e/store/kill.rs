@@ -10,7 +10,7 @@ use crate::support::strace::{traced, works};
 
 const PRUNE: [&str; 4] = ["db-prune", "--keep-last", "2", "--yes"];
 
-/// A backups folder that is put back into one state before each run.
+/// A backups folder that is restored into one state before each run.
 struct Bench {
     sandbox: Sandbox,
     kept: Vec<Kept>,

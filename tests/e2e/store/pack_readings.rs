@@ -1,4 +1,5 @@
-//! When the pages of stored backups were last read, and what is said of those that nobody read lately.
+//! When the pages of stored backups were last read, and what is reported about those that nobody read
+//! lately.
 
 use serde_json::Value;
 
@@ -110,7 +111,7 @@ fn a_pack_that_is_gone_is_found_by_listing_and_by_the_next_checkpoint() {
     assert!(states(&sandbox).contains(&"damaged".to_owned()));
     assert!(codes(&sandbox).contains(&"pages-missing".to_owned()), "{:?}", codes(&sandbox));
     let said = sandbox.ok(&["db-backup", "--kind", "branch"]);
-    assert!(said.err.contains("is missing: `cargo xtask db-verify --all` says"), "{}", said.err);
+    assert!(said.err.contains("is missing: `cargo xtask db-verify --all` shows"), "{}", said.err);
     assert_eq!(states(&sandbox)[0], "verified");
     let _ = fs_err::remove_file(sandbox.path("../restored.db"));
     sandbox.ok(&["db-restore", "latest", "--into", "../restored.db"]);

@@ -145,12 +145,12 @@ fn a_page_list_that_cannot_be_read_keeps_everything_and_is_named() {
     let said = sandbox.fails(1, &["db-prune", "--keep-last", "1", "--yes"]);
     insta::assert_snapshot!(said.err, @r"
     warning: the page list `backups/kept for Ann.pages` cannot be read: its checksum is wrong: it is damaged
-    hint: nothing was reclaimed in the page store: bring a whole copy of it back, or remove it if it is of no use any more; then prune again
+    hint: nothing was reclaimed in the page store: restore a whole copy of it, or remove it if you no longer need it; then prune again
     ");
     assert_eq!(packs(&sandbox), before);
     let status = sandbox.fails(1, &["db-status"]);
     assert!(
-        status.out.contains("1 page list cannot be read, as `backups/kept for Ann.pages`"),
+        status.out.contains("1 page list cannot be read, e.g. `backups/kept for Ann.pages`"),
         "{}",
         status.out
     );

@@ -111,7 +111,9 @@ fn a_damaged_pack_that_nobody_needs_is_a_warning() {
     let bytes = fs_err::read(&packs(&sandbox)[0]).expect("a pack");
     fs_err::write(&pack, bytes).expect("written");
     let said = sandbox.ok(&["db-verify", "--all"]);
-    insta::assert_snapshot!(said.err, @"warning: the pack `packs/aaaaaaaaaaaaaaaa…` is damaged: its bytes are not what its name says; no backup here needs what is wrong in it");
+    insta::assert_snapshot!(said.err, @"warning: the pack `packs/aaaaaaaaaaaaaaaa…` is damaged: \
+                                        its bytes do not match its name; no backup here needs the \
+                                        damaged part");
     give_back(&sandbox, &kept, "the verification");
 }
 

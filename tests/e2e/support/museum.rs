@@ -123,7 +123,7 @@ pub(crate) fn record_path(backup: &Path) -> PathBuf {
     path.into()
 }
 
-/// The names in a folder, sorted; none where it is missing.
+/// The names in a folder, sorted; none if it is missing.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs_err::read_dir(folder) else {
         return Vec::new();

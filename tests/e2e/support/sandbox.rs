@@ -20,7 +20,7 @@ pub(crate) struct Sandbox {
 /// What a command said.
 #[derive(Debug)]
 pub(crate) struct Said {
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     /// Its stdout, the sandbox's folder shown as `$ROOT`.
     pub(crate) out: String,
@@ -61,7 +61,7 @@ impl Sandbox {
 
     /// The workspace root.
     pub(crate) fn root(&self) -> PathBuf {
-        // A temporary folder may lie behind a symbolic link, as on macOS.
+        // A temporary folder may be behind a symbolic link, as on macOS.
         fs_err::canonicalize(self.folder.path()).expect("folder").join("root")
     }
 
@@ -118,7 +118,7 @@ impl Sandbox {
         command
     }
 
-    /// Runs the xtask to its end.
+    /// Runs the xtask to the end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.said(&self.xtask(arguments).output().expect("the binary runs"))
     }
@@ -218,7 +218,7 @@ impl Sandbox {
         self.git(&["commit", "--quiet", "--message=first"]);
     }
 
-    /// Runs statements in the live database, creating it where it is missing.
+    /// Runs statements in the live database, creating it if it is missing.
     pub(crate) fn sql(&self, statements: &str) {
         let connection = open(&self.live());
         connection.execute_batch(statements).expect(statements);
@@ -282,7 +282,7 @@ impl Sandbox {
     }
 }
 
-/// Opens a database as an application would, creating it where it is missing.
+/// Opens a database as an application would, creating it if it is missing.
 pub(crate) fn open(path: &Path) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let connection = Connection::open_with_flags(path, flags).expect("a database");

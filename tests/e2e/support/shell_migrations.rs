@@ -8,8 +8,8 @@ use crate::support::strace::complain;
 /// The live database by its own path, for migrations that ignore what they are told.
 pub(crate) const LIVE: &str = "backend/db/kalito.db";
 
-/// A workspace whose migration is this script; `$DB` is the file it was pointed to. Says loudly
-/// where the `sqlite3` shell is missing.
+/// A workspace whose migration is this script; `$DB` is the file it was pointed to. Says loudly if
+/// the `sqlite3` shell is missing.
 pub(crate) fn host(script: &str) -> Option<Sandbox> {
     let sandbox = Sandbox::new();
     if sandbox.command("sqlite3").arg("-version").output().is_err() {

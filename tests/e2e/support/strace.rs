@@ -8,9 +8,9 @@ use crate::support::museum::{Case, bytes_of, is_backup, names, only_backup, raw,
 use crate::support::sandbox::{Said, Sandbox, open};
 
 /// More moments than this of one kind of call are thinned out evenly.
-const MOST_POINTS: u32 = 24;
+const MAX_POINTS: u32 = 24;
 
-/// Whether `strace` works here; says loudly where it does not.
+/// Whether `strace` works here; says loudly if it does not.
 pub(crate) fn works() -> bool {
     let sandbox = Sandbox::empty();
     let tried = sandbox.command("strace").args(["-f", "-o", "/dev/null", "true"]).output();
@@ -45,7 +45,7 @@ pub(crate) fn traced(sandbox: &Sandbox, options: &[&str], arguments: &[&str]) ->
     sandbox.said(&outer.output().expect("strace runs"))
 }
 
-/// A workspace that is put back into one state before each run.
+/// A workspace that is restored into one state before each run.
 pub(crate) struct Bench {
     pub(crate) case: Case,
     files: Vec<(PathBuf, Vec<u8>)>,
@@ -79,7 +79,7 @@ impl Bench {
         Self { files: files.into_iter().flatten().collect(), old: masked(live), new, case }
     }
 
-    /// The same with these bytes in the live database's place, nothing where they are `None`.
+    /// The same with these bytes in the live database's place, nothing if they are `None`.
     pub(crate) fn over(live: Option<&[u8]>) -> Self {
         let mut bench = Self::new("wal");
         let path = bench.case.sandbox.live();
@@ -126,7 +126,7 @@ impl Bench {
         traced(&self.case.sandbox, &["-e", &trace], arguments);
         let n_calls = self.most_calls_of_a_thread();
         let mut n_done = 0;
-        for n in (1..=n_calls).step_by(n_calls.div_ceil(MOST_POINTS).max(1) as usize) {
+        for n in (1..=n_calls).step_by(n_calls.div_ceil(MAX_POINTS).max(1) as usize) {
             self.reset();
             let inject = format!("inject={calls}:{}", done.replace("=N", &format!("={n}")));
             let said = traced(&self.case.sandbox, &["-e", &trace, "-e", &inject], arguments);
@@ -160,7 +160,7 @@ impl Bench {
         }
         let said = sandbox.run(&["db-verify", "--all"]);
         assert_eq!(said.code, Some(0), "{said:#?} after {what}");
-        // An examination that a failing disk cut short is no examination.
+        // An examination that a failing disk cut short is not an examination.
         for record in sandbox.json(&["db-list"])["backups"].as_array().expect("backups") {
             assert_eq!(record["examined"]["findings"], serde_json::json!([]), "{what}");
         }
@@ -178,7 +178,7 @@ impl Bench {
                 || name.starts_with("kalito.db.ASIDE.");
             assert!(ours && left.contains(&partner), "{left:?} after {what}");
         }
-        // A pack that no list names yet is no harm; a stage would be.
+        // A pack that no list names yet is harmless; a stage would not be.
         let packs = names(&sandbox.path("backups/packs"));
         assert!(
             packs.iter().all(|name| name.strip_suffix(".pack").is_some()),

@@ -1,7 +1,7 @@
 //! A real terminal (a pty) with the real binary before it: keys go in, the screen comes out.
 //!
 //! The binary leads its own session and the pty is its controlling terminal, so that Ctrl-C and
-//! Ctrl-D mean what they mean to a person. `setsid --ctty` of util-linux arranges that; where it is
+//! Ctrl-D mean what they mean to a person. `setsid --ctty` of util-linux arranges that; if it is
 //! missing, the test says so and is skipped.
 
 use std::ffi::OsStr;
@@ -20,7 +20,7 @@ use crate::support::sandbox::{Running, Sandbox};
 
 /// What the keyboard sends.
 pub(crate) const ENTER: &str = "\r";
-/// Ends the input where the line is empty.
+/// Ends the input if the line is empty.
 pub(crate) const CTRL_D: &str = "\x04";
 /// Interrupts what runs in the foreground.
 pub(crate) const CTRL_C: &str = "\x03";
@@ -43,14 +43,14 @@ pub(crate) struct Terminal {
 /// How a command on a terminal ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code; `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     /// Everything that was on the screen, the sandbox's folder shown as `$ROOT`.
     pub(crate) screen: String,
 }
 
 impl Terminal {
-    /// Runs the xtask on a terminal of its own; `None`, said loudly, where that is impossible.
+    /// Runs the xtask on a terminal of its own; `None`, said loudly, if that is impossible.
     pub(crate) fn run(sandbox: &Sandbox, arguments: &[&str]) -> Option<Self> {
         Self::run_under(sandbox, &[], arguments)
     }

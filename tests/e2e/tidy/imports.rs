@@ -67,7 +67,7 @@ fn tree<'a>(text: &'a str, before: &[&'a str], found: &mut Vec<Vec<&'a str>>) ->
     if let Some(alias) = rest.strip_prefix(" as ") {
         rest = alias.trim_start_matches(is_of_word);
     }
-    // What is no word, e.g. `<`, is skipped.
+    // What is not a word, e.g. `<`, is skipped.
     if word.is_empty() { rest.get(1..).unwrap_or_default() } else { rest }
 }
 

@@ -1,6 +1,6 @@
 //! Who is timed, in the order of their turns.
 
-/// One way to copy, prove or put back a database.
+/// One way to copy, prove or restore a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Contender {
     /// A plain copy of the file, then a sync: what the disk can do. Wrong beside a writer.
@@ -84,7 +84,7 @@ impl Contender {
         }
     }
 
-    /// Whose time its own is set against; `None` where a ratio says nothing.
+    /// Whose time its own is set against; `None` if a ratio says nothing.
     pub(super) fn reference(self) -> Option<Self> {
         match self {
             Self::SmallBackup => None,

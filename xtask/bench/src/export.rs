@@ -2,7 +2,7 @@
 //!
 //! Two databases of the same size take part, one of long rows with a foreign key and one of many short
 //! ones without. All take their turns in each round, and what was imported is exported again: it fails
-//! where that differs by a byte. Limits that are missed fail nothing.
+//! if that differs by a byte. Limits that are missed fail nothing.
 
 mod report;
 mod step;
@@ -115,7 +115,7 @@ impl Rows {
         }
     }
 
-    /// Generates the database anew.
+    /// Generates the database again.
     fn fill(self, scratch: &Scratch, size_bytes: u64) -> Result<()> {
         let live = scratch.live();
         if live.exists() {
@@ -137,7 +137,7 @@ fn take_turn(scratch: &Scratch, step: Step) -> Result<Run> {
     let sync = step.needs_sync().then_some(output.as_path());
     let run = measurement::run(&mut command, sync, &scratch.path("said"))
         .with_context(|| format!("could not time {}", step.name()))?;
-    ensure!(run.wall > Duration::ZERO && output.exists(), "{} made nothing", step.name());
+    ensure!(run.wall > Duration::ZERO && output.exists(), "{} created nothing", step.name());
     Ok(run)
 }
 
@@ -161,6 +161,6 @@ fn ensure_equal(scratch: &Scratch) -> Result<()> {
         Ok(hasher.finalize())
     };
     let is_equal = hash(&again)? == hash(&scratch.path(Step::Export.output()))?;
-    ensure!(is_equal, "what was imported is exported to other bytes");
+    ensure!(is_equal, "the imported database is exported to different bytes");
     Ok(fs::remove_file(again)?)
 }

@@ -2,7 +2,7 @@
 //!
 //! The two commit by turns, the same change in each, and who is first changes from pair to pair. The
 //! difference is taken within each pair, so that what slows the machine for a while slows both. The
-//! limits are what this project promises; nothing fails where they are missed.
+//! limits are what this project promises; nothing fails if they are missed.
 
 mod report;
 
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 /// What a commit touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Touched {
-    /// A file that is no schema: the hooks ask git, and that is all.
+    /// A file that is not a schema: the hooks ask git, and that is all.
     Notes,
     /// A migration, after the database changed: a checkpoint and its trailer.
     Schema,

@@ -17,7 +17,7 @@ pub(super) fn was_asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
-/// Fails where the user asked to stop.
+/// Fails if the user asked to stop.
 pub(super) fn check() -> Result<()> {
     ensure!(!was_asked(), "interrupted");
     Ok(())

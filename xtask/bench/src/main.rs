@@ -89,7 +89,7 @@ enum Other {
 /// What became of one contender.
 struct Timed {
     contender: Contender,
-    /// `None` where its program is not installed.
+    /// `None` if its program is not installed.
     runs: Option<Vec<Run>>,
 }
 
@@ -108,7 +108,7 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 }
 
 impl Args {
-    /// Generates, times and reports; exit 130 where the user asked to stop.
+    /// Generates, times and reports; exit 130 if the user asked to stop.
     fn run(&self) -> Result<ExitCode> {
         interrupt::listen()?;
         let outcome = match &self.other {

@@ -13,7 +13,7 @@ use crate::interrupt;
 /// What one run took.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
-    /// From the start of the program to its end, and to the end of the sync where one was asked for.
+    /// From the start of the program to the end, and of the sync if one was asked for.
     pub(super) wall: Duration,
     /// Of all its threads, in its own code and in the kernel's.
     pub(super) cpu: Duration,
@@ -24,8 +24,8 @@ pub(super) struct Run {
     pub(super) peak_bytes: u64,
 }
 
-/// Runs a program to its end, and then syncs a file it wrote, where one is named. What the program
-/// says goes to a file, and from there into the error where it fails.
+/// Runs a program to the end, and then syncs a file it wrote, if one is named. What the program
+/// says goes to a file, and from there into the error if it fails.
 pub(super) fn run(command: &mut Command, sync: Option<&Path>, log: &Path) -> Result<Run> {
     let said = File::create(log)?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.into_parts().0);

@@ -29,10 +29,12 @@ impl Report<'_> {
         let n_runs = self.timed.iter().filter_map(|one| one.runs.as_ref());
         let n_runs = n_runs.map(Vec::len).max().unwrap_or(0);
         format!(
-            "{table}\n{size}, {n_messages} messages; {n_runs} runs of each, by turns\n\
+            "{table}\n\
+             {size}, {n_messages} messages; {n_runs} runs of each, interleaved\n\
              RATIO of the medians, against `{reference}`, for db-diff against `{diff_reference}`\n\
              CPU the median of all threads\n\
-             PEAK the highest, by wait4; below {floor} it cannot be told\n{machine}",
+             PEAK the highest, by wait4; below {floor} it cannot be measured\n\
+             {machine}",
             table = table(&rows),
             size = size(self.database.size_bytes),
             n_messages = self.database.n_messages,
@@ -98,7 +100,7 @@ impl Report<'_> {
         })
     }
 
-    /// Of the medians; `None` where one is missing or they say nothing about each other.
+    /// Of the medians; `None` if one is missing or they say nothing about each other.
     fn ratio(&self, one: &Timed) -> Option<f64> {
         let reference = one.contender.reference()?;
         let reference = self.timed.iter().find(|other| other.contender == reference)?;

@@ -42,10 +42,11 @@ pub(super) struct Generated {
 }
 
 impl Scratch {
-    /// Makes an empty workspace where there is room for it.
+    /// Makes an empty workspace if there is room for it.
     pub(super) fn create(parent: &Path, needed_bytes: u64) -> Result<Self> {
         let xtask = std::env::var_os("XTASK").map(PathBuf::from);
-        let xtask = xtask.context("`XTASK` names no program to time: use `cargo xtask bench`")?;
+        let xtask =
+            xtask.context("`XTASK` does not name a program to time: use `cargo xtask bench`")?;
         Self::create_for(xtask, parent, needed_bytes)
     }
 
@@ -55,7 +56,7 @@ impl Scratch {
         let folder = tempfile::Builder::new()
             .prefix("xtask-bench-")
             .tempdir_in(&parent)
-            .with_context(|| format!("could not make a folder in `{}`", parent.display()))?;
+            .with_context(|| format!("could not create a folder in `{}`", parent.display()))?;
         let scratch = Self { folder, xtask };
         for name in ["home", "db", "copies"] {
             fs::create_dir(scratch.path(name))?;
@@ -132,7 +133,7 @@ impl Scratch {
         Ok(run.peak_bytes)
     }
 
-    /// What a program says, trimmed; `None` where it is missing or fails.
+    /// What a program says, trimmed; `None` if it is missing or fails.
     pub(super) fn output(&self, words: &[&str]) -> Option<String> {
         let output = self.command(words).ok()?.output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -195,7 +196,7 @@ fn ensure_room(parent: &Path, needed: u64) -> Result<()> {
     let free = volume.f_bavail.saturating_mul(volume.f_frsize);
     ensure!(
         free >= needed,
-        "`{}` has {} free, and the bench needs {}",
+        "`{}` has {} free, but the bench needs {}",
         parent.display(),
         report::size(free),
         report::size(needed)
@@ -203,7 +204,7 @@ fn ensure_room(parent: &Path, needed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Reads a size, as `1GB` or `500 MB`; units of 1024.
+/// Reads a size, e.g. `1GB` or `500 MB`; units of 1024.
 pub(super) fn parse_size(text: &str) -> Result<u64> {
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
@@ -212,9 +213,9 @@ pub(super) fn parse_size(text: &str) -> Result<u64> {
         "KB" => 10,
         "MB" => 20,
         "GB" => 30,
-        _ => bail!("it is not a size, as `1GB` or `500MB`"),
+        _ => bail!("it is not a size, e.g. `1GB` or `500MB`"),
     };
-    let number: u64 = number.parse().context("it is not a size, as `1GB` or `500MB`")?;
+    let number: u64 = number.parse().context("it is not a size, e.g. `1GB` or `500MB`")?;
     number.checked_mul(1 << shift).filter(|bytes| *bytes <= 1 << 50).context("it is too large")
 }
 
@@ -236,7 +237,7 @@ mod tests {
     fn a_bench_without_room_is_refused() {
         let folder = tempfile::tempdir().expect("folder");
         let error = ensure_room(folder.path(), 1 << 50).expect_err("no room");
-        assert!(error.to_string().contains("free, and the bench needs"));
+        assert!(error.to_string().contains("free, but the bench needs"));
     }
 
     #[test]

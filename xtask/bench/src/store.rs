@@ -2,8 +2,8 @@
 //!
 //! A series of checkpoints, each state kept by full copies, by our own checkpoints, by restic and by
 //! borg, by turns; then the same of an unchanged database, the way back, listing, verifying and
-//! pruning. Nothing fails where a promise is missed; it does where a restore brings back anything
-//! else than what was kept.
+//! pruning. Nothing fails if a promise is missed; it does if a restore brings back anything else
+//! than what was kept.
 
 mod findings;
 mod folder;
@@ -98,7 +98,7 @@ impl Args {
         print(&if self.json { report.to_json() } else { report.to_text() })
     }
 
-    /// Everybody with the version of their program; `None` where it is not installed, or what it reads
+    /// Everybody with the version of their program; `None` if it is not installed, or what it reads
     /// cannot be made. Who is not wanted is left out.
     fn keepers(&self, scratch: &Scratch) -> Vec<(Keeper, Option<String>)> {
         let wanted = Keeper::ALL

@@ -60,7 +60,7 @@ impl Look {
 ///
 /// # Errors
 ///
-/// Where the source cannot be read or stays locked, the disk is full or fails, or at the user's
+/// If the source cannot be read or stays locked, the disk is full or fails, or at the user's
 /// interrupt. Nothing is published then.
 pub(crate) fn take(
     locked: &Locked<'_>,
@@ -72,7 +72,7 @@ pub(crate) fn take(
     take_through(&connection, locked, project, wanted, progress)
 }
 
-/// As [`take`], through a connection of the caller's: where this process holds locks on the live
+/// As [`take`], through a connection of the caller's: if this process holds locks on the live
 /// database, looking at it first would open and close a descriptor, and so drop them.
 ///
 /// # Errors
@@ -137,7 +137,7 @@ pub(crate) fn record_again(project: &Project, wanted: &Wanted<'_>, old: &Record)
 }
 
 /// The hash of a live database's content in one snapshot, as a backup of it would record it; written
-/// nowhere but, where the build lacks `sqlite_dbpage`, into a private stage.
+/// nowhere but, if the build lacks `sqlite_dbpage`, into a private stage.
 ///
 /// # Errors
 ///
@@ -153,7 +153,7 @@ pub(crate) fn content_hash(
         Reading::Pages => copy::hash_pages(&snapshot, interrupt)?,
         Reading::BackupApi => {
             let stage =
-                Stage::create(scratch, "content").context("could not make a scratch copy")?;
+                Stage::create(scratch, "content").context("could not create a scratch copy")?;
             copy::copy(&snapshot, &stage, &mut Progress::hidden(interrupt))?.hashes
         }
     };

@@ -23,7 +23,7 @@ pub(crate) struct Problem {
     pub(crate) database: Option<String>,
     /// What is wrong.
     pub(crate) what: String,
-    /// What to do: a command to paste where one can do it.
+    /// What to do: a command to paste if one can do it.
     pub(crate) remedy: String,
 }
 
@@ -74,14 +74,14 @@ fn idle_patterns(project: &Project, database: &Database) -> Vec<Problem> {
     schema_files::idle(&project.root, &database.schema).into_iter().map(problem).collect()
 }
 
-/// Git hooks that are missing though a commit could touch schema files; `installed` is `None` where
+/// Git hooks that are missing though a commit could touch schema files; `installed` is `None` if
 /// there is no repository or nobody wants them.
 #[must_use]
 pub(crate) fn of_hooks(project: &Project, installed: Option<bool>) -> Option<Problem> {
     let bound = project.databases.iter().any(|database| !database.schema.is_empty());
     (bound && installed == Some(false)).then(|| {
         let what =
-            "the git hooks are not all installed: commits of schema files take no checkpoint";
+            "the git hooks are not all installed: commits of schema files create no checkpoint";
         Problem::new("hooks", what, "cargo xtask db-hooks install")
     })
 }

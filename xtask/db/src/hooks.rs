@@ -1,8 +1,8 @@
 //! The git hooks: which there are, and the marked block that is ours in a hook's file.
 //!
 //! A hook belongs to the user: the block is put into what is there, right after its first line (after
-//! an `exec` it would never run), and taken out again to the byte. What is no plain `sh`, `bash` or
-//! `dash` script is left alone.
+//! an `exec` it would never run), and taken out again to the byte. What is not a plain `sh`, `bash`
+//! or `dash` script is left alone.
 
 pub(crate) mod block;
 pub(crate) mod folder;
@@ -62,7 +62,7 @@ impl FromStr for Hook {
     }
 }
 
-/// How the block of a project begins: with where it lies in the repository, because two projects in
+/// How the block of a project begins: with where it is in the repository, because two projects in
 /// one repository have a block each; in a file that held nothing before, it says so.
 fn begin(owner: &str, is_own_file: IsOwnFile) -> String {
     let owner = if owner.is_empty() { String::new() } else { format!(" {owner}") };
@@ -201,7 +201,7 @@ fn check(there: &[u8]) -> Result<(), &'static str> {
         program = program.rsplit('/').next().unwrap_or_default();
     }
     if !["sh", "bash", "dash"].contains(&program) {
-        return Err("it is no `sh`, `bash` or `dash` script");
+        return Err("it is not an `sh`, `bash` or `dash` script");
     }
     let text = String::from_utf8_lossy(there).to_ascii_lowercase();
     // As pip writes them: '''exec' python "$0" "$@", read by Python from the first line again.
@@ -235,9 +235,9 @@ mod tests {
     fn what_is_no_plain_shell_script_is_left_alone() {
         for (text, why) in [
             ("#!/bin/sh\r\necho\r\n", "CRLF"),
-            ("#!/usr/bin/env python3\n", "no `sh`"),
-            ("#!/bin/zsh\n", "no `sh`"),
-            ("#!/usr/bin/env -S node --x\n", "no `sh`"),
+            ("#!/usr/bin/env python3\n", "not an `sh`"),
+            ("#!/bin/zsh\n", "not an `sh`"),
+            ("#!/usr/bin/env -S node --x\n", "not an `sh`"),
             ("echo\n", "#!"),
             ("", "#!"),
             ("\u{feff}#!/bin/sh\n", "#!"),

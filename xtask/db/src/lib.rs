@@ -93,7 +93,7 @@ pub fn intercept() {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "there is no session yet that could say it")]
+#[expect(clippy::print_stderr, reason = "there is no session yet to print it")]
 fn run_in_process(command: Command) -> Exit {
     match Session::from_process() {
         Ok(session) => command.run_to_end(session),

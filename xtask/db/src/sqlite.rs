@@ -1,4 +1,4 @@
-//! Everything about an SQLite file, whoever owns it.
+//! Everything about an SQLite file, of whatever owner.
 
 pub(crate) mod access;
 pub(crate) mod change_counter;

@@ -114,7 +114,7 @@ impl Init {
         writing::write(&host.root, &all)?;
         say_written(&all);
         screen::say("Next: `cargo xtask db-setup`; its first build takes a minute or two");
-        screen::say("Commit these files together; `cargo xtask-db uninit` takes them back");
+        screen::say("Commit these files together; `cargo xtask-db uninit` undoes them");
         Ok(ExitCode::SUCCESS)
     }
 
@@ -140,7 +140,7 @@ impl Consent {
         }
         screen::ask(question)?.ok_or_else(|| {
             Refusal::error(
-                "nobody is there to answer: this is not a terminal",
+                "nobody can answer: this is not a terminal",
                 "write the changes with `--yes`, or only show them with `--dry-run`",
             )
         })
@@ -165,7 +165,7 @@ fn refuse_unfinished(folder: &Path) -> Result<()> {
     }
     Err(Refusal::error(
         "an earlier `init` was interrupted, or what it wrote was removed",
-        "take back the rest with `cargo xtask-db uninit`, then run this again",
+        "undo the rest with `cargo xtask-db uninit`, then run this again",
     ))
 }
 
@@ -175,7 +175,7 @@ fn uninit(folder: &Path, consent: Consent) -> Result<ExitCode> {
     let Some((root, Some(record))) = record.transpose()? else {
         return Err(Refusal::error(
             format!("`init` has left no record here (`{}`)", record::PATH),
-            "take the lines out by hand, as docs/adoption.md shows",
+            "remove the lines by hand, as docs/adoption.md shows",
         ));
     };
     refuse_hooks(root)?;
@@ -186,7 +186,7 @@ fn uninit(folder: &Path, consent: Consent) -> Result<ExitCode> {
     if !edited.is_empty() {
         return Err(Refusal::error(
             format!("what `init` wrote has been changed since in {}", edited.join(", ")),
-            format!("restore those lines, or take them out by hand and remove `{}`", record::PATH),
+            format!("restore those lines, or remove them by hand and remove `{}`", record::PATH),
         ));
     }
     let mut changes: Vec<Change> = ways
@@ -197,7 +197,7 @@ fn uninit(folder: &Path, consent: Consent) -> Result<ExitCode> {
         })
         .collect();
     screen::show(&changes);
-    if !consent.is_given("Take these changes back?")? {
+    if !consent.is_given("Undo these changes?")? {
         return Ok(consent.without());
     }
     let path = record::PATH.to_owned();

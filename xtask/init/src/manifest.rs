@@ -35,7 +35,7 @@ pub(crate) fn plan_member(files: &mut Files, tasks: &Tasks) -> Result<()> {
     if !tasks.is_apart && lists(workspace.get("exclude")) {
         return Err(Refusal::error(
             format!("`exclude` in `{PATH}` has `{}`", tasks.folder),
-            "take it out, or use `--own-workspace`",
+            "remove it, or use `--own-workspace`",
         ));
     }
     if lists(workspace.get(key)) {
@@ -111,7 +111,7 @@ fn append(files: &mut Files, block: &str) -> Result<()> {
     let text = toml_text::with_block(&text, block);
     if let Err(error) = toml_text::parse(PATH, &text) {
         return Err(error.context(Refusal::new(
-            format!("`{PATH}` cannot take these lines at its end:\n\n{block}"),
+            format!("`{PATH}` cannot end with these lines:\n\n{block}"),
             "a table above is written inline or with dotted keys: write it with a `[header]`",
         )));
     }

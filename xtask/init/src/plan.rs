@@ -110,7 +110,7 @@ fn plan_tasks(files: &mut Files, tasks: &Tasks, wanted: &Wanted) -> Result<()> {
     }
     let Some(library) = &wanted.library else {
         return Err(Refusal::error(
-            "where `xtask-db` is has not been said, and it is not published yet",
+            "the location of `xtask-db` is unknown, and it is not published yet",
             "give the folder of the library in a clone of its repository: `--xtask-db PATH/xtask/db`",
         ));
     };
@@ -146,8 +146,8 @@ fn configure(
     notes.push(format!("database: `{}`, by {}", database.path, database.origin));
     if migrations.schema.is_empty() {
         notes.push(
-            "no migrations were found: add `schema` when there are some, so that commits of them take a \
-             checkpoint"
+            "no migrations were found: add `schema` when there are some, so that commits of them \
+             create a checkpoint"
                 .to_owned(),
         );
     }

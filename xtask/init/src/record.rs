@@ -71,7 +71,10 @@ impl Record {
         let Some(text) = files::read(&root.join(PATH), PATH)? else { return Ok(None) };
         let record: Self =
             serde_json::from_str(&text).with_context(|| format!("could not read `{PATH}`"))?;
-        ensure!(record.version == VERSION, "`{PATH}` is of another version of this program");
+        ensure!(
+            record.version == VERSION,
+            "`{PATH}` was written by another version of this program"
+        );
         Ok(Some(record))
     }
 

@@ -22,9 +22,8 @@ pub(crate) fn write(root: &Path, changes: &[Change]) -> Result<()> {
                 before: done.after.clone(),
                 after: done.before.clone(),
             };
-            make(root, &back).with_context(|| {
-                format!("could not take back `{}`: `git diff` shows it", done.path)
-            })?;
+            make(root, &back)
+                .with_context(|| format!("could not undo `{}`: `git diff` shows it", done.path))?;
         }
         return Err(
             error.context(format!("could not write `{}`; nothing was changed", change.path))

@@ -106,10 +106,8 @@ fn hooks_have_to_be_taken_out_first() {
     let project = Project::new(SINGLE);
     project.git_init();
     project.init(&[]);
-    project.write(
-        ".git/hooks/pre-commit",
-        "# `cargo xtask db-hooks uninstall` takes this block out again,\n",
-    );
+    project
+        .write(".git/hooks/pre-commit", "# `cargo xtask db-hooks uninstall` removes this block,\n");
     let said = uninit(&project);
     assert_eq!(said.code, Some(2), "{said:#?}");
     assert!(said.err.contains("hint: run `cargo xtask db-hooks uninstall` first"), "{said:#?}");

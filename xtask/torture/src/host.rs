@@ -31,7 +31,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Writes it where the migration reads it.
+    /// Writes it if the migration reads it.
     pub(crate) fn save(self, root: &Path) -> Result<()> {
         let text =
             format!("{} {} {}", self.version, u8::from(self.is_faulty), self.pause.as_millis());

@@ -1,4 +1,4 @@
-//! What must be had back: which backups a world has, and which state each of them holds.
+//! What must be restorable: which backups a world has, and which state each of them holds.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -122,7 +122,9 @@ impl Ledger {
             Some(state) if !expected.states.contains(&state) && !may_be_partial => {
                 Some(Finding::new(
                     Verdict::Lie,
-                    format!("the new backup `{name}` holds {state}, which the database never was"),
+                    format!(
+                        "the new backup `{name}` contains {state}, which the database never had"
+                    ),
                 ))
             }
             Some(_) => None,
@@ -130,7 +132,7 @@ impl Ledger {
     }
 
     /// Finds out which backups are unusable now, without letting the world know: a flipped bit makes them
-    /// so, and a block that is stored anew heals them.
+    /// so, and a block that is stored again heals them.
     pub(crate) fn mark_damaged(&mut self, world: &World) -> Result<Vec<Finding>> {
         let probe = Probe::of(world)?;
         let mut findings = Vec::new();
@@ -141,7 +143,7 @@ impl Ledger {
                 Some(state) if state != known.state && known.state.has_content() => {
                     findings.push(Finding::new(
                         Verdict::Lie,
-                        format!("`{name}` was restored as {state}, but holds {}", known.state),
+                        format!("`{name}` was restored as {state}, but contains {}", known.state),
                     ));
                 }
                 Some(_) => {}
@@ -150,7 +152,7 @@ impl Ledger {
         Ok(findings)
     }
 
-    /// Whether a state can be had back from a backup right now.
+    /// Whether a state can be restored from a backup right now.
     pub(crate) fn has(&self, world: &World, state: State) -> Result<bool> {
         let holding =
             self.known.iter().filter(|(_, known)| known.state == state && !known.is_damaged);

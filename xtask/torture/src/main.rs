@@ -1,6 +1,6 @@
 //! `torture`: random commands of `xtask-db` under random faults, each held against two questions.
 //!
-//! *Lost*: is there a state that still had an undamaged copy and cannot be had back? *A lie*: did a
+//! *Lost*: is there a state that still had an undamaged copy and cannot be restored? *A lie*: did a
 //! command call something proved that it did not read, or that is not so? A third count, *broken*, has
 //! whatever else must not happen: a command that crashes, or a next command that does not work.
 //!

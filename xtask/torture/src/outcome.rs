@@ -5,7 +5,7 @@ use std::io::Write as _;
 /// Which promise was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// A state that still had an undamaged copy cannot be had back.
+    /// A state that still had an undamaged copy cannot be restored.
     Lost,
     /// Something was called proved or done that is not so.
     Lie,

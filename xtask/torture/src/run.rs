@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
             _ => before,
         };
         if said.is_done() && act.leaves == Leaves::Failure {
-            self.find(Verdict::Lie, format!("`{what}` says that it succeeded"));
+            self.find(Verdict::Lie, format!("`{what}` reports success"));
         }
         if said.is_done() && after != target {
             self.find(

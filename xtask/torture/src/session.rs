@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// How many runs at once
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
-    /// Print what happened in each run, not only where something was found
+    /// Print what happened in each run, not only if something was found
     #[arg(long)]
     history: bool,
     /// Switch on a fault that is built into the `xtask` under test, and demand that it is found
@@ -223,7 +223,7 @@ fn play(scenario: &Scenario, programs: &Programs, tools: Tools, dice: &mut Dice)
 }
 
 fn folder() -> Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix("xtask-torture-").tempdir().context("could not make a folder")
+    tempfile::Builder::new().prefix("xtask-torture-").tempdir().context("could not create a folder")
 }
 
 fn look_for_tools() -> Result<Tools> {

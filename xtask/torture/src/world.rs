@@ -121,7 +121,7 @@ impl World {
         connection.query_row("PRAGMA user_version", [], |row| row.get(0)).ok()
     }
 
-    /// Whether the planned migration came to its end: it sets the version last, and a faulty one never does.
+    /// Whether the planned migration ended: it sets the version last, and a faulty one never does.
     pub(crate) fn is_migrated(&self) -> bool {
         self.planned.get().is_some() && self.version() == self.planned.get()
     }

@@ -38,7 +38,7 @@ const CHANGES: &str = "
     INSERT INTO search (search) VALUES ('rebuild');
     PRAGMA user_version=13;";
 
-/// Runs a script in the sqlite3 shell; `None` where that is not installed.
+/// Runs a script in the sqlite3 shell; `None` if that is not installed.
 fn shell(sandbox: &Sandbox, database: &Path, script: &str) -> Option<Said> {
     let mut command = sandbox.command("sqlite3");
     command.args(["-batch", "-bail", "-init", "/dev/null"]).arg(database);
@@ -147,7 +147,7 @@ fn an_index_of_another_tokenizer_is_turned_with_its_rows_or_refused() {
     );
     let said = sandbox.fails(2, &["db-diff", "--sql"]);
     assert_eq!(said.out, "");
-    assert!(said.err.contains("no statements make `bare` as it is"), "{said:#?}");
+    assert!(said.err.contains("no statements can recreate `bare`"), "{said:#?}");
     assert!(said.err.contains("hint: "), "{said:#?}");
     sandbox.ok(&["db-diff", "--sql", "--table", "notes"]);
 }

@@ -167,7 +167,7 @@ fn what_leads_nowhere_is_said() {
         2,
         &["db-export", "--root", "memory_entries", "--where", "1", "--without", "memory"],
     );
-    assert!(said.err.contains("`--root` wants rows of `memory_entries`"), "{said:#?}");
+    assert!(said.err.contains("`--root` asks for rows of `memory_entries`"), "{said:#?}");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn nothing_is_exported_where_nothing_is_chosen() {
     let said = sandbox.fails(1, &part("personas", "name = 'Zoe'"));
     insta::assert_snapshot!(said.err, @"
     error: could not export `backend/db/kalito.db`
-      caused by: no row of `personas` fulfils `name = 'Zoe'`
+      caused by: no row of `personas` matches `name = 'Zoe'`
     hint: nothing was exported
     ");
     let said = sandbox.fails(2, &part("persona", "1"));
@@ -199,14 +199,14 @@ fn nothing_is_exported_where_nothing_is_chosen() {
     let said = sandbox.fails(2, &part("personas", "nme = 'Ada'"));
     insta::assert_snapshot!(said.err, @"
     error: could not export `backend/db/kalito.db`
-      caused by: `nme = 'Ada'` is no condition: no such column: nme
+      caused by: `nme = 'Ada'` is not a condition: no such column: nme
     hint: the columns of `personas` are `id`, `name`, `system_prompt`, `temperature`, `created_at`
     ");
     let said = sandbox.fails(2, &part("personas", "1; DROP TABLE messages"));
     insta::assert_snapshot!(said.err, @"
     error: could not export `backend/db/kalito.db`
       caused by: `1; DROP TABLE messages` is not one expression
-    hint: `--where` takes what may stand after WHERE, as `name = 'Ada'`
+    hint: `--where` takes a condition in SQL, e.g. `name = 'Ada'`
     ");
     let said = sandbox.fails(2, &part("memory_search", "1"));
     assert!(said.err.contains("it is a virtual table"), "{said:#?}");
@@ -255,7 +255,7 @@ fn declared_references_are_followed_like_foreign_keys() {
     fs_err::write(&manifest, more.replace("later = {", "latr = {")).expect("written");
     let said = sandbox.fails(2, &root("id = 1", "wrong.jsonl"));
     assert!(
-        said.err.contains("the table `latr`, which is not here: did you mean `later`?"),
+        said.err.contains("the table `latr`, which does not exist here: did you mean `later`?"),
         "{said:#?}"
     );
 }

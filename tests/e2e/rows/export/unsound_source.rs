@@ -64,7 +64,7 @@ fn a_part_is_not_exported_by_an_index_that_lacks_rows() {
     let part = ["db-export", "--root", "notes", "--where", "n > 1", "--output", "e.jsonl"];
     let said = sandbox.fails(1, &part);
     assert!(
-        said.err.contains("the index `by_n` of `notes` leads to 2 rows, and there are 3 rows"),
+        said.err.contains("the index `by_n` of `notes` leads to 2 rows, but there are 3 rows"),
         "{said:#?}"
     );
     assert!(!sandbox.path("e.jsonl").exists());

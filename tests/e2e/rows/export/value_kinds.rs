@@ -144,7 +144,8 @@ fn virtual_tables_are_exported_by_what_they_hold() {
     sandbox.sql(VIRTUAL);
     survives_the_shell(&sandbox);
     let said = sandbox.ok(&["db-export", "--output", "-"]);
-    insta::assert_snapshot!(said.err, @"warning: `less` keeps an index and no texts (content=''): the table is exported empty");
+    insta::assert_snapshot!(said.err, @"warning: `less` stores an index without its texts \
+                                        (content=''): the table is exported empty");
     for shadow in ["own_content", "own_data", "found_data", "box_node", "words_segments"] {
         assert!(!said.out.contains(shadow), "{shadow}");
     }
@@ -194,8 +195,8 @@ fn a_table_of_an_unknown_module_is_refused_unless_it_is_left_out() {
     let said = sandbox.fails(2, &["db-export"]);
     insta::assert_snapshot!(said.err, @"
     error: could not export `backend/db/kalito.db`
-      caused by: what table `vectors` holds cannot be read: its module `vec0` is unknown here
-    hint: leave its rows out with `--without vectors`, or take a backup, which holds everything
+      caused by: the rows of table `vectors` cannot be read: its module `vec0` is unknown here
+    hint: leave its rows out with `--without vectors`, or take a backup, which contains everything
     ");
     let said = sandbox.ok(&["db-export", "--without", "vectors"]);
     assert!(said.out.contains("Left out: the rows of vectors"), "{said:#?}");
@@ -237,7 +238,7 @@ c', -9e999);",
         serde_json::from_str(&text("folder/export.json")).expect("a document");
     assert_eq!(document["counts"]["messages"], 3);
     let said = sandbox.fails(2, &["db-export", "--format", "csv", "--output", "folder"]);
-    assert!(said.err.contains("`folder` exists already"), "{said:#?}");
+    assert!(said.err.contains("`folder` already exists"), "{said:#?}");
     sandbox.ok(&["db-export", "--format", "csv", "--table", "messages", "--output", "m.csv"]);
     assert_eq!(text("m.csv"), text("folder/messages.csv"));
     assert!(!sandbox.path("../up.csv").exists());

@@ -10,14 +10,14 @@ use crate::support::sandbox::{Said, Sandbox, open};
 use crate::support::terminal::{CTRL_C, Terminal};
 
 /// Much more than a small file takes, and much less than it asks for.
-const MOST_MEMORY_BYTES: u64 = 180 << 20;
+const MAX_MEMORY_BYTES: u64 = 180 << 20;
 
 /// Generous for a busy machine: nothing here ends by itself within hours, or takes gigabytes.
-const MOST_TIME: Duration = Duration::from_mins(1);
+const MAX_TIME: Duration = Duration::from_mins(1);
 
 const ENDLESS: &str = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT";
 
-/// Statements after `CREATE TABLE t(a);`, and what is said of them.
+/// Statements after `CREATE TABLE t(a);`, and what is reported about them.
 fn hostile() -> Vec<(String, &'static str)> {
     let large = "hex(zeroblob(4e8))";
     let mut views = "CREATE VIEW v0 AS SELECT a FROM t LIMIT 1;\n".to_owned();
@@ -71,8 +71,8 @@ fn cheap(sandbox: &Sandbox, arguments: &[&str]) -> Said {
     let used = child.wait4().expect("it ends");
     let err = String::from_utf8_lossy(&said).into_owned();
     let memory = used.rusage.maxrss;
-    assert!(memory < MOST_MEMORY_BYTES, "{} MiB: {err}", memory >> 20);
-    assert!(began.elapsed() < MOST_TIME, "{:?}: {err}", began.elapsed());
+    assert!(memory < MAX_MEMORY_BYTES, "{} MiB: {err}", memory >> 20);
+    assert!(began.elapsed() < MAX_TIME, "{:?}: {err}", began.elapsed());
     Said { code: used.status.code(), out: String::new(), err }
 }
 
@@ -96,7 +96,7 @@ fn a_small_file_cannot_ask_for_much() {
     }
 }
 
-/// An export of ours with other definitions in it, its proof made anew.
+/// An export of ours with other definitions in it, its proof made again.
 fn rewritten(sandbox: &Sandbox, from: &str, to: &str) {
     sandbox.sql("CREATE INDEX i ON messages (content)");
     sandbox.ok(&["db-export", "--output", "e.jsonl"]);
@@ -127,7 +127,7 @@ fn an_export_of_ours_cannot_ask_for_more_either() {
             &["db-import", "--merge", "h.jsonl", "--yes"],
         ] {
             let said = cheap(&sandbox, arguments);
-            // What a merge does not need of the file is no matter to it.
+            // A merge ignores what it does not need of the file.
             if arguments.contains(&"--merge") && said.code == Some(0) {
                 continue;
             }

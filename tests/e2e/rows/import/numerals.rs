@@ -42,7 +42,7 @@ fn what_a_number_would_not_give_back_is_refused() {
                 let said = sandbox.fails(2, &import(file));
                 assert!(said.err.contains(&format!("holds `{text}`")), "{column}: {said:#?}");
                 assert!(said.err.contains(&format!("the column `{column}`")), "{said:#?}");
-                assert!(said.err.contains("declared TEXT"), "{column} {text}: {said:#?}");
+                assert!(said.err.contains("a TEXT column keeps"), "{column} {text}: {said:#?}");
             }
         }
     }

@@ -61,10 +61,7 @@ fn sql_of_a_newer_version_is_not_guessed_at() {
     assert!(sql.starts_with("-- xtask-db export, version 1,"));
     sandbox.write("newer.sql", sql.replacen("version 1,", "version 2,", 1));
     let said = untouched(&sandbox, 2, &["newer.sql", "--into", "new.db"]);
-    assert!(
-        said.err.contains("the export is of version 2, and this xtask-db reads 1"),
-        "{said:#?}"
-    );
+    assert!(said.err.contains("the export has version 2, and this xtask-db reads 1"), "{said:#?}");
     sandbox.ok(&["db-import", "e.sql", "--into", "new.db"]);
 }
 
@@ -80,10 +77,10 @@ fn a_value_that_its_column_would_change_is_refused_and_named() {
     let said = untouched(&sandbox, 1, &["e.jsonl", "--into", "new.db"]);
     insta::assert_snapshot!(said.err, @"
     error: could not import `e.jsonl`
-      caused by: its rows could not be read in
+      caused by: its rows could not be read
       caused by: line 5: a row of `p`
-      caused by: the number in `v` would become a text, by the type of that column
-    hint: nothing was changed; get the file again, or export it anew
+      caused by: the number in `v` would become a text because of the type of that column
+    hint: nothing was changed; get the file again, or export it again
     ");
     let sandbox = exported(
         "DROP TABLE messages; CREATE TABLE n (id INTEGER PRIMARY KEY, v NUMERIC);

@@ -118,7 +118,7 @@ fn lines_of_an_issue_tracker_become_rows() {
     assert!(dry.out.contains("2 rows inserted"), "{dry:#?}");
     assert!(rows(&sandbox, "SELECT * FROM tasks").is_empty());
     let said = sandbox.ok(&import);
-    assert_eq!(said.err, "`issues.jsonl`: not taken: `assignee` (1)\n");
+    assert_eq!(said.err, "`issues.jsonl`: not imported: `assignee` (1)\n");
     assert_eq!(
         rows(&sandbox, "SELECT * FROM tasks ORDER BY id"),
         [
@@ -229,7 +229,9 @@ fn an_empty_array_changes_nothing_and_says_so() {
     let import = ["db-import", "-", "--records", "/assistants", "--table", "assistants"];
     let said = piped(&sandbox, b"{\"metadata\": {}, \"assistants\": []}", &import);
     assert_eq!(said.code, Some(0), "{said:#?}");
-    assert_snapshot!(said.out, @"Nothing to import into ./backend/db/kalito.db: what was piped in holds an empty array at `/assistants`; the rows of `assistants` stay as they are");
+    assert_snapshot!(said.out, @"Nothing to import into ./backend/db/kalito.db: standard input \
+                                 holds an empty array at `/assistants`; the rows of `assistants` \
+                                 stay as they are");
     let json = piped(&sandbox, b"{\"assistants\": []}", &[&import[..], &["--json"]].concat());
     let document: serde_json::Value = serde_json::from_str(&json.out).expect("one document");
     assert_eq!((&document["version"], &document["inserted"]), (&1.into(), &0.into()));
@@ -248,18 +250,18 @@ fn a_pointer_that_leads_nowhere_says_what_is_there() {
         all += &sandbox.fails(2, &import).err;
     }
     assert_snapshot!(all, @"
-    error: `a.json`: nothing stands at `/assistents`: the document is an object of `metadata`, `assistants`
-    hint: arrays stand at `/assistants` (2)
-    error: `a.json`: `/metadata/version` is a number, no array and no object
-    hint: arrays stand at `/assistants` (2)
-    error: `a.json`: `/assistants/0/name` is a text, no array and no object
-    hint: there is no array in it; `''` takes the document itself
+    error: `a.json`: there is nothing at `/assistents`: the document is an object of `metadata`, `assistants`
+    hint: there are arrays at `/assistants` (2)
+    error: `a.json`: `/metadata/version` is a number, not an array or an object
+    hint: there are arrays at `/assistants` (2)
+    error: `a.json`: `/assistants/0/name` is a text, not an array or an object
+    hint: there is no array in it; `''` selects the document itself
     error: `a.json`: record 1 (line 1) has no `name`, and the column `name` must have a value; its fields are `metadata`, `assistants`
-    hint: arrays stand at `/assistants` (2)
+    hint: there are arrays at `/assistants` (2)
     error: could not read the records of `a.json`
       caused by: record 1 (line 2) has no `name`, and the column `name` must have a value; its fields are `version`, `exported_at`
     hint: nothing was imported, and the database is untouched
-    error: `x` is no JSON pointer: one begins with `/`, or is `''` for all
+    error: `x` is not a JSON pointer: a pointer begins with `/`, or is `''` for the whole document
     hint: as `/assistants`; see `--help`
     ");
 }
@@ -271,7 +273,8 @@ fn what_does_not_fit_is_named_and_nothing_is_imported() {
     for (input, cause) in [
         (
             &b"[{\"name\": \"K\"},\n {\"name\": \"L\", \"temperature\": \"warm\"}]"[..],
-            "record 2 (line 2): `temperature` holds `warm`, and the column `temperature` takes numbers only",
+            "record 2 (line 2): `temperature` is `warm`, and the column `temperature` accepts only \
+             numbers",
         ),
         (
             b"[{\"name\": \"K\"},\n {\"name\": ",
@@ -279,10 +282,11 @@ fn what_does_not_fit_is_named_and_nothing_is_imported() {
         ),
         (b"name,model\nK,x\nL\n", "line 3 has 1 fields, and the first line names 2"),
         (b"name,model\nK,\"x\n", "it was cut short: the quotes that open in line 2 never close"),
-        (b"name,model\nK,\xff\n", "line 2: the text is no UTF-8"),
+        (b"name,model\nK,\xff\n", "line 2: the text is not UTF-8"),
         (
             b"[{\"id\": 99999999999999999999, \"name\": \"K\"}]",
-            "record 1 (line 1): `id` holds `99999999999999999999`, and the column `id` takes integers of 64 bits only",
+            "record 1 (line 1): `id` is `99999999999999999999`, and the column `id` accepts only \
+             64-bit integers",
         ),
     ] {
         let said = piped(&sandbox, input, &import);
@@ -314,9 +318,9 @@ fn unknown_names_are_refused_with_the_nearest() {
     error: `assistants` has no column `nam`: did you mean `name`?
     hint: its columns are `id`, `name`, `model`, `temperature`, `created_at`
     error: the column `summary` needs a value, and none is mapped to it
-    hint: say `--map summary=FIELD`, or `--set summary=VALUE` for one that all rows have
-    error: `--set temperature=warm`: the column `temperature` takes numbers only
-    hint: leave it out where its default is meant
+    hint: pass `--map summary=FIELD`, or `--set summary=VALUE` for one that all rows have
+    error: `--set temperature=warm`: the column `temperature` accepts only numbers
+    hint: leave it out to use its default
     ");
 }
 
@@ -328,11 +332,12 @@ fn fields_without_a_column_are_counted_and_strict_refuses_them() {
     let said = piped(&sandbox, json, &[&import[..], &["--strict"]].concat());
     assert_eq!(said.code, Some(1), "{said:#?}");
     assert_snapshot!(said.err, @"
-    error: what was piped in: 2 fields left out that `assistants` has no column for: `Model` (1), `tags` (2)
+    error: standard input: 2 fields left out that `assistants` has no column for: `Model` (1), `tags` (2)
     hint: without `--strict` this is a warning; nothing was imported, and the database is untouched
     ");
     let said = piped(&sandbox, json, &import);
-    assert_snapshot!(said.err, @"warning: what was piped in: 2 fields left out that `assistants` has no column for: `Model` (1), `tags` (2)");
+    assert_snapshot!(said.err, @"warning: standard input: 2 fields left out that `assistants` has \
+                                 no column for: `Model` (1), `tags` (2)");
     assert_eq!(rows(&sandbox, "SELECT name FROM assistants ORDER BY id"), ["Ada", "K", "L"]);
 }
 

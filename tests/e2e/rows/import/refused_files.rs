@@ -1,5 +1,5 @@
-//! `db-import FILE` of what is no export, or to a place that is for something else: refused, with the
-//! way on named.
+//! `db-import FILE` of what is not an export, or to a place that is for something else: refused, with
+//! the way on named.
 
 use crate::rows::import::{untouched, with_export};
 use crate::support::sandbox::{Sandbox, messages};
@@ -10,7 +10,7 @@ fn a_journal_of_a_database_that_is_gone_does_not_become_a_part_of_the_new_one() 
         let sandbox = with_export();
         sandbox.write(&format!("made/new.db{suffix}"), "old");
         let said = untouched(&sandbox, 2, &["e.jsonl", "--into", "made/new.db"]);
-        let what = format!("`made/new.db{suffix}` lies there and would be taken for part of it");
+        let what = format!("`made/new.db{suffix}` is there and would be mistaken for part of it");
         assert!(said.err.contains(&what), "{said:#?}");
         let arguments = ["db-import", "e.jsonl", "--into", "made/new.db", "--force", "--yes"];
         let said = sandbox.ok(&arguments);
@@ -35,16 +35,16 @@ fn what_is_no_export_is_refused_and_the_way_on_named() {
         said += &untouched(&sandbox, 2, &[file, "--into", "new.db"]).err;
     }
     insta::assert_snapshot!(said, @r"
-    error: `list.json` is JSON, but no export of db-export
-    hint: with `--records` and `--table` its records become rows; nothing was changed
-    error: `table.csv` is no export and no SQL dump: it may be CSV
-    hint: with `--records` and `--table` its records become rows; nothing was changed
-    error: `zeros` is no export and no SQL dump
+    error: `list.json` is JSON, but not an export of db-export
+    hint: import its records with `--records` and `--table`; nothing was changed
+    error: `table.csv` is neither an export nor an SQL dump: it may be CSV
+    hint: import its records with `--records` and `--table`; nothing was changed
+    error: `zeros` is neither an export nor an SQL dump
     hint: name another file; nothing was changed
     error: `folder` is a folder without `export.json`, which an export in CSV has
     hint: name the folder that `db-export --format csv` wrote; nothing was changed
-    error: `backend/db/kalito.db` is a SQLite database, no export and no SQL dump
-    hint: a database is put back with `cargo xtask db-restore PATH`; nothing was changed
+    error: `backend/db/kalito.db` is an SQLite database, not an export or an SQL dump
+    hint: restore a database with `cargo xtask db-restore PATH`; nothing was changed
     error: failed to open file `missing`: No such file or directory (os error 2)
     hint: name a file that you can read; nothing was changed
     ");
@@ -56,9 +56,9 @@ fn places_that_are_for_something_else_are_refused() {
     let backup = sandbox.backup();
     let backup = format!("backups/{backup}");
     for (into, what) in [
-        ("e.jsonl", "`e.jsonl` is the file to import and the database to make at once"),
-        (backup.as_str(), "bears a backup's name in the backups folder"),
-        ("new.db-wal", "is the name of a file that SQLite keeps for itself"),
+        ("e.jsonl", "`e.jsonl` is both the file to import and the database to create"),
+        (backup.as_str(), "has the name of a backup in the backups folder"),
+        ("new.db-wal", "is the name of a file that SQLite reserves for itself"),
         ("nowhere/new.db", "there is no folder for `nowhere/new.db`"),
         ("backend", "`backend` (from --into) is a folder"),
     ] {
@@ -79,7 +79,7 @@ fn a_newer_format_is_not_guessed_at() {
     let said = untouched(&sandbox, 2, &["newer.jsonl", "--into", "new.db"]);
     insta::assert_snapshot!(said.err, @r"
     error: could not import `newer.jsonl`
-      caused by: the export is of version 2, and this xtask-db reads 1
+      caused by: the export has version 2, and this xtask-db reads 1
     hint: nothing was changed; use a newer xtask-db to import it
     ");
 }
@@ -116,8 +116,8 @@ fn a_constraint_that_replaces_rows_drops_none() {
     let said = untouched(&sandbox, 1, &["e.json", "--into", "new.db"]);
     insta::assert_snapshot!(said.err, @r"
     error: could not import `e.json`
-      caused by: its rows could not be read in
+      caused by: its rows could not be read
       caused by: line 8 and line 9: two rows of `tags` have the same name
-    hint: nothing was changed; get the file again, or export it anew
+    hint: nothing was changed; get the file again, or export it again
     ");
 }

@@ -29,7 +29,7 @@ const CONTENT: &str = "
     CREATE VIRTUAL TABLE box USING rtree (id, x0, x1, +note);
     INSERT INTO box VALUES (2, 0.5, 0.75, 'n'), (1, 1, 2, NULL);";
 
-/// What the sqlite3 shell dumps of the live database; none where it is not installed.
+/// What the sqlite3 shell dumps of the live database; none if it is not installed.
 fn shell_dump(sandbox: &Sandbox) -> Option<Vec<u8>> {
     let mut command = sandbox.command("sqlite3");
     let Ok(output) = command.arg(sandbox.live()).arg(".dump").output() else {
@@ -170,7 +170,7 @@ fn a_hostile_dump_is_refused_by_line_and_reaches_nothing() {
     insta::assert_snapshot!(said.err, @"
     error: could not import `bad.sql`
       caused by: line 2, `ATTACH 'other.db' AS o;`, is refused: it opens or leaves another database
-    hint: nothing was changed; take the statement out of the file if the rest is to be imported
+    hint: nothing was changed; remove the statement from the file to import the rest
     ");
 }
 
@@ -195,6 +195,6 @@ fn rows_without_tables_are_refused_with_a_way_on() {
     insta::assert_snapshot!(said.err, @"
     error: could not import `rows.sql`
       caused by: line 1, `INSERT INTO t VALUES(1);`, cannot be imported: no such table: t
-    hint: nothing was changed; the file holds rows without tables, as `.dump --data-only` writes it
+    hint: nothing was changed; the file contains rows without tables, as `.dump --data-only` writes it
     ");
 }

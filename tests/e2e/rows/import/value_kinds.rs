@@ -79,7 +79,8 @@ fn virtual_tables_come_back_with_their_content_and_settings() {
     let said = comes_back(&sandbox, &["--allow-violations"]);
     assert!(
         said.err.contains(
-            "warning: `less` kept an index and no texts (content=''): the file has none of it"
+            "warning: `less` stored an index without its texts (content=''): the file has none of \
+             it"
         ),
         "{said:#?}"
     );

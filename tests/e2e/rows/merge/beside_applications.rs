@@ -83,7 +83,7 @@ fn symbolic_links_in_a_folder_are_passed_over() {
     fs_err::os::unix::fs::symlink(here.path("yours.jsonl"), here.path("shared/link.jsonl"))
         .expect("a link");
     let said = here.fails(2, &["db-import", "--merge", "shared"]);
-    assert!(said.err.contains("`shared` holds no exports"), "{said:#?}");
+    assert!(said.err.contains("`shared` contains no exports"), "{said:#?}");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_damaged_database_is_refused_in_a_dry_run_as_well() {
     for more in [&[][..], &["--dry-run"]] {
         let said = sandbox.fails(1, &[&["db-import", "--merge", "e.jsonl"], more].concat());
         assert!(said.err.contains("is damaged; nothing can be merged into it"), "{said:#?}");
-        assert!(said.err.contains("hint: put a backup back with"), "{said:#?}");
+        assert!(said.err.contains("hint: restore a backup with"), "{said:#?}");
     }
 }
 
@@ -151,7 +151,7 @@ fn triggers_that_only_forbid_are_named_by_merges_and_records() {
     share(&machine(schema, "INSERT INTO item VALUES (1, 'b', 2)"), &here, "yours.jsonl");
     let said = here.ok(&["db-import", "--merge", "yours.jsonl"]);
     assert!(said.err.contains(named), "{said:#?}");
-    // Of a table that did not change nothing is said.
+    // A table that did not change is not mentioned.
     let said = here.ok(&["db-import", "--merge", "yours.jsonl"]);
     assert!(!said.err.contains("triggers"), "{said:#?}");
 }

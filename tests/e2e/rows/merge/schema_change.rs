@@ -1,4 +1,4 @@
-//! `db-import --merge` where the schema went on, here or elsewhere.
+//! `db-import --merge` if the schema went on, here or elsewhere.
 
 use crate::rows::merge::{machine, share, texts};
 
@@ -50,7 +50,7 @@ fn a_file_of_another_application_is_refused() {
     let there = machine(schema, "PRAGMA application_id=2; INSERT INTO notes VALUES (1, 'x');");
     share(&there, &here, "yours.jsonl");
     let said = here.fails(1, &["db-import", "--merge", "yours.jsonl"]);
-    assert!(said.err.contains("it is of another application"), "{said:#?}");
+    assert!(said.err.contains("it belongs to another application"), "{said:#?}");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn an_index_that_keeps_its_texts_itself_is_left_out_and_counted() {
     share(&there, &here, "yours.jsonl");
     let said = here.ok(&["db-import", "--merge", "yours.jsonl"]);
     assert!(
-        said.err.contains("left out: 2 rows of `search`: what a module keeps is not merged"),
+        said.err.contains("left out: 2 rows of `search`: the data of a module is not merged"),
         "{said:#?}"
     );
 }
@@ -88,7 +88,7 @@ fn a_part_without_its_parents_is_taken_by_number_only_where_that_is_said() {
     here.fails(1, &[&trusting[..], &["--strict"]].concat());
     let said = here.ok(&trusting);
     assert!(
-        said.err.contains("taken by number: 1 reference of `notes` to rows of `chats`"),
+        said.err.contains("matched by number: 1 reference of `notes` to rows of `chats`"),
         "{said:#?}"
     );
 }

@@ -115,7 +115,7 @@ fn nothing_is_suspected_where_no_number_changes_or_a_value_is_none_of_the_file_s
         "INSERT INTO user VALUES (1, 'bob'); INSERT INTO orders VALUES (1, 777, 'x'), (2, 778, 'y'), (3, 1, 'z');",
     );
     here.ok(&MERGE);
-    // Most of them are: that is said, but not refused.
+    // Most of them are: that is reported, but not refused.
     let here = two(
         schema,
         mine,
@@ -176,7 +176,7 @@ fn what_references_names_must_be_there_and_agree_with_the_foreign_keys() {
     for (line, said) in [
         (
             r#"references = { likse = { post_id = "post" } }"#,
-            "`references` names the table `likse`, which is not here: did you mean `likes`?",
+            "`references` names the table `likse`, which does not exist here: did you mean `likes`?",
         ),
         (
             r#"references = { likes = { psot_id = "post" } }"#,
@@ -184,7 +184,7 @@ fn what_references_names_must_be_there_and_agree_with_the_foreign_keys() {
         ),
         (
             r#"references = { likes = { post_id = "pots" } }"#,
-            "the table `pots`, which is not here: did you mean `post`?",
+            "the table `pots`, which does not exist here: did you mean `post`?",
         ),
         (
             "references = { likes = { post_id = true } }",
@@ -192,11 +192,11 @@ fn what_references_names_must_be_there_and_agree_with_the_foreign_keys() {
         ),
         (
             "references = { likes = { author = false } }",
-            "says something else about `likes.author` than its foreign key",
+            "contradicts the foreign key of `likes.author`",
         ),
         (
             r#"renumber = ["likse"]"#,
-            "`renumber` names the table `likse`, which is not here: did you mean `likes`?",
+            "`renumber` names the table `likse`, which does not exist here: did you mean `likes`?",
         ),
         ("refrences = {}", "did you mean `references`?"),
     ] {

@@ -1,5 +1,5 @@
-//! Two clones of the sample host with different histories, which share files through git: both come
-//! to the same content, whoever merges first.
+//! Two clones of the sample host with different histories, which share files through git: both end
+//! up with the same content, whichever merges first.
 
 use crate::support::sandbox::{Sandbox, open};
 

@@ -13,7 +13,7 @@ const HEADER: [&str; 7] = ["", "MEDIAN", "RATIO", "LIMIT", "", "PEAK", "OUTPUT"]
 /// What became of one step.
 pub(super) struct Timed {
     pub(super) step: Step,
-    /// `None` where its program is not installed.
+    /// `None` if its program is not installed.
     pub(super) runs: Option<Vec<Run>>,
     pub(super) output_bytes: u64,
 }
@@ -43,7 +43,7 @@ impl Timed {
         Some(self.median_seconds()? / reference.median_seconds()?)
     }
 
-    /// `None` where there is no limit, or nothing to hold it against.
+    /// `None` if there is no limit, or nothing to hold it against.
     fn is_within_limit(&self, all: &[Self]) -> Option<bool> {
         Some(self.ratio(all)? <= self.step.limit()?)
     }
@@ -102,9 +102,9 @@ impl Report {
         let n_runs = self.timed.iter().flat_map(|(_, timed)| timed);
         let n_runs = n_runs.filter_map(|one| one.runs.as_ref().map(Vec::len)).max().unwrap_or(0);
         format!(
-            "{}\n{} each; {n_runs} runs of each, by turns; what was imported is exported to the same \
-             bytes\nRATIO of the medians, against `.dump` and `.read`; LIMIT for 1 GB\nPEAK the \
-             highest, by wait4; below {} it cannot be told\n{}",
+            "{}\n{} each; {n_runs} runs of each, interleaved; the imported database is exported to \
+             the same bytes\nRATIO of the medians, against `.dump` and `.read`; LIMIT for 1 \
+             GB\nPEAK the highest, by wait4; below {} it cannot be measured\n{}",
             table(&lines),
             size(self.size_bytes),
             size(self.floor),

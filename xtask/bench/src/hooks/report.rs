@@ -57,8 +57,8 @@ impl Report<'_> {
         }));
         let n_pairs = self.compared.iter().map(|one| one.pairs.len()).max().unwrap_or(0);
         format!(
-            "{}\n{n_pairs} pairs of each, by turns; a database of {}\nWITHOUT and WITH the medians, \
-             OVERHEAD the median of the differences within each pair\n{}",
+            "{}\n{n_pairs} pairs of each, interleaved; a database of {}\nWITHOUT and WITH the \
+             medians, OVERHEAD the median of the differences within each pair\n{}",
             table(&rows),
             size(DATABASE_BYTES),
             self.machine.to_text(),

@@ -43,7 +43,7 @@ impl Findings {
         Summary::of(self.of(deed, keeper))
     }
 
-    /// Against `.backup` of the same database in the same turns; where there were no turns, in the
+    /// Against `.backup` of the same database in the same turns; if there were no turns, in the
     /// series. A list says nothing about a copy.
     pub(super) fn ratio(&self, deed: Deed, keeper: Keeper) -> Option<f64> {
         let measure = match deed {

@@ -24,7 +24,7 @@ pub(super) enum Keeper {
 pub(super) enum Deed {
     /// Keep the state of the database.
     Checkpoint,
-    /// The same, where nothing changed since the one before.
+    /// The same, if nothing changed since the one before.
     Unchanged,
     /// A full copy in the same turns as the restores, which are set against it.
     Beside,
@@ -77,7 +77,7 @@ impl Keeper {
         }
     }
 
-    /// The version of its program; `None` where that is not installed.
+    /// The version of its program; `None` if that is not installed.
     pub(super) fn version(self, scratch: &Scratch) -> Option<String> {
         let asks = match self {
             Self::Ours => return Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -115,7 +115,7 @@ impl Keeper {
         }
     }
 
-    /// How it does what is asked; `None` where it cannot.
+    /// How it does what is asked; `None` if it cannot.
     pub(super) fn asked(self, deed: Deed) -> Option<Asked> {
         match self {
             Self::Copies => copies(deed),

@@ -3,7 +3,7 @@
 use crate::store::findings::Findings;
 use crate::store::keeper::{Deed, Keeper};
 
-/// One promise; nothing fails where it is missed.
+/// One promise; nothing fails if it is missed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Promise {
     pub(super) what: &'static str,
@@ -105,7 +105,7 @@ fn peak_mebibytes(findings: &Findings) -> Option<f64> {
     peaks.max().map(|bytes| bytes as f64 / f64::from(1 << 20))
 }
 
-/// Each against the copies in its own turns where there are any, so that a machine that grows slower
+/// Each against the copies in its own turns if there are any, so that a machine that grows slower
 /// does not count.
 fn late_to_early(findings: &Findings) -> Option<f64> {
     let slower = |keeper| {

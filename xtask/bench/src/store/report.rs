@@ -53,7 +53,7 @@ impl Report {
             table(&rows),
             self.series(),
             format!(
-                "{EXPLANATION}PEAK the highest, by wait4; below {:.1} MiB it cannot be told\n",
+                "{EXPLANATION}PEAK the highest, by wait4; below {:.1} MiB it cannot be measured\n",
                 mebibytes(self.floor)
             ),
             self.room(),
@@ -100,9 +100,9 @@ impl Report {
         let findings = &self.findings;
         let percent = |share: Option<f64>| share.unwrap_or(f64::NAN) * 100.0;
         format!(
-            "{} pages of {PAGE_BYTES} bytes, {} rows; {} checkpoints, before each but the first {:.2} % of \
-             the rows\nchanged at random places, {:.2} % of the pages (medians); the rest {} times by \
-             turns, verified and pruned once\n",
+            "{} pages of {PAGE_BYTES} bytes, {} rows; {} checkpoints, before each but the first \
+             {:.2} % of the rows\nchanged at random places, {:.2} % of the pages (medians); the \
+             rest {} times interleaved, verified and pruned once\n",
             findings.n_pages,
             findings.n_rows,
             findings.changes.len() + 1,
@@ -171,7 +171,7 @@ const EXPLANATION: &str = "\
 RATIO of the medians, against `sqlite3 .backup` in the same turns
 ALONE without the `.backup` that restic and borg read; MEDIAN with it
 FIRST and GROWTH of the folder, by blocks in use; WRITTEN to files, kept or not (MB of 1,000,000 bytes)
-restic and borg restore a file that nobody syncs; borg keeps without encryption
+restic and borg restore without a sync; the borg repository is not encrypted
 ";
 
 /// The room that a keeper took before a deed.

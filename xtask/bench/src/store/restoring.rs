@@ -1,4 +1,4 @@
-//! The way back: the database changes, and is put back to what the newest checkpoint holds.
+//! The way back: the database changes, and is restored to what the newest checkpoint holds.
 
 use anyhow::{Result, ensure};
 use fs_err as fs;

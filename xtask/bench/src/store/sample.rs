@@ -13,13 +13,13 @@ use crate::store::folder;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
     pub(super) run: Run,
-    /// Of the `.backup` that it read, where it needs one.
+    /// Of the `.backup` that it read, if it needs one.
     pub(super) copying: Option<Duration>,
     /// Of the keeper's folder afterwards, by the blocks in use.
     pub(super) disk_bytes: u64,
     /// By how much that is more than before.
     pub(super) grown_bytes: i64,
-    /// What the kernel counted as written to files, kept or not; `None` where it does not count.
+    /// What the kernel counted as written to files, kept or not; `None` if it does not count.
     pub(super) written_bytes: Option<u64>,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Summary {
     pub(super) median: Duration,
     pub(super) min: Duration,
     pub(super) max: Duration,
-    /// Without the `.backup` before it; `None` where it needs none.
+    /// Without the `.backup` before it; `None` if it needs none.
     pub(super) alone: Option<Duration>,
     pub(super) peak_bytes: u64,
     /// Of the second and later ones, or of the only one.

@@ -91,11 +91,11 @@ impl<'a> Trial<'a> {
         self.each(Deed::Prune)?;
         self.ensure_number(self.numbers.kept)?;
         let verified = self.scratch.output(&["xtask", "db-verify", "--all", "--db", "bench"]);
-        ensure!(verified.is_some(), "what `db-prune` left is not whole");
+        ensure!(verified.is_some(), "the store is damaged after `db-prune`");
         Ok(())
     }
 
-    /// Does it, times it and notes it down; nothing where the keeper cannot.
+    /// Does it, times it and notes it down; nothing if the keeper cannot.
     pub(super) fn time(&mut self, keeper: Keeper, deed: Deed) -> Result<()> {
         if let Some(sample) = self.sample(keeper, deed)? {
             self.findings.add(deed, keeper, sample);

@@ -3,15 +3,15 @@
 /// The affinity of a column (<https://sqlite.org/datatype3.html#determination_of_column_affinity>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Affinity {
-    /// Whole numbers, where values look like that.
+    /// Whole numbers, if values look like that.
     Integer,
     /// Texts.
     Text,
     /// None: values stay what they are.
     Blob,
-    /// Reals, where values look like numbers.
+    /// Reals, if values look like numbers.
     Real,
-    /// Numbers, where values look like that.
+    /// Numbers, if values look like that.
     Numeric,
 }
 

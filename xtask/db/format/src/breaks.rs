@@ -1,4 +1,4 @@
-//! Line breaks as another system writes them: git may turn `\n` into `\r\n` where it checks files out.
+//! Line breaks as another system writes them: git may turn `\n` into `\r\n` if it checks files out.
 
 use std::io::{Read, Result};
 

@@ -1,4 +1,4 @@
-//! One value of a row on its way: borrowed where it is written, owned where it was read.
+//! One value of a row on its way: borrowed if it is written, owned if it was read.
 
 use anyhow::Result;
 use rusqlite::Row;
@@ -15,7 +15,7 @@ pub enum Cell<'r> {
     Real(f64),
     /// Text that is Unicode.
     Text(&'r str),
-    /// The bytes of a text that is no Unicode, in the encoding of its database.
+    /// The bytes of a text that is not Unicode, in the encoding of its database.
     OddText(&'r [u8]),
     /// Bytes.
     Blob(&'r [u8]),
@@ -32,7 +32,7 @@ pub enum Value {
     Real(f64),
     /// Text that is Unicode.
     Text(String),
-    /// The bytes of a text that is no Unicode, in the encoding of its database.
+    /// The bytes of a text that is not Unicode, in the encoding of its database.
     OddText(Vec<u8>),
     /// Bytes.
     Blob(Vec<u8>),
@@ -43,7 +43,7 @@ impl<'r> Cell<'r> {
     ///
     /// # Errors
     ///
-    /// Where the row has no such column.
+    /// If the row has no such column.
     pub(crate) fn of(row: &'r Row<'_>, column: usize) -> Result<Self> {
         Ok(match row.get_ref(column)? {
             ValueRef::Null => Self::Null,

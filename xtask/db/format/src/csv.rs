@@ -1,8 +1,8 @@
 //! An export as CSV (RFC 4180): one file for each table, the names of its columns in the first line.
 //!
-//! What stands in quotes is a text. Without quotes, nothing is NULL, a number with a point or an
+//! What is in quotes is a text. Without quotes, nothing is NULL, a number with a point or an
 //! exponent is a real, one without is an integer, `X'00FF'` are bytes and `CAST(X'61FF' AS TEXT)` is
-//! a text that is no Unicode or holds control characters other than line breaks and tabs.
+//! a text that is not Unicode or holds control characters other than line breaks and tabs.
 
 use anyhow::Result;
 
@@ -101,7 +101,7 @@ impl Csv {
     }
 }
 
-/// Whether a text may stand as it is: no control characters but line breaks and tabs.
+/// Whether a text may be as it is: no control characters but line breaks and tabs.
 fn is_plain(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() && !"\t\n\r".contains(c))
 }
@@ -137,7 +137,7 @@ fn blob(bytes: &[u8], to: &mut Sink<'_>) -> Result<()> {
 }
 
 /// The name of a table's file: what could lead out of the folder, or that some file system does not
-/// take, stands there as `%` and two hexadecimal digits for each byte.
+/// take, is there as `%` and two hexadecimal digits for each byte.
 pub(crate) fn file_name(table: &str) -> String {
     let mut name = String::new();
     for (at, c) in table.char_indices() {

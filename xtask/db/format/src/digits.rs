@@ -36,7 +36,7 @@ pub(crate) fn hex(bytes: &[u8], to: &mut Vec<u8>) {
     }
 }
 
-/// Appends the bytes that two hexadecimal digits each mean; `None` where they are none.
+/// Appends the bytes that two hexadecimal digits each mean; `None` if they are none.
 pub(crate) fn from_hex(digits: &[u8], to: &mut Vec<u8>) -> Option<()> {
     let (pairs, rest) = digits.as_chunks::<2>();
     if !rest.is_empty() {

@@ -1,5 +1,5 @@
-//! The values of one row that was read: they lie in the bytes of its line wherever those say them as
-//! they are, so that nothing is copied; what was escaped lies beside.
+//! The values of one row that was read: they are in the bytes of its line wherever those say them as
+//! they are, so that nothing is copied; what was escaped is beside.
 
 use std::ops::Range;
 
@@ -112,7 +112,7 @@ impl<'r> Row<'r> {
         Ok(match (self.raw(at), &self.fields.fields[at]) {
             (ValueRef::Text(bytes), Field::OddText(_)) => Cell::OddText(bytes),
             (ValueRef::Text(bytes), _) => {
-                Cell::Text(std::str::from_utf8(bytes).context("a text is no UTF-8")?)
+                Cell::Text(std::str::from_utf8(bytes).context("a text is not UTF-8")?)
             }
             (ValueRef::Null, _) => Cell::Null,
             (ValueRef::Integer(integer), _) => Cell::Integer(integer),

@@ -38,7 +38,7 @@ pub struct TableHead {
     /// Where its rows are.
     #[serde(default, skip_serializing_if = "Rows::are_here")]
     pub rows: Rows,
-    /// Under which name each row begins with its rowid, where that is no column.
+    /// Under which name each row begins with its rowid, if that is not a column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rowid: Option<String>,
     /// The columns of its rows in their order; generated and hidden ones are left out.

@@ -17,7 +17,7 @@ use crate::taking::{Shapes, Takings};
 /// Rows after which somebody looks whether to go on.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 
-/// How a text that is no Unicode gets into the database, whose encoding its bytes have.
+/// How a text that is not Unicode gets into the database, whose encoding its bytes have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OddTexts {
     /// As it is: that is UTF-8.
@@ -33,7 +33,7 @@ pub enum OddTexts {
 ///
 /// # Errors
 ///
-/// As [`Reading::next_row`]; where a row does not fit into its table; as `look`.
+/// As [`Reading::next_row`]; if a row does not fit into its table; as `look`.
 pub fn insert_rows(
     reading: &mut dyn Reading,
     connection: &Connection,
@@ -76,7 +76,7 @@ pub fn insert_rows(
 /// A row whose key another row of the same file has.
 #[derive(Debug, Clone)]
 pub struct Doubled {
-    /// Where it is, as `line 7`.
+    /// Where it is, e.g. `line 7`.
     pub place: String,
     /// Its table: its name and its place in the header.
     pub table: (String, usize),
@@ -135,7 +135,7 @@ impl fmt::Display for Doubled {
 
 impl std::error::Error for Doubled {}
 
-/// Where a constraint is violated, what SQLite says of it is all.
+/// If a constraint is violated, what SQLite says of it is all.
 fn plain(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<rusqlite::Error>() {
         Some(rusqlite::Error::SqliteFailure(cause, Some(said)))
@@ -169,7 +169,7 @@ pub fn text_of(parameter: &str) -> String {
     format!("CAST(ifnull(substr({parameter}, 1), '') AS TEXT)")
 }
 
-/// `OR ABORT` is stronger than what the table's own constraints say, as `ON CONFLICT REPLACE`.
+/// `OR ABORT` is stronger than what the table's own constraints say, e.g. `ON CONFLICT REPLACE`.
 fn insert(table: &TableHead, is_cast: impl Fn(usize) -> bool) -> String {
     let columns: Vec<String> = table.members().map(quoted).collect();
     let mark = |at: usize| {
@@ -181,7 +181,7 @@ fn insert(table: &TableHead, is_cast: impl Fn(usize) -> bool) -> String {
     format!("INSERT OR ABORT INTO main.{name}({columns}) VALUES ({marks})")
 }
 
-/// Inserts a row; not where one of its texts is odd.
+/// Inserts a row; not if one of its texts is odd.
 fn put(row: Row<'_>, statement: &mut Statement<'_>) -> Result<bool> {
     for at in 0..row.n_values() {
         if row.is_odd(at) {
@@ -203,7 +203,7 @@ fn put_odd(
     let mut statement = connection.prepare_cached(&insert(table, is_cast))?;
     for (at, name) in table.members().enumerate() {
         if row.is_odd(at) && odd_texts == OddTexts::Refused {
-            bail!("the text of `{name}` is no Unicode, and the database has another encoding");
+            bail!("the text of `{name}` is not Unicode, and the database has another encoding");
         }
         let bound = match row.raw(at) {
             ValueRef::Text(bytes) if is_cast(at) => ValueRef::Blob(bytes),

@@ -1,8 +1,9 @@
 //! Values as JSON, and an export as one JSON document with a line for each row.
 //!
 //! What JSON cannot say is an object of one member: `{"blob_hex": "00FF"}`; `{"text_hex": "61FF"}` is
-//! a text that is no Unicode, `{"real": "9e999"}` an infinite real, `{"integer": "9007199254740993"}`
-//! one that a reader of doubles would round. A number with a point or an exponent is a real.
+//! a text that is not Unicode, `{"real": "9e999"}` an infinite real,
+//! `{"integer": "9007199254740993"}` one that a reader of doubles would round. A number with a point
+//! or an exponent is a real.
 
 use std::fmt::Write as _;
 
@@ -133,7 +134,7 @@ fn escape_control(control: u8, to: &mut Vec<u8>) {
     to.extend_from_slice(&[DIGITS[usize::from(control >> 4)], DIGITS[usize::from(control & 15)]]);
 }
 
-/// What stands before each value of a row: the start or a comma, the column's name, a colon.
+/// What is before each value of a row: the start or a comma, the column's name, a colon.
 ///
 /// # Errors
 ///
@@ -183,7 +184,7 @@ pub(crate) fn written(value: &(impl Serialize + ?Sized)) -> Result<String> {
 #[derive(Default)]
 pub struct Json {
     members: Vec<Vec<u8>>,
-    /// What stands before the next table, and before the next row.
+    /// What is before the next table, and before the next row.
     before_table: &'static str,
     before_row: &'static str,
 }

@@ -61,9 +61,9 @@ pub const NAME: &str = "xtask-db export";
 pub const VERSION: u32 = 1;
 
 /// One way to write an export. Tables come in the order of the header, each with its values row by
-/// row, the rowid first where the header names one.
+/// row, the rowid first if the header names one.
 pub trait Format {
-    /// Writes what stands before all tables.
+    /// Writes what is before all tables.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ pub trait Format {
     /// As the outlet's.
     fn end_table(&mut self, to: &mut Sink<'_>) -> Result<()>;
 
-    /// Writes what stands after all tables; `rows` has a number for each of the header's.
+    /// Writes what is after all tables; `rows` has a number for each of the header's.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ pub trait Reading {
     /// How many rows each table of the header has so far.
     fn counts(&self) -> &[u64];
 
-    /// Where the row stands that was read last, as `line 12`: for messages about it.
+    /// Where the row is that was read last, e.g. `line 12`: for messages about it.
     fn place(&self) -> String;
 
     /// How many bytes were read.
@@ -134,7 +134,6 @@ pub trait Reading {
     ///
     /// # Errors
     ///
-    /// Where what stands there is no row of the table that is due, or the export was cut short or
-    /// changed.
+    /// If what is there is no row of the table that is due, or the export was cut short or changed.
     fn next_row(&mut self) -> Result<Option<Row<'_>>>;
 }

@@ -61,7 +61,7 @@ impl<R: Read> Lines<R> {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, or its last line has no end.
+    /// If the file cannot be read, or its last line has no end.
     pub(crate) fn next(&mut self) -> Result<bool> {
         self.begin = self.end;
         let mut looked_at = self.end;
@@ -74,7 +74,7 @@ impl<R: Read> Lines<R> {
             let n_unfinished = self.n_read - self.begin;
             if !self.fill()? {
                 let n = self.number + 1;
-                ensure!(n_unfinished == 0, "line {n}: it has no end: the file was cut short");
+                ensure!(n_unfinished == 0, "line {n}: it is incomplete: the file was cut short");
                 return Ok(false);
             }
             looked_at = self.begin + n_unfinished;
@@ -155,6 +155,6 @@ mod tests {
         let mut lines = Lines::new(&b"a\nb"[..]);
         assert!(lines.next().expect("a line"));
         let error = lines.next().expect_err("cut short");
-        assert_eq!(error.to_string(), "line 2: it has no end: the file was cut short");
+        assert_eq!(error.to_string(), "line 2: it is incomplete: the file was cut short");
     }
 }

@@ -35,7 +35,7 @@ fn without_early_ends(sql: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Whether the sqlite3 shell takes a line for an end, where no text or comment goes on in it.
+/// Whether the sqlite3 shell takes a line for an end, if no text or comment goes on in it.
 fn is_early_end(line: &str) -> bool {
     let line = line.trim_start();
     let word = if line.starts_with('/') { 1 } else { 2 };
@@ -63,7 +63,7 @@ fn after<'t>(line: &str, mut within: Option<&'t str>) -> Option<&'t str> {
 
 /// Calls of `replace()` in one another; before 3.46 SQLite's parser has a stack of 100 entries, of which
 /// each takes three (<https://sqlite.org/releaselog/3_46_0.html>).
-const MOST_NESTED: usize = 16;
+const MAX_NESTED: usize = 16;
 
 /// A text whose control characters are put in by `replace()`, for a stand-in that it does not hold:
 /// so does the `.dump` of the sqlite3 shell. If there are many kinds of them, a subquery replaces
@@ -90,7 +90,7 @@ pub fn text_literal(text: &str) -> String {
             format!("replace({literal},'{}',char({}))", stand_in(*c, &mark), u32::from(*c))
         })
     };
-    let mut groups = odd.chunks(MOST_NESTED);
+    let mut groups = odd.chunks(MAX_NESTED);
     let mut literal = replaced(format!("'{plain}'"), groups.next().unwrap_or_default());
     // Subqueries in one another would fill the stack as well.
     for (at, odd) in groups.enumerate() {
@@ -103,7 +103,7 @@ pub fn text_literal(text: &str) -> String {
         let replaced = replaced("x".to_owned(), odd);
         literal = format!("{with},x{next}(x) AS (SELECT {replaced} FROM {source})");
     }
-    match odd.len().div_ceil(MOST_NESTED) {
+    match odd.len().div_ceil(MAX_NESTED) {
         0 | 1 => literal,
         n_groups => format!("{literal} SELECT x FROM x{})", n_groups - 1),
     }

@@ -22,31 +22,31 @@ impl<'b> Cursor<'b> {
     ///
     /// # Errors
     ///
-    /// Where something else stands there.
+    /// If something else is there.
     pub(crate) fn expect(&mut self, mark: u8) -> Result<()> {
         ensure!(self.takes(mark), "`{}` is missing at column {}", char::from(mark), self.at + 1);
         Ok(())
     }
 
-    /// Takes a punctuation mark if it stands there.
+    /// Takes a punctuation mark if it is there.
     pub(crate) fn takes(&mut self, mark: u8) -> bool {
         let is_there = self.peek() == Some(mark);
         self.at += usize::from(is_there);
         is_there
     }
 
-    /// Takes just these bytes if they stand there.
+    /// Takes just these bytes if they are there.
     pub(crate) fn takes_all(&mut self, bytes: &[u8]) -> bool {
         let is_there = self.bytes[self.at..].starts_with(bytes);
         self.at += if is_there { bytes.len() } else { 0 };
         is_there
     }
 
-    /// Fails where anything but space is left.
+    /// Fails if anything but space is left.
     ///
     /// # Errors
     ///
-    /// As it says.
+    /// As described.
     pub(crate) fn end(&mut self) -> Result<()> {
         ensure!(self.peek().is_none(), "more follows at column {}", self.at + 1);
         Ok(())
@@ -63,7 +63,7 @@ impl<'b> Cursor<'b> {
     ///
     /// # Errors
     ///
-    /// Where none stands there.
+    /// If none is there.
     pub(crate) fn field(&mut self, to: &mut Fields) -> Result<()> {
         let field = match self.peek() {
             Some(b'"') => Field::Text(self.string(to)?),
@@ -73,7 +73,7 @@ impl<'b> Cursor<'b> {
                 Field::Null
             }
             Some(b'-' | b'0'..=b'9') => self.number()?,
-            _ => bail!("no value of a row stands at column {}", self.at + 1),
+            _ => bail!("there is no value of a row at column {}", self.at + 1),
         };
         to.push(field);
         Ok(())
@@ -84,7 +84,7 @@ impl<'b> Cursor<'b> {
         self.expect(b'{')?;
         let tag = self.string(to)?;
         self.expect(b':')?;
-        ensure!(self.peek() == Some(b'"'), "the member of a value is no text");
+        ensure!(self.peek() == Some(b'"'), "the member of a value is not a text");
         let content = self.string(to)?;
         self.expect(b'}')?;
         let (tag, bytes) = (to.at(&tag, self.bytes), to.at(&content, self.bytes));
@@ -123,7 +123,7 @@ impl<'b> Cursor<'b> {
     ///
     /// # Errors
     ///
-    /// Where none stands there, or it is no Unicode.
+    /// If none is there, or it is not Unicode.
     pub(crate) fn text(&mut self) -> Result<String> {
         let mut fields = Fields::default();
         let place = self.string(&mut fields)?;
@@ -136,12 +136,12 @@ impl<'b> Cursor<'b> {
         let (begin, unescaped) = (self.at, to.unescaped().len());
         loop {
             let rest = &self.bytes[self.at..];
-            let n_bytes = scan::special(rest).context("a text has no end")?;
+            let n_bytes = scan::special(rest).context("a text is not closed")?;
             let mark = rest[n_bytes];
             let is_plain = to.unescaped().len() == unescaped && begin == self.at;
             if mark == b'"' && is_plain {
                 self.at += n_bytes + 1;
-                ensure!(std::str::from_utf8(&rest[..n_bytes]).is_ok(), "a text is no UTF-8");
+                ensure!(std::str::from_utf8(&rest[..n_bytes]).is_ok(), "a text is not UTF-8");
                 return Ok(Place::Read(begin..begin + n_bytes));
             }
             to.unescaped().extend_from_slice(&rest[..n_bytes]);
@@ -157,13 +157,13 @@ impl<'b> Cursor<'b> {
             }
         }
         let place = to.since(unescaped);
-        ensure!(std::str::from_utf8(to.at(&place, self.bytes)).is_ok(), "a text is no UTF-8");
+        ensure!(std::str::from_utf8(to.at(&place, self.bytes)).is_ok(), "a text is not UTF-8");
         Ok(place)
     }
 
     /// The character that stands for itself in another way, its backslash taken already.
     fn escaped(&mut self) -> Result<char> {
-        let kind = *self.bytes.get(self.at).context("a text has no end")?;
+        let kind = *self.bytes.get(self.at).context("a text is not closed")?;
         self.at += 1;
         Ok(match kind {
             b'n' => '\n',
@@ -189,7 +189,7 @@ impl<'b> Cursor<'b> {
     }
 
     fn unit(&mut self) -> Result<u16> {
-        let digits = self.bytes.get(self.at..self.at + 4).context("a text has no end")?;
+        let digits = self.bytes.get(self.at..self.at + 4).context("a text is not closed")?;
         ensure!(digits.iter().all(u8::is_ascii_hexdigit), "odd digits at column {}", self.at + 1);
         self.at += 4;
         Ok(u16::from_str_radix(std::str::from_utf8(digits)?, 16)?)
@@ -200,20 +200,20 @@ impl<'b> Cursor<'b> {
 ///
 /// # Errors
 ///
-/// Where it is none, or has more than 64 bits.
+/// If it is none, or has more than 64 bits.
 pub(crate) fn number(digits: &[u8]) -> Result<Field> {
     if !digits.iter().any(|byte| b".eE".contains(byte)) {
         return Ok(Field::Integer(integer(digits)?));
     }
     let digits = std::str::from_utf8(digits)?;
-    let real: f64 = digits.parse().with_context(|| format!("`{digits}` is no real"))?;
-    ensure!(real.is_finite(), "`{digits}` is beyond all reals");
+    let real: f64 = digits.parse().with_context(|| format!("`{digits}` is not a real number"))?;
+    ensure!(real.is_finite(), "`{digits}` is out of range for a real number");
     Ok(Field::Real(real))
 }
 
 fn integer(digits: &[u8]) -> Result<i64> {
     let digits = std::str::from_utf8(digits)?;
-    digits.parse().with_context(|| format!("`{digits}` is no integer of 64 bits"))
+    digits.parse().with_context(|| format!("`{digits}` is not a 64-bit integer"))
 }
 
 #[cfg(test)]

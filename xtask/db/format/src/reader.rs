@@ -1,8 +1,8 @@
 //! Reading the canonical format back: row by row, and trusting nothing. Header, order, columns,
 //! numbers of rows and the hash are all examined; a file that was cut short or changed is refused.
 //!
-//! The rows come before their proof: whoever writes them somewhere commits only after the last one,
-//! when [`Reading::next_row`] has answered `None`.
+//! The rows come before their proof: a caller that writes them somewhere commits only after the
+//! last one, when [`Reading::next_row`] has answered `None`.
 
 pub(crate) mod csv;
 pub(crate) mod json;
@@ -31,7 +31,7 @@ pub struct Newer(pub u64);
 
 impl fmt::Display for Newer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the export is of version {}, and this xtask-db reads {VERSION}", self.0)
+        write!(f, "the export has version {}, and this xtask-db reads {VERSION}", self.0)
     }
 }
 
@@ -45,7 +45,7 @@ pub struct Reader<R> {
     /// The table of the last row, and how many rows each has so far.
     table: usize,
     counts: Vec<u64>,
-    /// What stands before each value of a row of that table, as it is written.
+    /// What is before each value of a row of that table, as it is written.
     members: Vec<Vec<u8>>,
     is_finished: bool,
 }
@@ -55,7 +55,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     ///
-    /// [`Newer`] where a newer version wrote it; where it is no export at all.
+    /// [`Newer`] if a newer version wrote it; if it is not an export at all.
     pub fn open(input: R) -> Result<Self> {
         let mut lines = Lines::new(Breaks::new(input));
         ensure!(lines.next()?, "line 1: the file is empty");
@@ -93,13 +93,13 @@ impl<R: Read> Reader<R> {
             let is_it = |table: &TableHead| table.name == name;
             let rest = self.header.tables.get(self.table..).unwrap_or_default();
             let Some(n) = rest.iter().position(is_it) else {
-                bail!("a row of table `{name}` is not due here");
+                bail!("a row of table `{name}` is not expected here");
             };
             self.begin_table(self.table + n)?;
         }
         let table = &self.header.tables[self.table];
         let name = &table.name;
-        ensure!(table.rows == Rows::Here, "the header says that `{name}` has no rows here");
+        ensure!(table.rows == Rows::Here, "according to the header, `{name}` has no rows here");
         // Once more: the table may be another one now.
         let mut cursor = Cursor::new(self.lines.line());
         if !self.members.first().is_some_and(|member| cursor.takes_all(member)) {
@@ -115,7 +115,7 @@ impl<R: Read> Reader<R> {
 
     fn finish(&mut self) -> Result<()> {
         let footer: Footer =
-            serde_json::from_slice(self.lines.line()).context("it is no footer")?;
+            serde_json::from_slice(self.lines.line()).context("it is not a footer")?;
         compare_counts(&self.header, &self.counts, &footer.rows, "the footer")?;
         ensure!(
             footer.blake3 == self.lines.hash_before().to_hex().as_str(),
@@ -169,7 +169,7 @@ impl<R: Read> Reading for Reader<R> {
 ///
 /// # Errors
 ///
-/// Where they differ.
+/// If they differ.
 pub(crate) fn compare_counts(
     header: &Header,
     found: &[u64],
@@ -190,7 +190,7 @@ pub(crate) fn compare_counts(
 ///
 /// # Errors
 ///
-/// Where they are not those of the table.
+/// If they are not those of the table.
 pub(crate) fn values(
     cursor: &mut Cursor<'_>,
     (table, members): (&TableHead, &[Vec<u8>]),
@@ -220,7 +220,7 @@ fn table_of(cursor: &mut Cursor<'_>) -> Result<String> {
 ///
 /// # Errors
 ///
-/// Where another one stands there.
+/// If another one is there.
 pub(crate) fn first_member(cursor: &mut Cursor<'_>, table: &TableHead) -> Result<()> {
     table.members().next().map_or(Ok(()), |name| member(cursor, name))
 }
@@ -228,13 +228,13 @@ pub(crate) fn first_member(cursor: &mut Cursor<'_>, table: &TableHead) -> Result
 /// Takes a member's name and its colon.
 fn member(cursor: &mut Cursor<'_>, name: &str) -> Result<()> {
     let found = cursor.text()?;
-    ensure!(found == name, "`{name}` is due, and `{found}` stands there");
+    ensure!(found == name, "expected `{name}`, found `{found}`");
     cursor.expect(b':')
 }
 
 /// Reads a header; what a newer version of the format says is not guessed at.
 fn header_of(line: &[u8]) -> Result<Header> {
-    let general: serde_json::Value = serde_json::from_slice(line).context("it is no JSON")?;
+    let general: serde_json::Value = serde_json::from_slice(line).context("it is not JSON")?;
     header_of_document(general)
 }
 
@@ -242,14 +242,14 @@ fn header_of(line: &[u8]) -> Result<Header> {
 ///
 /// # Errors
 ///
-/// [`Newer`], or where it is no header.
+/// [`Newer`], or if it is not a header.
 pub(crate) fn header_of_document(general: serde_json::Value) -> Result<Header> {
-    ensure!(general["format"] == NAME, "it is no header of an export");
+    ensure!(general["format"] == NAME, "it is not the header of an export");
     let version = general["version"].as_u64().context("the header has no version")?;
     if version > u64::from(VERSION) {
         return Err(Newer(version).into());
     }
-    serde_json::from_value(general).context("it is no header")
+    serde_json::from_value(general).context("it is not a header")
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::NAME;
 use text::Text;
 
 /// So many names of fields that nobody takes are remembered: a tool may use ids as names.
-const MOST_NAMES: usize = 1000;
+const MAX_NAMES: usize = 1000;
 
 /// What is wanted of a text.
 pub struct Wanted<'w> {
@@ -44,9 +44,9 @@ pub struct Summary {
     pub n_records: u64,
     /// How many documents; 0 for CSV.
     pub n_documents: u64,
-    /// In how many of them nothing stands at the pointer.
+    /// In how many of them nothing is at the pointer.
     pub n_without: u64,
-    /// Where arrays stand, if one object was all that stood at the pointer.
+    /// Where arrays are, if one object was all that was at the pointer.
     pub elsewhere: Option<String>,
     /// Fields that nobody took, and in how many records they have one.
     pub not_taken: BTreeMap<String, u64>,
@@ -73,14 +73,14 @@ impl std::error::Error for Astray {}
 ///
 /// # Errors
 ///
-/// [`Astray`] where the text is none of the kinds or no records stand at the pointer; where it was
-/// cut short, is malformed, no UTF-8, or `each` fails.
+/// [`Astray`] if the text is none of the kinds or no records are at the pointer; if it was cut
+/// short, is malformed, no UTF-8, or `each` fails.
 pub fn read(input: &mut dyn Read, wanted: &Wanted<'_>, each: &mut Each<'_>) -> Result<Summary> {
     let mut text = Text::open(input)?;
     match text.skip_space()? {
         None => Err(astray("there is nothing in it", "an empty list is written `[]`")),
         Some(b'{') if text.begins_with(&format!("{{\"format\":\"{NAME}\"")) => Err(astray(
-            "it is an export of this tool, and holds rows already",
+            "it is an export of this tool, which already contains rows",
             "merge it with `cargo xtask db-import --merge FILE`",
         )),
         Some(b'{' | b'[') => document::read(text, wanted, each),
@@ -88,11 +88,11 @@ pub fn read(input: &mut dyn Read, wanted: &Wanted<'_>, each: &mut Each<'_>) -> R
             "it is a database",
             "export it with `cargo xtask db-export`, and merge that",
         )),
-        Some(0..0x20) => Err(astray("it is no text", "JSON, JSONL and CSV can be read")),
+        Some(0..0x20) => Err(astray("it is not text", "JSON, JSONL and CSV can be read")),
         Some(_) if wanted.pointer.steps.is_empty() => delimited::read(text, wanted, each),
         Some(_) => Err(astray(
-            "it begins neither with `{` nor with `[`, so it is CSV, where no pointer leads anywhere",
-            "for the rows of CSV say `--records ''`",
+            "it begins neither with `{` nor with `[`, so it is CSV, which has no pointers",
+            "for the rows of CSV pass `--records ''`",
         )),
     }
 }
@@ -101,7 +101,7 @@ impl Summary {
     fn leave(&mut self, name: &str) {
         if let Some(n) = self.not_taken.get_mut(name) {
             *n += 1;
-        } else if self.not_taken.len() < MOST_NAMES {
+        } else if self.not_taken.len() < MAX_NAMES {
             self.not_taken.insert(name.to_owned(), 1);
         }
     }
@@ -113,7 +113,7 @@ fn astray(what: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
 
 /// Which of two values is meant would be a guess.
 fn stands_twice<E: serde::de::Error>(name: &str) -> E {
-    E::custom(format_args!("the member `{name}` stands twice"))
+    E::custom(format_args!("the member `{name}` appears twice"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The rows of one statement, each value handed to a format as it lies in SQLite's memory.
+//! The rows of one statement, each value handed to a format as it is in SQLite's memory.
 
 use anyhow::Result;
 use rusqlite::Rows;
@@ -29,7 +29,7 @@ pub struct Taken {
 ///
 /// # Errors
 ///
-/// Where the rows cannot be read or written, or as `look`.
+/// If the rows cannot be read or written, or as `look`.
 pub fn copy_rows(
     rows: &mut Rows<'_>,
     taken: Taken,

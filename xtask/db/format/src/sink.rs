@@ -11,14 +11,14 @@ pub trait Outlet {
     ///
     /// # Errors
     ///
-    /// Where they cannot be written.
+    /// If they cannot be written.
     fn take(&mut self, bytes: &[u8]) -> Result<()>;
 
-    /// Begins a file of its own, where the outlet is a folder; else nothing.
+    /// Begins a file of its own, if the outlet is a folder; else nothing.
     ///
     /// # Errors
     ///
-    /// Where it cannot be created.
+    /// If it cannot be created.
     fn begin_file(&mut self, name: &str) -> Result<()>;
 }
 
@@ -47,7 +47,7 @@ impl<'o> Sink<'o> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Hands on what is gathered, where that is enough.
+    /// Hands on what is gathered, if that is enough.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl<'o> Sink<'o> {
         Ok(())
     }
 
-    /// Begins a file of its own, where the outlet is a folder.
+    /// Begins a file of its own, if the outlet is a folder.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! An export as statements for the sqlite3 shell, one line for each row.
 //!
-//! Foreign keys and CHECK constraints are off while it is read: a row that violates one is a row all
-//! the same. Triggers come last, so that none fires. Values are written without control characters.
+//! Foreign keys and CHECK constraints are off while it is read: a row that violates one is a row
+//! anyway. Triggers come last, so that none fires. Values are written without control characters.
 
 use std::io::Write as _;
 
@@ -15,7 +15,7 @@ use crate::{Format, NAME, VERSION, digits};
 
 /// What a statement may be long, bytes (<https://sqlite.org/limits.html>); hexadecimal digits double
 /// a value.
-const MOST_VALUE_BYTES: usize = 499_000_000;
+const MAX_VALUE_BYTES: usize = 499_000_000;
 
 /// Where SQLite keeps the counters of AUTOINCREMENT.
 const COUNTERS: &str = "sqlite_sequence";
@@ -138,8 +138,8 @@ fn literal(cell: Cell<'_>, to: &mut Sink<'_>) -> Result<()> {
 
 fn ensure_short(n_bytes: usize) -> Result<()> {
     ensure!(
-        n_bytes < MOST_VALUE_BYTES,
-        "a value of {n_bytes} bytes is too long for a statement; JSONL has room for it"
+        n_bytes < MAX_VALUE_BYTES,
+        "a value of {n_bytes} bytes is too long for a statement; export it as JSONL"
     );
     Ok(())
 }

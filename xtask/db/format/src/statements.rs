@@ -1,5 +1,5 @@
-//! An SQL file cut into its statements, whoever wrote it: what stands in quotes, in comments and in the
-//! body of a trigger ends none.
+//! An SQL file cut into its statements, whatever program wrote it: what is in quotes, in comments and
+//! in the body of a trigger ends none.
 //!
 //! The file is read once, in pieces, and never held as a whole; only a statement is. A statement that
 //! the end of the file cuts off is an error: it would be half of something.
@@ -19,7 +19,7 @@ use crate::scan;
 const CHUNK_BYTES: usize = 1 << 18;
 
 /// What SQLite takes as one statement, bytes (<https://sqlite.org/limits.html>).
-const MOST_BYTES: usize = 1_000_000_000;
+const MAX_BYTES: usize = 1_000_000_000;
 
 /// The byte order mark of UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -33,7 +33,7 @@ pub enum Piece<'a> {
     Command(&'a [u8]),
 }
 
-/// Why a file is no row of statements.
+/// Why a file is not a row of statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfinished {
     /// It ends within what begins on this line.
@@ -49,7 +49,7 @@ impl fmt::Display for Unfinished {
                 write!(f, "the file ends within the statement that begins on line {line}")
             }
             Self::TooLong(line) => {
-                write!(f, "the statement that begins on line {line} is longer than SQLite takes")
+                write!(f, "the statement that begins on line {line} is longer than SQLite allows")
             }
         }
     }
@@ -94,7 +94,7 @@ impl<R: Read> Statements<R> {
     ///
     /// # Errors
     ///
-    /// [`Unfinished`]; where the file cannot be read.
+    /// [`Unfinished`]; if the file cannot be read.
     pub fn next_piece(&mut self) -> Result<Option<(u64, Piece<'_>)>> {
         self.pass(self.taken);
         let is_command = loop {
@@ -148,11 +148,11 @@ impl<R: Read> Statements<R> {
         self.buffer.copy_within(self.begin..self.n_read, 0);
         self.n_read -= self.begin;
         self.begin = 0;
-        if self.n_read > MOST_BYTES {
+        if self.n_read > MAX_BYTES {
             return Err(Unfinished::TooLong(self.line).into());
         }
         if self.n_read == self.buffer.len() {
-            // Not `resize`, which sets byte after byte where nothing is optimised.
+            // Not `resize`, which sets byte after byte if nothing is optimised.
             let mut larger = vec![0; 2 * self.n_read];
             larger[..self.n_read].copy_from_slice(&self.buffer);
             self.buffer = larger;

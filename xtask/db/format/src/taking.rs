@@ -1,5 +1,5 @@
 //! What the columns of a table make of values: SQLite turns a number into a text, and a text that looks
-//! like a number into one, where a column's type says so. No database has such a value in such a column,
+//! like a number into one, if a column's type says so. No database has such a value in such a column,
 //! unless somebody edited its schema; an export that says so would not come back as it was.
 
 use std::collections::HashMap;
@@ -68,7 +68,7 @@ impl Takings {
     ///
     /// # Errors
     ///
-    /// Where SQLite refuses.
+    /// If SQLite refuses.
     pub(crate) fn of(connection: &Connection, table: &TableHead, shapes: &Shapes) -> Result<Self> {
         if table.sql.is_none() {
             return Ok(Self(Vec::new()));
@@ -88,7 +88,7 @@ impl Takings {
         for name in table.members() {
             let mut rows = statement.query([&table.name, name])?;
             takings.push(match rows.next()? {
-                // A rowid that is no column.
+                // A rowid that is not a column.
                 None => Taking::Rowid,
                 Some(row) => {
                     let (declared, is_key): (String, bool) = (row.get(0)?, row.get(1)?);
@@ -110,7 +110,7 @@ impl Takings {
     ///
     /// # Errors
     ///
-    /// Where there is one.
+    /// If there is one.
     pub(crate) fn refuse_changes(&self, row: Row<'_>, table: &TableHead) -> Result<()> {
         for (at, taking) in self.0.iter().enumerate() {
             let (is, becomes) = match (taking, row.raw(at)) {
@@ -120,7 +120,7 @@ impl Takings {
                 _ => continue,
             };
             let name = table.members().nth(at).unwrap_or_default();
-            bail!("the {is} in `{name}` would become {becomes}, by the type of that column");
+            bail!("the {is} in `{name}` would become {becomes} because of the type of that column");
         }
         Ok(())
     }

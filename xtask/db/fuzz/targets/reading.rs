@@ -69,7 +69,7 @@ pub(crate) fn records(bytes: &[u8]) {
 }
 
 /// SQL, cut into statements: however the file is read, the pieces are the same, and they are what
-/// stands in it.
+/// is in it.
 pub(crate) fn statements(bytes: &[u8]) {
     let whole = cut(bytes);
     let first = bytes.first().copied().unwrap_or_default();

@@ -22,7 +22,7 @@ use crate::files::stage;
 pub(crate) struct Backup {
     /// Its name, taken apart.
     pub name: Name,
-    /// The folder it lies in.
+    /// The folder it is in.
     pub folder: Arc<Path>,
     /// Size of the database that it holds.
     pub size_bytes: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Backup {
     pub file_bytes: u64,
     /// Device and inode: equal for hard links to one file.
     pub identity: (u64, u64),
-    /// What its record says, or what stands in its place.
+    /// What its record says, or what is in its place.
     pub proof: Proof,
     /// What is known of its pages in the store.
     pub pages: Pages,
@@ -86,19 +86,19 @@ impl std::fmt::Display for State {
 }
 
 impl Backup {
-    /// Where it lies.
+    /// Where it is.
     #[must_use]
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.join(self.name.to_string())
     }
 
-    /// Where its record lies.
+    /// Where its record is.
     #[must_use]
     pub(crate) fn record_path(&self) -> PathBuf {
         self.folder.join(self.name.record())
     }
 
-    /// Whether it lies in a private folder, which goes with its process.
+    /// Whether it is in a private folder, which goes with its process.
     #[must_use]
     pub(crate) fn is_unfinished(&self) -> bool {
         let name = self.folder.file_name().and_then(|name| name.to_str());
@@ -113,7 +113,7 @@ impl Backup {
         }
     }
 
-    /// Its record, where there is one that can be read.
+    /// Its record, if there is one that can be read.
     #[must_use]
     pub(crate) fn record(&self) -> Option<&Record> {
         match &self.proof {
@@ -213,7 +213,7 @@ impl Backup {
         self.whose.is_ours() && self.bears_name_of(owner)
     }
 
-    /// Whether it bears a database's name, in its record or else in its file name; another project
+    /// Whether it has a database's name, in its record or else in its file name; another project
     /// may have one of the same name.
     #[must_use]
     pub(crate) fn bears_name_of(&self, owner: Owner<'_>) -> bool {
@@ -247,7 +247,7 @@ impl Backup {
         self.summary().and_then(|record| record.label.as_deref())
     }
 
-    /// Whether its time lies more than a day ahead: a clock was wrong.
+    /// Whether its time is more than a day ahead: a clock was wrong.
     #[must_use]
     pub(crate) fn is_from_the_future(&self, now: DateTime<FixedOffset>) -> bool {
         self.created_at > now + TimeDelta::days(1)

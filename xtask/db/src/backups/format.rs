@@ -7,7 +7,7 @@ use std::str::FromStr;
 pub(crate) enum Format {
     /// As a file of its own, an ordinary SQLite database.
     Plain,
-    /// As a list of pages that lie in the page store.
+    /// As a list of pages that are in the page store.
     Pages,
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Home {
 pub(crate) enum Whose {
     /// This project's.
     Ours,
-    /// This project's, taken at a path that is gone: the project was moved or cloned anew.
+    /// This project's, taken at a path that is gone: the project was moved or cloned again.
     Moved(Arc<str>),
     /// Taken of another database, at this path.
     Others(Arc<str>),

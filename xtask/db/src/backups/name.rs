@@ -20,7 +20,7 @@ const SAFETY: &str = ".SAFETY";
 /// The name of a backup, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Name {
-    /// The database's file name, as `kalito.db`.
+    /// The database's file name, e.g. `kalito.db`.
     pub file: String,
     /// Whether it is a safety backup.
     pub safety: bool,
@@ -52,7 +52,7 @@ impl Name {
         self
     }
 
-    /// Reads a file name; `None` where it is not one of ours.
+    /// Reads a file name; `None` if it is not one of ours.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let ends = |format: Format| Some((text.strip_suffix(format.ending())?, format));
@@ -74,7 +74,7 @@ impl Name {
         (!file.is_empty() && !file.contains('/') && name.to_string() == text).then_some(name)
     }
 
-    /// The time as it stands in the name, which is also a reference.
+    /// The time as it is in the name, which is also a reference.
     #[must_use]
     pub(crate) fn time_text(&self) -> String {
         let time = self.time.format(TIME);

@@ -1,7 +1,7 @@
 //! The page lists of a backups folder: everything that says which blocks are still needed.
 //!
 //! A list counts whatever its name is, as long as that ends in `.pages`: somebody may have renamed it,
-//! and its blocks are as dear as before. What is no list at all counts only where its name is ours: it
+//! and its blocks are as dear as before. What is not a list at all counts only if its name is ours: it
 //! was one once, and a whole copy of it may come back.
 
 use std::ffi::OsStr;
@@ -20,7 +20,7 @@ use crate::backups::store::stored_database;
 /// A file that is a page list, or was one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reference {
-    /// Where it lies.
+    /// Where it is.
     pub(crate) path: PathBuf,
     /// Device and inode: equal for hard links to one list.
     pub(crate) identity: (u64, u64),
@@ -28,11 +28,11 @@ pub(crate) struct Reference {
     pub(crate) size_bytes: u64,
 }
 
-/// Every page list in a backups folder, in the order of their names; none where the folder is missing.
+/// Every page list in a backups folder, in the order of their names; none if the folder is missing.
 ///
 /// # Errors
 ///
-/// Where the folder, or a file that may be a list, cannot be read at all.
+/// If the folder, or a file that may be a list, cannot be read at all.
 pub(crate) fn find(backups: &Path) -> Result<Vec<Reference>> {
     let entries = match fs_err::read_dir(backups) {
         Ok(entries) => entries,
@@ -82,11 +82,11 @@ impl Reference {
         self.path.file_name()?.to_str()
     }
 
-    /// Reads it, to go through all its runs; `None` where it is gone meanwhile.
+    /// Reads it, to go through all its runs; `None` if it is gone meanwhile.
     ///
     /// # Errors
     ///
-    /// Where it is damaged, or of a newer version.
+    /// If it is damaged, or of a newer version.
     pub(crate) fn read(&self) -> Result<Option<List>> {
         match stored_database::read_list_by(&self.path, List::decode_for_one_pass) {
             Ok(list) => Ok(Some(list)),

@@ -74,8 +74,8 @@ impl Place {
         };
         Err(Refusal::could_not(
             format!("the backups folder `{}` is {what}", text::path(folder, &self.root)),
-            "name a folder of its own in `backups` or `DATABASE_BACKUP_DIR`; a backup that is there \
-             already is restored by its path",
+            "set `backups` or `DATABASE_BACKUP_DIR` to a folder that is used for nothing else; to \
+             restore a backup that is already there, pass its path",
         ))
     }
 
@@ -94,7 +94,7 @@ impl Place {
             return Ok(());
         }
         let shown = text::path(folder, &self.root);
-        let another = "keep the backups in a folder of their own, with `backups` in `Cargo.toml`";
+        let another = "set `backups` in `Cargo.toml` to a folder that is used for nothing else";
         Err(Refusal::could_not(
             format!("git does not ignore `{shown}`, so the backups in it could be committed"),
             match repository.ignoring(folder) {
@@ -207,8 +207,8 @@ pub(crate) fn open_to_others(vault: &Vault, root: &Path) -> Option<Open> {
     let folder = text::dotted(vault.folder(), root);
     Some(Open {
         what: format!(
-            "others may enter the backups folder {folder} (mode {mode:04o}); it was there before, so \
-             its permissions were left alone"
+            "other users can enter the backups folder {folder} (mode {mode:04o}); it already \
+             existed, so its permissions were left alone"
         ),
         remedy: format!("chmod go= {}", text::shell(&folder)),
     })

@@ -47,7 +47,7 @@ pub(crate) struct PlainFile<'c> {
 }
 
 impl PlainFile<'_> {
-    /// Where it lies; nobody writes it.
+    /// Where it is; nobody writes it.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -58,7 +58,7 @@ impl PlainFile<'_> {
 ///
 /// # Errors
 ///
-/// Where it cannot be read, is damaged, or is of a newer version.
+/// If it cannot be read, is damaged, or has a newer version.
 pub(crate) fn list(backup: &Backup) -> Result<List> {
     stored_database::read_list(&backup.path())
 }
@@ -77,7 +77,7 @@ impl Contents {
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened; of a stored one also where its page list is damaged, of a newer
+    /// If it cannot be opened; of a stored one also if its page list is damaged, of a newer
     /// version, or names a pack that is not there.
     pub(crate) fn open(backup: &Backup) -> Result<Self> {
         let held = backup.hold()?;
@@ -93,11 +93,11 @@ impl Contents {
         Ok(Self { kept, _held: held })
     }
 
-    /// What stands there: a database as it should, and its header.
+    /// What is there: a database as it should, and its header.
     ///
     /// # Errors
     ///
-    /// Where the first bytes cannot be read.
+    /// If the first bytes cannot be read.
     pub(crate) fn standing(&self) -> Result<Standing> {
         match &self.kept {
             Kept::Plain(path) => probe::look(path),
@@ -110,7 +110,7 @@ impl Contents {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read or are damaged, `each` fails, or at the user's interrupt.
+    /// If they cannot be read or are damaged, `each` fails, or at the user's interrupt.
     pub(crate) fn pieces(
         &self,
         interrupt: &Interrupt,
@@ -152,7 +152,7 @@ impl Contents {
         }
     }
 
-    /// Reads all bytes back from the disk, where the system forgets what it has cached; returns their
+    /// Reads all bytes back from the disk, if the system forgets what it has cached; returns their
     /// BLAKE3.
     ///
     /// # Errors
@@ -198,7 +198,7 @@ impl Contents {
     ///
     /// # Errors
     ///
-    /// As [`Contents::pieces`], or where the disk is full or fails.
+    /// As [`Contents::pieces`], or if the disk is full or fails.
     pub(crate) fn copy_into(&self, stage: &Stage, interrupt: &Interrupt) -> Result<Hashes> {
         let mut hashing = Hashing::default();
         self.pieces(interrupt, |piece| {
@@ -213,7 +213,7 @@ impl Contents {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read.
+    /// If they cannot be read.
     pub(crate) fn wanted(&self, ids: Groups) -> Result<Box<dyn Wanted + '_>> {
         match &self.kept {
             Kept::Plain(path) => Ok(Box::new(OfFile::open(path, ids)?)),
@@ -225,7 +225,7 @@ impl Contents {
     ///
     /// # Errors
     ///
-    /// As [`Contents::pieces`], or where there is no room for a private copy.
+    /// As [`Contents::pieces`], or if there is no room for a private copy.
     pub(crate) fn file(&self, interrupt: &Interrupt) -> Result<PlainFile<'_>> {
         match &self.kept {
             Kept::Plain(path) => {
@@ -238,7 +238,7 @@ impl Contents {
                     "a private copy of the backup",
                 )?;
                 let stage = Stage::create(folder, name)
-                    .context("could not make a private copy of the backup")?;
+                    .context("could not create a private copy of the backup")?;
                 // Others may sweep the folder meanwhile.
                 stage.hold()?;
                 let hashes = self.copy_into(&stage, interrupt)?;

@@ -34,7 +34,7 @@ pub(crate) struct Record {
     pub sequence: u64,
     /// The configured name of the database.
     pub database: String,
-    /// The database's path, relative to the workspace root where it lies inside.
+    /// The database's path, relative to the workspace root if it is inside.
     pub source: String,
     /// The backup's file name.
     pub file: String,
@@ -59,7 +59,7 @@ pub(crate) struct Record {
     /// The version that the migration runner recorded in it, else `user_version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_version: Option<i64>,
-    /// Rows per table; `None` where a table could not be counted.
+    /// Rows per table; `None` if a table could not be counted.
     pub tables: BTreeMap<String, Option<u64>>,
     /// What was found when it was taken; never changes.
     pub examined: Examined,
@@ -108,13 +108,13 @@ pub(crate) struct Stored {
 /// What SQLite says of a backup's file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sqlite {
-    /// The library that read the source, as `3.54.1`.
+    /// The library that read the source, e.g. `3.54.1`.
     pub version: String,
     /// Page size.
     pub page_size_bytes: u64,
     /// Number of pages.
     pub page_count: u64,
-    /// The source's journal mode, as `wal` or `delete`.
+    /// The source's journal mode, e.g. `wal` or `delete`.
     pub journal_mode: String,
     /// `PRAGMA user_version`.
     pub user_version: i64,
@@ -141,7 +141,7 @@ pub(crate) struct Examined {
     pub unknown: Unknown,
 }
 
-/// What stands in the place of a record.
+/// What is in the place of a record.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Proof {
     /// A record of this version.

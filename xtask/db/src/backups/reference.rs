@@ -94,7 +94,7 @@ impl<'a> Field<'a> {
 ///
 /// # Errors
 ///
-/// A refusal where two match (it lists them), or none does (it shows the nearest).
+/// A refusal if two match (it lists them), or none does (it shows the nearest).
 pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
     if let Some(backup) = by_name(reference, field.all) {
         return Ok(Found::exactly(backup));
@@ -161,7 +161,7 @@ fn by_time(reference: &str, field: &Field<'_>) -> Option<Found> {
     found.or_else(|| at_time(reference, &field.of_project()).map(Found::exactly))
 }
 
-/// The newest first, as `latest~N`, `safety~N` and `oldest` count them. An unrecorded one from the
+/// The newest first: `latest~N`, `safety~N` and `oldest` count them. An unrecorded one from the
 /// future has no place.
 pub(crate) struct Order<'a> {
     /// All but the safety backups.
@@ -236,7 +236,7 @@ fn counted(reference: &str, word: &str) -> Option<usize> {
     }
 }
 
-/// The backup that a time, a label or a unique prefix names. A label that several bear names none.
+/// The backup that a time, a label or a unique prefix names. A label that several have names none.
 fn named<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a Backup>> {
     if let Some(backup) = at_time(reference, backups) {
         return Ok(Some(backup));
@@ -251,7 +251,7 @@ fn named<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a Backu
     }
 }
 
-/// The backups that bear a label.
+/// The backups that have a label.
 fn labelled<'a>(label: &str, backups: &[&'a Backup]) -> Vec<&'a Backup> {
     let bears = |b: &&&Backup| !label.is_empty() && b.label() == Some(label);
     backups.iter().filter(bears).copied().collect()
@@ -305,7 +305,7 @@ fn by_path(reference: &str, field: &Field<'_>) -> Result<Found> {
     let missing = || {
         Refusal::could_not(
             format!("there is no file `{shown}`"),
-            "`cargo xtask db-list` shows the backups there are",
+            "`cargo xtask db-list` shows all backups",
         )
     };
     let Some((folder, file_name)) = parts else {
@@ -316,7 +316,7 @@ fn by_path(reference: &str, field: &Field<'_>) -> Result<Found> {
     }
     let Some(name) = Name::parse(file_name) else {
         return Err(Refusal::could_not(
-            format!("`{shown}` does not bear a backup's name"),
+            format!("`{shown}` does not have the name of a backup"),
             "copy it into the backups folder as `<database file>.<YYYY-MM-DD_HHMMSS>.bak` (or `.pages`)",
         ));
     };

@@ -14,7 +14,7 @@ const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 /// The raw files of a database that exist, the database itself first.
 #[must_use]
 pub(crate) fn raw_files(database: &Path) -> Vec<PathBuf> {
-    // The sidecars lie beside the file that a symbolic link leads to.
+    // The sidecars are beside the file that a symbolic link leads to.
     let database = fs_err::canonicalize(database).unwrap_or_else(|_| database.to_owned());
     let with = |suffix: &&str| {
         let mut path = database.as_os_str().to_owned();
@@ -26,7 +26,7 @@ pub(crate) fn raw_files(database: &Path) -> Vec<PathBuf> {
 
 /// Raw files that were set aside.
 ///
-/// The live files stay open as long as this lives: where this process holds locks on them, closing a
+/// The live files stay open as long as this lives: if this process holds locks on them, closing a
 /// descriptor would drop those locks.
 #[derive(Debug)]
 pub(crate) struct Aside {
@@ -40,7 +40,7 @@ pub(crate) struct Aside {
 ///
 /// # Errors
 ///
-/// Where they cannot be read, or the disk is full or fails.
+/// If they cannot be read, or the disk is full or fails.
 pub(crate) fn set_aside(database: &Path, backups: &Path, time: NaiveDateTime) -> Result<Aside> {
     let name = database.file_name().context("a database has a file name")?.to_string_lossy();
     let folder = backups.join(format!("{name}.ASIDE.{}", time.format("%Y-%m-%d_%H%M%S")));

@@ -1,8 +1,8 @@
 //! The page store: the pages of backups, each kept once.
 //!
-//! A stored backup is a page list, `<name>.pages`, and its pages lie in packs, which other backups
-//! share. Everything is written once under a name that says what it holds. `docs/formats.md` describes the
-//! files; `ARCHITECTURE.md` says which way a checkpoint goes in and out.
+//! A stored backup is a page list, `<name>.pages`, and its pages are in packs, which other backups share.
+//! Everything is written once under a name that says what it holds. `docs/formats.md` describes the files;
+//! `ARCHITECTURE.md` says which way a checkpoint goes in and out.
 
 pub(crate) mod freshness;
 pub(crate) mod intake;

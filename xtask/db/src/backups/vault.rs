@@ -1,4 +1,4 @@
-//! The backups folder: what lies in it.
+//! The backups folder: what is in it.
 //!
 //! Listing needs no lock and hashes no backup; what changes the folder is in `backups/writer.rs`. Symbolic links
 //! and files whose names are not ours are never listed, read or removed.
@@ -31,7 +31,7 @@ pub(crate) const LOCK: &str = ".lock";
 pub(crate) const NOTES: &str = "under-way";
 
 /// A record is a few kilobytes; what is larger than this is none.
-const MOST_RECORD_BYTES: u64 = 16 << 20;
+const MAX_RECORD_BYTES: u64 = 16 << 20;
 
 /// A backups folder.
 #[derive(Debug, Clone)]
@@ -131,11 +131,11 @@ impl Vault {
         self.now
     }
 
-    /// Every backup, newest first; none where the folder is missing.
+    /// Every backup, newest first; none if the folder is missing.
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn backups(&self) -> Result<Vec<Backup>> {
         let mut names = Vec::new();
         self.each_name(|name| {
@@ -163,7 +163,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn set_aside(&self) -> Result<Vec<(PathBuf, u64)>> {
         let mut folders = Vec::new();
         self.each_name(|name| {
@@ -184,7 +184,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn leftovers(&self) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
         self.each_name(|file_name| {
@@ -228,17 +228,17 @@ impl Vault {
         })
     }
 
-    /// The process that holds the lock right now, where the system can tell.
+    /// The process that holds the lock right now, if the system can tell.
     #[must_use]
     pub(crate) fn holder(&self) -> Option<Holder> {
         holders::of_lock(&self.folder.join(LOCK))
     }
 
-    /// One backup by its name; `None` where it is gone or no regular file.
+    /// One backup by its name; `None` if it is gone or no regular file.
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn read(&self, name: Name) -> Result<Option<Backup>> {
         self.read_by(name, &mut self.freshness())
     }
@@ -283,7 +283,7 @@ impl Vault {
         let Some(metadata) = regular(&path)? else {
             return Ok(Proof::Unrecorded);
         };
-        if metadata.len() > MOST_RECORD_BYTES {
+        if metadata.len() > MAX_RECORD_BYTES {
             return Ok(Proof::Unreadable("it is far too large".to_owned()));
         }
         match fs_err::read(&path) {
@@ -328,14 +328,14 @@ impl Backup {
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened.
+    /// If it cannot be opened.
     pub(crate) fn hold(&self) -> Result<Held> {
         let file = fs_err::File::open(self.path())?;
         // Only a removal takes the exclusive lock, and only for a moment.
         file.file().lock_shared()?;
         let packs = match self.name.format {
             Format::Plain => None,
-            // Its pages are missing where there is no folder, which is damage like any other.
+            // Its pages are missing if there is no folder, which is damage like any other.
             Format::Pages => pack_index::hold(&self.folder)?,
         };
         Ok(Held { _file: file, _packs: packs })

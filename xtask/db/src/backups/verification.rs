@@ -50,13 +50,13 @@ impl Outcome {
 pub(crate) struct Verification {
     /// The outcome.
     pub outcome: Outcome,
-    /// Why, where it is not whole.
+    /// Why, if it is not whole.
     pub reasons: Vec<String>,
     /// What a user should know of a whole one.
     pub warnings: Vec<String>,
     /// What is written into the record.
     pub findings: Vec<Finding>,
-    /// How deep SQLite looked; `None` where it did not, because the record says what it found.
+    /// How deep SQLite looked; `None` if it did not, because the record says what it found.
     pub depth: Option<Depth>,
     /// Rows per table and the schema's hash, as read now or recorded.
     pub examination: Examination,
@@ -98,7 +98,7 @@ impl Verification {
     }
 }
 
-/// How deep SQLite has to look at a backup before it is restored. Where `db-verify` looked deeply
+/// How deep SQLite has to look at a backup before it is restored. If `db-verify` looked deeply
 /// before, equal bytes carry what it found; so they do of a stored one since it was taken.
 #[must_use]
 pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
@@ -118,12 +118,12 @@ pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
 ///
 /// # Errors
 ///
-/// Where the file cannot be read at all, or at the user's interrupt; damage is an outcome.
+/// If the file cannot be read at all, or at the user's interrupt; damage is an outcome.
 pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Result<Verification> {
     or_damaged(read(backup, depth, interrupt, Contents::hash), depth)
 }
 
-/// As [`verify`], where a restore follows, which reads no page without comparing it with its id: of a
+/// As [`verify`], if a restore follows, which reads no page without comparing it with its id: of a
 /// stored backup it is enough then that every page is there, and that the ids are those of the backup.
 ///
 /// # Errors
@@ -152,7 +152,7 @@ pub(crate) fn verify_checked(
         check(contents)?;
         contents.prove(interrupt)
     };
-    // Where the record cannot be relied upon, as after damage that only a deep look saw, SQLite looks
+    // If the record cannot be relied upon, as after damage that only a deep look saw, SQLite looks
     // again, as deeply.
     let depth = match record_to_rely_on(backup) {
         Some(_) => Depth::Quick,
@@ -193,7 +193,7 @@ fn read(
     match standing {
         Standing::Sqlite(header) => examination.findings.extend(excess(&header, size_bytes)),
         Standing::Empty | Standing::Other(_) | Standing::Foreign { .. } => {
-            examination.findings = vec![Finding::structural("it is no SQLite database")];
+            examination.findings = vec![Finding::structural("it is not an SQLite database")];
         }
         Standing::Missing | Standing::NotAFile(_) => {}
     }
@@ -242,12 +242,12 @@ fn examined(
     Ok((hashes, size_bytes, examined?))
 }
 
-/// SQLite reads over what lies behind the last page; a restore would not give it back.
+/// SQLite reads over what is behind the last page; a restore would not give it back.
 fn excess(header: &Header, size_bytes: u64) -> Option<Finding> {
     let n_bytes = header.excess_bytes(size_bytes);
     (n_bytes > 0).then(|| {
         let n_bytes = text::count(n_bytes, "byte");
-        Finding::structural(format!("it is longer than its header says, by {n_bytes}"))
+        Finding::structural(format!("it is longer than its header declares, by {n_bytes}"))
     })
 }
 

@@ -38,7 +38,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written, or its lock stays taken (exit 3).
+    /// If the folder cannot be written, or its lock stays taken (exit 3).
     pub(crate) fn lock(&self, timeout: Duration, interrupt: &Interrupt) -> Result<Locked<'_>> {
         let locked = self.lock_only(timeout, interrupt).map_err(|error| {
             let what = format!("could not lock the backups folder `{}`", self.folder().display());
@@ -80,7 +80,7 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn backups(&self) -> Result<Vec<Backup>> {
         if let Some(listed) = &*self.listed.borrow() {
             return Ok(listed.clone());
@@ -115,26 +115,26 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub(crate) fn stage(&self, name: &Name) -> Result<Stage> {
         Stage::create(self.vault.folder(), &name.to_string())
     }
 
-    /// The folder of packs, made where it is missing.
+    /// The folder of packs, made if it is missing.
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub(crate) fn packs_folder(&self) -> Result<PathBuf> {
         pack_index::is_there(&self.vault.folder().join(pack_index::FOLDER))?;
         self.private_folder(pack_index::FOLDER)
     }
 
-    /// A folder in the folder, made where it is missing.
+    /// A folder in the folder, made if it is missing.
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub(crate) fn private_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.vault.folder().join(name);
         if !folder.is_dir() {
@@ -148,7 +148,7 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub(crate) fn scratch(&self, name: &str) -> Result<Scratch> {
         Scratch::create(self.vault.folder(), name)
     }
@@ -157,7 +157,7 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn next_sequence(&self) -> Result<u64> {
         let backups = self.backups()?;
         let highest = backups.iter().filter_map(|b| b.summary().map(|r| r.sequence)).max();
@@ -165,11 +165,11 @@ impl Locked<'_> {
     }
 
     /// Publishes a synced stage and its record: the record first, because a record without its file
-    /// is harmless and the reverse is not. Where a name is taken, the next one of the same second is.
+    /// is harmless and the reverse is not. If a name is taken, the next one of the same second is.
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails; nothing of this backup then stays under a final name.
+    /// If the disk is full or fails; nothing of this backup then stays under a final name.
     pub(crate) fn publish(&self, stage: &Stage, name: Name, record: Record) -> Result<Backup> {
         self.publish_through(name, record, |path| stage.publish(path))
     }
@@ -179,7 +179,7 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// Where the file system has no hard links, or the disk is full or fails.
+    /// If the file system has no hard links, or the disk is full or fails.
     pub(crate) fn publish_link(&self, to: &Backup, name: Name, record: Record) -> Result<Backup> {
         self.publish_through(name, record, |path| publish::link(&to.path(), path))
     }
@@ -223,7 +223,7 @@ impl Locked<'_> {
                 }
             }
         }
-        self.vault.read(name)?.context("the backup vanished right after it was published")
+        self.vault.read(name)?.context("the backup disappeared right after it was published")
     }
 
     /// Whether another format has a name.
@@ -252,11 +252,11 @@ impl Locked<'_> {
         Ok(published)
     }
 
-    /// Writes a record anew in one step.
+    /// Rewrites a record in one step.
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails; the old record then stays.
+    /// If the disk is full or fails; the old record then stays.
     pub(crate) fn rewrite(&self, backup: &Backup, record: &Record) -> Result<()> {
         self.listed.replace(None);
         let stage = Stage::create(self.vault.folder(), &backup.name.record())?;
@@ -271,22 +271,22 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn remove(&self, backup: &Backup) -> Result<Option<&'static str>> {
         self.listed.replace(None);
         let Some(now) = self.vault.read(backup.name.clone())? else {
-            return Ok(Some("it is gone already"));
+            return Ok(Some("it is already gone"));
         };
         if now.identity != backup.identity || now.proof != backup.proof {
-            return Ok(Some("it changed meanwhile"));
+            return Ok(Some("it changed in the meantime"));
         }
         if !now.record_agrees() {
-            return Ok(Some("its record does not agree with it"));
+            return Ok(Some("its record does not match it"));
         }
         let path = backup.path();
         let file = fs_err::File::open(&path)?;
         if file.file().try_lock().is_err() {
-            return Ok(Some("another command reads it"));
+            return Ok(Some("another command is reading it"));
         }
         publish::remove(&path)?;
         if regular(&backup.record_path())?.is_some() {

@@ -104,7 +104,8 @@ pub(crate) fn branch_of(backup: &Backup) -> Option<&String> {
 }
 
 /// The last state of the database on a branch: what the hook took when this work tree last left it,
-/// else the newest backup that was taken on it and is no safety backup. `backups` are newest first.
+/// else the newest backup that was taken on it and is not a safety backup. `backups` are newest
+/// first.
 ///
 /// The two differ only if the clock was set back before the branch was left, or no hook ran then.
 #[must_use]

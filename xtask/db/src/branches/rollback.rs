@@ -34,7 +34,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) branch: &'a Branch,
     /// The backups.
     pub(crate) backups: Vec<&'a Backup>,
-    /// The fork, where the base is known and has one.
+    /// The fork, if the base is known and has one.
     pub(crate) fork: Option<Fork<'a>>,
 }
 
@@ -120,8 +120,8 @@ fn is_merged(branch: &Branch, fork: &Fork<'_>) -> bool {
     fork.commit == fork.tip && branch.has_own_commits() != Some(false)
 }
 
-/// The earliest moment at which the branch is known to have been there; `None` where git does not tell
-/// when it began: what was seen of it later is no sign then.
+/// The earliest moment at which the branch is known to have been there; `None` if git does not tell
+/// when it began: what was seen of it later is not a sign then.
 fn earliest_sign(facts: &Facts<'_>, fork: &Fork<'_>) -> Option<DateTime<FixedOffset>> {
     let branch = facts.branch;
     let first_entry = branch.entries().map(|entry| entry.at).min();
@@ -134,7 +134,7 @@ fn earliest_sign(facts: &Facts<'_>, fork: &Fork<'_>) -> Option<DateTime<FixedOff
     let created_at = branch.created_at();
     let signs = [first_backup, created_at, first_entry, fork.first_commit_at];
     let earliest = signs.into_iter().flatten().min()?;
-    // Git keeps whole seconds: what it says of the very second of the creation is no earlier.
+    // Git keeps whole seconds: what it says of the very second of the creation is not earlier.
     match created_at {
         Some(created) if created - earliest < TimeDelta::seconds(1) => {
             Some(first_backup.map_or(created, |backup| backup.min(created)))

@@ -23,12 +23,12 @@ use crate::retention::prune::{self, Scope};
 use crate::sqlite::digest::tree;
 
 /// The newest backup of this worktree that is whole on the disk right now, not only in its record;
-/// and a remark where the newest one said to be is not. Where one in the store is compared with what
-/// goes there too, that comparison proves it: only its list is looked at here.
+/// and a remark if the newest one said to be is not. If one in the store is compared with what goes
+/// there too, that comparison proves it: only its list is looked at here.
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read, or at the user's interrupt.
+/// If the folder cannot be read, or at the user's interrupt.
 pub(crate) fn newest_whole(
     locked: &Locked<'_>,
     project: &Project,
@@ -60,16 +60,16 @@ pub(crate) fn newest_whole(
         return Ok((Some(newest), None));
     }
     let remark = format!(
-        "{} cannot be read or is not what was recorded; a new backup is taken. \
-         `cargo xtask db-verify {}` says more",
+        "{} cannot be read or does not match its record; a new backup is taken. `cargo xtask \
+         db-verify {}` reports more",
         project.dotted(&newest.path()),
         newest.name
     );
     Ok((None, Some(remark)))
 }
 
-/// Takes a backup; where the content equals that of `newest`, whose bytes the caller has proved, as
-/// a record of its own and a hard link.
+/// Takes a backup; if the content equals that of `newest`, whose bytes the caller has proved, as a
+/// record of its own and a hard link.
 ///
 /// # Errors
 ///
@@ -81,7 +81,7 @@ pub(crate) fn take(
     newest: Option<&Backup>,
     progress: &mut Progress,
 ) -> Result<Taken> {
-    // Who wants a file of its own gets one.
+    // A caller that wants a file of its own gets one.
     let newest = newest
         .filter(|backup| (wanted.format, backup.name.format) != (Format::Plain, Format::Pages));
     let equal = newest.and_then(|backup| Some((backup, backup.record()?)));
@@ -90,7 +90,7 @@ pub(crate) fn take(
     let (Taken::Unchanged, Some(equal)) = (&taken, equal) else {
         return Ok(taken);
     };
-    // What is stored was looked at where it was compared.
+    // What is stored was looked at if it was compared.
     let is_plain = equal.0.name.format == Format::Plain;
     let is_to_be_read = is_plain && wanted.look == Look::AtPages;
     let is_readable = !is_to_be_read || plain::is_readable(equal.0, progress.interrupt())?;
@@ -106,7 +106,7 @@ pub(crate) fn take(
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read or written, the newest survivor is damaged, or at the user's
+/// If the folder cannot be read or written, the newest survivor is damaged, or at the user's
 /// interrupt.
 pub(crate) fn prune(
     locked: &Locked<'_>,

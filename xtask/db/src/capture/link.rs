@@ -16,7 +16,7 @@ use crate::host::project::Project;
 ///
 /// # Errors
 ///
-/// Where the file system has no hard links, or the disk is full or fails.
+/// If the file system has no hard links, or the disk is full or fails.
 pub(crate) fn take_link(
     locked: &Locked<'_>,
     project: &Project,

@@ -57,7 +57,7 @@ pub(crate) enum Copy {
 }
 
 impl Staged {
-    /// Where the copy lies.
+    /// Where the copy is.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         self.stage.path()
@@ -73,16 +73,16 @@ impl Staged {
     ///
     /// # Errors
     ///
-    /// Where the file system has no locks.
+    /// If the file system has no locks.
     pub(crate) fn hold(&self) -> Result<()> {
         self.stage.hold()
     }
 
-    /// Gives the copy its name; or takes it into the page store, where that is wanted.
+    /// Gives the copy its name; or takes it into the page store, if that is wanted.
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails, or at the user's interrupt; nothing then stays under a final
+    /// If the disk is full or fails, or at the user's interrupt; nothing then stays under a final
     /// name.
     pub(crate) fn publish(
         self,
@@ -101,8 +101,8 @@ impl Staged {
             locked.remove(&backup)?;
             return Err(Refusal::could_not(
                 format!("`{}` could not be read back right after it was written", backup.name),
-                "the disk of the backups folder does not keep what is written: check it, or use \
-                 another folder with `DATABASE_BACKUP_DIR`; the database is untouched",
+                "the disk of the backups folder does not return what was written: check the disk, \
+                 or set `DATABASE_BACKUP_DIR` to another folder; the database is untouched",
             ));
         }
         Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups))
@@ -189,7 +189,7 @@ fn copy_and_examine(
 ///
 /// # Errors
 ///
-/// Where the disk fails, or at the user's interrupt.
+/// If the disk fails, or at the user's interrupt.
 pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination> {
     let (synced, examined) =
         threads::both(|| stage.sync(), || examination::examine_stage(stage.path(), interrupt));
@@ -198,7 +198,7 @@ pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination
 }
 
 /// What a copy that could not be examined means: it is not a backup. The hint is about the copy, since
-/// the live database was read to its end.
+/// the live database was read to the end.
 fn not_examined(error: anyhow::Error, stage: &Path) -> anyhow::Error {
     /// SQLite's own limit, the last byte a zero (`MAX_PATHNAME` in its `os_unix.c`).
     const MAX_PATH_BYTES: usize = 511;
@@ -207,8 +207,8 @@ fn not_examined(error: anyhow::Error, stage: &Path) -> anyhow::Error {
         Trouble::Interrupted | Trouble::Full => return error,
         _ if error.downcast_ref::<Refusal>().is_some() => return error,
         Trouble::CannotOpen if n_bytes > MAX_PATH_BYTES => format!(
-            "the path of the copy has {n_bytes} bytes and SQLite opens up to {MAX_PATH_BYTES}: use a \
-             backups folder with a shorter path"
+            "the path of the copy has {n_bytes} bytes but SQLite allows only {MAX_PATH_BYTES}: use \
+             a backups folder with a shorter path"
         ),
         _ => {
             "nothing was published; check the disk, the memory and the permissions of the backups \

@@ -29,7 +29,7 @@ pub(crate) struct Wanted<'a> {
     pub label: Option<String>,
     /// Whether pruning must leave it.
     pub pinned: bool,
-    /// Where the work tree stands.
+    /// Where the work tree is.
     pub git: Option<Git>,
     /// The branch whose branch point it is.
     pub enters: Option<Enters>,

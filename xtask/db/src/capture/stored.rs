@@ -1,4 +1,4 @@
-//! Taking a backup into the page store: one snapshot, examined where it stands, proved, published.
+//! Taking a backup into the page store: one snapshot, examined where it is, proved, published.
 //!
 //! No copy of the database is written on the way: its pages go from the snapshot into the store, and
 //! a second connection in the same state examines it meanwhile. Content that a stored backup has
@@ -124,7 +124,7 @@ struct Read {
     taken: intake::Taken,
     /// The stored backup that has this content and is proved to; or what is not what it should be.
     judged: Result<Option<Backup>>,
-    /// Of the second connection; `None` where there was none, or nothing new to look at.
+    /// Of the second connection; `None` if there was none, or nothing new to look at.
     findings: Option<Result<Vec<Finding>>>,
     counted: Option<Result<Examination>>,
 }
@@ -141,7 +141,7 @@ fn read(
     std::thread::scope(|scope| {
         let checking = twin.and_then(|twin| {
             let interrupt = &interrupt;
-            // Where no thread is to be had, it is as if there were no twin.
+            // If no thread is available, it is as if there were no twin.
             threads::beside(scope, move || check_once(&twin, &wait, interrupt).transpose()).ok()
         });
         let source = |send: &mut copy::Send<'_>, spare: &_| {
@@ -177,7 +177,7 @@ fn is_content(wanted: &Wanted<'_>, content_blake3: &str) -> bool {
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read, or at the user's interrupt.
+/// If the folder cannot be read, or at the user's interrupt.
 pub(crate) fn is_whole(
     locked: &Locked<'_>,
     wanted: &Wanted<'_>,
@@ -220,7 +220,7 @@ fn is_unchanged(
     Ok(is_content(wanted, &copy::hash_pages(snapshot, interrupt)?.content_blake3))
 }
 
-/// Checks as soon as there is something to check; `None` where there never is.
+/// Checks as soon as there is something to check; `None` if there never is.
 fn check_once(
     twin: &Looking,
     wait: &mpsc::Receiver<()>,
@@ -237,8 +237,8 @@ fn name_of(wanted: &Wanted<'_>) -> Name {
         .in_format(Format::Pages)
 }
 
-/// A record of its own and a hard link to the equal one; where there are no hard links, a copy of
-/// its list.
+/// A record of its own and a hard link to the equal one; if there are no hard links, a copy of its
+/// list.
 fn link(
     locked: &Locked<'_>,
     project: &Project,
@@ -284,7 +284,7 @@ fn publish(
 ///
 /// # Errors
 ///
-/// Where the copy cannot be read, the disk is full or fails, or at the user's interrupt.
+/// If the copy cannot be read, the disk is full or fails, or at the user's interrupt.
 pub(crate) fn publish_copy(
     locked: &Locked<'_>,
     wanted: &Wanted<'_>,
@@ -298,7 +298,7 @@ pub(crate) fn publish_copy(
         let taken = take_copy_in(&folder, (copy, shape), &base, progress.interrupt())?;
         anyhow::ensure!(
             taken.hashes.blake3 == record.blake3,
-            "the copy changed while it was taken into the store"
+            "the copy changed while it was added to the store"
         );
         match base.judge(&taken, progress.interrupt()).map(Option::<&Backup>::cloned) {
             Ok(equal) => break (taken, equal),

@@ -148,13 +148,13 @@ impl Args {
         if self.format != Format::Jsonl {
             return Err(Refusal::could_not(
                 format!("`--share` and `--format {}` do not go together", self.format.word()),
-                "what is shared is JSONL, which others can merge",
+                "a shared file is always JSONL, which others can merge",
             ));
         }
         Share::prepare(session, (project, database), folder).map(Some)
     }
 
-    /// What is exported, and the database it is of.
+    /// What is exported, and its database.
     fn state(&self, session: &mut Session, project: &Project) -> Result<(State, Database)> {
         let named = self.common.db.as_deref();
         let Some(reference) = &self.reference else {

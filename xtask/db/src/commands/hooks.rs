@@ -129,8 +129,8 @@ impl Args {
 fn place_of(project: &Project) -> Result<Place> {
     project.git.clone().ok_or_else(|| {
         Refusal::could_not(
-            format!("`{}` is in no git repository", project.root.display()),
-            "hooks need one: `git init` makes it",
+            format!("`{}` is not in a git repository", project.root.display()),
+            "hooks need one: create it with `git init`",
         )
     })
 }
@@ -154,8 +154,8 @@ fn uninstall(
     }
     let shown = project.dotted(from.path());
     session.say(match removed.len() {
-        0 => format!("Nothing to take out: no hook in {shown} has a block"),
-        n => format!("Took {} out of {shown}", text::count(n as u64, "block")),
+        0 => format!("Nothing to remove: no hook in {shown} has a block"),
+        n => format!("Removed {} from {shown}", text::count(n as u64, "block")),
     });
     session.document(&json!({ "version": 1, "folder": from.path(), "removed": removed }));
     Ok(Answer::Yes)
@@ -179,7 +179,7 @@ fn status(session: &mut Session, project: &Project, place: &Place) -> Answer {
     if all {
         return Answer::Yes;
     }
-    session.note("`cargo xtask db-hooks install` puts them in, or says where they go");
+    session.note("`cargo xtask db-hooks install` installs them, or shows where they belong");
     Answer::No
 }
 
@@ -196,7 +196,7 @@ fn word(look: &Look) -> &'static str {
 fn reason(look: &Look) -> String {
     match look {
         Look::Foreign(why) => why.clone(),
-        Look::Stale => "its configuration is an older one".to_owned(),
+        Look::Stale => "its configuration is outdated".to_owned(),
         Look::NotExecutable => "git does not run it".to_owned(),
         Look::Installed | Look::Missing => String::new(),
     }
@@ -221,7 +221,7 @@ fn print(session: &mut Session, settings: &Settings, hook: Option<Hook>) {
         if wanted.len() > 1 {
             session.say(format!("# {}", hook.word()));
         }
-        // What is said is one line, its control characters shown.
+        // What is printed is one line, its control characters shown.
         for line in hooks::snippet(*hook, settings).lines() {
             session.say(line);
         }

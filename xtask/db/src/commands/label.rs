@@ -48,8 +48,8 @@ impl Args {
                 let wanted = Wanted { reference: label, ..wanted };
                 if !find_backup::means(session, &project, wanted, &backup)? {
                     session.note(
-                        "The label is no reference to it: something else is called so. Its name \
-                         always is one.",
+                        "The label cannot be used as a reference to it: something else has that \
+                         name. The name of the backup always can.",
                     );
                 }
             }

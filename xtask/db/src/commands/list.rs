@@ -67,7 +67,8 @@ impl Args {
         stream(session, &rows)?;
         if rows.is_empty() {
             let folder = project.dotted(&project.backups);
-            session.say(format!("No backups in {folder}. Take one with `cargo xtask db-backup`."));
+            session
+                .say(format!("No backups in {folder}. Create one with `cargo xtask db-backup`."));
         } else {
             say_table(session, &project, &rows);
         }
@@ -78,7 +79,7 @@ impl Args {
         for (folder, size_bytes) in vault.set_aside()? {
             let (folder, size) = (project.dotted(&folder), text::size(size_bytes));
             session.say(format!(
-                "Raw files set aside: {folder}, {size}; remove it when it has served"
+                "Raw files set aside: {folder}, {size}; remove it when you no longer need it"
             ));
         }
         point_out_strangers(session, &rows);
@@ -112,7 +113,7 @@ fn stream(session: &mut Session, rows: &[Row<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// The database whose name a backup bears, as the record or the file name has it.
+/// The database whose name a backup has, as the record or the file name has it.
 fn database_of(project: &Project, backup: &Backup) -> String {
     let configured = project.databases.iter().find(|database| backup.is_named_for(database));
     match (backup.summary(), configured) {
@@ -179,12 +180,13 @@ fn point_out_strangers(session: &mut Session, rows: &[Row<'_>]) {
                 backup.name
             )),
             Proof::Damaged(_) => session.warn(format!(
-                "the record of {} is damaged: its checksum is wrong; `cargo xtask db-verify {}` says \
-                 what is left",
+                "the record of {} is damaged: its checksum is wrong; `cargo xtask db-verify {}` \
+                 shows what is left",
                 backup.name, backup.name
             )),
             Proof::Unreadable(why) => session.warn(format!(
-                "the record of {} cannot be read ({}); `cargo xtask db-verify {}` says what is left",
+                "the record of {} cannot be read ({}); `cargo xtask db-verify {}` shows what is \
+                 left",
                 backup.name,
                 text::plain(why),
                 backup.name

@@ -1,5 +1,5 @@
-//! `db-migrate`: rehearses the host's migration, runs it on the live database, and puts the old
-//! state back where that fails.
+//! `db-migrate`: rehearses the host's migration, runs it on the live database, and restores the old
+//! state if that fails.
 
 use anyhow::Result;
 

@@ -30,11 +30,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn pin(self, session: &mut Session) -> Result<Answer> {
-        self.write(session, true, "pinned: pruning will leave it")
+        self.write(session, true, "pinned: pruning will keep it")
     }
 
     pub(crate) fn unpin(self, session: &mut Session) -> Result<Answer> {
-        self.write(session, false, "not pinned: pruning may take it")
+        self.write(session, false, "not pinned: pruning may remove it")
     }
 
     fn write(self, session: &mut Session, pinned: bool, outcome: &str) -> Result<Answer> {

@@ -118,9 +118,7 @@ fn annotations(gone: &Result<End>) -> Vec<String> {
             let losses = document["let_through"].as_array().into_iter().flatten();
             let losses = losses.filter_map(Value::as_str);
             return losses
-                .map(|loss| {
-                    github_actions::annotation(Level::Warning, &format!("let through: {loss}"))
-                })
+                .map(|loss| github_actions::annotation(Level::Warning, &format!("allowed: {loss}")))
                 .collect();
         }
     };
@@ -153,8 +151,8 @@ fn prove(session: &mut Session, project: &Project, backup: &Backup) -> Result<()
         return Ok(());
     }
     Err(Refusal::no(
-        format!("`{}` could not be proved, so nothing may be deployed on it", backup.name),
-        "look with `cargo xtask db-verify --all --drill`, make room, and run this again",
+        format!("`{}` could not be verified, so the deployment is refused", backup.name),
+        "check it with `cargo xtask db-verify --all --drill`, free some space, and run this again",
     ))
 }
 
@@ -174,7 +172,7 @@ fn conclude(session: &mut Session, mut end: End, (name, back): (&str, &str)) -> 
         }
         Some(error) => {
             lines.extend(error.chain().map(|cause| format!("Refused: {cause}")));
-            "Database: not to be deployed"
+            "Database: not ready to deploy"
         }
     };
     session.say(format!("The way back: {back}"));

@@ -124,8 +124,8 @@ impl Args {
             given = true;
             *field = u32::try_from(value).map_err(|_| {
                 Refusal::could_not(
-                    format!("`{flag} {value}` is no number of backups"),
-                    "give a number from 0 upwards; nothing was removed",
+                    format!("`{flag} {value}` is not a number of backups"),
+                    "give a number of 0 or more; nothing was removed",
                 )
             })?;
         }
@@ -151,8 +151,8 @@ impl Args {
         if policy.is_empty() {
             return Err(Refusal::could_not(
                 "the policy is empty, which would keep nothing",
-                "say what to keep, as `--keep-last 10`, or configure `[workspace.metadata.db.keep]`; \
-                 nothing was removed",
+                "choose what to keep, e.g. `--keep-last 10`, or configure \
+                 `[workspace.metadata.db.keep]`; nothing was removed",
             ));
         }
         Ok(policy)
@@ -170,8 +170,8 @@ impl Args {
         let folder = project.dotted(&project.backups);
         if !session.has_terminal() {
             return Err(Refusal::could_not(
-                format!("removing {n} needs `--yes` where there is no terminal to ask"),
-                "say `--yes`, or look first with `--dry-run`; nothing was removed",
+                format!("removing {n} needs `--yes` when there is no terminal"),
+                "pass `--yes`, or look first with `--dry-run`; nothing was removed",
             ));
         }
         let question = format!("Remove {n} from {folder}{and_free} ?");
@@ -182,7 +182,7 @@ impl Args {
 /// Reads the N of `--keep-…`.
 fn number(text: &str) -> Result<i64, String> {
     let number = text.parse::<i64>();
-    number.map_err(|_| "it takes a whole number, e.g. 10".to_owned())
+    number.map_err(|_| "it must be a whole number, e.g. 10".to_owned())
 }
 
 /// Removes what a plan condemns, and what a second look condemns too; returns the names.
@@ -197,7 +197,7 @@ fn apply(
         return Ok(Vec::new());
     }
     let (vault, now) = (locked.vault(), session.now());
-    // The folder may have changed while the question stood: only what both plans condemn goes.
+    // The folder may have changed while the question was open: only what both plans condemn goes.
     let mut again = prune::plan(vault, (project, databases), policy, Scope::All, now)?;
     for verdict in &mut again {
         verdict.keep |= !doomed.contains(&*verdict.name);

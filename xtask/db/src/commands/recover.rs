@@ -99,8 +99,8 @@ impl Args {
             _ => {
                 let names: Vec<_> = databases.iter().map(|d| format!("`{}`", d.name)).collect();
                 Err(Refusal::could_not(
-                    "several databases were left in the middle of something",
-                    format!("say which one with `--db`: {}", names.join(", ")),
+                    "commands on several databases were interrupted",
+                    format!("choose one with `--db`: {}", names.join(", ")),
                 ))
             }
         }
@@ -109,8 +109,8 @@ impl Args {
     /// Where the database goes back to: what was begun last decides.
     fn back(session: &Session, project: &Project, database: &Database) -> Result<Back> {
         let by_hand = format!(
-            "put a backup back with `cargo xtask db-restore REF`, which ends it too, or keep what is \
-             there with `cargo xtask db-recover{} --accept`",
+            "restore a backup with `cargo xtask db-restore REF`, which also settles it, or keep \
+             the current state with `cargo xtask db-recover{} --accept`",
             project.database_flag(database)
         );
         let left = interrupted_step::left(project, database);
@@ -120,7 +120,7 @@ impl Args {
         let Some(left) = left.iter().max_by_key(|left| left.note().map(|note| note.begun_at))
         else {
             return Err(Refusal::no(
-                "another command has ended it meanwhile",
+                "another command has settled it in the meantime",
                 "nothing was changed",
             ));
         };
@@ -129,13 +129,12 @@ impl Args {
             if note.step == Step::Write || !connection::is_there(&database.path)? {
                 return Ok(Back::Nowhere);
             }
-            let what =
-                "there was no database that could be read before it, so there is no way back";
+            let what = "there was no readable database before it, so there is no way back";
             return Err(Refusal::no(what, by_hand));
         };
         let gone = || {
             let name = text::plain(name);
-            Refusal::no(format!("`{name}`, which it goes back to, is gone"), by_hand)
+            Refusal::no(format!("the backup to go back to, `{name}`, is gone"), by_hand)
         };
         let backup = left.back(session.now())?.ok_or_else(gone)?;
         Ok(Back::To(Box::new(backup)))
@@ -153,8 +152,8 @@ impl Args {
         if !session.has_terminal() {
             let quoted = project.quoted_place(database);
             return Err(Refusal::could_not(
-                format!("recovering {quoted} needs `--yes` where there is no terminal to ask"),
-                "say `--yes`: it goes back, or with `--accept` keeps what is there",
+                format!("recovering {quoted} needs `--yes` when there is no terminal"),
+                "pass `--yes` to go back, or also `--accept` to keep the current state",
             ));
         }
         let question = if self.accept {
@@ -170,9 +169,9 @@ fn say_back(session: &mut Session, back: &Back) {
     match back {
         Back::To(backup) => {
             let age = text::age(backup.age(session.now()));
-            session.note(format!("Back means {}, taken {age} ago", backup.name));
+            session.note(format!("Going back restores {}, taken {age} ago", backup.name));
         }
-        Back::Nowhere => session.note("There is nothing to put back"),
+        Back::Nowhere => session.note("There is nothing to restore"),
     }
 }
 
@@ -198,21 +197,23 @@ fn go_back(
     if live.is_some_and(|live| Some(live.content_blake3.as_str()) == recorded) {
         claim.end(&locked, &left)?;
         let place = project.place(database);
-        session.say(format!("Recovered {place}: it holds what {} holds", backup.name));
+        session.say(format!("Recovered {place}: it has the content of {}", backup.name));
         document(session, database, ("back", Some(backup), &Kept::Nothing));
         return Ok(Answer::Yes);
     }
     let could_not = || Refusal {
-        what: format!("could not bring {} back", project.quoted_place(database)),
+        what: format!("could not recover {}", project.quoted_place(database)),
         hint:
-            "put another backup back with `cargo xtask db-restore REF`, or keep what is there with \
-               `cargo xtask db-recover --accept`"
+            "restore another backup with `cargo xtask db-restore REF`, or keep the current state \
+             with `cargo xtask db-recover --accept`"
                 .to_owned(),
         exit: Exit::No,
     };
     let restored = in_place::put_checkpoint_back(session, &claim, &locked, (backup, Was::Readable))
         .with_context(could_not)?;
-    claim.end(&locked, &left).context("the database is back, but the note is not removed")?;
+    claim
+        .end(&locked, &left)
+        .context("the database is restored, but the note could not be removed")?;
     safety_backup::say_kept(session, project, &restored.kept);
     session.say(format!("[✓] Recovered → {}: {}", project.dotted(&database.path), backup.name));
     // The host's commands may take backups of their own, and merge rows.

@@ -119,14 +119,14 @@ impl Args {
         if !backup.whose.is_ours() && !self.force {
             return Err(Refusal::no(
                 format!("`{name}` may be another project's only backup"),
-                format!("if it is not needed there, say {again}"),
+                format!("if it is not needed there, run {again}"),
             ));
         }
         let reasons = protection::reasons(vault, project, backup, session.now())?;
         if let Some(reason) = reasons.iter().find(|reason| protection::is_way_back(reason)) {
             return Err(Refusal::no(
                 format!("`{name}` cannot be removed now: {reason}"),
-                "end what was interrupted with `cargo xtask db-recover`, then remove it",
+                "settle the interrupted command with `cargo xtask db-recover`, then remove it",
             ));
         }
         if self.force {
@@ -137,7 +137,7 @@ impl Args {
         }
         Err(Refusal::no(
             format!("`{name}` is protected: {reasons}"),
-            format!("{}{again} removes it all the same", way_on(&reasons)),
+            format!("{}{again} removes it anyway", way_on(&reasons)),
         ))
     }
 
@@ -166,11 +166,11 @@ fn shell(backup: &Backup) -> String {
     text::shell(&backup.name.to_string())
 }
 
-/// What spares the force, where there is something.
+/// What spares the force, if there is something.
 fn way_on(reasons: &Reasons) -> &'static str {
     let is = |word: &str| reasons.iter().any(|reason| reason.to_string().starts_with(word));
     if is("newest") {
-        "take a newer one with `cargo xtask db-backup`, then remove this one; or "
+        "create a newer one with `cargo xtask db-backup`, then remove this one; or "
     } else {
         ""
     }
@@ -180,13 +180,13 @@ fn remove(locked: &Locked<'_>, backup: &Backup) -> Result<()> {
     let name = &backup.name;
     match locked.remove(backup)? {
         None => Ok(()),
-        Some("another command reads it") => Err(Refusal::locked(
-            format!("`{name}` was not removed: another command reads it"),
+        Some("another command is reading it") => Err(Refusal::locked(
+            format!("`{name}` was not removed: another command is reading it"),
             "try again when it is done",
         )),
         Some(why) => Err(Refusal::could_not(
             format!("`{name}` was not removed: {why}"),
-            format!("`cargo xtask db-verify {}` reports what it is now", shell(backup)),
+            format!("`cargo xtask db-verify {}` shows its state", shell(backup)),
         )),
     }
 }
@@ -221,11 +221,11 @@ fn say_remaining(session: &mut Session, remaining: &Remaining) {
     if !sharing.is_empty() {
         let sharing: Vec<&str> = sharing.iter().map(String::as_str).collect();
         let n = text::count(remaining.n_pages, "page");
-        session.warn(format!("of its {n}, some are also in {}", names(&sharing)));
+        session.warn(format!("some of its {n} are also in {}", names(&sharing)));
     }
     let unreadable: Vec<&str> = remaining.unreadable.iter().map(String::as_str).collect();
     if !unreadable.is_empty() {
-        session.warn(format!("nobody knows what {} shares with it", names(&unreadable)));
+        session.warn(format!("it is unknown what {} shares with it", names(&unreadable)));
     }
     if remaining.n_unknown > 0 {
         let n = text::count(remaining.n_unknown, "other backup");

@@ -88,11 +88,11 @@ impl Args {
         if !session.has_terminal() {
             let quoted = project.quoted_place(database);
             return Err(Refusal::could_not(
-                format!("resetting {quoted} needs `--yes` where there is no terminal to ask"),
-                "say `--yes`, or look first with `--dry-run`",
+                format!("resetting {quoted} needs `--yes` when there is no terminal"),
+                "pass `--yes`, or look first with `--dry-run`",
             ));
         }
-        let question = format!("Replace {place} by a new database from the migrations ?");
+        let question = format!("Replace {place} with a new database from the migrations ?");
         session.confirm(&question, "the database is untouched")
     }
 
@@ -118,7 +118,7 @@ impl Args {
         // The host's commands may take backups of their own, and merge rows.
         drop(locked);
         claim.release();
-        let done = ("the database is reset", "the database holds what the migrations made");
+        let done = ("the database is reset", "the database contains what the migrations created");
         in_place::rebuild(session, project, database, done)?;
         document(session, database, &plan, verification, &restored);
         Ok(Answer::Yes)

@@ -1,4 +1,4 @@
-//! `db-restore`: puts a backup back; a dialogue without REF.
+//! `db-restore`: restores a backup; a dialogue without REF.
 
 use std::path::PathBuf;
 

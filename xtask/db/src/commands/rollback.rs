@@ -63,7 +63,7 @@ impl Args {
         };
         if !say_what_is_newer(session, &project, &database, &backup) {
             session.interrupt().check()?;
-            session.note("What is newer could not be compared; the safety backup keeps it all");
+            session.note("Newer changes could not be compared; the safety backup keeps them all");
         }
         let request = Request::of_backup(&backup, (self.yes, self.dry_run), self.common.db);
         request.run(session, &project)
@@ -79,10 +79,10 @@ impl Args {
         let Some(place) = &project.git else {
             return Err(Refusal::could_not(
                 format!(
-                    "`{}` is in no git repository, so it has no branches",
+                    "`{}` is not in a git repository, so it has no branches",
                     project.root.display()
                 ),
-                "say with `--to REF` which backup to go back to",
+                "choose the backup to go back to with `--to REF`",
             ));
         };
         let all = vault.backups()?;
@@ -92,8 +92,8 @@ impl Args {
         let branch = place.branch_named(&name);
         if is_unheard_of(place, &branch, &backups) {
             return Err(Refusal::could_not(
-                format!("no branch is called `{}`, and HEAD never was on one", text::plain(&name)),
-                format!("say with `--to REF` where to go: {}", candidates(session, &backups)),
+                format!("no branch is named `{}`, and HEAD was never on one", text::plain(&name)),
+                format!("choose where to go with `--to REF`: {}", candidates(session, &backups)),
             ));
         }
         let facts = Facts { fork: self.fork(place, &branch, &backups), branch: &branch, backups };
@@ -134,19 +134,20 @@ impl Args {
         let Some(name) = place.branch() else {
             return Err(Refusal::could_not(
                 "HEAD is detached, so no branch is checked out",
-                "say with `--branch NAME` which one went wrong, or with `--to REF` where to go",
+                "name the branch that went wrong with `--branch NAME`, or choose where to go with \
+                 `--to REF`",
             ));
         };
         let base = self.base.clone().or_else(|| place.usual_base());
         if base.as_deref() == Some(&name) {
             return Err(Refusal::could_not(
                 format!(
-                    "`{}` is the base branch: it was not made from another",
+                    "`{}` is the base branch: it was not created from another",
                     text::plain(&name)
                 ),
                 format!(
-                    "say with `--branch NAME` which branch went wrong, or with `--to REF` where to \
-                     go: {}",
+                    "name the branch that went wrong with `--branch NAME`, or choose where to go \
+                     with `--to REF`: {}",
                     candidates(session, backups)
                 ),
             ));
@@ -186,12 +187,13 @@ impl Args {
                 Some(base) => {
                     format!("`{name}` and `{}` have no commit in common", text::plain(base))
                 }
-                None => format!("nothing tells which branch `{name}` was made from"),
+                None => format!("nothing shows which branch `{name}` was created from"),
             },
-            Why::NoSign => format!("git keeps no reflog that tells when `{name}` began"),
+            Why::NoSign => format!("git has no reflog that shows when `{name}` began"),
             Why::NoneBefore => format!("no backup is certainly older than `{name}`"),
             Why::RestoredSince => format!(
-                "the last thing before `{name}` was a restore of what no longer tells its state"
+                "the last change before `{name}` was a restore of a backup whose state is no \
+                 longer known"
             ),
         };
         let base = if why == Why::NoBase { "name the base with `--base BRANCH`, or " } else { "" };
@@ -200,13 +202,16 @@ impl Args {
             let whose = if project.worktree() == "." { "" } else { " of this worktree" };
             return Refusal::could_not(
                 what,
-                format!("there are no backups{whose} in {folder}; `--to REF` takes another's"),
+                format!(
+                    "there are no backups{whose} in {folder}; `--to REF` can name another \
+                     worktree's"
+                ),
             );
         }
         Refusal::could_not(
             what,
             format!(
-                "{base}say with `--to REF` where to go: {}",
+                "{base}choose where to go with `--to REF`: {}",
                 candidates(session, &facts.backups)
             ),
         )
@@ -221,7 +226,7 @@ fn is_unheard_of(place: &Place, branch: &Branch, backups: &[&Backup]) -> bool {
         && !backups.iter().any(knows)
 }
 
-/// Says what the database has that the backup has not; false where they cannot be compared, as over a
+/// Says what the database has that the backup has not; false if they cannot be compared, as over a
 /// database that is damaged or gone.
 fn say_what_is_newer(
     session: &mut Session,
@@ -244,10 +249,10 @@ fn say_what_is_newer(
         return false;
     };
     if difference.is_empty() {
-        session.note("The database holds nothing else: they are equal");
+        session.note("The database contains nothing newer: both are equal");
         return true;
     }
-    session.note("What the database has become since then, and what the safety backup will keep:");
+    session.note("Changes since then, which the safety backup will keep:");
     for line in difference.summary_lines() {
         session.note(format!("  {line}"));
     }

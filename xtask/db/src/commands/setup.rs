@@ -38,7 +38,7 @@ impl Args {
             session.warn(format!("{}: {}", remark.what, remark.remedy));
         }
         if let Some(place) = &project.git {
-            // A hook that is left alone was warned of, and is no reason to fail.
+            // A hook that is left alone was warned of, and is not a reason to fail.
             hook_blocks::install(session, &project, place)?;
         }
         let taken = back_up_each::Request::if_changed(self.common.db.clone())
@@ -54,7 +54,7 @@ impl Args {
         session.say("");
         session.say("Three commands to know:");
         session.say("  cargo xtask db-backup     before anything risky");
-        session.say("  cargo xtask db-list       what there is to go back to");
+        session.say("  cargo xtask db-list       the backups you can go back to");
         session.say("  cargo xtask db-restore    the way back");
         let now = session.now();
         let vault = Vault::of(&project, now);
@@ -75,7 +75,7 @@ fn warn_of_tracked(session: &mut Session, project: &Project) {
     let tracked: Vec<_> = tracked.iter().filter(|file| !file.ends_with(".gitignore")).collect();
     if let Some(first) = tracked.first() {
         session.warn(format!(
-            "git tracks {} in the backups folder, as {first}: take it out with `git rm --cached`",
+            "git tracks {} in the backups folder, e.g. {first}: untrack it with `git rm --cached`",
             text::count(tracked.len() as u64, "file")
         ));
     }

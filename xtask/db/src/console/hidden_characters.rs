@@ -55,7 +55,7 @@ pub(crate) fn whole(bytes: &[u8]) -> usize {
 }
 
 /// Bytes of a text made fit for a terminal: each hidden character but line breaks and tabs becomes as
-/// many spaces as it has bytes; what is no character, question marks.
+/// many spaces as it has bytes; what is not a character, question marks.
 #[must_use]
 pub(crate) fn harmless(bytes: &[u8]) -> Vec<u8> {
     let mut shown = Vec::with_capacity(bytes.len());

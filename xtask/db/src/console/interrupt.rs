@@ -1,9 +1,10 @@
 //! The user's interrupt (SIGINT, SIGTERM): noticed between two steps, so that every command ends
 //! with its stages removed and its locks released.
 //!
-//! A second interrupt, or one while a question stands, ends the process at once: whatever is killed
-//! at any moment leaves the whole old or the whole new state, so that is safe too. But not while a
-//! command of the host is supervised, which would go on without us: a second one kills it then.
+//! A second interrupt, or one while a question is open, ends the process at once: whatever is
+//! killed at any moment leaves the whole old or the whole new state, so that is safe too. But not
+//! while a command of the host is supervised, which would go on without us: a second one kills it
+//! then.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,17 +33,17 @@ pub(crate) struct Watched<'a> {
     number: usize,
 }
 
-/// Ends with the question that stands.
+/// Ends with the question that is.
 pub(crate) struct Asking<'a>(&'a Interrupt);
 
 /// Ends with the command that is supervised.
 pub(crate) struct Supervising<'a>(&'a Interrupt);
 
 impl Interrupt {
-    /// Listens to the process's signals; where another part of the host already does, it is left
-    /// to that.
+    /// Listens to the process's signals; if another part of the host already does, it is left to
+    /// that.
     pub(crate) fn listen(self: &Arc<Self>) {
-        // Refused its thread, it would swallow the signals: then they end the process, as they do where
+        // Refused its thread, it would swallow the signals: then they end the process, as they do if
         // nobody listens.
         if std::thread::Builder::new().spawn(|| ()).map(std::thread::JoinHandle::join).is_err() {
             return;
@@ -77,7 +78,7 @@ impl Interrupt {
         }
     }
 
-    /// Fails where the user asked to stop.
+    /// Fails if the user asked to stop.
     ///
     /// # Errors
     ///
@@ -86,7 +87,7 @@ impl Interrupt {
         if self.asked.load(Ordering::SeqCst) > 0 { Err(Refusal::interrupted()) } else { Ok(()) }
     }
 
-    /// How often the user asked, for whoever cannot hold on to all of this.
+    /// How often the user asked, for those that cannot keep all of this.
     pub(crate) fn asked(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.asked)
     }
@@ -97,7 +98,7 @@ impl Interrupt {
     }
 
     /// Takes note of an interrupt that a child was ended for, so that what brings things in order
-    /// afterwards can run; the next one counts anew. Returns whether there was one.
+    /// afterwards can run; the next one counts again. Returns whether there was one.
     pub(crate) fn acknowledge(&self) -> bool {
         self.asked.swap(0, Ordering::SeqCst) > 0
     }
@@ -117,7 +118,7 @@ impl Interrupt {
         Watched { interrupt: self, number }
     }
 
-    /// Marks that a question stands, as long as the returned value lives.
+    /// Marks that a question is open, as long as the returned value lives.
     pub(crate) fn while_asking(&self) -> Asking<'_> {
         self.asking.store(true, Ordering::SeqCst);
         Asking(self)

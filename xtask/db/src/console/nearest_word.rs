@@ -1,6 +1,6 @@
 //! The known word nearest to a mistyped one.
 
-/// `did you mean …` where a known name is near to an unknown one.
+/// `did you mean …` if a known name is near to an unknown one.
 pub(crate) fn nearest<'n>(known: impl Iterator<Item = &'n str>, unknown: &str) -> String {
     let distance =
         |known: &str| strsim::damerau_levenshtein(&known.to_lowercase(), &unknown.to_lowercase());

@@ -1,5 +1,5 @@
-//! What accompanies long work: a bar where it takes longer than a second, on a terminal only, and
-//! the user's interrupt.
+//! What accompanies long work: a bar if it takes longer than a second, on a terminal only, and the
+//! user's interrupt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
     interrupt: Arc<Interrupt>,
 }
 
-/// What shows that a long step is alive, for whoever does it.
+/// Shows that a long step is alive.
 #[derive(Debug, Clone)]
 pub(crate) struct Pulse(Arc<Shown>);
 
@@ -76,7 +76,7 @@ impl Progress {
         self.pulse.0.bar.set_position(done_bytes);
     }
 
-    /// Takes it away for good, because others are to be seen.
+    /// Takes it away permanently, because others are to be seen.
     pub(crate) fn end(&self) {
         self.pulse.0.waiting.store(false, Ordering::Relaxed);
         self.pulse.0.bar.finish_and_clear();

@@ -1,8 +1,8 @@
 //! How we decline, and what every ending means to the shell.
 //!
 //! A refusal is our decision: nothing was touched, and there is a way on. Everything else that goes
-//! wrong is a failure of the world and travels as a plain `anyhow` error; where there is a way on,
-//! a refusal stands as its context and lends it the hint and the exit code.
+//! wrong is a failure of the world and travels as a plain `anyhow` error; if there is a way on, a
+//! refusal is its context and adds the hint and the exit code.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ impl Refusal {
     pub(crate) fn interrupted() -> anyhow::Error {
         Self {
             what: "interrupted".to_owned(),
-            hint: "nothing was changed that this command had not reported as done".to_owned(),
+            hint: "nothing was changed except what was reported as done".to_owned(),
             exit: Exit::Interrupted,
         }
         .into()

@@ -1,5 +1,5 @@
-//! What nouns want a person to know though it is no failure: they leave it here, and the session says it
-//! before whatever it says next.
+//! What nouns want a person to know though it is not a failure: they leave it here, and the session says
+//! it before whatever it says next.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

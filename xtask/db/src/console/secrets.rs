@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// What stands in a secret's place.
+/// What is in a secret's place.
 const MASK: &str = "***";
 
 /// Parts of the names of parameters whose values are secret.
@@ -40,7 +40,7 @@ fn is_end_of_url(c: char) -> bool {
     c.is_whitespace() || "`\"'<>".contains(c)
 }
 
-/// One word without what stands before the `@` of its URLs.
+/// One word without what is before the `@` of its URLs.
 fn authority(word: &str) -> String {
     let mut shown = String::with_capacity(word.len());
     let mut rest = word;
@@ -73,7 +73,7 @@ fn is_web(scheme: &str) -> bool {
     is("http") || is("https")
 }
 
-/// What stands before the `@` of a URL's host; empty where nothing does. A password that should have been
+/// What is before the `@` of a URL's host; empty if nothing does. A password that should have been
 /// escaped may hold what ends a host, so it reaches to the last `@` unless a port comes before.
 fn userinfo(after: &str) -> &str {
     let end = after.find(['/', '?', '#']).unwrap_or(after.len());

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
 
-/// What a terminal that tells no size is taken for.
+/// What a terminal that shows no size is taken for.
 pub(crate) const USUAL: Screen = Screen { n_columns: 80, n_rows: 24 };
 
 /// The size of a terminal, in characters.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Days, FixedOffset, Months, TimeDelta};
 
 use crate::console::hidden_characters;
 
-/// A size with one decimal in units of 1024, as `160.0 KB`; below 1024 as `512 B`.
+/// A size with one decimal in units of 1024, e.g. `160.0 KB`; below 1024 as `512 B`.
 #[must_use]
 pub(crate) fn size(size_bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KB", "MB", "GB", "TB"];
@@ -27,11 +27,11 @@ pub(crate) fn size(size_bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Reads a size, as `2GB`, `500 MB` or a plain number of bytes; units of 1024.
+/// Reads a size, e.g. `2GB`, `500 MB` or a plain number of bytes; units of 1024.
 ///
 /// # Errors
 ///
-/// Where it is no size, or more than 2^63 bytes.
+/// If it is not a size, or more than 2^63 bytes.
 pub(crate) fn parse_size(text: &str) -> Result<u64> {
     let text = text.trim();
     let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -42,7 +42,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64> {
         "M" | "MB" | "MIB" => 2,
         "G" | "GB" | "GIB" => 3,
         "T" | "TB" | "TIB" => 4,
-        _ => bail!("`{text}` is not a size, as `2GB` or `500MB`"),
+        _ => bail!("`{text}` is not a size, e.g. `2GB` or `500MB`"),
     };
     let number: f64 = number.parse().with_context(|| format!("`{text}` is not a size"))?;
     let bytes = number * 1024_f64.powi(power);
@@ -52,13 +52,13 @@ pub(crate) fn parse_size(text: &str) -> Result<u64> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "digits hold no sign, and the range was checked"
+        reason = "digits have no sign, and the range was checked"
     )]
     let bytes = bytes as u64;
     Ok(bytes)
 }
 
-/// An age in its largest whole unit, as `5min` or `3d`; `0s` for the future.
+/// An age in its largest whole unit, e.g. `5min` or `3d`; `0s` for the future.
 #[must_use]
 pub(crate) fn age(age: TimeDelta) -> String {
     let seconds = age.num_seconds().max(0);
@@ -70,7 +70,7 @@ pub(crate) fn age(age: TimeDelta) -> String {
     }
 }
 
-/// A time taken, as `23 ms` or `1.2 s`.
+/// A time taken, e.g. `23 ms` or `1.2 s`.
 #[must_use]
 pub(crate) fn took(duration: Duration) -> String {
     if duration < Duration::from_secs(1) {
@@ -80,14 +80,14 @@ pub(crate) fn took(duration: Duration) -> String {
     }
 }
 
-/// A count and its noun, as `1 table`, `7 tables` or `0 indexes`.
+/// A count and its noun, e.g. `1 table`, `7 tables` or `0 indexes`.
 #[must_use]
 pub(crate) fn count(n: u64, noun: &str) -> String {
     let plural = if noun.ends_with('x') || noun.ends_with('s') { "es" } else { "s" };
     if n == 1 { format!("1 {noun}") } else { format!("{} {noun}{plural}", digits(n)) }
 }
 
-/// A number in groups of three, as `4,490,000`.
+/// A number in groups of three, e.g. `4,490,000`.
 #[must_use]
 pub(crate) fn digits(n: u64) -> String {
     let plain = n.to_string();
@@ -101,13 +101,13 @@ pub(crate) fn digits(n: u64) -> String {
     text
 }
 
-/// A path as messages show it: relative to the root where it lies inside.
+/// A path as messages show it: relative to the root if it is inside.
 #[must_use]
 pub(crate) fn path(path: &Path, root: &Path) -> String {
     path.strip_prefix(root).map_or_else(|_| escape(path), escape)
 }
 
-/// A path as results show it: as [`path()`], but `./` in front where it is relative.
+/// A path as results show it: as [`path()`], but `./` in front if it is relative.
 #[must_use]
 pub(crate) fn dotted(path: &Path, root: &Path) -> String {
     path.strip_prefix(root).map_or_else(|_| escape(path), |inside| format!("./{}", escape(inside)))
@@ -141,7 +141,7 @@ pub(crate) fn plain_but_tabs(text: &str) -> String {
     text.split('\t').map(plain).collect::<Vec<_>>().join("\t")
 }
 
-/// A word as a shell takes it literally: in quotes where it needs them.
+/// A word as a shell takes it literally: in quotes if it needs them.
 #[must_use]
 pub(crate) fn shell(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/~@:+".contains(c);
@@ -152,7 +152,7 @@ pub(crate) fn shell(word: &str) -> String {
     }
 }
 
-/// Text cut to a number of characters, with `…` where something is missing.
+/// Text cut to a number of characters, with `…` if something is missing.
 #[must_use]
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -163,24 +163,25 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     shown
 }
 
-/// Reads a duration, as `500ms`, `5s`, `10m`, `2h` or `1d`.
+/// Reads a duration, e.g. `500ms`, `5s`, `10m`, `2h` or `1d`.
 ///
 /// # Errors
 ///
-/// Where it is none.
+/// If it is none.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
     let text = text.trim();
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
-    let number: u64 =
-        number.parse().with_context(|| format!("`{text}` is not a duration, as `5s` or `10m`"))?;
+    let number: u64 = number
+        .parse()
+        .with_context(|| format!("`{text}` is not a duration, e.g. `5s` or `10m`"))?;
     let milliseconds = match unit {
         "ms" => Some(number),
         "s" => number.checked_mul(1000),
         "m" => number.checked_mul(60_000),
         "h" => number.checked_mul(3_600_000),
         "d" => number.checked_mul(86_400_000),
-        _ => bail!("`{text}` is not a duration, as `5s` or `10m`"),
+        _ => bail!("`{text}` is not a duration, e.g. `5s` or `10m`"),
     };
     milliseconds.map(Duration::from_millis).with_context(|| format!("`{text}` is too long"))
 }
@@ -237,7 +238,7 @@ impl std::str::FromStr for Span {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || format!("`{text}` is not a span of time, as `30d`, `2h` or `1y6m`");
+        let wrong = || format!("`{text}` is not a span of time, e.g. `30d`, `2h` or `1y6m`");
         let mut span = Self::default();
         let mut rest = text.trim();
         if rest.is_empty() {
@@ -262,7 +263,7 @@ impl std::str::FromStr for Span {
             rest = &unit[length..];
         }
         if span == Self::default() {
-            bail!("`{text}` is no time at all");
+            bail!("`{text}` is not longer than zero");
         }
         Ok(span)
     }

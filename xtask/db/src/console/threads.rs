@@ -1,7 +1,7 @@
-//! Work on threads of its own, or on the present one where the system refuses more of them: one thread
-//! suffices everywhere, for there may be no other when a migration has to be put back.
+//! Work on threads of its own, or on the present one if the system refuses more of them: one thread
+//! suffices everywhere, for there may be no other when a migration has to be restored.
 //!
-//! `std::thread::Scope::spawn` panics where it is refused, so that threads are started here only.
+//! `std::thread::Scope::spawn` panics if it is refused, so that threads are started here only.
 
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow};
 /// A thread at work; it has a result unless it could not begin.
 pub(crate) type Beside<'scope, R> = ScopedJoinHandle<'scope, Option<R>>;
 
-/// Does something on a thread of its own; gives it back where none is to be had.
+/// Does something on a thread of its own; gives it back where none is available.
 pub(crate) fn beside<'scope, R, F>(
     scope: &'scope Scope<'scope, '_>,
     work: F,
@@ -33,7 +33,7 @@ where
 ///
 /// # Errors
 ///
-/// Where it ended early.
+/// If it ended early.
 pub(crate) fn join<R>(thread: Beside<'_, Result<R>>) -> Result<R> {
     thread.join().ok().flatten().unwrap_or_else(|| Err(ended_early()))
 }
@@ -67,13 +67,13 @@ pub(crate) trait Step<T> {
     ///
     /// # Errors
     ///
-    /// Where no further item is wanted.
+    /// If no further item is wanted.
     fn take(&mut self, item: T) -> Result<()>;
     /// Ends, after the last item.
     ///
     /// # Errors
     ///
-    /// Where what came is not enough.
+    /// If what came is not enough.
     fn finish(self) -> Result<Self::Done>;
 }
 

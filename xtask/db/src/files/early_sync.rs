@@ -30,7 +30,7 @@ impl Ahead {
         // Without a thread the sync at the end has all to do.
         self.thread = self.thread.take().or_else(|| start(stage).ok());
         if let Some((parts, _)) = &self.thread {
-            // Where the last part still is on its way, the next announcement is for both.
+            // If the last part still is on its way, the next announcement is for both.
             let _ = parts.try_send(());
         }
     }
@@ -39,7 +39,7 @@ impl Ahead {
     ///
     /// # Errors
     ///
-    /// Where the disk reported an error, which it does once only: the later sync knows nothing of it.
+    /// If the disk reported an error, which it does once only: the later sync knows nothing of it.
     pub(crate) fn finish(self) -> Result<()> {
         let Some((parts, thread)) = self.thread else { return Ok(()) };
         drop(parts);

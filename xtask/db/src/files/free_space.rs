@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 
-/// Bytes that an ordinary user can still write in a folder; `None` where the system does not say.
+/// Bytes that an ordinary user can still write in a folder; `None` if the system does not say.
 #[must_use]
 pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     let existing = folder.ancestors().find(|folder| folder.is_dir())?;
@@ -16,7 +16,7 @@ pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     Some(stat.f_bavail * stat.f_frsize)
 }
 
-/// Fails where a folder has less space than an act needs.
+/// Fails if a folder has less space than an act needs.
 ///
 /// # Errors
 ///
@@ -25,18 +25,19 @@ pub(crate) fn demand(folder: &Path, needed_bytes: u64, what: &str) -> Result<()>
     match free_bytes(folder) {
         Some(free) if free < needed_bytes => Err(Refusal::could_not(
             format!(
-                "{what} needs {} in `{}`, and {} are free",
+                "{what} needs {} in `{}`, but only {} are free",
                 text::size(needed_bytes),
                 folder.display(),
                 text::size(free)
             ),
-            "make room (`cargo xtask db-prune --dry-run` shows what can go); nothing was changed",
+            "free some space (`cargo xtask db-prune --dry-run` shows what can be removed); nothing \
+             was changed",
         )),
         _ => Ok(()),
     }
 }
 
-/// Whether two paths lie on one file system.
+/// Whether two paths are on one file system.
 #[must_use]
 pub(crate) fn same_file_system(a: &Path, b: &Path) -> bool {
     let device = |path: &Path| {
@@ -46,7 +47,7 @@ pub(crate) fn same_file_system(a: &Path, b: &Path) -> bool {
     device(a) == device(b)
 }
 
-/// The network file system that a path lies on; `None` for a local one.
+/// The network file system that a path is on; `None` for a local one.
 #[must_use]
 pub(crate) fn network(path: &Path) -> Option<&'static str> {
     let existing = path.ancestors().find(|path| path.exists())?;

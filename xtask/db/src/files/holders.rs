@@ -1,5 +1,5 @@
-//! Who has a file open, where the system can tell (Linux: `/proc`). For messages; where safety
-//! depends on it, only a complete view counts. A process in another container is never seen.
+//! Who has a file open, if the system can tell (Linux: `/proc`). For messages; where safety depends
+//! on it, only a complete view counts. A process in another container is never seen.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(crate) struct Holders {
     pub(crate) complete: bool,
 }
 
-/// The other processes that have a database or its WAL open; `None` where the system cannot tell.
+/// The other processes that have a database or its WAL open; `None` if the system cannot tell.
 #[must_use]
 pub(crate) fn of(path: &Path) -> Option<Holders> {
     let mut seen = Vec::new();
@@ -31,7 +31,7 @@ pub(crate) fn of(path: &Path) -> Option<Holders> {
 }
 
 /// Calls back for each other process that has a database or its WAL open, at once, and returns whether
-/// every process could be looked at; `None` where the system cannot tell.
+/// every process could be looked at; `None` if the system cannot tell.
 pub(crate) fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
     let wanted = identities(path);
     let mut complete = true;
@@ -52,7 +52,7 @@ pub(crate) fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
     Some(complete)
 }
 
-/// A process by its id; `None` where it is gone.
+/// A process by its id; `None` if it is gone.
 #[must_use]
 pub(crate) fn named(pid: u32) -> Option<Holder> {
     holder(&Path::new("/proc").join(pid.to_string()))
@@ -69,7 +69,7 @@ fn identities(path: &Path) -> Vec<(u64, u64)> {
     ["", "-wal", "-shm"].iter().filter_map(sidecar).collect()
 }
 
-/// A process that has a variable of this value in its environment, where the system can tell.
+/// A process that has a variable of this value in its environment, if the system can tell.
 #[must_use]
 pub(crate) fn with_variable(name: &str, value: &str) -> Option<u32> {
     let wanted = format!("{name}={value}");
@@ -81,7 +81,7 @@ pub(crate) fn with_variable(name: &str, value: &str) -> Option<u32> {
     })
 }
 
-/// What tells a file from another one of the same name; `None` where there is none.
+/// What tells a file from another one of the same name; `None` if there is none.
 #[must_use]
 pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs_err::metadata(path).ok()?;
@@ -104,7 +104,7 @@ pub(crate) fn of_deleted(path: &Path) -> Vec<Holder> {
     with_it.filter_map(|process| holder(&process.path())).collect()
 }
 
-/// The process that holds a lock file's `flock`, found without touching the lock; `None` where nobody
+/// The process that holds a lock file's `flock`, found without touching the lock; `None` if nobody
 /// does, or the system does not tell.
 #[must_use]
 pub(crate) fn of_lock(path: &Path) -> Option<Holder> {
@@ -121,7 +121,7 @@ pub(crate) fn of_lock(path: &Path) -> Option<Holder> {
     holder(&Path::new("/proc").join(lock.pid.to_string()))
 }
 
-/// One line of `/proc/locks`, as `1: FLOCK  ADVISORY  WRITE 4711 08:02:1234567 0 EOF`
+/// One line of `/proc/locks`, e.g. `1: FLOCK  ADVISORY  WRITE 4711 08:02:1234567 0 EOF`
 /// (<https://man7.org/linux/man-pages/man5/proc_locks.5.html>).
 #[derive(Debug, PartialEq, Eq)]
 struct Flock {
@@ -151,7 +151,7 @@ fn holder(process: &Path) -> Option<Holder> {
     Some(Holder { pid, name: crate::console::text::plain(name.trim()) })
 }
 
-/// Whether a process has one of the files open; `None` where that is not ours to see.
+/// Whether a process has one of the files open; `None` if that is not ours to see.
 fn holds(process: &Path, wanted: &[(u64, u64)]) -> Option<bool> {
     let descriptors = match fs_err::read_dir(process.join("fd")) {
         Ok(descriptors) => descriptors,

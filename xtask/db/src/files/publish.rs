@@ -30,7 +30,7 @@ pub(crate) enum Published {
 ///
 /// # Errors
 ///
-/// Where the disk reports an error; SQLite ignores this one, we do not.
+/// If the disk reports an error; SQLite ignores this one, we do not.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     if Planted::MissingFolderSync.is_on() {
         return Ok(());
@@ -54,7 +54,7 @@ pub(crate) fn forget_cached(file: &fs_err::File) {
 ///
 /// # Errors
 ///
-/// Where the file system refuses.
+/// If the file system refuses.
 pub(crate) fn create_folders(folder: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -78,11 +78,11 @@ pub(crate) fn remove_empty_folders(folders: &[PathBuf]) {
     }
 }
 
-/// Removes one file; it is no error where it is gone already.
+/// Removes one file; it is not an error if it is gone already.
 ///
 /// # Errors
 ///
-/// Where the file system refuses.
+/// If the file system refuses.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs_err::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
@@ -94,10 +94,10 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Where the disk is full or fails; the old content then stays.
+/// If the disk is full or fails; the old content then stays.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        anyhow::bail!("`{}` is no file", path.display());
+        anyhow::bail!("`{}` is not a file", path.display());
     };
     let stage = Stage::create(folder, &name.to_string_lossy())?;
     stage.append(bytes)?;
@@ -125,10 +125,10 @@ pub(crate) fn random() -> u64 {
 ///
 /// # Errors
 ///
-/// Where a file cannot be read, or the disk is full or fails.
+/// If a file cannot be read, or the disk is full or fails.
 pub(crate) fn copy_into_folder(files: &[fs_err::File], to: &Path) -> Result<PathBuf> {
     let (Some(folder), Some(name)) = (to.parent(), to.file_name().and_then(|n| n.to_str())) else {
-        anyhow::bail!("`{}` is no name for a folder", to.display());
+        anyhow::bail!("`{}` is not a name for a folder", to.display());
     };
     let stage = folder.join(stage_name(name));
     let copy = || -> Result<PathBuf> {
@@ -165,7 +165,7 @@ pub(crate) fn copy_into_folder(files: &[fs_err::File], to: &Path) -> Result<Path
 ///
 /// # Errors
 ///
-/// Where the file system refuses for another reason than the name.
+/// If the file system refuses for another reason than the name.
 pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> Result<Published> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
 
@@ -182,7 +182,7 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> Result<Publish
 ///
 /// # Errors
 ///
-/// Where the file system refuses for another reason than the name.
+/// If the file system refuses for another reason than the name.
 pub(crate) fn link(from: &Path, to: &Path) -> Result<Published> {
     match fs_err::hard_link(from, to) {
         Ok(()) => Ok(Published::Yes),

@@ -28,7 +28,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub(crate) fn create(folder: &Path, name: &str) -> Result<Self> {
         Self::at(folder.join(stage_name(name)))
     }
@@ -43,7 +43,7 @@ impl Stage {
         Ok(Self { path, file })
     }
 
-    /// Where it lies.
+    /// Where it is.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -59,7 +59,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails.
+    /// If the disk is full or fails.
     pub(crate) fn append(&self, bytes: &[u8]) -> Result<()> {
         Ok((&self.file).write_all(bytes)?)
     }
@@ -68,7 +68,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails.
+    /// If the disk is full or fails.
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         let written = self.file.file().write_all_at(bytes, offset);
         written.with_context(|| format!("could not write `{}`", self.path.display()))
@@ -78,7 +78,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// Where the disk reports an error.
+    /// If the disk reports an error.
     pub(crate) fn sync(&self) -> Result<()> {
         Ok(self.file.sync_all()?)
     }
@@ -87,7 +87,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// Where the file system has no locks.
+    /// If the file system has no locks.
     pub(crate) fn hold(&self) -> Result<()> {
         Ok(self.file.file().lock_shared()?)
     }
@@ -96,7 +96,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// Where the file system has no locks.
+    /// If the file system has no locks.
     pub(crate) fn hold_alone(&self) -> Result<()> {
         Ok(self.file.file().lock()?)
     }
@@ -106,7 +106,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses for another reason than the name.
+    /// If the file system refuses for another reason than the name.
     pub(crate) fn publish(&self, to: &Path) -> Result<Published> {
         link(&self.path, to).or_else(|error| match error.downcast_ref::<io::Error>() {
             Some(cause) if lacks_links(cause) => rename_without_replacing(&self.path, to),
@@ -118,7 +118,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// Where the disk reports an error.
+    /// If the disk reports an error.
     pub(crate) fn keep(mut self) -> Result<()> {
         self.sync()?;
         // Nothing is left to remove.
@@ -131,7 +131,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses.
+    /// If the file system refuses.
     #[expect(clippy::disallowed_methods, reason = "this is the room that may")]
     pub(crate) fn replace(&self, to: &Path) -> Result<()> {
         Ok(fs_err::rename(&self.path, to)?)
@@ -161,7 +161,7 @@ impl Scratch {
     ///
     /// # Errors
     ///
-    /// Where the folder around it cannot be written, or the file system has no locks.
+    /// If the folder around it cannot be written, or the file system has no locks.
     pub(crate) fn create(folder: &Path, name: &str) -> Result<Self> {
         let path = folder.join(stage_name(name));
         std::fs::DirBuilder::new()
@@ -173,7 +173,7 @@ impl Scratch {
         Ok(Self { path, _held: held })
     }
 
-    /// Where it lies.
+    /// Where it is.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -184,7 +184,7 @@ impl Scratch {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses for another reason than the name.
+    /// If the file system refuses for another reason than the name.
     pub(crate) fn publish(&self, to: &Path) -> Result<Published> {
         sync_folder(&self.path)?;
         rename_without_replacing(&self.path, to)
@@ -194,7 +194,7 @@ impl Scratch {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written, or the name is taken.
+    /// If the folder cannot be written, or the name is taken.
     pub(crate) fn stage(&self, name: &str) -> Result<Stage> {
         Stage::at(self.path.join(name))
     }
@@ -230,7 +230,7 @@ pub(crate) fn is_stage(name: &str) -> bool {
         && random.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether a process holds a stage, or the one that a sidecar lies beside.
+/// Whether a process holds a stage, or the one that a sidecar is beside.
 #[must_use]
 pub(crate) fn is_held(stage: &Path) -> bool {
     let Some(name) = stage.file_name().and_then(|name| name.to_str()) else {
@@ -249,7 +249,7 @@ pub(crate) fn is_held(stage: &Path) -> bool {
 ///
 /// # Errors
 ///
-/// Where the file system refuses.
+/// If the file system refuses.
 pub(crate) fn remove_stage(path: &Path) -> Result<()> {
     match fs_err::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => Ok(fs_err::remove_dir_all(path)?),
@@ -257,11 +257,11 @@ pub(crate) fn remove_stage(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes stages of a name that processes left which are dead now, where no lock says so.
+/// Removes stages of a name that processes left which are dead now, if no lock says so.
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read, or the file system refuses.
+/// If the folder cannot be read, or the file system refuses.
 pub(crate) fn sweep_dead_stages(folder: &Path, name: &str) -> Result<()> {
     let start = format!(".{name}{STAGE}");
     for entry in fs_err::read_dir(folder)? {

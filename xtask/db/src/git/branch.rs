@@ -20,7 +20,7 @@ pub(crate) struct Branch {
     pub(crate) reflog: Reflog,
     /// The reflog of this work tree's HEAD.
     pub(crate) head: Reflog,
-    /// When its reflog was made, where the file system remembers that more precisely than git.
+    /// When its reflog was made, if the file system remembers that more precisely than git.
     born: Option<DateTime<FixedOffset>>,
 }
 
@@ -70,7 +70,7 @@ impl Renaming {
 pub(crate) struct Leaving<'a> {
     /// Its line in the reflog of HEAD.
     pub(crate) entry: &'a Entry,
-    /// Whether an earlier line bears a later time.
+    /// Whether an earlier line has a later time.
     pub(crate) clock_ran_back: bool,
 }
 
@@ -87,7 +87,7 @@ impl Branch {
     }
 
     /// The entry of its reflog with which it began, where that is kept: its creation, or the last time
-    /// that it was started anew (`git switch -C`, `git branch -f`).
+    /// that it was started again (`git switch -C`, `git branch -f`).
     #[must_use]
     pub(crate) fn creation(&self) -> Option<&Entry> {
         self.reflog.creation()
@@ -109,7 +109,7 @@ impl Branch {
         Some(self.born.filter(is_same).unwrap_or(creation))
     }
 
-    /// Whether anything was ever committed on it; `None` where its reflog does not tell.
+    /// Whether anything was ever committed on it; `None` if its reflog does not tell.
     #[must_use]
     pub(crate) fn has_own_commits(&self) -> Option<bool> {
         let creation = self.reflog.0.iter().rposition(|e| e.is_creation() || e.is_restart())?;
@@ -221,7 +221,7 @@ impl Place {
         let Some(branch) = self.branch_of(enters) else {
             return false;
         };
-        // A branch that was entered at its tip has nothing of its own yet, or was begun anew.
+        // A branch that was entered at its tip has nothing of its own yet, or was begun again.
         enters.commit.is_some() && enters.commit == self.tip(&branch.name)
             || self.is_open(&branch, enters.base.as_deref())
     }

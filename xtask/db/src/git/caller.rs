@@ -1,12 +1,12 @@
 //! Which run of git a hook was called by.
 
-/// The `git` process among the ancestors of this one, as `pid start-time`; `None` where the system
+/// The `git` process among the ancestors of this one, e.g. `pid start-time`; `None` if the system
 /// does not tell. Two hooks of one commit have the same; a later commit has another.
 #[must_use]
 pub(crate) fn calling_git() -> Option<String> {
-    const MOST_ANCESTORS: usize = 16;
+    const MAX_ANCESTORS: usize = 16;
     let mut pid = std::process::id();
-    for _ in 0..MOST_ANCESTORS {
+    for _ in 0..MAX_ANCESTORS {
         let text = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let process = Process::parse(&text)?;
         if process.name == "git" {
@@ -27,7 +27,7 @@ struct Process<'a> {
 
 impl<'a> Process<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        // The name stands in parentheses and may contain some itself.
+        // The name is in parentheses and may contain some itself.
         let (begin, end) = (text.find('(')?, text.rfind(')')?);
         let fields: Vec<&str> = text.get(end + 1..)?.split_ascii_whitespace().collect();
         Some(Self {

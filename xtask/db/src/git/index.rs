@@ -34,7 +34,7 @@ impl Index {
     }
 
     /// The paths that the commit changes (adds, changes, deletes, renames from or to) among those
-    /// that match the pathspecs, relative to the root of the work tree; `None` where git fails.
+    /// that match the pathspecs, relative to the root of the work tree; `None` if git fails.
     pub(crate) fn staged(&self, place: &Place, pathspecs: &[String]) -> Option<Vec<String>> {
         let mut arguments =
             vec!["diff", "--cached", "--name-only", "--no-renames", "--no-ext-diff", "-z", "--"];
@@ -54,7 +54,7 @@ impl Index {
 }
 
 impl Place {
-    /// The paths that differ between two commits among those that match the pathspecs; `None` where
+    /// The paths that differ between two commits among those that match the pathspecs; `None` if
     /// one of the two does not exist.
     pub(crate) fn changed(&self, old: &str, new: &str, specs: &[String]) -> Option<Vec<String>> {
         let mut arguments = vec!["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z"];

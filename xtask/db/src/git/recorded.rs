@@ -1,12 +1,12 @@
-//! What a backup's record keeps of git: where the work tree stood, and the branch that was entered.
+//! What a backup's record keeps of git: where the work tree was, and the branch that was entered.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Where the work tree stood.
+/// Where the work tree was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Git {
-    /// The branch; `None` where HEAD is detached.
+    /// The branch; `None` if HEAD is detached.
     pub branch: Option<String>,
     /// The commit, 40 hex digits; `None` before the first one.
     pub commit: Option<String>,
@@ -33,12 +33,12 @@ pub(crate) struct Git {
 pub(crate) struct Enters {
     /// The branch.
     pub branch: String,
-    /// The branch that was left; `None` where HEAD was detached.
+    /// The branch that was left; `None` if HEAD was detached.
     pub base: Option<String>,
     /// The commit that was left, 40 hex digits; `None` before the first one.
     pub commit: Option<String>,
     /// The first entry of the branch's reflog, which tells a branch from a later one of the same
-    /// name; `None` where git keeps none.
+    /// name; `None` if git keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     /// Fields of other builds.

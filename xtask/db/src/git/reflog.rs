@@ -12,7 +12,7 @@ use crate::git::repository::{Place, ask};
 /// One line of a reflog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The commit before; all zeros where there was none.
+    /// The commit before; all zeros if there was none.
     pub(crate) old: String,
     /// The commit after.
     pub(crate) new: String,
@@ -69,7 +69,7 @@ impl Entry {
         self.is_creation() && self.said.starts_with("branch: Created from ")
     }
 
-    /// Whether the branch was started anew, from another commit.
+    /// Whether the branch was started again, from another commit.
     pub(crate) fn is_restart(&self) -> bool {
         self.said.starts_with("branch: Reset to ")
     }
@@ -81,7 +81,7 @@ impl Entry {
         ACTS.contains(&act) || self.said.contains("(finish)")
     }
 
-    /// The old and the new name, where the branch was renamed here.
+    /// The old and the new name, if the branch was renamed here.
     pub(crate) fn renamed(&self) -> Option<(&str, &str)> {
         let names = self.said.strip_prefix("Branch: renamed refs/heads/")?;
         names.split_once(" to refs/heads/")
@@ -99,7 +99,8 @@ impl Reflog {
         Self(text.lines().filter_map(Entry::parse).collect())
     }
 
-    /// The line with which a branch began: its creation, or the last time that it was started anew.
+    /// The line with which a branch began: its creation, or the last time that it was started
+    /// again.
     pub(crate) fn creation(&self) -> Option<&Entry> {
         self.0.iter().rev().find(|entry| entry.is_creation() || entry.is_restart())
     }
@@ -135,7 +136,7 @@ impl Place {
         self.common.join("logs/refs/heads").join(branch)
     }
 
-    /// The reflog of a branch; empty where git keeps none.
+    /// The reflog of a branch; empty if git keeps none.
     #[must_use]
     pub(crate) fn reflog(&self, branch: &str) -> Reflog {
         self.read_reflog(&self.reflog_file(branch), &format!("refs/heads/{branch}"))
@@ -161,7 +162,7 @@ impl Place {
         }
     }
 
-    /// The commit at a branch's tip; `None` where there is no such branch.
+    /// The commit at a branch's tip; `None` if there is no such branch.
     #[must_use]
     pub(crate) fn tip(&self, branch: &str) -> Option<String> {
         self.commit(&format!("refs/heads/{branch}"))

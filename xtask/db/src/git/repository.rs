@@ -1,8 +1,8 @@
-//! What git says: where the work tree is, where it stands, which commit is an ancestor of which.
+//! What git says: where the work tree is, where it is, which commit is an ancestor of which.
 //!
-//! Git is asked, never changed: even a tree is written only where a hook was called by a commit. Variables such as `GIT_DIR`, which a hook inherits, are not passed
-//! on, and no optional lock is taken. Without git, or outside a repository, there is no answer, and
-//! everything but git references works.
+//! Git is asked, never changed: even a tree is written only if a hook was called by a commit. Variables such
+//! as `GIT_DIR`, which a hook inherits, are not passed on, and no optional lock is taken. Without git, or
+//! outside a repository, there is no answer, and everything but git references works.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::git::recorded;
 
-/// Where a folder lies in a repository.
+/// Where a folder is in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The root of this work tree.
@@ -145,7 +145,7 @@ fn ask_as_called(folder: &Path, arguments: &[&str]) -> Option<String> {
 }
 
 impl Place {
-    /// Finds the repository around a folder; `None` where there is none, or no git.
+    /// Finds the repository around a folder; `None` if there is none, or no git.
     #[must_use]
     pub fn of(folder: &Path) -> Option<Self> {
         let question = [
@@ -175,7 +175,7 @@ impl Place {
         Some(Self { top, own, common, main, worktree })
     }
 
-    /// Where the work tree stands.
+    /// Where the work tree is.
     #[must_use]
     pub(crate) fn state(&self) -> Option<recorded::Git> {
         let question = ["status", "--porcelain=v2", "--branch", "--untracked-files=no"];
@@ -223,7 +223,7 @@ impl Place {
         }
     }
 
-    /// What git is in the middle of, as `a rebase`.
+    /// What git is in the middle of, e.g. `a rebase`.
     #[must_use]
     pub(crate) fn in_the_middle_of(&self) -> Option<&'static str> {
         const SIGNS: [(&str, &str); 6] = [
@@ -238,7 +238,7 @@ impl Place {
         found.map(|(_, what)| *what)
     }
 
-    /// The branch that is checked out; `None` where HEAD is detached.
+    /// The branch that is checked out; `None` if HEAD is detached.
     #[must_use]
     pub(crate) fn branch(&self) -> Option<String> {
         let head = ask(&self.top, &["symbolic-ref", "--quiet", "HEAD"])?;
@@ -252,7 +252,7 @@ impl Place {
         format!(":(top,glob){}{pattern}", escape_glob(&prefix))
     }
 
-    /// Where `root` lies in the work tree: empty, or with a final slash.
+    /// Where `root` is in the work tree: empty, or with a final slash.
     #[must_use]
     pub(crate) fn prefix(&self, root: &Path) -> String {
         let absolute = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -294,7 +294,7 @@ impl Place {
         ask_as_called(&self.top, &["config", "--get", name])
     }
 
-    /// What begins a comment in a commit message, where that is configured.
+    /// What begins a comment in a commit message, if that is configured.
     #[must_use]
     pub(crate) fn comment_setting(&self) -> Option<String> {
         ["core.commentString", "core.commentChar"].iter().find_map(|key| self.setting(key))

@@ -22,11 +22,11 @@ pub(crate) struct Folder {
     pub(crate) exists: bool,
     /// How many backups are in it, of whatever database.
     pub(crate) n_backups: usize,
-    /// The page store, where there is one.
+    /// The page store, if there is one.
     pub(crate) store: Option<Store>,
     /// What the backups take up, hard links and shared pages counted once.
     pub(crate) used_bytes: u64,
-    /// What is free on its disk; `None` where the system does not say.
+    /// What is free on its disk; `None` if the system does not say.
     pub(crate) free_bytes: Option<u64>,
     /// Who holds its lock right now.
     pub(crate) holder: Option<Holder>,
@@ -49,7 +49,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn of(project: &Project, vault: &Vault, backups: &[Backup]) -> Result<Self> {
         let folder = vault.folder();
         let mut seen = BTreeSet::new();
@@ -60,7 +60,7 @@ impl Folder {
         let before = vault.holder();
         let leftovers = vault.leftovers()?;
         let holder = vault.holder();
-        // What looks left over is the work of whoever holds the lock.
+        // What looks left over belongs to the holder of the lock.
         let nobody = before.is_none() && holder.is_none();
         let leftovers = if nobody { leftovers } else { Leftovers::default() };
         let mut tracked = project.git.as_ref().map_or(Vec::new(), |git| git.tracked(folder));
@@ -102,7 +102,7 @@ impl Folder {
         let n = text::count(self.tracked.len() as u64, "file");
         Some(Problem::new(
             "tracked",
-            format!("git tracks {n} in the backups folder, as `{}`", text::plain(first)),
+            format!("git tracks {n} in the backups folder, e.g. `{}`", text::plain(first)),
             format!("git rm -r --cached --quiet -- {folder} {ignored}"),
         ))
     }
@@ -111,11 +111,13 @@ impl Folder {
         let folder = project.dotted(&project.backups);
         let what = match (self.open_mode, self.open_files.first()) {
             (None, None) => return None,
-            (Some(mode), None) => format!("others may enter {folder} (mode {mode:04o}, not 0700)"),
+            (Some(mode), None) => {
+                format!("other users can enter {folder} (mode {mode:04o}, not 0700)")
+            }
             (_, Some((_, mode))) => {
                 let n = text::count(self.open_files.len() as u64, "file");
                 let live = live_mode(project);
-                format!("others may read {n} in {folder} (mode {mode:04o}, not 0600{live})")
+                format!("other users can read {n} in {folder} (mode {mode:04o}, not 0600{live})")
             }
         };
         let remedy = if self.is_ours {
@@ -148,8 +150,8 @@ impl Folder {
         };
         Some(Problem::new(
             "leftovers",
-            format!("a killed command left {what}, as `{}`", project.path(first)),
-            "cargo xtask db-backup   # every command that writes there sweeps first",
+            format!("a killed command left {what}, e.g. `{}`", project.path(first)),
+            "cargo xtask db-backup   # removes it first, like every command that writes there",
         ))
     }
 
@@ -162,7 +164,7 @@ impl Folder {
             Problem::new(
                 "no-room",
                 format!("{} are free, less than the next backup needs", text::size(free)),
-                "cargo xtask db-prune --dry-run   # shows what can go",
+                "cargo xtask db-prune --dry-run   # shows what can be removed",
             )
         })
     }

@@ -37,7 +37,7 @@ impl<'a> Checkup<'a> {
         Self { project, database, live: glance::at(&database.path), left, backups, now }
     }
 
-    /// The newest backup of this worktree that is no safety backup.
+    /// The newest backup of this worktree that is not a safety backup.
     #[must_use]
     pub(crate) fn last(&self) -> Option<&Backup> {
         self.backups.iter().copied().find(|backup| {
@@ -45,7 +45,7 @@ impl<'a> Checkup<'a> {
         })
     }
 
-    /// The schema's version, where it was seen and is counted at all.
+    /// The schema's version, if it was seen and is counted at all.
     #[must_use]
     pub(crate) fn version(&self) -> Option<i64> {
         match self.live.sight {
@@ -54,7 +54,7 @@ impl<'a> Checkup<'a> {
         }
     }
 
-    /// The number of the code's newest migration, where the migrations are numbered.
+    /// The number of the code's newest migration, if the migrations are numbered.
     #[must_use]
     pub(crate) fn newest_migration(&self) -> Option<i64> {
         let newest = schema_files::newest_migration(&self.project.root, &self.database.schema);
@@ -68,7 +68,7 @@ impl<'a> Checkup<'a> {
         Some(schema_files::n_after(&self.project.root, &self.database.schema, version))
     }
 
-    /// Whether the schema differs from that of the last backup; `None` where either is not known.
+    /// Whether the schema differs from that of the last backup; `None` if either is not known.
     #[must_use]
     pub(crate) fn has_drifted(&self) -> Option<bool> {
         let Sight::Schema { schema_blake3, .. } = &self.live.sight else { return None };

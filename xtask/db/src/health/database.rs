@@ -67,7 +67,8 @@ impl Checkup<'_> {
             Sight::MayBeEncrypted => (
                 "encrypted",
                 format!(
-                    "{place} is no SQLite database; it may be encrypted, which this cannot read"
+                    "{place} is not an SQLite database; it may be encrypted, which xtask-db cannot \
+                     read"
                 ),
                 self.restore().replace("latest", "latest --force"),
             ),
@@ -119,7 +120,7 @@ impl Checkup<'_> {
     fn sidecars_alone(&self) -> Option<Problem> {
         let alone = matches!(self.live.sight, Sight::Missing | Sight::Empty) && self.live.sidecars;
         let what = format!(
-            "a WAL or journal lies at `{}` without its database; a restore sets it aside",
+            "there is a WAL or journal at `{}` without its database; a restore sets it aside",
             self.project.path(&self.database.path)
         );
         alone.then(|| Problem::new("sidecars-alone", what, self.restore()))
@@ -130,7 +131,7 @@ impl Checkup<'_> {
         let place = self.project.quoted_place(self.database);
         Some(Problem::new(
             "network",
-            format!("{place} lies on {kind}, whose locks SQLite cannot trust"),
+            format!("{place} is on {kind}, where SQLite's locks are not reliable"),
             "move the database to a local disk and correct its `path` in Cargo.toml",
         ))
     }
@@ -157,9 +158,9 @@ impl Checkup<'_> {
         problems.extend(records.first().map(|first| {
             let n = text::count(records.len() as u64, "record");
             let what =
-                format!("{n} is damaged, as that of `{}`: its checksum is wrong", first.name);
+                format!("{n} is damaged, e.g. that of `{}`: its checksum is wrong", first.name);
             let name = text::shell(&first.name.to_string());
-            let remedy = format!("cargo xtask db-verify {name}   # says what is left of it");
+            let remedy = format!("cargo xtask db-verify {name}   # shows what is left of it");
             Problem::new("damaged-records", what.replace("records is", "records are"), remedy)
         }));
         problems.extend(self.unread());
@@ -253,7 +254,7 @@ impl Checkup<'_> {
         if metadata.is_ok_and(|metadata| metadata.uid() == me) {
             return format!("chmod u+rw {}", self.shell_path());
         }
-        format!("ls -l {}   # whose it is: run this as that user", self.shell_path())
+        format!("ls -l {}   # shows the owner: run this as that user", self.shell_path())
     }
 
     fn shell_path(&self) -> String {
@@ -269,12 +270,12 @@ fn several(backups: &[&Backup], code: &'static str, words: [&str; 2]) -> Option<
         1 => Problem::new(
             code,
             format!("`{}` {}", first.name, words[0]),
-            format!("cargo xtask db-verify {name}   # says how; then delete it"),
+            format!("cargo xtask db-verify {name}   # shows how; then delete it"),
         ),
         n => Problem::new(
             code,
             format!("{n} {}, the newest is `{}`", words[1], first.name),
-            "cargo xtask db-verify --all   # says how; then delete them",
+            "cargo xtask db-verify --all   # shows how; then delete them",
         ),
     })
 }

@@ -15,7 +15,7 @@ fn exposed(project: &Project, database: &Database) -> Option<Problem> {
     let path = text::shell(&project.dotted(&database.path));
     let shown = project.quoted_place(database);
     let meant = format!(
-        "or say that it is meant with `tracked = true` in [workspace.metadata.db.databases.{}]",
+        "or, if it is intended, set `tracked = true` in [workspace.metadata.db.databases.{}]",
         database.name
     );
     let problem = match place.exposes(&database.path)? {

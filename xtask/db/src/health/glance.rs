@@ -1,8 +1,8 @@
 //! A glance at the live database: what is there, without a lock and without changing a byte.
 //!
-//! A connection would create the sidecars of a WAL database and take them away again. So where the
+//! A connection would create the sidecars of a WAL database and take them away again. So if the
 //! main file has everything, it is read as immutable, and believed only if nothing moved meanwhile;
-//! where the WAL holds pages, it is read beside its writers through a `-shm` that is not written. A
+//! if the WAL holds pages, it is read beside its writers through a `-shm` that is not written. A
 //! glance never waits: what it cannot see at once it says so of.
 
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -19,7 +19,7 @@ use crate::sqlite::trouble::{self, Trouble, trouble};
 use crate::sqlite::{connection, examination};
 
 /// How often what moved meanwhile is read again.
-const MOST_READINGS: u32 = 3;
+const MAX_READINGS: u32 = 3;
 /// The first bytes of a rollback journal that has to be rolled back, or is being written
 /// (<https://sqlite.org/fileformat2.html#the_rollback_journal>).
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
@@ -29,13 +29,13 @@ const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 pub(crate) struct Glance {
     /// What was seen.
     pub(crate) sight: Sight,
-    /// Size of the file; 0 where there is none.
+    /// Size of the file; 0 if there is none.
     pub(crate) size_bytes: u64,
-    /// Size of the WAL beside it; 0 where there is none.
+    /// Size of the WAL beside it; 0 if there is none.
     pub(crate) wal_bytes: u64,
-    /// Whether the journal is a WAL; `None` where it is no database.
+    /// Whether the journal is a WAL; `None` if it is not a database.
     pub(crate) wal: Option<bool>,
-    /// Whether a WAL or journal lies beside it, or where it should be.
+    /// Whether a WAL or journal is beside it, or where it should be.
     pub(crate) sidecars: bool,
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn at(path: &Path) -> Glance {
         Ok(Standing::Other(engine)) => Sight::Other(engine),
         Ok(Standing::NotAFile(kind)) => Sight::Foreign(kind.to_owned()),
         Ok(Standing::Foreign { may_be_encrypted: true }) => Sight::MayBeEncrypted,
-        Ok(Standing::Foreign { .. }) => Sight::Foreign("no SQLite database".to_owned()),
+        Ok(Standing::Foreign { .. }) => Sight::Foreign("not an SQLite database".to_owned()),
         Ok(Standing::Sqlite(header)) => {
             let wal = header.is_wal();
             glance.wal = Some(wal);
@@ -96,7 +96,7 @@ pub(crate) fn at(path: &Path) -> Glance {
     glance
 }
 
-/// A sidecar lies beside the file that a symbolic link leads to.
+/// A sidecar is beside the file that a symbolic link leads to.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut path = path.into_os_string();
@@ -105,12 +105,14 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn schema(path: &Path, wal: bool) -> Sight {
-    for _ in 0..MOST_READINGS {
+    for _ in 0..MAX_READINGS {
         let before = Evidence::of(path);
         if before.journal {
             return Sight::Busy(match holders::sentence(path) {
                 nobody if nobody.is_empty() => {
-                    "a transaction was cut off; the next opening rolls it back".to_owned()
+                    "a transaction was interrupted; it is rolled back when the database is opened \
+                     next"
+                        .to_owned()
                 }
                 who => format!("a transaction is under way{who}"),
             });
@@ -142,7 +144,7 @@ fn cannot(path: &Path, error: &anyhow::Error) -> Sight {
         Trouble::Damaged => Sight::Damaged(trouble::message(error)),
         Trouble::Busy => Sight::Busy(format!("it is locked{}", holders::sentence(path))),
         Trouble::CannotOpen | Trouble::ReadOnly => {
-            Sight::Busy("the next opening has to read its WAL in first".to_owned())
+            Sight::Busy("its WAL has to be recovered when it is opened next".to_owned())
         }
         _ => Sight::Busy(trouble::message(error)),
     }

@@ -41,11 +41,11 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Sees what there is; nothing where no backup was ever stored.
+    /// Sees what there is; nothing if no backup was ever stored.
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn of(vault: &Vault, backups: &[Backup]) -> Result<Option<Self>> {
         let mut shelf = Shelf::of(vault.folder());
         let mut store = Self::default();
@@ -115,14 +115,14 @@ impl Store {
     /// Everything that needs attention.
     #[must_use]
     pub(crate) fn problems(&self, project: &Project) -> Vec<Problem> {
-        const ALL: &str = "cargo xtask db-verify --all   # says which backups that touches";
+        const ALL: &str = "cargo xtask db-verify --all   # shows which backups are affected";
         const UPDATE: &str = "update xtask-db";
         let remedy = |is_newer: bool| if is_newer { UPDATE } else { ALL };
         let mut problems = Vec::new();
         if let Some((path, why, is_newer)) = self.unreadable.first() {
             let n = text::count(self.unreadable.len() as u64, "page list");
             let what =
-                format!("{n} cannot be read, as `{}`: {}", project.path(path), text::plain(why));
+                format!("{n} cannot be read, e.g. `{}`: {}", project.path(path), text::plain(why));
             problems.push(Problem::new("page-list", what, remedy(*is_newer)));
         }
         if let Some((left, is_newer)) = self.packs.first() {
@@ -130,7 +130,7 @@ impl Store {
         } else if let Some((path, what)) = self.incomplete.first() {
             let n = text::count(self.incomplete.len() as u64, "stored backup");
             let what =
-                format!("page data of {n} is missing, as of `{}`: {what}", project.path(path));
+                format!("page data of {n} is missing, e.g. of `{}`: {what}", project.path(path));
             problems.push(Problem::new("pages-missing", what, ALL));
         }
         problems

@@ -105,8 +105,8 @@ impl Lock {
 /// Judges the application's SQLite; `own` is the one that this very program was built with, which is the
 /// application's too if both are in one workspace.
 fn judge(lock: &Lock, own: &str) -> Option<Problem> {
-    const EFFECT: &str = "can lose commits if one process takes the WAL in while another one writes; \
-                          fixed in 3.51.3 (https://sqlite.org/wal.html)";
+    const EFFECT: &str = "can lose commits if one process runs a WAL checkpoint while another one \
+                          writes; fixed in 3.51.3 (https://sqlite.org/wal.html)";
     let linked = lock.release("libsqlite3-sys");
     if lock.packages("xtask-db").next().is_some() {
         return Release::parse(own)?.can_lose_commits().then(|| {
@@ -119,8 +119,8 @@ fn judge(lock: &Lock, own: &str) -> Option<Problem> {
     let package = format!("libsqlite3-sys {major}.{minor}.{patch} in Cargo.lock");
     if !lock.is_bundled() {
         let what = format!(
-            "which SQLite the application uses is unknown: {package} takes the system's; one before \
-             3.51.3, but for 3.50.7 and 3.44.6, {EFFECT}"
+            "which SQLite the application uses is unknown: {package} uses the system's; one before \
+             3.51.3, except 3.50.7 and 3.44.6, {EFFECT}"
         );
         let remedy = "ask the application itself: `SELECT sqlite_version()`";
         return Some(Problem::new("wal-reset-unknown", what, remedy));
@@ -133,8 +133,8 @@ fn judge(lock: &Lock, own: &str) -> Option<Problem> {
     })
 }
 
-/// What brings a fixed SQLite: the packages that hold the old one, then the one itself, which stays where
-/// it is when they move.
+/// What brings a fixed SQLite: the packages that hold the old one, then the one itself, which stays if it
+/// is when they move.
 fn cure(lock: &Lock) -> String {
     let is_before = |name, release| lock.release(name).is_some_and(|found| found < release);
     let mut steps = Vec::new();
@@ -230,7 +230,7 @@ mod tests {
             (
                 &["libsqlite3-sys 0.30.1", "sqlx-sqlite 0.8.6"],
                 "3.53.2",
-                Some("unknown: libsqlite3-sys 0.30.1 in Cargo.lock takes the system's"),
+                Some("unknown: libsqlite3-sys 0.30.1 in Cargo.lock uses the system's"),
                 "ask the application itself: `SELECT sqlite_version()`".to_owned(),
             ),
             (&["libsqlite3-sys 0.37.0+", "sqlx-sqlite 0.9.0"], "3.46.0", None, String::new()),

@@ -17,7 +17,7 @@ use crate::host::project::{OnFailure, Project};
 pub(crate) struct Settings {
     /// Pathspecs of all schema files.
     pub(crate) pathspecs: Vec<String>,
-    /// Where the project lies in the work tree: empty, or with a final slash.
+    /// Where the project is in the work tree: empty, or with a final slash.
     pub(crate) prefix: String,
     /// What a failing checkpoint does to a commit.
     pub(crate) on_failure: OnFailure,
@@ -67,7 +67,7 @@ fn quoted(text: &str) -> String {
 #[must_use]
 pub(crate) fn block(hook: Hook, settings: &Settings) -> String {
     let lines = [
-        "# Checkpoints of the database; `cargo xtask db-hooks uninstall` takes this block out again,",
+        "# Checkpoints of the database; `cargo xtask db-hooks uninstall` removes this block,",
         "# XTASK_DB_HOOKS=0 in the environment turns it off.",
         "(",
         "  set +e +u",
@@ -102,7 +102,7 @@ pub(crate) fn pathspecs_of(body: &str) -> Vec<String> {
     specs.into_iter().flatten().collect()
 }
 
-/// What ends the block early where there is nothing to do.
+/// What ends the block early if there is nothing to do.
 fn condition(hook: Hook, settings: &Settings) -> String {
     let specs: Vec<String> = settings.pathspecs.iter().map(|spec| quoted(spec)).collect();
     let specs = specs.join(" ");
@@ -127,7 +127,7 @@ fn condition(hook: Hook, settings: &Settings) -> String {
     }
 }
 
-/// The part that starts the binary, or cargo where there is none.
+/// The part that starts the binary, or cargo if there is none.
 fn run(hook: Hook, settings: &Settings) -> String {
     let word = hook.word();
     let mut text = String::new();
@@ -154,10 +154,11 @@ fn run(hook: Hook, settings: &Settings) -> String {
          \x20 if [ -n \"$xtask\" ]; then\n\
          \x20   \"$xtask\" db-hooks run {word} -- \"$@\"\n\
          \x20 else\n\
-         \x20   echo 'xtask-db: no built xtask is at hand; `cargo xtask` builds it now' >&2\n\
+         \x20   echo 'xtask-db: xtask is not built; `cargo xtask` builds it now' >&2\n\
          \x20   cargo xtask db-hooks run {word} -- \"$@\"\n\
          \x20 fi\n\
-         \x20 code=$?\n{failed}  exit $code\n",
+         \x20 code=$?\n\
+         {failed}  exit $code\n",
         binaries.join(" ")
     );
     text

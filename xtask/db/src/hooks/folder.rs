@@ -14,11 +14,11 @@ use crate::hooks::block::{Settings, block};
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
     path: PathBuf,
-    /// Where the project lies in the repository, which tells its blocks from another project's.
+    /// Where the project is in the repository, which tells its blocks from another project's.
     owner: String,
     /// Whether linked work trees, whose configuration may be another, share the hooks.
     is_shared: bool,
-    /// Why nothing is written there, whatever lies in it.
+    /// Why nothing is written there, whatever is in it.
     foreign: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Folder {
             Some("husky owns the hooks of this repository".to_owned())
         } else {
             Some(format!(
-                "`core.hooksPath` leads to `{}`, which is not this repository's own folder",
+                "`core.hooksPath` points to `{}`, which is not this repository's own folder",
                 path.display()
             ))
         };
@@ -68,7 +68,7 @@ impl Folder {
         }
     }
 
-    /// Where it lies.
+    /// Where it is.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -120,7 +120,7 @@ impl Folder {
                 return Look::Foreign("it is a symbolic link".to_owned());
             }
             if !metadata.is_file() {
-                return Look::Foreign("it is no file".to_owned());
+                return Look::Foreign("it is not a file".to_owned());
             }
             if metadata.permissions().mode() & 0o100 == 0 {
                 return Look::Foreign(
@@ -149,7 +149,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn install(&self, hook: Hook, settings: &Settings) -> Result<()> {
         let path = self.file(hook);
         publish::create_folders(&self.path)?;
@@ -181,7 +181,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn uninstall(&self, hook: Hook) -> Result<bool> {
         let path = self.path.join(hook.word());
         let there = self.take_out(&path)?;
@@ -210,12 +210,12 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
     publish::replace_file(path, text, mode)
 }
 
-/// Renews the blocks that are in the repository's own folder already, where the configuration is
+/// Renews the blocks that are in the repository's own folder already, if the configuration is
 /// another by now. Returns whether any was.
 ///
 /// # Errors
 ///
-/// Where the file system refuses.
+/// If the file system refuses.
 pub(crate) fn refresh(
     place: &Place,
     root: &Path,
@@ -223,7 +223,7 @@ pub(crate) fn refresh(
 ) -> Result<bool> {
     let usual = Folder::own(place, root);
     let is_link = fs_err::symlink_metadata(&usual.path).is_ok_and(|folder| folder.is_symlink());
-    // Git is asked for another folder only where the usual one holds nothing of ours.
+    // Git is asked for another folder only if the usual one holds nothing of ours.
     let ask = is_link || usual.with_block().is_empty();
     let folder = if ask { Folder::of(place, root) } else { usual };
     let there = folder.with_block();
@@ -241,8 +241,8 @@ pub(crate) fn refresh(
     Ok(any)
 }
 
-/// A block without the lines that say where programs are: another build of the same is no reason to
-/// write the hook anew.
+/// A block without the lines that say where programs are: another build of the same is not a reason
+/// to write the hook again.
 fn without_paths(body: &str) -> Vec<&str> {
     let is_path = |line: &&str| line.starts_with("  for xtask in ") || line.starts_with("  PATH=");
     body.lines().filter(|line| !is_path(line)).collect()

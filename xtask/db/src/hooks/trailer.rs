@@ -17,7 +17,7 @@ pub(crate) const KEY: &str = "Db-Backup";
 pub(crate) struct Note {
     /// The tree that is about to be committed.
     pub(crate) tree: String,
-    /// The run of git, where the system tells.
+    /// The run of git, if the system tells.
     pub(crate) caller: Option<String>,
     /// The values of the trailers.
     pub(crate) trailers: Vec<String>,
@@ -77,8 +77,8 @@ pub(crate) fn comment_sign(message: &str, setting: Option<&str>) -> String {
 }
 
 /// A message that is still to be written in an editor, with a word on how to leave without a commit:
-/// an empty message does that, and with a trailer it is not empty any more. `None` where something
-/// else is written already, or no comment stands there (no editor is opened).
+/// an empty message does that, and with a trailer it is not empty any more. `None` if something else
+/// is written already, or no comment is there (no editor is opened).
 #[must_use]
 pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
     // Git itself takes a message for empty that holds nothing but sign-offs.
@@ -99,16 +99,16 @@ pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
 }
 
 /// The same for a template: left as it is, it ends without a commit, and with a trailer it is not as it
-/// was any more. `None` where no comment stands there.
+/// was any more. `None` if no comment is there.
 #[must_use]
 pub(crate) fn with_way_out_of_template(message: &str, sign: &str) -> Option<String> {
     let at = message.find(&format!("\n{sign}"))? + 1;
     let (before, after) = message.split_at(at);
-    // What stands above the scissors is kept then, comments too.
+    // What is above the scissors is kept then, comments too.
     if after.starts_with(&format!("{sign} ------------------------ >8")) {
         return None;
     }
-    Some(format!("{before}{sign} To leave without a commit, delete the {KEY} line too.\n{after}"))
+    Some(format!("{before}{sign} To abort the commit, delete the {KEY} line too.\n{after}"))
 }
 
 #[cfg(test)]
@@ -160,8 +160,8 @@ mod tests {
         let said = with_way_out(open, "#").expect("a word");
         assert_eq!(
             said,
-            "\nDb-Backup: a.bak (1.0 KB)\n# To leave without a commit, delete the Db-Backup line \
-             too.\n# Please enter\n# x\n"
+            "\nDb-Backup: a.bak (1.0 KB)\n# To abort the commit, delete the Db-Backup line too.\n# \
+             Please enter\n# x\n"
         );
         let verbose = "\nDb-Backup: a\n; x\n; ------------------------ >8 ---\ndiff\n";
         assert!(with_way_out(verbose, ";").is_some());

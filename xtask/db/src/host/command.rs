@@ -80,7 +80,7 @@ pub(crate) enum Ending {
     TooLong(Duration),
     /// The user interrupted, and it was ended.
     Interrupted,
-    /// What it printed was no good, and it was ended.
+    /// Its output could not be used, and it was stopped.
     Unwanted,
     /// Its supervisor was killed, and it was ended.
     Lost,
@@ -102,12 +102,12 @@ impl Ended {
                 Some(format!("it did not end within {}", text::took(timeout)))
             }
             Ending::Interrupted => Some("it was interrupted".to_owned()),
-            Ending::Unwanted => Some("it was ended, because its output is no good".to_owned()),
-            Ending::Lost => Some("it was ended, because its supervisor was killed".to_owned()),
+            Ending::Unwanted => Some("it was stopped because its output cannot be used".to_owned()),
+            Ending::Lost => Some("it was stopped because its supervisor was killed".to_owned()),
         }
     }
 
-    /// The exit code; `None` where a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     #[must_use]
     pub(crate) fn exit_code(&self) -> Option<i32> {
         match self.ending {
@@ -120,7 +120,7 @@ impl Ended {
 /// What becomes of processes that a command started and left running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leftovers {
-    /// They stay: a command may start the application anew.
+    /// They stay: a command may start the application again.
     Stay,
     /// They end: what they wrote would be seen by nobody.
     End,
@@ -149,7 +149,7 @@ impl Output {
 ///
 /// # Errors
 ///
-/// Where it cannot be started, fails, takes longer than the timeout (it is killed then), or at the
+/// If it cannot be started, fails, takes longer than the timeout (it is killed then), or at the
 /// user's interrupt.
 pub(crate) fn run(
     project: &Project,
@@ -167,11 +167,11 @@ pub(crate) fn run(
     }
 }
 
-/// Runs a migration to its end, whatever that is, with all that it started.
+/// Runs a migration to the end, whatever that is, with all that it started.
 ///
 /// # Errors
 ///
-/// Where it cannot be started.
+/// If it cannot be started.
 pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
     supervise(task, Leftovers::End, (interrupt, None))
 }

@@ -33,7 +33,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 ///
 /// # Errors
 ///
-/// Where there is no workspace, nothing names a database, or the configuration is wrong.
+/// If there is no workspace, nothing names a database, or the configuration is wrong.
 pub(crate) fn load(
     folder: &Path,
     environment: &Environment,
@@ -47,7 +47,7 @@ pub(crate) fn load(
     let base = backups_base(&root, git.as_ref());
     let configured = section.text("backups")?;
     if configured.as_deref().is_some_and(|folder| folder.trim().is_empty()) {
-        bail!("`backups` in `[workspace.metadata.db]` is empty; leave it out for `backups`");
+        bail!("`backups` in `[workspace.metadata.db]` is empty; leave it out to use `backups`");
     }
     project.backups = match (variables.get("DATABASE_BACKUP_DIR"), &git) {
         (Some(variable), _) => base.join(&variable.value),
@@ -59,7 +59,7 @@ pub(crate) fn load(
     if let Some(timeout) = section.text("busy-timeout")? {
         project.busy_timeout = text::parse_duration(&timeout).context("`busy-timeout`")?;
         if project.busy_timeout > LONGEST_TIMEOUT {
-            bail!("`busy-timeout` is `{timeout}`; a day is the longest");
+            bail!("`busy-timeout` is `{timeout}`; the maximum is one day");
         }
     }
     if let Some(span) = section.text("read-within")? {
@@ -83,7 +83,7 @@ pub(crate) fn load(
                      `DATABASE_PATH`"
                 .to_owned(),
         };
-        let what = format!("`{}` names no database", root.join(MANIFEST).display());
+        let what = format!("`{}` does not name a database", root.join(MANIFEST).display());
         return Err(Refusal::could_not(what, hint));
     }
     Ok(project)
@@ -152,7 +152,9 @@ fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVa
             (Some(path), None, None) => database.path = root.join(path),
             (None, Some(url), None) => {
                 database.path = root.join(sqlite_url::path(url.as_ref()).with_context(|| {
-                    format!("database `{name}`: only `sqlite:` and `file:` URLs are supported yet")
+                    format!(
+                        "database `{name}`: only `sqlite:` and `file:` URLs are supported so far"
+                    )
                 })?);
             }
             (None, None, Some(variable)) => {

@@ -41,7 +41,7 @@ pub struct Project {
     pub databases: Vec<Database>,
     /// The configured retention.
     pub keep: Policy,
-    /// How the bytes of each kind are kept, where that is said.
+    /// How the bytes of each kind are kept, if that is configured.
     pub(crate) formats: HashMap<Kind, Format>,
     /// How long a reading of the pages of a stored backup counts: after that it is `unread`.
     pub read_within: Span,
@@ -69,7 +69,7 @@ pub struct Database {
     pub name: String,
     /// Where it is, absolute.
     pub path: PathBuf,
-    /// Where that path came from, if not from `Cargo.toml`, as `DATABASE_PATH in .env`.
+    /// Where that path came from, if not from `Cargo.toml`, e.g. `DATABASE_PATH in .env`.
     pub origin: Option<String>,
     /// Patterns of schema files, relative to the root.
     pub schema: Vec<String>,
@@ -87,7 +87,7 @@ pub struct Database {
     pub merge_key: BTreeMap<String, Vec<String>>,
     /// Columns that refer to rows without a foreign key, by table.
     pub references: References,
-    /// Tables whose primary key is a mere number, though SQLite does not give it by itself.
+    /// Tables whose primary key is just a number, though SQLite does not give it by itself.
     pub renumber: Vec<String>,
     /// Tables that exports may leave out, by group.
     pub groups: BTreeMap<String, Vec<String>>,
@@ -202,7 +202,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// A refusal where no database has that name.
+    /// A refusal if no database has that name.
     pub fn chosen(&self, name: Option<&str>) -> Result<Vec<Database>> {
         let Some(name) = name else {
             return Ok(self.databases.clone());
@@ -211,7 +211,7 @@ impl Project {
         match found {
             Some(database) => Ok(vec![database.clone()]),
             None => Err(Refusal::could_not(
-                format!("no database is called `{name}`"),
+                format!("no database is named `{name}`"),
                 format!("the configured ones are {}", self.names()),
             )),
         }
@@ -221,14 +221,14 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// A refusal where there are several and none was named, or no database has that name.
+    /// A refusal if there are several and none was named, or no database has that name.
     pub fn one(&self, name: Option<&str>) -> Result<Database> {
         let mut chosen = self.chosen(name)?;
         match (chosen.pop(), chosen.is_empty()) {
             (Some(database), true) => Ok(database),
             _ => Err(Refusal::could_not(
                 "there are several databases",
-                format!("say which one with `--db`: {}", self.names()),
+                format!("choose one with `--db`: {}", self.names()),
             )),
         }
     }
@@ -258,7 +258,7 @@ impl Project {
         names.join(", ")
     }
 
-    /// ` --db NAME` where a command has to be told which database is meant.
+    /// ` --db NAME` if a command has to be told which database is meant.
     #[must_use]
     pub(crate) fn database_flag(&self, database: &Database) -> String {
         if self.databases.len() < 2 {

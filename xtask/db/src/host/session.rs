@@ -74,7 +74,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Where the current folder is gone, or [`NOW_VARIABLE`] holds no time.
+    /// If the current folder is gone, or [`NOW_VARIABLE`] holds no time.
     pub fn from_process() -> Result<Self> {
         let environment: Environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
@@ -84,7 +84,7 @@ impl Session {
             .map(|text| {
                 let text = text.to_string_lossy();
                 DateTime::parse_from_rfc3339(&text)
-                    .with_context(|| format!("`{NOW_VARIABLE}` holds `{text}`, which is no time"))
+                    .with_context(|| format!("`{NOW_VARIABLE}` is `{text}`, which is not a time"))
             })
             .transpose()?;
         let interrupt = Arc::new(Interrupt::default());
@@ -237,7 +237,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Where there is none, or its configuration is wrong.
+    /// If there is none, or its configuration is wrong.
     pub(crate) fn project(&mut self, named: Option<&str>) -> Result<Project> {
         let mut project = match self.project.take() {
             Some(project) => project,
@@ -282,7 +282,7 @@ impl Session {
     }
 
     /// Says a statement, which may have lines of its own. A file or a program gets it as it is; on a
-    /// terminal control characters are shown, not obeyed, and that is said.
+    /// terminal control characters are shown, not obeyed, and that is reported.
     pub(crate) fn say_statement(&mut self, sql: &str) {
         if self.json || self.quiet {
             return;
@@ -292,12 +292,14 @@ impl Session {
             self.write(sql);
         } else {
             self.write(&shown);
-            self.write("-- control characters are shown here; in a file they stand as they are");
+            self.write(
+                "-- control characters are shown here; in a file they are written as they are",
+            );
         }
     }
 
-    /// Writes the one JSON document of `--json`; where one was begun, its end: so an error's members
-    /// stand in the document that it cut short.
+    /// Writes the one JSON document of `--json`; if one was begun, its end: so an error's members
+    /// are in the document that it cut short.
     pub fn document(&mut self, document: &Value) {
         let document = &secrets::masked_in(document);
         if self.is_streaming() {
@@ -323,11 +325,11 @@ impl Session {
     }
 
     /// Writes bytes of a result on stdout, with `--quiet` too: as they are, but for control characters
-    /// where a terminal would obey them.
+    /// if a terminal would obey them.
     ///
     /// # Errors
     ///
-    /// Where they cannot be written, also because nobody reads them any more.
+    /// If they cannot be written, also because nobody reads them any more.
     pub(crate) fn pour(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.results == Results::Seen {
             self.begun.extend_from_slice(bytes);
@@ -402,7 +404,7 @@ impl Session {
         }
     }
 
-    /// Says one line on stderr that is no result: a step, a part of a question.
+    /// Says one line on stderr that is not a result: a step, a part of a question.
     pub fn note(&mut self, line: impl AsRef<str>) {
         self.say_remarks();
         if !self.quiet {
@@ -433,7 +435,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub(crate) fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
         self.input.read(piece)
     }
@@ -442,18 +444,18 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Where there is no descriptor left.
+    /// If there is no descriptor left.
     #[expect(clippy::unused_self, reason = "the streams enter with the session")]
     pub(crate) fn stdin(&self) -> io::Result<OwnedFd> {
         io::stdin().as_fd().try_clone_to_owned()
     }
 
-    /// Asks a question on stderr and reads one line; `None` where the input ended (Ctrl-D).
+    /// Asks a question on stderr and reads one line; `None` if the input ended (Ctrl-D).
     ///
     /// # Errors
     ///
-    /// Where the input cannot be read. Ctrl-C ends the process with exit 130 here: nothing is held
-    /// while a question stands.
+    /// If the input cannot be read. Ctrl-C ends the process with exit 130 here: nothing is held
+    /// while a question is open.
     pub fn ask(&mut self, question: &str) -> Result<Option<String>> {
         let interrupt = Arc::clone(&self.interrupt);
         // Before the question is seen: an interrupt from now on ends the process at once.
@@ -476,7 +478,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// A refusal (exit 1) where the answer is no, or as [`Session::ask`].
+    /// A refusal (exit 1) if the answer is no, or as [`Session::ask`].
     pub fn confirm(&mut self, question: &str, untouched: &str) -> Result<()> {
         let answer = self.ask(&format!("{question} [y/N]: "))?;
         match answer.as_deref().map(str::to_ascii_lowercase).as_deref() {
@@ -486,8 +488,8 @@ impl Session {
     }
 }
 
-/// A line that is said, whoever wrote what stands in it: nothing that a terminal obeys or nobody sees, and no
-/// password of a URL.
+/// A line to print, whatever it contains: nothing that a terminal obeys or nobody sees, and no password
+/// of a URL.
 #[must_use]
 pub(crate) fn fit(line: &str) -> String {
     text::plain(&secrets::masked(line))

@@ -30,7 +30,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, or at the user's interrupt.
+    /// If it cannot be read, or at the user's interrupt.
     pub(crate) fn begin(path: &Path, interrupt: &Interrupt) -> Result<Self> {
         let path = path.to_owned();
         #[cfg(target_os = "linux")]
@@ -45,7 +45,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, or at the user's interrupt.
+    /// If it cannot be read, or at the user's interrupt.
     pub(crate) fn was_used(self, interrupt: &Interrupt) -> Result<bool> {
         match self.how {
             #[cfg(target_os = "linux")]

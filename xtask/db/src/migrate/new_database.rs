@@ -51,7 +51,7 @@ impl Building {
     ///
     /// # Errors
     ///
-    /// As [`Vault::lock`]; where the folder cannot be written.
+    /// As [`Vault::lock`]; if the folder cannot be written.
     pub(crate) fn begin(
         project: &Project,
         database: &Database,
@@ -74,7 +74,7 @@ impl Building {
     ///
     /// # Errors
     ///
-    /// A refusal (exit 1) where it is damaged; at the user's interrupt.
+    /// A refusal (exit 1) if it is damaged; at the user's interrupt.
     pub(crate) fn finish(
         self,
         project: &Project,
@@ -93,11 +93,11 @@ impl Building {
 }
 
 impl Fresh {
-    /// The same where it has tables: a database with data is not replaced by one without any.
+    /// The same if it has tables: a database with data is not replaced by one without any.
     ///
     /// # Errors
     ///
-    /// A refusal (exit 1) where it has none.
+    /// A refusal (exit 1) if it has none.
     pub(crate) fn with_tables(self, maker: &str) -> Result<Self> {
         if self.verification.examination.tables.is_empty() {
             return Err(unsound(maker, "it has no tables"));
@@ -107,7 +107,7 @@ impl Fresh {
 }
 
 fn unsound(maker: &str, reasons: &str) -> anyhow::Error {
-    Refusal::no(format!("`{maker}` made no sound database: {reasons}"), UNTOUCHED)
+    Refusal::no(format!("`{maker}` did not create a sound database: {reasons}"), UNTOUCHED)
 }
 
 /// The command ended well and left the file that it was pointed to as empty as it was.
@@ -116,7 +116,7 @@ pub(crate) struct NothingWritten;
 
 impl std::fmt::Display for NothingWritten {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the file is as empty as before")
+        f.write_str("the file is still empty")
     }
 }
 
@@ -126,7 +126,7 @@ impl std::error::Error for NothingWritten {}
 ///
 /// # Errors
 ///
-/// A refusal (exit 1) where the migrations fail, leave the file empty, or make what is damaged; as
+/// A refusal (exit 1) if the migrations fail, leave the file empty, or make what is damaged; as
 /// [`Vault::lock`]; at the user's interrupt.
 pub(crate) fn build(
     project: &Project,
@@ -165,11 +165,12 @@ fn refuse_empty(new: &Database, command: &str) -> Result<()> {
         return Ok(());
     }
     let hint = format!(
-        "it was told the path in `{}`: check `migrate-env`; if it went to the live database instead, it \
+        "it got the path in `{}`: check `migrate-env`; if it used the live database instead, it \
          has migrated that",
         new.migrate_env
     );
-    let what = format!("`{command}` ended well but wrote nothing into the new file it was given");
+    let what =
+        format!("`{command}` succeeded but wrote nothing into the new file that it was given");
     Err(anyhow::Error::from(NothingWritten).context(Refusal { what, hint, exit: Exit::No }))
 }
 
@@ -180,7 +181,7 @@ fn taken(
     now: DateTime<FixedOffset>,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Backup> {
-    let folder = new.path.parent().context("a database lies in a folder")?;
+    let folder = new.path.parent().context("a database is in a folder")?;
     let vault = Vault::at(folder, now);
     let locked = vault.lock(project.busy_timeout, interrupt)?;
     let wanted = Wanted::new(new, Kind::Manual, now);
@@ -189,7 +190,7 @@ fn taken(
     match taken {
         Taken::Backup(backup, ..) => Ok(*backup),
         Taken::Damaged(findings) => Err(Refusal::no(
-            format!("`{maker}` made a damaged database: {}", findings[0]),
+            format!("`{maker}` created a damaged database: {}", findings[0]),
             UNTOUCHED,
         )),
         Taken::Linked(..) | Taken::Unchanged => {

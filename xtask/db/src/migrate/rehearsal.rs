@@ -1,6 +1,6 @@
 //! The rehearsal of a migration: the host's command runs on a private copy, which is examined.
 //!
-//! The copy lies in a private folder under the database's own file name, in its journal mode. The
+//! The copy is in a private folder under the database's own file name, in its journal mode. The
 //! live database is not touched here; whether the command did is asked by [`live`].
 
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(crate) struct Rehearsal {
     pub doubts: Vec<String>,
     /// The state before.
     pub before: State,
-    /// The state after, or why it could not be read; the state before where the command failed.
+    /// The state after, or why it could not be read; the state before if the command failed.
     pub after: Result<State>,
     /// What became of the one in the other, beyond what they count.
     pub effects: Effects,
@@ -74,7 +74,7 @@ pub(crate) struct Stage<'a> {
 ///
 /// # Errors
 ///
-/// Where the copy cannot be made, or the command not be started.
+/// If the copy cannot be made, or the command not be started.
 pub(crate) fn rehearse(
     stage: &Stage<'_>,
     command: &[String],
@@ -134,7 +134,7 @@ fn witness_of(stage: &Stage<'_>) -> Witness {
     witness
 }
 
-/// What one state became in another; nothing where they are equal, or the second is newly damaged.
+/// What one state became in another; nothing if they are equal, or the second is newly damaged.
 ///
 /// # Errors
 ///
@@ -155,7 +155,7 @@ pub(crate) fn compared(
 ///
 /// # Errors
 ///
-/// At the user's interrupt, or where the file cannot be opened.
+/// At the user's interrupt, or if the file cannot be opened.
 pub(crate) fn deep_findings(path: &Path, interrupt: &Interrupt) -> Result<Vec<Finding>> {
     Ok(examination::examine(path, Depth::Deep, interrupt)?.findings)
 }
@@ -190,11 +190,11 @@ pub(crate) struct Live {
     pub content_blake3: String,
 }
 
-/// Reads the live database; `None` where there is none any more, or nothing that SQLite reads.
+/// Reads the live database; `None` if there is none any more, or nothing that SQLite reads.
 ///
 /// # Errors
 ///
-/// Where it stays locked, or at the user's interrupt.
+/// If it stays locked, or at the user's interrupt.
 pub(crate) fn live(
     project: &Project,
     database: &Database,

@@ -1,6 +1,6 @@
 //! What the way back of a migration needs, taken before the migration and let go right before the way
 //! back: room on the disk, by files that nobody sees, and descriptors. The migration may fill the disk,
-//! and another program too; the way back is there all the same.
+//! and another program too; the way back is there anyway.
 
 use std::path::Path;
 
@@ -12,9 +12,9 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::files::stage::Stage;
 
-/// So many descriptors are open at once when a state is put back: the database with its sidecars, the
-/// backup with its list and packs, stages, a lock, folders. Chosen with room to spare; `tests/e2e/migrate/way_back.rs` tries
-/// limits from 8 to 71.
+/// So many descriptors are open at once when a state is restored: the database with its sidecars, the backup
+/// with its list and packs, stages, a lock, folders. Chosen with room to spare;
+/// `tests/e2e/migrate/way_back.rs` tries limits from 8 to 71.
 const N_DESCRIPTORS: usize = 32;
 
 /// Room and descriptors; both are let go when this is dropped.
@@ -38,7 +38,7 @@ impl Reserve {
     ///
     /// # Errors
     ///
-    /// A refusal where there is not enough of either.
+    /// A refusal if there is not enough of either.
     pub(crate) fn take(rooms: &[Room<'_>]) -> Result<Self> {
         let room = rooms.iter().filter(|room| room.bytes > 0).map(Room::take);
         let room = room.collect::<Result<_>>()?;
@@ -61,15 +61,16 @@ impl Room<'_> {
             stage.file().try_clone().with_context(cannot)?
         };
         match fallocate(file.file(), FallocateFlags::empty(), 0, self.bytes) {
-            // Where the file system knows no reservation, that there is room was seen before.
+            // If the file system knows no reservation, that there is room was seen before.
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(file),
             Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Err(Refusal::could_not(
                 format!(
-                    "the way back of the migration needs {} in `{}`, which is not to be had",
+                    "the way back of the migration needs {} in `{}`, which is not available",
                     text::size(self.bytes),
                     self.folder.display()
                 ),
-                "make room (`cargo xtask db-prune --dry-run` shows what can go); nothing was changed",
+                "free some space (`cargo xtask db-prune --dry-run` shows what can be removed); \
+                 nothing was changed",
             )),
             Err(error) => Err(std::io::Error::from(error)).with_context(cannot),
         }
@@ -81,7 +82,8 @@ fn descriptors() -> Result<Vec<fs_err::File>> {
     (0..N_DESCRIPTORS).map(one).collect::<Result<_, _>>().map_err(|error| {
         let refusal = Refusal {
             what: format!(
-                "the way back of the migration needs {N_DESCRIPTORS} open files, which are not to be had"
+                "the way back of the migration needs {N_DESCRIPTORS} open files, which are not \
+                 available"
             ),
             hint: "allow this process more open files (`ulimit -n 256`); nothing was changed"
                 .to_owned(),

@@ -31,9 +31,9 @@ pub(crate) struct State {
     pub user_version: i64,
     /// BLAKE3 of all content.
     pub content_blake3: String,
-    /// Whether its journal is a WAL: it stays so, and is no part of the content.
+    /// Whether its journal is a WAL: it stays so, and is not part of the content.
     pub is_wal: bool,
-    /// Rows per table; `None` where a table could not be counted.
+    /// Rows per table; `None` if a table could not be counted.
     pub tables: BTreeMap<String, Option<u64>>,
     /// Rows whose parent is missing.
     pub orphans: Orphans,
@@ -50,8 +50,8 @@ impl State {
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened or its schema not be read, or at the user's interrupt; other damage
-    /// is a finding.
+    /// If it cannot be opened or its schema not be read, or at the user's interrupt; other damage is
+    /// a finding.
     pub(crate) fn read(path: &Path, interrupt: &Interrupt) -> Result<Self> {
         let examination = examination::examine(path, Depth::Deep, interrupt)?;
         let content_blake3 = copy::hash_file(path, interrupt)?.0.content_blake3;
@@ -116,7 +116,7 @@ impl State {
             || self.tables.keys().any(|name| name.eq_ignore_ascii_case(table))
     }
 
-    /// The rows of a table, in any case; `None` where it is not there or could not be counted.
+    /// The rows of a table, in any case; `None` if it is not there or could not be counted.
     #[must_use]
     pub(crate) fn n_rows(&self, table: &str) -> Option<u64> {
         let in_any_case = || {

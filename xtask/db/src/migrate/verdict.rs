@@ -59,13 +59,13 @@ pub(crate) enum Verdict {
 /// Something that a migration takes away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Loss {
-    /// The names that let it through, the narrowest first; none, where nothing does.
+    /// The names that let it through, the narrowest first; none, if nothing does.
     pub names: Vec<String>,
     /// What is lost.
     pub what: String,
 }
 
-/// The rows of a table before and after; `None` where it was not there or could not be counted.
+/// The rows of a table before and after; `None` if it was not there or could not be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Rows {
     /// Before.

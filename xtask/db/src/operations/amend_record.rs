@@ -14,7 +14,7 @@ use crate::operations::find_backup::{self, Wanted};
 ///
 /// # Errors
 ///
-/// A refusal where there is no such backup, or it has no record of this version.
+/// A refusal if there is no such backup, or it has no record of this version.
 pub(crate) fn amend(
     session: &mut Session,
     project: &Project,
@@ -23,18 +23,18 @@ pub(crate) fn amend(
 ) -> Result<Backup> {
     let vault = Vault::of(project, session.now());
     let found = find_backup::backup(session, project, &vault, wanted.reference, wanted.database)?;
-    // A backup given by its path may lie elsewhere, as after `db-backup --output`.
+    // A backup given by its path may be elsewhere, as after `db-backup --output`.
     let vault = Vault::for_project(project, &found.folder, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     let Some(mut backup) = vault.read(found.name.clone())? else {
         return Err(Refusal::could_not(
             format!("`{}` is gone", found.name),
-            "another command removed it; `cargo xtask db-list` shows what there is",
+            "another command removed it; `cargo xtask db-list` shows the backups",
         ));
     };
     let Proof::Recorded(record) = &mut backup.proof else {
         return Err(Refusal::could_not(
-            format!("`{}` has no record of this version to write into", backup.name),
+            format!("`{}` has no record that this version can write", backup.name),
             "copy it elsewhere to keep it",
         ));
     };

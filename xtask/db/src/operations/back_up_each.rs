@@ -205,8 +205,8 @@ impl Request {
         if !self.damaged {
             return Err(Refusal::no(
                 format!("{path} is structurally damaged, so no backup of it was published"),
-                "keep its raw files with `cargo xtask db-backup --damaged`; `cargo xtask db-restore` \
-                 puts an older backup back",
+                "keep its raw files with `cargo xtask db-backup --damaged`; `cargo xtask \
+                 db-restore` restores an older backup",
             ));
         }
         let time = session.now().naive_local();
@@ -223,7 +223,8 @@ fn is_unreadable(database: &Database) -> Result<bool> {
 fn warn_of_network(session: &mut Session, project: &Project, database: &Database) {
     if let Some(kind) = free_space::network(&database.path) {
         session.warn(format!(
-            "{} lies on {kind}: SQLite's locks are not reliable there; move the database to a local disk",
+            "{} is on {kind}: SQLite's locks are not reliable there; move the database to a local \
+             disk",
             project.place(database)
         ));
     }
@@ -252,6 +253,6 @@ fn warn_of_findings(session: &mut Session, findings: &[Finding]) {
         session.warn(finding.to_string());
     }
     if findings.iter().any(|finding| finding.kind == Weight::Data) {
-        session.warn("the backup is a faithful copy; the database itself has what was found");
+        session.warn("the backup is an exact copy; these findings are in the database itself");
     }
 }

@@ -1,4 +1,4 @@
-//! Finding the backup that a REF names, and saying so where it is not the obvious one.
+//! Finding the backup that a REF names, and saying so if it is not the obvious one.
 
 use anyhow::Result;
 
@@ -10,11 +10,11 @@ use crate::console::text;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 
-/// The backup that a reference means, of the named database where one is named.
+/// The backup that a reference means, of the named database if one is named.
 ///
 /// # Errors
 ///
-/// A refusal where two match or none does.
+/// A refusal if two match or none does.
 pub(crate) fn backup(
     session: &mut Session,
     project: &Project,
@@ -56,7 +56,7 @@ pub(crate) fn is_gone(backup: &Backup) -> bool {
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read.
+/// If the folder cannot be read.
 pub(crate) fn means(
     session: &Session,
     project: &Project,
@@ -85,12 +85,12 @@ fn point_out_home(session: &mut Session, backup: &Backup) {
         Whose::Ours => {}
         Whose::Moved(from) => session.note(moved(&format!("{name} was"), from)),
         Whose::Others(path) => session.warn(format!(
-            "{name} was taken of `{}`, which is not this project's database",
+            "{name} was taken from `{}`, which is not this project's database",
             text::plain(path)
         )),
         Whose::Unproven => session.warn(format!(
-            "nothing proves that {name} is this project's: its record does not say where the \
-             database was, and another project keeps its backups in the same folder"
+            "nothing proves that {name} is this project's: its record does not contain the path of \
+             the database, and another project keeps its backups in the same folder"
         )),
     }
 }
@@ -98,7 +98,7 @@ fn point_out_home(session: &mut Session, backup: &Backup) {
 /// Why backups that were taken at a path that is gone are this project's.
 pub(crate) fn moved(what: &str, from: &str) -> String {
     format!(
-        "{what} taken of `{}`, which is gone; the repository is the same, so it counts as this \
+        "{what} taken from `{}`, which is gone; the repository is the same, so it counts as this \
          project's",
         text::plain(from)
     )

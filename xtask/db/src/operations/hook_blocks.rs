@@ -23,26 +23,26 @@ pub(crate) fn settings(session: &Session, project: &Project, place: &Place) -> S
     Settings::of(project, place, session.binary(), cargo)
 }
 
-/// Renews the blocks where the configuration is another by now: every command does.
+/// Renews the blocks if the configuration is another by now: every command does.
 pub(crate) fn refresh(session: &mut Session, project: &Project) {
     let Some(place) = &project.git else { return };
     let refreshed = folder::refresh(place, &project.root, || settings(session, project, place));
     match refreshed {
-        Ok(true) => session.note("The git hooks now have the configuration as it is"),
+        Ok(true) => session.note("The git hooks now match the configuration"),
         Ok(false) => {}
-        Err(error) => session.warn(format!("the git hooks could not be renewed: {error:#}")),
+        Err(error) => session.warn(format!("the git hooks could not be updated: {error:#}")),
     }
 }
 
-/// Puts the blocks in; no where a hook is left alone and has none.
+/// Puts the blocks in; no if a hook is left alone and has none.
 ///
 /// # Errors
 ///
-/// Where the file system refuses.
+/// If the file system refuses.
 pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -> Result<Answer> {
     let folder = Folder::of(place, &project.root);
     let settings = settings(session, project, place);
-    // Where git keeps no reflog, the first switch is known by this alone.
+    // If git keeps no reflog, the first switch is known by this alone.
     seen_branch::remember(place, place.branch().as_deref())?;
     let (mut n_new, mut alone) = (0, Vec::new());
     for hook in Hook::ALL {
@@ -53,7 +53,7 @@ pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -
             }
             Look::Installed => {}
             Look::Missing | Look::Stale => {
-                alone.push((hook, "its block is an older one".to_owned()));
+                alone.push((hook, "its block is outdated".to_owned()));
             }
             Look::NotExecutable => alone.push((hook, "it is not executable".to_owned())),
             Look::Foreign(why) => alone.push((hook, why)),
@@ -68,7 +68,7 @@ pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -
     }
     if settings.pathspecs.is_empty() {
         session.warn(
-            "no database has `schema` patterns in `Cargo.toml`: commits take no checkpoint yet",
+            "no database has `schema` patterns in `Cargo.toml`: commits create no checkpoint yet",
         );
     }
     if alone.is_empty() {
@@ -78,7 +78,7 @@ pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -
         session.warn(format!("{} is left alone: {why}", hook.word()));
     }
     session.note(
-        "To have it there all the same: put what `cargo xtask db-hooks print HOOK` prints into the \
+        "To add it there anyway: paste the output of `cargo xtask db-hooks print HOOK` into the \
          file that manages that hook, right after its first line",
     );
     Ok(Answer::No)

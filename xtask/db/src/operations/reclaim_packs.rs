@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read, or at the user's interrupt.
+/// If the folder cannot be read, or at the user's interrupt.
 pub(crate) fn plan(vault: &Vault, plan: &[Verdict], interrupt: &Interrupt) -> Result<Outcome> {
     let lists = prune::lists_that_stay(vault, plan)?;
     let planned = repack_plan::plan(vault.folder(), &lists, Extent::All, interrupt);
@@ -40,7 +40,7 @@ pub(crate) fn plan(vault: &Vault, plan: &[Verdict], interrupt: &Interrupt) -> Re
 ///
 /// # Errors
 ///
-/// Where the disk is full or fails, or at the user's interrupt.
+/// If the disk is full or fails, or at the user's interrupt.
 pub(crate) fn reclaim(session: &Session, locked: &Locked<'_>, extent: Extent) -> Result<Outcome> {
     let mut progress = session.progress("Reclaiming");
     let reclaimed = repack::reclaim(locked, extent, &mut progress);
@@ -50,8 +50,8 @@ pub(crate) fn reclaim(session: &Session, locked: &Locked<'_>, extent: Extent) ->
         }
         error.context(Refusal {
             what: "could not reclaim space in the page store".to_owned(),
-            hint: "every backup is as whole as before; see to the disk, then \
-                   `cargo xtask db-prune` goes on where this stopped"
+            hint: "every backup is still whole; check the disk, then `cargo xtask db-prune` \
+                   continues where this stopped"
                 .to_owned(),
             exit: Exit::CouldNot,
         })
@@ -72,7 +72,7 @@ impl Outcome {
         }
     }
 
-    /// The packs that would go whole, counted; `None` where there are none.
+    /// The packs that would go whole, counted; `None` if there are none.
     pub(crate) fn packs_to_remove(&self) -> Option<String> {
         match self {
             Self::Planned(plan) if !plan.remove.is_empty() => {
@@ -82,7 +82,7 @@ impl Outcome {
         }
     }
 
-    /// Says it; nothing where there is nothing to say.
+    /// Says it; nothing if there is nothing to say.
     pub(crate) fn say(&self, session: &mut Session, project: &Project) {
         match self {
             Self::Planned(plan) => {
@@ -108,8 +108,8 @@ impl Outcome {
                 let hint = if unreadable.is_newer {
                     "update xtask-db, then prune again"
                 } else {
-                    "bring a whole copy of it back, or remove it if it is of no use any more; then \
-                     prune again"
+                    "restore a whole copy of it, or remove it if you no longer need it; then prune \
+                     again"
                 };
                 session.note(format!("hint: nothing was reclaimed in the page store: {hint}"));
             }
@@ -158,7 +158,7 @@ fn warn_of_left(session: &mut Session, left: &[Left]) {
         session.warn(format!("{left}; it was left as it is"));
     }
     if !left.is_empty() {
-        session.note("hint: `cargo xtask db-verify --all` says which backups need them");
+        session.note("hint: `cargo xtask db-verify --all` shows which backups need them");
     }
 }
 

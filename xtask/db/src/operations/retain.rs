@@ -60,8 +60,9 @@ pub(crate) fn say_if_last_states_exceed(
     let over = prune::last_states_over_size(vault, of_all, policy, session.now())?;
     if let (Some(size_bytes), Some(max_size_bytes)) = (over, policy.max_size_bytes) {
         session.warn(format!(
-            "the last states of branches alone take up {}, more than the max-size of {}: none of them is \
-             removed while `follow-branches` is on; delete branches that are done with, or raise max-size",
+            "the last states of branches alone take up {}, more than the max-size of {}: none of \
+             them is removed while `follow-branches` is on; delete branches that you no longer \
+             need, or raise max-size",
             text::size(size_bytes),
             text::size(max_size_bytes)
         ));

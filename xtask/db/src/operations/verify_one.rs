@@ -36,7 +36,7 @@ pub(crate) fn verify_one(
     Ok(verification)
 }
 
-/// Drills what was verified, where that is wanted, says the outcome and remembers it.
+/// Drills what was verified, if that is wanted, says the outcome and remembers it.
 pub(crate) fn conclude(
     session: &mut Session,
     project: &Project,
@@ -81,7 +81,7 @@ fn judge_drill(
         verification.reasons.push(what);
     } else {
         verification.outcome = Outcome::CannotTell;
-        verification.reasons.push(format!("the restore drill could not be done: {error:#}"));
+        verification.reasons.push(format!("could not run the restore drill: {error:#}"));
     }
     Ok(())
 }
@@ -119,19 +119,21 @@ fn say(session: &mut Session, backup: &Backup, verification: &Verification, dril
         session.warn(format!("{}: {warning}", backup.name));
     }
     if verification.outcome == Outcome::Damaged {
-        session
-            .note("hint: take a new one with `cargo xtask db-backup`; this one stays where it is");
+        session.note(
+            "hint: create a new one with `cargo xtask db-backup`; this one stays where it is",
+        );
     }
 }
 
-/// Writes the record's `verified`; a folder that cannot be written is no reason to doubt a backup.
+/// Writes the record's `verified`; a folder that cannot be written is not a reason to doubt a
+/// backup.
 fn remember(
     session: &mut Session,
     project: &Project,
     backup: &Backup,
     verification: &Verification,
 ) -> Result<()> {
-    // What SQLite did not look at is no examination.
+    // What SQLite did not look at is not an examination.
     let Some(depth) = verification.depth else { return Ok(()) };
     let vault = Vault::for_project(project, &backup.folder, session.now());
     let write = || -> Result<()> {
@@ -232,7 +234,7 @@ fn read_packs(
 pub(crate) fn unless_interrupted(session: &mut Session, noted: Result<()>) -> Result<()> {
     if let Err(error) = noted {
         session.interrupt().check()?;
-        session.warn(format!("what was read could not be noted: {error:#}"));
+        session.warn(format!("could not note what was read: {error:#}"));
     }
     Ok(())
 }

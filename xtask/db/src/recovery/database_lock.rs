@@ -1,5 +1,5 @@
-//! The lock of one database file: whoever replaces or migrates it holds this, whatever project it
-//! works for and wherever its backups go.
+//! The lock of one database file: every command that replaces or migrates it holds this, whatever
+//! project it works for and wherever its backups go.
 //!
 //! It is an `flock` on a file beside the database, `<name>-xtask-lock`: everybody who can reach the
 //! database finds the same one, another user, another project and a container with the same volume too,
@@ -8,7 +8,7 @@
 //! work is done; a killed process leaves it without its lock, and if a note of what was under way is
 //! left, it says where.
 //!
-//! Where the folder cannot be written, the folder itself is locked; everybody else shares that lock.
+//! If the folder cannot be written, the folder itself is locked; everybody else shares that lock.
 
 use std::cell::RefCell;
 use std::fs::TryLockError;
@@ -75,7 +75,7 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     ///
-    /// Where it stays locked (exit 3), or at the user's interrupt.
+    /// If it stays locked (exit 3), or at the user's interrupt.
     pub(crate) fn take(
         project: &'a Project,
         database: &'a Database,
@@ -84,7 +84,7 @@ impl<'a> Claim<'a> {
     ) -> Result<Self> {
         let cannot = || cannot(project, database);
         let path = probe::canonical(&database.path).with_context(cannot)?;
-        let folder = path.parent().context("a database lies in a folder")?;
+        let folder = path.parent().context("a database is in a folder")?;
         let missing = |folder: &&Path| fs_err::symlink_metadata(folder).is_err();
         let made: Vec<_> = folder.ancestors().take_while(missing).map(Path::to_owned).collect();
         let started = Instant::now();
@@ -110,7 +110,7 @@ impl<'a> Claim<'a> {
                 let place = project.quoted_place(database);
                 let waited = crate::console::text::took(project.busy_timeout);
                 return Err(Refusal::locked(
-                    format!("another command works on {place}{who}: waited {waited}"),
+                    format!("another command is working on {place}{who}: waited {waited}"),
                     "try again when it is done, or wait longer with `--busy-timeout SECS`",
                 ));
             }
@@ -130,7 +130,7 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Claim::take`]; a refusal (exit 1) where such a state is left.
+    /// As [`Claim::take`]; a refusal (exit 1) if such a state is left.
     pub(crate) fn take_settled(
         project: &'a Project,
         database: &'a Database,
@@ -162,7 +162,7 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails; then nothing must begin.
+    /// If the disk is full or fails; then nothing must begin.
     pub(crate) fn begin(
         &self,
         locked: &Locked<'_>,
@@ -191,17 +191,17 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn withdraw(&self, locked: &Locked<'_>) -> Result<()> {
         let is_first = self.begun.borrow().as_ref().is_some_and(Begun::is_first);
         if is_first { self.conclude(locked) } else { Ok(()) }
     }
 
-    /// Removes the note: what was under way came to its end, whichever it was.
+    /// Removes the note: what was under way ended, whichever it was.
     ///
     /// # Errors
     ///
-    /// Where the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn conclude(&self, locked: &Locked<'_>) -> Result<()> {
         let Some(begun) = self.begun.take() else { return Ok(()) };
         // In rollback-journal mode the last commit of a migration is durable only once the journal's removal
@@ -217,7 +217,7 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn end(&self, locked: &Locked<'_>, left: &[Left]) -> Result<()> {
         for left in left {
             left.remove(locked)?;
@@ -262,7 +262,7 @@ enum Tried {
 impl Lock {
     fn try_take(database: &Path, command: &'static str) -> Result<Tried> {
         let path = beside(database);
-        let folder = database.parent().context("a database lies in a folder")?;
+        let folder = database.parent().context("a database is in a folder")?;
         let (file, is_ours) = match open(&path) {
             Ok(opened) => opened,
             Err(error) if is_unwritable(&error) => return Self::try_folder(folder, &path),
@@ -384,7 +384,7 @@ fn open(path: &Path) -> std::io::Result<(fs_err::File, bool)> {
     let mut writing = options.clone();
     match writing.write(true).create(true).truncate(false).mode(0o644).open(path) {
         Ok(file) => Ok((file, true)),
-        // Another user's, or one on a medium that cannot be written: it can be locked all the same.
+        // Another user's, or one on a medium that cannot be written: it can be locked anyway.
         Err(error) if is_unwritable(&error) => {
             options.open(path).map(|file| (file, false)).map_err(|_| error)
         }
@@ -392,8 +392,8 @@ fn open(path: &Path) -> std::io::Result<(fs_err::File, bool)> {
     }
 }
 
-/// Gives the lock file to whoever the database belongs to, as SQLite does with what it makes beside one:
-/// who may open the database must be able to lock it, whatever the umask and whoever came first.
+/// Gives the lock file to the owner of the database, as SQLite does with what it makes beside one: who
+/// may open the database must be able to lock it, whatever the umask and the order.
 fn give_to_owner(lock: &fs_err::File, database: &Path) {
     // With a second name it is somebody's file of another name, too.
     if !lock.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {

@@ -1,9 +1,9 @@
 //! The note of what is under way: written before a step that SQLite cannot roll back by itself, removed
 //! after its conclusion. What is left of one says that a command was killed in the middle.
 //!
-//! Notes lie in `under-way/` beside the backups, one per database, under the hash of its canonical
-//! path: a line of JSON and, in a second one, that line's BLAKE3. Whoever works holds an `flock` on the
-//! note; where nobody does, it is left. A damaged note and one of a newer version are reported too.
+//! Notes are in `under-way/` beside the backups, one per database, under the hash of its canonical
+//! path: a line of JSON and, in a second one, that line's BLAKE3. The working command holds an `flock`
+//! on the note; if nobody does, it is left. A damaged note and one of a newer version are reported too.
 
 use std::fs::TryLockError;
 use std::io::{ErrorKind, Read as _};
@@ -55,7 +55,7 @@ pub(crate) struct Intent<'a> {
     pub(crate) path: &'a Path,
     /// What goes on from now on.
     pub(crate) step: Step,
-    /// The backup that brings a known state back; `None` where there was no database.
+    /// The backup that brings a known state back; `None` if there was no database.
     pub(crate) back: Option<&'a Backup>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Note {
     pub(crate) database: String,
     /// Its canonical path.
     pub(crate) path: String,
-    /// The work tree that it is of.
+    /// Its work tree.
     pub(crate) worktree: String,
     /// When it began.
     pub(crate) begun_at: DateTime<FixedOffset>,
@@ -130,7 +130,7 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails.
+    /// If the disk is full or fails.
     pub(crate) fn note(
         &self,
         command: &'static str,
@@ -167,11 +167,11 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses.
-    #[expect(clippy::unused_self, reason = "only who holds the folder's lock may do it")]
+    /// If the file system refuses.
+    #[expect(clippy::unused_self, reason = "only the holder of the folder's lock may do it")]
     pub(crate) fn forget(&self, note: &Path) -> Result<()> {
         publish::remove(note)?;
-        publish::sync_folder(note.parent().context("a note lies in a folder")?)
+        publish::sync_folder(note.parent().context("a note is in a folder")?)
     }
 }
 
@@ -235,7 +235,7 @@ pub(crate) fn left(project: &Project, database: &Database) -> Vec<Left> {
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read.
+/// If the folder cannot be read.
 pub(crate) fn all(backups: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs_err::read_dir(backups.join(vault::NOTES)) {
         Ok(entries) => entries,
@@ -257,7 +257,7 @@ pub(crate) fn all(backups: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 ///
-/// Where the folder or one of its notes cannot be read: nobody knows then what is needed.
+/// If the folder or one of its notes cannot be read: nobody knows then what is needed.
 pub(crate) fn needed(backups: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for path in all(backups)? {
@@ -265,7 +265,7 @@ pub(crate) fn needed(backups: &Path) -> Result<Vec<String>> {
             Ok((_, Found::Read(note))) => names.extend(note.back),
             Ok((_, Found::Damaged(why))) => anyhow::bail!("`{}`: {why}", path.display()),
             Ok((_, Found::Newer(version))) => {
-                anyhow::bail!("`{}` is of a newer version, {version}", path.display())
+                anyhow::bail!("`{}` has a newer version, {version}", path.display())
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
@@ -274,7 +274,7 @@ pub(crate) fn needed(backups: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether what a note told of has come to its end: it is gone, and its folder is there.
+/// Whether what a note told of has ended: it is gone, and its folder is there.
 #[must_use]
 pub(crate) fn is_concluded(note: &Path) -> bool {
     let seen = fs_err::symlink_metadata(note);
@@ -282,7 +282,7 @@ pub(crate) fn is_concluded(note: &Path) -> bool {
         && note.parent().is_some_and(Path::is_dir)
 }
 
-/// Looks at one note; `None` where there is none, or somebody works on it.
+/// Looks at one note; `None` if there is none, or somebody works on it.
 fn look(path: &Path) -> Option<Left> {
     let (file, found) = match read(path) {
         Ok(read) => read,
@@ -332,7 +332,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 impl Left {
-    /// Whether it is of this database, which has moved since: of its name, and of a path that is gone.
+    /// Whether it belongs to this database, which has moved since: it has its name, and a path that is
+    /// gone.
     fn is_of_moved(&self, project: &Project, database: &Database, path: &Path) -> bool {
         let Found::Read(note) = &self.found else { return false };
         let then = Path::new(&note.path);
@@ -345,7 +346,7 @@ impl Left {
             && (is_own_folder || !then.parent().is_some_and(Path::is_dir))
     }
 
-    /// The note, where it can be read.
+    /// The note, if it can be read.
     #[must_use]
     pub(crate) fn note(&self) -> Option<&Note> {
         match &self.found {
@@ -367,20 +368,20 @@ impl Left {
                         format!(" at its former path `{}`", text::plain(&note.path))
                     };
                 format!(
-                    "`{}` of {place}{moved}, begun {} (process {}), did not come to its end",
+                    "`{}` of {place}{moved}, begun {} (process {}), was interrupted",
                     text::plain(&note.command),
                     note.begun_at.format("%Y-%m-%d %H:%M:%S"),
                     note.pid
                 )
             }
             Found::Damaged(why) => format!(
-                "a command on {place} did not come to its end, and its note `{}` cannot be read: {}",
+                "a command on {place} was interrupted, and its note `{}` cannot be read: {}",
                 project.path(&self.path),
                 text::plain(why)
             ),
             Found::Newer(version) => format!(
-                "a command on {place} did not come to its end, and its note `{}` is of a newer \
-                 version, {version}",
+                "a command on {place} was interrupted, and its note `{}` has a newer version, \
+                 {version}",
                 project.path(&self.path)
             ),
         }
@@ -392,9 +393,9 @@ impl Left {
         let flag = project.database_flag(database);
         let back = match &self.found {
             Found::Read(_) => format!("`cargo xtask db-recover{flag}` goes back"),
-            _ => "`cargo xtask db-restore REF` puts a backup back".to_owned(),
+            _ => "`cargo xtask db-restore REF` restores a backup".to_owned(),
         };
-        format!("{back}, `cargo xtask db-recover{flag} --accept` keeps what is there")
+        format!("{back}, `cargo xtask db-recover{flag} --accept` keeps the current state")
     }
 
     /// The refusal to build on it.
@@ -404,17 +405,17 @@ impl Left {
         Refusal { what, hint: self.remedy(project, database), exit: Exit::No }.into()
     }
 
-    /// The backups folder that it lies in.
+    /// The backups folder that it is in.
     #[must_use]
     pub(crate) fn backups(&self) -> &Path {
         self.path.parent().and_then(Path::parent).unwrap_or(&self.path)
     }
 
-    /// The backup that brings a known state back; `None` where it names none or that is gone.
+    /// The backup that brings a known state back; `None` if it names none or that is gone.
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn back(&self, now: DateTime<FixedOffset>) -> Result<Option<Backup>> {
         let Found::Read(Note { back: Some(back), .. }) = &self.found else { return Ok(None) };
         let path = self.backups().join(back);
@@ -427,7 +428,7 @@ impl Left {
     ///
     /// # Errors
     ///
-    /// Where the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn remove(&self, locked: &Locked<'_>) -> Result<()> {
         if self.path.parent().is_some_and(Path::is_dir) {
             locked.forget(&self.path)

@@ -3,7 +3,7 @@
 //!
 //! The write lock comes first, then the present state is kept, then the pages are compared and
 //! written: what an application commits waits, and what it committed is kept. Readers see the old
-//! state or the new one. It is possible where the page size, the reserved bytes, the encoding and the
+//! state or the new one. It is possible if the page size, the reserved bytes, the encoding and the
 //! kind of `auto_vacuum` are the same in both, and the build can write pages; everything else goes
 //! through the backup API. Where the wanted pages come from is behind [`Wanted`].
 
@@ -30,7 +30,7 @@ const LOCK_BYTE: u64 = 0x4000_0000;
 const CACHE_BYTES: u64 = 64 << 20;
 /// In rollback-journal mode SQLite waits for all readers before it writes what no longer fits into
 /// memory: more than this goes through the backup API, which waits for them once.
-const MOST_BYTES_IN_ROLLBACK_MODE: u64 = 48 << 20;
+const MAX_BYTES_IN_ROLLBACK_MODE: u64 = 48 << 20;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +48,11 @@ pub(crate) enum Tried {
 /// Writes what differs between a database and a backup into the database and commits. `keep` keeps
 /// the present state, while nobody else can commit, and returns the ids of its groups, as far as it
 /// knows them: only groups whose ids differ are read. The connection remembers how many pages there
-/// were before, so that it is of no use for reading afterwards; every other one sees the new state.
+/// were before, so that it is useless for reading afterwards; every other one sees the new state.
 ///
 /// # Errors
 ///
-/// Where the database stays locked, the disk is full or fails, or at the user's interrupt: it is
+/// If the database stays locked, the disk is full or fails, or at the user's interrupt: it is
 /// rolled back then.
 pub(crate) fn put_back(
     to: &Connection,
@@ -92,7 +92,7 @@ fn in_transaction(
         to,
         statement: to.prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")?,
         page_size_bytes,
-        most: if wal { u64::MAX } else { MOST_BYTES_IN_ROLLBACK_MODE / page_size_bytes },
+        most: if wal { u64::MAX } else { MAX_BYTES_IN_ROLLBACK_MODE / page_size_bytes },
         n_written: 0,
     };
     let n_old = compare(&mut writing, (wanted, &present), n_pages, progress)?;
@@ -114,7 +114,7 @@ fn in_transaction(
         )?;
     }
     progress.interrupt().check()?;
-    // Other connections prepare their statements anew.
+    // Other connections prepare their statements again.
     let next = (cookie + 1) & 0x7fff_ffff;
     to.execute_batch(&format!("PRAGMA schema_version={next}"))?;
     let version = connection::pragma(to, "data_version")?;
@@ -122,7 +122,7 @@ fn in_transaction(
     Ok(Tried::Committed { version })
 }
 
-/// The first page as it shall be; `None` where the two are of other kinds. A backup may be smaller than
+/// The first page as it shall be; `None` if the two have different kinds. A backup may be smaller than
 /// a page of the database: its header alone tells whether they fit.
 fn new_first(wanted: &mut dyn Wanted, first: &[u8]) -> Result<Option<Vec<u8>>> {
     let start = wanted.differing(0, &[])?.context("the backup is empty")?;
@@ -133,12 +133,12 @@ fn new_first(wanted: &mut dyn Wanted, first: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(Some(start.get(..first.len()).context("the backup ended early")?.to_vec()))
 }
 
-/// Whether a database has these pages already, bookkeeping aside; `None` where this build cannot read
+/// Whether a database has these pages already, bookkeeping aside; `None` if this build cannot read
 /// pages. It ends at the first group that differs.
 ///
 /// # Errors
 ///
-/// Where either side cannot be read, or at the user's interrupt.
+/// If either side cannot be read, or at the user's interrupt.
 pub(crate) fn is_equal(
     connection: &Connection,
     wanted: &mut dyn Wanted,
@@ -214,7 +214,7 @@ impl<'c> There<'c> {
         self.bytes.clear();
         for number in numbers {
             let mut rows = self.statement.query([i64::try_from(number)?])?;
-            let row = rows.next()?.context("the database has fewer pages than it said")?;
+            let row = rows.next()?.context("the database has fewer pages than it reported")?;
             let ValueRef::Blob(page) = row.get_ref(0)? else {
                 anyhow::bail!("page {number} of the database has no content");
             };

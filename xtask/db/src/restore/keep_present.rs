@@ -1,4 +1,4 @@
-//! Keeping the present state in the one moment in which nobody else can commit, where the backup API
+//! Keeping the present state in the one moment in which nobody else can commit, if the backup API
 //! writes.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::sqlite::read_only;
 use crate::sqlite::snapshot::copy::Locking;
 
 /// How often a writer may slip in between the safety backup and the restore's own lock.
-pub(crate) const MOST_RACES: u32 = 30;
+pub(crate) const MAX_RACES: u32 = 30;
 
 /// A writer slipped in: what was kept is not the newest state any more.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl std::error::Error for Raced {}
 ///
 /// In WAL mode that is when the restore holds the write lock: readers still read. In
 /// rollback-journal mode nobody can read then; so another connection holds writers back while the
-/// state is kept, lets go right before the restore locks, and the change counter tells whether
+/// state is kept, lets go right before the restore locks, and the change counter shows whether
 /// anybody slipped in.
 pub(crate) struct Keeping<'a, K> {
     pub(crate) plan: &'a Plan,
@@ -61,7 +61,7 @@ impl<K: FnMut() -> Result<Groups>> Locking for Keeping<'_, K> {
             Live::Absent { .. } if fs_err::metadata(&self.plan.target)?.len() > 0 => {
                 Err(Refusal::locked(
                     "a database appeared there while the restore waited for its lock",
-                    "restore again: the new database is kept by a safety backup then",
+                    "restore again: a safety backup then keeps the new database",
                 ))
             }
             _ => Ok(()),

@@ -27,7 +27,7 @@ use crate::sqlite::trouble::{self, Trouble, trouble};
 pub(crate) enum Live {
     /// Nothing there, or a file of 0 bytes; sidecars may lie about.
     Absent {
-        /// Whether a WAL or journal without its database lies there.
+        /// Whether a WAL or journal without its database is there.
         sidecars: bool,
     },
     /// SQLite reads it.
@@ -39,7 +39,7 @@ pub(crate) enum Live {
 }
 
 /// What must agree between two databases, as one snapshot has it: the file's own header may be older
-/// than what stands in the WAL.
+/// than what is in the WAL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shape {
     /// Page size.
@@ -61,7 +61,7 @@ pub(crate) struct Plan {
     pub target: PathBuf,
     /// What is there now.
     pub live: Live,
-    /// The page size that a private copy is converted to first, where the live WAL asks for it.
+    /// The page size that a private copy is converted to first, if the live WAL asks for it.
     pub convert_to_bytes: Option<u64>,
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct Destination<'a> {
 ///
 /// # Errors
 ///
-/// A refusal where the restore would not be safe; a failure where the live database stays locked.
+/// A refusal if the restore would not be safe; a failure if the live database stays locked.
 pub(crate) fn plan(
     backup: &Backup,
     destination: &Destination<'_>,
@@ -91,7 +91,7 @@ pub(crate) fn plan(
     let contents = Contents::open(backup)?;
     let Standing::Sqlite(header) = contents.standing()? else {
         return Err(Refusal::no(
-            format!("`{}` is no SQLite database", backup.name),
+            format!("`{}` is not an SQLite database", backup.name),
             "choose another backup with `cargo xtask db-list`; the database is untouched",
         ));
     };
@@ -104,8 +104,8 @@ pub(crate) fn plan(
 }
 
 impl Plan {
-    /// The plan made anew: the live database may have come, gone or changed while a question stood, the
-    /// backup has not.
+    /// The plan made again: the live database may have come, gone or changed while a question was open,
+    /// the backup has not.
     ///
     /// # Errors
     ///
@@ -146,8 +146,8 @@ impl Plan {
 ///
 /// # Errors
 ///
-/// A refusal where it may be an encrypted database, or was deleted while somebody has it open, and
-/// force is not used; a failure where it stays locked.
+/// A refusal if it may be an encrypted database, or was deleted while somebody has it open, and
+/// force is not used; a failure if it stays locked.
 pub(crate) fn present(
     target: &Path,
     force: bool,
@@ -158,7 +158,10 @@ pub(crate) fn present(
     let live = live(&target, busy_timeout)?;
     if live == Live::MayBeEncrypted && !force {
         return Err(Refusal::could_not(
-            format!("`{}` may be an encrypted database, which this cannot read", target.display()),
+            format!(
+                "`{}` may be an encrypted database, which xtask-db cannot read",
+                target.display()
+            ),
             "with `--force` its raw files are set aside and it is replaced",
         ));
     }
@@ -168,14 +171,14 @@ pub(crate) fn present(
     Ok((target, live))
 }
 
-/// The file behind symbolic links, or the path itself where nothing is there yet.
+/// The file behind symbolic links, or the path itself if nothing is there yet.
 fn resolve(target: &Path) -> Result<PathBuf> {
     match fs_err::canonicalize(target) {
         Ok(path) => Ok(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             if fs_err::symlink_metadata(target).is_ok() {
                 return Err(Refusal::could_not(
-                    format!("`{}` is a symbolic link to nothing", target.display()),
+                    format!("`{}` is a dangling symbolic link", target.display()),
                     "create the folder it points into, or remove the link",
                 ));
             }
@@ -200,7 +203,7 @@ fn live(target: &Path, busy_timeout: Duration) -> Result<Live> {
             "correct the configured path, or move what is there away",
         )),
         Standing::Foreign { may_be_encrypted: true } => Ok(Live::MayBeEncrypted),
-        Standing::Foreign { .. } => Ok(Live::Unreadable("it is no SQLite database".to_owned())),
+        Standing::Foreign { .. } => Ok(Live::Unreadable("it is not an SQLite database".to_owned())),
         Standing::Sqlite(_) => {
             let read = || -> Result<Shape> {
                 let connection = connection::open_live(target, busy_timeout)?;
@@ -230,10 +233,10 @@ fn refuse_deleted_file(target: &Path, force: bool) -> Result<()> {
     }
     let who = holders::sentence_of(&holders);
     Err(Refusal::locked(
-        format!("`{}` was deleted, but not for everybody{who}", target.display()),
+        format!("`{}` was deleted while in use{who}", target.display()),
         format!(
-            "its data can be copied from `/proc/{}/fd`; then stop the application and restore again, \
-             or say `--force`: what it writes from now on is lost",
+            "its data can be copied from `/proc/{}/fd`; then stop the application and restore \
+             again, or pass `--force`: what it writes from now on is lost",
             holders[0].pid
         ),
     ))
@@ -255,7 +258,7 @@ fn refuse_other_encoding(plan: &Plan, live: &Shape, force: bool) -> Result<()> {
         Some(holders) if holders.complete => Ok(()),
         _ if force => Ok(()),
         _ => Err(Refusal::could_not(
-            format!("{both}, and it cannot be told whether another user has it open"),
+            format!("{both}, and it is unknown whether another user has it open"),
             "stop the application and restore again with `--force`; the database is untouched",
         )),
     }
@@ -283,7 +286,7 @@ fn refuse_renumbering(contents: &Contents, interrupt: &Interrupt) -> Result<()> 
                     "the page sizes differ, and converting would renumber the rowids of `{table}`"
                 ),
                 "stop the application, run `PRAGMA journal_mode=DELETE` on the live database and \
-                 restore again: no conversion is needed then",
+                 restore again: then no conversion is needed",
             ));
         }
     }

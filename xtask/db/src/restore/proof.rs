@@ -33,7 +33,7 @@ pub(crate) enum Proved {
 ///
 /// # Errors
 ///
-/// [`Unequal`] where they differ though nobody else committed, or the live database is damaged.
+/// [`Unequal`] if they differ though nobody else committed, or the live database is damaged.
 pub(crate) fn prove(
     written: Written,
     source: &Source,
@@ -80,7 +80,7 @@ impl std::error::Error for Unequal {}
 ///
 /// # Errors
 ///
-/// Where any step fails or the contents differ.
+/// If any step fails or the contents differ.
 pub(crate) fn drill(
     backup: &Backup,
     locked: &Locked<'_>,
@@ -102,7 +102,7 @@ pub(crate) fn drill(
     let written = put_back(&plan, &source, busy_timeout, &mut progress, || Ok(Groups::default()))?;
     match prove(written, &source, folder, interrupt)? {
         Proved::Equal => Ok(()),
-        Proved::WrittenSince => anyhow::bail!("somebody wrote into the scratch file"),
+        Proved::WrittenSince => anyhow::bail!("another process wrote into the scratch file"),
     }
 }
 

@@ -35,7 +35,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Where the copy cannot be made.
+    /// If the copy cannot be made.
     pub(crate) fn prepare(
         (plan, contents, ids): (&Plan, Contents, Groups),
         locked: &Locked<'_>,

@@ -23,7 +23,7 @@ use crate::sqlite::{access, wal};
 pub(crate) struct PutBack {
     /// Its name.
     pub table: String,
-    /// Rows before; `None` where it was missing.
+    /// Rows before; `None` if it was missing.
     pub n_before: Option<i64>,
     /// Rows after, which is what the backup has.
     pub n_after: i64,
@@ -31,11 +31,11 @@ pub(crate) struct PutBack {
     pub triggers: Vec<String>,
 }
 
-/// Refuses what cannot be put back; changes nothing.
+/// Refuses what cannot be restored; changes nothing.
 ///
 /// # Errors
 ///
-/// A refusal where a table is not in the backup, is no ordinary one, or has other columns.
+/// A refusal if a table is not in the backup, is not an ordinary one, or has other columns.
 pub(crate) fn plan(
     live: &Path,
     backup: &Path,
@@ -51,7 +51,7 @@ pub(crate) fn plan(
 ///
 /// # Errors
 ///
-/// As [`plan`], or where foreign keys would be violated anew; nothing is changed then.
+/// As [`plan`], or if foreign keys would be newly violated; nothing is changed then.
 pub(crate) fn put_back(
     live: &Path,
     backup: &Path,
@@ -85,7 +85,7 @@ fn refuse_new_orphans(before: &Orphans, after: &Orphans) -> Result<()> {
                 "{} of `{child}` would refer to missing rows of `{parent}`",
                 crate::console::text::count(n_new, "row")
             ),
-            "put the other table back too, with a further `--table`; the database is untouched",
+            "restore the other table too, with another `--table`; the database is untouched",
         )),
     }
 }
@@ -119,14 +119,14 @@ fn examine(connection: &Connection, table: &str) -> Result<(Vec<String>, bool)> 
     )?;
     if kind != "table" || table.to_ascii_lowercase().starts_with("sqlite_") {
         return Err(Refusal::could_not(
-            format!("`{table}` is no ordinary table and cannot be put back by itself"),
-            "restore the whole database, or take it out with `--into PATH`",
+            format!("`{table}` is not an ordinary table and cannot be restored by itself"),
+            "restore the whole database, or write the backup elsewhere with `--into PATH`",
         ));
     }
     let ours = columns(connection, "main", table)?;
     if !ours.is_empty() && ours != theirs {
         return Err(Refusal::could_not(
-            format!("`{table}` has other columns now than in the backup"),
+            format!("`{table}` has different columns now than in the backup"),
             "restore the whole database, or write the backup elsewhere with `--into PATH`",
         ));
     }
@@ -182,7 +182,7 @@ fn create(connection: &Connection, table: &str) -> Result<()> {
     for sql in &statements {
         // One statement that creates; its text comes from a file and may be anything.
         let is_create = sql.get(..7).is_some_and(|verb| verb.eq_ignore_ascii_case("CREATE "));
-        anyhow::ensure!(is_create, "the backup's schema of `{table}` is no schema");
+        anyhow::ensure!(is_create, "the backup's schema of `{table}` is not valid");
         connection.execute(sql, []).with_context(|| format!("could not create `{table}`"))?;
     }
     let mine: i64 = connection.query_row(
@@ -249,7 +249,7 @@ fn count(connection: &Connection, schema: &str, table: &str) -> Result<i64> {
     Ok(connection.query_row(&question, [], |row| row.get(0))?)
 }
 
-/// The triggers of a table, which stay quiet while it is put back.
+/// The triggers of a table, which stay quiet while it is restored.
 fn triggers(connection: &Connection, table: &str) -> Result<Vec<String>> {
     let question = "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE";
     let mut statement = connection.prepare(question)?;

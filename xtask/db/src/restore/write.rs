@@ -18,7 +18,7 @@ use crate::console::progress::Progress;
 use crate::console::refusal::Refusal;
 use crate::files::publish;
 use crate::restore::by_difference::{self, Tried};
-use crate::restore::keep_present::{Keeping, MOST_RACES, Raced};
+use crate::restore::keep_present::{Keeping, MAX_RACES, Raced};
 use crate::restore::plan::{Live, Plan};
 use crate::restore::source::Source;
 use crate::sqlite::change_counter::ChangeCounter;
@@ -46,8 +46,8 @@ pub(crate) struct Written {
 ///
 /// # Errors
 ///
-/// Where it stays locked, the disk is full or fails, or at the user's interrupt: the old state is
-/// there then, unless the failure says [`Committed`].
+/// If it stays locked, the disk is full or fails, or at the user's interrupt: the old state is there
+/// then, unless the failure says [`Committed`].
 pub(crate) fn put_back(
     plan: &Plan,
     source: &Source,
@@ -55,7 +55,7 @@ pub(crate) fn put_back(
     progress: &mut Progress,
     mut keep: impl FnMut() -> Result<Groups>,
 ) -> Result<Written> {
-    let folder = plan.target.parent().context("a database lies in a folder")?;
+    let folder = plan.target.parent().context("a database is in a folder")?;
     publish::create_folders(folder)?;
     if !matches!(plan.live, Live::Readable(_)) {
         keep()?;
@@ -94,15 +94,15 @@ pub(crate) fn put_back(
     Ok(Written { to, target, busy_timeout, version, counter })
 }
 
-/// Writes all pages through the backup API; returns `PRAGMA data_version` from before the commit, where
-/// it is legible.
+/// Writes all pages through the backup API; returns `PRAGMA data_version` from before the commit, if it
+/// is legible.
 fn through_api<K: FnMut() -> Result<Groups>>(
     from: &Connection,
     to: &mut Connection,
     progress: &mut Progress,
     keeping: &mut Keeping<'_, K>,
 ) -> Result<Option<i64>> {
-    for n_left in (0..MOST_RACES).rev() {
+    for n_left in (0..MAX_RACES).rev() {
         // Nothing can be asked while the backup API has the lock. Who commits in the moment before it
         // counts as somebody who wrote since: a writer is never taken for a failed restore.
         let version = connection::pragma(to, "data_version").ok();
@@ -121,8 +121,8 @@ fn through_api<K: FnMut() -> Result<Groups>>(
     anyhow::bail!("the restore was never tried")
 }
 
-/// After the commit: the journal mode of a new file, the folder on the disk.
-/// Returns the version that [`Written`] holds, from the one before the commit where that was legible.
+/// After the commit: the journal mode of a new file, the folder on the disk. Returns the version that
+/// [`Written`] holds, from the one before the commit if that was legible.
 fn settle(plan: &Plan, to: &Connection, version: Option<i64>) -> Result<Option<i64>> {
     set_reset(to, false)?;
     let after = connection::pragma(to, "data_version").ok();
@@ -133,7 +133,7 @@ fn settle(plan: &Plan, to: &Connection, version: Option<i64>) -> Result<Option<i
         connection::pragma::<String>(to, "journal_mode=WAL")?;
     }
     if is_new {
-        publish::sync_folder(plan.target.parent().context("a database lies in a folder")?)?;
+        publish::sync_folder(plan.target.parent().context("a database is in a folder")?)?;
     }
     Ok(version)
 }

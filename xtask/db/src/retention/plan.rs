@@ -41,7 +41,7 @@ pub(crate) struct Candidate {
     pub pinned: bool,
     /// What is known of it.
     pub state: State,
-    /// Whether its time lies more than a day ahead.
+    /// Whether its time is more than a day ahead.
     pub future: bool,
     /// Size of its file: of a stored one, that of its page list.
     pub file_bytes: u64,
@@ -77,7 +77,7 @@ impl Candidate {
 /// Why a backup stays for what it is, whatever the policy says.
 fn guarded(backup: &Backup, now: DateTime<FixedOffset>) -> Option<&'static str> {
     if !backup.record_agrees() {
-        return Some("its record does not agree with it");
+        return Some("its record does not match it");
     }
     // Its name would be given again in this second, to another state.
     (backup.created_at.timestamp() == now.timestamp()).then_some("taken just now")
@@ -92,7 +92,7 @@ pub(crate) struct Verdict {
     pub keep: bool,
     /// Every reason to keep it, or the one to remove it.
     pub reasons: Reasons,
-    /// Bytes of its file that its removal frees; 0 where it stays or another hard link does.
+    /// Bytes of its file that its removal frees; 0 if it stays or another hard link does.
     pub freed_bytes: u64,
 }
 
@@ -107,11 +107,11 @@ pub(crate) fn weigh_files(rows: &[&Candidate]) -> Vec<u64> {
 }
 
 /// Plans the retention of one database's backups in one worktree; the order of input is irrelevant.
-/// Newest first. `weigh` is asked where the size matters.
+/// Newest first. `weigh` is asked if the size matters.
 ///
 /// # Errors
 ///
-/// Where `weigh` fails.
+/// If `weigh` fails.
 pub(crate) fn plan(
     candidates: &[Candidate],
     policy: &Policy,
@@ -139,7 +139,7 @@ pub(crate) fn plan(
     Ok(verdicts.collect())
 }
 
-/// Gives up the oldest of the kept ones that may go, until the rest is no larger; returns their
+/// Gives up the oldest of the kept ones that may go, until the rest is not larger; returns their
 /// places.
 fn too_large(
     rows: &[&Candidate],

@@ -11,7 +11,7 @@ use crate::retention::plan::reason::{Reason, Reasons};
 use crate::retention::prune::{Scope, plan};
 
 /// Said of a backup that the way back from an interrupted command needs.
-pub(crate) const UNDER_WAY: &str = "something that did not come to its end needs it";
+pub(crate) const UNDER_WAY: &str = "an interrupted command needs it";
 /// Said of all backups while nobody knows whether an interrupted command needs them.
 pub(crate) const UNKNOWN_WAY: &str = "a note of something under way cannot be read";
 

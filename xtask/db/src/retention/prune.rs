@@ -30,7 +30,7 @@ use crate::retention::{protection, weight};
 use crate::sqlite::examination::finding::Depth;
 
 /// A stored backup up to this size is read before others go, also by the policy that runs by itself.
-const MOST_BYTES_READ_BY_THE_WAY: u64 = 128 << 20;
+const MAX_BYTES_READ_BY_THE_WAY: u64 = 128 << 20;
 
 /// Which backups a policy counts and removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) struct Pruned {
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read.
+/// If the folder cannot be read.
 pub(crate) fn plan(
     vault: &Vault,
     (project, databases): (&Project, &[Database]),
@@ -101,7 +101,7 @@ pub(crate) fn plan(
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read.
+/// If the folder cannot be read.
 pub(crate) fn last_states_over_size(
     vault: &Vault,
     (project, databases): (&Project, &[Database]),
@@ -142,7 +142,7 @@ fn under_way(name: &str, needed: &Result<Vec<String>>) -> Option<&'static str> {
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read.
+/// If the folder cannot be read.
 pub(crate) fn lists_that_stay(vault: &Vault, plan: &[Verdict]) -> Result<Vec<Reference>> {
     let condemned = condemned(plan);
     let mut lists = page_lists::find(vault.folder())?;
@@ -159,7 +159,7 @@ pub(crate) fn condemned(plan: &[Verdict]) -> HashSet<&str> {
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read, or at the user's interrupt.
+/// If the folder cannot be read, or at the user's interrupt.
 pub(crate) fn weigh_pages(
     vault: &Vault,
     plan: &mut [Verdict],
@@ -180,7 +180,7 @@ struct Needed<'a> {
 impl Needed<'_> {
     /// Why a backup must stay, if it must.
     fn reason(&self, name: &str) -> Option<&'static str> {
-        // Where git cannot be asked, nobody knows that the branch is done with.
+        // If git cannot be asked, nobody knows that the branch is done with.
         let is_point = self
             .points
             .get(name)
@@ -223,7 +223,7 @@ fn plan_group(
 ///
 /// # Errors
 ///
-/// A refusal where such a survivor is damaged; nothing is removed then.
+/// A refusal if such a survivor is damaged; nothing is removed then.
 pub(crate) fn apply(
     locked: &Locked<'_>,
     (plan, scope): (Vec<Verdict>, Scope),
@@ -250,8 +250,8 @@ pub(crate) fn apply(
     Ok(pruned)
 }
 
-/// Demands a whole backup among the survivors of each database and worktree: the newest that is
-/// said to be verified must be, and where none is said to be, some other must prove whole.
+/// Demands a whole backup among the survivors of each database and worktree: the newest one
+/// recorded as verified must be whole, and if none is, some other must be.
 fn verify_survivors(
     (locked, backups): (&Locked<'_>, &BTreeMap<String, Backup>),
     (plan, scope): (&[Verdict], Scope),
@@ -317,7 +317,7 @@ fn demand_a_whole_one(
             // What goes takes no page away that this one names; to read them all would hold a commit up.
             Scope::Automatic
                 if backup.name.format == Format::Pages
-                    && backup.size_bytes > MOST_BYTES_READ_BY_THE_WAY =>
+                    && backup.size_bytes > MAX_BYTES_READ_BY_THE_WAY =>
             {
                 verification::verify_for_restore(backup, Depth::Quick, interrupt)?
             }

@@ -1,6 +1,6 @@
-//! Reclaiming what no page list names: which packs go, and which are written anew without it.
+//! Reclaiming what no page list names: which packs go, and which are rewritten without it.
 //!
-//! A plan touches nothing. Every list in the folder counts, so where one cannot be read nothing can be
+//! A plan touches nothing. Every list in the folder counts, so if one cannot be read nothing can be
 //! said to be unneeded, and there is no plan. A block that two packs have is needed in one of them
 //! only, whose bytes are proved first. Packs that cannot be read, and files that are none, stay.
 
@@ -18,22 +18,22 @@ use crate::backups::store::used_blocks::{Counted, Usage};
 use crate::console::interrupt::Interrupt;
 use crate::sqlite::digest::tree::Id;
 
-/// A pack of which more than one part in this many is unneeded is written anew. So the unneeded ones
+/// A pack of which more than one part in this many is unneeded is rewritten. So the unneeded ones
 /// together are never more than a third of the others.
 const DEAD_PARTS: u64 = 4;
 /// A pack below this is small.
 const SMALL_BYTES: u64 = if cfg!(test) { 8 << 10 } else { 1 << 20 };
 /// More small packs than this are gathered.
-const MOST_SMALL: usize = if cfg!(test) { 4 } else { 32 };
-/// Packs of size that are written anew where a command does so by the way.
-const MOST_BY_THE_WAY: usize = 2;
+const MAX_SMALL: usize = if cfg!(test) { 4 } else { 32 };
+/// Packs of size that are rewritten if a command does so in passing.
+const MAX_BY_THE_WAY: usize = 2;
 
 /// How much is reclaimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// All that there is: the user asked.
     All,
-    /// What takes no time: another command does it by the way.
+    /// What takes no time: another command does it in passing.
     ByTheWay,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Left {
 /// A page list that cannot be read: nobody knows what it needs.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    /// Where it lies.
+    /// Where it is.
     pub(crate) path: PathBuf,
     /// Why.
     pub(crate) why: String,
@@ -108,7 +108,7 @@ impl Plan {
 ///
 /// # Errors
 ///
-/// [`Unreadable`], where the folder of packs cannot be read, or at the user's interrupt.
+/// [`Unreadable`], if the folder of packs cannot be read, or at the user's interrupt.
 pub(crate) fn plan(
     backups: &Path,
     lists: &[Reference],
@@ -187,7 +187,7 @@ fn unreadable((pack, error): (Id, anyhow::Error)) -> Left {
 }
 
 impl Counted {
-    /// Whether so much of it is dead that it is written anew.
+    /// Whether so much of it is dead that it is rewritten.
     fn is_loose(&self) -> bool {
         self.dead_bytes() > self.pack.size_bytes / DEAD_PARTS
     }
@@ -198,13 +198,13 @@ fn choose(usage: Usage, extent: Extent) -> Plan {
         usage.packs.into_iter().partition(|counted| counted.n_live > 0);
     let (small, others): (Vec<_>, Vec<_>) =
         used.into_iter().partition(|counted| counted.pack.size_bytes < SMALL_BYTES);
-    let gather = small.len() > MOST_SMALL;
+    let gather = small.len() > MAX_SMALL;
     let small = small.into_iter().filter(|counted| gather || counted.is_loose());
     let mut rewrite: Vec<Counted> = others.into_iter().filter(Counted::is_loose).collect();
     if extent == Extent::ByTheWay {
         let dead = |counted: &Counted| counted.dead_bytes() * 1000 / counted.pack.size_bytes;
         rewrite.sort_by_key(|counted| std::cmp::Reverse(dead(counted)));
-        rewrite.truncate(MOST_BY_THE_WAY);
+        rewrite.truncate(MAX_BY_THE_WAY);
     }
     rewrite.extend(small);
     let remove = unused.into_iter().map(|counted| counted.pack).collect();
@@ -216,7 +216,7 @@ fn choose(usage: Usage, extent: Extent) -> Plan {
 ///
 /// # Errors
 ///
-/// Where it cannot be opened, or the file system has no locks.
+/// If it cannot be opened, or the file system has no locks.
 pub(crate) fn alone(packs: &Path) -> Result<Option<fs_err::File>> {
     let folder = pack_index::open(packs)?.context("the folder of packs is gone")?;
     match folder.file().try_lock() {

@@ -20,7 +20,7 @@ use crate::retention::{prune, repack_plan};
 ///
 /// # Errors
 ///
-/// Where the folder of packs cannot be read.
+/// If the folder of packs cannot be read.
 pub(crate) fn relevant(policy: &Policy, vault: &Vault, backups: &[Backup]) -> Result<Policy> {
     let mut policy = policy.clone();
     if policy.max_size_bytes.is_none() {
@@ -38,7 +38,7 @@ pub(crate) fn relevant(policy: &Policy, vault: &Vault, backups: &[Backup]) -> Re
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read.
+/// If the folder cannot be read.
 pub(crate) fn weigh(backups: &Path, rows: &[&Candidate]) -> Result<Vec<u64>> {
     let mut sizes = plan::weigh_files(rows);
     if rows.iter().all(|row| row.format == Format::Plain) {

@@ -1,10 +1,10 @@
 //! What differs between two states: their schemas, and the rows of each table.
 //!
-//! Rows are paired by primary key where the table is WITHOUT ROWID, else by rowid, and streamed in
-//! that order: memory does not grow with the database. Where both states lay their rows out alike,
-//! the trees are walked leaf by leaf and equal leaves are passed (`rows/diff/trees.rs`); else the rows are read
-//! through SQL (`rows/diff/rows.rs`). Computed columns and SQLite's own statistics are not looked at; what
-//! could not be looked at is said, and such a difference is never "none".
+//! Rows are paired by primary key if the table is WITHOUT ROWID, else by rowid, and streamed in that order:
+//! memory does not grow with the database. If both states lay their rows out alike, the trees are walked leaf
+//! by leaf and equal leaves are passed (`rows/diff/trees.rs`); else the rows are read through SQL
+//! (`rows/diff/rows.rs`). Computed columns and SQLite's own statistics are not compared; what could not be
+//! compared is reported, and such a difference is never "none".
 
 mod leaves;
 pub(crate) mod migrated_tables;
@@ -59,7 +59,7 @@ impl<'c> State<'c> {
 /// What is wanted of a comparison.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wanted {
-    /// Only these tables; all where it is empty.
+    /// Only these tables; all if it is empty.
     pub tables: Vec<String>,
     /// How much.
     pub depth: Depth,
@@ -76,7 +76,7 @@ pub(crate) enum Depth {
     /// And handed over with their values.
     Values,
     /// Likewise; but of a table that is defined in another way now, every row of the second state is,
-    /// as an added one: what a script writes that creates the table anew.
+    /// as an added one: what a script writes that creates the table again.
     Rewrite,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct TableDifference {
     pub notes: Vec<String>,
     /// Whether something beyond its rows differs: what a virtual table keeps about them.
     pub otherwise: bool,
-    /// Why it could not be looked at, where that is so.
+    /// Why it could not be looked at, if that is so.
     pub unread: Option<String>,
 }
 
@@ -168,7 +168,7 @@ impl TableDifference {
             let n = if parts.is_empty() { text::count(n, "row") } else { text::digits(n) };
             parts.push(format!("{n} {verb}"));
         }
-        parts.extend(self.unread.as_ref().map(|why| format!("not looked at: {why}")));
+        parts.extend(self.unread.as_ref().map(|why| format!("not compared: {why}")));
         let mut line = format!("{}: {}", self.table, parts.join(", "));
         for (at, note) in self.notes.iter().enumerate() {
             line.push_str(if at == 0 && parts.is_empty() { "" } else { "; " });

@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Json,
     /// Our export as a folder of CSV.
     Csv,
-    /// SQL, whoever wrote it.
+    /// SQL, whatever program wrote it.
     Sql,
 }
 
@@ -43,7 +43,7 @@ pub(crate) enum Kind {
 pub(crate) struct Loaded {
     /// The tables whose rows are not in the file, though it defines them, in lower case.
     pub absent: BTreeSet<String>,
-    /// How many rows of each table the file has, where it says so: they are all here.
+    /// How many rows of each table the file has, if it says so: they are all here.
     pub rows: BTreeMap<String, u64>,
     /// What the user should know.
     pub remarks: Vec<String>,
@@ -53,7 +53,7 @@ pub(crate) struct Loaded {
 pub(crate) struct Loading<'a> {
     /// The scratch database: an empty file of ours.
     pub scratch: &'a Path,
-    /// Its encoding, where the file's own does not matter, as `UTF-8`.
+    /// Its encoding, if the file's own does not matter, e.g. `UTF-8`.
     pub encoding: Option<&'a str>,
     /// The user's.
     pub interrupt: &'a Interrupt,
@@ -67,8 +67,8 @@ pub(crate) struct Loading<'a> {
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, was cut short or changed, or holds what does no import any good;
-/// a refusal where its format is newer or unknown. The scratch database is of no use then.
+/// If the file cannot be read, was cut short or changed, or holds what does no import any good; a
+/// refusal if its format is newer or unknown. The scratch database is useless then.
 pub(crate) fn load(
     file: &Path,
     loading: &Loading<'_>,
@@ -91,7 +91,7 @@ pub(crate) fn size_bytes(path: &Path) -> u64 {
     }
 }
 
-/// What a failure to load a file means to the shell: the file is no good, or it could not be read.
+/// What a failure to load a file means to the shell: the file is damaged, or it could not be read.
 #[must_use]
 pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
     let is_io = |cause: &std::io::Error| {
@@ -106,7 +106,7 @@ pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
 const RESOLVE: &str =
     "check out one side of it, `git checkout --ours` or `--theirs`, and merge both in turn";
 
-/// What may be done where a file could not be loaded, as a part of a sentence; none where there is
+/// What may be done if a file could not be loaded, as a part of a sentence; none if there is
 /// nothing to say.
 #[must_use]
 pub(crate) fn way_out(error: &anyhow::Error) -> Option<&'static str> {
@@ -119,16 +119,18 @@ pub(crate) fn way_out(error: &anyhow::Error) -> Option<&'static str> {
         return Some("the application defines that, and SQLite alone does not have it");
     }
     if says(&["NOT NULL constraint failed", "cannot store"]) {
-        return Some("SQLite takes no such row: mend it where it was exported, and export it anew");
+        return Some(
+            "SQLite accepts no such row: correct it where it was exported, and export it again",
+        );
     }
-    (exit_of(error) == Exit::No).then_some("get the file again, or export it anew")
+    (exit_of(error) == Exit::No).then_some("get the file again, or export it again")
 }
 
 /// Finds out what a file is.
 ///
 /// # Errors
 ///
-/// A refusal where it is missing or none of the kinds.
+/// A refusal if it is missing or none of the kinds.
 pub(crate) fn kind(file: &Path) -> Result<Kind> {
     let shown = text::plain(&file.to_string_lossy());
     let refused = |what: &str, hint: &str| {
@@ -152,16 +154,16 @@ pub(crate) fn kind(file: &Path) -> Result<Kind> {
     })?;
     let mut start = Vec::new();
     opened.by_ref().take(4096).read_to_end(&mut start)?;
-    let records = "with `--records` and `--table` its records become rows";
+    let records = "import its records with `--records` and `--table`";
     match start.trim_ascii_start() {
         _ if start.starts_with(header::MAGIC) => {
-            let what = "a SQLite database, no export and no SQL dump";
-            refused(what, "a database is put back with `cargo xtask db-restore PATH`")
+            let what = "an SQLite database, not an export or an SQL dump";
+            refused(what, "restore a database with `cargo xtask db-restore PATH`")
         }
-        [] | [0, ..] => refused("no export and no SQL dump", "name another file"),
+        [] | [0, ..] => refused("neither an export nor an SQL dump", "name another file"),
         text if is_ours(text) => exported_kind(&start, opened),
-        [b'{' | b'[', ..] => refused("JSON, but no export of db-export", records),
-        [b'"', ..] => refused("no export and no SQL dump: it may be CSV", records),
+        [b'{' | b'[', ..] => refused("JSON, but not an export of db-export", records),
+        [b'"', ..] => refused("neither an export nor an SQL dump: it may be CSV", records),
         [0xEF, 0xBB, 0xBF, rest @ ..] if is_ours(rest) => refused(
             "an export behind a byte order mark, which an editor put there",
             "save it as UTF-8 without one, or get the file again",

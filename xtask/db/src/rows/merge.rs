@@ -2,8 +2,8 @@
 //! ones are added under numbers of their own, and references of the file lead to the same rows as
 //! before.
 //!
-//! All is one transaction. What is planned stands in tables of SQLite's TEMP database, which spill to
-//! the disk; the database itself is written only when a whole file is known to fit. Triggers and
+//! All is one transaction. What is planned is in tables of SQLite's TEMP database, which spill to the
+//! disk; the database itself is written only when a whole file is known to fit. Triggers and
 //! foreign-key actions stay quiet meanwhile: the file has their rows already. Deletions do not travel:
 //! what is gone elsewhere stays here.
 
@@ -53,11 +53,11 @@ use crate::sqlite::{connection, full_text, read_only, wal};
 /// Rows that want to be merged: a private scratch database, closed, without sidecars.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// Where it lies.
+    /// Where it is.
     pub scratch: PathBuf,
     /// The tables whose rows are not in it, though it defines them, in lower case.
     pub absent: BTreeSet<String>,
-    /// What messages call it, as `shared/anna_3f2a1b.jsonl`.
+    /// What messages call it, e.g. `shared/anna_3f2a1b.jsonl`.
     pub shown: String,
     /// What the numbers in its references mean.
     pub numbering: Numbering,
@@ -113,7 +113,7 @@ pub(crate) struct Target<'a> {
     pub bounds: &'a Bounds,
 }
 
-/// How a merge ends where nothing stands against it.
+/// How a merge ends if nothing is against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// It is committed.
@@ -122,14 +122,15 @@ pub(crate) enum Ending {
     RollBack,
 }
 
-/// Merges the sources in one transaction, in their order; those that lack columns come after the
-/// others. `keep` keeps the present state; it is called once, while nobody else can write, right before
-/// the first change, and not at all where there is none. Where [`Report::problems`] says that something stands against it, nothing was changed.
+/// Merges the sources in one transaction, in their order; those that lack columns come after the others.
+/// `keep` keeps the present state; it is called once, while nobody else can write, right before the first
+/// change, and not at all if there is none. If [`Report::problems`] says that something is against it,
+/// nothing was changed.
 ///
 /// # Errors
 ///
-/// Where the database stays locked or cannot be written, its schema does not fit, a constraint is
-/// violated, `keep` fails, or at the user's interrupt; nothing is changed then.
+/// If the database stays locked or cannot be written, its schema does not fit, a constraint is violated,
+/// `keep` fails, or at the user's interrupt; nothing is changed then.
 pub(crate) fn merge(
     target: &Target<'_>,
     sources: &[Source],
@@ -172,7 +173,7 @@ pub(crate) fn merge(
 }
 
 /// What a file lacks is not compared: its rows find those of newer files, which have it. The other way round
-/// they would stand there with defaults first, and those of the newer files would be others.
+/// they would be there with defaults first, and those of the newer files would be others.
 fn newest_schema_first<'s>(
     ours: &Schema,
     target: &Target<'_>,
@@ -200,7 +201,7 @@ fn within(error: anyhow::Error, what: &str) -> anyhow::Error {
     }
 }
 
-/// The database while its write lock is held, and what is said about its rows.
+/// The database while its write lock is held, and what is printed about its rows.
 struct State<'c> {
     connection: &'c Connection,
     said: &'c Said<'c>,
@@ -248,7 +249,7 @@ impl Merging<'_> {
         Ok(())
     }
 
-    /// What is derived is made anew, and references are proved.
+    /// What is derived is rebuilt, and references are proved.
     fn finish(&self, report: &mut Report) -> Result<()> {
         let Some(before) = &self.before else { return Ok(()) };
         let changed: Vec<String> = self.changed.iter().cloned().collect();

@@ -1,6 +1,6 @@
 //! Whose a database is, what this user may do with it, and the proof that nobody wrote into it meanwhile.
 //!
-//! SQLite makes a `-wal` and a `-shm` for whoever reads a WAL database. Made by another user, they lock
+//! SQLite makes a `-wal` and a `-shm` for every reader of a WAL database. Made by another user, they lock
 //! the owner out. So a user who may only look reads the file without them, and believes what was read
 //! only if nothing moved.
 
@@ -13,9 +13,9 @@ use rustix::fs::{Access, AtFlags, CWD};
 
 use crate::console::refusal::Refusal;
 
-/// What lies beside a database, and the database itself.
+/// What is beside a database, and the database itself.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
-/// Time stamps are no finer than a tick of the kernel, at most 10 ms.
+/// Time stamps are not finer than a tick of the kernel, at most 10 ms.
 const TICK: Duration = Duration::from_millis(50);
 /// A file system with whole seconds only, e.g. FAT, which counts two at a time.
 const LONG_TICK: Duration = Duration::from_millis(2100);
@@ -50,7 +50,7 @@ pub(crate) fn would_lock_out_owner(path: &Path) -> bool {
     metadata.mode() & 0o020 == 0 || group != metadata.gid()
 }
 
-/// The owner of a file, as `` `alice` `` or `user 1000`.
+/// The owner of a file, e.g. `` `alice` `` or `user 1000`.
 #[must_use]
 pub(crate) fn owner(path: &Path) -> String {
     let Ok(metadata) = fs_err::metadata(path) else { return "somebody else".to_owned() };
@@ -119,7 +119,7 @@ impl Still {
     ///
     /// # Errors
     ///
-    /// A refusal where it is written all the time, or what lies beside it holds pages.
+    /// A refusal if it is written all the time, or what is beside it holds pages.
     pub(crate) fn wait_for(path: &Path, busy_timeout: Duration) -> Result<Self> {
         let began = Instant::now();
         loop {
@@ -153,8 +153,8 @@ impl Still {
             let (what, owner) = (self.path.display(), owner(&self.path));
             return Err(Refusal::could_not(
                 format!(
-                    "`{what}` belongs to {owner}, and its `{suffix}` holds {} that only {owner} can \
-                     take in",
+                    "`{what}` belongs to {owner}, and its `{suffix}` contains {} that only {owner} \
+                     can recover",
                     crate::console::text::size(n_bytes)
                 ),
                 format!("run this as {owner}, or let the application open the database first"),
@@ -167,7 +167,7 @@ impl Still {
     ///
     /// # Errors
     ///
-    /// A refusal where it was written.
+    /// A refusal if it was written.
     pub(crate) fn prove(&self) -> Result<()> {
         if self.is_so() { Ok(()) } else { Err(self.moved()) }
     }
@@ -176,10 +176,10 @@ impl Still {
         let (what, owner) = (self.path.display(), owner(&self.path));
         Refusal::could_not(
             format!(
-                "`{what}` was written while it was read, and belongs to {owner}: what was read may be \
-                 of two states"
+                "`{what}` was written while it was read, and belongs to {owner}: what was read may \
+                 mix two states"
             ),
-            format!("nothing was kept of it; run this as {owner}, or while the database is idle"),
+            format!("it was discarded; run this as {owner}, or while the database is idle"),
         )
     }
 }

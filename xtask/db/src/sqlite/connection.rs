@@ -29,11 +29,11 @@ pub(crate) fn open_live(path: &Path, busy_timeout: Duration) -> Result<Looking> 
 }
 
 /// Whether anything is at a path but an empty file, once what a killed process left half written is
-/// rolled back. What cannot be read is something all the same.
+/// rolled back. What cannot be read is something anyway.
 ///
 /// # Errors
 ///
-/// Where the path cannot be looked at.
+/// If the path cannot be looked at.
 pub(crate) fn is_there(path: &Path) -> Result<bool> {
     match probe::look(path)? {
         Standing::Missing | Standing::Empty => Ok(false),
@@ -46,7 +46,7 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
     }
 }
 
-/// Opens a database that a restore writes, creating it where it is missing.
+/// Opens a database that a restore writes, creating it if it is missing.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub(crate) fn open_or_create(path: &Path, busy_timeout: Duration) -> Result<Conn
 ///
 /// # Errors
 ///
-/// Where SQLite cannot open it.
+/// If SQLite cannot open it.
 pub(crate) fn open_with(
     path: &Path,
     flags: OpenFlags,
@@ -83,7 +83,7 @@ pub(crate) fn open_with(
 ///
 /// # Errors
 ///
-/// Where SQLite cannot open it.
+/// If SQLite cannot open it.
 pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
@@ -99,7 +99,7 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
 ///
 /// # Errors
 ///
-/// Where SQLite cannot open it, also because there is no `-shm` beside the WAL.
+/// If SQLite cannot open it, also because there is no `-shm` beside the WAL.
 pub(crate) fn open_beside_wal(path: &Path) -> Result<Connection> {
     let path = fs_err::canonicalize(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -114,12 +114,12 @@ pub(crate) fn open_beside_wal(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Opens a private stage for its examination: SQLite checks CHECK constraints only where it could
+/// Opens a private stage for its examination: SQLite checks CHECK constraints only if it could
 /// write (a read-only schema is parsed without them). Nothing is written, and no lock is taken.
 ///
 /// # Errors
 ///
-/// Where SQLite cannot open it.
+/// If SQLite cannot open it.
 pub(crate) fn open_private(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_URI
@@ -133,11 +133,11 @@ pub(crate) fn open_private(path: &Path) -> Result<Connection> {
 }
 
 /// Opens an empty private file as a scratch database: written without journal and without syncing, so
-/// that it is of no use after a failure. Nothing that its schema says is trusted.
+/// that it is useless after a failure. Nothing that its schema says is trusted.
 ///
 /// # Errors
 ///
-/// Where SQLite cannot open it.
+/// If SQLite cannot open it.
 pub(crate) fn open_scratch(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     let connection = open_with(path, flags, Duration::ZERO)?;
@@ -153,7 +153,7 @@ pub(crate) fn open_scratch(path: &Path) -> Result<Connection> {
 ///
 /// # Errors
 ///
-/// Where SQLite cannot open it.
+/// If SQLite cannot open it.
 pub(crate) fn open_workbench() -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -173,7 +173,7 @@ pub(crate) fn open_workbench() -> Result<Connection> {
 ///
 /// # Errors
 ///
-/// Where the current folder is gone and the path is relative.
+/// If the current folder is gone and the path is relative.
 pub(crate) fn immutable_uri(path: &Path) -> Result<String> {
     let mut uri = "file://".to_owned();
     for byte in std::path::absolute(path)?.as_os_str().as_bytes() {
@@ -209,7 +209,7 @@ pub(crate) fn can_write_pages() -> bool {
 ///
 /// # Errors
 ///
-/// Where SQLite refuses, or the value has another type.
+/// If SQLite refuses, or the value has another type.
 pub(crate) fn pragma<T: rusqlite::types::FromSql>(
     connection: &Connection,
     name: &str,

@@ -164,7 +164,7 @@ impl One<'_> {
         let [to] = key.as_slice() else {
             return Err(wrong(
                 &format!(
-                    "says that `{}.{}` refers to `{}`, which has no primary key of one column",
+                    "declares that `{}.{}` refers to `{}`, which has no primary key of one column",
                     text::plain(&self.child.name),
                     text::plain(self.from),
                     text::plain(&parent.name)
@@ -209,7 +209,10 @@ fn table<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table> {
     }
     let known = schema.tables.values().filter(is_ordinary).map(|table| table.name.as_str());
     let near = nearest(known, name);
-    Err(wrong(&format!("names the table `{}`, which is not here", text::plain(name)), &near))
+    Err(wrong(
+        &format!("names the table `{}`, which does not exist here", text::plain(name)),
+        &near,
+    ))
 }
 
 fn column<'t>(table: &'t Table, name: &str) -> Result<&'t str> {

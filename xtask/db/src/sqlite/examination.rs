@@ -1,11 +1,10 @@
 //! A copy's findings; never a bool.
 //!
 //! Structural findings are damage of pages, trees or indexes: the content cannot be trusted. Data
-//! findings (CHECK, NOT NULL, foreign keys, derived data out of step) lie in a sound file and are
-//! reported. What SQLite could
-//! not check because this build lacks something that the schema names, e.g. a collation, is neither:
-//! it is recorded, and the rest is checked. An examination that fails for any other reason is an error
-//! and never a pass.
+//! findings (CHECK, NOT NULL, foreign keys, derived data out of step) are in a sound file and are
+//! reported. What SQLite could not check because this build lacks something that the schema names,
+//! e.g. a collation, is neither: it is recorded, and the rest is checked. An examination that fails
+//! for any other reason is an error and never a pass.
 
 mod derived_data;
 pub(crate) mod finding;
@@ -25,14 +24,14 @@ use crate::sqlite::foreign_keys;
 use crate::sqlite::trouble::{self, Trouble, trouble};
 
 /// Structural findings listed before the rest is left out: a broken file has thousands.
-const MOST_STRUCTURAL: usize = 100;
+const MAX_STRUCTURAL: usize = 100;
 
 /// What an examination found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Examination {
     /// The findings, structural ones first.
     pub findings: Vec<Finding>,
-    /// Rows per table; `None` where a table could not be counted.
+    /// Rows per table; `None` if a table could not be counted.
     pub tables: BTreeMap<String, Option<u64>>,
     /// BLAKE3 of the schema's statements.
     pub schema_blake3: String,
@@ -45,7 +44,7 @@ pub(crate) struct Examination {
 ///
 /// # Errors
 ///
-/// At the user's interrupt, or if the file cannot be opened or read to its end; damage is a finding.
+/// At the user's interrupt, or if the file cannot be opened or read to the end; damage is a finding.
 pub(crate) fn examine(path: &Path, depth: Depth, interrupt: &Interrupt) -> Result<Examination> {
     examine_with(path, depth, interrupt, connection::open_immutable)
 }
@@ -110,7 +109,7 @@ fn check_file(
 ///
 /// # Errors
 ///
-/// At the user's interrupt, or if it cannot be read to its end for another reason than damage.
+/// At the user's interrupt, or if it cannot be read to the end for another reason than damage.
 pub(crate) fn check(connection: &Connection, depth: Depth) -> Result<Vec<Finding>> {
     // The one of the two that looks deeper sees everything that the other does.
     let pragma = if depth == Depth::Deep { "integrity_check" } else { "quick_check" };
@@ -172,7 +171,7 @@ fn messages(connection: &Connection, statement: &str) -> Result<Vec<Finding>> {
         };
         if weight == Weight::Structural {
             n_structural += 1;
-            if n_structural > MOST_STRUCTURAL {
+            if n_structural > MAX_STRUCTURAL {
                 break;
             }
         }
@@ -274,7 +273,7 @@ pub(crate) fn count(connection: &Connection) -> Result<Examination> {
         let counted = connection.query_row(&count, [], |row| row.get::<_, i64>(0));
         let n_rows = match counted.map_err(anyhow::Error::from) {
             Ok(n_rows) => u64::try_from(n_rows).ok(),
-            // An unknown module is no fault of the file: the null in its place says enough.
+            // An unknown module is not a fault of the file: the null in its place says enough.
             Err(error) if trouble::lacks_what_schema_names(&error) => None,
             Err(error) => {
                 let finding = damage_of(error, &format!("the rows of `{table}`"))?;
@@ -291,7 +290,7 @@ pub(crate) fn count(connection: &Connection) -> Result<Examination> {
 ///
 /// # Errors
 ///
-/// Where the schema cannot be read.
+/// If the schema cannot be read.
 pub(crate) fn schema_hash(connection: &Connection) -> Result<String> {
     let mut statement = connection.prepare(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema
@@ -348,7 +347,7 @@ pub(crate) fn schema_version(connection: &Connection) -> Option<i64> {
 ///
 /// # Errors
 ///
-/// Where the schema cannot be read.
+/// If the schema cannot be read.
 pub(crate) fn countable_tables(connection: &Connection) -> Result<Vec<String>> {
     names(
         connection,

@@ -1,6 +1,6 @@
 //! Rows that refer to missing ones, as SQLite's `foreign_key_check` finds them. A declaration that fits no
-//! key of its parent makes that check fail as a whole, and SQLite takes it all the same while foreign
-//! keys are off: only that foreign key is passed over here, and named.
+//! key of its parent makes that check fail as a whole, and SQLite takes it anyway while foreign keys are
+//! off: only that foreign key is passed over here, and named.
 
 mod keys;
 
@@ -45,13 +45,13 @@ pub(crate) fn new<'o>(before: &Orphans, after: &'o Orphans) -> Option<(&'o str, 
     more.next().map(|((child, parent), n_new)| (child, parent, n_new))
 }
 
-/// What is said of a table that could not be checked.
+/// What is reported about a table that could not be checked.
 #[must_use]
 pub(crate) fn unchecked(said: &str) -> String {
     format!("could not check foreign_key_check: {}", text::plain(said))
 }
 
-/// The table of which that is said.
+/// The table that this is about.
 #[must_use]
 pub(crate) fn child(said: &str) -> Option<&str> {
     said.split_once(" - \"")?.1.split_once("\" referencing \"").map(|(child, _)| child)
@@ -62,7 +62,7 @@ pub(crate) fn child(said: &str) -> Option<&str> {
 ///
 /// # Errors
 ///
-/// Where the check fails in another way, or as `each`.
+/// If the check fails in another way, or as `each`.
 pub(crate) fn each(
     connection: &Connection,
     each: &mut dyn FnMut(&Row<'_>) -> Result<()>,

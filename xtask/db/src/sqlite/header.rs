@@ -30,7 +30,7 @@ impl Header {
         self.0[18] == 2
     }
 
-    /// The bytes of a file that are no page of the database: its header counts fewer than it has. Where
+    /// The bytes of a file that are not pages of the database: its header counts fewer than it has. If
     /// the count is not valid, as after a write by a very old SQLite, the whole pages are counted.
     #[must_use]
     pub(crate) fn excess_bytes(&self, size_bytes: u64) -> u64 {

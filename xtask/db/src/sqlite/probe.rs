@@ -1,4 +1,4 @@
-//! What stands at a path, seen before any connection is open: nothing, something foreign, or a file
+//! What is at a path, seen before any connection is open: nothing, something foreign, or a file
 //! that begins as a SQLite database, and its header.
 
 pub(crate) mod other_engines;
@@ -12,12 +12,12 @@ use anyhow::Result;
 use crate::sqlite::header::{HEADER_LENGTH, Header, MAGIC};
 use crate::sqlite::probe::other_engines::Engine;
 
-/// What stands at a path, seen before any connection is open.
+/// What is at a path, seen before any connection is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// Nothing, and why nothing: the path itself or a symbolic link's target is missing.
     Missing,
-    /// Something that is no regular file, in words.
+    /// Something that is not a regular file, in words.
     NotAFile(&'static str),
     /// A database of another engine.
     Other(Engine),
@@ -36,7 +36,7 @@ pub(crate) enum Standing {
 ///
 /// # Errors
 ///
-/// Where it cannot be read, as for want of permission.
+/// If it cannot be read, as for want of permission.
 pub(crate) fn look(path: &Path) -> Result<Standing> {
     let metadata = match fs_err::metadata(path) {
         Ok(metadata) => metadata,
@@ -48,10 +48,12 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
         return Ok(other_engines::of_folder(path).map_or(folder, Standing::Other));
     }
     if !metadata.is_file() {
-        return Ok(Standing::NotAFile("no regular file"));
+        return Ok(Standing::NotAFile("not a regular file"));
     }
     if has_odd_sidecar(path) {
-        return Ok(Standing::NotAFile("beside a -wal, -shm or -journal that is no regular file"));
+        return Ok(Standing::NotAFile(
+            "beside a -wal, -shm or -journal that is not a regular file",
+        ));
     }
     if metadata.len() == 0 {
         return Ok(Standing::Empty);
@@ -59,7 +61,7 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
     let mut start = Vec::new();
     fs_err::File::open(path)?.take(4096).read_to_end(&mut start)?;
     Ok(match of_bytes(&start) {
-        // The WAL lies beside one of the names only; through another one its pages are not seen.
+        // The WAL is beside one of the names only; through another one its pages are not seen.
         Standing::Sqlite(header) if metadata.nlink() > 1 && header.is_wal() => {
             Standing::NotAFile("a WAL database with several names (hard links)")
         }
@@ -74,7 +76,7 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
 ///
 /// # Errors
 ///
-/// Where a folder on the way cannot be searched, or symbolic links go in a circle.
+/// If a folder on the way cannot be searched, or symbolic links go in a circle.
 pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
     /// As many as Linux follows.
     const MAX_LINKS: u32 = 40;

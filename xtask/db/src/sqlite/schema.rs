@@ -2,8 +2,8 @@
 //! triggers; and what changed in that between two states.
 //!
 //! Statements are compared by their words, so that another spacing, a comment or the quotes that
-//! `ALTER TABLE … RENAME` adds are no change. Shadow tables belong to their virtual table, SQLite's
-//! own `sqlite_*` tables and indexes to nobody: both are left out here.
+//! `ALTER TABLE … RENAME` adds are not a change. Shadow tables belong to their virtual table,
+//! SQLite's own `sqlite_*` tables and indexes to nobody: both are left out here.
 
 pub(crate) mod change;
 pub(crate) mod created_tables;
@@ -55,8 +55,8 @@ pub(crate) struct Table {
     pub root_page: u32,
     /// How its rows are kept.
     pub storage: Storage,
-    /// Its columns in their order, generated and hidden ones too; empty where the module of a
-    /// virtual table is missing.
+    /// Its columns in their order, generated and hidden ones too; empty if the module of a virtual
+    /// table is missing.
     pub columns: Vec<Column>,
     /// What the statement says beyond its columns: constraints, then options as `strict`.
     pub constraints: Vec<String>,
@@ -80,13 +80,13 @@ pub(crate) enum Storage {
 pub(crate) struct Column {
     /// Its name.
     pub name: String,
-    /// The type as declared; empty where none was.
+    /// The type as declared; empty if none was.
     pub declared_type: String,
     /// Whether it refuses NULL.
     pub not_null: bool,
     /// The default's expression.
     pub default: Option<String>,
-    /// Its place in the primary key, from 1; 0 where it is not part of it.
+    /// Its place in the primary key, from 1; 0 if it is not part of it.
     pub key_position: u32,
     /// Whether it is an ordinary column.
     pub nature: Nature,
@@ -127,11 +127,12 @@ pub(crate) struct Entry {
 }
 
 impl Schema {
-    /// Reads the schema of the state that a connection sees. A module that is missing is no failure.
+    /// Reads the schema of the state that a connection sees. A module that is missing is not a
+    /// failure.
     ///
     /// # Errors
     ///
-    /// Where the schema cannot be read.
+    /// If the schema cannot be read.
     pub(crate) fn read(connection: &Connection) -> Result<Self> {
         let mut schema = Self { settings: settings(connection)?, ..Self::default() };
         let kinds = kinds(connection)?;
@@ -177,7 +178,7 @@ impl Schema {
         change::changes(self, new)
     }
 
-    /// Gives each shadow table to its virtual table, whose name stands before the last `_`
+    /// Gives each shadow table to its virtual table, whose name is before the last `_`
     /// (<https://sqlite.org/vtab.html>, section 2.16).
     fn fold(&mut self, shadows: Vec<Table>) {
         for shadow in shadows {
@@ -330,7 +331,7 @@ fn text(row: &Row<'_>, column: usize) -> Result<String> {
     text.with_context(|| format!("the schema has a NULL in column {column}"))
 }
 
-/// Text as it is; a statement may hold bytes that are no UTF-8.
+/// Text as it is; a statement may hold bytes that are not UTF-8.
 fn optional_text(row: &Row<'_>, column: usize) -> Result<Option<String>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Null => None,

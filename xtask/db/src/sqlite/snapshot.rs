@@ -14,7 +14,7 @@ use crate::sqlite::read_only::Looking;
 pub(crate) enum Reading {
     /// Through the table `sqlite_dbpage`.
     Pages,
-    /// Through the backup API, where the build lacks that table.
+    /// Through the backup API, if the build lacks that table.
     BackupApi,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Snapshot<'c> {
     pub n_pages: u64,
     /// Page size.
     pub page_size_bytes: u64,
-    /// The journal mode, as `wal` or `delete`.
+    /// The journal mode, e.g. `wal` or `delete`.
     pub journal_mode: String,
     /// How its pages are read.
     pub reading: Reading,
@@ -36,7 +36,7 @@ impl<'c> Snapshot<'c> {
     ///
     /// # Errors
     ///
-    /// Where the database is locked longer than the connection's timeout, or cannot be read.
+    /// If the database is locked longer than the connection's timeout, or cannot be read.
     pub(crate) fn begin(connection: &'c Connection) -> Result<Self> {
         let journal_mode = pragma(connection, "journal_mode")?;
         connection.execute_batch("BEGIN")?;
@@ -73,7 +73,7 @@ impl<'c> Snapshot<'c> {
     ///
     /// # Errors
     ///
-    /// Where a page cannot be read, there are more or fewer than announced, or `each` fails.
+    /// If a page cannot be read, there are more or fewer than announced, or `each` fails.
     pub(crate) fn each_page(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut statement = self.connection.prepare("SELECT data FROM sqlite_dbpage")?;
         let mut rows = statement.query([])?;
@@ -114,9 +114,9 @@ pub(crate) fn has_pages(connection: &Connection) -> bool {
 ///
 /// As [`Snapshot::begin`].
 pub(crate) fn begin_twins(connection: &Looking) -> Result<(Snapshot<'_>, Option<Looking>)> {
-    const MOST_TRIES: usize = 20;
+    const MAX_TRIES: usize = 20;
     let twin = connection.twin()?;
-    for _ in 0..MOST_TRIES {
+    for _ in 0..MAX_TRIES {
         // The twin's version changes with every commit of others between these two
         // (<https://sqlite.org/pragma.html#pragma_data_version>).
         let before: i64 = pragma(&twin, "data_version")?;

@@ -7,7 +7,7 @@ use rusqlite::ErrorCode;
 pub(crate) enum Trouble {
     /// It stayed locked longer than the timeout.
     Busy,
-    /// Its bytes are damaged, or are no database.
+    /// Its bytes are damaged, or are not a database.
     Damaged,
     /// The disk or a quota is full.
     Full,

@@ -1,4 +1,4 @@
-//! Texts of a database in UTF-16, which may hold what is no Unicode: half a surrogate pair. SQLite
+//! Texts of a database in UTF-16, which may hold what is not Unicode: half a surrogate pair. SQLite
 //! answers with UTF-8, in which two such texts may be the same; their bytes are read beside it.
 
 use anyhow::Result;
@@ -31,7 +31,7 @@ impl Utf16 {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub(crate) fn of(connection: &Connection) -> Result<Option<Self>> {
         let encoding: String = connection::pragma(connection, "encoding")?;
         Ok(match encoding.as_str() {
@@ -56,7 +56,7 @@ impl Utf16 {
 ///
 /// # Errors
 ///
-/// Where the row has no such column.
+/// If the row has no such column.
 pub(crate) fn value(row: &Row<'_>, column: usize, raw: Option<Raw>) -> Result<Value> {
     let value = row.get_ref(column)?;
     if let (ValueRef::Text(_), Some(raw)) = (value, raw)

@@ -9,7 +9,7 @@ use xtask_db_format::text_literal;
 use crate::console::text;
 
 /// Characters of a value that a line shows.
-const MOST_SHOWN: usize = 60;
+const MAX_SHOWN: usize = 60;
 
 /// A value, by its storage class. Equal means the same class and the same bits: 1 is not 1.0.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub(crate) enum Value {
     Real(f64),
     /// Text in UTF-8, or what stands for it.
     Text(Vec<u8>),
-    /// The bytes of a text in UTF-16 that is no Unicode, and so has no UTF-8.
+    /// The bytes of a text in UTF-16 that is not Unicode, and so has no UTF-8.
     RawText(Vec<u8>),
     /// Bytes.
     Blob(Vec<u8>),
@@ -74,9 +74,9 @@ impl Value {
             Self::Text(text) => {
                 let lossy = String::from_utf8_lossy(text);
                 let n_characters = lossy.chars().count();
-                let shown: String = lossy.chars().take(MOST_SHOWN).collect();
+                let shown: String = lossy.chars().take(MAX_SHOWN).collect();
                 let shown = format!("'{}'", text::plain(&shown).replace('\'', "''"));
-                if n_characters <= MOST_SHOWN {
+                if n_characters <= MAX_SHOWN {
                     shown
                 } else {
                     format!("{shown}… ({})", text::count(n_characters as u64, "character"))
@@ -84,8 +84,8 @@ impl Value {
             }
             Self::RawText(bytes) => format!("{} (no Unicode)", Self::Blob(bytes.clone()).shown()),
             Self::Blob(bytes) => {
-                let shown = blob_literal(bytes.get(..MOST_SHOWN / 4).unwrap_or(bytes));
-                if bytes.len() <= MOST_SHOWN / 4 {
+                let shown = blob_literal(bytes.get(..MAX_SHOWN / 4).unwrap_or(bytes));
+                if bytes.len() <= MAX_SHOWN / 4 {
                     shown
                 } else {
                     format!("{shown}… ({})", text::count(bytes.len() as u64, "byte"))

@@ -1,4 +1,5 @@
-//! A command that changes the live database is killed in the middle: that is said, and the way back works.
+//! A command that changes the live database is killed in the middle: that is reported, and the way back
+//! works.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Reading an export that is a folder of CSV: what stands in quotes is a text, everything else says by
-//! its form what it is. Memory is that of the longest row.
+//! Reading an export that is a folder of CSV: what is in quotes is a text, everything else says by its
+//! form what it is. Memory is that of the longest row.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -35,12 +35,12 @@ impl CsvReader {
     ///
     /// # Errors
     ///
-    /// [`crate::Newer`] where a newer version wrote it; where it is no export at all.
+    /// [`crate::Newer`] if a newer version wrote it; if it is not an export at all.
     pub fn open(open: OpenFile) -> Result<Self> {
         let mut bytes = Vec::new();
         open(DOCUMENT)?.read_to_end(&mut bytes).context("could not read the export")?;
         let parsed = || -> Result<(Header, BTreeMap<String, u64>)> {
-            let general: Value = serde_json::from_slice(&bytes).context("it is no JSON")?;
+            let general: Value = serde_json::from_slice(&bytes).context("it is not JSON")?;
             let said = general.get("counts").cloned().context("`counts` is missing")?;
             let said = serde_json::from_value(said).context("`counts`")?;
             Ok((header_of_document(general)?, said))
@@ -95,12 +95,12 @@ fn read_names(file: &mut Pieces<Box<dyn Read>>, table: &TableHead) -> Result<()>
     ensure!(names.peek().is_some(), "the header has a table without columns");
     while let Some(name) = names.next() {
         let mut found = Vec::new();
-        let (piece, ended) = file.next(&mut found)?.context("it has no names of columns")?;
+        let (piece, ended) = file.next(&mut found)?.context("it has no column names")?;
         let found = if piece == Piece::Bare { file.bare() } else { &found };
         let found = String::from_utf8_lossy(found);
-        ensure!(found == name, "column `{name}` is due, and `{found}` stands there");
+        ensure!(found == name, "expected column `{name}`, found `{found}`");
         let is_last = names.peek().is_none();
-        ensure!((ended == Ended::Record) == is_last, "it has other columns than its header says");
+        ensure!((ended == Ended::Record) == is_last, "its columns differ from those in the header");
     }
     Ok(())
 }
@@ -126,17 +126,17 @@ fn read_row(
         };
         fields.push(field.with_context(|| format!("column `{name}`"))?);
         let is_last = names.peek().is_none();
-        ensure!((ended == Ended::Record) == is_last, "a row has another number of values");
+        ensure!((ended == Ended::Record) == is_last, "a row has the wrong number of values");
     }
     Ok(true)
 }
 
 fn text(place: Place, fields: &Fields) -> Result<Field> {
-    ensure!(std::str::from_utf8(fields.at(&place, &[])).is_ok(), "a text is no UTF-8");
+    ensure!(std::str::from_utf8(fields.at(&place, &[])).is_ok(), "a text is not UTF-8");
     Ok(Field::Text(place))
 }
 
-/// What stands without quotes says by its form what it is.
+/// What is without quotes says by its form what it is.
 fn bare(bytes: &[u8], fields: &mut Fields) -> Result<Field> {
     let cast = bytes.strip_prefix(b"CAST(").and_then(|rest| rest.strip_suffix(b" AS TEXT)"));
     Ok(match bytes {
@@ -154,7 +154,7 @@ fn bare(bytes: &[u8], fields: &mut Fields) -> Result<Field> {
 /// The bytes of `X'00FF'`.
 fn hex(bytes: &[u8], fields: &mut Fields) -> Result<Place> {
     let digits = bytes.strip_prefix(b"X'").and_then(|rest| rest.strip_suffix(b"'"));
-    let digits = digits.context("a value of no known form: a text stands in quotes")?;
+    let digits = digits.context("a value of an unknown form: texts must be quoted")?;
     let begin = fields.unescaped().len();
     digits::from_hex(digits, fields.unescaped()).context("odd hexadecimal digits")?;
     Ok(fields.since(begin))

@@ -42,7 +42,7 @@ impl<R: Read> JsonReader<R> {
     ///
     /// # Errors
     ///
-    /// [`crate::Newer`] where a newer version wrote it; where it is no export at all.
+    /// [`crate::Newer`] if a newer version wrote it; if it is not an export at all.
     pub fn open(input: R) -> Result<Self> {
         let mut tokens = Tokens::new(input);
         let header = header_of(&mut tokens).with_context(|| tokens.place())?;
@@ -90,11 +90,11 @@ impl<R: Read> JsonReader<R> {
         self.tokens.expect(b'[')?;
         let rest = self.header.tables.get(self.table..).unwrap_or_default();
         let Some(n) = rest.iter().position(|table| table.name == name) else {
-            bail!("rows of table `{name}` are not due here");
+            bail!("rows of table `{name}` are not expected here");
         };
         self.table += n;
         let table = &self.header.tables[self.table];
-        ensure!(table.rows == Rows::Here, "the header says that `{name}` has no rows here");
+        ensure!(table.rows == Rows::Here, "according to the header, `{name}` has no rows here");
         self.members = json::members(table, "{")?;
         self.state = State::Row { is_first: true };
         Ok(())
@@ -122,7 +122,7 @@ impl<R: Read> JsonReader<R> {
             self.tokens.expect(b':')?;
             let value = self.tokens.value()?;
             if name == "counts" {
-                ensure!(counts.is_none(), "`counts` stands there twice");
+                ensure!(counts.is_none(), "`counts` appears twice");
                 counts = Some(serde_json::from_slice(value).context("`counts`")?);
             }
         }
@@ -147,7 +147,7 @@ fn header_of(tokens: &mut Tokens<impl Read>) -> Result<Header> {
             return header_of_document(Value::Object(members));
         }
         let value = serde_json::from_slice(tokens.value()?)?;
-        ensure!(!members.contains_key(&name), "`{name}` stands there twice");
+        ensure!(!members.contains_key(&name), "`{name}` appears twice");
         members.insert(name, value);
     }
 }

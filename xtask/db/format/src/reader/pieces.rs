@@ -9,7 +9,7 @@ use crate::scan;
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 1 << 18;
 
-/// How a value stands there.
+/// How a value is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece {
     /// In quotes: it was appended to the texts, without them.
@@ -77,7 +77,7 @@ impl<R: Read> Pieces<R> {
     ///
     /// # Errors
     ///
-    /// Where a value or the last record has no end, or quotes stand where none may.
+    /// If a value or the last record has no end, or quotes are where none may.
     pub(crate) fn next(&mut self, texts: &mut Vec<u8>) -> Result<Option<(Piece, Ended)>> {
         let Some(first) = self.peek()? else { return Ok(None) };
         let piece = if first == b'"' {
@@ -95,7 +95,7 @@ impl<R: Read> Pieces<R> {
     fn quoted(&mut self, texts: &mut Vec<u8>) -> Result<()> {
         loop {
             let n = self.up_to(scan::quote, texts)?;
-            ensure!(n, "a text has no end: the file was cut short");
+            ensure!(n, "a text is not closed: the file was cut short");
             self.at += 1;
             // A doubled one stands for itself.
             if self.peek()? != Some(b'"') {
@@ -110,9 +110,9 @@ impl<R: Read> Pieces<R> {
         let mut bare = std::mem::take(&mut self.bare);
         let found = self.up_to(scan::end_of_bare, &mut bare);
         self.bare = bare;
-        ensure!(found?, "the last row has no end: the file was cut short");
+        ensure!(found?, "the last row is incomplete: the file was cut short");
         if self.buffer[self.at] == b'"' {
-            bail!("a quote within a value without quotes");
+            bail!("a quote within an unquoted value");
         }
         // Some tools end lines so.
         if self.buffer[self.at] == b'\n' && self.bare.ends_with(b"\r") {
@@ -153,8 +153,8 @@ impl<R: Read> Pieces<R> {
                 self.n_records += 1;
                 Ok(Ended::Record)
             }
-            Some(_) => bail!("something follows a text in quotes"),
-            None => bail!("the last row has no end: the file was cut short"),
+            Some(_) => bail!("something follows a string in quotes"),
+            None => bail!("the last row is incomplete: the file was cut short"),
         }
     }
 

@@ -167,10 +167,10 @@ fn a_file_of_which_a_line_was_taken_doubled_or_moved_is_refused() {
 fn messages_name_the_line_and_what_is_wrong() {
     let text = String::from_utf8(written()).expect("text");
     for (from, to, expected) in [
-        ("\"version\":1", "\"version\":2", "the export is of version 2, and this xtask-db reads 1"),
-        ("xtask-db export", "other export", "line 1: it is no header of an export"),
-        ("\"a\":null", "\"A\":null", "line 3: `a` is due, and `A` stands there"),
-        ("\"a\":null", "\"a\":true", "line 3: column `a`: no value of a row stands at column 27"),
+        ("\"version\":1", "\"version\":2", "the export has version 2, and this xtask-db reads 1"),
+        ("xtask-db export", "other export", "line 1: it is not the header of an export"),
+        ("\"a\":null", "\"A\":null", "line 3: expected `a`, found `A`"),
+        ("\"a\":null", "\"a\":true", "line 3: column `a`: there is no value of a row at column 27"),
         (
             "\"a\":null",
             "\"a\":2",
@@ -181,7 +181,7 @@ fn messages_name_the_line_and_what_is_wrong() {
         (
             "{\"table\":\"two\"",
             "{\"table\":\"six\"",
-            "line 4: a row of table `six` is not due here",
+            "line 4: a row of table `six` is not expected here",
         ),
     ] {
         assert!(text.contains(from), "{from}");

@@ -39,7 +39,7 @@ impl<R: Read> Tokens<R> {
         }
     }
 
-    /// Where it has come to, as `line 12`.
+    /// Where it has come to, e.g. `line 12`.
     pub(crate) fn place(&self) -> String {
         let n = scan::n_line_breaks(&self.buffer[self.counted..self.at]);
         format!("line {}", self.line + n)
@@ -55,11 +55,11 @@ impl<R: Read> Tokens<R> {
         &self.buffer[self.begin..self.at]
     }
 
-    /// Takes a mark if it stands there.
+    /// Takes a mark if it is there.
     ///
     /// # Errors
     ///
-    /// Where the document cannot be read.
+    /// If the document cannot be read.
     pub(crate) fn takes(&mut self, mark: u8) -> Result<bool> {
         let is_there = self.peek()? == Some(mark);
         self.at += usize::from(is_there);
@@ -70,41 +70,41 @@ impl<R: Read> Tokens<R> {
     ///
     /// # Errors
     ///
-    /// Where something else stands there, or nothing.
+    /// If something else is there, or nothing.
     pub(crate) fn expect(&mut self, mark: u8) -> Result<()> {
-        let found = self.peek()?.context("the document has no end: the file was cut short")?;
+        let found = self.peek()?.context("the document is incomplete: the file was cut short")?;
         let (mark, found) = (char::from(mark), char::from(found));
-        ensure!(found == mark, "`{mark}` is due, and `{}` stands there", found.escape_default());
+        ensure!(found == mark, "expected `{mark}`, found `{}`", found.escape_default());
         self.at += 1;
         Ok(())
     }
 
-    /// Takes what stands between two members.
+    /// Takes what is between two members.
     ///
     /// # Errors
     ///
-    /// Where something else stands there.
+    /// If something else is there.
     pub(crate) fn separator(&mut self, is_first: bool) -> Result<()> {
         if is_first { Ok(()) } else { self.expect(b',') }
     }
 
-    /// Fails where anything but space is left.
+    /// Fails if anything but space is left.
     ///
     /// # Errors
     ///
-    /// As it says.
+    /// As described.
     pub(crate) fn end(&mut self) -> Result<()> {
         ensure!(self.peek()?.is_none(), "something follows the document");
         Ok(())
     }
 
-    /// Takes a value: a text, an object or an array up to its end, anything else up to a mark.
+    /// Takes a value: a text, an object or an array up to the end, anything else up to a mark.
     ///
     /// # Errors
     ///
-    /// Where there is none, or the document ends within it.
+    /// If there is none, or the document ends within it.
     pub(crate) fn value(&mut self) -> Result<&[u8]> {
-        let cut = "the document has no end: the file was cut short";
+        let cut = "the document is incomplete: the file was cut short";
         self.peek()?.context(cut)?;
         self.begin = self.at;
         let mut depth = 0_u32;
@@ -137,7 +137,7 @@ impl<R: Read> Tokens<R> {
                 }
             }
             if depth == 0 {
-                ensure!(self.at > self.begin, "no value stands there");
+                ensure!(self.at > self.begin, "there is no value");
                 return Ok(self.last());
             }
         }
@@ -149,7 +149,7 @@ impl<R: Read> Tokens<R> {
             match scan::quote_or_backslash(&self.buffer[self.at..self.n_read]) {
                 None => {
                     self.at = self.n_read;
-                    ensure!(self.fill()?, "a text has no end");
+                    ensure!(self.fill()?, "a text is not closed");
                 }
                 Some(n) if self.buffer[self.at + n] == b'"' => {
                     self.at += n + 1;
@@ -157,14 +157,14 @@ impl<R: Read> Tokens<R> {
                 }
                 Some(n) => {
                     self.at += n + 1;
-                    self.peek_byte()?.context("a text has no end")?;
+                    self.peek_byte()?.context("a text is not closed")?;
                     self.at += 1;
                 }
             }
         }
     }
 
-    /// The next byte that is no space; what was taken before is given up.
+    /// The next byte that is not a space; what was taken before is given up.
     fn peek(&mut self) -> Result<Option<u8>> {
         loop {
             self.begin = self.at;

@@ -1,8 +1,8 @@
-//! CSV of any tool (RFC 4180): the first line names the columns; commas, semicolons or tabs stand
+//! CSV of any tool (RFC 4180): the first line names the columns; commas, semicolons or tabs are
 //! between the fields, whichever that line has most of.
 //!
 //! Stricter than most readers, because a file that was cut short must not pass: quotes that never
-//! end and lines with another number of fields are errors. Whether a field stood in quotes is kept,
+//! end and lines with another number of fields are errors. Whether a field was in quotes is kept,
 //! since `,,` and `,"",` are not the same to most who write it.
 
 use std::io::Read;

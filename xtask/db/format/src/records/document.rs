@@ -1,4 +1,4 @@
-//! JSON documents, one after the other, each walked to the place where its records are. What lies
+//! JSON documents, one after the other, each walked to the place where its records are. What is
 //! beside the way is skipped, and nothing but the present record is kept.
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use crate::records::record::{Content, Record};
 use crate::records::text::{Position, Text};
 use crate::records::{Each, Summary, Wanted, astray, stands_twice};
 
-/// So many arrays and members are named where a pointer leads nowhere.
-const MOST_NAMED: usize = 20;
+/// So many arrays and members are named if a pointer leads nowhere.
+const MAX_NAMED: usize = 20;
 /// So deep they are looked for.
-const MOST_STEPS: usize = 3;
+const MAX_STEPS: usize = 3;
 
 /// Reads the records of all documents.
 ///
@@ -40,13 +40,13 @@ pub(super) fn read<R: Read>(
         let begin = (walk.position.line.get(), walk.position.column());
         if begin.1 == 0 && matches!(first, b'<' | b'=' | b'>' | b'|') {
             anyhow::bail!(
-                "line {}: git's conflict marker, or another line that is no JSON",
+                "line {}: git's conflict marker, or another line that is not JSON",
                 begin.0
             );
         }
         anyhow::ensure!(
             first == b'{' || first == b'[',
-            "line {}, column {}: the document before has ended, and no other begins here",
+            "line {}, column {}: the previous document has ended, and this does not begin another",
             begin.0,
             begin.1 + 1
         );
@@ -68,14 +68,14 @@ pub(super) fn read<R: Read>(
     }
 }
 
-/// The members of a record that are wanted, and the names of all where it is the first one.
+/// The members of a record that are wanted, and the names of all if it is the first one.
 type Members = (BTreeMap<String, Box<RawValue>>, Vec<String>);
 
 /// What came of a place.
 enum End {
     /// Its records were read.
     Read,
-    /// The way ended before it, or nothing stands there.
+    /// The way ended before it, or nothing is there.
     Nowhere(String),
 }
 
@@ -139,7 +139,7 @@ impl<'w> Walk<'w> {
         members: &mut A,
         place: Pointer,
     ) -> Result<(), A::Error> {
-        if self.summary.n_documents == 1 && place.steps.len() <= MOST_STEPS {
+        if self.summary.n_documents == 1 && place.steps.len() <= MAX_STEPS {
             members.next_value_seed(self.at(Role::Aside(place)))?;
         } else {
             members.next_value::<IgnoredAny>()?;
@@ -233,7 +233,7 @@ impl At<'_, '_> {
             Role::Aside(_) => Ok(End::Read),
             Role::Way(n) => Ok(End::Nowhere(self.walk.wanted.pointer.leads_to(n, kind))),
             Role::Record => Err(E::custom(format_args!(
-                "record {} is {kind}, and no object",
+                "record {} is {kind}, not an object",
                 self.walk.summary.n_records + 1
             ))),
         }
@@ -264,7 +264,7 @@ impl Walk<'_> {
         self.hand_on(Content::Members(taken), (line, names))
     }
 
-    /// The members that are wanted, and the names of all where it is the first record.
+    /// The members that are wanted, and the names of all if it is the first record.
     fn members<'de, A: MapAccess<'de>>(
         &mut self,
         mut members: A,
@@ -272,7 +272,7 @@ impl Walk<'_> {
     ) -> Result<Members, A::Error> {
         let (mut taken, mut names) = (BTreeMap::new(), Vec::new());
         while let Some(name) = members.next_key::<String>()? {
-            if self.summary.n_records == 0 && names.len() < MOST_NAMED {
+            if self.summary.n_records == 0 && names.len() < MAX_NAMED {
                 names.push(name.clone());
             }
             if !(self.wanted.takes)(&name) {
@@ -306,7 +306,7 @@ impl Walk<'_> {
                 continue;
             }
             self.pass(&mut members, pointer.up_to(n_steps).join(&name))?;
-            if names.len() <= MOST_NAMED {
+            if names.len() <= MAX_NAMED {
                 names.push(name);
             }
         }
@@ -353,26 +353,26 @@ impl Walk<'_> {
 }
 
 impl Pointer {
-    /// Says that the way ends after so many steps, and what stands there.
+    /// Says that the way ends after so many steps, and what is there.
     fn leads_to(&self, n_steps: usize, what: &str) -> String {
         let here = match self.up_to(n_steps) {
             all if all.steps.is_empty() => "the document".to_owned(),
             here => format!("`{here}`"),
         };
         if n_steps == self.steps.len() {
-            return format!("{here} is {what}, no array and no object");
+            return format!("{here} is {what}, not an array or an object");
         }
-        format!("nothing stands at `{self}`: {here} is {what}")
+        format!("there is nothing at `{self}`: {here} is {what}")
     }
 }
 
 impl Sketch {
     fn hint(&self) -> String {
         if self.arrays.is_empty() {
-            return "there is no array in it; `''` takes the document itself".to_owned();
+            return "there is no array in it; `''` selects the document itself".to_owned();
         }
-        let mut hint = "arrays stand at ".to_owned();
-        for (at, (place, n_items)) in self.arrays.iter().take(MOST_NAMED).enumerate() {
+        let mut hint = "there are arrays at ".to_owned();
+        for (at, (place, n_items)) in self.arrays.iter().take(MAX_NAMED).enumerate() {
             let before = if at > 0 { ", " } else { "" };
             let place = if place.steps.is_empty() { "''".to_owned() } else { place.to_string() };
             // Writing into a text never fails.
@@ -386,8 +386,8 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() {
         return "an empty object".to_owned();
     }
-    let shown: Vec<_> = names.iter().take(MOST_NAMED).map(|name| format!("`{name}`")).collect();
-    let more = if names.len() > MOST_NAMED { " and more" } else { "" };
+    let shown: Vec<_> = names.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > MAX_NAMED { " and more" } else { "" };
     format!("an object of {}{more}", shown.join(", "))
 }
 

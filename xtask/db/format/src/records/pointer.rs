@@ -17,24 +17,27 @@ impl Pointer {
     ///
     /// # Errors
     ///
-    /// Where it is none.
+    /// If it is none.
     pub fn parse(text: &str) -> Result<Self> {
         if text.is_empty() {
             return Ok(Self::default());
         }
         let Some(rest) = text.strip_prefix('/') else {
-            bail!("`{text}` is no JSON pointer: one begins with `/`, or is `''` for all");
+            bail!(
+                "`{text}` is not a JSON pointer: a pointer begins with `/`, or is `''` for the \
+                 whole document"
+            );
         };
         let steps = rest.split('/').map(|step| {
             let mut pieces = step.split('~').skip(1);
             let is_sound = pieces.all(|piece| piece.starts_with(['0', '1']));
-            ensure!(is_sound, "`{text}` is no JSON pointer: a `~` in a name is written `~0`");
+            ensure!(is_sound, "`{text}` is not a JSON pointer: a `~` in a name is written `~0`");
             Ok(step.replace("~1", "/").replace("~0", "~"))
         });
         Ok(Self { steps: steps.collect::<Result<_>>()? })
     }
 
-    /// The place of a member of what stands here.
+    /// The place of a member of what is here.
     #[must_use]
     pub fn join(&self, step: &str) -> Self {
         let mut steps = self.steps.clone();

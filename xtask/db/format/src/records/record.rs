@@ -15,7 +15,7 @@ use crate::records::pointer::{self, Pointer};
 pub enum Field {
     /// The member of a name.
     Name(String),
-    /// What stands at a place in it.
+    /// What is at a place in it.
     At(Pointer),
 }
 
@@ -26,9 +26,9 @@ pub struct Record<'r> {
     pub number: u64,
     /// The line it begins in, from 1.
     pub line: u64,
-    /// Its fields, where it is the first one.
+    /// Its fields, if it is the first one.
     pub names: Vec<String>,
-    /// Where arrays stand, if it is the first one and all that stands at the pointer.
+    /// Where arrays are, if it is the first one and all that is at the pointer.
     pub elsewhere: Option<String>,
     pub(super) content: Content<'r>,
 }
@@ -64,9 +64,9 @@ pub enum Found<'r> {
     Text(Cow<'r, str>),
     /// An object or an array, as JSON without white space.
     Nested(String),
-    /// A field of CSV that stood in quotes.
+    /// A field of CSV that was in quotes.
     Quoted(&'r str),
-    /// A field of CSV that stood without quotes.
+    /// A field of CSV that was without quotes.
     Bare(&'r str),
 }
 
@@ -97,11 +97,11 @@ impl fmt::Display for Record<'_> {
 }
 
 impl Record<'_> {
-    /// What a field holds; `None` where the record has no such field.
+    /// What a field holds; `None` if the record has no such field.
     ///
     /// # Errors
     ///
-    /// Where a member stands twice on the way, or a text holds half a character.
+    /// If a member is twice on the way, or a text holds half a character.
     pub fn field(&self, field: &Field) -> Result<Option<Found<'_>>> {
         let steps = match field {
             Field::Name(name) => std::slice::from_ref(name),
@@ -161,7 +161,7 @@ fn found(raw: &str) -> Result<Found<'_>> {
             match plain {
                 Some(plain) => Found::Text(Cow::Borrowed(plain)),
                 None => Found::Text(Cow::Owned(
-                    serde_json::from_str(raw).context("a text holds half a character")?,
+                    serde_json::from_str(raw).context("a text contains half a character")?,
                 )),
             }
         }
@@ -185,7 +185,7 @@ fn compact(raw: &str) -> String {
         .collect()
 }
 
-/// The member or the element of some JSON; `None` where it has no such.
+/// The member or the element of some JSON; `None` if it has no such.
 fn within<'r>(raw: &'r str, step: &str) -> Result<Option<&'r str>> {
     if !raw.starts_with(['{', '[']) {
         return Ok(None);
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn what_is_ambiguous_on_the_way_is_refused() {
         let error = field(r#"{"a": {"b": 1, "b": 2}}"#, "/a/b").expect_err("ambiguous");
-        assert_eq!(error.to_string(), "the member `b` stands twice at line 1 column 16");
+        assert_eq!(error.to_string(), "the member `b` appears twice at line 1 column 16");
         assert!(field(r#"{"a": "\ud800"}"#, "a").is_err());
     }
 

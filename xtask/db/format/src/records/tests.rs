@@ -1,4 +1,4 @@
-//! What stands in these texts, and what is no good in others.
+//! The content of these texts, and what is wrong with others.
 
 use std::fmt::Write as _;
 
@@ -58,24 +58,28 @@ fn what_is_no_good_is_named() {
     for (input, pointer, message) in [
         ("", "", "there is nothing in it"),
         (" \n", "", "there is nothing in it"),
-        ("\0\u{1}", "", "it is no text"),
+        ("\0\u{1}", "", "it is not text"),
         (
             "{\"format\":\"xtask-db export\",\"version\":1}\n",
             "",
-            "it is an export of this tool, and holds rows already",
+            "it is an export of this tool, which already contains rows",
         ),
         ("[{\"a\": 1},\n", "", "it was cut short: what begins in line 1 ends in line 2"),
         ("{\"a\": 1}\n{\"a\": ", "", "it was cut short: what begins in line 2 ends in line 2"),
         ("{\"a\": 1}\n {\"a\" 2}", "", "line 2, column 7: expected `:`"),
         ("[{\"a\": 01}]", "", "line 1, column 9: invalid number"),
-        ("[\n1]", "", "line 2, column 2: record 1 is a number, and no object"),
-        ("[{\"a\": 1, \"a\": 2}]", "", "line 1, column 14: the member `a` stands twice"),
-        ("{\"x\": [], \"x\": [{}]}", "/x", "line 1, column 14: the member `x` stands twice"),
-        ("{} 5", "", "line 1, column 4: the document before has ended, and no other begins here"),
+        ("[\n1]", "", "line 2, column 2: record 1 is a number, not an object"),
+        ("[{\"a\": 1, \"a\": 2}]", "", "line 1, column 14: the member `a` appears twice"),
+        ("{\"x\": [], \"x\": [{}]}", "/x", "line 1, column 14: the member `x` appears twice"),
+        (
+            "{} 5",
+            "",
+            "line 1, column 4: the previous document has ended, and this does not begin another",
+        ),
         (
             "{}\nid,a\n",
             "",
-            "line 2, column 1: the document before has ended, and no other begins here",
+            "line 2, column 1: the previous document has ended, and this does not begin another",
         ),
         ("a,b\n1\n", "", "line 2 has 1 fields, and the first line names 2"),
         ("a,b\n1,2\n1,2,3\n", "", "line 3 has 3 fields, and the first line names 2"),
@@ -85,35 +89,36 @@ fn what_is_no_good_is_named() {
         (
             "a,b\n1,2\n",
             "/x",
-            "it begins neither with `{` nor with `[`, so it is CSV, where no pointer leads anywhere",
+            "it begins neither with `{` nor with `[`, so it is CSV, which has no pointers",
         ),
     ] {
         let error = taken(input.as_bytes(), pointer).expect_err(input);
         assert_eq!(format!("{error:#}"), message, "{input}");
     }
     let error = taken(b"[{\"a\": \"\xff\"}]", "").expect_err("no UTF-8");
-    assert_eq!(format!("{error:#}"), "line 1: the text is no UTF-8");
+    assert_eq!(format!("{error:#}"), "line 1: the text is not UTF-8");
 }
 
 #[test]
 fn a_pointer_that_leads_nowhere_says_what_is_there() {
     let document = r#"{"metadata": {"count": 2, "tags": []}, "assistants": [{}, {}]}"#;
-    let arrays = "arrays stand at `/metadata/tags` (0), `/assistants` (2)";
+    let arrays = "there are arrays at `/metadata/tags` (0), `/assistants` (2)";
     for (pointer, what, hint) in [
         (
             "/assistent",
-            "nothing stands at `/assistent`: the document is an object of `metadata`, `assistants`",
+            "there is nothing at `/assistent`: the document is an object of `metadata`, \
+             `assistants`",
             arrays,
         ),
         (
             "/metadata/count/x",
-            "nothing stands at `/metadata/count/x`: `/metadata/count` is a number",
+            "there is nothing at `/metadata/count/x`: `/metadata/count` is a number",
             arrays,
         ),
-        ("/metadata/count", "`/metadata/count` is a number, no array and no object", arrays),
+        ("/metadata/count", "`/metadata/count` is a number, not an array or an object", arrays),
         (
             "/assistants/7/x",
-            "nothing stands at `/assistants/7/x`: `/assistants` is an array of 2",
+            "there is nothing at `/assistants/7/x`: `/assistants` is an array of 2",
             arrays,
         ),
     ] {
@@ -123,7 +128,7 @@ fn a_pointer_that_leads_nowhere_says_what_is_there() {
     }
     let error = taken(b"[{}]", "/x").expect_err("an array");
     let astray: &Astray = error.downcast_ref().expect("astray");
-    assert_eq!(astray.hint, "arrays stand at `''` (1)");
+    assert_eq!(astray.hint, "there are arrays at `''` (1)");
 }
 
 #[test]
@@ -169,7 +174,8 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         let _ = taken(&bytes, pointer);
-        // What ends early is no document any more, and no good table either, but at the end of a line.
+        // What ends early is not a document any more, and no good table either, but at the end of a
+        // line.
         let cut = &text[..at];
         if which != 2 && !cut.trim_ascii_end().ends_with(b"}") {
             prop_assert!(taken(cut, pointer).is_err());

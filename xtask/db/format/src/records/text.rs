@@ -9,7 +9,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 /// So much is needed to know a mark or a format by.
 const START_BYTES: usize = 32;
 
-/// How far a text was taken; whoever holds it sees it move.
+/// How far a text was taken; its holders see it move.
 #[derive(Debug)]
 pub(super) struct Position {
     /// The line of the next byte, from 1.
@@ -40,7 +40,7 @@ pub(super) struct Text<R> {
     buffer: Vec<u8>,
     /// So far the bytes are UTF-8.
     checked: usize,
-    /// So far the buffer is filled: the beginning of a character may stand at its end.
+    /// So far the buffer is filled: the beginning of a character may be at its end.
     filled: usize,
     position: Rc<Position>,
 }
@@ -50,7 +50,7 @@ impl<R: Read> Text<R> {
     ///
     /// # Errors
     ///
-    /// As the reader's, or where the text is UTF-16.
+    /// As the reader's, or if the text is UTF-16.
     pub(super) fn open(inner: R) -> io::Result<Self> {
         let position = Position {
             line: Cell::new(1),
@@ -69,7 +69,7 @@ impl<R: Read> Text<R> {
         while !text.shows_what_it_is() && text.pull()? > 0 {}
         let start = &text.buffer[..text.filled];
         if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-            return Err(no_utf8("the text is UTF-16, and is read as UTF-8 only"));
+            return Err(no_utf8("the text is UTF-16; only UTF-8 can be read"));
         }
         if start.starts_with(&[0xef, 0xbb, 0xbf]) {
             text.buffer.copy_within(3..text.filled, 0);
@@ -154,7 +154,7 @@ impl<R: Read> Text<R> {
                 Err(error) if error.error_len().is_none() && is_more => continue,
                 Err(_) => {
                     let line = self.position.line.get();
-                    return Err(no_utf8(&format!("line {line}: the text is no UTF-8")));
+                    return Err(no_utf8(&format!("line {line}: the text is not UTF-8")));
                 }
             }
             return Ok(());
@@ -230,10 +230,10 @@ mod tests {
     fn what_is_no_utf8_is_named_by_its_line() {
         let late = ["x\n".repeat(70_000).as_bytes(), b"\xff"].concat();
         for (bytes, message) in [
-            (&b"a\n\xe9t\xe9\n"[..], "line 2: the text is no UTF-8"),
-            (b"a\n\xe2\x82", "line 2: the text is no UTF-8"),
-            (b"\xff\xfea\0", "the text is UTF-16, and is read as UTF-8 only"),
-            (&late, "line 70001: the text is no UTF-8"),
+            (&b"a\n\xe9t\xe9\n"[..], "line 2: the text is not UTF-8"),
+            (b"a\n\xe2\x82", "line 2: the text is not UTF-8"),
+            (b"\xff\xfea\0", "the text is UTF-16; only UTF-8 can be read"),
+            (&late, "line 70001: the text is not UTF-8"),
         ] {
             assert_eq!(taken(bytes).expect_err("no text").to_string(), message);
         }

@@ -14,7 +14,7 @@ pub(super) enum Found {
     More,
 }
 
-/// What a byte stands in.
+/// What a byte is in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Within {
     #[default]
@@ -128,7 +128,7 @@ impl Scanner {
         }
     }
 
-    /// Looks at what stands between two statements.
+    /// Looks at what is between two statements.
     fn blank(&mut self, bytes: &[u8], is_line_start: bool) -> Option<Found> {
         let rest = &bytes[self.at..];
         if self.at == 0 && is_line_start && matches!(rest[0], b'.' | b'#') {
@@ -198,7 +198,7 @@ impl Scanner {
         }
     }
 
-    /// Goes into a comment, where one begins here; asks for more where one byte cannot tell.
+    /// Goes into a comment, if one begins here; asks for more if one byte cannot tell.
     fn open_comment(&mut self, rest: &[u8]) -> Option<Found> {
         let within = match (rest[0], rest.get(1)) {
             (b'-' | b'/', None) => return Some(Found::More),

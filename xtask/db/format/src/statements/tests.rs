@@ -1,4 +1,4 @@
-//! Where SQL is cut, whatever stands in it and however it is read.
+//! Where SQL is cut, whatever is in it and however it is read.
 
 use proptest::prelude::*;
 

@@ -16,7 +16,7 @@ use crate::sqlite::examination::finding::{Weight, has};
 
 /// What lists ask of every record.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each flag is independent of the others")]
 pub(crate) struct Summary {
     /// See [`Record`] for these.
     pub(crate) sequence: u64,
@@ -44,7 +44,7 @@ pub(crate) struct Summary {
 #[derive(Debug)]
 pub(crate) struct Recorded {
     summary: Summary,
-    /// Of the file name that it says it is of.
+    /// Of the file name in the record.
     file_hash: blake3::Hash,
     packed: Option<Packed>,
     full: OnceLock<Box<Record>>,
@@ -65,7 +65,7 @@ impl Recorded {
         &self.summary
     }
 
-    /// Whether the record says that it is of a file.
+    /// Whether the record names a file.
     #[must_use]
     pub(crate) fn is_of_file(&self, name: &str) -> bool {
         self.file_hash == blake3::hash(name.as_bytes())
@@ -75,7 +75,7 @@ impl Recorded {
     ///
     /// # Errors
     ///
-    /// Where it cannot be packed, which never happens; it stays at hand then.
+    /// If it cannot be packed, which never happens; it stays at hand then.
     pub(crate) fn pack(&mut self, packing: &mut Packing) -> Result<()> {
         let Summary { database, worktree, branch, label, .. } = &mut self.summary;
         let texts = [Some(database), Some(worktree), branch.as_mut(), label.as_mut()];

@@ -1,4 +1,4 @@
-//! What is said where a reference means no backup: why, and what is nearest.
+//! What is printed if a reference means no backup: why, and what is nearest.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,17 @@ use crate::console::text::{self, Span};
 /// How many letters may be wrong in a word that is still recognised.
 const MAX_TYPOS: usize = 2;
 
-/// The error where several databases could be meant.
+/// The error if several databases could be meant.
 pub(super) fn none_of_several(reference: &str, field: &Field<'_>) -> anyhow::Error {
     let shown = text::plain(reference);
     let meant = did_you_mean(reference, field).map_or_else(String::new, |meant| meant + " ");
     Refusal::could_not(
         format!("there are several databases, and `{shown}` names no backup"),
-        format!("{meant}say which one with `--db NAME`"),
+        format!("{meant}choose one with `--db NAME`"),
     )
 }
 
-/// The error where no backup matches.
+/// The error if no backup matches.
 pub(super) fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
     let shown = text::plain(reference);
     let mut nearest = field.of_databases();
@@ -62,16 +62,16 @@ fn nothing_there(shown: &str, field: &Field<'_>) -> anyhow::Error {
     if others.is_empty() {
         return Refusal::could_not(
             format!("no backup matches `{shown}`: there is none in `{folder}`"),
-            "take one with `cargo xtask db-backup`",
+            "create one with `cargo xtask db-backup`",
         );
     }
     let n = text::count(others.len() as u64, "backup");
     Refusal::could_not(
         format!(
-            "no backup matches `{shown}`: {n} in `{folder}` may belong to another project, as {}",
+            "no backup matches `{shown}`: {n} in `{folder}` may belong to another project, e.g. {}",
             listed(&others[..1])
         ),
-        "only its exact name means such a backup; `cargo xtask db-list` shows whose each is",
+        "such a backup needs its exact name; `cargo xtask db-list` shows where each belongs",
     )
 }
 
@@ -96,7 +96,7 @@ fn did_you_mean(reference: &str, field: &Field<'_>) -> Option<String> {
     Some(format!("did you mean `{}`?", text::plain(&found)))
 }
 
-/// Why nothing matches, where the kind of reference tells.
+/// Why nothing matches, if the kind of reference tells.
 fn why_none(reference: &str, field: &Field<'_>) -> Option<String> {
     let order = Order::of(&field.of_databases(), field.now);
     for (word, noun, backups) in

@@ -1,7 +1,7 @@
 //! What to type for each backup of a list.
 //!
-//! What is printed as a reference can be typed and means the backup that it stands beside, whatever
-//! else the folder holds. A number (`latest~2`) stands beside it only: the next checkpoint moves it.
+//! What is printed as a reference can be typed and means the backup that it is beside, whatever else
+//! the folder holds. A number (`latest~2`) is beside it only: the next checkpoint moves it.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;

@@ -24,7 +24,7 @@ use crate::sqlite::snapshot::copy;
 /// Stands for the packs that are being written, in runs.
 const NEW: u32 = u32::MAX;
 
-/// What was taken in; the new packs are on the disk under their names, and go again where no list
+/// What was taken in; the new packs are on the disk under their names, and go again if no list
 /// names them.
 pub(crate) struct Taken {
     /// The page list as the bytes of its file.
@@ -42,7 +42,7 @@ pub(crate) struct Taken {
 ///
 /// # Errors
 ///
-/// Where the source fails or ends early, or the disk is full or fails; no new pack stays then.
+/// If the source fails or ends early, or the disk is full or fails; no new pack stays then.
 pub(crate) fn take(
     folder: &Path,
     shape: Shape,
@@ -165,7 +165,7 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
     fn adopt(&mut self, at: usize) -> Result<()> {
         for nth in 0..self.known[at].blocks.len() {
             let found = self.known[at].blocks[nth];
-            self.adopt_one(at, found.context("a known block is not there")?.0)?;
+            self.adopt_one(at, found.context("a known block is missing")?.0)?;
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ impl Known<'_> {
         Ok(())
     }
 
-    /// The hash of the group, where all of it is there and it is a part of a larger file.
+    /// The hash of the group, if all of it is there and it is a part of a larger file.
     fn hash(&self) -> Option<Id> {
         let mut tree = Tree::default();
         if self.stored.shape().size_bytes <= GROUP_BYTES {

@@ -2,7 +2,7 @@
 //!
 //! Behind the blocks comes the index: an entry for each block, then sections, which say under which
 //! addresses the blocks are known, then a footer of fixed length. A block keeps the address of the pack
-//! it was first written to, also where a later pack holds it: page lists are never rewritten.
+//! it was first written to, also if a later pack holds it: page lists are never rewritten.
 //! `docs/formats.md` says it byte by byte.
 
 pub(crate) mod writer;
@@ -23,7 +23,7 @@ const VERSION: u16 = 1;
 const START: usize = 16;
 const START_BYTES: u64 = START as u64;
 const ENTRY: usize = 44;
-/// Four times what fits into a pack of 32 MiB, where an empty page takes 17 bytes.
+/// Four times what fits into a pack of 32 MiB, if an empty page takes 17 bytes.
 pub(crate) const MAX_ENTRIES: u32 = 8 << 20;
 /// Size of an entry.
 pub(crate) const ENTRY_BYTES: u64 = ENTRY as u64;
@@ -40,7 +40,7 @@ const RAW: u32 = 1 << 31;
 /// Stands for the number of a block that is a whole file.
 pub(crate) const LONE: u32 = u32::MAX;
 
-/// Where one block lies in a pack, and what it is.
+/// Where one block is in a pack, and what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Its id.
@@ -80,7 +80,7 @@ pub(crate) struct Section {
 /// A finished pack and its sections; its file is opened when it is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Pack {
-    /// Where it lies.
+    /// Where it is.
     pub(crate) path: PathBuf,
     /// The hash of its bytes, as its name says.
     pub(crate) name: Id,
@@ -108,7 +108,7 @@ pub(crate) fn file_name(name: &Id) -> String {
     format!("{}{ENDING}", tree::hex(name))
 }
 
-/// Reads a file name; `None` where it is not a pack's.
+/// Reads a file name; `None` if it is not a pack's.
 #[must_use]
 pub(crate) fn parse_name(name: &str) -> Option<Id> {
     let id = *blake3::Hash::from_hex(name.strip_suffix(ENDING)?).ok()?.as_bytes();
@@ -120,7 +120,7 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// Where it is missing, cut short, of a newer version, or does not say what it should.
+    /// If it is missing, cut short, of a newer version, or does not say what it should.
     pub(crate) fn open(folder: &Path, name: Id) -> Result<Self> {
         let path = folder.join(file_name(&name));
         // A pipe of that name would be waited for without end, and a link may lead anywhere.
@@ -150,7 +150,7 @@ impl Pack {
             let is_possible = n_sections <= n_entries
                 && u64::from(n_entries) <= entries_offset - START_BYTES
                 && n_entries <= MAX_ENTRIES;
-            ensure!(is_possible, "its index is larger than what it is of");
+            ensure!(is_possible, "its index is larger than its contents allow");
             let claimed = Claimed { n_entries, n_sections, sections_offset };
             let sections = claimed.sections(&file, name)?;
             Ok(Self { path: path.clone(), name, size_bytes, n_entries, sections, entries_offset })
@@ -162,7 +162,7 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read.
+    /// If they cannot be read.
     pub(crate) fn is_intact(&self) -> Result<bool> {
         is_intact(&self.path, &self.name).with_context(|| self.unreadable())
     }
@@ -171,7 +171,7 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read.
+    /// If they cannot be read.
     pub(crate) fn entries(&self, file: &fs_err::File, first: u32, n: u32) -> Result<Vec<Entry>> {
         let n = n.min(self.n_entries.saturating_sub(first));
         let mut bytes = vec![0; n as usize * ENTRY];
@@ -184,7 +184,7 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read or unpacked.
+    /// If it cannot be read or unpacked.
     pub(crate) fn block(
         &self,
         file: &fs_err::File,
@@ -202,7 +202,7 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// Where they cannot be unpacked.
+    /// If they cannot be unpacked.
     pub(crate) fn is_right(
         entry: &Entry,
         stored: &[u8],
@@ -227,7 +227,7 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read.
+    /// If they cannot be read.
     pub(crate) fn stored(&self, file: &fs_err::File, entry: &Entry) -> Result<Vec<u8>> {
         let (begin, n_bytes) = (u64::from(entry.offset), u64::from(entry.stored_bytes()));
         let is_inside = begin >= START_BYTES && begin + n_bytes <= self.entries_offset;
@@ -251,7 +251,7 @@ impl Pack {
 ///
 /// # Errors
 ///
-/// Where they cannot be read.
+/// If they cannot be read.
 pub(crate) fn is_intact(path: &Path, name: &Id) -> Result<bool> {
     // A pipe would be waited for without end.
     if !fs_err::symlink_metadata(path)?.is_file() {
@@ -268,7 +268,7 @@ pub(crate) fn is_intact(path: &Path, name: &Id) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// Where they cannot be read.
+/// If they cannot be read.
 pub(crate) fn is_kept(path: &Path, name: &Id) -> Result<bool> {
     has_name(fs_err::File::open(path)?, name)
 }
@@ -342,7 +342,7 @@ impl Unpacking {
     ///
     /// # Errors
     ///
-    /// Where there is no memory.
+    /// If there is no memory.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self(zstd::bulk::Decompressor::new()?))
     }

@@ -49,7 +49,7 @@ pub(crate) struct Checked {
     pub(crate) readings: Vec<(Id, Reading)>,
 }
 
-/// A pack in the folder, and what went wrong where it cannot be opened.
+/// A pack in the folder, and what went wrong if it cannot be opened.
 type Opened = (Id, Result<Pack>);
 
 /// Checks every pack of a backups folder: its bytes against its name, each block against its id. The
@@ -57,7 +57,7 @@ type Opened = (Id, Result<Pack>);
 ///
 /// # Errors
 ///
-/// Where the folder of packs cannot be read, or at the user's interrupt.
+/// If the folder of packs cannot be read, or at the user's interrupt.
 pub(crate) fn check(
     backups: &Path,
     now: DateTime<FixedOffset>,
@@ -137,7 +137,7 @@ fn check_one(
     (damaged, reading)
 }
 
-/// `None` where all is well.
+/// `None` if all is well.
 fn damage_of((name, opened): (&Id, &Result<Pack>), interrupt: &Interrupt) -> Option<Damaged> {
     let mut damaged =
         Damaged { pack: *name, why: String::new(), is_certain: true, ids: HashSet::new() };
@@ -159,12 +159,12 @@ fn damage_of((name, opened): (&Id, &Result<Pack>), interrupt: &Interrupt) -> Opt
     damaged.why = match (intact, blocks) {
         (Err(error), _) | (_, Err(error)) => format!("cannot be read: {}", error.root_cause()),
         (Ok(true), Ok(())) if damaged.ids.is_empty() => return None,
-        (Ok(_), Ok(())) => "is damaged: its bytes are not what its name says".to_owned(),
+        (Ok(_), Ok(())) => "is damaged: its bytes do not match its name".to_owned(),
     };
     Some(damaged)
 }
 
-/// Whether nothing is known of a pack because it may not be read, or is of a newer version.
+/// Whether nothing is known of a pack because it may not be read, or has a newer version.
 fn is_withheld(error: &anyhow::Error) -> bool {
     let is_forbidden = |cause: &std::io::Error| cause.kind() == ErrorKind::PermissionDenied;
     error.downcast_ref::<Newer>().is_some()
@@ -196,8 +196,8 @@ fn check_blocks(pack: &Pack, wrong: &mut HashSet<Id>, interrupt: &Interrupt) -> 
 ///
 /// # Errors
 ///
-/// [`crate::sqlite::examination::finding::Damage`], which names the pack, where it does or a block is missing altogether; or
-/// at the user's interrupt.
+/// [`crate::sqlite::examination::finding::Damage`], which names the pack, if it does or a block is missing
+/// altogether; or at the user's interrupt.
 pub(crate) fn demand_undamaged(
     stored: &Stored,
     damaged: &[Damaged],

@@ -1,7 +1,7 @@
-//! The index of packs: their folder, the shelf, and where in it the blocks of a list lie.
+//! The index of packs: their folder, the shelf, and where in it the blocks of a list are.
 //!
 //! A block whose pack is still the one it was first written to is found without looking at any other;
-//! only where such a pack is gone, all packs are asked what they carry.
+//! only if such a pack is gone, all packs are asked what they carry.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -20,12 +20,12 @@ use crate::sqlite::digest::tree::{self, Id};
 /// The folder of packs within a backups folder.
 pub(crate) const FOLDER: &str = "packs";
 
-/// Holds the packs of a backups folder as a reader does, so that none is moved meanwhile; `None` where
+/// Holds the packs of a backups folder as a reader does, so that none is moved meanwhile; `None` if
 /// there are none.
 ///
 /// # Errors
 ///
-/// Where the folder of packs cannot be opened, or the file system has no locks.
+/// If the folder of packs cannot be opened, or the file system has no locks.
 pub(crate) fn hold(backups: &Path) -> Result<Option<fs_err::File>> {
     let Some(packs) = open(&backups.join(FOLDER))? else { return Ok(None) };
     packs.file().lock_shared()?;
@@ -36,7 +36,7 @@ pub(crate) fn hold(backups: &Path) -> Result<Option<fs_err::File>> {
 ///
 /// # Errors
 ///
-/// A refusal if it is a symbolic link or not a folder, or where it cannot be opened.
+/// A refusal if it is a symbolic link or not a folder, or if it cannot be opened.
 pub(crate) fn open(folder: &Path) -> Result<Option<fs_err::File>> {
     if !is_there(folder)? {
         return Ok(None);
@@ -62,8 +62,8 @@ pub(crate) fn is_there(folder: &Path) -> Result<bool> {
     };
     Err(Refusal::could_not(
         format!("`{}` is {what}: the page store needs a folder there", folder.display()),
-        "put the folder with the packs in its place; to keep backups on another disk, set `backups` \
-         or `DATABASE_BACKUP_DIR` to a folder there",
+        "move the folder with the packs there; to keep backups on another disk, set `backups` or \
+         `DATABASE_BACKUP_DIR` to a folder there",
     ))
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn is_there(folder: &Path) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// Where it cannot be looked at.
+/// If it cannot be looked at.
 pub(crate) fn look(folder: &Path, pack: &Id) -> Result<Option<Identity>> {
     match fs_err::symlink_metadata(folder.join(pack::file_name(pack))) {
         Ok(metadata) => Ok(metadata.is_file().then(|| Identity::of(&metadata))),
@@ -84,7 +84,7 @@ pub(crate) fn look(folder: &Path, pack: &Id) -> Result<Option<Identity>> {
 #[derive(Debug)]
 pub(crate) struct Shelf {
     folder: PathBuf,
-    /// Where the blocks of each pack lie now.
+    /// Where the blocks of each pack are now.
     found: HashMap<Id, Found>,
     /// What all packs carry of others, once it was asked for.
     carried: Option<Carried>,
@@ -92,14 +92,14 @@ pub(crate) struct Shelf {
     damaged: BTreeSet<Id>,
 }
 
-/// Where the blocks of one pack lie now, sorted by `first_slot`; none, and why, where it is gone.
+/// Where the blocks of one pack are now, sorted by `first_slot`; none, and why, if it is gone.
 #[derive(Debug, Clone)]
 struct Found {
     parts: Arc<[Part]>,
     trouble: Arc<str>,
     /// The pack itself, if it is there and cannot be read.
     unreadable: Option<Arc<Path>>,
-    /// The version of a pack that may hold them, where that is newer than this build.
+    /// The version of a pack that may hold them, if that is newer than this build.
     newer: Option<u16>,
 }
 
@@ -130,7 +130,7 @@ struct Carried {
     newer: Option<u16>,
 }
 
-/// Where the blocks of one list lie.
+/// Where the blocks of one list are.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
     /// For each pack of the list.
@@ -149,12 +149,12 @@ impl Shelf {
         }
     }
 
-    /// Every pack in the folder by its name, in the order of the names, and what went wrong where one
+    /// Every pack in the folder by its name, in the order of the names, and what went wrong if one
     /// cannot be read.
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn packs(&self) -> Result<Vec<(Id, Result<Pack>)>> {
         let mut packs: Vec<_> = names(&self.folder)?
             .into_iter()
@@ -174,7 +174,7 @@ impl Shelf {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn size_bytes(&self) -> Result<u64> {
         let sizes = names(&self.folder)?.into_iter().map(|name| {
             let path = self.folder.join(pack::file_name(&name));
@@ -214,7 +214,7 @@ impl Shelf {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub(crate) fn places(&mut self, list: &List) -> Result<Places> {
         let found = list.packs.iter().map(|origin| self.find(origin));
         Ok(Places { found: found.collect::<Result<_>>()? })
@@ -229,7 +229,7 @@ impl Shelf {
             Ok(pack) => {
                 let pack = Arc::new(pack);
                 let own = parts(&pack).filter(|(of, _)| of == origin);
-                (own.map(|(_, part)| part).collect(), "does not hold it".to_owned())
+                (own.map(|(_, part)| part).collect(), "does not contain it".to_owned())
             }
             Err(error) if is_missing(&error) => (Vec::new(), "is missing".to_owned()),
             Err(error) => {
@@ -272,7 +272,7 @@ impl Shelf {
 }
 
 impl Places {
-    /// The blocks that one lies among; `None` where no pack has it.
+    /// The blocks that one is among; `None` if no pack has it.
     #[must_use]
     pub(crate) fn part(&self, address: Address) -> Option<&Part> {
         let parts = &self.found.get(address.pack as usize)?.parts;
@@ -294,7 +294,7 @@ impl Places {
         parts.map(|part| (part.pack.name, Arc::clone(&part.pack))).collect()
     }
 
-    /// The version of a pack that may have what is missing, where a newer build wrote it.
+    /// The version of a pack that may have what is missing, if a newer build wrote it.
     #[must_use]
     pub(crate) fn newer(&self, pack: u32) -> Option<u16> {
         self.found.get(pack as usize)?.newer
@@ -335,11 +335,11 @@ fn is_missing(error: &anyhow::Error) -> bool {
     cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// The names of the packs in a folder; none where it is missing. Other files are not ours.
+/// The names of the packs in a folder; none if it is missing. Other files are not ours.
 ///
 /// # Errors
 ///
-/// As [`is_there`], or where it cannot be read.
+/// As [`is_there`], or if it cannot be read.
 pub(crate) fn names(folder: &Path) -> Result<Vec<Id>> {
     let mut names = Vec::new();
     if !is_there(folder)? {

@@ -95,7 +95,7 @@ pub(crate) struct Readings {
 pub(crate) enum Keep {
     /// A user asked for the reading, which took a while.
     Synced,
-    /// A checkpoint read by the way: its own syncs are enough to wait for.
+    /// A checkpoint read in passing: its own syncs are enough to wait for.
     ByTheWay,
 }
 
@@ -146,7 +146,7 @@ impl Readings {
     ///
     /// # Errors
     ///
-    /// Where the folder of packs cannot be read, or the backups folder not be written.
+    /// If the folder of packs cannot be read, or the backups folder not be written.
     pub(crate) fn keep(&mut self, keep: Keep) -> Result<()> {
         let there: BTreeSet<Id> = pack_index::names(&self.folder)?.into_iter().collect();
         self.noted.retain(|pack, _| there.contains(pack));
@@ -210,7 +210,7 @@ fn read(path: &Path) -> Result<BTreeMap<Id, Reading>> {
     let is_right = blake3::hash(format!("{body}\n").as_bytes()).to_hex().as_str() == checksum;
     ensure!(is_right, "its checksum is wrong");
     let mut lines = body.lines();
-    ensure!(lines.next() == Some(FIRST_LINE), "it is of another version");
+    ensure!(lines.next() == Some(FIRST_LINE), "it has another version");
     lines.map(|line| parse(line).context("a line is wrong")).collect()
 }
 

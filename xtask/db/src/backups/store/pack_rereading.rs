@@ -1,7 +1,7 @@
-//! Reading packs by the way: the longest unread first, as long as a budget of time lasts.
+//! Reading packs in passing: the longest unread first, as long as a budget of time lasts.
 //!
 //! A checkpoint reads what it builds on like this, so that a project that takes one a day has read its
-//! packs within the week. The pack that is begun when the time is up is read to its end: 32 MiB at most.
+//! packs within the week. The pack that is begun when the time is up is read to the end: 32 MiB at most.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::sqlite::digest::tree::Id;
 
 /// How long a checkpoint reads.
 pub(crate) const BUDGET: Duration = Duration::from_millis(50);
-/// What was read within this is not read again by the way: seconds.
+/// What was read within this is not read again in passing: seconds.
 const RECENT_SECONDS: i64 = 24 * 60 * 60;
 
 /// Reads some packs within the budget and notes those that are intact. Returns those that are not, which
@@ -58,7 +58,7 @@ pub(crate) fn reread(
     Ok(bad)
 }
 
-/// Whether a pack was read so lately that it is not read again by the way.
+/// Whether a pack was read so lately that it is not read again in passing.
 #[must_use]
 pub(crate) fn is_recent(last: Option<&Reading>, now: DateTime<FixedOffset>) -> bool {
     last.is_some_and(|last| {

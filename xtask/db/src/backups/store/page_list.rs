@@ -23,7 +23,7 @@ const MAX_WINDOW_LOG: u32 = 23;
 /// Runs that are unpacked at once: what a list unpacks to is never in memory as a whole.
 const PIECE_BYTES: usize = 16 << 10;
 /// A list of a database of 16 TiB is smaller than this.
-pub(crate) const MOST_LIST_BYTES: u64 = 4 << 30;
+pub(crate) const MAX_LIST_BYTES: u64 = 4 << 30;
 
 /// Where a block is: the pack it was first written to, as its place in [`List::packs`], and its number
 /// in there.
@@ -80,13 +80,13 @@ impl std::error::Error for Newer {}
 ///
 /// # Errors
 ///
-/// [`Newer`], or where it begins otherwise.
+/// [`Newer`], or if it begins otherwise.
 pub(crate) fn demand_version(bytes: &[u8], magic: &[u8; 14], what: &'static str) -> Result<()> {
     let version = bytes.strip_prefix(magic).and_then(|rest| rest.first_chunk());
     match version.map(|bytes| u16::from_le_bytes(*bytes)) {
         Some(VERSION) => Ok(()),
         Some(version) if version > VERSION => Err(Newer { what, version }.into()),
-        _ => bail!("it is no {what}"),
+        _ => bail!("it is not a {what}"),
     }
 }
 
@@ -95,7 +95,7 @@ impl List {
     ///
     /// # Errors
     ///
-    /// Where the compression fails, which it never does.
+    /// If the compression fails, which it never does.
     pub(crate) fn encode(shape: Shape, root: &Id, packs: &[Id], runs: &[Run]) -> Result<Vec<u8>> {
         let mut plain = Vec::with_capacity(runs.len() * 4);
         let mut expected = vec![0_u32; packs.len()];
@@ -127,7 +127,7 @@ impl List {
     ///
     /// # Errors
     ///
-    /// [`Newer`], or where they are no list or damaged.
+    /// [`Newer`], or if they are not a list or damaged.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let list = Self::decode_for_one_pass(bytes)?;
         let mut n_blocks = 0;
@@ -144,7 +144,7 @@ impl List {
     ///
     /// # Errors
     ///
-    /// [`Newer`], or where they are no list or their checksum is wrong.
+    /// [`Newer`], or if they are not a list or their checksum is wrong.
     pub(crate) fn decode_for_one_pass(bytes: &[u8]) -> Result<Self> {
         let (header, mut rest) = Header::read(bytes)?;
         let Header { shape, root, n_plain, n_runs, .. } = header;
@@ -162,7 +162,7 @@ impl List {
     ///
     /// # Errors
     ///
-    /// Where there is no memory.
+    /// If there is no memory.
     pub(crate) fn cursor(&self) -> Result<Cursor<'_>> {
         let mut unpacking = Decoder::with_buffer(self.runs.as_slice())?;
         unpacking.window_log_max(MAX_WINDOW_LOG)?;
@@ -181,7 +181,7 @@ impl List {
 ///
 /// # Errors
 ///
-/// [`Newer`], or where it is no list or damaged.
+/// [`Newer`], or if it is not a list or damaged.
 pub(crate) fn packs_named(bytes: &[u8]) -> Result<Vec<Id>> {
     let (header, mut rest) = Header::read(bytes)?;
     header.packs(&mut rest)
@@ -240,7 +240,7 @@ impl Cursor<'_> {
     ///
     /// # Errors
     ///
-    /// Where the list does not say what it should.
+    /// If the list does not say what it should.
     pub(crate) fn next_run(&mut self) -> Result<Option<Run>> {
         if let Some(run) = self.run.take() {
             self.next += u64::from(run.n_blocks);
@@ -256,7 +256,7 @@ impl Cursor<'_> {
     ///
     /// # Errors
     ///
-    /// Where the list does not say what it should.
+    /// If the list does not say what it should.
     pub(crate) fn seek(&mut self, number: u64) -> Result<Option<Address>> {
         loop {
             let run = match self.run {
@@ -310,14 +310,15 @@ impl Cursor<'_> {
         let mut number = 0;
         for shift in (0..63).step_by(7) {
             let byte = self.peek()?.context("it ends within a number")?;
-            self.n_left = self.n_left.checked_sub(1).context("its runs are longer than it says")?;
+            self.n_left =
+                self.n_left.checked_sub(1).context("its runs are longer than declared")?;
             self.rest.consume(1);
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return Ok(number);
             }
         }
-        bail!("it holds a number that is too large")
+        bail!("it contains a number that is too large")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pages of a stored backup as a restore by difference asks for them: what stands in their place
+//! The pages of a stored backup as a restore by difference asks for them: what is in their place
 //! already is not read from the store.
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl<'s> OfStore<'s> {
     ///
     /// # Errors
     ///
-    /// Where there is no memory.
+    /// If there is no memory.
     pub(crate) fn of(stored: &'s Stored) -> Result<Self> {
         let reader = stored.reader()?;
         Ok(Self { stored, reader, group: 0, blocks: Vec::new(), bytes: Vec::new() })

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::backups::store::pack::{Entry, LONE, Pack, Unpacking};
 use crate::backups::store::pack_index::{self, Part, Places, Shelf};
-use crate::backups::store::page_list::{Address, Cursor, List, MOST_LIST_BYTES, Newer};
+use crate::backups::store::page_list::{Address, Cursor, List, MAX_LIST_BYTES, Newer};
 use crate::console::interrupt::Interrupt;
 use crate::console::planted_faults::Planted;
 use crate::console::threads;
@@ -28,7 +28,7 @@ const N_THREADS: usize = 2;
 /// Groups in a piece that they hand on: 1 MiB.
 const PIECE_GROUPS: u64 = 16;
 /// Packs that are open at once.
-const MOST_FILES: usize = 64;
+const MAX_FILES: usize = 64;
 
 /// A stored backup.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Stored {
 ///
 /// # Errors
 ///
-/// Where it cannot be read, is damaged, or is of a newer version.
+/// If it cannot be read, is damaged, or has a newer version.
 pub(crate) fn read_list(path: &Path) -> Result<List> {
     read_list_by(path, List::decode)
 }
@@ -53,7 +53,7 @@ pub(crate) fn read_list(path: &Path) -> Result<List> {
 /// As [`read_list`].
 pub(crate) fn read_list_by<T>(path: &Path, decode: fn(&[u8]) -> Result<T>) -> Result<T> {
     let size_bytes = fs_err::metadata(path)?.len();
-    ensure!(size_bytes <= MOST_LIST_BYTES, "`{}` is far too large", path.display());
+    ensure!(size_bytes <= MAX_LIST_BYTES, "`{}` is far too large", path.display());
     let bytes = fs_err::read(path)?;
     let what = format!("could not read the page list `{}`", path.display());
     decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
@@ -67,7 +67,7 @@ impl Stored {
     ///
     /// # Errors
     ///
-    /// Where the folder of packs cannot be read.
+    /// If the folder of packs cannot be read.
     pub(crate) fn find(shelf: &mut Shelf, list: List) -> Result<Self> {
         let places = shelf.places(&list)?;
         Ok(Self { list, places })
@@ -95,7 +95,7 @@ impl Stored {
     /// have told them wrong.
     #[must_use]
     pub(crate) fn unequal(&self) -> Damage {
-        let what = "its pages do not make up the file that its list names".to_owned();
+        let what = "its pages do not form the file that its list describes".to_owned();
         Damage { what, packs: self.packs().into_values().map(|pack| pack.path.clone()).collect() }
     }
 
@@ -103,7 +103,7 @@ impl Stored {
     ///
     /// # Errors
     ///
-    /// Where there is no memory.
+    /// If there is no memory.
     pub(crate) fn reader(&self) -> Result<Reader<'_>> {
         Ok(Reader {
             stored: self,
@@ -120,7 +120,7 @@ impl Stored {
     ///
     /// # Errors
     ///
-    /// Where one is missing, they are another file, or at the user's interrupt.
+    /// If one is missing, they are another file, or at the user's interrupt.
     pub(crate) fn prove(&self, interrupt: &Interrupt) -> Result<Hashes> {
         const CHECK_EVERY: u64 = 4096;
         let mut reader = self.reader()?;
@@ -153,7 +153,7 @@ impl Stored {
 pub(crate) struct Reader<'s> {
     stored: &'s Stored,
     cursor: Cursor<'s>,
-    /// The blocks that the last one asked for lies among, and their pack's place in the list.
+    /// The blocks that the last one asked for is among, and their pack's place in the list.
     near: Option<(u32, &'s Part)>,
     /// The entries read last, for each pack of the list: one pack may carry blocks of many, and within
     /// those of each the numbers mostly go up.
@@ -183,7 +183,7 @@ impl<'s> Reader<'s> {
     ///
     /// # Errors
     ///
-    /// Where the list does not say what it should.
+    /// If the list does not say what it should.
     pub(crate) fn look_up(&mut self, number: u64) -> Result<Option<(Address, Entry)>> {
         let Some(address) = self.cursor.seek(number)? else { return Ok(None) };
         let Some((pack, nth)) = self.place(address) else { return Ok(None) };
@@ -194,7 +194,7 @@ impl<'s> Reader<'s> {
     ///
     /// # Errors
     ///
-    /// Where no pack has it, or its pack cannot be read.
+    /// If no pack has it, or its pack cannot be read.
     pub(crate) fn demand(&mut self, number: u64) -> Result<(&'s Arc<Pack>, Entry)> {
         let address = self.cursor.seek(number)?.context("the list ends early")?;
         let Some((pack, nth)) = self.place(address) else {
@@ -212,7 +212,7 @@ impl<'s> Reader<'s> {
 
     /// The pack that has a block, and at which of its entries.
     fn place(&mut self, address: Address) -> Option<(&'s Arc<Pack>, u32)> {
-        // Mostly it lies where the one before does.
+        // Mostly it is where the one before does.
         let near = self.near.filter(|(pack, _)| *pack == address.pack);
         if let Some((part, nth)) =
             near.and_then(|(_, part)| Some((part, part.entry(address.slot)?)))
@@ -241,7 +241,7 @@ impl<'s> Reader<'s> {
     }
 
     fn file(&mut self, pack: &Arc<Pack>) -> Result<&fs_err::File> {
-        if self.files.len() >= MOST_FILES && !self.files.contains_key(&pack.name) {
+        if self.files.len() >= MAX_FILES && !self.files.contains_key(&pack.name) {
             self.files.clear();
         }
         match self.files.entry(pack.name) {
@@ -256,7 +256,7 @@ impl<'s> Reader<'s> {
     ///
     /// # Errors
     ///
-    /// Where one is missing or damaged.
+    /// If one is missing or damaged.
     pub(crate) fn group(&mut self, group: u64) -> Result<Vec<u8>> {
         let shape = self.stored.shape();
         let first = group * shape.group_blocks();
@@ -291,7 +291,7 @@ impl<'s> Reader<'s> {
     ///
     /// # Errors
     ///
-    /// Where it is missing or damaged.
+    /// If it is missing or damaged.
     pub(crate) fn block(&mut self, number: u64) -> Result<Vec<u8>> {
         let (pack, entry) = self.demand(number)?;
         self.checked(number, pack, &entry)
@@ -301,7 +301,7 @@ impl<'s> Reader<'s> {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read or are damaged.
+    /// If they cannot be read or are damaged.
     pub(super) fn checked(
         &mut self,
         number: u64,
@@ -330,13 +330,13 @@ pub(super) fn damaged(pack: &Pack) -> Damage {
 ///
 /// # Errors
 ///
-/// Where a database has more blocks than SQLite has pages.
+/// If a database has more blocks than SQLite has pages.
 pub(crate) fn entry_number(shape: Shape, number: u64) -> Result<u32> {
     if shape.is_lone() { Ok(LONE) } else { Ok(u32::try_from(number)?) }
 }
 
 impl Stored {
-    /// Reads every block back from the disk, where the system forgets what it has cached, and compares it
+    /// Reads every block back from the disk, if the system forgets what it has cached, and compares it
     /// with its id, and all of them with the file that the list names.
     ///
     /// # Errors
@@ -363,7 +363,7 @@ impl Stored {
     ///
     /// # Errors
     ///
-    /// Where a block is missing or damaged, `each` fails, or at the user's interrupt.
+    /// If a block is missing or damaged, `each` fails, or at the user's interrupt.
     pub(crate) fn pieces(
         &self,
         interrupt: &Interrupt,

@@ -43,7 +43,7 @@ pub(crate) fn names(paths: &[PathBuf]) -> BTreeSet<Id> {
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read or written, or at the user's interrupt.
+/// If the folder cannot be read or written, or at the user's interrupt.
 pub(crate) fn examine(
     locked: &Locked<'_>,
     packs: &BTreeSet<Id>,
@@ -122,12 +122,12 @@ impl fmt::Display for Found {
             named.push(format!("{} more", self.marked.len() - MAX_NAMED));
         }
         match &named[..] {
-            [] => f.write_str("no other backup needs what is wrong in it"),
-            [one] => write!(f, "{one} needs what is wrong in it and is marked damaged"),
+            [] => f.write_str("no other backup needs the damaged part"),
+            [one] => write!(f, "{one} needs the damaged part and is marked damaged"),
             _ => {
                 let n = text::count(self.marked.len() as u64, "backup");
                 let named = named.join(", ");
-                write!(f, "{n} need what is wrong in it and are marked damaged: {named}")
+                write!(f, "{n} need the damaged part and are marked damaged: {named}")
             }
         }
     }
@@ -164,7 +164,7 @@ fn mark(
     Ok(marked)
 }
 
-/// What is wrong with a backup if these blocks are; `None` where it needs none of them.
+/// What is wrong with a backup if these blocks are; `None` if it needs none of them.
 fn damage(
     shelf: &mut Shelf,
     backup: &Backup,

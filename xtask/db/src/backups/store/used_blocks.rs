@@ -1,8 +1,8 @@
 //! What of the packs is in use: a mark for each block that some page list names.
 //!
-//! Marks are set run by run, so that many lists of large databases take little time, and each
-//! block has its place in one pack only, also where several have it: one that carries it for another
-//! before the other, which a pruning was about to remove when it was killed.
+//! Marks are set run by run, so that many lists of large databases take little time, and each block
+//! has its place in one pack only, also if several have it: one that carries it for another before
+//! the other, which a pruning was about to remove when it was killed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(crate) struct Usage {
     pub(crate) unreadable: Vec<(Id, anyhow::Error)>,
     /// Packs that are relied upon for a block, and others that have it too, by their places.
     pub(crate) twice: BTreeSet<(usize, usize)>,
-    /// Where the blocks of each pack lie now.
+    /// Where the blocks of each pack are now.
     origins: HashMap<Id, Parts>,
 }
 
@@ -71,7 +71,7 @@ impl Usage {
     ///
     /// # Errors
     ///
-    /// Where the folder of packs cannot be read.
+    /// If the folder of packs cannot be read.
     pub(crate) fn of(backups: &Path, but: &BTreeSet<Id>) -> Result<Self> {
         let mut usage = Self::default();
         for (name, pack) in Shelf::of(backups).packs()? {
@@ -91,7 +91,7 @@ impl Usage {
         Ok(usage)
     }
 
-    /// Places what a pack carries of others, or what is its own, where no other has it already.
+    /// Places what a pack carries of others, or what is its own, if no other has it already.
     fn place(&mut self, at: usize, carries: bool) {
         let pack = &self.packs[at].pack;
         for section in pack.sections.iter().filter(|s| (s.origin != pack.name) == carries) {
@@ -108,7 +108,7 @@ impl Usage {
     ///
     /// # Errors
     ///
-    /// Where the list does not say what it should.
+    /// If the list does not say what it should.
     pub(crate) fn add(&mut self, list: &List) -> Result<Added> {
         let none = Parts::new();
         let origins: Vec<&Parts> =

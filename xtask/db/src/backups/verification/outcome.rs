@@ -62,7 +62,7 @@ fn compare(
     true
 }
 
-/// CHECK constraints are seen only where SQLite could write, as at creation, and orphans only by a
+/// CHECK constraints are seen only if SQLite could write, as at creation, and orphans only by a
 /// deep look: in a file of the same bytes, what was found then still holds.
 fn remember_data_findings(record: &Record, verification: &mut Verification) {
     let verified = record.verified.iter().flat_map(|verified| &verified.findings);
@@ -80,7 +80,7 @@ fn judge_recorded(record: &Record, same_bytes: bool, verification: &mut Verifica
         verification.outcome = Outcome::Damaged;
         verification.reasons.extend(structural);
         verification.reasons.push(
-            "its bytes changed after it was taken: the storage, or a program that wrote into it"
+            "its bytes changed after it was taken: the storage failed, or a program wrote into it"
                 .to_owned(),
         );
     } else if !structural.is_empty() {
@@ -92,7 +92,9 @@ fn judge_recorded(record: &Record, same_bytes: bool, verification: &mut Verifica
         );
     }
     if same_bytes && record.content_blake3 != verification.content_blake3 {
-        verification.warnings.push("its record's content hash is not its content's".to_owned());
+        verification
+            .warnings
+            .push("the content hash in its record does not match its content".to_owned());
     }
     warn(verification);
 }
@@ -139,7 +141,7 @@ fn sidecars(backup: &Backup, verification: &mut Verification) {
             } else {
                 verification
                     .reasons
-                    .push(format!("{what}, which may hold pages that belong to it"));
+                    .push(format!("{what}, which may contain pages that belong to it"));
                 verification.outcome = verification.outcome.max(Outcome::CannotTell);
             }
         }

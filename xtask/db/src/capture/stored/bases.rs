@@ -2,7 +2,7 @@
 //! that are not to be trusted.
 //!
 //! Before anything is compared, the packs that were not read for longest are read within a budget of
-//! time. A pack that is damaged is given up: what it held is taken anew from the snapshot, and the
+//! time. A pack that is damaged is given up: what it held is taken again from the snapshot, and the
 //! backups that need what is wrong in it are marked.
 
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ impl<'a> Base<'a> {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read, or at the user's interrupt.
+    /// If the folder cannot be read, or at the user's interrupt.
     pub(super) fn of(
         locked: &'a Locked<'a>,
         wanted: &'a Wanted<'a>,
@@ -95,7 +95,8 @@ impl<'a> Base<'a> {
         if n_lost > 0 {
             let backups = text::count(n_lost, "stored backup");
             self.locked.vault().remark(format!(
-                "page data of {backups} is missing: `cargo xtask db-verify --all` says which and why"
+                "page data of {backups} is missing: `cargo xtask db-verify --all` shows which and \
+                 why"
             ));
         }
         Ok(packs)
@@ -130,7 +131,7 @@ impl<'a> Base<'a> {
             if branches.contains(&branch) || self.backups.len() == MAX_KNOWN {
                 continue;
             }
-            // A damaged one is of no use here; verification names it.
+            // A damaged one is useless here; verification names it.
             let found = reader::list(&backup).and_then(|list| Stored::find(&mut self.shelf, list));
             let Ok(stored) = found else { continue };
             if stored.shape().block_bytes == self.shape.block_bytes {
@@ -157,7 +158,7 @@ impl<'a> Base<'a> {
     ///
     /// # Errors
     ///
-    /// [`Damage`], where that cannot be read or is not what it should be, or at the user's interrupt.
+    /// [`Damage`], if that cannot be read or is not what it should be, or at the user's interrupt.
     pub(super) fn judge(
         &self,
         taken: &intake::Taken,
@@ -177,7 +178,8 @@ impl<'a> Base<'a> {
         Ok(None)
     }
 
-    /// Whether every page of an equal backup is in its place. What is missing was taken anew already.
+    /// Whether every page of an equal backup is in its place. What is missing was taken again
+    /// already.
     fn is_proved(&self, backup: &Backup, stored: &Stored, interrupt: &Interrupt) -> Result<bool> {
         let proved = match stored.prove(interrupt) {
             Err(error) if names_no_pack(&error) => return Ok(false),
@@ -193,7 +195,7 @@ impl<'a> Base<'a> {
     ///
     /// # Errors
     ///
-    /// The same, where it is no damage or nothing is left that could be taken anew.
+    /// The same, if it is not damage or nothing is left that could be taken again.
     pub(super) fn after(&mut self, error: anyhow::Error, progress: &Progress) -> Result<()> {
         progress.interrupt().check()?;
         let Some(damage) = error.downcast_ref::<Damage>() else { return Err(error) };
@@ -211,16 +213,16 @@ impl<'a> Base<'a> {
         Ok(())
     }
 
-    /// Notes what was read: by the way, and of the packs that were just written.
+    /// Notes what was read: in passing, and of the packs that were just written.
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub(super) fn note(&self, taken: &intake::Taken) -> Result<()> {
         self.note_all(&taken.packs.read)
     }
 
-    /// Notes what was read by the way.
+    /// Notes what was read in passing.
     ///
     /// # Errors
     ///
@@ -255,9 +257,10 @@ fn names_no_pack(error: &anyhow::Error) -> bool {
 fn unreadable(error: anyhow::Error) -> anyhow::Error {
     error.context(Refusal {
         what: "a backup could not be read back right after it was written".to_owned(),
-        hint: "the disk of the backups folder does not keep what is written: check it, or use another \
-               folder with `DATABASE_BACKUP_DIR`; the database is untouched"
-            .to_owned(),
+        hint:
+            "the disk of the backups folder does not return what was written: check the disk, or \
+             set `DATABASE_BACKUP_DIR` to another folder; the database is untouched"
+                .to_owned(),
         exit: Exit::CouldNot,
     })
 }

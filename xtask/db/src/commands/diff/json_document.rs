@@ -1,4 +1,4 @@
-//! The document of `db-diff --json`: as it comes where it holds rows, else at once.
+//! The document of `db-diff --json`: as it comes if it holds rows, else at once.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::host::session::json_stream::Streamed;
 
 /// What is written of the document so far, and what waits.
 pub(super) struct Written {
-    /// `rows` or `sql`, where either is wanted.
+    /// `rows` or `sql`, if either is wanted.
     list: Option<&'static str>,
     /// The differences before the first row of all.
     waiting: Vec<Value>,
@@ -35,7 +35,7 @@ impl Written {
         });
     }
 
-    /// Writes what else is said of a difference.
+    /// Writes the rest of a difference.
     pub(super) fn difference(&mut self, session: &mut Session, mut difference: Value) {
         let (list, waiting) = (self.list, &mut self.waiting);
         session.stream(|streamed| {

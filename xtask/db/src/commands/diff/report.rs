@@ -45,7 +45,7 @@ fn named(columns: &[String], values: &[value::Value]) -> String {
         .join(", ")
 }
 
-/// The columns that differ, as `content: 'three' → 'drei'`.
+/// The columns that differ, e.g. `content: 'three' → 'drei'`.
 fn changes(
     row: &Row<'_>,
     before: Option<&[value::Value]>,
@@ -94,12 +94,12 @@ pub(super) fn end(session: &mut Session, difference: &Difference) {
     }
     for one in &difference.tables {
         if let Some(why) = &one.unread {
-            session.warn(format!("`{}` was not looked at: {why}", one.table));
+            session.warn(format!("`{}` was not compared: {why}", one.table));
         }
     }
     if difference.is_empty() {
         session.say("No differences");
     } else if !difference.is_different() {
-        session.say("No differences in what could be looked at");
+        session.say("No differences in what could be compared");
     }
 }

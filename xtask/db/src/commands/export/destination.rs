@@ -19,7 +19,7 @@ use crate::host::session::Session;
 pub(super) struct Target<'a> {
     /// The path, or `-`.
     pub output: Option<&'a Path>,
-    /// The file's name where no path was said.
+    /// The file's name if no path was said.
     pub default_name: String,
     /// Whether it is a folder.
     pub is_folder: bool,
@@ -42,7 +42,7 @@ pub(super) enum Naming {
     Free,
     /// This one; the earlier export of that name goes.
     Replacing,
-    /// This one; the earlier export of that name stays where it says the same.
+    /// This one; the earlier export of that name stays if it says the same.
     Renewing,
     /// This one, or with `-2`, `-3` … where it is taken.
     Next,
@@ -53,7 +53,7 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// A refusal where something else stands there, or the path is one of a database.
+    /// A refusal if something else is there, or the path is one of a database.
     pub(super) fn of(session: &Session, project: &Project, target: &Target<'_>) -> Result<Self> {
         let Some(output) = target.output else {
             let path = session.folder().join(&target.default_name);
@@ -80,12 +80,12 @@ impl Destination {
             Naming::Replacing
         } else {
             let why = if target.is_marked {
-                "is no export that could be replaced"
+                "is not an export that can be replaced"
             } else {
-                "CSV does not say whether it is an export that may be replaced"
+                "CSV does not show whether it is an export that can be replaced"
             };
             return Err(Refusal::could_not(
-                format!("`{shown}` exists already, and {why}"),
+                format!("`{shown}` already exists, and {why}"),
                 "choose another path, or remove it first",
             ));
         };
@@ -95,13 +95,13 @@ impl Destination {
     fn stdout(session: &Session, target: &Target<'_>) -> Result<Self> {
         if session.wants_json() {
             return Err(Refusal::could_not(
-                "`--output -` and `--json` both want stdout",
+                "`--output -` and `--json` both write to stdout",
                 "leave one of them out",
             ));
         }
         if target.is_folder {
             return Err(Refusal::could_not(
-                "CSV is one file for each table, and stdout is one",
+                "CSV has one file per table, and stdout is a single file",
                 "choose one table with `--table`, or a folder with `--output`",
             ));
         }
@@ -127,13 +127,13 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub(super) fn open<'s>(&self, session: &'s mut Session) -> Result<Output<'s>> {
         let Self::Path { path, is_folder, .. } = self else {
             return Ok(Output::Stdout(session));
         };
-        let folder = path.parent().context("the path names no file")?;
-        let name = path.file_name().context("the path names no file")?.to_string_lossy();
+        let folder = path.parent().context("the path does not name a file")?;
+        let name = path.file_name().context("the path does not name a file")?.to_string_lossy();
         stage::sweep_dead_stages(folder, &name)?;
         if *is_folder {
             return Ok(Output::Folder(Scratch::create(folder, &name)?, None));
@@ -143,7 +143,7 @@ impl Destination {
 }
 
 /// Refuses the paths of databases and of what SQLite keeps beside them, and the names of backups:
-/// also where nothing stands there now.
+/// also if nothing is there now.
 fn refuse_what_is_precious(project: &Project, path: &Path, shown: &str) -> Result<()> {
     let mut files = project.databases.iter().flat_map(|database| {
         let path = fs_err::canonicalize(&database.path).unwrap_or_else(|_| database.path.clone());

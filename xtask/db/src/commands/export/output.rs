@@ -36,7 +36,7 @@ pub(super) struct Written {
 pub(super) enum How {
     /// It was written, in an earlier one's place perhaps.
     New,
-    /// It says what stood there already, which was left as it is.
+    /// It says what was there already, which was left as it is.
     Unchanged,
 }
 
@@ -70,7 +70,7 @@ impl Output<'_> {
     ///
     /// # Errors
     ///
-    /// Where the disk reports an error; a refusal where the name was taken meanwhile.
+    /// If the disk reports an error; a refusal if the name was taken meanwhile.
     pub(super) fn publish(self, destination: &Destination) -> Result<Option<Written>> {
         let Destination::Path { path, naming, .. } = destination else {
             return Ok(None);
@@ -96,7 +96,7 @@ impl Output<'_> {
                 named(path, *naming, |to| scratch.publish(to))?
             }
         };
-        publish::sync_folder(published.parent().context("the path names no file")?)?;
+        publish::sync_folder(published.parent().context("the path does not name a file")?)?;
         Ok(Some(Written { path: published, how: How::New }))
     }
 }
@@ -137,7 +137,7 @@ fn named(
         }
         if naming != Naming::Next {
             return Err(Refusal::could_not(
-                format!("`{}` exists by now", text::plain(&to.to_string_lossy())),
+                format!("`{}` exists now", text::plain(&to.to_string_lossy())),
                 "choose another path",
             ));
         }

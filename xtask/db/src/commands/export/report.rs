@@ -1,4 +1,4 @@
-//! What was exported, as it is said and as a document.
+//! Reports what was exported, in words and as a document.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ impl Exported {
     ///
     /// # Errors
     ///
-    /// A refusal (exit 1) where no table has any.
+    /// A refusal (exit 1) if no table has any.
     pub(super) fn refuse_nothing(&self) -> Result<()> {
         if self.tables().0.iter().any(|(_, n)| *n > 0) {
             return Ok(());

@@ -29,7 +29,7 @@ impl Share {
     ///
     /// # Errors
     ///
-    /// A refusal where nothing says which machine this is, or the folder is no place for it.
+    /// A refusal if nothing says which machine this is, or the folder is not a place for it.
     pub(super) fn prepare(
         session: &mut Session,
         (project, database): (&Project, &Database),
@@ -54,7 +54,7 @@ impl Share {
     ///
     /// # Errors
     ///
-    /// A refusal where something else has the file's name.
+    /// A refusal if something else has the file's name.
     pub(super) fn destination(&self, session: &Session, project: &Project) -> Result<Destination> {
         let target = Target {
             output: Some(&self.path),
@@ -73,7 +73,7 @@ impl Share {
         }
     }
 
-    /// Says how others get it, and warns where they do not.
+    /// Says how others get it, and warns if they do not.
     pub(super) fn say_who_gets_it(
         &self,
         session: &mut Session,
@@ -83,13 +83,15 @@ impl Share {
         let path = project.path(&self.path);
         let folder = self.path.parent().unwrap_or(&self.path);
         match repository::Place::of(folder) {
-            None => session.warn(format!("`{path}` is in no git repository: nobody will get it")),
+            None => session
+                .warn(format!("`{path}` is not in a git repository: nobody else will get it")),
             Some(place) if place.is_ignored(&self.path) => session.warn(format!(
-                "git ignores `{path}`: nobody will get it; `git check-ignore --verbose {}` says why",
+                "git ignores `{path}`: nobody else will get it; `git check-ignore --verbose {}` \
+                 shows why",
                 text::shell(&path)
             )),
             Some(_) if written.how == How::New => session.say(format!(
-                "Commit it, and others merge it: cargo xtask db-import --merge {}",
+                "Commit it, and others can merge it: cargo xtask db-import --merge {}",
                 text::shell(&project.path(folder))
             )),
             Some(_) => {}
@@ -104,7 +106,7 @@ fn warn_of_others(session: &mut Session, project: &Project, machine: &Machine, p
     for other in others.filter(|other| other != path && machine.shares(other)) {
         let (other, path) = (project.path(&other), project.path(path));
         session.warn(format!(
-            "`{other}` is of this machine, too, under another user's name; if it is older than \
+            "`{other}` is also from this machine, under another user's name; if it is older than \
              `{path}`, remove it: `git rm {}`",
             text::shell(&other)
         ));
@@ -113,25 +115,27 @@ fn warn_of_others(session: &mut Session, project: &Project, machine: &Machine, p
 
 /// Which machine this is: what the environment says, else what is kept in the user's state folder.
 fn machine(session: &Session, project: &Project) -> Result<Machine> {
-    let way =
-        format!("set {} to six hexadecimal digits of this machine's own", machine_id::VARIABLE);
+    let way = format!(
+        "set {} to six hexadecimal digits that no other machine uses",
+        machine_id::VARIABLE
+    );
     if let Some(said) = session.text_variable(machine_id::VARIABLE).filter(|said| !said.is_empty())
     {
         return Machine::parse(&said).ok_or_else(|| {
             Refusal::could_not(
                 format!(
-                    "`{}` holds `{}`, which no machine is called",
+                    "`{}` is `{}`, which is not the number of a machine",
                     machine_id::VARIABLE,
                     text::plain(&said)
                 ),
-                "it takes six digits of 0 to 9 and a to f, or nothing",
+                "use six digits from 0 to 9 and a to f, or unset it",
             )
         });
     }
     let place = machine_id::place(session.variable("HOME"), session.variable("XDG_STATE_HOME"));
     let Some(place) = place else {
         return Err(Refusal::could_not(
-            "nothing says which machine this is, and there is no home folder to keep it in",
+            "this machine has no number yet, and there is no home folder to keep one in",
             way,
         ));
     };
@@ -140,7 +144,7 @@ fn machine(session: &Session, project: &Project) -> Result<Machine> {
     if [top, &project.root].iter().any(|folder| really.starts_with(followed(folder))) {
         return Err(Refusal::could_not(
             format!(
-                "`{}` is inside of the project: everybody would be the same machine",
+                "`{}` is inside the project: everybody would have the same number",
                 project.path(&place)
             ),
             way,
@@ -167,7 +171,7 @@ fn create(session: &mut Session, project: &Project, folder: &Path) -> Result<()>
     if climbs || !folder.starts_with(&project.root) || fs_err::symlink_metadata(folder).is_ok() {
         return Err(Refusal::could_not(
             format!("there is no folder `{shown}`"),
-            "create it in the work tree of git that others share, or choose another",
+            "create it in a git work tree that you share with others, or choose another",
         ));
     }
     publish::create_folders(folder)?;

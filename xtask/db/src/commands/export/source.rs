@@ -40,7 +40,7 @@ impl State {
         }
     }
 
-    /// When it was the state of the database, as it stands in names of files.
+    /// When it was the state of the database, as it is in names of files.
     pub(super) fn time(&self, session: &Session) -> String {
         match self {
             Self::Backup(backup) => backup.name.time_text(),
@@ -53,7 +53,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// A refusal where it is damaged; where it cannot be read; the user's interrupt.
+    /// A refusal if it is damaged; if it cannot be read; the user's interrupt.
     pub(super) fn prove(&self, interrupt: &Interrupt) -> Result<Vec<String>> {
         let Self::Backup(backup) = self else { return Ok(Vec::new()) };
         let verification = verification::verify_for_restore(backup, Depth::Quick, interrupt)?;
@@ -94,7 +94,7 @@ impl State {
             let hint = match self {
                 Self::Live(_) => {
                     "nothing was exported; `cargo xtask db-export latest` exports the newest \
-                     backup, and `cargo xtask db-restore` puts one back"
+                     backup, and `cargo xtask db-restore` restores one"
                 }
                 Self::Backup(_) => ANOTHER,
             };

@@ -110,7 +110,7 @@ fn greet_worktree(session: &mut Session, project: &Project) -> Result<()> {
         if project.worktree() != "." && probe::look(&database.path)? == Standing::Missing {
             session.note(format!(
                 "xtask-db: this worktree has no database at {}; `cargo xtask db-restore @main{}` \
-                 puts the main branch's newest backup there",
+                 restores the main branch's newest backup there",
                 project.quoted_place(database),
                 project.db_flag(database)
             ));
@@ -175,7 +175,7 @@ fn switched(
         };
         if let Err(error) = done {
             session.interrupt().check()?;
-            // The other databases have their turn all the same.
+            // The other databases have their turn anyway.
             if let Some(earlier) = outcome.failure.replace(error) {
                 session.warn(format!("{earlier:#}"));
             }
@@ -186,7 +186,8 @@ fn switched(
 
 fn say_first_time(session: &mut Session, entered: &Branch, flag: &str) {
     session.note(format!(
-        "xtask-db: first time on `{}`; `cargo xtask db-rollback{flag}` brings the database back to this state",
+        "xtask-db: first time on `{}`; `cargo xtask db-rollback{flag}` restores the database to \
+         this state",
         text::plain(&entered.name)
     ));
 }

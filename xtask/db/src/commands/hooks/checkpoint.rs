@@ -37,7 +37,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// The checkpoints, where none failed.
+    /// The checkpoints, if none failed.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl Outcome {
 ///
 /// # Errors
 ///
-/// Where the backups folder stays locked or cannot be written, or at the user's interrupt.
+/// If the backups folder stays locked or cannot be written, or at the user's interrupt.
 pub(super) fn take(
     session: &mut Session,
     project: &Project,
@@ -89,7 +89,7 @@ pub(super) fn take(
     Ok(outcome)
 }
 
-/// Takes one; `None` where there is no database, which has nothing to lose: that is said.
+/// Takes one; `None` if there is no database, which has nothing to lose: that is reported.
 fn one(
     session: &mut Session,
     project: &Project,
@@ -118,8 +118,8 @@ fn one(
             let first = findings.first().map(ToString::to_string).unwrap_or_default();
             return Err(Refusal::no(
                 format!("{place} is structurally damaged: {first}"),
-                "`cargo xtask db-backup --damaged` keeps its raw files; \
-                 `cargo xtask db-restore` puts an older backup back",
+                "`cargo xtask db-backup --damaged` keeps its raw files; `cargo xtask db-restore` \
+                 restores an older backup",
             ));
         }
     };

@@ -26,7 +26,7 @@ const NOTE: &str = "xtask-db-checkpoint";
 ///
 /// # Errors
 ///
-/// Where it could not be taken, which blocks the commit, unless `on-failure` says otherwise.
+/// If it could not be taken, which blocks the commit, unless `on-failure` says otherwise.
 pub(super) fn before(session: &mut Session, project: &Project, place: &Place) -> Result<Answer> {
     publish::remove(&place.own.join(NOTE))?;
     if place.in_the_middle_of().is_some() {
@@ -63,7 +63,7 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
     let mut due = Vec::new();
     for database in project.databases.iter().filter(|database| !database.schema.is_empty()) {
         let specs = checkpoint::pathspecs(project, place, database);
-        let paths = index.staged(place, &specs).context("git did not say what is staged")?;
+        let paths = index.staged(place, &specs).context("git did not report what is staged")?;
         if !paths.is_empty() {
             due.push(Due { database, paths, enters: None });
         }

@@ -21,12 +21,12 @@ use crate::operations::restore::safety_backup::{self, Kept};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::Step;
 
-/// Says what the database of the entered branch was, or switches to it where that is configured.
+/// Says what the database of the entered branch was, or switches to it if that is configured.
 /// `here` is what was just taken, `before` the last state on the entered branch.
 ///
 /// # Errors
 ///
-/// Where the switch failed; the message says which state is in place.
+/// If the switch failed; the message says which state is in place.
 pub(super) fn follow(
     session: &mut Session,
     (project, place, database): (&Project, &Place, &Database),
@@ -57,10 +57,10 @@ pub(super) fn follow(
         let other = if left == branch {
             String::new()
         } else {
-            format!("; on `{branch}` it was another, {age} ago: `cargo xtask db-restore {name}`")
+            format!("; on `{branch}` it was different {age} ago: `cargo xtask db-restore {name}`")
         };
         session.note(format!(
-            "xtask-db: an earlier switch of branches was not seen: {called} is still that of \
+            "xtask-db: an earlier switch of branches was not seen: {called} still belongs to \
              `{left}`, and stays as it is{other}"
         ));
         return Ok(());
@@ -68,7 +68,7 @@ pub(super) fn follow(
     if !wanted || database.protected {
         let why = if wanted { " (it is protected, so it was not switched)" } else { "" };
         session.note(format!(
-            "xtask-db: {called} stays as it is{why}; on `{branch}` it was another, {age} ago: \
+            "xtask-db: {called} stays as it is{why}; on `{branch}` it was different {age} ago: \
              `cargo xtask db-restore {name}`"
         ));
         return Ok(());
@@ -79,7 +79,7 @@ pub(super) fn follow(
         say_that_it_is_gone(session, &called, entered, Some(before));
         return Ok(());
     }
-    let could_not = || format!("could not switch {called} to that of `{branch}`");
+    let could_not = || format!("could not switch {called} to its state on `{branch}`");
     let interrupt = session.interrupt().clone();
     let claim = Claim::take_settled(project, database, "db-hooks run post-checkout", &interrupt)
         .with_context(could_not)?;

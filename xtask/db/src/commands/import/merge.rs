@@ -232,7 +232,7 @@ fn damaged(project: &Project, database: &Database) -> Refusal {
             "{} is damaged; nothing can be merged into it",
             project.quoted_place(database)
         ),
-        hint: "put a backup back with `cargo xtask db-restore`".to_owned(),
+        hint: "restore a backup with `cargo xtask db-restore`".to_owned(),
         exit: Exit::No,
     }
 }
@@ -247,7 +247,7 @@ fn policy(args: &Args) -> Result<Policy> {
     if args.existing.newer.is_some() && on_conflict != merge::OnConflict::Replace {
         return Err(Refusal::could_not(
             "`--newer` needs `--on-conflict replace`",
-            format!("it says which of two rows is replaced; {UNTOUCHED}"),
+            format!("it decides which of two rows is replaced; {UNTOUCHED}"),
         ));
     }
     Ok(Policy { on_conflict, newer: args.existing.newer.clone(), strict: args.existing.strict })

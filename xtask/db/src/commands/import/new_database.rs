@@ -32,8 +32,8 @@ use crate::sqlite::trouble::{self, Trouble};
 ///
 /// # Errors
 ///
-/// A refusal where something stands in the way or the file's rows violate what its schema says; where
-/// the file is no whole export. Nothing was changed then.
+/// A refusal if something is in the way or the file's rows violate what its schema says; if the file
+/// is not a whole export. Nothing was changed then.
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let project = args.common.project(session)?;
     refuse_foreign(args, session, &project)?;
@@ -45,14 +45,14 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let document = made.with_context(what)?;
     // What fails from here on is not the import.
     if target.is_configured && !args.dry_run {
-        let done = ("the data is imported", "the database holds what the file held");
+        let done = ("the data is imported", "the database contains what the file contained");
         in_place::rebuild(session, &project, &target.database, done)?;
     }
     session.document(&document);
     Ok(Answer::Yes)
 }
 
-/// What is no export at all has a way of its own, whether the database is there or not.
+/// What is not an export at all has a way of its own, whether the database is there or not.
 fn refuse_foreign(args: &Args, session: &Session, project: &Project) -> Result<()> {
     let [file] = args.files.as_slice() else { return Ok(()) };
     let path = session.folder().join(file);
@@ -76,8 +76,8 @@ impl Job<'_> {
     /// A finished file gets a name that nothing has.
     fn make(&self, session: &mut Session) -> Result<Value> {
         let path = &self.target.path;
-        let folder = path.parent().context("the path names no file")?;
-        let name = path.file_name().context("the path names no file")?.to_string_lossy();
+        let folder = path.parent().context("the path does not name a file")?;
+        let name = path.file_name().context("the path does not name a file")?.to_string_lossy();
         stage::sweep_dead_stages(folder, &name)?;
         let stage = Stage::create(folder, &name)?;
         let interrupt = session.interrupt().clone();
@@ -100,7 +100,7 @@ impl Job<'_> {
         self.target.refuse_sidecars(self.project)?;
         if stage.publish(path)? == Published::NameTaken {
             return Err(Refusal::could_not(
-                format!("{} exists by now", self.project.quoted_place(&self.target.database)),
+                format!("{} exists now", self.project.quoted_place(&self.target.database)),
                 "choose another path; nothing was changed",
             ));
         }
@@ -148,7 +148,7 @@ impl Job<'_> {
         Ok(self.tell(session, (&made, &Place::Replaced(&restored))))
     }
 
-    /// What the file may cost. Where a database is replaced, that takes its part of memory.
+    /// What the file may cost. If a database is replaced, that takes its part of memory.
     fn bounds(&self, progress: &Progress) -> Bounds {
         if self.args.unbounded {
             return Bounds::lifted(progress.interrupt(), progress.pulse());
@@ -168,11 +168,11 @@ impl Job<'_> {
         loaded
     }
 
-    /// Refuses what is damaged, and rows that violate something unless they are wanted all the same.
+    /// Refuses what is damaged, and rows that violate something unless they are wanted anyway.
     fn judge(&self, session: &mut Session, proof: &Proof) -> Result<()> {
         if let Some(finding) = proof.of_weight(Weight::Structural).next() {
             return Err(Refusal::no(
-                format!("what it holds makes no sound database: {finding}"),
+                format!("its content does not form a sound database: {finding}"),
                 "nothing was changed",
             ));
         }
@@ -207,13 +207,13 @@ impl Job<'_> {
         if !session.has_terminal() {
             return Err(Refusal::could_not(
                 format!(
-                    "replacing {} needs `--yes` where there is no terminal to ask",
+                    "replacing {} needs `--yes` when there is no terminal",
                     project.quoted_place(database)
                 ),
-                "say `--yes`, or look first with `--dry-run`",
+                "pass `--yes`, or look first with `--dry-run`",
             ));
         }
-        let question = format!("Replace {place} by what `{}` holds ?", self.source.shown);
+        let question = format!("Replace {place} with the content of `{}` ?", self.source.shown);
         session.confirm(&question, "the database is untouched")
     }
 
@@ -236,6 +236,6 @@ fn say_untouched(error: anyhow::Error) -> anyhow::Error {
         Some(way_out) => format!("nothing was changed; {way_out}"),
         None => "nothing was changed".to_owned(),
     };
-    let what = "its rows could not be read in".to_owned();
+    let what = "its rows could not be read".to_owned();
     error.context(Refusal { what, hint, exit })
 }

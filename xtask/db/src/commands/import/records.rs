@@ -77,7 +77,7 @@ impl Input<'_> {
         match (args.files.as_slice(), args.records.command.as_slice()) {
             ([], []) => Err(Refusal::could_not(
                 "there is nothing to read records from",
-                "name a file, `-` for what is piped in, or a command after `--`",
+                "name a file, `-` for standard input, or a command after `--`",
             )),
             ([], command) => Ok(Input::Command(command)),
             ([file], []) if file == Path::new("-") => Ok(Input::Stdin),
@@ -103,7 +103,7 @@ impl Input<'_> {
         let name = self.name(project);
         match self {
             Self::File(_) => format!("`{name}`"),
-            Self::Stdin => "what was piped in".to_owned(),
+            Self::Stdin => "standard input".to_owned(),
             Self::Command(_) => format!("what `{}` printed", text::plain(&name)),
         }
     }
@@ -172,7 +172,7 @@ fn mapping(args: &Args, project: &Project, database: &Database) -> Result<(Mappi
         let names: Vec<_> = known().map(|name| format!("`{name}`")).collect();
         let place = project.quoted_place(database);
         let what = match schema.views.get(&name.to_ascii_lowercase()) {
-            Some(_) => format!("`{name}` is a view of {place}, which takes no rows"),
+            Some(_) => format!("`{name}` is a view of {place}, which accepts no rows"),
             None => format!("{place} has no table `{name}`{}", nearest(known(), name)),
         };
         return Err(Refusal::could_not(what, format!("its tables are {}", names.join(", "))));
@@ -206,7 +206,7 @@ fn tell(args: &Args, session: &mut Session, shown: &str, loaded: &Loaded) -> Res
     Ok(Answer::Yes)
 }
 
-/// An empty list is no order to empty the table.
+/// An empty list is not an order to empty the table.
 fn say_empty(
     args: &Args,
     session: &mut Session,
@@ -214,8 +214,8 @@ fn say_empty(
     all: &Gathered<'_>,
 ) {
     let place = match all.pointer.to_string().as_str() {
-        "" => "holds no records".to_owned(),
-        pointer => format!("holds an empty array at `{pointer}`"),
+        "" => "contains no records".to_owned(),
+        pointer => format!("contains an empty array at `{pointer}`"),
     };
     let table = &all.mapping.table;
     let what = format!("{} {place}; the rows of `{table}` stay as they are", all.shown);

@@ -1,4 +1,4 @@
-//! What is imported: a file or a folder where it lies, or what comes through a pipe, kept in a
+//! What is imported: a file or a folder where it is, or what comes through a pipe, kept in a
 //! private file first.
 
 use std::io::Read as _;
@@ -19,7 +19,7 @@ const PIECE_BYTES: usize = 1 << 16;
 
 /// What is imported.
 pub(super) struct Source {
-    /// Where it lies.
+    /// Where it is.
     pub(super) path: PathBuf,
     /// As messages name it.
     pub(super) shown: String,
@@ -34,8 +34,8 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// A refusal where it is none or several, or nothing that can be imported; where a pipe breaks or
-    /// the disk is full; at the user's interrupt.
+    /// A refusal if it is none or several, or nothing that can be imported; if a pipe breaks or the
+    /// disk is full; at the user's interrupt.
     pub(super) fn of(
         args: &Args,
         session: &mut Session,
@@ -78,7 +78,7 @@ fn refuse_itself(path: &Path, target: &Path, shown: &str) -> Result<()> {
         return Ok(());
     }
     Err(Refusal::could_not(
-        format!("`{shown}` is the file to import and the database to make at once"),
+        format!("`{shown}` is both the file to import and the database to create"),
         "choose another path with `--into`; nothing was changed",
     ))
 }
@@ -86,8 +86,8 @@ fn refuse_itself(path: &Path, target: &Path, shown: &str) -> Result<()> {
 /// Keeps what comes through a pipe beside the target: what it is, its first bytes tell, and the rest
 /// may be read more than once.
 fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<Stage> {
-    let folder = target.parent().context("the path names no file")?;
-    let name = target.file_name().context("the path names no file")?.to_string_lossy();
+    let folder = target.parent().context("the path does not name a file")?;
+    let name = target.file_name().context("the path does not name a file")?.to_string_lossy();
     stage::sweep_dead_stages(folder, &name)?;
     let stage = Stage::create(folder, &name)?;
     drain(session, pipe, &mut |piece| stage.append(piece))?;
@@ -98,7 +98,7 @@ fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<St
 ///
 /// # Errors
 ///
-/// Where it breaks, at the user's interrupt, or as `take`.
+/// If it breaks, at the user's interrupt, or as `take`.
 pub(super) fn drain(
     session: &mut Session,
     pipe: Option<&Path>,

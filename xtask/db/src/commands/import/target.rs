@@ -1,5 +1,5 @@
-//! Where a new database goes, looked at before anything is built: nothing that is there already is
-//! replaced unawares, and nothing that lies about becomes a part of it.
+//! Where a new database goes, looked at before anything is built: nothing is replaced
+//! unintentionally, and no leftover becomes a part of it.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// A refusal where something stands there and `--force` was not said, or where nothing may.
+    /// A refusal if something is there and `--force` was not said, or if nothing may.
     pub(super) fn of(args: &Args, session: &Session, project: &Project) -> Result<Self> {
         let (database, is_configured) = match &args.fresh.into {
             None => (project.one(args.common.db.as_deref())?, true),
@@ -46,17 +46,17 @@ impl Target {
         if database.path.is_dir() {
             return Err(Refusal::could_not(
                 format!("{shown} is a folder"),
-                "name the file to make in it; nothing was changed",
+                "name the file to create in it; nothing was changed",
             ));
         }
         if database.path.exists() && !args.fresh.force {
             return Err(Refusal::could_not(
-                format!("{shown} exists already"),
+                format!("{shown} already exists"),
                 if is_configured {
-                    "`--merge` adds the rows to it, `--force` replaces it after a safety backup, and \
-                     `--into PATH` makes another one; nothing was changed"
+                    "`--merge` adds the rows to it, `--force` replaces it after a safety backup, \
+                     and `--into PATH` creates another one; nothing was changed"
                 } else {
-                    "choose another path, or say `--force` to replace it after a safety backup; \
+                    "choose another path, or pass `--force` to replace it after a safety backup; \
                      nothing was changed"
                 },
             ));
@@ -79,13 +79,13 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// A refusal where one lies there.
+    /// A refusal if one is there.
     pub(super) fn refuse_sidecars(&self, project: &Project) -> Result<()> {
         let files = set_aside::raw_files(&self.path);
         let Some(sidecar) = files.iter().find(|file| **file != self.path) else { return Ok(()) };
         Err(Refusal::could_not(
-            format!("`{}` lies there and would be taken for part of it", project.path(sidecar)),
-            "move it away, or say `--force` to have it set aside; nothing was changed",
+            format!("`{}` is there and would be mistaken for part of it", project.path(sidecar)),
+            "move it away, or pass `--force` to have it set aside; nothing was changed",
         ))
     }
 }

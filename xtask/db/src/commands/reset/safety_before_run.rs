@@ -1,5 +1,5 @@
 //! The safety backup before the host's command runs: it is pointed at a new file, and may touch the
-//! live database all the same. Where it did not, the backup that the replacement takes is enough.
+//! live database anyway. If it did not, the backup that the replacement takes is enough.
 
 use anyhow::Result;
 
@@ -14,12 +14,12 @@ use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::Step;
 use crate::restore::plan::Live;
 
-/// Takes a safety backup of a live database that can be read, and notes what begins; `None` where it
+/// Takes a safety backup of a live database that can be read, and notes what begins; `None` if it
 /// cannot be read.
 ///
 /// # Errors
 ///
-/// Where the backups folder or the database stays locked, the disk is full or fails, or at the user's
+/// If the backups folder or the database stays locked, the disk is full or fails, or at the user's
 /// interrupt; nothing has run then.
 pub(super) fn keep(
     session: &mut Session,
@@ -46,7 +46,7 @@ pub(super) fn keep(
 ///
 /// # Errors
 ///
-/// The failure of the build; or where the backup cannot be removed.
+/// The failure of the build; or if the backup cannot be removed.
 pub(super) fn compare(
     session: &mut Session,
     claim: &Claim<'_>,
@@ -72,8 +72,8 @@ pub(super) fn compare(
         return built;
     }
     let changed = format!(
-        "{} changed while the command ran, by an application or the command; `{}` brings back what \
-         it held before",
+        "{} was changed while the command ran, by an application or by the command; `{}` restores \
+         what it contained before",
         project.quoted_place(database),
         safety_backup::undo(session, project, database, &before)
     );

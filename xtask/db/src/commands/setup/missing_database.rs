@@ -20,12 +20,12 @@ use crate::sqlite::probe::{self, Standing};
 
 const COMMAND: &str = "db-setup";
 
-/// Creates a database where there is nothing or a file of 0 bytes.
+/// Creates a database if there is nothing or a file of 0 bytes.
 ///
 /// # Errors
 ///
-/// A refusal where there are backups of it, or no command makes one; where the command fails; where the
-/// database stays locked.
+/// A refusal if there are backups of it, or no command makes one; if the command fails; if the database
+/// stays locked.
 pub(super) fn create_if_missing(
     session: &mut Session,
     project: &Project,
@@ -58,7 +58,7 @@ pub(super) fn create_if_missing(
     if connection::is_there(&database.path)? {
         return made_by_itself(session, &claim, &locked, built.err());
     }
-    // What was built is put there in one transaction, which is noted anew.
+    // What was built is put there in one transaction, which is noted again.
     claim.conclude(&locked)?;
     let fresh = built.map_err(|error| could_not(error, project, database))?;
     put_in_place(session, &claim, &locked, &fresh)?;
@@ -72,8 +72,8 @@ fn refuse(project: &Project, database: &Database, backups: &[Backup]) -> Result<
         return Err(Refusal::could_not(
             format!("there is no database at {place}, but there are backups of it"),
             format!(
-                "put one back with `cargo xtask db-restore` (the newest is `{}`), or create an empty \
-                 database with the application's migrations",
+                "restore one with `cargo xtask db-restore` (the newest is `{}`), or create an \
+                 empty database with the application's migrations",
                 newest.name
             ),
         ));
@@ -90,7 +90,7 @@ fn refuse(project: &Project, database: &Database, backups: &[Backup]) -> Result<
     Ok(())
 }
 
-/// What an earlier `db-setup` left is no obstacle to this one; anything else is.
+/// What an earlier `db-setup` left is not an obstacle to this one; anything else is.
 fn refuse_unfinished(claim: &Claim<'_>) -> Result<()> {
     let left = claim.left();
     let other = left.iter().find(|left| left.note().is_none_or(|note| note.command != COMMAND));
@@ -144,7 +144,8 @@ fn made_by_itself(
     let is_finished = error.as_ref().is_none_or(anyhow::Error::is::<new_database::NothingWritten>);
     if !is_sound || !is_finished {
         // The note stays: nobody knows how far the database got.
-        let error = error.unwrap_or_else(|| anyhow::anyhow!("what it made is no SQLite database"));
+        let error =
+            error.unwrap_or_else(|| anyhow::anyhow!("what it created is not an SQLite database"));
         return Err(could_not(error, project, database));
     }
     claim.conclude(locked)?;

@@ -55,7 +55,7 @@ fn live(checkup: &Checkup<'_>) -> String {
         Sight::MayBeEncrypted => parts.push("may be encrypted".to_owned()),
         Sight::Forbidden(_) => parts.push("cannot be read".to_owned()),
         Sight::Damaged(_) => parts.push("damaged".to_owned()),
-        Sight::Busy(why) => parts.push(format!("schema not seen: {why}")),
+        Sight::Busy(why) => parts.push(format!("schema unknown: {why}")),
         Sight::Schema { .. } => parts.extend(schema(checkup)),
     }
     parts.join(", ")
@@ -100,13 +100,17 @@ pub(super) fn say_folder(session: &mut Session, project: &Project, folder: &Fold
         say_store(session, store);
     }
     let retention = match project.keep.words() {
-        words if words.is_empty() => "none configured: every backup stays".to_owned(),
+        words if words.is_empty() => "none configured: all backups are kept".to_owned(),
         words => words,
     };
     say_fact(session, "retention", &retention);
     for (path, size_bytes) in &folder.set_aside {
         let (path, size) = (project.dotted(path), text::size(*size_bytes));
-        say_fact(session, "set aside", &format!("{path}, {size}; remove it when it has served"));
+        say_fact(
+            session,
+            "set aside",
+            &format!("{path}, {size}; remove it when you no longer need it"),
+        );
     }
     if let Some(holder) = &folder.holder {
         let who = format!("locked right now by `{}` (process {})", holder.name, holder.pid);

@@ -21,11 +21,11 @@ pub(super) struct Checked {
     _held: Option<fs_err::File>,
 }
 
-/// Checks the packs; `None` where no backup needs any.
+/// Checks the packs; `None` if no backup needs any.
 ///
 /// # Errors
 ///
-/// Where the folder of packs cannot be read, or at the user's interrupt.
+/// If the folder of packs cannot be read, or at the user's interrupt.
 pub(super) fn check(session: &Session, backups: &[Backup]) -> Result<Option<Checked>> {
     let mut stored = backups.iter().filter(|backup| backup.name.format == Format::Pages);
     let Some(backup) = stored.next() else { return Ok(None) };
@@ -41,7 +41,7 @@ impl Checked {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read at all, or at the user's interrupt.
+    /// If it cannot be read at all, or at the user's interrupt.
     pub(super) fn verify(&self, session: &Session, backup: &Backup) -> Result<Verification> {
         let interrupt = session.interrupt();
         let check = |contents: &Contents| match contents.stored() {
@@ -56,7 +56,7 @@ impl Checked {
     ///
     /// # Errors
     ///
-    /// At the user's interrupt: a folder that cannot be written is no reason to doubt a backup.
+    /// At the user's interrupt: a folder that cannot be written is not a reason to doubt a backup.
     pub(super) fn conclude(
         self,
         session: &mut Session,
@@ -85,7 +85,7 @@ impl Checked {
             if reasons.iter().any(|reason| reason.contains(&pack)) {
                 continue;
             }
-            let end = if all_whole { "; no backup here needs what is wrong in it" } else { "" };
+            let end = if all_whole { "; no backup here needs the damaged part" } else { "" };
             session.warn(format!("the pack `{pack}` {}{end}", damaged.why));
         }
     }

@@ -57,7 +57,7 @@ struct Chosen<'b> {
 ///
 /// # Errors
 ///
-/// Where the folder cannot be read or stays locked, or at the user's interrupt.
+/// If the folder cannot be read or stays locked, or at the user's interrupt.
 pub(super) fn read(
     session: &mut Session,
     (project, vault): (&Project, &Vault),

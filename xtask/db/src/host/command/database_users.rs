@@ -32,9 +32,9 @@ pub(crate) struct Witness {
     doubts: Vec<String>,
 }
 
-const UNSEEN: &str = "somebody opened it and was gone before it could be seen who";
-const HIDDEN: &str = "not every process can be looked at, as other users' processes cannot";
-const NO_VIEW: &str = "this system does not say who has a file open";
+const UNSEEN: &str = "a process opened it and was gone before it could be identified";
+const HIDDEN: &str = "not every process can be inspected, e.g. not those of other users";
+const NO_VIEW: &str = "this system does not show who has a file open";
 
 impl Witness {
     /// Begins to watch.

@@ -19,7 +19,7 @@ use crate::host::command::{
 ///
 /// # Errors
 ///
-/// Where it cannot be started, fails, takes longer than the timeout, `read` fails, or at the user's
+/// If it cannot be started, fails, takes longer than the timeout, `read` fails, or at the user's
 /// interrupt.
 pub(crate) fn read<T>(
     task: &Task<'_>,
@@ -33,9 +33,9 @@ pub(crate) fn read<T>(
     let mut output = UpToEnd { output, task, interrupt, began, ending: None, is_over: false };
     let done = read(&mut output);
     let (ending, is_over) = (output.ending, output.is_over);
-    // Whoever still writes is told that nobody reads.
+    // A process that still writes learns that nobody reads.
     drop(output);
-    // What is no good because it was cut short may be so because the command failed.
+    // Output may be incomplete because the command failed.
     let is_good = done.is_ok() || is_over;
     let ended = end((task, running), (ending, is_good), (began, interrupt))?;
     interrupt.check()?;
@@ -57,7 +57,7 @@ fn end(
     await_end((task, running), Leftovers::Stay, Meanwhile { interrupt, began, witness: None })
 }
 
-/// An output that knows when it was read to its end, and ends early when the command has to.
+/// An output that knows when it was read to the end, and ends early when the command has to.
 struct UpToEnd<'a> {
     output: ChildStdout,
     task: &'a Task<'a>,

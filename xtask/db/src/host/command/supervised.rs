@@ -1,4 +1,4 @@
-//! A command of the host that runs, seen from us: behind its supervisor, or directly where the host's
+//! A command of the host that runs, seen from us: behind its supervisor, or directly if the host's
 //! binary cannot be told to supervise.
 
 use std::os::fd::OwnedFd;
@@ -59,7 +59,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Where the program cannot be started, or at the user's interrupt.
+    /// If the program cannot be started, or at the user's interrupt.
     pub(super) fn start(
         itself: Option<&Itself>,
         order: &Order,
@@ -99,7 +99,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Where the system does not say.
+    /// If the system does not say.
     pub(super) fn wait(&mut self, meanwhile: &mut Meanwhile<'_>) -> Result<bool> {
         let interrupt = meanwhile.interrupt;
         let witness = meanwhile.witness.as_deref_mut();
@@ -131,7 +131,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Where the system does not say how it ended.
+    /// If the system does not say how it ended.
     pub(super) fn conclude(self, wish: Wish, is_urgent: impl Fn() -> bool) -> Result<Over> {
         let tree = match self {
             Self::Supervised(supervised) => return Ok(supervised.conclude(wish, is_urgent)),

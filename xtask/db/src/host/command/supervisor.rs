@@ -32,7 +32,7 @@ pub(crate) const MARK: &str = "XTASK_DB_SUPERVISES";
 ///
 /// # Errors
 ///
-/// Where stdin is not the socket of a command that wants this.
+/// If stdin is not the socket of a command that wants this.
 pub(crate) fn serve(stdin: OwnedFd, interrupt: &Interrupt) -> Result<()> {
     let socket = UnixStream::from(stdin);
     socket.peer_addr().context("stdin is not the socket of a `db-*` command")?;
@@ -73,7 +73,7 @@ fn ordered(wire: &mut Wire) -> Result<Option<Order>> {
 ///
 /// # Errors
 ///
-/// Where there is no program.
+/// If there is no program.
 pub(super) fn command(order: &Order) -> Result<Command> {
     let (program, arguments) = order.words.split_first().context("the command is empty")?;
     let shell = Shell::new()?;
@@ -152,7 +152,7 @@ impl Itself {
         let task = arguments.iter().position(is_task).unwrap_or(0);
         let mut told = arguments[..task].to_vec();
         told.push(NAME.into());
-        // The binary may have been built anew since: this one is the one that speaks as we do.
+        // The binary may have been rebuilt since: this one is the one that speaks as we do.
         let same = PathBuf::from("/proc/self/exe");
         let program = if same.exists() { same } else { program };
         Self { program, arguments: told }

@@ -22,7 +22,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// Where the program cannot be started.
+    /// If the program cannot be started.
     pub(super) fn start(command: &mut Command) -> std::io::Result<Self> {
         let descendants = Descendants::watch();
         let child = command.stdin(Stdio::null()).process_group(0).spawn()?;
@@ -38,7 +38,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// Where the system does not say.
+    /// If the system does not say.
     pub(super) fn has_ended(&self) -> Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         match waitid(WaitId::Pid(self.group), options) {
@@ -78,7 +78,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// Where the system does not say.
+    /// If the system does not say.
     pub(super) fn status(mut self) -> Result<ExitStatus> {
         Ok(self.child.wait()?)
     }

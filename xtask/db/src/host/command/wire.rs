@@ -1,5 +1,5 @@
 //! What a command and the supervisor of its host's command say to each other, over one socket that is
-//! the supervisor's stdin. Nothing of it stands in an argument that others could read.
+//! the supervisor's stdin. Nothing of it is in an argument that others could read.
 //!
 //! The socket's end is the sign that the other side is gone: both ends are closed by `exec`, so that
 //! nobody else holds one.
@@ -100,7 +100,7 @@ impl Wire {
     ///
     /// # Errors
     ///
-    /// Where the other side is gone.
+    /// If the other side is gone.
     pub(super) fn send(&mut self, message: &impl Message) -> io::Result<()> {
         let mut bytes = Vec::new();
         for field in message.fields() {
@@ -116,7 +116,7 @@ impl Wire {
     ///
     /// # Errors
     ///
-    /// Where the socket fails, or what came is no message.
+    /// If the socket fails, or what came is not a message.
     pub(super) fn receive<T: Message>(&mut self, within: Duration) -> Result<Came<T>> {
         if let Some(message) = self.taken()? {
             return Ok(Came::Message(message));
@@ -130,7 +130,7 @@ impl Wire {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(Came::End),
             Err(error) => return Err(error.into()),
         }
-        anyhow::ensure!(self.received.len() <= MAX_MESSAGE_BYTES, "a message has no end");
+        anyhow::ensure!(self.received.len() <= MAX_MESSAGE_BYTES, "a message is incomplete");
         Ok(self.taken()?.map_or(Came::Nothing, Came::Message))
     }
 

@@ -54,8 +54,8 @@ pub(super) fn bare_path(value: &OsStr) -> Option<PathBuf> {
     (!bytes.is_empty() && !bytes.contains(&b':')).then(|| PathBuf::from(value))
 }
 
-/// The bytes that an escaped path stands for; `None` if an escape is cut short, or is of the byte 0,
-/// which is in no path.
+/// The bytes that an escaped path stands for; `None` if an escape is cut short, or means the byte 0,
+/// which no path contains.
 fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter().copied();

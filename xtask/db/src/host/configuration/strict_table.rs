@@ -38,7 +38,7 @@ impl Section {
         match self.take(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.wrong(key, "a text in quotes")),
+            Some(_) => Err(self.wrong(key, "a string in quotes")),
         }
     }
 
@@ -55,9 +55,9 @@ impl Section {
             None => Ok(None),
             Some(Value::Integer(number)) => match u32::try_from(number) {
                 Ok(number) => Ok(Some(number)),
-                Err(_) => Err(self.wrong(key, "a number from 0 upwards")),
+                Err(_) => Err(self.wrong(key, "a number of 0 or more")),
             },
-            Some(_) => Err(self.wrong(key, "a number from 0 upwards")),
+            Some(_) => Err(self.wrong(key, "a number of 0 or more")),
         }
     }
 
@@ -66,7 +66,7 @@ impl Section {
             None => Ok(None),
             Some(value) => match as_texts(&value) {
                 Some(texts) => Ok(Some(texts)),
-                None => Err(self.wrong(key, "a list of texts")),
+                None => Err(self.wrong(key, "a list of strings")),
             },
         }
     }

@@ -90,8 +90,8 @@ impl Variables {
         if let Some(enabled) = self.get("AUTO_BACKUP_ENABLED") {
             match enabled.text()?.to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" => project.remarks.push(format!(
-                    "{} asks for backups by the clock, which this version does not take by itself: \
-                     call `cargo xtask db-backup --kind scheduled --if-changed` from cron",
+                    "{} asks for scheduled backups, which this version does not take by itself: \
+                     run `cargo xtask db-backup --kind scheduled --if-changed` from cron",
                     enabled.origin
                 )),
                 "false" | "0" | "no" | "off" => {}
@@ -101,7 +101,7 @@ impl Variables {
         if let Some(time) = self.get("AUTO_BACKUP_TIME") {
             let time = time.text()?;
             chrono::NaiveTime::parse_from_str(time, "%H:%M").with_context(|| {
-                format!("`AUTO_BACKUP_TIME` is `{time}`, not a time as `02:30`")
+                format!("`AUTO_BACKUP_TIME` is `{time}`, not a time, e.g. `02:30`")
             })?;
         }
         Ok(())
@@ -131,7 +131,9 @@ impl Variables {
             && sqlite_url::is_of_file(&variable.value)
             && sqlite_url::path(&variable.value).is_none()
         {
-            project.remarks.push(format!("{} names no file, and is not used", variable.origin));
+            project
+                .remarks
+                .push(format!("{} does not name a file and is not used", variable.origin));
         }
         let is_claimed = url_variables.values().any(|variable| variable == "DATABASE_URL");
         if !is_claimed {
@@ -178,9 +180,11 @@ impl Variables {
         }
         if project.databases.iter().all(|database| database.path != path) {
             project.remarks.push(format!(
-                "{} is not used: it names another file than `path` in {}, and has no `sqlite:` in front; \
-                 write `sqlite://FILE`, or use `url-env = \"DATABASE_URL\"` instead of `path`",
-                variable.origin, super::MANIFEST
+                "{} is not used: it does not name the same file as `path` in {}, and has no \
+                 `sqlite:` in front; write `sqlite://FILE`, or use `url-env = \"DATABASE_URL\"` \
+                 instead of `path`",
+                variable.origin,
+                super::MANIFEST
             ));
         }
     }
@@ -191,7 +195,7 @@ impl Variables {
         sqlite_url::bare_path(&variable.value).map(|_| variable.origin.as_str())
     }
 
-    /// `DATABASE_PATH`, else `DATABASE_URL` where it means a file and no `url-env` claims it.
+    /// `DATABASE_PATH`, else `DATABASE_URL` if it means a file and no `url-env` claims it.
     fn database_path(&self, url_is_claimed: bool) -> Option<(PathBuf, String)> {
         if let Some(path) = self.get("DATABASE_PATH") {
             return Some((PathBuf::from(&path.value), path.origin.clone()));
@@ -204,6 +208,6 @@ impl Variables {
 pub(super) fn positive(text: &str, name: &str) -> Result<u32> {
     match text.trim().parse::<u32>() {
         Ok(number) if number > 0 => Ok(number),
-        _ => bail!("`{name}` is `{text}`, not a number from 1 upwards"),
+        _ => bail!("`{name}` is `{text}`, not a number of 1 or more"),
     }
 }

@@ -39,7 +39,7 @@ impl Backup {
         self.belongs_to(database.owner())
     }
 
-    /// Whether it bears a database's name, in its record or else in its file name; another project
+    /// Whether it has a database's name, in its record or else in its file name; another project
     /// may have one of the same name.
     #[must_use]
     pub(crate) fn is_named_for(&self, database: &Database) -> bool {

@@ -14,7 +14,7 @@ use crate::sqlite::trouble::{self, Trouble};
 ///
 /// # Errors
 ///
-/// A refusal where it is missing, empty, no file or no SQLite database (exit 2); never creates one.
+/// A refusal if it is missing, empty, no file or no SQLite database (exit 2); never creates one.
 pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
     let path = project.quoted_place(database);
     let standing = probe::look(&database.path).map_err(|error| cannot_read(error, &path))?;
@@ -26,7 +26,7 @@ pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
         Standing::Missing => {
             return Err(Refusal::could_not(
                 format!("there is no database at {path}"),
-                "put a backup back with `cargo xtask db-restore`, or create it with `cargo xtask \
+                "restore a backup with `cargo xtask db-restore`, or create it with `cargo xtask \
                  db-setup`; if the path is wrong, correct it in `Cargo.toml`",
             ));
         }
@@ -36,13 +36,13 @@ pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
         Standing::NotAFile(kind) => format!("{path} is {kind}, not a database"),
         Standing::Empty => format!("{path} is an empty file (0 bytes), not a database"),
         Standing::Foreign { may_be_encrypted: true } => {
-            format!("{path} is no SQLite database; it may be encrypted")
+            format!("{path} is not an SQLite database; it may be encrypted")
         }
-        Standing::Foreign { .. } => format!("{path} is no SQLite database"),
+        Standing::Foreign { .. } => format!("{path} is not an SQLite database"),
     };
     Err(Refusal::could_not(
         what,
-        "nothing was backed up; put a backup back with `cargo xtask db-restore`, or correct the path",
+        "nothing was backed up; restore a backup with `cargo xtask db-restore`, or correct the path",
     ))
 }
 
@@ -86,7 +86,8 @@ pub(crate) fn explain(
         ),
         Trouble::Full => (
             "the disk is full".to_owned(),
-            "make room (`cargo xtask db-prune --dry-run` shows what can go)".to_owned(),
+            "free some space (`cargo xtask db-prune --dry-run` shows what can be removed)"
+                .to_owned(),
             Exit::CouldNot,
         ),
         Trouble::Damaged | Trouble::Other => return error,

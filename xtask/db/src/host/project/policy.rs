@@ -19,7 +19,7 @@ pub struct Policy {
     pub yearly: u32,
     /// All within this span before the newest.
     pub within: Option<Span>,
-    /// All that bear one of these labels.
+    /// All that have one of these labels.
     pub labels: Vec<String>,
     /// The size that the kept ones may take up together.
     pub max_size_bytes: Option<u64>,
@@ -32,7 +32,7 @@ impl Policy {
         *self == Self::default()
     }
 
-    /// The policy in words, as `the last 10, all within 30d, 2.0 GB at most`.
+    /// The policy in words, e.g. `the last 10, all within 30d, 2.0 GB at most`.
     #[must_use]
     pub(crate) fn words(&self) -> String {
         let rules = [

@@ -58,7 +58,7 @@ pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
             let text = format!("interrupted: {said}\nhint: {}\n", text::plain(hint));
             return (text, Some(hint.clone()));
         }
-        let hint = "nothing was changed that had not been reported as done";
+        let hint = "nothing was changed except what was reported as done";
         let said = if said == "interrupted" { hint.to_owned() } else { format!("{said}; {hint}") };
         return (format!("interrupted: {said}\n"), Some(hint.to_owned()));
     }
@@ -70,7 +70,7 @@ pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
-        // A cause that only repeats the line above it tells nothing.
+        // A cause that only repeats the line above it shows nothing.
         if !last.ends_with(&cause) {
             let _ = writeln!(text, "  caused by: {}", text::plain(&cause));
         }

@@ -38,7 +38,7 @@ impl Step {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub(crate) fn put_out(&self, values: &[(&str, &str)]) -> Result<()> {
         let lines: Vec<_> =
             values.iter().map(|(name, value)| format!("{name}={}\n", text::plain(value))).collect();
@@ -49,7 +49,7 @@ impl Step {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub(crate) fn summarize(&self, heading: &str, lines: &[String]) -> Result<()> {
         let lines: Vec<_> =
             lines.iter().map(|line| format!("{}\n", literally(&text::plain(line)))).collect();

@@ -1,5 +1,5 @@
 //! A JSON document that is written as it comes: memory does not grow with it. Whatever ends it
-//! early, what stands in it by then can be closed: it is a document at every end.
+//! early, what is in it by then can be closed: it is a document at every end.
 
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ impl Streamed {
         text + &self.members(members) + &self.end()
     }
 
-    /// What stands before the next value.
+    /// What is before the next value.
     fn next(&mut self) -> String {
         let line = self.line();
         let Some(level) = self.open.last_mut() else { return String::new() };

@@ -20,21 +20,21 @@ use crate::host::session::Session;
 pub(crate) const VARIABLE: &str = "XTASK_DB_MACHINE";
 
 /// How long the user's part of a file name may be.
-const MOST_LETTERS: usize = 32;
+const MAX_LETTERS: usize = 32;
 
 /// The digits of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Machine(pub(crate) String);
 
 impl Machine {
-    /// The digits as they were written; `None` where it is anything else.
+    /// The digits as they were written; `None` if it is anything else.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (text.len() == 6 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
     }
 
-    /// This machine's digits where it has some already: those of the environment, else what is kept.
+    /// This machine's digits if it has some already: those of the environment, else what is kept.
     #[must_use]
     pub(crate) fn known(session: &Session) -> Option<Self> {
         if let Some(said) = session.text_variable(VARIABLE).filter(|said| !said.is_empty()) {
@@ -54,18 +54,20 @@ impl Machine {
             .is_some_and(|user| user.len() > 1 && user.ends_with('_'))
     }
 
-    /// The digits that a file holds; it is made where it is missing. Of two first runs at once, both
+    /// The digits that a file holds; it is made if it is missing. Of two first runs at once, both
     /// get what one of them made.
     ///
     /// # Errors
     ///
-    /// A refusal where it holds something else, or cannot be made.
+    /// A refusal if it holds something else, or cannot be made.
     pub(crate) fn of(file: &Path) -> Result<Self> {
         let shown = text::plain(&file.to_string_lossy());
         if fs_err::symlink_metadata(file).is_err() {
             make(file).with_context(|| Refusal {
                 what: format!("could not keep this machine's digits in `{shown}`"),
-                hint: format!("set {VARIABLE} to six hexadecimal digits of this machine's own"),
+                hint: format!(
+                    "set {VARIABLE} to six hexadecimal digits that no other machine uses"
+                ),
                 exit: Exit::CouldNot,
             })?;
         }
@@ -76,8 +78,9 @@ impl Machine {
         })?;
         Self::parse(String::from_utf8_lossy(&bytes).trim_end()).ok_or_else(|| {
             Refusal::could_not(
-                format!("`{shown}` does not hold the six hexadecimal digits of this machine"),
-                "remove it, and the next run makes new ones; the file shared before keeps its name",
+                format!("`{shown}` does not contain the six hexadecimal digits of this machine"),
+                "remove it, and the next run creates new ones; a file that was shared before keeps \
+                 its name",
             )
         })
     }
@@ -85,7 +88,7 @@ impl Machine {
 
 fn make(file: &Path) -> Result<()> {
     let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
-        anyhow::bail!("`{}` is no file", file.display());
+        anyhow::bail!("`{}` is not a file", file.display());
     };
     publish::create_folders(folder)?;
     let stage = Stage::create(folder, &name.to_string_lossy())?;
@@ -119,7 +122,7 @@ pub(crate) fn user(login: Option<&str>) -> String {
     let login = login.rsplit('\\').next().unwrap_or_default();
     let login = login.split('@').next().unwrap_or_default().to_lowercase();
     let letters = login.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
-    let letters: String = letters.take(MOST_LETTERS).collect();
+    let letters: String = letters.take(MAX_LETTERS).collect();
     match letters.trim_matches('-') {
         "" => "user".to_owned(),
         letters => letters.to_owned(),
@@ -148,7 +151,7 @@ mod tests {
         ] {
             assert_eq!(user(login), expected, "{login:?}");
         }
-        assert_eq!(user(Some(&"a".repeat(100))).len(), MOST_LETTERS);
+        assert_eq!(user(Some(&"a".repeat(100))).len(), MAX_LETTERS);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(crate) fn unneeded<'a>(allowed: &'a [Allowance], losses: &[Loss]) -> Vec<&'a
     allowed.iter().filter(|allowance| !is_needed(allowance)).collect()
 }
 
-/// The known name that is nearest to one that nothing bears; `None` if something bears it.
+/// The known name that is nearest to one that nothing has; `None` if something has it.
 #[must_use]
 pub(crate) fn unknown(name: &str, schemas: &[&Schema]) -> Option<Unknown> {
     let known: Vec<String> = schemas.iter().flat_map(|schema| names(schema)).collect();
@@ -74,10 +74,10 @@ pub(crate) fn unknown(name: &str, schemas: &[&Schema]) -> Option<Unknown> {
     Some(Unknown { nearest, is_near })
 }
 
-/// A name that nothing bears.
+/// A name that nothing has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unknown {
-    /// The nearest one that something bears.
+    /// The nearest one that something has.
     pub nearest: Option<String>,
     /// Whether it looks like a slip of that.
     pub is_near: bool,

@@ -1,4 +1,4 @@
-//! A value by what it says rather than by how it is stored: where values went is asked in this form, so
+//! A value by what it says rather than by how it is stored: if values went is asked in this form, so
 //! that a moved value may change its type, its case or the blanks around it.
 
 use std::hash::{DefaultHasher, Hasher as _};

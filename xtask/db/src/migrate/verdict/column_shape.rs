@@ -1,4 +1,4 @@
-//! How the columns of two tables lie side by side.
+//! How the columns of two tables are side by side.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::rows::diff::migrated_tables::Pairs;
 use crate::rows::diff::table_pair::{Column, Each, Pair, PairedRow, Way, When};
 use crate::sqlite::schema::{Nature, Table};
 
-/// How the columns of a pair lie.
+/// How the columns of a pair are.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
     /// How many are in both.

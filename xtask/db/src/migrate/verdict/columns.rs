@@ -251,7 +251,7 @@ impl<'t> Changed<'t> {
         Ok(effect)
     }
 
-    /// In a table without a key that was rebuilt, other rows stand at the old places: only as many
+    /// In a table without a key that was rebuilt, other rows are at the old places: only as many
     /// values can have become NULL or empty as there are fewer.
     fn forgive_shifted(&self, at: usize, effect: &mut ColumnEffect) {
         if !self.is_shifted() {

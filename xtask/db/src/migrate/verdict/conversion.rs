@@ -133,7 +133,7 @@ pub(super) fn is_related(old: &Value, new: &Value) -> bool {
 fn is_multiple(old: f64, new: f64, factor: f64) -> bool {
     let exact = old * factor;
     if factor.abs() < 1.0 {
-        // A unit so large that a number vanishes in it is no conversion.
+        // A unit so large that a number vanishes in it is not a conversion.
         let is_rounded =
             [exact.trunc(), exact.round(), exact].iter().any(|one| is_close(new, *one));
         return is_rounded && (old == 0.0 || new != 0.0 && exact.abs() >= 1.0);
@@ -195,7 +195,7 @@ fn seconds(value: &Value) -> Vec<f64> {
     moments.chain(days).map(of_moment).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a day is told apart from the next, no more")]
+#[expect(clippy::cast_precision_loss, reason = "one day is enough to distinguish")]
 fn of_moment(moment: NaiveDateTime) -> f64 {
     moment.and_utc().timestamp() as f64
 }

@@ -49,11 +49,11 @@ pub(crate) struct TableEffect {
     pub n_before: u64,
     /// Its rows now.
     pub n_after: u64,
-    /// Rows that are gone for good.
+    /// Rows that are gone permanently.
     pub n_lost: u64,
     /// Rows that have another key now, or are in another table.
     pub n_moved: u64,
-    /// What became of its columns, where anything did.
+    /// What became of its columns, if anything did.
     pub columns: Vec<ColumnEffect>,
     /// Why it could not be looked at.
     pub unread: Option<String>,

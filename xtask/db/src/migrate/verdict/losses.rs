@@ -104,8 +104,8 @@ fn rows(table: &TableEffect) -> Option<Loss> {
     let n_new = (n_after + n_lost).saturating_sub(*n_before);
     let new = match n_new {
         0 => String::new(),
-        1 => ", and another one comes".to_owned(),
-        n_new => format!(", and {} others come", text::digits(n_new)),
+        1 => ", and another one is added".to_owned(),
+        n_new => format!(", and {} others are added", text::digits(n_new)),
     };
     let what = format!(
         "table `{before}`{now} loses {} of its {}{new}",
@@ -128,11 +128,11 @@ fn values(table: &TableEffect, column: &ColumnEffect) -> Option<Loss> {
         format!("its {n}")
     };
     let what = if column.is_computed {
-        format!("column `{name}` of table `{before}` is computed now: {n} go")
+        format!("column `{name}` of table `{before}` is computed now: {n} are lost")
     } else if column.after.is_none() && table.after.is_some() {
         format!("column `{name}` of table `{before}` is dropped with {n}")
     } else if table.after.is_none() {
-        format!("column `{name}` of the dropped table `{before}` is nowhere, with {n}")
+        format!("column `{name}` of the dropped table `{before}` is lost, with {n}")
     } else {
         format!("column `{name}` of table `{before}` loses {n}: {}", kinds(&column.missing))
     };

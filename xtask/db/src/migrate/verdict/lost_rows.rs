@@ -1,4 +1,4 @@
-//! How many rows of a table are gone for good: those of whose values one is nowhere.
+//! How many rows of a table are gone permanently: those of whose values one is nowhere.
 
 use crate::migrate::verdict::canonical_value::{is_blank, said};
 use crate::migrate::verdict::conversion::is_related;
@@ -39,7 +39,7 @@ pub(super) struct Rows {
     pub n_removed: u64,
     /// How many fewer there are.
     pub n_fewer: u64,
-    /// Whether rows stand at other places, so that having no counterpart means nothing.
+    /// Whether rows are at other places, so that having no counterpart means nothing.
     pub are_shifted: bool,
     /// Their columns.
     pub columns: Vec<Removed>,
@@ -77,7 +77,7 @@ pub(super) fn is_replaced(roles: &[Role], before: &[Value], after: &[Value]) -> 
 }
 
 impl Rows {
-    /// Rows that are gone for good.
+    /// Rows that are gone permanently.
     #[must_use]
     pub(super) fn n_lost(&self) -> u64 {
         if self.n_removed == 0 || self.are_shifted && self.n_fewer == 0 {

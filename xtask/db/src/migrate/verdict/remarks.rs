@@ -1,4 +1,4 @@
-//! What else a migration did, in words, where nothing is lost by it.
+//! What else a migration did, in words, if nothing is lost by it.
 
 use crate::console::text;
 use crate::migrate::verdict::Comparison;
@@ -14,12 +14,12 @@ pub(crate) fn remarks(effects: &Effects) -> Vec<String> {
         let (table, column, before) = (&counter.table, &counter.column, counter.before);
         remarks.push(match counter.after {
             Some(after) => format!(
-                "{table}.{column}: the counter (AUTOINCREMENT) falls from {before} to {after}; numbers \
-                 of deleted rows are given again"
+                "{table}.{column}: the counter (AUTOINCREMENT) falls from {before} to {after}; \
+                 numbers of deleted rows are reused"
             ),
             None => format!(
-                "{table}.{column}: no longer counted (AUTOINCREMENT, {before}); numbers of deleted rows \
-                 are given again"
+                "{table}.{column}: no longer counted (AUTOINCREMENT, {before}); numbers of deleted \
+                 rows are reused"
             ),
         });
     }
@@ -40,13 +40,13 @@ pub(crate) fn remarks(effects: &Effects) -> Vec<String> {
 pub(crate) fn warnings(of: &Comparison<'_>) -> Vec<String> {
     let lost = guards::lost(&of.before.schema, &of.after.schema);
     let mut warnings: Vec<String> =
-        lost.into_iter().map(|what| format!("the migration takes away {what}")).collect();
+        lost.into_iter().map(|what| format!("the migration removes {what}")).collect();
     for broken in &of.effects.broken {
         let (name, table, why) = (&broken.name, &broken.table, text::plain(&broken.why));
         if broken.kind == Kind::Table {
             warnings.push(format!(
-                "a foreign key of `{name}` refers to `{table}`, which is not there: writes fail where \
-                 foreign keys are enforced"
+                "a foreign key of `{name}` refers to `{table}`, which does not exist: writes fail \
+                 if foreign keys are enforced"
             ));
         } else if broken.is_new {
             warnings.push(format!("`{name}`, which is new, does not work: {why}"));
@@ -72,11 +72,12 @@ fn of_table(table: &TableEffect) -> Vec<String> {
             text::count(table.n_after, "row")
         )),
         None if table.n_moved > 0 => {
-            remarks.push(format!("{name}: what its {n_moved} said is in other tables"));
+            remarks.push(format!("{name}: the contents of its {n_moved} are in other tables"));
         }
         _ if table.n_moved > 0 => {
             let verb = if table.n_moved == 1 { "has" } else { "have" };
-            remarks.push(format!("{name}: {n_moved} {verb} another key, or went to another table"));
+            remarks
+                .push(format!("{name}: {n_moved} {verb} another key, or moved to another table"));
         }
         _ => {}
     }
@@ -99,7 +100,7 @@ fn of_column(table: &str, column: &ColumnEffect) -> Option<String> {
     }
     let n_taken = n_values.saturating_sub(missing.values().sum());
     if let Some(taken_by) = column.taken_by.as_ref().filter(|_| n_taken > 0) {
-        said.push(format!("{} went to {taken_by}", text::count(n_taken, "value")));
+        said.push(format!("{} moved to {taken_by}", text::count(n_taken, "value")));
     }
     if *n_changed > 0 {
         said.push(format!("{} changed", text::count(*n_changed, "value")));

@@ -127,7 +127,7 @@ impl<'t> Pairing<'t, '_, '_> {
     }
 }
 
-/// Whether the columns that are computed stand at the same places: other ones are not in the file.
+/// Whether the columns that are computed are at the same places: other ones are not in the file.
 fn is_computed_alike(before: &Table, after: &Table) -> bool {
     let natures = |table: &Table| table.columns.iter().map(|c| c.nature).collect::<Vec<Nature>>();
     natures(before) == natures(after)

@@ -37,7 +37,8 @@ pub(super) fn fate(before: &Value, after: &Value) -> Fate {
     if rest(before, after).is_some() { Fate::Short } else { Fate::Other }
 }
 
-/// What was cut off of a text or of bytes; nothing, if that is blank or the new value is no beginning.
+/// What was cut off of a text or of bytes; nothing, if that is blank or the new value is not a
+/// beginning.
 #[must_use]
 pub(super) fn rest(before: &Value, after: &Value) -> Option<Value> {
     if !matches!(before, Value::Text(_) | Value::RawText(_) | Value::Blob(_)) {

@@ -31,7 +31,7 @@ pub(crate) enum After {
 pub(crate) struct Run {
     /// The checkpoint taken right before.
     pub(crate) second: Backup,
-    /// That of before the rehearsal, where rows changed since.
+    /// That of before the rehearsal, if rows changed since.
     pub(crate) earlier: Option<Backup>,
     /// The state that it holds.
     pub(crate) before: State,
@@ -105,7 +105,7 @@ impl Run {
     fn reasons(&self, job: &Job<'_>) -> (Vec<String>, Vec<Loss>) {
         let (after, effects) = match &self.after {
             After::Same if self.ended.failure().is_none() => {
-                let reason = "it changed nothing, although it did in the rehearsal";
+                let reason = "it changed nothing, unlike in the rehearsal";
                 return (vec![reason.to_owned()], Vec::new());
             }
             After::Same => return (Vec::new(), Vec::new()),
@@ -125,9 +125,10 @@ impl Run {
             Verdict::NothingPending => (Vec::new(), Vec::new()),
         };
         if self.ended.failure().is_none() && !after.has_schema_of(&self.rehearsed) {
-            reasons.push("the schema is not the one that the rehearsal led to".to_owned());
+            reasons.push("the schema differs from the one after the rehearsal".to_owned());
             let changes = self.rehearsed.schema.changes(&after.schema);
-            reasons.extend(changes.iter().map(|change| format!("other than rehearsed: {change}")));
+            reasons
+                .extend(changes.iter().map(|change| format!("unlike in the rehearsal: {change}")));
         }
         (reasons, losses)
     }
@@ -140,7 +141,7 @@ impl Run {
         losses: &[Loss],
     ) -> Result<Answer> {
         let After::Other(after, effects) = &self.after else {
-            anyhow::bail!("a migration that changed nothing is no success");
+            anyhow::bail!("a migration that changed nothing is not a success");
         };
         let place = job.project.place(job.database);
         session.say(format!("Migrated {place} in {}", text::took(self.ended.took)));
@@ -149,7 +150,7 @@ impl Run {
         let differing: Vec<_> = verdict::rows(&self.rehearsed, after).into_keys().collect();
         if !differing.is_empty() {
             session.note(format!(
-                "Other numbers of rows than in the rehearsal, written by others meanwhile: {}",
+                "Row counts that differ from the rehearsal, written by others in the meantime: {}",
                 differing.join(", ")
             ));
         }
@@ -187,8 +188,8 @@ impl Run {
         let refusal = Refusal {
             what: self.failed(
                 job,
-                "its schema is as before, its rows are not, by the migration or an application; \
-                 nothing was put back",
+                "its schema is unchanged, but the migration or an application changed its rows; \
+                 nothing was restored",
             ),
             hint: format!(
                 "go back with `{}` (a safety backup is taken first), or go on with `cargo xtask \
@@ -201,7 +202,7 @@ impl Run {
     }
 
     fn was_put_back(&self, job: &Job<'_>, reasons: &[String], replaced: &str) -> anyhow::Error {
-        let state = format!("the state before it was put back; what it replaced: {replaced}");
+        let state = format!("the state before it was restored; what it replaced: {replaced}");
         let refusal = Refusal {
             what: self.failed(job, &state),
             hint: "correct the cause and run `cargo xtask db-migrate` again".to_owned(),

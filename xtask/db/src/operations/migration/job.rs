@@ -29,7 +29,7 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     ///
-    /// A refusal where there is no command.
+    /// A refusal if there is no command.
     pub(crate) fn new(
         claim: &'a Claim<'a>,
         command: Vec<String>,
@@ -70,7 +70,7 @@ impl<'a> Job<'a> {
     }
 
     /// Asks whether there is what the command line and the configuration name; hands on a remark on a
-    /// configured name that nothing bears any more.
+    /// configured name that nothing has any more.
     ///
     /// # Errors
     ///
@@ -79,9 +79,9 @@ impl<'a> Job<'a> {
         let mut remarks = Vec::new();
         for allowance in &self.allowed {
             let Some(unknown) = allowance::unknown(&allowance.name, &[schema]) else { continue };
-            let what = format!("{} names nothing in {}", allowance.said(), self.quoted_place());
+            let what = format!("{} matches nothing in {}", allowance.said(), self.quoted_place());
             if allowance.origin == Origin::Configuration && !unknown.is_near {
-                remarks.push(format!("{what}; take it out if that is gone"));
+                remarks.push(format!("{what}; remove it if that is gone"));
                 continue;
             }
             let nearest = unknown.nearest.map_or_else(

@@ -36,7 +36,7 @@ use crate::sqlite::probe::{self, Standing};
 ///
 /// # Errors
 ///
-/// Where a checkpoint cannot be taken (nothing has run then), or the old state not be put back.
+/// If a checkpoint cannot be taken (nothing has run then), or the old state not be restored.
 pub(crate) fn run(
     session: &mut Session,
     job: &Job<'_>,
@@ -61,7 +61,7 @@ pub(crate) fn run(
     session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
     let timeout = database.migrate_timeout;
     let task = Task { project, database, path: &database.path, command: &job.command, timeout };
-    // A second interrupt kills the command, a later one stops the putting back with a word.
+    // A second interrupt kills the command, a later one stops the restore with a word.
     let _supervising = interrupt.while_supervising();
     let file = holders::identity(&database.path);
     let ended = command::migrate(&task, &interrupt);
@@ -70,12 +70,12 @@ pub(crate) fn run(
     if file != holders::identity(&database.path) {
         let who = holders::sentence_of(&holders::of_deleted(&database.path));
         session.warn(format!(
-            "the migration put another file in the place of {}: who had it open before writes into the \
-             old one, which nobody else reads; restart the application{who}",
+            "the migration replaced the file of {}: a process that had it open before still writes \
+             to the old file, which nobody else reads; restart the application{who}",
             project.place(database)
         ));
     }
-    // What brings things in order runs to its end; another interrupt counts anew.
+    // What brings things in order runs to the end; another interrupt counts again.
     let interrupted = interrupt.acknowledge() || matches!(ended.ending, Ending::Interrupted);
     let unexamined = || unexamined(job, &ready.second);
     let locked = way_back::lock(session, job, vault).with_context(unexamined)?;
@@ -106,7 +106,7 @@ fn withdraw(session: &Session, job: &Job<'_>, vault: &Vault, error: &anyhow::Err
     if error.downcast_ref::<NotStarted>().is_none() {
         return;
     }
-    // Where this fails too, the note stays and `db-recover` ends it.
+    // If this fails too, the note stays and `db-recover` ends it.
     if let Ok(locked) = vault.lock(job.project.busy_timeout, session.interrupt()) {
         let _ = job.claim.withdraw(&locked);
     }
@@ -116,7 +116,7 @@ fn withdraw(session: &Session, job: &Job<'_>, vault: &Vault, error: &anyhow::Err
 struct Ready {
     /// The checkpoint taken right before.
     second: Backup,
-    /// That of before the rehearsal, where rows changed since.
+    /// That of before the rehearsal, if rows changed since.
     earlier: Option<Backup>,
     /// The state that it holds.
     before: State,
@@ -181,7 +181,7 @@ fn refuse_loss(
     let place = job.project.quoted_place(job.database);
     let what = format!("{place} lost rows during the rehearsal; the migration did not run on it");
     let hint = format!(
-        "before the rehearsal: `{}`; what is there now: `{}`; if an application deleted them, run \
+        "before the rehearsal: `{}`; its current state: `{}`; if an application deleted them, run \
          `cargo xtask db-migrate` again",
         way_back(job, first),
         way_back(job, second)
@@ -214,7 +214,7 @@ fn unexamined(job: &Job<'_>, second: &Backup) -> Refusal {
             job.quoted_command(),
             job.project.quoted_place(job.database)
         ),
-        hint: format!("look at it, or go back with `{}`", way_back(job, second)),
+        hint: format!("inspect it, or go back with `{}`", way_back(job, second)),
         exit: Exit::CouldNot,
     }
 }
@@ -223,7 +223,7 @@ fn content_of(backup: &Backup) -> Option<&str> {
     backup.record().map(|record| record.content_blake3.as_str())
 }
 
-/// The checkpoint immediately before; a hard link where nobody wrote since the first.
+/// The checkpoint immediately before; a hard link if nobody wrote since the first.
 fn second_checkpoint(
     session: &mut Session,
     job: &Job<'_>,
@@ -246,7 +246,7 @@ fn second_checkpoint(
     if schema(first) != schema(&second) {
         return Err(Refusal::no(
             format!("the schema of {} changed since the rehearsal", project.quoted_place(database)),
-            "something else migrates it: stop that and run this again; nothing was run",
+            "something else is migrating it: stop that and run this again; nothing was run",
         ));
     }
     Ok(second)
@@ -263,7 +263,7 @@ fn examine(
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
     if !matches!(probe::look(&database.path)?, Standing::Sqlite(_)) {
-        return Ok(After::Broken(vec!["it is no SQLite database any more".to_owned()]));
+        return Ok(After::Broken(vec!["it is no longer an SQLite database".to_owned()]));
     }
     let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
     let mut progress = session.progress("Examining");
@@ -278,7 +278,7 @@ fn examine(
         Copy::Unchanged => anyhow::bail!("nothing to compare with was given"),
     };
     let is_wal = staged.record().sqlite.journal_mode == "wal";
-    // Where only the journal was to change, it has to have changed.
+    // If only the journal was to change, it has to have changed.
     let is_same_journal = is_wal == ready.before.is_wal || !ready.changes_journal_only();
     if staged.record().content_blake3 == ready.before.content_blake3 && is_same_journal {
         return Ok(After::Same);

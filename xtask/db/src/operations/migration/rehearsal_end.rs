@@ -1,4 +1,4 @@
-//! How a rehearsal ends: a checkpoint where something is pending, the old state put back where the
+//! How a rehearsal ends: a checkpoint if something is pending, the old state restored if the
 //! command changed the live database, and a word about it.
 
 use anyhow::{Context, Result};
@@ -45,11 +45,11 @@ pub(crate) fn end(
     Ok(Answer::Yes)
 }
 
-/// Does what follows from a rehearsal: keeps the checkpoint, or puts the old state back.
+/// Does what follows from a rehearsal: keeps the checkpoint, or restores the old state.
 ///
 /// # Errors
 ///
-/// Where the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
+/// If the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
 pub(crate) fn settle(
     session: &mut Session,
     job: &Job<'_>,
@@ -98,7 +98,7 @@ pub(crate) fn settle(
     Ok(End { document, error })
 }
 
-/// The user's interrupt; where rows changed meanwhile, with the way back.
+/// The user's interrupt; if rows changed meanwhile, with the way back.
 fn interrupted(job: &Job<'_>, back: Option<&Backup>) -> anyhow::Error {
     let Some(back) = back else {
         return Refusal::interrupted();
@@ -136,12 +136,12 @@ pub(crate) fn say_rehearsed(
     }
 }
 
-/// Publishes the copy that the rehearsal began with, and applies the retention. Where rows of the
-/// live database changed meanwhile, says so with the way back.
+/// Publishes the copy that the rehearsal began with, and applies the retention. If rows of the live
+/// database changed meanwhile, says so with the way back.
 ///
 /// # Errors
 ///
-/// Where the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
+/// If the backups folder stays locked, the disk is full or fails, or at the user's interrupt.
 pub(crate) fn keep_checkpoint(
     session: &mut Session,
     job: &Job<'_>,
@@ -165,7 +165,7 @@ pub(crate) fn keep_checkpoint(
     Ok(checkpoint)
 }
 
-/// Puts back what the command did to the live database although it was pointed at a copy.
+/// Undoes what the command did to the live database although it was pointed at a copy.
 fn touched(
     session: &mut Session,
     job: &Job<'_>,
@@ -184,7 +184,7 @@ fn touched(
     rebuild_derived(session, job);
     let refusal = Refusal {
         what: format!(
-            "the migration touched {} during its rehearsal; the old state was put back; what it \
+            "the migration touched {} during its rehearsal; the old state was restored; what it \
              replaced: {}",
             job.project.quoted_place(job.database),
             kept(job, &restored.kept)
@@ -221,8 +221,8 @@ fn changed(
     let place = job.project.quoted_place(job.database);
     let refusal = Refusal {
         what: format!(
-            "the schema of {place} changed while the migration was rehearsed on a copy; nothing was \
-             put back"
+            "the schema of {place} changed while the migration was rehearsed on a copy; nothing \
+             was restored"
         ),
         hint: format!(
             "if an application or another migration did that, keep it and run this again; if the \
@@ -234,12 +234,12 @@ fn changed(
     };
     document["outcome"] = "left-alone".into();
     document["checkpoint"] = checkpoint.name.to_string().into();
-    let doubts = doubts.iter().map(|doubt| format!("it may not be the migration's doing: {doubt}"));
+    let doubts = doubts.iter().map(|doubt| format!("it may not have been the migration: {doubt}"));
     let error = report::because(&doubts.collect::<Vec<_>>(), refusal);
     Ok(End { document, error: Some(error) })
 }
 
-/// Says what was put back, and where the replaced state is.
+/// Says what was restored, and where the replaced state is.
 pub(crate) fn say_put_back(
     session: &mut Session,
     job: &Job<'_>,
@@ -247,9 +247,9 @@ pub(crate) fn say_put_back(
     replaced: &Kept,
 ) {
     let place = job.project.dotted(&job.database.path);
-    session.say(format!("Put back {} → {place}", checkpoint.name));
+    session.say(format!("Restored {} → {place}", checkpoint.name));
     session.say(format!(
-        "What it replaced, with all that anybody wrote since: {}",
+        "The replaced state, including everything written since: {}",
         kept(job, replaced)
     ));
 }

@@ -82,8 +82,8 @@ pub(crate) fn damaged(session: &mut Session, job: &Job<'_>, findings: &[Finding]
     }
     Refusal::no(
         format!("{} is structurally damaged", job.project.quoted_place(job.database)),
-        "keep its raw files with `cargo xtask db-backup --damaged`; `cargo xtask db-restore` puts \
-         an older backup back",
+        "keep its raw files with `cargo xtask db-backup --damaged`; `cargo xtask db-restore` \
+         restores an older backup",
     )
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn damaged(session: &mut Session, job: &Job<'_>, findings: &[Finding]
 ///
 /// # Errors
 ///
-/// Where the database is missing, locked or damaged, or the command cannot be started.
+/// If the database is missing, locked or damaged, or the command cannot be started.
 pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Rehearsed> {
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
@@ -153,7 +153,7 @@ fn judged(
     rehearsal: Rehearsal,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Rehearsed> {
-    // What the command did to the live database is looked at whoever ended it.
+    // What the command did to the live database is examined however it ended.
     let mut interrupted = matches!(rehearsal.ended.ending, Ending::Interrupted);
     interrupted |= interrupt.acknowledge();
     let live = rehearsal::live(job.project, job.database, interrupt)?;
@@ -179,7 +179,7 @@ fn has_schema_of(live: &Live, record: &Record) -> bool {
 fn touched(job: &Job<'_>, rehearsal: &Rehearsal) -> Vec<String> {
     let place = job.project.quoted_place(job.database);
     let mut reasons = vec![format!(
-        "the schema of {place} changed while the command ran on a private copy: it did not heed `{}`",
+        "the schema of {place} changed while the command ran on a private copy: it ignored `{}`",
         job.variable()
     )];
     reasons.extend(rehearsal.ended.failure());

@@ -1,4 +1,4 @@
-//! What is said of a rehearsal and of a migration: in words, and as JSON.
+//! What is reported about a rehearsal and of a migration: in words, and as JSON.
 
 use anyhow::anyhow;
 use serde_json::{Value, json};
@@ -32,13 +32,13 @@ pub(crate) fn say_changes(session: &mut Session, of: &Comparison<'_>, losses: &[
         session.say(format!("  journal: {} → {}", journal(of.before), journal(of.after)));
     }
     if changes.is_empty() && rows.is_empty() && !has_other_journal {
-        session.say("  values changed; no table, column or number of rows did");
+        session.say("  values changed; tables, columns and row counts did not");
     }
     for remark in remarks::remarks(of.effects) {
         session.say(format!("  {}", text::plain(&remark)));
     }
     for loss in losses {
-        session.say(format!("  let through: {}", loss.what));
+        session.say(format!("  allowed: {}", loss.what));
     }
 }
 
@@ -50,11 +50,11 @@ pub(crate) fn warn(session: &mut Session, job: &Job<'_>, of: &Comparison<'_>, lo
     let mut allowed = job.allowances(of);
     allowed.retain(|allowance| unknown(allowance, of).is_none());
     for allowance in allowance::unneeded(&allowed, losses) {
-        session.note(format!("{} was not needed: nothing of it is lost", allowance.said()));
+        session.note(format!("{} was not needed: nothing in it is lost", allowance.said()));
     }
 }
 
-/// Warns of names in the files of migrations that nothing bears, before or after: they allow nothing.
+/// Warns of names in the files of migrations that nothing has, before or after: they allow nothing.
 pub(crate) fn warn_of_unknown(session: &mut Session, job: &Job<'_>, of: &Comparison<'_>) {
     for allowance in job.allowances(of) {
         let is_in_file = matches!(allowance.origin, Origin::File(_));
@@ -63,7 +63,7 @@ pub(crate) fn warn_of_unknown(session: &mut Session, job: &Job<'_>, of: &Compari
         let nearest = nearest.map_or_else(String::new, |nearest| {
             format!("; did you mean `{}`?", text::plain(&nearest))
         });
-        session.warn(format!("{} names nothing{nearest}", allowance.said()));
+        session.warn(format!("{} matches nothing{nearest}", allowance.said()));
     }
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn refused(
         Hint::Correct => format!("correct the migration and run this again; {state}"),
         Hint::Allow(names) => {
             let flags: Vec<_> = names.iter().map(|name| format!("--allow-loss {name}")).collect();
-            format!("if that is meant, say `{}`; {state}", flags.join(" "))
+            format!("if that is intended, pass `{}`; {state}", flags.join(" "))
         }
         Hint::Variable => format!(
             "set `migrate-env` in `[workspace.metadata.db.databases.{}]` to the variable that {} \
@@ -132,7 +132,7 @@ pub(crate) fn refused(
     because(reasons, Refusal { what, hint, exit: Exit::No })
 }
 
-/// Says an error and answers no, with a document that tells more than an error's.
+/// Says an error and answers no, with a document that shows more than an error's.
 pub(crate) fn decline(session: &mut Session, error: &anyhow::Error, mut document: Value) -> Answer {
     let (text, hint) = failure::layout(error);
     session.complain(&text);

@@ -20,7 +20,7 @@ use crate::operations::migration::job::Job;
 use crate::operations::restore::in_place::{self, Restored, Was};
 use crate::operations::restore::safety_backup::Kept;
 
-/// How long to wait before it is said for whom.
+/// How long to wait before printing who is waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Publishes the copy that a rehearsal began with; where a whole backup is equal to it, as a hard
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 ///
-/// Where the disk is full or fails, or at the user's interrupt.
+/// If the disk is full or fails, or at the user's interrupt.
 pub(crate) fn publish(
     session: &mut Session,
     job: &Job<'_>,
@@ -73,7 +73,7 @@ pub(crate) fn publish(
 ///
 /// # Errors
 ///
-/// Where the folder cannot be written, or at the user's interrupt.
+/// If the folder cannot be written, or at the user's interrupt.
 pub(crate) fn lock<'v>(
     session: &mut Session,
     job: &Job<'_>,
@@ -97,7 +97,8 @@ pub(crate) fn lock<'v>(
                 |holder| format!("`{}` (process {})", holder.name, holder.pid),
             );
             session.warn(format!(
-                "waiting for {who}, which works in {}: then {} is examined, and put back if need be",
+                "waiting for {who}, which is using {}; then {} is examined, and restored if \
+                 necessary",
                 job.project.dotted(vault.folder()),
                 job.project.place(job.database)
             ));
@@ -110,7 +111,7 @@ pub(crate) fn lock<'v>(
 ///
 /// # Errors
 ///
-/// Where the checkpoint is not whole, or as a restore; the message says which state is in place.
+/// If the checkpoint is not whole, or as a restore; the message says which state is in place.
 pub(crate) fn put_back(
     session: &mut Session,
     job: &Job<'_>,
@@ -122,25 +123,25 @@ pub(crate) fn put_back(
         in_place::put_checkpoint_back(session, job.claim, locked, (checkpoint, Was::Readable));
     restored.map_err(|error| {
         let left = if in_place::is_untouched(&error) {
-            ", which holds what the migration left"
+            ", which contains what the migration left"
         } else {
             ""
         };
         let place = project.quoted_place(database);
-        let what = format!("the state before the migration was not put back into {place}{left}");
+        let what = format!("the state before the migration was not restored into {place}{left}");
         let is_refused = |refusal: &Refusal| refusal.exit == Exit::No;
         let hint = if error.downcast_ref().is_some_and(is_refused) {
-            "`cargo xtask db-verify --all` says which backups are whole; put one of them back with \
+            "`cargo xtask db-verify --all` shows which backups are whole; restore one of them with \
              `cargo xtask db-restore`"
                 .to_owned()
         } else {
-            format!("put it back with `{}`", way_back(job, checkpoint))
+            format!("restore it with `{}`", way_back(job, checkpoint))
         };
         error.context(Refusal { what, hint, exit: Exit::CouldNot })
     })
 }
 
-/// The command that puts a backup back, as it can be pasted into a shell.
+/// The command that restores a backup, as it can be pasted into a shell.
 #[must_use]
 pub(crate) fn way_back(job: &Job<'_>, backup: &Backup) -> String {
     let several = job.project.databases.len() > 1;
@@ -155,6 +156,6 @@ pub(crate) fn kept(job: &Job<'_>, kept: &Kept) -> String {
     match kept {
         Kept::Backup(safety) => job.project.dotted(&safety.path()),
         Kept::Aside(aside) => job.project.dotted(&aside.folder),
-        Kept::Nothing => "nowhere: there was no database".to_owned(),
+        Kept::Nothing => "nothing: there was no database".to_owned(),
     }
 }

@@ -1,5 +1,5 @@
-//! What is put back: examined before anything is touched, the same when it is written, and what is
-//! said of it afterwards.
+//! What is restored: examined before anything is touched, the same when it is written, and what is
+//! reported about it afterwards.
 
 use std::path::Path;
 
@@ -42,8 +42,8 @@ impl Request {
             session.warn(format!("{}: {warning}", backup.name));
         }
         damage_report::of_packs(session, &verification.suspects)?;
-        let untouched =
-            "`cargo xtask db-verify --all` says which backups are whole; the database is untouched";
+        let untouched = "`cargo xtask db-verify --all` shows which backups are whole; the database \
+                         is untouched";
         // Its bytes are sound as far as can be seen, and no record says what they were.
         let is_forced = self.force
             && matches!(backup.proof, Proof::Damaged(_))
@@ -60,7 +60,7 @@ impl Request {
             )),
             Outcome::CannotTell if !self.force => Err(Refusal::could_not(
                 format!("`{}` cannot be proved whole", backup.name),
-                format!("{untouched}; `--force` restores it all the same"),
+                format!("{untouched}; `--force` restores it anyway"),
             )),
             Outcome::CannotTell | Outcome::Whole => Ok(verification),
         }
@@ -68,7 +68,7 @@ impl Request {
 }
 
 /// It was examined before the question and the lock: the same bytes must be there now. Returns the ids
-/// of their groups. A stored one knows them itself: its list bears a checksum, and every page is
+/// of their groups. A stored one knows them itself: its list has a checksum, and every page is
 /// compared with its id when it is read.
 pub(crate) fn unchanged(
     plan: &Plan,
@@ -84,7 +84,7 @@ pub(crate) fn unchanged(
     }
     Err(Refusal::no(
         format!("`{}` changed after it was examined", plan.backup.name),
-        "`cargo xtask db-verify --all` says which backups are whole; the database is untouched",
+        "`cargo xtask db-verify --all` shows which backups are whole; the database is untouched",
     ))
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn explain_damage(error: anyhow::Error, backup: &Backup) -> anyhow::E
     }
     error.context(Refusal {
         what: format!("`{}` is damaged", backup.name),
-        hint: "`cargo xtask db-verify --all` says which backups are whole".to_owned(),
+        hint: "`cargo xtask db-verify --all` shows which backups are whole".to_owned(),
         exit: Exit::No,
     })
 }
@@ -133,17 +133,20 @@ pub(crate) fn checked(backup: &Backup, verification: &Verification) -> String {
     }
 }
 
-/// Refuses to write a file under a name that is not for it: a backup is immutable, so what bears a
-/// backup's name in the backups folder is no target; nor is a sidecar.
+/// Refuses to write a file under a name that is not for it: a backup is immutable, so what has a
+/// backup's name in the backups folder is not a target; nor is a sidecar.
 ///
 /// # Errors
 ///
-/// As it says.
+/// As described.
 pub(crate) fn refuse_names_of_others(project: &Project, path: &Path) -> Result<()> {
     let text = path.to_string_lossy();
     if ["-wal", "-shm", "-journal"].iter().any(|suffix| text.ends_with(suffix)) {
         return Err(Refusal::could_not(
-            format!("`{}` is the name of a file that SQLite keeps for itself", project.path(path)),
+            format!(
+                "`{}` is the name of a file that SQLite reserves for itself",
+                project.path(path)
+            ),
             "choose another path; nothing was changed",
         ));
     }
@@ -154,7 +157,7 @@ pub(crate) fn refuse_names_of_others(project: &Project, path: &Path) -> Result<(
     let is_name = path.file_name().and_then(|name| name.to_str()).and_then(Name::parse).is_some();
     if is_name && path.parent().is_some_and(same_folder) {
         return Err(Refusal::could_not(
-            format!("`{}` bears a backup's name in the backups folder", project.path(path)),
+            format!("`{}` has the name of a backup in the backups folder", project.path(path)),
             "choose another path; nothing was changed",
         ));
     }

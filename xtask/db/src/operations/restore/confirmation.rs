@@ -43,8 +43,8 @@ impl Request {
         }
         if !session.has_terminal() {
             return Err(Refusal::could_not(
-                format!("restoring into {quoted} needs `--yes` where there is no terminal to ask"),
-                "say `--yes`, or look first with `--dry-run`",
+                format!("restoring into {quoted} needs `--yes` when there is no terminal"),
+                "pass `--yes`, or look first with `--dry-run`",
             ));
         }
         session.confirm(&format!("Restore this backup into {place} ?"), untouched)

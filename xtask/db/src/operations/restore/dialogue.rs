@@ -93,7 +93,7 @@ pub(crate) fn say_choice(session: &mut Session, backup: &Backup) {
     session.prompt(format!("  {}", text::plain(&backup.path().to_string_lossy())));
 }
 
-/// A protected database's name has to be typed out; without a terminal, as `--db NAME --yes`.
+/// A protected database's name has to be typed out; without a terminal, e.g. `--db NAME --yes`.
 pub(crate) fn confirm_protected(
     session: &mut Session,
     place: &str,
@@ -107,7 +107,7 @@ pub(crate) fn confirm_protected(
         }
         return Err(Refusal::could_not(
             format!("`{}` is protected", database.name),
-            format!("without a terminal say `--db {} --yes`", database.name),
+            format!("without a terminal pass `--db {} --yes`", database.name),
         ));
     }
     let question = format!("{place} is protected. Type `{}` to go on: ", database.name);

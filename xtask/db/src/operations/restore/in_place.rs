@@ -40,7 +40,7 @@ pub(crate) enum Was {
     Unknown,
 }
 
-/// What a put-back did.
+/// What a restore did.
 pub(crate) struct Restored {
     /// What was kept of the replaced state.
     pub(crate) kept: Kept,
@@ -60,7 +60,7 @@ pub(crate) fn restore(
     let place = project.dotted(&database.path);
     let left = claim.left();
     let Restored { kept, proved } = put_in_place(session, &claim, &locked, (plan, verification))?;
-    claim.end(&locked, &left).context("the data is restored, but the note is not removed")?;
+    claim.end(&locked, &left).context("the data is restored, but the note could not be removed")?;
     say_kept(session, project, &kept);
     session.say(format!("[✓] Restored → {place}"));
     match proved {
@@ -97,7 +97,7 @@ pub(crate) fn restore(
 ///
 /// # Errors
 ///
-/// Where the backup changed since it was examined, the database stays locked, the disk is full or
+/// If the backup changed since it was examined, the database stays locked, the disk is full or
 /// fails, or at the user's interrupt; the message says which state is in place.
 pub(crate) fn put_in_place(
     session: &mut Session,
@@ -172,19 +172,19 @@ pub(crate) fn is_replicated(project: &Project, path: &Path) -> bool {
 /// Says what Litestream needs after one transaction has replaced much of a database.
 pub(crate) fn warn_of_replica(session: &mut Session) {
     session.warn(
-        "Litestream replicates this database and has to be restarted now, so that it takes a new \
-         snapshot: `systemctl restart litestream`, or end and start `litestream replicate`; until \
-         then its replica may hold neither state",
+        "Litestream replicates this database and must be restarted now, so that it creates a new \
+         snapshot: `systemctl restart litestream`, or stop and start `litestream replicate`; until \
+         then its replica may contain neither state",
     );
 }
 
 /// Puts a backup back that no user chose just now: examined, with a safety backup, in one transaction,
 /// proved; without a question and without a word. What is there now is replaced even if it looks
-/// encrypted where it was readable before: its raw files are set aside.
+/// encrypted if it was readable before: its raw files are set aside.
 ///
 /// # Errors
 ///
-/// A refusal where it is not proved whole, else as [`put_in_place`].
+/// A refusal if it is not proved whole, else as [`put_in_place`].
 pub(crate) fn put_checkpoint_back(
     session: &mut Session,
     claim: &Claim<'_>,
@@ -197,7 +197,7 @@ pub(crate) fn put_checkpoint_back(
     if verification.outcome != Outcome::Whole {
         return Err(Refusal::no(
             format!("`{}` is not proved whole: {}", backup.name, verification.reasons.join(", ")),
-            "`cargo xtask db-verify --all` says which backups are; the database is untouched",
+            "`cargo xtask db-verify --all` shows which backups are; the database is untouched",
         ));
     }
     let is_garbage =
@@ -275,9 +275,9 @@ fn could_not_restore(
         Kept::Nothing => String::new(),
     };
     let said = match state {
-        InPlace::Old => "it holds what it held before",
+        InPlace::Old => "it is unchanged",
         InPlace::New => "the new state is committed, but not proved",
-        InPlace::Unproved => "what it holds now is not proved",
+        InPlace::Unproved => "its current content is not proved",
     };
     let what = format!("could not restore `{}`: {said}{kept}", project.path(&database.path));
     CouldNotRestore { state, what }
@@ -288,8 +288,8 @@ pub(crate) fn note_wal(session: &mut Session, database: &Database) {
     let n_bytes = wal::size_bytes(&database.path);
     if n_bytes > 0 {
         session.note(format!(
-            "The WAL is {} large and part of the database; the application's next WAL checkpoint takes \
-             it in{}",
+            "The WAL is {} large and part of the database; the application's next WAL checkpoint \
+             merges it{}",
             text::size(n_bytes),
             holders::sentence(&database.path)
         ));
@@ -308,8 +308,8 @@ fn put_back(
     write::put_back(plan, source, timeout, &mut progress, || keep(session))
 }
 
-/// Keeps the present state: a safety backup, or its raw files where SQLite cannot read it. Returns the
-/// ids of its groups, where they are known.
+/// Keeps the present state: a safety backup, or its raw files if SQLite cannot read it. Returns the
+/// ids of its groups, if they are known.
 fn keep(
     session: &mut Session,
     project: &Project,
@@ -342,7 +342,7 @@ pub(crate) fn after_restore(
     project: &Project,
     database: &Database,
 ) -> Result<()> {
-    let done = ("the data is restored", "the database holds the backup's content");
+    let done = ("the data is restored", "the database has the backup's content");
     rebuild(session, project, database, done)
 }
 

@@ -1,4 +1,4 @@
-//! `--into PATH` where nothing is yet: the backup's bytes, proved.
+//! `--into PATH` if nothing is yet: the backup's bytes, proved.
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -32,17 +32,20 @@ impl Request {
         let verification = self.examine(session, project, &database, backup)?;
         if let Some(sidecar) = set_aside::raw_files(&path).first() {
             return Err(Refusal::could_not(
-                format!("`{}` lies there and would be taken for part of it", project.path(sidecar)),
+                format!(
+                    "`{}` is there and would be mistaken for part of it",
+                    project.path(sidecar)
+                ),
                 "move it away, or choose another path",
             ));
         }
         if fs_err::symlink_metadata(&path).is_ok() {
             return Err(Refusal::could_not(
-                format!("`{shown}` is a symbolic link to nothing"),
+                format!("`{shown}` is a dangling symbolic link"),
                 "choose another path",
             ));
         }
-        let folder = path.parent().context("`--into` names no file")?;
+        let folder = path.parent().context("`--into` does not name a file")?;
         free_space::demand(folder, backup.size_bytes, "the copy")?;
         if self.dry_run {
             session.say(format!("Would write {} → {shown}", backup.name));
@@ -54,7 +57,7 @@ impl Request {
             }));
             return Ok(Answer::Yes);
         }
-        let name = path.file_name().context("`--into` names no file")?.to_string_lossy();
+        let name = path.file_name().context("`--into` does not name a file")?.to_string_lossy();
         let contents = Contents::open(backup)?;
         stage::sweep_dead_stages(folder, &name)?;
         let stage = Stage::create(folder, &name)?;
@@ -68,7 +71,7 @@ impl Request {
         stage.sync()?;
         if stage.publish(&path)? == Published::NameTaken {
             return Err(Refusal::could_not(
-                format!("`{shown}` exists already"),
+                format!("`{shown}` already exists"),
                 "choose another path",
             ));
         }

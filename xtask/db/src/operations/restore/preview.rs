@@ -34,14 +34,15 @@ impl Request {
             return Ok(());
         }
         let place = project.quoted_place(database);
-        let what = format!("`{}` was taken of `{}`, not of {place}", backup.name, record.source);
+        let what =
+            format!("`{}` was taken from `{}`, not from {place}", backup.name, record.source);
         if session.has_terminal() || self.database.is_some() || self.force {
             session.warn(what);
             return Ok(());
         }
         Err(Refusal::could_not(
             what,
-            format!("if it belongs there all the same, say `--db {}`", text::shell(&database.name)),
+            format!("if it belongs there anyway, pass `--db {}`", text::shell(&database.name)),
         ))
     }
 }

@@ -32,7 +32,8 @@ impl Request {
         if asked && !session.has_terminal() {
             return Err(Refusal::could_not(
                 "without a terminal `db-restore` needs a REF and `--yes`",
-                "as `cargo xtask db-restore latest --yes`; `cargo xtask db-list` shows the backups",
+                "e.g. `cargo xtask db-restore latest --yes`; `cargo xtask db-list` shows the \
+                 backups",
             ));
         }
         if let Some(into) = &self.into {
@@ -98,7 +99,7 @@ impl Request {
         if find_backup::is_gone(backup) {
             return Err(Refusal::could_not(
                 format!("`{}` was removed meanwhile", backup.name),
-                "the database is untouched; `cargo xtask db-list` shows what there is",
+                "the database is untouched; `cargo xtask db-list` shows the backups",
             ));
         }
         let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
@@ -123,7 +124,7 @@ impl Request {
         if backups.is_empty() {
             return Err(Refusal::could_not(
                 format!("there are no backups in `{}`", vault.folder().display()),
-                "take one with `cargo xtask db-backup`",
+                "create one with `cargo xtask db-backup`",
             ));
         }
         dialogue::pick(session, project, vault, &backups)
@@ -147,7 +148,8 @@ impl Request {
                     backup.name,
                     text::plain(&record.database)
                 ),
-                "write it elsewhere with `--into PATH`, or say with `--db NAME` where it belongs",
+                "write it elsewhere with `--into PATH`, or choose the database that it belongs to \
+                 with `--db NAME`",
             )),
             Some(_) => Ok(project.databases.first().context("no database")?.clone()),
             None => project.one(None),
@@ -173,8 +175,8 @@ impl Request {
         }
         if !self.force {
             return Err(Refusal::could_not(
-                format!("`{}` exists already", project.path(&path)),
-                "choose another path, or say `--force` to restore over it after a safety backup",
+                format!("`{}` already exists", project.path(&path)),
+                "choose another path, or pass `--force` to restore over it after a safety backup",
             ));
         }
         // A configured database stays what it is, protection and all, however it is named.

@@ -112,7 +112,7 @@ pub(crate) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
 }
 
 /// Takes the safety backup, which remembers what takes its place, and returns the ids of its groups, too;
-/// `None` where the present database is damaged.
+/// `None` if the present database is damaged.
 pub(crate) fn safety_backup(
     session: &mut Session,
     project: &Project,

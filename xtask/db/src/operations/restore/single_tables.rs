@@ -35,7 +35,7 @@ impl Request {
         let place = project.quoted_place(database);
         if self.dry_run {
             session.say("Would take a safety backup first");
-            session.say(format!("Would put back {list} from {} into {place}", backup.name));
+            session.say(format!("Would restore {list} from {} into {place}", backup.name));
             session.document(&json!({
                 "version": 1,
                 "dry_run": true,
@@ -58,7 +58,7 @@ impl Request {
                 return Ok(());
             }
             Err(Refusal::no(
-                format!("{place} is damaged; single tables cannot be put back into it"),
+                format!("{place} is damaged; single tables cannot be restored into it"),
                 "restore the whole database: leave `--table` out",
             ))
         });
@@ -88,7 +88,8 @@ impl Request {
         }
         for table in done.iter().filter(|table| !table.triggers.is_empty()) {
             session.warn(format!(
-                "the triggers of {} did not run ({}): what they keep up elsewhere may be stale",
+                "the triggers of {} did not run ({}): data that they maintain elsewhere may be \
+                 stale",
                 table.table,
                 table.triggers.join(", ")
             ));

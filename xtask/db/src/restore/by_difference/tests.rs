@@ -138,7 +138,7 @@ fn larger_and_smaller_databases_of_every_shape_become_the_backup() -> Result<()>
             assert!(pages(&live)? == wanted, "{setup}");
             let check: String = connection::pragma(&fresh, "integrity_check")?;
             assert_eq!(check, "ok", "{setup}");
-            // Whoever commits next is seen, however quick.
+            // The next commit is seen, however quick.
             fresh.execute_batch("PRAGMA user_version = 77")?;
             assert_ne!(connection::pragma::<i64>(&to, "data_version")?, version, "{setup}");
         }

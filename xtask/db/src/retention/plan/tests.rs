@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Span;
 
-/// A plan where all backups are plain.
+/// A plan if all backups are plain.
 fn plan(candidates: &[Candidate], policy: &Policy) -> Vec<Verdict> {
     super::plan(candidates, policy, &mut |rows| Ok(weigh_files(rows))).expect("planned")
 }

@@ -7,7 +7,7 @@ use crate::rows::diff::pages::{Pages, four_bytes, n_local, two_bytes, varint};
 use crate::sqlite::header::HEADER_LENGTH;
 
 /// SQLite's own limit of a record, bytes.
-const MOST_RECORD_BYTES: u64 = 1 << 31;
+const MAX_RECORD_BYTES: u64 = 1 << 31;
 
 /// A tree's leaves, one after the other, and the cells of the present one.
 pub(super) struct Leaves<'p, 'c> {
@@ -32,7 +32,7 @@ pub(super) struct Cell<'l> {
     pub rowid: i64,
     /// Bytes of the whole record.
     pub n_bytes: usize,
-    /// The beginning of the record: all of it, where it has no overflow.
+    /// The beginning of the record: all of it, if it has no overflow.
     pub local: &'l [u8],
     /// The first page of the rest; 0 for none.
     pub overflow: u32,
@@ -43,7 +43,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
     ///
     /// # Errors
     ///
-    /// Where a page cannot be read or is none of a table's tree.
+    /// If a page cannot be read or is none of a table's tree.
     pub(super) fn of(pages: &'p mut Pages<'c>, root: u32) -> Result<Self> {
         let mut leaves = Self {
             n_left: pages.count(),
@@ -64,7 +64,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
         self.pages
     }
 
-    /// The bytes of the present leaf, where it is new: none of its cells was passed yet.
+    /// The bytes of the present leaf, if it is new: none of its cells was passed yet.
     pub(super) fn fresh_page(&self) -> Option<&[u8]> {
         (self.at == 0 && self.start == 0 && !self.ended).then_some(&self.page)
     }
@@ -73,7 +73,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
     ///
     /// # Errors
     ///
-    /// Where the page holds none there.
+    /// If the page holds none there.
     pub(super) fn cell(&self) -> Result<Option<Cell<'_>>> {
         if self.ended { Ok(None) } else { self.cell_at(self.at).map(Some) }
     }
@@ -82,7 +82,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
     ///
     /// # Errors
     ///
-    /// Where the next page cannot be read.
+    /// If the next page cannot be read.
     pub(super) fn advance(&mut self) -> Result<()> {
         self.at += 1;
         if self.at < self.n_cells { Ok(()) } else { self.next_leaf() }
@@ -92,7 +92,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
     ///
     /// # Errors
     ///
-    /// Where a page cannot be read or is none of a table's tree.
+    /// If a page cannot be read or is none of a table's tree.
     pub(super) fn next_leaf(&mut self) -> Result<()> {
         loop {
             let Some(children) = self.above.last_mut() else {
@@ -127,7 +127,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
                 }
                 self.above.push(children);
             }
-            _ => anyhow::bail!("page {number} is none of a table's tree"),
+            _ => anyhow::bail!("page {number} does not belong to a table's tree"),
         }
         Ok(())
     }
@@ -136,7 +136,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
     ///
     /// # Errors
     ///
-    /// Where a cell does not fit its page.
+    /// If a cell does not fit its page.
     pub(super) fn long_rows(&self, into: &mut Vec<(u32, usize)>) -> Result<()> {
         into.clear();
         let most = self.pages.usable_bytes().saturating_sub(35);
@@ -164,7 +164,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// If there is none.
     pub(super) fn cell_and_pages(&mut self) -> Result<(Cell<'_>, &mut Pages<'c>)> {
         let cell = cell_at(&self.page, self.start, self.at, self.pages.usable_bytes())?;
         Ok((cell, self.pages))
@@ -177,14 +177,14 @@ impl<'p, 'c> Leaves<'p, 'c> {
 
 fn cell_at(page: &[u8], start: usize, index: usize, usable: usize) -> Result<Cell<'_>> {
     let at = usize::from(two_bytes(page, start + 8 + 2 * index)?);
-    let bytes = page.get(at..).context("a cell lies outside its page")?;
+    let bytes = page.get(at..).context("a cell is outside its page")?;
     let (n_bytes, n_length) = varint(bytes)?;
     let (rowid, n_rowid) = varint(&bytes[n_length..])?;
-    ensure!(n_bytes < MOST_RECORD_BYTES, "a record is too long");
+    ensure!(n_bytes < MAX_RECORD_BYTES, "a record is too long");
     let n_bytes = usize::try_from(n_bytes)?;
     let bytes = &bytes[n_length + n_rowid..];
     let n_local = n_local(n_bytes, usable, usable.saturating_sub(35));
-    let local = bytes.get(..n_local).context("a record lies outside its page")?;
+    let local = bytes.get(..n_local).context("a record is outside its page")?;
     let overflow = if n_local < n_bytes { four_bytes(bytes, n_local)? } else { 0 };
     Ok(Cell { rowid: rowid.cast_signed(), n_bytes, local, overflow })
 }

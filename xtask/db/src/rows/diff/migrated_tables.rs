@@ -1,7 +1,7 @@
 //! Two tables of two states side by side, whatever they and their columns are called: what a migration
 //! made of a table.
 //!
-//! Tables whose pages are equal are known to be equal. Others are walked leaf by leaf where both are laid
+//! Tables whose pages are equal are known to be equal. Others are walked leaf by leaf if both are laid
 //! out alike, else read through SQL in the order of their keys.
 
 use std::cmp::Ordering;
@@ -72,7 +72,7 @@ impl<'c> Pairs<'c> {
         Ok(columns)
     }
 
-    /// The number of rows of a table; none where it keeps none.
+    /// The number of rows of a table; none if it keeps none.
     ///
     /// # Errors
     ///
@@ -176,7 +176,7 @@ impl<'c> Pairs<'c> {
             ..pair.clone()
         };
         let mut keeps = true;
-        // A row whose key is equal is handed on too, where anything else of it differs.
+        // A row whose key is equal is handed on too, if anything else of it differs.
         self.by_trees(&keys, &mut |row| {
             keeps &= row.before == row.after;
             Ok(())

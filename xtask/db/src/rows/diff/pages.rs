@@ -1,7 +1,7 @@
 //! The pages of one state, and the numbers they are made of.
 //!
 //! Pages come through `sqlite_dbpage`, so that they are those of the connection's read transaction,
-//! WAL included. Those of a finished file are read from it directly, many at once where they follow
+//! WAL included. Those of a finished file are read from it directly, many at once if they follow
 //! one another. Everything read here is untrusted: what does not fit is an error, never a panic.
 
 use std::os::unix::fs::FileExt as _;
@@ -14,7 +14,7 @@ use crate::rows::diff::State;
 use crate::sqlite::connection;
 use crate::sqlite::header::HEADER_LENGTH;
 
-/// Pages read at once where the one before was asked for last.
+/// Pages read at once if the one before was asked for last.
 const READ_AHEAD: usize = 32;
 
 /// The pages of one state.
@@ -26,11 +26,11 @@ pub(super) struct Pages<'c> {
 }
 
 impl<'c> Pages<'c> {
-    /// The pages of a state; `None` where there are none, or the build has no `sqlite_dbpage`.
+    /// The pages of a state; `None` if there are none, or the build has no `sqlite_dbpage`.
     ///
     /// # Errors
     ///
-    /// Where the first page cannot be read.
+    /// If the first page cannot be read.
     pub(super) fn of(state: State<'c>) -> Result<Option<Self>> {
         let count = connection::pragma::<i64>(state.connection, "page_count")?.try_into()?;
         let question = "SELECT data FROM sqlite_dbpage WHERE pgno = ?1";
@@ -61,7 +61,7 @@ impl<'c> Pages<'c> {
     ///
     /// # Errors
     ///
-    /// Where there is none of that number, or it cannot be read.
+    /// If there is none of that number, or it cannot be read.
     pub(super) fn read(&mut self, number: u32, into: &mut Vec<u8>) -> Result<()> {
         into.clear();
         let statement = match &mut self.reading {
@@ -157,7 +157,7 @@ fn no_page(number: u32) -> String {
     format!("there is no page {number}")
 }
 
-/// How much of a record lies in its page, where `most` is how much of a short one does.
+/// How much of a record is in its page, where `most` is how much of a short one does.
 pub(super) fn n_local(n_bytes: usize, usable: usize, most: usize) -> usize {
     if n_bytes <= most {
         return n_bytes;
@@ -171,7 +171,7 @@ pub(super) fn n_local(n_bytes: usize, usable: usize, most: usize) -> usize {
 ///
 /// # Errors
 ///
-/// Where the bytes end before it does.
+/// If the bytes end before it does.
 pub(super) fn varint(bytes: &[u8]) -> Result<(u64, usize)> {
     let mut value = 0;
     for at in 0..8 {
@@ -189,7 +189,7 @@ pub(super) fn varint(bytes: &[u8]) -> Result<(u64, usize)> {
 ///
 /// # Errors
 ///
-/// Where the bytes end before it does.
+/// If the bytes end before it does.
 pub(super) fn two_bytes(page: &[u8], at: usize) -> Result<u16> {
     let bytes = page.get(at..).and_then(|bytes| bytes.first_chunk());
     bytes.map(|bytes| u16::from_be_bytes(*bytes)).context("a page is cut off")
@@ -199,7 +199,7 @@ pub(super) fn two_bytes(page: &[u8], at: usize) -> Result<u16> {
 ///
 /// # Errors
 ///
-/// Where the bytes end before it does.
+/// If the bytes end before it does.
 pub(super) fn four_bytes(page: &[u8], at: usize) -> Result<u32> {
     let bytes = page.get(at..).and_then(|bytes| bytes.first_chunk());
     bytes.map(|bytes| u32::from_be_bytes(*bytes)).context("a page is cut off")

@@ -1,4 +1,4 @@
-//! Whether two records hold the same values, told from their bytes where that is possible
+//! Whether two records hold the same values, told from their bytes if that is possible
 //! (<https://sqlite.org/fileformat2.html#record_format>).
 
 use anyhow::{Context, Result};
@@ -22,7 +22,7 @@ pub(super) enum Verdict {
 ///
 /// # Errors
 ///
-/// Where a record does not fit its page.
+/// If a record does not fit its page.
 pub(super) fn compare(
     (a, a_pages): (Cell<'_>, &mut Pages<'_>),
     (b, b_pages): (Cell<'_>, &mut Pages<'_>),
@@ -46,7 +46,7 @@ fn rest<'c, 'p>(cell: Cell<'_>, pages: &'p mut Pages<'c>) -> Result<Rest<'c, 'p>
     Rest::of(cell.local, cell.overflow, cell.n_bytes, pages)
 }
 
-/// The types that begin a record; `None` where they go on in another page.
+/// The types that begin a record; `None` if they go on in another page.
 fn types(local: &[u8]) -> Result<Option<&[u8]>> {
     let (n_header, n_length) = varint(local)?;
     Ok(local.get(n_length..usize::try_from(n_header)?))

@@ -29,7 +29,7 @@ pub(super) type EachOfAll<'e> =
 ///
 /// # Errors
 ///
-/// Where SQLite cannot read or order them, or `each` fails.
+/// If SQLite cannot read or order them, or `each` fails.
 pub(super) fn each_difference(
     (a, a_select): (&Connection, &Select),
     (b, b_select): (&Connection, &Select),
@@ -54,7 +54,7 @@ pub(super) fn each_difference(
 ///
 /// # Errors
 ///
-/// Where SQLite cannot read or order them, or `each` fails.
+/// If SQLite cannot read or order them, or `each` fails.
 pub(super) fn side_by_side(
     (a, a_select): (&Connection, &Select),
     (b, b_select): (&Connection, &Select),
@@ -90,7 +90,7 @@ pub(super) fn side_by_side(
 ///
 /// # Errors
 ///
-/// Where SQLite cannot read them, or `each` fails.
+/// If SQLite cannot read them, or `each` fails.
 pub(super) fn each_row(
     connection: &Connection,
     source: &Source,
@@ -109,7 +109,7 @@ pub(super) fn each_row(
 ///
 /// # Errors
 ///
-/// Where SQLite cannot read them.
+/// If SQLite cannot read them.
 pub(super) fn count(connection: &Connection, source: &Source) -> Result<u64> {
     let question = format!("SELECT count(*) FROM main.{}", quoted(&source.from));
     Ok(connection.query_row(&question, [], |row| row.get::<_, i64>(0))?.try_into()?)
@@ -127,7 +127,7 @@ impl<'c> Lookup<'c> {
     ///
     /// # Errors
     ///
-    /// Where SQL has no name for its rowid.
+    /// If SQL has no name for its rowid.
     pub(super) fn of(
         connection: &'c Connection,
         source: &Source,
@@ -143,7 +143,7 @@ impl<'c> Lookup<'c> {
     ///
     /// # Errors
     ///
-    /// Where it is not there.
+    /// If it is not there.
     pub(super) fn row(&mut self, rowid: i64) -> Result<Values> {
         let mut rows = self.statement.query([rowid])?;
         let row = rows.next()?.with_context(|| format!("the row {rowid} cannot be found"))?;
@@ -155,7 +155,7 @@ impl<'c> Lookup<'c> {
 ///
 /// # Errors
 ///
-/// Where it has fewer.
+/// If it has fewer.
 pub(super) fn values(
     row: &Row<'_>,
     columns: std::ops::Range<usize>,
@@ -168,7 +168,7 @@ pub(super) fn values(
 ///
 /// # Errors
 ///
-/// Where one has fewer.
+/// If one has fewer.
 pub(super) fn is_same_row(
     (a, b): (&Row<'_>, &Row<'_>),
     (a_raw, b_raw): (Option<Raw>, Option<Raw>),
@@ -217,7 +217,7 @@ impl<'c> Order<'c> {
             if let (Ordering::Equal, (Some(a_raw), Some(b_raw))) = (order, raw)
                 && is_same(a.get_ref(at)?, b.get_ref(at)?)
             {
-                // The same in UTF-8, and maybe two keys all the same.
+                // The same in UTF-8, and maybe two keys anyway.
                 let (a, b) = (a.get_ref(a_raw.from + at)?, b.get_ref(b_raw.from + at)?);
                 order = a.as_bytes_or_null()?.cmp(&b.as_bytes_or_null()?);
             }

@@ -8,7 +8,7 @@ use crate::rows::diff::pages::{Pages, four_bytes, n_local, two_bytes, varint};
 ///
 /// # Errors
 ///
-/// Where a page cannot be read or is malformed.
+/// If a page cannot be read or is malformed.
 pub(super) fn is_same_tree(
     (a, a_root): (&mut Pages<'_>, u32),
     (b, b_root): (&mut Pages<'_>, u32),
@@ -58,7 +58,7 @@ fn children(page: &[u8], usable: usize, each: &mut impl FnMut(u32, Part)) -> Res
         Some(5) => (true, true),
         Some(10) => (false, false),
         Some(13) => (false, true),
-        _ => bail!("a page is none of a tree"),
+        _ => bail!("a page does not belong to a tree"),
     };
     let n_header = if is_interior { 12 } else { 8 };
     for cell in 0..usize::from(two_bytes(page, 3)?) {

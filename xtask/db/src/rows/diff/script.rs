@@ -1,7 +1,7 @@
 //! The statements that turn the first state into the second, for the sqlite3 shell.
 //!
 //! One transaction. Triggers are dropped first and created last, so that none of them fires; foreign
-//! keys are off, so that nothing cascades. A table that is defined in another way is created anew.
+//! keys are off, so that nothing cascades. A table that is defined in another way is created again.
 //! What no statement can reach becomes a comment. Values are written without control characters.
 
 mod frame;
@@ -47,7 +47,7 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// Where a schema cannot be read; a refusal where no statements make what is in the second state.
+    /// If a schema cannot be read; a refusal if no statements make what is in the second state.
     pub(crate) fn new(a: State<'_>, b: State<'_>, only: &[String]) -> Result<Self> {
         let (a, b) = (a.connection, b.connection);
         let frame = Frame::of(a, b, only)?;
@@ -82,7 +82,7 @@ impl Script {
         }
         if row.columns.is_empty() {
             if !self.frame.makes_anew(&key) && self.unreachable.insert(key) {
-                let what = format!("-- {}: no statement reaches its rows", comment(row.table));
+                let what = format!("-- {}: no statement can change its rows", comment(row.table));
                 self.lines.push(what);
             }
             return;
@@ -113,12 +113,12 @@ impl Script {
         }
     }
 
-    /// Writes what comes after the rows; nothing at all where nothing differs.
+    /// Writes what comes after the rows; nothing at all if nothing differs.
     pub(crate) fn finish(&mut self, difference: &Difference) {
         for table in difference.tables.iter().filter(|table| table.unread.is_some()) {
             let why = table.unread.as_deref().unwrap_or_default();
             self.lines.push(format!(
-                "-- {}: not looked at: {}",
+                "-- {}: not compared: {}",
                 comment(&table.table),
                 comment(why)
             ));
@@ -136,7 +136,7 @@ impl Script {
 
     fn begin(&mut self) {
         if !std::mem::replace(&mut self.begun, true) {
-            // A row that violates a CHECK is a row all the same.
+            // A row that violates a CHECK is a row anyway.
             let opening =
                 ["PRAGMA foreign_keys=OFF;", "PRAGMA ignore_check_constraints=ON;", "BEGIN;"];
             self.lines.extend(opening.map(str::to_owned));

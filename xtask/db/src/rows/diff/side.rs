@@ -15,7 +15,7 @@ use crate::sqlite::schema::{COUNTERS, Schema, Table};
 ///
 /// # Errors
 ///
-/// A refusal where neither state has one of them.
+/// A refusal if neither state has one of them.
 pub(super) fn wanted_tables(a: &Schema, b: &Schema, wanted: &[String]) -> Result<BTreeSet<String>> {
     let all: BTreeSet<String> = a.tables.keys().chain(b.tables.keys()).cloned().collect();
     if wanted.is_empty() {
@@ -40,7 +40,7 @@ pub(super) struct Side<'c> {
     pub connection: &'c Connection,
     /// Its schema.
     pub schema: Schema,
-    /// Its pages; `None` where the build has no `sqlite_dbpage`.
+    /// Its pages; `None` if the build has no `sqlite_dbpage`.
     pub pages: Option<Pages<'c>>,
 }
 
@@ -49,17 +49,17 @@ impl<'c> Side<'c> {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub(super) fn of(state: State<'c>) -> Result<Self> {
         let schema = Schema::read(state.connection)?;
         Ok(Self { connection: state.connection, schema, pages: Pages::of(state)? })
     }
 
-    /// AUTOINCREMENT's counters are no schema of anybody's, but content.
+    /// AUTOINCREMENT's counters are not a schema of anybody's, but content.
     ///
     /// # Errors
     ///
-    /// Where the schema cannot be read.
+    /// If the schema cannot be read.
     pub(super) fn add_counters(&mut self) -> Result<()> {
         let question = "SELECT count(*) FROM sqlite_schema WHERE name = ?1";
         let n: i64 = self.connection.query_row(question, [COUNTERS], |row| row.get(0))?;

@@ -1,7 +1,7 @@
 //! Where the rows of a table are read: which table or tree, by which key, which columns.
 //!
-//! A virtual table's rows are read where its module keeps them: a full-text index's in its shadow
-//! table of contents, else, where it keeps none, in its list of documents.
+//! A virtual table's rows are read if its module keeps them: a full-text index's in its shadow
+//! table of contents, else, if it keeps none, in its list of documents.
 
 use anyhow::{Context, Result, bail};
 use rusqlite::Connection;
@@ -16,7 +16,7 @@ use crate::sqlite::utf16::{Raw, Utf16};
 pub(super) struct Source {
     /// The table to select from.
     pub from: String,
-    /// The tree that holds it, where it is one of rowids.
+    /// The tree that holds it, if it is one of rowids.
     pub root_page: Option<u32>,
     /// What identifies a row, in order.
     pub key: Vec<Key>,
@@ -24,7 +24,7 @@ pub(super) struct Source {
     pub columns: Vec<String>,
     /// The same as the user knows them; empty where SQL cannot reach them through the table itself.
     pub shown: Vec<String>,
-    /// Which of the two bytes of a character comes first, where the state is in UTF-16.
+    /// Which of the two bytes of a character comes first, if the state is in UTF-16.
     pub utf16: Option<Utf16>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Columns {
 pub(super) struct Select {
     /// The statement.
     pub sql: String,
-    /// Where the bytes of its texts stand.
+    /// Where the bytes of its texts are.
     pub raw: Option<Raw>,
 }
 
@@ -58,11 +58,11 @@ pub(super) struct Key {
 }
 
 impl Source {
-    /// Where a table's rows are; `None` where it keeps none.
+    /// Where a table's rows are; `None` if it keeps none.
     ///
     /// # Errors
     ///
-    /// Where that cannot be told: an unknown module.
+    /// If that cannot be told: an unknown module.
     pub(super) fn of(connection: &Connection, table: &Table) -> Result<Option<Self>> {
         let source = match &table.storage {
             Storage::Rowid if table.name == COUNTERS => Some(Self::of_counters()),
@@ -123,7 +123,7 @@ impl Source {
         match module {
             "fts3" | "fts4" | "fts5" => Ok(Self::of_documents(table)),
             "rtree" | "rtree_i32" => Self::of_boxes(table).map(Some),
-            _ => bail!("what its module `{module}` keeps is unknown here"),
+            _ => bail!("the data of its module `{module}` is unknown here"),
         }
     }
 
@@ -192,7 +192,7 @@ impl Source {
         let mut list = Vec::new();
         let mut order = Vec::new();
         for key in &self.key {
-            anyhow::ensure!(!key.column.is_empty(), "every name of its rowid is that of a column");
+            anyhow::ensure!(!key.column.is_empty(), "its columns use every name of the rowid");
             let column = quoted(&key.column);
             let descending = if key.descending { " DESC" } else { "" };
             order.push(match key.collation.as_str() {
@@ -210,7 +210,7 @@ impl Source {
     /// The statement that reads some columns of the row of one rowid.
     pub(super) fn select_one(&self, columns: &[String]) -> Result<Select> {
         let key = self.key.first().filter(|key| !key.column.is_empty());
-        let key = quoted(&key.context("every name of its rowid is that of a column")?.column);
+        let key = quoted(&key.context("its columns use every name of the rowid")?.column);
         let mut list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
         if list.is_empty() {
             list.push(key.clone());

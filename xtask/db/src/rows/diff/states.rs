@@ -22,8 +22,8 @@ type Sink<'s> = &'s mut dyn FnMut(&Row<'_>);
 ///
 /// # Errors
 ///
-/// A refusal where neither has a wanted table; where a schema cannot be read, or at the user's
-/// interrupt. A table that cannot be read is no failure: it is said.
+/// A refusal if neither has a wanted table; if a schema cannot be read, or at the user's interrupt.
+/// A table that cannot be read is not a failure: it is reported.
 pub(crate) fn between(
     a: State<'_>,
     b: State<'_>,
@@ -121,7 +121,7 @@ impl Comparison<'_, '_> {
         let has_rows = found.added + found.removed + found.changed > 0;
         if is_virtual(a) && !has_rows {
             found.otherwise = true;
-            found.notes.push("its rows are equal, what it keeps about them is not".to_owned());
+            found.notes.push("its rows are equal, its internal data is not".to_owned());
         }
         if is_rewritten {
             all_rows(self.b.connection, &b.name, b_source, Fate::Added, self.sink)?;
@@ -187,7 +187,7 @@ impl Comparison<'_, '_> {
     fn unpaired(&mut self, pair: Pair<'_>, found: &mut TableDifference) -> Result<()> {
         found.removed = rows::count(self.a.connection, pair.a.1)?;
         found.added = rows::count(self.b.connection, pair.b.1)?;
-        found.notes.push("its primary key is another one: rows cannot be paired".to_owned());
+        found.notes.push("its primary key is different: rows cannot be paired".to_owned());
         Ok(())
     }
 
@@ -204,7 +204,7 @@ impl Comparison<'_, '_> {
         let roots = (a_source.root_page.unwrap_or(0), b_source.root_page.unwrap_or(0));
         let (a, b, sink) = (self.a.connection, self.b.connection, &mut *self.sink);
         let lookup = |connection, source: &Source| Lookup::of(connection, source, &source.columns);
-        // Prepared where they are needed: a table may have no name for its rowid.
+        // Prepared if they are needed: a table may have no name for its rowid.
         let mut lookups = None;
         trees::each_difference((a_pages, roots.0), (b_pages, roots.1), &mut |rowid, fate| {
             if fate != Fate::Unsure && depth < Depth::Values {
@@ -323,7 +323,7 @@ fn count_of(found: &mut TableDifference, fate: Fate) -> &mut u64 {
 
 fn is_same_key(a: &[Key], b: &[Key]) -> bool {
     let is_same = |a: &Key, b: &Key| {
-        // Rowids are rowids, whatever column bears their name.
+        // Rowids are rowids, whatever column has their name.
         let are_rowids = a.collation.is_empty() && b.collation.is_empty();
         are_rowids
             || a.column.eq_ignore_ascii_case(&b.column)

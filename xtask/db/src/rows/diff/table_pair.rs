@@ -53,7 +53,7 @@ pub(crate) struct Pair<'t> {
     pub way: Way,
 }
 
-/// A row that is not equal in both tables, or any row where one has columns of its own.
+/// A row that is not equal in both tables, or any row if one has columns of its own.
 pub(crate) struct PairedRow<'v> {
     /// Its values in the older table.
     pub before: Option<&'v [Value]>,

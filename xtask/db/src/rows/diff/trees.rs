@@ -1,5 +1,5 @@
-//! Two trees of one table side by side, leaf by leaf where the leaves are equal, row by row where
-//! they are not.
+//! Two trees of one table side by side, leaf by leaf if the leaves are equal, row by row if they are
+//! not.
 //!
 //! A leaf whose bytes are equal in both states, and whose long rows go on in equal pages, holds equal
 //! rows, whatever the rest of the file looks like: it is passed without looking at its rows.
@@ -29,7 +29,7 @@ pub(super) enum Fate {
 ///
 /// # Errors
 ///
-/// Where a page cannot be read or is malformed, or `each` fails.
+/// If a page cannot be read or is malformed, or `each` fails.
 pub(super) fn each_difference(
     (a, a_root): (&mut Pages<'_>, u32),
     (b, b_root): (&mut Pages<'_>, u32),
@@ -57,7 +57,7 @@ pub(super) fn each_difference(
     }
 }
 
-/// What became of the row that comes first, and goes on behind it; `None` where it is equal.
+/// What became of the row that comes first, and goes on behind it; `None` if it is equal.
 fn fate(order: Ordering, a: &mut Leaves<'_, '_>, b: &mut Leaves<'_, '_>) -> Result<Option<Fate>> {
     let fate = match order {
         Ordering::Less => Some(Fate::Removed),
@@ -82,7 +82,7 @@ fn compare(a: &mut Leaves<'_, '_>, b: &mut Leaves<'_, '_>) -> Result<Verdict> {
     record::compare((one, one_pages), (other, other_pages))
 }
 
-/// Whether both stand before a new leaf, and all that it holds is equal.
+/// Whether both are before a new leaf, and all that it holds is equal.
 fn is_equal_leaf(
     a: &mut Leaves<'_, '_>,
     b: &mut Leaves<'_, '_>,

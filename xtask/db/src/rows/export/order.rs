@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The names in an order in which each stands after its parents, as far as no cycle of references
+/// The names in an order in which each is after its parents, as far as no cycle of references
 /// forbids it; otherwise by name. Parents that are none of the names are ignored.
 #[must_use]
 pub(crate) fn parents_first(parents: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
@@ -54,7 +54,7 @@ mod tests {
         for (edges, expected) in [
             (&[("a", "b"), ("b", "c"), ("d", "d")][..], "c b a d"),
             (&[("a", "b"), ("b", "a"), ("b", "z")], "z b a"),
-            // A child of a cycle stands after it, whatever its name.
+            // A child of a cycle is after it, whatever its name.
             (&[("a", "x"), ("x", "y"), ("y", "x")], "y x a"),
         ] {
             assert_eq!(parents_first(&graph(edges)).join(" "), expected);

@@ -28,17 +28,17 @@ use crate::sqlite::utf16::Utf16;
 /// Which part of a database is wanted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wanted {
-    /// Only these tables; all where it is empty.
+    /// Only these tables; all if it is empty.
     pub tables: Vec<String>,
     /// Only these rows, what hangs on them and what they need.
     pub root: Option<Root>,
     /// References without a foreign key, which hang on them, too.
     pub references: Followed,
-    /// Groups of tables that the configuration knows, for whoever mistypes one.
+    /// Groups of tables that the configuration knows, for suggestions if one is mistyped.
     pub groups: Vec<String>,
     /// Tables whose rows are left out.
     pub without: Vec<String>,
-    /// Whether rowids are kept that are no column.
+    /// Whether rowids are kept that are not a column.
     pub rowids: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Wanted {
 pub(crate) struct Selection {
     /// What the export says of itself.
     pub header: Header,
-    /// For each table of the header where its rows are read; `None` where they are not here.
+    /// For each table of the header if its rows are read; `None` if they are not here.
     pub(super) sources: Vec<Option<Source>>,
     /// For each table of the header how many rows there are, where only some of them are wanted.
     pub n_all: Vec<Option<u64>>,
@@ -68,8 +68,8 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// Where the schema cannot be read; a refusal where a table is not there, or what its module keeps
-    /// is unknown here, or nothing is chosen.
+    /// If the schema cannot be read; a refusal if a table is not there, or what its module keeps is
+    /// unknown here, or nothing is chosen.
     pub(crate) fn of(
         connection: &Connection,
         wanted: &Wanted,
@@ -202,7 +202,7 @@ impl Selecting<'_> {
         Ok(head)
     }
 
-    /// Whether rowids that are no column are kept: where that is wanted, or a trigger or a view speaks
+    /// Whether rowids that are not a column are kept: if that is wanted, or a trigger or a view speaks
     /// of them, because others may refer to them then.
     fn keeps_rowid(&self, table: &Table) -> bool {
         if table.storage != Storage::Rowid || table.rowid_column().is_some() {
@@ -219,7 +219,7 @@ impl Selecting<'_> {
             })
     }
 
-    /// Gathers the rows of a subset, where one is wanted.
+    /// Gathers the rows of a subset, if one is wanted.
     fn gather(&mut self, interrupt: &Interrupt) -> Result<()> {
         let Some(root) = &self.wanted.root else { return Ok(()) };
         let without = self.wanted.without.iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -231,7 +231,7 @@ impl Selecting<'_> {
         Ok(())
     }
 
-    /// AUTOINCREMENT's counters, where an exported table is counted.
+    /// AUTOINCREMENT's counters, if an exported table is counted.
     fn counters(&self, header: &Header) -> Result<Option<TableHead>> {
         let question = "SELECT count(*) FROM sqlite_schema WHERE name = ?1";
         let n: i64 = self.connection.query_row(question, [COUNTERS], |row| row.get(0))?;

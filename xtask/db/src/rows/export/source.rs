@@ -15,7 +15,7 @@ use crate::sqlite::utf16::Utf16;
 pub(super) struct Reading<'c> {
     /// One state of a database.
     pub connection: &'c Connection,
-    /// Its encoding, where that is not UTF-8.
+    /// Its encoding, if that is not UTF-8.
     pub utf16: Option<Utf16>,
 }
 
@@ -35,7 +35,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Where its indexes cannot be read.
+    /// If its indexes cannot be read.
     pub(super) fn of(
         &Reading { connection, utf16 }: &Reading<'_>,
         table: &Table,
@@ -83,7 +83,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Where the table cannot be read, or what an index has of it is not all; where the rows cannot be
+    /// If the table cannot be read, or what an index has of it is not all; if the rows cannot be
     /// written; as `look`.
     pub(super) fn write(
         &self,
@@ -108,11 +108,11 @@ impl Source {
         }
         Err(Refusal::no(
             format!(
-                "the index of its primary key leads to {}, and there are {}: it is damaged",
+                "the index of its primary key leads to {}, but there are {}: it is damaged",
                 text::count(n_read, "row"),
                 text::count(n_rows, "row")
             ),
-            "nothing was exported; `REINDEX` mends an index, and `cargo xtask db-export latest` \
+            "nothing was exported; `REINDEX` repairs an index, and `cargo xtask db-export latest` \
              exports the newest backup",
         ))
     }
@@ -154,7 +154,7 @@ impl Order {
         Ok(Self::Key(key))
     }
 
-    /// The same where rows are looked up one by one, those of a rowid table in its order.
+    /// The same if rows are looked up one by one, those of a rowid table in its order.
     fn sql_of_chosen(&self) -> String {
         match self {
             Self::Rowid(_) => "ORDER BY f.k0".to_owned(),
@@ -173,7 +173,7 @@ impl Order {
     }
 }
 
-/// The primary key as its index has it; empty where it has none. What an application's own collation
+/// The primary key as its index has it; empty if it has none. What an application's own collation
 /// orders is ordered by its bytes.
 fn key(connection: &Connection, table: &str) -> Result<Vec<String>> {
     let mut statement = connection.prepare(

@@ -68,7 +68,7 @@ impl Subset {
     ///
     /// # Errors
     ///
-    /// A refusal where the root or its condition makes no sense, or no row fulfils it (exit 1); where
+    /// A refusal if the root or its condition makes no sense, or no row fulfils it (exit 1); if
     /// SQLite cannot read; the user's interrupt.
     pub(super) fn gather(
         (connection, schema): (&Connection, &Schema),
@@ -100,7 +100,7 @@ impl Subset {
         Ok(Self { members: gathering.members, remarks })
     }
 
-    /// What was taken of a table; `None` where nothing could be.
+    /// What was taken of a table; `None` if nothing could be.
     pub(super) fn member(&self, table: &str) -> Option<&Member> {
         self.members.get(&table.to_ascii_lowercase())
     }
@@ -112,13 +112,13 @@ fn start<'s>(schema: &'s Schema, root: &Root, without: &BTreeSet<String>) -> Res
     let table = schema.table(&root.table).with_context(|| format!("there is no table `{name}`"))?;
     if let Storage::Virtual(_) = table.storage {
         return Err(Refusal::could_not(
-            format!("nothing can hang on rows of `{name}`: it is a virtual table"),
+            format!("no rows can refer to `{name}`: it is a virtual table"),
             "choose the table that it is an index of, or export it with `--table`",
         ));
     }
     if without.contains(&root.table.to_ascii_lowercase()) {
         return Err(Refusal::could_not(
-            format!("`--root` wants rows of `{name}`, and `--without` leaves them out"),
+            format!("`--root` asks for rows of `{name}`, and `--without` leaves them out"),
             "leave one of them out",
         ));
     }

@@ -11,8 +11,8 @@ use crate::sqlite::connection::quoted;
 use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{self, Nature, Storage, Table};
 
-/// The table that a full-text index covers, in lower case; `None` where it keeps its texts itself,
-/// empty where nobody does.
+/// The table that a full-text index covers, in lower case; `None` if it keeps its texts itself,
+/// empty if nobody does.
 pub(super) fn content(table: &Table) -> Option<String> {
     external_content(&table.sql)
 }
@@ -21,7 +21,7 @@ pub(super) fn content(table: &Table) -> Option<String> {
 ///
 /// # Errors
 ///
-/// A refusal where its rows are wanted and what its module keeps is unknown here.
+/// A refusal if its rows are wanted and what its module keeps is unknown here.
 pub(super) fn complete(
     connection: &Connection,
     (table, module): (&Table, &str),
@@ -59,17 +59,17 @@ fn unknown(table: &Table, module: &str) -> anyhow::Error {
     let name = text::plain(&table.name);
     Refusal::could_not(
         format!(
-            "what table `{name}` holds cannot be read: its module `{}` is unknown here",
+            "the rows of table `{name}` cannot be read: its module `{}` is unknown here",
             text::plain(module)
         ),
         format!(
-            "leave its rows out with `--without {}`, or take a backup, which holds everything",
+            "leave its rows out with `--without {}`, or take a backup, which contains everything",
             text::shell(&name)
         ),
     )
 }
 
-/// The hidden column in which an FTS4 table keeps the language of a row, where it has one by name
+/// The hidden column in which an FTS4 table keeps the language of a row, if it has one by name
 /// (<https://sqlite.org/fts3.html#the_languageid_option>).
 pub(crate) fn language(table: &Table) -> Option<String> {
     let hidden = table.columns.iter().filter(|column| column.nature == Nature::Hidden);
@@ -82,7 +82,7 @@ pub(crate) fn language(table: &Table) -> Option<String> {
 ///
 /// # Errors
 ///
-/// Where they cannot be read.
+/// If they cannot be read.
 pub(crate) fn settings(connection: &Connection, table: &Table) -> Result<Vec<(String, Setting)>> {
     let shadow = quoted(&format!("{}_config", table.name));
     let question = format!("SELECT k, v FROM main.{shadow} WHERE k <> 'version' ORDER BY k");

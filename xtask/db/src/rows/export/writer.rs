@@ -14,7 +14,7 @@ use crate::rows::export::selection::Selection;
 ///
 /// # Errors
 ///
-/// Where a table cannot be read, the sink fails, or the user interrupts.
+/// If a table cannot be read, the sink fails, or the user interrupts.
 pub(crate) fn write(
     (connection, selection): (&Connection, &Selection),
     (format, to): (&mut dyn Format, &mut Sink<'_>),

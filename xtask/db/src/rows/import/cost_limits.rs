@@ -54,9 +54,9 @@ const MAX_PATTERN_BYTES: i32 = 4096;
 /// What may be spent on one file, by all connections together.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
-    /// Bytes that bound the rest; none where nothing does.
+    /// Bytes that bound the rest; none if nothing does.
     input_bytes: Option<u64>,
-    /// What bounds memory; none where nothing does.
+    /// What bounds memory; none if nothing does.
     memory_bytes: Option<u64>,
     spending: Arc<Spending>,
 }
@@ -128,7 +128,7 @@ impl Bounds {
     }
 
     /// Bounds SQLite's memory too, of the file and of databases of this size that are worked on beside it:
-    /// in the whole process, where it can be lowered later and never raised
+    /// in the whole process, if it can be lowered later and never raised
     /// (<https://sqlite.org/pragma.html#pragma_hard_heap_limit>).
     #[must_use]
     pub(crate) fn with_memory(self, beside_bytes: u64) -> Self {
@@ -143,7 +143,7 @@ impl Bounds {
     ///
     /// # Errors
     ///
-    /// Where SQLite refuses that.
+    /// If SQLite refuses that.
     pub(crate) fn set_on(&self, connection: &Connection) -> Result<()> {
         if self.input_bytes.is_some() {
             let _ = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, self.most_value());
@@ -165,7 +165,7 @@ impl Bounds {
     ///
     /// # Errors
     ///
-    /// Where SQLite refuses that.
+    /// If SQLite refuses that.
     pub(crate) fn set_room_of(&self, connection: &Connection) -> Result<()> {
         if let Some(most_bytes) = self.most_room() {
             let page_bytes: u64 = connection::pragma::<i64>(connection, "page_size")?.try_into()?;
@@ -182,7 +182,7 @@ impl Bounds {
         Some(factored.saturating_add(ROOM_BASE_BYTES))
     }
 
-    /// Says of an error which bound was exceeded and how to go on, also where the new database has
+    /// Says of an error which bound was exceeded and how to go on, also if the new database has
     /// become so large.
     #[must_use]
     pub(crate) fn explain_of(&self, error: anyhow::Error, new: &Path) -> anyhow::Error {
@@ -214,7 +214,7 @@ impl Bounds {
         let _ = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, most);
     }
 
-    /// Which bound an error is about, as the end of a sentence; none where it is about something else.
+    /// Which bound an error is about, as the end of a sentence; none if it is about something else.
     #[must_use]
     pub(crate) fn exceeded_by(&self, error: &anyhow::Error) -> Option<String> {
         let input_bytes = self.input_bytes?;
@@ -229,7 +229,7 @@ impl Bounds {
         let sqlite = error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>());
         match sqlite.and_then(rusqlite::Error::sqlite_error_code)? {
             ErrorCode::TooBig => Some(format!(
-                "it makes a value longer than {}, which is far more than {} should need",
+                "it creates a value longer than {}, which is far more than {} should need",
                 text::size(u64::from(self.most_value().unsigned_abs())),
                 text::size(input_bytes)
             )),
@@ -270,6 +270,6 @@ impl Bounds {
 /// Declines what is too much.
 #[must_use]
 pub(crate) fn refuse(what: &str, untouched: &str) -> anyhow::Error {
-    let hint = format!("{untouched}; if you trust where it comes from, say `--unbounded`");
+    let hint = format!("{untouched}; if you trust where it comes from, pass `--unbounded`");
     Refusal::could_not(text::plain(what), hint)
 }

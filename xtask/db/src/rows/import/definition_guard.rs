@@ -1,5 +1,5 @@
-//! What an import lets the definitions in a file do. They are SQL that somebody else wrote: each may
-//! create the one object that it is said to create, and nothing else happens.
+//! What an import lets the definitions in a file do. They are SQL from another source: each may
+//! create only its own object, and nothing else happens.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -79,10 +79,10 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// Where it is not one, does anything else, or SQLite refuses it.
+    /// If it is not one, does anything else, or SQLite refuses it.
     pub(super) fn create(&self, connection: &Connection, object: &Object, sql: &str) -> Result<()> {
         let what = format!("could not create {} `{}`", object.kind.word(), object.name);
-        // A full-text index may still have to write what it was given, which is no part of this.
+        // A full-text index may still have to write what it was given, which is not part of this.
         connection.execute_batch("SAVEPOINT pending; RELEASE pending")?;
         let before = last_entry(connection)?;
         self.set(Some(object.clone()));

@@ -1,5 +1,5 @@
-//! SQL files into a scratch database, whoever wrote them: our own exports, the `.dump` of the sqlite3
-//! shell, and what other tools write for SQLite.
+//! SQL files into a scratch database, from any source: our own exports, the `.dump` of the sqlite3 shell,
+//! and what other tools write for SQLite.
 //!
 //! The file is somebody else's program. It runs statement by statement, each watched by the
 //! [`statement_guard`]; what asks for more than tables and rows is refused, and nothing of the file is left.
@@ -105,7 +105,7 @@ pub(super) fn run(
     let _watched = loading.interrupt.watch(&connection);
     for table in shadows.examine(&connection)? {
         let table = text::plain(table);
-        remarks.push(format!("full-text index `{table}` did not fit its rows and was built anew"));
+        remarks.push(format!("full-text index `{table}` did not match its rows and was rebuilt"));
     }
     Ok(Loaded { remarks, ..Loaded::default() })
 }
@@ -150,7 +150,8 @@ fn cut_short(error: anyhow::Error) -> anyhow::Error {
     let Some(unfinished) = error.downcast_ref::<Unfinished>() else { return error };
     Refusal::no(
         unfinished.to_string(),
-        "nothing was changed; the file was cut short, or is no SQL for SQLite: dump the database again",
+        "nothing was changed; the file was cut short, or is not SQL for SQLite: dump the database \
+         again",
     )
 }
 

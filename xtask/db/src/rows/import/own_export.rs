@@ -55,7 +55,7 @@ fn open(file: &Path, kind: Kind) -> Result<Box<dyn Reading>> {
     if kind == Kind::Csv {
         let folder = file.to_owned();
         let open: OpenFile = Box::new(move |name| {
-            // A table's name cannot lead out of the folder: no separator stands in it.
+            // A table's name cannot lead out of the folder: no separator is in it.
             Ok(Box::new(fs_err::File::open(folder.join(name))?))
         });
         return Ok(Box::new(CsvReader::open(open)?));
@@ -97,7 +97,7 @@ fn name_both(error: anyhow::Error, file: (&Path, Kind), loading: &Loading<'_>) -
     }
 }
 
-/// What a header says is used as it stands: so it must be what an export says.
+/// What a header says is used as it is: so it must be what an export says.
 fn examine(header: &Header) -> Result<()> {
     let encodings = ["UTF-8", "UTF-16le", "UTF-16be"];
     let encoding = header.encoding.as_str();
@@ -119,7 +119,7 @@ fn examine(header: &Header) -> Result<()> {
     Ok(())
 }
 
-/// Texts that are no Unicode have the bytes of the export's encoding.
+/// Texts that are not Unicode have the bytes of the export's encoding.
 fn odd_texts(encoding: &str, header: &Header) -> OddTexts {
     if encoding != header.encoding {
         OddTexts::Refused
@@ -148,7 +148,7 @@ fn create_tables(connection: &Connection, guard: &Guard, header: &Header) -> Res
     Ok(())
 }
 
-/// Where no counter comes from the file, none stays that only the rows have made.
+/// If no counter comes from the file, none stays that only the rows have made.
 fn clear_counters(connection: &Connection, header: &Header, counts: &[u64]) -> Result<()> {
     let mut both = header.tables.iter().zip(counts);
     if both.any(|(table, n)| table.sql.is_none() && *n == 0) {
@@ -203,7 +203,8 @@ fn loaded(header: &Header, counts: &[u64]) -> Loaded {
             Rows::Unreadable => {
                 loaded.absent.insert(table.name.to_ascii_lowercase());
                 loaded.remarks.push(format!(
-                    "`{name}` kept an index and no texts (content=''): the file has none of it"
+                    "`{name}` stored an index without its texts (content=''): the file has none of \
+                     it"
                 ));
             }
             Rows::Rebuilt | Rows::None => {}

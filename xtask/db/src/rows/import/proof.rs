@@ -20,12 +20,12 @@ use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{self, Schema, Storage, Table};
 
 /// Rows that are named; more are counted.
-const MOST_NAMED: usize = 20;
+const MAX_NAMED: usize = 20;
 
 /// What was found.
 #[derive(Debug)]
 pub(crate) struct Proof {
-    /// Rows per table; `None` where its module is unknown here.
+    /// Rows per table; `None` if its module is unknown here.
     pub tables: BTreeMap<String, Option<u64>>,
     /// The tables that show other tables' rows, as a full-text index of one does, in lower case.
     pub derived: BTreeSet<String>,
@@ -40,7 +40,7 @@ pub(crate) struct Proof {
 ///
 /// # Errors
 ///
-/// Where the numbers of rows are not those of the file, or at the user's interrupt; what is wrong with
+/// If the numbers of rows are not those of the file, or at the user's interrupt; what is wrong with
 /// the rows is a finding.
 pub(crate) fn prove(
     scratch: &Path,
@@ -60,11 +60,11 @@ pub(crate) fn prove(
     let (counted, derived, orphans) = counted.map_err(explain)?;
     let Examination { mut findings, tables, .. } = examination::conclude(checked, Ok(counted))?;
     for (name, expected) in &loaded.rows {
-        // SQLite's own counters are no table of the examination.
+        // SQLite's own counters are not a table of the examination.
         let found = tables.get(name).copied().flatten().unwrap_or(*expected);
         ensure!(
             found == *expected,
-            "the file has {} of `{}`, and {} arrived",
+            "the file has {} of `{}`, but {} arrived",
             text::count(*expected, "row"),
             text::plain(name),
             text::digits(found)
@@ -95,7 +95,7 @@ impl Proof {
 
     /// Everything that is wrong with rows, in words; at most as many lines as can be read.
     pub(crate) fn violations(&self) -> Vec<String> {
-        let findings = self.of_weight(Weight::Data).take(MOST_NAMED).map(ToString::to_string);
+        let findings = self.of_weight(Weight::Data).take(MAX_NAMED).map(ToString::to_string);
         let mut lines: Vec<String> = findings.chain(self.orphans.named.iter().cloned()).collect();
         let more = self.orphans.n - self.orphans.named.len() as u64;
         if more > 0 {

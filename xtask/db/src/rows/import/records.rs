@@ -1,7 +1,7 @@
 //! Records of another tool on their way into one table: taken from JSON, JSONL or CSV one at a time,
 //! each becomes a row of a scratch database, whose only table has the columns that the records have.
 //!
-//! The columns bear the types of the live ones and no constraints: keys and references are for the
+//! The columns have the types of the live ones and no constraints: keys and references are for the
 //! merge to judge. What would lose or guess anything is an error that names the record, the field and
 //! the value.
 
@@ -25,7 +25,7 @@ use crate::rows::import::records::writer::Writer;
 use crate::sqlite::connection;
 
 /// So many fields are named that nobody took.
-const MOST_NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// Where records come from.
 pub(crate) struct Origin<'a> {
@@ -52,9 +52,9 @@ pub(crate) struct Loaded {
 ///
 /// # Errors
 ///
-/// A refusal where nothing stands at the pointer, no field is a column, or the input is cut short or
-/// malformed; where a value does not fit its column, or at the user's interrupt. The scratch database
-/// is of no use then.
+/// A refusal if nothing is at the pointer, no field is a column, or the input is cut short or
+/// malformed; if a value does not fit its column, or at the user's interrupt. The scratch database is
+/// useless then.
 pub(crate) fn load(
     origin: Origin<'_>,
     mapping: &Mapping,
@@ -98,7 +98,7 @@ impl Loaded {
         }
         if summary.n_without > 0 {
             loaded.losses.push(format!(
-                "nothing stands at `{pointer}` in {} of {}",
+                "there is nothing at `{pointer}` in {} of {}",
                 text::digits(summary.n_without),
                 text::count(summary.n_documents, "document")
             ));
@@ -119,7 +119,7 @@ impl Loaded {
         let fields = text::count(not_taken.len() as u64, "field");
         let listed = listed(not_taken);
         if mapping.is_explicit {
-            self.notes.push(format!("not taken: {listed}"));
+            self.notes.push(format!("not imported: {listed}"));
         } else {
             let table = &mapping.table;
             self.losses
@@ -140,7 +140,7 @@ fn refuse_misspelt(
         if !near.is_empty() {
             return Err(Refusal::could_not(
                 format!("{shown}: no record has the field `{field}`{near}"),
-                "name it in `--map` as the records do; nothing was imported, and the database is \
+                "use the records' spelling in `--map`; nothing was imported, and the database is \
                  untouched",
             ));
         }
@@ -156,22 +156,21 @@ fn nothing_taken(shown: &str, mapping: &Mapping, summary: &Summary) -> anyhow::E
     let columns = mapping.listed();
     let hint = match &summary.elsewhere {
         Some(elsewhere) => elsewhere.clone(),
-        None => format!("say which is which with `--map COLUMN=FIELD`; the columns are {columns}"),
+        None => format!("assign them with `--map COLUMN=FIELD`; the columns are {columns}"),
     };
     let table = &mapping.table;
-    let what =
-        format!("{shown}: the records have none of the fields that `{table}` takes, but {has}");
+    let what = format!("{shown}: the records have none of the fields of `{table}`, but {has}");
     Refusal::could_not(what, hint)
 }
 
 /// Names of fields, and in how many records they are.
 fn listed(fields: &BTreeMap<String, u64>) -> String {
-    let shown = fields.iter().take(MOST_NAMED);
+    let shown = fields.iter().take(MAX_NAMED);
     let mut names: Vec<_> = shown
         .map(|(name, n)| format!("`{}` ({})", text::cut(name, 60), text::digits(*n)))
         .collect();
-    if fields.len() > MOST_NAMED {
-        names.push(format!("and {} more", fields.len() - MOST_NAMED));
+    if fields.len() > MAX_NAMED {
+        names.push(format!("and {} more", fields.len() - MAX_NAMED));
     }
     names.join(", ")
 }

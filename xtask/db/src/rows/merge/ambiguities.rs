@@ -33,7 +33,7 @@ impl Doubts<'_> {
     ///
     /// # Errors
     ///
-    /// Where SQLite refuses.
+    /// If SQLite refuses.
     pub(super) fn all(&self) -> Result<Vec<Problem>> {
         let mut problems = self.lost_references()?;
         if problems.is_empty() {
@@ -94,13 +94,14 @@ impl Doubts<'_> {
                         if link.is_by_number && link.in_file.is_none() && !link.is_astray =>
                     {
                         format!(
-                            "export `{parent}` too; where the file was exported from this very \
-                             database, `--trust-numbers` takes its numbers for those of rows here; \
-                             {UNTOUCHED}"
+                            "export `{parent}` too; if the file was exported from this very \
+                             database, `--trust-numbers` treats its numbers as those of the rows \
+                             here; {UNTOUCHED}"
                         )
                     }
                     Numbering::File | Numbering::Either => format!(
-                        "export `{parent}` too, or take the rows away that refer to nothing; {UNTOUCHED}"
+                        "export `{parent}` too, or remove the rows that refer to nothing; \
+                         {UNTOUCHED}"
                     ),
                     Numbering::Target => format!(
                         "import the rows of `{parent}` first, or give the records references that \
@@ -172,13 +173,13 @@ impl Doubts<'_> {
         let mut problems = Vec::new();
         for layout in self.layouts.iter().filter(|layout| self.is_on_cycle(layout)) {
             let condition = format!("WHERE s.state = {RAW}");
-            let what = "lie on a cycle of references, and nothing else says which rows they are";
+            let what = "cannot be identified: their references form a cycle";
             problems.extend(self.problem(layout, &condition, what, merge_key_hint(layout))?);
         }
         if problems.is_empty() {
             for layout in self.layouts {
                 let what = "refer to rows that contradict each other";
-                let hint = format!("the file's foreign keys do not hold; {UNTOUCHED}");
+                let hint = format!("the file's foreign keys are violated; {UNTOUCHED}");
                 problems.extend(self.problem(layout, "WHERE s.waits <> 0", what, hint)?);
             }
         }
@@ -224,7 +225,7 @@ impl Doubts<'_> {
         let columns = names(layout, &rule.columns);
         match rule.by {
             By::Configuration => {
-                let what = format!("of the file have the same {columns}: `merge-key` is no key");
+                let what = format!("of the file have the same {columns}: `merge-key` is not a key");
                 self.problem(layout, &condition, &what, more_columns_hint(layout))
             }
             By::Primary | By::Unique => {
@@ -252,7 +253,7 @@ impl Doubts<'_> {
         );
         let columns = names(layout, &rule.columns);
         let what =
-            format!("of the file match several rows here by {columns}: `merge-key` is no key");
+            format!("of the file match several rows here by {columns}: `merge-key` is not a key");
         self.problem(layout, &condition, &what, more_columns_hint(layout))
     }
 
@@ -265,13 +266,14 @@ impl Doubts<'_> {
                SELECT {located} FROM {} WHERE state = {MATCHED} GROUP BY {located} HAVING count(*) > 1)",
             layout.stage()
         );
-        // Where a rule finds the same row twice, the rows have the same key, which is said already.
+        // If a rule finds the same row twice, the rows have the same key, which is reported
+        // already.
         let differing = format!(
             "{condition} AND (SELECT count(DISTINCT x.rule) FROM {} AS x WHERE x.state = {MATCHED}) > 1",
             layout.stage()
         );
         let what = "of the file would be the same row here, by different keys";
-        let hint = format!("say with `merge-key` which key counts; {UNTOUCHED}");
+        let hint = format!("choose the key that counts with `merge-key`; {UNTOUCHED}");
         self.problem(layout, &differing, what, hint)
     }
 
@@ -297,8 +299,8 @@ impl Doubts<'_> {
                ) AS d WHERE {})",
             referred.join(" OR ")
         );
-        let what =
-            "are not alone in having their content, here or in the file, and others refer to them";
+        let what = "cannot be told apart from rows with the same content, here or in the file, but \
+                    are referred to";
         self.problem(layout, &condition, what, merge_key_hint(layout))
     }
 
@@ -361,7 +363,8 @@ pub(super) fn names(layout: &Layout, columns: &[usize]) -> String {
 
 fn merge_key_hint(layout: &Layout) -> String {
     format!(
-        "say in `Cargo.toml` which columns tell them apart: `merge-key = {{ {} = [\"COLUMN\", …] }}`; {UNTOUCHED}",
+        "declare in `Cargo.toml` which columns tell them apart: `merge-key = {{ {} = [\"COLUMN\", \
+         …] }}`; {UNTOUCHED}",
         text::plain(&layout.name)
     )
 }

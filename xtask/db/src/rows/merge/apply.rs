@@ -1,5 +1,5 @@
 //! Writing what was decided: rows are updated in place and inserted. SQLite judges whether all of them can be
-//! here together; rows that only stand in each other's way are moved out of it first.
+//! here together; rows that only are in each other's way are moved out of it first.
 
 use anyhow::{Context, Result, ensure};
 use rusqlite::{Connection, ErrorCode};
@@ -141,7 +141,7 @@ fn each_or_all(connection: &Connection, layout: &Layout, writing: &Writing) -> R
         Err(error) => error,
     };
     let what = || format!("could not write the rows of `{}`", text::plain(&layout.name));
-    // A text where an INTEGER PRIMARY KEY must be is a mismatch.
+    // A text if an INTEGER PRIMARY KEY must be is a mismatch.
     let is_of_a_row = [ErrorCode::ConstraintViolation, ErrorCode::TypeMismatch];
     if !error.sqlite_error_code().is_some_and(|code| is_of_a_row.contains(&code)) {
         return Err(error).with_context(what);

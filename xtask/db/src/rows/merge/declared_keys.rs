@@ -16,14 +16,14 @@ use crate::sqlite::schema::{Schema, Table};
 pub(super) struct Said<'a> {
     /// Columns that identify a row, by table.
     pub merge_key: &'a BTreeMap<String, Vec<String>>,
-    /// Tables whose primary key is a mere number.
+    /// Tables whose primary key is just a number.
     pub renumber: &'a [String],
     /// References without a foreign key, and columns that are none.
     pub declared: Resolved,
 }
 
 impl<'a> Said<'a> {
-    /// What is said about a database with this schema.
+    /// What is printed about a database with this schema.
     ///
     /// # Errors
     ///
@@ -47,13 +47,12 @@ impl<'a> Said<'a> {
             {
                 return Err(Refusal::could_not(
                     format!(
-                        "`references` says something else about `{}.{}` than its foreign key, which \
-                         refers to `{}`",
+                        "`references` contradicts the foreign key of `{}.{}`, which refers to `{}`",
                         text::plain(&table.name),
                         text::plain(from),
                         text::plain(&reference.parent)
                     ),
-                    "take it out of `references` in `Cargo.toml`; the database is untouched",
+                    "remove it from `references` in `Cargo.toml`; the database is untouched",
                 ));
             }
         }
@@ -133,7 +132,7 @@ pub(super) fn refuse_odd_kinds(tables: &Tables) -> Result<()> {
         {
             let from = &reference.from[0];
             let what = if !tables.numbers_in(name, &only.column).is_empty() {
-                format!("`{}`, which holds numbers of another table", text::plain(&only.column))
+                format!("`{}`, which contains numbers of another table", text::plain(&only.column))
             } else if tables.0.values().any(|other| refers_to(other, (name, from))) {
                 format!("`{}`, but other tables refer to it", text::plain(&only.column))
             } else {
@@ -141,7 +140,7 @@ pub(super) fn refuse_odd_kinds(tables: &Tables) -> Result<()> {
             };
             return Err(Refusal::could_not(
                 format!(
-                    "`references` says that `{}.{}` refers to several tables by {what}",
+                    "`references` declares that `{}.{}` refers to several tables by {what}",
                     text::plain(&here.table.name),
                     text::plain(from)
                 ),

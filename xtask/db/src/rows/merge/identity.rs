@@ -16,7 +16,7 @@ pub(super) struct Identifying<'a> {
     pub connection: &'a Connection,
     pub policy: &'a Policy,
     pub texts: Texts,
-    /// The stages beside which the content of the rows here stands already.
+    /// The stages beside which the content of the rows here is already.
     pub hashed: BTreeSet<usize>,
     /// The round that is on.
     pub round: u64,
@@ -30,7 +30,7 @@ impl Identifying<'_> {
     ///
     /// # Errors
     ///
-    /// Where SQLite refuses.
+    /// If SQLite refuses.
     pub(super) fn identify(&mut self, layout: &Layout, since: Option<u64>) -> Result<usize> {
         let mut n_identified = 0;
         for number in 0..layout.rules.len() {
@@ -195,12 +195,12 @@ impl Identifying<'_> {
 /// Identifies all rows of a file, as far as that is possible: round by round, because a row may be
 /// known only when the rows are known that it refers to. `after` sees each table in each round.
 ///
-/// Where rows wait for each other in a circle, only because their keys and their references share a
-/// column that is no number (a tenant's name), that column is taken as it stands in the file from then on.
+/// If rows wait for each other in a circle, only because their keys and their references share a column
+/// that is not a number (a tenant's name), that column is taken as it is in the file from then on.
 ///
 /// # Errors
 ///
-/// Where SQLite refuses, or as `after`.
+/// If SQLite refuses, or as `after`.
 pub(super) fn settle(
     identifying: &mut Identifying<'_>,
     layouts: &[Layout],
@@ -208,7 +208,7 @@ pub(super) fn settle(
     mut after: impl FnMut(&Layout) -> Result<()>,
 ) -> Result<()> {
     // From the third round on only what the last one made possible is looked at: a chain of rows takes
-    // as many rounds as it is long. Where that is nothing, all is looked at once more.
+    // as many rounds as it is long. If that is nothing, all is looked at once more.
     let mut is_whole = true;
     loop {
         let since = (!is_whole).then(|| identifying.round.saturating_sub(1));

@@ -74,11 +74,11 @@ impl From<Declared> for Reference {
 }
 
 /// The keys of a table: the primary one first, then in the order in which they were declared. What
-/// is only about some rows or about expressions is no key here.
+/// is only about some rows or about expressions is not a key here.
 ///
 /// # Errors
 ///
-/// Where the schema cannot be read.
+/// If the schema cannot be read.
 pub(super) fn of(connection: &Connection, table: &Table) -> Result<Vec<Key>> {
     let mut keys = Vec::new();
     if let Some(number) = number(table)
@@ -156,7 +156,7 @@ pub(super) fn number(table: &Table) -> Option<&str> {
 ///
 /// # Errors
 ///
-/// Where the schema cannot be read.
+/// If the schema cannot be read.
 pub(super) fn references(
     connection: &Connection,
     table: &str,
@@ -199,7 +199,7 @@ pub(super) fn references(
 pub(super) fn collation(table: &Table, column: &str) -> String {
     let definition = table.column(column).map_or("", |column| column.definition.as_str());
     let mut depth = 0_usize;
-    // What stands in parentheses is a CHECK or a default.
+    // What is in parentheses is a CHECK or a default.
     let mut words = definition.split(' ').skip_while(|word| {
         depth += word.matches('(').count();
         depth = depth.saturating_sub(word.matches(')').count());

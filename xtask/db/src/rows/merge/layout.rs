@@ -16,8 +16,8 @@ use crate::sqlite::connection::quoted;
 use crate::sqlite::declared_references;
 use crate::sqlite::schema::{Nature, Table};
 
-/// Whether translating a reference may still change values that are no numbers: the row here that it
-/// means may spell its key in another way.
+/// Whether translating a reference may still change values that are not numbers: the row here that
+/// it means may spell its key in another way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spelling {
     /// It may: a row is not looked for by such a value before its references are translated.
@@ -28,7 +28,7 @@ pub(super) enum Spelling {
 }
 
 /// As many references of one table are kept apart: each is a bit of a number.
-const MOST_REFERENCES: usize = 60;
+const MAX_REFERENCES: usize = 60;
 
 /// One table that a file has rows of.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Rule {
 
 /// A reference.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each flag is independent of the others")]
 pub(super) struct Link {
     /// The columns that refer, as places in [`Layout::columns`].
     pub columns: Vec<usize>,
@@ -196,7 +196,7 @@ impl Layout {
 ///
 /// # Errors
 ///
-/// A refusal where a configured key needs a column that the file lacks.
+/// A refusal if a configured key needs a column that the file lacks.
 pub(super) fn of(tables: &Tables, fitting: &Fitting, numbering: Numbering) -> Result<Vec<Layout>> {
     let present = &fitting.present;
     let mut graph = BTreeMap::new();
@@ -278,7 +278,8 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
                         text::plain(&here.table.name),
                         text::plain(&key.columns.join(", "))
                     ),
-                    "export it again from a database with the present schema; the database is untouched",
+                    "export it again from a database with the current schema; the database is \
+                     untouched",
                 ));
             }
             None => {}
@@ -338,9 +339,9 @@ fn links(
             shorter,
         });
     }
-    if links.len() > MOST_REFERENCES {
+    if links.len() > MAX_REFERENCES {
         return Err(Refusal::could_not(
-            format!("`{}` has more than {MOST_REFERENCES} foreign keys", text::plain(&layout.name)),
+            format!("`{}` has more than {MAX_REFERENCES} foreign keys", text::plain(&layout.name)),
             "the database is untouched",
         ));
     }
@@ -372,12 +373,12 @@ fn applies(
     let Some([column]) = place.as_deref() else {
         return Err(Refusal::no(
             format!(
-                "the file has no column `{}` of `{}`, which says where `{}` refers to",
+                "the file has no column `{}` of `{}`, which determines where `{}` refers to",
                 text::plain(&only.column),
                 text::plain(&here.table.name),
                 text::plain(&reference.from[0])
             ),
-            "export it again from a database with the present schema; the database is untouched",
+            "export it again from a database with the current schema; the database is untouched",
         ));
     };
     let collation = keys::collation(&here.table, &only.column);

@@ -42,7 +42,7 @@ impl Tables {
     ///
     /// # Errors
     ///
-    /// Where a schema cannot be read; a refusal where a configured key names what is not there.
+    /// If a schema cannot be read; a refusal if a configured key names what is not there.
     pub(super) fn of(
         (here, schema): (&Connection, &Schema),
         (file, of_file): (&Connection, &Schema),
@@ -93,7 +93,7 @@ impl Tables {
         Ok(Self(tables))
     }
 
-    /// The tables whose numbers a column holds: its own where it is the surrogate, else those of the
+    /// The tables whose numbers a column holds: its own if it is the surrogate, else those of the
     /// tables that it refers to.
     #[must_use]
     pub(super) fn numbers_in(&self, table: &str, column: &str) -> BTreeSet<String> {
@@ -127,7 +127,7 @@ impl Tables {
         holds.map(|(from, _)| from.clone()).collect()
     }
 
-    /// The collations under which a table's columns are compared where others refer to them.
+    /// The collations under which a table's columns are compared if others refer to them.
     #[must_use]
     pub(super) fn collations(&self, table: &str, columns: &[String]) -> Vec<String> {
         let Some(here) = self.0.get(table) else {
@@ -153,7 +153,7 @@ fn complete(
     let configured = configured(table, said.merge_key)?;
     let declared = keys::of(connection, table)?;
     let own = table.name.to_ascii_lowercase();
-    // The number of a 1:1 extension is its parent's, even where a kind is part of the reference, and a
+    // The number of a 1:1 extension is its parent's, even if a kind is part of the reference, and a
     // configured one means the same everywhere.
     let is_meant = |column: &str| {
         let is_it = |name: &String| name.eq_ignore_ascii_case(column);
@@ -191,7 +191,7 @@ fn locator(table: &Table, declared: &[Key]) -> Result<Vec<(String, String)>> {
         Some(name) => Ok(vec![(name, "BINARY".to_owned())]),
         None => Err(Refusal::could_not(
             format!(
-                "rows of `{}` cannot be found again: its columns take up all names of the rowid",
+                "rows of `{}` cannot be found again: its columns use every name of the rowid",
                 text::plain(&table.name)
             ),
             "rename the column `rowid`, `oid` or `_rowid_`; the database is untouched",
@@ -208,7 +208,10 @@ fn refuse_unknown_tables(schema: &Schema, said: &Said<'_>) -> Result<()> {
     };
     let near = nearest(schema.tables.values().map(|table| table.name.as_str()), unknown);
     Err(Refusal::could_not(
-        format!("`{key}` names the table `{}`, which is not here{near}", text::plain(unknown)),
+        format!(
+            "`{key}` names the table `{}`, which does not exist here{near}",
+            text::plain(unknown)
+        ),
         "correct it in `Cargo.toml`; the database is untouched",
     ))
 }

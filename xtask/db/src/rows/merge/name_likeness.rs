@@ -6,9 +6,9 @@
 pub(super) enum Likeness {
     /// It is the table's, in the singular or the plural.
     Name,
-    /// It ends with the table's, as `parent_post_id`.
+    /// It ends with the table's, e.g. `parent_post_id`.
     End,
-    /// It is the end of the table's, as `post_id` for `blog_posts`.
+    /// It is the end of the table's, e.g. `post_id` for `blog_posts`.
     Short,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn names_kind(kind: &str, column: &str) -> bool {
     KINDS.contains(&last.as_str()) && (first == column || first.is_empty() && is_anything)
 }
 
-/// Whether a value names a table, as `post`, `Posts`, `App\Models\Post` or `blog.post`.
+/// Whether a value names a table, e.g. `post`, `Posts`, `App\Models\Post` or `blog.post`.
 #[must_use]
 pub(super) fn is_of(value: &str, table: &str) -> bool {
     let last = value.rsplit(['\\', '/', '.', ':']).next().unwrap_or_default();

@@ -28,12 +28,12 @@ use crate::rows::merge::{
 use crate::sqlite::connection;
 use crate::sqlite::schema::Schema;
 
-/// What is to become of a file's rows: its stages lie in the TEMP database.
+/// What is to become of a file's rows: its stages are in the TEMP database.
 pub(super) struct Planned {
     layouts: Vec<Layout>,
     /// What came of it, or would.
     pub report: FileReport,
-    /// What stands against it.
+    /// What is against it.
     pub problems: Vec<Problem>,
     /// Whether anything is to be written.
     pub changes: bool,
@@ -43,7 +43,7 @@ pub(super) struct Planned {
 ///
 /// # Errors
 ///
-/// Where the file or the database cannot be read, or at the user's interrupt.
+/// If the file or the database cannot be read, or at the user's interrupt.
 pub(super) fn plan(
     connection: &Connection,
     (target, said): (&Target<'_>, &Said<'_>),
@@ -100,11 +100,11 @@ fn refuse_unknown_newer(ours: &Schema, target: &Target<'_>) -> Result<()> {
     }
     Err(Refusal::could_not(
         format!("no table here has a column `{}`, which `--newer` names", text::plain(newer)),
-        "name the column that says when a row was changed; the database is untouched",
+        "name the column that records when a row was changed; the database is untouched",
     ))
 }
 
-/// Takes over what was said of the file's schema; with `strict` a loss stands against it.
+/// Takes over what was said of the file's schema; with `strict` a loss is against it.
 fn take_over(planned: &mut Planned, fitting: Fitting, target: &Target<'_>, source: &Source) {
     planned.report.notes = fitting.notes;
     if target.policy.strict {
@@ -207,7 +207,7 @@ impl Planned {
 
     /// What refers to rows that are left out cannot be here either.
     fn settle_orphans(&self, connection: &Connection, source: &Source) -> Result<()> {
-        // What this machine shared once is no obstacle to what others share.
+        // What this machine shared once is not an obstacle to what others share.
         let state = if source.is_own { LEFT_OUT } else { CONFLICTING };
         loop {
             let mut n_orphaned = 0;
@@ -243,8 +243,8 @@ impl Planned {
                 }
                 let parent = text::plain(&link.parent);
                 let what = format!(
-                    "taken by number: {} of `{}` to rows of `{parent}`: the file has no rows \
-                     of `{parent}`, and a number may mean another row here",
+                    "matched by number: {} of `{}` to rows of `{parent}`: the file has no rows of \
+                     `{parent}`, and a number may mean another row here",
                     text::count(n.unsigned_abs(), "reference"),
                     text::plain(&layout.name)
                 );
@@ -300,7 +300,8 @@ impl Planned {
             let newer = newer.filter(|newer| verdict::lacks(layout, newer)).map(text::plain);
             let hint = match (target.policy.on_conflict, newer) {
                 (OnConflict::Fail, _) => {
-                    "say what becomes of them with `--on-conflict skip` or `--on-conflict replace`"
+                    "choose what happens to them with `--on-conflict skip` or `--on-conflict \
+                     replace`"
                         .to_owned()
                 }
                 (_, Some(newer)) => format!(
@@ -325,7 +326,7 @@ impl Planned {
     }
 
     /// Writes it; returns the names of the tables that changed. If SQLite finds rows that have no place
-    /// here, they are left out or stand against it, and the report says so.
+    /// here, they are left out or are against it, and the report says so.
     ///
     /// # Errors
     ///
@@ -375,7 +376,7 @@ impl Planned {
     ///
     /// # Errors
     ///
-    /// Where SQLite refuses.
+    /// If SQLite refuses.
     pub(super) fn clear(&self, connection: &Connection) -> Result<()> {
         staged_rows::clear(connection, &self.layouts)
     }

@@ -1,6 +1,6 @@
-//! Primary keys like `INT PRIMARY KEY`, `BIGINT` and `SERIAL`: SQLite gives their numbers to nobody, so they may say which
-//! row it is (a year, a code), or be mere numbers that two databases gave to different rows. As long as rows with
-//! equal numbers are equal it does not matter; if they differ, only the user knows.
+//! Primary keys like `INT PRIMARY KEY`, `BIGINT` and `SERIAL`: SQLite gives their numbers to nobody, so they
+//! may say which row it is (a year, a code), or just be numbers that two databases gave to different rows. As
+//! long as rows with equal numbers are equal it does not matter; if they differ, only the user knows.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -16,8 +16,8 @@ use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::staged_rows::{CONFLICTING, KEPT, NEW, REPLACED};
 use crate::sqlite::declared_references::lines;
 
-/// The rows of a table that have the number of another row here, by a key that may be a mere number. Contents are
-/// compared by now.
+/// The rows of a table that have the number of another row here, by a key that may be just a number. Contents
+/// are compared by now.
 ///
 /// # Errors
 ///
@@ -49,8 +49,9 @@ pub(super) fn doubtful(
                 table: table.clone(),
                 rows,
                 hint: format!(
-                    "say in `[workspace.metadata.db.databases.{}]` whether equal numbers mean the same row: \
-                     `{key}`, or whether each database gives its own: `{renumber}`; the database is untouched",
+                    "declare in `[workspace.metadata.db.databases.{}]` whether equal numbers mean \
+                     the same row: `{key}`, or whether each database assigns its own: \
+                     `{renumber}`; the database is untouched",
                     text::plain(&database.name)
                 ),
             });
@@ -73,8 +74,9 @@ pub(super) fn doubtful(
                 table,
                 rows,
                 hint: format!(
-                    "if each database gives its own numbers, say so in \
-                     `[workspace.metadata.db.databases.{}]`: `{renumber}`; the database is untouched",
+                    "if each database assigns its own numbers, declare that in \
+                     `[workspace.metadata.db.databases.{}]`: `{renumber}`; the database is \
+                     untouched",
                     text::plain(&database.name)
                 ),
             });

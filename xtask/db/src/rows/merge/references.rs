@@ -1,7 +1,7 @@
 //! References of a file's rows: to which rows here they lead.
 //!
 //! A reference is translated as soon as the file's row that it means is known here. One whose row is
-//! not in the file leads to a row here only where that cannot mean another one.
+//! not in the file leads to a row here only if that cannot mean another one.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::sqlite::connection::quoted;
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     let mut made = BTreeSet::new();
     for link in layouts.iter().flat_map(|layout| &layout.links) {
@@ -42,7 +42,7 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn translate(
     connection: &Connection,
     (layouts, at): (&[Layout], usize),
@@ -63,7 +63,7 @@ pub(super) fn translate(
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn hasten(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     for layout in layouts {
         let table = format!("merge_{}", layout.number);
@@ -107,7 +107,7 @@ pub(super) fn value(parent: &Layout, column: usize) -> String {
 }
 
 /// Whether the numbers of a reference are those of the database, whatever the file has: unless its rows
-/// bear numbers of their own and refer to each other.
+/// have numbers of their own and refer to each other.
 #[must_use]
 pub(super) fn is_ours(
     (layouts, at): (&[Layout], usize),

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 /// As many rows are named of each kind in each table.
-pub(crate) const MOST_NAMED: usize = 20;
+pub(crate) const MAX_NAMED: usize = 20;
 
 /// What came of all files.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     /// One for each file that was looked at, in their order.
     pub files: Vec<FileReport>,
-    /// What stands against it: nothing was changed then.
+    /// What is against it: nothing was changed then.
     pub problems: Vec<Problem>,
     /// What the user should know beside.
     pub warnings: Vec<String>,
@@ -38,15 +38,15 @@ pub(crate) struct TableReport {
     pub name: String,
     /// Rows that were added.
     pub inserted: Rows,
-    /// Of those, rows that bear another number than in the file.
+    /// Of those, rows that have another number than in the file.
     pub renumbered: Rows,
     /// Rows that are here already with the same content.
     pub unchanged: u64,
     /// Rows that are here with another content, and what became of them.
     pub replaced: Rows,
-    /// The same where the row here stayed.
+    /// The same if the row here stayed.
     pub kept: Rows,
-    /// The same where nothing was merged because of them.
+    /// The same if nothing was merged because of them.
     pub conflicting: Rows,
     /// New rows that cannot be here, because another row has the same key.
     pub left_out: Rows,
@@ -57,20 +57,20 @@ pub(crate) struct TableReport {
 pub(crate) struct Rows {
     /// How many.
     pub n: u64,
-    /// At most [`MOST_NAMED`] of them.
+    /// At most [`MAX_NAMED`] of them.
     pub named: Vec<Named>,
 }
 
 /// A row by name.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
-    /// Its key or number, as `id 12` or `name 'Anna'`.
+    /// Its key or number, e.g. `id 12` or `name 'Anna'`.
     pub row: String,
     /// What about it.
     pub reason: String,
 }
 
-/// What stands against a merge.
+/// What is against a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// The file.

@@ -7,14 +7,14 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 
 /// SQLite gives a function at least so many arguments.
-const MOST_ARGUMENTS: usize = 100;
+const MAX_ARGUMENTS: usize = 100;
 
 /// How texts are handed to the function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Texts {
     /// As they are: the database is in UTF-8.
     AsTheyAre,
-    /// By their bytes: in UTF-16 two texts that are no Unicode may be the same in UTF-8.
+    /// By their bytes: in UTF-16 two texts that are not Unicode may be the same in UTF-8.
     ByBytes,
 }
 
@@ -22,7 +22,7 @@ pub(super) enum Texts {
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn register(connection: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("merge_content", -1, flags, |context| {
@@ -63,8 +63,8 @@ pub(super) fn hash(expressions: impl Iterator<Item = String>, texts: Texts) -> S
             }
         }
     }
-    while arguments.len() > MOST_ARGUMENTS {
-        let parts = arguments.chunks(MOST_ARGUMENTS);
+    while arguments.len() > MAX_ARGUMENTS {
+        let parts = arguments.chunks(MAX_ARGUMENTS);
         arguments = parts.map(|part| format!("merge_content({})", part.join(", "))).collect();
     }
     format!("merge_content({})", arguments.join(", "))

@@ -8,14 +8,14 @@ use rusqlite::{Connection, Row};
 
 use crate::console::text;
 use crate::rows::merge::layout::Layout;
-use crate::rows::merge::report::{MOST_NAMED, Named, Rows};
+use crate::rows::merge::report::{MAX_NAMED, Named, Rows};
 
 /// Characters of a value that are shown.
 const WIDTH: usize = 40;
 
 /// Which rows, and what about them.
 pub(super) struct Which<'a> {
-    /// What stands after `FROM stage AS s`.
+    /// What is after `FROM stage AS s`.
     pub condition: &'a str,
     /// The expression that says what about each.
     pub reason: &'a str,
@@ -25,7 +25,7 @@ pub(super) struct Which<'a> {
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn rows(connection: &Connection, layout: &Layout, which: &Which<'_>) -> Result<Rows> {
     let Which { condition, reason } = which;
     let stage = layout.stage();
@@ -37,7 +37,8 @@ pub(super) fn rows(connection: &Connection, layout: &Layout, which: &Which<'_>) 
     }
     let values = (0..layout.columns.len()).map(|at| format!(", s.{}", original(layout, at)));
     let question = format!(
-        "SELECT s.n, s.rule, {reason}{} FROM {stage} AS s {condition} ORDER BY s.n LIMIT {MOST_NAMED}",
+        "SELECT s.n, s.rule, {reason}{} FROM {stage} AS s {condition} ORDER BY s.n LIMIT \
+         {MAX_NAMED}",
         values.collect::<String>()
     );
     let mut statement = connection.prepare(&question)?;

@@ -1,8 +1,8 @@
-//! Numbers for new rows: the file's own where all of them are above those here, else new ones above
+//! Numbers for new rows: the file's own if all of them are above those here, else new ones above
 //! those here, in the same order.
 //!
-//! Where a table's rows become known round by round, they bear numbers above all others meanwhile,
-//! which mean nothing here yet; all who bear one get the final one together.
+//! If a table's rows become known round by round, they have numbers above all others meanwhile,
+//! which mean nothing here yet; all that have one get the final one together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::sqlite::schema::COUNTERS;
 
 /// References to rows that are not there are heeded up to this number: none of them may suddenly
 /// lead to a new row.
-const MOST_HEEDED: i64 = 1 << 62;
+const MAX_HEEDED: i64 = 1 << 62;
 
 /// The numbers of one file's new rows.
 pub(super) struct Numbers<'a> {
@@ -41,7 +41,7 @@ impl<'a> Numbers<'a> {
     ///
     /// # Errors
     ///
-    /// A refusal where there are no higher numbers.
+    /// A refusal if there are no higher numbers.
     pub(super) fn give(&mut self, layout: &Layout) -> Result<()> {
         let Some(at) = layout.surrogate else { return Ok(()) };
         let stage = layout.stage();
@@ -69,11 +69,11 @@ impl<'a> Numbers<'a> {
         Ok(())
     }
 
-    /// Gives the final numbers where there were others meanwhile.
+    /// Gives the final numbers if there were others meanwhile.
     ///
     /// # Errors
     ///
-    /// Where SQLite refuses.
+    /// If SQLite refuses.
     pub(super) fn finish(&mut self, layouts: &[Layout]) -> Result<()> {
         for number in std::mem::take(&mut self.provisional) {
             let layout = &layouts[number];
@@ -162,7 +162,7 @@ impl<'a> Numbers<'a> {
                 for column in self.tables.holding(reference, &name) {
                     let only = reference.only.as_ref().map(|_| reference.applies("t"));
                     let of = (&*here.table.name, &*column);
-                    let greatest = self.greatest(of, MOST_HEEDED, only.as_deref())?;
+                    let greatest = self.greatest(of, MAX_HEEDED, only.as_deref())?;
                     highest = highest.max(greatest);
                 }
             }
@@ -197,7 +197,7 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// The statement that numbers all new rows anew, in their order.
+/// The statement that numbers all new rows again, in their order.
 fn above(layout: &Layout, (at, highest): (usize, i64)) -> String {
     format!(
         "UPDATE {stage} AS s SET c{at} = m.number FROM (

@@ -38,7 +38,7 @@ pub(super) fn n_missing(theirs: &Schema, ours: &Schema) -> usize {
 ///
 /// # Errors
 ///
-/// Where it cannot be read; a refusal where it is of another application.
+/// If it cannot be read; a refusal if it belongs to another application.
 pub(super) fn look(
     (file, theirs): (&Connection, &Schema),
     ours: &Schema,
@@ -55,8 +55,8 @@ pub(super) fn look(
                 || schema::MODULES_WITHOUT_CONTENT.contains(&module.as_str());
             if !is_derived && n_rows()? > 0 {
                 fitting.losses.push(format!(
-                    "left out: {} of `{}`: what a module keeps is not merged; let `after-restore` \
-                     make it anew",
+                    "left out: {} of `{}`: the data of a module is not merged; rebuild it with \
+                     `after-restore`",
                     text::count(n_rows()?, "row"),
                     text::plain(&table.name)
                 ));
@@ -94,7 +94,7 @@ fn compare_settings(theirs: &Schema, ours: &Schema, notes: &mut Vec<String>) -> 
     if file != here && file != "0" && here != "0" {
         return Err(Refusal::no(
             format!(
-                "it is of another application: its application_id is {file}, here it is {here}"
+                "it belongs to another application: its application_id is {file}, here it is {here}"
             ),
             "if both are the same one, set `PRAGMA application_id` alike and export again; the \
              database is untouched",
@@ -161,7 +161,7 @@ fn compare_columns(
         let (before, now) = (&column.declared_type, &here.declared_type);
         if theirs.affinity(column) != ours.affinity(here) {
             fitting.notes.push(format!(
-                "`{table}.{}` is {} in the file and {} here: values are taken over as that",
+                "`{table}.{}` is {} in the file and {} here: values are stored as that",
                 text::plain(&here.name),
                 type_name(before),
                 type_name(now)
@@ -186,7 +186,7 @@ fn missing_columns(theirs: &Table, ours: &Table) -> Option<String> {
 }
 
 fn type_name(declared_type: &str) -> String {
-    let name = if declared_type.is_empty() { "of no type" } else { declared_type };
+    let name = if declared_type.is_empty() { "without a type" } else { declared_type };
     text::plain(name)
 }
 

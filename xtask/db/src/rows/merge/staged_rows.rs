@@ -1,9 +1,9 @@
 //! The stage: a file's rows in tables of SQLite's TEMP database, each row beside what becomes of it.
 //!
-//! Of a layout's columns, `c0`, `c1` … hold the values as they will be here, `o0` … the file's own
-//! where they differ, `f0` … those of the row that stays here where others refer to them; `t0` … say
-//! which row here it is. `asked` has a bit for each reference that the row has, `waits` for each that
-//! is not translated yet, `trusted` for each whose number was taken for this database's. `k` counts the rows of one `hash`.
+//! Of a layout's columns, `c0`, `c1` … hold the values as they will be here, `o0` … the file's own if they
+//! differ, `f0` … those of the row that stays here where others refer to them; `t0` … say which row here it
+//! is. `asked` has a bit for each reference that the row has, `waits` for each that is not translated yet,
+//! `trusted` for each whose number was taken for this database's. `k` counts the rows of one `hash`.
 
 use anyhow::{Context, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -44,7 +44,7 @@ const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, the disk is full, or at the user's interrupt.
+/// If the file cannot be read, the disk is full, or at the user's interrupt.
 pub(super) fn fill(
     (connection, file): (&Connection, &Connection),
     layout: &Layout,
@@ -71,7 +71,7 @@ pub(super) fn look(connection: &Connection, layout: &Layout) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn clear(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     for layout in layouts {
         let stage = layout.stage();

@@ -1,4 +1,4 @@
-//! Rows that are replaced and stand in each other's way: they leave their table and come back with their new
+//! Rows that are replaced and are in each other's way: they leave their table and come back with their new
 //! values and their old rowids, all within the merge's transaction, with triggers and foreign keys quiet. So
 //! unique values can be swapped and shifted, and only the end state is judged.
 
@@ -62,7 +62,7 @@ pub(super) fn take_out(connection: &Connection, layout: &Layout) -> Result<Writi
     Ok(Writing { statement, order: " ORDER BY s.n", state: REPLACED })
 }
 
-/// Takes away where the rows waited.
+/// Takes away if the rows waited.
 ///
 /// # Errors
 ///

@@ -49,7 +49,7 @@ impl Place {
         connection
     }
 
-    /// A database, created where it is missing.
+    /// A database, created if it is missing.
     fn open(&self, name: &str) -> Connection {
         connection::open_or_create(&self.path(name), Duration::from_secs(1)).expect("a database")
     }

@@ -24,8 +24,8 @@ impl Silent {
             let names = text::plain(&names.join(", "));
             format!("the triggers of {table} did not run ({names}): {what}")
         };
-        let stale = (&self.writing, "what they keep up elsewhere may be stale");
-        let forbidden = (&self.judging, "they may forbid rows that were written, so look at these");
+        let stale = (&self.writing, "data that they maintain elsewhere may be stale");
+        let forbidden = (&self.judging, "they may forbid rows that were written, so check these");
         let both = [stale, forbidden].into_iter().filter(|(names, _)| !names.is_empty());
         both.map(|(names, what)| said(names, what)).collect()
     }
@@ -80,7 +80,7 @@ fn rebuilt(connection: &Connection, table: &str) -> Result<Vec<String>> {
     Ok(all.into_iter().filter(|(_, sql)| covers(sql)).map(|(name, _)| name).collect())
 }
 
-/// What stands where a statement names the table that it writes to; a word too many does no harm.
+/// What is where a statement names the table that it writes to; a word too many does no harm.
 fn writes_to(sql: &str) -> Vec<String> {
     let lower = sql.to_ascii_lowercase();
     let body = lower.find("begin").map_or("", |at| &lower[at + "begin".len()..]);

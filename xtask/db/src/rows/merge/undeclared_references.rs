@@ -169,7 +169,7 @@ impl Undeclared<'_> {
         let (name, stage) = (&layout.columns[column].name, layout.stage());
         let question = format!(
             "SELECT DISTINCT c{kind} FROM {stage} WHERE typeof(c{kind}) = 'text'
-             AND c{column} IS NOT NULL LIMIT {MOST_KINDS}"
+             AND c{column} IS NOT NULL LIMIT {MAX_KINDS}"
         );
         let mut statement = self.connection.prepare(&question)?;
         let values = statement.query_map([], |row| row.get::<_, String>(0))?;
@@ -233,8 +233,9 @@ impl Undeclared<'_> {
     fn remark(&self, suspect: &Suspect, counts: &Counts) -> String {
         let (child, parent) = (&self.layouts[suspect.child], &self.layouts[suspect.parent]);
         format!(
-            "`{}.{}` looks like a reference to `{}`, whose numbers change, but {} of {} are none of its numbers in \
-             the file: taken as they are; `references` in `Cargo.toml` says what they are",
+            "`{}.{}` looks like a reference to `{}`, whose numbers change, but {} of {} are none \
+             of its numbers in the file: left as they are; declare them in `references` in \
+             `Cargo.toml`",
             text::plain(&child.name),
             text::plain(&child.columns[suspect.column].name),
             text::plain(&parent.name),
@@ -245,7 +246,7 @@ impl Undeclared<'_> {
 }
 
 impl Found {
-    /// What stands against the merge, with the two lines to choose from.
+    /// What is against the merge, with the two lines to choose from.
     ///
     /// # Errors
     ///
@@ -274,8 +275,8 @@ impl Found {
             problems.push(Problem {
                 file: source.shown.clone(),
                 what: format!(
-                    "{} of `{table}` would refer to other rows of `{other}`: `{column}` has numbers of \
-                     `{other}`, which change, and nothing says that it follows",
+                    "{} of `{table}` would refer to other rows of `{other}`: `{column}` has \
+                     numbers of `{other}`, which change, and it is not declared as a reference",
                     text::count(rows.n, "row"),
                 ),
                 table,
@@ -298,8 +299,8 @@ impl Found {
             add(&mut no, place, (kind, None));
         }
         format!(
-            "say in `[workspace.metadata.db.databases.{}]` that they are references: `{}`, or that they are \
-             none: `{}`; the database is untouched",
+            "declare in `[workspace.metadata.db.databases.{}]` that they are references: `{}`, or \
+             that they are not: `{}`; the database is untouched",
             text::plain(&database.name),
             text::plain(&lines::references(&yes)),
             text::plain(&lines::references(&no))
@@ -334,7 +335,7 @@ fn add(
 }
 
 /// As many kinds of one column are looked at.
-const MOST_KINDS: usize = 1000;
+const MAX_KINDS: usize = 1000;
 
 /// The column of a table's numbers, which others may refer to: its own, or those of the table that it extends.
 fn number(layout: &Layout) -> Option<usize> {

@@ -19,7 +19,7 @@ use crate::sqlite::connection::quoted;
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn compare(
     connection: &Connection,
     layout: &Layout,
@@ -118,7 +118,7 @@ fn shown(value: &str) -> String {
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn unhinge(
     connection: &Connection,
     (tables, layouts): (&Tables, &[Layout]),
@@ -172,7 +172,7 @@ fn refers(tables: &Tables, reference: &Reference) -> String {
     equal.collect::<Vec<_>>().join(" AND ")
 }
 
-/// The condition that the file does not say itself where a row here, `x`, refers to: one that it replaces or has
+/// The condition that the file does not say itself if a row here, `x`, refers to: one that it replaces or has
 /// alike refers to the row that has the key in the end.
 fn stays(layout: &Layout, reference: &Reference) -> String {
     let is_it = |link: &&Link| {
@@ -196,7 +196,7 @@ fn stays(layout: &Layout, reference: &Reference) -> String {
 ///
 /// # Errors
 ///
-/// Where SQLite refuses.
+/// If SQLite refuses.
 pub(super) fn orphaned(
     connection: &Connection,
     layouts: &[Layout],

@@ -34,14 +34,17 @@ fn names_are_found_in_any_case_and_an_unknown_one_names_the_nearest() {
     assert_eq!((&*reference.parent, &*reference.to), ("post", "id"));
     let post = || Referent::Table("post".to_owned());
     for (references, said) in [
-        (of("lkes", "post_id", post()), "table `lkes`, which is not here: did you mean `likes`?"),
+        (
+            of("lkes", "post_id", post()),
+            "table `lkes`, which does not exist here: did you mean `likes`?",
+        ),
         (
             of("likes", "postid", post()),
             "column `postid`, which `likes` does not have: did you mean `post_id`?",
         ),
         (
             of("likes", "post_id", Referent::Table("posst".to_owned())),
-            "`posst`, which is not here: did you mean `Post`?",
+            "`posst`, which does not exist here: did you mean `Post`?",
         ),
         (
             of("likes", "post_id", Referent::Table("pair".to_owned())),
@@ -49,7 +52,7 @@ fn names_are_found_in_any_case_and_an_unknown_one_names_the_nearest() {
         ),
         (
             of("likes", "post_id", Referent::Table("found".to_owned())),
-            "table `found`, which is not here",
+            "table `found`, which does not exist here",
         ),
         (
             of("notes", "on_id", by("on_typ", &[])),
@@ -57,7 +60,7 @@ fn names_are_found_in_any_case_and_an_unknown_one_names_the_nearest() {
         ),
         (
             of("notes", "on_id", by("on_type", &[("x", Some("pst"))])),
-            "table `pst`, which is not here: did you mean `Post`?",
+            "table `pst`, which does not exist here: did you mean `Post`?",
         ),
     ] {
         let error = resolve(&references, &schema()).expect_err(said).to_string();

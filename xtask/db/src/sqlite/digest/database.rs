@@ -35,7 +35,7 @@ pub(crate) struct Hashing {
     begun: bool,
 }
 
-/// The ids of a file's groups of 64 KiB, or nothing where they are not known. Equal ones at the same
+/// The ids of a file's groups of 64 KiB, or nothing if they are not known. Equal ones at the same
 /// place mean equal bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Groups(Vec<Id>);

@@ -16,11 +16,11 @@ pub(crate) trait Wanted {
     /// How many bytes they are together.
     fn size_bytes(&self) -> u64;
 
-    /// The id of a group (see [`Groups`]), where it is known without reading it.
+    /// The id of a group (see [`Groups`]), if it is known without reading it.
     ///
     /// # Errors
     ///
-    /// Where what knows it is damaged.
+    /// If what knows it is damaged.
     fn id(&mut self, group: u64) -> Result<Option<Id>>;
 
     /// All wanted bytes of a group (from `group` × [`GROUP_BYTES`] on, fewer at the end), unless
@@ -28,7 +28,7 @@ pub(crate) trait Wanted {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read or are damaged.
+    /// If they cannot be read or are damaged.
     fn differing(&mut self, group: u64, there: &[u8]) -> Result<Option<&[u8]>>;
 }
 
@@ -45,7 +45,7 @@ impl OfFile {
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened.
+    /// If it cannot be opened.
     pub(crate) fn open(path: &Path, ids: Groups) -> Result<Self> {
         let file = fs_err::File::open(path)?;
         let size_bytes = file.metadata()?.len();

@@ -2,9 +2,10 @@
 //!
 //! BLAKE3 is a binary tree over chunks of 1 KiB (section 2.1 of
 //! <https://github.com/BLAKE3-team/BLAKE3-specs/blob/master/blake3.pdf>). A block is a power of two
-//! of them and lies at a multiple of its own size, so that it is a subtree, and its chaining value is
+//! of them and is at a multiple of its own size, so that it is a subtree, and its chaining value is
 //! its id: the ids alone give the hash of the file, and 16 ids that of 64 KiB, which is hashed more
-//! than twice as fast as 16 pages one by one. An id is of the bytes *and* their place in the file.
+//! than twice as fast as 16 pages one by one. An id identifies the bytes *and* their place in the
+//! file.
 
 use blake3::CHUNK_LEN;
 use blake3::hazmat::{
@@ -17,7 +18,7 @@ use crate::sqlite::digest::database;
 /// The id of a block: 32 bytes.
 pub(crate) type Id = ChainingValue;
 
-/// What is compared at once where nothing changed: bytes.
+/// What is compared at once if nothing changed: bytes.
 pub(crate) const GROUP_BYTES: u64 = database::GROUP_BYTES as u64;
 
 /// How a file of one size is cut into blocks.
@@ -67,8 +68,8 @@ pub(crate) fn lone_id(bytes: &[u8]) -> Id {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// The chaining value of the bytes at an offset, which make up a subtree. Bytes that are no subtree, as a
-/// damaged pack may claim, have the hash of a whole file, which is no chaining value.
+/// The chaining value of the bytes at an offset, which make up a subtree. Bytes that are not a subtree,
+/// as a damaged pack may claim, have the hash of a whole file, which is not a chaining value.
 #[must_use]
 pub(crate) fn subtree(offset_bytes: u64, bytes: &[u8]) -> Id {
     let is_chunk = offset_bytes.is_multiple_of(CHUNK_LEN as u64);

@@ -1,4 +1,4 @@
-//! Derived data: what can be made again from the rows it is of. Out of step it is no damage.
+//! Derived data: what can be rebuilt from its rows. Out of step it is not damage.
 //!
 //! A full-text index over another table (`content=`) goes stale whenever that table changes without
 //! telling it, and an index of an older tokenizer differs from what a newer one makes of the same words.
@@ -12,7 +12,7 @@ use crate::sqlite::connection::quoted;
 use crate::sqlite::full_text::external_content;
 
 /// The finding and its cure, if a message of SQLite's check means a full-text index that does not agree
-/// with the rows that it is of (<https://sqlite.org/fts3.html#rebuild>,
+/// with its rows (<https://sqlite.org/fts3.html#rebuild>,
 /// <https://sqlite.org/fts5.html#the_rebuild_command>).
 pub(super) fn out_of_step(connection: &Connection, message: &str) -> Option<String> {
     let index = message.strip_prefix("malformed inverted index for FTS")?;

@@ -88,7 +88,7 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Whether any finding is of a weight.
+/// Whether any finding has a weight.
 #[must_use]
 pub(crate) fn has(findings: &[Finding], weight: Weight) -> bool {
     findings.iter().any(|finding| finding.kind == weight)

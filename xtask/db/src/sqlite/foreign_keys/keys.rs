@@ -58,7 +58,7 @@ fn of(connection: &Connection, table: &str) -> Result<Vec<Key>> {
 }
 
 /// The columns of the parent that a key refers to, if they are a key there
-/// (<https://sqlite.org/foreignkeys.html#fk_indexes>); any where there is no such table.
+/// (<https://sqlite.org/foreignkeys.html#fk_indexes>); any if there is no such table.
 fn fitting(connection: &Connection, key: &Key) -> Result<Option<Vec<String>>> {
     let primary = texts(
         connection,

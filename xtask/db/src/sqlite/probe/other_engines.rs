@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-/// Another engine, whose database stands where one of SQLite should.
+/// Another engine, whose database is where one of SQLite should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Engine {
     /// What the file is.
@@ -17,8 +17,8 @@ pub(crate) struct Engine {
 const TURSO_VERSIONS: [u8; 2] = [255, 255];
 const TURSO: Engine = Engine {
     what: "a database of Turso in MVCC mode, whose newest commits are in the `-log` beside it",
-    hint: "nothing was touched, and nothing should be: a restore would lose the log. Let Turso take the \
-           log in and leave MVCC mode, then run this again",
+    hint: "nothing was touched, and nothing should be: a restore would lose the log. Let Turso \
+           merge the log and leave MVCC mode, then run this again",
 };
 const ELSEWHERE: &str = "nothing was touched; correct the path, or use the tools of that engine";
 

@@ -18,7 +18,7 @@ pub(crate) struct Change {
     pub kind: Kind,
     /// Its name; of a setting, the pragma's.
     pub name: String,
-    /// Its name before, where it was renamed by nothing but the case of letters.
+    /// Its name before, if it was renamed by nothing but the case of letters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub formerly: Option<String>,
     /// The table that a column, an index or a trigger belongs to.
@@ -51,7 +51,7 @@ pub(crate) enum What {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
-    /// A table; changed where its constraints, its options or the order of its columns did.
+    /// A table; changed if its constraints, its options or the order of its columns did.
     Table,
     /// A column of a table that both states have.
     Column,
@@ -155,7 +155,7 @@ fn what(is_old: bool) -> What {
     if is_old { What::Removed } else { What::Added }
 }
 
-/// What SQLite takes for the same name, and whoever reads by it may not: `Messages` and `messages`.
+/// What SQLite takes for the same name, and its readers may not: `Messages` and `messages`.
 fn renamed(kind: Kind, (old, new): (&str, &str), table: Option<&str>) -> Option<Change> {
     (old != new).then(|| Change {
         what: What::Changed,
@@ -202,7 +202,7 @@ fn is_computed(column: &Column) -> bool {
     matches!(column.nature, Nature::GeneratedVirtual | Nature::GeneratedStored)
 }
 
-/// Whether a column is defined in other words. Its place in the key counts only where its own words
+/// Whether a column is defined in other words. Its place in the key counts only if its own words
 /// give it: otherwise the table's constraints have changed.
 fn is_other(old: &Column, new: &Column) -> bool {
     old.definition != new.definition

@@ -12,7 +12,7 @@ pub(crate) fn tables_created(sql: &str) -> BTreeSet<String> {
         words.get(at).is_some_and(|found| !found.1 && found.0.eq_ignore_ascii_case(word))
     };
     let name = |at: usize| {
-        // A schema's name may stand before it.
+        // A schema's name may be before it.
         let at = if is(at + 1, ".") { at + 2 } else { at };
         words.get(at).map(|(name, _)| name.clone())
     };

@@ -11,9 +11,9 @@ use crate::sqlite::schema::keywords::is_keyword;
 pub(super) struct Definition {
     /// The module of a virtual table, in lower case.
     pub module: Option<String>,
-    /// What stands between the outer brackets, by its commas: columns, then constraints.
+    /// What is between the outer brackets, by its commas: columns, then constraints.
     pub items: Vec<String>,
-    /// What stands after them, as `without rowid`; the module first where there is one.
+    /// What is after them, e.g. `without rowid`; the module first if there is one.
     pub options: Vec<String>,
 }
 
@@ -62,8 +62,8 @@ pub(super) fn of_columns(items: &[String], columns: &[Column]) -> Option<Vec<Str
     pairs.map(|(item, column)| rest_of_column(item, &column.name).map(str::to_owned)).collect()
 }
 
-/// What an item says of the column of a name, if it is that column's. The name stands there as
-/// [`name`] has it, or bare: many of SQLite's own words need no quotes where a name is expected.
+/// What an item says of the column of a name, if it is that column's. The name is there as [`name`]
+/// has it, or bare: many of SQLite's own words need no quotes if a name is expected.
 fn rest_of_column<'i>(item: &'i str, column: &str) -> Option<&'i str> {
     let bare = column.chars().all(is_of_name).then(|| column.to_owned());
     [Some(name(column)), bare].iter().flatten().find_map(|column| {
@@ -80,8 +80,8 @@ pub(super) fn normal(sql: &str) -> String {
     words(sql).join(" ")
 }
 
-/// A quoted name without its quotes where a bare one means the same: `"1"` is no number, `"null"` is
-/// no NULL, and `"t.a"` is one name.
+/// A quoted name without its quotes if a bare one means the same: `"1"` is not a number, `"null"` is
+/// not NULL, and `"t.a"` is one name.
 fn name(name: &str) -> String {
     let is_plain = name.chars().all(|c| is_of_name(c) && c != '$')
         && name.starts_with(|c: char| is_of_name(c) && !c.is_ascii_digit());

@@ -1,7 +1,7 @@
 //! SQLite's own words, which mean something else in quotes than bare.
 
 /// Whether a word in lower case is one: a keyword, or the name of a constant
-/// (<https://sqlite.org/lang_keywords.html>). Where it is taken for one though it could be a name, a
+/// (<https://sqlite.org/lang_keywords.html>). If it is taken for one though it could be a name, a
 /// statement differs from the same with quotes; the other way round a difference would be missed.
 #[must_use]
 pub(super) fn is_keyword(word: &str) -> bool {

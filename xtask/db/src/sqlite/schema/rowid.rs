@@ -3,8 +3,7 @@
 use crate::sqlite::schema::{Column, Storage, Table};
 
 impl Table {
-    /// The column that is the rowid, where one is
-    /// (<https://sqlite.org/lang_createtable.html#rowid>).
+    /// The column that is the rowid, if one is (<https://sqlite.org/lang_createtable.html#rowid>).
     #[must_use]
     pub(crate) fn rowid_column(&self) -> Option<&Column> {
         let mut key = self.columns.iter().filter(|column| column.key_position > 0);
@@ -14,13 +13,13 @@ impl Table {
         }
     }
 
-    /// A name for the rowid that no column bears.
+    /// A name for the rowid that no column has.
     #[must_use]
     pub(crate) fn free_rowid_name(&self) -> Option<&'static str> {
         ["rowid", "_rowid_", "oid"].into_iter().find(|name| self.column(name).is_none())
     }
 
-    /// The column that is the rowid, else a name for it that no column bears.
+    /// The column that is the rowid, else a name for it that no column has.
     #[must_use]
     pub(crate) fn rowid_name(&self) -> Option<String> {
         let column = self.rowid_column().map(|column| column.name.clone());

@@ -1,9 +1,9 @@
 //! One snapshot's pages into a stage, hashed on the way.
 //!
-//! Three threads hand pieces of 1 MiB on (one does it all where there are no others): one reads pages, one writes the stage, one hashes; memory
-//! stays at a few pieces however large the database is. The header is written as the backup API
-//! would (<https://sqlite.org/c3ref/backup_finish.html>): rollback-journal mode, change counter,
-//! schema cookie and version-valid-for 1. Two copies of one content are equal byte for byte.
+//! Three threads hand pieces of 1 MiB on (one does it all if there are no others): one reads pages, one
+//! writes the stage, one hashes; memory stays at a few pieces however large the database is. The header is
+//! written as the backup API would (<https://sqlite.org/c3ref/backup_finish.html>): rollback-journal mode,
+//! change counter, schema cookie and version-valid-for 1. Two copies of one content are equal byte for byte.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(crate) struct Copied {
     pub hashes: Hashes,
     /// Its header.
     pub header: Header,
-    /// The ids of its groups, where they are known.
+    /// The ids of its groups, if they are known.
     pub groups: Groups,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Copied {
 ///
 /// # Errors
 ///
-/// Where a page cannot be read or the stage not be written, or at the user's interrupt.
+/// If a page cannot be read or the stage not be written, or at the user's interrupt.
 pub(crate) fn copy(
     snapshot: &Snapshot<'_>,
     stage: &Stage,
@@ -67,7 +67,7 @@ pub(crate) fn copy(
 ///
 /// # Errors
 ///
-/// Where a page cannot be read, or at the user's interrupt. Only for [`Reading::Pages`].
+/// If a page cannot be read, or at the user's interrupt. Only for [`Reading::Pages`].
 pub(crate) fn hash_pages(snapshot: &Snapshot<'_>, interrupt: &Interrupt) -> Result<Hashes> {
     let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
     std::thread::scope(|scope| {
@@ -184,7 +184,7 @@ pub(crate) type Send<'a> = dyn FnMut(Vec<u8>) -> Result<()> + 'a;
 ///
 /// # Errors
 ///
-/// Where a page cannot be read, nobody takes them any more, or at the user's interrupt.
+/// If a page cannot be read, nobody takes them any more, or at the user's interrupt.
 pub(crate) fn read_pieces(
     snapshot: &Snapshot<'_>,
     interrupt: &Interrupt,
@@ -266,8 +266,7 @@ impl Locking for () {}
 ///
 /// # Errors
 ///
-/// Where either side stays locked, fails, or the user interrupts; the destination is then rolled
-/// back.
+/// If either side stays locked, fails, or the user interrupts; the destination is then rolled back.
 pub(crate) fn step_through(
     from: &Connection,
     to: &mut Connection,
@@ -320,7 +319,7 @@ fn hash_stage(stage: &Stage, interrupt: &Interrupt) -> Result<Copied> {
 ///
 /// # Errors
 ///
-/// Where it cannot be read, or at the user's interrupt.
+/// If it cannot be read, or at the user's interrupt.
 pub(crate) fn hash_file(
     path: &Path,
     interrupt: &Interrupt,
@@ -339,7 +338,7 @@ pub(crate) fn hash_file(
 ///
 /// # Errors
 ///
-/// Where it cannot be read, or the disk is full or fails.
+/// If it cannot be read, or the disk is full or fails.
 pub(crate) fn copy_file(from: &Path, stage: &Stage, interrupt: &Interrupt) -> Result<Hashes> {
     hash_pieces(from, interrupt, |piece| stage.append(piece))
 }
@@ -361,7 +360,7 @@ fn hash_pieces(
 ///
 /// # Errors
 ///
-/// Where it cannot be read, `each` fails, or at the user's interrupt.
+/// If it cannot be read, `each` fails, or at the user's interrupt.
 pub(crate) fn read_file(
     path: &Path,
     interrupt: &Interrupt,

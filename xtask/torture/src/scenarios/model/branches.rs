@@ -40,7 +40,7 @@ impl Realm {
         Ok(())
     }
 
-    /// Runs git where no database may change; whether it succeeded.
+    /// Runs git if no database may change; whether it succeeded.
     fn unmoved(&mut self, at: usize, arguments: &[&str]) -> Result<bool> {
         let before = self.places[at].states();
         let said = self.git(at, arguments)?;

@@ -39,9 +39,9 @@ impl Realm {
         let project = Some(self.places[at].project);
         if !states.contains(&state) {
             let why = said.err.trim().to_owned();
-            self.find(Verdict::Lie, format!("the new backup `{name}` holds {state}: {why}"));
+            self.find(Verdict::Lie, format!("the new backup `{name}` contains {state}: {why}"));
         }
-        self.note(format!("  {name} holds {state}"));
+        self.note(format!("  {name} contains {state}"));
         let held = Held { state, project, is_pinned: false };
         self.held.insert((self.backups(at), name.to_owned()), held);
         Ok(())
@@ -64,7 +64,7 @@ impl Realm {
         there.all(|(_, held)| held.project.is_none() || held.project == actor)
     }
 
-    /// Whether a state can be had back from a backup that is known here.
+    /// Whether a state can be restored from a backup that is known here.
     pub(super) fn has(&self, at: usize, state: State) -> bool {
         let folder = self.backups(at);
         self.held.iter().any(|((of, _), held)| *of == folder && held.state == state)
@@ -143,7 +143,10 @@ impl Realm {
             let held = held.state;
             self.find(
                 Verdict::Lie,
-                format!("place {at} {flags:?}: `{reference}` stands beside `{name}` ({held}), and gave {got}: {why}"),
+                format!(
+                    "place {at} {flags:?}: `{reference}` is printed beside `{name}` ({held}), and \
+                     gave {got}: {why}"
+                ),
             );
         }
         Ok(())
@@ -155,7 +158,8 @@ pub(super) fn text(row: &Value, field: &str) -> String {
     row[field].as_str().unwrap_or_default().to_owned()
 }
 
-/// Whether the label alone means a backup: no other has it, and it is no reference of another kind.
+/// Whether the label alone means a backup: no other has it, and it is not a reference of another
+/// kind.
 fn is_named_by_label(rows: &[Value], row: &Value) -> bool {
     let is_taken = ["latest", "oldest", "2h"].contains(&text(row, "label").as_str());
     let n_labelled = rows.iter().filter(|other| other["label"] == row["label"]).count();

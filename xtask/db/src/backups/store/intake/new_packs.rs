@@ -30,7 +30,7 @@ impl NewPacks {
 impl Drop for NewPacks {
     fn drop(&mut self) {
         for path in &self.paths {
-            // Where even this fails, pruning finds that nobody names it.
+            // If even this fails, pruning finds that nobody names it.
             let _ = publish::remove(path);
         }
     }
@@ -63,7 +63,7 @@ impl<'s> Packer<'s> {
     ///
     /// # Errors
     ///
-    /// Where there is no memory for it.
+    /// If there is no memory for it.
     pub(super) fn new(
         folder: &'s Path,
         shelving: Lane<'s, Finished, Shelving<'s>>,
@@ -130,16 +130,16 @@ impl Step<Finished> for Shelving<'_> {
     }
 }
 
-/// Syncs a pack, reads it back and gives it its name; where a pack of that name is there and is what it says, nothing
-/// is needed. The folder is not synced yet.
+/// Syncs a pack, reads it back and gives it its name; if a pack of that name is there and is what it says,
+/// nothing is needed. The folder is not synced yet.
 ///
 /// # Errors
 ///
-/// Where the disk fails.
+/// If the disk fails.
 pub(crate) fn shelve(folder: &Path, pack: &Finished, new: &mut NewPacks) -> Result<()> {
     pack.stage.sync()?;
     let is_kept = pack::is_kept(pack.stage.path(), &pack.name)?;
-    anyhow::ensure!(is_kept, "the disk did not keep what was written to a pack");
+    anyhow::ensure!(is_kept, "the disk does not return what was written to a pack");
     let path = folder.join(pack::file_name(&pack.name));
     match pack.stage.publish(&path)? {
         Published::Yes => {

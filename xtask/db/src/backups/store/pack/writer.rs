@@ -42,7 +42,7 @@ impl Writing {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub(crate) fn begin(folder: &Path) -> Result<Self> {
         let mut writing = Self {
             stage: Stage::create(folder, "pack")?,
@@ -67,7 +67,7 @@ impl Writing {
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails.
+    /// If the disk is full or fails.
     pub(crate) fn append(
         &mut self,
         (id, number): (Id, u32),
@@ -87,7 +87,7 @@ impl Writing {
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails.
+    /// If the disk is full or fails.
     pub(crate) fn carry(
         &mut self,
         (origin, slot): (Id, u32),
@@ -146,7 +146,7 @@ impl Writing {
     ///
     /// # Errors
     ///
-    /// Where the disk is full or fails.
+    /// If the disk is full or fails.
     pub(crate) fn finish(mut self) -> Result<Finished> {
         let entries_offset = self.offset;
         for entry in &std::mem::take(&mut self.entries) {
@@ -195,7 +195,7 @@ impl Packing {
     ///
     /// # Errors
     ///
-    /// Where there is no memory.
+    /// If there is no memory.
     pub(crate) fn new(level: i32) -> Result<Self> {
         let most = zstd::zstd_safe::compress_bound(usize::try_from(tree::GROUP_BYTES)?);
         Ok(Self {
@@ -208,7 +208,7 @@ impl Packing {
     ///
     /// # Errors
     ///
-    /// Where the compression fails, which it never does.
+    /// If the compression fails, which it never does.
     pub(crate) fn pack<'b>(&'b mut self, block: &'b [u8]) -> Result<Packed<'b>> {
         self.buffer.clear();
         self.compressor.compress_to_buffer(block, &mut self.buffer)?;

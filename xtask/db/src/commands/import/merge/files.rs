@@ -14,9 +14,9 @@ use crate::host::session::machine_id::Machine;
 
 /// A file that is to be merged.
 pub(super) struct Named {
-    /// Where it lies; `-` is stdin.
+    /// Where it is; `-` is stdin.
     pub(super) path: PathBuf,
-    /// Whether it is no file, but comes through a pipe.
+    /// Whether it is not a file, but comes through a pipe.
     pub(super) is_piped: bool,
     /// Whether it is in a folder as the one that this machine shares: nobody asked for it by name.
     pub(super) is_own: bool,
@@ -29,7 +29,7 @@ const EXPORTS: [&str; 3] = ["jsonl", "json", "sql"];
 ///
 /// # Errors
 ///
-/// A refusal where none was named, one is missing, or a folder holds none.
+/// A refusal if none was named, one is missing, or a folder holds none.
 pub(super) fn named(
     session: &mut Session,
     project: &Project,
@@ -38,7 +38,7 @@ pub(super) fn named(
     if arguments.is_empty() {
         return Err(Refusal::could_not(
             "there is nothing to merge",
-            "name files or folders of exports, as `cargo xtask db-import --merge shared`",
+            "name files or folders of exports, e.g. `cargo xtask db-import --merge shared`",
         ));
     }
     let mut files = Vec::new();
@@ -83,7 +83,10 @@ fn refuse_twice(files: &[Named]) -> Result<()> {
     let twice = piped().enumerate().find(|(at, path)| piped().skip(at + 1).any(|o| o == *path));
     let Some((_, path)) = twice else { return Ok(()) };
     Err(Refusal::could_not(
-        format!("`{}` is named twice, and can be read once", text::plain(&path.to_string_lossy())),
+        format!(
+            "`{}` is named twice, but can be read only once",
+            text::plain(&path.to_string_lossy())
+        ),
         "name each pipe once; the database is untouched",
     ))
 }
@@ -105,14 +108,14 @@ fn of_folder(session: &mut Session, project: &Project, folder: &Path) -> Result<
             files.push(path);
         } else {
             let shown = project.path(&path);
-            session.warn(format!("`{shown}` is no ordinary file, and is not merged"));
+            session.warn(format!("`{shown}` is not an ordinary file and is not merged"));
         }
     }
     files.sort();
     if files.is_empty() {
         return Err(Refusal::could_not(
-            format!("`{shown}` holds no exports: no file in it ends in .jsonl, .json or .sql"),
-            "write one with `cargo xtask db-export`; the database is untouched",
+            format!("`{shown}` contains no exports: no file in it ends in .jsonl, .json or .sql"),
+            "create one with `cargo xtask db-export`; the database is untouched",
         ));
     }
     Ok(files)

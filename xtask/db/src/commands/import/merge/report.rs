@@ -1,4 +1,4 @@
-//! What is said of a merge: table by table, with reasons.
+//! What is reported about a merge: table by table, with reasons.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -10,13 +10,13 @@ use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::restore::{in_place, safety_backup};
 use crate::rows::import;
-use crate::rows::merge::report::{FileReport, MOST_NAMED, Problem, Report, Rows, TableReport};
+use crate::rows::merge::report::{FileReport, MAX_NAMED, Problem, Report, Rows, TableReport};
 
 /// What was done.
 pub(super) enum Done {
     /// Nothing: a dry run.
     Nothing,
-    /// It was merged, after this safety backup; none where nothing changed.
+    /// It was merged, after this safety backup; none if nothing changed.
     Merged(Option<Box<Backup>>),
 }
 
@@ -42,7 +42,7 @@ pub(super) fn conclude(
     let place = project.place(database);
     let dry_run = matches!(done, Done::Nothing);
     session.say(summary(report, &place, dry_run));
-    session.say("Rows that are gone elsewhere stay here: deletions do not travel.");
+    session.say("Rows that were deleted elsewhere stay here: deletions are not merged.");
     let safety = match done {
         Done::Merged(Some(safety)) => Some(safety),
         _ => None,
@@ -58,15 +58,15 @@ pub(super) fn conclude(
         in_place::note_wal(session, database);
         let undo = safety_backup::undo(session, project, database, safety);
         session.say(format!("Undo with: {undo}"));
-        let done = ("the data is merged", "the database holds the merged rows");
+        let done = ("the data is merged", "the database contains the merged rows");
         in_place::rebuild(session, project, database, done)?;
     }
     session.document(&json!({ "version": 1 }));
     Ok(Answer::Yes)
 }
 
-/// The members of the document, but for its version, which stands at its end: an error's members may
-/// stand there instead.
+/// The members of the document, but for its version, which is at its end: an error's members may be
+/// there instead.
 fn members(report: &Report, database: &Database, (done, is_done): (&Done, bool)) -> Value {
     let safety = match done {
         Done::Merged(Some(safety)) => Some(safety.name.to_string()),
@@ -102,7 +102,7 @@ fn summary(report: &Report, place: &str, dry_run: bool) -> String {
     )
 }
 
-/// What became of a file's rows; `would` stands before what was not done.
+/// What became of a file's rows; `would` is before what was not done.
 fn say_file(session: &mut Session, file: &FileReport, would: &str) {
     for note in &file.notes {
         session.note(format!("{}: {note}", file.shown));
@@ -139,7 +139,7 @@ fn say_table(session: &mut Session, table: &TableReport, would: &str) {
     }
 }
 
-/// The kind of which there are many, and little is said of each.
+/// The kind of which there are many, each with a short line.
 const RENUMBERED: &str = "renumbered";
 
 /// Rows with a reason stand on lines of their own.
@@ -175,7 +175,7 @@ fn refuse(
 ) -> anyhow::Error {
     for problem in &report.problems {
         session.note(format!("{}: {}", problem.file, problem.what));
-        for named in problem.rows.named.iter().take(MOST_NAMED) {
+        for named in problem.rows.named.iter().take(MAX_NAMED) {
             let reason = match named.reason.as_str() {
                 "" => String::new(),
                 reason => format!(": {reason}"),

@@ -35,7 +35,7 @@ const SETUP: &str = "
     CREATE VIEW drafts AS SELECT * FROM notes WHERE status = 'draft';
     CREATE UNIQUE INDEX by_title ON notes (title);";
 
-/// Checks a migration: the names that its losses want, with a part of what is said of each.
+/// Checks a migration: the names that its losses want, with a part of what is reported about each.
 pub(super) fn check(migration: &str, expected: &[(&str, &str)]) -> States {
     let states = States::of(SETUP, migration).expect(migration);
     let lost = losses(&states.comparison());
@@ -52,7 +52,7 @@ pub(super) fn check(migration: &str, expected: &[(&str, &str)]) -> States {
     states
 }
 
-/// Checks a migration that loses nothing, and that something is said of it.
+/// Checks a migration that loses nothing, and that it is reported.
 pub(super) fn reports(migration: &str, parts: &[&str]) {
     let states = check(migration, &[]);
     let of = states.comparison();

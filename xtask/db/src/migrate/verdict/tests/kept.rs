@@ -22,7 +22,7 @@ fn contents_decide_and_not_names() {
         "PRAGMA legacy_alter_table=ON; DROP VIEW drafts; DROP TABLE words;
          CREATE TABLE new (id INTEGER PRIMARY KEY, title TEXT, text TEXT, price REAL, made INTEGER, status TEXT NOT NULL, tags TEXT);
          INSERT INTO new SELECT * FROM notes; DROP TABLE notes; ALTER TABLE new RENAME TO notes",
-        &["notes.body: called text now", "takes away trigger `noted` of `notes`"],
+        &["notes.body: called text now", "removes trigger `noted` of `notes`"],
     );
     // Another name, and some other values.
     reports(
@@ -38,7 +38,7 @@ fn contents_decide_and_not_names() {
     // Nothing but blanks is nothing.
     check("ALTER TABLE people DROP COLUMN nick", &[]);
     check("UPDATE people SET nick = NULL", &[]);
-    // Numbers of rows that are given anew.
+    // Numbers of rows that are given again.
     reports(
         "CREATE TABLE new (email TEXT, name TEXT, age INTEGER, nick TEXT, id INTEGER PRIMARY KEY);
          INSERT INTO new (email, name, age, nick) SELECT * FROM people ORDER BY name DESC;
@@ -52,7 +52,7 @@ fn contents_decide_and_not_names() {
     );
     check("UPDATE people SET email = lower(email)", &[]);
     check("VACUUM", &[]);
-    // Rows without a key stand at other places after a rebuild.
+    // Rows without a key are at other places after a rebuild.
     check(
         "CREATE TABLE new (at TEXT, what TEXT, more TEXT); INSERT INTO new SELECT *, NULL FROM log;
          DROP TABLE log; ALTER TABLE new RENAME TO log",
@@ -67,7 +67,7 @@ fn values_that_went_elsewhere_are_not_lost() {
         "CREATE TABLE bodies (note INTEGER PRIMARY KEY REFERENCES notes (id), text TEXT);
          INSERT INTO bodies SELECT id, body FROM notes WHERE body IS NOT NULL;
          UPDATE notes SET body = NULL",
-        &["notes.body: 3 values went to bodies.text"],
+        &["notes.body: 3 values moved to bodies.text"],
     );
     check(
         "CREATE TABLE ages (who TEXT, age INTEGER); INSERT INTO ages SELECT email, age FROM people;
@@ -80,7 +80,7 @@ fn values_that_went_elsewhere_are_not_lost() {
              status TEXT, tags TEXT);
          INSERT INTO sent SELECT * FROM notes WHERE status = 'sent';
          DELETE FROM notes WHERE status = 'sent'",
-        &["notes: 2 rows have another key, or went to another table"],
+        &["notes: 2 rows have another key, or moved to another table"],
     );
     check(
         "CREATE TABLE texts (a TEXT, b TEXT, c TEXT, n INTEGER);

@@ -28,7 +28,7 @@ fn values_that_are_nowhere_afterwards_are_lost() {
              made INTEGER, status TEXT, tags TEXT);
          INSERT INTO new SELECT id, title, price, made, status, tags FROM notes;
          DROP TABLE notes; ALTER TABLE new RENAME TO notes",
-        &[("notes.body", "is computed now: its 3 values go")],
+        &[("notes.body", "is computed now: its 3 values are lost")],
     );
     check(
         "ALTER TABLE people ADD COLUMN name2 TEXT; ALTER TABLE people DROP COLUMN name;
@@ -39,7 +39,7 @@ fn values_that_are_nowhere_afterwards_are_lost() {
         "ALTER TABLE people ADD COLUMN age2 INTEGER DEFAULT 0; ALTER TABLE people DROP COLUMN age",
         &[("people.age", "dropped with its 3 values")],
     );
-    // Numbers of new rows are no place for others.
+    // Numbers of new rows are not a place for others.
     check(
         "CREATE TABLE more (id INTEGER PRIMARY KEY, a);
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
@@ -53,24 +53,24 @@ fn values_that_are_nowhere_afterwards_are_lost() {
 fn rows_that_vanish_behind_equal_counts_are_lost() {
     check(
         "DELETE FROM notes WHERE id < 3; INSERT INTO notes (id, title) VALUES (7, 'x'), (8, 'y')",
-        &[("notes", "loses 2 of its 4 rows, and 2 others come")],
+        &[("notes", "loses 2 of its 4 rows, and 2 others are added")],
     );
     check(
         "DELETE FROM people WHERE age = 36; INSERT INTO people VALUES ('a@b.c', 'Another', 1, '')",
-        &[("people", "loses 1 of its 3 rows, and another one comes")],
+        &[("people", "loses 1 of its 3 rows, and another one is added")],
     );
     check(
         "DELETE FROM people; INSERT INTO people SELECT 'x' || value, 'New ' || value, 1, NULL
              FROM json_each('[1, 2, 3, 4]')",
-        &[("people", "loses 3 of its 3 rows, and 4 others come")],
+        &[("people", "loses 3 of its 3 rows, and 4 others are added")],
     );
     check(
         "DELETE FROM log WHERE what = 'over'; INSERT INTO log (rowid, at) VALUES (77, 'never')",
-        &[("log", "loses 1 of its 5 rows, and another one comes")],
+        &[("log", "loses 1 of its 5 rows, and another one is added")],
     );
     check(
         "DELETE FROM settings WHERE key = 'flag'; INSERT INTO settings VALUES ('other', '1')",
-        &[("settings", "loses 1 of its 3 rows, and another one comes")],
+        &[("settings", "loses 1 of its 3 rows, and another one is added")],
     );
     check(
         "DROP TABLE people; CREATE TABLE people (email TEXT PRIMARY KEY, name TEXT, age, nick)",
@@ -80,7 +80,7 @@ fn rows_that_vanish_behind_equal_counts_are_lost() {
     check(
         "DELETE FROM notes; INSERT INTO notes (title, body) VALUES ('a b', 'c d'), ('e f', 'g h'),
              ('i j', 'k l'), ('m n', 'o p')",
-        &[("notes", "loses 4 of its 4 rows, and 4 others come")],
+        &[("notes", "loses 4 of its 4 rows, and 4 others are added")],
     );
     check("DROP TABLE people", &[("people", "is dropped with its 3 rows")]);
     check("DELETE FROM people WHERE age > 40", &[("people", "loses 2 of its 3 rows")]);
@@ -128,7 +128,7 @@ fn what_is_derived_from_rows_still_works_afterwards() {
     reports(
         "ALTER TABLE empty RENAME TO old; CREATE TABLE empty (id INTEGER PRIMARY KEY, b TEXT);
          DROP TABLE old",
-        &["a foreign key of `referring` refers to `old`, which is not there"],
+        &["a foreign key of `referring` refers to `old`, which does not exist"],
     );
     check(
         "PRAGMA legacy_alter_table=ON; DROP TRIGGER noted; CREATE TABLE new (id INTEGER PRIMARY KEY,
@@ -136,7 +136,7 @@ fn what_is_derived_from_rows_still_works_afterwards() {
          INSERT INTO new SELECT * FROM notes; DROP TABLE notes; ALTER TABLE new RENAME TO notes",
         &[("drafts", "view `drafts` no longer works: no such column: status")],
     );
-    reports("DROP INDEX by_title", &["takes away index `by_title` of `notes`"]);
+    reports("DROP INDEX by_title", &["removes index `by_title` of `notes`"]);
     check("DROP INDEX by_title; CREATE UNIQUE INDEX other ON notes (title)", &[]);
     reports(
         "CREATE TRIGGER odd AFTER DELETE ON events BEGIN DELETE FROM nowhere; END",

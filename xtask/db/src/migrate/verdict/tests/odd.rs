@@ -46,7 +46,7 @@ fn rows_that_modules_keep_are_rows_like_others() {
         ),
         (
             "DELETE FROM r WHERE id = 1; INSERT INTO r VALUES (9, 7, 8)",
-            "table `r` loses 1 of its 2 rows, and another one comes",
+            "table `r` loses 1 of its 2 rows, and another one is added",
         ),
         ("INSERT INTO c (c) VALUES ('delete-all')", "table `c` loses 2 of its 2 rows"),
         ("DROP TABLE c", "table `c` is dropped with its 2 rows"),

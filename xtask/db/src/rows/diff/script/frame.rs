@@ -1,4 +1,4 @@
-//! What stands around the rows in a script: what goes before them, and what comes after.
+//! What is around the rows in a script: what goes before them, and what comes after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::sqlite::value::Value;
 pub(super) struct Frame {
     a: Schema,
     b: Schema,
-    /// Only these tables, in lower case; all where it is empty.
+    /// Only these tables, in lower case; all if it is empty.
     only: BTreeSet<String>,
     /// AUTOINCREMENT's counters in the second state, and the names of those in the first.
     counters: Vec<(String, Value)>,
@@ -32,7 +32,7 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read; a refusal where no statements make what is there.
+    /// If they cannot be read; a refusal if no statements make what is there.
     pub(super) fn of(a: &Connection, b: &Connection, only: &[String]) -> Result<Self> {
         let mut frame = Self {
             old_counters: counters(a)?.into_iter().map(|(name, _)| name).collect(),
@@ -56,7 +56,7 @@ impl Frame {
         self.b.tables.contains_key(key)
     }
 
-    /// Whether a table is a full-text index that can be made anew from another table's rows.
+    /// Whether a table is a full-text index that can be rebuilt from another table's rows.
     pub(super) fn makes_anew(&self, key: &str) -> bool {
         let table = self.b.tables.get(key);
         table
@@ -139,7 +139,7 @@ impl Frame {
         }
     }
 
-    /// Full-text indexes whose rows are those of another table are made anew from it.
+    /// Full-text indexes whose rows are those of another table are rebuilt from it.
     fn index(&self, difference: &Difference, lines: &mut Vec<String>) {
         for (key, table) in self.b.tables.iter().filter(|(key, _)| self.wants(key)) {
             let differs = difference.tables.iter().find(|one| one.table == table.name);
@@ -154,7 +154,7 @@ impl Frame {
                 lines.push(format!("INSERT INTO {name}({name}) VALUES('rebuild');"));
             } else if differs.is_some_and(|one| one.otherwise) {
                 lines.push(format!(
-                    "-- {}: its rows are equal, what it keeps about them is not",
+                    "-- {}: its rows are equal, its internal data is not",
                     comment(&table.name)
                 ));
             }

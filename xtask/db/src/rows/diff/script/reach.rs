@@ -1,5 +1,5 @@
-//! Which virtual tables statements can make as they are: those whose rows can be read, or that are made
-//! anew from another table.
+//! Which virtual tables statements can make as they are: those whose rows can be read, or that are
+//! rebuilt from another table.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -40,7 +40,7 @@ pub(super) fn refuse_unknown(table: &Table) -> Result<()> {
 ///
 /// # Errors
 ///
-/// The refusal; where its rows cannot be counted.
+/// The refusal; if its rows cannot be counted.
 pub(super) fn refuse_lossy(connection: &Connection, table: &Table) -> Result<()> {
     let Storage::Virtual(module) = &table.storage else { return Ok(()) };
     refuse_unknown(table)?;
@@ -50,7 +50,7 @@ pub(super) fn refuse_lossy(connection: &Connection, table: &Table) -> Result<()>
         "fts3" | "fts4" | "fts5" => refuse_lossy_index(connection, table),
         module => {
             let module = text::plain(module);
-            refuse(table, &format!("what its module `{module}` keeps is not supported"))
+            refuse(table, &format!("the data of its module `{module}` is not supported"))
         }
     }
 }
@@ -63,18 +63,18 @@ fn refuse_lossy_index(connection: &Connection, table: &Table) -> Result<()> {
     let source = Source::of(connection, table)?;
     let n_rows = match &source {
         Some(source) => rows::count(connection, source)?,
-        // It may have some all the same, and nobody knows.
+        // It may have some anyway, and nobody knows.
         None => 1,
     };
     if n_rows == 0 {
         return Ok(());
     }
     if content.is_some() {
-        return refuse(table, "it keeps an index and no texts (content='')");
+        return refuse(table, "it stores an index without its texts (content='')");
     }
     let is_readable = source.is_some_and(|source| !source.shown.is_empty());
     if !is_readable || is_compressed(table) {
-        return refuse(table, "only its module can read the texts that it keeps");
+        return refuse(table, "only its module can read the texts that it stores");
     }
     Ok(())
 }
@@ -89,14 +89,14 @@ fn is_compressed(table: &Table) -> bool {
 
 fn refuse(table: &Table, why: &str) -> Result<()> {
     let name = text::plain(&table.name);
-    Err(Refusal::could_not(format!("no statements make `{name}` as it is: {why}"), HINT))
+    Err(Refusal::could_not(format!("no statements can recreate `{name}`: {why}"), HINT))
 }
 
 /// What an FTS5 table was told beside its rows, as the statements that tell it.
 ///
 /// # Errors
 ///
-/// Where that cannot be read.
+/// If that cannot be read.
 pub(super) fn settings(connection: &Connection, table: &Table) -> Result<Vec<String>> {
     if table.storage != Storage::Virtual("fts5".to_owned()) {
         return Ok(Vec::new());

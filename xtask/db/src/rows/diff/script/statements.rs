@@ -15,7 +15,7 @@ use crate::sqlite::value::Value;
 ///
 /// # Errors
 ///
-/// Where its indexes cannot be read.
+/// If its indexes cannot be read.
 pub(super) fn has_unique(connection: &Connection, table: &Table) -> Result<bool> {
     let beside_key = match table.storage {
         Storage::Virtual(_) => return Ok(false),
@@ -32,7 +32,7 @@ pub(super) fn has_unique(connection: &Connection, table: &Table) -> Result<bool>
 ///
 /// # Errors
 ///
-/// Where they cannot be read.
+/// If they cannot be read.
 pub(super) fn counters(connection: &Connection) -> Result<Vec<(String, Value)>> {
     let question = "SELECT count(*) FROM sqlite_schema WHERE name = ?1";
     if connection.query_row(question, [COUNTERS], |row| row.get::<_, i64>(0))? == 0 {

@@ -13,7 +13,7 @@ fn check(schema: &str, changes: &str, expected: &[&str]) {
     pair.check_script();
 }
 
-/// The same where no script can.
+/// The same if no script can.
 #[track_caller]
 fn check_lines(schema: &str, changes: &str, expected: &[&str]) -> Pair {
     let pair = Pair::of(schema, &[changes.to_owned()]);
@@ -146,7 +146,7 @@ fn another_primary_key_pairs_no_rows() {
         &[
             "~ table t (constraints, options or order of columns)",
             "~ column t.id: integer primary key → int",
-            "t: 1 row added, 3 removed; its primary key is another one: rows cannot be paired",
+            "t: 1 row added, 3 removed; its primary key is different: rows cannot be paired",
         ],
     );
 }
@@ -272,7 +272,7 @@ fn a_collation_that_is_not_there_is_said_and_is_not_no_difference() {
     let pair = Pair::apart(schema, &format!("PRAGMA page_size=8192; {schema}"));
     let difference = pair.difference();
     assert!(!difference.is_empty() && !difference.is_complete() && !difference.is_different());
-    assert_eq!(difference.summary_lines(), ["k: not looked at: no such collation sequence: gone"]);
+    assert_eq!(difference.summary_lines(), ["k: not compared: no such collation sequence: gone"]);
 }
 
 #[test]

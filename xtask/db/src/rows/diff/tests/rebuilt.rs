@@ -1,4 +1,4 @@
-//! Virtual tables that are defined in another way: made anew with their rows, or refused; and what
+//! Virtual tables that are defined in another way: rebuilt with their rows, or refused; and what
 //! only looks like a difference.
 
 use super::*;
@@ -141,7 +141,7 @@ fn what_would_lose_its_rows_is_refused() {
         let old = format!("CREATE VIRTUAL TABLE f USING {module} (body, content=''); {full}");
         let new = old.replace("content=''", "content='', tokenize=porter");
         let expected =
-            "no statements make `f` as it is: it keeps an index and no texts (content='')";
+            "no statements can recreate `f`: it stores an index without its texts (content='')";
         assert_eq!(refused(&old, &new), expected);
         assert_eq!(refused("CREATE TABLE other (a);", &new), expected);
         // Without rows nothing is lost.
@@ -152,7 +152,7 @@ fn what_would_lose_its_rows_is_refused() {
     let vanished =
         "CREATE TABLE other (a); PRAGMA writable_schema=ON; INSERT INTO sqlite_schema VALUES
          ('table', 'geo', 'geo', 0, 'CREATE VIRTUAL TABLE geo USING vanished(a)');";
-    let expected = "no statements make `geo` as it is: its module `vanished` is unknown here";
+    let expected = "no statements can recreate `geo`: its module `vanished` is unknown here";
     assert_eq!(refused("CREATE TABLE other (a);", vanished), expected);
     assert_eq!(refused(vanished, "CREATE TABLE other (a);"), expected);
 }

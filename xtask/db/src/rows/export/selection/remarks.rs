@@ -16,7 +16,8 @@ impl Selecting<'_> {
         let name = text::plain(&table.name);
         if rows == Rows::Unreadable {
             self.remarks.push(format!(
-                "`{name}` keeps an index and no texts (content=''): the table is exported empty"
+                "`{name}` stores an index without its texts (content=''): the table is exported \
+                 empty"
             ));
         }
         let content = virtual_tables::content(table).unwrap_or_default();
@@ -54,7 +55,7 @@ impl Selecting<'_> {
         Ok(())
     }
 
-    /// A statement may hold bytes that are no UTF-8, which JSON cannot have.
+    /// A statement may hold bytes that are not UTF-8, which JSON cannot have.
     pub(super) fn remark_on_odd_statements(&mut self) -> Result<()> {
         let mut statement =
             self.connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
@@ -63,8 +64,7 @@ impl Selecting<'_> {
             let (name, sql) = (row.get_ref(0)?.as_bytes()?, row.get_ref(1)?.as_bytes()?);
             if std::str::from_utf8(sql).is_err() {
                 self.remarks.push(format!(
-                    "the definition of `{}` holds bytes that are no UTF-8; U+FFFD stands in their \
-                     place",
+                    "the definition of `{}` contains bytes that are not UTF-8; U+FFFD replaces them",
                     text::plain(&String::from_utf8_lossy(name))
                 ));
             }

@@ -12,7 +12,7 @@ use crate::sqlite::schema::Table;
 use crate::sqlite::trouble;
 
 /// Rows whose keys are gathered before they are written down.
-const MOST_KEYS: usize = 1 << 12;
+const MAX_KEYS: usize = 1 << 12;
 
 /// Takes the rows for which the condition is true, as step 0.
 ///
@@ -20,7 +20,7 @@ const MOST_KEYS: usize = 1 << 12;
 ///
 /// # Errors
 ///
-/// A refusal where it is no single expression, SQLite does not understand it, or no row fulfils it.
+/// A refusal if it is not a single expression, SQLite does not understand it, or no row fulfils it.
 pub(super) fn choose(
     connection: &Connection,
     (table, member): (&Table, &Member),
@@ -30,7 +30,7 @@ pub(super) fn choose(
     if !is_one_expression(&root.condition) {
         return Err(Refusal::could_not(
             format!("`{shown}` is not one expression"),
-            "`--where` takes what may stand after WHERE, as `name = 'Ada'`",
+            "`--where` takes a condition in SQL, e.g. `name = 'Ada'`",
         ));
     }
     let name = &member.table;
@@ -49,20 +49,20 @@ pub(super) fn choose(
             return error;
         }
         Refusal::could_not(
-            format!("`{shown}` is no condition: {}", words(&error)),
+            format!("`{shown}` is not a condition: {}", words(&error)),
             format!("the columns of `{}` are {}", text::plain(&table.name), columns(table)),
         )
     };
     let mut statement = connection.prepare(&question).map_err(not_understood)?;
     if statement.parameter_count() > 0 {
         return Err(Refusal::could_not(
-            format!("`{shown}` has parameters, which nobody fills"),
+            format!("`{shown}` has parameters, which cannot be bound"),
             "write the values themselves",
         ));
     }
     if take(connection, &mut statement, member, &not_understood)? == 0 {
         return Err(Refusal::no(
-            format!("no row of `{}` fulfils `{shown}`", text::plain(&root.table)),
+            format!("no row of `{}` matches `{shown}`", text::plain(&root.table)),
             "nothing was exported",
         ));
     }
@@ -107,7 +107,7 @@ fn take(
         let key = (0..n_parts).map(|part| row.get(part)).collect::<rusqlite::Result<_>>()?;
         keys.push(key);
         n_rows += 1;
-        if keys.len() == MOST_KEYS {
+        if keys.len() == MAX_KEYS {
             write(&mut keys)?;
             connection.execute_batch("PRAGMA query_only = ON")?;
         }

@@ -1,8 +1,8 @@
 //! One foreign key between two tables, walked both ways in set-based steps.
 //!
-//! Where an index leads from the rows on one side to those on the other, it is used. Where none does,
-//! or the two sides are compared by another affinity than the index has, all pairs of the two tables
-//! are written down once in a TEMP table: so no step reads a whole table again, however many there are.
+//! If an index leads from the rows on one side to those on the other, it is used. If none does, or the
+//! two sides are compared by another affinity than the index has, all pairs of the two tables are
+//! written down once in a TEMP table: so no step reads a whole table again, however many there are.
 
 use anyhow::{Context, Result};
 use rusqlite::{Connection, params};
@@ -19,7 +19,7 @@ use crate::sqlite::schema::{Schema, Table};
 pub(super) struct Steps {
     /// The first.
     pub first: i64,
-    /// The last; what is taken now is of the next.
+    /// The last; what is added now belongs to the next.
     pub last: i64,
 }
 
@@ -86,7 +86,7 @@ impl Edge {
     ///
     /// # Errors
     ///
-    /// Where SQLite cannot, as for a collation that is unknown here.
+    /// If SQLite cannot, as for a collation that is unknown here.
     pub(super) fn take_children(&mut self, connection: &Connection, steps: Steps) -> Result<usize> {
         self.take(connection, steps, |edge| &edge.down)
     }
@@ -275,7 +275,7 @@ fn has_only(terms: &str, only: Option<&str>) -> bool {
     only.is_some_and(|only| terms.split(" AND ").any(|term| term == format!("{only}=?")))
 }
 
-/// Whether SQLite would find the rows of this alias by all the columns of the reference; where it
+/// Whether SQLite would find the rows of this alias by all the columns of the reference; if it
 /// would not say so, they are found the longer way.
 fn is_indexed(
     connection: &Connection,

@@ -13,7 +13,7 @@ use crate::sqlite::examination::finding::Damage;
 ///
 /// # Errors
 ///
-/// [`Damage`] where one does not, or where SQLite cannot read.
+/// [`Damage`] if one does not, or if SQLite cannot read.
 pub(super) fn prove(connection: &Connection, table: &str) -> Result<()> {
     // Only the key of a table WITHOUT ROWID answers to the table's own name.
     let question = "SELECT l.name FROM pragma_index_list(?1) AS l WHERE NOT l.partial
@@ -35,7 +35,7 @@ pub(super) fn prove(connection: &Connection, table: &str) -> Result<()> {
         let n_led_to = sum(&format!("INDEXED BY {}", quoted(&name)))?;
         if n_led_to != n_rows {
             return Err(Damage::new(format!(
-                "the index `{name}` of `{table}` leads to {}, and there are {}",
+                "the index `{name}` of `{table}` leads to {}, but there are {}",
                 text::count(n_led_to.unsigned_abs(), "row"),
                 text::count(n_rows.unsigned_abs(), "row")
             ))

@@ -33,11 +33,11 @@ struct Part {
 }
 
 impl Member {
-    /// Makes the TEMP table for it, still empty; `None` where nothing tells its rows apart.
+    /// Makes the TEMP table for it, still empty; `None` if nothing tells its rows apart.
     ///
     /// # Errors
     ///
-    /// Where SQLite cannot.
+    /// If SQLite cannot.
     pub(super) fn create(
         connection: &Connection,
         table: &Table,
@@ -103,7 +103,7 @@ impl Member {
         parts.join(", ")
     }
 
-    /// That a row of the table is the one whose key stands elsewhere, in columns of this prefix.
+    /// That a row of the table is the one whose key is elsewhere, in columns of this prefix.
     #[must_use]
     pub(crate) fn is_row(&self, alias: &str, prefix: &str) -> String {
         let mut condition = String::new();

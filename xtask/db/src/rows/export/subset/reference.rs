@@ -18,7 +18,7 @@ pub(super) struct Reference {
     pub parent: String,
     /// The columns that refer.
     pub from: Vec<String>,
-    /// The columns referred to; the parent's primary key where it is empty.
+    /// The columns referred to; the parent's primary key if it is empty.
     pub to: Vec<String>,
     /// Whether only the configuration says so.
     is_declared: bool,

@@ -1,9 +1,9 @@
-//! Texts that SQLite would not read as they stand: what is no Unicode and what holds a NUL byte, at
+//! Texts that SQLite would not read as they are: what is not Unicode and what holds a NUL byte, at
 //! which it would stop. The literal becomes a cast of its bytes, which means just the same.
 
 use anyhow::{Context, Result, bail};
 
-/// A statement that SQLite reads to its end as it stands; none where it would not.
+/// A statement that SQLite reads to the end as it is; none if it would not.
 pub(super) fn plain(bytes: &[u8]) -> Option<&str> {
     if bytes.contains(&0) { None } else { std::str::from_utf8(bytes).ok() }
 }
@@ -12,7 +12,7 @@ pub(super) fn plain(bytes: &[u8]) -> Option<&str> {
 ///
 /// # Errors
 ///
-/// Where an odd byte stands in no text.
+/// If an odd byte is in no text.
 pub(super) fn rewritten(bytes: &[u8], encoding: &str) -> Result<String> {
     let mut sql = Vec::with_capacity(bytes.len() + 64);
     let mut rest = bytes;
@@ -27,12 +27,12 @@ pub(super) fn rewritten(bytes: &[u8], encoding: &str) -> Result<String> {
         rest = others;
     }
     if sql.contains(&0) {
-        bail!("a NUL byte stands outside of a text");
+        bail!("there is a NUL byte outside of a text");
     }
-    String::from_utf8(sql).context("bytes that are no UTF-8 stand outside of a text")
+    String::from_utf8(sql).context("there are bytes that are not UTF-8 outside of a text")
 }
 
-/// Bytes up to the end of what stands in quotes or in a comment, or up to the next of these.
+/// Bytes up to the end of what is in quotes or in a comment, or up to the next of these.
 fn token(rest: &[u8]) -> usize {
     let find = |from: usize, wanted: &[u8]| {
         let found = rest[from..].windows(wanted.len()).position(|bytes| bytes == wanted);

@@ -1,5 +1,5 @@
-//! The settings in an SQL file: which belong to its content, which only to whoever wrote or reads it,
-//! and which would weaken what protects us.
+//! The settings in an SQL file: which belong to its content, which only to its writer or reader, and
+//! which would weaken what protects us.
 
 /// What is done with a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ const SCHEMA: [&str; 4] =
 /// Statistics that every build gathers.
 const STATISTICS: &str = "sqlite_stat1";
 
-/// Statistics that some builds gather, and that can be had anew.
+/// Statistics that some builds gather, and that is available again.
 const MORE_STATISTICS: [&str; 3] = ["sqlite_stat2", "sqlite_stat3", "sqlite_stat4"];
 
 /// What SQLite makes by itself.
@@ -41,7 +41,7 @@ impl SchemaRow {
     ///
     /// # Errors
     ///
-    /// Where one has other columns; as SQLite's.
+    /// If one has other columns; as SQLite's.
     pub(super) fn all(connection: &Connection, values: &str) -> Result<Vec<Self>> {
         let mut statement = connection.prepare(values)?;
         let rows = statement.query_map([], |row| {
@@ -64,7 +64,7 @@ pub(super) fn own(table: &str) -> Option<Own> {
     }
 }
 
-/// Runs a statement that puts rows into one of these tables, which is made where it is missing.
+/// Runs a statement that puts rows into one of these tables, which is made if it is missing.
 ///
 /// # Errors
 ///
@@ -103,7 +103,7 @@ pub(super) fn change(connection: &Connection, table: &str, sql: &str) -> Result<
     }
 }
 
-/// Lets one counter stay for each table where the rows have made one and the file another: the higher
+/// Lets one counter stay for each table if the rows have made one and the file another: the higher
 /// one, so that no number is given twice.
 ///
 /// # Errors

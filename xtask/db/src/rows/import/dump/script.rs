@@ -42,10 +42,10 @@ const HARMLESS_COMMANDS: [&str; 17] = [
 const SHOWN: usize = 60;
 
 const HINT_DENIED: &str =
-    "nothing was changed; take the statement out of the file if the rest is to be imported";
+    "nothing was changed; remove the statement from the file to import the rest";
 const HINT_DATA_ONLY: &str =
-    "nothing was changed; the file holds rows without tables, as `.dump --data-only` writes it";
-const HINT_FAILED: &str = "nothing was changed; mend the file, or dump the database again";
+    "nothing was changed; the file contains rows without tables, as `.dump --data-only` writes it";
+const HINT_FAILED: &str = "nothing was changed; correct the file, or dump the database again";
 
 /// The file's own transactions. Nothing of that is done: all of it is one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,11 +89,11 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Runs a statement, or passes it over where it does not matter.
+    /// Runs a statement, or passes it over if it does not matter.
     ///
     /// # Errors
     ///
-    /// Where it may not run or fails.
+    /// If it may not run or fails.
     pub(super) fn statement(&mut self, bytes: &[u8]) -> Result<()> {
         let rewritten;
         let sql = if let Some(sql) = odd_texts::plain(bytes) {
@@ -107,8 +107,10 @@ impl<'a> Running<'a> {
         match words::act(sql) {
             Act::Begin => self.begin(),
             Act::Commit => self.commit(),
-            Act::Rollback => bail!("it takes everything back, because its writer met an error"),
-            Act::Savepoint => bail!("savepoints have no place in a dump"),
+            Act::Rollback => {
+                bail!("it rolls everything back, because the program that wrote it met an error")
+            }
+            Act::Savepoint => bail!("savepoints do not belong in a dump"),
             Act::Pragma(name) => self.pragma(&name, sql),
             Act::Vacuum => {
                 ensure!(!sql.to_ascii_lowercase().contains("into"), "it writes another file");
@@ -139,12 +141,12 @@ impl<'a> Running<'a> {
     ///
     /// # Errors
     ///
-    /// Where it does more than change how the shell reads and shows.
+    /// If it does more than change how the shell reads and shows.
     pub(super) fn command(line: &[u8]) -> Result<()> {
         let line = String::from_utf8_lossy(line);
         let word = line.split_whitespace().next().unwrap_or_default();
         let is_harmless = HARMLESS_COMMANDS.contains(&word);
-        ensure!(is_harmless, "it is a command of the sqlite3 shell, which is not obeyed here");
+        ensure!(is_harmless, "it is a command of the sqlite3 shell, which is not run here");
         Ok(())
     }
 
@@ -152,7 +154,7 @@ impl<'a> Running<'a> {
     ///
     /// # Errors
     ///
-    /// A refusal where it was cut short or has no table.
+    /// A refusal if it was cut short or has no table.
     pub(super) fn finish(mut self) -> Result<(Shadows, Vec<String>)> {
         if self.transaction == Transaction::Open {
             return Err(Refusal::no(
@@ -165,14 +167,14 @@ impl<'a> Running<'a> {
         let n_tables: i64 = self.connection.query_row(question, [], |row| row.get(0))?;
         if n_tables == 0 {
             return Err(Refusal::could_not(
-                "the file makes no table",
-                "nothing was changed; an empty or a truncated file is no dump",
+                "the file creates no table",
+                "nothing was changed; an empty or a truncated file is not a dump",
             ));
         }
         reserved_tables::settle_counters(self.connection)?;
         self.connection.execute_batch("COMMIT")?;
         if self.transaction == Transaction::Never {
-            let remark = "the file has no COMMIT, which would tell that it is whole: look whether \
+            let remark = "the file has no COMMIT, which would show that it is complete: check that \
                           everything is there";
             self.remarks.push(remark.to_owned());
         }
@@ -197,12 +199,12 @@ impl<'a> Running<'a> {
             Verdict::Run => self.connection.execute_batch(sql)?,
             Verdict::Pass => {}
             Verdict::PassAndSay => {
-                let remark = format!("`PRAGMA {name}` was passed over: it is about no content");
+                let remark = format!("`PRAGMA {name}` was skipped: it does not affect the content");
                 if !self.remarks.contains(&remark) {
                     self.remarks.push(remark);
                 }
             }
-            Verdict::Refuse => bail!("`PRAGMA {name}` has no place in a dump"),
+            Verdict::Refuse => bail!("`PRAGMA {name}` does not belong in a dump"),
         }
         Ok(())
     }
@@ -252,7 +254,7 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Says which statement of the file an error is of, and why.
+    /// Names the statement of the file that an error belongs to, and why.
     pub(super) fn blame(&self, error: anyhow::Error, piece: Piece<'_>, line: u64) -> anyhow::Error {
         let (Piece::Statement(bytes) | Piece::Command(bytes)) = piece;
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SHOWN)]);
@@ -293,11 +295,11 @@ fn message(error: &anyhow::Error) -> String {
     text::plain(&said)
 }
 
-/// Runs one statement to its end. A parameter would be NULL, and nobody would know.
+/// Runs one statement to the end. A parameter would be NULL, and nobody would know.
 ///
 /// # Errors
 ///
-/// Where it has parameters, or as SQLite's.
+/// If it has parameters, or as SQLite's.
 pub(super) fn run_one(connection: &Connection, sql: &str) -> Result<()> {
     let mut statement = connection.prepare(sql)?;
     ensure!(statement.parameter_count() == 0, "it has parameters, and no values for them");

@@ -3,7 +3,7 @@
 //!
 //! The definition is run, so that the module makes those tables as it needs them; then the rows of
 //! the dump replace what it put there. Nothing that the rows say is believed: at the end the module
-//! itself examines them, and an index that does not fit its rows is built anew.
+//! itself examines them, and an index that does not fit its rows is rebuilt.
 
 use std::collections::BTreeSet;
 
@@ -65,10 +65,10 @@ impl Shadows {
     ///
     /// # Errors
     ///
-    /// Where a row is not of a virtual table, nor of something that the file has created already; as
+    /// If a row is not of a virtual table, nor of something that the file has created already; as
     /// SQLite's.
     pub(super) fn restore(&mut self, connection: &Connection, values: &str) -> Result<()> {
-        for row in SchemaRow::all(connection, values).context("it is no row of the schema")? {
+        for row in SchemaRow::all(connection, values).context("it is not a row of the schema")? {
             if is_of(connection, &row.kind, &row.name)? {
                 continue;
             }
@@ -147,7 +147,7 @@ impl Shadows {
     ///
     /// As SQLite's.
     pub(super) fn add(&mut self, connection: &Connection, table: &str, sql: &str) -> Result<()> {
-        let Some(at) = self.owner(table) else { bail!("`{table}` is no table of a module") };
+        let Some(at) = self.owner(table) else { bail!("`{table}` is not a table of a module") };
         writing_shadows(connection, || script::run_one(connection, sql))?;
         self.tables[at].shadows.insert(table.to_ascii_lowercase());
         Ok(())
@@ -169,7 +169,7 @@ impl Shadows {
     ///
     /// As SQLite's.
     pub(super) fn fill(&mut self, connection: &Connection, table: &str, sql: &str) -> Result<()> {
-        let Some(at) = self.position(table) else { bail!("`{table}` is no table of a module") };
+        let Some(at) = self.position(table) else { bail!("`{table}` is not a table of a module") };
         writing_shadows(connection, || {
             self.empty(connection, at)?;
             script::run_one(connection, sql)
@@ -188,7 +188,7 @@ impl Shadows {
         Ok(())
     }
 
-    /// Puts the rows of tables that stood there before into those of the module.
+    /// Puts the rows of tables that was there before into those of the module.
     fn move_back(&mut self, connection: &Connection, old: &[(String, String)]) -> Result<()> {
         for (name, moved) in old {
             let shadow = name.to_ascii_lowercase();
@@ -210,11 +210,11 @@ impl Shadows {
     }
 
     /// Lets the modules examine what the dump has put into their tables, on a connection that has
-    /// not seen them before. Returns the tables that were built anew.
+    /// not seen them before. Returns the tables that were rebuilt.
     ///
     /// # Errors
     ///
-    /// A refusal where a table is damaged and nothing is there to build it from.
+    /// A refusal if a table is damaged and nothing is there to build it from.
     pub(super) fn examine(&self, connection: &Connection) -> Result<Vec<&str>> {
         let mut rebuilt = Vec::new();
         if let Some(table) = self.tables.iter().find(|table| table.is_passed && !table.is_filled) {
@@ -233,7 +233,7 @@ impl Shadows {
             if !is_rebuilt {
                 return Err(Refusal::no(
                     format!("virtual table `{}` is damaged: {finding}", text::plain(&table.name)),
-                    "nothing was changed; dump the database again, or take an export of it",
+                    "nothing was changed; dump the database again, or export it",
                 ));
             }
             rebuilt.push(table.name.as_str());
@@ -243,7 +243,7 @@ impl Shadows {
 }
 
 /// Gives the tables that have the names a module will need other names for a while: after VACUUM,
-/// virtual tables stand last in the schema, and in a dump.
+/// virtual tables are last in the schema, and in a dump.
 fn move_away(connection: &Connection, name: &str, module: &str) -> Result<Vec<(String, String)>> {
     let mut old = Vec::new();
     for ending in endings(module) {

@@ -24,7 +24,7 @@ const MODULES: [&str; 9] = [
     "geopoly",
 ];
 
-/// Tables that are there by themselves and show what lies below the rows.
+/// Tables that are there by themselves and show what is below the rows.
 const TABLES_BELOW: [&str; 6] =
     ["sqlite_dbpage", "dbstat", "bytecode", "tables_used", "sqlite_stmt", "fsdir"];
 
@@ -65,7 +65,7 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// Where SQLite cannot be told to ask.
+    /// If SQLite cannot be told to ask.
     pub(super) fn on(connection: &mut Connection) -> Result<Self> {
         let denied = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&denied);
@@ -133,23 +133,23 @@ fn reason(asked: &AuthContext<'_>) -> Option<String> {
         | A::CreateTempTable { .. }
         | A::CreateTempTrigger { .. }
         | A::CreateTempView { .. } => {
-            Some("what it makes is temporary and would be gone".to_owned())
+            Some("what it creates is temporary and would be lost".to_owned())
         }
         A::CreateVtable { module_name, .. } | A::DropVtable { module_name, .. } => {
             let is_known = MODULES.iter().any(|known| module_name.eq_ignore_ascii_case(known));
-            (!is_known).then(|| format!("module `{module_name}` is none that a dump needs"))
+            (!is_known).then(|| format!("module `{module_name}` is not one that a dump needs"))
         }
         A::Function { function_name } => function_outside(function_name),
         A::Pragma { pragma_name, .. } => {
             let is_known = PRAGMAS.iter().any(|known| pragma_name.eq_ignore_ascii_case(known));
-            (!is_known).then(|| format!("`PRAGMA {pragma_name}` does not belong to a dump"))
+            (!is_known).then(|| format!("`PRAGMA {pragma_name}` does not belong in a dump"))
         }
         A::Read { table_name, .. }
         | A::Insert { table_name }
         | A::Update { table_name, .. }
         | A::Delete { table_name } => {
             let is_below = TABLES_BELOW.iter().any(|below| table_name.eq_ignore_ascii_case(below));
-            is_below.then(|| format!("`{table_name}` lies below the rows"))
+            is_below.then(|| format!("`{table_name}` is below the rows"))
         }
         A::AlterTable { database_name: database, .. } if *database != "main" => {
             Some("it changes another database".to_owned())
@@ -170,6 +170,6 @@ fn reason(asked: &AuthContext<'_>) -> Option<String> {
         | A::Savepoint { .. }
         | A::Select
         | A::Transaction { .. } => None,
-        _ => Some("SQLite asks for what is unknown here".to_owned()),
+        _ => Some("SQLite asks for something unknown".to_owned()),
     }
 }

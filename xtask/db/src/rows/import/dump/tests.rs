@@ -159,14 +159,15 @@ fn a_dump_that_met_an_error_is_refused() {
     let refusal = dumped("BEGIN;\nCREATE TABLE t(a);\nROLLBACK; -- due to errors\n").refusal();
     assert_eq!(
         refusal,
-        "line 3, `ROLLBACK;`, cannot be imported: it takes everything back, because its writer met an error"
+        "line 3, `ROLLBACK;`, cannot be imported: it rolls everything back, because the program \
+         that wrote it met an error"
     );
 }
 
 #[test]
 fn a_file_without_tables_is_refused() {
     for sql in ["", "\n", "-- nothing\n", "PRAGMA user_version=1;", "BEGIN;COMMIT;", "SELECT 1;"] {
-        assert_eq!(dumped(sql).refusal(), "the file makes no table", "{sql:?}");
+        assert_eq!(dumped(sql).refusal(), "the file creates no table", "{sql:?}");
     }
     let refusal = dumped("BEGIN;\nINSERT INTO t VALUES(1);\nCOMMIT;").refusal();
     assert_eq!(refusal, "line 2, `INSERT INTO t VALUES(1);`, cannot be imported: no such table: t");
@@ -177,9 +178,8 @@ fn a_file_without_a_transaction_is_remarked() {
     let found = dumped("CREATE TABLE t(a);").said.expect("loaded");
     assert_eq!(
         found.remarks,
-        [
-            "the file has no COMMIT, which would tell that it is whole: look whether everything is there"
-        ]
+        ["the file has no COMMIT, which would show that it is complete: check that everything is \
+          there"]
     );
 }
 
@@ -203,33 +203,33 @@ fn what_reaches_beyond_the_tables_is_refused() {
         ("SELECT fts3_tokenizer('simple');", "`fts3_tokenizer()` reaches beyond the database"),
         (
             "PRAGMA temp_store_directory='$F';",
-            "`PRAGMA temp_store_directory` has no place in a dump",
+            "`PRAGMA temp_store_directory` does not belong in a dump",
         ),
-        ("PRAGMA trusted_schema=ON;", "`PRAGMA trusted_schema` has no place in a dump"),
-        ("PRAGMA schema_version=1;", "`PRAGMA schema_version` has no place in a dump"),
+        ("PRAGMA trusted_schema=ON;", "`PRAGMA trusted_schema` does not belong in a dump"),
+        ("PRAGMA schema_version=1;", "`PRAGMA schema_version` does not belong in a dump"),
         (
             "INSERT INTO t SELECT name FROM pragma_database_list;",
-            "`PRAGMA database_list` does not belong to a dump",
+            "`PRAGMA database_list` does not belong in a dump",
         ),
-        ("CREATE VIRTUAL TABLE d USING dbstat;", "module `dbstat` is none that a dump needs"),
+        ("CREATE VIRTUAL TABLE d USING dbstat;", "module `dbstat` is not one that a dump needs"),
         (
             "CREATE VIRTUAL TABLE d USING sqlite_dbpage;",
-            "module `sqlite_dbpage` is none that a dump needs",
+            "module `sqlite_dbpage` is not one that a dump needs",
         ),
         (
             "CREATE VIRTUAL TABLE d USING csv(filename='/etc/passwd');",
-            "module `csv` is none that a dump needs",
+            "module `csv` is not one that a dump needs",
         ),
         (
             "CREATE VIRTUAL TABLE d USING zipfile('/etc/passwd');",
-            "module `zipfile` is none that a dump needs",
+            "module `zipfile` is not one that a dump needs",
         ),
-        ("CREATE TEMP TABLE d(a);", "what it makes is temporary and would be gone"),
+        ("CREATE TEMP TABLE d(a);", "what it creates is temporary and would be lost"),
         (
             "CREATE TEMP TRIGGER d AFTER INSERT ON t BEGIN SELECT 1; END;",
-            "what it makes is temporary and would be gone",
+            "what it creates is temporary and would be lost",
         ),
-        ("CREATE TEMP VIEW d AS SELECT 1;", "what it makes is temporary and would be gone"),
+        ("CREATE TEMP VIEW d AS SELECT 1;", "what it creates is temporary and would be lost"),
         (
             "INSERT INTO sqlite_schema VALUES('table','x','x',2,'CREATE TABLE x(a)');",
             "table sqlite_master may not be modified",
@@ -245,20 +245,20 @@ fn what_reaches_beyond_the_tables_is_refused() {
         ),
         (
             "INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)VALUES('table','x','x',0,'CREATE VIRTUAL TABLE x USING csv(a)');",
-            "module `csv` is none that a dump needs",
+            "module `csv` is not one that a dump needs",
         ),
         (
             "INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)VALUES('table','x','x',0,load_extension('x'));",
             "`load_extension()` reaches beyond the database",
         ),
-        ("SAVEPOINT s;", "savepoints have no place in a dump"),
-        (".read /etc/passwd", "it is a command of the sqlite3 shell, which is not obeyed here"),
+        ("SAVEPOINT s;", "savepoints do not belong in a dump"),
+        (".read /etc/passwd", "it is a command of the sqlite3 shell, which is not run here"),
         (
             ".system touch $F/other.db",
-            "it is a command of the sqlite3 shell, which is not obeyed here",
+            "it is a command of the sqlite3 shell, which is not run here",
         ),
-        (".open $F/other.db", "it is a command of the sqlite3 shell, which is not obeyed here"),
-        (".import /etc/passwd t", "it is a command of the sqlite3 shell, which is not obeyed here"),
+        (".open $F/other.db", "it is a command of the sqlite3 shell, which is not run here"),
+        (".import /etc/passwd t", "it is a command of the sqlite3 shell, which is not run here"),
         ("SET NAMES utf8;", "no statement of SQLite begins with it; MySQL and PostgreSQL have it"),
     ] {
         let folder = TempDir::new().expect("a folder");
@@ -309,7 +309,7 @@ fn settings_that_are_about_no_content_are_passed_over() {
     let found = dumped(sql);
     assert_eq!(found.value("PRAGMA journal_mode"), text("delete"));
     let remarks = found.said.expect("loaded").remarks;
-    assert_eq!(remarks, ["`PRAGMA journal_mode` was passed over: it is about no content"]);
+    assert_eq!(remarks, ["`PRAGMA journal_mode` was skipped: it does not affect the content"]);
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn an_index_that_does_not_fit_its_rows_is_built_anew_or_refused() {
     let found = dumped(VIRTUAL.replace("INSERT INTO own_content VALUES(5,'apples',NULL);\n", ""));
     assert_eq!(found.value("SELECT count(*) FROM own WHERE own MATCH 'apples'"), Value::Integer(0));
     let remarks = found.said.expect("loaded").remarks;
-    assert_eq!(remarks, ["full-text index `own` did not fit its rows and was built anew"]);
+    assert_eq!(remarks, ["full-text index `own` did not match its rows and was rebuilt"]);
     let without = |start: &str| {
         VIRTUAL.lines().filter(|line| !line.starts_with(start)).collect::<Vec<_>>().join("\n")
     };

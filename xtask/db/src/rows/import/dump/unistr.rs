@@ -5,11 +5,11 @@ use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
-/// Makes the function where SQLite has none.
+/// Makes the function if SQLite has none.
 ///
 /// # Errors
 ///
-/// Where SQLite refuses that.
+/// If SQLite refuses that.
 pub(super) fn offer(connection: &Connection) -> Result<()> {
     if connection.prepare("SELECT unistr('')").is_err() {
         let flags = FunctionFlags::SQLITE_UTF8
@@ -30,7 +30,7 @@ pub(super) fn offer(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// A text with its escapes replaced; none where one is not understood.
+/// A text with its escapes replaced; none if one is not understood.
 fn unescaped(text: &str) -> Option<String> {
     let mut found = String::with_capacity(text.len());
     let mut pieces = text.split('\\');

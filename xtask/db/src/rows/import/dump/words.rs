@@ -110,8 +110,8 @@ fn create(mut words: Words<'_>) -> Act {
     Act::CreateVirtualTable { table, module }
 }
 
-/// What stands behind `INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)`, from VALUES on:
-/// so the sqlite3 shell, and Python after it, write virtual tables. `sqlite_master` is the older name.
+/// What is behind `INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)`, from VALUES on: so the
+/// sqlite3 shell, and Python after it, write virtual tables. `sqlite_master` is the older name.
 pub(super) fn schema_row(sql: &str) -> Option<&str> {
     let mut words = Words(sql);
     let start = ["insert", "into"].iter().all(|word| words.next().is_some_and(|one| is(one, word)));

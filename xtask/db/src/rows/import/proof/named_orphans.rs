@@ -7,7 +7,7 @@ use anyhow::Result;
 use rusqlite::{Connection, Row};
 
 use crate::console::text;
-use crate::rows::import::proof::MOST_NAMED;
+use crate::rows::import::proof::MAX_NAMED;
 use crate::sqlite::connection::quoted;
 use crate::sqlite::foreign_keys;
 use crate::sqlite::schema::{Schema, Table};
@@ -33,14 +33,14 @@ type Number = (String, i64);
 ///
 /// # Errors
 ///
-/// Where SQLite refuses, or at the user's interrupt.
+/// If SQLite refuses, or at the user's interrupt.
 pub(super) fn of(connection: &Connection, schema: &Schema) -> Result<Orphans> {
     let mut found = Orphans::default();
     // SQLite does not say which rows of a table without rowids it means.
     let mut by_key = BTreeMap::<Number, String>::new();
     let unchecked = foreign_keys::each(connection, &mut |row| {
         found.n += 1;
-        if found.named.len() < MOST_NAMED {
+        if found.named.len() < MAX_NAMED {
             let (table, rowid): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
             let (parent, number): (String, i64) = (row.get(2)?, row.get(3)?);
             let Some(rowid) = rowid else {
@@ -54,7 +54,7 @@ pub(super) fn of(connection: &Connection, schema: &Schema) -> Result<Orphans> {
     })?;
     found.unchecked = unchecked.iter().map(|said| foreign_keys::unchecked(said)).collect();
     for ((table, number), parent) in &by_key {
-        let n_left = MOST_NAMED - found.named.len();
+        let n_left = MAX_NAMED - found.named.len();
         let link = Link::of(connection, schema, (table, *number), parent)?;
         found.named.extend(link.named(connection, n_left)?);
     }
@@ -66,7 +66,7 @@ fn says(which: &str, table: &str, parent: &str, reference: &str) -> String {
     format!("{which} of `{table}` refers to a row of `{parent}` that is not there: {reference}")
 }
 
-/// What a row's reference says, as `message = 999`.
+/// What a row's reference says, e.g. `message = 999`.
 fn reference(
     connection: &Connection,
     schema: &Schema,
@@ -87,7 +87,7 @@ fn reference(
     Ok(connection.query_row(&question, [rowid], |row| said(row, 0, &columns))?)
 }
 
-/// The columns that refer, and those that they refer to where the declaration names them.
+/// The columns that refer, and those that they refer to if the declaration names them.
 fn columns(
     connection: &Connection,
     (table, number): (&str, i64),
@@ -104,7 +104,7 @@ fn shown(row: &str, column: &str) -> String {
     format!("substr(quote({row}.{}), 1, {SHOWN})", quoted(column))
 }
 
-/// Some values of a row, as `a = 1, b = 'x'`.
+/// Some values of a row, e.g. `a = 1, b = 'x'`.
 fn said(row: &Row<'_>, from: usize, columns: &[String]) -> rusqlite::Result<String> {
     let mut said = Vec::new();
     for (at, column) in columns.iter().enumerate() {

@@ -16,7 +16,7 @@ pub(crate) enum Takes {
     Reals,
     /// Text; what is none becomes its text.
     Texts,
-    /// Numbers where it is one, else text: `DATETIME`, `DECIMAL`, `JSON`.
+    /// Numbers if it is one, else text: `DATETIME`, `DECIMAL`, `JSON`.
     NumbersOrTexts,
     /// Anything as it is.
     Anything,
@@ -41,7 +41,7 @@ impl Takes {
         }
     }
 
-    /// What a field's value becomes; `None` where the field holds nothing at all.
+    /// What a field's value becomes; `None` if the field holds nothing at all.
     ///
     /// # Errors
     ///
@@ -70,13 +70,13 @@ impl Takes {
             Self::Integers => integer(digits).map(Value::Integer),
             Self::Reals => real(digits).map(Value::Real),
             Self::Texts => Ok(Value::Text(digits.to_owned())),
-            Self::Bytes => Err("takes bytes only"),
+            Self::Bytes => Err("accepts only bytes"),
             Self::NumbersOrTexts | Self::Anything if !digits.contains(['.', 'e', 'E']) => {
                 Self::Integers.number(digits)
             }
             // It was not declared to hold reals: nothing may be rounded.
             Self::NumbersOrTexts if !number::survives(digits) => {
-                Err("would round so many digits; declared TEXT, it keeps them")
+                Err("would round its digits; a TEXT column keeps them")
             }
             Self::NumbersOrTexts | Self::Anything => Self::Reals.number(digits),
         }
@@ -84,7 +84,7 @@ impl Takes {
 
     fn text(self, text: &str) -> Result<Value, &'static str> {
         match self {
-            Self::Bytes => Err("takes bytes only"),
+            Self::Bytes => Err("accepts only bytes"),
             Self::Integers | Self::Reals => self.numeral(number::digits(text)),
             Self::NumbersOrTexts if is_number(number::digits(text)) => {
                 self.numeral(number::digits(text))
@@ -106,9 +106,9 @@ impl Takes {
     fn nested(self, json: &str) -> Result<Value, &'static str> {
         match self {
             Self::Texts | Self::Anything | Self::NumbersOrTexts => Ok(Value::Text(json.to_owned())),
-            Self::Integers => Err("takes integers only"),
-            Self::Reals => Err("takes numbers only"),
-            Self::Bytes => Err("takes bytes only"),
+            Self::Integers => Err("accepts only integers"),
+            Self::Reals => Err("accepts only numbers"),
+            Self::Bytes => Err("accepts only bytes"),
         }
     }
 
@@ -171,12 +171,12 @@ mod tests {
             (Integers, "-0", Ok(Value::Integer(0))),
             (Integers, "9223372036854775807", Ok(Value::Integer(big))),
             (Integers, "-9223372036854775808", Ok(Value::Integer(i64::MIN))),
-            (Integers, "9223372036854775808", Err("takes integers of 64 bits only")),
-            (Integers, "1e400", Err("takes integers of 64 bits only")),
-            (Integers, "1e99999999999", Err("takes integers only")),
+            (Integers, "9223372036854775808", Err("accepts only 64-bit integers")),
+            (Integers, "1e400", Err("accepts only 64-bit integers")),
+            (Integers, "1e99999999999", Err("accepts only integers")),
             (Integers, "9007199254740993.0", Ok(Value::Integer(9_007_199_254_740_993))),
             (Integers, "12.50e1", Ok(Value::Integer(125))),
-            (Integers, "1.5", Err("takes integers only")),
+            (Integers, "1.5", Err("accepts only integers")),
             (Integers, "\" 42 \"", Ok(Value::Integer(42))),
             (Integers, "\"007\"", Err(number::LEADING_ZEROS)),
             (Integers, "\"-07\"", Err(number::LEADING_ZEROS)),
@@ -187,15 +187,23 @@ mod tests {
             (Integers, "3e2", Ok(Value::Integer(300))),
             (Integers, "\"+49\"", Err(number::PLUS_SIGN)),
             (Integers, "\" +49\"", Err(number::PLUS_SIGN)),
-            (Integers, "\"true\"", Err("takes integers only")),
-            (Integers, "\"\"", Err("takes integers only")),
-            (Integers, "\"0x10\"", Err("takes integers only")),
-            (Integers, "[1]", Err("takes integers only")),
+            (Integers, "\"true\"", Err("accepts only integers")),
+            (Integers, "\"\"", Err("accepts only integers")),
+            (Integers, "\"0x10\"", Err("accepts only integers")),
+            (Integers, "[1]", Err("accepts only integers")),
             (Integers, "true", Ok(Value::Integer(1))),
             (Integers, "null", Ok(Value::Null)),
             (Reals, "1", Ok(Value::Real(1.0))),
-            (Reals, "12345678901234567890", Err("takes reals, which have no such whole number")),
-            (Reals, "9007199254740993", Err("takes reals, which have no such whole number")),
+            (
+                Reals,
+                "12345678901234567890",
+                Err("stores real numbers, which cannot represent this integer"),
+            ),
+            (
+                Reals,
+                "9007199254740993",
+                Err("stores real numbers, which cannot represent this integer"),
+            ),
             (Reals, "9007199254740992", Ok(Value::Real(9_007_199_254_740_992.0))),
             (Reals, "\"007\"", Err(number::LEADING_ZEROS)),
             (Reals, "\"+7.5\"", Err(number::PLUS_SIGN)),
@@ -203,8 +211,8 @@ mod tests {
             (Reals, "\"-0.5\"", Ok(Value::Real(-0.5))),
             (Reals, "\"3.14159265358979323846\"", Ok(Value::Real(std::f64::consts::PI))),
             (Reals, "-0", Ok(Value::Real(-0.0))),
-            (Reals, "1e400", Err("takes no number as large as that")),
-            (Reals, "\"nan\"", Err("takes numbers only")),
+            (Reals, "1e400", Err("cannot store a number that large")),
+            (Reals, "\"nan\"", Err("accepts only numbers")),
             (Reals, "\"1.5\"", Ok(Value::Real(1.5))),
             (Reals, "false", Ok(Value::Real(0.0))),
             (Texts, "1.50", Ok(text("1.50"))),
@@ -213,7 +221,7 @@ mod tests {
             (Texts, "\"007\"", Ok(text("007"))),
             (NumbersOrTexts, "\"2025-09-13T14:25:30Z\"", Ok(text("2025-09-13T14:25:30Z"))),
             (NumbersOrTexts, "\"12\"", Ok(Value::Integer(12))),
-            (NumbersOrTexts, "12345678901234567890", Err("takes integers of 64 bits only")),
+            (NumbersOrTexts, "12345678901234567890", Err("accepts only 64-bit integers")),
             (NumbersOrTexts, "0.1", Ok(Value::Real(0.1))),
             (NumbersOrTexts, "\"1.50\"", Ok(Value::Real(1.5))),
             (NumbersOrTexts, "\"0.10000000000000001\"", Ok(Value::Real(0.1))),
@@ -228,12 +236,12 @@ mod tests {
             (
                 NumbersOrTexts,
                 "12345678901234567.89",
-                Err("would round so many digits; declared TEXT, it keeps them"),
+                Err("would round its digits; a TEXT column keeps them"),
             ),
             (NumbersOrTexts, "{}", Ok(text("{}"))),
             (Anything, "\"12\"", Ok(text("12"))),
             (Anything, "12", Ok(Value::Integer(12))),
-            (Bytes, "\"x\"", Err("takes bytes only")),
+            (Bytes, "\"x\"", Err("accepts only bytes")),
         ] {
             assert_eq!(takes.value(&found(json)), value.map(Some), "{takes:?} {json}");
         }

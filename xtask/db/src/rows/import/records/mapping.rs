@@ -52,13 +52,13 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// A refusal where a column is unknown, computed, named twice, or would be empty though it must
+    /// A refusal if a column is unknown, computed, named twice, or would be empty though it must
     /// not be.
     pub(crate) fn of(table: &Table, fields: &[String], values: &[String]) -> Result<Self> {
         if let Storage::Virtual(module) = &table.storage {
             return Err(Refusal::could_not(
                 format!(
-                    "`{}` is a virtual table of `{module}`, which takes no records",
+                    "`{}` is a virtual table of `{module}`, which accepts no records",
                     table.name
                 ),
                 "import into the table that it is built from",
@@ -154,15 +154,15 @@ fn needed(column: &Column) -> anyhow::Error {
     let name = &column.name;
     Refusal::could_not(
         format!("the column `{name}` needs a value, and none is mapped to it"),
-        format!("say `--map {name}=FIELD`, or `--set {name}=VALUE` for one that all rows have"),
+        format!("pass `--map {name}=FIELD`, or `--set {name}=VALUE` for one that all rows have"),
     )
 }
 
 fn split<'t>(text: &'t str, flag: &str, form: &str) -> Result<(&'t str, &'t str)> {
     text.split_once('=').filter(|(column, _)| !column.is_empty()).ok_or_else(|| {
         Refusal::could_not(
-            format!("`{flag} {text}` is no `{form}`"),
-            format!("say `{flag} {form}`"),
+            format!("`{flag} {text}` is not of the form `{form}`"),
+            format!("pass `{flag} {form}`"),
         )
     })
 }
@@ -171,7 +171,7 @@ fn column<'t>(table: &'t Table, name: &str) -> Result<&'t Column> {
     match table.column(name) {
         Some(column) if column.nature == Nature::Ordinary => Ok(column),
         Some(_) => Err(Refusal::could_not(
-            format!("the column `{name}` of `{}` is computed and takes no values", table.name),
+            format!("the column `{name}` of `{}` is computed and accepts no values", table.name),
             "leave it out: SQLite computes it",
         )),
         None => {
@@ -189,7 +189,7 @@ fn field_of(text: &str) -> Result<Field> {
     if text.is_empty() {
         return Err(Refusal::could_not(
             "a column is mapped to a field without a name",
-            "say `--map COLUMN=FIELD`; a field in another one is written `/outer/inner`",
+            "pass `--map COLUMN=FIELD`; a field in another one is written `/outer/inner`",
         ));
     }
     if !text.starts_with('/') {
@@ -208,7 +208,7 @@ fn constant(column: &Column, is_strict: bool, text: &str) -> Result<Value> {
         let name = &column.name;
         Refusal::could_not(
             format!("`--set {name}={text}`: the column `{name}` {why}"),
-            "leave it out where its default is meant",
+            "leave it out to use its default",
         )
     };
     match value.map_err(refuse)?.unwrap_or(Value::Null) {
@@ -222,7 +222,7 @@ fn refuse_twice(said: &[(&Column, Source)]) -> Result<()> {
         if said[..at].iter().any(|(before, _)| before.name == column.name) {
             return Err(Refusal::could_not(
                 format!("the column `{}` is given twice", column.name),
-                "say `--map` or `--set` once for each column",
+                "pass `--map` or `--set` once for each column",
             ));
         }
     }

@@ -2,14 +2,14 @@
 //! were once a column has stored the number.
 
 pub(super) const LEADING_ZEROS: &str =
-    "stores numbers, which have no leading zeros; declared TEXT, it keeps them";
+    "stores numbers, which have no leading zeros; a TEXT column keeps them";
 pub(super) const PLUS_SIGN: &str =
-    "stores numbers, which have no plus sign; declared TEXT, it keeps it";
+    "stores numbers, which have no plus sign; a TEXT column keeps it";
 pub(super) const EXPONENT: &str =
-    "would store another spelling of that number; declared TEXT, it keeps it as it is";
+    "would store another spelling of that number; a TEXT column keeps it as it is";
 
 /// No real has more significant digits, written out in full.
-const MOST_DIGITS: usize = 767;
+const MAX_DIGITS: usize = 767;
 
 /// What becomes of a text in exponent form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(super) fn survives(digits: &str) -> bool {
     if written.is_empty() {
         return true;
     }
-    if written.len() > MOST_DIGITS {
+    if written.len() > MAX_DIGITS {
         return false;
     }
     let shown = format!("{number:.*e}", written.len() - 1);
@@ -67,22 +67,22 @@ pub(super) fn survives(digits: &str) -> bool {
 /// The nearest real; a whole number must be exact.
 pub(super) fn real(digits: &str) -> Result<f64, &'static str> {
     let number = digits.parse::<f64>().ok().filter(|_| is_number(digits));
-    let number = number.ok_or("takes numbers only")?;
+    let number = number.ok_or("accepts only numbers")?;
     if !number.is_finite() {
-        return Err("takes no number as large as that");
+        return Err("cannot store a number that large");
     }
     // A decimal fraction has a nearest real, which it means; a whole number means itself.
     let is_whole = !digits.contains(['.', 'e', 'E']);
     let is_it = |whole: i128| format!("{number:.0}").parse() == Ok(whole);
     if is_whole && !digits.parse().is_ok_and(is_it) {
-        return Err("takes reals, which have no such whole number");
+        return Err("stores real numbers, which cannot represent this integer");
     }
     Ok(number)
 }
 
 /// An integer that is written in any way: `3`, `3.0`, `3e2`.
 pub(super) fn integer(digits: &str) -> Result<i64, &'static str> {
-    const NOT_ONE: &str = "takes integers only";
+    const NOT_ONE: &str = "accepts only integers";
     if !is_number(digits) {
         return Err(NOT_ONE);
     }
@@ -105,11 +105,11 @@ pub(super) fn integer(digits: &str) -> Result<i64, &'static str> {
     let n_zeros = usize::try_from(n_zeros).map_err(|_| NOT_ONE)?;
     let significant = significant.trim_start_matches('0');
     if significant.len() + n_zeros > 19 {
-        return Err("takes integers of 64 bits only");
+        return Err("accepts only 64-bit integers");
     }
     let sign = if is_negative { "-" } else { "" };
     let zeros = "0".repeat(n_zeros);
-    format!("{sign}{significant}{zeros}").parse().map_err(|_| "takes integers of 64 bits only")
+    format!("{sign}{significant}{zeros}").parse().map_err(|_| "accepts only 64-bit integers")
 }
 
 #[cfg(test)]

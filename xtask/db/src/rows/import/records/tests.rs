@@ -78,7 +78,7 @@ fn fields_go_where_they_are_mapped() {
         ]
     );
     assert_eq!(loaded.n_records, 2);
-    assert_eq!(loaded.notes, ["not taken: `url` (1)"]);
+    assert_eq!(loaded.notes, ["not imported: `url` (1)"]);
     assert!(loaded.losses.is_empty(), "{:?}", loaded.losses);
 }
 
@@ -115,13 +115,14 @@ fn what_does_not_fit_names_record_line_field_and_value() {
         (
             "[{\"title\": \"a\"},\n{\"title\": \"b\", \"priority\": 1.5}]",
             &by_name,
-            "record 2 (line 2): `priority` holds `1.5`, and the column `priority` takes integers only",
+            "record 2 (line 2): `priority` is `1.5`, and the column `priority` accepts only \
+             integers",
         ),
         (
             "p,t\n99999999999999999999,a\n",
             &by_map,
-            "record 1 (line 2): `p` holds `99999999999999999999`, and the column `priority` takes \
-             integers of 64 bits only",
+            "record 1 (line 2): `p` is `99999999999999999999`, and the column `priority` accepts \
+             only 64-bit integers",
         ),
         (
             "{\"t\": null}",
@@ -141,7 +142,7 @@ fn what_does_not_fit_names_record_line_field_and_value() {
         (
             "[{\"title\": \"\\ud800\"}]",
             &by_name,
-            "record 1 (line 1): a text holds half a character",
+            "record 1 (line 1): a text contains half a character",
         ),
     ] {
         let message_found = refused(rows(input, mapping));
@@ -157,12 +158,9 @@ fn records_that_fit_nothing_are_refused() {
     let refusal: &Refusal = error.downcast_ref().expect("a refusal");
     assert_eq!(
         refusal.what,
-        "`x`: the records have none of the fields that `tasks` takes, but the fields `c` (1), `d` (1)"
+        "`x`: the records have none of the fields of `tasks`, but the fields `c` (1), `d` (1)"
     );
-    assert_eq!(
-        refusal.hint,
-        "say which is which with `--map COLUMN=FIELD`; the columns are `a`, `b`"
-    );
+    assert_eq!(refusal.hint, "assign them with `--map COLUMN=FIELD`; the columns are `a`, `b`");
 }
 
 #[test]
@@ -181,18 +179,18 @@ fn a_field_that_no_record_has_is_named_and_a_typing_error_refused() {
 fn mappings_that_cannot_be_are_refused() {
     for (fields, values, message) in [
         (&["titel=x"][..], &[][..], "`tasks` has no column `titel`: did you mean `title`?"),
-        (&["shout=x"], &[], "the column `shout` of `tasks` is computed and takes no values"),
-        (&["title"], &[], "`--map title` is no `COLUMN=FIELD`"),
-        (&["=title"], &[], "`--map =title` is no `COLUMN=FIELD`"),
+        (&["shout=x"], &[], "the column `shout` of `tasks` is computed and accepts no values"),
+        (&["title"], &[], "`--map title` is not of the form `COLUMN=FIELD`"),
+        (&["=title"], &[], "`--map =title` is not of the form `COLUMN=FIELD`"),
         (&["title="], &[], "a column is mapped to a field without a name"),
-        (&["title=/a~"], &[], "`/a~` is no JSON pointer: a `~` in a name is written `~0`"),
+        (&["title=/a~"], &[], "`/a~` is not a JSON pointer: a `~` in a name is written `~0`"),
         (&["title=a", "TITLE=b"], &[], "the column `title` is given twice"),
         (&["title=a"], &["title=b"], "the column `title` is given twice"),
         (&["weight=a"], &[], "the column `title` needs a value, and none is mapped to it"),
         (
             &["title=a"],
             &["priority=high"],
-            "`--set priority=high`: the column `priority` takes integers only",
+            "`--set priority=high`: the column `priority` accepts only integers",
         ),
         (&["title=a"], &["done="], "`--set done=`: the column `done` must have a value"),
     ] {
@@ -208,7 +206,7 @@ fn the_types_of_a_strict_table_are_kept() {
     let (lines, _) = rows("[{\"a\": \"007\", \"c\": 1}, {\"a\": 7}]", &mapped).expect("rows");
     assert_eq!(lines, ["a c", "'007' '1'", "7 NULL"]);
     let message = refused(rows("[{\"b\": \"x\"}]", &mapped));
-    assert!(message.ends_with("the column `b` takes bytes only"), "{message}");
+    assert!(message.ends_with("the column `b` accepts only bytes"), "{message}");
 }
 
 #[test]

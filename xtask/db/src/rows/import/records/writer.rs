@@ -15,7 +15,7 @@ use crate::sqlite::connection::quoted;
 
 /// So much of a value is shown.
 const SHOWN_CHARACTERS: usize = 60;
-/// Under this name the rows wait where their table must be made anew.
+/// Under this name the rows wait where their table must be rebuilt.
 const WAITING: &str = "xtask-db records";
 
 /// Writes rows.
@@ -60,7 +60,7 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     ///
-    /// Where a value does not fit its column, or is missing; the message names the record.
+    /// If a value does not fit its column, or is missing; the message names the record.
     pub(super) fn row(&mut self, record: &Record<'_>) -> Result<()> {
         let mut present = Vec::with_capacity(self.seen.len());
         let mut values = Vec::with_capacity(self.seen.len());
@@ -105,7 +105,7 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     ///
-    /// Where some records have a number and others none.
+    /// If some records have a number and others none.
     pub(super) fn finish(&self) -> Result<()> {
         let columns = self.mapping.columns.iter().zip(&self.seen);
         let kept: Vec<&Mapped> = columns
@@ -162,9 +162,7 @@ impl<'a> Writer<'a> {
             None => None,
             Some(found) => mapped.takes.value(found).map_err(|why| {
                 let shown = text::cut(&found.shown(), SHOWN_CHARACTERS);
-                anyhow::anyhow!(
-                    "{record}: `{field}` holds `{shown}`, and the column `{name}` {why}"
-                )
+                anyhow::anyhow!("{record}: `{field}` is `{shown}`, and the column `{name}` {why}")
             })?,
         };
         match (value, &found) {
@@ -176,7 +174,7 @@ impl<'a> Writer<'a> {
                 bail!("{record}: `{field}` is empty, and the column `{name}` must have a value")
             }
             (Some(value), _) => Ok(Cell::Value(value)),
-            // What CSV leaves empty is a text of no characters where nothing else would do.
+            // What CSV leaves empty is a text of no characters if nothing else would do.
             (None, Some(Found::Bare(_))) if mapped.is_needed() && mapped.takes == Takes::Texts => {
                 Ok(Cell::Value(Value::Text(String::new())))
             }

@@ -36,7 +36,7 @@ fn numbers(connection: &Connection, shape: &Shape) -> Vec<i64> {
     rows.collect::<Result<_, _>>().expect("numbers")
 }
 
-/// A row with all that it refers to; a cycle is cut where it comes back.
+/// A row with all that it refers to; a cycle is cut if it comes back.
 fn written_out(
     connection: &Connection,
     shapes: &[Shape],

@@ -58,7 +58,10 @@ fn rows_that_others_refer_to_and_nothing_tells_apart_are_refused() {
                  INSERT INTO notes VALUES (1, 1, 'one'), (2, 2, 'two');";
     let place = pair(CHATS, "", twins);
     let what = place.refused("here", &["file"]);
-    assert!(what.contains("2 rows of `chats` are not alone in having their content"), "{what}");
+    assert!(
+        what.contains("2 rows of `chats` cannot be told apart from rows with the same content"),
+        "{what}"
+    );
     assert_eq!(place.rows("here", "SELECT count(*) FROM notes"), ["Integer(0)"]);
     let one = "INSERT INTO chats VALUES (7, 'new chat', NULL);";
     let place = pair(CHATS, twins, one);
@@ -77,7 +80,7 @@ fn a_merge_key_that_is_no_key_is_refused() {
         place
     };
     let place = keyed("", "INSERT INTO events VALUES ('t1', 'a'), ('t1', 'b');");
-    assert!(place.refused("here", &["file"]).contains("the same `at`: `merge-key` is no key"));
+    assert!(place.refused("here", &["file"]).contains("the same `at`: `merge-key` is not a key"));
     let place = keyed(
         "INSERT INTO events VALUES ('t1', 'a'), ('t1', 'b');",
         "INSERT INTO events VALUES ('t1', 'a');",
@@ -92,7 +95,7 @@ fn a_self_reference_keeps_its_shape_and_its_order() {
     let place = pair(
         tree,
         "INSERT INTO tree VALUES (1, NULL, 'root'), (2, 1, 'mine');",
-        // Children stand before their parents.
+        // Children are before their parents.
         "INSERT INTO tree VALUES (1, 3, 'leaf'), (2, NULL, 'root'), (3, 2, 'branch');",
     );
     let report = place.merge("here", &["file"]);
@@ -111,7 +114,7 @@ fn a_cycle_of_rows_needs_a_key() {
                  INSERT INTO a VALUES (1, 1, 'x'); INSERT INTO b VALUES (1, 1, 'y');";
     let place = pair(cycle, "", "");
     let what = place.refused("here", &["file"]);
-    assert!(what.contains("lie on a cycle of references"), "{what}");
+    assert!(what.contains("their references form a cycle"), "{what}");
     let place = Place::new().keyed("a", &["name"]);
     place.make("here", cycle);
     place.make("file", &format!("{cycle} UPDATE b SET id = 5; UPDATE a SET b = 5; INSERT INTO a VALUES (9, 6, 'z'); INSERT INTO b VALUES (6, 9, 'zz');"));

@@ -1,4 +1,4 @@
-//! Where a file does not say which row it means, or what differs cannot be shown as it stands.
+//! Where a file does not say which row it means, or what differs cannot be shown as it is.
 
 use super::*;
 

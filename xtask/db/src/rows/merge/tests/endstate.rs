@@ -1,11 +1,11 @@
-//! Random lists whose rows swap places, move up and come in between, held against a plain model: what counts is whether
-//! all rows can stand together in the end.
+//! Random lists whose rows swap places, move up and come in between, held against a plain model: what counts
+//! is whether all rows can coexist in the end.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What a table is made of, what identifies its rows, and when two rows cannot stand together.
+/// What a table is made of, what identifies its rows, and when two rows cannot coexist.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     table: &'static str,
@@ -93,7 +93,7 @@ fn live(place: &Place, (name, kind): (&str, Kind), rows: &Rows) -> Rows {
     fitting
 }
 
-/// Whether all rows can stand together.
+/// Whether all rows can coexist.
 fn fits(place: &Place, kind: Kind, rows: &Rows) -> bool {
     let memory = place.open("model");
     memory.execute_batch("CREATE TEMP TABLE m (k TEXT, list TEXT, at INTEGER)").expect("made");
