@@ -1,7 +1,7 @@
 //! Opens the database file; the only room that does.
 //!
-//! Only `create` makes a file. Nothing here looks further than the schema
-//! version: whether the content is sound is not this program's question.
+//! Only `create` creates a file. Nothing here looks further than the schema version: whether the
+//! content is sound is not this program's question.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `db-status`: a healthy project on one screen, and each problem with the command that mends it.
+//! `db-status`: a healthy project on one screen, and each problem with the command that fixes it.
 
 use std::os::unix::fs::PermissionsExt as _;
 

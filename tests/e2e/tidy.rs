@@ -2,6 +2,7 @@
 
 mod imports;
 mod language;
+mod phrases;
 mod rust_text;
 mod wings;
 

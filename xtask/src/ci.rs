@@ -24,9 +24,8 @@ impl Args {
     #[expect(clippy::unused_self, reason = "there are no arguments yet")]
     pub(crate) fn run(self) -> Result<ExitCode> {
         let folder = std::env::current_dir().context("could not find the current folder")?;
-        let root = root_above(&folder).with_context(|| {
-            format!("there is no `{SCRIPT}` in this folder or above it")
-        })?;
+        let root = root_above(&folder)
+            .with_context(|| format!("there is no `{SCRIPT}` in this folder or above it"))?;
         let shell = Shell::new()?;
         shell.change_dir(root);
         // xshell's own `run` tells no exit code.

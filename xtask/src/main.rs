@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     outcome.unwrap_or_else(|error| fail(&error))
 }
 
-/// Says why a task of this file could not be done.
+/// Reports why a task of this file could not be done.
 #[expect(clippy::print_stderr, reason = "the one printer of these errors")]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error}");

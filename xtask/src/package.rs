@@ -10,8 +10,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-/// What `cargo run` tells its program about package `xtask`: with it, build scripts would run again
-/// and tests would take that package's folder for their own.
+/// Variables that `cargo run` sets for package `xtask`: with them, build scripts would run again
+/// and tests would use that package's folder as their own.
 const OF_CARGO_RUN: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// What `--quiet` takes away and a first build needs: the alias in `.cargo/config.toml` has it too.

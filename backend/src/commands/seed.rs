@@ -1,7 +1,7 @@
 //! `backend seed`: fills the database with sample talks.
 //!
-//! In a database with sessions it adds further ones and goes on where the
-//! sample stopped: twice ten sessions are the same as twenty at once.
+//! In a database with sessions it adds further ones and continues where the sample stopped: twice
+//! ten sessions are the same as twenty at once.
 
 use anyhow::{Context as _, Result};
 use clap::value_parser;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::sandbox::{Said, Sandbox};
 
-/// Overwrites a page of the live database that holds rows.
+/// Overwrites a page of the live database that contains rows.
 fn wound(sandbox: &Sandbox) {
     sandbox.sql(
         "PRAGMA journal_mode=DELETE; CREATE TABLE big (a, b);
@@ -137,7 +137,7 @@ fn what_this_build_lacks_is_named_and_the_rest_is_checked() {
     }
 }
 
-/// Derived data that is out of step, and the statement that mends it.
+/// Derived data that is out of step, and the statement that fixes it.
 const OUT_OF_STEP: [(&str, &str); 4] = [
     (
         "CREATE TABLE notes (a); INSERT INTO notes VALUES ('one');

@@ -17,7 +17,7 @@ fn exit(sandbox: &Sandbox, command: &mut Command) -> (Option<i32>, String) {
     (said.code, format!("{said:#?}"))
 }
 
-/// Makes a database with one message at a path in the workspace.
+/// Creates a database with one message at a path in the workspace.
 fn make(sandbox: &Sandbox, relative: &OsStr) -> PathBuf {
     let path = sandbox.root().join(relative);
     fs_err::create_dir_all(path.parent().expect("a folder")).expect("folder");

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use crate::store::prune::{checkpoints, packs};
 use crate::support::sandbox::{Said, Sandbox};
 
-/// Makes a named pipe; `false`, with a word, if that is not possible.
+/// Creates a named pipe; `false`, with a note, if that is not possible.
 fn pipe(sandbox: &Sandbox, path: &str) -> bool {
     let made = sandbox.command("mkfifo").arg(sandbox.path(path)).status();
     let made = made.is_ok_and(|status| status.success());
@@ -92,7 +92,7 @@ fn a_symbolic_link_as_the_folder_of_packs_is_refused_and_nothing_behind_it_is_to
     sandbox.ok(&["db-backup"]);
 }
 
-/// Runs the xtask in a gigabyte of address space; `None`, with a word, if that cannot be bounded.
+/// Runs the xtask in a gigabyte of address space; `None`, with a note, if that cannot be bounded.
 fn in_a_gigabyte(sandbox: &Sandbox, arguments: &[&str]) -> Option<Said> {
     let bounded = ["timeout", "60", "prlimit", "--as=1000000000"];
     if !sandbox.command("prlimit").arg("--version").output().is_ok_and(|said| said.status.success())

@@ -54,7 +54,7 @@ fn a_folder_outside_that_was_there_before_keeps_its_mode_and_its_content() {
         assert_eq!(others(&folder), expected, "{name}");
         assert!(said.err.contains("other users can enter the backups folder"), "{said:#?}");
         assert!(said.err.contains("chmod go= "), "{said:#?}");
-        // Health is not asked to close what belongs to others, and says what it saw.
+        // Health is not asked to close what belongs to others, and reports what it saw.
         let said = into(&sandbox, &folder, &["db-status"]);
         assert!(!said.out.contains("chmod -R"), "{said:#?}");
         assert!(said.out.contains("Worth knowing: other users can enter the backups"), "{said:#?}");

@@ -28,7 +28,7 @@ fn switch(sandbox: &Sandbox, branch: &str) -> Said {
     sandbox.hooked(&["switch", "--quiet", branch])
 }
 
-/// Makes a branch with data of its own.
+/// Creates a branch with data of its own.
 fn enter_anew(sandbox: &Sandbox, branch: &str) {
     sandbox.hooked(&["switch", "--quiet", "--create", branch]);
     say(sandbox, &format!("on {branch}"));

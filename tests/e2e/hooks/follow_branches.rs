@@ -1,5 +1,5 @@
-//! `follow-branches`: the database goes with the branch only if that is wanted, never a row is
-//! lost, and a checkout never fails.
+//! `follow-branches`: the database goes with the branch only if requested, never a row is lost, and
+//! a checkout never fails.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::support::sandbox::{Said, Sandbox};
 use crate::support::strace::complain;
 
-/// A tool's program; says loudly if it is not installed.
+/// A tool's program; prints a warning if it is not installed.
 fn tool(path: &str) -> Option<PathBuf> {
     let target =
         Path::new(env!("CARGO_BIN_EXE_xtask")).ancestors().nth(2).expect("a target folder");

@@ -234,7 +234,7 @@ fn nothing_on_the_input_is_read() {
     assert!(child.wait().expect("it ends").success());
     let subject = sandbox.git(&["log", "-1", "--format=%s"]);
     assert_eq!((subject.as_str(), sandbox.trailers().len()), ("moods from the input", 1));
-    // With an input that never ends and never says anything, everything goes on.
+    // With an input that never ends and never says anything, everything continues.
     let mut git = sandbox.git_at_clock(&["switch", "--quiet", "--create", "feature"]);
     let mut child = git.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("git runs");
     let held = child.stdin.take();

@@ -242,7 +242,7 @@ fn what_a_migration_leaves_in_the_background_does_not_outlive_it() {
 
 #[test]
 fn what_left_the_group_of_a_migration_does_not_outlive_it_either() {
-    // It would go on writing into the live database after that was restored.
+    // It would continue to write into the live database after that was restored.
     for (end, code) in [("true", 0), ("exit 7", 1)] {
         let flees =
             "setsid sh -c 'echo $$ > pid.new; mv pid.new pid; exec sleep 600' > /dev/null 2>&1 &";

@@ -13,7 +13,7 @@ use crate::support::strace::complain;
 /// Where the database is; a path with a space, as people have it.
 const DATABASE: &str = "my data/app.db";
 
-/// A program from `target/ci-tools`, else from the PATH; says loudly if it is in neither.
+/// A program from `target/ci-tools`, else from the PATH; prints a warning if it is in neither.
 fn tool(name: &str) -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let built = workspace.join("target/ci-tools/bin").join(name);

@@ -4,8 +4,8 @@
 use crate::support::sandbox::{Sandbox, messages, open};
 use crate::support::strace::complain;
 
-/// A project in a repository, its database bound to git, whose migrations `sqlite3` applies; says
-/// loudly if there is no such program.
+/// A project in a repository, its database bound to git, whose migrations `sqlite3` applies; prints
+/// a warning if there is no such program.
 fn project() -> Option<Sandbox> {
     let sandbox = Sandbox::empty();
     let tried = sandbox.command("sqlite3").arg("--version").output();

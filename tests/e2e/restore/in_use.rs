@@ -1,4 +1,5 @@
-//! `db-restore` while others have the live database open: both go on, or it is refused and unchanged.
+//! `db-restore` while others have the live database open: both continue, or it is refused and
+//! unchanged.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -87,7 +87,7 @@ fn ctrl_c_in_the_moment_the_question_appears_is_not_lost() {
     if !has_strace(&sandbox) {
         return;
     }
-    // Every write returns late: the question is on the screen before the program goes on.
+    // Every write returns late: the question is on the screen before the program continues.
     let slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=write"];
     let slow = [&slow[..], &["-e", "inject=write:delay_exit=200000"]].concat();
     let Some(mut terminal) = Terminal::run_under(&sandbox, &slow, &["db-restore"]) else {

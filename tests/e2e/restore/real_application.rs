@@ -19,7 +19,7 @@ struct Server {
     address: String,
 }
 
-/// The application's binary beside ours; says loudly if it was not built.
+/// The application's binary beside ours; prints a warning if it was not built.
 pub(crate) fn backend() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("backend");
     if path.is_file() {

@@ -25,7 +25,7 @@ const SCHEMA: &str = "
     CREATE TRIGGER messages_come AFTER INSERT ON messages
         BEGIN INSERT INTO log VALUES ('come ' || new.content); END;";
 
-/// A backup of that, whose live database then goes on.
+/// A backup of that, whose live database then continues.
 fn chat(afterwards: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.sql(SCHEMA);

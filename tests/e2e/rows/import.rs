@@ -1,4 +1,5 @@
-//! `db-import FILE`: a new database, or a present one replaced; nothing halfway, nothing unawares.
+//! `db-import FILE`: a new database, or a present one replaced; nothing halfway, nothing
+//! unintentionally.
 
 pub(crate) mod hostile_files;
 pub(crate) mod kill;
@@ -116,7 +117,7 @@ fn with_force_the_old_database_is_one_command_away() {
     Done. You may need to restart your backend if it was running.
     Undo with: cargo xtask db-restore kalito.db.SAFETY.2025-09-13_142630.bak
     ");
-    // The application that has it open goes on with the new state.
+    // The application that has it open continues with the new state.
     let n: i64 = application
         .query_row("SELECT count(*) FROM messages", [], |row| row.get(0))
         .expect("counted");

@@ -12,7 +12,7 @@ fn taking(sandbox: &Sandbox, nth: usize) -> (Kept, Vec<std::path::PathBuf>) {
     (kept, new)
 }
 
-/// What `db-verify --all` says of each, by name.
+/// What `db-verify --all` contains about each, by name.
 fn outcomes(sandbox: &Sandbox, code: i32) -> std::collections::BTreeMap<String, String> {
     let said = sandbox.fails(code, &["db-verify", "--all", "--json"]);
     let document: serde_json::Value = serde_json::from_str(&said.out).expect("a document");

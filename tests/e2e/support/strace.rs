@@ -10,7 +10,7 @@ use crate::support::sandbox::{Said, Sandbox, open};
 /// More moments than this of one kind of call are thinned out evenly.
 const MAX_POINTS: u32 = 24;
 
-/// Whether `strace` works here; says loudly if it does not.
+/// Whether `strace` works here; prints a warning if it does not.
 pub(crate) fn works() -> bool {
     let sandbox = Sandbox::empty();
     let tried = sandbox.command("strace").args(["-f", "-o", "/dev/null", "true"]).output();
@@ -21,7 +21,7 @@ pub(crate) fn works() -> bool {
     works
 }
 
-/// Says something on the real stderr, past the test's captured one.
+/// Reports something on the real stderr, past the test's captured one.
 pub(crate) fn complain(what: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{what}");

@@ -1,80 +1,12 @@
 //! Everything that a person reads is plain English. Some habits of language can be searched for: in documents,
 //! in help, in the messages of the product, and, fewer of them, in comments.
 
+use super::phrases::{EVERYWHERE, SHOWN, Tic};
 use super::rust_text::{Kind, pieces};
 use super::{rust_files, workspace};
 use crate::console::help;
 use crate::support::markdown;
 use crate::support::sandbox::Sandbox;
-
-/// A phrase that a native writer would not use here.
-struct Tic {
-    phrase: &'static str,
-    /// What to write instead.
-    instead: &'static str,
-    /// The texts in which it is right.
-    right: &'static [&'static str],
-}
-
-/// A phrase that is never right.
-const fn never(phrase: &'static str, instead: &'static str) -> Tic {
-    Tic { phrase, instead, right: &[] }
-}
-
-/// A phrase that is right in some texts.
-const fn but(phrase: &'static str, instead: &'static str, right: &'static [&'static str]) -> Tic {
-    Tic { phrase, instead, right }
-}
-
-/// What neither a document nor a message nor a comment has.
-const EVERYWHERE: [Tic; 29] = [
-    never("; without it", "[default: X]"),
-    never("anew", "again, or rebuild"),
-    never("are of", "belong to"),
-    never("are said", "are reported"),
-    never("be had", "be found, or be restored"),
-    never("bear", "have"),
-    never("bears", "has"),
-    never("came to its end", "ended"),
-    never("come to its end", "be interrupted"),
-    never("come to the same", "be the same"),
-    never("comes to the same", "is the same"),
-    never("for good", "permanently"),
-    but("is of", "belongs to", &["is of no"]),
-    never("is said", "is reported"),
-    never("let pruning have", "allow pruning to remove"),
-    but("lies", "is", &["lost, … lies"]),
-    never("mere", "just"),
-    never("of whom", "whose"),
-    never("put back", "restore"),
-    never("puts back", "restores"),
-    never("puts it back", "restores it"),
-    never("put-back", "restore"),
-    never("putting back", "restoring"),
-    but("stands", "is", &["stands for", "stands out", "stands by"]),
-    but("stood", "was", &["stood for", "stood by", "stood out"]),
-    never("to its end", "to the end"),
-    never("what is said", "what is printed"),
-    never("who wants", "to …"),
-    never("whoever", "name who"),
-];
-
-/// What neither a document nor a message has.
-const SHOWN: [Tic; 9] = [
-    but(
-        "holds",
-        "contains, or has",
-        &["holds the", "holds its", "holds a lock", "holds an exclusive", "holds writers"],
-    ),
-    never("has no end", "is incomplete"),
-    never("passed over", "skipped"),
-    never("said", "printed, or reported"),
-    never("says", "contains, reports, or prints"),
-    never("say", "pass, or choose"),
-    never("takes no", "accepts no"),
-    never("tells", "shows, or reports"),
-    but("told", "shown, or reported", &["told apart"]),
-];
 
 /// Where phrases are searched for in a text whose code is `…`.
 struct Text {

@@ -50,7 +50,7 @@ impl Machine {
         )
     }
 
-    /// What `--json` says of the machine.
+    /// What `--json` contains about the machine.
     pub(super) fn machine_json(&self) -> Value {
         json!({
             "cpu": self.cpu,
@@ -60,7 +60,7 @@ impl Machine {
         })
     }
 
-    /// What `--json` says of the programs.
+    /// What `--json` contains about the programs.
     pub(super) fn versions_json(&self) -> Value {
         json!({
             "xtask": env!("CARGO_PKG_VERSION"),

@@ -86,7 +86,7 @@ enum Other {
     Store(store::Args),
 }
 
-/// What became of one contender.
+/// What happened to one contender.
 struct Timed {
     contender: Contender,
     /// `None` if its program is not installed.
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
     Args::parse().run().unwrap_or_else(|error| fail(&error))
 }
 
-/// Says why nothing could be timed.
+/// Reports why nothing could be timed.
 #[expect(clippy::print_stderr, reason = "the one printer of errors")]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error}");
@@ -165,7 +165,7 @@ fn time(scratch: &Scratch, n_runs: u32) -> Result<Vec<Timed>> {
     Ok(timed)
 }
 
-/// Says how far it is, on stderr.
+/// Reports how far it is, on stderr.
 fn note(line: &str) -> Result<()> {
     Ok(writeln!(std::io::stderr().lock(), "{line}")?)
 }

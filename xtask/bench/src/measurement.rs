@@ -19,13 +19,13 @@ pub(super) struct Run {
     pub(super) cpu: Duration,
     /// The kernel's high-water mark of its resident memory.
     ///
-    /// Some kernels hand the mark of the process that starts a program on to it: what cannot be
-    /// told for that reason, the report says.
+    /// Some kernels pass the mark of the starting process on to the program; the report mentions
+    /// values that cannot be measured for that reason.
     pub(super) peak_bytes: u64,
 }
 
-/// Runs a program to the end, and then syncs a file it wrote, if one is named. What the program
-/// says goes to a file, and from there into the error if it fails.
+/// Runs a program to the end, and then syncs a file it wrote, if one is named. Its output goes to a
+/// file, and from there into the error if it fails.
 pub(super) fn run(command: &mut Command, sync: Option<&Path>, log: &Path) -> Result<Run> {
     let said = File::create(log)?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.into_parts().0);

@@ -42,7 +42,7 @@ pub(super) struct Generated {
 }
 
 impl Scratch {
-    /// Makes an empty workspace if there is room for it.
+    /// Creates an empty workspace if there is room for it.
     pub(super) fn create(parent: &Path, needed_bytes: u64) -> Result<Self> {
         let xtask = std::env::var_os("XTASK").map(PathBuf::from);
         let xtask =
@@ -171,7 +171,7 @@ impl Scratch {
         let _ = self.output(&[&["git"][..], &who, &commit].concat());
     }
 
-    /// Lets the file system finish with what was removed, so that nobody pays for who came before.
+    /// Lets the file system finish the removals, so that no program pays for an earlier one.
     pub(super) fn settle(&self) -> Result<()> {
         for folder in [self.root().to_owned(), self.path("copies")] {
             fs::File::open(folder)?.sync_all()?;

@@ -99,7 +99,7 @@ impl Args {
     }
 
     /// Everybody with the version of their program; `None` if it is not installed, or what it reads
-    /// cannot be made. Who is not wanted is left out.
+    /// cannot be created. Who is not wanted is left out.
     fn keepers(&self, scratch: &Scratch) -> Vec<(Keeper, Option<String>)> {
         let wanted = Keeper::ALL
             .into_iter()
@@ -116,8 +116,8 @@ impl Args {
         kept.min(self.checkpoints) as usize
     }
 
-    /// The database, a copy, a safety backup, a WAL and what is restored; for each program its first
-    /// checkpoint, and of the others what they were seen to take.
+    /// The database, a copy, a safety backup, a WAL and a restored file; for each program its first
+    /// checkpoint, and for the later ones the sizes that were measured.
     fn needed_bytes(&self) -> u64 {
         let with = |program: &str, percent: u64| {
             if self.without.iter().any(|one| one == program) { 0 } else { percent }

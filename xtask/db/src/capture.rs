@@ -1,7 +1,7 @@
-//! Taking a backup: one snapshot, examined, proved, published.
+//! Takes a backup: one snapshot, examined, proved, published.
 //!
-//! The walk: look at the file, open it, begin a snapshot, copy it into a stage; then write back,
-//! check and count together; make the record; publish. What is structurally damaged is never
+//! The steps: look at the file, open it, begin a snapshot, copy it into a stage; sync, check and
+//! count in parallel; write the record; publish. A structurally damaged database is never
 //! published.
 
 pub(crate) mod checkpoint;
@@ -44,7 +44,7 @@ pub(crate) enum Look {
 }
 
 impl Look {
-    /// How a kind is looked at. What is taken of a branch that is left is relied upon only if the
+    /// How a kind is examined. The checkpoint of a branch that is left is relied upon only if the
     /// database is switched then.
     #[must_use]
     pub(crate) fn at(kind: Kind, follow: FollowBranches) -> Self {
@@ -72,8 +72,8 @@ pub(crate) fn take(
     take_through(&connection, locked, project, wanted, progress)
 }
 
-/// As [`take`], through a connection of the caller's: if this process holds locks on the live
-/// database, looking at it first would open and close a descriptor, and so drop them.
+/// Like [`take`], through a connection of the caller's: if this process holds locks on the live
+/// database, looking at it first would open and close a descriptor and so drop them.
 ///
 /// # Errors
 ///

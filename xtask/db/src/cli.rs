@@ -1,4 +1,4 @@
-//! The commands, and what every one of them ends in: an exit code and, where it failed, one error.
+//! The commands, and how each of them ends: with an exit code and, if it failed, one error.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -93,7 +93,7 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    /// Runs the task and says what came of it.
+    /// Runs the task and says the result.
     pub(crate) fn run(self, mut session: Session) -> Exit {
         let common = self.common();
         session.listen_to(common.json, common.quiet);

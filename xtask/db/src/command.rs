@@ -1,4 +1,4 @@
-//! What a host sees of the tasks: one value that clap parses and a session runs.
+//! The tasks as a host sees them: one value that clap parses and a session runs.
 
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ use crate::host::session::Session;
 pub struct Command(Box<Task>);
 
 impl Command {
-    /// Runs the command, prints what came of it and returns the exit code of the process.
+    /// Runs the command, prints the result and returns the exit code of the process.
     #[must_use]
     pub fn run(self, session: Session) -> ExitCode {
         ExitCode::from(self.run_to_end(session) as u8)

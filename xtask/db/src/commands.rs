@@ -1,4 +1,4 @@
-//! One file per command: its arguments and its run, which gathers, decides, acts and says.
+//! One file per command: its arguments and its run, which gathers, decides, acts and reports.
 
 pub(crate) mod backup;
 pub(crate) mod complete;

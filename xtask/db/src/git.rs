@@ -1,4 +1,4 @@
-//! What git says; nothing here knows of databases or backups.
+//! What git reports. Nothing here knows databases or backups.
 
 pub(crate) mod branch;
 pub(crate) mod caller;

@@ -1,5 +1,5 @@
-//! What needs attention: problems, each with its remedy, judged from what was seen; nothing is
-//! touched here and nothing decided by the clock of the machine.
+//! What needs attention: problems, each with its remedy, judged from what was seen. Nothing is
+//! changed here, and nothing depends on the machine's clock.
 
 mod backup_age;
 pub(crate) mod backups_folder;
@@ -45,7 +45,7 @@ impl Problem {
     }
 }
 
-/// What is worth knowing and needs no attention now: it does not make a project unhealthy.
+/// Worth knowing, but needs no attention now: the project stays healthy.
 #[must_use]
 pub(crate) fn remarks(project: &Project) -> Vec<Problem> {
     let patterns = project.databases.iter().flat_map(|database| idle_patterns(project, database));

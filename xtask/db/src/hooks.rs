@@ -1,8 +1,8 @@
-//! The git hooks: which there are, and the marked block that is ours in a hook's file.
+//! The git hooks, and our marked block in a hook's file.
 //!
-//! A hook belongs to the user: the block is put into what is there, right after its first line (after
-//! an `exec` it would never run), and taken out again to the byte. What is not a plain `sh`, `bash`
-//! or `dash` script is left alone.
+//! A hook belongs to the user: the block is inserted right after its first line (after an `exec` it
+//! would never run), and removed again to the byte. A file that is not a plain `sh`, `bash` or
+//! `dash` script is left alone.
 
 pub(crate) mod block;
 pub(crate) mod folder;
@@ -62,8 +62,9 @@ impl FromStr for Hook {
     }
 }
 
-/// How the block of a project begins: with where it is in the repository, because two projects in
-/// one repository have a block each; in a file that held nothing before, it says so.
+/// The first line of a project's block. It contains the project's place in the repository, because
+/// two projects in one repository have a block each, and a note if the file contained nothing
+/// before.
 fn begin(owner: &str, is_own_file: IsOwnFile) -> String {
     let owner = if owner.is_empty() { String::new() } else { format!(" {owner}") };
     match is_own_file {
@@ -124,7 +125,7 @@ pub(crate) fn snippet(hook: Hook, settings: &Settings) -> String {
 pub(crate) enum Removed {
     /// There is no block in it.
     Nothing,
-    /// The file held nothing else: it goes.
+    /// The file contained nothing else: it is removed.
     File,
     /// What stays.
     Text(Vec<u8>),
@@ -155,7 +156,7 @@ pub(crate) fn body<'a>(there: &'a [u8], owner: &str) -> Option<&'a str> {
     block.split_once('\n')?.1.strip_suffix(END)
 }
 
-/// What is before the block, the block without its final newline, and what is after it.
+/// The text before the block, the block without its final newline, and the text after it.
 fn find<'a>(there: &'a [u8], owner: &str) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
     let begins = |is_own_file| position_of_line(there, &begin(owner, is_own_file));
     let begin = begins(IsOwnFile::No).or_else(|| begins(IsOwnFile::Yes))?;

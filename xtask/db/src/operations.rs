@@ -1,4 +1,5 @@
-//! What several commands do: restore, rehearse, migrate, find a backup, take a safety backup.
+//! Steps that several commands share: restore, rehearse, migrate, find a backup, take a safety
+//! backup.
 
 pub(crate) mod amend_record;
 pub(crate) mod back_up_each;

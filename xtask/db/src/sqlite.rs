@@ -1,4 +1,4 @@
-//! Everything about an SQLite file, of whatever owner.
+//! Everything about an SQLite file, live or not.
 
 pub(crate) mod access;
 pub(crate) mod change_counter;

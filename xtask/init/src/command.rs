@@ -109,7 +109,7 @@ impl Init {
         if !consent.is_given("Write these changes?")? {
             return Ok(consent.without());
         }
-        // The record comes first: killed at any moment, `uninit` knows what to take back.
+        // The record comes first: after a kill at any moment, `uninit` knows what to undo.
         let all: Vec<Change> = std::iter::once(noted).chain(record::in_order(changes)).collect();
         writing::write(&host.root, &all)?;
         say_written(&all);
@@ -202,7 +202,7 @@ fn uninit(folder: &Path, consent: Consent) -> Result<ExitCode> {
     }
     let path = record::PATH.to_owned();
     let before = crate::files::read(&root.join(&path), &path)?;
-    // The record goes last: killed at any moment, the next `uninit` goes on.
+    // The record goes last: killed at any moment, the next `uninit` continues.
     changes.push(Change { path, before, after: None });
     writing::write(root, &changes)?;
     say_written(&changes);

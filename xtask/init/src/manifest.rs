@@ -61,7 +61,7 @@ pub(crate) fn is_configured(files: &mut Files) -> Result<bool> {
     Ok(toml_text::item(&document, &["workspace", "metadata", "db"]).is_some())
 }
 
-/// Says where the database is and how it is migrated.
+/// Reports where the database is and how it is migrated.
 ///
 /// # Errors
 ///

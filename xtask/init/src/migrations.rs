@@ -11,7 +11,7 @@ use crate::walk;
 /// For sqlx and sea-orm, which create a missing file only if they are told to.
 const SQLX_URL: &str = "DATABASE_URL=sqlite://{path}?mode=rwc";
 
-/// What the configuration says of migrations.
+/// What the configuration contains about migrations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Migrations {
     /// Patterns of the schema files.

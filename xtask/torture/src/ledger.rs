@@ -32,7 +32,7 @@ pub(crate) struct Expected {
     pub(crate) states: Vec<State>,
     /// Whether backups may have been removed.
     pub(crate) may_remove: bool,
-    /// Which new backups may hold what a migration left half done.
+    /// Which new backups may contain what a migration left half done.
     pub(crate) partial: Partial,
 }
 

@@ -1,7 +1,7 @@
 //! Power cuts: a file system of its own on a loop device, shut down in the middle of things.
 //!
-//! `FS_IOC_SHUTDOWN` stops ext4 and xfs at once, with or without what the journal had not written;
-//! mounted again, the disk holds what had reached it. A control in each run does the same to SQLite alone,
+//! `FS_IOC_SHUTDOWN` stops ext4 and xfs at once, with or without what the journal had not written; mounted
+//! again, the disk contains what had reached it. A control in each run does the same to SQLite alone,
 //! because on xfs with a rollback journal SQLite itself loses a commit now and then.
 
 use std::ffi::OsStr;
@@ -132,7 +132,7 @@ fn control(disk: &Disk, world: &World, dice: &mut Dice) -> Result<Control> {
     Ok(control)
 }
 
-/// What was cut, and what it had said.
+/// The command that was cut, and its output.
 struct Cut {
     what: String,
     before: State,

@@ -234,7 +234,7 @@ impl<'a> Run<'a> {
         Ran { n_commands: self.n_commands, findings: self.findings, history, control: None }
     }
 
-    /// What must hold at the end of every run: the next commands work, and what they say is so.
+    /// Checks the end of every run: the next commands work, and what they report is true.
     pub(crate) fn conclude(&mut self) -> Result<()> {
         let state = self.world.state();
         let status = self.world.xtask(&["db-status"])?;

@@ -123,7 +123,7 @@ fn foreign_keys_that_fit_no_key_are_a_warning_and_the_others_are_checked() {
         said.err.contains("row 2 of `d` refers to a row of `p` that is not there: p = 7"),
         "{said:#?}"
     );
-    // A merge goes on, too.
+    // A merge continues, too.
     sandbox.sql("PRAGMA foreign_keys = OFF; DELETE FROM d WHERE id = 2; DELETE FROM p; DELETE FROM c; DELETE FROM d;");
     let said = sandbox.ok(&["db-import", "--merge", "e.jsonl"]);
     assert!(said.err.contains(unchecked), "{said:#?}");

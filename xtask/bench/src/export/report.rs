@@ -10,7 +10,7 @@ use crate::report::{seconds, size, table};
 
 const HEADER: [&str; 7] = ["", "MEDIAN", "RATIO", "LIMIT", "", "PEAK", "OUTPUT"];
 
-/// What became of one step.
+/// What happened to one step.
 pub(super) struct Timed {
     pub(super) step: Step,
     /// `None` if its program is not installed.

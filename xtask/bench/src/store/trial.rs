@@ -119,7 +119,7 @@ impl<'a> Trial<'a> {
         Ok(sample.map(|sample| sample.wall()))
     }
 
-    /// Everybody keeps the present state: the copy before restic and borg, which read it; every other
+    /// Everybody keeps the current state: the copy before restic and borg, which read it; every other
     /// time ours before the copy.
     fn keep(&mut self, deed: Deed) -> Result<()> {
         self.numbers.number += 1;

@@ -1,4 +1,5 @@
-//! What a column's declared type makes of values: one reading of SQLite's rules for all who need it.
+//! What a column's declared type does to values: SQLite's affinity rules, in one place for every
+//! caller.
 
 /// The affinity of a column (<https://sqlite.org/datatype3.html#determination_of_column_affinity>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

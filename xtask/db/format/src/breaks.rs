@@ -1,4 +1,4 @@
-//! Line breaks as another system writes them: git may turn `\n` into `\r\n` if it checks files out.
+//! Line breaks of other systems: git may turn `\n` into `\r\n` when it checks files out.
 
 use std::io::{Read, Result};
 
@@ -7,7 +7,7 @@ use crate::scan;
 /// What is read, with `\r\n` as `\n`. No `\r` is lost elsewhere: JSON writes it in another way.
 pub(crate) struct Breaks<R> {
     input: R,
-    /// A `\r` of which nobody knows yet what follows.
+    /// A `\r` whose next byte is not known yet.
     has_return: bool,
 }
 

@@ -1,4 +1,4 @@
-//! One value of a row on its way: borrowed if it is written, owned if it was read.
+//! One value of a row: borrowed when it is written, owned when it was read.
 
 use anyhow::Result;
 use rusqlite::Row;

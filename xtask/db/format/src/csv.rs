@@ -1,8 +1,10 @@
-//! An export as CSV (RFC 4180): one file for each table, the names of its columns in the first line.
+//! An export as CSV (RFC 4180): one file per table, with the names of the columns in the first
+//! line.
 //!
-//! What is in quotes is a text. Without quotes, nothing is NULL, a number with a point or an
-//! exponent is a real, one without is an integer, `X'00FF'` are bytes and `CAST(X'61FF' AS TEXT)` is
-//! a text that is not Unicode or holds control characters other than line breaks and tabs.
+//! Values in quotes are texts. Without quotes, an empty value is NULL, a number with a point or an
+//! exponent is a real, a number without one is an integer, `X'00FF'` is a blob, and
+//! `CAST(X'61FF' AS TEXT)` is a text that is not Unicode or contains control characters other than
+//! line breaks and tabs.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! Numbers and bytes as digits, written without detours: there are millions of them in an export.
+//! Writes numbers and bytes as digits, without detours: an export has millions of them.
 
 use std::io::Write as _;
 

@@ -1,5 +1,5 @@
-//! The values of one row that was read: they are in the bytes of its line wherever those say them as
-//! they are, so that nothing is copied; what was escaped is beside.
+//! The values of one row that was read. They borrow from the bytes of its line, so that nothing is
+//! copied; only escaped texts are stored separately.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! The first line of an export, which says what it holds, and the last, which proves it.
+//! The first line of an export, which describes its content, and the last line, which proves it.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{NAME, VERSION};
 
-/// What an export holds: settings, tables in their order, and what is created after the rows. No
-/// time, no path, no name of a machine: equal content has an equal header.
+/// The content of an export: settings, tables in their order, and what is created after the rows.
+/// It has no time, no path and no machine name, so equal content has an equal header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// [`NAME`].

@@ -1,5 +1,5 @@
-//! The rows of an export into a database whose tables are there already: one loop, which copies no
-//! value and keeps one statement for each table.
+//! Inserts the rows of an export into existing tables: one loop, which copies no value and prepares
+//! one statement per table.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::header::TableHead;
 use crate::literal::quoted;
 use crate::taking::{Shapes, Takings};
 
-/// Rows after which somebody looks whether to go on.
+/// Rows after which somebody looks whether to continue.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 
 /// How a text that is not Unicode gets into the database, whose encoding its bytes have.
@@ -147,7 +147,7 @@ fn plain(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// The statement that inserts a row, and what becomes of its values.
+/// The statement that inserts a row, and what happens to its values.
 fn prepare<'c>(
     connection: &'c Connection,
     table: &TableHead,
@@ -161,9 +161,9 @@ fn prepare<'c>(
     Ok((connection.prepare(&insert(table, |_| false))?, takings))
 }
 
-/// The expression that makes a text of its bound bytes, which have the database's encoding. Older
-/// versions of SQLite (3.46, which rusqlite 0.32 brings) take those that come straight from a parameter
-/// for UTF-8, but not what a function returns; and `substr()` may make NULL of no bytes.
+/// The expression that turns its bound bytes into a text in the database's encoding. Older versions
+/// of SQLite (3.46, which rusqlite 0.32 brings) read bytes that come straight from a parameter as
+/// UTF-8, but not the result of a function; and `substr()` may turn no bytes into NULL.
 #[must_use]
 pub fn text_of(parameter: &str) -> String {
     format!("CAST(ifnull(substr({parameter}, 1), '') AS TEXT)")

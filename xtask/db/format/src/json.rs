@@ -1,9 +1,9 @@
-//! Values as JSON, and an export as one JSON document with a line for each row.
+//! Values as JSON, and an export as one JSON document with one line per row.
 //!
-//! What JSON cannot say is an object of one member: `{"blob_hex": "00FF"}`; `{"text_hex": "61FF"}` is
-//! a text that is not Unicode, `{"real": "9e999"}` an infinite real,
-//! `{"integer": "9007199254740993"}` one that a reader of doubles would round. A number with a point
-//! or an exponent is a real.
+//! A value that JSON cannot represent is an object with one member: `{"blob_hex": "00FF"}`;
+//! `{"text_hex": "61FF"}` for a text that is not Unicode; `{"real": "9e999"}` for an infinite real;
+//! `{"integer": "9007199254740993"}` for an integer that a reader of doubles would round. A number
+//! with a point or an exponent is a real.
 
 use std::fmt::Write as _;
 

@@ -1,11 +1,11 @@
-//! The portable format of xtask-db's exports: rows as JSONL, JSON, SQL or CSV, and the canonical
-//! JSONL read back. `docs/formats.md` describes it for everybody else.
+//! The portable format of xtask-db's exports: rows as JSONL, JSON, SQL or CSV, and a reader of the
+//! canonical JSONL. `docs/formats.md` describes the format.
 //!
-//! One walk: a [`Header`] says what is exported, [`copy_rows`] takes the rows of each table from
-//! SQLite, a [`Format`] turns them into bytes, and a [`Sink`] hands those on, hashed. A [`Reader`] is
-//! the way back, which trusts nothing.
+//! A [`Header`] describes what is exported, [`copy_rows`] reads the rows of each table from SQLite,
+//! a [`Format`] turns them into bytes, and a [`Sink`] hashes those and passes them on. A [`Reader`]
+//! goes the other way and trusts nothing.
 //!
-//! A crate of its own, because there are millions of values in an export: these few files are
+//! This is a crate of its own because an export has millions of values: these few files are
 //! compiled for speed (`[profile.dev.package]`), the tasks around them for a quick build. It opens
 //! no file and no database.
 
@@ -129,11 +129,11 @@ pub trait Reading {
     /// How many bytes were read.
     fn n_bytes(&self) -> u64;
 
-    /// Reads the next row, its values in the order of its table's members. `None` after the last one,
-    /// once what the export says of itself was compared with them all.
+    /// Reads the next row, its values in the order of its table's members. Returns `None` after the
+    /// last one, once the totals in the export were compared with what was read.
     ///
     /// # Errors
     ///
-    /// If what is there is no row of the table that is due, or the export was cut short or changed.
+    /// If the next line is not a row of the expected table, or the export was truncated or changed.
     fn next_row(&mut self) -> Result<Option<Row<'_>>>;
 }

@@ -1,4 +1,4 @@
-//! The lines of a file, read in big pieces and hashed by them. Memory is that of the longest line.
+//! The lines of a file, read and hashed in large pieces. Memory is bounded by the longest line.
 
 use std::io::Read;
 
@@ -17,11 +17,11 @@ pub(crate) struct Lines<R> {
     n_read: usize,
     /// How much of it was hashed.
     n_hashed: usize,
-    /// Where the present line begins and ends, its break included.
+    /// Where the current line begins and ends, its break included.
     begin: usize,
     end: usize,
     hasher: blake3::Hasher,
-    /// The number of the present line, from 1.
+    /// The number of the current line, from 1.
     number: u64,
     /// Bytes in the pieces before the buffer.
     n_bytes_before: u64,
@@ -42,22 +42,22 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The present line with its break.
+    /// The current line with its break.
     pub(crate) fn line(&self) -> &[u8] {
         &self.buffer[self.begin..self.end]
     }
 
-    /// The number of the present line, from 1.
+    /// The number of the current line, from 1.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// How many bytes there are up to the present line's end.
+    /// How many bytes there are up to the current line's end.
     pub(crate) fn n_bytes(&self) -> u64 {
         self.n_bytes_before + self.end as u64
     }
 
-    /// Goes on to the next line; whether there is one.
+    /// Continues to the next line; whether there is one.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// BLAKE3 of all lines before the present one.
+    /// BLAKE3 of all lines before the current one.
     pub(crate) fn hash_before(&mut self) -> blake3::Hash {
         self.hash_to(self.begin);
         self.hasher.finalize()

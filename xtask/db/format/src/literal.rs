@@ -35,7 +35,7 @@ fn without_early_ends(sql: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Whether the sqlite3 shell takes a line for an end, if no text or comment goes on in it.
+/// Whether the sqlite3 shell takes a line for an end, if no text or comment continues in it.
 fn is_early_end(line: &str) -> bool {
     let line = line.trim_start();
     let word = if line.starts_with('/') { 1 } else { 2 };

@@ -1,5 +1,5 @@
-//! Reading JSON as far as rows need it: texts, and values to the last bit, which general readers
-//! round. Whatever the bytes are, an answer comes back.
+//! Reads JSON as far as rows need it: texts, and numbers to the last bit, which general readers
+//! round. Any input ends in a value or an error.
 
 use anyhow::{Context, Result, bail, ensure};
 

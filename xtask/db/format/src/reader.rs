@@ -1,8 +1,8 @@
-//! Reading the canonical format back: row by row, and trusting nothing. Header, order, columns,
-//! numbers of rows and the hash are all examined; a file that was cut short or changed is refused.
+//! Reads the canonical format row by row and trusts nothing. The header, the order, the columns,
+//! the row counts and the hash are checked; a file that was truncated or changed is refused.
 //!
-//! The rows come before their proof: a caller that writes them somewhere commits only after the
-//! last one, when [`Reading::next_row`] has answered `None`.
+//! The rows come before their proof, so a caller commits them only after [`Reading::next_row`] has
+//! returned `None`.
 
 pub(crate) mod csv;
 pub(crate) mod json;
@@ -73,7 +73,7 @@ impl<R: Read> Reader<R> {
         Ok(reader)
     }
 
-    /// Goes on to a table of the header, if there are so many.
+    /// Continues to a table of the header, if there are so many.
     fn begin_table(&mut self, at: usize) -> Result<()> {
         self.table = at;
         self.members.clear();

@@ -1,9 +1,9 @@
-//! Records of other tools, read from JSON, JSONL or CSV one after the other: memory does not grow
-//! with their number.
+//! Records of other tools, read one by one from JSON, JSONL or CSV: memory does not grow with their
+//! number.
 //!
-//! What a text is shows in its first character: `{` and `[` begin JSON, one document or several, and
-//! anything else is CSV, whose first line names the columns. In JSON, the records are the elements
-//! of the array that a [`Pointer`] leads to, in each document; an object there is one record.
+//! The first character shows the format: `{` and `[` begin JSON, one document or several; anything
+//! else is CSV, whose first line names the columns. In JSON, the records are the elements of the
+//! array that a [`Pointer`] leads to, in each document; an object there is a single record.
 
 mod delimited;
 mod document;

@@ -1,4 +1,4 @@
-//! The rows of one statement, each value handed to a format as it is in SQLite's memory.
+//! The rows of one statement. Each value is passed to a format straight from SQLite's memory.
 
 use anyhow::Result;
 use rusqlite::Rows;
@@ -8,10 +8,10 @@ use crate::Format;
 use crate::cell::Cell;
 use crate::sink::Sink;
 
-/// Says of the bytes of a text in UTF-16 whether they are Unicode.
+/// Reports of the bytes of a text in UTF-16 whether they are Unicode.
 pub type IsUnicode = fn(&[u8]) -> bool;
 
-/// Rows after which somebody looks whether to go on.
+/// Rows after which somebody looks whether to continue.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 
 /// What a statement answers with.

@@ -1,4 +1,5 @@
-//! Looking for the few bytes that end a text or a line, many bytes at a time: most are neither.
+//! Finds the few bytes that end a text or a line, many bytes at a time, because most bytes are
+//! neither.
 
 /// Bytes that are looked at together; compilers turn that into few instructions.
 const TOGETHER: usize = 32;

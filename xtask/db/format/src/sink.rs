@@ -1,8 +1,9 @@
-//! Where an export's bytes go: gathered in pieces, hashed, handed on. Memory does not grow with them.
+//! Takes the bytes of an export, buffers and hashes them, and passes them on. Memory does not grow
+//! with them.
 
 use anyhow::Result;
 
-/// Bytes that are gathered before they are handed on.
+/// Bytes that are gathered before they are passed on.
 const PIECE_BYTES: usize = 1 << 18;
 
 /// What takes the pieces: a file, a folder, a pipe.
@@ -47,7 +48,7 @@ impl<'o> Sink<'o> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Hands on what is gathered, if that is enough.
+    /// Passes on what is gathered, if that is enough.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl<'o> Sink<'o> {
         if self.buffer.len() < PIECE_BYTES { Ok(()) } else { self.flush() }
     }
 
-    /// Hands on what is gathered.
+    /// Passes on what is gathered.
     ///
     /// # Errors
     ///
@@ -90,7 +91,7 @@ impl<'o> Sink<'o> {
         Ok(self.hasher.finalize().to_hex().to_string())
     }
 
-    /// How many bytes were handed on.
+    /// How many bytes were passed on.
     #[must_use]
     pub fn n_bytes(&self) -> u64 {
         self.n_bytes

@@ -1,7 +1,8 @@
-//! An export as statements for the sqlite3 shell, one line for each row.
+//! An export as statements for the sqlite3 shell, one line per row.
 //!
-//! Foreign keys and CHECK constraints are off while it is read: a row that violates one is a row
-//! anyway. Triggers come last, so that none fires. Values are written without control characters.
+//! Foreign keys and CHECK constraints are off while it is read, so that rows which violate one are
+//! restored too. Triggers come last, so that none fires. Values are written without control
+//! characters.
 
 use std::io::Write as _;
 

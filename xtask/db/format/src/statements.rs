@@ -1,8 +1,8 @@
-//! An SQL file cut into its statements, whatever program wrote it: what is in quotes, in comments and
-//! in the body of a trigger ends none.
+//! Splits an SQL file of any program into its statements: semicolons in quotes, in comments and in
+//! the body of a trigger end none.
 //!
-//! The file is read once, in pieces, and never held as a whole; only a statement is. A statement that
-//! the end of the file cuts off is an error: it would be half of something.
+//! The file is read once, in pieces; only one statement is in memory. A statement that the end of
+//! the file cuts off is an error: half of one must not run.
 
 mod scanner;
 
@@ -63,7 +63,7 @@ pub struct Statements<R> {
     buffer: Vec<u8>,
     /// How much of the buffer was read: the rest is room.
     n_read: usize,
-    /// Where in the buffer the present piece begins, how long it is once it was handed out, and on
+    /// Where in the buffer the current piece begins, how long it is once it was handed out, and on
     /// which line of the file.
     begin: usize,
     taken: usize,

@@ -1,6 +1,7 @@
-//! What the columns of a table make of values: SQLite turns a number into a text, and a text that looks
-//! like a number into one, if a column's type says so. No database has such a value in such a column,
-//! unless somebody edited its schema; an export that says so would not come back as it was.
+//! What the columns of a table do to values: depending on a column's type, SQLite turns a number
+//! into a text, or a text that looks like a number into one. No database has such a value in such a
+//! column unless somebody edited its schema, and an export that claims one would not come back as
+//! it was.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! What is asked of every reader, whatever it reads: it ends, it does not panic, and what it says it
-//! read is no more than what was there. The fuzz targets call it, and an ordinary test does.
+//! What every reader must do with any input: it ends, it does not panic, and it reads no more than
+//! there was. The fuzz targets call this, and an ordinary test does.
 
 use std::collections::BTreeMap;
 use std::io::Read;

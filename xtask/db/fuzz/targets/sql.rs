@@ -1,4 +1,4 @@
-//! SQL under its guard: whatever a file holds, nothing but the scratch database is written.
+//! SQL under its guard: whatever a file contains, only the scratch database is written.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

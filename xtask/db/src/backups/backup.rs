@@ -30,7 +30,7 @@ pub(crate) struct Backup {
     pub file_bytes: u64,
     /// Device and inode: equal for hard links to one file.
     pub identity: (u64, u64),
-    /// What its record says, or what is in its place.
+    /// The content of its record, or the reason why there is none.
     pub proof: Proof,
     /// What is known of its pages in the store.
     pub pages: Pages,
@@ -69,7 +69,7 @@ impl State {
         }
     }
 
-    /// Whether nothing speaks against it.
+    /// Whether nothing is wrong with it.
     #[must_use]
     pub(crate) fn is_sound(self) -> bool {
         matches!(self, Self::Verified | Self::Unread(_))

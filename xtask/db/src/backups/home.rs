@@ -1,4 +1,4 @@
-//! Where the database of a backup is at home, and whose a backup is.
+//! Where the database of a backup was, and which project the backup belongs to.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -57,7 +57,7 @@ pub(crate) enum Whose {
     Moved(Arc<str>),
     /// Taken of another database, at this path.
     Others(Arc<str>),
-    /// Nobody knows, and the folder holds backups of another project.
+    /// It is unknown, and the folder contains backups of another project.
     Unproven,
 }
 

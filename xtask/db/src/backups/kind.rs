@@ -1,4 +1,4 @@
-//! The kind of a backup: who asked for it, and why.
+//! The kind of a backup: what created it, and why.
 
 use std::str::FromStr;
 

@@ -1,9 +1,9 @@
-//! Whose a backup is: the database of this project, or that of another project which keeps its
-//! backups in the same folder.
+//! Which project a backup belongs to: this one, or another that keeps its backups in the same
+//! folder.
 //!
-//! Inside the workspace the backups folder itself answers that. In a folder outside, each record
-//! names the database's canonical path, the project's root and the first commit of its repository.
-//! Linked worktrees share a home: their paths count as if they were in the main worktree.
+//! Inside the workspace the folder itself is the answer. In a folder outside, each record contains
+//! the database's canonical path, the project's root and the first commit of its repository. The
+//! paths of linked worktrees count as if they were in the main worktree.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

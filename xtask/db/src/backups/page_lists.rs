@@ -1,8 +1,8 @@
-//! The page lists of a backups folder: everything that says which blocks are still needed.
+//! The page lists of a backups folder, which name the blocks that are still needed.
 //!
-//! A list counts whatever its name is, as long as that ends in `.pages`: somebody may have renamed it,
-//! and its blocks are as dear as before. What is not a list at all counts only if its name is ours: it
-//! was one once, and a whole copy of it may come back.
+//! Every file that ends in `.pages` counts: somebody may have renamed one, and its blocks are as
+//! valuable as before. A file that is not a page list counts only if its name is ours: it was one
+//! once, and a whole copy of it may come back.
 
 use std::ffi::OsStr;
 use std::io::Read as _;

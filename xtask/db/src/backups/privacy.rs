@@ -1,8 +1,8 @@
-//! Whether a backups folder is ours to keep private: from others, and from git.
+//! Whether a backups folder may be made private: hidden from other users and from git.
 //!
-//! Ours is a folder that we made, and the one inside the workspace as long as nothing but files of ours
-//! is in it. Such a folder gets mode 0700 and a `.gitignore`. Any other folder was there before and is
-//! left as it is; inside a repository it gets its first backup only if git ignores it.
+//! A folder is ours if we created it, or if it is the one inside the workspace and contains only
+//! files of ours. Such a folder gets mode 0700 and a `.gitignore`. Any other folder is left as it
+//! is; inside a repository it gets its first backup only if git ignores it.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -125,12 +125,12 @@ impl Vault {
         Ok(if ours { Standing::Ours } else { Standing::Others })
     }
 
-    /// Makes the folder if it is missing; refuses one that backups do not belong in. Nothing is
+    /// Creates the folder if it is missing; refuses one that backups do not belong in. Nothing is
     /// written into a folder that is refused.
     ///
     /// # Errors
     ///
-    /// A refusal, or if the folder cannot be made or read.
+    /// A refusal, or if the folder cannot be created or read.
     pub(crate) fn make_folder(&self) -> Result<Standing> {
         let folder = self.folder();
         if let Some(place) = self.place() {
@@ -147,7 +147,8 @@ impl Vault {
         let Some(place) = self.place() else { return Ok(Standing::Others) };
         let standing = self.standing()?;
         let gets_ignore = standing == Standing::Ours && !has_ignore(folder);
-        // Backups that are there already were let in by somebody; db-status says if git tracks them.
+        // Somebody allowed the backups that are there already; `db-status` reports whether git
+        // tracks them.
         if !gets_ignore && !ignores_all(folder) && self.backups()?.is_empty() {
             place.demand_ignored(folder)?;
         }

@@ -1,8 +1,8 @@
-//! The bytes of a backup, whichever way they are kept: the one seam through which backups are read.
+//! The bytes of a backup in either format: everything that reads backups goes through here.
 //!
-//! What reads a backup asks for its bytes in order, or, where SQLite must open it, for a plain file:
-//! a plain backup is that file itself, a stored one becomes a private copy that removes itself. It is
-//! held meanwhile, so that no pruning takes it away.
+//! A caller asks for the bytes in order, or for a plain file if SQLite must open it: a plain backup
+//! is that file itself, a stored one becomes a private copy that removes itself. The backup is
+//! locked meanwhile, so that pruning cannot remove it.
 
 use std::path::{Path, PathBuf};
 
@@ -106,7 +106,7 @@ impl Contents {
         }
     }
 
-    /// Hands on all bytes in order, in pieces of at most 1 MiB.
+    /// Passes on all bytes in order, in pieces of at most 1 MiB.
     ///
     /// # Errors
     ///

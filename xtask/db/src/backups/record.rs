@@ -1,8 +1,8 @@
-//! The record beside a backup: what it is, where it came from, its proof.
+//! The record beside a backup: what it is, where it came from, and its proof.
 //!
-//! Version 1. Unknown fields are kept when a record is rewritten; a newer version is refused, a
-//! record that cannot be read is told apart from a missing one. It carries a checksum of itself: one that
-//! is wrong is damage, and nothing else of the record is believed.
+//! Version 1. Unknown fields are kept when a record is rewritten, a newer version is refused, and
+//! an unreadable record is distinguished from a missing one. A record carries a checksum of itself:
+//! if it is wrong, the record is damaged and nothing in it is trusted.
 
 pub(crate) mod listed;
 pub(crate) mod packing;
@@ -52,7 +52,7 @@ pub(crate) struct Record {
     pub blake3: String,
     /// BLAKE3 of the same bytes with the header's bookkeeping masked.
     pub content_blake3: String,
-    /// What SQLite says of the file.
+    /// What SQLite reports about the file.
     pub sqlite: Sqlite,
     /// BLAKE3 of the schema's statements in a fixed order.
     pub schema_blake3: String,
@@ -61,11 +61,11 @@ pub(crate) struct Record {
     pub schema_version: Option<i64>,
     /// Rows per table; `None` if a table could not be counted.
     pub tables: BTreeMap<String, Option<u64>>,
-    /// What was found when it was taken; never changes.
+    /// The findings when it was taken; never changes.
     pub examined: Examined,
     /// What the last `db-verify` found.
     pub verified: Option<Examined>,
-    /// What git said when it was taken.
+    /// What git reported when it was taken.
     pub git: Option<Git>,
     /// The branch whose branch point this is.
     pub enters: Option<Enters>,
@@ -75,7 +75,7 @@ pub(crate) struct Record {
     /// Of a safety backup: the backup whose content took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<String>,
-    /// Of a backup in the page store: what it takes there.
+    /// For a backup in the page store: its size there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
     /// In a backups folder outside the workspace: whose backup this is.
@@ -93,7 +93,7 @@ pub(crate) struct Record {
     pub unknown: Unknown,
 }
 
-/// What a backup takes in the page store.
+/// The size of a backup in the page store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stored {
     /// Size of its page list.
@@ -105,7 +105,7 @@ pub(crate) struct Stored {
     pub unknown: Unknown,
 }
 
-/// What SQLite says of a backup's file.
+/// What SQLite reports about a backup's file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sqlite {
     /// The library that read the source, e.g. `3.54.1`.

@@ -1,10 +1,10 @@
 //! How a user names a backup.
 //!
 //! `latest`, `latest~2`, `oldest`; `safety`, `safety~1`; a file name, a path, a label, or a unique
-//! prefix of the name or its time; `@main`; `2h`, `3d`; a git revision. Only `safety` and names ever
-//! mean a safety backup: after a restore `latest` must not become the state that was just replaced.
-//! This worktree's backups are meant first. What `db-list` prints is made in `backups/reference/printed.rs`
-//! of the same order and the same names.
+//! prefix of the name or its time; `@main`; `2h`, `3d`; a git revision. Only `safety` and names can
+//! mean a safety backup: after a restore, `latest` must not become the state that was just
+//! replaced. This worktree's backups come first. `backups/reference/printed.rs` uses the same order
+//! and names for what `db-list` prints.
 
 pub(crate) mod nearest;
 pub(crate) mod printed;

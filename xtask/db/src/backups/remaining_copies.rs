@@ -1,8 +1,8 @@
-//! What else in a backups folder still holds the content of a backup that is to be removed.
+//! What else in a backups folder still has the content of a backup that is to be removed.
 //!
-//! Equal content is known from the records, and shared pages of stored backups from their page lists.
-//! A plain backup has all its pages to itself; what its rows have in common with others only a
-//! comparison of rows can tell, which is not made here.
+//! Equal content is found through the records, shared pages of stored backups through their page
+//! lists. A plain backup shares no pages; whether its rows are in other backups too could only be
+//! found by comparing rows, which is not done here.
 
 use anyhow::Result;
 
@@ -21,7 +21,7 @@ pub(crate) struct Remaining {
     pub(crate) sharing: Vec<Sharing>,
     /// Pages of the backup; 0 if it is not stored, or its page list cannot be read.
     pub(crate) n_pages: u64,
-    /// Names of stored backups whose page list cannot be read: nobody knows what they share.
+    /// Names of stored backups whose page list cannot be read: it is unknown what they share.
     pub(crate) unreadable: Vec<String>,
     /// How many other backups of the same database there are, about which nothing is known.
     pub(crate) n_unknown: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Sharing {
     pub(crate) n_pages: u64,
 }
 
-/// Finds what else holds the content of a backup, among all of its folder.
+/// Finds what else contains the content of a backup, among all of its folder.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What is set aside: the raw files of a live database that SQLite cannot read, whole, beside the
-//! backups, in a folder of their own. Nothing ever removes them but their owner.
+//! The raw files of a live database that SQLite cannot read, kept whole beside the backups, each
+//! time in a new folder. Only the user removes them.
 
 use std::path::{Path, PathBuf};
 

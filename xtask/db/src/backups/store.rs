@@ -1,8 +1,8 @@
-//! The page store: the pages of backups, each kept once.
+//! The page store: the pages of backups, each stored once.
 //!
-//! A stored backup is a page list, `<name>.pages`, and its pages are in packs, which other backups share.
-//! Everything is written once under a name that says what it holds. `docs/formats.md` describes the files;
-//! `ARCHITECTURE.md` says which way a checkpoint goes in and out.
+//! A stored backup is a page list, `<name>.pages`. Its pages are in packs, which other backups
+//! share. Every file is written once, under a name that describes its content. `docs/formats.md`
+//! describes the files, `ARCHITECTURE.md` the way of a checkpoint in and out.
 
 pub(crate) mod freshness;
 pub(crate) mod intake;

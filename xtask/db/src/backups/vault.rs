@@ -1,7 +1,7 @@
-//! The backups folder: what is in it.
+//! The backups folder and its content.
 //!
-//! Listing needs no lock and hashes no backup; what changes the folder is in `backups/writer.rs`. Symbolic links
-//! and files whose names are not ours are never listed, read or removed.
+//! Listing takes no lock and hashes no backup; `backups/writer.rs` changes the folder. Symbolic
+//! links and files whose names are not ours are never listed, read or removed.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -179,8 +179,8 @@ impl Vault {
         Ok(folders)
     }
 
-    /// What a killed run left, as far as nobody holds it: only with the lock held is it sure that
-    /// nobody is at work on it.
+    /// What a killed run left and nobody has locked. Only with the lock of the folder is it certain
+    /// that nobody is still working on it.
     ///
     /// # Errors
     ///
@@ -228,7 +228,7 @@ impl Vault {
         })
     }
 
-    /// The process that holds the lock right now, if the system can tell.
+    /// The process that holds the lock right now, if the system shows it.
     #[must_use]
     pub(crate) fn holder(&self) -> Option<Holder> {
         holders::of_lock(&self.folder.join(LOCK))
@@ -297,7 +297,7 @@ impl Vault {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read, or `each` fails.
+    /// If the folder cannot be read, or `each` fails.
     pub(crate) fn each_name(&self, mut each: impl FnMut(String) -> Result<()>) -> Result<()> {
         let entries = match fs_err::read_dir(&*self.folder) {
             Ok(entries) => entries,

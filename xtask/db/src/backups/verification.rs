@@ -1,7 +1,7 @@
-//! Proving that a backup is whole: its bytes against its record, its structure against SQLite.
+//! Proves that a backup is whole: its bytes against its record, its structure with SQLite.
 //!
-//! Three outcomes, never two: whole, damaged, or nobody can tell. A flipped bit inside a value, a
-//! stale page or a cut tail pass SQLite's own checks; only the recorded hash sees them.
+//! There are three outcomes: whole, damaged, or unknown. SQLite's own checks do not notice a
+//! flipped bit inside a value, a stale page or a truncated file; only the recorded hash does.
 
 mod outcome;
 
@@ -22,7 +22,7 @@ use crate::sqlite::header::Header;
 use crate::sqlite::probe::Standing;
 use crate::sqlite::snapshot::copy;
 
-/// What became of a backup.
+/// What happened to a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// Its bytes are as recorded, or, unrecorded, its structure is sound.
@@ -52,7 +52,7 @@ pub(crate) struct Verification {
     pub outcome: Outcome,
     /// Why, if it is not whole.
     pub reasons: Vec<String>,
-    /// What a user should know of a whole one.
+    /// Remarks on a whole backup.
     pub warnings: Vec<String>,
     /// What is written into the record.
     pub findings: Vec<Finding>,
@@ -67,7 +67,7 @@ pub(crate) struct Verification {
 }
 
 impl Verification {
-    /// What is left to say of a backup that could not even be read.
+    /// Reasons for a backup that could not even be read.
     pub(crate) fn impossible(error: &anyhow::Error) -> Self {
         let reason = format!("it cannot be read: {error:#}");
         Self::unread(Outcome::CannotTell, reason, None)
@@ -111,10 +111,10 @@ pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
     }
 }
 
-/// Verifies one backup; it is held meanwhile, so that no pruning takes it away.
+/// Verifies one backup; it is locked meanwhile, so that pruning cannot remove it.
 ///
-/// A quick look at a stored one compares hashes only: SQLite could look at it in a private copy only,
-/// and what it found when the backup was taken holds as long as every byte is as it was.
+/// A quick look at a stored backup compares hashes only: SQLite would need a private copy, and its
+/// findings from when the backup was taken stay valid as long as every byte is the same.
 ///
 /// # Errors
 ///
@@ -217,7 +217,7 @@ fn record_to_rely_on(backup: &Backup) -> Option<&Record> {
     (!has(&record.last_examined().findings, Weight::Structural)).then_some(record)
 }
 
-/// What SQLite found when the backup was taken.
+/// SQLite's findings when the backup was taken.
 fn as_recorded(record: &Record) -> Examination {
     Examination {
         findings: record.examined.findings.clone(),

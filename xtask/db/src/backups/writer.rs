@@ -1,7 +1,7 @@
 //! The backups folder with its lock held (`folder_lock.rs`): the one writer.
 //!
-//! Everything that changes the folder is a method of [`Locked`], so that it cannot be called without
-//! the lock, which dies with its process.
+//! Everything that changes the folder is a method of [`Locked`], so it cannot be called without the
+//! lock, which ends with the process.
 
 use std::cell::RefCell;
 use std::os::unix::fs::PermissionsExt as _;
@@ -34,7 +34,7 @@ pub(crate) struct Locked<'v> {
 }
 
 impl Vault {
-    /// Makes the folder if it is missing, waits for its lock, and removes what a killed run left.
+    /// Creates the folder if it is missing, waits for its lock, and removes what a killed run left.
     ///
     /// # Errors
     ///
@@ -95,8 +95,8 @@ impl Locked<'_> {
         self.listed.replace(None);
     }
 
-    /// Removes stages that nobody holds and lone records: with the lock held, both were left by a
-    /// killed run.
+    /// Removes unlocked stages and lone records: with the lock held, both were left by a killed
+    /// run.
     fn sweep(&self) -> Result<()> {
         let left = self.vault.leftovers()?;
         for stage in &left.stages {
@@ -120,7 +120,7 @@ impl Locked<'_> {
         Stage::create(self.vault.folder(), &name.to_string())
     }
 
-    /// The folder of packs, made if it is missing.
+    /// The folder of packs, created if it is missing.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Locked<'_> {
         self.private_folder(pack_index::FOLDER)
     }
 
-    /// A folder in the folder, made if it is missing.
+    /// A folder in the folder, created if it is missing.
     ///
     /// # Errors
     ///

@@ -1,8 +1,9 @@
-//! Branches and the database: whether one was entered before, and which checkpoint is its branch
-//! point.
+//! Branches and the database: whether a branch was entered before, and which checkpoint is its
+//! branch point.
 //!
-//! Pure: what git and the backups folder say comes in as values. A name alone tells little, because a
-//! deleted branch may be made again under the same name; how its reflog begins tells them apart.
+//! This is pure: what git and the backups folder contain comes in as values. A name alone is not
+//! enough, because a deleted branch may be created again under the same name; the beginning of its
+//! reflog distinguishes the two.
 
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
@@ -28,8 +29,8 @@ impl Branch {
         self.was_called(branch, backup.created_at)
     }
 
-    /// Whether a backup was taken since the branch was created: by what its record says of the branch,
-    /// else by its time, which misleads if the clock was set back in between.
+    /// Whether a backup was taken since the branch was created: by the branch in its record, else
+    /// by its time, which misleads if the clock was set back in between.
     fn is_of_this_creation(&self, backup: &Backup) -> bool {
         let then = backup.record().and_then(|record| record.git.as_ref()?.branch_created.as_ref());
         match (then, self.created()) {
@@ -69,7 +70,7 @@ impl Branch {
         }
         let is_home = backups.iter().any(|backup| self.is_home_of(backup));
         let Some((last, earlier)) = self.head.0.split_last() else {
-            // Without a reflog only a branch that is made here and now is certainly new.
+            // Without a reflog only a branch that is created here and now is certainly new.
             return old == new && !is_home;
         };
         if self.is_made_at(last.at) {
@@ -87,9 +88,9 @@ impl Branch {
     }
 }
 
-/// Whether a backup can be what the database was when the branch was last left in this work tree:
-/// nothing taken before that moment is. Without a reflog nobody knows better. Times mean nothing if
-/// the clock was set back before: then only what the hook took at that moment is.
+/// Whether a backup can have the state in which the branch was last left in this work tree: nothing
+/// that was taken before that moment can. Without a reflog, that moment is unknown. If the clock
+/// was set back before, times mean nothing: then only the hook's checkpoint at that moment counts.
 #[must_use]
 pub(crate) fn is_what_was_left(branch: &Branch, backup: &Backup) -> bool {
     let Some(leaving) = branch.leaving() else { return true };
@@ -103,9 +104,8 @@ pub(crate) fn branch_of(backup: &Backup) -> Option<&String> {
     backup.record()?.git.as_ref()?.branch.as_ref()
 }
 
-/// The last state of the database on a branch: what the hook took when this work tree last left it,
-/// else the newest backup that was taken on it and is not a safety backup. `backups` are newest
-/// first.
+/// The last state of the database on a branch: the checkpoint of the hook when this work tree last
+/// left it, else the newest backup on it that is not a safety backup. `backups` are newest first.
 ///
 /// The two differ only if the clock was set back before the branch was left, or no hook ran then.
 #[must_use]
@@ -118,7 +118,7 @@ pub(crate) fn last_on<'a>(branch: &Branch, backups: &[&'a Backup]) -> Option<&'a
     taken.or_else(|| states().next())
 }
 
-/// The branch that HEAD's reflog, or what was seen last, says was left.
+/// The branch that was left, according to HEAD's reflog or to what was seen last.
 #[must_use]
 pub(crate) fn left(
     head: &Reflog,

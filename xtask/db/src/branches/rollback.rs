@@ -1,9 +1,9 @@
-//! Which backup holds the database as it was when a branch was entered.
+//! Which backup has the state in which a branch was entered.
 //!
-//! Its branch point, where a hook took one. Otherwise a guess that never errs towards a newer state:
-//! a commit says nothing of what the database held, so a backup must be older than every sign of the
-//! branch *and* taken at a commit that the branch has from its base. Pure: what git and the backups
-//! folder say comes in as values.
+//! That is its branch point, if a hook created one. Otherwise it is a guess that never errs towards
+//! a newer state: a commit does not show what the database contained, so the backup must be older
+//! than every sign of the branch *and* taken at a commit that the branch has from its base. This is
+//! pure: what git and the backups folder contain comes in as values.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::branches::branch_point;
 use crate::git::branch::Branch;
 use crate::git::reflog::Entry;
 
-/// What git says of a branch and its base.
+/// What git reports about a branch and its base.
 pub(crate) struct Fork<'a> {
     /// Where the branch left its base.
     pub(crate) commit: String,
@@ -38,7 +38,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) fork: Option<Fork<'a>>,
 }
 
-/// What a rollback goes back to.
+/// The state that a rollback goes back to.
 #[derive(Debug)]
 pub(crate) enum Target<'a> {
     /// The state in which the branch was first entered.
@@ -53,7 +53,7 @@ pub(crate) enum Target<'a> {
 /// Why no backup is certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// The branch is merged: what was before it cannot be told from what came after.
+    /// The branch is merged: what was before it cannot be distinguished from what came after.
     Merged,
     /// Its base is not known.
     NoBase,
@@ -120,8 +120,8 @@ fn is_merged(branch: &Branch, fork: &Fork<'_>) -> bool {
     fork.commit == fork.tip && branch.has_own_commits() != Some(false)
 }
 
-/// The earliest moment at which the branch is known to have been there; `None` if git does not tell
-/// when it began: what was seen of it later is not a sign then.
+/// The earliest moment at which the branch is known to have been there; `None` if git does not show
+/// it when it began: what was seen of it later is not a sign then.
 fn earliest_sign(facts: &Facts<'_>, fork: &Fork<'_>) -> Option<DateTime<FixedOffset>> {
     let branch = facts.branch;
     let first_entry = branch.entries().map(|entry| entry.at).min();

@@ -1,7 +1,7 @@
-//! A checkpoint: a backup that a hook or a migration takes by itself.
+//! A checkpoint: a backup that a hook or a migration takes automatically.
 //!
-//! Content that is unchanged since the newest whole backup costs a record and a hard link. The
-//! configured retention runs afterwards, on automatic kinds only.
+//! If the content is unchanged since the newest whole backup, it costs a record and a hard link.
+//! The configured retention runs afterwards, on automatic kinds only.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ use crate::retention::prune::{self, Scope};
 use crate::sqlite::digest::tree;
 
 /// The newest backup of this worktree that is whole on the disk right now, not only in its record;
-/// and a remark if the newest one said to be is not. If one in the store is compared with what goes
-/// there too, that comparison proves it: only its list is looked at here.
+/// and a remark if the newest recorded one is not. If both it and the new one are in the store, the
+/// comparison proves its pages, so only its list is read here.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
-//! A copy that is finished, examined and proved, and has no name yet.
+//! A copy that is finished, examined and proved, but has no name yet.
 //!
-//! A backup publishes it at once; a rehearsal keeps it until it shows that something is pending. It
+//! A backup publishes it at once; a rehearsal keeps it until it knows that something is pending. It
 //! removes itself.
 
 use std::path::Path;
@@ -78,7 +78,7 @@ impl Staged {
         self.stage.hold()
     }
 
-    /// Gives the copy its name; or takes it into the page store, if that is wanted.
+    /// Gives the copy its name; or takes it into the page store, if requested.
     ///
     /// # Errors
     ///

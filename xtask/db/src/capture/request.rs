@@ -1,4 +1,4 @@
-//! What a backup is asked to be, and what came of it.
+//! What a backup is requested to be, and the result.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! Taking a backup into the page store: one snapshot, examined where it is, proved, published.
+//! Takes a backup into the page store: one snapshot, examined in place, proved, published.
 //!
-//! No copy of the database is written on the way: its pages go from the snapshot into the store, and
-//! a second connection in the same state examines it meanwhile. Content that a stored backup has
-//! already costs a record and a hard link to its page list.
+//! No copy of the database is written: its pages go from the snapshot into the store, while a
+//! second connection in the same state examines it. If a stored backup has the same content, the
+//! new one costs a record and a hard link to its page list.
 
 mod bases;
 
@@ -147,7 +147,8 @@ fn read(
         let source = |send: &mut copy::Send<'_>, spare: &_| {
             copy::read_pieces(snapshot, &interrupt, send, spare, |n| progress.reach(n))
         };
-        // What is new is examined; the rest was. Without a twin nobody waits.
+        // New content is examined; the rest was examined before. Without a twin there is nothing to
+        // wait for.
         let on_new = move || {
             let _ = go.send(());
         };

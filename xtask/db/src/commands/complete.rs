@@ -1,4 +1,4 @@
-//! `db-complete`: what the completion scripts ask; prints one candidate a line.
+//! `db-complete`: answers the completion scripts, one candidate per line.
 
 use std::collections::{HashMap, HashSet};
 
@@ -95,7 +95,7 @@ fn expected(host: &clap::Command, before: &[String], current: &str) -> Expected 
     positional.map_or(Expected::Other, value)
 }
 
-/// What an argument takes.
+/// The kind of value of an argument.
 fn value(arg: &clap::Arg) -> Expected {
     let possible = arg.get_possible_values();
     if !possible.is_empty() {
@@ -109,7 +109,7 @@ fn value(arg: &clap::Arg) -> Expected {
     }
 }
 
-/// What can be typed for the backups, newest first: only what needs no quotes in any shell.
+/// The references of the backups, newest first: only those that need no quotes in any shell.
 fn references(session: &mut Session) -> Result<Vec<String>> {
     let project = session.project(None)?;
     let vault = Vault::of(&project, session.now());

@@ -1,8 +1,8 @@
-//! `db-completions`: the script that makes a shell complete `cargo xtask`, references included.
+//! `db-completions`: the script with which a shell completes `cargo xtask`, references included.
 //!
-//! clap's own scripts complete the first word of a command line. Here that is `cargo`, so these few
-//! lines join what completes cargo already, and ask the built program (`db-complete`), never cargo:
-//! pressing TAB compiles nothing.
+//! clap's own scripts complete the first word of a command line, which is `cargo` here. These
+//! scripts therefore extend the existing completion of cargo and call the built program
+//! (`db-complete`), never cargo: pressing TAB compiles nothing.
 
 mod scripts;
 

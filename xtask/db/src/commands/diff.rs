@@ -97,7 +97,7 @@ impl Args {
         Ok(answer)
     }
 
-    /// What to compare with what: with several databases, each with its own newest backup.
+    /// What to compare with what: each of several databases with its own newest backup.
     fn pairs(&self, session: &mut Session, project: &Project) -> Result<Vec<(State, State)>> {
         let vault = Vault::of(project, session.now());
         let named = self.common.db.as_deref();
@@ -181,7 +181,7 @@ impl Args {
         compared.map_err(explain).with_context(what)
     }
 
-    /// Compares two states that are open, and says what differs.
+    /// Compares two states that are open, and reports what differs.
     fn say(
         &self,
         session: &mut Session,

@@ -59,7 +59,7 @@ impl Common {
         Ok(project)
     }
 
-    /// The same without a word about what interrupted commands left: for those that report it themselves.
+    /// The same silently about what interrupted commands left: for those that report it themselves.
     pub(crate) fn project_to_recover(&self, session: &mut Session) -> Result<Project> {
         let mut project = session.project(self.db.as_deref())?;
         if let Some(seconds) = self.busy_timeout {

@@ -1,5 +1,5 @@
-//! `db-hooks`: puts the marked blocks into git's hooks, takes them out, shows them, and is what they
-//! run.
+//! `db-hooks`: installs the marked blocks in git's hooks, removes them, shows them, and runs what
+//! they call.
 
 mod branch_switch;
 mod checkpoint;

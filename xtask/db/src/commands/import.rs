@@ -1,4 +1,4 @@
-//! `db-import`: rows from a file into a fresh database, or merged into the present one.
+//! `db-import`: rows from a file into a new database, or merged into the live one.
 
 mod merge;
 mod new_database;

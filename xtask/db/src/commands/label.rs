@@ -1,4 +1,4 @@
-//! `db-label`: gives a backup another label.
+//! `db-label`: changes the label of a backup.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! `db-list`: every backup, newest first: its name, which is what to type, and its number beside it.
+//! `db-list`: every backup, newest first, with the name to type and its number beside it.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -160,7 +160,7 @@ fn say_table(session: &mut Session, project: &Project, rows: &[Row<'_>]) {
     }
 }
 
-/// Says that the project was moved, until it has a backup of where it is now.
+/// Reports that the project was moved, until it has a backup of where it is now.
 fn point_out_move(session: &mut Session, rows: &[Row<'_>]) {
     let moved = |row: &&Row<'_>| matches!(row.backup.whose, Whose::Moved(_));
     let newest = rows.iter().find(|row| row.backup.whose.is_ours());

@@ -1,4 +1,4 @@
-//! `db-pin` and `db-unpin`: whether pruning must leave a backup.
+//! `db-pin` and `db-unpin`: protect a backup from pruning, and allow it again.
 
 use anyhow::Result;
 

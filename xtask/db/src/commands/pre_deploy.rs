@@ -1,4 +1,4 @@
-//! `db-pre-deploy`: the gate before a deployment: a backup, proved by a restore drill; the rehearsal
+//! `db-pre-deploy`: the gate before a deployment. A backup, proved by a restore drill; a rehearsal
 //! of what is pending; the command that goes back.
 
 use anyhow::{Context, Result};
@@ -156,7 +156,7 @@ fn prove(session: &mut Session, project: &Project, backup: &Backup) -> Result<()
     ))
 }
 
-/// Says the way back and tells the step.
+/// Reports the way back and tells the step.
 fn conclude(session: &mut Session, mut end: End, (name, back): (&str, &str)) -> Result<End> {
     end.document["backup"] = name.into();
     end.document["restore_command"] = back.into();

@@ -1,4 +1,4 @@
-//! `db-prune`: removes the backups that no retention rule keeps, with a reason per row.
+//! `db-prune`: removes the backups that no retention rule keeps, with a reason for each.
 
 use std::collections::HashSet;
 use std::sync::Arc;

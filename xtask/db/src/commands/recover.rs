@@ -1,4 +1,4 @@
-//! `db-recover`: ends what an interrupted command left in the middle: goes back, or accepts.
+//! `db-recover`: settles what an interrupted command left: goes back, or accepts the current state.
 
 use anyhow::{Context as _, Result};
 use serde_json::json;

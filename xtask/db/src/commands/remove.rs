@@ -1,4 +1,4 @@
-//! `db-remove`: removes one backup on purpose, and says what else still holds its content.
+//! `db-remove`: removes one backup on purpose, and reports what else has its content.
 
 use anyhow::Result;
 use serde_json::json;
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What became of it.
+/// What happened to it.
 enum Done {
     /// Nothing yet.
     Planned,

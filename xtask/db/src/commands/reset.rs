@@ -1,4 +1,4 @@
-//! `db-reset`: a new database from the migrations, after a safety backup of the present one.
+//! `db-reset`: replaces the database with a new one from the migrations, after a safety backup.
 
 mod safety_before_run;
 

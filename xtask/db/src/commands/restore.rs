@@ -1,4 +1,4 @@
-//! `db-restore`: restores a backup; a dialogue without REF.
+//! `db-restore`: restores a backup; without REF, a dialogue offers a list.
 
 use std::path::PathBuf;
 

@@ -226,8 +226,8 @@ fn is_unheard_of(place: &Place, branch: &Branch, backups: &[&Backup]) -> bool {
         && !backups.iter().any(knows)
 }
 
-/// Says what the database has that the backup has not; false if they cannot be compared, as over a
-/// database that is damaged or gone.
+/// Reports what the database has that the backup does not have; false if they cannot be compared,
+/// e.g. because the database is damaged or gone.
 fn say_what_is_newer(
     session: &mut Session,
     project: &Project,

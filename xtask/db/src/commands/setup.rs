@@ -1,4 +1,4 @@
-//! `db-setup`: makes a fresh clone ready; doing it again changes nothing.
+//! `db-setup`: makes a fresh clone ready; a second run changes nothing.
 
 mod missing_database;
 

@@ -1,4 +1,4 @@
-//! `db-status`: whether all is well, on one screen; looking changes nothing.
+//! `db-status`: whether all is well, on one screen, without changing anything.
 
 mod report;
 

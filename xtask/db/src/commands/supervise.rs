@@ -1,4 +1,4 @@
-//! `db-supervise`: what other tasks start to supervise a command of the host; not for people.
+//! `db-supervise`: started by other tasks to supervise a command of the host; not for people.
 
 use anyhow::Result;
 

@@ -1,5 +1,6 @@
-//! Characters that nobody sees: those that a terminal obeys, and those that turn the order of others
-//! round or join what looks apart. In what others wrote they can make a line say something else.
+//! Characters that nobody sees: control characters that a terminal obeys, and characters that
+//! reorder others or hide between them. Text from elsewhere could use them to change how a line
+//! reads.
 
 use std::fmt::Write as _;
 
@@ -54,8 +55,8 @@ pub(crate) fn whole(bytes: &[u8]) -> usize {
     if is_begun { bytes.len() - last.len() } else { bytes.len() }
 }
 
-/// Bytes of a text made fit for a terminal: each hidden character but line breaks and tabs becomes as
-/// many spaces as it has bytes; what is not a character, question marks.
+/// Bytes of a text made fit for a terminal: each hidden character except line breaks and tabs
+/// becomes as many spaces as it has bytes; bytes that are not a character become question marks.
 #[must_use]
 pub(crate) fn harmless(bytes: &[u8]) -> Vec<u8> {
     let mut shown = Vec::with_capacity(bytes.len());

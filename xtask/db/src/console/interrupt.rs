@@ -1,10 +1,10 @@
-//! The user's interrupt (SIGINT, SIGTERM): noticed between two steps, so that every command ends
+//! The user's interrupt (SIGINT, SIGTERM), noticed between two steps, so that every command ends
 //! with its stages removed and its locks released.
 //!
-//! A second interrupt, or one while a question is open, ends the process at once: whatever is
-//! killed at any moment leaves the whole old or the whole new state, so that is safe too. But not
-//! while a command of the host is supervised, which would go on without us: a second one kills it
-//! then.
+//! A second interrupt, or one while a question is open, ends the process at once. That is safe too:
+//! a kill at any moment leaves the whole old or the whole new state. While a command of the host is
+//! supervised, the second interrupt kills that command instead, because it would continue without
+//! us.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ pub(crate) struct Interrupt {
     /// How often the user asked.
     asked: Arc<AtomicUsize>,
     asking: AtomicBool,
-    /// How many suppose that the process goes on until they are done.
+    /// How many suppose that the process continues until they are done.
     supervising: AtomicUsize,
     next: AtomicUsize,
     running: Mutex<Vec<(usize, InterruptHandle)>>,
@@ -97,8 +97,8 @@ impl Interrupt {
         self.asked.load(Ordering::SeqCst) > 1
     }
 
-    /// Takes note of an interrupt that a child was ended for, so that what brings things in order
-    /// afterwards can run; the next one counts again. Returns whether there was one.
+    /// Notes an interrupt that a child was ended for, so that the cleanup afterwards can run; the
+    /// next one counts again. Returns whether there was one.
     pub(crate) fn acknowledge(&self) -> bool {
         self.asked.swap(0, Ordering::SeqCst) > 0
     }

@@ -1,5 +1,5 @@
-//! Faults that a test build can switch on, to see that the fault matrix finds them: `cargo xtask torture
-//! --planted`. An ordinary build has none of them.
+//! Faults that a test build can switch on, to check that the fault matrix finds them:
+//! `cargo xtask torture --planted`. An ordinary build has none of them.
 
 /// The variable that switches one on.
 const VARIABLE: &str = "XTASK_DB_PLANT";

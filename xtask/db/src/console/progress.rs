@@ -1,4 +1,4 @@
-//! What accompanies long work: a bar if it takes longer than a second, on a terminal only, and the
+//! Progress of long work: a bar if it takes longer than a second, on a terminal only, and the
 //! user's interrupt.
 
 use std::sync::Arc;
@@ -59,18 +59,18 @@ impl Progress {
         &self.interrupt
     }
 
-    /// What shows that it goes on where nobody can say how far.
+    /// Shows that work continues whose length is unknown.
     #[must_use]
     pub(crate) fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
 
-    /// Says how much there is to do.
+    /// Reports how much there is to do.
     pub(crate) fn expect_bytes(&self, total_bytes: u64) {
         self.pulse.0.bar.set_length(total_bytes);
     }
 
-    /// Says how much is done.
+    /// Reports how much is done.
     pub(crate) fn reach(&mut self, done_bytes: u64) {
         self.pulse.show();
         self.pulse.0.bar.set_position(done_bytes);
@@ -82,7 +82,7 @@ impl Progress {
         self.pulse.0.bar.finish_and_clear();
     }
 
-    /// Goes on to another step of the same work, of which nobody can say how far it is.
+    /// Continues with another step of the same work, whose length is unknown.
     pub(crate) fn turn_to(&self, verb: &'static str) {
         if let Ok(style) = ProgressStyle::with_template("{prefix} {spinner} {elapsed}") {
             self.pulse.0.bar.set_style(style);
@@ -107,7 +107,7 @@ impl Pulse {
         }))
     }
 
-    /// Shows that the work goes on; costs next to nothing.
+    /// Shows that the work continues; costs next to nothing.
     pub(crate) fn beat(&self) {
         let now = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if now.saturating_sub(self.0.last_beat.load(Ordering::Relaxed)) < BETWEEN_BEATS {

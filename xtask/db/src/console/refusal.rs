@@ -1,8 +1,8 @@
 //! How we decline, and what every ending means to the shell.
 //!
 //! A refusal is our decision: nothing was touched, and there is a way on. Everything else that goes
-//! wrong is a failure of the world and travels as a plain `anyhow` error; if there is a way on, a
-//! refusal is its context and adds the hint and the exit code.
+//! wrong is a failure of the world, a plain `anyhow` error. If there is a way on from a failure
+//! too, a refusal is added as its context, with the hint and the exit code.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub(crate) struct Refusal {
     pub what: String,
     /// The way on.
     pub hint: String,
-    /// What the shell is told.
+    /// What the exit code means to the shell.
     pub exit: Exit,
 }
 

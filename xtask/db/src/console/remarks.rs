@@ -1,5 +1,5 @@
-//! What nouns want a person to know though it is not a failure: they leave it here, and the session says
-//! it before whatever it says next.
+//! Remarks for the user that are not failures: nouns leave them here, and the session prints them
+//! before its next line.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -73,8 +73,9 @@ fn is_web(scheme: &str) -> bool {
     is("http") || is("https")
 }
 
-/// What is before the `@` of a URL's host; empty if nothing does. A password that should have been
-/// escaped may hold what ends a host, so it reaches to the last `@` unless a port comes before.
+/// The part before the `@` of a URL's host; empty if there is none. A password that should have
+/// been escaped may contain characters that end a host, so this reaches to the last `@` unless a
+/// port comes before.
 fn userinfo(after: &str) -> &str {
     let end = after.find(['/', '?', '#']).unwrap_or(after.len());
     if let Some(at) = after[..end].rfind('@') {

@@ -1,10 +1,10 @@
-//! The size of the terminal that somebody looks at, and text made to fit it.
+//! The size of the terminal, and text made to fit it.
 
 use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
 
-/// What a terminal that shows no size is taken for.
+/// The size that is assumed for a terminal without one.
 pub(crate) const USUAL: Screen = Screen { n_columns: 80, n_rows: 24 };
 
 /// The size of a terminal, in characters.

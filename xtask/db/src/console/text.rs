@@ -1,4 +1,4 @@
-//! Bytes, ages, counts and tables as people read them: the only formatter.
+//! Formats bytes, ages, counts and tables for people: the only formatter.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! Work on threads of its own, or on the present one if the system refuses more of them: one thread
-//! suffices everywhere, for there may be no other when a migration has to be restored.
+//! Work on threads, or on the current one if the system refuses more: one thread is always enough,
+//! because a restore after a failed migration may not get another.
 //!
-//! `std::thread::Scope::spawn` panics if it is refused, so that threads are started here only.
+//! `std::thread::Scope::spawn` panics if it is refused, so threads are started only here.
 
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -114,7 +114,7 @@ where
         }
     }
 
-    /// Hands the next item on.
+    /// Passes the next item on.
     ///
     /// # Errors
     ///
@@ -146,11 +146,11 @@ where
         }
     }
 
-    /// Ends the step and returns what it came to.
+    /// Ends the step and returns its result.
     ///
     /// # Errors
     ///
-    /// What it failed with.
+    /// Its failure.
     pub(crate) fn finish(self) -> Result<S::Done> {
         match self.0 {
             How::Here(step) => step.finish(),

@@ -1,4 +1,5 @@
-//! Writing back while more is being written: the sync at the end of a large file has little left to do.
+//! Starts writeback while a large file is being written, so that the final sync has little left to
+//! do.
 
 use std::io;
 use std::sync::mpsc::{self, SyncSender};
@@ -39,7 +40,7 @@ impl Ahead {
     ///
     /// # Errors
     ///
-    /// If the disk reported an error, which it does once only: the later sync knows nothing of it.
+    /// If the disk reported an error, which it does only once: the later sync would not see it.
     pub(crate) fn finish(self) -> Result<()> {
         let Some((parts, thread)) = self.thread else { return Ok(()) };
         drop(parts);

@@ -20,7 +20,7 @@ pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
 ///
 /// # Errors
 ///
-/// A refusal that says what is needed and what is free.
+/// A refusal that names what is needed and what is free.
 pub(crate) fn demand(folder: &Path, needed_bytes: u64, what: &str) -> Result<()> {
     match free_bytes(folder) {
         Some(free) if free < needed_bytes => Err(Refusal::could_not(

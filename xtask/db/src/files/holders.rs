@@ -1,5 +1,6 @@
-//! Who has a file open, if the system can tell (Linux: `/proc`). For messages; where safety depends
-//! on it, only a complete view counts. A process in another container is never seen.
+//! Which processes have a file open, if the system shows that (Linux: `/proc`). This is for
+//! messages; if safety depends on it, only a complete view counts. A process in another container
+//! is never seen.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -69,7 +70,7 @@ fn identities(path: &Path) -> Vec<(u64, u64)> {
     ["", "-wal", "-shm"].iter().filter_map(sidecar).collect()
 }
 
-/// A process that has a variable of this value in its environment, if the system can tell.
+/// A process that has a variable of this value in its environment, if the system shows it.
 #[must_use]
 pub(crate) fn with_variable(name: &str, value: &str) -> Option<u32> {
     let wanted = format!("{name}={value}");
@@ -81,15 +82,15 @@ pub(crate) fn with_variable(name: &str, value: &str) -> Option<u32> {
     })
 }
 
-/// What tells a file from another one of the same name; `None` if there is none.
+/// What distinguishes a file from another one of the same name; `None` if there is none.
 #[must_use]
 pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs_err::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
 }
 
-/// The other processes that still have a file open which was deleted at this path: what they write
-/// goes nowhere, and what they read is the last that is left of it.
+/// The other processes that still have a deleted file of this path open: what they write is lost,
+/// and they have the last copy of its data.
 #[must_use]
 pub(crate) fn of_deleted(path: &Path) -> Vec<Holder> {
     let wanted = format!("{} (deleted)", path.display());
@@ -104,8 +105,8 @@ pub(crate) fn of_deleted(path: &Path) -> Vec<Holder> {
     with_it.filter_map(|process| holder(&process.path())).collect()
 }
 
-/// The process that holds a lock file's `flock`, found without touching the lock; `None` if nobody
-/// does, or the system does not tell.
+/// The process that holds a lock file's `flock`, found without touching the lock; `None` if there
+/// is none, or the system does not show it.
 #[must_use]
 pub(crate) fn of_lock(path: &Path) -> Option<Holder> {
     let metadata = fs_err::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;

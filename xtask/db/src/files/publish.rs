@@ -1,8 +1,8 @@
-//! What survives a loss of power: stages, publishing without replacing, synced folders.
+//! What survives a power cut: stages, publishing without replacing, synced folders.
 //!
-//! The only room that links, renames or removes. Measured with power cuts on ext4: a published name
-//! is complete afterwards only if the file *and* its folder were synced; with the folder alone it is
-//! an empty file under the final name.
+//! This is the only file that links, renames or removes. Measured with power cuts on ext4: a
+//! published name is complete afterwards only if the file *and* its folder were synced; with the
+//! folder alone, an empty file has the final name.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
@@ -69,7 +69,7 @@ pub(crate) fn create_folders(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes folders that were made for nothing, the innermost first, as far as they are empty.
+/// Removes folders that were created for nothing, the innermost first, as far as they are empty.
 pub(crate) fn remove_empty_folders(folders: &[PathBuf]) {
     for folder in folders {
         if fs_err::remove_dir(folder).is_err() {

@@ -1,4 +1,5 @@
-//! A stage: a file without its final name, which is removed unless it is published; and a scratch folder.
+//! A stage: a file without its final name, which is removed unless it is published. Also a scratch
+//! folder.
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};

@@ -1,7 +1,7 @@
-//! One branch, by what git's reflogs say of it: its names, its creation, how it was entered and left.
+//! One branch according to git's reflogs: its names, its creation, how it was entered and left.
 //!
-//! A name alone tells little, because a deleted branch may be made again under the same name; how its
-//! reflog begins tells them apart.
+//! A name alone is not enough, because a deleted branch may be created again under the same name;
+//! the beginning of its reflog distinguishes the two.
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 
@@ -75,7 +75,7 @@ pub(crate) struct Leaving<'a> {
 }
 
 impl Branch {
-    /// A branch by what git's reflogs say of it.
+    /// A branch according to git's reflogs.
     #[must_use]
     pub(crate) fn new(
         name: String,
@@ -109,7 +109,7 @@ impl Branch {
         Some(self.born.filter(is_same).unwrap_or(creation))
     }
 
-    /// Whether anything was ever committed on it; `None` if its reflog does not tell.
+    /// Whether anything was ever committed on it; `None` if its reflog does not show it.
     #[must_use]
     pub(crate) fn has_own_commits(&self) -> Option<bool> {
         let creation = self.reflog.0.iter().rposition(|e| e.is_creation() || e.is_restart())?;
@@ -159,8 +159,9 @@ impl Branch {
         moved.is_some_and(|moved| self.is_called_at(index, moved.from))
     }
 
-    /// Whether it was made from another branch in this second and nothing was done on it since: by this
-    /// very checkout, then. The branch of a repository's first commit is made by a commit, or a clone.
+    /// Whether it was created from another branch in this second and nothing was done on it since: by
+    /// this very checkout, then. The branch of a repository's first commit is made by a commit, or a
+    /// clone.
     pub(crate) fn is_made_at(&self, at: DateTime<FixedOffset>) -> bool {
         let [creation] = self.reflog.0.as_slice() else { return false };
         creation.is_branching() && creation.at == at
@@ -206,7 +207,7 @@ impl Branch {
 }
 
 impl Place {
-    /// What the reflogs say of a branch.
+    /// What the reflogs contain about a branch.
     #[must_use]
     pub(crate) fn branch_named(&self, name: &str) -> Branch {
         let made = fs_err::metadata(self.reflog_file(name)).and_then(|file| file.created());

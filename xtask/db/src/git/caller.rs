@@ -1,7 +1,7 @@
-//! Which run of git a hook was called by.
+//! Which run of git called a hook.
 
 /// The `git` process among the ancestors of this one, e.g. `pid start-time`; `None` if the system
-/// does not tell. Two hooks of one commit have the same; a later commit has another.
+/// does not show it. Two hooks of one commit have the same; a later commit has another.
 #[must_use]
 pub(crate) fn calling_git() -> Option<String> {
     const MAX_ANCESTORS: usize = 16;
@@ -17,7 +17,7 @@ pub(crate) fn calling_git() -> Option<String> {
     None
 }
 
-/// What `/proc/PID/stat` says (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
+/// The document of `/proc/PID/stat` (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
 struct Process<'a> {
     name: &'a str,
     parent: u32,

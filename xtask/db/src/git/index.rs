@@ -21,7 +21,7 @@ impl Index {
         Some(answer)
     }
 
-    /// What git says, to the byte: a name is not always UTF-8.
+    /// Git's output, to the byte: a name is not always UTF-8.
     fn answer(&self, place: &Place, arguments: &[&str]) -> Option<Vec<u8>> {
         let shell = Shell::new().ok()?;
         shell.change_dir(&place.top);

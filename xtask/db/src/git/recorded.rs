@@ -15,8 +15,8 @@ pub(crate) struct Git {
     /// `.` for the main worktree, else the linked one's name.
     pub worktree: String,
     /// How the branch's reflog begins: the commit, a space, and the second of the creation since 1970.
-    /// It tells the branch from an older one of its name, whatever the clock did since. `None` if
-    /// HEAD is detached or git keeps no reflog, and in records of older builds.
+    /// It distinguishes the branch from an older one of its name, whatever the clock did since. `None`
+    /// if HEAD is detached or git keeps no reflog, and in records of older builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch_created: Option<String>,
     /// The line of HEAD's reflog with which the branch was left, in a checkpoint of that moment: the
@@ -37,8 +37,8 @@ pub(crate) struct Enters {
     pub base: Option<String>,
     /// The commit that was left, 40 hex digits; `None` before the first one.
     pub commit: Option<String>,
-    /// The first entry of the branch's reflog, which tells a branch from a later one of the same
-    /// name; `None` if git keeps none.
+    /// The first entry of the branch's reflog, which distinguishes a branch from a later one of the
+    /// same name; `None` if git keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     /// Fields of other builds.

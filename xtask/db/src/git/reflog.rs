@@ -1,7 +1,7 @@
 //! Where branches came from and where they went: reflogs, merge bases, ancestors.
 //!
-//! A commit says nothing of when a branch was entered; the reflogs do, as long as git keeps them
-//! (90 days, <https://git-scm.com/docs/git-reflog>).
+//! A commit does not show when a branch was entered. Reflogs do, as long as git keeps them (90
+//! days, <https://git-scm.com/docs/git-reflog>).
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     pub(crate) new: String,
     /// When, to the second.
     pub(crate) at: DateTime<FixedOffset>,
-    /// What git said.
+    /// Git's message.
     pub(crate) said: String,
 }
 
@@ -54,7 +54,7 @@ impl Entry {
         })
     }
 
-    /// What tells this line from the others of its reflog, as a record keeps it.
+    /// What distinguishes this line from the others of its reflog, as a record keeps it.
     pub(crate) fn identity(&self) -> String {
         format!("{} {} {}", self.old, self.new, self.at.timestamp())
     }
@@ -112,7 +112,7 @@ impl Reflog {
 }
 
 impl Reflog {
-    /// What `git reflog show` says, newest first: `NEW<tab>NAME@{SECONDS ZONE}<tab>MESSAGE`.
+    /// The document of `git reflog show`, newest first: `NEW<tab>NAME@{SECONDS ZONE}<tab>MESSAGE`.
     fn parse_shown(text: &str) -> Self {
         let mut entries: Vec<Entry> = Vec::new();
         for line in text.lines().rev() {
@@ -197,8 +197,8 @@ impl Place {
         self.is_ancestor(commit, "HEAD") || branches().is_some_and(|found| !found.is_empty())
     }
 
-    /// Where a branch left its base: what the base's reflog knows, else the merge base with the base
-    /// or its upstream, whichever is nearer the tip.
+    /// Where a branch left its base: from the base's reflog, else the merge base with the base or
+    /// its upstream, whichever is nearer the tip.
     #[must_use]
     pub(crate) fn fork_point(&self, base: &str, tip: &str) -> Option<String> {
         // A name that begins with a dash would be an option.
@@ -237,7 +237,8 @@ impl Place {
         listed.lines().any(|listed| listed == line)
     }
 
-    /// The branch that others are made from: what `origin` calls its own, else the usual names.
+    /// The branch that others are created from: the default branch of `origin`, else the usual
+    /// names.
     #[must_use]
     pub(crate) fn usual_base(&self) -> Option<String> {
         let origin =

@@ -1,8 +1,9 @@
-//! What git says: where the work tree is, where it is, which commit is an ancestor of which.
+//! What git reports: where the work tree is, what is checked out, which commit is an ancestor of
+//! which.
 //!
-//! Git is asked, never changed: even a tree is written only if a hook was called by a commit. Variables such
-//! as `GIT_DIR`, which a hook inherits, are not passed on, and no optional lock is taken. Without git, or
-//! outside a repository, there is no answer, and everything but git references works.
+//! Git is only asked: even a tree is written only when a commit called a hook. Variables that a
+//! hook inherits, e.g. `GIT_DIR`, are not passed on, and no optional lock is taken. Without git, or
+//! outside a repository, there is no answer, and everything except git references works.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -61,8 +62,9 @@ const LOCAL_VARIABLES: [&str; 16] = [
     "GIT_WORK_TREE",
 ];
 
-/// What else git tells its hooks, and who commits: of no use to a command of the host. Its own
-/// configuration in the environment (`GIT_CONFIG_COUNT`) stays, because CI trusts folders by it.
+/// Other variables that git sets for its hooks, and the committer: useless to a command of the
+/// host. Git's own configuration in the environment (`GIT_CONFIG_COUNT`) stays, because CI trusts
+/// folders by it.
 const HOOK_VARIABLES: [&str; 11] = [
     "GIT_AUTHOR_DATE",
     "GIT_AUTHOR_EMAIL",
@@ -103,8 +105,8 @@ fn escape_glob(name: &str) -> String {
     escaped
 }
 
-/// What git says. A byte that is not UTF-8, as a branch's name may have, is shown as `\xff`: no name of
-/// git's has a backslash, so that two names stay two, and one odd name hides none of the others.
+/// Git's output. A byte that is not UTF-8, e.g. in a branch's name, is shown as `\xff`: no name of
+/// git's has a backslash, so two names stay two, and one odd name hides none of the others.
 pub(crate) fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
     let answer = ask_bytes(folder, arguments)?;
     let mut text = String::with_capacity(answer.len());
@@ -115,7 +117,7 @@ pub(crate) fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
     Some(text)
 }
 
-/// What git says to the byte, without the last line break.
+/// Git's output to the byte, without the last line break.
 fn ask_bytes(folder: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     let shell = Shell::new().ok()?;
     shell.change_dir(folder);
@@ -132,8 +134,8 @@ fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
-/// The same with the settings that the git which called us was given by `-c`: what it takes for a comment in
-/// a message, for one.
+/// The same with the settings that the calling git got by `-c`, e.g. the comment character of a
+/// message.
 fn ask_as_called(folder: &Path, arguments: &[&str]) -> Option<String> {
     let shell = Shell::new().ok()?;
     shell.change_dir(folder);

@@ -1,4 +1,4 @@
-//! What needs attention of the backups folder as a whole.
+//! Problems of the backups folder as a whole.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -24,13 +24,13 @@ pub(crate) struct Folder {
     pub(crate) n_backups: usize,
     /// The page store, if there is one.
     pub(crate) store: Option<Store>,
-    /// What the backups take up, hard links and shared pages counted once.
+    /// The size of all backups, hard links and shared pages counted once.
     pub(crate) used_bytes: u64,
-    /// What is free on its disk; `None` if the system does not say.
+    /// The free space on its disk; `None` if the system does not report it.
     pub(crate) free_bytes: Option<u64>,
     /// Who holds its lock right now.
     pub(crate) holder: Option<Holder>,
-    /// What a killed run left; nothing while somebody works in it.
+    /// What a killed run left; nothing while somebody works in the folder.
     pub(crate) leftovers: Leftovers,
     /// Raw files that were set aside, and their bytes.
     pub(crate) set_aside: Vec<(PathBuf, u64)>,
@@ -38,14 +38,14 @@ pub(crate) struct Folder {
     pub(crate) tracked: Vec<String>,
     /// The permissions of the folder where others may enter it.
     pub(crate) open_mode: Option<u32>,
-    /// Whether it holds nothing but files of ours.
+    /// Whether it contains nothing but files of ours.
     pub(crate) is_ours: bool,
     /// Backups and records that others may read, and the permissions of the first.
     pub(crate) open_files: Vec<(PathBuf, u32)>,
 }
 
 impl Folder {
-    /// Sees what there is; takes no lock and makes nothing. `backups` are all of the folder.
+    /// Looks at the folder; takes no lock and creates nothing. `backups` are all of the folder.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What is seen of one database and its backups, before anything is judged.
+//! The facts about one database and its backups, before anything is judged.
 
 use chrono::{DateTime, FixedOffset};
 

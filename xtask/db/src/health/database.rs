@@ -1,4 +1,4 @@
-//! What needs attention of one database and its backups.
+//! Problems of one database and its backups.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -40,7 +40,7 @@ impl Checkup<'_> {
         Problem::new("interrupted", what, self.command("db-recover"))
     }
 
-    /// The way back to a database: the newest backup, else what makes one.
+    /// The way back to a database: the newest backup, else the command that creates one.
     fn restore(&self) -> String {
         let is_empty = matches!(self.live.sight, Sight::Empty);
         if self.backups.is_empty() && is_empty && !self.database.migrate.is_empty() {
@@ -247,7 +247,7 @@ impl Checkup<'_> {
         ))
     }
 
-    /// What lets this user read the database: its owner may allow it, anybody else may not take it.
+    /// How this user can be allowed to read the database: its owner can allow it, others cannot.
     fn permit(&self) -> String {
         let metadata = fs_err::metadata(&self.database.path);
         let me = rustix::process::geteuid().as_raw();

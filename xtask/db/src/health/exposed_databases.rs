@@ -1,4 +1,4 @@
-//! Databases that git would take into a commit, with all that their users wrote.
+//! Databases that git would commit, with everything that their users wrote.
 
 use crate::console::text;
 use crate::git::repository::Exposure;

@@ -1,9 +1,9 @@
-//! A glance at the live database: what is there, without a lock and without changing a byte.
+//! A glance at the live database, without a lock and without changing a byte.
 //!
-//! A connection would create the sidecars of a WAL database and take them away again. So if the
-//! main file has everything, it is read as immutable, and believed only if nothing moved meanwhile;
-//! if the WAL holds pages, it is read beside its writers through a `-shm` that is not written. A
-//! glance never waits: what it cannot see at once it says so of.
+//! A connection would create the sidecars of a WAL database and remove them again. So if the main
+//! file has everything, it is read as immutable and believed only if nothing moved meanwhile. If
+//! the WAL contains pages, it is read beside its writers through a `-shm` that is not written. A
+//! glance never waits, and reports what it could not see.
 
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -52,9 +52,9 @@ pub(crate) enum Sight {
     Other(Engine),
     /// It may be an encrypted database.
     MayBeEncrypted,
-    /// The system does not let us read it, and what it says.
+    /// The system does not allow reading it, with its reason.
     Forbidden(String),
-    /// A database whose schema SQLite cannot read, and what it says.
+    /// A database whose schema SQLite cannot read, with its message.
     Damaged(String),
     /// A database whose schema could not be seen right now, and why.
     Busy(String),
@@ -123,7 +123,7 @@ fn schema(path: &Path, wal: bool) -> Sight {
         } else {
             connection::open_immutable(path).and_then(|connection| read(&connection))
         };
-        // Beside a WAL SQLite sees to it; the immutable file has nobody who would.
+        // Beside a WAL, SQLite makes sure of that; nobody does for an immutable file.
         if in_wal || before == Evidence::of(path) {
             return read.unwrap_or_else(|error| cannot(path, &error));
         }

@@ -1,4 +1,4 @@
-//! What needs attention of the page store, seen without reading a page.
+//! Problems of the page store that are visible without reading a page.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,13 +22,13 @@ use crate::retention::repack_plan::Left;
 pub(crate) struct Store {
     /// How many backups are in it.
     pub(crate) n_backups: u64,
-    /// What they would take as plain ones.
+    /// Their size as plain backups.
     pub(crate) logical_bytes: u64,
     /// How many packs there are.
     pub(crate) n_packs: u64,
-    /// What they take.
+    /// Their size.
     pub(crate) packs_bytes: u64,
-    /// What the page lists take.
+    /// The size of the page lists.
     pub(crate) lists_bytes: u64,
     /// What the pages in the packs were before they were compressed.
     pages_bytes: u64,

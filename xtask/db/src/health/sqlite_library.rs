@@ -1,7 +1,8 @@
-//! Which SQLite the application is built with, and whether that one can lose commits.
+//! Which SQLite the application is built with, and whether that version can lose commits.
 //!
-//! SQLite 3.7.0 to 3.51.2 can lose commits if one process takes the WAL in while another one writes; fixed
-//! in 3.51.3, and in 3.50.7 and 3.44.6 of older branches (<https://sqlite.org/wal.html>).
+//! SQLite 3.7.0 to 3.51.2 can lose commits if one process runs a WAL checkpoint while another one
+//! writes; this is fixed in 3.51.3, and in 3.50.7 and 3.44.6 of older branches
+//! (<https://sqlite.org/wal.html>).
 
 use std::path::Path;
 
@@ -133,8 +134,8 @@ fn judge(lock: &Lock, own: &str) -> Option<Problem> {
     })
 }
 
-/// What brings a fixed SQLite: the packages that hold the old one, then the one itself, which stays if it
-/// is when they move.
+/// How to get a fixed SQLite: update the packages that require the old one, then the library
+/// itself, which otherwise stays as it is.
 fn cure(lock: &Lock) -> String {
     let is_before = |name, release| lock.release(name).is_some_and(|found| found < release);
     let mut steps = Vec::new();

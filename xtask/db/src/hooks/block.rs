@@ -1,9 +1,9 @@
 //! The shell text of a block.
 //!
-//! What every commit runs must cost next to nothing: the block itself asks git whether any schema
-//! file is concerned, and only then starts the built binary. It runs in a subshell, so that `$@`, the
-//! options and the directory of the hook around it stay, and with `/dev/null` as its input, so that
-//! it neither consumes what git writes to the hook nor waits for a terminal.
+//! It runs at every commit and must cost next to nothing: the block itself asks git whether a
+//! schema file is affected, and only then starts the built binary. It runs in a subshell, so that
+//! `$@`, the options and the directory of the surrounding hook stay, and with `/dev/null` as its
+//! input, so that it neither consumes what git writes to the hook nor waits for a terminal.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::Hook;
 use crate::git::repository::Place;
 use crate::host::project::{OnFailure, Project};
 
-/// What a block has to know of the project.
+/// What a block needs to know about the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// Pathspecs of all schema files.
@@ -28,7 +28,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What the blocks of a project have to know; `binary` is the one that runs now.
+    /// What the blocks of a project need to know; `binary` is the running one.
     pub(crate) fn of(
         project: &Project,
         place: &Place,

@@ -1,4 +1,4 @@
-//! The folder of hooks: what each of them is now, and changing it.
+//! The folder of hooks: the state of each hook, and changes to them.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -138,7 +138,7 @@ impl Folder {
     fn with_block(&self) -> Vec<Hook> {
         let has_block = |hook: &Hook| {
             let path = self.path.join(hook.word());
-            // What a symbolic link leads to is somebody else's.
+            // The target of a symbolic link belongs to somebody else.
             fs_err::symlink_metadata(&path).is_ok_and(|file| file.is_file())
                 && fs_err::read(&path).is_ok_and(|text| body(&text, &self.owner).is_some())
         };
@@ -223,7 +223,7 @@ pub(crate) fn refresh(
 ) -> Result<bool> {
     let usual = Folder::own(place, root);
     let is_link = fs_err::symlink_metadata(&usual.path).is_ok_and(|folder| folder.is_symlink());
-    // Git is asked for another folder only if the usual one holds nothing of ours.
+    // Git is asked for another folder only if the usual one contains nothing of ours.
     let ask = is_link || usual.with_block().is_empty();
     let folder = if ask { Folder::of(place, root) } else { usual };
     let there = folder.with_block();

@@ -1,4 +1,4 @@
-//! The trailer of a commit that names its checkpoint, and the note that carries it from one hook to
+//! The trailer of a commit that names its checkpoint, and the note that passes it from one hook to
 //! the next.
 
 use std::collections::BTreeSet;
@@ -76,12 +76,12 @@ pub(crate) fn comment_sign(message: &str, setting: Option<&str>) -> String {
     }
 }
 
-/// A message that is still to be written in an editor, with a word on how to leave without a commit:
+/// A message that is still to be written in an editor, with a note on how to leave without a commit:
 /// an empty message does that, and with a trailer it is not empty any more. `None` if something else
 /// is written already, or no comment is there (no editor is opened).
 #[must_use]
 pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
-    // Git itself takes a message for empty that holds nothing but sign-offs.
+    // Git itself takes a message for empty that contains nothing but sign-offs.
     let is_ours = |line: &str| {
         [KEY, "Signed-off-by"]
             .iter()

@@ -1,9 +1,9 @@
 //! The host's own commands (migrations, and what rebuilds derived data), and when each is ended: Ctrl-C or a
 //! timeout.
 //!
-//! Each runs below a supervisor, so that it and everything it started end together with us, however
-//! we end: `cargo run` or `sh` alone would die and leave the migration running. It has a process group
-//! of its own: Ctrl-C at a terminal reaches only us, and we end it.
+//! Each runs below a supervisor, so that it ends together with us and everything it started,
+//! however we end: `cargo run` or `sh` alone would die and leave the migration running. It has its
+//! own process group: Ctrl-C at a terminal reaches only us, and we end it.
 
 pub(crate) mod database_users;
 pub(crate) mod descendants;
@@ -117,16 +117,16 @@ impl Ended {
     }
 }
 
-/// What becomes of processes that a command started and left running.
+/// What happens to processes that a command started and left running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leftovers {
     /// They stay: a command may start the application again.
     Stay,
-    /// They end: what they wrote would be seen by nobody.
+    /// They end: nobody would see what they write.
     End,
 }
 
-/// Where what a command prints goes.
+/// Where the output of a command goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Output {
     /// To our stderr.
@@ -144,13 +144,13 @@ impl Output {
     }
 }
 
-/// Runs a command of the host in its root, pointed at the database. What it prints goes to
-/// stderr as it comes, so that stdout keeps our results only; it cannot ask anything.
+/// Runs a command of the host in its root, pointed at the database. Its output goes to stderr as it
+/// comes, so that stdout has our results only; it cannot ask anything.
 ///
 /// # Errors
 ///
-/// If it cannot be started, fails, takes longer than the timeout (it is killed then), or at the
-/// user's interrupt.
+/// If it cannot be started, fails, exceeds the timeout (then it is killed), or at the user's
+/// interrupt.
 pub(crate) fn run(
     project: &Project,
     database: &Database,
@@ -200,7 +200,7 @@ fn supervise(
     await_end((task, running), leftovers, meanwhile)
 }
 
-/// What goes on while a command runs.
+/// What happens while a command runs.
 struct Meanwhile<'a> {
     interrupt: &'a Interrupt,
     began: Instant,

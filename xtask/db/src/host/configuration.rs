@@ -28,8 +28,8 @@ use crate::host::session::Environment;
 const MANIFEST: &str = "Cargo.toml";
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// Finds the project around a folder and reads what it says about itself. `named` is the database
-/// given by `--db`.
+/// Finds the project around a folder and reads its configuration. `named` is the database given by
+/// `--db`.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! What the host says about itself: its root, its databases, its backups folder, its policies; and the
 //! default of each setting that it does not give.
 //!
-//! A host usually says so in `[workspace.metadata.db]` (read by `host/configuration.rs`); it can also
-//! build the value itself and hand it to the session.
+//! It usually comes from `[workspace.metadata.db]` (read by `host/configuration.rs`); a host can
+//! also build the value itself and pass it to the session.
 
 pub(crate) mod backups_folder;
 pub(crate) mod live_database;
@@ -58,7 +58,7 @@ pub struct Project {
     pub(crate) itself: Option<Itself>,
     /// Things in the configuration that the user should know of.
     pub remarks: Vec<String>,
-    /// Where commands leave what a person should know of.
+    /// Where commands leave remarks for the user.
     pub(crate) told: Remarks,
 }
 
@@ -93,7 +93,7 @@ pub struct Database {
     pub groups: BTreeMap<String, Vec<String>>,
     /// Whether destructive tasks demand the name typed out.
     pub protected: bool,
-    /// Whether git may track the database: nobody is told then that it does.
+    /// Whether git may track the database: then nothing warns of it.
     pub tracked: bool,
 }
 

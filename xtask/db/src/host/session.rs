@@ -1,4 +1,4 @@
-//! What comes from outside, once: the clock, the environment, the streams, the interrupt.
+//! Everything from outside, in one place: the clock, the environment, the streams, the interrupt.
 //!
 //! Nothing else in this crate reads a clock or an environment variable, or writes to a stream.
 
@@ -36,7 +36,7 @@ pub const NOW_VARIABLE: &str = "XTASK_DB_NOW";
 /// Environment variables by name; their values need not be UTF-8. One whose name is not is none of ours.
 pub(crate) type Environment = BTreeMap<String, OsString>;
 
-/// Who gets what goes to stdout.
+/// Where stdout goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Results {
     /// Somebody at a terminal, which obeys control characters.
@@ -74,7 +74,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// If the current folder is gone, or [`NOW_VARIABLE`] holds no time.
+    /// If the current folder is gone, or [`NOW_VARIABLE`] is not a time.
     pub fn from_process() -> Result<Self> {
         let environment: Environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
@@ -233,7 +233,7 @@ impl Session {
         self.quiet = quiet;
     }
 
-    /// The host's own project, or what the workspace around the current folder says.
+    /// The host's own project, or the one of the workspace around the current folder.
     ///
     /// # Errors
     ///
@@ -345,12 +345,12 @@ impl Session {
         self.write_text(&format!("{line}\n"));
     }
 
-    /// Where nouns leave what is to be said.
+    /// Where nouns leave remarks to print.
     pub(crate) fn told(&self) -> Remarks {
         self.told.clone()
     }
 
-    /// Says what commands left to be said.
+    /// Prints the remarks that commands left.
     pub(crate) fn say_remarks(&mut self) {
         for remark in self.told.take() {
             self.warn_of(&remark);
@@ -408,7 +408,7 @@ impl Session {
     pub fn note(&mut self, line: impl AsRef<str>) {
         self.say_remarks();
         if !self.quiet {
-            // Where even stderr is gone there is nobody to tell.
+            // If even stderr is gone, there is nobody to tell.
             let _ = writeln!(self.err, "{}", fit(line.as_ref()));
         }
     }

@@ -1,8 +1,9 @@
-//! The positive proof that a command used a file: it, or a process that it started, opened it.
+//! Proves that a command used a file: the command, or a process that it started, opened it.
 //!
-//! On Linux the folder around the file is watched (inotify); that is private, so that nobody but who
-//! was told its path looks there. Elsewhere, or where the system has no watch left, the file's bytes
-//! must have changed. What this process opens itself counts too: it opens nothing meanwhile.
+//! On Linux, the folder of the file is watched (inotify). The folder is private, so only a process
+//! that was given its path opens anything there. On other systems, or if no watch is left, the
+//! file's bytes must have changed. Openings by this process would count too, so it opens nothing
+//! meanwhile.
 
 use std::path::{Path, PathBuf};
 

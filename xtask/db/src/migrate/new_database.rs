@@ -1,8 +1,8 @@
-//! A new database, built apart from the live one: from the host's migrations, or from a file.
+//! A new database, built apart from the live one, from the host's migrations or from a file.
 //!
-//! It begins as an empty file in a private folder beside the backups; what was made of that is then
-//! taken and verified there like any backup, so that it can be put into the live file like one. The
-//! live database is not looked at here.
+//! It begins as an empty file in a private folder beside the backups. The result is taken and
+//! verified there like any backup, so that it can be written into the live file like one. The live
+//! database is not touched here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Building {
         &self.new.path
     }
 
-    /// Takes what `maker` made, and verifies it as deep as that did not do already.
+    /// Takes what `maker` created, and verifies it to the depth that this did not do already.
     ///
     /// # Errors
     ///
@@ -122,12 +122,12 @@ impl std::fmt::Display for NothingWritten {
 
 impl std::error::Error for NothingWritten {}
 
-/// Runs the host's migrations on an empty file and verifies what they made.
+/// Runs the host's migrations on an empty file and verifies the result.
 ///
 /// # Errors
 ///
-/// A refusal (exit 1) if the migrations fail, leave the file empty, or make what is damaged; as
-/// [`Vault::lock`]; at the user's interrupt.
+/// A refusal (exit 1) if the migrations fail, leave the file empty, or create a damaged database;
+/// as [`Vault::lock`]; at the user's interrupt.
 pub(crate) fn build(
     project: &Project,
     database: &Database,
@@ -174,7 +174,7 @@ fn refuse_empty(new: &Database, command: &str) -> Result<()> {
     Err(anyhow::Error::from(NothingWritten).context(Refusal { what, hint, exit: Exit::No }))
 }
 
-/// What was made, as a backup in the scratch folder: one file, whatever its journal mode.
+/// The result, as a backup in the scratch folder: one file, whatever its journal mode.
 fn taken(
     project: &Project,
     (new, maker): (&Database, &str),

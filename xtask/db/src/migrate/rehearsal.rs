@@ -1,7 +1,7 @@
 //! The rehearsal of a migration: the host's command runs on a private copy, which is examined.
 //!
-//! The copy is in a private folder under the database's own file name, in its journal mode. The
-//! live database is not touched here; whether the command did is asked by [`live`].
+//! The copy has the database's file name and journal mode, in a private folder. The live database
+//! is not touched here; [`live`] checks whether the command did.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(crate) struct Rehearsal {
     pub before: State,
     /// The state after, or why it could not be read; the state before if the command failed.
     pub after: Result<State>,
-    /// What became of the one in the other, beyond what they count.
+    /// What happened to the one in the other, beyond what they count.
     pub effects: Effects,
     /// The size of the copy that the command left.
     pub size_bytes: u64,
@@ -74,7 +74,7 @@ pub(crate) struct Stage<'a> {
 ///
 /// # Errors
 ///
-/// If the copy cannot be made, or the command not be started.
+/// If the copy cannot be created, or the command not be started.
 pub(crate) fn rehearse(
     stage: &Stage<'_>,
     command: &[String],
@@ -151,7 +151,7 @@ pub(crate) fn compared(
     effects::of(old, new, interrupt).context("could not compare the states before and after")
 }
 
-/// What a thorough look finds: what was so before a migration is not its fault.
+/// The findings of a thorough look: a migration is not to blame for what was there before.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
-//! What the way back of a migration needs, taken before the migration and let go right before the way
-//! back: room on the disk, by files that nobody sees, and descriptors. The migration may fill the disk,
-//! and another program too; the way back is there anyway.
+//! Reserves what is needed to undo a migration, before it runs: room on the disk, by unnamed files,
+//! and descriptors. Both are released right before the way back, which is therefore possible even
+//! if the migration or another program fills the disk.
 
 use std::path::Path;
 

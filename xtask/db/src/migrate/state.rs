@@ -1,7 +1,7 @@
-//! One state of a database, as a migration is judged by it: its schema, the rows of each table, rows
-//! whose parents are missing, findings, hashes.
+//! One state of a database, as a migration is judged by it: its schema, the rows of each table,
+//! orphans, findings, hashes.
 //!
-//! It is read from a finished file that nothing writes: a live database is copied first, because a
+//! It is read from a finished file that nobody writes. A live database is copied first, because a
 //! thorough look at it in place would hold its writers up.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::sqlite::snapshot::copy;
 /// One state of a database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct State {
-    /// What it is made of.
+    /// Its parts.
     pub schema: Schema,
     /// BLAKE3 of the schema's statements.
     pub schema_blake3: String,
@@ -60,7 +60,7 @@ impl State {
         proved.with_schema(path, interrupt)
     }
 
-    /// Reads from a backup's file what its record does not say.
+    /// Reads from a backup's file what its record does not contain.
     ///
     /// # Errors
     ///

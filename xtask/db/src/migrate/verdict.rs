@@ -1,10 +1,10 @@
-//! What a migration did to a database, and whether that is let through: a pure verdict over the states
-//! before and after it, and over what became of the values ([`effects`]).
+//! What a migration did to a database, and whether it is allowed: a pure verdict over the states
+//! before and after, and over the effects on values ([`effects`]).
 //!
-//! Adding is free, and so is changing. What takes something away (rows, values that are nowhere
-//! afterwards, the parent of a row, an index of words, a trigger that works) is refused unless the user
-//! named it. Contents decide, not names: a renamed table or column loses nothing, and one that was empty
-//! neither. Damage of the file is never let through.
+//! Adding and changing is allowed. What removes something (rows, values that are nowhere
+//! afterwards, the parent of a row, a full-text index, a working trigger) is refused unless the
+//! user named it. Contents decide, not names: a renamed table or column loses nothing, and neither
+//! does an empty one. Damage of the file is never allowed.
 
 pub(crate) mod allowance;
 pub(crate) mod applied_migrations;
@@ -34,7 +34,7 @@ use crate::migrate::verdict::allowance::Allowance;
 use crate::migrate::verdict::effects::Effects;
 use crate::migrate::verdict::losses::losses;
 
-/// The states before and after a migration, and what became of the one in the other.
+/// The states before and after a migration, and what happened to the one in the other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Comparison<'a> {
     /// Before.

@@ -1,4 +1,4 @@
-//! One field of a record that a command changes: the label, the pin.
+//! Changes one field of a record: the label or the pin.
 
 use anyhow::Result;
 

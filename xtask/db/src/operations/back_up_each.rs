@@ -44,7 +44,7 @@ pub(crate) struct Request {
     pub(crate) database: Option<String>,
 }
 
-/// What became of one database.
+/// What happened to one database.
 pub(crate) enum Done {
     Backup(Box<Backup>),
     Unchanged(Backup),

@@ -1,5 +1,5 @@
-//! After a command that met damage in the page store: the packs are looked at closely, and every backup
-//! that needs what is wrong in them is marked, so that the next command knows.
+//! After a command that found damage in the page store: the packs are checked closely, and every
+//! backup that needs a damaged part is marked, so that the next command knows.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

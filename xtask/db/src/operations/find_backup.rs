@@ -1,4 +1,4 @@
-//! Finding the backup that a REF names, and saying so if it is not the obvious one.
+//! Finds the backup that a REF names, and says so if it is not the obvious one.
 
 use anyhow::Result;
 
@@ -78,7 +78,7 @@ pub(crate) fn means(
     Ok(found.is_ok_and(|found| found.backup.name == backup.name))
 }
 
-/// Says of a backup in a folder outside the workspace that it was taken elsewhere.
+/// Reports of a backup in a folder outside the workspace that it was taken elsewhere.
 fn point_out_home(session: &mut Session, backup: &Backup) {
     let name = &backup.name;
     match &backup.whose {

@@ -1,4 +1,4 @@
-//! The blocks in git's hooks: installed, renewed, looked at, by whichever command.
+//! The blocks in git's hooks: installed, updated and inspected, by whichever command.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::hooks::{Hook, seen_branch};
 use crate::host::project::Project;
 use crate::host::session::Session;
 
-/// What the blocks have to know, this very program being the one that they start.
+/// What the blocks need to know; this very program is the one that they start.
 pub(crate) fn settings(session: &Session, project: &Project, place: &Place) -> Settings {
     let home = session.variable("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(session.variable("HOME")?).join(".cargo")));

@@ -1,4 +1,4 @@
-//! Backups as `--json` lists them, and the details of one.
+//! Backups in `--json` lists, and the details of one.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The steps of a migration, e.g. `db-migrate` and the commands around it do them.
+//! The steps of a migration, shared by `db-migrate`, `db-pre-migrate` and `db-pre-deploy`.
 
 pub(crate) mod conclusion;
 pub(crate) mod job;

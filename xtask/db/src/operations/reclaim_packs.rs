@@ -1,4 +1,4 @@
-//! What pruning makes of the page store, in words and in `--json`.
+//! The effects of pruning on the page store, in words and in `--json`.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -15,13 +15,13 @@ use crate::retention::prune;
 use crate::retention::repack::{self, Reclaimed};
 use crate::retention::repack_plan::{self, Extent, Left, Plan, Unreadable};
 
-/// What is, or would be, made of the page store.
+/// What is done, or would be done, to the page store.
 pub(crate) enum Outcome {
     /// What a dry run plans.
     Planned(Plan),
     /// What was done.
     Reclaimed(Reclaimed),
-    /// Nothing, because nobody knows what a page list needs.
+    /// Nothing, because it is unknown what a page list needs.
     Refused(Unreadable),
 }
 
@@ -82,7 +82,7 @@ impl Outcome {
         }
     }
 
-    /// Says it; nothing if there is nothing to say.
+    /// Reports it; nothing if there is nothing to say.
     pub(crate) fn say(&self, session: &mut Session, project: &Project) {
         match self {
             Self::Planned(plan) => {
@@ -176,7 +176,7 @@ pub(crate) fn reclaim_by_the_way(
         Ok(Outcome::Refused(unreadable)) => {
             Outcome::Refused(unreadable).say(session, project);
         }
-        // What is left for later is db-prune's to say.
+        // `db-prune` reports what is left for later.
         Ok(_) => {}
         Err(error) => {
             session.interrupt().check()?;

@@ -1,4 +1,4 @@
-//! The steps of a restore, whichever command restores.
+//! The steps of a restore, for every command that restores.
 
 pub(crate) mod candidate;
 mod confirmation;

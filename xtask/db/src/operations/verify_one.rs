@@ -36,7 +36,7 @@ pub(crate) fn verify_one(
     Ok(verification)
 }
 
-/// Drills what was verified, if that is wanted, says the outcome and remembers it.
+/// Drills what was verified, if requested, says the outcome and remembers it.
 pub(crate) fn conclude(
     session: &mut Session,
     project: &Project,
@@ -151,7 +151,7 @@ fn remember(
             findings: verification.findings.clone(),
             unknown: serde_json::Map::new(),
         };
-        // What a deep look found holds as long as the bytes are the same.
+        // The findings of a deep look stay valid as long as the bytes are the same.
         if let Some(before) = record.verified.take()
             && verification.outcome == Outcome::Whole
             && (depth, before.depth) == (Depth::Quick, Depth::Deep)

@@ -1,14 +1,14 @@
-//! The lock of one database file: every command that replaces or migrates it holds this, whatever
-//! project it works for and wherever its backups go.
+//! The lock of one database file: every command that replaces or migrates the database holds it,
+//! from any project and with any backups folder.
 //!
-//! It is an `flock` on a file beside the database, `<name>-xtask-lock`: everybody who can reach the
-//! database finds the same one, another user, another project and a container with the same volume too,
-//! which a folder of state per user would not give. The path is the canonical one. The database itself
-//! is never locked: closing any descriptor on it would drop SQLite's own locks. The file goes when the
-//! work is done; a killed process leaves it without its lock, and if a note of what was under way is
-//! left, it says where.
+//! It is an `flock` on a file beside the database, `<name>-xtask-lock`. Everybody who can reach the
+//! database finds the same file, including another user, another project and a container with the
+//! same volume, which a state folder per user would not give. The path is the canonical one. The
+//! database itself is never locked: closing any descriptor on it would drop SQLite's own locks. The
+//! file is removed when the work is done. A killed process leaves it unlocked, and the file then
+//! contains the path of the note if one is left.
 //!
-//! If the folder cannot be written, the folder itself is locked; everybody else shares that lock.
+//! If the folder cannot be written, the folder itself is locked, which everybody else shares.
 
 use std::cell::RefCell;
 use std::fs::TryLockError;
@@ -205,7 +205,7 @@ impl<'a> Claim<'a> {
     pub(crate) fn conclude(&self, locked: &Locked<'_>) -> Result<()> {
         let Some(begun) = self.begun.take() else { return Ok(()) };
         // In rollback-journal mode the last commit of a migration is durable only once the journal's removal
-        // is; without its note nobody would ask what became of it.
+        // is; without its note nobody would ask what happened to it.
         if let Some(folder) = self.path.parent().filter(|folder| folder.is_dir()) {
             publish::sync_folder(folder)?;
         }
@@ -236,7 +236,7 @@ impl<'a> Claim<'a> {
     pub(crate) fn release(&self) {
         // A note that stays is found through the lock file by projects with another backups folder.
         if let Some(Lock::Beside { path, note: None, .. }) = &*self.lock.borrow() {
-            // What stays is removed by the next command that takes it.
+            // The next command that takes the lock removes a leftover file.
             let _ = publish::remove(path);
             publish::remove_empty_folders(&self.made);
         }
@@ -322,7 +322,7 @@ impl Lock {
     }
 }
 
-/// What a lock file says.
+/// The content of a lock file.
 #[derive(Debug, PartialEq, Eq)]
 struct Said {
     /// The process and the command, in words.
@@ -349,7 +349,8 @@ impl Said {
     }
 }
 
-/// Where the lock file beside a database says that a note is; nothing is made and no lock taken.
+/// Where a note is, according to the lock file beside a database; creates nothing and takes no
+/// lock.
 #[must_use]
 pub(crate) fn note_of(database: &Path) -> Option<PathBuf> {
     let path = beside(database);
@@ -358,7 +359,7 @@ pub(crate) fn note_of(database: &Path) -> Option<PathBuf> {
     Said::read(&file)?.note
 }
 
-/// Who holds a lock file: what it says itself, else what the system says.
+/// Who holds a lock file: according to the file itself, else to the system.
 fn holder(path: &Path) -> String {
     let said = fs_err::File::open(path).ok().and_then(|file| Said::read(&file));
     said.map(|said| said.who)

@@ -1,9 +1,10 @@
-//! The note of what is under way: written before a step that SQLite cannot roll back by itself, removed
-//! after its conclusion. What is left of one says that a command was killed in the middle.
+//! The note of a step under way: written before a step that SQLite cannot roll back by itself,
+//! removed after its conclusion. A leftover note means that a command was killed in the middle.
 //!
-//! Notes are in `under-way/` beside the backups, one per database, under the hash of its canonical
-//! path: a line of JSON and, in a second one, that line's BLAKE3. The working command holds an `flock`
-//! on the note; if nobody does, it is left. A damaged note and one of a newer version are reported too.
+//! Notes are in `under-way/` beside the backups, one per database, named by the hash of its
+//! canonical path: a line of JSON, and a second line with its BLAKE3. The working command holds an
+//! `flock` on the note; without that lock, the note is a leftover. A damaged note and one of a
+//! newer version are reported too.
 
 use std::fs::TryLockError;
 use std::io::{ErrorKind, Read as _};
@@ -34,11 +35,11 @@ const VERSION: u64 = 1;
 /// A note is a few hundred bytes; what is larger than this is none.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// What goes on.
+/// The phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {
-    /// A command of the host runs: nobody knows what it has done so far.
+    /// A command of the host is running: it is unknown what it has done so far.
     Command,
     /// One transaction writes, and what follows from it: a database that is there is whole.
     Write,
@@ -53,7 +54,7 @@ pub(crate) struct Intent<'a> {
     pub(crate) database: &'a Database,
     /// The database's canonical path.
     pub(crate) path: &'a Path,
-    /// What goes on from now on.
+    /// The next phase.
     pub(crate) step: Step,
     /// The backup that brings a known state back; `None` if there was no database.
     pub(crate) back: Option<&'a Backup>,
@@ -98,7 +99,7 @@ pub(crate) struct Begun {
     path: PathBuf,
     /// Whether none was left in its place.
     is_first: bool,
-    /// Its lock says that somebody works.
+    /// Its lock shows that somebody is working.
     _held: Stage,
 }
 
@@ -107,7 +108,7 @@ pub(crate) struct Begun {
 pub(crate) struct Left {
     /// Where it is.
     path: PathBuf,
-    /// What it says.
+    /// Its text.
     pub(crate) found: Found,
 }
 
@@ -215,8 +216,8 @@ impl Found {
     }
 }
 
-/// The notes that interrupted commands left of a database: in this project's backups folder, or where
-/// the lock file beside the database says. None of them is held by anybody.
+/// The leftover notes of a database: in this project's backups folder, or at the path in the lock
+/// file beside the database. Nobody holds any of them.
 #[must_use]
 pub(crate) fn left(project: &Project, database: &Database) -> Vec<Left> {
     let Ok(path) = probe::canonical(&database.path) else { return Vec::new() };
@@ -253,11 +254,11 @@ pub(crate) fn all(backups: &Path) -> Result<Vec<PathBuf>> {
     Ok(notes)
 }
 
-/// The names of the backups in a folder that something under way, or left, needs.
+/// The names of the backups in a folder that a step under way, or a leftover one, needs.
 ///
 /// # Errors
 ///
-/// If the folder or one of its notes cannot be read: nobody knows then what is needed.
+/// If the folder or one of its notes cannot be read: then it is unknown what is needed.
 pub(crate) fn needed(backups: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for path in all(backups)? {
@@ -274,7 +275,7 @@ pub(crate) fn needed(backups: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether what a note told of has ended: it is gone, and its folder is there.
+/// Whether the step of a note has ended: the note is gone, and its folder is there.
 #[must_use]
 pub(crate) fn is_concluded(note: &Path) -> bool {
     let seen = fs_err::symlink_metadata(note);

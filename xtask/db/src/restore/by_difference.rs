@@ -1,11 +1,11 @@
 //! Restore by difference: only the pages that differ are written, in one transaction, through the
 //! table `sqlite_dbpage`.
 //!
-//! The write lock comes first, then the present state is kept, then the pages are compared and
-//! written: what an application commits waits, and what it committed is kept. Readers see the old
-//! state or the new one. It is possible if the page size, the reserved bytes, the encoding and the
-//! kind of `auto_vacuum` are the same in both, and the build can write pages; everything else goes
-//! through the backup API. Where the wanted pages come from is behind [`Wanted`].
+//! The write lock comes first, then the current state is kept, then the pages are compared and
+//! written: applications wait with their commits, and what they committed before is kept. Readers
+//! see the old state or the new one. Both files must have the same page size, reserved bytes,
+//! encoding and kind of `auto_vacuum`, and the build must be able to write pages; otherwise the
+//! backup API is used. [`Wanted`] hides where the wanted pages come from.
 
 use std::ops::Range;
 
@@ -45,15 +45,16 @@ pub(crate) enum Tried {
     NotThisWay,
 }
 
-/// Writes what differs between a database and a backup into the database and commits. `keep` keeps
-/// the present state, while nobody else can commit, and returns the ids of its groups, as far as it
-/// knows them: only groups whose ids differ are read. The connection remembers how many pages there
-/// were before, so that it is useless for reading afterwards; every other one sees the new state.
+/// Writes the pages that differ between a database and a backup into the database and commits.
+/// `keep` keeps the current state, while nobody else can commit, and returns the ids of its groups,
+/// as far as it knows them: only groups whose ids differ are read. The connection remembers how
+/// many pages there were before, so it is useless for reading afterwards; every other one sees the
+/// new state.
 ///
 /// # Errors
 ///
-/// If the database stays locked, the disk is full or fails, or at the user's interrupt: it is
-/// rolled back then.
+/// If the database stays locked, the disk is full or fails, or at the user's interrupt: then it is
+/// rolled back.
 pub(crate) fn put_back(
     to: &Connection,
     wanted: &mut dyn Wanted,
@@ -122,7 +123,7 @@ fn in_transaction(
     Ok(Tried::Committed { version })
 }
 
-/// The first page as it shall be; `None` if the two have different kinds. A backup may be smaller than
+/// The first page as it will be; `None` if the two have different kinds. A backup may be smaller than
 /// a page of the database: its header alone tells whether they fit.
 fn new_first(wanted: &mut dyn Wanted, first: &[u8]) -> Result<Option<Vec<u8>>> {
     let start = wanted.differing(0, &[])?.context("the backup is empty")?;
@@ -239,7 +240,7 @@ impl Writing<'_> {
         self.n_written >= self.most
     }
 
-    /// Writes those pages of a group that are not there as they shall be, as far as they stay in memory.
+    /// Writes those pages of a group that are not there as they will be, as far as they stay in memory.
     /// The first page of all comes last, and that of the lock byte never.
     fn write_differing(&mut self, n_before: u64, there: &[u8], wanted: &[u8]) -> Result<()> {
         let size = usize::try_from(self.page_size_bytes)?;

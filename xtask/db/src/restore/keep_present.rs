@@ -1,5 +1,5 @@
-//! Keeping the present state in the one moment in which nobody else can commit, if the backup API
-//! writes.
+//! Keeps the current state in the one moment in which nobody else can commit, for restores through
+//! the backup API.
 
 use std::time::Duration;
 
@@ -27,12 +27,12 @@ impl std::fmt::Display for Raced {
 
 impl std::error::Error for Raced {}
 
-/// Keeps the present state in the one moment in which nobody else can commit.
+/// Keeps the current state in the one moment in which nobody else can commit.
 ///
-/// In WAL mode that is when the restore holds the write lock: readers still read. In
-/// rollback-journal mode nobody can read then; so another connection holds writers back while the
-/// state is kept, lets go right before the restore locks, and the change counter shows whether
-/// anybody slipped in.
+/// In WAL mode, that is when the restore holds the write lock: readers can still read. In
+/// rollback-journal mode nobody can read then; so another connection blocks writers while the state
+/// is kept, and stops right before the restore locks, and the change counter shows whether anybody
+/// committed in between.
 pub(crate) struct Keeping<'a, K> {
     pub(crate) plan: &'a Plan,
     pub(crate) counter: &'a ChangeCounter,

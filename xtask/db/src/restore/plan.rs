@@ -1,7 +1,7 @@
 //! What a restore will do: a plan that looks at both sides and touches nothing.
 //!
-//! It decides what becomes of the present state (`Live`), whether the restore would be safe at all,
-//! and whether there is room for it. `restore/write.rs` applies it.
+//! It decides what happens to the current state (`Live`), whether the restore is safe at all, and
+//! whether there is room for it. `restore/write.rs` applies it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,8 +38,8 @@ pub(crate) enum Live {
     MayBeEncrypted,
 }
 
-/// What must agree between two databases, as one snapshot has it: the file's own header may be older
-/// than what is in the WAL.
+/// The settings that two databases must share, in one snapshot: the file's own header may be older
+/// than the WAL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shape {
     /// Page size.

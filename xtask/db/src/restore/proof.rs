@@ -1,4 +1,4 @@
-//! The proof that a restore is in place, and the drill that shows it beforehand.
+//! Proves that a restore is in place; and the drill that proves beforehand that one would be.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ pub(crate) enum Proved {
     WrittenSince,
 }
 
-/// Reads the live database once more and compares its content with the source's. Then its WAL is taken
-/// in, if nobody else has it open.
+/// Reads the live database once more and compares its content with the source's. Then its WAL is
+/// checkpointed, if nobody else has it open.
 ///
 /// # Errors
 ///

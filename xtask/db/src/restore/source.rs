@@ -1,4 +1,5 @@
-//! What a restore writes: the backup, or its private copy with the page size of the live database.
+//! What a restore writes: the backup, or a private copy of it with the page size of the live
+//! database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// If the copy cannot be made.
+    /// If the copy cannot be created.
     pub(crate) fn prepare(
         (plan, contents, ids): (&Plan, Contents, Groups),
         locked: &Locked<'_>,
@@ -63,7 +64,7 @@ impl Source {
         }
     }
 
-    /// Hands on a plain file of them, for the backup API; it may be made for that.
+    /// Passes on a plain file of them, for the backup API; it may be made for that.
     pub(crate) fn with_file<T>(
         &self,
         interrupt: &Interrupt,

@@ -1,6 +1,6 @@
-//! Putting single tables back, in one transaction of the live database.
+//! Restores single tables, in one transaction of the live database.
 //!
-//! Triggers and foreign-key actions stay quiet meanwhile: a delete must not cascade into tables that
+//! Triggers and foreign-key actions are off meanwhile: a delete must not cascade into tables that
 //! were not named. Full-text indexes over a restored table are rebuilt in the same transaction, and
 //! foreign keys are checked before it commits.
 
@@ -18,7 +18,7 @@ use crate::sqlite::foreign_keys::{self, Orphans};
 use crate::sqlite::full_text::rebuild_indexes;
 use crate::sqlite::{access, wal};
 
-/// What became of one table.
+/// What happened to one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PutBack {
     /// Its name.
@@ -46,12 +46,13 @@ pub(crate) fn plan(
     tables.iter().try_for_each(|table| examine(&connection, table).map(|_| ()))
 }
 
-/// Puts tables back from a backup, in one transaction. `keep` keeps the present state, while nobody
-/// else can write. Returns what became of each, and what kept foreign keys from being checked.
+/// Restores tables from a backup, in one transaction. `keep` keeps the current state, while nobody
+/// else can write. Returns the result for each table, and why foreign keys could not be checked, if
+/// they could not.
 ///
 /// # Errors
 ///
-/// As [`plan`], or if foreign keys would be newly violated; nothing is changed then.
+/// As [`plan`], or if foreign keys would be newly violated; then nothing is changed.
 pub(crate) fn put_back(
     live: &Path,
     backup: &Path,

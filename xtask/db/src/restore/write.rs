@@ -1,10 +1,10 @@
-//! Writing a backup into the live database, and the proof that it is there.
+//! Writes a backup into the live database, and proves that it is there.
 //!
-//! The live database and its sidecars are never renamed, copied over or unlinked: an application
-//! that runs would go on writing into a file that nobody reads again. Instead the backup's pages are
-//! written *into* the live file in one transaction (`synchronous=EXTRA`, because at FULL a power cut
-//! right after "success" brought the old state back in rollback mode), so that everybody sees either
-//! the old or the new state and keeps working.
+//! The live database and its sidecars are never renamed, copied over or unlinked: a running
+//! application would continue to write into a file that nobody reads again. Instead the backup's
+//! pages are written *into* the live file in one transaction, so that everybody sees either the old
+//! or the new state and keeps working. It uses `synchronous=EXTRA`, because with FULL a power cut
+//! right after "success" restored the old state in rollback mode.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,14 +40,14 @@ pub(crate) struct Written {
 }
 
 /// Writes the pages into the target in one transaction and leaves it durable. `keep` keeps the
-/// present state, while nobody else can commit: every write that was acknowledged is either in what
-/// was kept last, or made after the restore. It may be called more than once, and returns the ids of
-/// the groups that it kept, as far as it knows them.
+/// current state, while nobody else can commit: every acknowledged write is either in what was kept
+/// last, or made after the restore. It may be called more than once, and returns the ids of the
+/// groups that it kept, as far as it knows them.
 ///
 /// # Errors
 ///
-/// If it stays locked, the disk is full or fails, or at the user's interrupt: the old state is there
-/// then, unless the failure says [`Committed`].
+/// If it stays locked, the disk is full or fails, or at the user's interrupt: then the old state is
+/// there, unless the failure says [`Committed`].
 pub(crate) fn put_back(
     plan: &Plan,
     source: &Source,
@@ -138,7 +138,7 @@ fn settle(plan: &Plan, to: &Connection, version: Option<i64>) -> Result<Option<i
     Ok(version)
 }
 
-/// What a failure says that came after the restore's commit.
+/// The message of a failure after the restore's commit.
 #[derive(Debug)]
 pub(crate) struct Committed;
 

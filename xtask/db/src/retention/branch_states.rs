@@ -1,5 +1,5 @@
-//! The state that each local branch was left with: while the database follows the branches, it is the
-//! only one to switch back to.
+//! The state that each local branch was left with. While the database follows the branches, it is
+//! the only state to switch back to.
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,11 @@
 //! What to keep and why: a pure plan over a list of backups.
 //!
-//! The rules mean what restic's mean (<https://restic.readthedocs.io/en/stable/060_forget.html>):
-//! `daily = 7` keeps the newest backup of each of the last seven days *that have one*, and the oldest
-//! backup while a rule's count is not used up; `within` counts from the newest backup. A backup is
-//! kept if any rule keeps it; `max-size` then removes the oldest kept ones. Some are never removed,
-//! whatever the policy says. Safety backups are not counted by `last` to `yearly`: the newest three stay
-//! by themselves, and a few restores must not use up what keeps the others.
+//! The rules are restic's (<https://restic.readthedocs.io/en/stable/060_forget.html>): `daily = 7`
+//! keeps the newest backup of each of the last seven days *that have one*, and the oldest backup
+//! while a rule's count is not used up; `within` counts from the newest backup. A backup is kept if
+//! any rule keeps it; `max-size` then removes the oldest kept ones. Some are never removed,
+//! whatever the policy is. `last` to `yearly` do not count safety backups: the newest three are
+//! always kept, and a few restores must not use up what keeps the others.
 
 pub(crate) mod reason;
 
@@ -24,7 +24,7 @@ use reason::{Reason, Reasons};
 /// Newest safety backups that are never removed.
 const N_SAFETY_KEPT: usize = 3;
 
-/// What the plan has to know of a backup.
+/// What the plan needs to know about a backup.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     /// Its file name.
@@ -54,7 +54,8 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// What the plan has to know of a listed backup; `order` is its place, the higher the newer.
+    /// What the plan needs to know about a listed backup; `order` is its place, the higher the
+    /// newer.
     #[must_use]
     pub(crate) fn of(backup: &Backup, order: usize, now: DateTime<FixedOffset>) -> Self {
         Self {
@@ -96,10 +97,10 @@ pub(crate) struct Verdict {
     pub freed_bytes: u64,
 }
 
-/// Says of some backups, in this order, what each takes up that those before it do not: bytes.
+/// For some backups, in this order, the bytes that each needs in addition to those before it.
 pub(crate) type Weigh<'w> = dyn FnMut(&[&Candidate]) -> Result<Vec<u64>> + 'w;
 
-/// What each file takes up, hard links counted once.
+/// The size of each file, hard links counted once.
 pub(crate) fn weigh_files(rows: &[&Candidate]) -> Vec<u64> {
     let mut seen = BTreeSet::new();
     let weigh = |row: &&Candidate| if seen.insert(row.identity) { row.file_bytes } else { 0 };
@@ -147,7 +148,7 @@ fn too_large(
     most_bytes: u64,
     weigh: &mut Weigh<'_>,
 ) -> Result<Vec<usize>> {
-    // What stays anyway is weighed first: then what goes frees just what it weighs.
+    // What stays anyway is weighed first: then removing a backup frees exactly its weight.
     let (mut order, free): (Vec<usize>, Vec<usize>) =
         (0..rows.len()).filter(|i| keep[*i]).partition(|i| !is_free[*i]);
     order.extend(free);

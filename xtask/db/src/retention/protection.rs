@@ -1,4 +1,4 @@
-//! Why pruning never removes a backup, whatever the policy says.
+//! Why pruning never removes a backup, whatever the policy is.
 
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
@@ -10,12 +10,12 @@ use crate::host::project::policy::Policy;
 use crate::retention::plan::reason::{Reason, Reasons};
 use crate::retention::prune::{Scope, plan};
 
-/// Said of a backup that the way back from an interrupted command needs.
+/// For a backup that the way back from an interrupted command needs.
 pub(crate) const UNDER_WAY: &str = "an interrupted command needs it";
-/// Said of all backups while nobody knows whether an interrupted command needs them.
+/// For all backups, while it is unknown whether an interrupted command needs them.
 pub(crate) const UNKNOWN_WAY: &str = "a note of something under way cannot be read";
 
-/// Whether a reason holds until `db-recover` has ended what is left of an interrupted command.
+/// Whether a reason applies until `db-recover` has settled an interrupted command.
 #[must_use]
 pub(crate) fn is_way_back(reason: &Reason) -> bool {
     [UNDER_WAY, UNKNOWN_WAY].map(Reason::Plain).contains(reason)

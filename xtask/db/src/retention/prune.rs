@@ -1,7 +1,7 @@
 //! Pruning: the retention plan of every database and worktree, and its application.
 //!
-//! Before anything goes, the newest survivor that would be relied upon is verified: a policy that
-//! keeps a damaged backup and removes whole ones would be worse than none.
+//! Before anything is removed, the newest survivor is verified: a policy that keeps a damaged
+//! backup and removes whole ones would be worse than none.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -155,7 +155,8 @@ pub(crate) fn condemned(plan: &[Verdict]) -> HashSet<&str> {
     plan.iter().filter(|verdict| !verdict.keep).map(|verdict| &*verdict.name).collect()
 }
 
-/// Adds to what a plan frees what it frees in the page store: the pages that only condemned ones name.
+/// Adds to the bytes that a plan frees those of the page store: the pages that only backups to be
+/// removed name.
 ///
 /// # Errors
 ///
@@ -309,12 +310,13 @@ fn demand_a_whole_one(
     interrupt: &Arc<Interrupt>,
 ) -> Result<()> {
     let hint = "nothing was removed; take a new backup with `cargo xtask db-backup`, then prune";
-    // Those said to be verified first, each newest first: only what is relied upon is read.
+    // Those recorded as verified first, each newest first: only what is relied upon is read.
     let (said, others): (Vec<&Backup>, Vec<&Backup>) =
         survivors.iter().partition(|backup| backup.state().is_sound());
     for backup in said.into_iter().chain(others) {
         let verification = match scope {
-            // What goes takes no page away that this one names; to read them all would hold a commit up.
+            // Pruning removes no page that this one names, and reading them all would delay a
+            // commit.
             Scope::Automatic
                 if backup.name.format == Format::Pages
                     && backup.size_bytes > MAX_BYTES_READ_BY_THE_WAY =>

@@ -1,8 +1,8 @@
-//! Carrying out what was planned: what is needed goes into new packs, then the old ones go.
+//! Carries out a reclaim plan: copies what is needed into new packs, then removes the old ones.
 //!
-//! Old packs are removed only when the new ones are on the disk under their names, so that a kill or
-//! a full disk loses nothing and the next pruning goes on; and only while nobody reads. A block is
-//! compared with its id before it is carried: a pack with a damaged one stays as it is.
+//! Old packs are removed only when the new ones are on the disk under their names, so that a kill
+//! or a full disk loses nothing and the next pruning continues; and only while nobody reads. A
+//! block is compared with its id before it is copied: a pack with a damaged one stays as it is.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -101,13 +101,13 @@ fn remove(folder: &Path, packs: &[Pack], reclaimed: &mut Reclaimed) -> Result<u6
 struct Work<'f> {
     folder: &'f Path,
     writing: Option<Writing>,
-    /// Old packs of which everything needed is in new ones, the present one included.
+    /// Old packs of which everything needed is in new ones, the current one included.
     carried: Vec<Pack>,
     /// The names of the new ones.
     new: BTreeSet<Id>,
     unpacking: Unpacking,
     reclaimed: Reclaimed,
-    /// What the new packs take.
+    /// The size of the new packs.
     new_bytes: u64,
     n_done: u64,
 }
@@ -179,7 +179,7 @@ impl<'f> Work<'f> {
             self.new.insert(finished.name);
         }
         let mut carried = std::mem::take(&mut self.carried);
-        // What was written is never what goes.
+        // A pack that was just written is never one to remove.
         carried.retain(|pack| !self.new.contains(&pack.name));
         self.reclaimed.n_rewritten += remove(self.folder, &carried, &mut self.reclaimed)?;
         Ok(())

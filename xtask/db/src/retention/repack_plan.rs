@@ -1,8 +1,9 @@
-//! Reclaiming what no page list names: which packs go, and which are rewritten without it.
+//! Which packs can be removed because no page list names them, and which are rewritten without
+//! their unneeded blocks.
 //!
-//! A plan touches nothing. Every list in the folder counts, so if one cannot be read nothing can be
-//! said to be unneeded, and there is no plan. A block that two packs have is needed in one of them
-//! only, whose bytes are proved first. Packs that cannot be read, and files that are none, stay.
+//! A plan touches nothing. Every list in the folder counts: if one cannot be read, nothing is known
+//! to be unneeded, and there is no plan. A block in two packs is needed in only one of them, whose
+//! bytes are proved first. Packs that cannot be read, and files that are not packs, stay.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -33,7 +34,7 @@ const MAX_BY_THE_WAY: usize = 2;
 pub(crate) enum Extent {
     /// All that there is: the user asked.
     All,
-    /// What takes no time: another command does it in passing.
+    /// A plan that takes no time: another command carries it out in passing.
     ByTheWay,
 }
 
@@ -63,7 +64,7 @@ impl fmt::Display for Left {
     }
 }
 
-/// A page list that cannot be read: nobody knows what it needs.
+/// A page list that cannot be read: it is unknown what it needs.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
     /// Where it is.
@@ -97,7 +98,7 @@ impl Plan {
         removed + rewritten.sum::<u64>() - self.live_bytes()
     }
 
-    /// What goes into new packs.
+    /// The blocks for new packs.
     #[must_use]
     pub(crate) fn live_bytes(&self) -> u64 {
         self.rewrite.iter().map(|counted| counted.live_bytes).sum()
@@ -159,7 +160,8 @@ pub(crate) fn mark(usage: &mut Usage, lists: &[Reference], interrupt: &Interrupt
 /// Proves the packs that are relied upon for what another has too; returns those that are damaged.
 fn prove(usage: &Usage, damaged: &mut BTreeSet<Id>, interrupt: &Interrupt) -> Result<Vec<Left>> {
     let mut relied_upon: BTreeSet<usize> = usage.twice.iter().map(|(winner, _)| *winner).collect();
-    // What a pack says it carries decides what is needed of it: a flipped bit there must not make it go.
+    // The content that a pack claims decides what is needed of it: a flipped bit there must not
+    // remove it.
     let goes = |counted: &Counted| counted.n_live == 0 || counted.is_loose();
     let going = usage.packs.iter().enumerate().filter(|(_, counted)| goes(counted));
     relied_upon.extend(going.map(|(at, _)| at));

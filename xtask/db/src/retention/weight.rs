@@ -1,4 +1,4 @@
-//! What backups take up where they share pages: each file and each page counts once.
+//! The size of backups that share pages: each file and each page counts once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(crate) fn relevant(policy: &Policy, vault: &Vault, backups: &[Backup]) -> Re
     Ok(policy)
 }
 
-/// What each backup takes up, its pages included, that those before it do not.
+/// The size of each backup, its pages included, without what those before it need.
 ///
 /// # Errors
 ///
@@ -81,7 +81,7 @@ pub(crate) fn weigh_condemned(
     Ok(())
 }
 
-/// What a list newly marks; one that cannot be read takes up its own file only.
+/// The blocks that a list newly marks; a list that cannot be read counts with its own file only.
 fn added_bytes(usage: &mut Usage, list: &Reference) -> u64 {
     let added = list.read().ok().flatten().and_then(|list| usage.add(&list).ok());
     added.map_or(0, |added| added.n_bytes)

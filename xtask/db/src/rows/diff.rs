@@ -1,10 +1,11 @@
-//! What differs between two states: their schemas, and the rows of each table.
+//! The differences between two states: their schemas, and the rows of each table.
 //!
-//! Rows are paired by primary key if the table is WITHOUT ROWID, else by rowid, and streamed in that order:
-//! memory does not grow with the database. If both states lay their rows out alike, the trees are walked leaf
-//! by leaf and equal leaves are passed (`rows/diff/trees.rs`); else the rows are read through SQL
-//! (`rows/diff/rows.rs`). Computed columns and SQLite's own statistics are not compared; what could not be
-//! compared is reported, and such a difference is never "none".
+//! Rows are paired by primary key if the table is WITHOUT ROWID, else by rowid, and streamed in
+//! that order: memory does not grow with the database. If both states have the same layout, their
+//! trees are walked leaf by leaf and equal leaves are skipped (`rows/diff/trees.rs`); otherwise the
+//! rows are read through SQL (`rows/diff/rows.rs`). Computed columns and SQLite's own statistics
+//! are not compared. What could not be compared is reported, and the result is then never "no
+//! differences".
 
 mod leaves;
 pub(crate) mod migrated_tables;
@@ -100,7 +101,7 @@ pub(crate) struct TableDifference {
     pub removed: u64,
     /// Rows of both whose values differ.
     pub changed: u64,
-    /// What else is to be said of it: only some columns compared, an index of another content.
+    /// Further remarks: only some columns compared, an index with different content.
     pub notes: Vec<String>,
     /// Whether something beyond its rows differs: what a virtual table keeps about them.
     pub otherwise: bool,

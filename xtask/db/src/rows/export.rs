@@ -1,5 +1,5 @@
-//! Rows outside of a database: what an export holds, in which order, and its writing. How a value is
-//! written, and how all of it is read back, is the crate `xtask-db-format`'s.
+//! Exports rows: what an export contains, in which order, and its writing. The crate
+//! `xtask-db-format` defines how values are written and read back.
 
 pub(crate) mod order;
 pub(crate) mod selection;

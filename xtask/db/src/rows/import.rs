@@ -1,5 +1,5 @@
-//! Rows from outside on their way into a database: whatever the file's format, they are loaded into a
-//! private scratch database and proved there; only then are they put anywhere.
+//! Imports rows: whatever the file's format, they are loaded into a private scratch database and
+//! proved there, and only then go anywhere else.
 
 pub(crate) mod cost_limits;
 mod definition_guard;
@@ -25,7 +25,7 @@ use crate::rows::import::cost_limits::Bounds;
 use crate::sqlite::header;
 use crate::sqlite::trouble::{self, Trouble};
 
-/// What a file is, told by its first bytes, never by its name.
+/// The type of a file, recognized by its first bytes, never by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Our canonical export.
@@ -38,14 +38,14 @@ pub(crate) enum Kind {
     Sql,
 }
 
-/// What a scratch database holds.
+/// The content of a scratch database.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     /// The tables whose rows are not in the file, though it defines them, in lower case.
     pub absent: BTreeSet<String>,
     /// How many rows of each table the file has, if it says so: they are all here.
     pub rows: BTreeMap<String, u64>,
-    /// What the user should know.
+    /// Remarks for the user.
     pub remarks: Vec<String>,
 }
 
@@ -62,13 +62,13 @@ pub(crate) struct Loading<'a> {
 }
 
 /// Loads a file into a scratch database: tables with their rows, then indexes, views and triggers.
-/// `reach` hears how many bytes of the file were read, now and then. Whether keys and references of
-/// the rows hold is for the caller to ask.
+/// `reach` is called now and then with the number of bytes read. The caller checks the keys and
+/// references of the rows.
 ///
 /// # Errors
 ///
-/// If the file cannot be read, was cut short or changed, or holds what does no import any good; a
-/// refusal if its format is newer or unknown. The scratch database is useless then.
+/// If the file cannot be read, was truncated or changed, or contains what does not belong in an
+/// import; a refusal if its format is newer or unknown. Then the scratch database is useless.
 pub(crate) fn load(
     file: &Path,
     loading: &Loading<'_>,
@@ -106,8 +106,8 @@ pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
 const RESOLVE: &str =
     "check out one side of it, `git checkout --ours` or `--theirs`, and merge both in turn";
 
-/// What may be done if a file could not be loaded, as a part of a sentence; none if there is
-/// nothing to say.
+/// What to do if a file could not be loaded, as a part of a sentence; none if there is nothing to
+/// add.
 #[must_use]
 pub(crate) fn way_out(error: &anyhow::Error) -> Option<&'static str> {
     if error.chain().any(<dyn std::error::Error>::is::<ConflictMarker>) {

@@ -1,11 +1,10 @@
-//! Merging rows into the live database: each row of a file is found again there by its identity, new
-//! ones are added under numbers of their own, and references of the file lead to the same rows as
-//! before.
+//! Merges rows into the live database: each row of a file is found by its identity, new rows get
+//! numbers of their own, and references in the file lead to the same rows as before.
 //!
-//! All is one transaction. What is planned is in tables of SQLite's TEMP database, which spill to the
-//! disk; the database itself is written only when a whole file is known to fit. Triggers and
-//! foreign-key actions stay quiet meanwhile: the file has their rows already. Deletions do not travel:
-//! what is gone elsewhere stays here.
+//! A merge is one transaction. Its plan is in SQLite's TEMP database, which spills to the disk; the
+//! database itself is written only once a whole file is known to fit. Triggers and foreign-key
+//! actions are off meanwhile, because the file has their rows already. Deletions are not merged:
+//! rows that were deleted elsewhere stay here.
 
 mod ambiguities;
 mod apply;
@@ -76,7 +75,7 @@ pub(crate) enum Numbering {
     Target,
 }
 
-/// What becomes of a row that is here with another content.
+/// What happens to a row that is here with another content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnConflict {
     /// Nothing is merged.
@@ -90,7 +89,7 @@ pub(crate) enum OnConflict {
 /// How much may be given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Policy {
-    /// What becomes of a row that is here with another content.
+    /// What happens to a row that is here with another content.
     pub on_conflict: OnConflict,
     /// With `Replace`: only by rows whose value in this column is greater.
     pub newer: Option<String>,
@@ -101,7 +100,7 @@ pub(crate) struct Policy {
 /// The database that rows are merged into, and how.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
-    /// Where it is, and what the configuration says about its rows.
+    /// Where it is, and the configuration of its rows.
     pub database: &'a Database,
     /// How long a lock is waited for.
     pub busy_timeout: Duration,
@@ -122,15 +121,15 @@ pub(crate) enum Ending {
     RollBack,
 }
 
-/// Merges the sources in one transaction, in their order; those that lack columns come after the others.
-/// `keep` keeps the present state; it is called once, while nobody else can write, right before the first
-/// change, and not at all if there is none. If [`Report::problems`] says that something is against it,
+/// Merges the sources in one transaction, in their order; those that lack columns come after the
+/// others. `keep` keeps the current state; it is called once, while nobody else can write, right
+/// before the first change, and not at all if there is none. If [`Report::problems`] is not empty,
 /// nothing was changed.
 ///
 /// # Errors
 ///
-/// If the database stays locked or cannot be written, its schema does not fit, a constraint is violated,
-/// `keep` fails, or at the user's interrupt; nothing is changed then.
+/// If the database stays locked or cannot be written, its schema does not fit, a constraint is
+/// violated, `keep` fails, or at the user's interrupt; then nothing is changed.
 pub(crate) fn merge(
     target: &Target<'_>,
     sources: &[Source],
@@ -201,7 +200,7 @@ fn within(error: anyhow::Error, what: &str) -> anyhow::Error {
     }
 }
 
-/// The database while its write lock is held, and what is printed about its rows.
+/// The database while its write lock is held, and the configuration of its rows.
 struct State<'c> {
     connection: &'c Connection,
     said: &'c Said<'c>,

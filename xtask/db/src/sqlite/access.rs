@@ -1,8 +1,9 @@
-//! Whose a database is, what this user may do with it, and the proof that nobody wrote into it meanwhile.
+//! Who owns a database, what this user may do with it, and the proof that nobody wrote to it
+//! meanwhile.
 //!
-//! SQLite makes a `-wal` and a `-shm` for every reader of a WAL database. Made by another user, they lock
-//! the owner out. So a user who may only look reads the file without them, and believes what was read
-//! only if nothing moved.
+//! SQLite creates a `-wal` and a `-shm` for every reader of a WAL database. If another user creates
+//! them, the owner is locked out. So a user who may only read does without them, and the result
+//! counts only if nothing moved.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,7 @@ pub(crate) fn owner(path: &Path) -> String {
     }
 }
 
-/// Refuses to write a database that only others may write; one that is not there yet is let through.
+/// Refuses to write a database that only others may write; one that is not there yet is allowed.
 ///
 /// # Errors
 ///
@@ -119,7 +120,7 @@ impl Still {
     ///
     /// # Errors
     ///
-    /// A refusal if it is written all the time, or what is beside it holds pages.
+    /// A refusal if it is written all the time, or what is beside it contains pages.
     pub(crate) fn wait_for(path: &Path, busy_timeout: Duration) -> Result<Self> {
         let began = Instant::now();
         loop {

@@ -1,4 +1,4 @@
-//! The change counter in the header: whether anybody committed meanwhile.
+//! The change counter in the header: whether anybody committed in between.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;

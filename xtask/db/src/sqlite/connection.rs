@@ -28,12 +28,12 @@ pub(crate) fn open_live(path: &Path, busy_timeout: Duration) -> Result<Looking> 
     read_only::open(path, busy_timeout)
 }
 
-/// Whether anything is at a path but an empty file, once what a killed process left half written is
-/// rolled back. What cannot be read is something anyway.
+/// Whether there is more than an empty file at a path, once what a killed process left half written
+/// is rolled back. An unreadable file counts.
 ///
 /// # Errors
 ///
-/// If the path cannot be looked at.
+/// If the path cannot be inspected.
 pub(crate) fn is_there(path: &Path) -> Result<bool> {
     match probe::look(path)? {
         Standing::Missing | Standing::Empty => Ok(false),
@@ -94,8 +94,8 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Opens a live database whose WAL holds pages, for a glance: nothing is written, neither into the
-/// database nor into its `-shm`, and none is created. Other connections go on as they are.
+/// Opens a live database whose WAL contains pages, for a glance: nothing is written, neither into
+/// the database nor into its `-shm`, and none is created. Other connections continue as they are.
 ///
 /// # Errors
 ///

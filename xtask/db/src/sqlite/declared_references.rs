@@ -1,5 +1,6 @@
-//! What the configuration says about a database that its schema does not: columns that refer to rows of a table without
-//! a foreign key, columns that only look as if they did, and tables whose numbers mean nothing elsewhere.
+//! What the configuration declares about a database that its schema does not: columns that refer to
+//! rows of a table without a foreign key, columns that only look like references, and tables whose
+//! numbers mean nothing elsewhere.
 
 pub(crate) mod lines;
 
@@ -111,7 +112,7 @@ pub(crate) fn resolve(references: &References, schema: &Schema) -> Result<Resolv
 pub(crate) enum Followed {
     /// All of them: what they name must be there.
     All(References),
-    /// Those that an older state has, whatever the present one has.
+    /// Those that an older state has, whatever the current one has.
     Known(References),
 }
 

@@ -225,7 +225,7 @@ fn of_orphans(((child, parent), n): ((String, String), u64)) -> Finding {
     }
 }
 
-/// What a failing statement says about the file: damage, or something that this build lacks.
+/// What the failure of a statement means for the file: damage, or something that this build lacks.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
-//! Rows that refer to missing ones, as SQLite's `foreign_key_check` finds them. A declaration that fits no
-//! key of its parent makes that check fail as a whole, and SQLite takes it anyway while foreign keys are
-//! off: only that foreign key is passed over here, and named.
+//! Rows that refer to missing ones, as SQLite's `foreign_key_check` finds them. That check fails as
+//! a whole if a declaration matches no key of its parent, which SQLite accepts while foreign keys
+//! are off. Only that foreign key is skipped here, and named.
 
 mod keys;
 
@@ -57,7 +57,7 @@ pub(crate) fn child(said: &str) -> Option<&str> {
     said.split_once(" - \"")?.1.split_once("\" referencing \"").map(|(child, _)| child)
 }
 
-/// Hands on each row of the check: child, rowid, parent, number of the foreign key. Returns the
+/// Passes on each row of the check: child, rowid, parent, number of the foreign key. Returns the
 /// declarations that could not be checked, in SQLite's words.
 ///
 /// # Errors
@@ -92,7 +92,7 @@ fn mismatch(child: &str, parent: &str) -> String {
     format!("foreign key mismatch - \"{child}\" referencing \"{parent}\"")
 }
 
-/// Returns what SQLite says where a declaration fits nothing: then no row was handed on.
+/// Returns SQLite's message if a declaration matches nothing: then no row was passed on.
 fn check(
     connection: &Connection,
     statement: &str,

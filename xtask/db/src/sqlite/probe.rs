@@ -1,5 +1,5 @@
 //! What is at a path, seen before any connection is open: nothing, something foreign, or a file
-//! that begins as a SQLite database, and its header.
+//! that begins like an SQLite database, and its header.
 
 pub(crate) mod other_engines;
 

@@ -11,11 +11,11 @@ use crate::sqlite::access::{self, Still};
 use crate::sqlite::connection::{open_beside_wal, open_immutable, open_with};
 use crate::sqlite::snapshot::Snapshot;
 
-/// A connection to the live database that only looks.
+/// A connection to the live database that only reads.
 ///
-/// As the last connection, closing would checkpoint the WAL and so rewrite the file: that is turned
-/// off, because looking changes nothing. Only if the WAL is empty it is left on, because it then
-/// just takes the empty sidecars away that looking has made.
+/// As the last connection, closing it would checkpoint the WAL and so rewrite the file. That is
+/// turned off, because looking changes nothing. It stays on only if the WAL is empty, because then
+/// it just removes the empty sidecars that this connection created.
 pub(crate) struct Looking {
     connection: Connection,
     path: PathBuf,
@@ -25,7 +25,7 @@ pub(crate) struct Looking {
 
 /// How a database is looked at.
 enum Way {
-    /// Through SQLite's locks. Sidecars may be made and taken away again.
+    /// Through SQLite's locks. Sidecars may be created and removed again.
     Locks,
     /// Through the `-wal` and `-shm` of its owner, which are not written.
     BesideWal,
@@ -128,8 +128,8 @@ impl Looking {
         go(self.path.clone(), way, self.busy_timeout)
     }
 
-    /// Whether it is read without SQLite's locks: nobody waits for this reader, and SQLite does not know
-    /// of the journal.
+    /// Whether it is read without SQLite's locks: nobody waits for this reader, and SQLite ignores
+    /// the journal.
     #[must_use]
     pub(crate) fn is_without_locks(&self) -> bool {
         matches!(self.way, Way::Still(_))
@@ -142,11 +142,11 @@ impl Looking {
         if self.is_without_locks() { "wal".to_owned() } else { snapshot.journal_mode.clone() }
     }
 
-    /// Proves that all that was read until now is one state: SQLite saw to it, or nobody wrote.
+    /// Proves that everything read until now is one state: SQLite made sure of it, or nobody wrote.
     ///
     /// # Errors
     ///
-    /// A refusal that names the owner, if somebody wrote while a user read who must not write.
+    /// A refusal that names the owner, if somebody wrote while a user without write access read.
     pub(crate) fn prove(&self) -> Result<()> {
         match &self.way {
             Way::Locks | Way::BesideWal => Ok(()),

@@ -1,9 +1,9 @@
 //! What a database is made of: tables (shadow tables are left out) and their columns, indexes, views,
 //! triggers; and what changed in that between two states.
 //!
-//! Statements are compared by their words, so that another spacing, a comment or the quotes that
-//! `ALTER TABLE … RENAME` adds are not a change. Shadow tables belong to their virtual table,
-//! SQLite's own `sqlite_*` tables and indexes to nobody: both are left out here.
+//! Statements are compared by their words, so that spacing, comments and the quotes that
+//! `ALTER TABLE … RENAME` adds are not a change. Shadow tables belong to their virtual table, and
+//! SQLite's own `sqlite_*` tables and indexes are ignored: both are left out here.
 
 pub(crate) mod change;
 pub(crate) mod created_tables;
@@ -58,7 +58,7 @@ pub(crate) struct Table {
     /// Its columns in their order, generated and hidden ones too; empty if the module of a virtual
     /// table is missing.
     pub columns: Vec<Column>,
-    /// What the statement says beyond its columns: constraints, then options as `strict`.
+    /// The statement beyond its columns: constraints, then options, e.g. `strict`.
     pub constraints: Vec<String>,
     /// The tables in which a virtual table keeps its content.
     pub shadows: Vec<Table>,
@@ -230,7 +230,7 @@ impl Table {
         key.into_iter().map(|column| column.name.clone()).collect()
     }
 
-    /// What one of its columns makes of values.
+    /// What one of its columns does to values.
     #[must_use]
     pub(crate) fn affinity(&self, column: &Column) -> Affinity {
         let is_strict = self.constraints.iter().any(|option| option == "strict");
@@ -278,7 +278,7 @@ fn table(connection: &Connection, entry: Entry, root_page: u32, kind: &str) -> R
     };
     let mut columns = match (columns(connection, &entry.name), &storage) {
         (Ok(columns), _) => columns,
-        // Without its module nobody can tell.
+        // Without its module that is unknown.
         (Err(_), Storage::Virtual(_)) => Vec::new(),
         (Err(error), _) => return Err(error),
     };
@@ -331,7 +331,7 @@ fn text(row: &Row<'_>, column: usize) -> Result<String> {
     text.with_context(|| format!("the schema has a NULL in column {column}"))
 }
 
-/// Text as it is; a statement may hold bytes that are not UTF-8.
+/// Text as it is; a statement may contain bytes that are not UTF-8.
 fn optional_text(row: &Row<'_>, column: usize) -> Result<Option<String>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Null => None,

@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-/// What a failure that came from SQLite says about the database.
+/// What a failure of SQLite means for the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// It stayed locked longer than the timeout.
@@ -34,7 +34,7 @@ fn sqlite_error(error: &anyhow::Error) -> Option<&rusqlite::Error> {
     error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>())
 }
 
-/// Finds out what a failure says about the database.
+/// Finds out what a failure means for the database.
 #[must_use]
 pub(crate) fn trouble(error: &anyhow::Error) -> Trouble {
     let cause = sqlite_error(error);

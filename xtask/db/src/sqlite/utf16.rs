@@ -1,5 +1,5 @@
-//! Texts of a database in UTF-16, which may hold what is not Unicode: half a surrogate pair. SQLite
-//! answers with UTF-8, in which two such texts may be the same; their bytes are read beside it.
+//! Texts of a database in UTF-16, which may contain half a surrogate pair. SQLite answers in UTF-8,
+//! in which two such texts may be the same; so their bytes are read too.
 
 use anyhow::Result;
 use rusqlite::types::ValueRef;

@@ -1,4 +1,4 @@
-//! One value of a row: for people on one line, for SQL as a literal that means exactly it.
+//! One value of a row: on one line for people, and as a literal for SQL that means exactly it.
 
 use std::fmt::Write as _;
 
@@ -64,7 +64,7 @@ impl PartialEq for Value {
 }
 
 impl Value {
-    /// As a line shows it: control characters made visible, what is long cut with its length.
+    /// A value on one line: control characters made visible, a long one cut, with its length.
     #[must_use]
     pub(crate) fn shown(&self) -> String {
         match self {
@@ -94,8 +94,8 @@ impl Value {
         }
     }
 
-    /// For `--json`: a number, a text or null; what JSON cannot say is an object of its hex digits
-    /// or its literal.
+    /// For `--json`: a number, a text or null; a value that JSON cannot represent is an object with
+    /// its hex digits or its literal.
     #[must_use]
     pub(crate) fn to_json(&self) -> serde_json::Value {
         match self {

@@ -1,8 +1,8 @@
-//! The WAL of a live database: never taken into it beside anybody else.
+//! The WAL of a live database, which is never checkpointed while anybody else has it open.
 //!
-//! SQLite before 3.51.3 can lose commits if one process takes a WAL in while another one writes
-//! (<https://sqlite.org/wal.html>), and which SQLite the others have is not ours to know. So no live
-//! connection takes it in by itself, and here it is done with the whole file locked.
+//! SQLite before 3.51.3 can lose commits if one process runs a WAL checkpoint while another one
+//! writes (<https://sqlite.org/wal.html>), and we cannot know which SQLite the others have. So no
+//! live connection checkpoints by itself, and the checkpoint here locks the whole file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,10 +25,11 @@ fn behind_links(path: &Path) -> PathBuf {
     fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Takes the WAL into the database and removes it, if nobody else has the database open; else leaves it
-/// as it is at once. This process must have no descriptor on the database.
+/// Checkpoints the WAL into the database and removes it, if nobody else has the database open;
+/// otherwise returns at once and leaves it as it is. This process must have no descriptor on the
+/// database.
 ///
-/// Best effort: a WAL that stays is read with the database.
+/// This is best effort: a WAL that stays is read with the database.
 pub(crate) fn take_in(path: &Path) {
     let path = behind_links(path);
     if !access::beside(&path, "-wal").exists() {
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
     use crate::sqlite::connection::open_or_create;
 
-    /// A database whose WAL holds pages.
+    /// A database whose WAL contains pages.
     fn with_wal(folder: &Path) -> PathBuf {
         let path = folder.join("a.db");
         let connection = open_or_create(&path, Duration::ZERO).expect("a database");

@@ -1,5 +1,5 @@
-//! Reading an export that is a folder of CSV: what is in quotes is a text, everything else says by its
-//! form what it is. Memory is that of the longest row.
+//! Reads an export that is a folder of CSV files: values in quotes are texts, the type of any other
+//! value follows from its form. Memory is bounded by the longest row.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -136,7 +136,7 @@ fn text(place: Place, fields: &Fields) -> Result<Field> {
     Ok(Field::Text(place))
 }
 
-/// What is without quotes says by its form what it is.
+/// The form of an unquoted value shows its type.
 fn bare(bytes: &[u8], fields: &mut Fields) -> Result<Field> {
     let cast = bytes.strip_prefix(b"CAST(").and_then(|rest| rest.strip_suffix(b" AS TEXT)"));
     Ok(match bytes {

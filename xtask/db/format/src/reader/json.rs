@@ -1,5 +1,5 @@
-//! Reading an export that is one JSON document, however it is laid out, as long as the order of its
-//! members is kept. Memory is that of the longest row.
+//! Reads an export that is one JSON document, with any layout, as long as the order of its members
+//! is kept. Memory is bounded by the longest row.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -57,7 +57,7 @@ impl<R: Read> JsonReader<R> {
         })
     }
 
-    /// Goes on until a row was taken; whether there was one.
+    /// Continues until a row was taken; whether there was one.
     fn step(&mut self) -> Result<bool> {
         loop {
             match self.state {

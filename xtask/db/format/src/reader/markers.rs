@@ -1,4 +1,4 @@
-//! What git writes into a file whose lines it could not merge.
+//! The conflict markers that git writes into a file that it could not merge.
 
 use std::fmt;
 

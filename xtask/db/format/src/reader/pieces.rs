@@ -1,4 +1,4 @@
-//! The values of a CSV file one by one (RFC 4180), quoted ones told apart from bare ones.
+//! The values of a CSV file one by one (RFC 4180). Quoted values are distinguished from bare ones.
 
 use std::io::Read;
 
@@ -73,11 +73,12 @@ impl<R: Read> Pieces<R> {
         &self.bare
     }
 
-    /// Takes the next value, a quoted one into `texts`, and says what follows it; `None` at the end.
+    /// Reads the next value, a quoted one into `texts`, and returns what follows it; `None` at the
+    /// end.
     ///
     /// # Errors
     ///
-    /// If a value or the last record has no end, or quotes are where none may.
+    /// If a value or the last record is incomplete, or quotes are where none may be.
     pub(crate) fn next(&mut self, texts: &mut Vec<u8>) -> Result<Option<(Piece, Ended)>> {
         let Some(first) = self.peek()? else { return Ok(None) };
         let piece = if first == b'"' {

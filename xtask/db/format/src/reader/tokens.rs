@@ -1,5 +1,5 @@
-//! The pieces of a JSON document that does not fit into memory: marks, and values that are handed out
-//! whole. Whether a value is right inside is for its reader.
+//! The tokens of a JSON document that does not fit into memory: punctuation marks, and whole
+//! values. The content of a value is checked by its reader.
 
 use std::io::Read;
 
@@ -19,7 +19,7 @@ pub(crate) struct Tokens<R> {
     at: usize,
     /// Where the last value begins.
     begin: usize,
-    /// The number of the present line, from 1, and where in the buffer lines are counted from.
+    /// The number of the current line, from 1, and where in the buffer lines are counted from.
     line: u64,
     counted: usize,
     n_bytes_before: u64,

@@ -1,9 +1,9 @@
-//! CSV of any tool (RFC 4180): the first line names the columns; commas, semicolons or tabs are
-//! between the fields, whichever that line has most of.
+//! CSV of any tool (RFC 4180): the first line names the columns, and the separator is the comma,
+//! semicolon or tab, whichever that line has most of.
 //!
-//! Stricter than most readers, because a file that was cut short must not pass: quotes that never
-//! end and lines with another number of fields are errors. Whether a field was in quotes is kept,
-//! since `,,` and `,"",` are not the same to most who write it.
+//! This reader is stricter than most, because a truncated file must not pass: unclosed quotes and
+//! lines with a different number of fields are errors. It remembers whether a field was in quotes,
+//! since `,,` and `,"",` differ for most programs that write them.
 
 use std::io::Read;
 

@@ -1,5 +1,5 @@
-//! JSON documents, one after the other, each walked to the place where its records are. What is
-//! beside the way is skipped, and nothing but the present record is kept.
+//! JSON documents, one after the other, each read up to the place of its records. Everything else
+//! is skipped, and only the current record is kept.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -353,7 +353,7 @@ impl Walk<'_> {
 }
 
 impl Pointer {
-    /// Says that the way ends after so many steps, and what is there.
+    /// Reports that the way ends after so many steps, and what is there.
     fn leads_to(&self, n_steps: usize, what: &str) -> String {
         let here = match self.up_to(n_steps) {
             all if all.steps.is_empty() => "the document".to_owned(),

@@ -1,4 +1,4 @@
-//! One record of another tool, and what its fields hold.
+//! One record of another tool, and the values of its fields.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -97,11 +97,11 @@ impl fmt::Display for Record<'_> {
 }
 
 impl Record<'_> {
-    /// What a field holds; `None` if the record has no such field.
+    /// The value of a field; `None` if the record has no such field.
     ///
     /// # Errors
     ///
-    /// If a member is twice on the way, or a text holds half a character.
+    /// If a member on the way appears twice, or a text contains half a character.
     pub fn field(&self, field: &Field) -> Result<Option<Found<'_>>> {
         let steps = match field {
             Field::Name(name) => std::slice::from_ref(name),
@@ -149,7 +149,7 @@ impl Found<'_> {
     }
 }
 
-/// What some JSON is, told by its first byte: it was proved to be JSON when it was taken.
+/// The type of some JSON, shown by its first byte: it was already verified to be JSON.
 fn found(raw: &str) -> Result<Found<'_>> {
     Ok(match raw.as_bytes().first() {
         Some(b'n') => Found::Null,

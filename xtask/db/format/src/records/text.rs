@@ -1,5 +1,5 @@
-//! Bytes from anywhere as text: proved to be UTF-8, a byte order mark skipped, lines and bytes
-//! counted as they are taken.
+//! Bytes of any source as text: verified to be UTF-8, without a byte order mark, with lines and
+//! bytes counted as they are read.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, ErrorKind, Read};

@@ -1,4 +1,4 @@
-//! Where a statement ends, found byte by byte, in the way of SQLite's own tokenizer.
+//! Finds the end of a statement byte by byte, as SQLite's own tokenizer does.
 
 use crate::scan;
 
@@ -45,7 +45,7 @@ enum Tail {
     End,
 }
 
-/// Looks for the end of one piece, and goes on where it stopped once more bytes are there.
+/// Looks for the end of one piece, and continues where it stopped once more bytes are there.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
     at: usize,
@@ -93,7 +93,7 @@ impl Scanner {
         self.within == Within::Command
     }
 
-    /// Goes behind what ends the present quotes, comment or line, else to the end of the bytes.
+    /// Goes behind what ends the current quotes, comment or line, else to the end of the bytes.
     fn pass_to(&mut self, end: Option<usize>, bytes: &[u8]) {
         if let Some(n_bytes) = end {
             self.at += n_bytes + 1;

@@ -1,6 +1,5 @@
-//! A record as a list of many backups keeps it: what lists ask for at hand, the rest packed until
-//! somebody asks. That is what bounds the memory of a list
-//! of 50,000 backups (`tests/e2e/backups/many.rs`).
+//! A record in a long list of backups: the fields that lists need are at hand, the rest is packed.
+//! This bounds the memory of a list of 50,000 backups (`tests/e2e/backups/many.rs`).
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock};
@@ -29,7 +28,7 @@ pub(crate) struct Summary {
     /// Whether it is a branch point.
     pub(crate) enters: bool,
     pub(crate) size_bytes: u64,
-    /// Of a stored one: the size of its list, and what it added when it was taken.
+    /// For a stored backup: the size of its list, and of the packs that it added.
     pub(crate) stored_bytes: Option<(u64, u64)>,
     /// Of the last examination.
     pub(crate) examined_at: DateTime<FixedOffset>,

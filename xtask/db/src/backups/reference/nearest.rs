@@ -1,4 +1,4 @@
-//! What is printed if a reference means no backup: why, and what is nearest.
+//! The message for a reference that matches no backup: why, and what is nearest.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
-//! What to type for each backup of a list.
+//! The reference that is printed for each backup of a list.
 //!
-//! What is printed as a reference can be typed and means the backup that it is beside, whatever else
-//! the folder holds. A number (`latest~2`) is beside it only: the next checkpoint moves it.
+//! It can be typed and means the backup beside it, whatever else is in the folder. A number
+//! (`latest~2`) is only shown as well, because the next checkpoint changes it.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
-//! How fresh the proof of stored backups is: when the packs that each of them names were last read.
+//! How fresh the proof of stored backups is: when the packs of each were last read.
 //!
-//! Nothing but the page lists is read for it, and each list, pack and note once. A pack that is gone is
-//! found at the same time.
+//! Only page lists, packs' names and notes are read for that, each once. A missing pack is found at
+//! the same time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(crate) enum Pages {
     Unread(Option<i64>),
     /// A pack that it names is gone, or its list is damaged.
     Lost,
-    /// Nobody can tell: a newer build wrote its list, or it cannot be read.
+    /// Unknown: a newer build wrote its list, or it cannot be read.
     Unknown,
 }
 

@@ -1,8 +1,8 @@
-//! Taking a database into the store: which of its blocks are there already, and packs of the others.
+//! Adds a database to the store: finds the blocks that are there already, and packs the others.
 //!
-//! The bytes come in pieces, in order. A group of 64 KiB that some stored backup has at the same place
-//! is known by one hash; in another, each block is looked for in all of them. What nobody has goes into
-//! new packs, compressed and synced by threads of their own. Nothing that is there is changed.
+//! The bytes come in pieces, in order. A group of 64 KiB that a stored backup has at the same place
+//! is recognized by one hash; otherwise each block is looked up in all of them. New blocks go into
+//! new packs, which threads compress and sync. Existing files are not changed.
 
 pub(crate) mod new_packs;
 
@@ -24,8 +24,8 @@ use crate::sqlite::snapshot::copy;
 /// Stands for the packs that are being written, in runs.
 const NEW: u32 = u32::MAX;
 
-/// What was taken in; the new packs are on the disk under their names, and go again if no list
-/// names them.
+/// The result of an intake. The new packs are on the disk under their names, and are removed again
+/// if no list names them.
 pub(crate) struct Taken {
     /// The page list as the bytes of its file.
     pub(crate) list: Vec<u8>,

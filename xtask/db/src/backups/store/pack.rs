@@ -1,9 +1,9 @@
-//! A pack: compressed blocks in one immutable file whose name is the hash of its bytes.
+//! A pack: compressed blocks in one immutable file, which is named by the hash of its bytes.
 //!
-//! Behind the blocks comes the index: an entry for each block, then sections, which say under which
-//! addresses the blocks are known, then a footer of fixed length. A block keeps the address of the pack
-//! it was first written to, also if a later pack holds it: page lists are never rewritten.
-//! `docs/formats.md` says it byte by byte.
+//! After the blocks comes the index: an entry per block, sections with the addresses under which
+//! the blocks are known, and a footer of fixed length. A block keeps the address of the pack it was
+//! first written to even if a later pack contains it, because page lists are never rewritten.
+//! `docs/formats.md` describes it byte by byte.
 
 pub(crate) mod writer;
 
@@ -120,7 +120,7 @@ impl Pack {
     ///
     /// # Errors
     ///
-    /// If it is missing, cut short, of a newer version, or does not say what it should.
+    /// If it is missing, cut short, of a newer version, or is damaged.
     pub(crate) fn open(folder: &Path, name: Id) -> Result<Self> {
         let path = folder.join(file_name(&name));
         // A pipe of that name would be waited for without end, and a link may lead anywhere.

@@ -1,7 +1,7 @@
-//! Checking packs: every block of each is read once, for all backups together.
+//! Checks packs: every block is read once, for all backups together.
 //!
-//! Two threads read, a few blocks at a time. What is damaged is kept by its id, so that afterwards the
-//! page lists tell which backups it touches.
+//! Two threads read, a few blocks at a time. Damaged blocks are remembered by their ids, so that
+//! the page lists show afterwards which backups are affected.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;

@@ -1,7 +1,8 @@
-//! The index of packs: their folder, the shelf, and where in it the blocks of a list are.
+//! Finds blocks in packs: the folder of packs, their indexes, and the place of each block of a
+//! list.
 //!
-//! A block whose pack is still the one it was first written to is found without looking at any other;
-//! only if such a pack is gone, all packs are asked what they carry.
+//! A block is looked up in the pack it was first written to. Only if that pack is gone are the
+//! indexes of all packs read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -88,7 +89,7 @@ pub(crate) struct Shelf {
     found: HashMap<Id, Found>,
     /// What all packs carry of others, once it was asked for.
     carried: Option<Carried>,
-    /// Packs that are not what their names say: nothing is taken from them.
+    /// Packs that do not match their names: nothing is read from them.
     damaged: BTreeSet<Id>,
 }
 
@@ -170,7 +171,7 @@ impl Shelf {
         names.iter().map(|name| (*name, Pack::open(&self.folder, *name))).collect()
     }
 
-    /// What all packs take up, without a look into them.
+    /// The size of all packs, without opening them.
     ///
     /// # Errors
     ///

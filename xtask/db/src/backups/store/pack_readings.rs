@@ -1,9 +1,9 @@
-//! When each pack was last read from its first byte to its last: a note in the backups folder.
+//! When each pack was last read completely: a note in the backups folder.
 //!
-//! A reading counts for one file only: the note names its inode, size and times, so a pack that was
-//! replaced, restored or changed is unread again. The note is written without waiting for the disk. If it
-//! is lost, cut short or damaged, no pack counts as read, which is all that can happen. `docs/formats.md`
-//! describes it byte by byte.
+//! A reading counts for one file only. The note contains its inode, size and times, so that a pack
+//! that was replaced, restored or changed counts as unread. The note is written without a sync: if
+//! it is lost, truncated or damaged, no pack counts as read, and nothing worse happens.
+//! `docs/formats.md` describes it byte by byte.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ const MAX_BYTES: u64 = 32 << 20;
 /// Readings that are further ahead than this were noted by a wrong clock.
 const MAX_AHEAD_SECONDS: i64 = 24 * 60 * 60;
 
-/// What tells one file from another one of its name, and from itself after a change.
+/// What distinguishes one file from another one of its name, and from itself after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     inode: u64,

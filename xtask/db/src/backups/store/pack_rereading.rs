@@ -1,7 +1,7 @@
-//! Reading packs in passing: the longest unread first, as long as a budget of time lasts.
+//! Rereads packs in passing, the longest unread first, within a budget of time.
 //!
-//! A checkpoint reads what it builds on like this, so that a project that takes one a day has read its
-//! packs within the week. The pack that is begun when the time is up is read to the end: 32 MiB at most.
+//! A checkpoint rereads what it builds on, so that a project with one checkpoint a day reads all
+//! its packs within a week. A pack that was begun is read to the end: 32 MiB at most.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,8 +1,8 @@
-//! A page list: which blocks make up a database, in order. The file that ends in `.pages`.
+//! A page list, the file that ends in `.pages`: which blocks form a database, in order.
 //!
-//! A block is named by the pack it was first written to and its number in there. Neighbours mostly
-//! are neighbours in their pack too, so the list is a sequence of runs, a byte or two each after
-//! compression, and needs no other list. `docs/formats.md` says it byte by byte.
+//! A block is named by the pack it was first written to and its number in that pack. Neighbours are
+//! usually neighbours in their pack too, so the list is a sequence of runs, a byte or two each
+//! after compression. It needs no other list. `docs/formats.md` describes it byte by byte.
 
 use std::io::{BufRead as _, BufReader};
 
@@ -240,7 +240,7 @@ impl Cursor<'_> {
     ///
     /// # Errors
     ///
-    /// If the list does not say what it should.
+    /// If the list is damaged.
     pub(crate) fn next_run(&mut self) -> Result<Option<Run>> {
         if let Some(run) = self.run.take() {
             self.next += u64::from(run.n_blocks);
@@ -256,7 +256,7 @@ impl Cursor<'_> {
     ///
     /// # Errors
     ///
-    /// If the list does not say what it should.
+    /// If the list is damaged.
     pub(crate) fn seek(&mut self, number: u64) -> Result<Option<Address>> {
         loop {
             let run = match self.run {

@@ -1,5 +1,5 @@
-//! The pages of a stored backup as a restore by difference asks for them: what is in their place
-//! already is not read from the store.
+//! The pages of a stored backup for a restore by difference: pages that the database already has
+//! are not read from the store.
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ impl Blocks {
     ///
     /// # Errors
     ///
-    /// If the list does not say what it should.
+    /// If the list is damaged.
     pub(crate) fn of(list: &List) -> Result<Self> {
         let mut by_pack = BTreeMap::<Id, Vec<(u32, u32)>>::new();
         let mut cursor = list.cursor()?;

@@ -1,8 +1,8 @@
 //! A stored backup, open for reading: its page list, and the packs with its blocks; each page is checked
 //! against its id.
 //!
-//! Every block is compared with its id on the way out, and the ids with the hash of the whole file
-//! that the list names.
+//! Every block is compared with its id when it is read, and the ids with the hash of the whole file
+//! in the list.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -25,7 +25,7 @@ use crate::sqlite::examination::finding::Damage;
 const WINDOW: u32 = 256;
 /// Threads that unpack a whole backup.
 const N_THREADS: usize = 2;
-/// Groups in a piece that they hand on: 1 MiB.
+/// Groups in a piece that they pass on: 1 MiB.
 const PIECE_GROUPS: u64 = 16;
 /// Packs that are open at once.
 const MAX_FILES: usize = 64;
@@ -183,7 +183,7 @@ impl<'s> Reader<'s> {
     ///
     /// # Errors
     ///
-    /// If the list does not say what it should.
+    /// If the list is damaged.
     pub(crate) fn look_up(&mut self, number: u64) -> Result<Option<(Address, Entry)>> {
         let Some(address) = self.cursor.seek(number)? else { return Ok(None) };
         let Some((pack, nth)) = self.place(address) else { return Ok(None) };
@@ -358,7 +358,7 @@ impl Stored {
         if is_whole { Ok(()) } else { Err(self.unequal().into()) }
     }
 
-    /// Hands on all bytes in order, in pieces of a mebibyte, every block compared with its id. Two
+    /// Passes on all bytes in order, in pieces of a mebibyte, every block compared with its id. Two
     /// threads unpack.
     ///
     /// # Errors

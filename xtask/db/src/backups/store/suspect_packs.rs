@@ -1,8 +1,8 @@
-//! Packs under suspicion: they are read, what is wrong in them is noted, and every backup that needs it
-//! is marked damaged in its record.
+//! Packs under suspicion: they are read, the damage is noted, and every backup that needs a damaged
+//! block is marked damaged in its record.
 //!
-//! The marks come before the note, so that a command that is killed in between leaves packs that count
-//! as unread, and never a backup that is thought whole.
+//! The marks come before the note. A command that is killed in between leaves packs that count as
+//! unread, and never a damaged backup that counts as whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -38,8 +38,8 @@ pub(crate) fn names(paths: &[PathBuf]) -> BTreeSet<Id> {
     file_names.filter_map(pack::parse_name).collect()
 }
 
-/// Reads packs, notes what that showed, and marks the backups that need what is damaged; a remark says
-/// so. Returns the damaged packs.
+/// Reads packs, notes the result, and marks the backups that need damaged parts, with a remark.
+/// Returns the damaged packs.
 ///
 /// # Errors
 ///

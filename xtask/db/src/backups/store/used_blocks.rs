@@ -1,8 +1,8 @@
-//! What of the packs is in use: a mark for each block that some page list names.
+//! Which blocks of the packs are in use: a bit for each block that a page list names.
 //!
-//! Marks are set run by run, so that many lists of large databases take little time, and each block
-//! has its place in one pack only, also if several have it: one that carries it for another before
-//! the other, which a pruning was about to remove when it was killed.
+//! Bits are set run by run, so that many lists of large databases take little time. Each block
+//! counts in one pack only, even if several contain it: a pack that carries a block for another
+//! comes before the other one, which a pruning was about to remove when it was killed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -91,7 +91,8 @@ impl Usage {
         Ok(usage)
     }
 
-    /// Places what a pack carries of others, or what is its own, if no other has it already.
+    /// Adds the blocks that a pack carries for others, or its own, if no other pack has them
+    /// already.
     fn place(&mut self, at: usize, carries: bool) {
         let pack = &self.packs[at].pack;
         for section in pack.sections.iter().filter(|s| (s.origin != pack.name) == carries) {
@@ -104,11 +105,11 @@ impl Usage {
         }
     }
 
-    /// Marks what a list names.
+    /// Marks the blocks that a list names.
     ///
     /// # Errors
     ///
-    /// If the list does not say what it should.
+    /// If the list is damaged.
     pub(crate) fn add(&mut self, list: &List) -> Result<Added> {
         let none = Parts::new();
         let origins: Vec<&Parts> =

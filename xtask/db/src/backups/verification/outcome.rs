@@ -1,4 +1,4 @@
-//! What the bytes and the findings of a backup come to: an outcome, reasons, warnings.
+//! The outcome of a verification, with reasons and warnings.
 
 use crate::backups::backup::Backup;
 use crate::backups::record::{Proof, Record};
@@ -130,7 +130,7 @@ fn warn(verification: &mut Verification) {
     verification.warnings.extend(warnings.map(Finding::to_string));
 }
 
-/// A `-wal` beside a backup holds pages that are not in it.
+/// A `-wal` beside a backup contains pages that are not in it.
 fn sidecars(backup: &Backup, verification: &mut Verification) {
     for suffix in ["-wal", "-journal"] {
         let sidecar = backup.folder.join(format!("{}{suffix}", backup.name));

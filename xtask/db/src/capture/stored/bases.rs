@@ -1,9 +1,9 @@
 //! What a new stored backup builds on, read back first: the stored backups that it is compared with, without the packs
 //! that are not to be trusted.
 //!
-//! Before anything is compared, the packs that were not read for longest are read within a budget of
-//! time. A pack that is damaged is given up: what it held is taken again from the snapshot, and the
-//! backups that need what is wrong in it are marked.
+//! Before the comparison, the packs that were unread for longest are read within a budget of time.
+//! A damaged pack is given up: its content is taken from the snapshot again, and the backups that
+//! need its damaged part are marked.
 
 use std::collections::BTreeSet;
 
@@ -79,8 +79,8 @@ impl<'a> Base<'a> {
         Ok(base)
     }
 
-    /// The packs of backups that are known to be damaged: what is wrong in one may be so in others that
-    /// have it too, though nobody looked yet. Says where pages are gone.
+    /// The packs of backups that are known to be damaged: damage in one of their packs may affect
+    /// others that share it, even if nobody looked yet. Reports missing pages.
     fn doubted(&mut self) -> Result<BTreeSet<Id>> {
         let (mut packs, mut n_lost) = (BTreeSet::new(), 0);
         for damaged in self.locked.backups()? {
@@ -153,12 +153,12 @@ impl<'a> Base<'a> {
         Ok(n_given_up)
     }
 
-    /// The stored backup that has the content that was taken in; `None` if it is new. What is to be relied
-    /// upon is read back from the disk, page by page.
+    /// The stored backup with the content that was taken in; `None` if it is new. If it will be
+    /// relied upon, it is read back from the disk, page by page.
     ///
     /// # Errors
     ///
-    /// [`Damage`], if that cannot be read or is not what it should be, or at the user's interrupt.
+    /// [`Damage`], if that cannot be read or does not match, or at the user's interrupt.
     pub(super) fn judge(
         &self,
         taken: &intake::Taken,

@@ -1,5 +1,5 @@
-//! The completion scripts. `@PROGRAM@` becomes the path of the built program: below the root of a
-//! workspace, which they look for above the current folder, or absolute.
+//! The completion scripts. `@PROGRAM@` becomes the path of the built program: absolute, or relative
+//! to the root of a workspace, which the scripts search for from the current folder upwards.
 
 /// Joins the completion of `cargo` that is there, and works in bash 3.2 (macOS) too.
 pub(super) const BASH: &str = r#"# Completes `cargo xtask` in bash.
@@ -99,7 +99,7 @@ if ((${+functions[compdef]})) && [[ -z ${_comps[cargo]} ]]; then
 fi
 "#;
 
-/// Adds to what fish knows of cargo.
+/// Adds to fish's own completion of cargo.
 pub(super) const FISH: &str = r#"# Completes `cargo xtask` in fish.
 function __xtask_db_candidates
     set -l program @PROGRAM@

@@ -1,11 +1,11 @@
-//! The document of `db-diff --json`: as it comes if it holds rows, else at once.
+//! The document of `db-diff --json`, streamed if it contains rows.
 
 use serde_json::{Value, json};
 
 use crate::host::session::Session;
 use crate::host::session::json_stream::Streamed;
 
-/// What is written of the document so far, and what waits.
+/// The document so far: what is written, and what waits.
 pub(super) struct Written {
     /// `rows` or `sql`, if either is wanted.
     list: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! How a difference reads: the schema's changes, the rows, the counts.
+//! How a difference is printed: the changes of the schema, the rows, the counts.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::host::session::Session;
 use crate::rows::diff::{Difference, Row};
 use crate::sqlite::value;
 
-/// Says what is compared, and what changed in the schema.
+/// Prints what is compared, and what changed in the schema.
 pub(super) fn begin(session: &mut Session, names: &(String, String), difference: &Difference) {
     session.say(format!("{} → {}", names.0, names.1));
     for change in &difference.schema {
@@ -74,7 +74,7 @@ pub(super) fn row_json(row: &Row<'_>) -> Value {
     })
 }
 
-/// Says how many rows differ, what else is to be said of them, and where nothing differs.
+/// Prints how many rows differ, further remarks, and whether nothing differs.
 pub(super) fn end(session: &mut Session, difference: &Difference) {
     let differing: Vec<_> = difference.tables.iter().filter(|one| one.is_different()).collect();
     if !differing.is_empty() {

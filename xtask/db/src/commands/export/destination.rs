@@ -1,5 +1,5 @@
-//! Where an export goes, examined before anything is read: nothing that somebody may miss is
-//! replaced, only an earlier export.
+//! Where an export goes, checked before anything is read: it replaces nothing but an earlier
+//! export.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::files::stage::{self, Scratch, Stage};
 use crate::host::project::Project;
 use crate::host::session::Session;
 
-/// What the user said of it.
+/// The user's choice.
 pub(super) struct Target<'a> {
     /// The path, or `-`.
     pub output: Option<&'a Path>,

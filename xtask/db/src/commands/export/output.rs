@@ -1,5 +1,5 @@
-//! What takes an export's bytes: the pipe, a stage of a file, or one of a folder. A stage gets its
-//! name only when all of it is on the disk.
+//! Receives an export's bytes: a pipe, a staged file, or a staged folder. A stage gets its name
+//! only when all of it is on the disk.
 
 use std::io::{BufRead as _, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(super) struct Written {
 pub(super) enum How {
     /// It was written, in an earlier one's place perhaps.
     New,
-    /// It says what was there already, which was left as it is.
+    /// The error names what was there already, which was left as it is.
     Unchanged,
 }
 
@@ -101,7 +101,7 @@ impl Output<'_> {
     }
 }
 
-/// Whether a stage holds the bytes of a file.
+/// Whether a stage contains the bytes of a file.
 fn is_equal(stage: &Stage, path: &Path) -> Result<bool> {
     let earlier = fs_err::File::open(path)?;
     if earlier.metadata()?.len() != stage.file().metadata()?.len() {

@@ -40,7 +40,7 @@ impl Exported {
         (here.map(|(t, n)| (&*t.name, *n)).collect(), left_out.map(|t| &*t.name).collect())
     }
 
-    /// Refuses to hand on what holds no row.
+    /// Refuses to pass on what contains no row.
     ///
     /// # Errors
     ///

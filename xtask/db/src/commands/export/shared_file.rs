@@ -1,8 +1,8 @@
-//! The file in which this machine shares its rows: its name, the folder that git tracks, and who gets
-//! it from there.
+//! The file in which this machine shares its rows: its name, the folder that git tracks, and who
+//! gets it from there.
 //!
-//! The name is the user's and six digits of the machine's own: no two machines write one file, and so
-//! nobody's rows are lost in a merge of git's. Nothing else of either is in the file.
+//! The name consists of the user and six digits of the machine. No two machines write the same
+//! file, so no rows are lost when git merges. The file contains nothing else about either.
 
 use std::path::{Path, PathBuf};
 
@@ -73,7 +73,7 @@ impl Share {
         }
     }
 
-    /// Says how others get it, and warns if they do not.
+    /// Reports how others get it, and warns if they do not.
     pub(super) fn say_who_gets_it(
         &self,
         session: &mut Session,
@@ -113,7 +113,7 @@ fn warn_of_others(session: &mut Session, project: &Project, machine: &Machine, p
     }
 }
 
-/// Which machine this is: what the environment says, else what is kept in the user's state folder.
+/// Which machine this is: from the environment, else from the user's state folder.
 fn machine(session: &Session, project: &Project) -> Result<Machine> {
     let way = format!(
         "set {} to six hexadecimal digits that no other machine uses",

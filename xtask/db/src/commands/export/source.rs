@@ -1,4 +1,4 @@
-//! The state that is exported, a backup or the live database: its name, its time, its opening.
+//! The state that is exported, a backup or the live database: its name, its time, its connection.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -65,8 +65,8 @@ impl State {
         Ok(said.map(|line| format!("{}: {line}", backup.name)).collect())
     }
 
-    /// Opens it and hands the connection to `work`; a backup is held meanwhile, so that pruning leaves
-    /// it.
+    /// Opens it and passes the connection to `work`; a backup is held meanwhile, so that pruning
+    /// leaves it.
     pub(super) fn read<T>(
         &self,
         project: &Project,

@@ -1,6 +1,6 @@
-//! When the branch is switched, or history merged or rewritten: a checkpoint of what is left.
+//! Takes a checkpoint of the state that a switch, a merge or a rewrite of history leaves.
 //!
-//! Nothing here fails a checkout: what goes wrong is a warning.
+//! Nothing here fails a checkout: problems are warnings.
 
 use std::path::PathBuf;
 
@@ -233,7 +233,8 @@ pub(super) fn rewritten(
         let paths = if is_squash {
             index.staged(place, &specs)
         } else {
-            // What the branch was before; without a reflog nobody knows, and a checkpoint is cheap.
+            // What the branch was before; without a reflog that is unknown, and a checkpoint is
+            // cheap.
             place.changed("@{1}", "HEAD", &specs)
         };
         if paths.as_ref().is_none_or(|paths| !paths.is_empty()) {

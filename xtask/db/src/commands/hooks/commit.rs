@@ -26,7 +26,7 @@ const NOTE: &str = "xtask-db-checkpoint";
 ///
 /// # Errors
 ///
-/// If it could not be taken, which blocks the commit, unless `on-failure` says otherwise.
+/// If it could not be taken, which blocks the commit, unless `on-failure` is set otherwise.
 pub(super) fn before(session: &mut Session, project: &Project, place: &Place) -> Result<Answer> {
     publish::remove(&place.own.join(NOTE))?;
     if place.in_the_middle_of().is_some() {

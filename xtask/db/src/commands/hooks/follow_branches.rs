@@ -1,4 +1,4 @@
-//! What becomes of the database when a branch is entered that had one before.
+//! What happens to the database when a branch is entered that had a state before.
 
 use anyhow::{Context as _, Result};
 
@@ -21,12 +21,12 @@ use crate::operations::restore::safety_backup::{self, Kept};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::Step;
 
-/// Says what the database of the entered branch was, or switches to it if that is configured.
-/// `here` is what was just taken, `before` the last state on the entered branch.
+/// Reports the state that the database had on the entered branch, or switches to it if that is
+/// configured. `here` is the checkpoint just taken, `before` the last state on the entered branch.
 ///
 /// # Errors
 ///
-/// If the switch failed; the message says which state is in place.
+/// If the switch failed; the message names the state that is in place.
 pub(super) fn follow(
     session: &mut Session,
     (project, place, database): (&Project, &Place, &Database),
@@ -116,8 +116,8 @@ pub(super) fn follow(
     in_place::after_restore(session, project, database)
 }
 
-/// Says that the last state of a branch is not there, with the newest that is: an older one must not
-/// take its place unasked. From now on the database is the entered branch's.
+/// Reports that the last state of a branch is not there, with the newest that is: an older one must
+/// not take its place unasked. From now on the database is the entered branch's.
 pub(super) fn say_that_it_is_gone(
     session: &mut Session,
     called: &str,
@@ -144,8 +144,8 @@ pub(super) fn say_that_it_is_gone(
     ));
 }
 
-/// What an application wrote between the checkpoint and the switch belongs to the branch that was left:
-/// the safety backup has it, and becomes that branch's last state too.
+/// Changes by an application between the checkpoint and the switch belong to the branch that was
+/// left: the safety backup has them, and becomes that branch's last state.
 fn keep_for_the_branch_left(
     session: &Session,
     project: &Project,

@@ -1,4 +1,4 @@
-//! `db-import --merge`: files of rows into the live database, after a safety backup.
+//! `db-import --merge`: merges files of rows into the live database, after a safety backup.
 
 mod files;
 mod report;

@@ -1,5 +1,5 @@
-//! `db-import FILE`: a new database, built apart and proved; only then it gets its name, or takes the
-//! place of the present one.
+//! `db-import FILE`: a new database, built separately and proved before it gets its name or
+//! replaces the live one.
 
 use std::path::Path;
 
@@ -28,12 +28,12 @@ use crate::rows::import::{self, Loaded, Loading};
 use crate::sqlite::examination::finding::{Depth, Weight};
 use crate::sqlite::trouble::{self, Trouble};
 
-/// Makes a database of a file.
+/// Creates a database from a file.
 ///
 /// # Errors
 ///
-/// A refusal if something is in the way or the file's rows violate what its schema says; if the file
-/// is not a whole export. Nothing was changed then.
+/// A refusal if something is in the way, the file's rows violate its own schema, or the file is not
+/// a whole export. Then nothing was changed.
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let project = args.common.project(session)?;
     refuse_foreign(args, session, &project)?;
@@ -109,7 +109,7 @@ impl Job<'_> {
         Ok(self.tell(session, (&made, &Place::New)))
     }
 
-    /// A finished database takes the place of the present one, as every restore does.
+    /// A finished database takes the place of the current one, as every restore does.
     fn replace(&self, session: &mut Session) -> Result<Value> {
         let (project, database) = (self.project, &self.target.database);
         if !self.args.dry_run {
@@ -148,7 +148,7 @@ impl Job<'_> {
         Ok(self.tell(session, (&made, &Place::Replaced(&restored))))
     }
 
-    /// What the file may cost. If a database is replaced, that takes its part of memory.
+    /// The limits for a file. Replacing a database needs a part of the memory.
     fn bounds(&self, progress: &Progress) -> Bounds {
         if self.args.unbounded {
             return Bounds::lifted(progress.interrupt(), progress.pulse());
@@ -217,7 +217,7 @@ impl Job<'_> {
         session.confirm(&question, "the database is untouched")
     }
 
-    /// Says what came of it; the document says it once more.
+    /// Reports the result; the document repeats it.
     fn tell(&self, session: &mut Session, (made, place): (&Made<'_>, &Place<'_>)) -> Value {
         let Self { project, target, source, .. } = self;
         report::say(session, project, (source, target), (made, place));

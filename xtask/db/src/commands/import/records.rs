@@ -1,4 +1,4 @@
-//! `db-import --records`: rows of another tool's records, merged into the live database.
+//! `db-import --records`: merges rows from another tool's records into the live database.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -189,7 +189,7 @@ fn scratch(session: &Session, project: &Project, database: &Database) -> Result<
     locked.scratch(&database.file_name())
 }
 
-/// Says what of the records is lost; with `--strict` that refuses all.
+/// Reports what of the records is lost; with `--strict` that refuses all.
 fn tell(args: &Args, session: &mut Session, shown: &str, loaded: &Loaded) -> Result<Answer> {
     if args.existing.strict && !loaded.losses.is_empty() {
         return Err(Refusal::no(

@@ -1,4 +1,4 @@
-//! What an import of a new database says of itself.
+//! The report of an import into a new database.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::rows::import::proof::Proof;
 use crate::rows::import::{Kind, Loaded};
 use crate::sqlite::examination::finding::Weight;
 
-/// What was made.
+/// What was created.
 pub(super) struct Made<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) proof: &'a Proof,
@@ -29,7 +29,7 @@ pub(super) struct Made<'a> {
 pub(super) enum Place<'a> {
     /// Where nothing was.
     New,
-    /// In the place of the present database.
+    /// In the place of the current database.
     Replaced(&'a Restored),
     /// It would be where nothing is.
     WouldBeNew,
@@ -47,7 +47,7 @@ impl Place<'_> {
     }
 }
 
-/// Says it.
+/// Reports it.
 pub(super) fn say(
     session: &mut Session,
     project: &Project,

@@ -1,5 +1,5 @@
-//! What is imported: a file or a folder where it is, or what comes through a pipe, kept in a
-//! private file first.
+//! What is imported: a file or a folder in place, or a pipe, which is first copied into a private
+//! file.
 
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -83,8 +83,8 @@ fn refuse_itself(path: &Path, target: &Path, shown: &str) -> Result<()> {
     ))
 }
 
-/// Keeps what comes through a pipe beside the target: what it is, its first bytes tell, and the rest
-/// may be read more than once.
+/// Keeps the input of a pipe beside the target: its first bytes show its type, and the rest may be
+/// read more than once.
 fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<Stage> {
     let folder = target.parent().context("the path does not name a file")?;
     let name = target.file_name().context("the path does not name a file")?.to_string_lossy();
@@ -94,7 +94,7 @@ fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<St
     Ok(stage)
 }
 
-/// Hands on what comes through a pipe, without one what is piped in, until it ends.
+/// Passes on what comes through a pipe, or through stdin if none is named, until it ends.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ pub(super) fn drain(
 ) -> Result<()> {
     let interrupt = session.interrupt().clone();
     interrupt.check()?;
-    // Nobody knows for how long nothing comes: an interrupt ends the process at once meanwhile.
+    // The input may pause for any time, so an interrupt ends the process at once meanwhile.
     let _asking = interrupt.while_asking();
     let mut pipe = pipe.map(fs_err::File::open).transpose()?;
     let mut piece = vec![0; PIECE_BYTES];

@@ -1,5 +1,5 @@
-//! The safety backup before the host's command runs: it is pointed at a new file, and may touch the
-//! live database anyway. If it did not, the backup that the replacement takes is enough.
+//! The safety backup before the host's command runs: the command is pointed at a new file but may
+//! change the live database anyway. If it did not, the backup of the replacement is enough.
 
 use anyhow::Result;
 
@@ -63,7 +63,7 @@ pub(super) fn compare(
         return built;
     };
     let recorded = before.record().map(|record| record.content_blake3.as_str());
-    // What cannot be looked at is not said to be untouched.
+    // A database that cannot be inspected is not called untouched.
     let live = rehearsal::live(project, database, &interrupt).ok().flatten();
     if live.is_some_and(|live| Some(live.content_blake3.as_str()) == recorded) {
         let locked = vault.lock(project.busy_timeout, &interrupt)?;

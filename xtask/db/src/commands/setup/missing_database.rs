@@ -1,6 +1,6 @@
-//! The database that is missing: built by the host's migrations in a private file, then put in its place in
-//! one transaction. Killed at any moment this leaves nothing, an empty file or the whole database, and
-//! `db-setup` goes on from there.
+//! Creates a missing database: the host's migrations build it in a private file, then it is put in
+//! place in one transaction. A kill at any moment leaves nothing, an empty file or the whole
+//! database, and the next `db-setup` continues.
 
 use anyhow::Result;
 
@@ -143,7 +143,7 @@ fn made_by_itself(
     // It may fail only for want of anything in that file.
     let is_finished = error.as_ref().is_none_or(anyhow::Error::is::<new_database::NothingWritten>);
     if !is_sound || !is_finished {
-        // The note stays: nobody knows how far the database got.
+        // The note stays: it is unknown how far the database got.
         let error =
             error.unwrap_or_else(|| anyhow::anyhow!("what it created is not an SQLite database"));
         return Err(could_not(error, project, database));

@@ -1,4 +1,5 @@
-//! Verifying all stored backups together: each page is read once, then each list is proved by ids.
+//! Verifies all stored backups together: each page is read once, then each list is proved by its
+//! ids.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `db-verify --all --read 5%`: a share of everything there is to read, the longest unread first.
+//! `db-verify --all --read 5%`: reads a share of all backups, the longest unread first.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

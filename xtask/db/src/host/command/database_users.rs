@@ -1,9 +1,9 @@
-//! Who had the live database open while a command ran that was pointed at a copy.
+//! Which processes had the live database open while a command ran that was pointed at a copy.
 //!
 //! A change of the live database is undone only if our own command was seen with it open and nobody
-//! else can have made it. On Linux each opening of the file wakes us (inotify), and we look at once who
-//! has it open (`/proc`). An opening without anybody in sight counts as somebody else's, and so does a
-//! process that we may not look at: then nothing is undone.
+//! else can have made the change. On Linux, each opening of the file wakes us (inotify), and we
+//! look at once which process has it open (`/proc`). An opening by a process that is gone counts as
+//! somebody else's, and so does a process that we may not inspect: then nothing is undone.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};

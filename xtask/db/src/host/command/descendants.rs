@@ -1,5 +1,5 @@
-//! What a command started, in whatever session or group: if the system allows it (Linux), orphans
-//! become children of the process that supervises the command, and are found through `/proc`.
+//! What a command started, in whatever session or group. If the system allows it (Linux), orphans
+//! become children of the supervising process and are found through `/proc`.
 
 use std::collections::BTreeMap;
 

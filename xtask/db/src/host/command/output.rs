@@ -1,4 +1,4 @@
-//! What a command prints, read while it runs.
+//! The output of a command, read while it runs.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd as _;
@@ -14,13 +14,12 @@ use crate::host::command::{
     Ended, Ending, Leftovers, Meanwhile, Output, PAUSE, Task, await_end, conclude, must_end, start,
 };
 
-/// Runs a command of the user in the project's root and lets `read` have what it prints; its messages
-/// go to stderr. A command that fails, even at its very end, has printed nothing that counts.
+/// Runs a command of the user in the project's root and passes its output to `read`; its messages
+/// go to stderr. If the command fails, even at its very end, its output does not count.
 ///
 /// # Errors
 ///
-/// If it cannot be started, fails, takes longer than the timeout, `read` fails, or at the user's
-/// interrupt.
+/// If it cannot be started, fails, exceeds the timeout, `read` fails, or at the user's interrupt.
 pub(crate) fn read<T>(
     task: &Task<'_>,
     interrupt: &Interrupt,

@@ -1,5 +1,5 @@
-//! A command of the host that runs, seen from us: behind its supervisor, or directly if the host's
-//! binary cannot be told to supervise.
+//! A running command of the host, seen from us: behind its supervisor, or as a direct child if the
+//! host's binary cannot be a supervisor.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -155,7 +155,7 @@ impl Supervised {
         let (ours, theirs) = UnixStream::pair()?;
         let Itself { program, arguments } = itself;
         let shell = Shell::new()?;
-        // If we are killed, this tells the next command for whom it ends what is left.
+        // If we are killed, the next command reads from this whose processes it ends.
         let own_id = std::process::id().to_string();
         let mut command = Command::from(cmd!(shell, "{program} {arguments...}").env(MARK, own_id));
         let child = command

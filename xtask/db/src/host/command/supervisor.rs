@@ -1,9 +1,9 @@
 //! The supervisor of a command of the host: our own binary once more, between us and the command. It asks
 //! the command to end (Ctrl-C, timeout, our own end), waits, and kills it.
 //!
-//! It exists so that the host's command ends with us however we end, `kill -9` included: a migration
-//! that goes on writing would be examined by nobody. It leads a process group of its own, so that what
-//! is sent to ours misses it, and adopts every orphan below it. If the socket to us closes, it asks
+//! It makes sure that the host's command ends with us however we end, `kill -9` included: nobody
+//! would examine a migration that continues. It leads its own process group, so that signals to
+//! ours do not reach it, and adopts every orphan below it. If the socket to us closes, it asks
 //! everything below it to end, waits, and kills the rest.
 //!
 //! It needs one thread, opens no database, and prints nothing.
@@ -43,7 +43,7 @@ pub(crate) fn serve(stdin: OwnedFd, interrupt: &Interrupt) -> Result<()> {
         Ok(tree) => tree,
         Err(error) => return Ok(wire.send(&Report::Failed(format!("{error:#}")))?),
     };
-    // If it cannot be told, nobody is there: the next look at the socket says so.
+    // If the message cannot be sent, nobody is there: the next look at the socket shows that.
     let _ = wire.send(&Report::Started);
     release_output();
     let wish = supervise(&mut wire, &tree, interrupt)?;
@@ -126,7 +126,8 @@ fn end(wire: &mut Wire, tree: &Tree) -> Result<usize> {
     Ok(tree.kill())
 }
 
-/// Lets go of stdout, so that its reader sees the end when the command and what it started are gone.
+/// Closes stdout, so that its reader sees the end when the command and everything it started are
+/// gone.
 fn release_output() {
     let nothing = fs_err::OpenOptions::new().write(true).open("/dev/null");
     if let Ok(nothing) = nothing {
@@ -144,7 +145,7 @@ pub(crate) struct Itself {
 }
 
 impl Itself {
-    /// The program that runs with these arguments, told to supervise: what comes before the task stays,
+    /// The current program with arguments that make it a supervisor: the ones before the task stay,
     /// because a host may nest its tasks.
     #[must_use]
     pub(crate) fn of(program: PathBuf, arguments: &[OsString]) -> Self {

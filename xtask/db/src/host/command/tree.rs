@@ -1,4 +1,4 @@
-//! A command of the host that runs, with everything that it started.
+//! A running command of the host, with everything that it started.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -34,11 +34,11 @@ impl Tree {
         self.child.stdout.take()
     }
 
-    /// Whether the command has ended. It is not reaped, so that its group's number is nobody else's.
+    /// Whether the command has ended. It is not reaped, so that its group's number stays its own.
     ///
     /// # Errors
     ///
-    /// If the system does not say.
+    /// If the system does not report it.
     pub(super) fn has_ended(&self) -> Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         match waitid(WaitId::Pid(self.group), options) {
@@ -59,7 +59,7 @@ impl Tree {
         Ok(self.has_ended()? && self.descendants.is_gone())
     }
 
-    /// Asks everything to end. A stopped process hears that only once it goes on.
+    /// Asks everything to end. A stopped process hears that only once it continues.
     pub(super) fn ask(&self) {
         for signal in [Signal::TERM, Signal::CONT] {
             // A group that is gone needs no signal.

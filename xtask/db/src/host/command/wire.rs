@@ -1,8 +1,8 @@
-//! What a command and the supervisor of its host's command say to each other, over one socket that is
-//! the supervisor's stdin. Nothing of it is in an argument that others could read.
+//! The messages between a command and its supervisor, over one socket that is the supervisor's
+//! stdin. Nothing of them is in an argument that others could read.
 //!
-//! The socket's end is the sign that the other side is gone: both ends are closed by `exec`, so that
-//! nobody else holds one.
+//! The end of the socket means that the other side is gone: both ends are closed on `exec`, so no
+//! other process holds one.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
@@ -27,7 +27,7 @@ pub(super) struct Order {
     pub(super) variables: Vec<(OsString, Option<OsString>)>,
 }
 
-/// What the command that gave the order wants.
+/// The order of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
     /// That everything ends: asked first, killed after a while.

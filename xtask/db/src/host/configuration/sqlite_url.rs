@@ -1,4 +1,4 @@
-//! URLs that name a file, read as the library reads them whose scheme it is.
+//! URLs that name a file, read as the library of each scheme reads them.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};

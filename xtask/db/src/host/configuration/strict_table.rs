@@ -1,5 +1,5 @@
-//! A table of the configuration whose keys are taken one by one; what stays is unknown, and an
-//! unknown key is refused with the nearest known one.
+//! A table of the configuration whose keys are read one by one. A remaining key is unknown, and
+//! refused with the nearest known one.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use crate::console::refusal::Refusal;
 use crate::console::text;
 
-/// A table of the configuration whose keys are taken one by one; what stays is unknown.
+/// A table of the configuration whose keys are read one by one; a remaining key is unknown.
 pub(super) struct Section {
     pub(super) place: String,
     table: Table,

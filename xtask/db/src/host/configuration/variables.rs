@@ -1,5 +1,5 @@
-//! The environment, `.env.local` and `.env`, in this order of precedence, and what they say of the
-//! project. Their values may be secrets: no message repeats a line of them.
+//! The environment, `.env.local` and `.env`, in this order of precedence, and their settings for
+//! the project. Values may be secrets: no message repeats a line of them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

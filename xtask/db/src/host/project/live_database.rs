@@ -54,7 +54,7 @@ fn cannot_read(error: anyhow::Error, path: &str) -> anyhow::Error {
     })
 }
 
-/// Adds to a failure of SQLite what it means for the live database and what to do.
+/// Adds to a failure of SQLite its meaning for the live database, and what to do.
 #[must_use]
 pub(crate) fn explain(
     error: anyhow::Error,

@@ -1,4 +1,4 @@
-//! How a failure is printed, and the exit code that it ends in.
+//! How a failure is printed, and its exit code.
 
 use std::fmt::Write as _;
 
@@ -27,7 +27,7 @@ pub(crate) fn fail(error: &anyhow::Error, session: &mut Session) -> Exit {
     exit
 }
 
-/// What an error tells the shell.
+/// The exit code of an error.
 fn exit_of(error: &anyhow::Error) -> Exit {
     let interrupted = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.exit == Exit::Interrupted)
@@ -52,7 +52,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
     if exit_of(error) == Exit::Interrupted {
         let said = text::plain(&error.to_string());
-        // Who knows what state things are in says it, and the way on.
+        // The code that knows the state of things reports it, and the way on.
         let told = error.downcast_ref::<Refusal>().filter(|refusal| refusal.what != "interrupted");
         if let Some(Refusal { hint, .. }) = told {
             let text = format!("interrupted: {said}\nhint: {}\n", text::plain(hint));

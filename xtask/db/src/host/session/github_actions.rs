@@ -1,9 +1,9 @@
-//! What GitHub Actions reads of a step: its output, its summary, annotations in its log
+//! What GitHub Actions reads from a step: its outputs, its summary, annotations in its log
 //! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>).
 //!
-//! The log is read for commands line by line, so that a table called `::set-output…` or a migration
-//! that prints one could give orders: commands are stopped with a token that nobody can guess, as
-//! long as others' words are printed, and every value is escaped.
+//! GitHub reads the log line by line for commands, so a table called `::set-output…` or a migration
+//! that prints one could run them. Commands are therefore stopped with an unguessable token while
+//! text from elsewhere is printed, and every value is escaped.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::Write as _;

@@ -1,5 +1,5 @@
-//! A JSON document that is written as it comes: memory does not grow with it. Whatever ends it
-//! early, what is in it by then can be closed: it is a document at every end.
+//! A JSON document that is written as it is produced: memory does not grow with it. Whatever ends
+//! it early, it can be closed to a valid document.
 
 use serde_json::Value;
 

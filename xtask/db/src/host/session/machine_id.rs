@@ -1,9 +1,9 @@
-//! Which machine this is, for the name of the file that it shares: six hexadecimal digits, made once
-//! from randomness. They say nothing of the machine, its name or its hardware, and are kept in the
-//! user's own state folder, never in a repository.
+//! The id of this machine, for the name of the file that it shares: six random hexadecimal digits,
+//! created once. They reveal nothing about the machine, its name or its hardware, and are kept in
+//! the user's own state folder, never in a repository.
 //!
-//! A home folder that was copied to another machine took the digits along: one of the two needs new
-//! ones, or they would write the same file. [`VARIABLE`] overrides them.
+//! A home folder that was copied to another machine takes the digits along: one of the two machines
+//! needs new ones, or both would write the same file. [`VARIABLE`] overrides them.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ use crate::files::publish::{self, Published};
 use crate::files::stage::Stage;
 use crate::host::session::Session;
 
-/// The variable that says which machine this is, where no file can: in a container, say.
+/// The variable with the machine's digits, for places where no file can keep them, e.g. a
+/// container.
 pub(crate) const VARIABLE: &str = "XTASK_DB_MACHINE";
 
 /// How long the user's part of a file name may be.
@@ -54,12 +55,12 @@ impl Machine {
             .is_some_and(|user| user.len() > 1 && user.ends_with('_'))
     }
 
-    /// The digits that a file holds; it is made if it is missing. Of two first runs at once, both
-    /// get what one of them made.
+    /// The digits in a file, which is created if it is missing. Of two first runs at once, both get
+    /// the digits of one of them.
     ///
     /// # Errors
     ///
-    /// A refusal if it holds something else, or cannot be made.
+    /// A refusal if it contains something else, or cannot be created.
     pub(crate) fn of(file: &Path) -> Result<Self> {
         let shown = text::plain(&file.to_string_lossy());
         if fs_err::symlink_metadata(file).is_err() {

@@ -1,7 +1,7 @@
-//! What a migration may lose, by name: a table, a column as `notes.body`, a trigger or a view.
+//! What a migration may lose, by name: a table, a column, e.g. `notes.body`, a trigger or a view.
 //!
-//! An allowance comes from the command line, from the configuration, or from a comment in the migration's
-//! own file. The comment counts only while that migration is run: see [`applied`].
+//! An allowance comes from the command line, from the configuration, or from a comment in the
+//! migration's own file. The comment counts only while that migration runs: see [`applied`].
 
 use std::path::{Path, PathBuf};
 

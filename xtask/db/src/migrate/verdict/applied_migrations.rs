@@ -1,4 +1,5 @@
-//! Which migrations a database says that it has seen, in the table of its runner; else by `user_version`.
+//! Which migrations a database has seen, according to the table of its runner, else to
+//! `user_version`.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The counters of AUTOINCREMENT: a lower one gives numbers of deleted rows to new ones.
+//! The counters of AUTOINCREMENT: a lower one reuses numbers of deleted rows.
 
 use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension as _};

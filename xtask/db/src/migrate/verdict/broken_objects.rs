@@ -1,10 +1,9 @@
-//! Triggers and views that worked before and do not now: a rebuild leaves them behind with the name of a
-//! table or column that is gone, and every write fails from then on.
+//! Triggers and views that worked before and do not now: a rebuild can leave them with the name of
+//! a table or column that is gone, and then every write fails. A foreign key that follows a renamed
+//! table which is then dropped does the same.
 //!
-//! So does a foreign key that follows the table that was renamed away and is gone.
-//!
-//! SQLite tells when it prepares a statement. A view is read where it is; a trigger is tried alone, among
-//! copies of the tables without a row, so that it is the one that is named.
+//! SQLite finds that when it prepares a statement. A view is read in place. A trigger is tried
+//! alone, among copies of the tables without rows, so that the right one is named.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -23,7 +22,8 @@ pub(crate) struct Broken {
     pub kind: Kind,
     /// Its name.
     pub name: String,
-    /// The table whose writes it makes fail; of a view, its own name; of a table, the one that is gone.
+    /// The table whose writes fail because of it; of a view, its own name; of a table, the one that
+    /// is gone.
     pub table: String,
     /// SQLite's words.
     pub why: String,
@@ -125,7 +125,7 @@ impl<'s> Bench<'s> {
         let connection = connection::open_workbench()?;
         let tables = schema.tables.values().map(|table| &table.sql);
         for sql in tables.chain(schema.views.values().map(|view| &view.sql)) {
-            // What this build cannot make is missing in both states.
+            // Objects that this build cannot create are missing in both states.
             let _ = connection.execute(sql, []);
         }
         Ok(Self { connection, schema })

@@ -1,11 +1,11 @@
-//! A value by what it says rather than by how it is stored: if values went is asked in this form, so
+//! A value by its meaning instead of its storage: lost values are searched for in this form, so
 //! that a moved value may change its type, its case or the blanks around it.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
 use crate::sqlite::value::Value;
 
-/// What a value says.
+/// The meaning of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Said {
     /// A hash of it.
@@ -14,7 +14,7 @@ pub(super) struct Said {
     pub is_common: bool,
 }
 
-/// What a value says; nothing, if it is NULL or blank.
+/// The meaning of a value; nothing, if it is NULL or blank.
 #[must_use]
 pub(super) fn said(value: &Value) -> Option<Said> {
     match value {
@@ -30,7 +30,7 @@ pub(super) fn said(value: &Value) -> Option<Said> {
     }
 }
 
-/// What a text says; nothing, if it is blank.
+/// The meaning of a text; nothing, if it is blank.
 #[must_use]
 pub(super) fn of_text(text: &str) -> Option<Said> {
     let text = text.trim();

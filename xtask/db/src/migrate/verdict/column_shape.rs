@@ -1,4 +1,4 @@
-//! How the columns of two tables are side by side.
+//! The columns of two tables side by side.
 
 use anyhow::Result;
 

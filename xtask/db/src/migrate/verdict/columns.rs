@@ -1,5 +1,5 @@
-//! One table of both states: its columns side by side, what became of their values, and where those are
-//! that they lost.
+//! One table in both states: its columns side by side, what happened to their values, and where
+//! lost values are now.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::rows::diff::table_pair::{Pair, Way, When};
 use crate::sqlite::schema::Table;
 use crate::sqlite::value::Value;
 
-/// What a column holds in the newer row.
+/// The value of a column in the newer row.
 #[derive(Clone, Copy)]
 enum Now<'v> {
     RowGone,
@@ -24,7 +24,7 @@ enum Now<'v> {
     Value(&'v Value),
 }
 
-/// A table that both states have, and what became of it.
+/// A table that both states have, and what happened to it.
 pub(super) struct Changed<'t> {
     pub pair: Pair<'t>,
     shape: Shape,
@@ -136,7 +136,7 @@ impl<'t> Changed<'t> {
         })
     }
 
-    /// What a column holds in the newer row.
+    /// The value of a column in the newer row.
     fn counterpart<'v>(&self, at: usize, after: Option<&'v [Value]>) -> Now<'v> {
         let Some(after) = after else { return Now::RowGone };
         match after.get(at).filter(|_| at < self.pair.n_shared) {
@@ -145,7 +145,7 @@ impl<'t> Changed<'t> {
         }
     }
 
-    /// What became of a value, if anything.
+    /// What happened to a value, if anything.
     fn fate(&self, at: usize, old: &Value, new: Now<'_>) -> Option<Fate> {
         let fate = match new {
             Now::RowGone => return Some(Fate::Removed),
@@ -166,7 +166,7 @@ impl<'t> Changed<'t> {
         self.renamed.contains(&Some(new))
     }
 
-    /// What became of the table; `search` is there if anything was suspicious.
+    /// What happened to the table; `search` is there if anything was suspicious.
     ///
     /// # Errors
     ///
@@ -281,7 +281,7 @@ impl<'t> Changed<'t> {
     }
 }
 
-/// Reads both tables and counts what became of the values.
+/// Reads both tables and counts what happened to the values.
 fn tallied(pairs: &mut Pairs<'_>, pair: &Pair<'_>) -> Result<(Shape, Tally)> {
     let shape = Shape::of(pair);
     let mut tally = Tally::new(pair);

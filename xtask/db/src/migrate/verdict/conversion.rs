@@ -1,5 +1,5 @@
-//! Whether one column of the same rows holds what another one held, in another form: prices as cents,
-//! times as ISO text, a name as part of a longer one, words as codes.
+//! Whether a column contains the values of another column of the same rows in another form: prices
+//! as cents, times as ISO text, a name as part of a longer one, words as codes.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ const MAX_CODES: usize = 64;
 /// Seconds of a day: a date alone says no more, and a time zone is less.
 const DAY: f64 = 86400.0;
 
-/// What the rows seen until now say about two columns.
+/// What the rows seen so far show about two columns.
 #[derive(Debug, Clone)]
 pub(super) struct Relation {
     /// Rows in which both say something.
@@ -69,7 +69,7 @@ impl Default for Relation {
 }
 
 impl Relation {
-    /// Takes in one row: what the old column said, which is not blank, and what the new one says.
+    /// Adds one row: the value of the old column, which is not blank, and that of the new one.
     pub(super) fn observe(&mut self, old: &Value, new: &Value) {
         if is_blank(new) {
             return;
@@ -87,7 +87,7 @@ impl Relation {
         }
     }
 
-    /// Whether the new column holds what the old one held, in the rows in which it says anything.
+    /// Whether the new column has the values of the old one, in the rows in which it has any.
     #[must_use]
     pub(super) fn holds(&self) -> bool {
         let are_codes = self.codes.as_ref().is_some_and(|codes| {

@@ -1,8 +1,8 @@
-//! What a migration did that no count shows: which table became which, what became of the values of each
-//! column, of counters, full-text indexes, triggers and views.
+//! The effects of a migration that no count shows: which table became which, and what happened to
+//! the values of each column, to counters, full-text indexes, triggers and views.
 //!
-//! Both states are read about once. Only if a value is missing from its column, a second time: then all
-//! that went is held against all that came.
+//! Both states are read about once. Only if a value is missing from its column are they read again,
+//! to compare all lost values with all new ones.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,7 +28,7 @@ use crate::sqlite::{connection, trouble};
 /// What a migration did beyond counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Effects {
-    /// What became of the tables that changed.
+    /// What happened to the tables that changed.
     pub tables: Vec<TableEffect>,
     /// Counters of AUTOINCREMENT that fell.
     pub counters: Vec<Counter>,
@@ -38,7 +38,7 @@ pub(crate) struct Effects {
     pub broken: Vec<Broken>,
 }
 
-/// What became of one table.
+/// What happened to one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TableEffect {
     /// Its name.
@@ -53,13 +53,13 @@ pub(crate) struct TableEffect {
     pub n_lost: u64,
     /// Rows that have another key now, or are in another table.
     pub n_moved: u64,
-    /// What became of its columns, if anything did.
+    /// What happened to its columns, if anything did.
     pub columns: Vec<ColumnEffect>,
     /// Why it could not be looked at.
     pub unread: Option<String>,
 }
 
-/// What became of the values of one column.
+/// What happened to the values of one column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ColumnEffect {
     /// Its name.
@@ -186,7 +186,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Holds what went against what came.
+    /// Compares what is gone with what is new.
     fn search(&mut self, pairs: &mut Pairs<'_>, interrupt: &Interrupt) -> Result<Whereabouts> {
         let mut search = Whereabouts::new()?;
         for changed in &mut self.changed {

@@ -1,5 +1,5 @@
-//! Full-text indexes over the rows of another table: they hold nothing of their own, and an empty one finds
-//! nothing any more, while every count is as before.
+//! Full-text indexes over the rows of another table. They contain nothing of their own, and an
+//! empty one finds nothing although every count is as before.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -84,6 +84,6 @@ fn n_rows(connection: &Connection, table: &Table) -> Result<u64> {
 
 fn has_rows(connection: &Connection, table: &str) -> bool {
     let question = format!("SELECT 1 FROM main.{}", quoted(table));
-    // What it is about may be gone, or a view that does not work.
+    // The table that it indexes may be gone, or be a view that does not work.
     connection.prepare(&question).is_ok_and(|mut rows| rows.exists([]).unwrap_or(false))
 }

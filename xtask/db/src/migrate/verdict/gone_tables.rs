@@ -1,5 +1,5 @@
-//! A table that only one state has: where the values of one that went are, and what a new one may have
-//! taken over.
+//! A table that only one state has: where the values of a dropped one are now, and what a new one
+//! may have taken over.
 
 use anyhow::Result;
 
@@ -107,7 +107,7 @@ impl<'t> Single<'t> {
         })
     }
 
-    /// What became of a table that went; nothing is to be said of a new one.
+    /// What happened to a table that went; nothing is to be said of a new one.
     ///
     /// # Errors
     ///

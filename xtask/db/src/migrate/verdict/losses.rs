@@ -1,4 +1,4 @@
-//! What of a migration's effects is a loss, in words, and by which name it is let through.
+//! Which effects of a migration are losses, in words, and the name that allows each.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ fn damage(before: &[Finding], after: &[Finding]) -> Vec<Loss> {
         .collect()
 }
 
-/// What a table lost in rows; one that is gone is not counted here.
+/// The rows that a table lost; a table that is gone is not counted here.
 #[must_use]
 pub(crate) fn fewer_rows(table: &str, n_before: Option<u64>, after: &State) -> Option<Loss> {
     let n_before = n_before.filter(|_| after.has_table(table))?;
@@ -56,7 +56,7 @@ pub(crate) fn fewer_rows(table: &str, n_before: Option<u64>, after: &State) -> O
     Some(Loss { names: vec![table.to_owned()], what })
 }
 
-/// A table that could not be looked at: only what its counts and its definition say is known.
+/// A table that could not be read: only its counts and its definition are known.
 fn unread(table: &TableEffect, before: &State, after: &State) -> Vec<Loss> {
     let name = &table.before;
     let n_rows = before.n_rows(name);

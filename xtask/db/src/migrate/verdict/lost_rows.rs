@@ -1,4 +1,4 @@
-//! How many rows of a table are gone permanently: those of whose values one is nowhere.
+//! How many rows of a table are lost: those with a value that is nowhere afterwards.
 
 use crate::migrate::verdict::canonical_value::{is_blank, said};
 use crate::migrate::verdict::conversion::is_related;
@@ -13,11 +13,11 @@ pub(super) enum Role {
     Number,
     /// It is part of another primary key.
     Key,
-    /// It holds values.
+    /// It contains values.
     Value,
 }
 
-/// What one column had in the rows that are gone.
+/// The values of one column in the rows that are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Removed {
     /// What the column does.
@@ -97,8 +97,8 @@ impl Rows {
         if self.are_shifted { 0 } else { self.n_removed.saturating_sub(self.n_lost()) }
     }
 
-    /// Rows of which a value is nowhere. One that only has another key is not gone, if what is left
-    /// of it tells it from others.
+    /// Rows with a value that is nowhere afterwards. A row that only has another key is not lost if
+    /// its other values distinguish it.
     fn n_vanished(&self) -> u64 {
         let with = |role| self.columns.iter().filter(move |column| column.role == role);
         let most = |role| with(role).map(|column| column.n_missing).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What else a migration did, in words, if nothing is lost by it.
+//! What else a migration did, in words, without losing anything.
 
 use crate::console::text;
 use crate::migrate::verdict::Comparison;
@@ -35,7 +35,7 @@ pub(crate) fn remarks(effects: &Effects) -> Vec<String> {
     remarks
 }
 
-/// What stands out: what guarded the database and is gone, and what came and does not work.
+/// Remarks that stand out: guards of the database that are gone, and new objects that do not work.
 #[must_use]
 pub(crate) fn warnings(of: &Comparison<'_>) -> Vec<String> {
     let lost = guards::lost(&of.before.schema, &of.after.schema);

@@ -1,4 +1,4 @@
-//! Which table a table became. Equal pages decide before names do, and names before a guess by columns.
+//! Which table became which. Equal pages decide before names, and names before a guess by columns.
 
 use std::collections::{HashMap, HashSet};
 

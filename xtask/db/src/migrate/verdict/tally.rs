@@ -1,4 +1,4 @@
-//! What became of the values of one table, counted while its rows pass by: nothing is kept of them.
+//! What happened to the values of one table, counted while its rows are streamed: none is kept.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::migrate::verdict::conversion::Relation;
 use crate::rows::diff::table_pair::{Pair, PairedRow};
 use crate::sqlite::value::Value;
 
-/// What became of one value.
+/// What happened to one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fate {
     /// It is NULL now.
@@ -25,7 +25,7 @@ pub(crate) enum Fate {
     Other,
 }
 
-/// What became of a value that was not blank.
+/// What happened to a value that was not blank.
 #[must_use]
 pub(super) fn fate(before: &Value, after: &Value) -> Fate {
     if matches!(after, Value::Null) {
@@ -57,7 +57,7 @@ pub(super) fn rest(before: &Value, after: &Value) -> Option<Value> {
         .then(|| Value::Text(rest.as_bytes().to_vec()))
 }
 
-/// Whether what was cut off is the end of a time that says nothing: midnight, no fraction, UTC.
+/// Whether the part that was cut off is an insignificant end of a time: midnight, no fraction, UTC.
 fn is_midnight(rest: &str) -> bool {
     rest.starts_with(['T', ' ', '.', 'Z', '+'])
         && rest.len() > 1 - usize::from(rest == "Z")
@@ -86,7 +86,7 @@ impl Sum {
     }
 }
 
-/// What became of the values of one column.
+/// What happened to the values of one column.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ColumnTally {
     /// How many values have which fate.
@@ -99,20 +99,20 @@ pub(super) struct ColumnTally {
     pub n_added: u64,
     /// Values of rows that are gone, and that are not equal to others by chance.
     pub n_telling: u64,
-    /// By the place of another column: whether that holds now what this one lost.
+    /// By the place of another column: whether that has now what this one lost.
     relations: BTreeMap<usize, Relation>,
 }
 
-/// A column that holds in another form what another one lost.
+/// A column that has in another form what another one lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Converted {
     /// Its place.
     pub at: usize,
-    /// Values that it holds nothing of.
+    /// Values that it contains nothing of.
     pub n_missing: u64,
 }
 
-/// What became of the rows and values of one table.
+/// What happened to the rows and values of one table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     /// Rows without a counterpart in the newer table.
@@ -123,7 +123,7 @@ pub(super) struct Tally {
     pub n_changed: u64,
     /// The columns of the older table, in the order of the pair.
     pub columns: Vec<ColumnTally>,
-    /// What columns hold that only the newer table has.
+    /// The values of columns that only the newer table has.
     pub new: Vec<Sum>,
 }
 
@@ -154,7 +154,7 @@ impl ColumnTally {
         (self.lost.n() + self.n(Fate::Removed)).saturating_sub(self.gained.n() + self.n_added)
     }
 
-    /// The column that holds now, in another form, what this one lost.
+    /// The column that has now, in another form, what this one lost.
     #[must_use]
     pub(super) fn converted(&self) -> Option<Converted> {
         let holding = self.relations.iter().filter(|(_, relation)| relation.holds());

@@ -11,7 +11,7 @@ use crate::migrate::verdict::allowance::{Allowance, Origin};
 use crate::sqlite::connection;
 use crate::sqlite::examination::finding::Finding;
 
-/// Both states of a database, and what became of the one in the other.
+/// Both states of a database, and what happened to the one in the other.
 struct States {
     before: State,
     after: State,

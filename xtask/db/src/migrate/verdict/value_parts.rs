@@ -1,5 +1,5 @@
-//! The parts of a value that may have become rows or columns of their own: the leaves of JSON, the items
-//! of a list, the words of a name.
+//! The parts of a value that may have become rows or columns: the leaves of JSON, the items of a
+//! list, the words of a name.
 
 use serde_json::Value as Json;
 
@@ -9,7 +9,7 @@ use crate::sqlite::value::Value;
 /// Words of a text that is taken for a name.
 const MAX_WORDS: usize = 4;
 
-/// What the parts of a value say, blank ones left out; `None` if it has no parts.
+/// The parts of a value, without blank ones; `None` if it has no parts.
 #[must_use]
 pub(super) fn of(value: &Value) -> Option<Vec<Said>> {
     let text = canonical_value::text(value);

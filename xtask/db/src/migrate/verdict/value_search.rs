@@ -1,8 +1,9 @@
-//! Where values are that their columns lost: in a private temporary database, which spills to the disk, the
-//! lost ones are held against those that other columns gained.
+//! Searches for the values that columns lost: a private temporary database, which spills to the
+//! disk, compares them with the values that other columns gained.
 //!
-//! Only what a column gained counts, so that an equal value that was there before takes nothing over. Texts
-//! may be anywhere; numbers, which are equal by chance, only all in one column or in columns of one name.
+//! Only gained values count, so an equal value that was there before takes over nothing. Texts may
+//! be anywhere. Numbers, which may be equal by chance, count only if all are in one column or in
+//! columns of one name.
 
 use anyhow::Result;
 use rusqlite::{CachedStatement, Connection, params};
@@ -101,7 +102,7 @@ impl Whereabouts {
         Ok(())
     }
 
-    /// Weighs what was lost against what was gained, column by column.
+    /// Compares what was lost with what was gained, column by column.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What a migration of the live database ends in: success, or the way back.
+//! How a migration of the live database ends: in success, or in the way back.
 
 use anyhow::Result;
 use serde_json::Value;
@@ -43,7 +43,7 @@ pub(crate) struct Run {
     pub(crate) after: After,
     /// What the rehearsal left.
     pub(crate) rehearsed: State,
-    /// What `--json` says.
+    /// The document of `--json`.
     pub(crate) document: Value,
 }
 
@@ -54,7 +54,7 @@ fn interrupted(error: &anyhow::Error) -> anyhow::Error {
 }
 
 impl Run {
-    /// Says that it is done, or goes back.
+    /// Reports that it is done, or goes back.
     pub(crate) fn conclude(
         mut self,
         session: &mut Session,
@@ -92,7 +92,7 @@ impl Run {
         Ok(report::decline(session, &error, self.document))
     }
 
-    /// Whether it may hold what nobody wants: another schema, or nothing that can be read.
+    /// Whether it may contain what nobody wants: another schema, or nothing readable.
     fn is_other(&self) -> bool {
         match &self.after {
             After::Same => false,
@@ -101,7 +101,7 @@ impl Run {
         }
     }
 
-    /// What speaks against the new state, and the losses that were let through.
+    /// What is wrong with the new state, and the losses that were allowed.
     fn reasons(&self, job: &Job<'_>) -> (Vec<String>, Vec<Loss>) {
         let (after, effects) = match &self.after {
             After::Same if self.ended.failure().is_none() => {

@@ -1,4 +1,4 @@
-//! What is to be migrated, by which command, and what it may lose.
+//! What is migrated, by which command, and what it may lose.
 
 use anyhow::Result;
 
@@ -60,7 +60,7 @@ impl<'a> Job<'a> {
         Self { project, database, claim, command: Vec::new(), allowed: Vec::new() }
     }
 
-    /// What may be lost: also what the files say of the migrations that were applied.
+    /// What may be lost, including the comments in the migrations that were applied.
     #[must_use]
     pub(crate) fn allowances(&self, of: &Comparison<'_>) -> Vec<Allowance> {
         let mut allowances = self.allowed.clone();
@@ -69,8 +69,8 @@ impl<'a> Job<'a> {
         allowances
     }
 
-    /// Asks whether there is what the command line and the configuration name; hands on a remark on a
-    /// configured name that nothing has any more.
+    /// Asks whether there is what the command line and the configuration name; passes on a remark on
+    /// a configured name that nothing has any more.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
 //! The migration on the live database: a second checkpoint right before, the command, the same
-//! examination as in the rehearsal, and the way back where anything is other than there.
+//! examination as in the rehearsal, and the way back if anything differs from the rehearsal.
 
 use std::path::Path;
 
@@ -61,7 +61,7 @@ pub(crate) fn run(
     session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
     let timeout = database.migrate_timeout;
     let task = Task { project, database, path: &database.path, command: &job.command, timeout };
-    // A second interrupt kills the command, a later one stops the restore with a word.
+    // A second interrupt kills the command, a later one stops the restore with a note.
     let _supervising = interrupt.while_supervising();
     let file = holders::identity(&database.path);
     let ended = command::migrate(&task, &interrupt);
@@ -124,7 +124,7 @@ struct Ready {
     rehearsed: State,
     /// The size that the rehearsed copy had at most.
     new_bytes: u64,
-    /// What `--json` says.
+    /// The document of `--json`.
     document: Value,
 }
 
@@ -135,7 +135,7 @@ impl Ready {
     }
 }
 
-/// Says what the rehearsal showed and takes both checkpoints.
+/// Reports the rehearsal and takes both checkpoints.
 fn prepare(
     session: &mut Session,
     job: &Job<'_>,

@@ -1,5 +1,5 @@
-//! How a rehearsal ends: a checkpoint if something is pending, the old state restored if the
-//! command changed the live database, and a word about it.
+//! How a rehearsal ends: with a checkpoint if something is pending, with the old state restored if
+//! the command changed the live database, and with a report.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -20,13 +20,13 @@ use crate::operations::retain::prune_automatic;
 
 /// What came of a rehearsal that no migration follows.
 pub(crate) struct End {
-    /// What `--json` says.
+    /// The document of `--json`.
     pub(crate) document: Value,
     /// Why the answer is no, if it is.
     pub(crate) error: Option<anyhow::Error>,
 }
 
-/// Ends a rehearsal that no migration follows, and says what came of it.
+/// Ends a rehearsal that no migration follows, and reports the result.
 ///
 /// # Errors
 ///
@@ -107,7 +107,7 @@ fn interrupted(job: &Job<'_>, back: Option<&Backup>) -> anyhow::Error {
     Refusal { what: "interrupted".to_owned(), hint, exit: Exit::Interrupted }.into()
 }
 
-/// Says that there is nothing to do.
+/// Reports that there is nothing to do.
 pub(crate) fn say_nothing_pending(session: &mut Session, job: &Job<'_>) {
     session.say(format!(
         "Nothing is pending: {} changed nothing on a private copy of {}",
@@ -116,7 +116,7 @@ pub(crate) fn say_nothing_pending(session: &mut Session, job: &Job<'_>) {
     ));
 }
 
-/// Says what the rehearsal showed.
+/// Reports what the rehearsal showed.
 pub(crate) fn say_rehearsed(
     session: &mut Session,
     job: &Job<'_>,
@@ -239,7 +239,7 @@ fn changed(
     Ok(End { document, error: Some(error) })
 }
 
-/// Says what was restored, and where the replaced state is.
+/// Reports what was restored, and where the replaced state is.
 pub(crate) fn say_put_back(
     session: &mut Session,
     job: &Job<'_>,

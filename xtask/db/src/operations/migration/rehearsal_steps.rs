@@ -1,4 +1,4 @@
-//! The rehearsal as the commands do it: a copy under the lock, the command without it, the verdict.
+//! The rehearsal as commands run it: a copy under the lock, the command without it, the verdict.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(crate) struct Rehearsed {
 pub(crate) enum Outcome {
     /// Nothing is to be done.
     NothingPending,
-    /// The migration may run; the losses are those that were let through.
+    /// The migration may run; the losses are those that were allowed.
     Allowed(Vec<Loss>),
     /// It may not, and why not.
     Refused(Vec<String>, Hint),

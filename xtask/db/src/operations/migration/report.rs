@@ -1,4 +1,4 @@
-//! What is reported about a rehearsal and of a migration: in words, and as JSON.
+//! The report of a rehearsal and of a migration, in words and as JSON.
 
 use anyhow::anyhow;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsal_steps::{Hint, Rehearsed};
 use crate::operations::migration::way_back::way_back;
 
-/// Says what a migration changed: its schema, the rows of each table, values, what was let through.
+/// Reports what a migration changed: its schema, the rows of each table, values, allowed losses.
 pub(crate) fn say_changes(session: &mut Session, of: &Comparison<'_>, losses: &[Loss]) {
     let changes = of.before.schema.changes(&of.after.schema);
     let rows = verdict::rows(of.before, of.after);
@@ -42,7 +42,7 @@ pub(crate) fn say_changes(session: &mut Session, of: &Comparison<'_>, losses: &[
     }
 }
 
-/// Says what stands out, and which allowances no loss needed.
+/// Reports what stands out, and which allowances no loss needed.
 pub(crate) fn warn(session: &mut Session, job: &Job<'_>, of: &Comparison<'_>, losses: &[Loss]) {
     for warning in remarks::warnings(of) {
         session.warn(text::plain(&warning));
@@ -103,7 +103,7 @@ pub(crate) fn rows_changed(job: &Job<'_>, before: &Backup) -> String {
     )
 }
 
-/// Why a rehearsal refused, and what to do; `back` holds the rows that changed meanwhile.
+/// Why a rehearsal refused, and what to do; `back` contains the rows that changed meanwhile.
 #[must_use]
 pub(crate) fn refused(
     job: &Job<'_>,
@@ -146,7 +146,7 @@ pub(crate) fn decline(session: &mut Session, error: &anyhow::Error, mut document
     Answer::No
 }
 
-/// What `--json` says of every migration.
+/// What `--json` contains about every migration.
 #[must_use]
 pub(crate) fn document(job: &Job<'_>, rehearsed: &Rehearsed) -> Value {
     let rehearsal = &rehearsed.rehearsal;
@@ -176,7 +176,7 @@ pub(crate) fn let_through(losses: &[Loss]) -> Value {
     losses.iter().map(|loss| loss.what.as_str()).collect()
 }
 
-/// What `--json` says of one run of the command.
+/// What `--json` contains about one run of the command.
 #[must_use]
 pub(crate) fn of_run(ended: &Ended) -> Value {
     json!({

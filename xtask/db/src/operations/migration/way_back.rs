@@ -1,4 +1,4 @@
-//! Putting the state before a migration back, with a safety backup of what it left.
+//! Restores the state before a migration, with a safety backup of what the migration left.
 
 use std::time::Duration;
 
@@ -68,8 +68,8 @@ pub(crate) fn publish(
     }
 }
 
-/// Waits for the backups folder, however long: what is in the live database cannot stay as it is. Says
-/// for whom it waits.
+/// Waits for the backups folder, however long: what is in the live database cannot stay as it is.
+/// Reports for whom it waits.
 ///
 /// # Errors
 ///

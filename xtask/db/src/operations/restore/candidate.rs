@@ -1,5 +1,5 @@
-//! What is restored: examined before anything is touched, the same when it is written, and what is
-//! reported about it afterwards.
+//! The backup to restore: examined before anything is touched, checked to be the same when it is
+//! written, and reported afterwards.
 
 use std::path::Path;
 
@@ -110,7 +110,7 @@ pub(crate) fn destination<'a>(
     Destination { path: &database.path, backups, force, busy_timeout }
 }
 
-/// What SQLite's check says of the restored content, which equals the backup's.
+/// The result of SQLite's check for the restored content, which equals the backup's.
 pub(crate) fn checked(backup: &Backup, verification: &Verification) -> String {
     let verified = backup.record().and_then(|record| record.verified.as_ref());
     let incomplete = has(&verification.findings, Weight::Unchecked);

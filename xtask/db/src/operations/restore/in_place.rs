@@ -31,7 +31,7 @@ use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::{connection, wal};
 
-/// What is known of the live database before what is put right now.
+/// What is known of the live database before a state that is restored right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Was {
     /// It was read a moment ago: what looks encrypted now is garbage.
@@ -92,7 +92,7 @@ pub(crate) fn restore(
     Ok(Answer::Yes)
 }
 
-/// Keeps the present state, writes the backup into the live database and proves the result; says
+/// Keeps the current state, writes the backup into the live database and proves the result; prints
 /// nothing but that Litestream must be restarted, and runs no command of the host.
 ///
 /// # Errors
@@ -116,7 +116,7 @@ pub(crate) fn put_in_place(
     // What SQLite reads it also rolls back; anything else is several steps, the journal mode the last.
     let is_noted = !claim.has_begun() && !matches!(plan.live, Live::Readable(_));
     if is_noted {
-        // What was built goes with this process: it cannot be put there again.
+        // The new database goes with this process: it cannot be put in place again.
         let outlives = !plan.backup.is_unfinished();
         claim.begin(locked, Step::Write, outlives.then_some(&plan.backup), session.now())?;
     }
@@ -169,7 +169,7 @@ pub(crate) fn is_replicated(project: &Project, path: &Path) -> bool {
         .is_ok_and(|live| live.query_row(question, [], |_| Ok(())).is_ok())
 }
 
-/// Says what Litestream needs after one transaction has replaced much of a database.
+/// Reports what Litestream needs after one transaction has replaced much of a database.
 pub(crate) fn warn_of_replica(session: &mut Session) {
     session.warn(
         "Litestream replicates this database and must be restarted now, so that it creates a new \
@@ -179,8 +179,8 @@ pub(crate) fn warn_of_replica(session: &mut Session) {
 }
 
 /// Puts a backup back that no user chose just now: examined, with a safety backup, in one transaction,
-/// proved; without a question and without a word. What is there now is replaced even if it looks
-/// encrypted if it was readable before: its raw files are set aside.
+/// proved; without a question and silently. What is there now is replaced even if it looks encrypted
+/// if it was readable before: its raw files are set aside.
 ///
 /// # Errors
 ///
@@ -216,8 +216,8 @@ enum InPlace {
     Unproved,
 }
 
-/// What a restore left that did not commit: after a failure of the disk the database is read again,
-/// because SQLite cannot tell then what it wrote.
+/// The state after a restore that did not commit: after a failure of the disk the database is read
+/// again, because SQLite then does not know what it wrote.
 fn state_after(
     error: &anyhow::Error,
     (locked, plan): (&Locked<'_>, &Plan),
@@ -283,7 +283,8 @@ fn could_not_restore(
     CouldNotRestore { state, what }
 }
 
-/// Says how large the WAL is, if somebody who has the database open keeps it from being taken in.
+/// Reports how large the WAL is, if another process that has the database open prevents its
+/// checkpoint.
 pub(crate) fn note_wal(session: &mut Session, database: &Database) {
     let n_bytes = wal::size_bytes(&database.path);
     if n_bytes > 0 {
@@ -308,7 +309,7 @@ fn put_back(
     write::put_back(plan, source, timeout, &mut progress, || keep(session))
 }
 
-/// Keeps the present state: a safety backup, or its raw files if SQLite cannot read it. Returns the
+/// Keeps the current state: a safety backup, or its raw files if SQLite cannot read it. Returns the
 /// ids of its groups, if they are known.
 fn keep(
     session: &mut Session,
@@ -346,7 +347,7 @@ pub(crate) fn after_restore(
     rebuild(session, project, database, done)
 }
 
-/// The same in other words: what was done before, and what the database holds now.
+/// The same in other words: what was done before, and what the database contains now.
 pub(crate) fn rebuild(
     session: &mut Session,
     project: &Project,

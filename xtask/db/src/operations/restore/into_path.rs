@@ -1,4 +1,4 @@
-//! `--into PATH` if nothing is yet: the backup's bytes, proved.
+//! `--into PATH` if nothing is there yet: the backup's bytes, proved.
 
 use anyhow::{Context, Result};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What a restore says before it acts: the plan, and what should give pause.
+//! What a restore prints before it acts: the plan, and reasons to think twice.
 
 use anyhow::Result;
 use serde_json::json;
@@ -47,7 +47,7 @@ impl Request {
     }
 }
 
-/// What would become of the present state.
+/// What would happen to the current state.
 pub(crate) fn would_keep(project: &Project, database: &Database, live: &Live) -> String {
     let place = project.place(database);
     match live {
@@ -65,7 +65,7 @@ pub(crate) fn would_keep(project: &Project, database: &Database, live: &Live) ->
     }
 }
 
-/// Says what would be done.
+/// Reports what would be done.
 pub(crate) fn say_plan(session: &mut Session, project: &Project, database: &Database, plan: &Plan) {
     let place = project.place(database);
     session.say(would_keep(project, database, &plan.live));

@@ -21,11 +21,11 @@ use crate::restore::plan;
 const MAX_ATTEMPTS: usize = 5;
 
 impl Request {
-    /// Restores what is asked for.
+    /// Restores the requested backup.
     ///
     /// # Errors
     ///
-    /// A refusal; else the last cause says what state the database is in.
+    /// A refusal; else the last cause states the condition of the database.
     pub(crate) fn run(self, session: &mut Session, project: &Project) -> Result<Answer> {
         let vault = Vault::of(project, session.now());
         let asked = self.reference.is_none();

@@ -1,7 +1,7 @@
 //! The safety backup of what a command is about to replace.
 //!
-//! If the command is refused, the safety backup goes again: nothing was replaced, so there is nothing to go
-//! back to, and it would push an older one out that still matters.
+//! If the command is refused, its safety backup is removed again: nothing was replaced, and it
+//! could push out an older one that still matters.
 
 use anyhow::{Context, Result};
 
@@ -53,7 +53,7 @@ pub(crate) fn unneeded(locked: &Locked<'_>, safety: Box<Backup>) -> Option<Box<B
     }
 }
 
-/// Says where a safety backup is.
+/// Reports where a safety backup is.
 pub(crate) fn say(session: &mut Session, project: &Project, safety: Option<&Backup>) {
     if let Some(safety) = safety {
         let path = project.dotted(&safety.path());
@@ -111,8 +111,8 @@ pub(crate) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
     });
 }
 
-/// Takes the safety backup, which remembers what takes its place, and returns the ids of its groups, too;
-/// `None` if the present database is damaged.
+/// Takes the safety backup, which records what replaces the state, and returns the ids of its
+/// groups as well; `None` if the current database is damaged.
 pub(crate) fn safety_backup(
     session: &mut Session,
     project: &Project,

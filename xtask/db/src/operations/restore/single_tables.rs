@@ -1,4 +1,4 @@
-//! `--table`: single tables of a backup into the live database, after a safety backup.
+//! `--table`: restores single tables of a backup into the live database, after a safety backup.
 
 use anyhow::{Context, Result};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Why retention keeps or removes a backup. A folder has tens of thousands of verdicts, so a reason is
-//! a few bytes that become text only when somebody reads them.
+//! Why retention keeps or removes a backup. A folder can have tens of thousands of verdicts, so a
+//! reason is a few bytes that become text only when it is printed.
 
 use std::fmt;
 

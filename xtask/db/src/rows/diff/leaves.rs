@@ -1,4 +1,4 @@
-//! The leaves of one table's tree in the order of their rowids, and the rows they hold
+//! The leaves of one table's tree in the order of their rowids, and the rows in them
 //! (<https://sqlite.org/fileformat2.html#b_tree_pages>).
 
 use anyhow::{Context, Result, ensure};
@@ -9,7 +9,7 @@ use crate::sqlite::header::HEADER_LENGTH;
 /// SQLite's own limit of a record, bytes.
 const MAX_RECORD_BYTES: u64 = 1 << 31;
 
-/// A tree's leaves, one after the other, and the cells of the present one.
+/// A tree's leaves, one after the other, and the cells of the current one.
 pub(super) struct Leaves<'p, 'c> {
     pages: &'p mut Pages<'c>,
     /// For each level above the leaf, the children that are still to come, the last one first.
@@ -64,7 +64,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
         self.pages
     }
 
-    /// The bytes of the present leaf, if it is new: none of its cells was passed yet.
+    /// The bytes of the current leaf, if it is new: none of its cells was passed yet.
     pub(super) fn fresh_page(&self) -> Option<&[u8]> {
         (self.at == 0 && self.start == 0 && !self.ended).then_some(&self.page)
     }
@@ -78,7 +78,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
         if self.ended { Ok(None) } else { self.cell_at(self.at).map(Some) }
     }
 
-    /// Goes on to the next cell.
+    /// Continues to the next cell.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
         if self.at < self.n_cells { Ok(()) } else { self.next_leaf() }
     }
 
-    /// Goes on to the next leaf that has cells.
+    /// Continues to the next leaf that has cells.
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
         Ok(())
     }
 
-    /// The rows of the present leaf that go on elsewhere.
+    /// The rows of the current leaf that go on elsewhere.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
         Ok(())
     }
 
-    /// The present cell, and the pages on which it may go on.
+    /// The present cell, and the pages on which it may continue.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! Two tables of two states side by side, whatever they and their columns are called: what a migration
-//! made of a table.
+//! Two tables of two states side by side, whatever their names and columns: what a migration did to
+//! a table.
 //!
-//! Tables whose pages are equal are known to be equal. Others are walked leaf by leaf if both are laid
-//! out alike, else read through SQL in the order of their keys.
+//! Tables with equal pages are equal. Others are walked leaf by leaf if both have the same layout,
+//! otherwise read through SQL in the order of their keys.
 
 use std::cmp::Ordering;
 
@@ -105,7 +105,7 @@ impl<'c> Pairs<'c> {
         is_same_tree((one, before.root_page), (other, after.root_page))
     }
 
-    /// Hands on the rows of a table that only one state has, or that have no counterpart.
+    /// Passes on the rows of a table that only one state has, or that have no counterpart.
     ///
     /// # Errors
     ///
@@ -131,7 +131,8 @@ impl<'c> Pairs<'c> {
         })
     }
 
-    /// Hands on the rows of two tables that are not equal; all rows, if one has columns of its own.
+    /// Passes on the rows of two tables that are not equal; all rows, if one has columns of its
+    /// own.
     ///
     /// # Errors
     ///
@@ -176,7 +177,7 @@ impl<'c> Pairs<'c> {
             ..pair.clone()
         };
         let mut keeps = true;
-        // A row whose key is equal is handed on too, if anything else of it differs.
+        // A row whose key is equal is passed on too, if anything else of it differs.
         self.by_trees(&keys, &mut |row| {
             keeps &= row.before == row.after;
             Ok(())

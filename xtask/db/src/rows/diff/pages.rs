@@ -1,8 +1,8 @@
-//! The pages of one state, and the numbers they are made of.
+//! The pages of one state, and the numbers in them.
 //!
-//! Pages come through `sqlite_dbpage`, so that they are those of the connection's read transaction,
-//! WAL included. Those of a finished file are read from it directly, many at once if they follow
-//! one another. Everything read here is untrusted: what does not fit is an error, never a panic.
+//! Pages come through `sqlite_dbpage`, so they belong to the connection's read transaction, WAL
+//! included. Pages of a finished file are read from it directly, many at once if they are
+//! consecutive. Everything read here is untrusted: what does not fit is an error, never a panic.
 
 use std::os::unix::fs::FileExt as _;
 

@@ -1,4 +1,4 @@
-//! Whether two records hold the same values, told from their bytes if that is possible
+//! Whether two records have the same values, decided by their bytes if possible
 //! (<https://sqlite.org/fileformat2.html#record_format>).
 
 use anyhow::{Context, Result};
@@ -6,15 +6,15 @@ use anyhow::{Context, Result};
 use crate::rows::diff::leaves::Cell;
 use crate::rows::diff::pages::{Pages, four_bytes, varint};
 
-/// What the bytes of two records say.
+/// The result of comparing the bytes of two records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The same values.
     Equal,
     /// Other values.
     Different,
-    /// Only SQLite can tell: one of them lacks columns that were added later and have defaults, or
-    /// holds a number in another form.
+    /// Only SQLite can decide: one of them lacks columns that were added later and have defaults,
+    /// or has a number in another form.
     Ask,
 }
 
@@ -46,7 +46,7 @@ fn rest<'c, 'p>(cell: Cell<'_>, pages: &'p mut Pages<'c>) -> Result<Rest<'c, 'p>
     Rest::of(cell.local, cell.overflow, cell.n_bytes, pages)
 }
 
-/// The types that begin a record; `None` if they go on in another page.
+/// The types that begin a record; `None` if they continue in another page.
 fn types(local: &[u8]) -> Result<Option<&[u8]>> {
     let (n_header, n_length) = varint(local)?;
     Ok(local.get(n_length..usize::try_from(n_header)?))

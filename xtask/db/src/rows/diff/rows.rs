@@ -16,11 +16,11 @@ use crate::sqlite::value::{Value, is_same};
 /// One row: its key, then its columns.
 pub(super) type Values = Vec<Value>;
 
-/// What takes the rows that differ: their fate, and the row in each state that has it.
+/// Receives the rows that differ: their fate, and the row in each state that has it.
 pub(super) type Each<'e> =
     &'e mut dyn FnMut(Fate, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
 
-/// What takes all rows: which of both states has it, and the row in each that has.
+/// Receives all rows: which of both states has it, and the row in each that has.
 pub(super) type EachOfAll<'e> =
     &'e mut dyn FnMut(Ordering, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
 
@@ -185,8 +185,8 @@ pub(super) fn is_same_row(
     Ok(true)
 }
 
-/// Which of two rows comes first: told at once for equal keys and integers, else by SQLite itself,
-/// which knows every collation.
+/// Which of two rows comes first: decided at once for equal keys and integers, else by SQLite
+/// itself, which knows every collation.
 struct Order<'c> {
     statements: Vec<Statement<'c>>,
     descending: Vec<bool>,

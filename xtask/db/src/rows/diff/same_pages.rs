@@ -1,4 +1,4 @@
-//! Whether two trees of any kind are the same page by page: a table that nobody touched.
+//! Whether two trees of any kind are the same page by page, i.e. nobody changed the table.
 
 use anyhow::{Result, bail};
 

@@ -1,8 +1,9 @@
 //! The statements that turn the first state into the second, for the sqlite3 shell.
 //!
-//! One transaction. Triggers are dropped first and created last, so that none of them fires; foreign
-//! keys are off, so that nothing cascades. A table that is defined in another way is created again.
-//! What no statement can reach becomes a comment. Values are written without control characters.
+//! It is one transaction. Triggers are dropped first and created last, so that none fires; foreign
+//! keys are off, so that nothing cascades. A table with a different definition is created again. A
+//! difference that no statement can make becomes a comment. Values are written without control
+//! characters.
 
 mod frame;
 mod reach;

@@ -1,4 +1,4 @@
-//! One of two states as a comparison needs it, and the tables that are to be compared.
+//! One of two states to compare, and its tables.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Where the rows of a table are read: which table or tree, by which key, which columns.
 //!
-//! A virtual table's rows are read if its module keeps them: a full-text index's in its shadow
-//! table of contents, else, if it keeps none, in its list of documents.
+//! A virtual table's rows are read where its module stores them: those of a full-text index in its
+//! shadow table of contents, or in its list of documents if it has no contents.
 
 use anyhow::{Context, Result, bail};
 use rusqlite::Connection;

@@ -1,4 +1,4 @@
-//! Two states side by side: table by table, each by the fastest way that its rows allow.
+//! Compares two states table by table, each in the fastest way that its rows allow.
 
 use anyhow::{Result, bail};
 use rusqlite::Connection;
@@ -14,7 +14,7 @@ use crate::sqlite::schema::{Storage, Table};
 use crate::sqlite::trouble::{self, Trouble};
 use crate::sqlite::value::Value;
 
-/// What takes the rows that differ.
+/// Receives the rows that differ.
 type Sink<'s> = &'s mut dyn FnMut(&Row<'_>);
 
 /// Compares two states, each in the read transaction of its connection; the rows that differ are

@@ -1,4 +1,4 @@
-//! Two tables that are compared, and what is read of them.
+//! Two tables to compare, and what is read of them.
 
 use anyhow::Result;
 
@@ -61,5 +61,5 @@ pub(crate) struct PairedRow<'v> {
     pub after: Option<&'v [Value]>,
 }
 
-/// What takes rows.
+/// Receives rows.
 pub(crate) type Each<'e> = &'e mut dyn FnMut(&PairedRow<'_>) -> Result<()>;

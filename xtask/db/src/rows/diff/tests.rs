@@ -157,7 +157,8 @@ fn plainly(pair: &Pair, (table, key, columns): (&str, &[&str], &[&str])) -> (u64
     (only("b", "main"), only("main", "b"), count(changed))
 }
 
-/// What `sqldiff --summary` says: rows added, removed and changed by table; `None` without it.
+/// The document of `sqldiff --summary`: rows added, removed and changed by table; `None` without
+/// it.
 fn by_sqldiff(pair: &Pair) -> Option<BTreeMap<String, (u64, u64, u64)>> {
     let shell = xshell::Shell::new().expect("a shell");
     let (a, b) = (pair.path("a"), pair.path("b"));

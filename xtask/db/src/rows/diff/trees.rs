@@ -1,8 +1,7 @@
-//! Two trees of one table side by side, leaf by leaf if the leaves are equal, row by row if they are
-//! not.
+//! Two trees of one table side by side: leaf by leaf if the leaves are equal, otherwise row by row.
 //!
-//! A leaf whose bytes are equal in both states, and whose long rows go on in equal pages, holds equal
-//! rows, whatever the rest of the file looks like: it is passed without looking at its rows.
+//! A leaf with equal bytes in both states, whose long rows continue in equal pages, has equal rows,
+//! whatever the rest of the file looks like: it is skipped without reading its rows.
 
 use std::cmp::Ordering;
 
@@ -12,7 +11,7 @@ use crate::rows::diff::leaves::Leaves;
 use crate::rows::diff::pages::Pages;
 use crate::rows::diff::record::{self, Rest, Verdict};
 
-/// What became of one row.
+/// What happened to one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// Only the first state has it.
@@ -57,7 +56,7 @@ pub(super) fn each_difference(
     }
 }
 
-/// What became of the row that comes first, and goes on behind it; `None` if it is equal.
+/// What happened to the row that comes first, and goes on behind it; `None` if it is equal.
 fn fate(order: Ordering, a: &mut Leaves<'_, '_>, b: &mut Leaves<'_, '_>) -> Result<Option<Fate>> {
     let fate = match order {
         Ordering::Less => Some(Fate::Removed),

@@ -1,4 +1,4 @@
-//! In which order tables are written: parents before their children.
+//! The order in which tables are written: parents before their children.
 
 use std::collections::{BTreeMap, BTreeSet};
 

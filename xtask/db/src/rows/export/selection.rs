@@ -1,9 +1,9 @@
-//! What an export contains: which tables (never shadow tables), in which order, which of their
-//! columns, and what is created after the rows.
+//! What an export contains: which tables, in which order, with which of their columns, and what is
+//! created after the rows.
 //!
 //! Tables come parents first, then those of modules, then AUTOINCREMENT's counters. A virtual table
-//! is exported by what it holds and never by its shadow tables. What cannot be exported is refused
-//! or remarked upon, never passed over.
+//! is exported by its rows and never by its shadow tables. What cannot be exported is refused or
+//! reported, never skipped silently.
 
 mod remarks;
 
@@ -30,7 +30,7 @@ use crate::sqlite::utf16::Utf16;
 pub(crate) struct Wanted {
     /// Only these tables; all if it is empty.
     pub tables: Vec<String>,
-    /// Only these rows, what hangs on them and what they need.
+    /// Only these rows, the rows that refer to them, and those that they need.
     pub root: Option<Root>,
     /// References without a foreign key, which hang on them, too.
     pub references: Followed,
@@ -44,13 +44,13 @@ pub(crate) struct Wanted {
 
 /// What is to be written.
 pub(crate) struct Selection {
-    /// What the export says of itself.
+    /// What the export contains about itself.
     pub header: Header,
     /// For each table of the header if its rows are read; `None` if they are not here.
     pub(super) sources: Vec<Option<Source>>,
     /// For each table of the header how many rows there are, where only some of them are wanted.
     pub n_all: Vec<Option<u64>>,
-    /// What the user should know.
+    /// Remarks for the user.
     pub remarks: Vec<String>,
 }
 
@@ -202,8 +202,8 @@ impl Selecting<'_> {
         Ok(head)
     }
 
-    /// Whether rowids that are not a column are kept: if that is wanted, or a trigger or a view speaks
-    /// of them, because others may refer to them then.
+    /// Whether rowids that are not a column are kept: if requested, or a trigger or a view speaks of
+    /// them, because others may refer to them then.
     fn keeps_rowid(&self, table: &Table) -> bool {
         if table.storage != Storage::Rowid || table.rowid_column().is_some() {
             return false;

@@ -1,4 +1,4 @@
-//! Where the rows of one table are read, and in which order: by primary key, else by rowid.
+//! How the rows of one table are read, and in which order: by primary key, else by rowid.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -11,7 +11,7 @@ use crate::sqlite::connection::quoted;
 use crate::sqlite::schema::{COUNTERS, Storage, Table};
 use crate::sqlite::utf16::Utf16;
 
-/// What is read, and in what its texts are kept.
+/// The query, and the encoding of its texts.
 pub(super) struct Reading<'c> {
     /// One state of a database.
     pub connection: &'c Connection,
@@ -166,7 +166,7 @@ impl Order {
         match self {
             Self::Key(by) | Self::Tree(by) if by.is_empty() => String::new(),
             Self::Key(by) | Self::Tree(by) => format!("ORDER BY {}", by.join(", ")),
-            // An index that holds all columns would be read in its own order.
+            // An index that contains all columns would be read in its own order.
             Self::Rowid(None) => "NOT INDEXED".to_owned(),
             Self::Rowid(Some(rowid)) => format!("NOT INDEXED ORDER BY {rowid}"),
         }

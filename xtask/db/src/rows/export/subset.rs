@@ -1,11 +1,12 @@
-//! A part of a database that stands by itself: the rows that a condition chooses, all that hangs on
+//! A self-contained part of a database: the rows that match a condition, all rows that refer to
 //! them through foreign keys and declared references, and the parents that all of these need.
 //!
-//! Two passes, each of them table by table and step by step, never row by row: down to the children
-//! until there are no new ones, then up to the parents. A parent that was taken only because it is
-//! needed does not pull in its other children. Which rows are taken is kept in TEMP tables, so memory
-//! does not grow with them, and the database is not written. What a reference means is SQLite's own:
-//! by the affinity and collation of the parent's columns, and NULL in any column refers to nothing.
+//! There are two passes, each table by table and step by step, never row by row: down to the
+//! children until there are no new ones, then up to the parents. A parent that is only needed does
+//! not include its other children. The chosen rows are noted in TEMP tables, so memory does not
+//! grow with them, and the database is not written. SQLite itself decides what a reference means:
+//! with the affinity and collation of the parent's columns, and NULL in any column refers to
+//! nothing.
 
 mod condition;
 mod edge;
@@ -36,7 +37,7 @@ pub(crate) struct Root {
     pub condition: String,
 }
 
-/// What is chosen beside what the schema says.
+/// The choices that the schema does not make.
 pub(super) struct Chosen<'c> {
     /// The rows to begin with.
     pub root: &'c Root,
@@ -49,7 +50,7 @@ pub(super) struct Chosen<'c> {
 /// The rows that were taken.
 pub(super) struct Subset {
     members: BTreeMap<String, Member>,
-    /// What the user should know.
+    /// Remarks for the user.
     pub remarks: Vec<String>,
 }
 
@@ -64,11 +65,11 @@ struct Gathering<'p> {
 }
 
 impl Subset {
-    /// Gathers the rows, in the read transaction that the connection holds.
+    /// Finds the rows, in the read transaction of the connection.
     ///
     /// # Errors
     ///
-    /// A refusal if the root or its condition makes no sense, or no row fulfils it (exit 1); if
+    /// A refusal if the root or its condition makes no sense, or no row matches it (exit 1); if
     /// SQLite cannot read; the user's interrupt.
     pub(super) fn gather(
         (connection, schema): (&Connection, &Schema),
@@ -77,7 +78,7 @@ impl Subset {
     ) -> Result<Self> {
         let Chosen { root, without, declared } = chosen;
         let start = start(schema, root, without)?;
-        // What is written down goes to a file, and this much of it stays in memory.
+        // The noted keys go to a file, and this much of it stays in memory.
         connection.execute_batch("PRAGMA temp.cache_size = -16384")?;
         let mut gathering = Gathering {
             connection,
@@ -100,7 +101,7 @@ impl Subset {
         Ok(Self { members: gathering.members, remarks })
     }
 
-    /// What was taken of a table; `None` if nothing could be.
+    /// The chosen rows of a table; `None` if there could be none.
     pub(super) fn member(&self, table: &str) -> Option<&Member> {
         self.members.get(&table.to_ascii_lowercase())
     }
@@ -183,7 +184,7 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    /// Takes the children of all that was taken; returns the number of the last step.
+    /// Adds the children of all chosen rows; returns the number of the last step.
     fn descend(&mut self, start: String) -> Result<i64> {
         let mut fresh = BTreeSet::from([start]);
         let mut steps = Steps { first: 0, last: 0 };
@@ -202,7 +203,7 @@ impl Gathering<'_> {
         Ok(steps.last)
     }
 
-    /// Takes the parents of all that was taken.
+    /// Adds the parents of all chosen rows.
     fn ascend(&mut self, last: i64) -> Result<()> {
         let mut fresh: BTreeSet<String> = self.members.keys().cloned().collect();
         let mut steps = Steps { first: 0, last };

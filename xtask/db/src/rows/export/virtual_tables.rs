@@ -1,4 +1,4 @@
-//! Virtual tables by what they hold: which of their rows can be read, and under which rowid.
+//! Virtual tables by their content: which of their rows can be read, and under which rowid.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -17,11 +17,11 @@ pub(super) fn content(table: &Table) -> Option<String> {
     external_content(&table.sql)
 }
 
-/// Says of a virtual table what only its module tells.
+/// What only its module knows about a virtual table.
 ///
 /// # Errors
 ///
-/// A refusal if its rows are wanted and what its module keeps is unknown here.
+/// A refusal if its rows are wanted and the data of its module is unknown here.
 pub(super) fn complete(
     connection: &Connection,
     (table, module): (&Table, &str),

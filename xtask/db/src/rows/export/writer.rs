@@ -1,4 +1,4 @@
-//! Writing an export: each table's rows in their order, through a format into a sink.
+//! Writes an export: each table's rows in order, through a format into a sink.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -44,7 +44,7 @@ pub(crate) fn write(
     Ok(counts)
 }
 
-/// Says which table failed; what is a refusal stays one.
+/// Reports which table failed; what is a refusal stays one.
 fn of_table(error: anyhow::Error, table: &str) -> anyhow::Error {
     let what = format!("could not export table `{}`", text::plain(table));
     match error.downcast_ref::<Refusal>() {

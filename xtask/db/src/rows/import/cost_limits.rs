@@ -1,12 +1,12 @@
-//! What SQL from outside may cost, in proportion to the bytes that it came in: a schema of 300 bytes can
-//! ask for values of gigabytes, and for rows without end.
+//! Limits for SQL from outside, in proportion to the size of its file: a schema of 300 bytes can
+//! ask for values of gigabytes and for rows without end.
 //!
-//! Three things are bounded wherever such SQL runs, in CHECKs, generated columns, indexes, triggers and
-//! views as well: how long a value may be, how much SQLite works, and how much memory it takes. What is
-//! counted as work are the steps of SQLite's machine (<https://sqlite.org/c3ref/progress_handler.html>),
-//! and at least the microseconds of processor time that they took, because one step may be a long one. An
-//! honest file takes a hundredth of it. What comes through a pipe is kept in a file first, so its size is
-//! known by then.
+//! Three things are bounded wherever such SQL runs, including CHECKs, generated columns, indexes,
+//! triggers and views: the length of a value, the work of SQLite, and its memory. Work is counted
+//! in steps of SQLite's virtual machine (<https://sqlite.org/c3ref/progress_handler.html>), and as
+//! at least the microseconds of processor time that they took, because a single step may take long.
+//! An honest file needs about a hundredth of the limits. Input from a pipe is first kept in a file,
+//! so its size is known.
 
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -182,14 +182,14 @@ impl Bounds {
         Some(factored.saturating_add(ROOM_BASE_BYTES))
     }
 
-    /// Says of an error which bound was exceeded and how to go on, also if the new database has
-    /// become so large.
+    /// Reports of an error which bound was exceeded and how to continue, also if the new database
+    /// has become so large.
     #[must_use]
     pub(crate) fn explain_of(&self, error: anyhow::Error, new: &Path) -> anyhow::Error {
         const UNTOUCHED: &str = "nothing was changed";
         let is_full = trouble::trouble(&error) == Trouble::Full;
         let size_bytes = fs_err::metadata(new).map_or(0, |metadata| metadata.len());
-        // What SQLite holds back in memory is not written yet.
+        // Pages that SQLite still has in memory are not written yet.
         let most = self.most_room().filter(|most| is_full && size_bytes > *most / 2);
         let (Some(most), Some(input_bytes)) = (most, self.input_bytes) else {
             return self.explain(error, UNTOUCHED);
@@ -244,7 +244,7 @@ impl Bounds {
         }
     }
 
-    /// Says of an error which bound was exceeded and how to go on, if one was.
+    /// Reports of an error which bound was exceeded and how to continue, if one was.
     #[must_use]
     pub(crate) fn explain(&self, error: anyhow::Error, untouched: &str) -> anyhow::Error {
         let refusal = error.downcast_ref::<Refusal>();

@@ -1,5 +1,5 @@
-//! What an import lets the definitions in a file do. They are SQL from another source: each may
-//! create only its own object, and nothing else happens.
+//! What the definitions in a file may do during an import. They are SQL from another source: each
+//! may create only its own object, and nothing else happens.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -55,7 +55,7 @@ impl Kind {
 
 /// Watches over a connection until that is closed.
 pub(super) struct Guard {
-    /// What may be created now; what is ours is not watched.
+    /// The object that may be created now; our own statements are not watched.
     creating: Arc<Mutex<Option<Creating>>>,
 }
 

@@ -1,9 +1,10 @@
-//! SQL files into a scratch database, from any source: our own exports, the `.dump` of the sqlite3 shell,
-//! and what other tools write for SQLite.
+//! Loads SQL files from any source into a scratch database: our own exports, the `.dump` of the
+//! sqlite3 shell, and what other tools write for SQLite.
 //!
-//! The file is somebody else's program. It runs statement by statement, each watched by the
-//! [`statement_guard`]; what asks for more than tables and rows is refused, and nothing of the file is left.
-//! Its transactions are its word that it is whole: one that is never committed was cut short.
+//! The file is somebody else's program. It runs statement by statement under the
+//! [`statement_guard`]; a statement beyond tables and rows is refused, and then nothing of the file
+//! is kept. Its transactions show whether it is complete: one that is never committed was cut
+//! short.
 
 mod foreign_files;
 mod odd_texts;
@@ -30,7 +31,7 @@ use crate::sqlite::connection;
 use script::Running;
 use statement_guard::Guard;
 
-/// Pieces after which somebody looks whether to go on.
+/// Pieces after which somebody looks whether to continue.
 const PIECES_BETWEEN_LOOKS: u64 = 1 << 10;
 
 /// Bytes that are looked at for what another database's tool has written.
@@ -57,7 +58,7 @@ pub(super) fn load(
     run(fs_err::File::open(file)?, loading, &mut look)
 }
 
-/// An export of ours says of which version it is; what a newer one means is not guessed at.
+/// An export of ours contains its version; a newer one is not guessed at.
 fn refuse_newer(start: &[u8]) -> Result<()> {
     let rest = start.strip_prefix(format!("-- {NAME}, version ").as_bytes()).unwrap_or_default();
     let n_digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -68,7 +69,7 @@ fn refuse_newer(start: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Runs a file's statements, then lets the modules of virtual tables examine what they were given.
+/// Runs a file's statements, then lets the modules of virtual tables check their data.
 pub(super) fn run(
     source: impl Read,
     loading: &Loading<'_>,

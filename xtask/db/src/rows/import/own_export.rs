@@ -1,4 +1,5 @@
-//! Our own exports into a scratch database: tables, their rows, and only then what is about rows.
+//! Loads our own exports into a scratch database: tables, their rows, and only then indexes, views
+//! and triggers.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -97,7 +98,7 @@ fn name_both(error: anyhow::Error, file: (&Path, Kind), loading: &Loading<'_>) -
     }
 }
 
-/// What a header says is used as it is: so it must be what an export says.
+/// The header is used as it is, so it must be one that an export writes.
 fn examine(header: &Header) -> Result<()> {
     let encodings = ["UTF-8", "UTF-16le", "UTF-16be"];
     let encoding = header.encoding.as_str();

@@ -1,5 +1,5 @@
-//! What a scratch database was found to hold, before it is put anywhere: whole trees and indexes,
-//! constraints, references that lead somewhere, and as many rows as its file has.
+//! Proves the content of a scratch database before it goes anywhere: whole trees and indexes,
+//! constraints, references that lead somewhere, and as many rows as the file has.
 
 mod named_orphans;
 
@@ -35,13 +35,13 @@ pub(crate) struct Proof {
     orphans: Orphans,
 }
 
-/// Examines a scratch database that was loaded and is closed: its pages on one thread, what they hold
+/// Examines a scratch database that was loaded and is closed: its pages on one thread, its content
 /// on another.
 ///
 /// # Errors
 ///
-/// If the numbers of rows are not those of the file, or at the user's interrupt; what is wrong with
-/// the rows is a finding.
+/// If the row counts are not those of the file, or at the user's interrupt; problems of the rows
+/// are findings.
 pub(crate) fn prove(
     scratch: &Path,
     loaded: &Loaded,
@@ -127,7 +127,7 @@ fn count(scratch: &Path, interrupt: &Interrupt, bounds: &Bounds) -> Result<Count
     Ok((counted, derived, orphans))
 }
 
-/// Whether what a table shows is another table's, or nobody's.
+/// Whether a table shows the data of another table, or none.
 fn is_derived(table: &Table) -> bool {
     let Storage::Virtual(module) = &table.storage else { return false };
     schema::MODULES_WITHOUT_CONTENT.contains(&module.as_str())

@@ -1,9 +1,10 @@
-//! Records of another tool on their way into one table: taken from JSON, JSONL or CSV one at a time,
-//! each becomes a row of a scratch database, whose only table has the columns that the records have.
+//! Imports records of another tool into one table: they are read from JSON, JSONL or CSV one at a
+//! time, and each becomes a row of a scratch database, whose only table has the columns that the
+//! records have.
 //!
-//! The columns have the types of the live ones and no constraints: keys and references are for the
-//! merge to judge. What would lose or guess anything is an error that names the record, the field and
-//! the value.
+//! The columns have the types of the live ones and no constraints: the merge checks keys and
+//! references. Anything that would lose or guess a value is an error that names the record, the
+//! field and the value.
 
 pub(crate) mod conversion;
 pub(crate) mod mapping;
@@ -24,7 +25,7 @@ use crate::rows::import::records::mapping::Mapping;
 use crate::rows::import::records::writer::Writer;
 use crate::sqlite::connection;
 
-/// So many fields are named that nobody took.
+/// At most so many ignored fields are named.
 const MAX_NAMED: usize = 10;
 
 /// Where records come from.
@@ -37,14 +38,14 @@ pub(crate) struct Origin<'a> {
     pub pointer: &'a Pointer,
 }
 
-/// What became of records.
+/// What happened to records.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     /// How many there were; each is a row of the scratch database.
     pub n_records: u64,
     /// What of them is lost, or looks like a typing error.
     pub losses: Vec<String>,
-    /// What is good to know.
+    /// Remarks for the user.
     pub notes: Vec<String>,
 }
 
@@ -175,7 +176,7 @@ fn listed(fields: &BTreeMap<String, u64>) -> String {
     names.join(", ")
 }
 
-/// Adds to a failure of what was read what was read, and that it changed nothing.
+/// Adds to a failure the name of the source, and that nothing was changed.
 fn explain(error: anyhow::Error, shown: &str) -> anyhow::Error {
     if let Some(refusal) = error.downcast_ref::<Refusal>() {
         let is_ours = refusal.exit != Exit::Interrupted;

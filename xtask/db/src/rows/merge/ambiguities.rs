@@ -1,5 +1,5 @@
-//! What forbids a merge before contents are compared: references that lead nowhere, and rows that
-//! nothing tells apart.
+//! What prevents a merge before contents are compared: references that lead nowhere, and rows that
+//! cannot be told apart.
 
 use anyhow::Result;
 use rusqlite::Connection;

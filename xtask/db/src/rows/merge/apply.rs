@@ -1,5 +1,5 @@
-//! Writing what was decided: rows are updated in place and inserted. SQLite judges whether all of them can be
-//! here together; rows that only are in each other's way are moved out of it first.
+//! Writes what was decided: rows are updated in place and inserted. SQLite judges whether all of
+//! them can coexist; rows that are only in each other's way are moved out of it first.
 
 use anyhow::{Context, Result, ensure};
 use rusqlite::{Connection, ErrorCode};

@@ -1,5 +1,6 @@
-//! Rows that have no place here, because another row has the same unique values: found by SQLite itself, so that
-//! partial indexes, indexes on expressions and computed columns count as they do for every other writer.
+//! Rows that cannot be here because another row has the same unique values. SQLite itself finds
+//! them, so that partial indexes, indexes on expressions and computed columns count as for every
+//! other writer.
 
 use anyhow::Result;
 use rusqlite::{Connection, ffi, params};
@@ -80,7 +81,7 @@ fn partial_index(
     Ok(None)
 }
 
-/// What becomes of rows that have no place.
+/// What happens to rows that have no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// They stay out, and what is here stays.

@@ -1,5 +1,5 @@
-//! Rows that refer to missing ones by references that only the configuration declares; SQLite's own check does not
-//! know these.
+//! Rows that refer to missing ones through references that only the configuration declares.
+//! SQLite's own check does not know these.
 
 use anyhow::Result;
 use rusqlite::Connection;

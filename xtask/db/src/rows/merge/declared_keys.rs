@@ -1,4 +1,4 @@
-//! What the configuration says about the rows of a database, found in its schema.
+//! The keys and references that the configuration declares, looked up in the schema.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::rows::merge::live_tables::{Here, Tables};
 use crate::sqlite::declared_references::{self, Declared, Resolved};
 use crate::sqlite::schema::{Schema, Table};
 
-/// What the configuration says.
+/// The declarations in the configuration.
 pub(super) struct Said<'a> {
     /// Columns that identify a row, by table.
     pub merge_key: &'a BTreeMap<String, Vec<String>>,
@@ -23,22 +23,22 @@ pub(super) struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// What is printed about a database with this schema.
+    /// The declarations for a database with this schema.
     ///
     /// # Errors
     ///
-    /// A refusal if `references` names what is not there.
+    /// A refusal if `references` names something that does not exist.
     pub(super) fn of(database: &'a Database, schema: &Schema) -> Result<Self> {
         let declared = declared_references::resolve(&database.references, schema)?;
         let Database { merge_key, renumber, .. } = database;
         Ok(Self { merge_key, renumber, declared })
     }
 
-    /// Adds what is declared of a table to its foreign keys.
+    /// Adds the declared references of a table to its foreign keys.
     ///
     /// # Errors
     ///
-    /// A refusal if a foreign key says otherwise.
+    /// A refusal if a foreign key contradicts one.
     pub(super) fn add_to(&self, references: &mut Vec<Reference>, table: &Table) -> Result<()> {
         let name = table.name.to_ascii_lowercase();
         for reference in references.iter() {

@@ -1,4 +1,4 @@
-//! Which row here a file's row is: found by its key, or by its content; else it is new.
+//! Finds the row here that a file's row is: by its key, or by its content; otherwise it is new.
 
 use std::collections::BTreeSet;
 
@@ -98,7 +98,7 @@ impl Identifying<'_> {
         }
     }
 
-    /// Whether rows are left that nobody knows, or whose references are not translated.
+    /// Whether rows are left that are unknown, or whose references are not translated.
     fn is_waiting(&self, layouts: &[Layout]) -> Result<bool> {
         for layout in layouts {
             let question = format!(
@@ -207,8 +207,8 @@ pub(super) fn settle(
     numbering: super::Numbering,
     mut after: impl FnMut(&Layout) -> Result<()>,
 ) -> Result<()> {
-    // From the third round on only what the last one made possible is looked at: a chain of rows takes
-    // as many rounds as it is long. If that is nothing, all is looked at once more.
+    // From the third round on, only what the last one made possible is examined: a chain of rows
+    // needs as many rounds as it is long. If that is nothing, everything is examined once more.
     let mut is_whole = true;
     loop {
         let since = (!is_whole).then(|| identifying.round.saturating_sub(1));

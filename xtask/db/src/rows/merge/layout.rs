@@ -22,8 +22,7 @@ use crate::sqlite::schema::{Nature, Table};
 pub(super) enum Spelling {
     /// It may: a row is not looked for by such a value before its references are translated.
     MayChange,
-    /// It may not: each value is what the file says, and a reference that would change one leads
-    /// nowhere.
+    /// It may not: each value is the file's, and a reference that would change one leads nowhere.
     Stays,
 }
 

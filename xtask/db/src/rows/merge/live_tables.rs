@@ -1,5 +1,5 @@
-//! What is known of the tables here, whatever a file has: keys, references, and which columns hold
-//! numbers that mean a row only in this database.
+//! What is known of the tables here, whatever a file has: keys, references, and columns with
+//! numbers that identify a row only in this database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,7 +120,7 @@ impl Tables {
         found
     }
 
-    /// The columns by which a reference holds numbers of a table.
+    /// The columns by which a reference contains numbers of a table.
     pub(super) fn holding(&self, reference: &Reference, table: &str) -> Vec<String> {
         let pairs = reference.from.iter().zip(&reference.to);
         let holds = pairs.filter(|(_, to)| self.numbers_in(&reference.parent, to).contains(table));

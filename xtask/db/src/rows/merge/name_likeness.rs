@@ -1,5 +1,5 @@
-//! Names that look as if a column referred to a table: `post_id`, `postId`, `parent_post_id`, `fk_post` and `post` for
-//! `posts`; `on_type` beside `on_id`.
+//! Names that suggest that a column refers to a table: `post_id`, `postId`, `parent_post_id`,
+//! `fk_post` and `post` for `posts`; `on_type` beside `on_id`.
 
 /// How much a column's name looks like a table's, the better ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +15,7 @@ pub(super) enum Likeness {
 /// Words before and after a name that say that a number refers.
 const MARKS: [&str; 4] = ["id", "fk", "ref", "rowid"];
 
-/// Words that say of a column that it names the kind of what another one refers to.
+/// Words in a column's name which show that it names the kind of a reference.
 const KINDS: [&str; 6] = ["type", "kind", "table", "model", "class", "entity"];
 
 /// What a column is called that refers to rows of any table.
@@ -65,7 +65,7 @@ pub(super) fn is_of(value: &str, table: &str) -> bool {
     are_alike(&value, &table) || ends_with(&table, &value)
 }
 
-/// A column's name without what says that it refers, and whether anything did.
+/// A column's name without the part which shows that it refers, and whether there was one.
 fn stem(column: &str) -> (Vec<String>, bool) {
     let mut words = words(column);
     let is_mark = |word: Option<&String>| word.is_some_and(|word| MARKS.contains(&word.as_str()));

@@ -28,7 +28,7 @@ use crate::rows::merge::{
 use crate::sqlite::connection;
 use crate::sqlite::schema::Schema;
 
-/// What is to become of a file's rows: its stages are in the TEMP database.
+/// The plan for a file's rows: its stages are in the TEMP database.
 pub(super) struct Planned {
     layouts: Vec<Layout>,
     /// What came of it, or would.
@@ -83,7 +83,7 @@ pub(super) fn plan(
     Ok(planned)
 }
 
-/// Of a file of this machine's own nothing replaces what is here, unless it says itself that it is newer.
+/// A file of this machine's own replaces nothing here, unless it proves that it is newer.
 fn policy(policy: &Policy, source: &Source) -> Policy {
     let on_conflict = match policy {
         Policy { newer: None, .. } if source.is_own => OnConflict::Skip,
@@ -92,7 +92,7 @@ fn policy(policy: &Policy, source: &Source) -> Policy {
     Policy { on_conflict, ..policy.clone() }
 }
 
-/// A column that no table has would never replace anything, and nobody would know.
+/// A column that no table has would silently never replace anything.
 fn refuse_unknown_newer(ours: &Schema, target: &Target<'_>) -> Result<()> {
     let Some(newer) = &target.policy.newer else { return Ok(()) };
     if ours.tables.values().any(|table| table.column(newer).is_some()) {
@@ -104,7 +104,7 @@ fn refuse_unknown_newer(ours: &Schema, target: &Target<'_>) -> Result<()> {
     ))
 }
 
-/// Takes over what was said of the file's schema; with `strict` a loss is against it.
+/// Adds the remarks about the file's schema; with `strict`, a loss is a problem.
 fn take_over(planned: &mut Planned, fitting: Fitting, target: &Target<'_>, source: &Source) {
     planned.report.notes = fitting.notes;
     if target.policy.strict {
@@ -207,7 +207,7 @@ impl Planned {
 
     /// What refers to rows that are left out cannot be here either.
     fn settle_orphans(&self, connection: &Connection, source: &Source) -> Result<()> {
-        // What this machine shared once is not an obstacle to what others share.
+        // Rows that this machine shared once do not prevent others from sharing theirs.
         let state = if source.is_own { LEFT_OUT } else { CONFLICTING };
         loop {
             let mut n_orphaned = 0;

@@ -1,6 +1,7 @@
-//! Primary keys like `INT PRIMARY KEY`, `BIGINT` and `SERIAL`: SQLite gives their numbers to nobody, so they
-//! may say which row it is (a year, a code), or just be numbers that two databases gave to different rows. As
-//! long as rows with equal numbers are equal it does not matter; if they differ, only the user knows.
+//! Primary keys like `INT PRIMARY KEY`, `BIGINT` and `SERIAL`. SQLite does not assign their
+//! numbers, so they may identify a row (a year, a code), or be numbers that two databases gave to
+//! different rows. As long as rows with equal numbers are equal, it does not matter; if they
+//! differ, only the user knows.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -95,7 +96,7 @@ fn number_of(layout: &Layout, rule: &Rule) -> Option<usize> {
     (rule.by == By::Primary && takes_numbers && is_own).then_some(*at)
 }
 
-/// The lines that say one and the other, with what is configured already.
+/// The lines that declare one or the other, with what is configured already.
 fn ways(database: &Database, layout: &Layout, column: &str) -> (String, String) {
     let (mut keys, mut tables) = (database.merge_key.clone(), database.renumber.clone());
     keys.insert(layout.name.clone(), vec![column.to_owned()]);

@@ -1,7 +1,7 @@
-//! References of a file's rows: to which rows here they lead.
+//! Translates the references of a file's rows to rows here.
 //!
-//! A reference is translated as soon as the file's row that it means is known here. One whose row is
-//! not in the file leads to a row here only if that cannot mean another one.
+//! A reference is translated as soon as its row in the file is known here. A reference to a row
+//! that is not in the file leads to a row here only if it cannot mean another one.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::rows::merge::layout::{Layout, Link, Spelling};
 use crate::rows::merge::staged_rows::{HASHED, MATCHED, NEW, RAW};
 use crate::sqlite::connection::quoted;
 
-/// Makes what is looked up quick to find.
+/// Creates indexes for what is looked up.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub(super) fn translate(
     Ok(n_translated)
 }
 
-/// Makes what is asked round by round quick to answer.
+/// Creates indexes for the queries of every round.
 ///
 /// # Errors
 ///
@@ -220,7 +220,8 @@ impl One<'_> {
         } else {
             String::new()
         };
-        // What is here does not change: only what a shorter one has translated makes another answer.
+        // The rows here do not change: only the translation of a shorter reference changes the
+        // answer.
         let by = self.since.map_or_else(String::new, |_| {
             format!(" INDEXED BY merge_{}_round", self.layout().number)
         });

@@ -12,7 +12,7 @@ pub(crate) struct Report {
     pub files: Vec<FileReport>,
     /// What is against it: nothing was changed then.
     pub problems: Vec<Problem>,
-    /// What the user should know beside.
+    /// Further remarks for the user.
     pub warnings: Vec<String>,
     /// Whether the database was changed.
     pub is_written: bool,
@@ -25,9 +25,9 @@ pub(crate) struct FileReport {
     pub shown: String,
     /// Tables of which it has rows, in the order in which they were merged.
     pub tables: Vec<TableReport>,
-    /// What of it is lost or taken on trust.
+    /// What is lost or taken on trust.
     pub warnings: Vec<String>,
-    /// What is good to know.
+    /// Remarks for the user.
     pub notes: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct TableReport {
     pub renumbered: Rows,
     /// Rows that are here already with the same content.
     pub unchanged: u64,
-    /// Rows that are here with another content, and what became of them.
+    /// Rows that are here with another content, and what happened to them.
     pub replaced: Rows,
     /// The same if the row here stayed.
     pub kept: Rows,

@@ -1,5 +1,5 @@
-//! The content of rows inside SQLite: a function that hashes values by their class and every bit, so
-//! that 1 is not 1.0 and `A` is not `a`, whatever a column's collation says.
+//! Hashes the content of rows inside SQLite: values are hashed by their class and every bit, so
+//! that 1 is not 1.0 and `A` is not `a`, whatever the collation of a column.
 
 use anyhow::Result;
 use rusqlite::Connection;

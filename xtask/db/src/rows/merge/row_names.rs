@@ -1,4 +1,4 @@
-//! Rows by name: by what identifies them, else by their number, as people find them again.
+//! Names rows for messages: by their key, else by their number, so that people can find them.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ const WIDTH: usize = 40;
 pub(super) struct Which<'a> {
     /// What is after `FROM stage AS s`.
     pub condition: &'a str,
-    /// The expression that says what about each.
+    /// The expression for the remark on each.
     pub reason: &'a str,
 }
 

@@ -1,5 +1,5 @@
-//! What a file has and the database does not know, and the other way round: the schema went on in one
-//! of them.
+//! The differences between a file's schema and the database's: the schema may have changed in
+//! either of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ pub(super) struct Fitting {
     pub empty: BTreeSet<String>,
     /// What is lost of it.
     pub losses: Vec<String>,
-    /// What is good to know.
+    /// Remarks for the user.
     pub notes: Vec<String>,
 }
 

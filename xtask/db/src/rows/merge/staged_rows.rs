@@ -1,9 +1,10 @@
-//! The stage: a file's rows in tables of SQLite's TEMP database, each row beside what becomes of it.
+//! The stage: a file's rows in tables of SQLite's TEMP database, each with what happens to it.
 //!
-//! Of a layout's columns, `c0`, `c1` … hold the values as they will be here, `o0` … the file's own if they
-//! differ, `f0` … those of the row that stays here where others refer to them; `t0` … say which row here it
-//! is. `asked` has a bit for each reference that the row has, `waits` for each that is not translated yet,
-//! `trusted` for each whose number was taken for this database's. `k` counts the rows of one `hash`.
+//! Of a layout's columns, `c0`, `c1` … are the values as they will be here, `o0` … the file's own
+//! if they differ, `f0` … those of the row that stays here if others refer to them; `t0` … identify
+//! the row here. `asked` has a bit for each reference that the row has, `waits` for each that is
+//! not translated yet, `trusted` for each whose number was taken for this database's. `k` counts
+//! the rows with one `hash`.
 
 use anyhow::{Context, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -40,7 +41,7 @@ pub(super) const HASHED: u8 = 8;
 /// Rows between two looks whether the user asked to stop.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 
-/// Makes the stage of a table and fills it with the file's rows; returns how many there are.
+/// Creates the stage of a table and fills it with the file's rows; returns how many there are.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! Rows that are replaced and are in each other's way: they leave their table and come back with their new
-//! values and their old rowids, all within the merge's transaction, with triggers and foreign keys quiet. So
+//! Replaced rows that are in each other's way leave their table and come back with their new values
+//! and their old rowids, within the merge's transaction, with triggers and foreign keys off. So
 //! unique values can be swapped and shifted, and only the end state is judged.
 
 use anyhow::{Result, ensure};

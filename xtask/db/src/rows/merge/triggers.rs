@@ -1,4 +1,4 @@
-//! Triggers stay quiet while rows are merged; which of them would have done what nobody else does.
+//! Triggers are off while rows are merged. This names those whose work nobody else does.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -16,7 +16,7 @@ pub(super) struct Silent {
 }
 
 impl Silent {
-    /// What the user should know, as sentences.
+    /// Remarks for the user, as sentences.
     #[must_use]
     pub(super) fn told(&self, table: &str) -> Vec<String> {
         let table = text::plain(table);

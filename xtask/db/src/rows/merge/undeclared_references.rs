@@ -1,9 +1,10 @@
-//! Columns that look like references that nobody declared. The rows of a file get numbers of this database, and what
-//! no foreign key names does not follow: the comment on one post would become one on another.
+//! Columns that look like references but are not declared. The rows of a file get numbers of this
+//! database, and a column without a foreign key does not follow: the comment on one post would
+//! become one on another.
 //!
-//! Only what really happens counts: the column is named after a table, or has the kind beside it; all of its values
-//! are numbers that the file's rows of that table have; and one of these rows has another number here. Ids inside
-//! JSON and other texts cannot be seen.
+//! A column counts only if it is named after a table, or has the kind beside it; if all its values
+//! are numbers of that table's rows in the file; and if one of these rows really gets another
+//! number. Ids inside JSON and other texts cannot be seen.
 
 use std::collections::BTreeMap;
 
@@ -108,7 +109,8 @@ impl Undeclared<'_> {
         Ok(())
     }
 
-    /// Whether nobody says yet what a column refers to; of the kinds of a declared one some may be unsaid.
+    /// Whether it is still undeclared what a column refers to; of a declared reference by kind,
+    /// some kinds may be missing.
     fn is_open(&self, layout: &Layout, column: usize) -> bool {
         let name = &layout.columns[column].name;
         let mut links = layout.links.iter().filter(|link| link.columns.contains(&column));

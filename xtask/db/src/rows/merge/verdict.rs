@@ -1,4 +1,4 @@
-//! What becomes of each row that was found, or is new: unchanged, kept, replaced, inserted, left out.
+//! What happens to each row: unchanged, kept, replaced, inserted, left out.
 
 use anyhow::Result;
 use rusqlite::Connection;

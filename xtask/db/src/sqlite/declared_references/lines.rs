@@ -1,5 +1,5 @@
-//! Lines of the configuration that can be pasted: they hold what is configured already, because TOML takes a key
-//! once only.
+//! Lines to paste into the configuration. They include what is configured already, because TOML
+//! accepts each key only once.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,12 +1,12 @@
 //! The two hashes of a database file: of all its bytes, and of its content.
 //!
-//! They differ in the header's bookkeeping only, which changes with who copied the file and when,
-//! and which the content hash takes as zeros: bytes 18–19 (journal mode), 24–27 (change counter),
-//! 40–43 (schema cookie) and 92–99 (version-valid-for, library version), counted from 0
+//! They differ only in the header's bookkeeping, which depends on who copied the file and when. The
+//! content hash treats it as zeros: bytes 18–19 (journal mode), 24–27 (change counter), 40–43
+//! (schema cookie) and 92–99 (version-valid-for, library version), counted from 0
 //! (<https://sqlite.org/fileformat2.html>).
 //!
-//! All bytes but those of the first group are hashed once: BLAKE3 is a tree, in which the two differ
-//! on the way from the first leaf to the root only (section 2.1 of
+//! All bytes except those of the first group are hashed once: BLAKE3 is a tree, in which the two
+//! hashes differ only on the way from the first leaf to the root (section 2.1 of
 //! <https://github.com/BLAKE3-team/BLAKE3-specs/blob/master/blake3.pdf>).
 
 use std::ops::Range;

@@ -1,7 +1,8 @@
-//! The pages that a database shall have, wherever they are kept: what a restore by difference asks.
+//! The pages that a database will have, wherever they are stored: the interface of a restore by
+//! difference.
 //!
-//! It asks for the ids of groups first, and then, where those do not tell, with the bytes that are
-//! there: who knows the id of a group can answer without reading it.
+//! It is asked for the ids of groups first, and then, if those do not decide, with the present
+//! bytes. A source that knows the id of a group can answer without reading the group.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -16,11 +17,11 @@ pub(crate) trait Wanted {
     /// How many bytes they are together.
     fn size_bytes(&self) -> u64;
 
-    /// The id of a group (see [`Groups`]), if it is known without reading it.
+    /// The id of a group (see [`Groups`]), if it is known without reading the group.
     ///
     /// # Errors
     ///
-    /// If what knows it is damaged.
+    /// If the source of that knowledge is damaged.
     fn id(&mut self, group: u64) -> Result<Option<Id>>;
 
     /// All wanted bytes of a group (from `group` × [`GROUP_BYTES`] on, fewer at the end), unless

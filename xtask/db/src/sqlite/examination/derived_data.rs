@@ -1,10 +1,10 @@
-//! Derived data: what can be rebuilt from its rows. Out of step it is not damage.
+//! Derived data: what can be rebuilt from rows. If it is out of step, that is not damage.
 //!
 //! A full-text index over another table (`content=`) goes stale whenever that table changes without
-//! telling it, and an index of an older tokenizer differs from what a newer one makes of the same words.
-//! SQLite's check calls both malformed. A table that keeps no content (`content=''`) has nothing to be
-//! made from: there it is damage. So it is in an R-tree, which is the data itself, and in an ordinary
-//! index, which SQLite never lets go stale.
+//! telling it, and an index of an older tokenizer differs from what a newer one makes of the same
+//! words. SQLite's check calls both malformed. An index that stores no content (`content=''`)
+//! cannot be rebuilt, so there it is damage. The same goes for an R-tree, which is the data itself,
+//! and for an ordinary index, which SQLite never lets go stale.
 
 use rusqlite::{Connection, OptionalExtension as _};
 

@@ -49,7 +49,7 @@ impl Finding {
         Self { kind: Weight::Structural, detail: detail.into(), count: 1 }
     }
 
-    /// A finding that says what could not be checked.
+    /// A finding about something that could not be checked.
     #[must_use]
     pub(crate) fn unchecked(detail: impl Into<String>) -> Self {
         Self { kind: Weight::Unchecked, detail: detail.into(), count: 1 }

@@ -15,8 +15,8 @@ struct Key {
     columns: Vec<(String, Option<String>)>,
 }
 
-/// Hands on a row for each reference of a table that leads nowhere: child, rowid, parent, number of the
-/// foreign key. Returns the parents of the declarations that fit nothing.
+/// Passes on a row for each reference of a table that leads nowhere: child, rowid, parent, number of
+/// the foreign key. Returns the parents of the declarations that fit nothing.
 ///
 /// # Errors
 ///

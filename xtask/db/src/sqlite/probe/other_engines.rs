@@ -1,5 +1,6 @@
-//! Databases of other engines, told by their first bytes or files. They are named and refused: their
-//! data is also in files that are not known here, so that even setting them aside would lose some.
+//! Databases of other engines, recognized by their first bytes or files. They are named and
+//! refused: their data is also in files that are not known here, so that even setting them aside
+//! would lose some.
 
 use std::path::Path;
 

@@ -30,7 +30,7 @@ pub(crate) struct Change {
     /// What it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Whether a column stored what it was given and is computed now: its values are gone.
+    /// Whether a column was stored before and is computed now: its values are gone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub loses_values: bool,
 }
@@ -155,7 +155,7 @@ fn what(is_old: bool) -> What {
     if is_old { What::Removed } else { What::Added }
 }
 
-/// What SQLite takes for the same name, and its readers may not: `Messages` and `messages`.
+/// Names that SQLite treats as equal, although other readers may not: `Messages` and `messages`.
 fn renamed(kind: Kind, (old, new): (&str, &str), table: Option<&str>) -> Option<Change> {
     (old != new).then(|| Change {
         what: What::Changed,

@@ -1,7 +1,7 @@
-//! A `CREATE TABLE` statement by its words: what it says of each column, and what beyond.
+//! A `CREATE TABLE` statement by its words: the definition of each column, and of the rest.
 //!
-//! No parser: words, brackets and commas are all that is told apart, which is enough to compare two
-//! statements whatever their spacing, comments and quotes.
+//! This is not a parser: it distinguishes only words, brackets and commas, which is enough to
+//! compare two statements whatever their spacing, comments and quotes.
 
 use crate::sqlite::schema::Column;
 use crate::sqlite::schema::keywords::is_keyword;
@@ -54,7 +54,7 @@ pub(super) fn of(sql: &str) -> Definition {
     definition
 }
 
-/// What the first items say of the columns, one each in their order; `None` for a virtual table.
+/// The definitions of the columns, one each in their order; `None` for a virtual table.
 #[must_use]
 pub(super) fn of_columns(items: &[String], columns: &[Column]) -> Option<Vec<String>> {
     let items = items.get(..columns.len())?;
@@ -62,8 +62,8 @@ pub(super) fn of_columns(items: &[String], columns: &[Column]) -> Option<Vec<Str
     pairs.map(|(item, column)| rest_of_column(item, &column.name).map(str::to_owned)).collect()
 }
 
-/// What an item says of the column of a name, if it is that column's. The name is there as [`name`]
-/// has it, or bare: many of SQLite's own words need no quotes if a name is expected.
+/// The definition of a column in an item, if it is that column's. The name is quoted as by
+/// [`name`], or bare: many of SQLite's own words need no quotes if a name is expected.
 fn rest_of_column<'i>(item: &'i str, column: &str) -> Option<&'i str> {
     let bare = column.chars().all(is_of_name).then(|| column.to_owned());
     [Some(name(column)), bare].iter().flatten().find_map(|column| {

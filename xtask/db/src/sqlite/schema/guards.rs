@@ -1,5 +1,5 @@
-//! What guarded a database and is gone: indexes, triggers, views and constraints of tables that are still
-//! there. Nothing is lost with them, until somebody writes.
+//! What guarded a database and is gone: indexes, triggers, views and constraints of tables that are
+//! still there. No data is lost with them, until somebody writes.
 
 use std::collections::BTreeMap;
 

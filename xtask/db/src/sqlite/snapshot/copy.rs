@@ -1,9 +1,10 @@
-//! One snapshot's pages into a stage, hashed on the way.
+//! Copies one snapshot's pages into a stage, and hashes them on the way.
 //!
-//! Three threads hand pieces of 1 MiB on (one does it all if there are no others): one reads pages, one
-//! writes the stage, one hashes; memory stays at a few pieces however large the database is. The header is
-//! written as the backup API would (<https://sqlite.org/c3ref/backup_finish.html>): rollback-journal mode,
-//! change counter, schema cookie and version-valid-for 1. Two copies of one content are equal byte for byte.
+//! Three threads pass on pieces of 1 MiB (one does it all if there are no others): one reads pages,
+//! one writes the stage, one hashes. Memory stays at a few pieces however large the database is.
+//! The header is written as the backup API would (<https://sqlite.org/c3ref/backup_finish.html>):
+//! rollback-journal mode, and change counter, schema cookie and version-valid-for 1. Two copies of
+//! the same content are equal byte for byte.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -100,7 +101,7 @@ fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -
     Ok(Copied { size_bytes, hashes, header, groups })
 }
 
-/// Writes pieces into the stage and hands them on.
+/// Writes pieces into the stage and passes them on.
 struct WriteStep<'scope> {
     stage: &'scope Stage,
     hashing: Lane<'scope, Vec<u8>, HashStep>,
@@ -180,11 +181,11 @@ impl Step<Vec<u8>> for HashStep {
 /// Takes a piece that was read.
 pub(crate) type Send<'a> = dyn FnMut(Vec<u8>) -> Result<()> + 'a;
 
-/// Reads the pages into pieces of 1 MiB, the header settled, and sends them on.
+/// Reads the pages into pieces of 1 MiB, with the header settled, and sends them on.
 ///
 /// # Errors
 ///
-/// If a page cannot be read, nobody takes them any more, or at the user's interrupt.
+/// If a page cannot be read, the receiver is gone, or at the user's interrupt.
 pub(crate) fn read_pieces(
     snapshot: &Snapshot<'_>,
     interrupt: &Interrupt,

@@ -210,7 +210,7 @@ impl Realm {
         Ok(document["backups"].as_array().cloned().unwrap_or_default())
     }
 
-    /// What a reference restores to, and what was said.
+    /// The state that a reference restores, and the output.
     pub(super) fn restored(
         &mut self,
         at: usize,

@@ -1,4 +1,4 @@
-//! New blocks on their way into packs, and packs on their way to their names.
+//! New blocks on their way into packs, and packs on their way to their final names.
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What became of one new pack.
+/// What happened to one new pack.
 pub(super) struct Shelved {
     pub(super) name: Id,
     pub(super) n_entries: u32,
@@ -59,7 +59,7 @@ pub(super) struct Packer<'s> {
 }
 
 impl<'s> Packer<'s> {
-    /// Packs into a folder; full packs go on to be shelved.
+    /// Packs into a folder; full packs continue to be shelved.
     ///
     /// # Errors
     ///

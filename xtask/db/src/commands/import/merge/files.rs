@@ -1,4 +1,4 @@
-//! Which files are merged: those that were named, and of a folder all exports in it.
+//! Which files are merged: those that were named, and all exports in a folder that was named.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::FileTypeExt as _;

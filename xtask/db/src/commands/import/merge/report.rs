@@ -1,4 +1,4 @@
-//! What is reported about a merge: table by table, with reasons.
+//! The report of a merge: table by table, with reasons.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub(super) enum Done {
     Merged(Option<Box<Backup>>),
 }
 
-/// Says what came of it, and rebuilds what is derived.
+/// Reports the result, and rebuilds derived data.
 pub(super) fn conclude(
     session: &mut Session,
     (project, database): (&Project, &Database),
@@ -102,7 +102,7 @@ fn summary(report: &Report, place: &str, dry_run: bool) -> String {
     )
 }
 
-/// What became of a file's rows; `would` is before what was not done.
+/// The results for a file's rows, with `would` if nothing was written.
 fn say_file(session: &mut Session, file: &FileReport, would: &str) {
     for note in &file.notes {
         session.note(format!("{}: {note}", file.shown));

@@ -1,4 +1,4 @@
-//! What is around the rows in a script: what goes before them, and what comes after.
+//! The statements before and after the rows in a script.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ pub(super) struct Frame {
     /// AUTOINCREMENT's counters in the second state, and the names of those in the first.
     counters: Vec<(String, Value)>,
     old_counters: Vec<String>,
-    /// What full-text indexes of the second state that are created were told, as statements.
+    /// The settings of full-text indexes that are created, as statements.
     settings: BTreeMap<String, Vec<String>>,
 }
 
@@ -32,7 +32,7 @@ impl Frame {
     ///
     /// # Errors
     ///
-    /// If they cannot be read; a refusal if no statements make what is there.
+    /// If they cannot be read; a refusal if no statements can create what is there.
     pub(super) fn of(a: &Connection, b: &Connection, only: &[String]) -> Result<Self> {
         let mut frame = Self {
             old_counters: counters(a)?.into_iter().map(|(name, _)| name).collect(),
@@ -64,7 +64,7 @@ impl Frame {
             .is_some_and(|content| !content.is_empty())
     }
 
-    /// Writes what goes: triggers first, so that none fires.
+    /// Writes what is dropped: triggers first, so that none fires.
     pub(super) fn open(&self, lines: &mut Vec<String>) {
         let (a, b) = (&self.a, &self.b);
         if a.settings.get("encoding") != b.settings.get("encoding") {
@@ -111,7 +111,7 @@ impl Frame {
         new.filter(|(key, table)| is_created(&self.a, key, table)).map(|(_, table)| table)
     }
 
-    /// Refuses what no statements make, and takes note of what a created index was told.
+    /// Refuses what no statements can create, and notes the settings of a created index.
     fn examine(&mut self, b: &Connection) -> Result<()> {
         for table in self.dropped() {
             reach::refuse_unknown(table)?;

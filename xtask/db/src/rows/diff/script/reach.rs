@@ -1,4 +1,4 @@
-//! Which virtual tables statements can make as they are: those whose rows can be read, or that are
+//! Which virtual tables statements can recreate: those whose rows can be read, and those that are
 //! rebuilt from another table.
 
 use anyhow::Result;
@@ -63,7 +63,7 @@ fn refuse_lossy_index(connection: &Connection, table: &Table) -> Result<()> {
     let source = Source::of(connection, table)?;
     let n_rows = match &source {
         Some(source) => rows::count(connection, source)?,
-        // It may have some anyway, and nobody knows.
+        // It may have some anyway, but that cannot be known.
         None => 1,
     };
     if n_rows == 0 {
@@ -92,11 +92,11 @@ fn refuse(table: &Table, why: &str) -> Result<()> {
     Err(Refusal::could_not(format!("no statements can recreate `{name}`: {why}"), HINT))
 }
 
-/// What an FTS5 table was told beside its rows, as the statements that tell it.
+/// The settings of an FTS5 table beside its rows, as statements.
 ///
 /// # Errors
 ///
-/// If that cannot be read.
+/// If they cannot be read.
 pub(super) fn settings(connection: &Connection, table: &Table) -> Result<Vec<String>> {
     if table.storage != Storage::Virtual("fts5".to_owned()) {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Single statements of a script, and what decides whether they are needed.
+//! Single statements of a script, and whether they are needed.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// What the summary says of a pair, whose script must turn the rows of the first into the second's.
+/// What the summary contains about a pair, whose script must turn the rows of the first into the
+/// second's.
 #[track_caller]
 fn check(schema: &str, changes: &str, question: &str, expected: &[&str]) {
     let pair = Pair::of(schema, &[changes.to_owned()]);

@@ -1,4 +1,4 @@
-//! What the user should know of an export: what is not in it, and what that means.
+//! What the user should know about an export: what it leaves out, and what that means.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ impl Selecting<'_> {
         Ok(())
     }
 
-    /// A statement may hold bytes that are not UTF-8, which JSON cannot have.
+    /// A statement may contain bytes that are not UTF-8, which JSON cannot have.
     pub(super) fn remark_on_odd_statements(&mut self) -> Result<()> {
         let mut statement =
             self.connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;

@@ -1,4 +1,4 @@
-//! The rows to begin with, chosen by an expression of the user's, which can only read.
+//! Chooses the rows to begin with by the user's expression, which can only read.
 
 use anyhow::Result;
 use rusqlite::types::Value;
@@ -42,7 +42,7 @@ pub(super) fn choose(
     );
     let not_understood = |error: rusqlite::Error| {
         let error = anyhow::Error::from(error);
-        // What is too much is for those to say who set the bounds.
+        // A failure of the limits is reported by those who set them.
         let code = error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
         let is_too_much = matches!(code, Some(ErrorCode::TooBig | ErrorCode::OutOfMemory));
         if is_too_much || trouble::trouble(&error) != trouble::Trouble::Other {

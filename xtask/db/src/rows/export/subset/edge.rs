@@ -1,8 +1,8 @@
 //! One foreign key between two tables, walked both ways in set-based steps.
 //!
-//! If an index leads from the rows on one side to those on the other, it is used. If none does, or the
-//! two sides are compared by another affinity than the index has, all pairs of the two tables are
-//! written down once in a TEMP table: so no step reads a whole table again, however many there are.
+//! If an index leads from the rows on one side to those on the other, it is used. Otherwise, or if
+//! the index has another affinity than the comparison, all pairs of the two tables are written once
+//! into a TEMP table, so that no step reads a whole table again, however many steps there are.
 
 use anyhow::{Context, Result};
 use rusqlite::{Connection, params};
@@ -43,8 +43,8 @@ struct Way {
     needs_pairs: bool,
 }
 
-/// What the statements of an edge are made of. In all of them `f` is a row that was taken, `p` the
-/// parent, `r` the child that refers, and `e` a pair.
+/// The parts of an edge's statements. In all of them `f` is a row that was chosen, `p` the parent,
+/// `r` the child that refers, and `e` a pair.
 struct Parts<'m> {
     parent: &'m Member,
     child: &'m Member,
@@ -82,16 +82,16 @@ impl Edge {
         Self { down, up, orphans, pairs: parts.all_pairs(), has_pairs: false, reference }
     }
 
-    /// Takes the children of rows that were taken in these steps; returns how many are new.
+    /// Adds the children of rows that were chosen in these steps; returns how many are new.
     ///
     /// # Errors
     ///
-    /// If SQLite cannot, as for a collation that is unknown here.
+    /// If SQLite cannot, e.g. because of an unknown collation.
     pub(super) fn take_children(&mut self, connection: &Connection, steps: Steps) -> Result<usize> {
         self.take(connection, steps, |edge| &edge.down)
     }
 
-    /// Takes the parents of rows that were taken in these steps; returns how many are new.
+    /// Adds the parents of rows that were chosen in these steps; returns how many are new.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl Parts<'_> {
         (from, known): (&Member, &str),
         (to, wanted): (&Member, &str),
     ) -> Way {
-        // What says which children are meant is found by no index alone.
+        // No index alone finds which children are meant.
         let only = self.only.as_deref().filter(|_| alias == "r");
         let needs_pairs = !is_indexed(connection, &direct, (alias, self.n_columns), only);
         let select = if needs_pairs {
@@ -265,7 +265,7 @@ fn matched(reference: &Reference, (parent, child): (&Table, &Table)) -> String {
     pairs.chain(reference.is_meant("r")).collect::<Vec<_>>().join(" AND ")
 }
 
-/// What comparisons make of a column's values.
+/// The values of a column as comparisons see them.
 fn affinity(table: &Table, column: &str) -> Affinity {
     let affinity = table.column(column).map_or(Affinity::Blob, |column| table.affinity(column));
     if affinity.is_numeric() { Affinity::Numeric } else { affinity }

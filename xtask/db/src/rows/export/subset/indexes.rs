@@ -1,5 +1,5 @@
-//! Proof that indexes lead to every row. The rows of a part are found through them: one that lacks some
-//! would leave them out, and nobody would know.
+//! Proves that indexes lead to every row. The rows of a part are found through indexes: a damaged
+//! one would leave rows out unnoticed.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -25,7 +25,7 @@ pub(super) fn prove(connection: &Connection, table: &str) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    // A sum reads what it is told to read; a count would choose an index itself.
+    // A sum uses the index that it is given; a count would choose one itself.
     let sum = |by: &str| -> Result<i64> {
         let question = format!("SELECT coalesce(sum(1), 0) FROM main.{} {by}", quoted(table));
         Ok(connection.query_row(&question, [], |row| row.get(0))?)

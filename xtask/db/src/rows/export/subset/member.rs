@@ -1,4 +1,4 @@
-//! The rows of one table that were taken: their keys, and the step in which each of them was.
+//! The chosen rows of one table: their keys, and the step in which each was found.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ pub(crate) struct Member {
     pub(super) table: String,
     /// Which of the TEMP tables are its own.
     number: usize,
-    /// What tells its rows apart.
+    /// The columns that identify its rows.
     key: Vec<Part>,
     /// How many rows were taken, once that is known.
     pub n_rows: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Member {
     pub n_all: u64,
 }
 
-/// A part of what tells rows apart.
+/// One of the columns that identify rows.
 #[derive(Debug)]
 struct Part {
     /// The column, as statements name it.
@@ -33,7 +33,7 @@ struct Part {
 }
 
 impl Member {
-    /// Makes the TEMP table for it, still empty; `None` if nothing tells its rows apart.
+    /// Creates the TEMP table for it, still empty; `None` if nothing identifies its rows.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl Member {
         condition
     }
 
-    /// Counts what was taken, and what there is.
+    /// Counts the chosen rows, and all rows.
     pub(super) fn count(&mut self, connection: &Connection) -> Result<()> {
         let count = |table: &str| -> Result<u64> {
             let question = format!("SELECT count(*) FROM {table}");

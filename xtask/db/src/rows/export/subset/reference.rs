@@ -1,4 +1,4 @@
-//! A foreign key, or a reference that the configuration declares, and whether there is anything that it could lead to.
+//! A foreign key, or a declared reference, and whether there is anything that it can lead to.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -139,7 +139,7 @@ impl Reference {
         Ok(n.cast_unsigned())
     }
 
-    /// What the user should know of it.
+    /// A remark for the user.
     pub(super) fn remark(&self, n_rows: u64, obstacle: Obstacle) -> String {
         let (child, parent) = (text::plain(&self.child), text::plain(&self.parent));
         let verb = if n_rows == 1 { "refers" } else { "refer" };

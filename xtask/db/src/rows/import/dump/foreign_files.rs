@@ -1,4 +1,4 @@
-//! Files that look like SQL for SQLite and are not: said by name, before anything is tried.
+//! Files that look like SQL for SQLite but are not: named in the error, before anything is tried.
 
 use crate::console::refusal::Refusal;
 
@@ -19,7 +19,7 @@ const FIRST_LINES: usize = 20;
 
 const HINT: &str = "nothing was changed; only SQL for SQLite can be imported: convert it first";
 
-/// Declines what other databases have written, told by the beginning of a file.
+/// Declines files of other databases, recognized by their beginning.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! Texts that SQLite would not read as they are: what is not Unicode and what holds a NUL byte, at
-//! which it would stop. The literal becomes a cast of its bytes, which means just the same.
+//! Texts that SQLite would not read as they are: those that are not Unicode, and those with a NUL
+//! byte, where it would stop. The literal becomes a cast of its bytes, which means the same.
 
 use anyhow::{Context, Result, bail};
 

@@ -6,9 +6,9 @@
 pub(super) enum Verdict {
     /// It is a part of the content.
     Run,
-    /// Nobody needs to know that it was passed over.
+    /// It is skipped without a remark.
     Pass,
-    /// It would say how the database is kept: that is passed over, and said.
+    /// It would set how the database is stored: it is skipped, with a remark.
     PassAndSay,
     /// It has no place in a dump.
     Refuse,
@@ -22,8 +22,8 @@ pub(super) fn verdict(name: &str) -> Verdict {
         | "user_version"
         | "application_id"
         | "ignore_check_constraints" => Verdict::Run,
-        // What a reader does while reading; the schema is never written directly here, whatever the
-        // shell's dumps say. References are looked at when all is there.
+        // Settings that a reader makes itself. The schema is never written directly here, whatever
+        // the shell's dumps contain. References are checked at the end.
         "analysis_limit"
         | "automatic_index"
         | "busy_timeout"

@@ -1,5 +1,6 @@
-//! The tables that SQLite makes by itself: counters, statistics, the schema. Tools write them into their
-//! files like any other table; here SQLite makes them, and the rows of the file go into them.
+//! The tables that SQLite creates by itself: counters, statistics, the schema. Tools write them
+//! into their files like any other table; here SQLite creates them, and the rows of the file are
+//! added.
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -18,7 +19,7 @@ const STATISTICS: &str = "sqlite_stat1";
 /// Statistics that some builds gather, and that is available again.
 const MORE_STATISTICS: [&str; 3] = ["sqlite_stat2", "sqlite_stat3", "sqlite_stat4"];
 
-/// What SQLite makes by itself.
+/// A table that SQLite creates by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Own {
     Counters,
@@ -64,7 +65,7 @@ pub(super) fn own(table: &str) -> Option<Own> {
     }
 }
 
-/// Runs a statement that puts rows into one of these tables, which is made if it is missing.
+/// Runs a statement that puts rows into one of these tables, which is created if it is missing.
 ///
 /// # Errors
 ///
@@ -103,8 +104,8 @@ pub(super) fn change(connection: &Connection, table: &str, sql: &str) -> Result<
     }
 }
 
-/// Lets one counter stay for each table if the rows have made one and the file another: the higher
-/// one, so that no number is given twice.
+/// Keeps one counter for each table if the rows have made one and the file another: the higher one,
+/// so that no number is used twice.
 ///
 /// # Errors
 ///

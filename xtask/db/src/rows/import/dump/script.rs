@@ -1,4 +1,4 @@
-//! One SQL file that runs: what each statement is taken for, and what the file has said so far.
+//! Runs one SQL file: how each statement is handled, and the state of the file so far.
 
 use anyhow::{Result, bail, ensure};
 use rusqlite::Connection;
@@ -227,7 +227,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Runs what only SQLite understands, but no question: nobody would hear the answer.
+    /// Runs what only SQLite understands, except queries: nobody would read the result.
     fn other(&mut self, sql: &str) -> Result<()> {
         self.begin_ours()?;
         if self.connection.prepare(sql)?.readonly() {
@@ -295,7 +295,7 @@ fn message(error: &anyhow::Error) -> String {
     text::plain(&said)
 }
 
-/// Runs one statement to the end. A parameter would be NULL, and nobody would know.
+/// Runs one statement to the end. A parameter would silently be NULL.
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
-//! Virtual tables as other tools dump them: their definition as a row of the schema, and then the
-//! tables in which their module keeps what they hold, with all rows.
+//! Virtual tables as other tools dump them: their definition as a row of the schema, then their
+//! shadow tables with all rows.
 //!
-//! The definition is run, so that the module makes those tables as it needs them; then the rows of
-//! the dump replace what it put there. Nothing that the rows say is believed: at the end the module
-//! itself examines them, and an index that does not fit its rows is rebuilt.
+//! The definition is run, so that the module creates its shadow tables as it needs them; then the
+//! rows of the dump replace theirs. None of these rows is trusted: at the end the module itself
+//! checks them, and an index that does not match its rows is rebuilt.
 
 use std::collections::BTreeSet;
 
@@ -176,7 +176,7 @@ impl Shadows {
         })
     }
 
-    /// Takes away what the module has put into its tables.
+    /// Removes what the module has put into its tables.
     fn empty(&mut self, connection: &Connection, at: usize) -> Result<()> {
         let table = &mut self.tables[at];
         if !table.is_filled {
@@ -209,8 +209,8 @@ impl Shadows {
         Ok(())
     }
 
-    /// Lets the modules examine what the dump has put into their tables, on a connection that has
-    /// not seen them before. Returns the tables that were rebuilt.
+    /// Lets the modules check what the dump has put into their tables, on a connection that has not
+    /// seen them before. Returns the tables that were rebuilt.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! What the statements of somebody else's SQL file may do: work on tables, views, triggers and
-//! indexes of the scratch database, and nothing that reaches beyond it.
+//! What the statements of a foreign SQL file may do: work on tables, views, triggers and indexes of
+//! the scratch database, and nothing beyond it.
 //!
-//! SQLite asks about everything a statement would do, also what its triggers and views would
+//! SQLite asks about everything that a statement would do, including its triggers and views
 //! (<https://sqlite.org/c3ref/set_authorizer.html>). What is not known to be harmless is denied.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
-/// The modules whose tables keep what they hold in the database, or show what an index has.
+/// The modules whose tables store their data in the database, or show the content of an index.
 const MODULES: [&str; 9] = [
     "fts3",
     "fts3tokenize",
@@ -42,7 +42,8 @@ const FUNCTIONS_OUTSIDE: [&str; 10] = [
     "eval",
 ];
 
-/// What a dump sets that belongs to its content, what we set, and what modules ask.
+/// The settings of a dump that belong to its content, those that we make, and those that modules
+/// query.
 const PRAGMAS: [&str; 7] = [
     "encoding",
     "page_size",

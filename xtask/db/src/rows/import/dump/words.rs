@@ -1,5 +1,5 @@
-//! The first words of a statement: what it does, and to which table. No more of SQL is read here;
-//! what a statement really does is for SQLite and the guard to say.
+//! The first words of a statement: what it does, and to which table. No more SQL is parsed here;
+//! SQLite and the guard decide what a statement really does.
 
 /// What a statement does.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Rows of a scratch database that refer to missing ones, by name: so that somebody can find them in the
-//! file.
+//! Names the rows of a scratch database that refer to missing ones, so that they can be found in
+//! the file.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ fn says(which: &str, table: &str, parent: &str, reference: &str) -> String {
     format!("{which} of `{table}` refers to a row of `{parent}` that is not there: {reference}")
 }
 
-/// What a row's reference says, e.g. `message = 999`.
+/// The reference of a row, e.g. `message = 999`.
 fn reference(
     connection: &Connection,
     schema: &Schema,

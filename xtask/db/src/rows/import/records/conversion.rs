@@ -6,7 +6,7 @@ use xtask_db_format::records::Found;
 use crate::rows::import::records::number::{self, Exponent, integer, is_number, real};
 use crate::sqlite::schema::Column;
 
-/// What a column takes, as its declared type has it
+/// The values that a column accepts, by its declared type
 /// (<https://sqlite.org/datatype3.html#determination_of_column_affinity>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
@@ -14,7 +14,7 @@ pub(crate) enum Takes {
     Integers,
     /// Reals only.
     Reals,
-    /// Text; what is none becomes its text.
+    /// Text; any other value becomes its text.
     Texts,
     /// Numbers if it is one, else text: `DATETIME`, `DECIMAL`, `JSON`.
     NumbersOrTexts,
@@ -25,7 +25,7 @@ pub(crate) enum Takes {
 }
 
 impl Takes {
-    /// What a column takes.
+    /// The values that a column accepts.
     #[must_use]
     pub(crate) fn of(column: &Column, is_strict: bool) -> Self {
         let declared = column.declared_type.to_ascii_uppercase();
@@ -41,11 +41,11 @@ impl Takes {
         }
     }
 
-    /// What a field's value becomes; `None` if the field holds nothing at all.
+    /// The value to store for a field; `None` if the field has none.
     ///
     /// # Errors
     ///
-    /// Why the column cannot take it, as in "… takes integers only".
+    /// Why the column cannot store it, e.g. "… accepts only integers".
     pub(crate) fn value(self, found: &Found<'_>) -> Result<Option<Value>, &'static str> {
         match found {
             Found::Bare("") => Ok(None),

@@ -1,4 +1,4 @@
-//! Which column takes what: a field of each record, or one value for all.
+//! Which column gets which value: a field of each record, or one value for all.
 
 use anyhow::Result;
 use rusqlite::types::Value;
@@ -10,14 +10,14 @@ use crate::rows::import::records::conversion::Takes;
 use crate::sqlite::connection::quoted;
 use crate::sqlite::schema::{Column, Nature, Storage, Table};
 
-/// Which column takes what.
+/// The source of each column.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     /// The table.
     pub table: String,
     /// Whether its types are enforced.
     pub is_strict: bool,
-    /// Whether the user said which field is meant; else each column takes the field of its name.
+    /// Whether the user named the field; otherwise each column gets the field with its name.
     pub is_explicit: bool,
     /// Its columns that take something, in the table's order.
     pub columns: Vec<Mapped>,
@@ -30,7 +30,7 @@ pub(crate) struct Mapping {
 pub(crate) struct Mapped {
     /// The column.
     pub column: Column,
-    /// What it takes.
+    /// Its source.
     pub takes: Takes,
     /// Where from.
     pub source: Source,
@@ -48,7 +48,7 @@ pub(crate) enum Source {
 }
 
 impl Mapping {
-    /// What the user said, of a table: `COLUMN=FIELD` and `COLUMN=VALUE`.
+    /// The user's settings for a table: `COLUMN=FIELD` and `COLUMN=VALUE`.
     ///
     /// # Errors
     ///

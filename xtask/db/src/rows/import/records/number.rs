@@ -1,5 +1,5 @@
-//! Numbers as people and tools write them: which texts are one, and which would not come back as they
-//! were once a column has stored the number.
+//! Numbers as people and tools write them: which texts are numbers, and which would change if a
+//! column stored them as one.
 
 pub(super) const LEADING_ZEROS: &str =
     "stores numbers, which have no leading zeros; a TEXT column keeps them";
@@ -11,7 +11,7 @@ pub(super) const EXPONENT: &str =
 /// No real has more significant digits, written out in full.
 const MAX_DIGITS: usize = 767;
 
-/// What becomes of a text in exponent form.
+/// What happens to a text in exponent form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exponent {
     /// The column is for such numbers.

@@ -1,4 +1,4 @@
-//! Rows of records, written one by one into the only table of a scratch database.
+//! Writes the rows of records one by one into the only table of a scratch database.
 
 use std::collections::HashMap;
 
