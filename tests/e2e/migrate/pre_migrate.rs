@@ -150,7 +150,7 @@ fn a_migration_that_ignores_the_variable_is_caught_and_the_live_database_put_bac
     hint: point the command at the file that `APP_DB` names (`migrate-env`)
     ");
     insta::assert_snapshot!(said.out, @"
-    Put back kalito.db.2025-09-13_142630.pages → ./backend/db/kalito.db
+    Restored kalito.db.2025-09-13_142630.pages → ./backend/db/kalito.db
     The replaced state, including everything written since: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
     ");
     assert_eq!(content(&sandbox), before);
@@ -197,7 +197,7 @@ fn a_column_that_becomes_computed_needs_the_user_s_word() {
         return;
     };
     let said = refused(&sandbox, &[]);
-    let why = "column `mood` of table `sessions` is computed now: its 2 values go";
+    let why = "column `mood` of table `sessions` is computed now: its 2 values are lost";
     assert!(said.contains(why) && said.contains("pass `--allow-loss sessions.mood`"), "{said}");
     sandbox.ok(&["db-pre-migrate", "--allow-loss", "sessions"]);
 }

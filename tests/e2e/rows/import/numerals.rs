@@ -40,7 +40,7 @@ fn what_a_number_would_not_give_back_is_refused() {
             sandbox.write("a.json", format!("{{\"k\": 1, \"{column}\": \"{text}\"}}\n"));
             for file in ["a.csv", "a.json"] {
                 let said = sandbox.fails(2, &import(file));
-                assert!(said.err.contains(&format!("holds `{text}`")), "{column}: {said:#?}");
+                assert!(said.err.contains(&format!("is `{text}`")), "{column}: {said:#?}");
                 assert!(said.err.contains(&format!("the column `{column}`")), "{said:#?}");
                 assert!(said.err.contains("a TEXT column keeps"), "{column} {text}: {said:#?}");
             }
