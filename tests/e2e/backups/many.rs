@@ -60,7 +60,7 @@ fn hash(n: u64) -> String {
 }
 
 /// The most memory that a command had until it wrote the last 64 KiB of what it says, which is much
-/// more: while nobody reads, it waits. `None` if the system does not tell.
+/// more: while nobody reads, it waits. `None` if the system does not show it.
 fn peak_bytes(sandbox: &Sandbox, arguments: &[&str]) -> Option<u64> {
     let mut command = sandbox.xtask(arguments);
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");

@@ -40,7 +40,7 @@ pub(super) fn take(path: &Path, timeout: Duration, interrupt: &Interrupt) -> Res
                 let _ = file.read_to_string(&mut holder);
                 return Err(Refusal::locked(
                     format!(
-                        "another command works in it{}: waited {}",
+                        "another command is using it{}: waited {}",
                         holder_text(&holder),
                         text::took(timeout)
                     ),
@@ -70,7 +70,7 @@ fn not_a_file(lock: &Path) -> Option<anyhow::Error> {
 }
 
 /// Writes this process's id into the lock: a courtesy for the one who waits, whose failure harms
-/// nobody. What is no id there is somebody else's file and stays.
+/// nobody. What is not an id there is somebody else's file and stays.
 fn say_who(file: &mut fs_err::File) {
     let mut before = String::new();
     let is_ours = (&mut *file).take(64).read_to_string(&mut before).is_ok()

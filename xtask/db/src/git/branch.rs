@@ -16,7 +16,7 @@ pub(crate) struct Branch {
     pub(crate) name: String,
     /// How it was renamed, the latest renaming first.
     renamings: Vec<Renaming>,
-    /// Its reflog, empty where git keeps none or the branch is gone.
+    /// Its reflog, empty if git keeps none or the branch is gone.
     pub(crate) reflog: Reflog,
     /// The reflog of this work tree's HEAD.
     pub(crate) head: Reflog,

@@ -15,7 +15,7 @@ impl Checkup<'_> {
                 && backup.state() != State::Damaged
                 && !backup.is_from_the_future(self.now)
         };
-        // Where there is none at all, that is said already.
+        // If there is none at all, that is reported already.
         self.last()?;
         let since = span.before(self.now)?;
         let what = match self.backups.iter().copied().find(is_good) {
@@ -24,7 +24,7 @@ impl Checkup<'_> {
                 let age = text::age(good.age(self.now));
                 format!("the last backup, `{}`, is {age} old, more than {span}", good.name)
             }
-            None => "no backup is whole and of a sound date".to_owned(),
+            None => "no backup is whole and has a plausible date".to_owned(),
         };
         Some(Problem::new("too-old", what, self.command("db-backup")))
     }

@@ -1,4 +1,5 @@
-//! Verifies one backup, with a restore drill if that is wanted, and writes `verified` or `damaged` into its record.
+//! Verifies one backup, with a restore drill if requested, and writes `verified` or `damaged` into its
+//! record.
 
 use std::collections::BTreeSet;
 

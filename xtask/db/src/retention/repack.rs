@@ -41,7 +41,7 @@ pub(crate) struct Reclaimed {
 ///
 /// # Errors
 ///
-/// [`repack_plan::Unreadable`], where the disk is full or fails, or at the user's interrupt; nothing
+/// [`repack_plan::Unreadable`], if the disk is full or fails, or at the user's interrupt; nothing
 /// that is needed is lost then.
 pub(crate) fn reclaim(
     locked: &Locked<'_>,

@@ -119,7 +119,7 @@ impl Packing {
 
 impl Drop for Packing {
     fn drop(&mut self) {
-        // A group that cannot be packed stays open, and its records can be read all the same.
+        // A group that cannot be packed stays open, and its records can be read anyway.
         let _ = self.close();
     }
 }
