@@ -54,7 +54,7 @@ pub(crate) const EVERYWHERE: [Tic; 29] = [
 ];
 
 /// What neither a document nor a message has.
-pub(crate) const SHOWN: [Tic; 9] = [
+pub(crate) const SHOWN: [Tic; 10] = [
     but(
         "holds",
         "contains, or has",
@@ -65,6 +65,7 @@ pub(crate) const SHOWN: [Tic; 9] = [
     never("said", "printed, or reported"),
     never("says", "contains, reports, or prints"),
     never("say", "pass, or choose"),
+    never("taken back", "undone"),
     never("takes no", "accepts no"),
     never("tells", "shows, or reports"),
     but("told", "shown, or reported", &["told apart"]),

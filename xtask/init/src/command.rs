@@ -22,7 +22,7 @@ Example:
   cargo xtask db-hooks uninstall
   cargo xtask-db uninit";
 
-/// Add `cargo xtask db-*` to a project, or take it out again
+/// Add `cargo xtask db-*` to a project, or remove it again
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask-db", bin_name = "cargo xtask-db", version, max_term_width = 80)]
 pub(crate) enum Command {
@@ -156,7 +156,7 @@ impl Consent {
     }
 }
 
-/// A run that was killed is taken back before another one begins.
+/// A run that was killed is undone before another one begins.
 fn refuse_unfinished(folder: &Path) -> Result<()> {
     let Some(root) = record::root_of(folder) else { return Ok(()) };
     let Some(record) = Record::read(root)? else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! What an edit replaced, so that it can be taken back, even if the file has changed elsewhere since.
+//! What an edit replaced, so that it can be undone, even if the file has changed elsewhere since.
 
 use serde::{Deserialize, Serialize};
 use similar::{DiffOp, TextDiff};
@@ -36,7 +36,7 @@ pub(crate) fn reverted(text: &str, hunks: &[Hunk]) -> Option<String> {
     replaced(text, hunks, Direction::Back)
 }
 
-/// Whether the text is one that the edit was not made in, or has been taken back in.
+/// Whether the text is one that the edit was not made in, or has been undone in.
 pub(crate) fn is_absent(text: &str, hunks: &[Hunk]) -> bool {
     replaced(text, hunks, Direction::On).is_some()
 }

@@ -1,4 +1,4 @@
-//! The record of what `init` changed: `uninit` takes back what is in it, and nothing else.
+//! The record of what `init` changed: `uninit` undoes what is in it, and nothing else.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -50,12 +50,12 @@ enum Edit {
     Edited(Vec<Vec<Hunk>>),
 }
 
-/// What taking back one file means.
+/// What undoing the change of one file means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// This change leads back.
     Back(Change),
-    /// Nothing of the edit is there: it was never made, or it has been taken back.
+    /// Nothing of the edit is there: it was never made, or it has been undone.
     Absent,
     /// The lines of the edit have changed since.
     Changed,
@@ -105,7 +105,7 @@ impl Record {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// How each file is taken back, in the order opposite to that of [`in_order`].
+    /// How each file is undone, in the order opposite to that of [`in_order`].
     ///
     /// # Errors
     ///

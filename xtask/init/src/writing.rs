@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::files::{self, Change};
 use crate::refusal::Refusal;
 
-/// Makes the changes, in their order. If one fails, those before it are taken back.
+/// Makes the changes, in their order. If one fails, those before it are undone.
 ///
 /// # Errors
 ///

@@ -55,7 +55,7 @@ pub(crate) const FIRST: &str = "
     CREATE TABLE IF NOT EXISTS note (id INTEGER PRIMARY KEY, body TEXT);
     CREATE TABLE IF NOT EXISTS tag (note_id INTEGER NOT NULL REFERENCES note, name TEXT, UNIQUE (note_id, name));";
 
-/// Migrates step by step, each one a transaction of its own: a migration that SQLite cannot take back.
+/// Migrates step by step, each one a transaction of its own: a migration that SQLite cannot roll back.
 pub(crate) fn migrate() -> Result<ExitCode> {
     let plan = Plan::load()?;
     let path = PathBuf::from(std::env::var_os(DATABASE).context("no database is named")?);
