@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use rusqlite::{ErrorCode, ffi};
 use serde_json::json;
 
-/// Becomes the response; one that is the server's own fault is told on stderr too.
+/// Becomes the response; a fault of the server is also printed on stderr.
 #[derive(Debug)]
 pub(crate) struct Failure {
     status: StatusCode,
@@ -88,7 +88,7 @@ impl From<QueryRejection> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         if self.status.is_server_error() {
-            // If stderr is gone, the response still says it.
+            // If stderr is gone, the response still reports it.
             let _ = writeln!(io::stderr(), "error: {}: {}", self.status, self.message);
         }
         let body = Json(json!({ "error": self.message }));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::api::failure::Failure;
 use crate::connections::Connections;
 
-/// What a monitor wants to know.
+/// The state for a monitor.
 #[derive(Debug, Serialize)]
 pub(crate) struct Health {
     status: &'static str,

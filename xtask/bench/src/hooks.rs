@@ -70,7 +70,7 @@ schema = ["migrations/*.sql"]
 "#;
 
 impl Args {
-    /// Makes the two repositories, lets them commit, and reports.
+    /// Creates the two repositories, commits in them, and reports.
     pub(super) fn time_all(&self) -> Result<()> {
         let parent = self.folder.clone().unwrap_or_else(std::env::temp_dir);
         let scratch = Scratch::create(&parent, ROOM_BYTES)?;

@@ -16,7 +16,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Asks the system; what it does not tell is `unknown`.
+    /// Asks the system; unknown values are `unknown`.
     pub(super) fn read(scratch: &Scratch) -> Self {
         let unknown = || "unknown".to_owned();
         let first_line = |words: &[&str]| {

@@ -10,7 +10,7 @@ use wait4::Wait4;
 
 use crate::interrupt;
 
-/// What one run took.
+/// The costs of one run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     /// From the start of the program to the end, and of the sync if one was asked for.

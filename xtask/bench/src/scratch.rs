@@ -127,13 +127,13 @@ impl Scratch {
         Ok(chat::n_edited(&self.live())? == 0)
     }
 
-    /// Below which peak memory cannot be told: what a program without any of its own shows.
+    /// The floor of measurable peak memory: that of a program without any of its own.
     pub(super) fn measure_floor(&self) -> Result<u64> {
         let run = measurement::run(&mut self.command(&["true"])?, None, &self.path("said"))?;
         Ok(run.peak_bytes)
     }
 
-    /// What a program says, trimmed; `None` if it is missing or fails.
+    /// The output of a program, trimmed; `None` if it is missing or fails.
     pub(super) fn output(&self, words: &[&str]) -> Option<String> {
         let output = self.command(words).ok()?.output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();

@@ -29,7 +29,7 @@ pub(crate) enum Command {
     /// Add xtask-db to this project: show the changes, ask, and write them
     #[command(after_help = EXAMPLE_INIT)]
     Init(Init),
-    /// Take back what `init` wrote: show the changes, ask, and write them
+    /// Undo what `init` wrote: show the changes, ask, and write them
     #[command(after_help = EXAMPLE_UNINIT)]
     Uninit(Consent),
 }

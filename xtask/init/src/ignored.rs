@@ -8,7 +8,7 @@ use crate::files::Files;
 /// What SQLite writes beside a database.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// What git makes of the database.
+/// How git treats the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sight {
     /// There is no repository, or the database is outside of it.

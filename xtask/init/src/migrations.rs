@@ -22,7 +22,7 @@ pub(crate) struct Migrations {
     pub(crate) migrate_env: Option<String>,
 }
 
-/// What the user said on the command line.
+/// The user's choices on the command line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asked {
     /// Patterns of the schema files.

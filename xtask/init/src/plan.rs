@@ -34,11 +34,11 @@ pub(crate) struct Wanted {
 pub(crate) struct Plan {
     /// The changes.
     pub(crate) changes: Vec<Change>,
-    /// What to know, a sentence each.
+    /// Remarks, one sentence each.
     pub(crate) notes: Vec<String>,
 }
 
-/// Plans to make a project a host.
+/// Plans the changes that make a project a host.
 ///
 /// # Errors
 ///

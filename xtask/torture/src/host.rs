@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::state;
 
-/// Where a world says what its next migration does: a file beside the manifest.
+/// The file beside the manifest in which a world describes its next migration.
 pub(crate) const PLAN: &str = "migration.plan";
 /// A file that the migration makes when it begins on the live database.
 pub(crate) const LIVE_RUN: &str = "live-run";

@@ -73,8 +73,8 @@ impl Ledger {
         (!names.is_empty()).then(|| dice.pick(&names).clone())
     }
 
-    /// Compares with what is listed now: new backups must hold one of these states, and be whole;
-    /// none may have vanished unless something was allowed to remove it.
+    /// Compares with what is listed now: new backups must contain one of these states, and be
+    /// whole; none may have disappeared unless something was allowed to remove it.
     pub(crate) fn learn(&mut self, world: &World, expected: &Expected) -> Result<Vec<Finding>> {
         let listed = names(&world.list()?);
         let mut findings = Vec::new();

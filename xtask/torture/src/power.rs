@@ -139,7 +139,7 @@ struct Cut {
     said_ok: Option<Acknowledged>,
 }
 
-/// What was there when the command had said that it succeeded.
+/// The state when the command had reported success.
 struct Acknowledged {
     state: State,
     /// The backups, wherever they are.

@@ -31,7 +31,7 @@ pub(crate) struct Act {
     pub(crate) may_remove: bool,
 }
 
-/// What a command leaves when it says that it succeeded.
+/// What a command leaves when it reports success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaves {
     /// The live database as it was.
@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The live database holds neither the old nor the new state: that must be said, and end.
+    /// The live database has neither the old nor the new state: that must be reported, and settled.
     fn recover(&mut self, what: &str, before: State, fault: Fault) -> Result<State> {
         let status = self.world.xtask(&["db-status"])?;
         if status.code != Some(1) || !status.out.contains("db-recover") {

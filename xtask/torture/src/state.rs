@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
-/// What a database holds: schema, rows and version, whatever its pages look like.
+/// The content of a database: schema, rows and version, whatever its pages look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     /// There is no file, or an empty one.

@@ -71,7 +71,7 @@ impl Step {
         }
     }
 
-    /// What it makes, in the scratch workspace.
+    /// The file that it creates, in the scratch workspace.
     pub(super) fn output(self) -> &'static str {
         match self {
             Self::Dump => "copies/dump.sql",

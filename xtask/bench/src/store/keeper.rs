@@ -104,7 +104,7 @@ impl Keeper {
         }
     }
 
-    /// What makes its folder ready, before anything is timed.
+    /// Prepares its folder, before anything is timed.
     pub(super) fn preparation(self) -> Option<Asked> {
         match self {
             Self::Copies | Self::Ours => None,

@@ -112,7 +112,7 @@ impl Report {
         )
     }
 
-    /// What everybody's folder takes, before pruning and after.
+    /// The size of every folder, before pruning and after.
     fn room(&self) -> String {
         let mut rows = vec![["", "BEFORE", "AFTER"].map(str::to_owned).to_vec()];
         for (keeper, _) in &self.keepers {

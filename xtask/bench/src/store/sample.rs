@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::measurement::{self, Run, median_min_max};
 use crate::store::folder;
 
-/// What one deed of one keeper took.
+/// The costs of one step of one program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
     pub(super) run: Run,

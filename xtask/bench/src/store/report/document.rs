@@ -100,7 +100,7 @@ fn run(sample: &Sample) -> Value {
     })
 }
 
-/// What everybody's folder takes, before pruning and after.
+/// The size of every folder, before pruning and after.
 fn room(report: &Report) -> Value {
     let mut room = Map::new();
     for (keeper, _) in &report.keepers {

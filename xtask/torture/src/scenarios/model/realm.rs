@@ -47,7 +47,7 @@ impl Place {
     }
 }
 
-/// What a backup must hold, and whose it is.
+/// What a backup must contain, and whose it is.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) state: State,
