@@ -3,6 +3,7 @@
 mod imports;
 mod language;
 mod phrases;
+mod places;
 mod rust_text;
 mod wings;
 
@@ -43,52 +44,6 @@ pub(crate) fn code(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// Only `rooms` may contain one of `words`.
-fn only(rooms: &[&str], words: &[&str], why: &str) {
-    for (name, text) in product() {
-        let room = name.trim_start_matches("xtask/db/src/");
-        let code = code(&text);
-        for word in words.iter().filter(|_| !rooms.contains(&room)) {
-            assert!(!code.contains(word), "{name} uses `{word}`: {why}");
-        }
-    }
-}
-
-#[test]
-fn only_connection_rs_opens_sqlite() {
-    only(
-        &["sqlite/connection.rs"],
-        &["Connection::open", "open_with_flags"],
-        "a missing database must not be created, and unknown files are opened defensively",
-    );
-}
-
-#[test]
-fn the_list_of_all_tables_is_asked_for_once_per_command() {
-    // Naming one table in it makes the answer shorter, not the work.
-    only(
-        &[
-            "sqlite/schema.rs",
-            "sqlite/examination.rs",
-            "restore/plan.rs",
-            "restore/tables.rs",
-            "xtask/db/format/src/taking.rs",
-        ],
-        &["pragma_table_list"],
-        "it goes through every table: asked for each table, its time is quadratic",
-    );
-}
-
-#[test]
-fn only_publish_rs_and_stage_rs_link_rename_and_remove() {
-    let words = ["remove_file", "remove_dir", "::rename(", "hard_link", "renameat"];
-    only(
-        &["files/publish.rs", "files/stage.rs"],
-        &words,
-        "what survives a power cut is decided in one place",
-    );
-}
-
 #[test]
 fn only_reader_rs_reads_backups() {
     // Elsewhere a backup's path is shown, linked or removed, and its permissions are looked at.
@@ -104,57 +59,6 @@ fn only_reader_rs_reads_backups() {
         let code = shown.iter().fold(code(&text), |code, shown| code.replace(shown, ""));
         let is_reader = code.contains("backup.path()") && room != "backups/reader.rs";
         assert!(!is_reader || others.contains(&room), "{name} reads a backup past `Contents`");
-    }
-    only(
-        &["backups/reader.rs", "capture/stored.rs"],
-        &["copy::read_file"],
-        "what reads a backup does not know its kind",
-    );
-}
-
-#[test]
-fn only_the_session_reads_the_clock_the_environment_and_the_streams() {
-    let clock = ["Local::now", "Utc::now", "SystemTime::now"];
-    only(&["host/session.rs"], &clock, "the clock enters once");
-    only(
-        &["host/session.rs", "console/planted_faults.rs"],
-        &["env::var"],
-        "the environment enters once",
-    );
-    only(&["host/session.rs"], &["current_dir("], "the current folder enters once");
-    let streams = ["io::stdout", "io::stdin", "println!", "print!("];
-    only(&["host/session.rs", "lib.rs"], &streams, "only results go to stdout, through `say`");
-    // A signal handler has no session, and a child's output is not ours.
-    let rooms = ["host/session.rs", "console/interrupt.rs", "host/command.rs"];
-    only(&rooms, &["io::stderr"], "messages go through the session");
-    only(
-        // Wrong arguments end a process in which nothing was begun.
-        &["console/interrupt.rs", "lib.rs", "arguments.rs"],
-        &["process::exit"],
-        "stages are removed and locks released by returning",
-    );
-}
-
-#[test]
-fn only_threads_rs_starts_threads_that_something_waits_for() {
-    // What the system refuses is a panic there; the other two do without a thread.
-    let words = ["scope.spawn(", "thread::spawn("];
-    only(
-        &["rows/import/dump.rs"],
-        &words,
-        "a refused thread must not be a panic: `console/threads.rs`",
-    );
-    let rooms = ["console/threads.rs", "console/interrupt.rs", "files/early_sync.rs"];
-    only(&rooms, &["thread::Builder"], "one thread suffices everywhere: `console/threads.rs`");
-}
-
-#[test]
-fn nouns_know_no_clap() {
-    for (name, text) in product() {
-        let room = name.trim_start_matches("xtask/db/src/");
-        let is_verb = room.starts_with("commands/")
-            || ["cli.rs", "command.rs", "arguments.rs", "lib.rs"].contains(&room);
-        assert!(is_verb || !code(&text).contains("clap"), "{name} is a noun and uses `clap`");
     }
 }
 

@@ -3,11 +3,13 @@
 pub(crate) mod backup;
 mod folder_lock;
 pub(crate) mod format;
+pub(crate) mod hold;
 pub(crate) mod home;
 pub(crate) mod kind;
 pub(crate) mod name;
 pub(crate) mod ownership;
 pub(crate) mod page_lists;
+pub(crate) mod place;
 pub(crate) mod privacy;
 pub(crate) mod reader;
 pub(crate) mod record;

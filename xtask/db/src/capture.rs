@@ -7,6 +7,7 @@
 pub(crate) mod checkpoint;
 pub(crate) mod link;
 pub(crate) mod plain;
+mod record;
 pub(crate) mod request;
 pub(crate) mod stored;
 
@@ -17,44 +18,17 @@ use anyhow::{Context, Result};
 use rusqlite::Connection;
 
 use crate::backups::format::Format;
-use crate::backups::kind::Kind;
-use crate::backups::record::{self, Record};
 use crate::backups::writer::Locked;
 use crate::capture::plain::Copy;
 use crate::capture::request::{Taken, Wanted};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::files::stage::Stage;
+use crate::host::project::Project;
 use crate::host::project::live_database::{explain, open};
-use crate::host::project::{FollowBranches, Project};
 use crate::sqlite::connection;
 use crate::sqlite::read_only::Looking;
 use crate::sqlite::snapshot::{self, Reading, Snapshot, copy};
-
-/// What wrote a record.
-pub(crate) const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
-
-/// How thoroughly a backup is looked at before it is relied upon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// That all pages are there, and at the packs that were not read for longest.
-    AtIds,
-    /// At every page, as the disk has it: something is destroyed next that only this backup has.
-    AtPages,
-}
-
-impl Look {
-    /// How a kind is examined. The checkpoint of a branch that is left is relied upon only if the
-    /// database is switched then.
-    #[must_use]
-    pub(crate) fn at(kind: Kind, follow: FollowBranches) -> Self {
-        match kind {
-            Kind::Safety | Kind::PreMigrate | Kind::PreDeploy => Self::AtPages,
-            Kind::Branch if follow != FollowBranches::Never => Self::AtPages,
-            Kind::Branch | Kind::Manual | Kind::PreCommit | Kind::Scheduled => Self::AtIds,
-        }
-    }
-}
 
 /// Takes one backup of a live database. A damaged source is an answer, not an error.
 ///
@@ -110,29 +84,6 @@ pub(crate) fn take_through(
         }
         Copy::Unchanged => Ok(Taken::Unchanged),
         Copy::Damaged(findings) => Ok(Taken::Damaged(findings)),
-    }
-}
-
-/// The record of a backup with the content of another one, whose bytes the caller has proved.
-#[must_use]
-pub(crate) fn record_again(project: &Project, wanted: &Wanted<'_>, old: &Record) -> Record {
-    Record {
-        database: wanted.database.name.clone(),
-        source: project.path(&wanted.database.path),
-        kind: wanted.kind,
-        label: wanted.label.clone(),
-        pinned: wanted.pinned,
-        created_at: wanted.now,
-        verified: None,
-        git: wanted.git.clone(),
-        enters: wanted.enters.clone(),
-        paths: wanted.paths.clone(),
-        replaced_by: wanted.replaced_by.clone(),
-        stored: old.stored.clone().map(|stored| record::Stored { new_bytes: 0, ..stored }),
-        home: None,
-        tool: TOOL.to_owned(),
-        unknown: serde_json::Map::new(),
-        ..old.clone()
     }
 }
 

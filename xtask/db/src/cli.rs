@@ -71,7 +71,7 @@ pub(crate) enum Task {
     Export(export::Args),
     /// Create a database from an export, or merge rows into one
     #[command(name = "db-import", override_usage = import::USAGE, after_help = import::EXAMPLE)]
-    Import(import::Args),
+    Import(import::args::Args),
     /// Rebuild the database from its migrations after a safety backup
     #[command(name = "db-reset", after_help = reset::EXAMPLE)]
     Reset(reset::Args),

@@ -4,4 +4,6 @@ pub(crate) mod early_sync;
 pub(crate) mod free_space;
 pub(crate) mod holders;
 pub(crate) mod publish;
+pub(crate) mod sidecars;
 pub(crate) mod stage;
+pub(crate) mod whole_files;

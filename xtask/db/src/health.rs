@@ -8,42 +8,11 @@ mod database;
 mod exposed_databases;
 pub(crate) mod glance;
 pub(crate) mod page_store;
+pub(crate) mod problem;
 pub(crate) mod sqlite_library;
 
-use serde::Serialize;
-
+use crate::health::problem::Problem;
 use crate::host::project::{Database, Project, schema_files};
-
-/// Something that needs attention.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Problem {
-    /// A word for programs, which stays the same.
-    pub(crate) code: &'static str,
-    /// Whose problem it is; `None` for that of the folder or the repository.
-    pub(crate) database: Option<String>,
-    /// What is wrong.
-    pub(crate) what: String,
-    /// What to do: a command to paste if one can do it.
-    pub(crate) remedy: String,
-}
-
-impl Problem {
-    /// A problem of the folder or the repository.
-    #[must_use]
-    pub(crate) fn new(
-        code: &'static str,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
-        Self { code, database: None, what: what.into(), remedy: remedy.into() }
-    }
-
-    /// The same as a database's own.
-    #[must_use]
-    fn of(self, database: &Database) -> Self {
-        Self { database: Some(database.name.clone()), ..self }
-    }
-}
 
 /// Worth knowing, but needs no attention now: the project stays healthy.
 #[must_use]

@@ -2,5 +2,6 @@
 
 pub(crate) mod command;
 pub(crate) mod configuration;
+pub(crate) mod environment;
 pub(crate) mod project;
 pub(crate) mod session;

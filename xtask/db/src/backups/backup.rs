@@ -11,10 +11,10 @@ use crate::backups::format::Format;
 use crate::backups::home::{Owner, Whose};
 use crate::backups::kind::Kind;
 use crate::backups::name::Name;
+use crate::backups::record::Record;
 use crate::backups::record::listed::Summary;
 use crate::backups::record::packing::Packing;
-use crate::backups::record::{Proof, Record};
-use crate::backups::store::freshness::Pages;
+use crate::backups::record::proof::Proof;
 use crate::files::stage;
 
 /// One backup as it was listed.
@@ -54,6 +54,22 @@ pub(crate) enum State {
     Unverified,
     /// There is no record.
     Unrecorded,
+}
+
+/// What is known of the pages of a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// It has none in the store.
+    None,
+    /// Every pack that it names was read within the time that counts; the oldest of these readings,
+    /// seconds since 1970.
+    Read(i64),
+    /// One was not; its last reading, if any is noted.
+    Unread(Option<i64>),
+    /// A pack that it names is gone, or its list is damaged.
+    Lost,
+    /// Unknown: a newer build wrote its list, or it cannot be read.
+    Unknown,
 }
 
 impl State {

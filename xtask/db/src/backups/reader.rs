@@ -10,11 +10,11 @@ use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
+use crate::backups::hold::Held;
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::page_list::{self, List};
 use crate::backups::store::pages::OfStore;
 use crate::backups::store::stored_database::{self, Stored};
-use crate::backups::vault::Held;
 use crate::console::interrupt::Interrupt;
 use crate::files::stage::Stage;
 use crate::files::{free_space, publish};

@@ -6,6 +6,7 @@
 
 pub(crate) mod listed;
 pub(crate) mod packing;
+pub(crate) mod proof;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,6 @@ use serde_json::{Map, Value};
 
 use crate::backups::home::Home;
 use crate::backups::kind::Kind;
-use crate::backups::record::listed::Recorded;
 use crate::git::recorded::{Enters, Git};
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 
@@ -141,65 +141,17 @@ pub(crate) struct Examined {
     pub unknown: Unknown,
 }
 
-/// What is in the place of a record.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Proof {
-    /// A record of this version.
-    Recorded(Box<Recorded>),
-    /// No record: the backup was made by an older script.
-    Unrecorded,
-    /// A record that cannot be read, and why.
-    Unreadable(String),
-    /// A record whose checksum is wrong: nothing that it says is believed, the file's name included.
-    Damaged(String),
-    /// A record of a version that this build does not know.
-    Newer(u64),
-}
-
 /// The member that holds a record's checksum.
-const CHECKSUM: &str = "record_blake3";
+pub(super) const CHECKSUM: &str = "record_blake3";
 
 /// The checksum of a record: BLAKE3 of it as one line of JSON without that member, the members of each
 /// object in the order of their names. So the layout of the file does not count, and what it says does.
-fn checksum(record: &mut Value) -> String {
+pub(super) fn checksum(record: &mut Value) -> String {
     if let Some(members) = record.as_object_mut() {
         members.remove(CHECKSUM);
     }
     // The members of a `Value` are in the order of their names.
     blake3::hash(record.to_string().as_bytes()).to_hex().to_string()
-}
-
-impl Proof {
-    /// Reads a record's bytes; never fails, because what cannot be read is itself a fact.
-    #[must_use]
-    pub(crate) fn parse(bytes: &[u8]) -> Self {
-        let mut value: Value = match serde_json::from_slice(bytes) {
-            Ok(value) => value,
-            Err(error) => return Self::Unreadable(error.to_string()),
-        };
-        match value.get("version").and_then(Value::as_u64) {
-            Some(VERSION) => {}
-            Some(newer) if newer > VERSION => return Self::Newer(newer),
-            _ => return Self::Unreadable("it has no known `version`".to_owned()),
-        }
-        let recorded = match value.get(CHECKSUM) {
-            None => None,
-            Some(Value::String(recorded)) => Some(recorded.clone()),
-            Some(_) => Some(String::new()),
-        };
-        if recorded.is_some_and(|recorded| recorded != checksum(&mut value)) {
-            let file = value.get("file").and_then(Value::as_str).unwrap_or_default();
-            return Self::Damaged(file.to_owned());
-        }
-        match serde_json::from_slice(bytes) {
-            Ok(record) => {
-                // It served: what is written again gets another one.
-                let record = Record { record_blake3: None, ..record };
-                Self::Recorded(Box::new(Recorded::of(record)))
-            }
-            Err(error) => Self::Unreadable(error.to_string()),
-        }
-    }
 }
 
 impl Record {
@@ -244,6 +196,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backups::record::proof::Proof;
 
     pub(super) const EXAMPLE: &str = r#"{ "version": 1, "sequence": 41, "database": "kalito",
       "source": "backend/db/kalito.db",

@@ -6,39 +6,22 @@
 //! replaced. This worktree's backups come first. `backups/reference/printed.rs` uses the same order
 //! and names for what `db-list` prints.
 
-pub(crate) mod nearest;
+pub(crate) mod field;
+mod nearest;
 pub(crate) mod printed;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
-use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
-use crate::backups::home::Owner;
-use crate::backups::kind::Kind;
 use crate::backups::name::Name;
+use crate::backups::reference::field::{Field, Order, counted, labelled, listed};
 use crate::backups::vault::Vault;
 use crate::console::refusal::Refusal;
 use crate::console::text::{self, Span};
 use crate::git::repository;
-
-/// Where a reference is looked up.
-pub(crate) struct Field<'a> {
-    /// All backups of the folder, newest first.
-    pub all: &'a [Backup],
-    /// The databases that are meant; with several, only what names one backup says which.
-    pub databases: Vec<Owner<'a>>,
-    /// The repository around the project.
-    pub git: Option<&'a repository::Place>,
-    /// The folder itself.
-    pub vault: &'a Vault,
-    /// The folder that relative paths are relative to.
-    pub folder: &'a Path,
-    /// The moment that ages count from.
-    pub now: DateTime<FixedOffset>,
-}
 
 /// What a reference means.
 #[derive(Debug, Clone)]
@@ -57,36 +40,6 @@ impl Found {
     fn maybe_elsewhere(backup: &Backup, field: &Field<'_>) -> Self {
         let other_worktree = backup.worktree() != field.worktree();
         Self { backup: backup.clone(), other_worktree }
-    }
-}
-
-impl<'a> Field<'a> {
-    /// The backups of the databases that are meant, newest first.
-    fn of_databases(&self) -> Vec<&'a Backup> {
-        let is_meant = |b: &&Backup| self.databases.iter().any(|owner| b.belongs_to(*owner));
-        self.all.iter().filter(is_meant).collect()
-    }
-
-    /// Of those, the ones of this worktree.
-    fn own(&self) -> Vec<&'a Backup> {
-        let mut own = self.of_databases();
-        own.retain(|backup| backup.worktree() == self.worktree());
-        own
-    }
-
-    /// Those of this project, of whatever database.
-    fn of_project(&self) -> Vec<&'a Backup> {
-        self.all.iter().filter(|backup| backup.whose.is_ours()).collect()
-    }
-
-    /// Whether several databases could be meant: then only a name says which.
-    fn names_only(&self) -> bool {
-        self.databases.len() > 1
-    }
-
-    /// The linked worktree this is; `.` in the main one and without git.
-    fn worktree(&self) -> &'a str {
-        self.git.map_or(".", |place| place.worktree.as_str())
     }
 }
 
@@ -161,26 +114,6 @@ fn by_time(reference: &str, field: &Field<'_>) -> Option<Found> {
     found.or_else(|| at_time(reference, &field.of_project()).map(Found::exactly))
 }
 
-/// The newest first: `latest~N`, `safety~N` and `oldest` count them. An unrecorded one from the
-/// future has no place.
-pub(crate) struct Order<'a> {
-    /// All but the safety backups.
-    pub ordinary: Vec<&'a Backup>,
-    /// The safety backups.
-    pub safety: Vec<&'a Backup>,
-}
-
-impl<'a> Order<'a> {
-    /// The order of some backups that are sorted newest first.
-    #[must_use]
-    pub(crate) fn of(backups: &[&'a Backup], now: DateTime<FixedOffset>) -> Self {
-        let has_place = |b: &&&Backup| b.summary().is_some() || !b.is_from_the_future(now);
-        let placed = backups.iter().filter(has_place).copied();
-        let (safety, ordinary) = placed.partition(|b| b.kind() == Some(Kind::Safety));
-        Self { ordinary, safety }
-    }
-}
-
 /// Whether a reference is meant as a path; branches and tags have slashes in their names too.
 fn is_path(reference: &str, folder: &Path) -> bool {
     let last = reference.rsplit('/').next().unwrap_or_default();
@@ -228,14 +161,6 @@ fn as_span(reference: &str) -> Option<Span> {
     reference.parse::<Span>().ok().filter(|_| !is_commit)
 }
 
-/// `word` is 0, `word~3` is 3.
-fn counted(reference: &str, word: &str) -> Option<usize> {
-    match reference.strip_prefix(word)? {
-        "" => Some(0),
-        rest => rest.strip_prefix('~')?.parse().ok(),
-    }
-}
-
 /// The backup that a time, a label or a unique prefix names. A label that several have names none.
 fn named<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a Backup>> {
     if let Some(backup) = at_time(reference, backups) {
@@ -249,12 +174,6 @@ fn named<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a Backu
         }
         (_, prefixed) => prefixed,
     }
-}
-
-/// The backups that have a label.
-fn labelled<'a>(label: &str, backups: &[&'a Backup]) -> Vec<&'a Backup> {
-    let bears = |b: &&&Backup| !label.is_empty() && b.label() == Some(label);
-    backups.iter().filter(bears).copied().collect()
 }
 
 /// The backup of a whole time, if there is one only.
@@ -324,16 +243,6 @@ fn by_path(reference: &str, field: &Field<'_>) -> Result<Found> {
     let backup = vault.read(name)?.ok_or_else(missing)?;
     let known = field.all.iter().find(|b| b.identity == backup.identity && b.name == backup.name);
     Ok(Found { backup: known.cloned().unwrap_or(backup), other_worktree: false })
-}
-
-fn listed(backups: &[&Backup]) -> String {
-    const MOST: usize = 10;
-    let mut names: Vec<_> =
-        backups.iter().take(MOST).map(|backup| format!("`{}`", backup.name)).collect();
-    if backups.len() > MOST {
-        names.push(format!("and {} more", backups.len() - MOST));
-    }
-    names.join(", ")
 }
 
 #[cfg(test)]

@@ -6,22 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::NaiveDateTime;
 
-use crate::files::publish;
-
-/// The database's file and those SQLite keeps beside it.
-const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+use crate::files::{sidecars, whole_files};
 
 /// The raw files of a database that exist, the database itself first.
 #[must_use]
 pub(crate) fn raw_files(database: &Path) -> Vec<PathBuf> {
     // The sidecars are beside the file that a symbolic link leads to.
     let database = fs_err::canonicalize(database).unwrap_or_else(|_| database.to_owned());
-    let with = |suffix: &&str| {
-        let mut path = database.as_os_str().to_owned();
-        path.push(suffix);
-        PathBuf::from(path)
-    };
-    SUFFIXES.iter().map(with).filter(|path| path.is_file()).collect()
+    let with = |suffix: &&str| sidecars::beside(&database, suffix);
+    sidecars::WITH_DATABASE.iter().map(with).filter(|path| path.is_file()).collect()
 }
 
 /// Raw files that were set aside.
@@ -46,7 +39,7 @@ pub(crate) fn set_aside(database: &Path, backups: &Path, time: NaiveDateTime) ->
     let folder = backups.join(format!("{name}.ASIDE.{}", time.format("%Y-%m-%d_%H%M%S")));
     let open = |path: &PathBuf| fs_err::File::open(path);
     let files = raw_files(database).iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let folder = publish::copy_into_folder(&files, &folder).with_context(|| {
+    let folder = whole_files::copy_into_folder(&files, &folder).with_context(|| {
         format!("could not set the raw files of `{}` aside", database.display())
     })?;
     Ok(Aside { folder, _live_files: files })

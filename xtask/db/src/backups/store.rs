@@ -4,10 +4,12 @@
 //! share. Every file is written once, under a name that describes its content. `docs/formats.md`
 //! describes the files, `ARCHITECTURE.md` the way of a checkpoint in and out.
 
+pub(crate) mod file_header;
 pub(crate) mod freshness;
 pub(crate) mod intake;
 pub(crate) mod pack;
 pub(crate) mod pack_check;
+pub(crate) mod pack_folder;
 pub(crate) mod pack_index;
 pub(crate) mod pack_readings;
 pub(crate) mod pack_rereading;

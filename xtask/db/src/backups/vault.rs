@@ -10,16 +10,16 @@ use std::sync::Arc;
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset, TimeZone as _};
 
-use crate::backups::backup::{self, Backup};
+use crate::backups::backup::{self, Backup, Pages};
 use crate::backups::format::Format;
 use crate::backups::home::{Home, Whose, Workspace};
 use crate::backups::name::Name;
 use crate::backups::ownership::Homes;
-use crate::backups::privacy::Place;
-use crate::backups::record::Proof;
+use crate::backups::place::Place;
 use crate::backups::record::packing::Packing;
-use crate::backups::store::freshness::{Freshness, Pages};
-use crate::backups::store::pack_index;
+use crate::backups::record::proof::Proof;
+use crate::backups::store::freshness::Freshness;
+use crate::backups::store::pack_folder;
 use crate::console::remarks::Remarks;
 use crate::console::text::Span;
 use crate::files::holders::{self, Holder};
@@ -59,13 +59,6 @@ pub(crate) struct Leftovers {
     pub(crate) stages: Vec<PathBuf>,
     /// Records whose backup was never published.
     pub(crate) lone_records: Vec<PathBuf>,
-}
-
-/// A backup that is being read and must not be removed meanwhile.
-#[derive(Debug)]
-pub(crate) struct Held {
-    _file: fs_err::File,
-    _packs: Option<fs_err::File>,
 }
 
 impl Vault {
@@ -196,8 +189,8 @@ impl Vault {
             }
             Ok(())
         })?;
-        let packs = Vault { folder: self.folder.join(pack_index::FOLDER).into(), ..self.clone() };
-        if pack_index::is_there(&packs.folder).unwrap_or(false) {
+        let packs = Vault { folder: self.folder.join(pack_folder::FOLDER).into(), ..self.clone() };
+        if pack_folder::is_there(&packs.folder).unwrap_or(false) {
             packs.each_name(|file_name| {
                 let path = packs.folder.join(&file_name);
                 if stage::is_stage(&file_name) && !stage::is_held(&path) {
@@ -320,24 +313,5 @@ pub(crate) fn regular(path: &Path) -> Result<Option<std::fs::Metadata>> {
         Ok(metadata) => Ok(metadata.is_file().then_some(metadata)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-impl Backup {
-    /// Holds the backup while it is read: pruning leaves it meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be opened.
-    pub(crate) fn hold(&self) -> Result<Held> {
-        let file = fs_err::File::open(self.path())?;
-        // Only a removal takes the exclusive lock, and only for a moment.
-        file.file().lock_shared()?;
-        let packs = match self.name.format {
-            Format::Plain => None,
-            // Its pages are missing if there is no folder, which is damage like any other.
-            Format::Pages => pack_index::hold(&self.folder)?,
-        };
-        Ok(Held { _file: file, _packs: packs })
     }
 }

@@ -3,9 +3,8 @@
 //! There are three outcomes: whole, damaged, or unknown. SQLite's own checks do not notice a
 //! flipped bit inside a value, a stale page or a truncated file; only the recorded hash does.
 
-mod outcome;
-
-use std::path::PathBuf;
+mod judgement;
+pub(crate) mod outcome;
 
 use anyhow::Result;
 
@@ -13,6 +12,7 @@ use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::reader::Contents;
 use crate::backups::record::Record;
+use crate::backups::verification::outcome::{Outcome, Verification};
 use crate::console::interrupt::Interrupt;
 use crate::console::{text, threads};
 use crate::sqlite::digest::database::Hashes;
@@ -21,82 +21,6 @@ use crate::sqlite::examination::{self, Examination};
 use crate::sqlite::header::Header;
 use crate::sqlite::probe::Standing;
 use crate::sqlite::snapshot::copy;
-
-/// What happened to a backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Outcome {
-    /// Its bytes are as recorded, or, unrecorded, its structure is sound.
-    Whole,
-    /// It cannot be told.
-    CannotTell,
-    /// Its bytes changed, or its structure is damaged.
-    Damaged,
-}
-
-impl Outcome {
-    /// The word in results.
-    #[must_use]
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Whole => "whole",
-            Self::CannotTell => "cannot-tell",
-            Self::Damaged => "damaged",
-        }
-    }
-}
-
-/// What a verification found.
-#[derive(Debug, Clone)]
-pub(crate) struct Verification {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// Why, if it is not whole.
-    pub reasons: Vec<String>,
-    /// Remarks on a whole backup.
-    pub warnings: Vec<String>,
-    /// What is written into the record.
-    pub findings: Vec<Finding>,
-    /// How deep SQLite looked; `None` if it did not, because the record says what it found.
-    pub depth: Option<Depth>,
-    /// Rows per table and the schema's hash, as read now or recorded.
-    pub examination: Examination,
-    /// The content's hash as read now.
-    pub content_blake3: String,
-    /// The packs that damage of a stored backup may be in.
-    pub suspects: Vec<PathBuf>,
-}
-
-impl Verification {
-    /// Reasons for a backup that could not even be read.
-    pub(crate) fn impossible(error: &anyhow::Error) -> Self {
-        let reason = format!("it cannot be read: {error:#}");
-        Self::unread(Outcome::CannotTell, reason, None)
-    }
-
-    /// One that cannot be read because it is damaged.
-    fn damaged(error: &anyhow::Error, depth: Depth) -> Self {
-        let mut verification = Self::unread(Outcome::Damaged, format!("{error:#}"), Some(depth));
-        let findings = verification.reasons.iter().cloned().map(Finding::structural);
-        verification.findings = findings.collect();
-        if let Some(damage) = error.downcast_ref::<Damage>() {
-            verification.suspects.clone_from(&damage.packs);
-        }
-        verification
-    }
-
-    fn unread(outcome: Outcome, reason: String, depth: Option<Depth>) -> Self {
-        Self {
-            outcome,
-            reasons: vec![reason],
-            warnings: Vec::new(),
-            findings: Vec::new(),
-            depth,
-            examination: Examination::default(),
-            content_blake3: String::new(),
-            suspects: Vec::new(),
-        }
-    }
-}
 
 /// How deep SQLite has to look at a backup before it is restored. If `db-verify` looked deeply
 /// before, equal bytes carry what it found; so they do of a stored one since it was taken.
@@ -207,7 +131,7 @@ fn read(
         content_blake3: hashes.content_blake3.clone(),
         suspects: Vec::new(),
     };
-    outcome::judge(backup, (&hashes, size_bytes), &mut verification);
+    judgement::judge(backup, (&hashes, size_bytes), &mut verification);
     Ok(verification)
 }
 
@@ -254,9 +178,10 @@ fn excess(header: &Header, size_bytes: u64) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backups::backup::Pages;
     use crate::backups::name::Name;
-    use crate::backups::record::{Examined, Proof};
-    use crate::backups::store::freshness::Pages;
+    use crate::backups::record::Examined;
+    use crate::backups::record::proof::Proof;
 
     /// A backup as it was recorded, and what `db-verify` found since.
     fn recorded(format: Format, verified: Option<(Depth, Weight)>) -> Backup {

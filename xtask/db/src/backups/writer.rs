@@ -14,9 +14,9 @@ use crate::backups::backup::Backup;
 use crate::backups::folder_lock;
 use crate::backups::format::Format;
 use crate::backups::name::Name;
-use crate::backups::privacy::Standing;
+use crate::backups::place::Standing;
 use crate::backups::record::Record;
-use crate::backups::store::pack_index;
+use crate::backups::store::pack_folder;
 use crate::backups::vault::{LOCK, Vault, regular};
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
@@ -126,8 +126,8 @@ impl Locked<'_> {
     ///
     /// If the folder cannot be written.
     pub(crate) fn packs_folder(&self) -> Result<PathBuf> {
-        pack_index::is_there(&self.vault.folder().join(pack_index::FOLDER))?;
-        self.private_folder(pack_index::FOLDER)
+        pack_folder::is_there(&self.vault.folder().join(pack_folder::FOLDER))?;
+        self.private_folder(pack_folder::FOLDER)
     }
 
     /// A folder in the folder, created if it is missing.

@@ -7,7 +7,7 @@ use crate::backups::kind::Kind;
 use crate::backups::name::Name;
 use crate::backups::record::Record;
 use crate::backups::writer::Locked;
-use crate::capture::record_again;
+use crate::capture::record::record_again;
 use crate::capture::request::Wanted;
 use crate::host::project::Project;
 

@@ -14,10 +14,11 @@ use crate::backups::format::Format;
 use crate::backups::kind::Kind;
 use crate::backups::name::Name;
 use crate::backups::reader::Contents;
-use crate::backups::record::{self, Examined, Record, Sqlite};
+use crate::backups::record::Record;
 use crate::backups::writer::Locked;
-use crate::capture::request::{Taken, Wanted};
-use crate::capture::{Look, TOOL, stored};
+use crate::capture::record::record_of;
+use crate::capture::request::{Look, Taken, Wanted};
+use crate::capture::stored;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
@@ -27,11 +28,10 @@ use crate::files::stage::Stage;
 use crate::host::project::Project;
 use crate::host::project::live_database::explain;
 use crate::sqlite::digest::database::Groups;
-use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
+use crate::sqlite::examination::finding::{Finding, Weight, has};
 use crate::sqlite::examination::{self, Examination};
 use crate::sqlite::read_only::Looking;
-use crate::sqlite::snapshot::copy::{self, Copied};
-use crate::sqlite::snapshot::{Reading, Snapshot};
+use crate::sqlite::snapshot::{Reading, Snapshot, copy};
 use crate::sqlite::trouble::{self, Trouble};
 
 /// A finished, examined copy with its proof, which has no name yet; it removes itself.
@@ -218,58 +218,4 @@ fn not_examined(error: anyhow::Error, stage: &Path) -> anyhow::Error {
     };
     let what = "could not examine the copy, so it is not a backup".to_owned();
     error.context(Refusal { what, hint, exit: Exit::CouldNot })
-}
-
-/// The record of a copy, without the place that publishing gives it.
-pub(crate) fn record_of(
-    project: &Project,
-    wanted: &Wanted<'_>,
-    copied: &Copied,
-    journal_mode: String,
-    examination: Examination,
-) -> Record {
-    let header = copied.header;
-    Record {
-        version: record::VERSION,
-        sequence: 0,
-        database: wanted.database.name.clone(),
-        source: project.path(&wanted.database.path),
-        file: String::new(),
-        kind: wanted.kind,
-        label: wanted.label.clone(),
-        pinned: wanted.pinned,
-        created_at: wanted.now,
-        size_bytes: copied.size_bytes,
-        blake3: copied.hashes.blake3.clone(),
-        content_blake3: copied.hashes.content_blake3.clone(),
-        sqlite: Sqlite {
-            version: rusqlite::version().to_owned(),
-            page_size_bytes: header.page_size_bytes(),
-            page_count: copied.size_bytes / header.page_size_bytes().max(1),
-            journal_mode,
-            user_version: header.user_version(),
-            application_id: header.application_id(),
-            encoding: header.encoding().to_owned(),
-            unknown: serde_json::Map::new(),
-        },
-        schema_blake3: examination.schema_blake3,
-        schema_version: examination.schema_version,
-        tables: examination.tables,
-        examined: Examined {
-            at: wanted.now,
-            depth: Depth::Quick,
-            findings: examination.findings,
-            unknown: serde_json::Map::new(),
-        },
-        verified: None,
-        git: wanted.git.clone(),
-        enters: wanted.enters.clone(),
-        paths: wanted.paths.clone(),
-        replaced_by: wanted.replaced_by.clone(),
-        stored: None,
-        home: None,
-        tool: TOOL.to_owned(),
-        record_blake3: None,
-        unknown: serde_json::Map::new(),
-    }
 }

@@ -8,11 +8,32 @@ use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
 use crate::backups::record::Record;
-use crate::capture::Look;
 use crate::git::recorded::{Enters, Git};
 use crate::host::project::{Database, FollowBranches};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::Finding;
+
+/// How thoroughly a backup is looked at before it is relied upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// That all pages are there, and at the packs that were not read for longest.
+    AtIds,
+    /// At every page, as the disk has it: something is destroyed next that only this backup has.
+    AtPages,
+}
+
+impl Look {
+    /// How a kind is examined. The checkpoint of a branch that is left is relied upon only if the
+    /// database is switched then.
+    #[must_use]
+    pub(crate) fn at(kind: Kind, follow: FollowBranches) -> Self {
+        match kind {
+            Kind::Safety | Kind::PreMigrate | Kind::PreDeploy => Self::AtPages,
+            Kind::Branch if follow != FollowBranches::Never => Self::AtPages,
+            Kind::Branch | Kind::Manual | Kind::PreCommit | Kind::Scheduled => Self::AtIds,
+        }
+    }
+}
 
 /// What backup is wanted.
 #[derive(Debug, Clone)]

@@ -20,9 +20,10 @@ use crate::backups::reader::Contents;
 use crate::backups::record::{self, Record};
 use crate::backups::store::{intake, suspect_packs};
 use crate::backups::writer::Locked;
-use crate::capture::request::{Taken, Wanted};
+use crate::capture::link;
+use crate::capture::record::{record_again, record_of};
+use crate::capture::request::{Look, Taken, Wanted};
 use crate::capture::stored::bases::Base;
-use crate::capture::{self, Look, link, plain};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::threads;
@@ -31,9 +32,9 @@ use crate::sqlite::digest::database::Groups;
 use crate::sqlite::digest::tree::Shape;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 use crate::sqlite::examination::{self, Examination};
-use crate::sqlite::read_only::Looking;
+use crate::sqlite::read_only::{self, Looking};
+use crate::sqlite::snapshot::Snapshot;
 use crate::sqlite::snapshot::copy::{self, Copied};
-use crate::sqlite::snapshot::{self, Snapshot};
 use crate::sqlite::trouble;
 
 /// Takes one stored backup of a live database. A damaged source is an answer, not an error.
@@ -68,7 +69,7 @@ fn take_in(
     let started = Instant::now();
     let interrupt = Arc::clone(progress.interrupt());
     let _watched = interrupt.watch(connection);
-    let (snapshot, twin) = snapshot::begin_twins(connection)?;
+    let (snapshot, twin) = read_only::begin_twins(connection)?;
     if is_plain_of_its_size(wanted, &snapshot) && is_unchanged(&snapshot, wanted, &interrupt)? {
         connection.prove()?;
         return Ok(Taken::Unchanged);
@@ -113,7 +114,7 @@ fn take_in(
     let hashes = taken.hashes.clone();
     let (size_bytes, header) = (shape.size_bytes, taken.header);
     let copied = Copied { size_bytes, hashes, header, groups: Groups::default() };
-    let record = plain::record_of(project, wanted, &copied, journal_mode, examination);
+    let record = record_of(project, wanted, &copied, journal_mode, examination);
     base.note(&taken)?;
     let backup = publish(locked, name_of(wanted), record, &mut taken)?;
     Ok(Taken::Backup(Box::new(backup), version, started.elapsed(), Groups::default()))
@@ -253,7 +254,7 @@ fn link(
     let backup = if let Ok(backup) = link::take_link(locked, project, wanted, (equal, record)) {
         backup
     } else {
-        let mut record = capture::record_again(project, wanted, record);
+        let mut record = record_again(project, wanted, record);
         record.blake3.clone_from(&taken.hashes.blake3);
         publish(locked, name_of(wanted), record, &mut taken)?
     };

@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Result;
 
 use crate::backups::kind::Kind;
-use crate::backups::reference::{Field, printed};
+use crate::backups::reference::field::Field;
+use crate::backups::reference::printed;
 use crate::backups::vault::Vault;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
-use crate::hooks::Hook;
+use crate::hooks::hook::Hook;
 use crate::host::project::Database;
 use crate::host::session::Session;
 

@@ -26,7 +26,7 @@ use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::find_backup;
 use crate::rows::export::selection::{Selection, Wanted};
-use crate::rows::export::subset::Root;
+use crate::rows::export::subset::condition::Root;
 use crate::rows::export::writer;
 use crate::rows::import::cost_limits::Bounds;
 use crate::sqlite::declared_references::Followed;

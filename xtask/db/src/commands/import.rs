@@ -1,5 +1,6 @@
 //! `db-import`: rows from a file into a new database, or merged into the live one.
 
+pub(crate) mod args;
 mod merge;
 mod new_database;
 mod records;
@@ -7,11 +8,9 @@ mod report;
 mod source;
 mod target;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 
-use crate::commands::flags::Common;
+use crate::commands::import::args::{Args, OnConflict};
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::session::Session;
 
@@ -52,113 +51,6 @@ cargo xtask db-import [OPTIONS] <FILE> [--into <PATH>]
        cargo xtask db-import [OPTIONS] --merge <FILE|DIR>...
        cargo xtask db-import --records <POINTER> --table <TABLE> <FILE>
        cargo xtask db-import --records <POINTER> --table <TABLE> -- <CMD>...";
-
-/// Arguments of `db-import`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Export (JSONL, JSON, SQL, a folder of CSV), SQL dump or file of records;
-    /// `-` is stdin; with `--merge`, several files or folders of them
-    #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Lift the limits on time, memory and the length of values
-    #[arg(long)]
-    unbounded: bool,
-    /// Show what would be done, and change nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask for confirmation
-    #[arg(long)]
-    yes: bool,
-    #[command(flatten)]
-    fresh: NewDatabase,
-    #[command(flatten)]
-    merge: Merge,
-    #[command(flatten)]
-    records: Records,
-    #[command(flatten)]
-    existing: ExistingRows,
-    #[command(flatten)]
-    pub(crate) common: Common,
-}
-
-/// The flags of an import into a new database.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "New database")]
-struct NewDatabase {
-    /// Database file to create [default: the configured path]
-    #[arg(long, value_name = "PATH", conflicts_with = "present")]
-    into: Option<PathBuf>,
-    /// Replace an existing database, after a safety backup
-    #[arg(long, conflicts_with = "present")]
-    force: bool,
-    /// Import rows that refer to missing rows instead of refusing them
-    #[arg(long, conflicts_with = "present")]
-    allow_violations: bool,
-}
-
-/// The flags of a merge of exports.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Merge exports into the live database")]
-struct Merge {
-    /// Merge the rows into the live database
-    #[arg(long = "merge", group = "present")]
-    is_wanted: bool,
-    /// Resolve a reference to a row that is not in the file to the row with
-    /// that id in the database; only for exports of this very database
-    #[arg(long, requires = "is_wanted")]
-    trust_numbers: bool,
-}
-
-/// The flags of an import of another tool's records.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Merge records of another tool into a table")]
-struct Records {
-    /// Merge the records at this JSON pointer of JSON, JSONL or CSV; `''` is
-    /// the document itself, or each of its lines
-    #[arg(long = "records", value_name = "POINTER", requires = "table", group = "present")]
-    pointer: Option<String>,
-    /// Table that the records become rows of
-    #[arg(long, value_name = "TABLE", requires = "pointer")]
-    table: Option<String>,
-    /// Field of a record, a name or a JSON pointer, for a column (repeatable)
-    #[arg(long, value_name = "COLUMN=FIELD", requires = "pointer")]
-    map: Vec<String>,
-    /// Value of a column in all rows (repeatable)
-    #[arg(long, value_name = "COLUMN=VALUE", requires = "pointer")]
-    set: Vec<String>,
-    /// Command whose output is read instead of a file
-    #[arg(last = true, value_name = "CMD", requires = "pointer")]
-    command: Vec<String>,
-}
-
-/// The flags that decide about rows which meet others, in a merge of exports or of records.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Existing rows (with --merge or --records)")]
-struct ExistingRows {
-    /// How to handle a row that already exists with different values: `fail`
-    /// imports nothing, `skip` keeps the existing row, `replace` replaces it
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "fail", requires = "present")]
-    #[arg(hide_possible_values = true)]
-    on_conflict: OnConflict,
-    /// With `--on-conflict replace`, replace a row only if the new value in
-    /// this column is higher
-    #[arg(long, value_name = "COLUMN", requires = "present")]
-    newer: Option<String>,
-    /// Refuse files that would lose values, e.g. of unknown columns or tables
-    #[arg(long, requires = "present")]
-    strict: bool,
-}
-
-/// What happens to a row that already exists with different values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum OnConflict {
-    /// Import nothing
-    Fail,
-    /// Keep the existing row
-    Skip,
-    /// Replace the existing row
-    Replace,
-}
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {

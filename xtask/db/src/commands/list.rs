@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
 use crate::backups::home::Whose;
-use crate::backups::record::Proof;
+use crate::backups::record::proof::Proof;
+use crate::backups::reference;
+use crate::backups::reference::field::Field;
 use crate::backups::reference::printed::{self, Printed};
-use crate::backups::reference::{self, Field};
 use crate::backups::vault::Vault;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;

@@ -9,7 +9,8 @@ use crate::console::refusal::Answer;
 use crate::files::holders;
 use crate::host::session::Session;
 use crate::operations::migration::job::Job;
-use crate::operations::migration::rehearsal_steps::{self, Outcome};
+use crate::operations::migration::rehearsal_steps;
+use crate::operations::migration::rehearsed::Outcome;
 use crate::operations::migration::{live_run, rehearsal_end};
 use crate::recovery::database_lock::Claim;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
-use crate::backups::verification;
+use crate::backups::verification::outcome;
 use crate::capture::request::Taken;
 use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
@@ -16,7 +16,8 @@ use crate::host::session::github_actions::{self, Level};
 use crate::host::session::{Session, failure};
 use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsal_end::{self, End};
-use crate::operations::migration::rehearsal_steps::{self, Outcome};
+use crate::operations::migration::rehearsal_steps;
+use crate::operations::migration::rehearsed::Outcome;
 use crate::operations::migration::report;
 use crate::operations::migration::way_back::way_back;
 use crate::operations::verify_one::verify_one;
@@ -147,7 +148,7 @@ fn take(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Backup> {
 /// Verifies the backup and restores it into a scratch file: anything but a clear yes is a no.
 fn prove(session: &mut Session, project: &Project, backup: &Backup) -> Result<()> {
     let verification = verify_one(session, project, backup, true)?;
-    if verification.outcome == verification::Outcome::Whole {
+    if verification.outcome == outcome::Outcome::Whole {
         return Ok(());
     }
     Err(Refusal::no(

@@ -17,7 +17,7 @@ use crate::operations::restore::in_place::{self, Was};
 use crate::operations::restore::safety_backup::{self, Kept};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::{self, Step};
-use crate::sqlite::connection;
+use crate::sqlite::read_only;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -79,7 +79,7 @@ impl Args {
             Back::Nowhere => {
                 claim.end(&locked, &claim.left())?;
                 let place = project.place(&database);
-                session.say(if connection::is_there(&database.path)? {
+                session.say(if read_only::is_there(&database.path)? {
                     format!("Recovered {place}: all of it had been written")
                 } else {
                     format!("Recovered {place}: there was no database, and there is none")
@@ -126,7 +126,7 @@ impl Args {
         };
         let note = left.note().context("it was read")?;
         let Some(name) = &note.back else {
-            if note.step == Step::Write || !connection::is_there(&database.path)? {
+            if note.step == Step::Write || !read_only::is_there(&database.path)? {
                 return Ok(Back::Nowhere);
             }
             let what = "there was no readable database before it, so there is no way back";

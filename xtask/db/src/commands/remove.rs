@@ -15,7 +15,7 @@ use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::operations::find_backup;
 use crate::operations::reclaim_packs::{self, Outcome};
-use crate::retention::plan::reason::Reasons;
+use crate::retention::plan::reason::{self, Reasons};
 use crate::retention::protection;
 use crate::retention::repack_plan::Extent;
 
@@ -123,7 +123,7 @@ impl Args {
             ));
         }
         let reasons = protection::reasons(vault, project, backup, session.now())?;
-        if let Some(reason) = reasons.iter().find(|reason| protection::is_way_back(reason)) {
+        if let Some(reason) = reasons.iter().find(|reason| reason::is_way_back(reason)) {
             return Err(Refusal::no(
                 format!("`{name}` cannot be removed now: {reason}"),
                 "settle the interrupted command with `cargo xtask db-recover`, then remove it",

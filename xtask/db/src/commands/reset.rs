@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::backups::vault::Vault;
-use crate::backups::verification::Verification;
+use crate::backups::verification::outcome::Verification;
 use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;

@@ -5,7 +5,7 @@ mod missing_database;
 use anyhow::Result;
 
 use crate::backups::vault::Vault;
-use crate::backups::verification::Outcome;
+use crate::backups::verification::outcome::Outcome;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::console::text;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::vault::Vault;
-use crate::backups::verification::{Outcome, Verification};
+use crate::backups::verification::outcome::{Outcome, Verification};
 use crate::commands::flags::Common;
 use crate::commands::verify::rolling_share::Share;
 use crate::console::refusal::Answer;

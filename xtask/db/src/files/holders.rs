@@ -5,6 +5,8 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use crate::files::sidecars::{SHM, WAL, beside};
+
 /// A process that has the file or one of its sidecars open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holder {
@@ -62,12 +64,8 @@ pub(crate) fn named(pid: u32) -> Option<Holder> {
 /// A database's file and its sidecars.
 fn identities(path: &Path) -> Vec<(u64, u64)> {
     let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let sidecar = |suffix: &&str| {
-        let mut path = path.as_os_str().to_owned();
-        path.push(suffix);
-        identity(Path::new(&path))
-    };
-    ["", "-wal", "-shm"].iter().filter_map(sidecar).collect()
+    let sidecar = |suffix: &&str| identity(&beside(&path, suffix));
+    ["", WAL, SHM].iter().filter_map(sidecar).collect()
 }
 
 /// A process that has a variable of this value in its environment, if the system shows it.

@@ -11,6 +11,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use crate::files::publish::{
     Published, lacks_links, link, random, remove, rename_without_replacing, sync_folder,
 };
+use crate::files::sidecars;
 
 const STAGE: &str = ".stage-";
 
@@ -210,7 +211,7 @@ impl Drop for Scratch {
 
 /// The name of a stage without that of a file that SQLite keeps beside it.
 fn without_sidecar(name: &str) -> &str {
-    ["-journal", "-wal", "-shm"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
+    sidecars::ALL.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
 }
 
 /// Whether a file name is a stage's.

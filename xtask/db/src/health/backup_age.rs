@@ -3,8 +3,8 @@
 use crate::backups::backup::{Backup, State};
 use crate::backups::kind::Kind;
 use crate::console::text::{self, Span};
-use crate::health::Problem;
 use crate::health::checkup::Checkup;
+use crate::health::problem::Problem;
 
 impl Checkup<'_> {
     /// The newest backup that could be relied upon is older than the user wants it to be.

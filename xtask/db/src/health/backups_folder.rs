@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::privacy::Standing;
+use crate::backups::place::Standing;
 use crate::backups::vault::{Leftovers, Vault, regular};
 use crate::console::text;
 use crate::files::free_space;
 use crate::files::holders::Holder;
-use crate::health::Problem;
 use crate::health::page_store::Store;
+use crate::health::problem::Problem;
 use crate::host::project::Project;
 
 /// What was seen of the backups folder.

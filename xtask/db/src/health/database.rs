@@ -4,12 +4,13 @@ use std::os::unix::fs::MetadataExt as _;
 
 use crate::backups::backup::{Backup, State};
 use crate::backups::kind::Kind;
-use crate::backups::record::{Proof, Record};
+use crate::backups::record::Record;
+use crate::backups::record::proof::Proof;
 use crate::console::text::{self, Span};
 use crate::files::{free_space, holders};
-use crate::health::Problem;
 use crate::health::checkup::Checkup;
 use crate::health::glance::Sight;
+use crate::health::problem::Problem;
 use crate::recovery::interrupted_step::Left;
 
 impl Checkup<'_> {

@@ -2,7 +2,7 @@
 
 use crate::console::text;
 use crate::git::repository::Exposure;
-use crate::health::Problem;
+use crate::health::problem::Problem;
 use crate::host::project::{Database, Project};
 
 /// Remarks on the project's databases.

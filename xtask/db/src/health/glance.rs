@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use crate::backups::set_aside;
 use crate::files::holders;
+use crate::files::sidecars::{self, JOURNAL, WAL};
 use crate::sqlite::probe::other_engines::Engine;
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::trouble::{self, Trouble, trouble};
@@ -75,7 +76,7 @@ pub(crate) fn at(path: &Path) -> Glance {
     let mut glance = Glance {
         sight: Sight::Missing,
         size_bytes: if is_file { size(path) } else { 0 },
-        wal_bytes: size(&beside(path, "-wal")),
+        wal_bytes: size(&beside(path, WAL)),
         wal: None,
         sidecars: set_aside::raw_files(path).len() > usize::from(is_file),
     };
@@ -94,14 +95,6 @@ pub(crate) fn at(path: &Path) -> Glance {
         }
     };
     glance
-}
-
-/// A sidecar is beside the file that a symbolic link leads to.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut path = path.into_os_string();
-    path.push(suffix);
-    path.into()
 }
 
 fn schema(path: &Path, wal: bool) -> Sight {
@@ -164,13 +157,19 @@ impl Evidence {
     fn of(path: &Path) -> Self {
         let metadata = fs_err::metadata(path).ok();
         let mut magic = [0; 8];
-        let journal = fs_err::File::open(beside(path, "-journal"));
+        let journal = fs_err::File::open(beside(path, JOURNAL));
         let read = journal.is_ok_and(|file| file.file().read_exact_at(&mut magic, 0).is_ok());
         Self {
             size_bytes: metadata.as_ref().map_or(0, std::fs::Metadata::len),
             modified: metadata.map_or((0, 0), |metadata| (metadata.mtime(), metadata.mtime_nsec())),
-            wal_bytes: fs_err::metadata(beside(path, "-wal")).map_or(0, |metadata| metadata.len()),
+            wal_bytes: fs_err::metadata(beside(path, WAL)).map_or(0, |metadata| metadata.len()),
             journal: read && magic == JOURNAL_MAGIC,
         }
     }
+}
+
+/// A sidecar is beside the file that a symbolic link leads to.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    sidecars::beside(&path, suffix)
 }

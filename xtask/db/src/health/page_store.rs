@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::page_lists;
-use crate::backups::store::pack_index::{self, Shelf};
-use crate::backups::store::page_list::Newer;
+use crate::backups::store::file_header::Newer;
+use crate::backups::store::pack_folder;
+use crate::backups::store::pack_index::Shelf;
 use crate::backups::vault::Vault;
 use crate::console::text;
-use crate::health::Problem;
+use crate::health::problem::Problem;
 use crate::host::project::Project;
 use crate::retention::repack_plan::Left;
 
@@ -84,7 +85,7 @@ impl Store {
                 Ok(Some(list)) => {
                     let places = packs.places(&list)?;
                     if let Some((at, trouble)) = places.missing().next() {
-                        let pack = pack_index::said(&list.packs[at]);
+                        let pack = pack_folder::said(&list.packs[at]);
                         let what = format!("the pack `{pack}` {trouble}");
                         self.incomplete.push((reference.path, what));
                     }

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::health::Problem;
+use crate::health::problem::Problem;
 use crate::host::project::Project;
 use crate::sqlite::probe::{self, Standing};
 

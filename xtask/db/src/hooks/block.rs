@@ -8,8 +8,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::Hook;
 use crate::git::repository::Place;
+use crate::hooks::hook::Hook;
 use crate::host::project::{OnFailure, Project};
 
 /// What a block needs to know about the project.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Hook, Removed, body, insert, remove};
-use crate::files::publish;
+use super::{Removed, body, insert, remove};
+use crate::files::{publish, whole_files};
 use crate::git::repository::Place;
 use crate::hooks::block::{Settings, block};
+use crate::hooks::hook::Hook;
 
 /// Where git looks for hooks.
 #[derive(Debug, Clone)]
@@ -207,7 +208,7 @@ impl Folder {
 /// Replaces a hook in one step, its mode kept.
 fn write(path: &Path, text: &[u8]) -> Result<()> {
     let mode = fs_err::metadata(path).map_or(0o755, |file| file.permissions().mode() & 0o7777);
-    publish::replace_file(path, text, mode)
+    whole_files::replace_file(path, text, mode)
 }
 
 /// Renews the blocks that are in the repository's own folder already, if the configuration is

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use crate::files::publish;
+use crate::files::whole_files;
 use crate::git::reflog::Reflog;
 use crate::git::repository::Place;
 
@@ -77,7 +77,7 @@ pub(crate) fn remember(place: &Place, branch: Option<&str>) -> Result<()> {
     let name = branch.unwrap_or_default().to_owned();
     let created = branch.and_then(|name| place.reflog(name).created());
     let text = LastSeen { name, created }.text();
-    publish::replace_file(&place.own.join(FILE), text.as_bytes(), 0o644)
+    whole_files::replace_file(&place.own.join(FILE), text.as_bytes(), 0o644)
 }
 
 #[cfg(test)]

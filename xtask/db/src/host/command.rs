@@ -8,30 +8,25 @@
 pub(crate) mod database_users;
 pub(crate) mod descendants;
 pub(crate) mod output;
-mod supervised;
+mod patience;
+pub(crate) mod supervised;
 pub(crate) mod supervisor;
 mod tree;
 mod wire;
 
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use supervised::{Meanwhile, Output, Over, Running};
+use wire::{Order, Wish};
 
 use crate::console::interrupt::Interrupt;
 use crate::console::text;
 use crate::git::repository;
 use crate::host::command::database_users::Witness;
 use crate::host::project::{Database, Project};
-use supervised::{Over, Running};
-use wire::{Order, Wish};
-
-/// How often a child is asked whether it has ended.
-const PAUSE: Duration = Duration::from_millis(10);
-/// So long may a group that was asked to end (SIGTERM) take before it is killed or the user
-/// interrupts again.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// A command of the host, and the file it is pointed at.
 #[derive(Debug, Clone, Copy)]
@@ -47,18 +42,6 @@ pub(crate) struct Task<'a> {
     /// How long it may take.
     pub timeout: Duration,
 }
-
-/// The program could not even be started, and which.
-#[derive(Debug)]
-pub(crate) struct NotStarted(String);
-
-impl std::fmt::Display for NotStarted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "could not start `{}`", self.0)
-    }
-}
-
-impl std::error::Error for NotStarted {}
 
 /// How a command ended, and after how long.
 #[derive(Debug, Clone, Copy)]
@@ -126,24 +109,6 @@ enum Leftovers {
     End,
 }
 
-/// Where the output of a command goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Output {
-    /// To our stderr.
-    ToStderr,
-    /// To us.
-    Piped,
-}
-
-impl Output {
-    fn stdio(self) -> Stdio {
-        match self {
-            Self::ToStderr => Stdio::from(std::io::stderr()),
-            Self::Piped => Stdio::piped(),
-        }
-    }
-}
-
 /// Runs a command of the host in its root, pointed at the database. Its output goes to stderr as it
 /// comes, so that stdout has our results only; it cannot ask anything.
 ///
@@ -198,13 +163,6 @@ fn supervise(
     let running = start(task, Output::ToStderr, interrupt)?;
     let meanwhile = Meanwhile { interrupt, began: Instant::now(), witness };
     await_end((task, running), leftovers, meanwhile)
-}
-
-/// What happens while a command runs.
-struct Meanwhile<'a> {
-    interrupt: &'a Interrupt,
-    began: Instant,
-    witness: Option<&'a mut Witness>,
 }
 
 /// Waits until a command has ended, or ends it.

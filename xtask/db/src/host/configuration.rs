@@ -21,11 +21,11 @@ use crate::backups::kind::Kind;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::git::repository;
+use crate::host::configuration::variables::MANIFEST;
+use crate::host::environment::Environment;
 use crate::host::project::policy::Policy;
 use crate::host::project::{Database, FollowBranches, OnFailure, Project};
-use crate::host::session::Environment;
 
-const MANIFEST: &str = "Cargo.toml";
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// Finds the project around a folder and reads its configuration. `named` is the database given by

@@ -8,7 +8,6 @@ pub(crate) mod json_stream;
 pub(crate) mod machine_id;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -27,14 +26,12 @@ use crate::console::terminal_width::{self, Screen};
 use crate::console::{hidden_characters, secrets, text};
 use crate::host::command::supervisor::{self, Itself};
 use crate::host::configuration;
+use crate::host::environment::Environment;
 use crate::host::project::Project;
 use crate::host::session::json_stream::Streamed;
 
 /// The variable that fixes the clock, for tests of programs that use this crate (RFC 3339).
 pub const NOW_VARIABLE: &str = "XTASK_DB_NOW";
-
-/// Environment variables by name; their values need not be UTF-8. One whose name is not is none of ours.
-pub(crate) type Environment = BTreeMap<String, OsString>;
 
 /// Where stdout goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::console::interrupt::Interrupt;
+use crate::files::sidecars::{WAL, beside};
 use crate::sqlite::snapshot::copy;
 
 /// A file that is watched until somebody asks.
@@ -52,9 +53,8 @@ impl Watch {
             #[cfg(target_os = "linux")]
             How::Events(events) => Ok(any_of(&self.path, events)?),
             How::Bytes(before) => {
-                let mut wal = self.path.clone().into_os_string();
-                wal.push("-wal");
-                let has_wal = fs_err::metadata(Path::new(&wal)).is_ok_and(|wal| wal.len() > 0);
+                let wal = beside(&self.path, WAL);
+                let has_wal = fs_err::metadata(wal).is_ok_and(|wal| wal.len() > 0);
                 Ok(has_wal || copy::hash_file(&self.path, interrupt)?.0.blake3 != before)
             }
         }

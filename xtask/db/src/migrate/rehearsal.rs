@@ -18,13 +18,13 @@ use crate::host::command::{self, Ended, Task};
 use crate::host::project::{Database, Project, live_database};
 use crate::migrate::file_use::Watch;
 use crate::migrate::state::State;
-use crate::migrate::verdict::Comparison;
 use crate::migrate::verdict::effects::{self, Effects};
+use crate::migrate::verdict::loss::Comparison;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::snapshot::copy;
 use crate::sqlite::trouble::{self, Trouble};
-use crate::sqlite::{connection, examination};
+use crate::sqlite::{connection, examination, read_only};
 
 /// What a rehearsal showed.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ fn witness_of(stage: &Stage<'_>) -> Witness {
     let Stage { project, database, record, .. } = *stage;
     let mut witness = Witness::begin(&database.path);
     let is_same = || -> Result<bool> {
-        let connection = connection::open_live(&database.path, project.busy_timeout)?;
+        let connection = read_only::open(&database.path, project.busy_timeout)?;
         let user_version: i64 = connection::pragma(&connection, "user_version")?;
         let schema_blake3 = examination::schema_hash(&connection)?;
         Ok(schema_blake3 == record.schema_blake3 && user_version == record.sqlite.user_version)
@@ -164,7 +164,7 @@ pub(crate) fn deep_findings(path: &Path, interrupt: &Interrupt) -> Result<Vec<Fi
 fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
     // Asked before the journal is settled.
     let is_wal = matches!(probe::look(path)?, Standing::Sqlite(header) if header.is_wal());
-    let connection = connection::open_live(path, Duration::from_secs(5))?;
+    let connection = read_only::open(path, Duration::from_secs(5))?;
     let mode: String = connection::pragma(&connection, "journal_mode=DELETE").map_err(|error| {
         match trouble::trouble(&error) {
             Trouble::Busy => {
@@ -204,7 +204,7 @@ pub(crate) fn live(
         return Ok(None);
     };
     let read = || -> Result<Live> {
-        let connection = connection::open_live(&database.path, project.busy_timeout)?;
+        let connection = read_only::open(&database.path, project.busy_timeout)?;
         let content_blake3 = capture::content_hash(&connection, &project.backups, interrupt)?;
         connection.proved(Ok(Live {
             schema_blake3: examination::schema_hash(&connection)?,

@@ -11,15 +11,18 @@ pub(crate) mod applied_migrations;
 mod autoincrement;
 mod broken_objects;
 mod canonical_value;
+mod column_pairing;
 mod column_shape;
 mod columns;
 mod conversion;
 pub(crate) mod effects;
 mod full_text;
 mod gone_tables;
+pub(crate) mod loss;
 pub(crate) mod losses;
 mod lost_rows;
 pub(crate) mod remarks;
+mod table_effect;
 mod table_pairing;
 mod tally;
 mod value_parts;
@@ -31,19 +34,8 @@ use serde::Serialize;
 
 use crate::migrate::state::State;
 use crate::migrate::verdict::allowance::Allowance;
-use crate::migrate::verdict::effects::Effects;
+use crate::migrate::verdict::loss::{Comparison, Loss};
 use crate::migrate::verdict::losses::losses;
-
-/// The states before and after a migration, and what happened to the one in the other.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Comparison<'a> {
-    /// Before.
-    pub before: &'a State,
-    /// After.
-    pub after: &'a State,
-    /// What no count shows.
-    pub effects: &'a Effects,
-}
 
 /// What is thought of a migration that ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,15 +46,6 @@ pub(crate) enum Verdict {
     Refused(Vec<Loss>),
     /// It may run; the losses are those that the user let through.
     Allowed(Vec<Loss>),
-}
-
-/// Something that a migration takes away.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Loss {
-    /// The names that let it through, the narrowest first; none, if nothing does.
-    pub names: Vec<String>,
-    /// What is lost.
-    pub what: String,
 }
 
 /// The rows of a table before and after; `None` if it was not there or could not be counted.

@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::record::{Proof, Record};
+use crate::backups::record::Record;
+use crate::backups::record::proof::Proof;
 use crate::backups::vault::Vault;
 use crate::console::refusal::Refusal;
 use crate::host::project::Project;

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use crate::backups::backup::Backup;
 use crate::backups::home::Whose;
-use crate::backups::reference::{self, Field};
+use crate::backups::reference;
+use crate::backups::reference::field::Field;
 use crate::backups::vault::Vault;
 use crate::console::text;
 use crate::host::project::{Database, Project};

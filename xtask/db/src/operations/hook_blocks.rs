@@ -9,7 +9,8 @@ use crate::console::text;
 use crate::git::repository::Place;
 use crate::hooks::block::Settings;
 use crate::hooks::folder::{self, Folder, Look};
-use crate::hooks::{Hook, seen_branch};
+use crate::hooks::hook::Hook;
+use crate::hooks::seen_branch;
 use crate::host::project::Project;
 use crate::host::session::Session;
 

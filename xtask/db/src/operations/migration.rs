@@ -5,5 +5,6 @@ pub(crate) mod job;
 pub(crate) mod live_run;
 pub(crate) mod rehearsal_end;
 pub(crate) mod rehearsal_steps;
+pub(crate) mod rehearsed;
 pub(crate) mod report;
 pub(crate) mod way_back;

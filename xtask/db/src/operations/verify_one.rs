@@ -9,12 +9,14 @@ use chrono::{DateTime, FixedOffset};
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::reader::Contents;
-use crate::backups::record::{Examined, Proof};
+use crate::backups::record::Examined;
+use crate::backups::record::proof::Proof;
 use crate::backups::store::pack_readings::{Keep, Readings};
 use crate::backups::store::stored_database::Stored;
-use crate::backups::store::{pack_index, pack_rereading, suspect_packs};
+use crate::backups::store::{pack_folder, pack_rereading, suspect_packs};
 use crate::backups::vault::Vault;
-use crate::backups::verification::{self, Outcome, Verification};
+use crate::backups::verification;
+use crate::backups::verification::outcome::{Outcome, Verification};
 use crate::backups::writer::Locked;
 use crate::console::interrupt::Interrupt;
 use crate::console::text;
@@ -217,7 +219,7 @@ fn read_packs(
         if readings.last_of(pack).is_some_and(|last| last.at == now.timestamp()) {
             continue;
         }
-        match pack_rereading::read_one(&backup.folder.join(pack_index::FOLDER), pack, now) {
+        match pack_rereading::read_one(&backup.folder.join(pack_folder::FOLDER), pack, now) {
             Some(reading) => readings.note([(*pack, reading)]),
             None => drop(bad.insert(*pack)),
         }

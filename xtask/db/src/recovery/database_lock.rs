@@ -12,8 +12,7 @@
 
 use std::cell::RefCell;
 use std::fs::TryLockError;
-use std::io::Read as _;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -30,11 +29,9 @@ use crate::files::{holders, publish};
 use crate::host::command::supervisor::MARK;
 use crate::host::project::{Database, Project};
 use crate::recovery::interrupted_step::{self, Begun, Intent, Left, Step};
+use crate::recovery::lock_file::{Said, beside, holder};
 use crate::sqlite::probe;
 
-const SUFFIX: &str = "-xtask-lock";
-/// A lock file names a process, a command and a path; what is larger is not ours.
-const MAX_BYTES: u64 = 16 << 10;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// The lock of a database file, held until this is dropped or the process dies.
@@ -320,60 +317,6 @@ impl Lock {
         *note = said;
         Ok(())
     }
-}
-
-/// The content of a lock file.
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    /// The process and the command, in words.
-    who: String,
-    /// The note of what is under way.
-    note: Option<PathBuf>,
-}
-
-impl Said {
-    fn read(file: &fs_err::File) -> Option<Self> {
-        let mut bytes = Vec::new();
-        file.file().take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
-        Self::parse(&bytes)
-    }
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        let (pid, command) = std::str::from_utf8(&bytes[..end]).ok()?.split_once(' ')?;
-        let pid: u32 = pid.parse().ok()?;
-        let who = format!(": `{}` (process {pid})", crate::console::text::plain(command));
-        let note = bytes.get(end + 1..).filter(|rest| !rest.is_empty());
-        let note = note.map(|rest| PathBuf::from(std::ffi::OsString::from_vec(rest.to_vec())));
-        Some(Self { who, note: note.filter(|path| path.is_absolute()) })
-    }
-}
-
-/// Where a note is, according to the lock file beside a database; creates nothing and takes no
-/// lock.
-#[must_use]
-pub(crate) fn note_of(database: &Path) -> Option<PathBuf> {
-    let path = beside(database);
-    let metadata = fs_err::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
-    let file = fs_err::File::open(&path).ok().filter(|_| metadata.len() <= MAX_BYTES)?;
-    Said::read(&file)?.note
-}
-
-/// Who holds a lock file: according to the file itself, else to the system.
-fn holder(path: &Path) -> String {
-    let said = fs_err::File::open(path).ok().and_then(|file| Said::read(&file));
-    said.map(|said| said.who)
-        .or_else(|| {
-            let holder = holders::of_lock(path)?;
-            Some(format!(": `{}` (process {})", holder.name, holder.pid))
-        })
-        .unwrap_or_default()
-}
-
-fn beside(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(SUFFIX);
-    PathBuf::from(path)
 }
 
 /// Opens or creates the lock file; whether it may be written.

@@ -27,7 +27,7 @@ use crate::console::text;
 use crate::files::publish;
 use crate::files::stage::Stage;
 use crate::host::project::{Database, Project};
-use crate::recovery::database_lock;
+use crate::recovery::lock_file;
 use crate::sqlite::probe;
 
 const ENDING: &str = "note";
@@ -223,7 +223,7 @@ pub(crate) fn left(project: &Project, database: &Database) -> Vec<Left> {
     let Ok(path) = probe::canonical(&database.path) else { return Vec::new() };
     let own = project.backups.join(vault::NOTES).join(key(&path));
     let mut left: Vec<Left> = look(&own).into_iter().collect();
-    if let Some(elsewhere) = database_lock::note_of(&path).filter(|note| !is_same(note, &own)) {
+    if let Some(elsewhere) = lock_file::note_of(&path).filter(|note| !is_same(note, &own)) {
         left.extend(look_elsewhere(&elsewhere));
     }
     let others = all(&project.backups).unwrap_or_default().into_iter().filter(|note| *note != own);

@@ -15,12 +15,12 @@ use crate::backups::set_aside;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::files::{free_space, holders};
-use crate::sqlite::access;
 use crate::sqlite::connection::{self, quoted};
 use crate::sqlite::header::Header;
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::snapshot::Snapshot;
 use crate::sqlite::trouble::{self, Trouble, trouble};
+use crate::sqlite::{access, read_only};
 
 /// The live database as a restore finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,7 +206,7 @@ fn live(target: &Path, busy_timeout: Duration) -> Result<Live> {
         Standing::Foreign { .. } => Ok(Live::Unreadable("it is not an SQLite database".to_owned())),
         Standing::Sqlite(_) => {
             let read = || -> Result<Shape> {
-                let connection = connection::open_live(target, busy_timeout)?;
+                let connection = read_only::open(target, busy_timeout)?;
                 let snapshot = Snapshot::begin(&connection)?;
                 Ok(Shape {
                     page_size_bytes: snapshot.page_size_bytes,

@@ -17,7 +17,7 @@ use crate::restore::source::Source;
 use crate::restore::write::{Written, put_back};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::{Depth, Weight};
-use crate::sqlite::{connection, examination, wal};
+use crate::sqlite::{connection, examination, read_only, wal};
 
 /// How the result was proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(crate) fn prove(
     scratch: &Path,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Proved> {
-    let fresh = connection::open_live(&written.target, written.busy_timeout)?;
+    let fresh = read_only::open(&written.target, written.busy_timeout)?;
     let content_blake3 = capture::content_hash(&fresh, scratch, interrupt)?;
     let proved = if content_blake3 == source.content_blake3 {
         Proved::Equal
@@ -107,7 +107,7 @@ pub(crate) fn drill(
 }
 
 fn without_journal_mode(mut backup: Backup) -> Backup {
-    if let crate::backups::record::Proof::Recorded(record) = &mut backup.proof {
+    if let crate::backups::record::proof::Proof::Recorded(record) = &mut backup.proof {
         "delete".clone_into(&mut record.sqlite.journal_mode);
     }
     backup

@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, Datelike as _, FixedOffset, Timelike as _};
+use reason::{Reason, Reasons};
 
 use crate::backups::backup::{Backup, State};
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
 use crate::host::project::policy::Policy;
-use reason::{Reason, Reasons};
 
 /// Newest safety backups that are never removed.
 const N_SAFETY_KEPT: usize = 3;
@@ -278,6 +278,11 @@ fn freed_bytes(rows: &[&Candidate], keep: &[bool]) -> Vec<u64> {
         if !keep && seen.insert(row.identity) { row.file_bytes } else { 0 }
     };
     rows.iter().zip(keep).map(freed).collect()
+}
+
+/// The names of what a plan condemns.
+pub(crate) fn condemned(plan: &[Verdict]) -> HashSet<&str> {
+    plan.iter().filter(|verdict| !verdict.keep).map(|verdict| &*verdict.name).collect()
 }
 
 #[cfg(test)]

@@ -7,19 +7,8 @@ use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
 use crate::host::project::Project;
 use crate::host::project::policy::Policy;
-use crate::retention::plan::reason::{Reason, Reasons};
+use crate::retention::plan::reason::Reasons;
 use crate::retention::prune::{Scope, plan};
-
-/// For a backup that the way back from an interrupted command needs.
-pub(crate) const UNDER_WAY: &str = "an interrupted command needs it";
-/// For all backups, while it is unknown whether an interrupted command needs them.
-pub(crate) const UNKNOWN_WAY: &str = "a note of something under way cannot be read";
-
-/// Whether a reason applies until `db-recover` has settled an interrupted command.
-#[must_use]
-pub(crate) fn is_way_back(reason: &Reason) -> bool {
-    [UNDER_WAY, UNKNOWN_WAY].map(Reason::Plain).contains(reason)
-}
 
 /// The reasons; none if some policy would remove it.
 ///

@@ -3,7 +3,7 @@
 //! Before anything is removed, the newest survivor is verified: a policy that keeps a damaged
 //! backup and removes whole ones would be worse than none.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -15,7 +15,8 @@ use crate::backups::kind::Kind;
 use crate::backups::page_lists::{self, Reference};
 use crate::backups::store::suspect_packs;
 use crate::backups::vault::Vault;
-use crate::backups::verification::{self, Outcome};
+use crate::backups::verification;
+use crate::backups::verification::outcome::Outcome;
 use crate::backups::writer::Locked;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
@@ -25,8 +26,8 @@ use crate::host::project::policy::Policy;
 use crate::host::project::{Database, FollowBranches, Project};
 use crate::recovery::interrupted_step;
 use crate::retention::branch_states::{LastStates, REASON};
-use crate::retention::plan::{self, Candidate, Verdict, Weigh};
-use crate::retention::{protection, weight};
+use crate::retention::plan::{self, Candidate, Verdict, Weigh, reason};
+use crate::retention::weight;
 use crate::sqlite::examination::finding::Depth;
 
 /// A stored backup up to this size is read before others go, also by the policy that runs by itself.
@@ -132,9 +133,9 @@ fn under_way(name: &str, needed: &Result<Vec<String>>) -> Option<&'static str> {
     match needed {
         Ok(names) => {
             let is_needed = names.iter().any(|needed| needed == name);
-            is_needed.then_some(protection::UNDER_WAY)
+            is_needed.then_some(reason::UNDER_WAY)
         }
-        Err(_) => Some(protection::UNKNOWN_WAY),
+        Err(_) => Some(reason::UNKNOWN_WAY),
     }
 }
 
@@ -144,15 +145,10 @@ fn under_way(name: &str, needed: &Result<Vec<String>>) -> Option<&'static str> {
 ///
 /// If the folder cannot be read.
 pub(crate) fn lists_that_stay(vault: &Vault, plan: &[Verdict]) -> Result<Vec<Reference>> {
-    let condemned = condemned(plan);
+    let condemned = plan::condemned(plan);
     let mut lists = page_lists::find(vault.folder())?;
     lists.retain(|list| !list.name().is_some_and(|name| condemned.contains(name)));
     Ok(lists)
-}
-
-/// The names of what a plan condemns.
-pub(crate) fn condemned(plan: &[Verdict]) -> HashSet<&str> {
-    plan.iter().filter(|verdict| !verdict.keep).map(|verdict| &*verdict.name).collect()
 }
 
 /// Adds to the bytes that a plan frees those of the page store: the pages that only backups to be

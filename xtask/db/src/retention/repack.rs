@@ -14,7 +14,7 @@ use crate::backups::page_lists;
 use crate::backups::store::intake::new_packs::{self, NewPacks};
 use crate::backups::store::pack::writer::{Finished, Writing};
 use crate::backups::store::pack::{Entry, Pack, Unpacking};
-use crate::backups::store::pack_index;
+use crate::backups::store::pack_folder;
 use crate::backups::store::used_blocks::Counted;
 use crate::backups::writer::Locked;
 use crate::console::progress::Progress;
@@ -59,7 +59,7 @@ pub(crate) fn reclaim(
 
 fn apply(locked: &Locked<'_>, plan: Plan, progress: &mut Progress) -> Result<Reclaimed> {
     progress.expect_bytes(plan.live_bytes());
-    let folder = locked.vault().folder().join(pack_index::FOLDER);
+    let folder = locked.vault().folder().join(pack_folder::FOLDER);
     let mut reclaimed = Reclaimed { left: plan.left, ..Reclaimed::default() };
     // First what makes room for the rest.
     reclaimed.n_removed = remove(&folder, &plan.remove, &mut reclaimed)?;

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::backups::page_lists::Reference;
+use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack::Pack;
-use crate::backups::store::pack_index;
-use crate::backups::store::page_list::Newer;
+use crate::backups::store::pack_folder;
 use crate::backups::store::used_blocks::{Counted, Usage};
 use crate::console::interrupt::Interrupt;
 use crate::sqlite::digest::tree::Id;
@@ -60,7 +60,7 @@ pub(crate) struct Left {
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the pack `{}` {}", pack_index::said(&self.pack), self.why)
+        write!(f, "the pack `{}` {}", pack_folder::said(&self.pack), self.why)
     }
 }
 
@@ -220,7 +220,7 @@ fn choose(usage: Usage, extent: Extent) -> Plan {
 ///
 /// If it cannot be opened, or the file system has no locks.
 pub(crate) fn alone(packs: &Path) -> Result<Option<fs_err::File>> {
-    let folder = pack_index::open(packs)?.context("the folder of packs is gone")?;
+    let folder = pack_folder::open(packs)?.context("the folder of packs is gone")?;
     match folder.file().try_lock() {
         Ok(()) => Ok(Some(folder)),
         Err(std::fs::TryLockError::WouldBlock) => Ok(None),

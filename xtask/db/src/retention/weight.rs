@@ -14,7 +14,7 @@ use crate::backups::vault::Vault;
 use crate::console::interrupt::Interrupt;
 use crate::host::project::policy::Policy;
 use crate::retention::plan::{self, Candidate, Verdict};
-use crate::retention::{prune, repack_plan};
+use crate::retention::repack_plan;
 
 /// The policy without a size that the whole folder does not reach: nothing need be weighed then.
 ///
@@ -60,7 +60,7 @@ pub(crate) fn weigh_condemned(
     plan: &mut [Verdict],
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let condemned = prune::condemned(plan);
+    let condemned = plan::condemned(plan);
     let is_condemned = |list: &Reference| list.name().is_some_and(|name| condemned.contains(name));
     let (going, staying): (Vec<_>, Vec<_>) =
         page_lists::find(vault.folder())?.into_iter().partition(is_condemned);

@@ -7,59 +7,22 @@ mod dump;
 mod own_export;
 pub(crate) mod proof;
 pub(crate) mod records;
+pub(crate) mod scratch;
 
 #[cfg(feature = "fuzzing")]
 pub use dump::load_sql;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use anyhow::Result;
 use xtask_db_format::{ConflictMarker, NAME};
 
-use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
-use crate::rows::import::cost_limits::Bounds;
+use crate::rows::import::scratch::{Kind, Loaded, Loading};
 use crate::sqlite::header;
 use crate::sqlite::trouble::{self, Trouble};
-
-/// The type of a file, recognized by its first bytes, never by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Our canonical export.
-    Jsonl,
-    /// Our export as one document.
-    Json,
-    /// Our export as a folder of CSV.
-    Csv,
-    /// SQL, whatever program wrote it.
-    Sql,
-}
-
-/// The content of a scratch database.
-#[derive(Debug, Default)]
-pub(crate) struct Loaded {
-    /// The tables whose rows are not in the file, though it defines them, in lower case.
-    pub absent: BTreeSet<String>,
-    /// How many rows of each table the file has, if it says so: they are all here.
-    pub rows: BTreeMap<String, u64>,
-    /// Remarks for the user.
-    pub remarks: Vec<String>,
-}
-
-/// How a scratch database is loaded.
-pub(crate) struct Loading<'a> {
-    /// The scratch database: an empty file of ours.
-    pub scratch: &'a Path,
-    /// Its encoding, if the file's own does not matter, e.g. `UTF-8`.
-    pub encoding: Option<&'a str>,
-    /// The user's.
-    pub interrupt: &'a Interrupt,
-    /// What it may cost.
-    pub bounds: &'a Bounds,
-}
 
 /// Loads a file into a scratch database: tables with their rows, then indexes, views and triggers.
 /// `reach` is called now and then with the number of bytes read. The caller checks the keys and

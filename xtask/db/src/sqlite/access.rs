@@ -13,21 +13,12 @@ use anyhow::Result;
 use rustix::fs::{Access, AtFlags, CWD};
 
 use crate::console::refusal::Refusal;
+use crate::files::sidecars::{JOURNAL, WAL, WITH_DATABASE, beside};
 
-/// What is beside a database, and the database itself.
-const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 /// Time stamps are not finer than a tick of the kernel, at most 10 ms.
 const TICK: Duration = Duration::from_millis(50);
 /// A file system with whole seconds only, e.g. FAT, which counts two at a time.
 const LONG_TICK: Duration = Duration::from_millis(2100);
-
-/// The path of a sidecar.
-#[must_use]
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
-}
 
 /// Whether this user may write a file.
 #[must_use]
@@ -112,7 +103,7 @@ impl Mark {
 }
 
 fn marks(path: &Path) -> Vec<Option<Mark>> {
-    SUFFIXES.iter().map(|suffix| Mark::of(&beside(path, suffix))).collect()
+    WITH_DATABASE.iter().map(|suffix| Mark::of(&beside(path, suffix))).collect()
 }
 
 impl Still {
@@ -146,9 +137,9 @@ impl Still {
     }
 
     fn refuse_pages_beside(&self) -> Result<()> {
-        for (suffix, mark) in SUFFIXES.iter().zip(&self.marks) {
+        for (suffix, mark) in WITH_DATABASE.iter().zip(&self.marks) {
             let n_bytes = mark.as_ref().map_or(0, |mark| mark.size_bytes);
-            if n_bytes == 0 || !["-wal", "-journal"].contains(suffix) {
+            if n_bytes == 0 || ![WAL, JOURNAL].contains(suffix) {
                 continue;
             }
             let (what, owner) = (self.path.display(), owner(&self.path));
@@ -188,6 +179,7 @@ impl Still {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::sidecars;
 
     #[test]
     fn whatever_is_written_after_the_wait_is_seen() {
@@ -203,7 +195,7 @@ mod tests {
             fs_err::write(&path, "two").expect("written");
             still.prove().expect_err("somebody wrote");
         }
-        for suffix in ["-wal", "-shm", "-journal"] {
+        for suffix in sidecars::ALL {
             let still = wait();
             fs_err::write(beside(&path, suffix), "").expect("written");
             still.prove().expect_err("somebody opened it");
@@ -212,7 +204,7 @@ mod tests {
 
     #[test]
     fn pages_beside_the_file_are_not_passed_over() {
-        for suffix in ["-wal", "-journal"] {
+        for suffix in [WAL, JOURNAL] {
             let folder = tempfile::tempdir().expect("a folder");
             let path = folder.path().join("a.db");
             fs_err::write(&path, "one").expect("written");

@@ -16,35 +16,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::sqlite::access;
-use crate::sqlite::probe::{self, Standing};
-use crate::sqlite::read_only::{self, Looking};
-
-/// Opens the live database for reading, as [`read_only::open`] does.
-///
-/// # Errors
-///
-/// As [`read_only::open`].
-pub(crate) fn open_live(path: &Path, busy_timeout: Duration) -> Result<Looking> {
-    read_only::open(path, busy_timeout)
-}
-
-/// Whether there is more than an empty file at a path, once what a killed process left half written
-/// is rolled back. An unreadable file counts.
-///
-/// # Errors
-///
-/// If the path cannot be inspected.
-pub(crate) fn is_there(path: &Path) -> Result<bool> {
-    match probe::look(path)? {
-        Standing::Missing | Standing::Empty => Ok(false),
-        Standing::Sqlite(_) => {
-            let live = open_live(path, Duration::ZERO);
-            let n_pages = live.and_then(|live| pragma::<i64>(&live, "page_count"));
-            Ok(n_pages.map_or(true, |n_pages| n_pages > 0))
-        }
-        Standing::NotAFile(_) | Standing::Other(_) | Standing::Foreign { .. } => Ok(true),
-    }
-}
 
 /// Opens a database that a restore writes, creating it if it is missing.
 ///

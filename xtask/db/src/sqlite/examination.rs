@@ -211,7 +211,7 @@ fn foreign_keys(connection: &Connection) -> Result<Vec<Finding>> {
             let unchecked = unchecked.map(Finding::unchecked);
             Ok(counts.into_iter().map(of_orphans).chain(unchecked).collect())
         }
-        Err(error) => Ok(vec![finding_of(error, "foreign_key_check")?]),
+        Err(error) => Ok(vec![finding_of(error, foreign_keys::CHECK)?]),
     }
 }
 

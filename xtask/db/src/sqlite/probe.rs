@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::files::sidecars;
 use crate::sqlite::header::{HEADER_LENGTH, Header, MAGIC};
 use crate::sqlite::probe::other_engines::Engine;
 
@@ -112,10 +113,9 @@ pub(crate) fn of_bytes(start: &[u8]) -> Standing {
 
 /// SQLite would open a FIFO in a sidecar's place and wait for ever.
 fn has_odd_sidecar(path: &Path) -> bool {
-    ["-wal", "-shm", "-journal"].iter().any(|suffix| {
-        let mut sidecar = path.as_os_str().to_owned();
-        sidecar.push(suffix);
-        fs_err::metadata(Path::new(&sidecar)).is_ok_and(|metadata| !metadata.is_file())
+    sidecars::ALL.iter().any(|suffix| {
+        let sidecar = sidecars::beside(path, suffix);
+        fs_err::metadata(sidecar).is_ok_and(|metadata| !metadata.is_file())
     })
 }
 

@@ -7,8 +7,10 @@ use anyhow::Result;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::files::sidecars::{SHM, WAL, beside};
 use crate::sqlite::access::{self, Still};
-use crate::sqlite::connection::{open_beside_wal, open_immutable, open_with};
+use crate::sqlite::connection::{open_beside_wal, open_immutable, open_with, pragma};
+use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::snapshot::Snapshot;
 
 /// A connection to the live database that only reads.
@@ -43,7 +45,7 @@ impl std::ops::Deref for Looking {
 
 impl Drop for Looking {
     fn drop(&mut self) {
-        let wal = access::beside(&self.path, "-wal");
+        let wal = beside(&self.path, WAL);
         let is_ours = matches!(self.way, Way::Locks);
         if is_ours && fs_err::metadata(wal).is_ok_and(|metadata| metadata.len() == 0) {
             let setting = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
@@ -94,8 +96,8 @@ fn go(path: PathBuf, way: Way, busy_timeout: Duration) -> Result<Looking> {
 
 /// The way to look at a database that leaves its owner's files as they are.
 fn way(path: &Path, busy_timeout: Duration) -> Result<Way> {
-    let size = |suffix| fs_err::metadata(access::beside(path, suffix)).map(|found| found.len());
-    let (wal, shm) = (size("-wal"), size("-shm"));
+    let size = |suffix| fs_err::metadata(beside(path, suffix)).map(|found| found.len());
+    let (wal, shm) = (size(WAL), size(SHM));
     let would_harm = || wal.is_err() && access::would_lock_out_owner(path);
     // No lock of this process is lost by reading the header: only the first connection comes here, and
     // a second one goes the same way.
@@ -109,8 +111,7 @@ fn way(path: &Path, busy_timeout: Duration) -> Result<Way> {
 }
 
 fn is_wal(path: &Path) -> bool {
-    use crate::sqlite::probe::{Standing, look};
-    matches!(look(path), Ok(Standing::Sqlite(header)) if header.is_wal())
+    matches!(probe::look(path), Ok(Standing::Sqlite(header)) if header.is_wal())
 }
 
 impl Looking {
@@ -163,5 +164,47 @@ impl Looking {
     pub(crate) fn proved<T>(&self, read: Result<T>) -> Result<T> {
         self.prove()?;
         read
+    }
+}
+
+/// A snapshot, and a second connection with a read transaction in just the same state, so that two
+/// threads can read it; none where writers were too quick for that.
+///
+/// # Errors
+///
+/// As [`Snapshot::begin`].
+pub(crate) fn begin_twins(connection: &Looking) -> Result<(Snapshot<'_>, Option<Looking>)> {
+    const MAX_TRIES: usize = 20;
+    let twin = connection.twin()?;
+    for _ in 0..MAX_TRIES {
+        // The twin's version changes with every commit of others between these two
+        // (<https://sqlite.org/pragma.html#pragma_data_version>).
+        let before: i64 = pragma(&twin, "data_version")?;
+        let snapshot = Snapshot::begin(connection)?;
+        twin.execute_batch("BEGIN")?;
+        twin.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        if pragma::<i64>(&twin, "data_version")? == before {
+            return Ok((snapshot, Some(twin)));
+        }
+        twin.execute_batch("ROLLBACK")?;
+    }
+    Ok((Snapshot::begin(connection)?, None))
+}
+
+/// Whether there is more than an empty file at a path, once what a killed process left half written
+/// is rolled back. An unreadable file counts.
+///
+/// # Errors
+///
+/// If the path cannot be inspected.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    match probe::look(path)? {
+        Standing::Missing | Standing::Empty => Ok(false),
+        Standing::Sqlite(_) => {
+            let live = open(path, Duration::ZERO);
+            let n_pages = live.and_then(|live| pragma::<i64>(&live, "page_count"));
+            Ok(n_pages.map_or(true, |n_pages| n_pages > 0))
+        }
+        Standing::NotAFile(_) | Standing::Other(_) | Standing::Foreign { .. } => Ok(true),
     }
 }

@@ -20,7 +20,6 @@ use rusqlite::{Connection, Row};
 use xtask_db_format::Affinity;
 
 use crate::sqlite::connection;
-use crate::sqlite::schema::change::Change;
 
 /// Where SQLite keeps the counters of AUTOINCREMENT.
 pub(crate) const COUNTERS: &str = "sqlite_sequence";
@@ -172,12 +171,6 @@ impl Schema {
         self.tables.get(&name.to_ascii_lowercase())
     }
 
-    /// What changed from this older state to a newer one, tables first.
-    #[must_use]
-    pub(crate) fn changes(&self, new: &Self) -> Vec<Change> {
-        change::changes(self, new)
-    }
-
     /// Gives each shadow table to its virtual table, whose name is before the last `_`
     /// (<https://sqlite.org/vtab.html>, section 2.16).
     fn fold(&mut self, shadows: Vec<Table>) {
@@ -283,7 +276,8 @@ fn table(connection: &Connection, entry: Entry, root_page: u32, kind: &str) -> R
         (Err(error), _) => return Err(error),
     };
     let mut constraints = definition.items;
-    if let Some(definitions) = definition::of_columns(&constraints, &columns) {
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    if let Some(definitions) = definition::of_columns(&constraints, &names) {
         constraints.drain(..columns.len());
         for (column, definition) in columns.iter_mut().zip(definitions) {
             column.definition = definition;

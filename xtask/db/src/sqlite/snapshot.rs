@@ -7,7 +7,6 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::sqlite::connection::pragma;
-use crate::sqlite::read_only::Looking;
 
 /// How the pages of a snapshot are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,28 +104,4 @@ impl Drop for Snapshot<'_> {
 #[must_use]
 pub(crate) fn has_pages(connection: &Connection) -> bool {
     connection.prepare("SELECT data FROM sqlite_dbpage").is_ok()
-}
-
-/// A snapshot, and a second connection with a read transaction in just the same state, so that two
-/// threads can read it; none where writers were too quick for that.
-///
-/// # Errors
-///
-/// As [`Snapshot::begin`].
-pub(crate) fn begin_twins(connection: &Looking) -> Result<(Snapshot<'_>, Option<Looking>)> {
-    const MAX_TRIES: usize = 20;
-    let twin = connection.twin()?;
-    for _ in 0..MAX_TRIES {
-        // The twin's version changes with every commit of others between these two
-        // (<https://sqlite.org/pragma.html#pragma_data_version>).
-        let before: i64 = pragma(&twin, "data_version")?;
-        let snapshot = Snapshot::begin(connection)?;
-        twin.execute_batch("BEGIN")?;
-        twin.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        if pragma::<i64>(&twin, "data_version")? == before {
-            return Ok((snapshot, Some(twin)));
-        }
-        twin.execute_batch("ROLLBACK")?;
-    }
-    Ok((Snapshot::begin(connection)?, None))
 }

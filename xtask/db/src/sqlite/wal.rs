@@ -11,13 +11,14 @@ use anyhow::Result;
 use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 
+use crate::files::sidecars::{WAL, beside};
 use crate::sqlite::connection::{open_with, pragma};
-use crate::sqlite::{access, read_only};
+use crate::sqlite::read_only;
 
 /// Size of the WAL beside a database; 0 if there is none.
 #[must_use]
 pub(crate) fn size_bytes(path: &Path) -> u64 {
-    fs_err::metadata(access::beside(&behind_links(path), "-wal")).map_or(0, |found| found.len())
+    fs_err::metadata(beside(&behind_links(path), WAL)).map_or(0, |found| found.len())
 }
 
 /// SQLite keeps the WAL beside the file that a symbolic link leads to.
@@ -32,7 +33,7 @@ fn behind_links(path: &Path) -> PathBuf {
 /// This is best effort: a WAL that stays is read with the database.
 pub(crate) fn take_in(path: &Path) {
     let path = behind_links(path);
-    if !access::beside(&path, "-wal").exists() {
+    if !beside(&path, WAL).exists() {
         return;
     }
     if (size_bytes(&path) == 0 || take_in_alone(&path).is_ok())
@@ -58,6 +59,7 @@ fn take_in_alone(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::sidecars::SHM;
     use crate::sqlite::connection::open_or_create;
 
     /// A database whose WAL contains pages.
@@ -76,8 +78,8 @@ mod tests {
         let path = with_wal(folder.path());
         assert!(size_bytes(&path) > 0);
         take_in(&path);
-        for suffix in ["-wal", "-shm"] {
-            assert!(!access::beside(&path, suffix).exists(), "{suffix}");
+        for suffix in [WAL, SHM] {
+            assert!(!beside(&path, suffix).exists(), "{suffix}");
         }
         let looking = read_only::open(&path, Duration::ZERO).expect("opened");
         assert_eq!(pragma::<i64>(&looking, "schema_version").expect("read"), 1);
@@ -87,7 +89,7 @@ mod tests {
     fn a_wal_that_somebody_else_uses_stays_as_it_is() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = with_wal(folder.path());
-        let shm = access::beside(&path, "-shm");
+        let shm = beside(&path, SHM);
         let other = open_or_create(&path, Duration::ZERO).expect("opened");
         pragma::<i64>(&other, "schema_version").expect("read");
         let before = (size_bytes(&path), fs_err::read(&shm).expect("read"));

@@ -193,7 +193,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::backups::record::{Proof, tests::EXAMPLE};
+    use crate::backups::record::proof::Proof;
+    use crate::backups::record::tests::EXAMPLE;
 
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Field, Order, counted, labelled, listed};
 use crate::backups::backup::Backup;
+use crate::backups::reference::field::{Field, Order, counted, labelled, listed};
 use crate::console::refusal::Refusal;
 use crate::console::text::{self, Span};
 

@@ -7,8 +7,8 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
 
-use super::{Field, Order};
 use crate::backups::backup::Backup;
+use crate::backups::reference::field::{Field, Order};
 use crate::console::text;
 
 /// What to type for one backup. Most names can be typed: they are not kept a second time.

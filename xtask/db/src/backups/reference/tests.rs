@@ -8,12 +8,13 @@ use proptest::prelude::*;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Field, resolve};
+use super::field::Field;
+use super::resolve;
 use crate::backups::backup::{self, Backup};
 use crate::backups::format::Format;
 use crate::backups::home::Whose;
 use crate::backups::name::Name;
-use crate::backups::record::Proof;
+use crate::backups::record::proof::Proof;
 use crate::backups::reference::printed;
 use crate::backups::vault::Vault;
 use crate::host::project::{Database, Project};

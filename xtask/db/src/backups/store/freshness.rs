@@ -9,28 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
+use crate::backups::backup::Pages;
 use crate::backups::reader;
-use crate::backups::store::pack_index::{self, FOLDER, Shelf};
+use crate::backups::store::file_header::Newer;
+use crate::backups::store::pack_folder::{self, FOLDER};
+use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::pack_readings::{self, Reading, Readings};
-use crate::backups::store::page_list::Newer;
 use crate::console::text::Span;
 use crate::sqlite::digest::tree::Id;
-
-/// What is known of the pages of a backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pages {
-    /// It has none in the store.
-    None,
-    /// Every pack that it names was read within the time that counts; the oldest of these readings,
-    /// seconds since 1970.
-    Read(i64),
-    /// One was not; its last reading, if any is noted.
-    Unread(Option<i64>),
-    /// A pack that it names is gone, or its list is damaged.
-    Lost,
-    /// Unknown: a newer build wrote its list, or it cannot be read.
-    Unknown,
-}
 
 /// The packs of a folder as far as they were looked at.
 #[derive(Debug)]
@@ -98,7 +84,7 @@ impl Freshness {
             return *pages;
         }
         let readings = self.readings.get_or_insert_with(|| Readings::of(&self.backups));
-        let pages = match pack_index::look(&self.backups.join(FOLDER), pack) {
+        let pages = match pack_folder::look(&self.backups.join(FOLDER), pack) {
             Ok(Some(identity)) => {
                 let last = readings.last(pack, &identity);
                 self.of_reading(last.filter(|last| pack_readings::counts(last, self.now)))

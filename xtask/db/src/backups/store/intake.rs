@@ -16,6 +16,7 @@ use crate::backups::store::pack::writer::{FIRST_LEVEL, LATER_LEVEL};
 use crate::backups::store::page_list::{Address, List, Run, Runs};
 use crate::backups::store::stored_database::{Reader, Stored, entry_number};
 use crate::console::threads::{Lane, Step};
+use crate::sqlite::digest;
 use crate::sqlite::digest::database::{self, Hashes};
 use crate::sqlite::digest::tree::{self, GROUP_BYTES, Id, Shape, Tree};
 use crate::sqlite::header::{HEADER_LENGTH, Header};
@@ -130,7 +131,7 @@ impl<'s, F: FnOnce()> Comparing<'s, F> {
                 piece.get(..HEADER_LENGTH).and_then(|bytes| bytes.try_into().ok());
             self.compared.header = header.map(Header);
         }
-        for bytes in piece.chunks(database::GROUP_BYTES) {
+        for bytes in piece.chunks(digest::GROUP_BYTES) {
             let group = self.compared.n_bytes / GROUP_BYTES;
             self.group(group, bytes)?;
             self.compared.n_bytes += bytes.len() as u64;

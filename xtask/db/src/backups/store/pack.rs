@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::backups::store::page_list::{demand_version, take};
+use crate::backups::store::file_header::{demand_version, take};
 use crate::files::publish;
 use crate::sqlite::digest::tree::{self, Id};
 

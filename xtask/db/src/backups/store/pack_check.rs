@@ -12,10 +12,11 @@ use std::sync::mpsc;
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
+use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack::{Pack, Unpacking};
-use crate::backups::store::pack_index::{self, FOLDER, Shelf};
+use crate::backups::store::pack_folder::{self, FOLDER};
+use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::pack_readings::{Reading, Was};
-use crate::backups::store::page_list::Newer;
 use crate::backups::store::stored_database::{self, Stored};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
@@ -125,9 +126,9 @@ fn check_one(
     now: DateTime<FixedOffset>,
     interrupt: &Interrupt,
 ) -> (Option<Damaged>, Option<(Id, Reading)>) {
-    let before = pack_index::look(folder, name).ok().flatten();
+    let before = pack_folder::look(folder, name).ok().flatten();
     let damaged = damage_of((name, opened), interrupt);
-    let after = pack_index::look(folder, name).ok().flatten();
+    let after = pack_folder::look(folder, name).ok().flatten();
     let identity = before.filter(|before| Some(*before) == after);
     let was = if damaged.is_none() { Was::Intact } else { Was::Damaged };
     let is_certain = damaged.as_ref().is_none_or(|damaged| damaged.is_certain);

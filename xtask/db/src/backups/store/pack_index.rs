@@ -9,77 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use fs_err::os::unix::fs::OpenOptionsExt as _;
-use rustix::fs::OFlags;
 
+use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack::{self, Pack};
-use crate::backups::store::pack_readings::{Identity, Readings};
-use crate::backups::store::page_list::{Address, List, Newer};
-use crate::console::refusal::Refusal;
-use crate::sqlite::digest::tree::{self, Id};
-
-/// The folder of packs within a backups folder.
-pub(crate) const FOLDER: &str = "packs";
-
-/// Holds the packs of a backups folder as a reader does, so that none is moved meanwhile; `None` if
-/// there are none.
-///
-/// # Errors
-///
-/// If the folder of packs cannot be opened, or the file system has no locks.
-pub(crate) fn hold(backups: &Path) -> Result<Option<fs_err::File>> {
-    let Some(packs) = open(&backups.join(FOLDER))? else { return Ok(None) };
-    packs.file().lock_shared()?;
-    Ok(Some(packs))
-}
-
-/// Opens a folder of packs; `None` if it is missing.
-///
-/// # Errors
-///
-/// A refusal if it is a symbolic link or not a folder, or if it cannot be opened.
-pub(crate) fn open(folder: &Path) -> Result<Option<fs_err::File>> {
-    if !is_there(folder)? {
-        return Ok(None);
-    }
-    let mut options = fs_err::OpenOptions::new();
-    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
-    options.read(true).custom_flags(flags.bits().cast_signed());
-    Ok(Some(options.open(folder)?))
-}
-
-/// Whether a folder of packs is there. What a symbolic link leads to is not ours to read or to remove.
-///
-/// # Errors
-///
-/// A refusal if it is a symbolic link or not a folder.
-pub(crate) fn is_there(folder: &Path) -> Result<bool> {
-    let what = match fs_err::symlink_metadata(folder) {
-        Ok(metadata) if metadata.is_dir() => return Ok(true),
-        Ok(metadata) if metadata.is_symlink() => "a symbolic link",
-        Ok(_) => "not a folder",
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error.into()),
-    };
-    Err(Refusal::could_not(
-        format!("`{}` is {what}: the page store needs a folder there", folder.display()),
-        "move the folder with the packs there; to keep backups on another disk, set `backups` or \
-         `DATABASE_BACKUP_DIR` to a folder there",
-    ))
-}
-
-/// The identity of the file that has a pack's name; `None` if there is no such file.
-///
-/// # Errors
-///
-/// If it cannot be looked at.
-pub(crate) fn look(folder: &Path, pack: &Id) -> Result<Option<Identity>> {
-    match fs_err::symlink_metadata(folder.join(pack::file_name(pack))) {
-        Ok(metadata) => Ok(metadata.is_file().then(|| Identity::of(&metadata))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
+use crate::backups::store::pack_folder::{FOLDER, names};
+use crate::backups::store::pack_readings::Readings;
+use crate::backups::store::page_list::{Address, List};
+use crate::sqlite::digest::tree::Id;
 
 /// The packs that were opened so far.
 #[derive(Debug)]
@@ -334,29 +270,4 @@ fn parts(pack: &Arc<Pack>) -> impl Iterator<Item = (Id, Part)> {
 fn is_missing(error: &anyhow::Error) -> bool {
     let cause = error.downcast_ref::<std::io::Error>();
     cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::NotFound)
-}
-
-/// The names of the packs in a folder; none if it is missing. Other files are not ours.
-///
-/// # Errors
-///
-/// As [`is_there`], or if it cannot be read.
-pub(crate) fn names(folder: &Path) -> Result<Vec<Id>> {
-    let mut names = Vec::new();
-    if !is_there(folder)? {
-        return Ok(names);
-    }
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        let is_file = entry.file_type()?.is_file();
-        let name = entry.file_name().to_str().and_then(pack::parse_name);
-        names.extend(name.filter(|_| is_file));
-    }
-    Ok(names)
-}
-
-/// The path of a pack in messages.
-#[must_use]
-pub(crate) fn said(name: &Id) -> String {
-    format!("{FOLDER}/{}…", &tree::hex(name)[..16])
 }

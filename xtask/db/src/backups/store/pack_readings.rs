@@ -8,13 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use chrono::{DateTime, FixedOffset};
 
-use crate::backups::store::pack_index::{self, FOLDER};
+use crate::backups::store::pack_folder::{self, FOLDER, Identity};
 use crate::files::publish;
 use crate::files::stage::Stage;
 use crate::sqlite::digest::tree::{self, Id};
@@ -26,29 +25,6 @@ const FIRST_LINE: &str = "xtask-db readings 1";
 const MAX_BYTES: u64 = 32 << 20;
 /// Readings that are further ahead than this were noted by a wrong clock.
 const MAX_AHEAD_SECONDS: i64 = 24 * 60 * 60;
-
-/// What distinguishes one file from another one of its name, and from itself after a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
-    inode: u64,
-    size_bytes: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Identity {
-    /// Of a file that was looked at.
-    #[must_use]
-    pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
-            inode: metadata.ino(),
-            size_bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
 
 /// What a reading showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +95,7 @@ impl Readings {
     pub(crate) fn last_of(&self, pack: &Id) -> Option<Reading> {
         // Without a note no file need be looked at.
         self.noted.get(pack)?;
-        self.last(pack, &pack_index::look(&self.folder, pack).ok()??)
+        self.last(pack, &pack_folder::look(&self.folder, pack).ok()??)
     }
 
     /// Notes readings.
@@ -148,7 +124,7 @@ impl Readings {
     ///
     /// If the folder of packs cannot be read, or the backups folder not be written.
     pub(crate) fn keep(&mut self, keep: Keep) -> Result<()> {
-        let there: BTreeSet<Id> = pack_index::names(&self.folder)?.into_iter().collect();
+        let there: BTreeSet<Id> = pack_folder::names(&self.folder)?.into_iter().collect();
         self.noted.retain(|pack, _| there.contains(pack));
         let stage = Stage::create(&self.backups, FILE.trim_start_matches('.'))?;
         stage.append(self.encoded().as_bytes())?;
@@ -190,7 +166,7 @@ pub(crate) fn just_now(
     pack: &Id,
     now: DateTime<FixedOffset>,
 ) -> Option<(Id, Reading)> {
-    let identity = pack_index::look(folder, pack).ok()??;
+    let identity = pack_folder::look(folder, pack).ok()??;
     Some((*pack, Reading { identity, at: now.timestamp(), was: Was::Intact }))
 }
 

@@ -11,7 +11,7 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::store::pack;
-use crate::backups::store::pack_index::{self, FOLDER};
+use crate::backups::store::pack_folder::{self, FOLDER};
 use crate::backups::store::pack_readings::{self, Reading, Readings, Was};
 use crate::console::interrupt::Interrupt;
 use crate::console::planted_faults::Planted;
@@ -69,9 +69,9 @@ pub(crate) fn is_recent(last: Option<&Reading>, now: DateTime<FixedOffset>) -> b
 /// Reads one pack from its first byte to its last; `None` if it is not intact or changed meanwhile.
 #[must_use]
 pub(crate) fn read_one(folder: &Path, name: &Id, now: DateTime<FixedOffset>) -> Option<Reading> {
-    let identity = pack_index::look(folder, name).ok()??;
+    let identity = pack_folder::look(folder, name).ok()??;
     let is_intact = pack::is_intact(&folder.join(pack::file_name(name)), name).unwrap_or(false);
-    let is_same = pack_index::look(folder, name).ok()? == Some(identity);
+    let is_same = pack_folder::look(folder, name).ok()? == Some(identity);
     let reading = Reading { identity, at: now.timestamp(), was: Was::Intact };
     (is_intact && is_same).then_some(reading)
 }

@@ -9,6 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use anyhow::{Context as _, Result, bail, ensure};
 use zstd::stream::read::Decoder;
 
+use crate::backups::store::file_header::{demand_version, take};
 use crate::backups::store::pack::MAX_ENTRIES;
 use crate::sqlite::digest::tree::{Id, Shape};
 
@@ -57,37 +58,6 @@ pub(crate) struct List {
     runs: Vec<u8>,
     /// Their length before compression.
     n_plain: u32,
-}
-
-/// What cannot be read, because a newer build wrote it.
-#[derive(Debug)]
-pub(crate) struct Newer {
-    /// What it is.
-    pub(crate) what: &'static str,
-    /// Its version.
-    pub(crate) version: u16,
-}
-
-impl std::fmt::Display for Newer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} has version {}: update xtask-db to read it", self.what, self.version)
-    }
-}
-
-impl std::error::Error for Newer {}
-
-/// Checks how a file of the store begins.
-///
-/// # Errors
-///
-/// [`Newer`], or if it begins otherwise.
-pub(crate) fn demand_version(bytes: &[u8], magic: &[u8; 14], what: &'static str) -> Result<()> {
-    let version = bytes.strip_prefix(magic).and_then(|rest| rest.first_chunk());
-    match version.map(|bytes| u16::from_le_bytes(*bytes)) {
-        Some(VERSION) => Ok(()),
-        Some(version) if version > VERSION => Err(Newer { what, version }.into()),
-        _ => bail!("it is not a {what}"),
-    }
 }
 
 impl List {
@@ -353,13 +323,6 @@ impl Runs {
     }
 }
 
-/// Takes a field of fixed length off the front.
-pub(crate) fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
-    let (field, after) = rest.split_first_chunk().context("it is cut short")?;
-    *rest = after;
-    Ok(*field)
-}
-
 /// As [`Cursor::number`] reads it.
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -382,6 +345,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::backups::store::file_header::Newer;
 
     fn shape(n_blocks: u64) -> Shape {
         Shape { size_bytes: n_blocks * 4096, block_bytes: 4096 }

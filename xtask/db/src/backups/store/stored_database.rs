@@ -10,13 +10,16 @@ use std::sync::{Arc, mpsc};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack::{Entry, LONE, Pack, Unpacking};
-use crate::backups::store::pack_index::{self, Part, Places, Shelf};
-use crate::backups::store::page_list::{Address, Cursor, List, MAX_LIST_BYTES, Newer};
+use crate::backups::store::pack_folder;
+use crate::backups::store::pack_index::{Part, Places, Shelf};
+use crate::backups::store::page_list::{Address, Cursor, List, MAX_LIST_BYTES};
 use crate::console::interrupt::Interrupt;
 use crate::console::planted_faults::Planted;
 use crate::console::threads;
 use crate::files::publish;
+use crate::sqlite::digest;
 use crate::sqlite::digest::database::{self, Hashes};
 use crate::sqlite::digest::tree::{self, Id, Shape, Tree};
 use crate::sqlite::examination::finding::Damage;
@@ -204,7 +207,7 @@ impl<'s> Reader<'s> {
             let name = &self.stored.list.packs[address.pack as usize];
             let trouble = self.stored.places.trouble(address.pack);
             let what =
-                format!("page data is missing: the pack `{}` {trouble}", pack_index::said(name));
+                format!("page data is missing: the pack `{}` {trouble}", pack_folder::said(name));
             return Err(Damage { what, packs: self.stored.places.unreadable(address.pack) }.into());
         };
         Ok((pack, self.entry(address.pack, pack, nth)?))
@@ -261,7 +264,7 @@ impl<'s> Reader<'s> {
         let shape = self.stored.shape();
         let first = group * shape.group_blocks();
         let last = (first + shape.group_blocks()).min(shape.n_blocks());
-        let mut bytes = Vec::with_capacity(database::GROUP_BYTES);
+        let mut bytes = Vec::with_capacity(digest::GROUP_BYTES);
         let (mut tree, mut ids) = (Tree::default(), Vec::new());
         for number in first..last {
             let (pack, entry) = self.demand(number)?;
@@ -322,7 +325,7 @@ impl<'s> Reader<'s> {
 
 /// The damage of a block in a pack.
 pub(super) fn damaged(pack: &Pack) -> Damage {
-    let what = format!("page data is damaged: in the pack `{}`", pack_index::said(&pack.name));
+    let what = format!("page data is damaged: in the pack `{}`", pack_folder::said(&pack.name));
     Damage { what, packs: vec![pack.path.clone()] }
 }
 

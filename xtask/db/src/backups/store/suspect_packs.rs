@@ -16,11 +16,11 @@ use crate::backups::backup::{Backup, State};
 use crate::backups::format::Format;
 use crate::backups::reader;
 use crate::backups::record::{Examined, Record};
-use crate::backups::store::pack;
 use crate::backups::store::pack_check::{self, Checked, Damaged};
-use crate::backups::store::pack_index::{self, Shelf};
+use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::pack_readings::{Keep, Readings};
 use crate::backups::store::stored_database::Stored;
+use crate::backups::store::{pack, pack_folder};
 use crate::backups::writer::Locked;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
@@ -114,7 +114,7 @@ pub(crate) fn conclude(
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for damaged in &self.damaged {
-            write!(f, "the pack `{}` {}; ", pack_index::said(&damaged.pack), damaged.why)?;
+            write!(f, "the pack `{}` {}; ", pack_folder::said(&damaged.pack), damaged.why)?;
         }
         let mut named: Vec<_> =
             self.marked.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();

@@ -9,17 +9,17 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 
+use crate::backups::backup::Pages;
 use crate::backups::backup::{Backup, State};
 use crate::backups::format::Format;
 use crate::backups::reader;
-use crate::backups::store::freshness::Pages;
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::pack_readings::{self, Keep, Readings};
 use crate::backups::store::page_list::List;
 use crate::backups::store::stored_database::Stored;
 use crate::backups::store::{intake, pack_rereading, suspect_packs};
 use crate::backups::writer::Locked;
-use crate::capture::Look;
+use crate::capture::request::Look;
 use crate::capture::request::Wanted;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;

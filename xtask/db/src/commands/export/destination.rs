@@ -4,14 +4,12 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use xtask_db_format::NAME;
 
 use crate::backups::name::Name;
-use crate::commands::export::output::Output;
 use crate::console::refusal::Refusal;
-use crate::files::publish::Ahead;
-use crate::files::stage::{self, Scratch, Stage};
+use crate::files::sidecars;
 use crate::host::project::Project;
 use crate::host::session::Session;
 
@@ -122,24 +120,6 @@ impl Destination {
     pub(super) fn is_stdout(&self) -> bool {
         matches!(self, Self::Stdout)
     }
-
-    /// Begins to write there, under another name.
-    ///
-    /// # Errors
-    ///
-    /// If the folder cannot be written.
-    pub(super) fn open<'s>(&self, session: &'s mut Session) -> Result<Output<'s>> {
-        let Self::Path { path, is_folder, .. } = self else {
-            return Ok(Output::Stdout(session));
-        };
-        let folder = path.parent().context("the path does not name a file")?;
-        let name = path.file_name().context("the path does not name a file")?.to_string_lossy();
-        stage::sweep_dead_stages(folder, &name)?;
-        if *is_folder {
-            return Ok(Output::Folder(Scratch::create(folder, &name)?, None));
-        }
-        Ok(Output::File(Stage::create(folder, &name)?, Ahead::default()))
-    }
 }
 
 /// Refuses the paths of databases and of what SQLite keeps beside them, and the names of backups:
@@ -147,11 +127,7 @@ impl Destination {
 fn refuse_what_is_precious(project: &Project, path: &Path, shown: &str) -> Result<()> {
     let mut files = project.databases.iter().flat_map(|database| {
         let path = fs_err::canonicalize(&database.path).unwrap_or_else(|_| database.path.clone());
-        ["", "-wal", "-shm", "-journal"].map(|suffix| {
-            let mut path = path.clone().into_os_string();
-            path.push(suffix);
-            PathBuf::from(path)
-        })
+        sidecars::WITH_DATABASE.map(|suffix| sidecars::beside(&path, suffix))
     });
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let name = name.strip_suffix(".json").unwrap_or(name);

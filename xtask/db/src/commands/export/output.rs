@@ -10,8 +10,9 @@ use xtask_db_format::Outlet;
 use crate::commands::export::destination::{Destination, Naming};
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::files::publish::{self, Ahead, Published};
-use crate::files::stage::{Scratch, Stage};
+use crate::files::early_sync::Ahead;
+use crate::files::publish::{self, Published};
+use crate::files::stage::{self, Scratch, Stage};
 use crate::host::session::Session;
 
 /// Where the bytes go.
@@ -22,6 +23,26 @@ pub(super) enum Output<'s> {
     File(Stage, Ahead),
     /// Into a folder, and the file in it that is being written.
     Folder(Scratch, Option<Stage>),
+}
+
+impl Destination {
+    /// Begins to write there, under another name.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written.
+    pub(super) fn open<'s>(&self, session: &'s mut Session) -> Result<Output<'s>> {
+        let Self::Path { path, is_folder, .. } = self else {
+            return Ok(Output::Stdout(session));
+        };
+        let folder = path.parent().context("the path does not name a file")?;
+        let name = path.file_name().context("the path does not name a file")?.to_string_lossy();
+        stage::sweep_dead_stages(folder, &name)?;
+        if *is_folder {
+            return Ok(Output::Folder(Scratch::create(folder, &name)?, None));
+        }
+        Ok(Output::File(Stage::create(folder, &name)?, Ahead::default()))
+    }
 }
 
 /// What came of it.

@@ -12,6 +12,7 @@ use crate::backups::vault::Vault;
 use crate::branches::branch_point;
 use crate::commands::hooks::checkpoint::{self, Due};
 use crate::commands::hooks::follow_branches;
+use crate::commands::hooks::switch::Switch;
 use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::git::branch::Branch;
@@ -19,30 +20,12 @@ use crate::git::index::Index;
 use crate::git::recorded;
 use crate::git::reflog::Entry;
 use crate::git::repository::Place;
-use crate::hooks::{Hook, seen_branch};
+use crate::hooks::hook::Hook;
+use crate::hooks::seen_branch;
 use crate::host::project::{Database, FollowBranches, Project};
 use crate::host::session::Session;
 use crate::operations::damage_report;
 use crate::sqlite::probe::{self, Standing};
-
-/// A checkout from one branch to another.
-pub(super) struct Switch {
-    /// The branch that is left; `None` for a detached HEAD.
-    pub(super) left: Option<String>,
-    /// The branch that is entered.
-    pub(super) entered: Option<Branch>,
-    /// The commits before and after.
-    pub(super) commits: (String, String),
-    /// Whether there was a switch before it that the hooks did not see; `left` is the branch where they
-    /// saw the database last.
-    pub(super) unseen: bool,
-}
-
-impl Switch {
-    fn left_name(&self) -> &str {
-        self.left.as_deref().unwrap_or("")
-    }
-}
 
 /// `post-checkout OLD NEW FLAG`.
 ///

@@ -10,7 +10,7 @@ use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::commands::hooks::checkpoint::{self, Due};
 use crate::console::refusal::{Answer, Exit, Refusal};
-use crate::files::publish;
+use crate::files::{publish, whole_files};
 use crate::git::caller::calling_git;
 use crate::git::index::Index;
 use crate::git::repository::Place;
@@ -82,7 +82,7 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
         tree: index.tree(place).context("git did not write the tree that is staged")?,
         caller: calling_git(),
     };
-    publish::replace_file(&place.own.join(NOTE), &serde_json::to_vec(&note)?, 0o600)
+    whole_files::replace_file(&place.own.join(NOTE), &serde_json::to_vec(&note)?, 0o600)
 }
 
 /// The tables that the staged migrations create, and those that the database gained since the backup
@@ -161,7 +161,7 @@ fn write(place: &Place, (file, source): (&Path, &str), note: &Note) -> Result<()
         let found = place.trailers(file).unwrap_or_default();
         let without = trailer::without_older(&message, &found, &note.trailers);
         if without != message {
-            publish::replace_file(file, without.as_bytes(), 0o644)?;
+            whole_files::replace_file(file, without.as_bytes(), 0o644)?;
         }
     }
     let trailers: Vec<String> =
@@ -176,7 +176,7 @@ fn write(place: &Place, (file, source): (&Path, &str), note: &Note) -> Result<()
         _ => trailer::with_way_out(&message, &sign),
     };
     match with_way_out {
-        Some(message) => publish::replace_file(file, message.as_bytes(), 0o644),
+        Some(message) => whole_files::replace_file(file, message.as_bytes(), 0o644),
         None => Ok(()),
     }
 }

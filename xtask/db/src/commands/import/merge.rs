@@ -10,19 +10,23 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
+use crate::commands::import::args::{Args, OnConflict};
 use crate::commands::import::merge::files::Named;
-use crate::commands::import::{Args, OnConflict, source};
+use crate::commands::import::source;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::files::sidecars::{WAL, beside};
 use crate::files::stage::{Scratch, Stage};
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::restore::{dialogue, safety_backup};
 use crate::recovery::database_lock::Claim;
+use crate::rows::import;
 use crate::rows::import::cost_limits::Bounds;
-use crate::rows::import::{self, Loading};
+use crate::rows::import::scratch::Loading;
 use crate::rows::merge::report::Report;
-use crate::rows::merge::{self, Ending, Numbering, Policy, Source, Target};
+use crate::rows::merge::request::{self, Numbering, Policy, Source, Target};
+use crate::rows::merge::{self, Ending};
 use crate::sqlite::connection;
 use crate::sqlite::trouble::{self, Trouble};
 
@@ -80,9 +84,8 @@ fn lies<'f>(file: &'f Named, spool: Option<&'f Stage>) -> &'f Path {
 
 /// How large the live database is, with what waits in its WAL.
 pub(super) fn live_bytes(database: &Database) -> u64 {
-    let mut wal = database.path.clone().into_os_string();
-    wal.push("-wal");
-    import::size_bytes(&database.path) + import::size_bytes(Path::new(&wal))
+    let wal = beside(&database.path, WAL);
+    import::size_bytes(&database.path) + import::size_bytes(&wal)
 }
 
 /// What merged files may cost.
@@ -240,11 +243,11 @@ fn damaged(project: &Project, database: &Database) -> Refusal {
 /// How much may be given up, as the flags say.
 fn policy(args: &Args) -> Result<Policy> {
     let on_conflict = match args.existing.on_conflict {
-        OnConflict::Fail => merge::OnConflict::Fail,
-        OnConflict::Skip => merge::OnConflict::Skip,
-        OnConflict::Replace => merge::OnConflict::Replace,
+        OnConflict::Fail => request::OnConflict::Fail,
+        OnConflict::Skip => request::OnConflict::Skip,
+        OnConflict::Replace => request::OnConflict::Replace,
     };
-    if args.existing.newer.is_some() && on_conflict != merge::OnConflict::Replace {
+    if args.existing.newer.is_some() && on_conflict != request::OnConflict::Replace {
         return Err(Refusal::could_not(
             "`--newer` needs `--on-conflict replace`",
             format!("it decides which of two rows is replaced; {UNTOUCHED}"),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::backups::vault::Vault;
-use crate::commands::import::Args;
+use crate::commands::import::args::Args;
 use crate::commands::import::report::{self, Made, Place};
 use crate::commands::import::source::{self, Source};
 use crate::commands::import::target::Target;
@@ -22,9 +22,10 @@ use crate::migrate::new_database::{Building, Fresh};
 use crate::operations::restore::{candidate, dialogue, in_place};
 use crate::recovery::database_lock::Claim;
 use crate::restore::plan;
+use crate::rows::import;
 use crate::rows::import::cost_limits::Bounds;
 use crate::rows::import::proof::{self, Proof};
-use crate::rows::import::{self, Loaded, Loading};
+use crate::rows::import::scratch::{Loaded, Loading};
 use crate::sqlite::examination::finding::{Depth, Weight};
 use crate::sqlite::trouble::{self, Trouble};
 

@@ -9,7 +9,8 @@ use serde_json::json;
 use xtask_db_format::records::Pointer;
 
 use crate::backups::vault::Vault;
-use crate::commands::import::{Args, merge};
+use crate::commands::import::args::Args;
+use crate::commands::import::merge;
 use crate::console::nearest_word::nearest;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
@@ -17,11 +18,11 @@ use crate::files::stage::Scratch;
 use crate::host::command::{Task, output};
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
-use crate::rows::import::Loading;
 use crate::rows::import::cost_limits::Bounds;
 use crate::rows::import::records::mapping::Mapping;
 use crate::rows::import::records::{self, Loaded};
-use crate::rows::merge::{Numbering, Source};
+use crate::rows::import::scratch::Loading;
+use crate::rows::merge::request::{Numbering, Source};
 use crate::sqlite::schema::Schema;
 
 const UNTOUCHED: &str = "nothing was imported, and the database is untouched";

@@ -15,7 +15,7 @@ use crate::operations::restore::safety_backup::{self, Kept};
 use crate::restore::plan::Live;
 use crate::restore::proof::Proved;
 use crate::rows::import::proof::Proof;
-use crate::rows::import::{Kind, Loaded};
+use crate::rows::import::scratch::{Kind, Loaded};
 use crate::sqlite::examination::finding::Weight;
 
 /// What was created.

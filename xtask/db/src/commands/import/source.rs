@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::commands::import::Args;
+use crate::commands::import::args::Args;
 use crate::console::refusal::Refusal;
 use crate::files::stage::{self, Stage};
 use crate::host::project::Project;
 use crate::host::session::Session;
-use crate::rows::import::{self, Kind};
+use crate::rows::import;
+use crate::rows::import::scratch::Kind;
 
 /// Bytes that are taken from a pipe at once.
 const PIECE_BYTES: usize = 1 << 16;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::backups::set_aside;
-use crate::commands::import::Args;
+use crate::commands::import::args::Args;
 use crate::console::refusal::Refusal;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;

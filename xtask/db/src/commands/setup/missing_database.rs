@@ -15,8 +15,8 @@ use crate::operations::restore::{candidate, in_place};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::{self, Left, Step};
 use crate::restore::plan;
-use crate::sqlite::connection;
 use crate::sqlite::probe::{self, Standing};
+use crate::sqlite::read_only;
 
 const COMMAND: &str = "db-setup";
 
@@ -31,7 +31,7 @@ pub(super) fn create_if_missing(
     project: &Project,
     database: &Database,
 ) -> Result<()> {
-    if connection::is_there(&database.path)? {
+    if read_only::is_there(&database.path)? {
         return finish_left(session, project, database);
     }
     let vault = Vault::of(project, session.now());
@@ -39,7 +39,7 @@ pub(super) fn create_if_missing(
     let interrupt = session.interrupt().clone();
     let claim = Claim::take(project, database, COMMAND, &interrupt)?;
     // Another command may have created it while its lock was waited for.
-    if connection::is_there(&database.path)? {
+    if read_only::is_there(&database.path)? {
         return Ok(());
     }
     refuse_unfinished(&claim)?;
@@ -55,7 +55,7 @@ pub(super) fn create_if_missing(
     drop(locked);
     let built = new_database::build(project, database, session.now(), &interrupt);
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
-    if connection::is_there(&database.path)? {
+    if read_only::is_there(&database.path)? {
         return made_by_itself(session, &claim, &locked, built.err());
     }
     // What was built is put there in one transaction, which is noted again.

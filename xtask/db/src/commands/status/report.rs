@@ -2,11 +2,11 @@
 
 use crate::backups::kind::Kind;
 use crate::console::text;
-use crate::health::Problem;
 use crate::health::backups_folder::Folder;
 use crate::health::checkup::Checkup;
 use crate::health::glance::Sight;
 use crate::health::page_store::Store;
+use crate::health::problem::Problem;
 use crate::host::project::Project;
 use crate::host::session::Session;
 

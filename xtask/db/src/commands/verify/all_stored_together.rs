@@ -8,9 +8,10 @@ use anyhow::Result;
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::reader::Contents;
-use crate::backups::store::{pack_check, pack_index, suspect_packs};
+use crate::backups::store::{pack_check, pack_folder, suspect_packs};
 use crate::backups::vault::Vault;
-use crate::backups::verification::{self, Verification};
+use crate::backups::verification;
+use crate::backups::verification::outcome::Verification;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::operations::verify_one;
@@ -31,7 +32,7 @@ pub(super) fn check(session: &Session, backups: &[Backup]) -> Result<Option<Chec
     let mut stored = backups.iter().filter(|backup| backup.name.format == Format::Pages);
     let Some(backup) = stored.next() else { return Ok(None) };
     // The packs only: a list that is held would keep its own abandoned stage from being swept.
-    let held = pack_index::hold(&backup.folder)?;
+    let held = pack_folder::hold(&backup.folder)?;
     let mut progress = session.progress("Verifying");
     let checked = pack_check::check(&backup.folder, session.now(), &mut progress)?;
     Ok(Some(Checked { folder: backup.folder.to_path_buf(), found: checked, _held: held }))
@@ -82,7 +83,7 @@ impl Checked {
     fn warn(&self, session: &mut Session, reasons: &[String]) {
         let all_whole = reasons.is_empty();
         for damaged in &self.found.damaged {
-            let pack = pack_index::said(&damaged.pack);
+            let pack = pack_folder::said(&damaged.pack);
             if reasons.iter().any(|reason| reason.contains(&pack)) {
                 continue;
             }

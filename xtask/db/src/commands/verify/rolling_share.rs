@@ -10,9 +10,9 @@ use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::store::pack_readings::Readings;
 use crate::backups::store::suspect_packs::{self, Found};
-use crate::backups::store::{pack_check, pack_index};
+use crate::backups::store::{pack_check, pack_folder};
 use crate::backups::vault::Vault;
-use crate::backups::verification::Outcome;
+use crate::backups::verification::outcome::Outcome;
 use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::host::project::Project;
@@ -84,9 +84,9 @@ pub(super) fn read(
 
 fn choose<'b>(vault: &Vault, backups: &'b [Backup], Share(percent): Share) -> Result<Chosen<'b>> {
     let readings = Readings::of(vault.folder());
-    let folder = vault.folder().join(pack_index::FOLDER);
+    let folder = vault.folder().join(pack_folder::FOLDER);
     let mut items = Vec::new();
-    for name in pack_index::names(&folder)? {
+    for name in pack_folder::names(&folder)? {
         let last = readings.last_of(&name).map(|last| last.at);
         let path = folder.join(crate::backups::store::pack::file_name(&name));
         let bytes = fs_err::symlink_metadata(path).map_or(0, |metadata| metadata.len());
@@ -126,7 +126,7 @@ fn read_packs(
         return Ok(Found { damaged: Vec::new(), marked: Vec::new() });
     }
     let (interrupt, now) = (session.interrupt().clone(), session.now());
-    let held = pack_index::hold(vault.folder())?;
+    let held = pack_folder::hold(vault.folder())?;
     let mut progress = session.progress("Reading");
     let checked = pack_check::check_named((vault.folder(), packs), now, &mut progress)?;
     drop(progress);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use super::PAUSE;
+use crate::host::command::patience::PAUSE;
 
 /// How often to look for processes that are left: one that is killed may have started another before.
 const ROUNDS: usize = 200;

@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::console::interrupt::Interrupt;
+use crate::host::command::patience::PAUSE;
 use crate::host::command::supervised::Running;
-use crate::host::command::{
-    Ended, Ending, Leftovers, Meanwhile, Output, PAUSE, Task, await_end, conclude, must_end, start,
-};
+use crate::host::command::supervised::{Meanwhile, Output};
+use crate::host::command::{Ended, Ending, Leftovers, Task, await_end, conclude, must_end, start};
 
 /// Runs a command of the user in the project's root and passes its output to `read`; its messages
 /// go to stderr. If the command fails, even at its very end, its output does not count.

@@ -11,11 +11,49 @@ use anyhow::{Context, Result, anyhow};
 use xshell::{Shell, cmd};
 
 use crate::console::interrupt::Interrupt;
+use crate::host::command::database_users::Witness;
 use crate::host::command::descendants::Descendants;
+use crate::host::command::patience::{GRACE, PAUSE};
 use crate::host::command::supervisor::{self, Itself, MARK};
 use crate::host::command::tree::Tree;
 use crate::host::command::wire::{Came, Order, Report, Wire, Wish};
-use crate::host::command::{GRACE, Meanwhile, NotStarted, Output, PAUSE};
+
+/// The program could not even be started, and which.
+#[derive(Debug)]
+pub(crate) struct NotStarted(String);
+
+impl std::fmt::Display for NotStarted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "could not start `{}`", self.0)
+    }
+}
+
+impl std::error::Error for NotStarted {}
+
+/// Where the output of a command goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// To our stderr.
+    ToStderr,
+    /// To us.
+    Piped,
+}
+
+impl Output {
+    fn stdio(self) -> Stdio {
+        match self {
+            Self::ToStderr => Stdio::from(std::io::stderr()),
+            Self::Piped => Stdio::piped(),
+        }
+    }
+}
+
+/// What happens while a command runs.
+pub(super) struct Meanwhile<'a> {
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) began: Instant,
+    pub(super) witness: Option<&'a mut Witness>,
+}
 
 /// How long our own binary may take to start.
 const START: Duration = Duration::from_secs(30);

@@ -20,9 +20,9 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use crate::console::interrupt::Interrupt;
+use crate::host::command::patience::{GRACE, PAUSE};
 use crate::host::command::tree::Tree;
 use crate::host::command::wire::{Came, Order, Report, Wire, Wish};
-use crate::host::command::{GRACE, PAUSE};
 
 /// The variable that is set for the supervisor alone. A host whose `main` ignores its arguments would
 /// otherwise start supervisors without end.

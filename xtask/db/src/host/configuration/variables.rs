@@ -10,9 +10,10 @@ use anyhow::{Context, Result, bail};
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::host::configuration::sqlite_url;
+use crate::host::environment::Environment;
 use crate::host::project::{Database, Project};
-use crate::host::session::Environment;
 
+pub(super) const MANIFEST: &str = "Cargo.toml";
 /// The variables that `url-env` names, by database.
 pub(super) type UrlVariables = BTreeMap<String, String>;
 
@@ -183,8 +184,7 @@ impl Variables {
                 "{} is not used: it does not name the same file as `path` in {}, and has no \
                  `sqlite:` in front; write `sqlite://FILE`, or use `url-env = \"DATABASE_URL\"` \
                  instead of `path`",
-                variable.origin,
-                super::MANIFEST
+                variable.origin, MANIFEST
             ));
         }
     }

@@ -5,9 +5,8 @@ use anyhow::Result;
 use crate::console::refusal::{Exit, Refusal};
 use crate::files::holders;
 use crate::host::project::{Database, Project};
-use crate::sqlite::connection;
 use crate::sqlite::probe::{self, Standing};
-use crate::sqlite::read_only::Looking;
+use crate::sqlite::read_only::{self, Looking};
 use crate::sqlite::trouble::{self, Trouble};
 
 /// Opens a live database for a backup.
@@ -20,7 +19,7 @@ pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
     let standing = probe::look(&database.path).map_err(|error| cannot_read(error, &path))?;
     let what = match standing {
         Standing::Sqlite(_) => {
-            return connection::open_live(&database.path, project.busy_timeout)
+            return read_only::open(&database.path, project.busy_timeout)
                 .map_err(|error| explain(error, project, database));
         }
         Standing::Missing => {

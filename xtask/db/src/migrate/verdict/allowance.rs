@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::console::text;
 use crate::host::project::schema_files;
 use crate::migrate::verdict::applied_migrations::Applied;
-use crate::migrate::verdict::{Comparison, Loss};
+use crate::migrate::verdict::loss::{Comparison, Loss};
 use crate::sqlite::schema::Schema;
 
 /// What begins an allowance in a file, behind the marks of a comment.

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::migrate::verdict::canonical_value::is_blank;
-use crate::migrate::verdict::column_shape::{self, Shape};
-use crate::migrate::verdict::effects::{ColumnEffect, TableEffect};
+use crate::migrate::verdict::column_pairing;
+use crate::migrate::verdict::column_shape::Shape;
 use crate::migrate::verdict::lost_rows::{self, Removed, Rows};
+use crate::migrate::verdict::table_effect::{ColumnEffect, TableEffect};
 use crate::migrate::verdict::tally::{Fate, Tally, fate};
 use crate::migrate::verdict::value_search::{Id, Missing, Whereabouts};
 use crate::rows::diff::migrated_tables::Pairs;
@@ -44,14 +45,14 @@ impl<'t> Changed<'t> {
     ///
     /// If one cannot be read, or at the user's interrupt.
     pub(super) fn read(pairs: &mut Pairs<'_>, before: &'t Table, after: &'t Table) -> Result<Self> {
-        let mut pair = column_shape::pair(pairs, before, after)?;
+        let mut pair = column_pairing::pair(pairs, before, after)?;
         let (mut shape, mut tally) = tallied(pairs, &pair)?;
-        let mut renamed = column_shape::renamed(&tally, pair.n_shared);
+        let mut renamed = column_pairing::renamed(&tally, pair.n_shared);
         // A column with another name in which most values are as before, and not all.
-        if let Some(joined) = column_shape::joined(&pair, &tally, &renamed) {
+        if let Some(joined) = column_pairing::joined(&pair, &tally, &renamed) {
             pair = joined;
             (shape, tally) = tallied(pairs, &pair)?;
-            renamed = column_shape::renamed(&tally, pair.n_shared);
+            renamed = column_pairing::renamed(&tally, pair.n_shared);
         }
         let n_before = pairs.count(When::Before, before)?;
         let n_after = pairs.count(When::After, after)?;
@@ -87,7 +88,7 @@ impl<'t> Changed<'t> {
     ///
     /// If one cannot be read, there is no room, or at the user's interrupt.
     pub(super) fn search(&self, pairs: &mut Pairs<'_>, search: &Whereabouts) -> Result<()> {
-        column_shape::each(pairs, &self.pair, &mut |row| {
+        column_pairing::each(pairs, &self.pair, &mut |row| {
             for (at, old) in row.before.unwrap_or_default().iter().enumerate() {
                 let new = self.counterpart(at, row.after);
                 if let Some(fate) = self.fate(at, old, new) {
@@ -122,7 +123,7 @@ impl<'t> Changed<'t> {
         if at_stake.is_empty() {
             return Ok(());
         }
-        column_shape::each(pairs, &self.pair, &mut |row| {
+        column_pairing::each(pairs, &self.pair, &mut |row| {
             for at in &at_stake {
                 let Some(old) = row.before.and_then(|before| before.get(*at)) else { continue };
                 let new = self.counterpart(*at, row.after);
@@ -285,7 +286,7 @@ impl<'t> Changed<'t> {
 fn tallied(pairs: &mut Pairs<'_>, pair: &Pair<'_>) -> Result<(Shape, Tally)> {
     let shape = Shape::of(pair);
     let mut tally = Tally::new(pair);
-    column_shape::each(pairs, pair, &mut |row| {
+    column_pairing::each(pairs, pair, &mut |row| {
         tally.take(&shape, row);
         Ok(())
     })?;

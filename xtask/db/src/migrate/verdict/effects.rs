@@ -4,7 +4,6 @@
 //! Both states are read about once. Only if a value is missing from its column are they read again,
 //! to compare all lost values with all new ones.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -15,15 +14,15 @@ use crate::migrate::verdict::broken_objects::{self, Broken};
 use crate::migrate::verdict::columns::Changed;
 use crate::migrate::verdict::full_text::{self, Index};
 use crate::migrate::verdict::gone_tables::Single;
+use crate::migrate::verdict::table_effect::{ColumnEffect, TableEffect};
 use crate::migrate::verdict::table_pairing::{self, Match};
-use crate::migrate::verdict::tally::Fate;
 use crate::migrate::verdict::value_search::Whereabouts;
 use crate::rows::diff::State;
 use crate::rows::diff::migrated_tables::Pairs;
 use crate::rows::diff::states::is_fatal;
 use crate::rows::diff::table_pair::When;
+use crate::sqlite::connection;
 use crate::sqlite::schema::Table;
-use crate::sqlite::{connection, trouble};
 
 /// What a migration did beyond counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,64 +35,6 @@ pub(crate) struct Effects {
     pub indexes: Vec<Index>,
     /// Triggers and views that no longer work.
     pub broken: Vec<Broken>,
-}
-
-/// What happened to one table.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct TableEffect {
-    /// Its name.
-    pub before: String,
-    /// Its name now; `None` if it is gone.
-    pub after: Option<String>,
-    /// Its rows before.
-    pub n_before: u64,
-    /// Its rows now.
-    pub n_after: u64,
-    /// Rows that are gone permanently.
-    pub n_lost: u64,
-    /// Rows that have another key now, or are in another table.
-    pub n_moved: u64,
-    /// What happened to its columns, if anything did.
-    pub columns: Vec<ColumnEffect>,
-    /// Why it could not be looked at.
-    pub unread: Option<String>,
-}
-
-/// What happened to the values of one column.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ColumnEffect {
-    /// Its name.
-    pub name: String,
-    /// Its name now; `None` if it is gone.
-    pub after: Option<String>,
-    /// Whether it stored values and computes them now.
-    pub is_computed: bool,
-    /// Values that are others now.
-    pub n_changed: u64,
-    /// Values that it had and no longer has at all.
-    pub n_values: u64,
-    /// How many of them are nowhere, by what they became.
-    pub missing: BTreeMap<Fate, u64>,
-    /// The column that has what this one lost.
-    pub taken_by: Option<String>,
-    /// The column that it was exchanged with.
-    pub swapped_with: Option<String>,
-}
-
-impl ColumnEffect {
-    /// Whether there is nothing to say of it.
-    pub(super) fn is_nothing(&self) -> bool {
-        let is_here =
-            self.after.as_ref().is_some_and(|after| after.eq_ignore_ascii_case(&self.name));
-        is_here && self.n_changed == 0 && self.n_values == 0
-    }
-}
-
-impl TableEffect {
-    fn unread(table: &Table, error: &anyhow::Error) -> Self {
-        let unread = Some(trouble::message(error));
-        Self { before: table.name.clone(), unread, ..Self::default() }
-    }
 }
 
 /// What one state became in another, each a finished file that nothing writes. A damaged file is not

@@ -4,8 +4,8 @@
 use anyhow::Result;
 
 use crate::migrate::verdict::canonical_value::said;
-use crate::migrate::verdict::effects::{ColumnEffect, TableEffect};
 use crate::migrate::verdict::lost_rows::{self, Removed, Role, Rows};
+use crate::migrate::verdict::table_effect::{ColumnEffect, TableEffect};
 use crate::migrate::verdict::tally::Fate;
 use crate::migrate::verdict::value_search::{Id, Whereabouts};
 use crate::rows::diff::migrated_tables::Pairs;

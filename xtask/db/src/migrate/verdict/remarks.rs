@@ -1,8 +1,9 @@
 //! What else a migration did, in words, without losing anything.
 
 use crate::console::text;
-use crate::migrate::verdict::Comparison;
-use crate::migrate::verdict::effects::{ColumnEffect, Effects, TableEffect};
+use crate::migrate::verdict::effects::Effects;
+use crate::migrate::verdict::loss::Comparison;
+use crate::migrate::verdict::table_effect::{ColumnEffect, TableEffect};
 use crate::sqlite::schema::change::Kind;
 use crate::sqlite::schema::guards;
 

@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::*;
 use crate::console::interrupt::Interrupt;
 use crate::migrate::verdict::allowance::{Allowance, Origin};
+use crate::migrate::verdict::effects::Effects;
 use crate::sqlite::connection;
 use crate::sqlite::examination::finding::Finding;
 

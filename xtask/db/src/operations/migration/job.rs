@@ -5,8 +5,8 @@ use anyhow::Result;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::host::project::{Database, Project};
-use crate::migrate::verdict::Comparison;
 use crate::migrate::verdict::allowance::{self, Allowance, Origin};
+use crate::migrate::verdict::loss::Comparison;
 use crate::recovery::database_lock::Claim;
 use crate::sqlite::schema::Schema;
 

@@ -11,7 +11,8 @@ use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::session::Session;
 use crate::operations::migration::job::Job;
-use crate::operations::migration::rehearsal_steps::{self, Outcome, Rehearsed};
+use crate::operations::migration::rehearsal_steps;
+use crate::operations::migration::rehearsed::{Outcome, Rehearsed};
 use crate::operations::migration::report;
 use crate::operations::migration::way_back::{self, kept, publish, put_back, way_back};
 use crate::operations::restore::in_place;
@@ -121,7 +122,7 @@ pub(crate) fn say_rehearsed(
     session: &mut Session,
     job: &Job<'_>,
     rehearsed: &Rehearsed,
-    losses: &[crate::migrate::verdict::Loss],
+    losses: &[crate::migrate::verdict::loss::Loss],
 ) {
     let rehearsal = &rehearsed.rehearsal;
     session.say(format!(

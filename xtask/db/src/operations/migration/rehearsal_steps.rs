@@ -19,51 +19,14 @@ use crate::host::command::Ending;
 use crate::host::project::live_database;
 use crate::host::session::Session;
 use crate::migrate::rehearsal::{self, Live, Rehearsal, Stage};
-use crate::migrate::verdict::{self, Comparison, Loss, Verdict};
+use crate::migrate::verdict::loss::{Comparison, Loss};
+use crate::migrate::verdict::{self, Verdict};
 use crate::operations::migration::job::Job;
+use crate::operations::migration::rehearsed::{Hint, Outcome, Rehearsed};
 use crate::operations::migration::report;
 use crate::sqlite::examination::finding::Finding;
 use crate::sqlite::schema::Schema;
 use crate::sqlite::{connection, foreign_keys};
-
-/// A rehearsal and what follows from it.
-pub(crate) struct Rehearsed {
-    /// The copy of the state before; it becomes the checkpoint.
-    pub(crate) staged: Box<Staged>,
-    /// What it showed.
-    pub(crate) rehearsal: Rehearsal,
-    /// What follows.
-    pub(crate) outcome: Outcome,
-    /// Whether rows of the live database changed meanwhile.
-    pub(crate) rows_changed: bool,
-}
-
-/// What follows from a rehearsal.
-pub(crate) enum Outcome {
-    /// Nothing is to be done.
-    NothingPending,
-    /// The migration may run; the losses are those that were allowed.
-    Allowed(Vec<Loss>),
-    /// It may not, and why not.
-    Refused(Vec<String>, Hint),
-    /// The command changed the schema of the live database.
-    Touched(Vec<String>),
-    /// The schema of the live database changed, and these are the reasons why that may have been
-    /// somebody else.
-    Changed(Vec<String>),
-    /// The user interrupted.
-    Interrupted,
-}
-
-/// What to do about a refusal.
-pub(crate) enum Hint {
-    /// Correct the migration.
-    Correct,
-    /// Name what may be lost.
-    Allow(Vec<String>),
-    /// Point the command at the copy.
-    Variable,
-}
 
 /// What a backup of before a migration is.
 pub(crate) fn wanted<'a>(session: &Session, job: &Job<'a>, kind: Kind) -> Wanted<'a> {

@@ -9,9 +9,10 @@ use crate::console::text;
 use crate::host::command::Ended;
 use crate::host::session::{Session, failure};
 use crate::migrate::verdict::allowance::{self, Allowance, Origin, Unknown};
-use crate::migrate::verdict::{self, Comparison, Loss, Rows, remarks};
+use crate::migrate::verdict::loss::{Comparison, Loss};
+use crate::migrate::verdict::{self, Rows, remarks};
 use crate::operations::migration::job::Job;
-use crate::operations::migration::rehearsal_steps::{Hint, Rehearsed};
+use crate::operations::migration::rehearsed::{Hint, Rehearsed};
 use crate::operations::migration::way_back::way_back;
 
 /// Reports what a migration changed: its schema, the rows of each table, values, allowed losses.

@@ -9,11 +9,13 @@ use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::name::Name;
 use crate::backups::reader::Contents;
-use crate::backups::record::Proof;
-use crate::backups::verification::{self, Outcome, Verification};
+use crate::backups::record::proof::Proof;
+use crate::backups::verification;
+use crate::backups::verification::outcome::{Outcome, Verification};
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
+use crate::files::sidecars;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::damage_report;
@@ -141,7 +143,7 @@ pub(crate) fn checked(backup: &Backup, verification: &Verification) -> String {
 /// As described.
 pub(crate) fn refuse_names_of_others(project: &Project, path: &Path) -> Result<()> {
     let text = path.to_string_lossy();
-    if ["-wal", "-shm", "-journal"].iter().any(|suffix| text.ends_with(suffix)) {
+    if sidecars::ALL.iter().any(|suffix| text.ends_with(suffix)) {
         return Err(Refusal::could_not(
             format!(
                 "`{}` is the name of a file that SQLite reserves for itself",

@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
 use crate::backups::set_aside::{self, Aside};
-use crate::backups::verification::{self, Outcome, Verification};
+use crate::backups::verification;
+use crate::backups::verification::outcome::{Outcome, Verification};
 use crate::backups::writer::Locked;
 use crate::capture;
 use crate::console::refusal::{Answer, Exit, Refusal};
@@ -29,7 +30,7 @@ use crate::restore::write::{self, Committed, Written};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::probe::{self, Standing};
-use crate::sqlite::{connection, wal};
+use crate::sqlite::{read_only, wal};
 
 /// What is known of the live database before a state that is restored right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +166,7 @@ pub(crate) fn put_in_place(
 /// (<https://litestream.io/how-it-works/>).
 pub(crate) fn is_replicated(project: &Project, path: &Path) -> bool {
     let question = "SELECT 1 FROM sqlite_schema WHERE name LIKE '\\_litestream\\_%' ESCAPE '\\'";
-    connection::open_live(path, project.busy_timeout)
+    read_only::open(path, project.busy_timeout)
         .is_ok_and(|live| live.query_row(question, [], |_| Ok(())).is_ok())
 }
 
@@ -230,7 +231,7 @@ fn state_after(
         return InPlace::Old;
     }
     let Kept::Backup(safety) = kept else { return InPlace::Unproved };
-    let now = connection::open_live(&plan.target, Duration::ZERO).and_then(|live| {
+    let now = read_only::open(&plan.target, Duration::ZERO).and_then(|live| {
         capture::content_hash(&live, locked.vault().folder(), session.interrupt())
     });
     match (now, safety.record()) {

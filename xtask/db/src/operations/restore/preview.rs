@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
-use crate::backups::verification::Verification;
+use crate::backups::verification::outcome::Verification;
 use crate::capture;
 use crate::console::refusal::Refusal;
 use crate::console::text;
@@ -14,8 +14,8 @@ use crate::host::session::Session;
 use crate::operations::restore::request::Request;
 use crate::restore::by_difference;
 use crate::restore::plan::{Live, Plan};
-use crate::sqlite::connection;
 use crate::sqlite::digest::database::Groups;
+use crate::sqlite::read_only;
 
 impl Request {
     /// A backup of another file under the same name: a test database, a shared backups folder.
@@ -98,7 +98,7 @@ pub(crate) fn point_out_equal(
     let compared = (|| -> Result<bool> {
         let contents = Contents::open(&plan.backup)?;
         let mut wanted = contents.wanted(Groups::default())?;
-        let connection = connection::open_live(&plan.target, project.busy_timeout)?;
+        let connection = read_only::open(&plan.target, project.busy_timeout)?;
         let _watched = interrupt.watch(&connection);
         if let Some(is_equal) = by_difference::is_equal(&connection, wanted.as_mut(), &interrupt)? {
             return Ok(is_equal);

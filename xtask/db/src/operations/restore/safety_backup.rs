@@ -17,8 +17,8 @@ use crate::git::repository;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::restore::plan::Plan;
-use crate::sqlite::connection;
 use crate::sqlite::digest::database::Groups;
+use crate::sqlite::read_only;
 use crate::sqlite::trouble::{self, Trouble};
 
 /// Removes a safety backup if this error means that the database is as it was: a refusal, a lock that was not
@@ -126,7 +126,7 @@ pub(crate) fn safety_backup(
         ..Wanted::new(database, Kind::Safety, session.now())
     };
     let mut progress = session.progress("Keeping the present state");
-    let taken = connection::open_live(&database.path, project.busy_timeout)
+    let taken = read_only::open(&database.path, project.busy_timeout)
         .map_err(|error| live_database::explain(error, project, database))
         .and_then(|connection| {
             capture::take_through(&connection, locked, project, &wanted, &mut progress)

@@ -7,6 +7,7 @@ use super::*;
 use crate::console::interrupt::Interrupt;
 use crate::sqlite::digest::page_source::OfFile;
 use crate::sqlite::digest::tree::Id;
+use crate::sqlite::read_only;
 
 /// A database of its own with some content; the statements make it.
 fn database(folder: &Path, name: &str, statements: &str) -> Result<std::path::PathBuf> {
@@ -27,7 +28,7 @@ const MANY: &str = "CREATE TABLE t (a INTEGER PRIMARY KEY, b);
 
 /// The pages as the connection sees them, bookkeeping of the header masked.
 fn pages(path: &Path) -> Result<Vec<u8>> {
-    let connection = connection::open_live(path, Duration::ZERO)?;
+    let connection = read_only::open(path, Duration::ZERO)?;
     let mut statement = connection.prepare("SELECT data FROM sqlite_dbpage")?;
     let pages: Vec<Vec<u8>> =
         statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
@@ -119,7 +120,7 @@ fn larger_and_smaller_databases_of_every_shape_become_the_backup() -> Result<()>
             let live = database(folder.path(), "live.db", &format!("{setup}{old}"))?;
             let backup = database(folder.path(), "backup.db", &format!("{setup}{new}"))?;
             // Another connection that has the old schema in its memory.
-            let other = connection::open_live(&live, Duration::ZERO)?;
+            let other = read_only::open(&live, Duration::ZERO)?;
             other.query_row("SELECT count(*) FROM t", [], |_| Ok(()))?;
             let wanted = pages(&backup)?;
             let (tried, to) = tried(&live, &backup)?;
@@ -130,7 +131,7 @@ fn larger_and_smaller_databases_of_every_shape_become_the_backup() -> Result<()>
             }
             let Tried::Committed { version } = tried else { panic!("{setup}") };
             assert_eq!(connection::pragma::<i64>(&to, "data_version")?, version, "{setup}");
-            let fresh = connection::open_live(&live, Duration::ZERO)?;
+            let fresh = read_only::open(&live, Duration::ZERO)?;
             let n_rows = |connection: &Connection| {
                 connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
             };
@@ -187,7 +188,7 @@ fn groups_whose_hashes_agree_are_not_read() -> Result<()> {
         let n_groups = fs_err::metadata(&backup)?.len().div_ceil(GROUP_BYTES as u64);
         assert!(n_groups > 3, "too few groups to tell");
         let change = "UPDATE t SET b = b || 'x' WHERE a = 4000; PRAGMA wal_checkpoint(TRUNCATE);";
-        connection::open_live(&live, Duration::ZERO)?.execute_batch(change)?;
+        read_only::open(&live, Duration::ZERO)?.execute_batch(change)?;
         let (wanted, mut hashed) = (pages(&backup)?, Hashed::of(&backup)?);
         let (tried, _to) = tried_with(&live, &mut hashed, Groups::default())?;
         assert!(matches!(tried, Tried::Committed { .. }), "{page_size}");
@@ -213,7 +214,7 @@ fn groups_whose_ids_are_known_to_agree_are_not_even_asked_for() -> Result<()> {
         let live = database(folder.path(), "live.db", &format!("PRAGMA page_size=1024; {MANY}"))?;
         let backup = folder.path().join("backup.db");
         fs_err::copy(&live, &backup)?;
-        connection::open_live(&live, Duration::ZERO)?.execute_batch(change)?;
+        read_only::open(&live, Duration::ZERO)?.execute_batch(change)?;
         let (wanted, mut hashed) = (pages(&backup)?, Hashed::of(&backup)?);
         let present = ids_of(&fs_err::read(&live)?);
         let ids = ids_of(&fs_err::read(&backup)?);
@@ -238,12 +239,12 @@ fn equal_content_is_told_from_any_other() -> Result<()> {
         let backup = folder.path().join("backup.db");
         fs_err::copy(&live, &backup)?;
         let is_equal = || -> Result<Option<bool>> {
-            let connection = connection::open_live(&live, Duration::ZERO)?;
+            let connection = read_only::open(&live, Duration::ZERO)?;
             let mut wanted = OfFile::open(&backup, Groups::default())?;
             is_equal(&connection, &mut wanted, &Interrupt::default())
         };
         assert_eq!(is_equal()?, Some(true));
-        let there = connection::open_live(&live, Duration::ZERO)?;
+        let there = read_only::open(&live, Duration::ZERO)?;
         there.execute_batch("PRAGMA user_version = 10")?;
         assert_eq!(is_equal()?, Some(false), "{page_size}: only the header differs");
         there.execute_batch("PRAGMA user_version = 9; PRAGMA wal_checkpoint(TRUNCATE)")?;
@@ -264,7 +265,7 @@ fn wanted_pages_that_turn_out_damaged_in_the_middle_leave_the_old_state() -> Res
         let live = database(folder.path(), "live.db", &setup)?;
         let backup = database(folder.path(), "backup.db", MANY)?;
         let change = "UPDATE t SET b = b || 'x'; PRAGMA wal_checkpoint(TRUNCATE);";
-        connection::open_live(&live, Duration::ZERO)?.execute_batch(change)?;
+        read_only::open(&live, Duration::ZERO)?.execute_batch(change)?;
         let before = pages(&live)?;
         let mut hashed = Hashed { damaged: Some(2), ..Hashed::of(&backup)? };
         let Err(error) = tried_with(&live, &mut hashed, Groups::default()) else {

@@ -18,6 +18,17 @@ pub(crate) enum Reason {
     OverSize(u64),
 }
 
+/// For a backup that the way back from an interrupted command needs.
+pub(crate) const UNDER_WAY: &str = "an interrupted command needs it";
+/// For all backups, while it is unknown whether an interrupted command needs them.
+pub(crate) const UNKNOWN_WAY: &str = "a note of something under way cannot be read";
+
+/// Whether a reason applies until `db-recover` has settled an interrupted command.
+#[must_use]
+pub(crate) fn is_way_back(reason: &Reason) -> bool {
+    [UNDER_WAY, UNKNOWN_WAY].map(Reason::Plain).contains(reason)
+}
+
 /// The reasons for one verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Reasons(Vec<Reason>);

@@ -8,7 +8,7 @@
 //! with the affinity and collation of the parent's columns, and NULL in any column refers to
 //! nothing.
 
-mod condition;
+pub(crate) mod condition;
 mod edge;
 mod indexes;
 mod member;
@@ -22,20 +22,13 @@ use rusqlite::Connection;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::console::text;
+use crate::rows::export::subset::condition::Root;
 use crate::rows::export::subset::edge::{Edge, Steps};
-pub(super) use crate::rows::export::subset::member::Member;
 use crate::rows::export::subset::reference::{Obstacle, Reference};
 use crate::sqlite::declared_references::Declared;
 use crate::sqlite::schema::{Schema, Storage, Table};
 
-/// Which rows a subset begins with.
-#[derive(Debug, Clone)]
-pub(crate) struct Root {
-    /// Rows of this table,
-    pub table: String,
-    /// for which this expression is true.
-    pub condition: String,
-}
+pub(super) use crate::rows::export::subset::member::Member;
 
 /// The choices that the schema does not make.
 pub(super) struct Chosen<'c> {

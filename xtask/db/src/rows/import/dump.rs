@@ -8,6 +8,7 @@
 
 mod foreign_files;
 mod odd_texts;
+mod one_statement;
 mod pragmas;
 mod reserved_tables;
 mod script;
@@ -26,7 +27,7 @@ use xtask_db_format::{NAME, Newer, Piece, Statements, Unfinished, VERSION};
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::rows::import::{Loaded, Loading};
+use crate::rows::import::scratch::{Loaded, Loading};
 use crate::sqlite::connection;
 use script::Running;
 use statement_guard::Guard;

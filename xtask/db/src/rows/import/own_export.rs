@@ -14,7 +14,7 @@ use xtask_db_format::{
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::import::definition_guard::{self, Guard, Object};
-use crate::rows::import::{Kind, Loaded, Loading};
+use crate::rows::import::scratch::{Kind, Loaded, Loading};
 use crate::sqlite::connection::{self, quoted};
 use crate::sqlite::schema::COUNTERS;
 

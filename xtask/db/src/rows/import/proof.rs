@@ -10,17 +10,14 @@ use anyhow::{Context, Result, ensure};
 
 use crate::console::interrupt::Interrupt;
 use crate::console::{text, threads};
-use crate::rows::import::Loaded;
 use crate::rows::import::cost_limits::Bounds;
-use crate::rows::import::proof::named_orphans::Orphans;
+use crate::rows::import::proof::named_orphans::{MAX_NAMED, Orphans};
+use crate::rows::import::scratch::Loaded;
 use crate::sqlite::connection;
 use crate::sqlite::examination::finding::{Finding, Weight};
 use crate::sqlite::examination::{self, Examination};
 use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{self, Schema, Storage, Table};
-
-/// Rows that are named; more are counted.
-const MAX_NAMED: usize = 20;
 
 /// What was found.
 #[derive(Debug)]

@@ -20,9 +20,9 @@ use xtask_db_format::records::{self, Astray, Pointer, Summary, Wanted};
 use crate::console::nearest_word::nearest;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
-use crate::rows::import::Loading;
 use crate::rows::import::records::mapping::Mapping;
 use crate::rows::import::records::writer::Writer;
+use crate::rows::import::scratch::Loading;
 use crate::sqlite::connection;
 
 /// At most so many ignored fields are named.

@@ -8,10 +8,11 @@ use crate::console::text;
 use crate::rows::merge::keys::By;
 use crate::rows::merge::layout::{Layout, Link};
 use crate::rows::merge::live_tables::Tables;
+use crate::rows::merge::references;
 use crate::rows::merge::report::Problem;
+use crate::rows::merge::request::{Numbering, Source};
 use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::staged_rows::{MATCHED, RAW};
-use crate::rows::merge::{Numbering, Source, references};
 use crate::sqlite::connection::quoted;
 
 const UNTOUCHED: &str = "the database is untouched";

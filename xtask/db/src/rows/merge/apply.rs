@@ -10,7 +10,7 @@ use crate::rows::merge::collision::{self, Collision};
 use crate::rows::merge::layout::Layout;
 use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::staged_rows::{NEW, REPLACED};
-use crate::rows::merge::swapped_rows;
+use crate::rows::merge::swapped_rows::{self, Writing};
 use crate::sqlite::connection::quoted;
 
 /// Whether anything is to be written.
@@ -81,16 +81,6 @@ fn replace(connection: &Connection, layout: &Layout) -> Result<Done> {
         }
         Err(_) => each_or_all(connection, layout, &one_by_one(layout)),
     }
-}
-
-/// A statement that writes all rows of a state.
-pub(super) struct Writing {
-    /// The statement, whose `WHERE` can be continued.
-    pub statement: String,
-    /// Its end.
-    pub order: &'static str,
-    /// The rows that it is about.
-    pub state: u8,
 }
 
 /// How many rows were written, and which have no place.

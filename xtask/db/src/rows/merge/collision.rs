@@ -9,8 +9,8 @@ use crate::console::text;
 use crate::rows::merge::ambiguities::names;
 use crate::rows::merge::keys::By;
 use crate::rows::merge::layout::{Layout, Rule};
+use crate::rows::merge::request::{OnConflict, Policy};
 use crate::rows::merge::staged_rows::{CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED};
-use crate::rows::merge::{OnConflict, Policy};
 use crate::sqlite::connection::quoted;
 
 /// A row of a file that has no place here.

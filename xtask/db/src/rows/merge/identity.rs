@@ -6,9 +6,10 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::rows::merge::layout::{Layout, Spelling};
+use crate::rows::merge::references;
+use crate::rows::merge::request::{Numbering, OnConflict, Policy};
 use crate::rows::merge::row_hash::{self, Texts};
 use crate::rows::merge::staged_rows::{HASHED, MATCHED, NEW, RAW};
-use crate::rows::merge::{OnConflict, Policy, references};
 use crate::sqlite::connection::quoted;
 
 /// What is needed to identify rows.
@@ -204,7 +205,7 @@ impl Identifying<'_> {
 pub(super) fn settle(
     identifying: &mut Identifying<'_>,
     layouts: &[Layout],
-    numbering: super::Numbering,
+    numbering: Numbering,
     mut after: impl FnMut(&Layout) -> Result<()>,
 ) -> Result<()> {
     // From the third round on, only what the last one made possible is examined: a chain of rows

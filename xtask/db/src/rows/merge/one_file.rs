@@ -9,11 +9,12 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::merge::ambiguities::Doubts;
 use crate::rows::merge::collision::{self, Outcome};
-use crate::rows::merge::declared_keys::{self, Said};
+use crate::rows::merge::declared_keys::Said;
 use crate::rows::merge::identity::{self, Identifying};
 use crate::rows::merge::layout::{self, Layout, Spelling};
 use crate::rows::merge::live_tables::Tables;
 use crate::rows::merge::report::{FileReport, Problem, Rows, TableReport};
+use crate::rows::merge::request::{Numbering, OnConflict, Policy, Source, Target};
 use crate::rows::merge::row_hash::Texts;
 use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::row_numbers::Numbers;
@@ -22,9 +23,7 @@ use crate::rows::merge::staged_rows::{
     self, CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED, UNCHANGED,
 };
 use crate::rows::merge::undeclared_references::Undeclared;
-use crate::rows::merge::{
-    Numbering, OnConflict, Policy, Source, Target, apply, plain_numbers, references, verdict,
-};
+use crate::rows::merge::{apply, odd_kinds, plain_numbers, references, verdict};
 use crate::sqlite::connection;
 use crate::sqlite::schema::Schema;
 
@@ -59,7 +58,7 @@ pub(super) fn plan(
     let (theirs, ours) = (Schema::read(&file)?, Schema::read(connection)?);
     refuse_unknown_newer(&ours, target)?;
     let tables = Tables::of((connection, &ours), (&file, &theirs), said)?;
-    declared_keys::refuse_odd_kinds(&tables)?;
+    odd_kinds::refuse_odd_kinds(&tables)?;
     let fitting = schema_fit::look((&file, &theirs), &ours, &tables, source)?;
     let layouts = layout::of(&tables, &fitting, source.numbering)?;
     let mut planned = Planned {

@@ -9,10 +9,10 @@ use xtask_db_format::Affinity;
 
 use crate::console::text;
 use crate::host::project::Database;
-use crate::rows::merge::Source;
 use crate::rows::merge::keys::By;
 use crate::rows::merge::layout::{Layout, Rule};
 use crate::rows::merge::report::Problem;
+use crate::rows::merge::request::Source;
 use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::staged_rows::{CONFLICTING, KEPT, NEW, REPLACED};
 use crate::sqlite::declared_references::lines;

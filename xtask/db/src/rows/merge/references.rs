@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use rusqlite::Connection;
 
-use crate::rows::merge::Numbering;
 use crate::rows::merge::layout::{Layout, Link, Spelling};
+use crate::rows::merge::request::Numbering;
 use crate::rows::merge::staged_rows::{HASHED, MATCHED, NEW, RAW};
 use crate::sqlite::connection::quoted;
 

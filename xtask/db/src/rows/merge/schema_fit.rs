@@ -8,8 +8,9 @@ use rusqlite::Connection;
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
+use crate::rows::merge::keys;
 use crate::rows::merge::live_tables::Tables;
-use crate::rows::merge::{Numbering, Source, keys};
+use crate::rows::merge::request::{Numbering, Source};
 use crate::sqlite::connection::quoted;
 use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{self, Column, Nature, Schema, Storage, Table};

@@ -6,10 +6,19 @@ use anyhow::{Result, ensure};
 use rusqlite::Connection;
 
 use crate::console::text;
-use crate::rows::merge::apply::Writing;
 use crate::rows::merge::layout::Layout;
 use crate::rows::merge::staged_rows::REPLACED;
 use crate::sqlite::connection::quoted;
+
+/// A statement that writes all rows of a state.
+pub(super) struct Writing {
+    /// The statement, whose `WHERE` can be continued.
+    pub statement: String,
+    /// Its end.
+    pub order: &'static str,
+    /// The rows that it is about.
+    pub state: u8,
+}
 
 /// Where the rows wait meanwhile.
 const MOVED: &str = "temp.merge_moved";

@@ -18,6 +18,10 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::console::interrupt::Interrupt;
+use crate::host::project::Database;
+use crate::rows::import::cost_limits::Bounds;
+use crate::rows::merge::request::{Numbering, OnConflict, Policy};
 
 /// Databases in a folder.
 struct Place {

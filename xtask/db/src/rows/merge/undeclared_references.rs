@@ -13,12 +13,12 @@ use rusqlite::Connection;
 
 use crate::console::text;
 use crate::host::project::Database;
-use crate::rows::merge::Source;
 use crate::rows::merge::declared_keys::Said;
 use crate::rows::merge::layout::Layout;
 use crate::rows::merge::live_tables::Tables;
 use crate::rows::merge::name_likeness::{self, Likeness};
 use crate::rows::merge::report::Problem;
+use crate::rows::merge::request::Source;
 use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::staged_rows::{MATCHED, NEW};
 use crate::sqlite::declared_references::{References, Referent, lines};

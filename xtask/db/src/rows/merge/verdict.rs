@@ -7,12 +7,13 @@ use crate::console::text;
 use crate::rows::merge::keys::Reference;
 use crate::rows::merge::layout::{Layout, Link};
 use crate::rows::merge::live_tables::Tables;
+use crate::rows::merge::references;
+use crate::rows::merge::request::{OnConflict, Policy};
 use crate::rows::merge::row_hash::{self, Texts};
 use crate::rows::merge::row_names::original;
 use crate::rows::merge::staged_rows::{
     CONFLICTING, KEPT, LEFT_OUT, MATCHED, NEW, REPLACED, UNCHANGED,
 };
-use crate::rows::merge::{OnConflict, Policy, references};
 use crate::sqlite::connection::quoted;
 
 /// Compares the content of rows that were found, and decides about those that differ.

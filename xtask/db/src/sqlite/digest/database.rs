@@ -14,12 +14,11 @@ use std::ops::Range;
 use blake3::Hasher;
 use blake3::hazmat::HasherExt as _;
 
+use crate::sqlite::digest::GROUP_BYTES;
 use crate::sqlite::digest::tree::{Id, Tree};
 use crate::sqlite::header::HEADER_LENGTH;
 
 const BOOKKEEPING: [Range<usize>; 4] = [18..20, 24..28, 40..44, 92..100];
-/// What is hashed as one subtree, bytes: as in the page store ([`crate::sqlite::digest::tree`]).
-pub(crate) const GROUP_BYTES: usize = 64 << 10;
 
 /// Hashes a database file that arrives in pieces.
 #[derive(Default)]

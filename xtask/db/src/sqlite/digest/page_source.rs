@@ -9,7 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::sqlite::digest::database::{GROUP_BYTES, Groups};
+use crate::sqlite::digest::GROUP_BYTES;
+use crate::sqlite::digest::database::Groups;
 use crate::sqlite::digest::tree::Id;
 
 /// Wanted pages. They are asked for group by group, in order; every page size divides a group.

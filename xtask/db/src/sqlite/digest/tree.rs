@@ -13,13 +13,13 @@ use blake3::hazmat::{
     merge_subtrees_root,
 };
 
-use crate::sqlite::digest::database;
+use crate::sqlite::digest;
 
 /// The id of a block: 32 bytes.
 pub(crate) type Id = ChainingValue;
 
 /// What is compared at once if nothing changed: bytes.
-pub(crate) const GROUP_BYTES: u64 = database::GROUP_BYTES as u64;
+pub(crate) const GROUP_BYTES: u64 = digest::GROUP_BYTES as u64;
 
 /// How a file of one size is cut into blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +174,7 @@ mod tests {
                 let shape = Shape::of(size_bytes, page_size_bytes);
                 let wanted = *blake3::hash(&file).as_bytes();
                 let (mut all, mut groups) = (Tree::default(), Tree::default());
-                for (g, group) in file.chunks(database::GROUP_BYTES).enumerate() {
+                for (g, group) in file.chunks(digest::GROUP_BYTES).enumerate() {
                     let mut of_group = Tree::default();
                     for (b, block) in
                         group.chunks(shape.block_bytes.try_into().expect("small")).enumerate()

@@ -104,8 +104,16 @@ fn said(definition: &str) -> &str {
     if definition.is_empty() { "no type" } else { definition }
 }
 
+impl Schema {
+    /// What changed from this older state to a newer one, tables first.
+    #[must_use]
+    pub(crate) fn changes(&self, new: &Self) -> Vec<Change> {
+        changes(self, new)
+    }
+}
+
 /// What changed, in the order of [`Kind`].
-pub(super) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
+fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut of_columns = Vec::new();
     for key in keys(&old.tables, &new.tables) {

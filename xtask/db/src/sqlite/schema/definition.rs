@@ -3,7 +3,6 @@
 //! This is not a parser: it distinguishes only words, brackets and commas, which is enough to
 //! compare two statements whatever their spacing, comments and quotes.
 
-use crate::sqlite::schema::Column;
 use crate::sqlite::schema::keywords::is_keyword;
 
 /// A statement taken apart.
@@ -56,10 +55,10 @@ pub(super) fn of(sql: &str) -> Definition {
 
 /// The definitions of the columns, one each in their order; `None` for a virtual table.
 #[must_use]
-pub(super) fn of_columns(items: &[String], columns: &[Column]) -> Option<Vec<String>> {
+pub(super) fn of_columns(items: &[String], columns: &[&str]) -> Option<Vec<String>> {
     let items = items.get(..columns.len())?;
     let pairs = items.iter().zip(columns);
-    pairs.map(|(item, column)| rest_of_column(item, &column.name).map(str::to_owned)).collect()
+    pairs.map(|(item, column)| rest_of_column(item, column).map(str::to_owned)).collect()
 }
 
 /// The definition of a column in an item, if it is that column's. The name is quoted as by

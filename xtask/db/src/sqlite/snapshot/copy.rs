@@ -383,12 +383,13 @@ pub(crate) fn read_file(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sqlite::read_only;
 
     /// Copies a live database in one way; the bytes and what was said of them.
     fn copied(live: &Path, reading: Reading) -> Result<(Vec<u8>, Copied)> {
         let folder = tempfile::tempdir()?;
         let stage = Stage::create(folder.path(), "copy")?;
-        let connection = connection::open_live(live, std::time::Duration::ZERO)?;
+        let connection = read_only::open(live, std::time::Duration::ZERO)?;
         let mut snapshot = Snapshot::begin(&connection)?;
         assert_eq!(snapshot.reading, Reading::Pages, "this build lacks `sqlite_dbpage`");
         snapshot.reading = reading;

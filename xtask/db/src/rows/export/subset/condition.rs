@@ -6,10 +6,18 @@ use rusqlite::{Connection, ErrorCode, Statement, params_from_iter};
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::rows::export::subset::Root;
 use crate::rows::export::subset::member::Member;
 use crate::sqlite::schema::Table;
 use crate::sqlite::trouble;
+
+/// Which rows a subset begins with.
+#[derive(Debug, Clone)]
+pub(crate) struct Root {
+    /// Rows of this table,
+    pub table: String,
+    /// for which this expression is true.
+    pub condition: String,
+}
 
 /// Rows whose keys are gathered before they are written down.
 const MAX_KEYS: usize = 1 << 12;

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use rusqlite::Connection;
 
-use crate::rows::import::dump::script;
+use crate::rows::import::dump::one_statement::run_one;
 use crate::rows::import::dump::words::{self, Act};
 use crate::sqlite::schema::COUNTERS;
 
@@ -82,7 +82,7 @@ pub(super) fn insert(connection: &Connection, own: Own, sql: &str) -> Result<()>
         Own::MoreStatistics if connection.prepare(sql).is_err() => return Ok(()),
         _ => {}
     }
-    script::run_one(connection, sql)
+    run_one(connection, sql)
 }
 
 /// Runs a statement that changes, empties or drops one of these tables; one that SQLite has not made
@@ -100,7 +100,7 @@ pub(super) fn change(connection: &Connection, table: &str, sql: &str) -> Result<
         Act::Drop(_) if own(table) == Some(Own::Counters) => {
             Ok(connection.execute_batch(&format!("DELETE FROM main.{COUNTERS}"))?)
         }
-        _ => script::run_one(connection, sql),
+        _ => run_one(connection, sql),
     }
 }
 

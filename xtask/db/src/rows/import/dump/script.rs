@@ -6,14 +6,15 @@ use xtask_db_format::Piece;
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::rows::import::Loading;
 use crate::rows::import::cost_limits::{self, Bounds};
+use crate::rows::import::dump::one_statement::run_one;
 use crate::rows::import::dump::pragmas::{self, Verdict};
 use crate::rows::import::dump::reserved_tables::{self, Own};
 use crate::rows::import::dump::shadow_tables::{Definition, Shadows};
 use crate::rows::import::dump::statement_guard::{self, Guard};
 use crate::rows::import::dump::words::{self, Act};
 use crate::rows::import::dump::{foreign_files, odd_texts};
+use crate::rows::import::scratch::Loading;
 use crate::sqlite::connection;
 use crate::sqlite::trouble::{self, Trouble};
 
@@ -293,17 +294,4 @@ fn message(error: &anyhow::Error) -> String {
         _ => trouble::message(error),
     };
     text::plain(&said)
-}
-
-/// Runs one statement to the end. A parameter would silently be NULL.
-///
-/// # Errors
-///
-/// If it has parameters, or as SQLite's.
-pub(super) fn run_one(connection: &Connection, sql: &str) -> Result<()> {
-    let mut statement = connection.prepare(sql)?;
-    ensure!(statement.parameter_count() == 0, "it has parameters, and no values for them");
-    let mut rows = statement.raw_query();
-    while rows.next()?.is_some() {}
-    Ok(())
 }

@@ -13,8 +13,8 @@ use rusqlite::config::DbConfig;
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
+use crate::rows::import::dump::one_statement::run_one;
 use crate::rows::import::dump::reserved_tables::SchemaRow;
-use crate::rows::import::dump::script;
 use crate::rows::import::dump::words::{self, Act};
 use crate::sqlite::connection::quoted;
 use crate::sqlite::trouble::{self, Trouble};
@@ -94,10 +94,10 @@ impl Shadows {
     /// As SQLite's.
     pub(super) fn make(&mut self, connection: &Connection, new: &Definition<'_>) -> Result<()> {
         if is_there(connection, &new.table)? {
-            return script::run_one(connection, new.sql);
+            return run_one(connection, new.sql);
         }
         let old = move_away(connection, &new.table, &new.module)?;
-        script::run_one(connection, new.sql)?;
+        run_one(connection, new.sql)?;
         let mut shadows = BTreeSet::new();
         for ending in endings(&new.module) {
             let shadow = format!("{}{ending}", new.table);
@@ -148,7 +148,7 @@ impl Shadows {
     /// As SQLite's.
     pub(super) fn add(&mut self, connection: &Connection, table: &str, sql: &str) -> Result<()> {
         let Some(at) = self.owner(table) else { bail!("`{table}` is not a table of a module") };
-        writing_shadows(connection, || script::run_one(connection, sql))?;
+        writing_shadows(connection, || run_one(connection, sql))?;
         self.tables[at].shadows.insert(table.to_ascii_lowercase());
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Shadows {
         let Some(at) = self.position(table) else { bail!("`{table}` is not a table of a module") };
         writing_shadows(connection, || {
             self.empty(connection, at)?;
-            script::run_one(connection, sql)
+            run_one(connection, sql)
         })
     }
 

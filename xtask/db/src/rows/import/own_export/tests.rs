@@ -15,7 +15,8 @@ use crate::console::progress::Pulse;
 use crate::rows::export::selection::{Selection, Wanted};
 use crate::rows::export::writer;
 use crate::rows::import::cost_limits::Bounds;
-use crate::rows::import::{Kind, proof};
+use crate::rows::import::proof;
+use crate::rows::import::scratch::Kind;
 use crate::sqlite::examination::finding::Weight;
 
 /// What a table is.

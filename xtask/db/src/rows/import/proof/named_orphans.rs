@@ -7,10 +7,12 @@ use anyhow::Result;
 use rusqlite::{Connection, Row};
 
 use crate::console::text;
-use crate::rows::import::proof::MAX_NAMED;
 use crate::sqlite::connection::quoted;
 use crate::sqlite::foreign_keys;
 use crate::sqlite::schema::{Schema, Table};
+
+/// Rows that are named; more are counted.
+pub(super) const MAX_NAMED: usize = 20;
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 60;

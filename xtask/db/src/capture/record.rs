@@ -1,0 +1,88 @@
+//! The record of a backup that is being taken.
+
+use crate::backups::record::{self, Examined, Record, Sqlite};
+use crate::capture::request::Wanted;
+use crate::host::project::Project;
+use crate::sqlite::examination::Examination;
+use crate::sqlite::examination::finding::Depth;
+use crate::sqlite::snapshot::copy::Copied;
+
+/// What wrote a record.
+pub(crate) const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
+
+/// The record of a copy, without the place that publishing gives it.
+pub(crate) fn record_of(
+    project: &Project,
+    wanted: &Wanted<'_>,
+    copied: &Copied,
+    journal_mode: String,
+    examination: Examination,
+) -> Record {
+    let header = copied.header;
+    Record {
+        version: record::VERSION,
+        sequence: 0,
+        database: wanted.database.name.clone(),
+        source: project.path(&wanted.database.path),
+        file: String::new(),
+        kind: wanted.kind,
+        label: wanted.label.clone(),
+        pinned: wanted.pinned,
+        created_at: wanted.now,
+        size_bytes: copied.size_bytes,
+        blake3: copied.hashes.blake3.clone(),
+        content_blake3: copied.hashes.content_blake3.clone(),
+        sqlite: Sqlite {
+            version: rusqlite::version().to_owned(),
+            page_size_bytes: header.page_size_bytes(),
+            page_count: copied.size_bytes / header.page_size_bytes().max(1),
+            journal_mode,
+            user_version: header.user_version(),
+            application_id: header.application_id(),
+            encoding: header.encoding().to_owned(),
+            unknown: serde_json::Map::new(),
+        },
+        schema_blake3: examination.schema_blake3,
+        schema_version: examination.schema_version,
+        tables: examination.tables,
+        examined: Examined {
+            at: wanted.now,
+            depth: Depth::Quick,
+            findings: examination.findings,
+            unknown: serde_json::Map::new(),
+        },
+        verified: None,
+        git: wanted.git.clone(),
+        enters: wanted.enters.clone(),
+        paths: wanted.paths.clone(),
+        replaced_by: wanted.replaced_by.clone(),
+        stored: None,
+        home: None,
+        tool: TOOL.to_owned(),
+        record_blake3: None,
+        unknown: serde_json::Map::new(),
+    }
+}
+
+/// The record of a backup with the content of another one, whose bytes the caller has proved.
+#[must_use]
+pub(crate) fn record_again(project: &Project, wanted: &Wanted<'_>, old: &Record) -> Record {
+    Record {
+        database: wanted.database.name.clone(),
+        source: project.path(&wanted.database.path),
+        kind: wanted.kind,
+        label: wanted.label.clone(),
+        pinned: wanted.pinned,
+        created_at: wanted.now,
+        verified: None,
+        git: wanted.git.clone(),
+        enters: wanted.enters.clone(),
+        paths: wanted.paths.clone(),
+        replaced_by: wanted.replaced_by.clone(),
+        stored: old.stored.clone().map(|stored| record::Stored { new_bytes: 0, ..stored }),
+        home: None,
+        tool: TOOL.to_owned(),
+        unknown: serde_json::Map::new(),
+        ..old.clone()
+    }
+}

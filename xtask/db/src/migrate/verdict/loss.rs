@@ -1,0 +1,24 @@
+//! What is compared, and what a migration takes away.
+
+use crate::migrate::state::State;
+use crate::migrate::verdict::effects::Effects;
+
+/// The states before and after a migration, and what happened to the one in the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Comparison<'a> {
+    /// Before.
+    pub before: &'a State,
+    /// After.
+    pub after: &'a State,
+    /// What no count shows.
+    pub effects: &'a Effects,
+}
+
+/// Something that a migration takes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loss {
+    /// The names that let it through, the narrowest first; none, if nothing does.
+    pub names: Vec<String>,
+    /// What is lost.
+    pub what: String,
+}

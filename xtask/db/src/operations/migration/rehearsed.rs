@@ -1,0 +1,44 @@
+//! A rehearsal that was done, and what follows from it.
+
+use crate::capture::plain::Staged;
+use crate::migrate::rehearsal::Rehearsal;
+use crate::migrate::verdict::loss::Loss;
+
+/// A rehearsal and what follows from it.
+pub(crate) struct Rehearsed {
+    /// The copy of the state before; it becomes the checkpoint.
+    pub(crate) staged: Box<Staged>,
+    /// What it showed.
+    pub(crate) rehearsal: Rehearsal,
+    /// What follows.
+    pub(crate) outcome: Outcome,
+    /// Whether rows of the live database changed meanwhile.
+    pub(crate) rows_changed: bool,
+}
+
+/// What follows from a rehearsal.
+pub(crate) enum Outcome {
+    /// Nothing is to be done.
+    NothingPending,
+    /// The migration may run; the losses are those that were allowed.
+    Allowed(Vec<Loss>),
+    /// It may not, and why not.
+    Refused(Vec<String>, Hint),
+    /// The command changed the schema of the live database.
+    Touched(Vec<String>),
+    /// The schema of the live database changed, and these are the reasons why that may have been
+    /// somebody else.
+    Changed(Vec<String>),
+    /// The user interrupted.
+    Interrupted,
+}
+
+/// What to do about a refusal.
+pub(crate) enum Hint {
+    /// Correct the migration.
+    Correct,
+    /// Name what may be lost.
+    Allow(Vec<String>),
+    /// Point the command at the copy.
+    Variable,
+}

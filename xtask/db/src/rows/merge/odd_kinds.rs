@@ -1,0 +1,44 @@
+//! Declared references that no merge could follow.
+
+use anyhow::Result;
+
+use crate::console::refusal::Refusal;
+use crate::console::text;
+use crate::rows::merge::live_tables::{Here, Tables};
+
+/// A column that says which table is meant must mean the same in every database, and a number that means a row of one
+/// table here and of another there can be no key that others refer to.
+///
+/// # Errors
+///
+/// A refusal if something declared is like that.
+pub(super) fn refuse_odd_kinds(tables: &Tables) -> Result<()> {
+    for (name, here) in &tables.0 {
+        for (reference, only) in here.references.iter().filter_map(|r| Some((r, r.only.as_ref()?)))
+        {
+            let from = &reference.from[0];
+            let what = if !tables.numbers_in(name, &only.column).is_empty() {
+                format!("`{}`, which contains numbers of another table", text::plain(&only.column))
+            } else if tables.0.values().any(|other| refers_to(other, (name, from))) {
+                format!("`{}`, but other tables refer to it", text::plain(&only.column))
+            } else {
+                continue;
+            };
+            return Err(Refusal::could_not(
+                format!(
+                    "`references` declares that `{}.{}` refers to several tables by {what}",
+                    text::plain(&here.table.name),
+                    text::plain(from)
+                ),
+                "such rows cannot be merged; the database is untouched",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn refers_to(here: &Here, (table, column): (&str, &str)) -> bool {
+    here.references.iter().any(|reference| {
+        reference.parent == table && reference.to.iter().any(|to| to.eq_ignore_ascii_case(column))
+    })
+}

@@ -1,0 +1,72 @@
+//! What is to be merged into which database, and how.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::console::interrupt::Interrupt;
+use crate::host::project::Database;
+use crate::rows::import::cost_limits::Bounds;
+
+/// Rows that want to be merged: a private scratch database, closed, without sidecars.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Where it is.
+    pub scratch: PathBuf,
+    /// The tables whose rows are not in it, though it defines them, in lower case.
+    pub absent: BTreeSet<String>,
+    /// What messages call it, e.g. `shared/anna_3f2a1b.jsonl`.
+    pub shown: String,
+    /// What the numbers in its references mean.
+    pub numbering: Numbering,
+    /// Whether this machine wrote it: what is here is as new at least.
+    pub is_own: bool,
+}
+
+/// What a number means that refers to a row by its INTEGER PRIMARY KEY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbering {
+    /// The row that has it in the file.
+    File,
+    /// The row that has it in the file; where the file has no rows of that table, the database's.
+    Either,
+    /// The row that has it in the database.
+    Target,
+}
+
+/// What happens to a row that is here with another content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnConflict {
+    /// Nothing is merged.
+    Fail,
+    /// It stays.
+    Skip,
+    /// It is replaced.
+    Replace,
+}
+
+/// How much may be given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// What happens to a row that is here with another content.
+    pub on_conflict: OnConflict,
+    /// With `Replace`: only by rows whose value in this column is greater.
+    pub newer: Option<String>,
+    /// Whether what would lose values is refused instead of warned of.
+    pub strict: bool,
+}
+
+/// The database that rows are merged into, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// Where it is, and the configuration of its rows.
+    pub database: &'a Database,
+    /// How long a lock is waited for.
+    pub busy_timeout: Duration,
+    /// How much may be given up.
+    pub policy: &'a Policy,
+    /// The user's.
+    pub interrupt: &'a Interrupt,
+    /// What the sources may cost, and all that is here beside them.
+    pub bounds: &'a Bounds,
+}
