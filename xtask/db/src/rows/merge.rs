@@ -41,8 +41,10 @@ use rusqlite::config::DbConfig;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::rows::merge::declared_keys::Said;
+use crate::rows::merge::one_file::Planned;
 use crate::rows::merge::report::Report;
 use crate::rows::merge::request::{Source, Target};
+use crate::rows::merge::triggers::Triggers;
 use crate::sqlite::foreign_keys::{self, Orphans};
 use crate::sqlite::schema::Schema;
 use crate::sqlite::{connection, full_text, read_only, wal};
@@ -81,7 +83,7 @@ pub(crate) fn merge(
     let schema = Schema::read(&connection)?;
     let said = Said::of(target.database, &schema)?;
     let here = State { connection: &connection, said: &said, schema: &schema };
-    let mut state = Merging { here, before: None, changed: BTreeSet::new() };
+    let mut state = Merging { here, before: None, changed: BTreeSet::new(), last: None };
     let mut report = Report::default();
     for source in newest_schema_first(&schema, target, sources)? {
         let file = format!("could not merge `{}`", text::plain(&source.shown));
@@ -159,6 +161,8 @@ struct Merging<'c> {
     before: Option<Orphans>,
     /// Tables that were changed.
     changed: BTreeSet<String>,
+    /// The last file, whose stages make room for those of the next; in the end they go with the connection.
+    last: Option<Planned>,
 }
 
 impl Merging<'_> {
@@ -169,6 +173,9 @@ impl Merging<'_> {
         (report, keep): (&mut Report, &mut dyn FnMut() -> Result<()>),
     ) -> Result<()> {
         let connection = self.here.connection;
+        if let Some(last) = self.last.take() {
+            last.clear(connection)?;
+        }
         let mut planned = one_file::plan(connection, (target, self.here.said), source)?;
         if planned.problems.is_empty() && planned.changes {
             if self.before.is_none() {
@@ -177,9 +184,9 @@ impl Merging<'_> {
             }
             self.changed.extend(planned.apply(connection, target, source)?);
         }
-        planned.clear(connection)?;
-        report.files.push(planned.report);
-        report.problems.extend(planned.problems);
+        report.files.push(std::mem::take(&mut planned.report));
+        report.problems.append(&mut planned.problems);
+        self.last = Some(planned);
         Ok(())
     }
 
@@ -192,8 +199,9 @@ impl Merging<'_> {
         let (after, unchecked) = self.here.orphans()?;
         refuse_new_orphans(before, &after)?;
         report.warnings.extend(unchecked.iter().map(|said| foreign_keys::unchecked(said)));
+        let triggers = Triggers::read(connection)?;
         for table in &changed {
-            report.warnings.extend(triggers::silent(connection, table)?.told(table));
+            report.warnings.extend(triggers.silent(table).told(table));
         }
         Ok(())
     }

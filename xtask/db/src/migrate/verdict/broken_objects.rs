@@ -123,10 +123,15 @@ struct Bench<'s> {
 impl<'s> Bench<'s> {
     fn of(schema: &'s Schema) -> Result<Self> {
         let connection = connection::open_workbench()?;
+        // One transaction: each statement by itself would be committed, as often as there are tables.
+        connection.execute_batch("BEGIN")?;
         let tables = schema.tables.values().map(|table| &table.sql);
         for sql in tables.chain(schema.views.values().map(|view| &view.sql)) {
             // Objects that this build cannot create are missing in both states.
             let _ = connection.execute(sql, []);
+        }
+        if !connection.is_autocommit() {
+            connection.execute_batch("COMMIT")?;
         }
         Ok(Self { connection, schema })
     }

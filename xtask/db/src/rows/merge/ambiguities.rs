@@ -1,12 +1,14 @@
 //! What prevents a merge before contents are compared: references that lead nowhere, and rows that
 //! cannot be told apart.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::console::text;
-use crate::rows::merge::keys::By;
-use crate::rows::merge::layout::{Layout, Link};
+use crate::rows::merge::keys::{By, Reference};
+use crate::rows::merge::layout::Layout;
 use crate::rows::merge::live_tables::Tables;
 use crate::rows::merge::references;
 use crate::rows::merge::report::Problem;
@@ -29,6 +31,13 @@ pub(super) struct Doubts<'a> {
     pub source: &'a Source,
 }
 
+/// Who refers to a table: in the file, by the number of its layout, and here, by its name in lower case.
+struct Referring<'a> {
+    /// The children, and which of their links it is.
+    in_file: BTreeMap<usize, Vec<(&'a Layout, usize)>>,
+    here: BTreeMap<&'a str, Vec<(&'a str, &'a Reference)>>,
+}
+
 impl Doubts<'_> {
     /// Everything that forbids the merge.
     ///
@@ -41,13 +50,14 @@ impl Doubts<'_> {
             problems.extend(self.unknown()?);
         }
         problems.extend(self.ambiguous_references()?);
+        let referring = self.referring();
         for layout in self.layouts {
             for number in 0..layout.rules.len() {
                 problems.extend(self.same_in_file(layout, number)?);
                 problems.extend(self.same_here(layout, number)?);
             }
             problems.extend(self.same_row(layout)?);
-            problems.extend(self.indistinguishable(layout)?);
+            problems.extend(self.indistinguishable(layout, &referring)?);
         }
         Ok(problems)
     }
@@ -280,15 +290,19 @@ impl Doubts<'_> {
 
     /// Rows that only their content identifies, that are not the only ones with it, and to which
     /// others refer, in the file or here.
-    fn indistinguishable(&self, layout: &Layout) -> Result<Option<Problem>> {
+    fn indistinguishable(
+        &self,
+        layout: &Layout,
+        referring: &Referring<'_>,
+    ) -> Result<Option<Problem>> {
         let stage = layout.stage();
         let question = format!("SELECT EXISTS (SELECT 1 FROM {stage} WHERE hash IS NOT NULL)");
         let is_hashed: bool = self.connection.query_row(&question, [], |row| row.get(0))?;
         if !is_hashed {
             return Ok(None);
         }
-        let mut referred = self.referred_in_file(layout);
-        referred.extend(self.referred_here(layout));
+        let mut referred = self.referred_in_file(layout, referring);
+        referred.extend(self.referred_here(layout, referring));
         if referred.is_empty() {
             return Ok(None);
         }
@@ -296,8 +310,9 @@ impl Doubts<'_> {
             "WHERE s.hash IN (
                SELECT d.hash FROM (
                  SELECT hash FROM {stage} WHERE hash IS NOT NULL GROUP BY hash HAVING count(*) > 1
-                 UNION SELECT hash FROM {stage}_here WHERE k > 1
+                 UNION SELECT hash FROM {} AS h WHERE k > 1
                ) AS d WHERE {})",
+            layout.hashed_here(),
             referred.join(" OR ")
         );
         let what = "cannot be told apart from rows with the same content, here or in the file, but \
@@ -305,15 +320,29 @@ impl Doubts<'_> {
         self.problem(layout, &condition, what, merge_key_hint(layout))
     }
 
+    fn referring(&self) -> Referring<'_> {
+        let mut referring = Referring { in_file: BTreeMap::new(), here: BTreeMap::new() };
+        for child in self.layouts {
+            for (bit, link) in child.links.iter().enumerate() {
+                if let Some((parent, _)) = &link.in_file {
+                    referring.in_file.entry(*parent).or_default().push((child, bit));
+                }
+            }
+        }
+        for child in self.tables.0.values() {
+            for reference in &child.references {
+                let to_it = referring.here.entry(&reference.parent).or_default();
+                to_it.push((&child.table.name, reference));
+            }
+        }
+        referring
+    }
+
     /// Conditions that a row of the file with the content `d.hash` is referred to in the file.
-    fn referred_in_file(&self, layout: &Layout) -> Vec<String> {
-        let children = self.layouts.iter().flat_map(|child| {
-            child.links.iter().enumerate().map(move |(bit, link)| (child, bit, link))
-        });
-        let to_it = children.filter(|(_, _, link)| {
-            link.in_file.as_ref().is_some_and(|(at, _)| *at == layout.number)
-        });
-        let conditions = to_it.filter_map(|(child, bit, link): (&Layout, usize, &Link)| {
+    fn referred_in_file(&self, layout: &Layout, referring: &Referring<'_>) -> Vec<String> {
+        let to_it = referring.in_file.get(&layout.number).into_iter().flatten();
+        let conditions = to_it.filter_map(|(child, bit)| {
+            let link = &child.links[*bit];
             Some(format!(
                 "d.hash IN (SELECT p.hash FROM {} AS s CROSS JOIN {} AS p ON {}
                  WHERE s.asked & {} AND p.hash IS NOT NULL)",
@@ -327,27 +356,24 @@ impl Doubts<'_> {
     }
 
     /// Conditions that a row here with that content is referred to here.
-    fn referred_here(&self, layout: &Layout) -> Vec<String> {
+    fn referred_here(&self, layout: &Layout, referring: &Referring<'_>) -> Vec<String> {
         let name = layout.name.to_ascii_lowercase();
         let located = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
             format!("t.{} COLLATE {} = h.t{at}", quoted(name), quoted(collation))
         });
         let located: Vec<String> = located.collect();
-        let children = self.tables.0.values().flat_map(|child| {
-            child.references.iter().map(move |reference| (&child.table.name, reference))
-        });
-        let to_it = children.filter(|(_, reference)| reference.parent == name);
+        let to_it = referring.here.get(name.as_str()).into_iter().flatten();
         let conditions = to_it.map(|(child, reference)| {
             let pairs = reference.from.iter().zip(&reference.to);
             let equal = pairs.map(|(from, to)| format!("t.{} = +x.{}", quoted(to), quoted(from)));
             let equal = equal.chain(std::iter::once(reference.applies("x")));
             format!(
                 "d.hash IN (SELECT h.hash FROM main.{} AS x CROSS JOIN {} AS t ON {}
-                 CROSS JOIN {}_here AS h ON {})",
+                 CROSS JOIN {} AS h ON {})",
                 quoted(child),
                 layout.here(),
                 equal.collect::<Vec<_>>().join(" AND "),
-                layout.stage(),
+                layout.hashed_here(),
                 located.join(" AND "),
             )
         });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use rusqlite::Connection;
 
-use crate::rows::merge::layout::{Layout, Spelling};
+use crate::rows::merge::layout::{HASHED_HERE, Layout, Spelling};
 use crate::rows::merge::references;
 use crate::rows::merge::request::{Numbering, OnConflict, Policy};
 use crate::rows::merge::row_hash::{self, Texts};
@@ -149,11 +149,12 @@ impl Identifying<'_> {
                    SELECT a.n, {located} FROM (
                      SELECT r.n, r.hash, r.k FROM {stage} AS r
                      WHERE r.state = {HASHED}
-                   ) AS a CROSS JOIN {stage}_here AS h ON h.hash = a.hash AND h.k = +a.k
+                   ) AS a CROSS JOIN {hashed_here} AS h ON h.hash = a.hash AND h.k = +a.k
                  ) AS m CROSS JOIN {here} AS t WHERE s.n = m.n AND {equal}",
                 found = self.found(layout),
                 located = located.join(", "),
                 here = layout.here(),
+                hashed_here = layout.hashed_here(),
                 equal = equal.collect::<Vec<_>>().join(" AND "),
             ),
             [],
@@ -178,17 +179,26 @@ impl Identifying<'_> {
         let locator = layout.locator.iter().enumerate();
         let locator = locator.map(|(at, (name, _))| format!("t.{} AS t{at}", quoted(name)));
         let order: Vec<String> = (0..layout.locator.len()).map(|at| format!("t{at}")).collect();
-        let (stage, n) = (layout.stage(), layout.number);
-        self.connection.execute_batch(&format!(
-            "CREATE TABLE {stage}_here AS
-               SELECT *, row_number() OVER (PARTITION BY hash ORDER BY {order}) AS k
-               FROM (SELECT {hash} AS hash, {locator} FROM {here} AS t);
-             CREATE INDEX temp.merge_{n}_here_by_hash ON merge_{n}_here (hash, k);
-             CREATE INDEX temp.merge_{n}_by_hash ON merge_{n} (hash, k) WHERE hash IS NOT NULL;",
-            order = order.join(", "),
+        let (stage, n, order) = (layout.stage(), layout.number, order.join(", "));
+        let contents = format!(
+            "SELECT *, row_number() OVER (PARTITION BY hash ORDER BY {order}) AS k
+             FROM (SELECT {hash} AS hash, {locator} FROM {here} AS t)",
             locator = locator.collect::<Vec<_>>().join(", "),
             here = layout.here(),
-        ))?;
+        );
+        let statements = if layout.is_small {
+            format!(
+                "INSERT INTO {HASHED_HERE} (layout, hash, k, {order})
+                 SELECT {n}, hash, k, {order} FROM ({contents})"
+            )
+        } else {
+            format!(
+                "CREATE TABLE {stage}_here AS {contents};
+                 CREATE INDEX temp.merge_{n}_here_by_hash ON merge_{n}_here (hash, k);
+                 CREATE INDEX temp.merge_{n}_by_hash ON merge_{n} (hash, k) WHERE hash IS NOT NULL;"
+            )
+        };
+        self.connection.execute_batch(&statements)?;
         Ok(())
     }
 }

@@ -26,6 +26,9 @@ pub(super) enum Spelling {
     Stays,
 }
 
+/// The content of the rows of all small tables here.
+pub(super) const HASHED_HERE: &str = "temp.merge_here";
+
 /// As many references of one table are kept apart: each is a bit of a number.
 const MAX_REFERENCES: usize = 60;
 
@@ -50,6 +53,9 @@ pub(super) struct Layout {
     pub locator: Vec<(String, String)>,
     /// Where its references lead, short ones first.
     pub links: Vec<Link>,
+    /// Whether the file and the table here have so few rows that an index would cost more than it saves:
+    /// each change of the schema takes SQLite as long as there are tables.
+    pub is_small: bool,
     /// All columns here that are stored as they were given.
     pub stored: Vec<String>,
 }
@@ -125,6 +131,18 @@ impl Layout {
     #[must_use]
     pub(super) fn stage(&self) -> String {
         format!("temp.merge_{}", self.number)
+    }
+
+    /// The content of the rows here, once it was hashed: `hash`, `k` and the locator `t0` … of each.
+    #[must_use]
+    pub(super) fn hashed_here(&self) -> String {
+        if self.is_small {
+            let columns = (0..self.locator.len()).map(|at| format!(", t{at}")).collect::<String>();
+            let number = self.number;
+            format!("(SELECT hash, k{columns} FROM {HASHED_HERE} WHERE layout = {number})")
+        } else {
+            format!("{}_here", self.stage())
+        }
     }
 
     /// The table here, in quotes.
@@ -210,8 +228,9 @@ pub(super) fn of(tables: &Tables, fitting: &Fitting, numbering: Numbering) -> Re
         layouts.push(one(number, &tables.0[name], &present[name])?);
     }
     refuse_computed_numbers(tables, &layouts)?;
+    let places = order.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
     for at in 0..layouts.len() {
-        let links = links((tables, fitting), numbering, &layouts, at)?;
+        let links = links((tables, fitting), numbering, (&layouts, &places), at)?;
         layouts[at].links = links;
         let columns = layouts[at].columns.iter().enumerate();
         let numbers = columns.filter(|(_, c)| !tables.numbers_in(&order[at], &c.name).is_empty());
@@ -293,6 +312,7 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
         rules,
         locator: here.locator.clone(),
         links: Vec::new(),
+        is_small: false,
         columns,
         stored: stored().map(|column| column.name.clone()).collect(),
     })
@@ -301,7 +321,7 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
 fn links(
     (tables, fitting): (&Tables, &Fitting),
     numbering: Numbering,
-    layouts: &[Layout],
+    (layouts, places_of): (&[Layout], &BTreeMap<&str, usize>),
     at: usize,
 ) -> Result<Vec<Link>> {
     let layout = &layouts[at];
@@ -315,7 +335,7 @@ fn links(
         let is_by_number = is_by_number(tables, &links, (reference, &columns));
         let is_astray =
             reference.from.iter().any(|c| here.astray.contains(&c.to_ascii_lowercase()));
-        let theirs = layouts.iter().position(|l| l.name.eq_ignore_ascii_case(&reference.parent));
+        let theirs = places_of.get(reference.parent.as_str()).copied();
         let in_file =
             theirs.and_then(|parent| Some((parent, places(&layouts[parent], &reference.to)?)));
         // What the file means by its numbers is not here.

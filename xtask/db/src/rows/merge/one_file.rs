@@ -71,9 +71,10 @@ pub(super) fn plan(
         "UTF-8" => Texts::AsTheyAre,
         _ => Texts::ByBytes,
     };
-    for layout in &planned.layouts {
-        staged_rows::fill((connection, &file), layout, texts, target.interrupt)?;
+    for layout in &mut planned.layouts {
+        layout.is_small = staged_rows::fill((connection, &file), layout, texts, target.interrupt)?;
     }
+    staged_rows::make_room_for_hashes(connection, &planned.layouts)?;
     for layout in &planned.layouts {
         staged_rows::look(connection, layout)?;
     }

@@ -22,6 +22,9 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     let mut made = BTreeSet::new();
     for link in layouts.iter().flat_map(|layout| &layout.links) {
         let Some((parent, columns)) = &link.in_file else { continue };
+        if layouts[*parent].is_small {
+            continue;
+        }
         let by = columns.iter().zip(&link.collations);
         let by: Vec<String> =
             by.map(|(at, collation)| format!("o{at} COLLATE {collation}")).collect();

@@ -14,7 +14,7 @@ use xtask_db_format::text_of;
 use crate::console::interrupt::Interrupt;
 use crate::console::text;
 use crate::rows::merge::keys::By;
-use crate::rows::merge::layout::{Layout, Rule};
+use crate::rows::merge::layout::{HASHED_HERE, Layout, Rule};
 use crate::rows::merge::row_hash::{Texts, by_bytes};
 use crate::sqlite::connection::quoted;
 
@@ -41,7 +41,11 @@ pub(super) const HASHED: u8 = 8;
 /// Rows between two looks whether the user asked to stop.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 
-/// Creates the stage of a table and fills it with the file's rows; returns how many there are.
+/// Up to as many rows are compared without an index; the tests' tables are of both sorts.
+const FEW_ROWS: u64 = if cfg!(test) { 2 } else { 16 };
+
+/// Creates the stage of a table and fills it with the file's rows; returns whether they and those here are
+/// few.
 ///
 /// # Errors
 ///
@@ -51,11 +55,33 @@ pub(super) fn fill(
     layout: &Layout,
     texts: Texts,
     interrupt: &Interrupt,
-) -> Result<u64> {
+) -> Result<bool> {
     connection.execute_batch(&definition(layout))?;
     let n_rows = copy((connection, file), layout, texts, interrupt)
         .with_context(|| format!("could not read the rows of `{}`", text::plain(&layout.theirs)))?;
-    Ok(n_rows)
+    if n_rows > FEW_ROWS {
+        return Ok(false);
+    }
+    let limit = FEW_ROWS + 1;
+    let question = format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {limit})", layout.here());
+    let n_here: i64 = connection.query_row(&question, [], |row| row.get(0))?;
+    Ok(n_here.unsigned_abs() <= FEW_ROWS)
+}
+
+/// Creates the table in which the content of small tables here is hashed; all stages are filled by now.
+///
+/// # Errors
+///
+/// If SQLite refuses.
+pub(super) fn make_room_for_hashes(connection: &Connection, layouts: &[Layout]) -> Result<()> {
+    let small = layouts.iter().filter(|layout| layout.is_small);
+    let Some(n_locators) = small.map(|layout| layout.locator.len()).max() else { return Ok(()) };
+    let columns: String = (0..n_locators).map(|at| format!("t{at}, ")).collect();
+    connection.execute_batch(&format!(
+        "CREATE TABLE {HASHED_HERE} (layout INTEGER, hash BLOB, k INTEGER, {columns}
+         PRIMARY KEY (layout, hash, k)) WITHOUT ROWID"
+    ))?;
+    Ok(())
 }
 
 /// Finds out which rule identifies each row, and which references it has; all stages are filled by now.
@@ -74,6 +100,7 @@ pub(super) fn look(connection: &Connection, layout: &Layout) -> Result<()> {
 ///
 /// If SQLite refuses.
 pub(super) fn clear(connection: &Connection, layouts: &[Layout]) -> Result<()> {
+    connection.execute_batch(&format!("DROP TABLE IF EXISTS {HASHED_HERE}"))?;
     for layout in layouts {
         let stage = layout.stage();
         connection.execute_batch(&format!(

@@ -1,5 +1,7 @@
 //! Triggers are off while rows are merged. This names those whose work nobody else does.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use rusqlite::Connection;
 
@@ -31,28 +33,49 @@ impl Silent {
     }
 }
 
-/// The triggers of a table that do what nobody else does.
-///
-/// # Errors
-///
-/// If the schema cannot be read.
-pub(super) fn silent(connection: &Connection, table: &str) -> Result<Silent> {
-    let question = "SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger'
-                    AND tbl_name = ?1 COLLATE NOCASE ORDER BY name";
-    let mut statement = connection.prepare(question)?;
-    let triggers = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let triggers: Vec<(String, String)> = triggers.collect::<Result<_, _>>()?;
-    let rebuilt = rebuilt(connection, table)?;
-    let mut silent = Silent::default();
-    for (name, sql) in triggers {
-        let (writes, forbids) = (writes_to(&sql), forbids(&sql));
-        if writes.iter().any(|table| !rebuilt.contains(table)) {
-            silent.writing.push(name);
-        } else if forbids || writes.is_empty() {
-            silent.judging.push(name);
+/// The triggers and the full-text indexes of a schema.
+pub(super) struct Triggers {
+    /// Names and statements, by the table in lower case.
+    of_tables: BTreeMap<String, Vec<(String, String)>>,
+    /// The names of the indexes over a table, by that; all in lower case.
+    rebuilt: BTreeMap<String, Vec<String>>,
+}
+
+impl Triggers {
+    /// Those of the database.
+    ///
+    /// # Errors
+    ///
+    /// If the schema cannot be read.
+    pub(super) fn read(connection: &Connection) -> Result<Self> {
+        let mut of_tables = BTreeMap::<String, Vec<_>>::new();
+        let mut statement = connection.prepare(
+            "SELECT tbl_name, name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY name",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let table = row.get::<_, String>(0)?.to_ascii_lowercase();
+            of_tables.entry(table).or_default().push((row.get(1)?, row.get(2)?));
         }
+        Ok(Self { of_tables, rebuilt: rebuilt(connection)? })
     }
-    Ok(silent)
+
+    /// The triggers of a table that do what nobody else does.
+    #[must_use]
+    pub(super) fn silent(&self, table: &str) -> Silent {
+        let table = table.to_ascii_lowercase();
+        let rebuilt = self.rebuilt.get(&table).map_or(&[][..], Vec::as_slice);
+        let mut silent = Silent::default();
+        for (name, sql) in self.of_tables.get(&table).into_iter().flatten() {
+            let (writes, forbids) = (writes_to(sql), forbids(sql));
+            if writes.iter().any(|table| !rebuilt.contains(table)) {
+                silent.writing.push(name.clone());
+            } else if forbids || writes.is_empty() {
+                silent.judging.push(name.clone());
+            }
+        }
+        silent
+    }
 }
 
 /// Whether a trigger can refuse what it sees
@@ -69,15 +92,19 @@ fn forbids(sql: &str) -> bool {
     false
 }
 
-/// The full-text indexes over a table, in lower case.
-fn rebuilt(connection: &Connection, table: &str) -> Result<Vec<String>> {
+/// The full-text indexes over each table, all in lower case.
+fn rebuilt(connection: &Connection) -> Result<BTreeMap<String, Vec<String>>> {
     let question = "SELECT lower(name), sql FROM main.sqlite_schema
                     WHERE type = 'table' AND rootpage = 0 AND sql IS NOT NULL";
     let mut statement = connection.prepare(question)?;
-    let all = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let all: Vec<(String, String)> = all.collect::<Result<_, _>>()?;
-    let covers = |sql: &str| external_content(sql).is_some_and(|c| c.eq_ignore_ascii_case(table));
-    Ok(all.into_iter().filter(|(_, sql)| covers(sql)).map(|(name, _)| name).collect())
+    let mut rows = statement.query([])?;
+    let mut rebuilt = BTreeMap::<String, Vec<_>>::new();
+    while let Some(row) = rows.next()? {
+        if let Some(content) = external_content(&row.get::<_, String>(1)?) {
+            rebuilt.entry(content.to_ascii_lowercase()).or_default().push(row.get(0)?);
+        }
+    }
+    Ok(rebuilt)
 }
 
 /// What is where a statement names the table that it writes to; a word too many does no harm.

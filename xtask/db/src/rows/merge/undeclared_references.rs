@@ -103,6 +103,9 @@ impl Undeclared<'_> {
 
     /// Makes numbers quick to find.
     fn index(&self, layout: &Layout) -> Result<()> {
+        if layout.is_small {
+            return Ok(());
+        }
         let (n, Some(at)) = (layout.number, number(layout)) else { return Ok(()) };
         let index = format!("CREATE INDEX temp.merge_{n}_numbers ON merge_{n} (o{at})");
         self.connection.execute_batch(&index)?;
