@@ -145,6 +145,25 @@ fn a_bench_of_the_hooks_compares_both_kinds_of_commit_and_leaves_nothing_behind(
     assert_eq!(fs_err::read_dir(&folder).expect("folder").count(), 0);
 }
 
+#[test]
+fn a_bench_against_another_build_times_the_same_deeds_of_both_and_leaves_nothing_behind() {
+    let sandbox = Sandbox::empty();
+    let folder = sandbox.path("bench");
+    fs_err::create_dir(&folder).expect("folder");
+    let xtask = env!("CARGO_BIN_EXE_xtask");
+    let small = ["against", xtask, "--size", "1MB", "--pairs", "1", "--folder", "bench"];
+    let report = json(&sandbox, &small);
+    let results = report["results"].as_array().expect("results");
+    assert_eq!(results.len(), 5, "{results:#?}");
+    for result in results {
+        assert_eq!(result["pairs"].as_array().expect("pairs").len(), 1, "{result}");
+        assert!(result["ratio"].as_f64().expect("a ratio") > 0.0, "{result}");
+        assert!(result["within_limit"].is_boolean(), "{result}");
+    }
+    assert!(report["reading_seconds"].is_number(), "{report:#}");
+    assert_eq!(fs_err::read_dir(&folder).expect("folder").count(), 0);
+}
+
 /// Makes one program of the machine's `PATH` the only one in a folder.
 pub(crate) fn link_program(name: &str, folder: &std::path::Path) {
     let path = std::env::var_os("PATH").expect("a PATH");

@@ -6,6 +6,7 @@
 //! The program that is timed is the one named in the environment as `XTASK`: `cargo xtask bench`
 //! names itself there.
 
+mod against;
 mod chat;
 mod contender;
 mod dice;
@@ -34,6 +35,7 @@ const EXAMPLE: &str = "\
 Examples:
   cargo xtask bench
   cargo xtask bench --size 100MB --runs 3
+  cargo xtask bench against ../before/target/debug/xtask
   cargo xtask bench export
   cargo xtask bench hooks
   cargo xtask bench store
@@ -75,6 +77,9 @@ struct Args {
 /// What else can be timed.
 #[derive(Debug, clap::Subcommand)]
 enum Other {
+    /// Time the daily commands beside those of another build of xtask
+    #[command(after_help = against::EXAMPLE)]
+    Against(against::Args),
     /// Time exports and imports beside the shell's `.dump` and `.read`
     #[command(after_help = export::EXAMPLE)]
     Export(export::Args),
@@ -112,6 +117,7 @@ impl Args {
     fn run(&self) -> Result<ExitCode> {
         interrupt::listen()?;
         let outcome = match &self.other {
+            Some(Other::Against(against)) => against.time_all(),
             Some(Other::Export(export)) => export.time_all(),
             Some(Other::Hooks(hooks)) => hooks.time_all(),
             Some(Other::Store(store)) => store.time_all(),

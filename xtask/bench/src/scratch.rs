@@ -179,6 +179,11 @@ impl Scratch {
         Ok(())
     }
 
+    /// The same for all files, wherever in the workspace.
+    pub(super) fn settle_everything(&self) -> Result<()> {
+        Ok(rustix::fs::syncfs(fs::File::open(self.root())?)?)
+    }
+
     /// The large database.
     pub(super) fn live(&self) -> PathBuf {
         self.path("db/bench.db")
