@@ -7,6 +7,7 @@
 pub(crate) mod file_header;
 pub(crate) mod freshness;
 pub(crate) mod intake;
+mod open_pack;
 pub(crate) mod pack;
 pub(crate) mod pack_check;
 pub(crate) mod pack_folder;

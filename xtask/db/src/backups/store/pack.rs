@@ -7,6 +7,7 @@
 
 pub(crate) mod writer;
 
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -180,22 +181,22 @@ impl Pack {
         bytes.chunks_exact(ENTRY).map(entry).collect()
     }
 
-    /// Reads the block of an entry from its open file, unpacked and not yet compared with its id.
+    /// Appends the block of an entry to some bytes, unpacked and not yet compared with its id.
     ///
     /// # Errors
     ///
-    /// If it cannot be read or unpacked.
-    pub(crate) fn block(
+    /// If it cannot be unpacked.
+    pub(crate) fn append_block(
         &self,
-        file: &fs_err::File,
-        entry: &Entry,
+        (entry, stored): (&Entry, &[u8]),
         unpacking: &mut Unpacking,
-    ) -> Result<Vec<u8>> {
-        let bytes = self.stored(file, entry)?;
+        into: &mut Vec<u8>,
+    ) -> Result<()> {
         if entry.length & RAW != 0 {
-            return Ok(bytes);
+            into.extend_from_slice(stored);
+            return Ok(());
         }
-        unpacking.unpack(&bytes).with_context(|| self.unreadable())
+        unpacking.append(stored, into).with_context(|| self.unreadable())
     }
 
     /// Whether the stored bytes of an entry are the block that its id says.
@@ -213,7 +214,9 @@ impl Pack {
         let block = if entry.length & RAW != 0 {
             stored
         } else {
-            unpacked = unpacking.unpack(stored)?;
+            let mut bytes = Vec::new();
+            unpacking.append(stored, &mut bytes)?;
+            unpacked = bytes;
             &unpacked
         };
         Ok(entry.id
@@ -229,6 +232,18 @@ impl Pack {
     ///
     /// If they cannot be read.
     pub(crate) fn stored(&self, file: &fs_err::File, entry: &Entry) -> Result<Vec<u8>> {
+        let place = self.place(entry)?;
+        let mut bytes = vec![0; usize::try_from(place.end - place.start)?];
+        file.file().read_exact_at(&mut bytes, place.start).with_context(|| self.unreadable())?;
+        Ok(bytes)
+    }
+
+    /// Where in its file the bytes of an entry are.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be there.
+    pub(crate) fn place(&self, entry: &Entry) -> Result<Range<u64>> {
         let (begin, n_bytes) = (u64::from(entry.offset), u64::from(entry.stored_bytes()));
         let is_inside = begin >= START_BYTES && begin + n_bytes <= self.entries_offset;
         ensure!(
@@ -236,12 +251,17 @@ impl Pack {
             "{}: its index is damaged",
             self.unreadable()
         );
-        let mut bytes = vec![0; usize::try_from(n_bytes)?];
-        file.file().read_exact_at(&mut bytes, begin).with_context(|| self.unreadable())?;
-        Ok(bytes)
+        Ok(begin..begin + n_bytes)
     }
 
-    fn unreadable(&self) -> String {
+    /// Where the bytes of its entries end.
+    #[must_use]
+    pub(crate) fn end_of_blocks(&self) -> u64 {
+        self.entries_offset
+    }
+
+    /// What a failure to read it is.
+    pub(crate) fn unreadable(&self) -> String {
         format!("could not read the pack `{}`", self.path.display())
     }
 }
@@ -335,7 +355,10 @@ fn section(bytes: &[u8], name: Id) -> Result<Section> {
 }
 
 /// Unpacks blocks, one after the other.
-pub(crate) struct Unpacking(zstd::bulk::Decompressor<'static>);
+pub(crate) struct Unpacking {
+    decompressor: zstd::bulk::Decompressor<'static>,
+    block: Box<[u8]>,
+}
 
 impl Unpacking {
     /// Ready for blocks.
@@ -344,13 +367,17 @@ impl Unpacking {
     ///
     /// If there is no memory.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self(zstd::bulk::Decompressor::new()?))
+        let block = vec![0; usize::try_from(tree::GROUP_BYTES)?].into_boxed_slice();
+        Ok(Self { decompressor: zstd::bulk::Decompressor::new()?, block })
     }
 
-    fn unpack(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+    fn append(&mut self, bytes: &[u8], into: &mut Vec<u8>) -> Result<()> {
         let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
         let size = size.filter(|size| *size <= tree::GROUP_BYTES).context("a block is damaged")?;
-        Ok(self.0.decompress(bytes, usize::try_from(size)?)?)
+        let block = &mut self.block[..usize::try_from(size)?];
+        let n_bytes = self.decompressor.decompress_to_buffer(bytes, block)?;
+        into.extend_from_slice(&block[..n_bytes]);
+        Ok(())
     }
 }
 

@@ -5,12 +5,14 @@
 //! in the list.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::backups::store::file_header::Newer;
+use crate::backups::store::open_pack::OpenPack;
 use crate::backups::store::pack::{Entry, LONE, Pack, Unpacking};
 use crate::backups::store::pack_folder;
 use crate::backups::store::pack_index::{Part, Places, Shelf};
@@ -161,7 +163,7 @@ pub(crate) struct Reader<'s> {
     /// The entries read last, for each pack of the list: one pack may carry blocks of many, and within
     /// those of each the numbers mostly go up.
     windows: Vec<Window>,
-    files: HashMap<Id, fs_err::File>,
+    files: HashMap<Id, OpenPack>,
     unpacking: Unpacking,
 }
 
@@ -232,7 +234,7 @@ impl<'s> Reader<'s> {
         if let Some(entry) = window.and_then(|window| window.get(pack, number)) {
             return Ok(*entry);
         }
-        let file = self.file(pack)?;
+        let file = self.file(pack)?.file();
         let entries = pack.entries(file, number, WINDOW).with_context(|| damaged(pack))?;
         let entry = entries.first().copied();
         let of = of as usize;
@@ -243,43 +245,43 @@ impl<'s> Reader<'s> {
         entry.with_context(|| damaged(pack))
     }
 
-    fn file(&mut self, pack: &Arc<Pack>) -> Result<&fs_err::File> {
+    fn file(&mut self, pack: &Arc<Pack>) -> Result<&mut OpenPack> {
         if self.files.len() >= MAX_FILES && !self.files.contains_key(&pack.name) {
             self.files.clear();
         }
         match self.files.entry(pack.name) {
             std::collections::hash_map::Entry::Occupied(there) => Ok(there.into_mut()),
             std::collections::hash_map::Entry::Vacant(free) => {
-                Ok(free.insert(fs_err::File::open(&pack.path)?))
+                Ok(free.insert(OpenPack::open(pack)?))
             }
         }
     }
 
-    /// The blocks of a group, one after the other, compared with their ids.
+    /// Appends the blocks of a group, one after the other, compared with their ids, and returns the id of
+    /// the group: of a file that is a single one, that of the file.
     ///
     /// # Errors
     ///
     /// If one is missing or damaged.
-    pub(crate) fn group(&mut self, group: u64) -> Result<Vec<u8>> {
+    pub(crate) fn group(&mut self, group: u64, into: &mut Vec<u8>) -> Result<Id> {
         let shape = self.stored.shape();
+        let begin = into.len();
         let first = group * shape.group_blocks();
         let last = (first + shape.group_blocks()).min(shape.n_blocks());
-        let mut bytes = Vec::with_capacity(digest::GROUP_BYTES);
         let (mut tree, mut ids) = (Tree::default(), Vec::new());
         for number in first..last {
             let (pack, entry) = self.demand(number)?;
-            bytes.extend_from_slice(&self.unpack(pack, &entry)?);
+            self.unpack(pack, &entry, into)?;
             tree.push(entry.id);
             ids.push((pack, entry));
         }
-        let is_right = if shape.is_lone() {
-            tree.root() == tree::lone_id(&bytes)
-        } else if shape.n_blocks() <= shape.group_blocks() {
-            tree.root() == *blake3::hash(&bytes).as_bytes()
+        let bytes = &into[begin..];
+        let (said, id) = if shape.n_blocks() <= shape.group_blocks() {
+            (Some(tree.root()), tree::lone_id(bytes))
         } else {
-            tree.subtree() == Some(tree::subtree(group * tree::GROUP_BYTES, &bytes))
+            (tree.subtree(), tree::subtree(group * tree::GROUP_BYTES, bytes))
         };
-        if !is_right {
+        if said != Some(id) {
             let mut blocks = bytes.chunks(usize::try_from(shape.block_bytes)?).zip(first..);
             let wrong = ids.iter().find(|(_, entry)| {
                 blocks.next().is_none_or(|(block, number)| shape.id(number, block) != entry.id)
@@ -287,7 +289,7 @@ impl<'s> Reader<'s> {
             let damage = wrong.map_or_else(|| self.stored.unequal(), |(pack, _)| damaged(pack));
             return Err(damage.into());
         }
-        Ok(bytes)
+        Ok(id)
     }
 
     /// One block, compared with its id.
@@ -311,15 +313,20 @@ impl<'s> Reader<'s> {
         pack: &Arc<Pack>,
         entry: &Entry,
     ) -> Result<Vec<u8>> {
-        let block = self.unpack(pack, entry)?;
+        let mut block = Vec::new();
+        self.unpack(pack, entry, &mut block)?;
         let is_right = self.stored.shape().id(number, &block) == entry.id;
         if is_right { Ok(block) } else { Err(damaged(pack).into()) }
     }
 
-    fn unpack(&mut self, pack: &Arc<Pack>, entry: &Entry) -> Result<Vec<u8>> {
+    fn unpack(&mut self, pack: &Arc<Pack>, entry: &Entry, into: &mut Vec<u8>) -> Result<()> {
         self.file(pack)?;
-        let file = &self.files[&pack.name];
-        pack.block(file, entry, &mut self.unpacking).with_context(|| damaged(pack))
+        let (files, unpacking) = (&mut self.files, &mut self.unpacking);
+        let open = files.get_mut(&pack.name).context("the pack is not open")?;
+        let stored = open.stored(pack, entry);
+        stored
+            .and_then(|stored| pack.append_block((entry, stored), unpacking, into))
+            .with_context(|| damaged(pack))
     }
 }
 
@@ -352,13 +359,28 @@ impl Stored {
         for pack in self.packs().values() {
             publish::forget_cached(&fs_err::File::open(&pack.path)?);
         }
-        let mut hasher = blake3::Hasher::new();
-        self.pieces(interrupt, |piece| {
-            hasher.update(piece);
-            Ok(())
-        })?;
-        let is_whole = *hasher.finalize().as_bytes() == self.list.root;
-        if is_whole { Ok(()) } else { Err(self.unequal().into()) }
+        let n_groups = self.shape().size_bytes.div_ceil(tree::GROUP_BYTES);
+        let half = n_groups / 2;
+        let (first, second) = threads::both(
+            || self.groups_read(0..half, interrupt),
+            || self.groups_read(half..n_groups, interrupt),
+        );
+        let mut whole = Tree::default();
+        first?.into_iter().chain(second?).for_each(|id| whole.push(id));
+        if whole.root() == self.list.root { Ok(()) } else { Err(self.unequal().into()) }
+    }
+
+    /// Reads some groups, compares their blocks with their ids, and returns the ids of the groups.
+    fn groups_read(&self, groups: Range<u64>, interrupt: &Interrupt) -> Result<Vec<Id>> {
+        let mut reader = self.reader()?;
+        let mut bytes = Vec::with_capacity(database::GROUP_BYTES);
+        let mut ids = Vec::new();
+        for group in groups {
+            interrupt.check()?;
+            bytes.clear();
+            ids.push(reader.group(group, &mut bytes)?);
+        }
+        Ok(ids)
     }
 
     /// Passes on all bytes in order, in pieces of a mebibyte, every block compared with its id. Two
@@ -420,7 +442,7 @@ impl Stored {
 fn unpack(reader: &mut Reader<'_>, piece: u64, n_groups: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(1 << 20);
     for group in piece * PIECE_GROUPS..n_groups.min((piece + 1) * PIECE_GROUPS) {
-        bytes.extend_from_slice(&reader.group(group)?);
+        reader.group(group, &mut bytes)?;
     }
     Ok(bytes)
 }

@@ -143,7 +143,7 @@ fn mark(
     let mut shelf = Shelf::of(locked.vault().folder());
     let mut judged = BTreeMap::<(u64, u64), Option<String>>::new();
     let mut marked = Vec::new();
-    for backup in locked.backups()? {
+    for backup in locked.backups()?.iter() {
         let Some(record) = backup.record().filter(|_| backup.name.format == Format::Pages) else {
             continue;
         };
@@ -153,11 +153,11 @@ fn mark(
         let why = if let Some(why) = judged.get(&backup.identity) {
             why.clone()
         } else {
-            let why = damage(&mut shelf, &backup, damaged, interrupt)?;
+            let why = damage(&mut shelf, backup, damaged, interrupt)?;
             judged.entry(backup.identity).or_insert(why).clone()
         };
         if let Some(why) = why {
-            locked.rewrite(&backup, &marked_record(record, why, now))?;
+            locked.rewrite(backup, &marked_record(record, why, now))?;
             marked.push(backup.name.to_string());
         }
     }

@@ -126,6 +126,7 @@ impl Model {
         for (path, wanted) in &self.backups {
             let stored = self.stored(path);
             let mut read = Vec::new();
+            stored.read_back(&Interrupt::default()).expect("read back");
             let pieces = stored.pieces(&Interrupt::default(), |piece| {
                 read.extend_from_slice(piece);
                 Ok(())
