@@ -97,14 +97,15 @@ impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let mut project = self.common().project(session)?;
         let place = place_of(&project)?;
-        let folder = Folder::of(&place, &project.root);
+        // A hook that runs has no question about the others, so git is not asked for their folder.
+        let folder = || Folder::of(&place, &project.root);
         match self.act {
             Act::Install(_) => {
                 let answer = hook_blocks::install(session, &project, &place)?;
-                document(session, &project, &folder, &place);
+                document(session, &project, &folder(), &place);
                 Ok(answer)
             }
-            Act::Uninstall(_) => uninstall(session, &project, (&place, &folder)),
+            Act::Uninstall(_) => uninstall(session, &project, (&place, &folder())),
             Act::Status(_) => Ok(status(session, &project, &place)),
             Act::Print { hook, .. } => {
                 let settings = hook_blocks::settings(session, &project, &place);

@@ -290,16 +290,14 @@ impl Place {
         ask_as_called(&self.top, &arguments).map(drop)
     }
 
-    /// A setting of git's configuration.
-    #[must_use]
-    pub(crate) fn setting(&self, name: &str) -> Option<String> {
-        ask_as_called(&self.top, &["config", "--get", name])
-    }
-
-    /// What begins a comment in a commit message, if that is configured.
+    /// What begins a comment in a commit message, where that is configured.
     #[must_use]
     pub(crate) fn comment_setting(&self) -> Option<String> {
-        ["core.commentString", "core.commentChar"].iter().find_map(|key| self.setting(key))
+        let either = ["config", "--get-regexp", "^core[.]comment(string|char)$"];
+        let settings = ask_as_called(&self.top, &either)?;
+        let last = |key: &str| settings.lines().rev().find_map(|line| line.strip_prefix(key));
+        let found = last("core.commentstring ").or_else(|| last("core.commentchar "));
+        found.map(str::to_owned)
     }
 
     /// The trailers of a commit message, one a line.

@@ -43,7 +43,7 @@ pub(crate) fn load(
     let variables = Variables::read(&root, environment)?;
     let git = repository::Place::of(&root);
     let mut section = Section::new("workspace.metadata.db", configuration.unwrap_or_default());
-    let mut project = Project::new(&root, Vec::new());
+    let mut project = Project::in_repository(root.clone(), git.clone(), Vec::new());
     let base = backups_base(&root, git.as_ref());
     let configured = section.text("backups")?;
     if configured.as_deref().is_some_and(|folder| folder.trim().is_empty()) {
@@ -71,7 +71,6 @@ pub(crate) fn load(
     hooks(&mut section, &mut project)?;
     formats(&mut section, &mut project)?;
     section.finish()?;
-    project.git = git;
     variables.apply(&mut project, named, &url_variables)?;
     if project.databases.is_empty() {
         let hint = match variables.bare_url() {

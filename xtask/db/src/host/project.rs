@@ -173,9 +173,19 @@ impl Project {
     #[must_use]
     pub fn new(root: impl Into<PathBuf>, databases: Vec<Database>) -> Self {
         let root = root.into();
+        let git = repository::Place::of(&root);
+        Self::in_repository(root, git, databases)
+    }
+
+    /// The same where it is known which repository is around it.
+    pub(crate) fn in_repository(
+        root: PathBuf,
+        git: Option<repository::Place>,
+        databases: Vec<Database>,
+    ) -> Self {
         Self {
             backups: root.join("backups"),
-            git: repository::Place::of(&root),
+            git,
             root,
             busy_timeout: Duration::from_secs(5),
             databases,
