@@ -127,10 +127,13 @@ impl<'t> Pairing<'t, '_, '_> {
     }
 }
 
-/// Whether the columns that are computed are at the same places: other ones are not in the file.
+/// Whether the columns that are computed are at the same places: other ones are not in the file. Ordinary
+/// columns may have been added at the end.
 fn is_computed_alike(before: &Table, after: &Table) -> bool {
     let natures = |table: &Table| table.columns.iter().map(|c| c.nature).collect::<Vec<Nature>>();
-    natures(before) == natures(after)
+    let (old, new) = (natures(before), natures(after));
+    let added = new.strip_prefix(old.as_slice());
+    added.is_some_and(|added| added.iter().all(|nature| *nature == Nature::Ordinary))
 }
 
 /// What pairs the rows of two tables.

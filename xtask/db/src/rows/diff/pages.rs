@@ -14,7 +14,7 @@ use crate::rows::diff::State;
 use crate::sqlite::connection;
 use crate::sqlite::header::HEADER_LENGTH;
 
-/// Pages read at once if the one before was asked for last.
+/// Pages read at once where those before were read last.
 const READ_AHEAD: usize = 32;
 
 /// The pages of one state.
@@ -127,8 +127,9 @@ impl Ahead<'_> {
         let at = index * self.page_bytes as u64;
         let until = self.from + self.n_read as u64;
         if at < self.from || at + self.page_bytes as u64 > until {
-            let n_pages = if at == until { READ_AHEAD } else { 1 };
-            self.fill(at, n_pages * self.page_bytes)?;
+            let ahead_bytes = READ_AHEAD * self.page_bytes;
+            let is_near = (until..until + ahead_bytes as u64).contains(&at);
+            self.fill(at, if is_near { ahead_bytes } else { self.page_bytes })?;
         }
         let start = usize::try_from(at - self.from)?;
         let read = self.bytes.get(..self.n_read).unwrap_or_default();

@@ -28,9 +28,14 @@ pub(super) fn is_same_tree(
         n_left = left;
         match part {
             // Equal bytes name the same pages.
-            Part::Tree => children(&one, a.usable_bytes(), &mut |page, part| {
-                todo.push((page, page, part));
-            })?,
+            Part::Tree => {
+                let n_before = todo.len();
+                children(&one, a.usable_bytes(), &mut |page, part| {
+                    todo.push((page, page, part));
+                })?;
+                // The last one pushed comes next: pages mostly go up, and are read ahead.
+                todo[n_before..].reverse();
+            }
             Part::Overflow(n_bytes) => {
                 let n_bytes = n_bytes.saturating_sub(a.usable_bytes().saturating_sub(4));
                 if n_bytes > 0 {
