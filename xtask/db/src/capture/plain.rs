@@ -175,7 +175,11 @@ fn copy_and_examine(
         }
         (copied, connection.journal_mode_of(&snapshot))
     };
-    let examination = settle(&stage, &interrupt)?;
+    let examination = match wanted.format {
+        Format::Plain => settle(&stage, &interrupt)?,
+        // Its pages are written anew, into packs that are synced: nobody relies on this file.
+        Format::Pages => examine(&stage, &interrupt)?,
+    };
     if has(&examination.findings, Weight::Structural) {
         return Ok(Copy::Damaged(examination.findings));
     }
@@ -194,6 +198,11 @@ pub(crate) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<Examination
     let (synced, examined) =
         threads::both(|| stage.sync(), || examination::examine_stage(stage.path(), interrupt));
     synced?;
+    examined.map_err(|error| not_examined(error, stage.path()))
+}
+
+fn examine(stage: &Stage, interrupt: &Interrupt) -> Result<Examination> {
+    let examined = examination::examine_stage(stage.path(), interrupt);
     examined.map_err(|error| not_examined(error, stage.path()))
 }
 

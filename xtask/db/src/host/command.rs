@@ -19,7 +19,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use supervised::{Meanwhile, Output, Over, Running};
+use supervised::{Meanwhile, Output, Over, Running, Standby};
 use wire::{Order, Wish};
 
 use crate::console::interrupt::Interrupt;
@@ -124,7 +124,7 @@ pub(crate) fn run(
     interrupt: &Interrupt,
 ) -> Result<()> {
     let task = Task { project, database, path: &database.path, command, timeout };
-    let ended = supervise(&task, Leftovers::Stay, (interrupt, None))?;
+    let ended = supervise((&task, stand_by(project)), Leftovers::Stay, (interrupt, None))?;
     interrupt.check()?;
     match ended.failure() {
         Some(failure) => anyhow::bail!(failure),
@@ -138,29 +138,35 @@ pub(crate) fn run(
 ///
 /// If it cannot be started.
 pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
-    supervise(task, Leftovers::End, (interrupt, None))
+    supervise((task, stand_by(task.project)), Leftovers::End, (interrupt, None))
 }
 
-/// The same while a witness looks who has another file open.
+/// Begins what a migration will run below, while there is something else to do.
+#[must_use]
+pub(crate) fn stand_by(project: &Project) -> Standby {
+    Standby::begin(project.itself.as_ref(), Output::ToStderr)
+}
+
+/// The same as [`migrate`] while a witness looks who has another file open.
 ///
 /// # Errors
 ///
 /// As [`migrate`].
 pub(crate) fn migrate_before(
-    witness: &mut Witness,
+    (standby, witness): (Standby, &mut Witness),
     task: &Task<'_>,
     interrupt: &Interrupt,
 ) -> Result<Ended> {
-    supervise(task, Leftovers::End, (interrupt, Some(witness)))
+    supervise((task, standby), Leftovers::End, (interrupt, Some(witness)))
 }
 
 fn supervise(
-    task: &Task<'_>,
+    (task, standby): (&Task<'_>, Standby),
     leftovers: Leftovers,
     (interrupt, witness): (&Interrupt, Option<&mut Witness>),
 ) -> Result<Ended> {
     let _supervising = interrupt.while_supervising();
-    let running = start(task, Output::ToStderr, interrupt)?;
+    let running = start(task, standby, interrupt)?;
     let meanwhile = Meanwhile { interrupt, began: Instant::now(), witness };
     await_end((task, running), leftovers, meanwhile)
 }
@@ -204,7 +210,7 @@ fn conclude(
     Ok(Ended { ending: ending.unwrap_or(by_itself), took: began.elapsed(), left })
 }
 
-fn start(task: &Task<'_>, output: Output, interrupt: &Interrupt) -> Result<Running> {
+fn start(task: &Task<'_>, standby: Standby, interrupt: &Interrupt) -> Result<Running> {
     let (variable, value) = task.database.migrate_variable(task.path);
     // The variable comes last: it is set even if it is one of those that are kept back.
     let hidden = task.project.hidden_variables.iter().map(Into::into);
@@ -216,5 +222,5 @@ fn start(task: &Task<'_>, output: Output, interrupt: &Interrupt) -> Result<Runni
         folder: task.project.root.clone().into(),
         variables,
     };
-    Running::start(task.project.itself.as_ref(), &order, output, interrupt)
+    Running::start(standby, &order, interrupt)
 }

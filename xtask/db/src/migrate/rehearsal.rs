@@ -12,6 +12,8 @@ use anyhow::{Context, Result};
 use crate::backups::record::Record;
 use crate::capture;
 use crate::console::interrupt::Interrupt;
+use crate::console::threads;
+use crate::files;
 use crate::files::stage::Scratch;
 use crate::host::command::database_users::Witness;
 use crate::host::command::{self, Ended, Task};
@@ -81,25 +83,27 @@ pub(crate) fn rehearse(
     interrupt: &Arc<Interrupt>,
 ) -> Result<Rehearsal> {
     let Stage { project, database, original, .. } = *stage;
-    let mut before = State::recorded(original, stage.record, interrupt)?;
-    let private = stage.scratch.stage(&database.file_name())?;
-    copy::copy_file(original, &private, interrupt)?;
-    if stage.record.sqlite.journal_mode == "wal" {
-        // <https://sqlite.org/fileformat2.html>, 1.3.3: what marks a file as one with a WAL.
-        private.write_at(&[2, 2], 18)?;
-    }
-    let watch = Watch::begin(private.path(), interrupt)?;
+    let standby = command::stand_by(project);
+    let (before, prepared) = threads::both(
+        || State::recorded(original, stage.record, interrupt),
+        || Prepared::of(stage, interrupt),
+    );
+    let (before, prepared) = (before?, prepared?);
+    let Prepared { private, watch, mut witness } = prepared;
+    let mut before = before;
     let timeout = database.migrate_timeout;
     let task = Task { project, database, path: private.path(), command, timeout };
-    let mut witness = witness_of(stage);
-    let ended = command::migrate_before(&mut witness, &task, interrupt)?;
-    let doubts = witness.doubts();
+    let ended = command::migrate_before((standby, &mut witness), &task, interrupt)?;
     // What cannot be proved is not so.
     let opened = watch.was_used(interrupt).unwrap_or(false);
-    let mut after = match ended.failure() {
-        Some(_) => Ok(before.clone()),
-        None => finished(private.path(), interrupt),
-    };
+    let (doubts, mut after) = threads::both(
+        || Ok(witness.doubts()),
+        || match ended.failure() {
+            Some(_) => Ok(before.clone()),
+            None => finished(private.path(), interrupt),
+        },
+    );
+    let doubts = doubts.unwrap_or_else(|_| vec!["nobody could look who had it open".to_owned()]);
     if let Ok(after) = &after
         && has(&after.findings, Weight::Structural)
     {
@@ -114,6 +118,29 @@ pub(crate) fn rehearse(
     }
     let size_bytes = fs_err::metadata(private.path()).map_or(0, |metadata| metadata.len());
     Ok(Rehearsal { ended, opened, doubts, before, after, effects, size_bytes })
+}
+
+/// What is there before the command runs.
+struct Prepared {
+    /// The private copy.
+    private: files::stage::Stage,
+    /// Whether it is opened.
+    watch: Watch,
+    /// Who opens the live database.
+    witness: Witness,
+}
+
+impl Prepared {
+    fn of(stage: &Stage<'_>, interrupt: &Interrupt) -> Result<Self> {
+        let private = stage.scratch.stage(&stage.database.file_name())?;
+        copy::copy_file(stage.original, &private, interrupt)?;
+        if stage.record.sqlite.journal_mode == "wal" {
+            // <https://sqlite.org/fileformat2.html>, 1.3.3: what marks a file as one with a WAL.
+            private.write_at(&[2, 2], 18)?;
+        }
+        let watch = Watch::begin(private.path(), interrupt)?;
+        Ok(Self { private, watch, witness: witness_of(stage) })
+    }
 }
 
 /// A witness of the live database from the moment on in which it still has the schema of the copy.
@@ -165,6 +192,8 @@ fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
     // Asked before the journal is settled.
     let is_wal = matches!(probe::look(path)?, Standing::Sqlite(header) if header.is_wal());
     let connection = read_only::open(path, Duration::from_secs(5))?;
+    // Nobody needs the copy after a loss of power.
+    connection.execute_batch("PRAGMA synchronous=OFF")?;
     let mode: String = connection::pragma(&connection, "journal_mode=DELETE").map_err(|error| {
         match trouble::trouble(&error) {
             Trouble::Busy => {

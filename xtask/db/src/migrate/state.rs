@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use crate::backups::record::Record;
 use crate::console::interrupt::Interrupt;
+use crate::console::threads;
 use crate::migrate::verdict::applied_migrations::Applied;
 use crate::sqlite::connection;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
@@ -53,8 +54,11 @@ impl State {
     /// If it cannot be opened or its schema not be read, or at the user's interrupt; other damage is
     /// a finding.
     pub(crate) fn read(path: &Path, interrupt: &Interrupt) -> Result<Self> {
-        let examination = examination::examine(path, Depth::Deep, interrupt)?;
-        let content_blake3 = copy::hash_file(path, interrupt)?.0.content_blake3;
+        let (hashed, examined) = threads::both(
+            || copy::hash_file(path, interrupt),
+            || examination::examine(path, Depth::Deep, interrupt),
+        );
+        let (examination, content_blake3) = (examined?, hashed?.0.content_blake3);
         let Examination { findings, tables, schema_blake3, .. } = examination;
         let proved = Self { schema_blake3, content_blake3, tables, findings, ..Self::default() };
         proved.with_schema(path, interrupt)

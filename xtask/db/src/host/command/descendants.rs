@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid,
+};
 
 use crate::host::command::patience::PAUSE;
 
@@ -20,8 +22,15 @@ pub(super) struct Descendants {
 impl Descendants {
     /// Begins to adopt orphans.
     pub(super) fn watch() -> Self {
-        let before = below(us()).into_iter().map(|process| process.pid).collect();
+        let before = if has_children() { below(us()) } else { Vec::new() };
+        let before = before.into_iter().map(|process| process.pid).collect();
         Self { before, adopts: adopt(true) }
+    }
+
+    /// Whether it is certain that nothing is below this process: everything that is has a parent that is
+    /// this process or below it.
+    pub(super) fn has_none(&self) -> bool {
+        self.adopts && !has_children()
     }
 
     /// The processes that came since and still run. Without adoption none is known.
@@ -92,6 +101,12 @@ fn adopt(orphans: bool) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn adopt(_orphans: bool) -> bool {
     false
+}
+
+/// Whether this process has a child, be it only one that was not waited for. What cannot be asked is so.
+fn has_children() -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    !matches!(waitid(WaitId::All, options), Err(rustix::io::Errno::CHILD))
 }
 
 /// The processes that run and whose chain of parents leads to this one.

@@ -10,8 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::console::interrupt::Interrupt;
 use crate::host::command::patience::PAUSE;
-use crate::host::command::supervised::Running;
-use crate::host::command::supervised::{Meanwhile, Output};
+use crate::host::command::supervised::{Meanwhile, Output, Running, Standby};
 use crate::host::command::{Ended, Ending, Leftovers, Task, await_end, conclude, must_end, start};
 
 /// Runs a command of the user in the project's root and passes its output to `read`; its messages
@@ -26,7 +25,8 @@ pub(crate) fn read<T>(
     read: impl FnOnce(&mut dyn Read) -> Result<T>,
 ) -> Result<T> {
     let _supervising = interrupt.while_supervising();
-    let mut running = start(task, Output::Piped, interrupt)?;
+    let standby = Standby::begin(task.project.itself.as_ref(), Output::Piped);
+    let mut running = start(task, standby, interrupt)?;
     let output = running.take_output().context("the command has no output")?;
     let began = Instant::now();
     let mut output = UpToEnd { output, task, interrupt, began, ending: None, is_over: false };

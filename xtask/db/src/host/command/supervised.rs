@@ -92,6 +92,29 @@ pub(super) struct Over {
     pub(super) left: usize,
 }
 
+/// A supervisor that has no order yet: our binary takes a moment to start. It ends with this.
+#[derive(Debug)]
+pub(crate) struct Standby {
+    /// `None` if the host's binary cannot be told to supervise.
+    begun: Option<Result<Supervised>>,
+    output: Output,
+}
+
+impl Standby {
+    /// Begins a supervisor, and waits for nothing.
+    pub(super) fn begin(itself: Option<&Itself>, output: Output) -> Self {
+        Self { begun: itself.map(|itself| Supervised::begin(itself, output)), output }
+    }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        if let Some(Ok(supervised)) = &mut self.begun {
+            supervised.kill();
+        }
+    }
+}
+
 impl Running {
     /// Starts a command.
     ///
@@ -99,17 +122,17 @@ impl Running {
     ///
     /// If the program cannot be started, or at the user's interrupt.
     pub(super) fn start(
-        itself: Option<&Itself>,
+        mut standby: Standby,
         order: &Order,
-        output: Output,
         interrupt: &Interrupt,
     ) -> Result<Self> {
+        let output = standby.output;
         let program = order.words.first().context("the command is empty")?.to_string_lossy();
         let could_not = || NotStarted(program.to_string());
-        let Some(itself) = itself else {
+        let Some(begun) = standby.begun.take() else {
             return Self::directly(order, output).with_context(could_not);
         };
-        let mut supervised = Supervised::begin(itself, output).with_context(could_not)?;
+        let mut supervised = begun.with_context(could_not)?;
         if !supervised.is_ready(interrupt)? {
             supervised.kill();
             return Self::directly(order, output).with_context(could_not);
@@ -171,7 +194,7 @@ impl Running {
     ///
     /// If the system does not say how it ended.
     pub(super) fn conclude(self, wish: Wish, is_urgent: impl Fn() -> bool) -> Result<Over> {
-        let tree = match self {
+        let mut tree = match self {
             Self::Supervised(supervised) => return Ok(supervised.conclude(wish, is_urgent)),
             Self::Direct(tree) => tree,
         };

@@ -39,7 +39,7 @@ pub(crate) fn serve(stdin: OwnedFd, interrupt: &Interrupt) -> Result<()> {
     let mut wire = Wire::new(socket);
     wire.send(&Report::Ready)?;
     let Some(order) = ordered(&mut wire)? else { return Ok(()) };
-    let tree = match command(&order).and_then(|mut command| Ok(Tree::start(&mut command)?)) {
+    let mut tree = match command(&order).and_then(|mut command| Ok(Tree::start(&mut command)?)) {
         Ok(tree) => tree,
         Err(error) => return Ok(wire.send(&Report::Failed(format!("{error:#}")))?),
     };
@@ -50,7 +50,7 @@ pub(crate) fn serve(stdin: OwnedFd, interrupt: &Interrupt) -> Result<()> {
     let left = match wish {
         Wish::Leave => 0,
         Wish::Kill => tree.kill(),
-        Wish::End => end(&mut wire, &tree)?,
+        Wish::End => end(&mut wire, &mut tree)?,
     };
     let status = tree.status()?.into_raw();
     // Nobody may be there any more.
@@ -102,6 +102,9 @@ fn supervise(wire: &mut Wire, tree: &Tree, interrupt: &Interrupt) -> Result<Wish
         if interrupt.acknowledge() {
             let _ = wire.send(&Report::Interrupted);
         }
+        if !wire.has_more() && !tree.wait(wire.bell(), is_reported) {
+            continue;
+        }
         match wire.receive(PAUSE) {
             Ok(Came::Message(wish)) => return Ok(wish),
             Ok(Came::Nothing) => {}
@@ -112,7 +115,7 @@ fn supervise(wire: &mut Wire, tree: &Tree, interrupt: &Interrupt) -> Result<Wish
 
 /// Asks everything to end, and kills what did not after a while or at the wish to hurry. Returns how
 /// many processes could not be killed.
-fn end(wire: &mut Wire, tree: &Tree) -> Result<usize> {
+fn end(wire: &mut Wire, tree: &mut Tree) -> Result<usize> {
     tree.ask();
     let asked = Instant::now();
     while !tree.is_gone()? && asked.elapsed() < GRACE {

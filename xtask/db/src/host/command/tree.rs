@@ -1,11 +1,14 @@
 //! A running command of the host, with everything that it started.
 
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use crate::host::command::patience::PAUSE;
 use crate::host::command::descendants::Descendants;
 
 /// A command in a process group of its own: `cargo run` or `sh` alone would die and leave the
@@ -14,6 +17,8 @@ use crate::host::command::descendants::Descendants;
 pub(super) struct Tree {
     child: Child,
     group: Pid,
+    /// Can be read once the command has ended, if the system has such a thing.
+    end: Option<OwnedFd>,
     descendants: Descendants,
 }
 
@@ -26,7 +31,8 @@ impl Tree {
     pub(super) fn start(command: &mut Command) -> std::io::Result<Self> {
         let descendants = Descendants::watch();
         let child = command.stdin(Stdio::null()).process_group(0).spawn()?;
-        Ok(Self { group: Pid::from_child(&child), child, descendants })
+        let group = Pid::from_child(&child);
+        Ok(Self { group, child, end: end_of(group), descendants })
     }
 
     /// What the command writes to its stdout, if that is a pipe.
@@ -50,6 +56,16 @@ impl Tree {
         }
     }
 
+    /// Waits a moment for the end of the command, unless that is known, or until something comes from
+    /// `other`; returns whether that is so.
+    pub(super) fn wait(&self, other: BorrowedFd<'_>, has_ended: bool) -> bool {
+        let end = self.end.iter().filter(|_| !has_ended).map(OwnedFd::as_fd);
+        let bell = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
+        let mut bells: Vec<_> = std::iter::once(other).chain(end).map(bell).collect();
+        let rang = poll(&mut bells, Timespec::try_from(PAUSE).ok().as_ref());
+        rang.is_ok_and(|n_rang| n_rang > 0 && !bells[0].revents().is_empty())
+    }
+
     /// Whether nothing of it runs any more.
     ///
     /// # Errors
@@ -69,8 +85,13 @@ impl Tree {
     }
 
     /// Kills everything and returns how many processes could not be killed.
-    pub(super) fn kill(&self) -> usize {
+    pub(super) fn kill(&mut self) -> usize {
         let _ = kill_process_group(self.group, Signal::KILL);
+        // Once it is reaped, orphans are the only children.
+        let is_reaped = self.child.try_wait().is_ok_and(|status| status.is_some());
+        if is_reaped && self.descendants.has_none() {
+            return 0;
+        }
         self.descendants.end(Some(self.group))
     }
 
@@ -82,4 +103,16 @@ impl Tree {
     pub(super) fn status(mut self) -> Result<ExitStatus> {
         Ok(self.child.wait()?)
     }
+}
+
+#[cfg(target_os = "linux")]
+fn end_of(command: Pid) -> Option<OwnedFd> {
+    use rustix::process::{PidfdFlags, pidfd_open};
+
+    pidfd_open(command, PidfdFlags::empty()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_of(_command: Pid) -> Option<OwnedFd> {
+    None
 }

@@ -96,6 +96,11 @@ impl Wire {
         self.socket.as_fd()
     }
 
+    /// Whether something came that was not taken yet.
+    pub(super) fn has_more(&self) -> bool {
+        !self.received.is_empty()
+    }
+
     /// Sends a message: each field ends with a NUL, the message with another one after an SOH.
     ///
     /// # Errors

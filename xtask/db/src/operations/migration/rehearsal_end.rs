@@ -5,7 +5,6 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::backups::backup::Backup;
-use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
@@ -149,7 +148,7 @@ pub(crate) fn keep_checkpoint(
     vault: &Vault,
     rehearsed: Rehearsed,
 ) -> Result<Backup> {
-    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let wanted = rehearsal_steps::wanted_of(session, job, &rehearsed.staged);
     let state = if rehearsed.rows_changed {
         "rows of the live database changed since it was copied"
     } else {
@@ -174,7 +173,7 @@ fn touched(
     rehearsed: Rehearsed,
     (reasons, mut document): (&[String], Value),
 ) -> Result<End> {
-    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let wanted = rehearsal_steps::wanted_of(session, job, &rehearsed.staged);
     let interrupt = session.interrupt().clone();
     let _supervising = interrupt.while_supervising();
     let locked = way_back::lock(session, job, vault)?;
@@ -212,7 +211,7 @@ fn changed(
     rehearsed: Rehearsed,
     (doubts, mut document): (&[String], Value),
 ) -> Result<End> {
-    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let wanted = rehearsal_steps::wanted_of(session, job, &rehearsed.staged);
     let interrupt = session.interrupt().clone();
     let _supervising = interrupt.while_supervising();
     let locked = vault.lock(job.project.busy_timeout, &interrupt)?;

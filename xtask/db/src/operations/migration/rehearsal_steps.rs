@@ -38,6 +38,15 @@ pub(crate) fn wanted<'a>(session: &Session, job: &Job<'a>, kind: Kind) -> Wanted
     }
 }
 
+/// What the checkpoint of a copy is: git is where it was when that was made.
+pub(crate) fn wanted_of<'a>(session: &Session, job: &Job<'a>, staged: &Staged) -> Wanted<'a> {
+    Wanted {
+        git: staged.record().git.clone(),
+        format: job.project.format(Kind::PreMigrate),
+        ..Wanted::new(job.database, Kind::PreMigrate, session.now())
+    }
+}
+
 /// A refusal because the database is damaged before anything was done.
 pub(crate) fn damaged(session: &mut Session, job: &Job<'_>, findings: &[Finding]) -> anyhow::Error {
     for finding in findings {

@@ -327,34 +327,32 @@ pub(crate) fn hash_file(
 ) -> Result<(Hashes, Option<Header>, u64)> {
     let mut header = None;
     let mut size_bytes = 0;
-    let hashes = hash_pieces(path, interrupt, |piece| {
+    let mut hashing = Hashing::default();
+    read_file(path, interrupt, |piece| {
         header = header.or_else(|| piece.get(..HEADER_LENGTH)?.try_into().ok().map(Header));
         size_bytes += piece.len() as u64;
+        hashing.update(piece);
         Ok(())
     })?;
-    Ok((hashes, header, size_bytes))
+    Ok((hashing.finish(), header, size_bytes))
 }
 
-/// Copies a finished file into an empty stage, hashing on the way.
+/// Copies a finished file into an empty stage, inside the kernel where that is possible.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or the disk is full or fails.
-pub(crate) fn copy_file(from: &Path, stage: &Stage, interrupt: &Interrupt) -> Result<Hashes> {
-    hash_pieces(from, interrupt, |piece| stage.append(piece))
-}
-
-fn hash_pieces(
-    path: &Path,
-    interrupt: &Interrupt,
-    mut each: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<Hashes> {
-    let mut hashing = Hashing::default();
-    read_file(path, interrupt, |piece| {
-        hashing.update(piece);
-        each(piece)
-    })?;
-    Ok(hashing.finish())
+/// If it cannot be read, the disk is full or fails, or at the user's interrupt.
+pub(crate) fn copy_file(from: &Path, stage: &Stage, interrupt: &Interrupt) -> Result<()> {
+    const AT_ONCE_BYTES: u64 = 8 << 20;
+    let from = fs_err::File::open(from)?;
+    loop {
+        interrupt.check()?;
+        let n_bytes = std::io::copy(&mut from.file().take(AT_ONCE_BYTES), &mut stage.file().file())
+            .with_context(|| format!("could not write `{}`", stage.path().display()))?;
+        if n_bytes == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// Reads a file in pieces of 1 MiB, the last one shorter.
