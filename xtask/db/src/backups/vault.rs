@@ -112,6 +112,12 @@ impl Vault {
         self.homes.as_ref()?.home(database)
     }
 
+    /// Whether the folder is outside the workspace, where other projects may have theirs too.
+    #[must_use]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.homes.is_some()
+    }
+
     /// The folder.
     #[must_use]
     pub(crate) fn folder(&self) -> &Path {

@@ -6,11 +6,12 @@
 use std::cell::RefCell;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::backups::backup::Backup;
+use crate::backups::backup::{self, Backup};
 use crate::backups::folder_lock;
 use crate::backups::format::Format;
 use crate::backups::name::Name;
@@ -27,8 +28,8 @@ use crate::files::stage::{self, Scratch, Stage};
 #[derive(Debug)]
 pub(crate) struct Locked<'v> {
     vault: &'v Vault,
-    /// What was listed since the folder last changed.
-    listed: RefCell<Option<Vec<Backup>>>,
+    /// What was listed, and what this run published since.
+    listed: RefCell<Option<Arc<Vec<Backup>>>>,
     standing: Standing,
     _lock: fs_err::File,
 }
@@ -76,18 +77,28 @@ impl Locked<'_> {
     }
 
     /// Every backup, newest first: with the lock held nobody else changes the folder, so that it is
-    /// read again only after this run changed it.
+    /// read again only after this run changed what was there.
     ///
     /// # Errors
     ///
     /// If the folder cannot be read.
-    pub(crate) fn backups(&self) -> Result<Vec<Backup>> {
+    pub(crate) fn backups(&self) -> Result<Arc<Vec<Backup>>> {
         if let Some(listed) = &*self.listed.borrow() {
-            return Ok(listed.clone());
+            return Ok(Arc::clone(listed));
         }
-        let backups = self.vault.backups()?;
-        self.listed.replace(Some(backups.clone()));
+        let backups = Arc::new(self.vault.backups()?);
+        self.listed.replace(Some(Arc::clone(&backups)));
         Ok(backups)
+    }
+
+    /// Adds a backup that was just published to what was listed before.
+    fn add_listed(&self, listed: Option<Arc<Vec<Backup>>>, backup: &Backup) {
+        // In a folder of several projects each new one may say whose the others are.
+        let Some(mut listed) = listed.filter(|_| !self.vault.is_shared()) else { return };
+        let backups = Arc::make_mut(&mut listed);
+        backups.push(backup.clone());
+        backup::sort_newest_first(backups);
+        self.listed.replace(Some(listed));
     }
 
     /// Forgets what was listed: something that it depends on changed.
@@ -193,7 +204,8 @@ impl Locked<'_> {
         let folder = self.vault.folder();
         let mut name = name;
         record.home = self.vault.home(&record.database);
-        self.listed.replace(None);
+        // Where this fails, nobody knows what is there.
+        let listed = self.listed.take();
         loop {
             // One time means one backup, in whichever format.
             if self.is_taken(&name) {
@@ -223,7 +235,10 @@ impl Locked<'_> {
                 }
             }
         }
-        self.vault.read(name)?.context("the backup disappeared right after it was published")
+        let backup = self.vault.read(name)?;
+        let backup = backup.context("the backup vanished right after it was published")?;
+        self.add_listed(listed, &backup);
+        Ok(backup)
     }
 
     /// Whether another format has a name.

@@ -20,7 +20,7 @@ use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::host::project::{Database, Project};
 use crate::retention::plan::Verdict;
-use crate::retention::prune::{self, Scope};
+use crate::retention::prune::{self, Listing, Scope};
 use crate::sqlite::digest::tree;
 
 /// The newest backup of this worktree that is whole on the disk right now, not only in its record;
@@ -36,7 +36,8 @@ pub(crate) fn newest_whole(
     (database, format): (&Database, Format),
     interrupt: &Arc<Interrupt>,
 ) -> Result<(Option<Backup>, Option<String>)> {
-    let newest = locked.backups()?.into_iter().find(|backup| {
+    let backups = locked.backups()?;
+    let newest = backups.iter().find(|backup| {
         backup.is_of(database)
             && backup.worktree() == project.worktree()
             && backup.state().is_sound()
@@ -44,6 +45,7 @@ pub(crate) fn newest_whole(
     let Some(newest) = newest else {
         return Ok((None, None));
     };
+    let newest = newest.clone();
     let proved = if (newest.name.format, format) == (Format::Pages, Format::Pages) {
         reader::list(&newest).map(|list| tree::hex(&list.root))
     } else {
@@ -120,6 +122,7 @@ pub(crate) fn prune(
         return Ok(Vec::new());
     }
     let mine = std::slice::from_ref(database);
-    let plan = prune::plan(locked.vault(), (project, mine), &project.keep, Scope::Automatic, now)?;
+    let listing = Listing::Locked(locked);
+    let plan = prune::plan(listing, (project, mine), &project.keep, Scope::Automatic, now)?;
     Ok(prune::apply(locked, (plan, Scope::Automatic), now, interrupt)?.removed)
 }

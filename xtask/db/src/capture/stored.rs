@@ -188,13 +188,13 @@ pub(crate) fn is_whole(
     let Some(equal) = wanted.unless_equal.filter(|equal| equal.stored.is_some()) else {
         return Ok(true);
     };
-    let mut backups = locked.backups()?.into_iter();
-    let Some(backup) = backups.find(|backup| backup.record() == Some(equal)) else {
+    let backups = locked.backups()?;
+    let Some(backup) = backups.iter().find(|backup| backup.record() == Some(equal)) else {
         return Ok(false);
     };
     let shape = Shape::of(equal.size_bytes, equal.sqlite.page_size_bytes);
     let base = Base::of(locked, wanted, shape, progress)?;
-    let proved = Contents::open(&backup).and_then(|contents| match wanted.look {
+    let proved = Contents::open(backup).and_then(|contents| match wanted.look {
         Look::AtIds => Ok(contents.prove(progress.interrupt())?.0.blake3),
         Look::AtPages => contents.read_back(progress.interrupt()),
     });
@@ -202,9 +202,10 @@ pub(crate) fn is_whole(
     match proved {
         Ok(blake3) => {
             base.note_read()?;
-            // One that lost a page by now is found when backups are listed again.
-            let is_sound = |b: &Backup| b.record() == Some(equal) && b.state().is_sound();
-            Ok(blake3 == equal.blake3 && locked.backups()?.iter().any(is_sound))
+            // One that lost a page by now is found by another look.
+            let is_sound = |b: Backup| b.record() == Some(equal) && b.state().is_sound();
+            let now = locked.vault().read(backup.name.clone())?;
+            Ok(blake3 == equal.blake3 && now.is_some_and(is_sound))
         }
         Err(error) => {
             suspect_packs::after(locked, &error, wanted.now, progress.interrupt())?;

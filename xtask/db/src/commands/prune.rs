@@ -17,7 +17,7 @@ use crate::host::session::Session;
 use crate::operations::reclaim_packs;
 use crate::operations::retain::say_if_last_states_exceed;
 use crate::retention::plan::Verdict;
-use crate::retention::prune::{self, Scope};
+use crate::retention::prune::{self, Listing, Scope};
 use crate::retention::repack_plan::Extent;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -74,12 +74,13 @@ impl Args {
         let policy = self.policy(&project)?;
         let vault = Vault::of(&project, session.now());
         let databases = project.chosen(self.common.db.as_deref())?;
+        let listing = Listing::Unlocked(&vault);
         let mut plan =
-            prune::plan(&vault, (&project, &databases), &policy, Scope::All, session.now())?;
+            prune::plan(listing, (&project, &databases), &policy, Scope::All, session.now())?;
         let interrupt = session.interrupt().clone();
         prune::weigh_pages(&vault, &mut plan, &interrupt)?;
         let store = reclaim_packs::plan(&vault, &plan, &interrupt)?;
-        say_if_last_states_exceed(session, &vault, &project, &policy)?;
+        say_if_last_states_exceed(session, listing, &project, &policy)?;
         say_plan(session, &plan, self.dry_run);
         let doomed = plan.iter().any(|verdict| !verdict.keep);
         if !doomed {
@@ -197,8 +198,9 @@ fn apply(
         return Ok(Vec::new());
     }
     let (vault, now) = (locked.vault(), session.now());
-    // The folder may have changed while the question was open: only what both plans condemn goes.
-    let mut again = prune::plan(vault, (project, databases), policy, Scope::All, now)?;
+    // The folder may have changed while the question stood: only what both plans condemn goes.
+    let listing = Listing::Unlocked(vault);
+    let mut again = prune::plan(listing, (project, databases), policy, Scope::All, now)?;
     for verdict in &mut again {
         verdict.keep |= !doomed.contains(&*verdict.name);
     }

@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 use crate::backups::format::Format;
-use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::capture::checkpoint;
 use crate::console::text;
@@ -12,7 +11,7 @@ use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::reclaim_packs;
 use crate::retention::plan::Verdict;
-use crate::retention::prune;
+use crate::retention::prune::{self, Listing};
 
 /// Applies the configured policy to the automatic kinds, also when the backup before it failed.
 ///
@@ -25,8 +24,11 @@ pub(crate) fn prune_automatic(
     locked: &Locked<'_>,
     database: &Database,
 ) -> Result<()> {
+    if project.keep.is_empty() {
+        return Ok(());
+    }
     let interrupt = session.interrupt().clone();
-    say_if_last_states_exceed(session, locked.vault(), project, &project.keep)?;
+    say_if_last_states_exceed(session, Listing::Locked(locked), project, &project.keep)?;
     match checkpoint::prune(locked, project, database, session.now(), &interrupt) {
         Ok(removed) => {
             for verdict in &removed {
@@ -52,12 +54,12 @@ pub(crate) fn prune_automatic(
 /// If the folder cannot be read.
 pub(crate) fn say_if_last_states_exceed(
     session: &mut Session,
-    vault: &Vault,
+    listing: Listing<'_>,
     project: &Project,
     policy: &Policy,
 ) -> Result<()> {
     let of_all = (project, project.databases.as_slice());
-    let over = prune::last_states_over_size(vault, of_all, policy, session.now())?;
+    let over = prune::last_states_over_size(listing, of_all, policy, session.now())?;
     if let (Some(size_bytes), Some(max_size_bytes)) = (over, policy.max_size_bytes) {
         session.warn(format!(
             "the last states of branches alone take up {}, more than the max-size of {}: none of \

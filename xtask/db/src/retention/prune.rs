@@ -42,6 +42,31 @@ pub(crate) enum Scope {
     Automatic,
 }
 
+/// A backups folder whose backups are listed when they are asked for: with its lock held, only once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Listing<'a> {
+    /// Anybody may change it.
+    Unlocked(&'a Vault),
+    /// Nobody else may.
+    Locked(&'a Locked<'a>),
+}
+
+impl<'a> Listing<'a> {
+    fn vault(self) -> &'a Vault {
+        match self {
+            Self::Unlocked(vault) => vault,
+            Self::Locked(locked) => locked.vault(),
+        }
+    }
+
+    fn backups(self) -> Result<Arc<Vec<Backup>>> {
+        match self {
+            Self::Unlocked(vault) => vault.backups().map(Arc::new),
+            Self::Locked(locked) => locked.backups(),
+        }
+    }
+}
+
 /// What a pruning did.
 #[derive(Debug, Default)]
 pub(crate) struct Pruned {
@@ -59,14 +84,14 @@ pub(crate) struct Pruned {
 ///
 /// If the folder cannot be read.
 pub(crate) fn plan(
-    vault: &Vault,
+    listing: Listing<'_>,
     (project, databases): (&Project, &[Database]),
     policy: &Policy,
     scope: Scope,
     now: DateTime<FixedOffset>,
 ) -> Result<Vec<Verdict>> {
     let mut groups = BTreeMap::<(String, String), Vec<Candidate>>::new();
-    let backups = vault.backups()?;
+    let (vault, backups) = (listing.vault(), listing.backups()?);
     let needed = interrupted_step::needed(vault.folder());
     for (age, backup) in backups.iter().enumerate() {
         let order = backups.len() - age;
@@ -104,16 +129,16 @@ pub(crate) fn plan(
 ///
 /// If the folder cannot be read.
 pub(crate) fn last_states_over_size(
-    vault: &Vault,
+    listing: Listing<'_>,
     (project, databases): (&Project, &[Database]),
     policy: &Policy,
     now: DateTime<FixedOffset>,
 ) -> Result<Option<u64>> {
-    // Every checkpoint asks; most have no such policy, and need no listing of the folder.
     if policy.max_size_bytes.is_none() || project.follow_branches == FollowBranches::Never {
         return Ok(None);
     }
-    let backups = vault.backups()?;
+    // Every checkpoint asks; most have no such policy, and need no listing of the folder.
+    let (vault, backups) = (listing.vault(), listing.backups()?);
     let Some(max_size_bytes) = weight::relevant(policy, vault, &backups)?.max_size_bytes else {
         return Ok(None);
     };
@@ -231,8 +256,9 @@ pub(crate) fn apply(
     if plan.iter().all(|verdict| verdict.keep) {
         return Ok(pruned);
     }
-    let backups: BTreeMap<String, Backup> =
-        locked.vault().backups()?.into_iter().map(|b| (b.name.to_string(), b)).collect();
+    let listed = locked.backups()?;
+    let backups: BTreeMap<String, &Backup> =
+        listed.iter().map(|backup| (backup.name.to_string(), backup)).collect();
     verify_survivors((locked, &backups), (&plan, scope), now, interrupt)?;
     for verdict in plan.into_iter().filter(|verdict| !verdict.keep) {
         interrupt.check()?;
@@ -250,7 +276,7 @@ pub(crate) fn apply(
 /// Demands a whole backup among the survivors of each database and worktree: the newest one
 /// recorded as verified must be whole, and if none is, some other must be.
 fn verify_survivors(
-    (locked, backups): (&Locked<'_>, &BTreeMap<String, Backup>),
+    (locked, backups): (&Locked<'_>, &BTreeMap<String, &Backup>),
     (plan, scope): (&[Verdict], Scope),
     now: DateTime<FixedOffset>,
     interrupt: &Arc<Interrupt>,
@@ -279,7 +305,7 @@ fn verify_survivors(
 }
 
 /// Whose the recorded backups of each file name are; `None` if they do not agree.
-fn owners(backups: &BTreeMap<String, Backup>) -> BTreeMap<&str, Option<&str>> {
+fn owners<'b>(backups: &BTreeMap<String, &'b Backup>) -> BTreeMap<&'b str, Option<&'b str>> {
     let mut owners = BTreeMap::new();
     for backup in backups.values() {
         let Some(record) = backup.summary() else { continue };

@@ -373,7 +373,7 @@ impl Stored {
     /// Reads some groups, compares their blocks with their ids, and returns the ids of the groups.
     fn groups_read(&self, groups: Range<u64>, interrupt: &Interrupt) -> Result<Vec<Id>> {
         let mut reader = self.reader()?;
-        let mut bytes = Vec::with_capacity(database::GROUP_BYTES);
+        let mut bytes = Vec::with_capacity(digest::GROUP_BYTES);
         let mut ids = Vec::new();
         for group in groups {
             interrupt.check()?;

@@ -83,12 +83,12 @@ impl<'a> Base<'a> {
     /// others that share it, even if nobody looked yet. Reports missing pages.
     fn doubted(&mut self) -> Result<BTreeSet<Id>> {
         let (mut packs, mut n_lost) = (BTreeSet::new(), 0);
-        for damaged in self.locked.backups()? {
+        for damaged in self.locked.backups()?.iter() {
             if damaged.name.format != Format::Pages || damaged.state() != State::Damaged {
                 continue;
             }
             n_lost += u64::from(damaged.pages == Pages::Lost);
-            if let Ok(list) = reader::list(&damaged) {
+            if let Ok(list) = reader::list(damaged) {
                 packs.extend(Stored::find(&mut self.shelf, list)?.packs().into_keys());
             }
         }
@@ -122,8 +122,9 @@ impl<'a> Base<'a> {
         self.backups.clear();
         self.stored.clear();
         let mut branches = Vec::new();
-        let mut candidates = self.locked.backups()?;
-        candidates.retain(|b| b.name.format == Format::Pages && b.state().is_sound());
+        let listed = self.locked.backups()?;
+        let is_one = |b: &&Backup| b.name.format == Format::Pages && b.state().is_sound();
+        let mut candidates: Vec<&Backup> = listed.iter().filter(is_one).collect();
         candidates.sort_by_key(|backup| !backup.is_of(self.wanted.database));
         for backup in candidates {
             let git = backup.record().and_then(|record| record.git.as_ref());
@@ -131,12 +132,12 @@ impl<'a> Base<'a> {
             if branches.contains(&branch) || self.backups.len() == MAX_KNOWN {
                 continue;
             }
-            // A damaged one is useless here; verification names it.
-            let found = reader::list(&backup).and_then(|list| Stored::find(&mut self.shelf, list));
+            // A damaged one is of no use here; verification names it.
+            let found = reader::list(backup).and_then(|list| Stored::find(&mut self.shelf, list));
             let Ok(stored) = found else { continue };
             if stored.shape().block_bytes == self.shape.block_bytes {
                 branches.push(branch);
-                self.backups.push(backup);
+                self.backups.push(backup.clone());
                 self.stored.push(stored);
             }
         }
@@ -237,7 +238,7 @@ impl<'a> Base<'a> {
         if noted.merge(&self.readings) + new.len() == 0 {
             return Ok(());
         }
-        self.locked.forget_listed();
+        // What was listed stays: readings only make it fresher.
         for pack in new {
             noted.note(pack_readings::just_now(folder, pack, now));
         }

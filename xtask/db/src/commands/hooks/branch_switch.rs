@@ -108,8 +108,13 @@ fn switched(
     place: &Place,
     switch: &Switch,
 ) -> Result<()> {
+    if project.databases.is_empty() {
+        return Ok(());
+    }
     let nothing = "no checkpoint was taken at this switch of branches";
-    let all = Vault::of(project, session.now()).backups().context(nothing)?;
+    let vault = Vault::of(project, session.now());
+    let locked = vault.lock(project.busy_timeout, session.interrupt()).context(nothing)?;
+    let all = locked.backups().context(nothing)?;
     let commits = (switch.commits.0.as_str(), switch.commits.1.as_str());
     let due = project.databases.iter().map(|database| {
         let mine = of(project, database, &all);
@@ -126,8 +131,10 @@ fn switched(
         commit: commit_of(&switch.commits.0),
         ..state
     });
-    let outcome = checkpoint::take(session, project, (Kind::Branch, git), due.collect());
+    let due = due.collect();
+    let outcome = checkpoint::take_in(session, (project, &locked), (Kind::Branch, git), due);
     let mut outcome = outcome.context(nothing)?;
+    drop(locked);
     outcome.failure = outcome.failure.map(|error| error.context(nothing));
     for database in &project.databases {
         let here = outcome.taken.iter().find(|backup| backup.is_of(database));
@@ -227,8 +234,8 @@ pub(super) fn rewritten(
     let is_due = !due.is_empty();
     let outcome = checkpoint::take(session, project, (Kind::Branch, place.state()), due);
     match outcome.and_then(checkpoint::Outcome::whole) {
-        Ok(taken) if is_due && what != "amend" => {
-            let is_taken = |d: &&Database| taken.iter().any(|backup| backup.is_of(d));
+        Ok(outcome) if is_due && what != "amend" => {
+            let is_taken = |d: &&Database| outcome.taken.iter().any(|backup| backup.is_of(d));
             for database in project.databases.iter().filter(is_taken) {
                 session.note(format!(
                     "xtask-db: schema files changed; `cargo xtask db-migrate{}` brings {} up to date",

@@ -1,5 +1,7 @@
 //! The checkpoints that hooks take.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
@@ -33,18 +35,20 @@ pub(super) struct Due<'a> {
 pub(super) struct Outcome {
     /// The checkpoints.
     pub(super) taken: Vec<Backup>,
+    /// All backups when the last of them was taken, newest first.
+    pub(super) listed: Arc<Vec<Backup>>,
     /// Why the last one that failed did.
     pub(super) failure: Option<anyhow::Error>,
 }
 
 impl Outcome {
-    /// The checkpoints, if none failed.
+    /// The same, where none failed.
     ///
     /// # Errors
     ///
     /// The failure.
-    pub(super) fn whole(self) -> Result<Vec<Backup>> {
-        self.failure.map_or(Ok(self.taken), Err)
+    pub(super) fn whole(mut self) -> Result<Self> {
+        self.failure.take().map_or(Ok(self), Err)
     }
 }
 
@@ -59,12 +63,26 @@ pub(super) fn take(
     (kind, git): (Kind, Option<Git>),
     due: Vec<Due<'_>>,
 ) -> Result<Outcome> {
-    let mut outcome = Outcome::default();
     if due.is_empty() {
-        return Ok(outcome);
+        return Ok(Outcome::default());
     }
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+    take_in(session, (project, &locked), (kind, git), due)
+}
+
+/// The same in a backups folder that the caller has locked.
+///
+/// # Errors
+///
+/// Where the backups folder cannot be written, or at the user's interrupt.
+pub(super) fn take_in(
+    session: &mut Session,
+    (project, locked): (&Project, &Locked<'_>),
+    (kind, git): (Kind, Option<Git>),
+    due: Vec<Due<'_>>,
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
     locked.keep_private()?;
     for due in due {
         let database = due.database;
@@ -76,8 +94,12 @@ pub(super) fn take(
             format: project.format(kind),
             ..Wanted::new(database, kind, session.now())
         };
-        match one(session, project, &locked, &wanted) {
-            Ok(backup) => outcome.taken.extend(backup),
+        match one(session, project, locked, &wanted) {
+            Ok(Some(backup)) => {
+                outcome.taken.push(backup);
+                outcome.listed = locked.backups()?;
+            }
+            Ok(None) => {}
             Err(error) => {
                 session.interrupt().check()?;
                 if let Some(earlier) = outcome.failure.replace(error) {
@@ -85,7 +107,7 @@ pub(super) fn take(
                 }
             }
         }
-        retain::prune_automatic(session, project, &locked, database)?;
+        retain::prune_automatic(session, project, locked, database)?;
     }
     Ok(outcome)
 }

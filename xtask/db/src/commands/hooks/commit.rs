@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
-use crate::backups::vault::Vault;
 use crate::commands::hooks::checkpoint::{self, Due};
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::files::{publish, whole_files};
@@ -68,17 +67,17 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
             due.push(Due { database, paths, enters: None });
         }
     }
-    let taken =
+    let outcome =
         checkpoint::take(session, project, (Kind::PreCommit, place.state()), due)?.whole()?;
-    if taken.is_empty() {
+    if outcome.taken.is_empty() {
         return Ok(());
     }
-    let trailers = taken.iter().map(|backup| {
-        let added = added_tables(session, project, (place, &index), backup);
-        Ok(trailer::value(backup, &added?))
+    let trailers = outcome.taken.iter().map(|backup| {
+        let added = added_tables((project, &outcome.listed), (place, &index), backup);
+        trailer::value(backup, &added)
     });
     let note = Note {
-        trailers: trailers.collect::<Result<_>>()?,
+        trailers: trailers.collect(),
         tree: index.tree(place).context("git did not write the tree that is staged")?,
         caller: calling_git(),
     };
@@ -88,13 +87,12 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
 /// The tables that the staged migrations create, and those that the database gained since the backup
 /// before: some migrate first and commit afterwards, others the other way round.
 fn added_tables(
-    session: &Session,
-    project: &Project,
+    (project, listed): (&Project, &[Backup]),
     (place, index): (&Place, &Index),
     backup: &Backup,
-) -> Result<BTreeSet<String>> {
+) -> BTreeSet<String> {
     let Some(record) = backup.record() else {
-        return Ok(BTreeSet::new());
+        return BTreeSet::new();
     };
     let mut added = BTreeSet::new();
     let is_sql =
@@ -105,18 +103,17 @@ fn added_tables(
             |table: &String| !record.tables.keys().any(|there| there.eq_ignore_ascii_case(table));
         added.extend(created_tables::tables_created(&sql).into_iter().filter(is_new));
     }
-    let vault = Vault::of(project, session.now());
     let is_mine = |database: &Database| backup.is_of(database);
-    let before = vault.backups()?.into_iter().find(|other| {
+    let before = listed.iter().find(|other| {
         other.record().is_some_and(|other| other.sequence < record.sequence)
             && project.databases.iter().any(|database| is_mine(database) && other.is_of(database))
             && other.worktree() == backup.worktree()
     });
-    if let Some(before) = before.as_ref().and_then(Backup::record) {
+    if let Some(before) = before.and_then(Backup::record) {
         let is_new = |table: &&String| !before.tables.contains_key(*table);
         added.extend(record.tables.keys().filter(is_new).cloned());
     }
-    Ok(added)
+    added
 }
 
 /// `prepare-commit-msg FILE [SOURCE [COMMIT]]`: the checkpoint's name as a trailer.
@@ -157,7 +154,9 @@ fn write(place: &Place, (file, source): (&Path, &str), note: &Note) -> Result<()
         return Ok(());
     }
     // A message in another encoding keeps the older trailer beside the new one.
-    if let Ok(message) = String::from_utf8(fs_err::read(file)?) {
+    if let Ok(message) = String::from_utf8(fs_err::read(file)?)
+        && message.contains(trailer::KEY)
+    {
         let found = place.trailers(file).unwrap_or_default();
         let without = trailer::without_older(&message, &found, &note.trailers);
         if without != message {
