@@ -301,8 +301,8 @@ impl Doubts<'_> {
         if !is_hashed {
             return Ok(None);
         }
-        let mut referred = self.referred_in_file(layout, referring);
-        referred.extend(self.referred_here(layout, referring));
+        let mut referred = Self::referred_in_file(layout, referring);
+        referred.extend(Self::referred_here(layout, referring));
         if referred.is_empty() {
             return Ok(None);
         }
@@ -339,7 +339,7 @@ impl Doubts<'_> {
     }
 
     /// Conditions that a row of the file with the content `d.hash` is referred to in the file.
-    fn referred_in_file(&self, layout: &Layout, referring: &Referring<'_>) -> Vec<String> {
+    fn referred_in_file(layout: &Layout, referring: &Referring<'_>) -> Vec<String> {
         let to_it = referring.in_file.get(&layout.number).into_iter().flatten();
         let conditions = to_it.filter_map(|(child, bit)| {
             let link = &child.links[*bit];
@@ -356,7 +356,7 @@ impl Doubts<'_> {
     }
 
     /// Conditions that a row here with that content is referred to here.
-    fn referred_here(&self, layout: &Layout, referring: &Referring<'_>) -> Vec<String> {
+    fn referred_here(layout: &Layout, referring: &Referring<'_>) -> Vec<String> {
         let name = layout.name.to_ascii_lowercase();
         let located = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
             format!("t.{} COLLATE {} = h.t{at}", quoted(name), quoted(collation))

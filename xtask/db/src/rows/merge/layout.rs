@@ -137,9 +137,9 @@ impl Layout {
     #[must_use]
     pub(super) fn hashed_here(&self) -> String {
         if self.is_small {
-            let columns = (0..self.locator.len()).map(|at| format!(", t{at}")).collect::<String>();
-            let number = self.number;
-            format!("(SELECT hash, k{columns} FROM {HASHED_HERE} WHERE layout = {number})")
+            let columns: Vec<String> = (0..self.locator.len()).map(|at| format!("t{at}")).collect();
+            let (columns, number) = (columns.join(", "), self.number);
+            format!("(SELECT hash, k, {columns} FROM {HASHED_HERE} WHERE layout = {number})")
         } else {
             format!("{}_here", self.stage())
         }

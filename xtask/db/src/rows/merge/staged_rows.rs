@@ -76,10 +76,11 @@ pub(super) fn fill(
 pub(super) fn make_room_for_hashes(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     let small = layouts.iter().filter(|layout| layout.is_small);
     let Some(n_locators) = small.map(|layout| layout.locator.len()).max() else { return Ok(()) };
-    let columns: String = (0..n_locators).map(|at| format!("t{at}, ")).collect();
+    let columns: Vec<String> = (0..n_locators).map(|at| format!("t{at}")).collect();
     connection.execute_batch(&format!(
-        "CREATE TABLE {HASHED_HERE} (layout INTEGER, hash BLOB, k INTEGER, {columns}
-         PRIMARY KEY (layout, hash, k)) WITHOUT ROWID"
+        "CREATE TABLE {HASHED_HERE} (layout INTEGER, hash BLOB, k INTEGER, {},
+         PRIMARY KEY (layout, hash, k)) WITHOUT ROWID",
+        columns.join(", ")
     ))?;
     Ok(())
 }
