@@ -236,7 +236,7 @@ impl Locked<'_> {
             }
         }
         let backup = self.vault.read(name)?;
-        let backup = backup.context("the backup vanished right after it was published")?;
+        let backup = backup.context("the backup disappeared right after it was published")?;
         self.add_listed(listed, &backup);
         Ok(backup)
     }

@@ -198,7 +198,7 @@ fn apply(
         return Ok(Vec::new());
     }
     let (vault, now) = (locked.vault(), session.now());
-    // The folder may have changed while the question stood: only what both plans condemn goes.
+    // The folder may have changed while the question was open: only what both plans condemn goes.
     let listing = Listing::Unlocked(vault);
     let mut again = prune::plan(listing, (project, databases), policy, Scope::All, now)?;
     for verdict in &mut again {

@@ -290,7 +290,7 @@ impl Place {
         ask_as_called(&self.top, &arguments).map(drop)
     }
 
-    /// What begins a comment in a commit message, where that is configured.
+    /// What begins a comment in a commit message, if that is configured.
     #[must_use]
     pub(crate) fn comment_setting(&self) -> Option<String> {
         let either = ["config", "--get-regexp", "^core[.]comment(string|char)$"];

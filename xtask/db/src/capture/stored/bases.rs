@@ -132,7 +132,7 @@ impl<'a> Base<'a> {
             if branches.contains(&branch) || self.backups.len() == MAX_KNOWN {
                 continue;
             }
-            // A damaged one is of no use here; verification names it.
+            // A damaged one is useless here; verification names it.
             let found = reader::list(backup).and_then(|list| Stored::find(&mut self.shelf, list));
             let Ok(stored) = found else { continue };
             if stored.shape().block_bytes == self.shape.block_bytes {

@@ -42,7 +42,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// The same, where none failed.
+    /// The same, if none failed.
     ///
     /// # Errors
     ///

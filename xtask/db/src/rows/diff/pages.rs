@@ -14,7 +14,7 @@ use crate::rows::diff::State;
 use crate::sqlite::connection;
 use crate::sqlite::header::HEADER_LENGTH;
 
-/// Pages read at once where those before were read last.
+/// Pages read at once if those before were read last.
 const READ_AHEAD: usize = 32;
 
 /// The pages of one state.
