@@ -153,7 +153,8 @@ pub(crate) fn stand_by(project: &Project) -> Standby {
 ///
 /// As [`migrate`].
 pub(crate) fn migrate_before(
-    (standby, witness): (Standby, &mut Witness),
+    standby: Standby,
+    witness: &mut Witness,
     task: &Task<'_>,
     interrupt: &Interrupt,
 ) -> Result<Ended> {

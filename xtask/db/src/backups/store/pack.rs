@@ -188,7 +188,8 @@ impl Pack {
     /// If it cannot be unpacked.
     pub(crate) fn append_block(
         &self,
-        (entry, stored): (&Entry, &[u8]),
+        entry: &Entry,
+        stored: &[u8],
         unpacking: &mut Unpacking,
         into: &mut Vec<u8>,
     ) -> Result<()> {

@@ -325,7 +325,7 @@ impl<'s> Reader<'s> {
         let open = files.get_mut(&pack.name).context("the pack is not open")?;
         let stored = open.stored(pack, entry);
         stored
-            .and_then(|stored| pack.append_block((entry, stored), unpacking, into))
+            .and_then(|stored| pack.append_block(entry, stored, unpacking, into))
             .with_context(|| damaged(pack))
     }
 }

@@ -10,7 +10,7 @@ use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::branches::branch_point;
-use crate::commands::hooks::checkpoint::{self, Due};
+use crate::commands::hooks::checkpoint::{self, Due, Run};
 use crate::commands::hooks::follow_branches;
 use crate::commands::hooks::switch::Switch;
 use crate::console::refusal::Answer;
@@ -132,7 +132,8 @@ fn switched(
         ..state
     });
     let due = due.collect();
-    let outcome = checkpoint::take_in(session, (project, &locked), (Kind::Branch, git), due);
+    let outcome =
+        checkpoint::take_in(session, project, &locked, Run { kind: Kind::Branch, git, due });
     let mut outcome = outcome.context(nothing)?;
     drop(locked);
     outcome.failure = outcome.failure.map(|error| error.context(nothing));
@@ -232,7 +233,8 @@ pub(super) fn rewritten(
         }
     }
     let is_due = !due.is_empty();
-    let outcome = checkpoint::take(session, project, (Kind::Branch, place.state()), due);
+    let run = Run { kind: Kind::Branch, git: place.state(), due };
+    let outcome = checkpoint::take(session, project, run);
     match outcome.and_then(checkpoint::Outcome::whole) {
         Ok(outcome) if is_due && what != "amend" => {
             let is_taken = |d: &&Database| outcome.taken.iter().any(|backup| backup.is_of(d));

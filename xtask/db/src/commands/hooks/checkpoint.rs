@@ -52,23 +52,28 @@ impl Outcome {
     }
 }
 
+/// The checkpoints of one run of a hook.
+pub(super) struct Run<'a> {
+    /// Why they are taken.
+    pub(super) kind: Kind,
+    /// The state of the work tree that their records get.
+    pub(super) git: Option<Git>,
+    /// Those that are due.
+    pub(super) due: Vec<Due<'a>>,
+}
+
 /// Takes the checkpoints that are due, each whatever became of the others.
 ///
 /// # Errors
 ///
 /// If the backups folder stays locked or cannot be written, or at the user's interrupt.
-pub(super) fn take(
-    session: &mut Session,
-    project: &Project,
-    (kind, git): (Kind, Option<Git>),
-    due: Vec<Due<'_>>,
-) -> Result<Outcome> {
-    if due.is_empty() {
+pub(super) fn take(session: &mut Session, project: &Project, run: Run<'_>) -> Result<Outcome> {
+    if run.due.is_empty() {
         return Ok(Outcome::default());
     }
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-    take_in(session, (project, &locked), (kind, git), due)
+    take_in(session, project, &locked, run)
 }
 
 /// The same in a backups folder that the caller has locked.
@@ -78,10 +83,11 @@ pub(super) fn take(
 /// Where the backups folder cannot be written, or at the user's interrupt.
 pub(super) fn take_in(
     session: &mut Session,
-    (project, locked): (&Project, &Locked<'_>),
-    (kind, git): (Kind, Option<Git>),
-    due: Vec<Due<'_>>,
+    project: &Project,
+    locked: &Locked<'_>,
+    run: Run<'_>,
 ) -> Result<Outcome> {
+    let Run { kind, git, due } = run;
     let mut outcome = Outcome::default();
     locked.keep_private()?;
     for due in due {

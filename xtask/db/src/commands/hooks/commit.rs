@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
-use crate::commands::hooks::checkpoint::{self, Due};
+use crate::commands::hooks::checkpoint::{self, Due, Run};
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::files::{publish, whole_files};
 use crate::git::caller::calling_git;
@@ -68,7 +68,8 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
         }
     }
     let outcome =
-        checkpoint::take(session, project, (Kind::PreCommit, place.state()), due)?.whole()?;
+        checkpoint::take(session, project, Run { kind: Kind::PreCommit, git: place.state(), due })?
+            .whole()?;
     if outcome.taken.is_empty() {
         return Ok(());
     }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::host::command::patience::PAUSE;
 use crate::host::command::descendants::Descendants;
+use crate::host::command::patience::PAUSE;
 
 /// A command in a process group of its own: `cargo run` or `sh` alone would die and leave the
 /// migration running. Ctrl-C at a terminal reaches only us.
