@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::support::sandbox::Sandbox;
+use crate::support::strace::complain;
 
 /// What a list of [`N_BACKUPS`] may need.
 const MAX_BYTES: u64 = 64 << 20;
@@ -87,7 +88,7 @@ fn the_memory_of_a_list_of_50_000_backups_is_bounded() {
         let (Some(before), Some(after)) =
             (peak_bytes(&few, arguments), peak_bytes(&many, arguments))
         else {
-            println!("SKIPPED: no /proc to read the peak memory from");
+            complain("SKIPPED: no /proc to read the peak memory from");
             return;
         };
         let each = after.saturating_sub(before) / (MANY - FEW);

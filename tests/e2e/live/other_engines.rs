@@ -72,7 +72,7 @@ fn a_restore_over_a_database_that_litestream_replicates_says_to_restart_it() {
     assert!(!said.err.contains("Litestream"), "{said:#?}");
     sandbox.sql("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)");
     let said = sandbox.ok(&["db-restore", "latest", "--yes"]);
-    let advice = "warning: Litestream replicates this database and has to be restarted now";
+    let advice = "warning: Litestream replicates this database and must be restarted now";
     assert!(said.err.contains(advice), "{said:#?}");
     assert!(said.err.contains("`systemctl restart litestream`"), "{said:#?}");
 }
@@ -92,7 +92,7 @@ fn single_tables_and_merges_into_a_replicated_database_say_to_restart_litestream
     ] {
         sandbox.sql("DELETE FROM rows");
         let said = sandbox.ok(arguments);
-        let advice = "warning: Litestream replicates this database and has to be restarted now";
+        let advice = "warning: Litestream replicates this database and must be restarted now";
         assert!(said.err.contains(advice), "{arguments:?}: {said:#?}");
     }
     // Nothing was merged: the replica is as good as before.

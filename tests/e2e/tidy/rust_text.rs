@@ -65,13 +65,13 @@ fn first(rest: &str) -> (usize, Option<(Kind, String)>) {
         let text = rest[begin..length].to_owned();
         return ((length + end.len()).min(rest.len()), Some((Kind::Literal, text)));
     }
-    if rest.starts_with('"') {
-        let length = literal(&rest[1..]);
-        let text = unescaped(&rest[1..=length]);
+    if let Some(inside) = rest.strip_prefix('"') {
+        let length = literal(inside);
+        let text = unescaped(&inside[..length]);
         return (length + 2, Some((Kind::Literal, text)));
     }
-    if rest.starts_with('\'') {
-        let quoted = rest[1..].chars().next().unwrap_or_default();
+    if let Some(inside) = rest.strip_prefix('\'') {
+        let quoted = inside.chars().next().unwrap_or_default();
         let is_char = quoted == '\\' || rest[1 + quoted.len_utf8()..].starts_with('\'');
         let from = 1 + if quoted == '\\' { 2 } else { quoted.len_utf8() };
         let end = rest.get(from..).and_then(|after| after.find('\''));

@@ -230,7 +230,7 @@ fn an_empty_array_changes_nothing_and_says_so() {
     let said = piped(&sandbox, b"{\"metadata\": {}, \"assistants\": []}", &import);
     assert_eq!(said.code, Some(0), "{said:#?}");
     assert_snapshot!(said.out, @"Nothing to import into ./backend/db/kalito.db: standard input \
-                                 holds an empty array at `/assistants`; the rows of `assistants` \
+                                 contains an empty array at `/assistants`; the rows of `assistants` \
                                  stay as they are");
     let json = piped(&sandbox, b"{\"assistants\": []}", &[&import[..], &["--json"]].concat());
     let document: serde_json::Value = serde_json::from_str(&json.out).expect("one document");

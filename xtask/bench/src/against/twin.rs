@@ -12,7 +12,7 @@ use crate::scratch::Scratch;
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Deed {
-    /// A commit of a file that is no schema: the hooks ask git, and that is all
+    /// A commit of a file that is not a schema: the hooks ask git, and that is all
     Commit,
     /// A commit of a migration, after the database changed
     Checkpoint,

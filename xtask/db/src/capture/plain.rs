@@ -177,7 +177,7 @@ fn copy_and_examine(
     };
     let examination = match wanted.format {
         Format::Plain => settle(&stage, &interrupt)?,
-        // Its pages are written anew, into packs that are synced: nobody relies on this file.
+        // Its pages are written again, into packs that are synced: nobody relies on this file.
         Format::Pages => examine(&stage, &interrupt)?,
     };
     if has(&examination.findings, Weight::Structural) {

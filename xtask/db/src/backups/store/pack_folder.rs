@@ -1,4 +1,4 @@
-//! The folder of packs: what lies in it.
+//! The folder of packs: its files.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

@@ -80,7 +80,7 @@ pub(super) fn take(session: &mut Session, project: &Project, run: Run<'_>) -> Re
 ///
 /// # Errors
 ///
-/// Where the backups folder cannot be written, or at the user's interrupt.
+/// If the backups folder cannot be written, or at the user's interrupt.
 pub(super) fn take_in(
     session: &mut Session,
     project: &Project,

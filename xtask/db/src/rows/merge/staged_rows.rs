@@ -41,7 +41,7 @@ pub(super) const HASHED: u8 = 8;
 /// Rows between two looks whether the user asked to stop.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 
-/// Up to as many rows are compared without an index; the tests' tables are of both sorts.
+/// Up to as many rows are compared without an index; the tests have tables of both sizes.
 const FEW_ROWS: u64 = if cfg!(test) { 2 } else { 16 };
 
 /// Creates the stage of a table and fills it with the file's rows; returns whether they and those here are

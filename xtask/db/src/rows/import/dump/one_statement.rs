@@ -1,4 +1,4 @@
-//! One statement, run to its end.
+//! One statement, run to the end.
 
 use anyhow::{Result, ensure};
 use rusqlite::Connection;
