@@ -146,3 +146,22 @@ fn a_checkpoint_on_a_damaged_pack_warns_marks_and_takes_its_pages_anew() {
     let again = sandbox.ok(&["db-backup", "--kind", "branch"]);
     assert_eq!(again.err, "");
 }
+
+#[test]
+fn after_a_flipped_bit_in_the_table_of_a_pack_a_backup_is_called_damaged_only_if_it_does_not_restore()
+ {
+    let (sandbox, _) = checkpoints(1);
+    let pack = &packs(&sandbox)[0];
+    let bytes = fs_err::read(pack).expect("a pack");
+    for at in (bytes.len() - 400..bytes.len()).step_by(14) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (at % 8);
+        fs_err::write(pack, flipped).expect("written");
+        sandbox.run(&["db-verify", "--all", "--quiet"]);
+        for (name, state) in listed(&sandbox) {
+            let wanted = if restores(&sandbox, &name) { "verified" } else { "damaged" };
+            assert_eq!(state, wanted, "{name}, byte {at} of {}", bytes.len());
+        }
+        fs_err::write(pack, &bytes).expect("written");
+    }
+}

@@ -214,7 +214,9 @@ pub(crate) fn demand_undamaged(
         }
         let (pack, entry) = reader.demand(number)?;
         let is_here = |damaged: &&Damaged| damaged.pack == pack.name;
-        if damaged.iter().find(is_here).is_some_and(|damaged| damaged.ids.contains(&entry.id)) {
+        let is_suspect = |damaged: &Damaged| damaged.ids.contains(&entry.id);
+        // If only the entry's note of its position is wrong, the block is right where the list has it.
+        if damaged.iter().find(is_here).is_some_and(is_suspect) && reader.block(number).is_err() {
             return Err(stored_database::damaged(pack).into());
         }
     }
