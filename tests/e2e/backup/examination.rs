@@ -1,4 +1,4 @@
-//! The examination of a copy: wherever the backups folder is, it is completed, or there is no backup.
+//! A copy is examined completely, wherever the backups folder is; otherwise there is no backup.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;

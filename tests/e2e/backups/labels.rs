@@ -108,7 +108,7 @@ fn a_mistyped_reference_names_the_nearest() {
         let hint = format!("hint: did you mean `{meant}`? ");
         assert!(said.err.contains(&hint), "{typed}: {said:#?}");
     }
-    // What is not a word but a date is answered with the nearest dates.
+    // A mistyped date is answered with the nearest dates.
     let said = sandbox.fails(2, &["db-verify", "2025-09-12"]);
     assert!(said.err.contains("the nearest are"), "{said:#?}");
 }

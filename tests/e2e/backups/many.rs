@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::sandbox::Sandbox;
 use crate::support::strace::complain;
 
-/// What a list of [`N_BACKUPS`] may need.
+/// The most memory that a list of [`N_BACKUPS`] may need.
 const MAX_BYTES: u64 = 64 << 20;
 
 const N_BACKUPS: u64 = 50_000;

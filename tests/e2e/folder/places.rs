@@ -156,7 +156,7 @@ fn the_root_and_the_database_s_own_folder_are_refused_and_stay_untouched() {
         assert!(said.err.contains("is the root of the file system"), "{said:#?}");
         assert!(!Path::new("/.lock").exists());
     }
-    // What is there already can still be restored.
+    // The backups that are there already can still be restored.
     let name = sandbox.backups().remove(0);
     fs_err::copy(sandbox.backup_path(&name), own.join(&name)).expect("copied");
     sandbox.sql("DELETE FROM messages");

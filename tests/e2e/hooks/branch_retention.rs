@@ -63,6 +63,23 @@ fn branches_visited_in_turn_find_their_own_data_whatever_the_policy_keeps() {
 }
 
 #[test]
+fn retention_keeps_the_last_state_of_a_renamed_branch_and_of_a_new_one_with_its_old_name() {
+    let sandbox = following("last = 1");
+    say(&sandbox, "on main");
+    enter_anew(&sandbox, "a");
+    sandbox.hooked(&["branch", "--move", "a", "renamed"]);
+    sandbox.hooked(&["switch", "--quiet", "--create", "a"]);
+    say(&sandbox, "on the new a");
+    for _ in 0..2 {
+        for (branch, expected) in [("main", "on main"), ("renamed", "on a"), ("a", "on the new a")]
+        {
+            let said = switch(&sandbox, branch);
+            assert_eq!(last(&sandbox), expected, "{branch}: {said:#?}");
+        }
+    }
+}
+
+#[test]
 fn a_prune_by_hand_names_the_last_states_and_keeps_them() {
     let sandbox = following("last = 5");
     say(&sandbox, "on main");

@@ -1,5 +1,5 @@
-//! Where a project may be: in a folder with any name, below its repository, in a work tree of a bare
-//! one, in a submodule; and where git may look for hooks.
+//! A project may be in a folder with any name, below its repository, in a work tree of a bare one or in
+//! a submodule; and git may look for hooks in several places.
 
 use std::path::{Path, PathBuf};
 

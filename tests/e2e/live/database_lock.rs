@@ -26,7 +26,7 @@ fn begun(sandbox: &Sandbox, arguments: &[&str]) -> Running {
     running
 }
 
-/// What is beside the live database.
+/// The names of the files beside the live database.
 fn beside(sandbox: &Sandbox) -> Vec<String> {
     names(&sandbox.path("backend/db"))
 }

@@ -64,7 +64,7 @@ fn owner_writes(sandbox: &Sandbox) -> bool {
         .is_ok_and(|output| output.status.success() && output.stderr.is_empty())
 }
 
-/// What is beside the database.
+/// The names of the files beside the database.
 fn beside(sandbox: &Sandbox) -> Vec<String> {
     let entries = fs_err::read_dir(sandbox.path("backend/db")).expect("folder");
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());

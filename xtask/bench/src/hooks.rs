@@ -6,13 +6,14 @@
 
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use fs_err as fs;
 
 use crate::machine::Machine;
-use crate::measurement::{self, Run};
+use crate::measurement::Run;
+use crate::repository::Repository;
 use crate::scratch::Scratch;
 use crate::{chat, note, print};
 
@@ -58,8 +59,6 @@ const DATABASE_BYTES: u64 = 160 << 10;
 const ROOM_BYTES: u64 = 256 << 20;
 /// Pairs that are not counted: files, caches and pages that are read for the first time.
 const N_WARM_UP: u32 = 2;
-/// A repository of some size: git looks at its index in every commit.
-const N_FILES: u32 = 500;
 
 const MANIFEST: &str = r#"[workspace]
 members = []
@@ -89,37 +88,15 @@ impl Args {
 
 /// Two repositories that differ in their hooks only.
 struct Twins<'a> {
-    scratch: &'a Scratch,
-    without: PathBuf,
-    with: PathBuf,
+    without: Repository<'a>,
+    with: Repository<'a>,
 }
 
 impl<'a> Twins<'a> {
     fn create(scratch: &'a Scratch) -> Result<Self> {
-        let [without, with] = ["without", "with"].map(|name| scratch.root().join(name));
-        let twins = Self { scratch, without, with };
-        for folder in [&twins.without, &twins.with] {
-            for name in ["db", "migrations", "src"] {
-                fs::create_dir_all(folder.join(name))?;
-            }
-            chat::create(&folder.join("db/chat.db"), DATABASE_BYTES)?;
-            fs::write(folder.join("Cargo.toml"), MANIFEST)?;
-            fs::write(folder.join(".gitignore"), "/db\n/backups\n")?;
-            for n in 0..N_FILES {
-                fs::write(folder.join(format!("src/file{n}.rs")), format!("// {n}\n"))?;
-            }
-            for words in [
-                &["git", "init", "--quiet"][..],
-                &["git", "config", "user.name", "bench"],
-                &["git", "config", "user.email", "bench@localhost"],
-                &["git", "config", "gc.auto", "0"],
-                &["git", "add", "--all"],
-                &["git", "commit", "--quiet", "--message=first"],
-            ] {
-                twins.run(folder, words)?;
-            }
-        }
-        twins.run(&twins.with, &["xtask", "db-hooks", "install"])?;
+        let create = |name| Repository::create(scratch, name, MANIFEST, DATABASE_BYTES);
+        let twins = Self { without: create("without")?, with: create("with")? };
+        twins.with.run(&["xtask", "db-hooks", "install"])?;
         Ok(twins)
     }
 
@@ -127,42 +104,20 @@ impl<'a> Twins<'a> {
         let mut pairs = Vec::new();
         for n in 0..N_WARM_UP + n_pairs {
             let pair = if n % 2 == 0 {
-                let without = self.commit(&self.without, touched, n)?;
-                Pair { without, with: self.commit(&self.with, touched, n)? }
+                let without = commit(&self.without, touched, n)?;
+                Pair { without, with: commit(&self.with, touched, n)? }
             } else {
-                let with = self.commit(&self.with, touched, n)?;
-                Pair { without: self.commit(&self.without, touched, n)?, with }
+                let with = commit(&self.with, touched, n)?;
+                Pair { without: commit(&self.without, touched, n)?, with }
             };
             pairs.extend((n >= N_WARM_UP).then_some(pair));
         }
         Ok(pairs)
     }
 
-    /// Changes and stages a file, and times the commit alone.
-    fn commit(&self, folder: &Path, touched: Touched, n: u32) -> Result<Run> {
-        let file = match touched {
-            Touched::Notes => "src/file7.rs".to_owned(),
-            Touched::Schema => {
-                // So that the checkpoint is a copy, and no hard link to the one before.
-                chat::use_for_a_day(&folder.join("db/chat.db"))?;
-                format!("migrations/{n:04}_table.sql")
-            }
-        };
-        fs::write(folder.join(&file), format!("-- {n}\nCREATE TABLE t{n} (id INTEGER);\n"))?;
-        self.run(folder, &["git", "add", &file])?;
-        self.run(folder, &["git", "commit", "--quiet", "--message=more"])
-    }
-
-    fn run(&self, folder: &Path, words: &[&str]) -> Result<Run> {
-        let mut command = self.scratch.command(words)?;
-        command.current_dir(folder);
-        measurement::run(&mut command, None, &self.scratch.root().join("said"))
-            .with_context(|| format!("`{}` failed", words.join(" ")))
-    }
-
     /// Hooks that did nothing would be fast.
     fn ensure_checkpoints(&self, n_expected: u32) -> Result<()> {
-        let entries = fs::read_dir(self.with.join("backups"))?;
+        let entries = fs::read_dir(self.with.folder().join("backups"))?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         let names = names.collect::<Result<Vec<_>>>()?;
         let n_taken = names.iter().filter(|name| name.ends_with(".pages.json")).count();
@@ -172,6 +127,20 @@ impl<'a> Twins<'a> {
         );
         Ok(())
     }
+}
+
+/// Changes and stages a file, and times the commit alone.
+fn commit(repository: &Repository<'_>, touched: Touched, n: u32) -> Result<Run> {
+    let file = match touched {
+        Touched::Notes => "src/file7.rs".to_owned(),
+        Touched::Schema => {
+            // So that the checkpoint is a copy, and no hard link to the one before.
+            chat::use_for_a_day(&repository.database())?;
+            format!("migrations/{n:04}_table.sql")
+        }
+    };
+    repository.stage(&file, &format!("-- {n}\nCREATE TABLE t{n} (id INTEGER);\n"))?;
+    repository.run(&["git", "commit", "--quiet", "--message=more"])
 }
 
 impl Touched {

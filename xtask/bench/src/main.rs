@@ -16,6 +16,7 @@ mod interrupt;
 mod machine;
 mod measurement;
 mod report;
+mod repository;
 mod scratch;
 mod store;
 

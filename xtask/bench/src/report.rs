@@ -164,6 +164,18 @@ pub(super) fn seconds(time: Duration) -> String {
     }
 }
 
+/// Seconds as milliseconds with one decimal.
+pub(super) fn milliseconds(seconds: f64) -> String {
+    format!("{:.1} ms", seconds * 1000.0)
+}
+
+/// The median; of an even number the upper middle one, so that it is always a value that was measured.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 /// A size in its largest unit, of 1024.
 pub(super) fn size(bytes: u64) -> String {
     match bytes {

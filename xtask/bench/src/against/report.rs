@@ -6,7 +6,7 @@ use super::Pair;
 use super::twin::Deed;
 use crate::machine::Machine;
 use crate::measurement::Run;
-use crate::report::{size, table};
+use crate::report::{median, milliseconds, size, table};
 
 const HEADER: [&str; 7] = ["", "OTHER", "THIS", "RATIO", "CPU", "LIMIT", ""];
 
@@ -155,17 +155,6 @@ impl Report<'_> {
 
 fn seconds(run: Run) -> f64 {
     run.wall.as_secs_f64()
-}
-
-fn milliseconds(seconds: f64) -> String {
-    format!("{:.1} ms", seconds * 1000.0)
-}
-
-/// Of an even number the upper middle one, so that it is always a value that was measured.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! A repository with a database and the hooks of one build of xtask, and what is timed in it.
 
-use std::path::PathBuf;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use fs_err as fs;
 
 use crate::chat;
-use crate::measurement::{self, Run};
+use crate::measurement::Run;
+use crate::repository::Repository;
 use crate::scratch::Scratch;
 
 /// What is timed.
@@ -49,13 +48,10 @@ CREATE TABLE tags (id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES session
 COMMIT;
 ";
 
-/// A repository of some size: git looks at its index in every commit.
-const N_FILES: u32 = 500;
-
 /// One repository.
 pub(super) struct Twin<'a> {
     scratch: &'a Scratch,
-    folder: PathBuf,
+    repository: Repository<'a>,
     /// What starts the build that works in it.
     program: &'a str,
 }
@@ -97,28 +93,9 @@ impl<'a> Twin<'a> {
         program: &'a str,
         size_bytes: u64,
     ) -> Result<Self> {
-        let twin = Self { scratch, folder: scratch.root().join(name), program };
-        let folder = &twin.folder;
-        for name in ["db", "migrations", "src"] {
-            fs::create_dir_all(folder.join(name))?;
-        }
-        chat::create(&folder.join("db/chat.db"), size_bytes)?;
-        fs::write(folder.join("Cargo.toml"), MANIFEST)?;
-        fs::write(folder.join("next.sql"), MIGRATION)?;
-        fs::write(folder.join(".gitignore"), "/db\n/backups\n")?;
-        for n in 0..N_FILES {
-            fs::write(folder.join(format!("src/file{n}.rs")), format!("// {n}\n"))?;
-        }
-        for words in [
-            &["git", "init", "--quiet"][..],
-            &["git", "config", "user.name", "bench"],
-            &["git", "config", "user.email", "bench@localhost"],
-            &["git", "config", "gc.auto", "0"],
-            &["git", "add", "--all"],
-            &["git", "commit", "--quiet", "--message=first"],
-        ] {
-            twin.run(words)?;
-        }
+        let repository = Repository::create(scratch, name, MANIFEST, size_bytes)?;
+        let twin = Self { scratch, repository, program };
+        fs::write(twin.repository.folder().join("next.sql"), MIGRATION)?;
         twin.xtask(&["db-hooks", "install"])?;
         Ok(twin)
     }
@@ -126,7 +103,7 @@ impl<'a> Twin<'a> {
     /// Prepares one turn and times the deed alone.
     pub(super) fn time(&self, deed: Deed, n: u32) -> Result<Run> {
         if deed.changes_the_database() {
-            chat::use_for_a_day(&self.folder.join("db/chat.db"))?;
+            chat::use_for_a_day(&self.repository.database())?;
         }
         let staged = match deed {
             Deed::Commit => Some("src/file7.rs".to_owned()),
@@ -136,15 +113,14 @@ impl<'a> Twin<'a> {
         };
         if let Some(file) = &staged {
             let sql = format!("-- {n}\nCREATE TABLE t{n} (id INTEGER);\n");
-            fs::write(self.folder.join(file), sql)?;
-            self.run(&["git", "add", file])?;
+            self.repository.stage(file, &sql)?;
         }
         self.scratch.settle_everything()?;
         let branch = format!("branch{n}");
         match deed {
             Deed::PreMigrate => self.xtask(&["db-pre-migrate"]),
-            Deed::Branch => self.run(&["git", "switch", "--quiet", "--create", &branch]),
-            _ => self.run(&["git", "commit", "--quiet", "--message=more"]),
+            Deed::Branch => self.repository.run(&["git", "switch", "--quiet", "--create", &branch]),
+            _ => self.repository.run(&["git", "commit", "--quiet", "--message=more"]),
         }
     }
 
@@ -153,7 +129,7 @@ impl<'a> Twin<'a> {
         let Some(kind) = deed.kind() else { return Ok(()) };
         let sought = format!("\"kind\": \"{kind}\"");
         let mut n_taken = 0;
-        for entry in fs::read_dir(self.folder.join("backups"))? {
+        for entry in fs::read_dir(self.repository.folder().join("backups"))? {
             let path = entry?.path();
             let is_record = path.to_string_lossy().ends_with(".pages.json");
             n_taken += usize::from(is_record && fs::read_to_string(path)?.contains(&sought));
@@ -168,13 +144,6 @@ impl<'a> Twin<'a> {
 
     /// Runs a task of the build.
     pub(super) fn xtask(&self, words: &[&str]) -> Result<Run> {
-        self.run(&[&[self.program], words].concat())
-    }
-
-    fn run(&self, words: &[&str]) -> Result<Run> {
-        let mut command = self.scratch.command(words)?;
-        command.current_dir(&self.folder);
-        measurement::run(&mut command, None, &self.scratch.root().join("said"))
-            .with_context(|| format!("`{}` failed", words.join(" ")))
+        self.repository.run(&[&[self.program], words].concat())
     }
 }

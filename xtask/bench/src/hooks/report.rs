@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{DATABASE_BYTES, Pair, Touched};
 use crate::machine::Machine;
-use crate::report::{size, table};
+use crate::report::{median, milliseconds, size, table};
 
 const HEADER: [&str; 6] = ["", "WITHOUT", "WITH", "OVERHEAD", "LIMIT", ""];
 
@@ -95,17 +95,6 @@ fn result(one: &Compared) -> Value {
         "within_limit": one.is_within_limit(),
         "pairs": pairs.collect::<Vec<_>>(),
     })
-}
-
-fn milliseconds(seconds: f64) -> String {
-    format!("{:.1} ms", seconds * 1000.0)
-}
-
-/// Of an even number the upper middle one, so that it is always a value that was measured.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

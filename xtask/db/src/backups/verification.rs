@@ -131,7 +131,7 @@ fn read(
         content_blake3: hashes.content_blake3.clone(),
         suspects: Vec::new(),
     };
-    judgement::judge(backup, (&hashes, size_bytes), &mut verification);
+    judgement::judge(backup, &hashes, size_bytes, &mut verification);
     Ok(verification)
 }
 

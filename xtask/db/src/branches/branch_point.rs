@@ -64,7 +64,7 @@ impl Branch {
     /// Whether the checkout that HEAD's reflog ends with, from one commit to another, entered it for
     /// the first time in this work tree, going by the backups of one database in it.
     #[must_use]
-    pub(crate) fn is_new(&self, backups: &[&Backup], (old, new): (&str, &str)) -> bool {
+    pub(crate) fn is_new(&self, backups: &[&Backup], old: &str, new: &str) -> bool {
         if backups.iter().any(|backup| self.is_entered_by(backup)) {
             return false;
         }

@@ -47,11 +47,11 @@ fn renamed_since(head: &Reflog, name: &str) -> Option<String> {
 }
 
 /// The branch that was checked out when a hook ran last, by the name that it has now; empty for a
-/// detached HEAD, `None` if no hook ever ran in this work tree.
+/// detached HEAD, `None` if no hook ever ran in this work tree. `head` is the reflog of HEAD.
 #[must_use]
-pub(crate) fn last_seen(place: &Place) -> Option<String> {
+pub(crate) fn last_seen(place: &Place, head: &Reflog) -> Option<String> {
     let seen = LastSeen::parse(&fs_err::read_to_string(place.own.join(FILE)).ok()?);
-    let renamed = renamed_since(&place.head_reflog(), &seen.name);
+    let renamed = renamed_since(head, &seen.name);
     let by_creation = || name_by_creation(place, seen.created.as_deref()?, &seen.name);
     Some(renamed.or_else(by_creation).unwrap_or(seen.name))
 }
@@ -61,9 +61,10 @@ fn name_by_creation(place: &Place, created: &str, name: &str) -> Option<String> 
     if name.is_empty() || place.reflog(name).created().as_deref() == Some(created) {
         return None;
     }
+    // There may be many branches, and few began so.
     let is_it = |other: &String| {
-        let branch = place.branch_named(other);
-        branch.is_called(name) && branch.created().as_deref() == Some(created)
+        place.reflog(other).created().as_deref() == Some(created)
+            && place.branch_named(other).is_called(name)
     };
     place.branches().into_iter().find(is_it)
 }

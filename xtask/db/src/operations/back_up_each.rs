@@ -1,4 +1,4 @@
-//! One backup of each database.
+//! One backup of each database, or none if `--if-changed` finds it unchanged.
 
 use std::path::PathBuf;
 

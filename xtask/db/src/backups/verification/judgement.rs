@@ -12,7 +12,8 @@ use crate::sqlite::examination::finding::{Finding, Weight, has};
 /// Judges what was read and found against the record, and completes the verification.
 pub(super) fn judge(
     backup: &Backup,
-    (hashes, size_bytes): (&Hashes, u64),
+    hashes: &Hashes,
+    size_bytes: u64,
     verification: &mut Verification,
 ) {
     match &backup.proof {

@@ -53,7 +53,7 @@ pub(super) fn entered(
         seen_branch::remember(place, name.as_deref())?;
         return Ok(Answer::Yes);
     }
-    let last_seen = seen_branch::last_seen(place);
+    let last_seen = seen_branch::last_seen(place, &head);
     let left = branch_point::left(&head, (name.as_deref(), new), last_seen.as_deref(), |branch| {
         place.tip(branch).is_some()
     });
@@ -115,10 +115,10 @@ fn switched(
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt()).context(nothing)?;
     let all = locked.backups().context(nothing)?;
-    let commits = (switch.commits.0.as_str(), switch.commits.1.as_str());
+    let (old, new_commit) = &switch.commits;
     let due = project.databases.iter().map(|database| {
         let mine = of(project, database, &all);
-        let new = switch.entered.as_ref().filter(|branch| branch.is_new(&mine, commits));
+        let new = switch.entered.as_ref().filter(|branch| branch.is_new(&mine, old, new_commit));
         let commit = commit_of(&switch.commits.1);
         let enters = new.map(|branch| branch_point::enters(branch, switch.left.clone(), commit));
         Due { database, paths: Vec::new(), enters }
