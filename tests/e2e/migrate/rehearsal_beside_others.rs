@@ -23,9 +23,26 @@ fn in_the_middle(
         assert!(running.0.try_wait().expect("asked").is_none(), "it ended before");
         std::thread::yield_now();
     }
+    has_looked(running.0.id());
     act();
     sandbox.write("go", "");
     sandbox.said(&running.output())
+}
+
+/// Waits until a process does nothing but wait: it looked at whatever woke it, however busy the
+/// machine is.
+fn has_looked(pid: u32) {
+    let is_polling = || {
+        // <https://man7.org/linux/man-pages/man5/proc_pid_syscall.5.html>; `poll` and `ppoll` of x86-64,
+        // `ppoll` of AArch64.
+        let call = fs_err::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+        ["7", "271", "73"].contains(&call.split(' ').next().unwrap_or_default())
+    };
+    let began = std::time::Instant::now();
+    // Where this is not shown, the wait alone has to do.
+    while !is_polling() && began.elapsed() < std::time::Duration::from_secs(2) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
 
 /// The checkpoint that was published, from the command that goes back to it.

@@ -147,21 +147,40 @@ fn a_checkpoint_on_a_damaged_pack_warns_marks_and_takes_its_pages_anew() {
     assert_eq!(again.err, "");
 }
 
+/// Flips bits of a file one by one, and compares what `db-verify --all` calls each backup with whether
+/// it restores.
+fn flipped_one_by_one(sandbox: &Sandbox, path: &std::path::Path, bits: &[(usize, u32)]) {
+    let bytes = fs_err::read(path).expect("a file");
+    for (at, bit) in bits {
+        let mut flipped = bytes.clone();
+        flipped[*at] ^= 1 << bit;
+        fs_err::write(path, flipped).expect("written");
+        sandbox.run(&["db-verify", "--all", "--quiet"]);
+        for (name, state) in listed(sandbox) {
+            let wanted = if restores(sandbox, &name) { "verified" } else { "damaged" };
+            assert_eq!(state, wanted, "{name}, bit {bit} of byte {at} of {}", bytes.len());
+        }
+        fs_err::write(path, &bytes).expect("written");
+    }
+}
+
 #[test]
 fn after_a_flipped_bit_in_the_table_of_a_pack_a_backup_is_called_damaged_only_if_it_does_not_restore()
  {
     let (sandbox, _) = checkpoints(1);
     let pack = &packs(&sandbox)[0];
-    let bytes = fs_err::read(pack).expect("a pack");
-    for at in (bytes.len() - 400..bytes.len()).step_by(14) {
-        let mut flipped = bytes.clone();
-        flipped[at] ^= 1 << (at % 8);
-        fs_err::write(pack, flipped).expect("written");
-        sandbox.run(&["db-verify", "--all", "--quiet"]);
-        for (name, state) in listed(&sandbox) {
-            let wanted = if restores(&sandbox, &name) { "verified" } else { "damaged" };
-            assert_eq!(state, wanted, "{name}, byte {at} of {}", bytes.len());
-        }
-        fs_err::write(pack, &bytes).expect("written");
+    let n_bytes = usize::try_from(fs_err::metadata(pack).expect("there").len()).expect("small");
+    let bit = |at: usize| (at, u32::try_from(at % 8).expect("small"));
+    let bits: Vec<_> = (n_bytes - 400..n_bytes).step_by(14).map(bit).collect();
+    flipped_one_by_one(&sandbox, pack, &bits);
+}
+
+#[test]
+fn a_flipped_bit_in_the_version_of_a_pack_or_of_a_list_is_damage_and_not_a_newer_version() {
+    let (sandbox, kept) = checkpoints(1);
+    let list = sandbox.backup_path(&kept[0].name);
+    for path in [&packs(&sandbox)[0], &list] {
+        let bits: Vec<_> = (13..16).flat_map(|at| [(at, 0), (at, 1), (at, 6)]).collect();
+        flipped_one_by_one(&sandbox, path, &bits);
     }
 }

@@ -46,6 +46,22 @@ pub(crate) fn packs_bytes(sandbox: &Sandbox) -> u64 {
     packs(sandbox).iter().map(|path| fs_err::metadata(path).expect("a file").len()).sum()
 }
 
+/// A pack as a newer build might write it: the version is at both ends.
+pub(crate) fn newer_pack(mut pack: Vec<u8>) -> Vec<u8> {
+    let last = pack.len() - 2;
+    (pack[14], pack[last]) = (2, 2);
+    pack
+}
+
+/// A page list as a newer build might write it: its checksum is right.
+fn newer_list(mut list: Vec<u8>) -> Vec<u8> {
+    list[14] = 2;
+    let n_body = list.len() - 32;
+    let checksum = blake3::hash(&list[..n_body]);
+    list[n_body..].copy_from_slice(checksum.as_bytes());
+    list
+}
+
 /// Demands that checkpoints give back what they were taken of.
 pub(crate) fn give_back(sandbox: &Sandbox, kept: &[Kept], what: &str) {
     for kept in kept {
@@ -164,9 +180,7 @@ fn a_page_list_that_cannot_be_read_keeps_everything_and_is_named() {
 fn a_page_list_and_a_pack_of_a_newer_version_are_left_alone() {
     let (sandbox, kept) = checkpoints(3);
     let list = fs_err::read(sandbox.backup_path(&kept[0].name)).expect("a list");
-    let mut newer = list.clone();
-    newer[14] = 2;
-    fs_err::write(sandbox.path("backups/newer.pages"), &newer).expect("written");
+    fs_err::write(sandbox.path("backups/newer.pages"), newer_list(list)).expect("written");
     let said = sandbox.fails(1, &["db-prune", "--keep-last", "1", "--yes"]);
     assert!(
         said.err.contains("page list has version 2: update xtask-db to read it"),
@@ -176,8 +190,7 @@ fn a_page_list_and_a_pack_of_a_newer_version_are_left_alone() {
     assert!(said.err.contains("update xtask-db, then prune again"), "{}", said.err);
     fs_err::remove_file(sandbox.path("backups/newer.pages")).expect("removed");
     let pack = sandbox.path(&format!("backups/packs/{}.pack", "a".repeat(64)));
-    let mut bytes = fs_err::read(&packs(&sandbox)[0]).expect("a pack");
-    bytes[14] = 2;
+    let bytes = newer_pack(fs_err::read(&packs(&sandbox)[0]).expect("a pack"));
     fs_err::write(&pack, bytes).expect("written");
     sandbox.write("backups/packs/notes.txt", "mine");
     let said = sandbox.ok(&["db-prune", "--keep-last", "1", "--yes"]);

@@ -1,6 +1,6 @@
 //! `db-verify` of stored checkpoints: damage names those that it touches, the others stay good.
 
-use crate::store::prune::{Kept, checkpoint, checkpoints, give_back, packs};
+use crate::store::prune::{Kept, checkpoint, checkpoints, give_back, newer_pack, packs};
 use crate::support::sandbox::Sandbox;
 
 /// The packs that a checkpoint brought.
@@ -121,8 +121,7 @@ fn a_damaged_pack_that_nobody_needs_is_a_warning() {
 fn a_pack_of_a_newer_version_is_not_called_damage() {
     let (sandbox, kept) = checkpoints(1);
     for path in packs(&sandbox) {
-        let mut bytes = fs_err::read(&path).expect("bytes");
-        bytes[14] = 2;
+        let bytes = newer_pack(fs_err::read(&path).expect("bytes"));
         fs_err::write(&path, bytes).expect("written");
     }
     let said = sandbox.fails(2, &["db-verify", "--all"]);

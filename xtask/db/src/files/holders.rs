@@ -36,23 +36,55 @@ pub(crate) fn of(path: &Path) -> Option<Holders> {
 /// Calls back for each other process that has a database or its WAL open, at once, and returns whether
 /// every process could be looked at; `None` if the system cannot tell.
 pub(crate) fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
-    let wanted = identities(path);
+    let look = Look::at(path);
     let mut complete = true;
-    for process in fs_err::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
-        else {
-            continue;
-        };
-        if pid == std::process::id() {
-            continue;
-        }
-        match holds(&process.path(), &wanted) {
+    for pid in processes()? {
+        match look.is_held_by(pid) {
             Some(true) => found(pid),
             Some(false) => {}
             None => complete = false,
         }
     }
     Some(complete)
+}
+
+/// The ids of the other processes; `None` if the system does not list them.
+#[must_use]
+pub(crate) fn processes() -> Option<impl Iterator<Item = u32>> {
+    let processes = fs_err::read_dir("/proc").ok()?.flatten();
+    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    Some(pids.filter(|pid| *pid != std::process::id()))
+}
+
+/// A database and its sidecars, looked for among the descriptors of processes.
+#[derive(Debug)]
+pub(crate) struct Look<'a> {
+    path: &'a Path,
+    files: Vec<(u64, u64)>,
+}
+
+impl<'a> Look<'a> {
+    /// Begins a look for a database.
+    #[must_use]
+    pub(crate) fn at(path: &'a Path) -> Self {
+        Self { path, files: identities(path) }
+    }
+
+    /// Whether a process has any of the files open; `None` if that is not ours to see.
+    #[must_use]
+    pub(crate) fn is_held_by(&self, pid: u32) -> Option<bool> {
+        let descriptors = match fs_err::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(descriptors) => descriptors,
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+            // It ended while we looked.
+            Err(_) => return Some(false),
+        };
+        let files = descriptors.flatten().filter_map(|descriptor| identity(&descriptor.path()));
+        let held: Vec<_> = files.filter(|file| self.files.contains(file)).collect();
+        // A WAL may be deleted while we look, and its inode become another file of another process.
+        let is_still = || identities(self.path).iter().any(|file| held.contains(file));
+        Some(!held.is_empty() && is_still())
+    }
 }
 
 /// A process by its id; `None` if it is gone.
@@ -146,23 +178,8 @@ impl Flock {
 
 fn holder(process: &Path) -> Option<Holder> {
     let pid = process.file_name()?.to_str()?.parse().ok()?;
-    let name = fs_err::read_to_string(process.join("comm")).unwrap_or_default();
+    let name = fs_err::read_to_string(process.join("comm")).ok()?;
     Some(Holder { pid, name: crate::console::text::plain(name.trim()) })
-}
-
-/// Whether a process has one of the files open; `None` if that is not ours to see.
-fn holds(process: &Path, wanted: &[(u64, u64)]) -> Option<bool> {
-    let descriptors = match fs_err::read_dir(process.join("fd")) {
-        Ok(descriptors) => descriptors,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
-        // It ended while we looked.
-        Err(_) => return Some(false),
-    };
-    Some(
-        descriptors.flatten().any(|descriptor| {
-            identity(&descriptor.path()).is_some_and(|file| wanted.contains(&file))
-        }),
-    )
 }
 
 /// `: backend (process 4711) has it open`, or nothing.
@@ -186,6 +203,30 @@ pub(crate) fn sentence_of(holders: &[Holder]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_that_is_no_longer_the_database_s_wal_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.db");
+        fs_err::write(&path, "x").expect("written");
+        let wal = beside(&path, WAL);
+        fs_err::write(&wal, "x").expect("written");
+        let input = std::fs::File::open(&wal).expect("opened");
+        let mut holder = std::process::Command::new("sleep")
+            .arg("60")
+            .stdin(input)
+            .spawn()
+            .expect("a process");
+        let look = Look::at(&path);
+        let held = look.is_held_by(holder.id());
+        // As if it were deleted and its inode became another file.
+        fs_err::rename(&wal, folder.path().join("other")).expect("renamed");
+        let still_held = look.is_held_by(holder.id());
+        holder.kill().expect("killed");
+        holder.wait().expect("it ended");
+        assert_eq!((held, still_held), (Some(true), Some(false)));
+    }
 
     #[test]
     fn only_locks_that_are_held_are_read_from_the_system_s_list() {

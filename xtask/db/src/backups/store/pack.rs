@@ -11,9 +11,9 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
-use crate::backups::store::file_header::{demand_version, take};
+use crate::backups::store::file_header::{Newer, demand_version, take};
 use crate::files::publish;
 use crate::sqlite::digest::tree::{self, Id};
 
@@ -132,10 +132,17 @@ impl Pack {
         let read = || -> Result<Self> {
             let mut start = [0; START];
             file.file().read_exact_at(&mut start, 0)?;
-            demand_version(&start, MAGIC, "pack")?;
             let mut footer = [0; FOOTER];
             let footer_offset = size_bytes.checked_sub(FOOTER_BYTES).context("it is cut short")?;
             file.file().read_exact_at(&mut footer, footer_offset)?;
+            // A flipped bit must not make a damaged pack one of a newer version, of which nothing is known.
+            let is_of_one_version = footer.ends_with(&start);
+            demand_version(&start, MAGIC, "pack").map_err(|error| {
+                match error.is::<Newer>() && !is_of_one_version {
+                    true => anyhow!("it is damaged: its beginning and its end do not agree"),
+                    false => error,
+                }
+            })?;
             let mut rest = footer.as_slice();
             let entries_offset = u64::from_le_bytes(take(&mut rest)?);
             let n_entries = u32::from_le_bytes(take(&mut rest)?);

@@ -170,10 +170,11 @@ struct Header {
 impl Header {
     /// Reads it, and returns what follows it before the checksum.
     fn read(bytes: &[u8]) -> Result<(Self, &[u8])> {
-        demand_version(bytes, MAGIC, "page list")?;
         let n_body = bytes.len().checked_sub(CHECKSUM_BYTES).context("it is cut short")?;
         let (body, checksum) = bytes.split_at(n_body);
+        // Before the version: a flipped bit must not make a damaged list one of a newer version.
         ensure!(blake3::hash(body).as_bytes() == checksum, "its checksum is wrong: it is damaged");
+        demand_version(bytes, MAGIC, "page list")?;
         let mut rest = body.get(16..).context("it is cut short")?;
         let size_bytes = u64::from_le_bytes(take(&mut rest)?);
         let block_bytes = u64::from_le_bytes(take(&mut rest)?);
@@ -397,6 +398,11 @@ mod tests {
     fn a_newer_list_says_so() {
         let mut bytes = encoded(&[(0, 0)]);
         bytes[14] = 2;
+        let error = List::decode(&bytes).expect_err("damaged");
+        assert!(error.downcast_ref::<Newer>().is_none(), "{error:#}");
+        let n_body = bytes.len() - CHECKSUM_BYTES;
+        let checksum = blake3::hash(&bytes[..n_body]);
+        bytes[n_body..].copy_from_slice(checksum.as_bytes());
         let error = List::decode(&bytes).expect_err("newer");
         assert_eq!(error.downcast_ref::<Newer>().map(|newer| newer.version), Some(2));
     }

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::files::holders::{self, Holder};
-use crate::host::command::descendants;
+use crate::files::holders::{self, Holder, Look};
+use crate::host::command::descendants::{self, Family};
 
-/// How often to look for who opened it, and how long to wait in between.
-const LOOKS: usize = 10;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+/// How long to wait before each further look for who opened it. The opener may not get its
+/// descriptor sooner than a busy machine lets it run.
+const BETWEEN_LOOKS_MS: [u64; 9] = [1, 1, 2, 2, 4, 8, 16, 32, 64];
 
 /// What is seen of one file, from its beginning on.
 #[derive(Debug)]
@@ -82,13 +82,15 @@ impl Witness {
             return;
         }
         // We hear of an opening a moment before the process has the descriptor.
-        for _ in 0..LOOKS {
+        for pause_ms in BETWEEN_LOOKS_MS {
             if self.scan(Some(root)) {
                 return;
             }
-            std::thread::sleep(BETWEEN_LOOKS);
+            std::thread::sleep(Duration::from_millis(pause_ms));
         }
-        self.doubt(UNSEEN);
+        if !self.scan(Some(root)) {
+            self.doubt(UNSEEN);
+        }
     }
 
     /// Looks one last time, when nothing of our command runs any more, and returns why somebody else
@@ -109,27 +111,44 @@ impl Witness {
         doubts
     }
 
-    /// Whether anybody has it open.
+    /// Whether anybody has it open; everything below `root` is our command.
     fn scan(&mut self, root: Option<u32>) -> bool {
-        let mut is_held = false;
-        let (ours, others) = (&mut self.is_ours_seen, &mut self.others);
-        let complete = holders::each(&self.path, |pid| {
-            is_held = true;
-            // Asked at once: it may be gone soon.
-            if root.is_some_and(|root| descendants::is_below(pid, root)) {
-                *ours = true;
-            } else if let Some(holder) = holders::named(pid)
-                && !others.contains(&holder)
-            {
-                others.push(holder);
+        let Some(processes) = holders::processes() else {
+            self.doubt(NO_VIEW);
+            return false;
+        };
+        let path = self.path.clone();
+        let look = Look::at(&path);
+        // Ours first: a look at everybody takes longer than many a migration has a file open.
+        let mut ours = root.map(descendants::ids_below).into_iter().flatten();
+        let mut is_held = ours.any(|pid| look.is_held_by(pid) == Some(true));
+        self.is_ours_seen |= is_held;
+        let mut family = root.map(Family::of);
+        for pid in processes {
+            // Met before it is looked at: it may be gone right after.
+            family.iter_mut().for_each(|family| family.meet(pid));
+            match look.is_held_by(pid) {
+                Some(true) => {
+                    is_held = true;
+                    self.note(pid, family.as_ref());
+                }
+                Some(false) => {}
+                None => self.doubt(HIDDEN),
             }
-        });
-        match complete {
-            Some(true) => {}
-            Some(false) => self.doubt(HIDDEN),
-            None => self.doubt(NO_VIEW),
         }
         is_held
+    }
+
+    fn note(&mut self, pid: u32, family: Option<&Family>) {
+        if family.is_some_and(|family| family.includes(pid)) {
+            self.is_ours_seen = true;
+            return;
+        }
+        match holders::named(pid) {
+            Some(holder) if self.others.contains(&holder) => {}
+            Some(holder) => self.others.push(holder),
+            None => self.doubt(UNSEEN),
+        }
     }
 }
 

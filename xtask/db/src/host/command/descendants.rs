@@ -7,6 +7,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid,
 };
 
+use crate::files::holders;
 use crate::host::command::patience::PAUSE;
 
 /// How often to look for processes that are left: one that is killed may have started another before.
@@ -112,14 +113,9 @@ fn has_children() -> bool {
 /// The processes that run and whose chain of parents leads to this one.
 fn below(ancestor: i32) -> Vec<Process> {
     let mut children = BTreeMap::<i32, Vec<Process>>::new();
-    for entry in fs_err::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        let stat = fs_err::read_to_string(entry.path().join("stat"));
-        if let (Some(pid), Ok(stat)) = (pid, stat)
-            && let Some(process) = Process::parse(pid, &stat)
-        {
-            children.entry(process.parent).or_default().push(process);
-        }
+    let pids = holders::processes().into_iter().flatten().map(u32::cast_signed);
+    for process in pids.filter_map(Process::of) {
+        children.entry(process.parent).or_default().push(process);
     }
     let mut below = Vec::new();
     let mut next = vec![ancestor];
@@ -134,21 +130,49 @@ fn below(ancestor: i32) -> Vec<Process> {
     below
 }
 
-/// Whether the chain of a process's parents leads to another one.
+/// The ids of the processes that run and are below one.
 #[must_use]
-pub(crate) fn is_below(pid: u32, ancestor: u32) -> bool {
-    let mut next = pid.cast_signed();
-    while next > 1 {
-        let stat = fs_err::read_to_string(format!("/proc/{next}/stat"));
-        let Some(process) = stat.ok().and_then(|stat| Process::parse(next, &stat)) else {
-            return false;
-        };
-        if process.parent == ancestor.cast_signed() {
-            return true;
-        }
-        next = process.parent;
+pub(crate) fn ids_below(root: u32) -> Vec<u32> {
+    below(root.cast_signed()).into_iter().map(|process| process.pid.cast_unsigned()).collect()
+}
+
+/// Which processes are below one that started them. A process that was met is known after its end.
+#[derive(Debug)]
+pub(crate) struct Family {
+    root: i32,
+    /// The parent of each process that was met.
+    parents: BTreeMap<i32, i32>,
+}
+
+impl Family {
+    /// That of a process; nobody of it was met yet.
+    #[must_use]
+    pub(crate) fn of(root: u32) -> Self {
+        Self { root: root.cast_signed(), parents: BTreeMap::new() }
     }
-    false
+
+    /// Takes down who the parent of a process is, as long as it is there to be asked.
+    pub(crate) fn meet(&mut self, pid: u32) {
+        if let Some(process) = Process::of(pid.cast_signed()) {
+            self.parents.insert(process.pid, process.parent);
+        }
+    }
+
+    /// Whether the chain of a process's parents leads to the root.
+    #[must_use]
+    pub(crate) fn includes(&self, pid: u32) -> bool {
+        let mut next = pid.cast_signed();
+        // A number that was given twice meanwhile leads around in no circle.
+        for _ in 0..=self.parents.len() {
+            let parent = Process::of(next).map(|process| process.parent);
+            match parent.or_else(|| self.parents.get(&next).copied()) {
+                Some(parent) if parent == self.root => return true,
+                Some(parent) if parent > 1 => next = parent,
+                _ => return false,
+            }
+        }
+        false
+    }
 }
 
 /// A process as `/proc/PID/stat` describes it.
@@ -162,6 +186,11 @@ struct Process {
 }
 
 impl Process {
+    /// What the system shows of a process; `None` if it is gone.
+    fn of(pid: i32) -> Option<Self> {
+        Self::parse(pid, &fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
     /// State, parent and group come after the name, which may hold anything
     /// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
     fn parse(pid: i32, stat: &str) -> Option<Self> {
