@@ -213,11 +213,8 @@ mod tests {
         let wal = beside(&path, WAL);
         fs_err::write(&wal, "x").expect("written");
         let input = std::fs::File::open(&wal).expect("opened");
-        let mut holder = std::process::Command::new("sleep")
-            .arg("60")
-            .stdin(input)
-            .spawn()
-            .expect("a process");
+        let mut holder =
+            std::process::Command::new("sleep").arg("60").stdin(input).spawn().expect("a process");
         let look = Look::at(&path);
         let held = look.is_held_by(holder.id());
         // As if it were deleted and its inode became another file.

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::rows::diff::pages::{Pages, four_bytes, n_local, two_bytes, varint};
+use crate::rows::diff::pages::{Pages, Tree, four_bytes, n_local, two_bytes, varint};
 use crate::sqlite::header::HEADER_LENGTH;
 
 /// SQLite's own limit of a record, bytes.
@@ -38,13 +38,22 @@ pub(super) struct Cell<'l> {
     pub overflow: u32,
 }
 
+/// The whole record of a cell.
+pub(super) struct Record<'l, 'c> {
+    /// The cell with its beginning.
+    pub cell: Cell<'l>,
+    /// The pages on which it may continue.
+    pub pages: &'l mut Pages<'c>,
+}
+
 impl<'p, 'c> Leaves<'p, 'c> {
-    /// Goes to the first leaf of the tree that begins at a page.
+    /// Goes to the first leaf of a tree.
     ///
     /// # Errors
     ///
     /// If a page cannot be read or is none of a table's tree.
-    pub(super) fn of(pages: &'p mut Pages<'c>, root: u32) -> Result<Self> {
+    pub(super) fn of(tree: Tree<'p, 'c>) -> Result<Self> {
+        let Tree { pages, root } = tree;
         let mut leaves = Self {
             n_left: pages.count(),
             pages,
@@ -160,14 +169,14 @@ impl<'p, 'c> Leaves<'p, 'c> {
         Ok(())
     }
 
-    /// The present cell, and the pages on which it may continue.
+    /// The present record.
     ///
     /// # Errors
     ///
     /// If there is none.
-    pub(super) fn cell_and_pages(&mut self) -> Result<(Cell<'_>, &mut Pages<'c>)> {
+    pub(super) fn record(&mut self) -> Result<Record<'_, 'c>> {
         let cell = cell_at(&self.page, self.start, self.at, self.pages.usable_bytes())?;
-        Ok((cell, self.pages))
+        Ok(Record { cell, pages: self.pages })
     }
 
     fn cell_at(&self, index: usize) -> Result<Cell<'_>> {

@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use rusqlite::Connection;
 
 use crate::rows::diff::State;
-use crate::rows::diff::rows::{self, Lookup};
+use crate::rows::diff::pages::Tree;
+use crate::rows::diff::rows::{self, Lookup, SelectedRow, SideBySide};
 use crate::rows::diff::same_pages::is_same_tree;
 use crate::rows::diff::side::Side;
 use crate::rows::diff::source::{Key, Source};
@@ -103,7 +104,9 @@ impl<'c> Pairs<'c> {
         if !is_alike || one.layout() != other.layout() {
             return Ok(false);
         }
-        is_same_tree((one, before.root_page), (other, after.root_page))
+        let one = Tree { pages: one, root: before.root_page };
+        let other = Tree { pages: other, root: after.root_page };
+        is_same_tree(one, other)
     }
 
     /// Passes on the rows of a table that only one state has, or that have no counterpart.
@@ -122,8 +125,8 @@ impl<'c> Pairs<'c> {
         let Some(mut source) = Source::of(connection, table)? else { return Ok(()) };
         let n_key = source.key.len();
         source.columns = names(columns);
-        rows::each_row(connection, &source, &mut |row, raw| {
-            let values = rows::values(row, n_key..n_key + columns.len(), raw)?;
+        rows::each_row(connection, &source, &mut |row| {
+            let values = row.values(n_key..n_key + columns.len())?;
             let values = Some(values.as_slice());
             each(&match when {
                 When::Before => PairedRow { before: values, after: None },
@@ -188,13 +191,14 @@ impl<'c> Pairs<'c> {
 
     fn by_trees(&mut self, pair: &Pair<'_>, each: Each<'_>) -> Result<()> {
         let (a, b) = self.sources(pair)?;
-        let roots = (a.root_page.unwrap_or(0), b.root_page.unwrap_or(0));
+        let (a_root, b_root) = (a.root_page.unwrap_or(0), b.root_page.unwrap_or(0));
         let mut one = Lookup::of(self.before.connection, &a, &names(&pair.columns_before))?;
         let mut other = Lookup::of(self.after.connection, &b, &names(&pair.columns_after))?;
-        let (Some(a_pages), Some(b_pages)) = (&mut self.before.pages, &mut self.after.pages) else {
+        let trees = (self.before.tree(a_root), self.after.tree(b_root));
+        let (Some(a_tree), Some(b_tree)) = trees else {
             anyhow::bail!("there is no table of pages");
         };
-        trees::each_difference((a_pages, roots.0), (b_pages, roots.1), &mut |rowid, fate| {
+        trees::each_difference(a_tree, b_tree, &mut |rowid, fate| {
             let mut before = (fate != Fate::Added).then(|| one.row(rowid)).transpose()?;
             let mut after = (fate != Fate::Removed).then(|| other.row(rowid)).transpose()?;
             // Of a table without columns the key is read.
@@ -216,29 +220,26 @@ impl<'c> Pairs<'c> {
         }
         let n_key = a.key.len();
         let (n_a, n_b) = (pair.columns_before.len(), pair.columns_after.len());
-        let a_select = a.select(&names(&pair.columns_before))?;
-        let b_select = b.select(&names(&pair.columns_after))?;
-        let (a_raw, b_raw) = (a_select.raw, b_select.raw);
+        let sides = SideBySide {
+            a: a.select(self.before.connection, &names(&pair.columns_before))?,
+            b: b.select(self.after.connection, &names(&pair.columns_after))?,
+            key: &a.key,
+        };
         let wants_all = n_a.max(n_b) > pair.n_shared;
-        rows::side_by_side(
-            (self.before.connection, &a_select),
-            (self.after.connection, &b_select),
-            &a.key,
-            &mut |order, one, other| {
-                if order == Ordering::Equal
-                    && !wants_all
-                    && let (Some(one), Some(other)) = (one, other)
-                    && rows::is_same_row((one, other), (a_raw, b_raw), n_key + pair.n_shared)?
-                {
-                    return Ok(());
-                }
-                let values = |row: Option<_>, n, raw| {
-                    row.map(|row| rows::values(row, n_key..n_key + n, raw)).transpose()
-                };
-                let (before, after) = (values(one, n_a, a_raw)?, values(other, n_b, b_raw)?);
-                each(&PairedRow { before: before.as_deref(), after: after.as_deref() })
-            },
-        )
+        sides.each(&mut |order, one, other| {
+            if order == Ordering::Equal
+                && !wants_all
+                && let (Some(one), Some(other)) = (one, other)
+                && one.is_same(other, n_key + pair.n_shared)?
+            {
+                return Ok(());
+            }
+            let values = |row: Option<SelectedRow<'_>>, n| {
+                row.map(|row| row.values(n_key..n_key + n)).transpose()
+            };
+            let (before, after) = (values(one, n_a)?, values(other, n_b)?);
+            each(&PairedRow { before: before.as_deref(), after: after.as_deref() })
+        })
     }
 
     /// Where the rows of both are.

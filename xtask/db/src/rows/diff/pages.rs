@@ -25,6 +25,14 @@ pub(super) struct Pages<'c> {
     usable: usize,
 }
 
+/// A tree in the pages of one state.
+pub(super) struct Tree<'p, 'c> {
+    /// The state's pages.
+    pub pages: &'p mut Pages<'c>,
+    /// The one that the tree begins at.
+    pub root: u32,
+}
+
 impl<'c> Pages<'c> {
     /// The pages of a state; `None` if there are none, or the build has no `sqlite_dbpage`.
     ///

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::rows::diff::leaves::Cell;
+use crate::rows::diff::leaves::Record;
 use crate::rows::diff::pages::{Pages, four_bytes, varint};
 
 /// The result of comparing the bytes of two records.
@@ -18,20 +18,18 @@ pub(super) enum Verdict {
     Ask,
 }
 
-/// Compares two rows of one table, whose columns are defined alike in both states.
+/// Compares two records of one table, whose columns are defined alike in both states.
 ///
 /// # Errors
 ///
 /// If a record does not fit its page.
-pub(super) fn compare(
-    (a, a_pages): (Cell<'_>, &mut Pages<'_>),
-    (b, b_pages): (Cell<'_>, &mut Pages<'_>),
-) -> Result<Verdict> {
+pub(super) fn compare(one: Record<'_, '_>, other: Record<'_, '_>) -> Result<Verdict> {
+    let (a, b) = (one.cell, other.cell);
     if a.n_bytes == b.n_bytes {
         let n_both = a.local.len().min(b.local.len());
         if a.local[..n_both] == b.local[..n_both] {
             let is_short = a.overflow == 0 && b.overflow == 0;
-            if is_short || rest(a, a_pages)?.equals(&mut rest(b, b_pages)?)? {
+            if is_short || rest(one)?.equals(&mut rest(other)?)? {
                 return Ok(Verdict::Equal);
             }
         }
@@ -42,7 +40,8 @@ pub(super) fn compare(
     by_types(a, b)
 }
 
-fn rest<'c, 'p>(cell: Cell<'_>, pages: &'p mut Pages<'c>) -> Result<Rest<'c, 'p>> {
+fn rest<'c, 'p>(record: Record<'p, 'c>) -> Result<Rest<'c, 'p>> {
+    let Record { cell, pages } = record;
     Rest::of(cell.local, cell.overflow, cell.n_bytes, pages)
 }
 

@@ -1,6 +1,7 @@
 //! Rows through SQL: two tables side by side in the order of their keys, and single rows by rowid.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use anyhow::{Context, Result};
 use fallible_streaming_iterator::FallibleStreamingIterator as _;
@@ -18,70 +19,69 @@ pub(super) type Values = Vec<Value>;
 
 /// Receives the rows that differ: their fate, and the row in each state that has it.
 pub(super) type Each<'e> =
-    &'e mut dyn FnMut(Fate, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
+    &'e mut dyn FnMut(Fate, Option<SelectedRow<'_>>, Option<SelectedRow<'_>>) -> Result<()>;
 
 /// Receives all rows: which of both states has it, and the row in each that has.
 pub(super) type EachOfAll<'e> =
-    &'e mut dyn FnMut(Ordering, Option<&Row<'_>>, Option<&Row<'_>>) -> Result<()>;
+    &'e mut dyn FnMut(Ordering, Option<SelectedRow<'_>>, Option<SelectedRow<'_>>) -> Result<()>;
 
-/// Calls `each` with the fate of every row that is not equal in both. Both statements read the key
-/// in its order, then the columns to compare, `n_columns` with the key, then others.
-///
-/// # Errors
-///
-/// If SQLite cannot read or order them, or `each` fails.
-pub(super) fn each_difference(
-    (a, a_select): (&Connection, &Select),
-    (b, b_select): (&Connection, &Select),
-    (key, n_columns): (&[Key], usize),
-    each: Each<'_>,
-) -> Result<()> {
-    let raw = (a_select.raw, b_select.raw);
-    side_by_side((a, a_select), (b, b_select), key, &mut |order, one, other| match (
-        order, one, other,
-    ) {
-        (Ordering::Less, ..) => each(Fate::Removed, one, None),
-        (Ordering::Greater, ..) => each(Fate::Added, None, other),
-        (Ordering::Equal, Some(a), Some(b)) if !is_same_row((a, b), raw, n_columns)? => {
-            each(Fate::Changed, one, other)
-        }
-        (Ordering::Equal, ..) => Ok(()),
-    })
+/// The rows of two states in the order of one key, which both statements read first.
+pub(super) struct SideBySide<'s> {
+    /// Reads the first state.
+    pub a: Select<'s>,
+    /// Reads the second.
+    pub b: Select<'s>,
+    /// What pairs a row of one with a row of the other.
+    pub key: &'s [Key],
 }
 
-/// Calls `each` with every row: which of both has it, and the row in each state that has it. Both
-/// statements read the key in its order, then other columns.
-///
-/// # Errors
-///
-/// If SQLite cannot read or order them, or `each` fails.
-pub(super) fn side_by_side(
-    (a, a_select): (&Connection, &Select),
-    (b, b_select): (&Connection, &Select),
-    key: &[Key],
-    each: EachOfAll<'_>,
-) -> Result<()> {
-    let mut ordering = Order::new(a, key)?;
-    let raw = (a_select.raw, b_select.raw);
-    let (mut a, mut b) = (a.prepare(&a_select.sql)?, b.prepare(&b_select.sql)?);
-    let (mut a, mut b) = (a.query([])?, b.query([])?);
-    a.advance()?;
-    b.advance()?;
-    loop {
-        let order = match (a.get(), b.get()) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(a), Some(b)) => ordering.of((a, b), raw)?,
-        };
-        let before = if order == Ordering::Greater { None } else { a.get() };
-        let after = if order == Ordering::Less { None } else { b.get() };
-        each(order, before, after)?;
-        if order != Ordering::Greater {
-            a.advance()?;
-        }
-        if order != Ordering::Less {
-            b.advance()?;
+impl SideBySide<'_> {
+    /// Calls `each` with the fate of every row that is not equal in both. The columns to compare,
+    /// `n_columns` with the key, are read before others.
+    ///
+    /// # Errors
+    ///
+    /// If SQLite cannot read or order them, or `each` fails.
+    pub(super) fn each_difference(&self, n_columns: usize, each: Each<'_>) -> Result<()> {
+        self.each(&mut |order, one, other| match (order, one, other) {
+            (Ordering::Less, ..) => each(Fate::Removed, one, None),
+            (Ordering::Greater, ..) => each(Fate::Added, None, other),
+            (Ordering::Equal, Some(a), Some(b)) if !a.is_same(b, n_columns)? => {
+                each(Fate::Changed, one, other)
+            }
+            (Ordering::Equal, ..) => Ok(()),
+        })
+    }
+
+    /// Calls `each` with every row: which of both has it, and the row in each state that has it.
+    ///
+    /// # Errors
+    ///
+    /// If SQLite cannot read or order them, or `each` fails.
+    pub(super) fn each(&self, each: EachOfAll<'_>) -> Result<()> {
+        let mut ordering = Order::new(self.a.connection, self.key)?;
+        let (mut a, mut b) = (self.a.prepare()?, self.b.prepare()?);
+        let (mut a, mut b) = (a.query([])?, b.query([])?);
+        a.advance()?;
+        b.advance()?;
+        loop {
+            let one = a.get().map(|row| SelectedRow { row, raw: self.a.raw });
+            let other = b.get().map(|row| SelectedRow { row, raw: self.b.raw });
+            let order = match (one, other) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(one), Some(other)) => ordering.of(one, other)?,
+            };
+            let before = one.filter(|_| order != Ordering::Greater);
+            let after = other.filter(|_| order != Ordering::Less);
+            each(order, before, after)?;
+            if order != Ordering::Greater {
+                a.advance()?;
+            }
+            if order != Ordering::Less {
+                b.advance()?;
+            }
         }
     }
 }
@@ -94,13 +94,13 @@ pub(super) fn side_by_side(
 pub(super) fn each_row(
     connection: &Connection,
     source: &Source,
-    each: &mut dyn FnMut(&Row<'_>, Option<Raw>) -> Result<()>,
+    each: &mut dyn FnMut(SelectedRow<'_>) -> Result<()>,
 ) -> Result<()> {
-    let select = source.select(&source.columns)?;
-    let mut statement = connection.prepare(&select.sql)?;
+    let select = source.select(connection, &source.columns)?;
+    let mut statement = select.prepare()?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        each(row, select.raw)?;
+        each(SelectedRow { row, raw: select.raw })?;
     }
     Ok(())
 }
@@ -133,8 +133,9 @@ impl<'c> Lookup<'c> {
         source: &Source,
         columns: &[String],
     ) -> Result<Self> {
-        let Select { sql, raw } = source.select_one(columns)?;
-        let statement = connection.prepare(&sql)?;
+        let select = source.select_one(connection, columns)?;
+        let statement = select.prepare()?;
+        let raw = select.raw;
         let n_columns = raw.map_or(statement.column_count(), |raw| raw.from);
         Ok(Self { statement, n_columns, raw })
     }
@@ -147,42 +148,44 @@ impl<'c> Lookup<'c> {
     pub(super) fn row(&mut self, rowid: i64) -> Result<Values> {
         let mut rows = self.statement.query([rowid])?;
         let row = rows.next()?.with_context(|| format!("the row {rowid} cannot be found"))?;
-        values(row, 0..self.n_columns, self.raw)
+        SelectedRow { row, raw: self.raw }.values(0..self.n_columns)
     }
 }
 
-/// Some columns of a row.
-///
-/// # Errors
-///
-/// If it has fewer.
-pub(super) fn values(
-    row: &Row<'_>,
-    columns: std::ops::Range<usize>,
+/// A row as a [`Select`] reads it.
+#[derive(Clone, Copy)]
+pub(super) struct SelectedRow<'r> {
+    row: &'r Row<'r>,
+    /// Where the bytes of its texts are.
     raw: Option<Raw>,
-) -> Result<Values> {
-    columns.map(|column| utf16::value(row, column, raw)).collect()
 }
 
-/// Whether the first columns of two rows are the same.
-///
-/// # Errors
-///
-/// If one has fewer.
-pub(super) fn is_same_row(
-    (a, b): (&Row<'_>, &Row<'_>),
-    (a_raw, b_raw): (Option<Raw>, Option<Raw>),
-    n_columns: usize,
-) -> Result<bool> {
-    for column in 0..n_columns {
-        let is_same = is_same(a.get_ref(column)?, b.get_ref(column)?);
-        let is_raw = a_raw.is_some() || b_raw.is_some();
-        let value = |row, raw| utf16::value(row, column, raw);
-        if !is_same || is_raw && value(a, a_raw)? != value(b, b_raw)? {
-            return Ok(false);
-        }
+impl SelectedRow<'_> {
+    /// Some of its columns.
+    ///
+    /// # Errors
+    ///
+    /// If it has fewer.
+    pub(super) fn values(self, columns: Range<usize>) -> Result<Values> {
+        columns.map(|column| utf16::value(self.row, column, self.raw)).collect()
     }
-    Ok(true)
+
+    /// Whether its first columns are those of another row.
+    ///
+    /// # Errors
+    ///
+    /// If one has fewer.
+    pub(super) fn is_same(self, other: SelectedRow<'_>, n_columns: usize) -> Result<bool> {
+        let is_raw = self.raw.is_some() || other.raw.is_some();
+        for column in 0..n_columns {
+            let is_same = is_same(self.row.get_ref(column)?, other.row.get_ref(column)?);
+            let value = |of: SelectedRow<'_>| utf16::value(of.row, column, of.raw);
+            if !is_same || is_raw && value(self)? != value(other)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Which of two rows comes first: decided at once for equal keys and integers, else by SQLite
@@ -207,14 +210,11 @@ impl<'c> Order<'c> {
         })
     }
 
-    fn of(
-        &mut self,
-        (a, b): (&Row<'_>, &Row<'_>),
-        raw: (Option<Raw>, Option<Raw>),
-    ) -> Result<Ordering> {
+    fn of(&mut self, one: SelectedRow<'_>, other: SelectedRow<'_>) -> Result<Ordering> {
+        let (a, b) = (one.row, other.row);
         for (at, statement) in self.statements.iter_mut().enumerate() {
             let mut order = order(statement, a.get_ref(at)?, b.get_ref(at)?)?;
-            if let (Ordering::Equal, (Some(a_raw), Some(b_raw))) = (order, raw)
+            if let (Ordering::Equal, Some(a_raw), Some(b_raw)) = (order, one.raw, other.raw)
                 && is_same(a.get_ref(at)?, b.get_ref(at)?)
             {
                 // The same in UTF-8, and maybe two keys anyway.

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::diff::State;
-use crate::rows::diff::pages::Pages;
+use crate::rows::diff::pages::{Pages, Tree};
 use crate::sqlite::schema::{COUNTERS, Schema, Table};
 
 /// The tables to compare, in lower case and in order; SQLite's own counters among them.
@@ -53,6 +53,11 @@ impl<'c> Side<'c> {
     pub(super) fn of(state: State<'c>) -> Result<Self> {
         let schema = Schema::read(state.connection)?;
         Ok(Self { connection: state.connection, schema, pages: Pages::of(state)? })
+    }
+
+    /// The tree that begins at a page; `None` if the pages cannot be read.
+    pub(super) fn tree(&mut self, root: u32) -> Option<Tree<'_, 'c>> {
+        self.pages.as_mut().map(|pages| Tree { pages, root })
     }
 
     /// AUTOINCREMENT's counters are not a schema of anybody's, but content.

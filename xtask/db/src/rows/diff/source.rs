@@ -4,7 +4,7 @@
 //! shadow table of contents, or in its list of documents if it has no contents.
 
 use anyhow::{Context, Result, bail};
-use rusqlite::Connection;
+use rusqlite::{Connection, Statement};
 
 use crate::rows::export::virtual_tables;
 use crate::sqlite::connection::quoted;
@@ -36,8 +36,10 @@ pub(super) struct Columns {
     pub shown: Vec<String>,
 }
 
-/// A statement that reads rows.
-pub(super) struct Select {
+/// A statement that reads rows of one state.
+pub(super) struct Select<'c> {
+    /// The state's connection.
+    pub connection: &'c Connection,
     /// The statement.
     pub sql: String,
     /// Where the bytes of its texts are.
@@ -55,6 +57,17 @@ pub(super) struct Key {
     pub collation: String,
     /// Whether the largest comes first.
     pub descending: bool,
+}
+
+impl<'c> Select<'c> {
+    /// Compiles it.
+    ///
+    /// # Errors
+    ///
+    /// If SQLite does not understand it.
+    pub(super) fn prepare(&self) -> Result<Statement<'c>> {
+        Ok(self.connection.prepare(&self.sql)?)
+    }
 }
 
 impl Source {
@@ -188,7 +201,11 @@ impl Source {
     }
 
     /// The statement that reads the key and then some columns, in the order of the key.
-    pub(super) fn select(&self, columns: &[String]) -> Result<Select> {
+    pub(super) fn select<'c>(
+        &self,
+        connection: &'c Connection,
+        columns: &[String],
+    ) -> Result<Select<'c>> {
         let mut list = Vec::new();
         let mut order = Vec::new();
         for key in &self.key {
@@ -204,29 +221,40 @@ impl Source {
         }
         list.extend(columns.iter().map(|column| quoted(column)));
         let order = order.join(", ");
-        Ok(self.reading(list, &format!("FROM main.{} ORDER BY {order}", quoted(&self.from))))
+        let rest = format!("FROM main.{} ORDER BY {order}", quoted(&self.from));
+        Ok(self.reading(connection, list, &rest))
     }
 
     /// The statement that reads some columns of the row of one rowid.
-    pub(super) fn select_one(&self, columns: &[String]) -> Result<Select> {
+    pub(super) fn select_one<'c>(
+        &self,
+        connection: &'c Connection,
+        columns: &[String],
+    ) -> Result<Select<'c>> {
         let key = self.key.first().filter(|key| !key.column.is_empty());
         let key = quoted(&key.context("its columns use every name of the rowid")?.column);
         let mut list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
         if list.is_empty() {
             list.push(key.clone());
         }
-        Ok(self.reading(list, &format!("FROM main.{} WHERE {key} = ?1", quoted(&self.from))))
+        let rest = format!("FROM main.{} WHERE {key} = ?1", quoted(&self.from));
+        Ok(self.reading(connection, list, &rest))
     }
 
     /// A statement that reads a list of columns; of texts in UTF-16 their bytes too.
-    fn reading(&self, mut list: Vec<String>, rest: &str) -> Select {
+    fn reading<'c>(
+        &self,
+        connection: &'c Connection,
+        mut list: Vec<String>,
+        rest: &str,
+    ) -> Select<'c> {
         let raw = self.utf16.map(|utf16| Raw { from: list.len(), utf16 });
         if raw.is_some() {
             let raw =
                 |column| format!("iif(typeof({column})='text', CAST({column} AS BLOB), NULL)");
             list.extend(list.iter().map(raw).collect::<Vec<_>>());
         }
-        Select { sql: format!("SELECT {} {rest}", list.join(", ")), raw }
+        Select { connection, sql: format!("SELECT {} {rest}", list.join(", ")), raw }
     }
 }
 

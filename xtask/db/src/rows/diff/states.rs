@@ -1,10 +1,12 @@
 //! Compares two states table by table, each in the fastest way that its rows allow.
 
+use std::ops::Range;
+
 use anyhow::{Result, bail};
 use rusqlite::Connection;
 
 use crate::console::refusal::Refusal;
-use crate::rows::diff::rows::{self, Lookup};
+use crate::rows::diff::rows::{self, Lookup, SelectedRow, SideBySide};
 use crate::rows::diff::same_pages::is_same_tree;
 use crate::rows::diff::side::{Side, wanted_tables};
 use crate::rows::diff::source::{Key, Source};
@@ -58,8 +60,15 @@ pub(crate) fn between(
 /// A table as both states have it.
 #[derive(Clone, Copy)]
 struct Pair<'t> {
-    a: (&'t Table, &'t Source),
-    b: (&'t Table, &'t Source),
+    a: Located<'t>,
+    b: Located<'t>,
+}
+
+/// A table of one state, and where its rows are.
+#[derive(Clone, Copy)]
+struct Located<'t> {
+    table: &'t Table,
+    source: &'t Source,
 }
 
 struct Comparison<'c, 's> {
@@ -112,7 +121,8 @@ impl Comparison<'_, '_> {
             found.otherwise |= !a.shadows.is_empty() && self.differs_inside(a, b)?;
             return Ok(());
         };
-        let pair = Pair { a: (a, a_source), b: (b, b_source) };
+        let located = |table, source| Located { table, source };
+        let pair = Pair { a: located(a, a_source), b: located(b, b_source) };
         if is_virtual(a) && !self.differs_inside(a, b)? {
             return Ok(());
         }
@@ -144,8 +154,9 @@ impl Comparison<'_, '_> {
                 continue;
             };
             let mut inside = TableDifference::default();
-            let pair = Pair { a: (a, &a_source), b: (b, &b_source) };
-            self.rows(pair, Depth::Counts, &mut inside)?;
+            let a = Located { table: a, source: &a_source };
+            let b = Located { table: b, source: &b_source };
+            self.rows(Pair { a, b }, Depth::Counts, &mut inside)?;
             if inside.is_different() {
                 return Ok(true);
             }
@@ -155,21 +166,22 @@ impl Comparison<'_, '_> {
 
     /// Compares the rows of a table that both have.
     fn rows(&mut self, pair: Pair<'_>, depth: Depth, found: &mut TableDifference) -> Result<()> {
-        if !is_same_key(&pair.a.1.key, &pair.b.1.key) {
+        let Pair { a, b } = pair;
+        if !is_same_key(&a.source.key, &b.source.key) {
             return self.unpaired(pair, found);
         }
         let is_laid_out_alike = match (&self.a.pages, &self.b.pages) {
             (Some(a), Some(b)) => a.layout() == b.layout(),
             _ => false,
         };
-        let is_defined_alike = pair.a.0.columns == pair.b.0.columns
-            && pair.a.0.storage == pair.b.0.storage
-            && pair.a.1.columns == pair.b.1.columns;
+        let is_defined_alike = a.table.columns == b.table.columns
+            && a.table.storage == b.table.storage
+            && a.source.columns == b.source.columns;
         if is_laid_out_alike && is_defined_alike {
-            if pair.a.1.root_page.is_some() {
+            if a.source.root_page.is_some() {
                 return self.by_trees(pair, depth, found);
             }
-            if pair.a.0.storage == Storage::WithoutRowid && self.is_untouched(pair)? {
+            if a.table.storage == Storage::WithoutRowid && self.is_untouched(pair)? {
                 return Ok(());
             }
         }
@@ -177,16 +189,16 @@ impl Comparison<'_, '_> {
     }
 
     fn is_untouched(&mut self, pair: Pair<'_>) -> Result<bool> {
-        match (&mut self.a.pages, &mut self.b.pages) {
-            (Some(a), Some(b)) => is_same_tree((a, pair.a.0.root_page), (b, pair.b.0.root_page)),
+        match (self.a.tree(pair.a.table.root_page), self.b.tree(pair.b.table.root_page)) {
+            (Some(a), Some(b)) => is_same_tree(a, b),
             _ => Ok(false),
         }
     }
 
     /// A table whose key is another one now: no row of it has a counterpart.
     fn unpaired(&mut self, pair: Pair<'_>, found: &mut TableDifference) -> Result<()> {
-        found.removed = rows::count(self.a.connection, pair.a.1)?;
-        found.added = rows::count(self.b.connection, pair.b.1)?;
+        found.removed = rows::count(self.a.connection, pair.a.source)?;
+        found.added = rows::count(self.b.connection, pair.b.source)?;
         found.notes.push("its primary key is different: rows cannot be paired".to_owned());
         Ok(())
     }
@@ -197,16 +209,17 @@ impl Comparison<'_, '_> {
         depth: Depth,
         found: &mut TableDifference,
     ) -> Result<()> {
-        let (Some(a_pages), Some(b_pages)) = (&mut self.a.pages, &mut self.b.pages) else {
+        let (a, b, sink) = (self.a.connection, self.b.connection, &mut *self.sink);
+        let (a_source, b_source) = (pair.a.source, pair.b.source);
+        let (a_root, b_root) = (a_source.root_page, b_source.root_page);
+        let trees = (self.a.tree(a_root.unwrap_or(0)), self.b.tree(b_root.unwrap_or(0)));
+        let (Some(a_tree), Some(b_tree)) = trees else {
             bail!("there is no table of pages");
         };
-        let (a_source, b_source) = (pair.a.1, pair.b.1);
-        let roots = (a_source.root_page.unwrap_or(0), b_source.root_page.unwrap_or(0));
-        let (a, b, sink) = (self.a.connection, self.b.connection, &mut *self.sink);
         let lookup = |connection, source: &Source| Lookup::of(connection, source, &source.columns);
         // Prepared if they are needed: a table may have no name for its rowid.
         let mut lookups = None;
-        trees::each_difference((a_pages, roots.0), (b_pages, roots.1), &mut |rowid, fate| {
+        trees::each_difference(a_tree, b_tree, &mut |rowid, fate| {
             if fate != Fate::Unsure && depth < Depth::Values {
                 *count_of(found, fate) += 1;
                 return Ok(());
@@ -226,7 +239,7 @@ impl Comparison<'_, '_> {
             }
             let key = [Value::Integer(rowid)];
             sink(&Row {
-                table: &pair.b.0.name,
+                table: &pair.b.table.name,
                 key_columns: &[b_source.key[0].shown.clone()],
                 key: &key,
                 columns: &b_source.shown,
@@ -238,47 +251,43 @@ impl Comparison<'_, '_> {
     }
 
     fn by_rows(&mut self, pair: Pair<'_>, depth: Depth, found: &mut TableDifference) -> Result<()> {
-        let ((_, a), (_, b)) = (pair.a, pair.b);
+        let (a, b) = (pair.a.source, pair.b.source);
         let (a_columns, b_columns) = b.shared_first(a);
         let (n_key, n_shared) = (b.key.len(), b.n_shared_with(a));
         let is_partial = n_shared < a.columns.len().max(b.columns.len());
         let sink = &mut *self.sink;
-        let (a_select, b_select) = (a.select(&a_columns.names)?, b.select(&b_columns.names)?);
-        let (a_raw, b_raw) = (a_select.raw, b_select.raw);
-        rows::each_difference(
-            (self.a.connection, &a_select),
-            (self.b.connection, &b_select),
-            (&b.key, n_key + n_shared),
-            &mut |fate, before, after| {
-                *count_of(found, fate) += 1;
-                if depth < Depth::Values {
-                    return Ok(());
-                }
-                // A row that only one state has is shown whole.
-                let (columns, n_columns) = match fate {
-                    Fate::Removed => (&a_columns.shown, a_columns.names.len()),
-                    Fate::Added => (&b_columns.shown, b_columns.names.len()),
-                    Fate::Changed | Fate::Unsure => (&b_columns.shown, n_shared),
-                };
-                let range = n_key..n_key + n_columns;
-                let values = |row: Option<_>, range: &std::ops::Range<usize>, raw| {
-                    row.map(|row| rows::values(row, range.clone(), raw)).transpose()
-                };
-                let key_raw = if before.is_some() { a_raw } else { b_raw };
-                let key = values(before.or(after), &(0..n_key), key_raw)?;
-                let (before, after) =
-                    (values(before, &range, a_raw)?, values(after, &range, b_raw)?);
-                sink(&Row {
-                    table: &pair.b.0.name,
-                    key_columns: &b.key_columns(),
-                    key: &key.unwrap_or_default(),
-                    columns: columns.get(..n_columns).unwrap_or_default(),
-                    before: before.as_deref(),
-                    after: after.as_deref(),
-                });
-                Ok(())
-            },
-        )?;
+        let sides = SideBySide {
+            a: a.select(self.a.connection, &a_columns.names)?,
+            b: b.select(self.b.connection, &b_columns.names)?,
+            key: &b.key,
+        };
+        sides.each_difference(n_key + n_shared, &mut |fate, before, after| {
+            *count_of(found, fate) += 1;
+            if depth < Depth::Values {
+                return Ok(());
+            }
+            // A row that only one state has is shown whole.
+            let (columns, n_columns) = match fate {
+                Fate::Removed => (&a_columns.shown, a_columns.names.len()),
+                Fate::Added => (&b_columns.shown, b_columns.names.len()),
+                Fate::Changed | Fate::Unsure => (&b_columns.shown, n_shared),
+            };
+            let values = |row: Option<SelectedRow<'_>>, columns: Range<usize>| {
+                row.map(|row| row.values(columns)).transpose()
+            };
+            let key = values(before.or(after), 0..n_key)?;
+            let before = values(before, n_key..n_key + n_columns)?;
+            let after = values(after, n_key..n_key + n_columns)?;
+            sink(&Row {
+                table: &pair.b.table.name,
+                key_columns: &b.key_columns(),
+                key: &key.unwrap_or_default(),
+                columns: columns.get(..n_columns).unwrap_or_default(),
+                before: before.as_deref(),
+                after: after.as_deref(),
+            });
+            Ok(())
+        })?;
         if is_partial {
             found.notes.push("rows compared by the columns that both have".to_owned());
         }
@@ -300,9 +309,9 @@ fn all_rows(
 ) -> Result<()> {
     let key_columns = source.key_columns();
     let (n_key, n_all) = (source.key.len(), source.key.len() + source.columns.len());
-    rows::each_row(connection, source, &mut |row, raw| {
-        let key = rows::values(row, 0..n_key, raw)?;
-        let values = rows::values(row, n_key..n_all, raw)?;
+    rows::each_row(connection, source, &mut |row| {
+        let key = row.values(0..n_key)?;
+        let values = row.values(n_key..n_all)?;
         let (before, after) = match fate {
             Fate::Added => (None, Some(values.as_slice())),
             _ => (Some(values.as_slice()), None),

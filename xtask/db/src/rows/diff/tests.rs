@@ -36,12 +36,19 @@ const SCHEMA: &str = "
     INSERT INTO once (u, v) SELECT id, v FROM keyed;
     DELETE FROM log;";
 
-const TABLES: [(&str, &[&str], &[&str]); 5] = [
-    ("keyed", &["id"], &["v", "w"]),
-    ("bare", &["rowid"], &["v", "n"]),
-    ("named", &["k", "j"], &["v"]),
-    ("once", &["id"], &["u", "v"]),
-    ("log", &["rowid"], &["what"]),
+/// A table of that schema.
+struct Keyed {
+    name: &'static str,
+    key: &'static [&'static str],
+    columns: &'static [&'static str],
+}
+
+const TABLES: [Keyed; 5] = [
+    Keyed { name: "keyed", key: &["id"], columns: &["v", "w"] },
+    Keyed { name: "bare", key: &["rowid"], columns: &["v", "n"] },
+    Keyed { name: "named", key: &["k", "j"], columns: &["v"] },
+    Keyed { name: "once", key: &["id"], columns: &["u", "v"] },
+    Keyed { name: "log", key: &["rowid"], columns: &["what"] },
 ];
 
 /// Two states as files.
@@ -131,7 +138,8 @@ fn compare(a: State<'_>, b: State<'_>) -> Difference {
 }
 
 /// Rows added, removed and changed, as a plain question tells.
-fn plainly(pair: &Pair, (table, key, columns): (&str, &[&str], &[&str])) -> (u64, u64, u64) {
+fn plainly(pair: &Pair, table: &Keyed) -> (u64, u64, u64) {
+    let Keyed { name: table, key, columns } = table;
     let connection = open(&pair.path("a"));
     let path = pair.path("b").to_string_lossy().into_owned();
     connection.execute("ATTACH ?1 AS b", [path]).expect("attached");
@@ -140,7 +148,7 @@ fn plainly(pair: &Pair, (table, key, columns): (&str, &[&str], &[&str])) -> (u64
     let same = |c: &&str| {
         format!("one.{c} IS other.{c} COLLATE BINARY AND typeof(one.{c}) = typeof(other.{c})")
     };
-    let same = key.iter().chain(columns).map(same).collect::<Vec<_>>().join(" AND ");
+    let same = key.iter().chain(*columns).map(same).collect::<Vec<_>>().join(" AND ");
     let count = |question: String| {
         let n: i64 = connection.query_row(&question, [], |row| row.get(0)).expect(&question);
         n.unsigned_abs()
@@ -234,11 +242,12 @@ proptest! {
             skip();
         }
         for table in TABLES {
-            let found = counts(&difference, table.0);
-            prop_assert_eq!(found, plainly(&pair, table), "{}", table.0);
+            let found = counts(&difference, table.name);
+            prop_assert_eq!(found, plainly(&pair, &table), "{}", table.name);
             // It pairs `K1` with `k1`, but compares no columns of the key.
-            if let Some(theirs) = by_sqldiff.as_ref().filter(|_| table.0 != "named") {
-                prop_assert_eq!(found, theirs.get(table.0).copied().unwrap_or_default(), "{}", table.0);
+            if let Some(theirs) = by_sqldiff.as_ref().filter(|_| table.name != "named") {
+                let theirs = theirs.get(table.name).copied().unwrap_or_default();
+                prop_assert_eq!(found, theirs, "{}", table.name);
             }
         }
         pair.check_script();

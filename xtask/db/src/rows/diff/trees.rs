@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use anyhow::Result;
 
 use crate::rows::diff::leaves::Leaves;
-use crate::rows::diff::pages::Pages;
+use crate::rows::diff::pages::Tree;
 use crate::rows::diff::record::{self, Rest, Verdict};
 
 /// What happened to one row.
@@ -30,11 +30,11 @@ pub(super) enum Fate {
 ///
 /// If a page cannot be read or is malformed, or `each` fails.
 pub(super) fn each_difference(
-    (a, a_root): (&mut Pages<'_>, u32),
-    (b, b_root): (&mut Pages<'_>, u32),
+    a: Tree<'_, '_>,
+    b: Tree<'_, '_>,
     each: &mut dyn FnMut(i64, Fate) -> Result<()>,
 ) -> Result<()> {
-    let (mut a, mut b) = (Leaves::of(a, a_root)?, Leaves::of(b, b_root)?);
+    let (mut a, mut b) = (Leaves::of(a)?, Leaves::of(b)?);
     let mut long_rows = Vec::new();
     loop {
         if is_equal_leaf(&mut a, &mut b, &mut long_rows)? {
@@ -77,8 +77,7 @@ fn fate(order: Ordering, a: &mut Leaves<'_, '_>, b: &mut Leaves<'_, '_>) -> Resu
 }
 
 fn compare(a: &mut Leaves<'_, '_>, b: &mut Leaves<'_, '_>) -> Result<Verdict> {
-    let ((one, one_pages), (other, other_pages)) = (a.cell_and_pages()?, b.cell_and_pages()?);
-    record::compare((one, one_pages), (other, other_pages))
+    record::compare(a.record()?, b.record()?)
 }
 
 /// Whether both are before a new leaf, and all that it holds is equal.

@@ -186,7 +186,8 @@ const KINDS: [(&str, &str); 6] = [
     ("fts3 (title, body)", "rtree (x, x0, x1)"),
 ];
 
-fn made((index, boxes): (&str, &str), rows: &[(u8, String, i16)]) -> String {
+/// The statements that create both and insert the rows.
+fn made(index: &str, boxes: &str, rows: &[(u8, String, i16)]) -> String {
     let mut sql =
         format!("CREATE VIRTUAL TABLE f USING {index}; CREATE VIRTUAL TABLE r USING {boxes};");
     let id = if boxes.contains("(x,") { "x" } else { "id" };
@@ -210,9 +211,9 @@ proptest! {
         a in proptest::collection::vec((1..9_u8, "[a-z'\u{1}\n]{0,4}", -9..9_i16), 0..6),
         b in proptest::collection::vec((1..9_u8, "[a-z'\u{1}\n]{0,4}", -9..9_i16), 1..6),
     ) {
-        let (kind_a, kind_b) = (KINDS[kinds.0], KINDS[kinds.1]);
-        let id = if kind_b.1.contains("(x,") { "x" } else { "id" };
-        check_apart(&made(kind_a, &a), &made(kind_b, &b), &[
+        let ((index_a, boxes_a), (index_b, boxes_b)) = (KINDS[kinds.0], KINDS[kinds.1]);
+        let id = if boxes_b.contains("(x,") { "x" } else { "id" };
+        check_apart(&made(index_a, boxes_a, &a), &made(index_b, boxes_b, &b), &[
             "SELECT rowid || title || body FROM f ORDER BY rowid",
             "SELECT rowid || '' FROM f WHERE f MATCH 'plums' ORDER BY rowid",
             &format!("SELECT {id} || ':' || x0 || '-' || x1 FROM r ORDER BY {id}"),
