@@ -70,6 +70,21 @@ enum State {
     Live(Box<Database>),
 }
 
+/// What is compared with what.
+struct Pair {
+    /// The older state.
+    a: State,
+    /// The newer one.
+    b: State,
+}
+
+/// One side of a comparison, while it is read.
+struct Side<'s> {
+    /// As messages name it.
+    name: String,
+    state: diff::State<'s>,
+}
+
 /// A state that is open.
 enum Opened<'c> {
     Backup { connection: Connection, file: PlainFile<'c> },
@@ -82,11 +97,11 @@ impl Args {
         let mut answer = Answer::Yes;
         let list = if self.sql { Some("sql") } else { self.rows.then_some("rows") };
         let mut written = Written::new(list);
-        for (a, b) in self.pairs(session, &project)? {
-            let difference = self.compare(session, &project, (&a, &b), &mut written)?;
+        for pair in self.pairs(session, &project)? {
+            let difference = self.compare(session, &project, &pair, &mut written)?;
             let mut document = serde_json::to_value(&difference)?;
-            document["a"] = a.to_json(&project);
-            document["b"] = b.to_json(&project);
+            document["a"] = pair.a.to_json(&project);
+            document["b"] = pair.b.to_json(&project);
             document["summary"] = json!(difference.summary_lines());
             document["different"] = json!(difference.is_different());
             document["complete"] = json!(difference.is_complete());
@@ -98,7 +113,7 @@ impl Args {
     }
 
     /// What to compare with what: each of several databases with its own newest backup.
-    fn pairs(&self, session: &mut Session, project: &Project) -> Result<Vec<(State, State)>> {
+    fn pairs(&self, session: &mut Session, project: &Project) -> Result<Vec<Pair>> {
         let vault = Vault::of(project, session.now());
         let named = self.common.db.as_deref();
         let databases = project.chosen(named)?;
@@ -111,13 +126,16 @@ impl Args {
             for database in databases {
                 let name = Some(database.name.as_str());
                 let newest = find_backup::backup(session, project, &vault, "latest", name)?;
-                pairs.push((State::Backup(Box::new(newest)), State::Live(Box::new(database))));
+                pairs.push(Pair {
+                    a: State::Backup(Box::new(newest)),
+                    b: State::Live(Box::new(database)),
+                });
             }
             return Ok(pairs);
         };
-        let a = self.state(session, (project, &vault), a)?;
+        let a = self.state(session, project, &vault, a)?;
         let b = match &self.b {
-            Some(b) => self.state(session, (project, &vault), b)?,
+            Some(b) => self.state(session, project, &vault, b)?,
             None => State::Live(Box::new(match &a {
                 State::Backup(a) => match databases.into_iter().find(|one| a.is_named_for(one)) {
                     Some(database) => database,
@@ -126,14 +144,15 @@ impl Args {
                 State::Live(_) => project.one(named)?,
             })),
         };
-        Ok(vec![(a, b)])
+        Ok(vec![Pair { a, b }])
     }
 
     /// The state that an argument means: a file by its path, unless it is a backup, or a REF.
     fn state(
         &self,
         session: &mut Session,
-        (project, vault): (&Project, &Vault),
+        project: &Project,
+        vault: &Vault,
         named: &str,
     ) -> Result<State> {
         let path = session.folder().join(named);
@@ -152,55 +171,52 @@ impl Args {
         &self,
         session: &mut Session,
         project: &Project,
-        (a, b): (&State, &State),
+        pair: &Pair,
         written: &mut Written,
     ) -> Result<Difference> {
+        let Pair { a, b } = pair;
         let interrupt = session.interrupt().clone();
         let (a_contents, b_contents) = (a.contents()?, b.contents()?);
-        let a_opened = a.open(project, (a_contents.as_ref(), &interrupt))?;
-        let b_opened = b.open(project, (b_contents.as_ref(), &interrupt))?;
+        let a_opened = a.open(project, a_contents.as_ref(), &interrupt)?;
+        let b_opened = b.open(project, b_contents.as_ref(), &interrupt)?;
         let _watched =
             (interrupt.watch(a_opened.connection()), interrupt.watch(b_opened.connection()));
         let explain = |error| match b {
             State::Live(database) => live_database::explain(error, project, database),
             State::Backup(_) => error,
         };
-        let names = (a.name(project), b.name(project));
+        let what = format!("could not compare {} with {}", a.name(project), b.name(project));
         let compared = (|| {
             let _reading = Snapshot::begin(a_opened.connection())?;
             let _reading_too = Snapshot::begin(b_opened.connection())?;
-            self.say(
-                session,
-                (a_opened.state(&interrupt), b_opened.state(&interrupt)),
-                &names,
-                written,
-            )
+            let a = Side { name: a.name(project), state: a_opened.state(&interrupt) };
+            let b = Side { name: b.name(project), state: b_opened.state(&interrupt) };
+            self.say(session, &a, &b, written)
         })();
         let compared = [&a_opened, &b_opened].into_iter().fold(compared, Opened::prove);
-        let what = || format!("could not compare {} with {}", names.0, names.1);
-        compared.map_err(explain).with_context(what)
+        compared.map_err(explain).context(what)
     }
 
     /// Compares two states that are open, and reports what differs.
     fn say(
         &self,
         session: &mut Session,
-        (a, b): (diff::State<'_>, diff::State<'_>),
-        names: &(String, String),
+        a: &Side<'_>,
+        b: &Side<'_>,
         written: &mut Written,
     ) -> Result<Difference> {
         let mut wanted = Wanted { tables: self.table.clone(), depth: Depth::Schema };
         if self.sql {
             wanted.depth = Depth::Rewrite;
-            let mut script = Script::new(a, b, &self.table)?;
-            session.say(format!("-- Turns {} into {}", names.0, names.1));
+            let mut script = Script::new(a.state, b.state, &self.table)?;
+            session.say(format!("-- Turns {} into {}", a.name, b.name));
             let mut say = |session: &mut Session, lines: Vec<String>| {
                 for line in lines {
                     session.say_statement(&line);
                     written.row(session, &line.into());
                 }
             };
-            let difference = between(a, b, &wanted, &mut |row| {
+            let difference = between(a.state, b.state, &wanted, &mut |row| {
                 script.row(row);
                 say(session, script.take());
             })?;
@@ -208,12 +224,12 @@ impl Args {
             say(session, script.take());
             return Ok(difference);
         }
-        let mut difference = between(a, b, &wanted, &mut |_| {})?;
-        report::begin(session, names, &difference);
+        let mut difference = between(a.state, b.state, &wanted, &mut |_| {})?;
+        report::begin(session, &a.name, &b.name, &difference);
         if !self.schema {
             wanted.depth = if self.rows { Depth::Values } else { Depth::Counts };
             let mut table = String::new();
-            difference = between(a, b, &wanted, &mut |row: &Row<'_>| {
+            difference = between(a.state, b.state, &wanted, &mut |row: &Row<'_>| {
                 report::row(session, row, &mut table);
                 if session.wants_json() {
                     written.row(session, &report::row_json(row));
@@ -268,7 +284,8 @@ impl State {
     fn open<'c>(
         &self,
         project: &Project,
-        (contents, interrupt): (Option<&'c Contents>, &Interrupt),
+        contents: Option<&'c Contents>,
+        interrupt: &Interrupt,
     ) -> Result<Opened<'c>> {
         match (self, contents) {
             (Self::Backup(backup), Some(contents)) => {

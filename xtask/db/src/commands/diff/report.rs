@@ -8,8 +8,8 @@ use crate::rows::diff::{Difference, Row};
 use crate::sqlite::value;
 
 /// Prints what is compared, and what changed in the schema.
-pub(super) fn begin(session: &mut Session, names: &(String, String), difference: &Difference) {
-    session.say(format!("{} → {}", names.0, names.1));
+pub(super) fn begin(session: &mut Session, a: &str, b: &str, difference: &Difference) {
+    session.say(format!("{a} → {b}"));
     for change in &difference.schema {
         session.say(change.to_string());
     }
