@@ -109,8 +109,14 @@ impl Args {
             let named = format!("{}.{}", database.name, state.time(session));
             Destination::of(session, &project, &self.target(&named))?
         };
-        let exported = self.export(session, &project, (&state, &wanted), &destination);
-        let (exported, written) = match exported {
+        let export = Export {
+            args: &self,
+            project: &project,
+            state: &state,
+            wanted: &wanted,
+            destination: &destination,
+        };
+        let (exported, written) = match export.run(session) {
             Ok(exported) => exported,
             // Who reads has seen enough.
             Err(error) if destination.is_stdout() && is_closed_pipe(&error) => {
@@ -128,11 +134,11 @@ impl Args {
             session.warn(remark);
         }
         if let Some(written) = written {
-            exported.say(session, &project, (&state, &written));
+            exported.say(session, &project, &state, &written);
             if let Some(share) = &share {
                 share.say_who_gets_it(session, &project, &written);
             }
-            session.document(&exported.document(&project, (&state, &written, self.format)));
+            session.document(&exported.document(&project, &state, &written, self.format));
         }
         Ok(Answer::Yes)
     }
@@ -151,7 +157,7 @@ impl Args {
                 "a shared file is always JSONL, which others can merge",
             ));
         }
-        Share::prepare(session, (project, database), folder).map(Some)
+        Share::prepare(session, project, database, folder).map(Some)
     }
 
     /// What is exported, and its database.
@@ -212,14 +218,20 @@ impl Args {
         }
         Bounds::of(size_bytes, progress.interrupt(), progress.pulse())
     }
+}
 
-    fn export(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        (state, wanted): (&State, &Wanted),
-        destination: &Destination,
-    ) -> Result<(Exported, Option<Written>)> {
+/// One export: what of which state goes where.
+struct Export<'a> {
+    args: &'a Args,
+    project: &'a Project,
+    state: &'a State,
+    wanted: &'a Wanted,
+    destination: &'a Destination,
+}
+
+impl Export<'_> {
+    fn run(&self, session: &mut Session) -> Result<(Exported, Option<Written>)> {
+        let Self { args, project, state, wanted, destination } = *self;
         let interrupt = session.interrupt().clone();
         for line in state.prove(&interrupt)? {
             session.warn(line);
@@ -228,13 +240,13 @@ impl Args {
             let _watched = interrupt.watch(connection);
             let snapshot = Snapshot::begin(connection)?;
             let mut progress = session.progress("exporting");
-            let bounds = self.bounds(snapshot.size_bytes(), &progress);
+            let bounds = args.bounds(snapshot.size_bytes(), &progress);
             bounds.set_on(connection)?;
             let selection = Selection::of(connection, wanted, &interrupt)
                 .map_err(|error| bounds.explain(error, "nothing was exported"))?;
             Bounds::lift_from(connection);
             progress.expect_bytes(snapshot.size_bytes());
-            let mut format = self.format.writer(self.is_folder());
+            let mut format = args.format.writer(args.is_folder());
             let mut output = destination.open(session)?;
             let mut sink = Sink::new(&mut output);
             let counts = writer::write(
@@ -246,7 +258,7 @@ impl Args {
             let n_bytes = sink.n_bytes();
             interrupt.check()?;
             let exported = Exported { selection, counts, n_bytes };
-            if self.share.is_some() {
+            if args.share.is_some() {
                 exported.refuse_nothing()?;
             }
             let written = output.publish(destination)?;

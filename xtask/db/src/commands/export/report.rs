@@ -63,7 +63,8 @@ impl Exported {
         &self,
         session: &mut Session,
         project: &Project,
-        (state, written): (&State, &Written),
+        state: &State,
+        written: &Written,
     ) {
         let (here, left_out) = self.tables();
         let path = project.dotted(&written.path);
@@ -96,7 +97,9 @@ impl Exported {
     pub(super) fn document(
         &self,
         project: &Project,
-        (state, written, format): (&State, &Written, Format),
+        state: &State,
+        written: &Written,
+        format: Format,
     ) -> serde_json::Value {
         let (here, left_out) = self.tables();
         let source = match state {

@@ -32,7 +32,8 @@ impl Share {
     /// A refusal if nothing says which machine this is, or the folder is not a place for it.
     pub(super) fn prepare(
         session: &mut Session,
-        (project, database): (&Project, &Database),
+        project: &Project,
+        database: &Database,
         folder: &Path,
     ) -> Result<Self> {
         let machine = machine(session, project)?;
