@@ -12,6 +12,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use crate::commands::flags::Common;
+use crate::commands::hooks::branch_switch::Rewrite;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::git::repository::Place;
@@ -105,7 +106,7 @@ impl Args {
                 document(session, &project, &folder(), &place);
                 Ok(answer)
             }
-            Act::Uninstall(_) => uninstall(session, &project, (&place, &folder())),
+            Act::Uninstall(_) => uninstall(session, &project, &place, &folder()),
             Act::Status(_) => Ok(status(session, &project, &place)),
             Act::Print { hook, .. } => {
                 let settings = hook_blocks::settings(session, &project, &place);
@@ -121,7 +122,8 @@ impl Args {
                         branch_switch::entered(session, &project, &place, &arguments)
                     }
                     Hook::PostMerge | Hook::PostRewrite => {
-                        branch_switch::rewritten(session, &project, &place, (hook, &arguments))
+                        let rewrite = Rewrite::of(hook, arguments.first().map(String::as_str));
+                        branch_switch::rewritten(session, &project, &place, rewrite)
                     }
                 }
             }
@@ -141,7 +143,8 @@ fn place_of(project: &Project) -> Result<Place> {
 fn uninstall(
     session: &mut Session,
     project: &Project,
-    (place, folder): (&Place, &Folder),
+    place: &Place,
+    folder: &Folder,
 ) -> Result<Answer> {
     let (mut removed, mut from) = (Vec::new(), folder);
     // `core.hooksPath` may have been set after the blocks were put in.

@@ -11,7 +11,7 @@ use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::branches::branch_point;
 use crate::commands::hooks::checkpoint::{self, Due, Run};
-use crate::commands::hooks::follow_branches;
+use crate::commands::hooks::follow_branches::{self, Return};
 use crate::commands::hooks::switch::Switch;
 use crate::console::refusal::Answer;
 use crate::console::text;
@@ -146,12 +146,9 @@ fn switched(
                 say_first_time(session, entered, &project.db_flag(database));
                 Ok(())
             }
-            Some(before) => follow_branches::follow(
-                session,
-                (project, place, database),
-                switch,
-                (here, &before),
-            ),
+            Some(before) => {
+                Return { project, place, database, switch, here, before: &before }.follow(session)
+            }
             None => {
                 if project.follow_branches != FollowBranches::Never && entered.left_at().is_some() {
                     follow_branches::say_that_it_is_gone(
@@ -198,7 +195,40 @@ fn of<'a>(project: &Project, database: &Database, all: &'a [Backup]) -> Vec<&'a 
     all.iter().filter(mine).collect()
 }
 
-/// `post-merge SQUASH` and `post-rewrite amend|rebase`: a checkpoint where schema files changed.
+/// What changed a branch other than a commit: what git reports to `post-merge SQUASH` and
+/// `post-rewrite amend|rebase`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rewrite {
+    Merge,
+    Squash,
+    Rebase,
+    Amend,
+    Unknown,
+}
+
+impl Rewrite {
+    pub(super) fn of(hook: Hook, what: Option<&str>) -> Self {
+        match (hook, what) {
+            (Hook::PostMerge, Some("1")) => Self::Squash,
+            (Hook::PostMerge, _) => Self::Merge,
+            (_, Some("rebase")) => Self::Rebase,
+            (_, Some("amend")) => Self::Amend,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What may still be under way when it ends, as [`Place::in_the_middle_of`] names it: a rebase
+    /// that ends has its folder still, and a merge that ends its `MERGE_HEAD`.
+    fn ends(self) -> Option<&'static str> {
+        match self {
+            Self::Merge | Self::Squash => Some("a merge"),
+            Self::Rebase => Some("a rebase"),
+            Self::Amend | Self::Unknown => None,
+        }
+    }
+}
+
+/// After a merge or a rewrite of history: a checkpoint where schema files changed.
 ///
 /// # Errors
 ///
@@ -207,21 +237,16 @@ pub(super) fn rewritten(
     session: &mut Session,
     project: &Project,
     place: &Place,
-    (hook, arguments): (Hook, &[String]),
+    rewrite: Rewrite,
 ) -> Result<Answer> {
-    let what = arguments.first().map_or("", String::as_str);
-    // A rebase that ends has its folder still, and a merge that ends its `MERGE_HEAD`.
-    let ends = if hook == Hook::PostMerge { "a merge" } else { "a rebase" };
-    let is_ending = hook == Hook::PostMerge || what == "rebase";
-    if place.in_the_middle_of().is_some_and(|middle| !is_ending || middle != ends) {
+    if place.in_the_middle_of().is_some_and(|middle| rewrite.ends() != Some(middle)) {
         return Ok(Answer::Yes);
     }
-    let is_squash = hook == Hook::PostMerge && what == "1";
     let index = Index(session.variable("GIT_INDEX_FILE").map(PathBuf::from));
     let mut due = Vec::new();
     for database in project.databases.iter().filter(|database| !database.schema.is_empty()) {
         let specs = checkpoint::pathspecs(project, place, database);
-        let paths = if is_squash {
+        let paths = if rewrite == Rewrite::Squash {
             index.staged(place, &specs)
         } else {
             // What the branch was before; without a reflog that is unknown, and a checkpoint is
@@ -236,7 +261,7 @@ pub(super) fn rewritten(
     let run = Run { kind: Kind::Branch, git: place.state(), due };
     let outcome = checkpoint::take(session, project, run);
     match outcome.and_then(checkpoint::Outcome::whole) {
-        Ok(outcome) if is_due && what != "amend" => {
+        Ok(outcome) if is_due && rewrite != Rewrite::Amend => {
             let is_taken = |d: &&Database| outcome.taken.iter().any(|backup| backup.is_of(d));
             for database in project.databases.iter().filter(is_taken) {
                 session.note(format!(

@@ -73,8 +73,9 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
     if outcome.taken.is_empty() {
         return Ok(());
     }
+    let commit = Commit { project, place, index: &index };
     let trailers = outcome.taken.iter().map(|backup| {
-        let added = added_tables((project, &outcome.listed), (place, &index), backup);
+        let added = commit.added_tables(&outcome.listed, backup);
         trailer::value(backup, &added)
     });
     let note = Note {
@@ -85,36 +86,49 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
     whole_files::replace_file(&place.own.join(NOTE), &serde_json::to_vec(&note)?, 0o600)
 }
 
-/// The tables that the staged migrations create, and those that the database gained since the backup
-/// before: some migrate first and commit afterwards, others the other way round.
-fn added_tables(
-    (project, listed): (&Project, &[Backup]),
-    (place, index): (&Place, &Index),
-    backup: &Backup,
-) -> BTreeSet<String> {
-    let Some(record) = backup.record() else {
-        return BTreeSet::new();
-    };
-    let mut added = BTreeSet::new();
-    let is_sql =
-        |path: &&String| Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case("sql"));
-    for path in record.paths.iter().filter(is_sql) {
-        let sql = index.content(place, path).unwrap_or_default();
-        let is_new =
-            |table: &String| !record.tables.keys().any(|there| there.eq_ignore_ascii_case(table));
-        added.extend(created_tables::tables_created(&sql).into_iter().filter(is_new));
+/// The commit that is about to be made.
+struct Commit<'a> {
+    project: &'a Project,
+    place: &'a Place,
+    /// What is staged.
+    index: &'a Index,
+}
+
+impl Commit<'_> {
+    /// The tables that the staged migrations create, and those that the database gained since the
+    /// backup before: some migrate first and commit afterwards, others the other way round. `listed`
+    /// is all backups, newest first.
+    fn added_tables(&self, listed: &[Backup], backup: &Backup) -> BTreeSet<String> {
+        let Self { project, place, index } = *self;
+        let Some(record) = backup.record() else {
+            return BTreeSet::new();
+        };
+        let mut added = BTreeSet::new();
+        let is_sql = |path: &&String| {
+            Path::new(path).extension().is_some_and(|e| e.eq_ignore_ascii_case("sql"))
+        };
+        for path in record.paths.iter().filter(is_sql) {
+            let sql = index.content(place, path).unwrap_or_default();
+            let is_new = |table: &String| {
+                !record.tables.keys().any(|there| there.eq_ignore_ascii_case(table))
+            };
+            added.extend(created_tables::tables_created(&sql).into_iter().filter(is_new));
+        }
+        let is_mine = |database: &Database| backup.is_of(database);
+        let before = listed.iter().find(|other| {
+            other.record().is_some_and(|other| other.sequence < record.sequence)
+                && project
+                    .databases
+                    .iter()
+                    .any(|database| is_mine(database) && other.is_of(database))
+                && other.worktree() == backup.worktree()
+        });
+        if let Some(before) = before.and_then(Backup::record) {
+            let is_new = |table: &&String| !before.tables.contains_key(*table);
+            added.extend(record.tables.keys().filter(is_new).cloned());
+        }
+        added
     }
-    let is_mine = |database: &Database| backup.is_of(database);
-    let before = listed.iter().find(|other| {
-        other.record().is_some_and(|other| other.sequence < record.sequence)
-            && project.databases.iter().any(|database| is_mine(database) && other.is_of(database))
-            && other.worktree() == backup.worktree()
-    });
-    if let Some(before) = before.and_then(Backup::record) {
-        let is_new = |table: &&String| !before.tables.contains_key(*table);
-        added.extend(record.tables.keys().filter(is_new).cloned());
-    }
-    added
 }
 
 /// `prepare-commit-msg FILE [SOURCE [COMMIT]]`: the checkpoint's name as a trailer.
@@ -143,13 +157,13 @@ pub(super) fn message(
     let note: Note = serde_json::from_slice(&bytes).context("could not read the note")?;
     let index = Index(session.variable("GIT_INDEX_FILE").map(PathBuf::from));
     if note.is_of(index.tree(place).as_deref(), calling_git().as_deref()) {
-        write(place, (Path::new(file), source), &note)
+        write(place, Path::new(file), source, &note)
             .context("could not add the trailer to the message")?;
     }
     Ok(Answer::Yes)
 }
 
-fn write(place: &Place, (file, source): (&Path, &str), note: &Note) -> Result<()> {
+fn write(place: &Place, file: &Path, source: &str, note: &Note) -> Result<()> {
     if source == "message" && fs_err::read(file)?.trim_ascii().is_empty() {
         // An empty message is meant (`--allow-empty-message`): a trailer would become its subject.
         return Ok(());
