@@ -86,7 +86,7 @@ impl Args {
             .context("could not write the outputs of this step")?;
         prove(session, &project, &backup)?;
         let end = self.rehearse(session, &claim, &vault)?;
-        conclude(session, end, (&name, &back))
+        conclude(session, end, &name, &back)
     }
 
     /// The rehearsal of what is pending; the backup is its checkpoint.
@@ -158,7 +158,7 @@ fn prove(session: &mut Session, project: &Project, backup: &Backup) -> Result<()
 }
 
 /// Reports the way back and tells the step.
-fn conclude(session: &mut Session, mut end: End, (name, back): (&str, &str)) -> Result<End> {
+fn conclude(session: &mut Session, mut end: End, name: &str, back: &str) -> Result<End> {
     end.document["backup"] = name.into();
     end.document["restore_command"] = back.into();
     let mut lines = vec![

@@ -97,10 +97,10 @@ impl Args {
         }
         let (backups, freed) = sum(&plan);
         if doomed {
-            self.confirm(session, &project, (&backups, &format!(" and free {freed}")))?;
+            self.confirm(session, &project, &backups, &format!(" and free {freed}"))?;
         } else if let Some(packs) = store.packs_to_remove() {
             // A list that was only moved away for a while may need them.
-            self.confirm(session, &project, (&format!("{packs} that no backup names"), ""))?;
+            self.confirm(session, &project, &format!("{packs} that no backup names"), "")?;
         }
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
         let removed = apply(session, &project, &locked, (&plan, &policy, &databases))?;
@@ -163,7 +163,8 @@ impl Args {
         &self,
         session: &mut Session,
         project: &Project,
-        (n, and_free): (&str, &str),
+        n: &str,
+        and_free: &str,
     ) -> Result<()> {
         if self.yes {
             return Ok(());

@@ -68,7 +68,7 @@ impl Args {
         let before = safety_before_run::keep(session, &claim, &live)?;
         let built = new_database::build(&project, &database, session.now(), &interrupt)
             .and_then(|fresh| fresh.with_tables(&command));
-        let fresh = safety_before_run::compare(session, &claim, (before, built))
+        let fresh = safety_before_run::compare(session, &claim, before, built)
             .with_context(|| format!("could not reset {}", project.quoted_place(&database)))?;
         for warning in &fresh.verification.warnings {
             session.warn(format!("the new database: {warning}"));

@@ -69,7 +69,8 @@ impl Args {
         if backups.is_empty() {
             session.say(format!("No backups in {} to verify.", project.dotted(&project.backups)));
         } else if let Some(share) = self.read {
-            return rolling_share::read(session, (&project, &vault), &backups, share);
+            let chosen = rolling_share::choose(&vault, &backups, share)?;
+            return rolling_share::read(session, &project, &vault, &chosen);
         }
         let worst = self.each(session, &project, &backups)?;
         Ok(match worst {

@@ -50,7 +50,8 @@ pub(super) fn keep(
 pub(super) fn compare(
     session: &mut Session,
     claim: &Claim<'_>,
-    (before, built): (Option<Box<Backup>>, Result<Fresh>),
+    before: Option<Box<Backup>>,
+    built: Result<Fresh>,
 ) -> Result<Fresh> {
     let Claim { project, database, .. } = *claim;
     let interrupt = session.interrupt().clone();

@@ -44,7 +44,9 @@ enum Item<'b> {
 
 /// What is read, and how much there is.
 #[derive(Default)]
-struct Chosen<'b> {
+pub(super) struct Chosen<'b> {
+    /// The share of all bytes that is wanted.
+    percent: u8,
     packs: BTreeSet<Id>,
     plain: Vec<&'b Backup>,
     n_packs: u64,
@@ -53,28 +55,27 @@ struct Chosen<'b> {
     all_bytes: u64,
 }
 
-/// Reads a share of the packs and the plain backups, notes it, and marks what is damaged.
+/// Reads the packs and the plain backups that were chosen, notes it, and marks what is damaged.
 ///
 /// # Errors
 ///
 /// If the folder cannot be read or stays locked, or at the user's interrupt.
 pub(super) fn read(
     session: &mut Session,
-    (project, vault): (&Project, &Vault),
-    backups: &[Backup],
-    share: Share,
+    project: &Project,
+    vault: &Vault,
+    chosen: &Chosen<'_>,
 ) -> Result<Answer> {
-    let chosen = choose(vault, backups, share)?;
     if chosen.n_packs + chosen.n_plain == 0 {
         session.say(format!("No backups in {} to verify.", project.dotted(&project.backups)));
     }
-    let found = read_packs(session, (project, vault), &chosen.packs)?;
+    let found = read_packs(session, project, vault, &chosen.packs)?;
     let mut worst = if found.damaged.is_empty() { Outcome::Whole } else { Outcome::Damaged };
     for backup in &chosen.plain {
         worst = worst.max(verify_one(session, project, backup, false)?.outcome);
     }
-    say(session, &chosen, &found);
-    document(session, vault, &chosen, (&found, share))?;
+    say(session, chosen, &found);
+    document(session, vault, chosen, &found)?;
     Ok(match worst {
         Outcome::Whole => Answer::Yes,
         Outcome::Damaged => Answer::No,
@@ -82,7 +83,16 @@ pub(super) fn read(
     })
 }
 
-fn choose<'b>(vault: &Vault, backups: &'b [Backup], Share(percent): Share) -> Result<Chosen<'b>> {
+/// Chooses what has not been read for longest.
+///
+/// # Errors
+///
+/// If the folder of packs cannot be read.
+pub(super) fn choose<'b>(
+    vault: &Vault,
+    backups: &'b [Backup],
+    Share(percent): Share,
+) -> Result<Chosen<'b>> {
     let readings = Readings::of(vault.folder());
     let folder = vault.folder().join(pack_folder::FOLDER);
     let mut items = Vec::new();
@@ -97,8 +107,8 @@ fn choose<'b>(vault: &Vault, backups: &'b [Backup], Share(percent): Share) -> Re
         items.push((last, backup.file_bytes, Item::Plain(backup)));
     }
     items.sort_by_key(|(last, ..)| *last);
-    let mut chosen =
-        Chosen { all_bytes: items.iter().map(|(_, bytes, _)| bytes).sum(), ..Chosen::default() };
+    let all_bytes = items.iter().map(|(_, bytes, _)| bytes).sum();
+    let mut chosen = Chosen { percent, all_bytes, ..Chosen::default() };
     let goal = (u128::from(chosen.all_bytes) * u128::from(percent)).div_ceil(100);
     for (_, bytes, item) in items {
         let is_wanted = u128::from(chosen.bytes) < goal;
@@ -119,7 +129,8 @@ fn choose<'b>(vault: &Vault, backups: &'b [Backup], Share(percent): Share) -> Re
 
 fn read_packs(
     session: &mut Session,
-    (project, vault): (&Project, &Vault),
+    project: &Project,
+    vault: &Vault,
     packs: &BTreeSet<Id>,
 ) -> Result<Found> {
     if packs.is_empty() {
@@ -162,7 +173,7 @@ fn document(
     session: &mut Session,
     vault: &Vault,
     chosen: &Chosen<'_>,
-    (found, Share(percent)): (&Found, Share),
+    found: &Found,
 ) -> Result<()> {
     if !session.wants_json() {
         return Ok(());
@@ -173,7 +184,7 @@ fn document(
     session.document(&json!({
         "version": 1,
         "read": {
-            "percent": percent,
+            "percent": chosen.percent,
             "packs": chosen.packs.len(),
             "plain": chosen.plain.len(),
             "bytes": chosen.bytes,
