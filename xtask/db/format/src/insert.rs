@@ -56,7 +56,7 @@ pub fn insert_rows(
             }),
         };
         let put = put.and_then(|is_put| {
-            if is_put { Ok(()) } else { put_odd((row, odd_texts), connection, &tables[at]) }
+            if is_put { Ok(()) } else { put_odd(row, odd_texts, connection, &tables[at]) }
         });
         if let Err(error) = put {
             if let Some(doubled) = Doubled::of(&error, row, &tables[at])? {
@@ -195,7 +195,8 @@ fn put(row: Row<'_>, statement: &mut Statement<'_>) -> Result<bool> {
 
 /// Inserts a row of which some texts are given by their bytes.
 fn put_odd(
-    (row, odd_texts): (Row<'_>, OddTexts),
+    row: Row<'_>,
+    odd_texts: OddTexts,
     connection: &Connection,
     table: &TableHead,
 ) -> Result<()> {

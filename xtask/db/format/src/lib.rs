@@ -50,7 +50,7 @@ pub use reader::csv::{CsvReader, OpenFile};
 pub use reader::json::JsonReader;
 pub use reader::markers::ConflictMarker;
 pub use reader::{Newer, Reader};
-pub use rows::{IsUnicode, Taken, copy_rows};
+pub use rows::{IsUnicode, Taken, Writer, copy_rows};
 pub use sink::{Outlet, Sink};
 pub use sql::Sql;
 pub use statements::{Piece, Statements, Unfinished};

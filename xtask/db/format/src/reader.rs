@@ -107,7 +107,7 @@ impl<R: Read> Reader<R> {
             cursor.expect(b'{')?;
             first_member(&mut cursor, table)?;
         }
-        values(&mut cursor, (table, &self.members), &mut self.fields)?;
+        values(&mut cursor, table, &self.members, &mut self.fields)?;
         cursor.expect(b'}')?;
         cursor.expect(b'}')?;
         cursor.end()
@@ -186,14 +186,16 @@ pub(crate) fn compare_counts(
     Ok(())
 }
 
-/// Takes the values of a row, the name of the first one taken already.
+/// Takes the values of a row, the name of the first one taken already. `members` is what is before
+/// each of them.
 ///
 /// # Errors
 ///
 /// If they are not those of the table.
 pub(crate) fn values(
     cursor: &mut Cursor<'_>,
-    (table, members): (&TableHead, &[Vec<u8>]),
+    table: &TableHead,
+    members: &[Vec<u8>],
     fields: &mut Fields,
 ) -> Result<()> {
     for (at, name) in table.members().enumerate() {

@@ -24,6 +24,14 @@ pub struct Taken {
     pub utf16: Option<IsUnicode>,
 }
 
+/// A format, and the sink that it writes into.
+pub struct Writer<'w, 'o> {
+    /// Turns values into bytes.
+    pub format: &'w mut dyn Format,
+    /// Takes the bytes.
+    pub to: &'w mut Sink<'o>,
+}
+
 /// Writes every row; returns how many there were. `look` hears now and then how many bytes were
 /// written, and may end it.
 ///
@@ -33,9 +41,10 @@ pub struct Taken {
 pub fn copy_rows(
     rows: &mut Rows<'_>,
     taken: Taken,
-    (format, to): (&mut dyn Format, &mut Sink<'_>),
+    writer: &mut Writer<'_, '_>,
     look: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<u64> {
+    let Writer { format, to } = writer;
     let mut n_rows = 0_u64;
     while let Some(row) = rows.next()? {
         for at in 0..taken.n_values {

@@ -10,7 +10,7 @@ mod source;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use xtask_db_format::Sink;
+use xtask_db_format::{Sink, Writer};
 
 use crate::backups::vault::Vault;
 use crate::commands::export::destination::{Destination, Target};
@@ -249,12 +249,11 @@ impl Export<'_> {
             let mut format = args.format.writer(args.is_folder());
             let mut output = destination.open(session)?;
             let mut sink = Sink::new(&mut output);
-            let counts = writer::write(
-                (connection, &selection),
-                (format.as_mut(), &mut sink),
-                &interrupt,
-                &mut |n_bytes| progress.reach(n_bytes),
-            )?;
+            let mut writer = Writer { format: format.as_mut(), to: &mut sink };
+            let counts = writer::write(connection, &selection, &mut writer, &mut |n_bytes| {
+                progress.reach(n_bytes);
+                interrupt.check()
+            })?;
             let n_bytes = sink.n_bytes();
             interrupt.check()?;
             let exported = Exported { selection, counts, n_bytes };

@@ -38,7 +38,8 @@ pub(crate) struct Fresh {
 }
 
 /// A new database that is being built.
-pub(crate) struct Building {
+pub(crate) struct Building<'p> {
+    project: &'p Project,
     /// The database, an empty file at first.
     new: Database,
     scratch: Scratch,
@@ -46,7 +47,7 @@ pub(crate) struct Building {
 
 const UNTOUCHED: &str = "the database is untouched";
 
-impl Building {
+impl<'p> Building<'p> {
     /// Begins with an empty file. The backups folder is not locked meanwhile: building may take
     /// minutes, and backups of its own.
     ///
@@ -54,7 +55,7 @@ impl Building {
     ///
     /// As [`Vault::lock`]; if the folder cannot be written.
     pub(crate) fn begin(
-        project: &Project,
+        project: &'p Project,
         database: &Database,
         now: DateTime<FixedOffset>,
         interrupt: &Interrupt,
@@ -62,7 +63,7 @@ impl Building {
         let scratch = scratch(project, database, now, interrupt)?;
         let path = scratch.path().join(database.file_name());
         fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        Ok(Self { new: Database { path, ..database.clone() }, scratch })
+        Ok(Self { project, new: Database { path, ..database.clone() }, scratch })
     }
 
     /// The file to build in.
@@ -78,18 +79,43 @@ impl Building {
     /// A refusal (exit 1) if it is damaged; at the user's interrupt.
     pub(crate) fn finish(
         self,
-        project: &Project,
-        (maker, depth): (&str, Depth),
+        maker: &str,
+        depth: Depth,
         now: DateTime<FixedOffset>,
         interrupt: &Arc<Interrupt>,
     ) -> Result<Fresh> {
-        let Self { new, scratch } = self;
-        let backup = taken(project, (&new, maker), now, interrupt)?;
+        let backup = self.taken(maker, now, interrupt)?;
         let verification = verification::verify(&backup, depth, interrupt)?;
         if verification.outcome != Outcome::Whole {
             return Err(unsound(maker, &verification.reasons.join("; ")));
         }
-        Ok(Fresh { backup, verification, _scratch: scratch })
+        Ok(Fresh { backup, verification, _scratch: self.scratch })
+    }
+
+    /// The result, as a backup in the scratch folder: one file, whatever its journal mode.
+    fn taken(
+        &self,
+        maker: &str,
+        now: DateTime<FixedOffset>,
+        interrupt: &Arc<Interrupt>,
+    ) -> Result<Backup> {
+        let Self { project, new, .. } = self;
+        let folder = new.path.parent().context("a database is in a folder")?;
+        let vault = Vault::at(folder, now);
+        let locked = vault.lock(project.busy_timeout, interrupt)?;
+        let wanted = Wanted::new(new, Kind::Manual, now);
+        let taken = capture::take(&locked, project, &wanted, &mut Progress::hidden(interrupt))
+            .context("could not read the new database; the live one is untouched")?;
+        match taken {
+            Taken::Backup(backup, ..) => Ok(*backup),
+            Taken::Damaged(findings) => Err(Refusal::no(
+                format!("`{maker}` created a damaged database: {}", findings[0]),
+                UNTOUCHED,
+            )),
+            Taken::Linked(..) | Taken::Unchanged => {
+                anyhow::bail!("a new backup is taken unconditionally")
+            }
+        }
     }
 }
 
@@ -146,7 +172,7 @@ pub(crate) fn build(
         })
     })?;
     refuse_empty(new, &command)?;
-    building.finish(project, (&command, Depth::Deep), now, interrupt)
+    building.finish(&command, Depth::Deep, now, interrupt)
 }
 
 fn scratch(
@@ -173,29 +199,4 @@ fn refuse_empty(new: &Database, command: &str) -> Result<()> {
     let what =
         format!("`{command}` succeeded but wrote nothing into the new file that it was given");
     Err(anyhow::Error::from(NothingWritten).context(Refusal { what, hint, exit: Exit::No }))
-}
-
-/// The result, as a backup in the scratch folder: one file, whatever its journal mode.
-fn taken(
-    project: &Project,
-    (new, maker): (&Database, &str),
-    now: DateTime<FixedOffset>,
-    interrupt: &Arc<Interrupt>,
-) -> Result<Backup> {
-    let folder = new.path.parent().context("a database is in a folder")?;
-    let vault = Vault::at(folder, now);
-    let locked = vault.lock(project.busy_timeout, interrupt)?;
-    let wanted = Wanted::new(new, Kind::Manual, now);
-    let taken = capture::take(&locked, project, &wanted, &mut Progress::hidden(interrupt))
-        .context("could not read the new database; the live one is untouched")?;
-    match taken {
-        Taken::Backup(backup, ..) => Ok(*backup),
-        Taken::Damaged(findings) => Err(Refusal::no(
-            format!("`{maker}` created a damaged database: {}", findings[0]),
-            UNTOUCHED,
-        )),
-        Taken::Linked(..) | Taken::Unchanged => {
-            anyhow::bail!("a new backup is taken unconditionally")
-        }
-    }
 }

@@ -19,7 +19,7 @@ use crate::host::command::database_users::Witness;
 use crate::host::command::{self, Ended, Task};
 use crate::host::project::{Database, Project, live_database};
 use crate::migrate::file_use::Watch;
-use crate::migrate::state::State;
+use crate::migrate::state::{FileState, State};
 use crate::migrate::verdict::effects::{self, Effects};
 use crate::migrate::verdict::loss::Comparison;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
@@ -111,7 +111,8 @@ pub(crate) fn rehearse(
     }
     let mut effects = Effects::default();
     if let Ok(state) = &after {
-        match compared((original, &before), (private.path(), state), interrupt) {
+        let old = FileState { path: original, state: &before };
+        match compared(&old, &FileState { path: private.path(), state }, interrupt) {
             Ok(found) => effects = found,
             Err(error) => after = Err(error),
         }
@@ -167,15 +168,17 @@ fn witness_of(stage: &Stage<'_>) -> Witness {
 ///
 /// If they cannot be compared, or at the user's interrupt.
 pub(crate) fn compared(
-    (old, before): (&Path, &State),
-    (new, after): (&Path, &State),
+    old: &FileState<'_>,
+    new: &FileState<'_>,
     interrupt: &Interrupt,
 ) -> Result<Effects> {
+    let (before, after) = (old.state, new.state);
     let is_new = |f: &Finding| f.kind == Weight::Structural && !before.findings.contains(f);
     if after.findings.iter().any(is_new) || before.content_blake3 == after.content_blake3 {
         return Ok(Effects::default());
     }
-    effects::of(old, new, interrupt).context("could not compare the states before and after")
+    effects::of(old.path, new.path, interrupt)
+        .context("could not compare the states before and after")
 }
 
 /// The findings of a thorough look: a migration is not to blame for what was there before.

@@ -46,6 +46,14 @@ pub(crate) struct State {
     pub findings: Vec<Finding>,
 }
 
+/// A finished file, and the state that was read from it.
+pub(crate) struct FileState<'s> {
+    /// The file.
+    pub path: &'s Path,
+    /// Its state.
+    pub state: &'s State,
+}
+
 impl State {
     /// Reads a finished file that nothing writes, thoroughly.
     ///

@@ -39,7 +39,7 @@ pub(crate) fn load(
 ) -> Result<Loaded> {
     let loaded = match kind(file)? {
         Kind::Sql => dump::load(file, loading, reach),
-        kind => own_export::load((file, kind), loading, reach),
+        kind => own_export::load(file, kind, loading, reach),
     };
     loaded.map_err(|error| loading.bounds.explain_of(error, loading.scratch))
 }

@@ -70,7 +70,7 @@ pub(crate) struct Resolved {
 /// The condition that an expression refers to a row of a table, by one of its columns: applications without foreign
 /// keys write 0 or an empty text for none, unless there is such a row.
 #[must_use]
-pub(crate) fn refers(expression: &str, (table, to): (&str, &str)) -> String {
+pub(crate) fn refers(expression: &str, table: &str, to: &str) -> String {
     format!(
         "({expression} IS NOT NULL AND ({expression} NOT IN (0, '')
            OR EXISTS (SELECT 1 FROM {table} AS z WHERE z.{to} = +{expression})))"

@@ -209,13 +209,14 @@ fn foreign_keys(connection: &Connection) -> Result<Vec<Finding>> {
         Ok(unchecked) => {
             let unchecked = unchecked.iter().map(|said| foreign_keys::unchecked(said));
             let unchecked = unchecked.map(Finding::unchecked);
-            Ok(counts.into_iter().map(of_orphans).chain(unchecked).collect())
+            let orphans = counts.iter().map(|((child, parent), n)| of_orphans(child, parent, *n));
+            Ok(orphans.chain(unchecked).collect())
         }
         Err(error) => Ok(vec![finding_of(error, foreign_keys::CHECK)?]),
     }
 }
 
-fn of_orphans(((child, parent), n): ((String, String), u64)) -> Finding {
+fn of_orphans(child: &str, parent: &str, n: u64) -> Finding {
     let rows = crate::console::text::count(n, "row");
     let verb = if n == 1 { "refers to a row" } else { "refer to rows" };
     Finding {

@@ -108,7 +108,7 @@ impl<R: Read> JsonReader<R> {
             cursor.expect(b'{')?;
             first_member(&mut cursor, table)?;
         }
-        values(&mut cursor, (table, &self.members), &mut self.fields)?;
+        values(&mut cursor, table, &self.members, &mut self.fields)?;
         cursor.expect(b'}')?;
         cursor.end()
     }

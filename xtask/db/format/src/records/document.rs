@@ -37,24 +37,21 @@ pub(super) fn read<R: Read>(
         Walk { wanted, position, each, summary, failure: None, sketch: Sketch::default() };
     let mut nowhere = None;
     while let Some(first) = text.skip_space()? {
-        let begin = (walk.position.line.get(), walk.position.column());
-        if begin.1 == 0 && matches!(first, b'<' | b'=' | b'>' | b'|') {
-            anyhow::bail!(
-                "line {}: git's conflict marker, or another line that is not JSON",
-                begin.0
-            );
+        let (line, column) = (walk.position.line.get(), walk.position.column());
+        if column == 0 && matches!(first, b'<' | b'=' | b'>' | b'|') {
+            anyhow::bail!("line {line}: git's conflict marker, or another line that is not JSON");
         }
         anyhow::ensure!(
             first == b'{' || first == b'[',
-            "line {}, column {}: the previous document has ended, and this does not begin another",
-            begin.0,
-            begin.1 + 1
+            "line {line}, column {}: the previous document has ended, and this does not begin another",
+            column + 1
         );
         walk.summary.n_documents += 1;
         // It ends with its last bracket, and looks at no byte after that.
         let mut json = serde_json::Deserializer::from_reader(&mut text);
         let end = walk.at(Role::Way(0)).deserialize(&mut json);
-        let end = end.map_err(|error| walk.failure.take().unwrap_or_else(|| explain(error, begin)));
+        let end = end
+            .map_err(|error| walk.failure.take().unwrap_or_else(|| explain(error, line, column)));
         if let End::Nowhere(what) = end? {
             walk.summary.n_without += 1;
             nowhere.get_or_insert(what);
@@ -120,7 +117,8 @@ impl<'w> Walk<'w> {
     fn hand_on<E: Error>(
         &mut self,
         content: Content<'_>,
-        (line, names): (u64, Vec<String>),
+        line: u64,
+        names: Vec<String>,
     ) -> Result<End, E> {
         self.summary.n_records += 1;
         let number = self.summary.n_records;
@@ -189,7 +187,7 @@ impl<'de> Visitor<'de> for At<'_, '_> {
                 while let Some(item) = items.next_element()? {
                     all.push(item);
                 }
-                self.walk.hand_on(Content::Items(all), (line, Vec::new()))
+                self.walk.hand_on(Content::Items(all), line, Vec::new())
             }
             Role::Aside(place) => {
                 let mut n_items = 0;
@@ -248,7 +246,7 @@ impl Walk<'_> {
             Ok(())
         };
         let (taken, names) = self.members(members, skip)?;
-        self.hand_on(Content::Members(taken), (line, names))
+        self.hand_on(Content::Members(taken), line, names)
     }
 
     /// An object at the pointer itself: a record, or the wrong place.
@@ -261,7 +259,7 @@ impl Walk<'_> {
         if self.summary.n_documents == 1 && !self.sketch.arrays.is_empty() {
             self.summary.elsewhere = Some(self.sketch.hint());
         }
-        self.hand_on(Content::Members(taken), (line, names))
+        self.hand_on(Content::Members(taken), line, names)
     }
 
     /// The members that are wanted, and the names of all if it is the first record.
@@ -392,7 +390,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// An error in a document that begins in a line, after so many bytes of it.
-fn explain(error: serde_json::Error, (line, column): (u64, u64)) -> anyhow::Error {
+fn explain(error: serde_json::Error, line: u64, column: u64) -> anyhow::Error {
     if error.is_io() {
         return io::Error::from(error).into();
     }

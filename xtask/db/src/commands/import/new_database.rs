@@ -129,9 +129,9 @@ impl Job<'_> {
         let proof = proof::prove(building.path(), &loaded, &interrupt, &bounds)?;
         drop(progress);
         self.judge(session, &proof)?;
-        let maker = (&*self.source.shown, Depth::Quick);
-        let fresh = building.finish(project, maker, session.now(), &interrupt)?;
-        let fresh = fresh.with_tables(&self.source.shown)?;
+        let maker = &self.source.shown;
+        let fresh = building.finish(maker, Depth::Quick, session.now(), &interrupt)?;
+        let fresh = fresh.with_tables(maker)?;
         let Fresh { backup, verification, .. } = &fresh;
         let made = Made { loaded: &loaded, proof: &proof, size_bytes: backup.size_bytes };
         let vault = Vault::of(project, session.now());

@@ -46,8 +46,7 @@ pub(super) fn broken(pairs: &Pairs<'_>) -> Result<Vec<Broken>> {
             broken.push(Broken::new(Kind::View, view, why, was_there.is_none()));
         }
     }
-    let connections = (pairs.connection(When::Before), pairs.connection(When::After));
-    broken.append(&mut dangling((connections.0, before), (connections.1, after))?);
+    broken.append(&mut dangling(pairs)?);
     if after.triggers.is_empty() {
         return Ok(broken);
     }
@@ -68,10 +67,9 @@ pub(super) fn broken(pairs: &Pairs<'_>) -> Result<Vec<Broken>> {
 }
 
 /// Tables with a foreign key to a table that is not there, and that was.
-fn dangling(
-    (old, before): (&Connection, &Schema),
-    (new, after): (&Connection, &Schema),
-) -> Result<Vec<Broken>> {
+fn dangling(pairs: &Pairs<'_>) -> Result<Vec<Broken>> {
+    let (before, after) = (pairs.schema(When::Before), pairs.schema(When::After));
+    let (old, new) = (pairs.connection(When::Before), pairs.connection(When::After));
     let mut broken = Vec::new();
     for (key, table) in &after.tables {
         let was_there =

@@ -54,7 +54,7 @@ pub(crate) fn of(before: &Path, after: &Path, interrupt: &Interrupt) -> Result<E
     let states = (State::of_file(&old, before, interrupt), State::of_file(&new, after, interrupt));
     let mut pairs = Pairs::of(states.0, states.1)?;
     let schemas = (pairs.schema(When::Before).clone(), pairs.schema(When::After).clone());
-    let matches = table_pairing::matches(&mut pairs, (&schemas.0, &schemas.1))?;
+    let matches = table_pairing::matches(&mut pairs, &schemas.0, &schemas.1)?;
     let tables = tables(&mut pairs, &matches, interrupt)?;
     Ok(Effects {
         tables,

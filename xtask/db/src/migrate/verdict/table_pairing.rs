@@ -38,7 +38,8 @@ struct Pairing<'t, 'p, 'c> {
 /// If a table cannot be read.
 pub(super) fn matches<'t>(
     pairs: &mut Pairs<'_>,
-    (before, after): (&'t Schema, &'t Schema),
+    before: &'t Schema,
+    after: &'t Schema,
 ) -> Result<Vec<Match<'t>>> {
     let mut pairing = Pairing {
         pairs,

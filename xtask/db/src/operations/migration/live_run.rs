@@ -22,7 +22,7 @@ use crate::host::project::live_database;
 use crate::host::session::Session;
 use crate::migrate::rehearsal;
 use crate::migrate::reserve::{Reserve, Room};
-use crate::migrate::state::State;
+use crate::migrate::state::{FileState, State};
 use crate::migrate::verdict::losses;
 use crate::operations::migration::conclusion::{After, Run};
 use crate::operations::migration::job::Job;
@@ -297,8 +297,9 @@ fn examine(
             return Ok(After::Broken(said(&new)));
         }
     }
-    let (before, after) = ((second.path(), &ready.before), (staged.path(), &state));
-    let effects = rehearsal::compared(before, after, &interrupt)?;
+    let before = FileState { path: second.path(), state: &ready.before };
+    let after = FileState { path: staged.path(), state: &state };
+    let effects = rehearsal::compared(&before, &after, &interrupt)?;
     Ok(After::Other(Box::new(state), Box::new(effects)))
 }
 

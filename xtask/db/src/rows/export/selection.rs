@@ -189,8 +189,8 @@ impl Selecting<'_> {
             sql: Some(table.sql.clone()),
             ..TableHead::default()
         };
-        if let Storage::Virtual(module) = &table.storage {
-            virtual_tables::complete(self.connection, (table, module), &mut head, is_left_out)?;
+        if let Storage::Virtual(_) = table.storage {
+            virtual_tables::complete(self.connection, table, &mut head, is_left_out)?;
             self.remark_on_module(table, head.rows);
         } else if self.keeps_rowid(table) {
             head.rowid = table.free_rowid_name().map(str::to_owned);
@@ -226,7 +226,7 @@ impl Selecting<'_> {
         let without = self.wanted.without.iter().map(|name| name.to_ascii_lowercase()).collect();
         let declared = self.wanted.references.within(self.schema)?;
         let chosen = Chosen { root, without: &without, declared: &declared.references };
-        let mut subset = Subset::gather((self.connection, self.schema), &chosen, interrupt)?;
+        let mut subset = Subset::gather(self.connection, self.schema, &chosen, interrupt)?;
         self.remarks.append(&mut subset.remarks);
         self.subset = Some(subset);
         Ok(())

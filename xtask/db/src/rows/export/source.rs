@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use rusqlite::Connection;
-use xtask_db_format::{Format, IsUnicode, Sink, TableHead, Taken, copy_rows};
+use xtask_db_format::{IsUnicode, TableHead, Taken, Writer, copy_rows};
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
@@ -88,12 +88,12 @@ impl Source {
     pub(super) fn write(
         &self,
         connection: &Connection,
-        (format, to): (&mut dyn Format, &mut Sink<'_>),
+        writer: &mut Writer<'_, '_>,
         look: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<u64> {
         let mut statement = connection.prepare(&self.sql)?;
         let mut rows = statement.query([])?;
-        let n_rows = copy_rows(&mut rows, self.taken, (format, to), look)?;
+        let n_rows = copy_rows(&mut rows, self.taken, writer, look)?;
         drop(rows);
         self.compare(connection, n_rows)?;
         Ok(n_rows)

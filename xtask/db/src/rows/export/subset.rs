@@ -23,7 +23,7 @@ use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::export::subset::condition::Root;
-use crate::rows::export::subset::edge::{Edge, Steps};
+use crate::rows::export::subset::edge::{Edge, End, Parts, Steps};
 use crate::rows::export::subset::reference::{Obstacle, Reference};
 use crate::sqlite::declared_references::Declared;
 use crate::sqlite::schema::{Schema, Storage, Table};
@@ -65,7 +65,8 @@ impl Subset {
     /// A refusal if the root or its condition makes no sense, or no row matches it (exit 1); if
     /// SQLite cannot read; the user's interrupt.
     pub(super) fn gather(
-        (connection, schema): (&Connection, &Schema),
+        connection: &Connection,
+        schema: &Schema,
         chosen: &Chosen<'_>,
         interrupt: &Interrupt,
     ) -> Result<Self> {
@@ -76,7 +77,7 @@ impl Subset {
         let mut gathering = Gathering {
             connection,
             interrupt,
-            members: members((connection, schema), without)?,
+            members: members(connection, schema, without)?,
             edges: Vec::new(),
             dangling: Vec::new(),
         };
@@ -86,7 +87,7 @@ impl Subset {
         let Some(member) = gathering.members.get(&name) else {
             return Err(cannot_be_told_apart(&root.table));
         };
-        condition::choose(connection, (start, member), root)?;
+        condition::choose(connection, start, member, root)?;
         let last = gathering.descend(name)?;
         gathering.ascend(last)?;
         gathering.count()?;
@@ -128,7 +129,8 @@ fn cannot_be_told_apart(table: &str) -> anyhow::Error {
 
 /// The tables whose rows can be taken, none of them yet.
 fn members(
-    (connection, schema): (&Connection, &Schema),
+    connection: &Connection,
+    schema: &Schema,
     without: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Member>> {
     let mut members = BTreeMap::new();
@@ -160,10 +162,11 @@ impl Gathering<'_> {
             for reference in Reference::all_of(self.connection, table, declared)? {
                 let Some(child) = self.members.get(name) else { continue };
                 match (reference.obstacle(schema), self.members.get(&reference.parent)) {
-                    (None, Some(parent)) => {
-                        let numbered = (reference, self.edges.len());
-                        let both = (parent, child);
-                        self.edges.push(Edge::between(self.connection, numbered, both, schema));
+                    (None, Some(member)) => {
+                        let parent = End::parent(&schema.tables[&reference.parent], member);
+                        let child = End::child(table, child);
+                        let parts = Parts::of(&reference, self.edges.len(), parent, child);
+                        self.edges.push(Edge::of(self.connection, reference, &parts));
                     }
                     (obstacle, _) => {
                         let obstacle = obstacle.unwrap_or(Obstacle::LeftOut);

@@ -17,20 +17,21 @@ pub(super) fn content(table: &Table) -> Option<String> {
     external_content(&table.sql)
 }
 
-/// What only its module knows about a virtual table.
+/// What only its module knows about a virtual table; nothing of any other table.
 ///
 /// # Errors
 ///
 /// A refusal if its rows are wanted and the data of its module is unknown here.
 pub(super) fn complete(
     connection: &Connection,
-    (table, module): (&Table, &str),
+    table: &Table,
     head: &mut TableHead,
     is_left_out: bool,
 ) -> Result<()> {
+    let Storage::Virtual(module) = &table.storage else { return Ok(()) };
     let is_known = !table.columns.is_empty();
-    match module {
-        _ if schema::MODULES_WITHOUT_CONTENT.contains(&module) => head.rows = Rows::None,
+    match module.as_str() {
+        module if schema::MODULES_WITHOUT_CONTENT.contains(&module) => head.rows = Rows::None,
         "fts3" | "fts4" | "fts5" if is_known => {
             head.rows = match content(table) {
                 None => Rows::Here,

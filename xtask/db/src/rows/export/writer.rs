@@ -2,45 +2,40 @@
 
 use anyhow::Result;
 use rusqlite::Connection;
-use xtask_db_format::{Format, Sink};
+use xtask_db_format::Writer;
 
-use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::rows::export::selection::Selection;
 
-/// Writes everything; returns the number of rows of each table of the header. `reach` hears how many
-/// bytes were written, now and then.
+/// Writes everything; returns the number of rows of each table of the header. `look` hears now and
+/// then how many bytes were written, and may end it.
 ///
 /// # Errors
 ///
-/// If a table cannot be read, the sink fails, or the user interrupts.
+/// If a table cannot be read, the sink fails, or as `look`.
 pub(crate) fn write(
-    (connection, selection): (&Connection, &Selection),
-    (format, to): (&mut dyn Format, &mut Sink<'_>),
-    interrupt: &Interrupt,
-    reach: &mut dyn FnMut(u64),
+    connection: &Connection,
+    selection: &Selection,
+    writer: &mut Writer<'_, '_>,
+    look: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Vec<u64>> {
-    let mut look = |n_bytes| {
-        reach(n_bytes);
-        interrupt.check()
-    };
     let header = &selection.header;
-    format.begin(header, to)?;
+    writer.format.begin(header, writer.to)?;
     let mut counts = Vec::new();
     for (table, source) in header.tables.iter().zip(&selection.sources) {
-        look(to.n_bytes())?;
-        format.define(table, to)?;
+        look(writer.to.n_bytes())?;
+        writer.format.define(table, writer.to)?;
         let Some(source) = source else {
             counts.push(0);
             continue;
         };
-        format.begin_table(table, to)?;
-        let n_rows = source.write(connection, (&mut *format, &mut *to), &mut look);
+        writer.format.begin_table(table, writer.to)?;
+        let n_rows = source.write(connection, writer, look);
         counts.push(n_rows.map_err(|error| of_table(error, &table.name))?);
-        format.end_table(to)?;
+        writer.format.end_table(writer.to)?;
     }
-    format.end(header, &counts, to)?;
+    writer.format.end(header, &counts, writer.to)?;
     Ok(counts)
 }
 

@@ -78,7 +78,7 @@ pub(super) fn run(
 ) -> Result<Loaded> {
     let (connection, guard) = open(loading)?;
     let watched = loading.interrupt.watch(&connection);
-    let mut running = Running::new((&connection, &guard), loading);
+    let mut running = Running::new(&connection, &guard, loading);
     let mut meter = loading.bounds.meter();
     let mut statements = Statements::new(source);
     let mut n_pieces = 0_u64;

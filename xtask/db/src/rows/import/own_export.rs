@@ -24,7 +24,8 @@ use crate::sqlite::schema::COUNTERS;
 ///
 /// As [`super::load`].
 pub(super) fn load(
-    (file, kind): (&Path, Kind),
+    file: &Path,
+    kind: Kind,
     loading: &Loading<'_>,
     reach: &mut dyn FnMut(u64),
 ) -> Result<Loaded> {
@@ -46,7 +47,7 @@ pub(super) fn load(
         loading.interrupt.check()
     };
     insert_rows(reading.as_mut(), &connection, odd_texts(encoding, &header), &mut look)
-        .map_err(|error| name_both(error, (file, kind), loading))?;
+        .map_err(|error| name_both(error, file, kind, loading))?;
     clear_counters(&connection, &header, reading.counts())?;
     finish(&connection, &guard, &header)?;
     Ok(loaded(&header, reading.counts()))
@@ -75,10 +76,15 @@ pub(super) fn explain_newer(error: anyhow::Error) -> anyhow::Error {
 }
 
 /// Of two rows with the same key, says where the other one is: the file is read once more, up to that.
-fn name_both(error: anyhow::Error, file: (&Path, Kind), loading: &Loading<'_>) -> anyhow::Error {
+fn name_both(
+    error: anyhow::Error,
+    file: &Path,
+    kind: Kind,
+    loading: &Loading<'_>,
+) -> anyhow::Error {
     let Some(doubled) = error.downcast_ref::<Doubled>() else { return error };
     let other = || -> Result<Option<String>> {
-        let mut reading = open(file.0, file.1)?;
+        let mut reading = open(file, kind)?;
         while let Some(row) = reading.next_row()? {
             if doubled.is_other(row)? {
                 return Ok(Some(reading.place()));
@@ -161,15 +167,15 @@ fn clear_counters(connection: &Connection, header: &Header, counts: &[u64]) -> R
 /// What is about rows comes after them: no trigger fires on one. A full-text index may be of a view's
 /// rows.
 fn finish(connection: &Connection, guard: &Guard, header: &Header) -> Result<()> {
-    create(connection, guard, (definition_guard::Kind::Index, &header.indexes))?;
-    create(connection, guard, (definition_guard::Kind::View, &header.views))?;
+    create(connection, guard, definition_guard::Kind::Index, &header.indexes)?;
+    create(connection, guard, definition_guard::Kind::View, &header.views)?;
     for table in header.tables.iter().filter(|table| table.rows == Rows::Rebuilt) {
         let name = quoted(&table.name);
         let rebuild = format!("INSERT INTO main.{name}({name}) VALUES ('rebuild')");
         let what = || format!("could not rebuild the full-text index `{}`", table.name);
         connection.execute_batch(&rebuild).with_context(what)?;
     }
-    create(connection, guard, (definition_guard::Kind::Trigger, &header.triggers))?;
+    create(connection, guard, definition_guard::Kind::Trigger, &header.triggers)?;
     connection.execute_batch(&format!(
         "PRAGMA user_version = {}; PRAGMA application_id = {}; COMMIT",
         header.user_version, header.application_id
@@ -180,7 +186,8 @@ fn finish(connection: &Connection, guard: &Guard, header: &Header) -> Result<()>
 fn create(
     connection: &Connection,
     guard: &Guard,
-    (kind, definitions): (definition_guard::Kind, &[Definition]),
+    kind: definition_guard::Kind,
+    definitions: &[Definition],
 ) -> Result<()> {
     for Definition { name, table, sql } in definitions {
         let object = Object { kind, name: name.clone(), table: table.clone() };

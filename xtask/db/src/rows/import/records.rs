@@ -86,12 +86,12 @@ pub(crate) fn load(
         }
     }
     connection.execute_batch("COMMIT")?;
-    refuse_misspelt((mapping, shown), &unseen, &summary.not_taken)?;
-    Ok(Loaded::of((mapping, pointer), &summary, &unseen))
+    refuse_misspelt(mapping, shown, &unseen, &summary.not_taken)?;
+    Ok(Loaded::of(mapping, pointer, &summary, &unseen))
 }
 
 impl Loaded {
-    fn of((mapping, pointer): (&Mapping, &Pointer), summary: &Summary, unseen: &[String]) -> Self {
+    fn of(mapping: &Mapping, pointer: &Pointer, summary: &Summary, unseen: &[String]) -> Self {
         let mut loaded = Self { n_records: summary.n_records, ..Self::default() };
         if summary.n_records > 0 {
             loaded.tell_unseen(mapping, unseen);
@@ -132,7 +132,8 @@ impl Loaded {
 /// A field that was asked for by name, that no record has and that is near to one that nobody asked for
 /// is a typing error: its column would be empty in every row.
 fn refuse_misspelt(
-    (mapping, shown): (&Mapping, &str),
+    mapping: &Mapping,
+    shown: &str,
     unseen: &[String],
     not_taken: &BTreeMap<String, u64>,
 ) -> Result<()> {

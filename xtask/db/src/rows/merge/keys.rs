@@ -55,7 +55,7 @@ impl Reference {
             let from = format!("{alias}.{}", quoted(from));
             if self.is_declared {
                 let parent = format!("main.{}", quoted(&self.parent));
-                declared_references::refers(&from, (&parent, &quoted(to)))
+                declared_references::refers(&from, &parent, &quoted(to))
             } else {
                 format!("{from} IS NOT NULL")
             }

@@ -385,7 +385,7 @@ fn applies(
         Some((parent, to)) => (layouts[*parent].stage(), format!("c{}", to[0])),
         None => nothing,
     };
-    let refers = declared_references::refers(value, (&table, &to));
+    let refers = declared_references::refers(value, &table, &to);
     let Some(only) = &reference.only else { return Ok(refers) };
     let layout = layouts.iter().find(|layout| layout.name == here.table.name);
     let place = layout.and_then(|layout| places(layout, std::slice::from_ref(&only.column)));

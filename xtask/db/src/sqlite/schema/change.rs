@@ -119,7 +119,7 @@ fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     for key in keys(&old.tables, &new.tables) {
         match (old.tables.get(key), new.tables.get(key)) {
             (Some(before), Some(after)) => {
-                changes.extend(renamed(Kind::Table, (&before.name, &after.name), None));
+                changes.extend(renamed(Kind::Table, &before.name, &after.name, None));
                 columns(before, after, &mut of_columns);
                 changes.extend(otherwise(before, after));
             }
@@ -164,7 +164,7 @@ fn what(is_old: bool) -> What {
 }
 
 /// Names that SQLite treats as equal, although other readers may not: `Messages` and `messages`.
-fn renamed(kind: Kind, (old, new): (&str, &str), table: Option<&str>) -> Option<Change> {
+fn renamed(kind: Kind, old: &str, new: &str, table: Option<&str>) -> Option<Change> {
     (old != new).then(|| Change {
         what: What::Changed,
         kind,
@@ -180,7 +180,7 @@ fn renamed(kind: Kind, (old, new): (&str, &str), table: Option<&str>) -> Option<
 fn columns(before: &Table, after: &Table, changes: &mut Vec<Change>) {
     for old in &before.columns {
         let name = after.column(&old.name).map_or(&old.name, |column| &column.name);
-        changes.extend(renamed(Kind::Column, (&old.name, name), Some(&after.name)));
+        changes.extend(renamed(Kind::Column, &old.name, name, Some(&after.name)));
     }
     let mut push = |what, old: Option<&Column>, new: Option<&Column>| {
         changes.push(Change {
@@ -249,7 +249,7 @@ fn entries(
         let (before, after) = (old.get(key), new.get(key));
         if let (Some(before), Some(after)) = (before, after) {
             let table = (kind != Kind::View).then_some(after.table.as_str());
-            changes.extend(renamed(kind, (&before.name, &after.name), table));
+            changes.extend(renamed(kind, &before.name, &after.name, table));
         }
         let what = match (before, after) {
             (Some(before), Some(after)) if normal(&before.sql) == normal(&after.sql) => continue,

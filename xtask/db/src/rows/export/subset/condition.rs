@@ -31,7 +31,8 @@ const MAX_KEYS: usize = 1 << 12;
 /// A refusal if it is not a single expression, SQLite does not understand it, or no row fulfils it.
 pub(super) fn choose(
     connection: &Connection,
-    (table, member): (&Table, &Member),
+    table: &Table,
+    member: &Member,
     root: &Root,
 ) -> Result<()> {
     let shown = text::plain(root.condition.trim());

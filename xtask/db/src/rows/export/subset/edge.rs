@@ -12,7 +12,7 @@ use crate::console::text;
 use crate::rows::export::subset::member::Member;
 use crate::rows::export::subset::reference::Reference;
 use crate::sqlite::connection::quoted;
-use crate::sqlite::schema::{Schema, Table};
+use crate::sqlite::schema::Table;
 
 /// A range of steps, both ends included.
 #[derive(Debug, Clone, Copy)]
@@ -43,11 +43,44 @@ struct Way {
     needs_pairs: bool,
 }
 
+/// One of the two tables of a reference, as an edge's statements name it.
+pub(super) struct End<'m> {
+    table: &'m Table,
+    /// The rows of it that were chosen.
+    member: &'m Member,
+    /// A row of it.
+    alias: &'static str,
+    /// The prefix that the columns of its key have in a pair.
+    prefix: &'static str,
+}
+
+impl<'m> End<'m> {
+    /// The table referred to.
+    pub(super) fn parent(table: &'m Table, member: &'m Member) -> Self {
+        Self { table, member, alias: "p", prefix: "p" }
+    }
+
+    /// The table that refers.
+    pub(super) fn child(table: &'m Table, member: &'m Member) -> Self {
+        Self { table, member, alias: "r", prefix: "c" }
+    }
+
+    /// The columns of its key in a pair.
+    fn names(&self) -> Vec<String> {
+        names(self.member, self.prefix)
+    }
+
+    /// That a row that was chosen of it is the one in a pair.
+    fn is_in_pair(&self) -> String {
+        equal(&names(self.member, "k"), "f", &self.names(), "e")
+    }
+}
+
 /// The parts of an edge's statements. In all of them `f` is a row that was chosen, `p` the parent,
 /// `r` the child that refers, and `e` a pair.
-struct Parts<'m> {
-    parent: &'m Member,
-    child: &'m Member,
+pub(super) struct Parts<'m> {
+    parent: End<'m>,
+    child: End<'m>,
     /// That `r` refers to `p`.
     matched: String,
     /// That `r` refers to anything.
@@ -60,24 +93,11 @@ struct Parts<'m> {
 }
 
 impl Edge {
-    /// Of a reference that leads from one member to another.
-    pub(super) fn between(
-        connection: &Connection,
-        (reference, number): (Reference, usize),
-        (parent, child): (&Member, &Member),
-        schema: &Schema,
-    ) -> Self {
-        let tables = (&schema.tables[&reference.parent], &schema.tables[&reference.child]);
-        let parts = Parts {
-            parent,
-            child,
-            matched: matched(&reference, tables),
-            refers: reference.refers("r"),
-            pairs: format!("\"xtask-db pairs {number}\""),
-            n_columns: reference.from.len(),
-            only: reference.only.as_ref().map(|only| only.column.clone()),
-        };
-        let (down, up) = (parts.down(connection), parts.up(connection));
+    /// Of a reference, made of its parts.
+    pub(super) fn of(connection: &Connection, reference: Reference, parts: &Parts<'_>) -> Self {
+        let Parts { parent, child, .. } = parts;
+        let down = parts.way(connection, parent, child);
+        let up = parts.way(connection, child, parent);
         let orphans = parts.orphans(&up);
         Self { down, up, orphans, pairs: parts.all_pairs(), has_pairs: false, reference }
     }
@@ -137,64 +157,77 @@ impl Edge {
     }
 }
 
-impl Parts<'_> {
-    fn down(&self, connection: &Connection) -> Way {
-        let (from, to) = (self.parent, self.child);
-        let middle = format!(
-            "CROSS JOIN {} AS p ON {} CROSS JOIN {} AS r ON {}",
-            from.table,
-            from.is_row("p", "f.k"),
-            to.table,
-            self.matched
-        );
-        let direct = (step(&to.key_of("r"), from, &middle), "r");
-        self.way(connection, direct, (from, "p"), (to, "c"))
+impl<'m> Parts<'m> {
+    /// Of a reference between two tables; the number is its own.
+    pub(super) fn of(
+        reference: &Reference,
+        number: usize,
+        parent: End<'m>,
+        child: End<'m>,
+    ) -> Self {
+        Self {
+            matched: matched(reference, parent.table, child.table),
+            refers: reference.refers(child.alias),
+            pairs: format!("\"xtask-db pairs {number}\""),
+            n_columns: reference.from.len(),
+            only: reference.only.as_ref().map(|only| only.column.clone()),
+            parent,
+            child,
+        }
     }
 
-    fn up(&self, connection: &Connection) -> Way {
-        let (from, to) = (self.child, self.parent);
+    /// Directly, where an index leads there; else through the pairs.
+    fn way(&self, connection: &Connection, from: &End<'_>, to: &End<'_>) -> Way {
         let middle = format!(
-            "CROSS JOIN {} AS r ON {} CROSS JOIN {} AS p ON {}",
-            from.table,
-            from.is_row("r", "f.k"),
-            to.table,
+            "CROSS JOIN {} AS {} ON {} CROSS JOIN {} AS {} ON {}",
+            from.member.table,
+            from.alias,
+            from.member.is_row(from.alias, "f.k"),
+            to.member.table,
+            to.alias,
             self.matched
         );
-        let direct = (step(&to.key_of("p"), from, &middle), "p");
-        self.way(connection, direct, (from, "c"), (to, "p"))
-    }
-
-    /// Directly, where an index leads there; else through the pairs, in which the keys of the two
-    /// sides have these prefixes.
-    fn way(
-        &self,
-        connection: &Connection,
-        (direct, alias): (String, &str),
-        (from, known): (&Member, &str),
-        (to, wanted): (&Member, &str),
-    ) -> Way {
-        // No index alone finds which children are meant.
-        let only = self.only.as_deref().filter(|_| alias == "r");
-        let needs_pairs = !is_indexed(connection, &direct, (alias, self.n_columns), only);
+        let direct = step(&to.member.key_of(to.alias), from.member, &middle);
+        let needs_pairs = !self.is_indexed(connection, &direct, to.alias);
         let select = if needs_pairs {
-            let is_pair = equal(&names(from, "k"), "f", &names(from, known), "e");
-            let middle = format!("CROSS JOIN temp.{} AS e ON {is_pair}", self.pairs);
-            let key: Vec<String> =
-                names(to, wanted).into_iter().map(|name| format!("e.{name}")).collect();
-            step(&key.join(", "), from, &middle)
+            let middle = format!("CROSS JOIN temp.{} AS e ON {}", self.pairs, from.is_in_pair());
+            let key: Vec<String> = to.names().into_iter().map(|name| format!("e.{name}")).collect();
+            step(&key.join(", "), from.member, &middle)
         } else {
             direct
         };
-        Way { insert: format!("INSERT OR IGNORE INTO {} {select}", to.rows()), needs_pairs }
+        let rows = to.member.rows();
+        Way { insert: format!("INSERT OR IGNORE INTO {rows} {select}"), needs_pairs }
+    }
+
+    /// Whether SQLite would find the rows of this alias by all the columns of the reference; if it
+    /// would not say so, they are found the longer way.
+    fn is_indexed(&self, connection: &Connection, select: &str, alias: &str) -> bool {
+        // No index alone finds which children are meant.
+        let only = self.only.as_deref().filter(|_| alias == self.child.alias);
+        let plan = || -> rusqlite::Result<Vec<String>> {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {select}"))?;
+            let plan = statement.query_map(params![0, 0], |row| row.get(3))?;
+            plan.collect()
+        };
+        let start = format!("SEARCH {alias} USING ");
+        plan().unwrap_or_default().iter().any(|detail| {
+            let terms = detail.rsplit_once('(').map_or("", |(_, terms)| terms);
+            detail.starts_with(&start)
+                && !detail.contains("AUTOMATIC")
+                && terms.matches("=?").count()
+                    == self.n_columns + usize::from(has_only(terms, only))
+        })
     }
 
     /// Writes down which child has which parent, found from either.
     fn all_pairs(&self) -> String {
         let Self { parent, child, matched, refers, pairs, .. } = self;
+        let (p, c) = (parent.names().join(", "), child.names().join(", "));
+        let (parent, child) = (parent.member, child.member);
         let columns = parent.key_columns("p").into_iter().chain(child.key_columns("c"));
         let columns: Vec<String> =
             columns.map(|(name, kind)| format!("{name} {kind}").trim_end().to_owned()).collect();
-        let (p, c) = (names(parent, "p").join(", "), names(child, "c").join(", "));
         format!(
             "CREATE TEMP TABLE {pairs} ({}, PRIMARY KEY ({p}, {c})) WITHOUT ROWID;
              INSERT OR IGNORE INTO temp.{pairs} SELECT {}, {} FROM {} AS r CROSS JOIN {} AS p
@@ -214,13 +247,12 @@ impl Parts<'_> {
 
     /// Counts children that were taken and refer to a parent that is not there.
     fn orphans(&self, up: &Way) -> String {
-        let child = self.child;
         let parent = if up.needs_pairs {
-            let is_pair = equal(&names(child, "k"), "f", &names(child, "c"), "e");
-            format!("SELECT 1 FROM temp.{} AS e WHERE {is_pair}", self.pairs)
+            format!("SELECT 1 FROM temp.{} AS e WHERE {}", self.pairs, self.child.is_in_pair())
         } else {
-            format!("SELECT 1 FROM {} AS p WHERE {}", self.parent.table, self.matched)
+            format!("SELECT 1 FROM {} AS p WHERE {}", self.parent.member.table, self.matched)
         };
+        let child = self.child.member;
         format!(
             "SELECT count(*) FROM {} AS f CROSS JOIN {} AS r ON {}
              WHERE {} AND NOT EXISTS ({parent})",
@@ -255,7 +287,7 @@ fn equal(names: &[String], alias: &str, others: &[String], other_alias: &str) ->
 /// That the child `r` refers to the parent `p`: by the parent's affinity and collation
 /// (<https://sqlite.org/foreignkeys.html#fk_indexes>). The collation is that of the column on the
 /// left; a `+` takes the affinity away from a child's column that has another.
-fn matched(reference: &Reference, (parent, child): (&Table, &Table)) -> String {
+fn matched(reference: &Reference, parent: &Table, child: &Table) -> String {
     let to = reference.columns_of(parent);
     let pairs = to.iter().zip(&reference.from).map(|(to, from)| {
         let is_alike = affinity(parent, to) == affinity(child, from);
@@ -273,26 +305,4 @@ fn affinity(table: &Table, column: &str) -> Affinity {
 
 fn has_only(terms: &str, only: Option<&str>) -> bool {
     only.is_some_and(|only| terms.split(" AND ").any(|term| term == format!("{only}=?")))
-}
-
-/// Whether SQLite would find the rows of this alias by all the columns of the reference; if it
-/// would not say so, they are found the longer way.
-fn is_indexed(
-    connection: &Connection,
-    select: &str,
-    (alias, n_columns): (&str, usize),
-    only: Option<&str>,
-) -> bool {
-    let plan = || -> rusqlite::Result<Vec<String>> {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {select}"))?;
-        let plan = statement.query_map(params![0, 0], |row| row.get(3))?;
-        plan.collect()
-    };
-    let start = format!("SEARCH {alias} USING ");
-    plan().unwrap_or_default().iter().any(|detail| {
-        let terms = detail.rsplit_once('(').map_or("", |(_, terms)| terms);
-        detail.starts_with(&start)
-            && !detail.contains("AUTOMATIC")
-            && terms.matches("=?").count() == n_columns + usize::from(has_only(terms, only))
-    })
 }

@@ -113,7 +113,7 @@ impl Reference {
         let columns = self.from.iter().enumerate().map(|(at, column)| {
             let column = format!("{alias}.{}", quoted(column));
             match self.to.get(at).filter(|_| self.is_declared) {
-                Some(to) => declared_references::refers(&column, (&parent, &quoted(to))),
+                Some(to) => declared_references::refers(&column, &parent, &quoted(to)),
                 None => format!("{column} IS NOT NULL"),
             }
         });

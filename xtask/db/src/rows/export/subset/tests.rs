@@ -192,7 +192,7 @@ fn root(condition: &str) -> Root {
 fn gather(connection: &Connection, root: &Root) -> Result<Subset> {
     let schema = Schema::read(connection).expect("a schema");
     let chosen = Chosen { root, without: &BTreeSet::new(), declared: &[] };
-    Subset::gather((connection, &schema), &chosen, &Interrupt::default())
+    Subset::gather(connection, &schema, &chosen, &Interrupt::default())
 }
 
 proptest! {

@@ -74,10 +74,7 @@ pub(super) struct Running<'a> {
 
 impl<'a> Running<'a> {
     /// Begins, with nothing done yet.
-    pub(super) fn new(
-        (connection, guard): (&'a Connection, &'a Guard),
-        loading: &Loading<'a>,
-    ) -> Self {
+    pub(super) fn new(connection: &'a Connection, guard: &'a Guard, loading: &Loading<'a>) -> Self {
         Self {
             connection,
             guard,

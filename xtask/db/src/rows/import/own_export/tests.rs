@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::Value;
-use xtask_db_format::{Csv, Format, Json, Jsonl, Outlet, Sink};
+use xtask_db_format::{Csv, Format, Json, Jsonl, Outlet, Sink, Writer};
 
 use super::*;
 use crate::console::interrupt::Interrupt;
@@ -204,8 +204,8 @@ fn export(folder: &Path, database: &Path, name: &str, format: &mut dyn Format) -
     let selection = Selection::of(&connection, &wanted, &interrupt)?;
     let mut files = Files { folder, name, bytes: Vec::new(), current: None };
     let mut sink = Sink::new(&mut files);
-    let both = (&connection, &selection);
-    writer::write(both, (format, &mut sink), &interrupt, &mut |_| {})?;
+    let mut writer = Writer { format, to: &mut sink };
+    writer::write(&connection, &selection, &mut writer, &mut |_| interrupt.check())?;
     drop(sink);
     files.end_file()
 }

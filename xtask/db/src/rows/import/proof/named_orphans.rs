@@ -28,8 +28,14 @@ pub(super) struct Orphans {
     pub unchecked: Vec<String>,
 }
 
-/// A foreign key by the name of its table and its number there.
-type Number = (String, i64);
+/// A foreign key.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct ForeignKey {
+    /// The name of its table.
+    table: String,
+    /// Its number there.
+    number: i64,
+}
 
 /// Finds them.
 ///
@@ -39,25 +45,26 @@ type Number = (String, i64);
 pub(super) fn of(connection: &Connection, schema: &Schema) -> Result<Orphans> {
     let mut found = Orphans::default();
     // SQLite does not say which rows of a table without rowids it means.
-    let mut by_key = BTreeMap::<Number, String>::new();
+    let mut by_key = BTreeMap::<ForeignKey, String>::new();
     let unchecked = foreign_keys::each(connection, &mut |row| {
         found.n += 1;
         if found.named.len() < MAX_NAMED {
             let (table, rowid): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
             let (parent, number): (String, i64) = (row.get(2)?, row.get(3)?);
+            let key = ForeignKey { table, number };
             let Some(rowid) = rowid else {
-                by_key.insert((table, number), parent);
+                by_key.insert(key, parent);
                 return Ok(());
             };
-            let reference = reference(connection, schema, (&table, rowid), number)?;
-            found.named.push(says(&format!("row {rowid}"), &table, &parent, &reference));
+            let reference = key.reference(connection, schema, rowid)?;
+            found.named.push(says(&format!("row {rowid}"), &key.table, &parent, &reference));
         }
         Ok(())
     })?;
     found.unchecked = unchecked.iter().map(|said| foreign_keys::unchecked(said)).collect();
-    for ((table, number), parent) in &by_key {
+    for (key, parent) in &by_key {
         let n_left = MAX_NAMED - found.named.len();
-        let link = Link::of(connection, schema, (table, *number), parent)?;
+        let link = Link::of(connection, schema, key, parent)?;
         found.named.extend(link.named(connection, n_left)?);
     }
     Ok(found)
@@ -68,37 +75,32 @@ fn says(which: &str, table: &str, parent: &str, reference: &str) -> String {
     format!("{which} of `{table}` refers to a row of `{parent}` that is not there: {reference}")
 }
 
-/// The reference of a row, e.g. `message = 999`.
-fn reference(
-    connection: &Connection,
-    schema: &Schema,
-    (table, rowid): (&str, i64),
-    number: i64,
-) -> Result<String> {
-    let columns: Vec<String> =
-        columns(connection, (table, number))?.into_iter().map(|(from, _)| from).collect();
-    let name = schema.table(table).and_then(Table::rowid_name);
-    let Some(name) = name else { return Ok(columns.join(", ")) };
-    let shown: Vec<String> = columns.iter().map(|column| shown("c", column)).collect();
-    let question = format!(
-        "SELECT {} FROM main.{} AS c WHERE c.{} = ?1",
-        shown.join(", "),
-        quoted(table),
-        quoted(&name)
-    );
-    Ok(connection.query_row(&question, [rowid], |row| said(row, 0, &columns))?)
-}
+impl ForeignKey {
+    /// The reference of a row, e.g. `message = 999`.
+    fn reference(&self, connection: &Connection, schema: &Schema, rowid: i64) -> Result<String> {
+        let columns: Vec<String> =
+            self.columns(connection)?.into_iter().map(|(from, _)| from).collect();
+        let name = schema.table(&self.table).and_then(Table::rowid_name);
+        let Some(name) = name else { return Ok(columns.join(", ")) };
+        let shown: Vec<String> = columns.iter().map(|column| shown("c", column)).collect();
+        let question = format!(
+            "SELECT {} FROM main.{} AS c WHERE c.{} = ?1",
+            shown.join(", "),
+            quoted(&self.table),
+            quoted(&name)
+        );
+        Ok(connection.query_row(&question, [rowid], |row| said(row, 0, &columns))?)
+    }
 
-/// The columns that refer, and those that they refer to if the declaration names them.
-fn columns(
-    connection: &Connection,
-    (table, number): (&str, i64),
-) -> Result<Vec<(String, Option<String>)>> {
-    let question =
-        "SELECT \"from\", \"to\" FROM pragma_foreign_key_list(?1) WHERE id = ?2 ORDER BY seq";
-    let mut statement = connection.prepare(question)?;
-    let columns = statement.query_map((table, number), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(columns.collect::<rusqlite::Result<_>>()?)
+    /// The columns that refer, and those that they refer to if the declaration names them.
+    fn columns(&self, connection: &Connection) -> Result<Vec<(String, Option<String>)>> {
+        let question =
+            "SELECT \"from\", \"to\" FROM pragma_foreign_key_list(?1) WHERE id = ?2 ORDER BY seq";
+        let mut statement = connection.prepare(question)?;
+        let columns = statement
+            .query_map((&self.table, self.number), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(columns.collect::<rusqlite::Result<_>>()?)
+    }
 }
 
 /// The expression of a value as it is shown, whatever its bytes.
@@ -129,13 +131,14 @@ impl<'s> Link<'s> {
     fn of(
         connection: &Connection,
         schema: &'s Schema,
-        (table, number): (&str, i64),
+        foreign_key: &ForeignKey,
         parent: &'s str,
     ) -> Result<Self> {
-        let table = schema.table(table).ok_or_else(|| anyhow::anyhow!("no table `{table}`"))?;
+        let name = &foreign_key.table;
+        let table = schema.table(name).ok_or_else(|| anyhow::anyhow!("no table `{name}`"))?;
         let there = schema.table(parent);
         let key = there.map(Table::primary_key).unwrap_or_default();
-        let columns = columns(connection, (&table.name, number))?.into_iter().enumerate();
+        let columns = foreign_key.columns(connection)?.into_iter().enumerate();
         let columns = columns.map(|(at, (from, to))| {
             let to = to.or_else(|| key.get(at).cloned()).unwrap_or_default();
             (from, to)
