@@ -1,7 +1,7 @@
 //! What prevents a merge before contents are compared: references that lead nowhere, and rows that
 //! cannot be told apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -182,7 +182,10 @@ impl Doubts<'_> {
     /// Rows that could not be identified though all they refer to is there.
     fn unknown(&self) -> Result<Vec<Problem>> {
         let mut problems = Vec::new();
-        for layout in self.layouts.iter().filter(|layout| self.is_on_cycle(layout)) {
+        for layout in self.layouts {
+            if !self.has_raw_rows(layout)? || !self.is_on_cycle(layout) {
+                continue;
+            }
             let condition = format!("WHERE s.state = {RAW}");
             let what = "cannot be identified: their references form a cycle";
             problems.extend(self.problem(layout, &condition, what, merge_key_hint(layout))?);
@@ -197,17 +200,22 @@ impl Doubts<'_> {
         Ok(problems)
     }
 
+    fn has_raw_rows(&self, layout: &Layout) -> Result<bool> {
+        let stage = layout.stage();
+        let question = format!("SELECT EXISTS (SELECT 1 FROM {stage} WHERE state = {RAW})");
+        Ok(self.connection.query_row(&question, [], |row| row.get(0))?)
+    }
+
     fn is_on_cycle(&self, layout: &Layout) -> bool {
         let parents = |layout: &Layout| -> Vec<usize> {
             layout.links.iter().filter_map(|link| Some(link.in_file.as_ref()?.0)).collect()
         };
-        let (mut open, mut seen) = (parents(layout), Vec::new());
+        let (mut open, mut seen) = (parents(layout), BTreeSet::new());
         while let Some(at) = open.pop() {
             if at == layout.number {
                 return true;
             }
-            if !seen.contains(&at) {
-                seen.push(at);
+            if seen.insert(at) {
                 open.extend(parents(&self.layouts[at]));
             }
         }

@@ -1,6 +1,8 @@
 //! Names that suggest that a column refers to a table: `post_id`, `postId`, `parent_post_id`,
 //! `fk_post` and `post` for `posts`; `on_type` beside `on_id`.
 
+use std::collections::{BTreeSet, HashMap};
+
 /// How much a column's name looks like a table's, the better ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Likeness {
@@ -21,6 +23,72 @@ const KINDS: [&str; 6] = ["type", "kind", "table", "model", "class", "entity"];
 /// What a column is called that refers to rows of any table.
 const ANYTHING: [&str; 8] =
     ["row", "record", "object", "item", "entity", "target", "foreign", "source"];
+
+/// How English forms plurals: the end of the plural and of the singular.
+const PLURALS: [(&str, &str); 6] =
+    [("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("zes", "")];
+
+/// Plurals that it forms otherwise, and their singulars.
+const IRREGULAR: [(&str, &str); 10] = [
+    ("people", "person"),
+    ("children", "child"),
+    ("men", "man"),
+    ("women", "woman"),
+    ("mice", "mouse"),
+    ("feet", "foot"),
+    ("indices", "index"),
+    ("vertices", "vertex"),
+    ("criteria", "criterion"),
+    ("media", "medium"),
+];
+
+/// Names of tables, by their words: which of many a column may be named after is found without a look
+/// at each.
+#[derive(Debug, Default)]
+pub(super) struct TableNames(HashMap<String, BTreeSet<usize>>);
+
+impl TableNames {
+    /// Those of some tables, each with its number.
+    #[must_use]
+    pub(super) fn of<'n>(names: impl IntoIterator<Item = (usize, &'n str)>) -> Self {
+        let mut by_form = HashMap::<String, BTreeSet<usize>>::new();
+        for (number, name) in names {
+            for form in forms(&words(name)) {
+                by_form.entry(form).or_default().insert(number);
+            }
+        }
+        Self(by_form)
+    }
+
+    /// The numbers of all tables that [`of`] may find likeness to, and a few others: not the column's own
+    /// table, which `parent_id` means.
+    #[must_use]
+    pub(super) fn near(&self, column: &str) -> BTreeSet<usize> {
+        let forms = forms(&stem(column).0);
+        forms.iter().filter_map(|form| self.0.get(form)).flatten().copied().collect()
+    }
+}
+
+/// The last of some words and all of them in one, each as it is and in the singular. Names that are alike
+/// have one of these in common.
+fn forms(words: &[String]) -> BTreeSet<String> {
+    let mut forms = BTreeSet::new();
+    for word in words.last().cloned().into_iter().chain([words.concat()]) {
+        forms.extend(
+            PLURALS
+                .iter()
+                .filter_map(|(new, old)| Some(format!("{}{old}", word.strip_suffix(new)?))),
+        );
+        forms.extend(
+            IRREGULAR
+                .iter()
+                .filter(|(plural, _)| *plural == word)
+                .map(|(_, one)| (*one).to_owned()),
+        );
+        forms.insert(word);
+    }
+    forms
+}
 
 /// How much a column of a table looks as if it referred to another one, or to its own.
 #[must_use]
@@ -126,23 +194,10 @@ fn is_same_word(a: &str, b: &str) -> bool {
 
 /// Whether one word is the plural of another, as English forms it.
 fn is_plural(plural: &str, singular: &str) -> bool {
-    const IRREGULAR: [(&str, &str); 10] = [
-        ("people", "person"),
-        ("children", "child"),
-        ("men", "man"),
-        ("women", "woman"),
-        ("mice", "mouse"),
-        ("feet", "foot"),
-        ("indices", "index"),
-        ("vertices", "vertex"),
-        ("criteria", "criterion"),
-        ("media", "medium"),
-    ];
-    let changes = [("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("zes", "")];
     let is_changed = |(new, old): &(&str, &str)| {
         plural.strip_suffix(new).zip(singular.strip_suffix(old)).is_some_and(|(a, b)| a == b)
     };
-    IRREGULAR.contains(&(plural, singular)) || changes.iter().any(is_changed)
+    IRREGULAR.contains(&(plural, singular)) || PLURALS.iter().any(is_changed)
 }
 
 #[cfg(test)]
@@ -177,6 +232,9 @@ mod tests {
             ("valid", "posts", None),
         ] {
             assert_eq!(of(column, "likes", other), likeness, "{column} {other}");
+            let near = TableNames::of([(7, other)]).near(column);
+            let is_own = (column, other) == ("parent_id", "likes");
+            assert!(likeness.is_none() || is_own || near.contains(&7), "{column} {other}");
         }
     }
 

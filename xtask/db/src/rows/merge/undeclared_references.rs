@@ -6,7 +6,7 @@
 //! are numbers of that table's rows in the file; and if one of these rows really gets another
 //! number. Ids inside JSON and other texts cannot be seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use rusqlite::Connection;
@@ -16,7 +16,7 @@ use crate::host::project::Database;
 use crate::rows::merge::declared_keys::Said;
 use crate::rows::merge::layout::Layout;
 use crate::rows::merge::live_tables::Tables;
-use crate::rows::merge::name_likeness::{self, Likeness};
+use crate::rows::merge::name_likeness::{self, Likeness, TableNames};
 use crate::rows::merge::report::Problem;
 use crate::rows::merge::request::Source;
 use crate::rows::merge::row_names::{self, Which};
@@ -81,10 +81,11 @@ impl Undeclared<'_> {
         for layout in self.layouts {
             self.index(layout)?;
         }
+        let names = Names::of(self, changed);
         for (child, layout) in self.layouts.iter().enumerate() {
             for column in 0..layout.columns.len() {
                 if self.is_open(layout, column) {
-                    self.look(&mut found, (child, column), &changed)?;
+                    self.look(&mut found, (child, column), &names)?;
                 }
             }
         }
@@ -127,7 +128,7 @@ impl Undeclared<'_> {
         &self,
         found: &mut Found,
         (child, column): (usize, usize),
-        changed: &[usize],
+        names: &Names<'_>,
     ) -> Result<()> {
         let layout = &self.layouts[child];
         let mut by_kind = Vec::new();
@@ -146,8 +147,7 @@ impl Undeclared<'_> {
         if !by_kind.is_empty() || layout.links_of(&[column]) != 0 {
             return Ok(());
         }
-        for parent in changed.iter().copied().filter(|at| self.is_named_after((child, column), *at))
-        {
+        for parent in names.parents(child, column) {
             let suspect = Suspect { child, column, parent, kind: None, changes: true };
             let counts = self.count(&suspect)?;
             if counts.changing > 0 && counts.known == counts.all {
@@ -157,15 +157,6 @@ impl Undeclared<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Whether a column is named after a table, and no other table here is nearer.
-    fn is_named_after(&self, (child, column): (usize, usize), parent: usize) -> bool {
-        let layout = &self.layouts[child];
-        let of = |other: &str| name_likeness::of(&layout.columns[column].name, &layout.name, other);
-        let Some(likeness) = of(&self.layouts[parent].name) else { return false };
-        let nearest = self.tables.0.keys().filter_map(|name| of(name)).min();
-        nearest.is_none_or(|nearest: Likeness| likeness <= nearest)
     }
 
     /// The tables that the kinds in a column name, of which a file has all the numbers.
@@ -247,6 +238,48 @@ impl Undeclared<'_> {
             counts.all - counts.known,
             text::count(counts.all.unsigned_abs(), "value"),
         )
+    }
+}
+
+/// The tables that columns may be named after.
+struct Names<'a> {
+    layouts: &'a [Layout],
+    /// The layouts whose numbers change.
+    changed: BTreeSet<usize>,
+    /// Their names.
+    of_changed: TableNames,
+    /// All tables here.
+    here: Vec<&'a str>,
+    /// Their names, by their places in `here`.
+    of_here: TableNames,
+}
+
+impl<'a> Names<'a> {
+    fn of(undeclared: &Undeclared<'a>, changed: Vec<usize>) -> Self {
+        let layouts = undeclared.layouts;
+        let here: Vec<&str> = undeclared.tables.0.keys().map(String::as_str).collect();
+        let of_changed = TableNames::of(changed.iter().map(|at| (*at, layouts[*at].name.as_str())));
+        let of_here = TableNames::of(here.iter().copied().enumerate());
+        Self { layouts, changed: changed.into_iter().collect(), of_changed, here, of_here }
+    }
+
+    /// The tables whose numbers change and which a column is named after, where no other table here is
+    /// nearer.
+    fn parents(&self, child: usize, column: usize) -> Vec<usize> {
+        let layout = &self.layouts[child];
+        let column = &layout.columns[column].name;
+        let of = |other: &str| name_likeness::of(column, &layout.name, other);
+        let mut near = self.of_changed.near(column);
+        near.extend(self.changed.get(&child));
+        let liked = near.into_iter().filter_map(|at| Some((at, of(&self.layouts[at].name)?)));
+        let liked: Vec<(usize, Likeness)> = liked.collect();
+        if liked.is_empty() {
+            return Vec::new();
+        }
+        let others = self.of_here.near(column).into_iter().filter_map(|at| of(self.here[at]));
+        let nearest = others.chain(of(&layout.name)).min();
+        let is_nearest = |likeness: Likeness| nearest.is_none_or(|nearest| likeness <= nearest);
+        liked.into_iter().filter(|liked| is_nearest(liked.1)).map(|liked| liked.0).collect()
     }
 }
 
