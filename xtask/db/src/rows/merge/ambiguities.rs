@@ -7,6 +7,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::console::text;
+use crate::rows::merge::fate::Fate::{Matched, Raw};
 use crate::rows::merge::keys::{By, Reference};
 use crate::rows::merge::layout::Layout;
 use crate::rows::merge::live_tables::Tables;
@@ -14,7 +15,7 @@ use crate::rows::merge::references;
 use crate::rows::merge::report::Problem;
 use crate::rows::merge::request::{Numbering, Source};
 use crate::rows::merge::row_names::{self, Which};
-use crate::rows::merge::staged_rows::{MATCHED, RAW};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 
 const UNTOUCHED: &str = "the database is untouched";
@@ -168,12 +169,14 @@ impl Doubts<'_> {
         layout: &Layout,
         (columns, collations): (&[usize], &[String]),
     ) -> Result<bool> {
-        let by = columns.iter().zip(collations).map(|(at, c)| format!("o{at} COLLATE {c}"));
-        let is_there: Vec<String> = columns.iter().map(|at| format!("o{at} IS NOT NULL")).collect();
+        let theirs = |at: &usize| StageColumns::BARE.original(*at);
+        let by = columns.iter().zip(collations);
+        let by = by.map(|(at, collation)| format!("{} COLLATE {collation}", theirs(at)));
+        let is_there = columns.iter().map(|at| format!("{} IS NOT NULL", theirs(at)));
         let question = format!(
             "SELECT NOT EXISTS (SELECT 1 FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1)",
             layout.stage(),
-            is_there.join(" AND "),
+            is_there.collect::<Vec<_>>().join(" AND "),
             by.collect::<Vec<_>>().join(", ")
         );
         Ok(self.connection.query_row(&question, [], |row| row.get(0))?)
@@ -186,7 +189,7 @@ impl Doubts<'_> {
             if !self.has_raw_rows(layout)? || !self.is_on_cycle(layout) {
                 continue;
             }
-            let condition = format!("WHERE s.state = {RAW}");
+            let condition = format!("WHERE s.state = {Raw}");
             let what = "cannot be identified: their references form a cycle";
             problems.extend(self.problem(layout, &condition, what, merge_key_hint(layout))?);
         }
@@ -202,7 +205,7 @@ impl Doubts<'_> {
 
     fn has_raw_rows(&self, layout: &Layout) -> Result<bool> {
         let stage = layout.stage();
-        let question = format!("SELECT EXISTS (SELECT 1 FROM {stage} WHERE state = {RAW})");
+        let question = format!("SELECT EXISTS (SELECT 1 FROM {stage} WHERE state = {Raw})");
         Ok(self.connection.query_row(&question, [], |row| row.get(0))?)
     }
 
@@ -226,20 +229,21 @@ impl Doubts<'_> {
     fn same_in_file(&self, layout: &Layout, number: usize) -> Result<Option<Problem>> {
         let rule = &layout.rules[number];
         let pairs = || rule.columns.iter().zip(&rule.collations);
-        let by: Vec<String> =
-            pairs().map(|(at, c)| format!("c{at} COLLATE {}", quoted(c))).collect();
+        let bare = StageColumns::BARE;
+        let (d, s) = (StageColumns::of("d"), StageColumns::of("s"));
+        let by = pairs().map(|(at, c)| format!("{} COLLATE {}", bare.value(*at), quoted(c)));
         let is = rule.equals();
-        let equal: Vec<String> =
-            pairs().map(|(at, c)| format!("d.c{at} COLLATE {} {is} s.c{at}", quoted(c))).collect();
-        let list: Vec<String> = rule.columns.iter().map(|at| format!("c{at}")).collect();
+        let equal = pairs()
+            .map(|(at, c)| format!("{} COLLATE {} {is} {}", d.value(*at), quoted(c), s.value(*at)));
+        let list: Vec<String> = rule.columns.iter().map(|at| bare.value(*at)).collect();
         let condition = format!(
-            "JOIN (SELECT {list} FROM {stage} WHERE rule = {number} AND state <> {RAW}
+            "JOIN (SELECT {list} FROM {stage} WHERE rule = {number} AND state <> {Raw}
                    GROUP BY {by} HAVING count(*) > 1) AS d ON {equal}
-             WHERE s.rule = {number} AND s.state <> {RAW}",
+             WHERE s.rule = {number} AND s.state <> {Raw}",
             list = list.join(", "),
             stage = layout.stage(),
-            by = by.join(", "),
-            equal = equal.join(" AND "),
+            by = by.collect::<Vec<_>>().join(", "),
+            equal = equal.collect::<Vec<_>>().join(" AND "),
         );
         let columns = names(layout, &rule.columns);
         match rule.by {
@@ -265,7 +269,7 @@ impl Doubts<'_> {
         let condition = format!(
             "WHERE s.rule = {number} AND s.n IN (
                SELECT s.n FROM {} AS s JOIN {} AS t ON {} WHERE s.rule = {number}
-               AND s.state = {MATCHED} GROUP BY s.n HAVING count(*) > 1)",
+               AND s.state = {Matched} GROUP BY s.n HAVING count(*) > 1)",
             layout.stage(),
             layout.here(),
             layout.same_key(rule)
@@ -278,17 +282,16 @@ impl Doubts<'_> {
 
     /// Rows of the file that were found to be one and the same row here.
     fn same_row(&self, layout: &Layout) -> Result<Option<Problem>> {
-        let located: Vec<String> = (0..layout.locator.len()).map(|at| format!("t{at}")).collect();
-        let located = located.join(", ");
+        let located = StageColumns::BARE.locators(layout.locator.len());
         let condition = format!(
-            "WHERE s.state = {MATCHED} AND ({located}) IN (
-               SELECT {located} FROM {} WHERE state = {MATCHED} GROUP BY {located} HAVING count(*) > 1)",
+            "WHERE s.state = {Matched} AND ({located}) IN (
+               SELECT {located} FROM {} WHERE state = {Matched} GROUP BY {located} HAVING count(*) > 1)",
             layout.stage()
         );
         // If a rule finds the same row twice, the rows have the same key, which is reported
         // already.
         let differing = format!(
-            "{condition} AND (SELECT count(DISTINCT x.rule) FROM {} AS x WHERE x.state = {MATCHED}) > 1",
+            "{condition} AND (SELECT count(DISTINCT x.rule) FROM {} AS x WHERE x.state = {Matched}) > 1",
             layout.stage()
         );
         let what = "of the file would be the same row here, by different keys";
@@ -366,10 +369,7 @@ impl Doubts<'_> {
     /// Conditions that a row here with that content is referred to here.
     fn referred_here(layout: &Layout, referring: &Referring<'_>) -> Vec<String> {
         let name = layout.name.to_ascii_lowercase();
-        let located = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
-            format!("t.{} COLLATE {} = h.t{at}", quoted(name), quoted(collation))
-        });
-        let located: Vec<String> = located.collect();
+        let located = layout.located(StageColumns::of("h"));
         let to_it = referring.here.get(name.as_str()).into_iter().flatten();
         let conditions = to_it.map(|(child, reference)| {
             let pairs = reference.from.iter().zip(&reference.to);
@@ -382,7 +382,7 @@ impl Doubts<'_> {
                 layout.here(),
                 equal.collect::<Vec<_>>().join(" AND "),
                 layout.hashed_here(),
-                located.join(" AND "),
+                located,
             )
         });
         conditions.collect()

@@ -7,9 +7,10 @@ use rusqlite::{Connection, ErrorCode};
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::merge::collision::{self, Collision};
+use crate::rows::merge::fate::Fate::{New, Replaced};
 use crate::rows::merge::layout::Layout;
 use crate::rows::merge::row_names::{self, Which};
-use crate::rows::merge::staged_rows::{NEW, REPLACED};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::rows::merge::swapped_rows::{self, Writing};
 use crate::sqlite::connection::quoted;
 
@@ -20,7 +21,7 @@ use crate::sqlite::connection::quoted;
 /// If SQLite refuses.
 pub(super) fn is_needed(connection: &Connection, layouts: &[Layout]) -> Result<bool> {
     for layout in layouts {
-        if count(connection, layout, &format!("state IN ({NEW}, {REPLACED})"))? > 0 {
+        if count(connection, layout, &format!("state IN ({New}, {Replaced})"))? > 0 {
             return Ok(true);
         }
     }
@@ -52,8 +53,8 @@ pub(super) fn apply(connection: &Connection, layout: &Layout) -> Result<Written>
     if !collisions.is_empty() {
         return Ok(Written { changes, collisions });
     }
-    let n_replacing = count(connection, layout, &format!("state = {REPLACED}"))?;
-    let n_inserting = count(connection, layout, &format!("state = {NEW}"))?;
+    let n_replacing = count(connection, layout, &format!("state = {Replaced}"))?;
+    let n_inserting = count(connection, layout, &format!("state = {New}"))?;
     let n_after = rows_here(connection, layout)?;
     let (n_replaced, n_inserted) = (replaced.n, inserted.n);
     ensure!(
@@ -68,7 +69,7 @@ pub(super) fn apply(connection: &Connection, layout: &Layout) -> Result<Written>
 /// Updates rows in place. A row may need the unique value that another one is about to give up (two swap
 /// places, a list moves up by one): then all of them leave and come back with their new values.
 fn replace(connection: &Connection, layout: &Layout) -> Result<Done> {
-    if count(connection, layout, &format!("state = {REPLACED}"))? == 0 {
+    if count(connection, layout, &format!("state = {Replaced}"))? == 0 {
         return Ok(Done::default());
     }
     match connection.execute(&replacing(layout), []) {
@@ -93,37 +94,39 @@ struct Done {
 /// A constraint's own `ON CONFLICT REPLACE` would take rows away: ABORT overrides it.
 fn inserting(layout: &Layout) -> Writing {
     let names: Vec<String> = layout.columns.iter().map(|column| quoted(&column.name)).collect();
-    let values: Vec<String> = (0..layout.columns.len()).map(|at| format!("s.c{at}")).collect();
+    let s = StageColumns::of("s");
+    let values: Vec<String> = (0..layout.columns.len()).map(|at| s.value(at)).collect();
     let statement = format!(
-        "INSERT OR ABORT INTO {} ({}) SELECT {} FROM {} AS s WHERE s.state = {NEW}",
+        "INSERT OR ABORT INTO {} ({}) SELECT {} FROM {} AS s WHERE s.state = {New}",
         layout.here(),
         names.join(", "),
         values.join(", "),
         layout.stage()
     );
-    Writing { statement, order: " ORDER BY s.n", state: NEW }
+    Writing { statement, order: " ORDER BY s.n", fate: New }
 }
 
 fn replacing(layout: &Layout) -> String {
     let shared = layout.content().filter(|at| layout.columns[*at].in_file);
-    let sets = shared.map(|at| format!("{} = s.c{at}", quoted(&layout.columns[at].name)));
+    let s = StageColumns::of("s");
+    let sets = shared.map(|at| format!("{} = {}", quoted(&layout.columns[at].name), s.value(at)));
     format!(
-        "UPDATE OR ABORT {} AS t SET {} FROM {} AS s WHERE s.state = {REPLACED} AND {}",
+        "UPDATE OR ABORT {} AS t SET {} FROM {} AS s WHERE s.state = {Replaced} AND {}",
         layout.here(),
         sets.collect::<Vec<_>>().join(", "),
         layout.stage(),
-        layout.located()
+        layout.located(s)
     )
 }
 
 fn one_by_one(layout: &Layout) -> Writing {
-    Writing { statement: replacing(layout), order: "", state: REPLACED }
+    Writing { statement: replacing(layout), order: "", fate: Replaced }
 }
 
-/// All rows of a state by one statement; if that fails, each by itself, to know which it is.
+/// All rows with one fate by one statement; if that fails, each by itself, to know which it is.
 fn each_or_all(connection: &Connection, layout: &Layout, writing: &Writing) -> Result<Done> {
-    let Writing { statement, order, state } = writing;
-    if count(connection, layout, &format!("state = {state}"))? == 0 {
+    let Writing { statement, order, fate } = writing;
+    if count(connection, layout, &format!("state = {fate}"))? == 0 {
         return Ok(Done::default());
     }
     let error = match connection.execute(&format!("{statement}{order}"), []) {
@@ -137,7 +140,7 @@ fn each_or_all(connection: &Connection, layout: &Layout, writing: &Writing) -> R
         return Err(error).with_context(what);
     }
     let mut numbers = connection
-        .prepare(&format!("SELECT n FROM {} WHERE state = {state} ORDER BY n", layout.stage()))?;
+        .prepare(&format!("SELECT n FROM {} WHERE state = {fate} ORDER BY n", layout.stage()))?;
     let numbers =
         numbers.query_map([], |row| row.get::<_, i64>(0))?.collect::<Result<Vec<_>, _>>()?;
     let mut one = connection.prepare(&format!("{statement} AND s.n = ?1"))?;
@@ -147,7 +150,7 @@ fn each_or_all(connection: &Connection, layout: &Layout, writing: &Writing) -> R
             Ok(n) => done.n += n,
             Err(error) if collision::is_one(&error) => {
                 let reason = collision::reason(connection, layout, &error.to_string())?;
-                done.collisions.push(Collision { row, reason, state: *state });
+                done.collisions.push(Collision { row, reason, fate: *fate });
             }
             Err(error) => return Err(forbidden(connection, layout, (row, &error))?),
         }

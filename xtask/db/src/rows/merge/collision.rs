@@ -7,10 +7,11 @@ use rusqlite::{Connection, ffi, params};
 
 use crate::console::text;
 use crate::rows::merge::ambiguities::names;
+use crate::rows::merge::fate::Fate::{self, Conflicting, Kept, LeftOut, New, Replaced};
 use crate::rows::merge::keys::By;
 use crate::rows::merge::layout::{Layout, Rule};
 use crate::rows::merge::request::{OnConflict, Policy};
-use crate::rows::merge::staged_rows::{CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 
 /// A row of a file that has no place here.
@@ -21,7 +22,7 @@ pub(super) struct Collision {
     /// Why.
     pub reason: String,
     /// Whether it is new or replaces one.
-    pub state: u8,
+    pub fate: Fate,
 }
 
 /// Whether SQLite refused a row because another one has the same unique values
@@ -102,13 +103,13 @@ pub(super) fn note(
 ) -> Result<()> {
     let update = format!("UPDATE {} SET state = ?1, reason = ?2 WHERE n = ?3", layout.stage());
     let mut update = connection.prepare(&update)?;
-    for Collision { row, reason, state } in collisions {
-        let (prefix, left_out) = match *state {
-            NEW => ("it is new, and ", LEFT_OUT),
-            _ => ("it would be replaced, but ", KEPT),
+    for Collision { row, reason, fate } in collisions {
+        let (prefix, left_out) = match *fate {
+            New => ("it is new, and ", LeftOut),
+            _ => ("it would be replaced, but ", Kept),
         };
-        let state = if outcome == Outcome::LeftOut { left_out } else { CONFLICTING };
-        update.execute(params![state, format!("{prefix}{reason}"), row])?;
+        let fate = if outcome == Outcome::LeftOut { left_out } else { Conflicting };
+        update.execute(params![fate, format!("{prefix}{reason}"), row])?;
     }
     Ok(())
 }
@@ -119,9 +120,9 @@ pub(super) fn note(
 ///
 /// If SQLite refuses.
 pub(super) fn find(connection: &Connection, layout: &Layout, policy: &Policy) -> Result<()> {
-    let state = match policy.on_conflict {
-        OnConflict::Skip => LEFT_OUT,
-        OnConflict::Fail | OnConflict::Replace => CONFLICTING,
+    let fate = match policy.on_conflict {
+        OnConflict::Skip => LeftOut,
+        OnConflict::Fail | OnConflict::Replace => Conflicting,
     };
     if policy.on_conflict == OnConflict::Replace {
         index_located(connection, layout)?;
@@ -137,9 +138,9 @@ pub(super) fn find(connection: &Connection, layout: &Layout, policy: &Policy) ->
         };
         connection.execute(
             &format!(
-                "UPDATE {} AS s SET state = {state},
+                "UPDATE {} AS s SET state = {fate},
                    reason = 'it is new, and another row here has the same {columns}'
-                 FROM {} AS t WHERE s.state = {NEW} AND s.rule <> {number} AND {}{gives_it_up}",
+                 FROM {} AS t WHERE s.state = {New} AND s.rule <> {number} AND {}{gives_it_up}",
                 layout.stage(),
                 layout.here(),
                 layout.same_key(rule)
@@ -152,12 +153,12 @@ pub(super) fn find(connection: &Connection, layout: &Layout, policy: &Policy) ->
 
 /// Makes it quick to ask which row of the file replaces a row here.
 fn index_located(connection: &Connection, layout: &Layout) -> Result<()> {
-    let by = layout.locator.iter().enumerate();
-    let by: Vec<String> =
-        by.map(|(at, (_, collation))| format!("t{at} COLLATE {}", quoted(collation))).collect();
+    let by = layout.locator.iter().enumerate().map(|(at, (_, collation))| {
+        format!("{} COLLATE {}", StageColumns::BARE.locator(at), quoted(collation))
+    });
     connection.execute_batch(&format!(
-        "CREATE INDEX temp.merge_{n}_replacing ON merge_{n} ({}) WHERE state = {REPLACED}",
-        by.join(", "),
+        "CREATE INDEX temp.merge_{n}_replacing ON merge_{n} ({}) WHERE state = {Replaced}",
+        by.collect::<Vec<_>>().join(", "),
         n = layout.number,
     ))?;
     Ok(())
@@ -165,14 +166,16 @@ fn index_located(connection: &Connection, layout: &Layout) -> Result<()> {
 
 /// The condition that the row here, `t`, is replaced by one of the file that has another key.
 fn gives_up(layout: &Layout, rule: &Rule) -> String {
+    let (r, s) = (StageColumns::of("r"), StageColumns::of("s"));
     let located = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
         // Without an affinity the values are compared as they are, and the index serves.
-        format!("r.t{at} COLLATE {} = +t.{}", quoted(collation), quoted(name))
+        format!("{} COLLATE {} = +t.{}", r.locator(at), quoted(collation), quoted(name))
     });
     let same = rule.columns.iter().zip(&rule.collations);
-    let same = same.map(|(at, c)| format!("r.c{at} COLLATE {} = s.c{at}", quoted(c)));
+    let same =
+        same.map(|(at, c)| format!("{} COLLATE {} = {}", r.value(*at), quoted(c), s.value(*at)));
     format!(
-        "EXISTS (SELECT 1 FROM {} AS r WHERE r.state = {REPLACED} AND {} AND ({}) IS NOT 1)",
+        "EXISTS (SELECT 1 FROM {} AS r WHERE r.state = {Replaced} AND {} AND ({}) IS NOT 1)",
         layout.stage(),
         located.collect::<Vec<_>>().join(" AND "),
         same.collect::<Vec<_>>().join(" AND ")

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use rusqlite::Connection;
 
+use crate::rows::merge::fate::Fate::{Hashed, Matched, New, Raw};
 use crate::rows::merge::layout::{HASHED_HERE, Layout, Spelling};
 use crate::rows::merge::references;
 use crate::rows::merge::request::{Numbering, OnConflict, Policy};
 use crate::rows::merge::row_hash::{self, Texts};
-use crate::rows::merge::staged_rows::{HASHED, MATCHED, NEW, RAW};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 
 /// What is needed to identify rows.
@@ -43,7 +44,7 @@ impl Identifying<'_> {
     fn by_rule(&self, layout: &Layout, number: usize, since: Option<u64>) -> Result<usize> {
         let rule = &layout.rules[number];
         let ready = format!(
-            "s.state = {RAW} AND s.rule = {number} AND {}{}",
+            "s.state = {Raw} AND s.rule = {number} AND {}{}",
             layout.settled("s", &rule.columns, self.spelling),
             since.map_or_else(String::new, |since| format!(" AND s.round >= {since}"))
         );
@@ -52,7 +53,7 @@ impl Identifying<'_> {
             .map_or_else(String::new, |_| format!(" INDEXED BY merge_{}_round", layout.number));
         let found = self.connection.execute(
             &format!(
-                "UPDATE {} AS s{by} SET state = {MATCHED}, {} FROM {} AS t WHERE {ready} AND {}",
+                "UPDATE {} AS s{by} SET state = {Matched}, {} FROM {} AS t WHERE {ready} AND {}",
                 layout.stage(),
                 self.found(layout),
                 layout.here(),
@@ -62,7 +63,7 @@ impl Identifying<'_> {
         )?;
         let round = self.round;
         let new = format!(
-            "UPDATE {} AS s{by} SET state = {NEW}, round = {round} WHERE {ready}",
+            "UPDATE {} AS s{by} SET state = {New}, round = {round} WHERE {ready}",
             layout.stage()
         );
         Ok(found + self.connection.execute(&new, [])?)
@@ -70,15 +71,20 @@ impl Identifying<'_> {
 
     /// What is noted of the row here, `t`, that a row was found to be.
     fn found(&self, layout: &Layout) -> String {
+        let bare = StageColumns::BARE;
         let mut sets: Vec<String> = Vec::new();
         for (at, (name, _)) in layout.locator.iter().enumerate() {
-            sets.push(format!("t{at} = t.{}", quoted(name)));
+            sets.push(format!("{} = t.{}", bare.locator(at), quoted(name)));
         }
         if let Some(at) = layout.surrogate {
-            sets.push(format!("c{at} = t.{}", quoted(&layout.columns[at].name)));
+            let number = quoted(&layout.columns[at].name);
+            sets.push(format!("{} = t.{number}", bare.value(at)));
         }
         let referred_to = layout.columns.iter().enumerate().filter(|(_, c)| c.is_referred_to);
-        sets.extend(referred_to.map(|(at, column)| format!("f{at} = t.{}", quoted(&column.name))));
+        sets.extend(
+            referred_to
+                .map(|(at, column)| format!("{} = t.{}", bare.found(at), quoted(&column.name))),
+        );
         sets.push(format!("stays = {}", self.stays(layout)));
         sets.push(format!("round = {}", self.round));
         sets.join(", ")
@@ -93,7 +99,7 @@ impl Identifying<'_> {
         match layout.columns.iter().position(|c| c.in_file && c.name.eq_ignore_ascii_case(newer)) {
             Some(at) => {
                 let name = quoted(&layout.columns[at].name);
-                format!("coalesce(NOT s.c{at} > t.{name}, 1)")
+                format!("coalesce(NOT {} > t.{name}, 1)", StageColumns::of("s").value(at))
             }
             None => "1".to_owned(),
         }
@@ -103,7 +109,7 @@ impl Identifying<'_> {
     fn is_waiting(&self, layouts: &[Layout]) -> Result<bool> {
         for layout in layouts {
             let question = format!(
-                "SELECT EXISTS (SELECT 1 FROM {} WHERE state = {RAW} OR waits <> 0)",
+                "SELECT EXISTS (SELECT 1 FROM {} WHERE state = {Raw} OR waits <> 0)",
                 layout.stage()
             );
             if self.connection.query_row(&question, [], |row| row.get(0))? {
@@ -116,11 +122,12 @@ impl Identifying<'_> {
     /// The k-th of equal rows in the file is the k-th of those here.
     fn by_content(&mut self, layout: &Layout) -> Result<usize> {
         let (stage, rule) = (layout.stage(), layout.by_content());
-        let hash = row_hash::hash(layout.content().map(|at| format!("s.c{at}")), self.texts);
+        let values = layout.content().map(|at| StageColumns::of("s").value(at));
+        let hash = row_hash::hash(values, self.texts);
         let n_ready = self.connection.execute(
             &format!(
-                "UPDATE {stage} AS s SET hash = {hash}, state = {HASHED}
-                 WHERE s.state = {RAW} AND s.rule = {rule} AND s.waits = 0"
+                "UPDATE {stage} AS s SET hash = {hash}, state = {Hashed}
+                 WHERE s.state = {Raw} AND s.rule = {rule} AND s.waits = 0"
             ),
             [],
         )?;
@@ -133,36 +140,31 @@ impl Identifying<'_> {
                 "UPDATE {stage} AS s SET k = m.k FROM (
                    SELECT r.n, row_number() OVER (PARTITION BY r.hash ORDER BY r.n) + coalesce((
                      SELECT max(x.k) FROM {stage} AS x WHERE x.hash = r.hash), 0) AS k
-                   FROM {stage} AS r WHERE r.state = {HASHED}
+                   FROM {stage} AS r WHERE r.state = {Hashed}
                  ) AS m WHERE s.n = m.n"
             ),
             [],
         )?;
-        let by_locator = (0..layout.locator.len()).map(|at| format!("h.t{at}"));
-        let located: Vec<String> = by_locator.collect();
-        let equal = layout.locator.iter().enumerate().map(|(at, (name, collation))| {
-            format!("t.{} COLLATE {} = m.t{at}", quoted(name), quoted(collation))
-        });
         self.connection.execute(
             &format!(
-                "UPDATE {stage} AS s SET state = {MATCHED}, {found} FROM (
+                "UPDATE {stage} AS s SET state = {Matched}, {found} FROM (
                    SELECT a.n, {located} FROM (
                      SELECT r.n, r.hash, r.k FROM {stage} AS r
-                     WHERE r.state = {HASHED}
+                     WHERE r.state = {Hashed}
                    ) AS a CROSS JOIN {hashed_here} AS h ON h.hash = a.hash AND h.k = +a.k
                  ) AS m CROSS JOIN {here} AS t WHERE s.n = m.n AND {equal}",
                 found = self.found(layout),
-                located = located.join(", "),
+                located = StageColumns::of("h").locators(layout.locator.len()),
                 here = layout.here(),
                 hashed_here = layout.hashed_here(),
-                equal = equal.collect::<Vec<_>>().join(" AND "),
+                equal = layout.located(StageColumns::of("m")),
             ),
             [],
         )?;
         let round = self.round;
         self.connection.execute(
             &format!(
-                "UPDATE {stage} AS s SET state = {NEW}, round = {round} WHERE state = {HASHED}"
+                "UPDATE {stage} AS s SET state = {New}, round = {round} WHERE state = {Hashed}"
             ),
             [],
         )?;
@@ -177,9 +179,11 @@ impl Identifying<'_> {
         let column = |at: usize| format!("t.{}", quoted(&layout.columns[at].name));
         let hash = row_hash::hash(layout.content().map(column), self.texts);
         let locator = layout.locator.iter().enumerate();
-        let locator = locator.map(|(at, (name, _))| format!("t.{} AS t{at}", quoted(name)));
-        let order: Vec<String> = (0..layout.locator.len()).map(|at| format!("t{at}")).collect();
-        let (stage, n, order) = (layout.stage(), layout.number, order.join(", "));
+        let locator = locator.map(|(at, (name, _))| {
+            format!("t.{} AS {}", quoted(name), StageColumns::BARE.locator(at))
+        });
+        let order = StageColumns::BARE.locators(layout.locator.len());
+        let (stage, n) = (layout.stage(), layout.number);
         let contents = format!(
             "SELECT *, row_number() OVER (PARTITION BY hash ORDER BY {order}) AS k
              FROM (SELECT {hash} AS hash, {locator} FROM {here} AS t)",

@@ -12,6 +12,7 @@ use crate::rows::merge::keys::{self, By, Reference};
 use crate::rows::merge::live_tables::{Here, Tables};
 use crate::rows::merge::request::Numbering;
 use crate::rows::merge::schema_fit::Fitting;
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 use crate::sqlite::declared_references;
 use crate::sqlite::schema::{Nature, Table};
@@ -133,12 +134,12 @@ impl Layout {
         format!("temp.merge_{}", self.number)
     }
 
-    /// The content of the rows here, once it was hashed: `hash`, `k` and the locator `t0` … of each.
+    /// The content of the rows here, once it was hashed: `hash`, `k` and the locator of each.
     #[must_use]
     pub(super) fn hashed_here(&self) -> String {
         if self.is_small {
-            let columns: Vec<String> = (0..self.locator.len()).map(|at| format!("t{at}")).collect();
-            let (columns, number) = (columns.join(", "), self.number);
+            let columns = StageColumns::BARE.locators(self.locator.len());
+            let number = self.number;
             format!("(SELECT hash, k, {columns} FROM {HASHED_HERE} WHERE layout = {number})")
         } else {
             format!("{}_here", self.stage())
@@ -187,23 +188,31 @@ impl Layout {
         if settled.is_empty() { "TRUE".to_owned() } else { settled.join(" AND ") }
     }
 
-    /// The condition that a row here, `t`, is the one that a staged row, `s`, was found to be.
+    /// The file's own value in a column.
     #[must_use]
-    pub(super) fn located(&self) -> String {
+    pub(super) fn original(&self, staged: StageColumns<'_>, at: usize) -> String {
+        if self.columns[at].keeps_original { staged.original(at) } else { staged.value(at) }
+    }
+
+    /// The condition that a row here, `t`, is the one with the locator of a row of the stage.
+    #[must_use]
+    pub(super) fn located(&self, staged: StageColumns<'_>) -> String {
         let pairs = self.locator.iter().enumerate();
         let equal = pairs.map(|(at, (name, collation))| {
-            format!("t.{} COLLATE {} = s.t{at}", quoted(name), quoted(collation))
+            let found = staged.locator(at);
+            format!("t.{} COLLATE {} = {found}", quoted(name), quoted(collation))
         });
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
-    /// The condition that a row here has the same key as a staged one.
+    /// The condition that a row here, `t`, has the same key as a staged one, `s`.
     #[must_use]
     pub(super) fn same_key(&self, rule: &Rule) -> String {
         let pairs = rule.columns.iter().zip(&rule.collations);
         let equal = pairs.map(|(column, collation)| {
-            let name = quoted(&self.columns[*column].name);
-            format!("t.{name} COLLATE {} {} s.c{column}", quoted(collation), rule.equals())
+            let (name, value) = (&self.columns[*column].name, StageColumns::of("s").value(*column));
+            let is = rule.equals();
+            format!("t.{} COLLATE {} {is} {value}", quoted(name), quoted(collation))
         });
         equal.collect::<Vec<_>>().join(" AND ")
     }
@@ -373,7 +382,8 @@ fn applies(
     (reference, columns): (&Reference, &[usize]),
     in_file: Option<&(usize, Vec<usize>)>,
 ) -> Result<String> {
-    let values: Vec<String> = columns.iter().map(|at| format!("s.c{at}")).collect();
+    let s = StageColumns::of("s");
+    let values: Vec<String> = columns.iter().map(|at| s.value(*at)).collect();
     if !reference.is_declared {
         let there = values.iter().map(|value| format!("{value} IS NOT NULL"));
         return Ok(there.collect::<Vec<_>>().join(" AND "));
@@ -382,7 +392,7 @@ fn applies(
     // A table without rows in the file has none with the number 0.
     let nothing = ("(SELECT NULL AS none)".to_owned(), "none".to_owned());
     let (table, to) = match in_file {
-        Some((parent, to)) => (layouts[*parent].stage(), format!("c{}", to[0])),
+        Some((parent, to)) => (layouts[*parent].stage(), StageColumns::BARE.value(to[0])),
         None => nothing,
     };
     let refers = declared_references::refers(value, &table, &to);
@@ -401,7 +411,8 @@ fn applies(
         ));
     };
     let collation = keys::collation(&here.table, &only.column);
-    Ok(format!("{refers} AND {}", only.is(&format!("s.c{column} COLLATE {collation}"))))
+    let kind = format!("{} COLLATE {collation}", s.value(*column));
+    Ok(format!("{refers} AND {}", only.is(&kind)))
 }
 
 /// Whether a number decides that no shorter reference translates.

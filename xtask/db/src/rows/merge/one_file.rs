@@ -10,6 +10,7 @@ use crate::console::text;
 use crate::rows::merge::ambiguities::Doubts;
 use crate::rows::merge::collision::{self, Outcome};
 use crate::rows::merge::declared_keys::Said;
+use crate::rows::merge::fate::Fate::{self, Conflicting, Kept, LeftOut, New, Replaced, Unchanged};
 use crate::rows::merge::identity::{self, Identifying};
 use crate::rows::merge::layout::{self, Layout, Spelling};
 use crate::rows::merge::live_tables::Tables;
@@ -19,11 +20,9 @@ use crate::rows::merge::row_hash::Texts;
 use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::row_numbers::Numbers;
 use crate::rows::merge::schema_fit::{self, Fitting};
-use crate::rows::merge::staged_rows::{
-    self, CONFLICTING, KEPT, LEFT_OUT, NEW, REPLACED, UNCHANGED,
-};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::rows::merge::undeclared_references::Undeclared;
-use crate::rows::merge::{apply, odd_kinds, plain_numbers, references, verdict};
+use crate::rows::merge::{apply, odd_kinds, plain_numbers, references, staged_rows, verdict};
 use crate::sqlite::connection;
 use crate::sqlite::schema::Schema;
 
@@ -208,11 +207,11 @@ impl Planned {
     /// What refers to rows that are left out cannot be here either.
     fn settle_orphans(&self, connection: &Connection, source: &Source) -> Result<()> {
         // Rows that this machine shared once do not prevent others from sharing theirs.
-        let state = if source.is_own { LEFT_OUT } else { CONFLICTING };
+        let fate = if source.is_own { LeftOut } else { Conflicting };
         loop {
             let mut n_orphaned = 0;
             for at in 0..self.layouts.len() {
-                n_orphaned += verdict::orphaned(connection, &self.layouts, at, state)?;
+                n_orphaned += verdict::orphaned(connection, &self.layouts, at, fate)?;
             }
             if n_orphaned == 0 {
                 return Ok(());
@@ -261,28 +260,30 @@ impl Planned {
     fn report_rows(&mut self, connection: &Connection) -> Result<()> {
         self.report.tables.clear();
         for layout in &self.layouts {
-            let of = |state: u8, reason: &str| {
-                let condition = format!("WHERE s.state = {state}");
+            let of = |fate: Fate, reason: &str| {
+                let condition = format!("WHERE s.state = {fate}");
                 row_names::rows(connection, layout, &Which { condition: &condition, reason })
             };
             let renumbered = match layout.surrogate.filter(|at| layout.columns[*at].in_file) {
                 None => Rows::default(),
                 Some(at) => {
-                    let condition = format!("WHERE s.state = {NEW} AND s.c{at} IS NOT s.o{at}");
-                    let reason = format!("'is ' || s.c{at} || ' here'");
+                    let s = StageColumns::of("s");
+                    let (here, theirs) = (s.value(at), s.original(at));
+                    let condition = format!("WHERE s.state = {New} AND {here} IS NOT {theirs}");
+                    let reason = format!("'is ' || {here} || ' here'");
                     let which = Which { condition: &condition, reason: &reason };
                     row_names::rows(connection, layout, &which)?
                 }
             };
             self.report.tables.push(TableReport {
                 name: layout.name.clone(),
-                inserted: of(NEW, "NULL")?,
+                inserted: of(New, "NULL")?,
                 renumbered,
-                unchanged: of(UNCHANGED, "NULL")?.n,
-                replaced: of(REPLACED, "s.reason")?,
-                kept: of(KEPT, "s.reason")?,
-                conflicting: of(CONFLICTING, "s.reason")?,
-                left_out: of(LEFT_OUT, "s.reason")?,
+                unchanged: of(Unchanged, "NULL")?.n,
+                replaced: of(Replaced, "s.reason")?,
+                kept: of(Kept, "s.reason")?,
+                conflicting: of(Conflicting, "s.reason")?,
+                left_out: of(LeftOut, "s.reason")?,
             });
         }
         Ok(())

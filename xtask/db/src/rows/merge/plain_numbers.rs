@@ -9,12 +9,13 @@ use xtask_db_format::Affinity;
 
 use crate::console::text;
 use crate::host::project::Database;
+use crate::rows::merge::fate::Fate::{Conflicting, Kept, New, Replaced};
 use crate::rows::merge::keys::By;
 use crate::rows::merge::layout::{Layout, Rule};
 use crate::rows::merge::report::Problem;
 use crate::rows::merge::request::Source;
 use crate::rows::merge::row_names::{self, Which};
-use crate::rows::merge::staged_rows::{CONFLICTING, KEPT, NEW, REPLACED};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::declared_references::lines;
 
 /// The rows of a table that have the number of another row here, by a key that may be just a number. Contents
@@ -31,12 +32,12 @@ pub(super) fn doubtful(
     let mut problems = Vec::new();
     for (number, rule) in layout.rules.iter().enumerate() {
         let Some(at) = number_of(layout, rule) else { continue };
-        let name = &layout.columns[at].name;
+        let (name, value) = (&layout.columns[at].name, StageColumns::of("s").value(at));
         let (table, column) = (text::plain(&layout.name), text::plain(name));
         let (key, renumber) = ways(database, layout, name);
         let differing = format!(
-            "WHERE s.rule = {number} AND typeof(s.c{at}) = 'integer'
-             AND s.state IN ({KEPT}, {REPLACED}, {CONFLICTING})"
+            "WHERE s.rule = {number} AND typeof({value}) = 'integer'
+             AND s.state IN ({Kept}, {Replaced}, {Conflicting})"
         );
         let which = Which { condition: &differing, reason: "s.reason" };
         let rows = row_names::rows(connection, layout, &which)?;
@@ -58,7 +59,7 @@ pub(super) fn doubtful(
             });
         }
         let taken = format!(
-            "WHERE s.rule <> {number} AND s.state = {NEW} AND typeof(s.c{at}) = 'integer' AND EXISTS (
+            "WHERE s.rule <> {number} AND s.state = {New} AND typeof({value}) = 'integer' AND EXISTS (
                SELECT 1 FROM {} AS t WHERE {})",
             layout.here(),
             layout.same_key(rule)

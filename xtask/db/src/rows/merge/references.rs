@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use rusqlite::Connection;
 
+use crate::rows::merge::fate::Fate::{Hashed, Matched, New, Raw};
 use crate::rows::merge::layout::{Layout, Link, Spelling};
 use crate::rows::merge::request::Numbering;
-use crate::rows::merge::staged_rows::{HASHED, MATCHED, NEW, RAW};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 
 /// Creates indexes for what is looked up.
@@ -26,8 +27,10 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
             continue;
         }
         let by = columns.iter().zip(&link.collations);
-        let by: Vec<String> =
-            by.map(|(at, collation)| format!("o{at} COLLATE {collation}")).collect();
+        let by = by.map(|(at, collation)| {
+            format!("{} COLLATE {collation}", StageColumns::BARE.original(*at))
+        });
+        let by: Vec<String> = by.collect();
         let n_made = made.len();
         if made.insert((*parent, by.join(", "))) {
             let table = format!("merge_{}", layouts[*parent].number);
@@ -72,12 +75,13 @@ pub(super) fn hasten(connection: &Connection, layouts: &[Layout]) -> Result<()> 
         let table = format!("merge_{}", layout.number);
         let mut indexes = vec![
             "round ON TABLE (round)".to_owned(),
-            format!("ready ON TABLE (waits) WHERE state = {RAW}"),
-            format!("hashed ON TABLE (n) WHERE state = {HASHED}"),
-            format!("unnumbered ON TABLE (n) WHERE state = {NEW} AND NOT numbered"),
+            format!("ready ON TABLE (waits) WHERE state = {Raw}"),
+            format!("hashed ON TABLE (n) WHERE state = {Hashed}"),
+            format!("unnumbered ON TABLE (n) WHERE state = {New} AND NOT numbered"),
         ];
         for (number, link) in layout.links.iter().enumerate() {
-            indexes.push(format!("link_{number} ON TABLE (o{})", link.columns[0]));
+            let first = StageColumns::BARE.original(link.columns[0]);
+            indexes.push(format!("link_{number} ON TABLE ({first})"));
         }
         for index in indexes {
             let index = index.replace("TABLE", &table);
@@ -92,20 +96,24 @@ pub(super) fn hasten(connection: &Connection, layouts: &[Layout]) -> Result<()> 
 pub(super) fn leads_to(link: &Link) -> Option<String> {
     let (_, columns) = link.in_file.as_ref()?;
     let pairs = columns.iter().zip(&link.columns).zip(&link.collations);
+    let (p, s) = (StageColumns::of("p"), StageColumns::of("s"));
     // The plus takes the child's affinity away: the parent's counts
     // (<https://sqlite.org/foreignkeys.html#fk_basics>).
-    let equal =
-        pairs.map(|((to, from), collation)| format!("p.o{to} COLLATE {collation} = +s.o{from}"));
+    let equal = pairs.map(|((to, from), collation)| {
+        format!("{} COLLATE {collation} = +{}", p.original(*to), s.original(*from))
+    });
     Some(equal.collect::<Vec<_>>().join(" AND "))
 }
 
 /// The expression of what a row here will have in a column, of which `p` is the file's row.
 #[must_use]
 pub(super) fn value(parent: &Layout, column: usize) -> String {
+    let p = StageColumns::of("p");
+    let value = p.value(column);
     if parent.surrogate == Some(column) {
-        format!("p.c{column}")
+        value
     } else {
-        format!("iif(p.stays, p.f{column}, p.c{column})")
+        format!("iif(p.stays, {}, {value})", p.found(column))
     }
 }
 
@@ -158,28 +166,31 @@ impl One<'_> {
         let link = self.link();
         let (parent, columns) = link.in_file.as_ref().filter(|_| !self.is_ours())?;
         let parent = &self.layouts[*parent];
+        let (p, s) = (StageColumns::of("p"), StageColumns::of("s"));
         let mut sets = Vec::new();
         let mut agree = vec![leads_to(link)?];
         if let Some(round) = self.since {
             agree.push(format!(
                 "s.n IN (SELECT x.n FROM {} AS q CROSS JOIN {} AS x
-                         WHERE q.round >= {round} AND x.o{} = q.o{})",
+                         WHERE q.round >= {round} AND {} = {})",
                 parent.stage(),
                 self.layout().stage(),
-                link.columns[0],
-                columns[0]
+                StageColumns::of("x").original(link.columns[0]),
+                StageColumns::of("q").original(columns[0])
             ));
         }
         for ((from, to), collation) in link.columns.iter().zip(columns).zip(&link.collations) {
-            let equals = |letter| format!("p.{letter}{to} COLLATE {collation} = +s.c{from}");
+            let now = s.value(*from);
+            let equals = |theirs: String| format!("{theirs} COLLATE {collation} = +{now}");
             let value = value(parent, *to);
             let is_same = if parent.surrogate == Some(*to) {
-                equals('c')
+                equals(p.value(*to))
             } else {
-                format!("iif(p.stays, {}, {})", equals('f'), equals('c'))
+                format!("iif(p.stays, {}, {})", equals(p.found(*to)), equals(p.value(*to)))
             };
             // What leads there already stays as it is written: `Anna` may refer to `anna`.
-            sets.push(format!("c{from} = iif({is_same}, s.c{from}, {value})"));
+            let column = StageColumns::BARE.value(*from);
+            sets.push(format!("{column} = iif({is_same}, {now}, {value})"));
             agree.push(format!("{value} IS NOT NULL"));
             let others = self.layout().links_of(&[*from]) & !self.bit();
             if self.spelling == Spelling::Stays && !self.layout().numbers.contains(from) {
@@ -191,7 +202,7 @@ impl One<'_> {
         }
         Some(format!(
             "UPDATE {} AS s SET {}, waits = s.waits & ~{bit}, round = {round} FROM {} AS p
-             WHERE s.waits & {bit} AND p.state IN ({MATCHED}, {NEW}) AND {}
+             WHERE s.waits & {bit} AND p.state IN ({Matched}, {New}) AND {}
                AND {}",
             self.layout().stage(),
             sets.join(", "),
@@ -233,7 +244,8 @@ impl One<'_> {
         // What a shorter reference has translated by now is looked up as it is here.
         let pairs = link.columns.iter().zip(&link.to).zip(&link.collations);
         let equal = pairs.map(|((from, to), collation)| {
-            format!("t.{} COLLATE {collation} = +s.c{from}", quoted(to))
+            let value = StageColumns::of("s").value(*from);
+            format!("t.{} COLLATE {collation} = +{value}", quoted(to))
         });
         Some(format!(
             "UPDATE {} AS s{by} SET waits = s.waits & ~{bit}, round = {round}{trusted} FROM main.{} AS t

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row};
 use crate::console::text;
 use crate::rows::merge::layout::Layout;
 use crate::rows::merge::report::{MAX_NAMED, Named, Rows};
+use crate::rows::merge::stage_columns::StageColumns;
 
 /// Characters of a value that are shown.
 const WIDTH: usize = 40;
@@ -35,7 +36,8 @@ pub(super) fn rows(connection: &Connection, layout: &Layout, which: &Which<'_>) 
     if n == 0 {
         return Ok(rows);
     }
-    let values = (0..layout.columns.len()).map(|at| format!(", s.{}", original(layout, at)));
+    let s = StageColumns::of("s");
+    let values = (0..layout.columns.len()).map(|at| format!(", {}", layout.original(s, at)));
     let question = format!(
         "SELECT s.n, s.rule, {reason}{} FROM {stage} AS s {condition} ORDER BY s.n LIMIT \
          {MAX_NAMED}",
@@ -51,13 +53,6 @@ pub(super) fn rows(connection: &Connection, layout: &Layout, which: &Which<'_>) 
         rows.named.push(Named { row: name(layout, row)?, reason });
     }
     Ok(rows)
-}
-
-/// The stage's column with the file's own value.
-#[must_use]
-pub(super) fn original(layout: &Layout, at: usize) -> String {
-    let letter = if layout.columns[at].keeps_original { 'o' } else { 'c' };
-    format!("{letter}{at}")
 }
 
 fn name(layout: &Layout, row: &Row<'_>) -> Result<String> {

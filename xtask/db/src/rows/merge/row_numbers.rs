@@ -11,9 +11,10 @@ use rusqlite::Connection;
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
+use crate::rows::merge::fate::Fate::{New, Raw};
 use crate::rows::merge::layout::Layout;
 use crate::rows::merge::live_tables::Tables;
-use crate::rows::merge::staged_rows::{NEW, RAW};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 use crate::sqlite::schema::COUNTERS;
 
@@ -49,10 +50,10 @@ impl<'a> Numbers<'a> {
             let question = format!("SELECT EXISTS (SELECT 1 FROM {stage} WHERE {condition})");
             Ok(self.connection.query_row(&question, [], |row| row.get(0))?)
         };
-        if !some(format!("state = {NEW} AND NOT numbered"))? {
+        if !some(format!("state = {New} AND NOT numbered"))? {
             return Ok(());
         }
-        let is_last = !some(format!("state = {RAW}"))?;
+        let is_last = !some(format!("state = {Raw}"))?;
         let highest = self.highest(layout, at)?;
         if is_last && !self.provisional.contains(&layout.number) {
             if !self.keep_theirs(layout, (at, highest))? {
@@ -60,11 +61,13 @@ impl<'a> Numbers<'a> {
             }
         } else {
             self.provisional.insert(layout.number);
-            let mean_nothing =
-                format!("UPDATE {stage} SET c{at} = ?1 + n WHERE state = {NEW} AND NOT numbered");
+            let number = StageColumns::BARE.value(at);
+            let mean_nothing = format!(
+                "UPDATE {stage} SET {number} = ?1 + n WHERE state = {New} AND NOT numbered"
+            );
             self.connection.execute(&mean_nothing, [highest])?;
         }
-        let done = format!("UPDATE {stage} SET numbered = 1 WHERE state = {NEW} AND NOT numbered");
+        let done = format!("UPDATE {stage} SET numbered = 1 WHERE state = {New} AND NOT numbered");
         self.connection.execute(&done, [])?;
         Ok(())
     }
@@ -79,20 +82,21 @@ impl<'a> Numbers<'a> {
             let layout = &layouts[number];
             let Some(at) = layout.surrogate else { continue };
             let highest = self.highest(layout, at)?;
-            let stage = layout.stage();
+            let (stage, number) = (layout.stage(), StageColumns::BARE.value(at));
             self.connection.execute_batch(&format!(
                 "CREATE TABLE temp.merge_numbers AS
-                   SELECT n, c{at} AS old FROM {stage} WHERE state = {NEW};"
+                   SELECT n, {number} AS old FROM {stage} WHERE state = {New};"
             ))?;
             if self.keep_theirs(layout, (at, highest))? {
-                let own = format!("UPDATE {stage} SET c{at} = o{at} WHERE state = {NEW}");
+                let theirs = StageColumns::BARE.original(at);
+                let own = format!("UPDATE {stage} SET {number} = {theirs} WHERE state = {New}");
                 self.connection.execute(&own, [])?;
             } else {
                 self.connection.execute(&above(layout, (at, highest)), [])?;
             }
             self.connection.execute_batch(&format!(
                 "CREATE TABLE temp.merge_renumbered (old INTEGER PRIMARY KEY, new INTEGER);
-                 INSERT INTO temp.merge_renumbered SELECT m.old, s.c{at}
+                 INSERT INTO temp.merge_renumbered SELECT m.old, s.{number}
                    FROM temp.merge_numbers AS m JOIN {stage} AS s ON s.n = m.n;
                  DROP TABLE temp.merge_numbers;"
             ))?;
@@ -125,9 +129,10 @@ impl<'a> Numbers<'a> {
             }
             self.connection.execute(
                 &format!(
-                    "UPDATE {} AS s SET c{at} = m.new FROM temp.merge_renumbered AS m
-                     WHERE s.c{at} = m.old AND s.asked & ~s.waits & {links} <> 0",
-                    referring.stage()
+                    "UPDATE {} AS s SET {number} = m.new FROM temp.merge_renumbered AS m
+                     WHERE s.{number} = m.old AND s.asked & ~s.waits & {links} <> 0",
+                    referring.stage(),
+                    number = StageColumns::BARE.value(at),
                 ),
                 [],
             )?;
@@ -140,9 +145,10 @@ impl<'a> Numbers<'a> {
         if !layout.columns[at].in_file {
             return Ok(false);
         }
+        let theirs = StageColumns::BARE.original(at);
         let question = format!(
-            "SELECT coalesce(min(o{at}) > ?1, 0) AND count(*) = count(o{at})
-             FROM {} WHERE state = {NEW}",
+            "SELECT coalesce(min({theirs}) > ?1, 0) AND count(*) = count({theirs})
+             FROM {} WHERE state = {New}",
             layout.stage()
         );
         Ok(self.connection.query_row(&question, [highest], |row| row.get(0))?)
@@ -200,10 +206,11 @@ impl<'a> Numbers<'a> {
 /// The statement that numbers all new rows again, in their order.
 fn above(layout: &Layout, (at, highest): (usize, i64)) -> String {
     format!(
-        "UPDATE {stage} AS s SET c{at} = m.number FROM (
+        "UPDATE {stage} AS s SET {value} = m.number FROM (
            SELECT n, {highest} + row_number() OVER (ORDER BY n) AS number FROM {stage}
-           WHERE state = {NEW}
+           WHERE state = {New}
          ) AS m WHERE s.n = m.n",
-        stage = layout.stage()
+        stage = layout.stage(),
+        value = StageColumns::BARE.value(at),
     )
 }

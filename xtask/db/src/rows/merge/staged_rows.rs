@@ -1,10 +1,8 @@
 //! The stage: a file's rows in tables of SQLite's TEMP database, each with what happens to it.
 //!
-//! Of a layout's columns, `c0`, `c1` … are the values as they will be here, `o0` … the file's own
-//! if they differ, `f0` … those of the row that stays here if others refer to them; `t0` … identify
-//! the row here. `asked` has a bit for each reference that the row has, `waits` for each that is
-//! not translated yet, `trusted` for each whose number was taken for this database's. `k` counts
-//! the rows with one `hash`.
+//! [`StageColumns`] names the columns of a layout there. `state` is the row's [`Fate`]. `asked` has
+//! a bit for each reference that the row has, `waits` for each that is not translated yet, `trusted`
+//! for each whose number was taken for this database's. `k` counts the rows with one `hash`.
 
 use anyhow::{Context, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -13,30 +11,12 @@ use xtask_db_format::text_of;
 
 use crate::console::interrupt::Interrupt;
 use crate::console::text;
+use crate::rows::merge::fate::Fate;
 use crate::rows::merge::keys::By;
 use crate::rows::merge::layout::{HASHED_HERE, Layout, Rule};
 use crate::rows::merge::row_hash::{Texts, by_bytes};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
-
-/// Not identified yet.
-pub(super) const RAW: u8 = 0;
-/// A row here has the same identity.
-pub(super) const MATCHED: u8 = 1;
-/// No row here has.
-pub(super) const NEW: u8 = 2;
-/// A row here has the same identity and the same content.
-pub(super) const UNCHANGED: u8 = 3;
-/// A row here has another content, and stays.
-pub(super) const KEPT: u8 = 4;
-/// The same, and is replaced.
-pub(super) const REPLACED: u8 = 5;
-/// It is new and has no place here.
-pub(super) const LEFT_OUT: u8 = 6;
-/// A row here has another content, or its key: nothing is merged.
-pub(super) const CONFLICTING: u8 = 7;
-
-/// Its content is known, and is looked for.
-pub(super) const HASHED: u8 = 8;
 
 /// Rows between two looks whether the user asked to stop.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
@@ -76,11 +56,10 @@ pub(super) fn fill(
 pub(super) fn make_room_for_hashes(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     let small = layouts.iter().filter(|layout| layout.is_small);
     let Some(n_locators) = small.map(|layout| layout.locator.len()).max() else { return Ok(()) };
-    let columns: Vec<String> = (0..n_locators).map(|at| format!("t{at}")).collect();
     connection.execute_batch(&format!(
         "CREATE TABLE {HASHED_HERE} (layout INTEGER, hash BLOB, k INTEGER, {},
          PRIMARY KEY (layout, hash, k)) WITHOUT ROWID",
-        columns.join(", ")
+        StageColumns::BARE.locators(n_locators)
     ))?;
     Ok(())
 }
@@ -112,10 +91,11 @@ pub(super) fn clear(connection: &Connection, layouts: &[Layout]) -> Result<()> {
 }
 
 fn definition(layout: &Layout) -> String {
+    let bare = StageColumns::BARE;
     let mut columns = vec![
         "n INTEGER PRIMARY KEY".to_owned(),
         "rule INTEGER".to_owned(),
-        format!("state INTEGER NOT NULL DEFAULT {RAW}"),
+        format!("state INTEGER NOT NULL DEFAULT {}", Fate::Raw),
         "asked INTEGER NOT NULL DEFAULT 0".to_owned(),
         "waits INTEGER NOT NULL DEFAULT 0".to_owned(),
         "trusted INTEGER NOT NULL DEFAULT 0".to_owned(),
@@ -128,15 +108,15 @@ fn definition(layout: &Layout) -> String {
     ];
     for (at, column) in layout.columns.iter().enumerate() {
         let affinity = column.affinity;
-        columns.push(format!("c{at} {affinity}"));
+        columns.push(format!("{} {affinity}", bare.value(at)));
         if column.keeps_original {
-            columns.push(format!("o{at} {affinity}"));
+            columns.push(format!("{} {affinity}", bare.original(at)));
         }
         if column.is_referred_to {
-            columns.push(format!("f{at} {affinity}"));
+            columns.push(format!("{} {affinity}", bare.found(at)));
         }
     }
-    columns.extend((0..layout.locator.len()).map(|at| format!("t{at}")));
+    columns.extend((0..layout.locator.len()).map(|at| bare.locator(at)));
     format!("CREATE TABLE {} ({});", layout.stage(), columns.join(", "))
 }
 
@@ -150,7 +130,7 @@ fn copy(
     let (mut read, mut names, mut marks) = (Vec::new(), Vec::new(), Vec::new());
     for (at, column) in &there {
         let value = format!("r.{}", quoted(&column.name));
-        names.push(format!("c{at}"));
+        names.push(StageColumns::BARE.value(*at));
         if texts == Texts::ByBytes {
             let mark = marks.len() * 2 + 1;
             read.push(format!("{}, typeof({value}) = 'text'", by_bytes(&value)));
@@ -197,8 +177,9 @@ fn bound<'r>(row: &'r Row<'_>, at: usize) -> ToSqlOutput<'r> {
 
 /// Which rule identifies each row, and which references it has; affinities are applied by now.
 fn first_look(layout: &Layout) -> String {
+    let bare = StageColumns::BARE;
     let all_there = |columns: &[usize]| {
-        let there = columns.iter().map(|column| format!("c{column} IS NOT NULL"));
+        let there = columns.iter().map(|at| format!("{} IS NOT NULL", bare.value(*at)));
         there.collect::<Vec<_>>().join(" AND ")
     };
     let rules = layout.rules.iter().enumerate();
@@ -219,10 +200,11 @@ fn first_look(layout: &Layout) -> String {
     let bits: Vec<String> = bits.collect();
     let bits = if bits.is_empty() { "0".to_owned() } else { bits.join(" | ") };
     let originals = layout.columns.iter().enumerate().filter(|(_, c)| c.keeps_original);
-    let originals: Vec<String> = originals.map(|(at, _)| format!(", o{at} = c{at}")).collect();
+    let originals =
+        originals.map(|(at, _)| format!(", {} = {}", bare.original(at), bare.value(at)));
     format!(
         "UPDATE {} AS s SET rule = {rule}, asked = {bits}, waits = {bits}{};",
         layout.stage(),
-        originals.concat()
+        originals.collect::<String>()
     )
 }

@@ -6,18 +6,19 @@ use anyhow::{Result, ensure};
 use rusqlite::Connection;
 
 use crate::console::text;
+use crate::rows::merge::fate::Fate::{self, Replaced};
 use crate::rows::merge::layout::Layout;
-use crate::rows::merge::staged_rows::REPLACED;
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 
-/// A statement that writes all rows of a state.
+/// A statement that writes all rows with one fate.
 pub(super) struct Writing {
     /// The statement, whose `WHERE` can be continued.
     pub statement: String,
     /// Its end.
     pub order: &'static str,
     /// The rows that it is about.
-    pub state: u8,
+    pub fate: Fate,
 }
 
 /// Where the rows wait meanwhile.
@@ -36,7 +37,8 @@ pub(super) fn take_out(connection: &Connection, layout: &Layout) -> Result<Writi
     for name in layout.stored.iter().chain(rowid) {
         let in_file = layout.columns.iter().position(|c| c.name == *name && c.in_file);
         let changed = in_file.filter(|at| Some(*at) != layout.surrogate);
-        values.push(changed.map_or_else(|| format!("t.{}", quoted(name)), |at| format!("s.c{at}")));
+        let stays = || format!("t.{}", quoted(name));
+        values.push(changed.map_or_else(stays, |at| StageColumns::of("s").value(at)));
         names.push(quoted(name));
     }
     let places: Vec<String> = (0..names.len()).map(|at| format!("v{at}")).collect();
@@ -48,11 +50,11 @@ pub(super) fn take_out(connection: &Connection, layout: &Layout) -> Result<Writi
     let n_moved = connection.execute(
         &format!(
             "INSERT INTO {MOVED} SELECT s.n, {} FROM {} AS s CROSS JOIN {} AS t ON {}
-             WHERE s.state = {REPLACED}",
+             WHERE s.state = {Replaced}",
             values.join(", "),
             layout.stage(),
             layout.here(),
-            layout.located()
+            layout.located(StageColumns::of("s"))
         ),
         [],
     )?;
@@ -68,7 +70,7 @@ pub(super) fn take_out(connection: &Connection, layout: &Layout) -> Result<Writi
         names.join(", "),
         places.join(", ")
     );
-    Ok(Writing { statement, order: " ORDER BY s.n", state: REPLACED })
+    Ok(Writing { statement, order: " ORDER BY s.n", fate: Replaced })
 }
 
 /// Takes away if the rows waited.
@@ -86,12 +88,11 @@ fn deleting(layout: &Layout) -> String {
         .locator
         .iter()
         .map(|(name, collation)| format!("t.{} COLLATE {}", quoted(name), quoted(collation)));
-    let found = (0..layout.locator.len()).map(|at| format!("t{at}"));
     format!(
-        "DELETE FROM {} AS t WHERE ({}) IN (SELECT {} FROM {} WHERE state = {REPLACED})",
+        "DELETE FROM {} AS t WHERE ({}) IN (SELECT {} FROM {} WHERE state = {Replaced})",
         layout.here(),
         names.collect::<Vec<_>>().join(", "),
-        found.collect::<Vec<_>>().join(", "),
+        StageColumns::BARE.locators(layout.locator.len()),
         layout.stage()
     )
 }

@@ -14,13 +14,14 @@ use rusqlite::Connection;
 use crate::console::text;
 use crate::host::project::Database;
 use crate::rows::merge::declared_keys::Said;
+use crate::rows::merge::fate::Fate::{Matched, New};
 use crate::rows::merge::layout::Layout;
 use crate::rows::merge::live_tables::Tables;
 use crate::rows::merge::name_likeness::{self, Likeness, TableNames};
 use crate::rows::merge::report::Problem;
 use crate::rows::merge::request::Source;
 use crate::rows::merge::row_names::{self, Which};
-use crate::rows::merge::staged_rows::{MATCHED, NEW};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::declared_references::{References, Referent, lines};
 
 /// What is looked at.
@@ -96,8 +97,10 @@ impl Undeclared<'_> {
     fn changes(&self, layout: &Layout) -> Result<bool> {
         let Some(at) = number(layout) else { return Ok(false) };
         let question = format!(
-            "SELECT EXISTS (SELECT 1 FROM {} WHERE state IN ({MATCHED}, {NEW}) AND c{at} IS NOT o{at})",
-            layout.stage()
+            "SELECT EXISTS (SELECT 1 FROM {} WHERE state IN ({Matched}, {New}) AND {} IS NOT {})",
+            layout.stage(),
+            StageColumns::BARE.value(at),
+            StageColumns::BARE.original(at)
         );
         Ok(self.connection.query_row(&question, [], |row| row.get(0))?)
     }
@@ -108,7 +111,8 @@ impl Undeclared<'_> {
             return Ok(());
         }
         let (n, Some(at)) = (layout.number, number(layout)) else { return Ok(()) };
-        let index = format!("CREATE INDEX temp.merge_{n}_numbers ON merge_{n} (o{at})");
+        let theirs = StageColumns::BARE.original(at);
+        let index = format!("CREATE INDEX temp.merge_{n}_numbers ON merge_{n} ({theirs})");
         self.connection.execute_batch(&index)?;
         Ok(())
     }
@@ -163,9 +167,10 @@ impl Undeclared<'_> {
     fn by_kind(&self, (child, column): (usize, usize), kind: usize) -> Result<Vec<Suspect>> {
         let layout = &self.layouts[child];
         let (name, stage) = (&layout.columns[column].name, layout.stage());
+        let (named, value) = (StageColumns::BARE.value(kind), StageColumns::BARE.value(column));
         let question = format!(
-            "SELECT DISTINCT c{kind} FROM {stage} WHERE typeof(c{kind}) = 'text'
-             AND c{column} IS NOT NULL LIMIT {MAX_KINDS}"
+            "SELECT DISTINCT {named} FROM {stage} WHERE typeof({named}) = 'text'
+             AND {value} IS NOT NULL LIMIT {MAX_KINDS}"
         );
         let mut statement = self.connection.prepare(&question)?;
         let values = statement.query_map([], |row| row.get::<_, String>(0))?;
@@ -206,9 +211,10 @@ impl Undeclared<'_> {
 
     /// The rows that have a value there at all.
     fn condition(suspect: &Suspect) -> String {
-        let value = format!("s.c{}", suspect.column);
+        let s = StageColumns::of("s");
+        let value = s.value(suspect.column);
         let kind = suspect.kind.as_ref().map_or_else(String::new, |(at, value)| {
-            format!(" AND s.c{at} = '{}'", value.replace('\'', "''"))
+            format!(" AND {} = '{}'", s.value(*at), value.replace('\'', "''"))
         });
         format!("WHERE {value} IS NOT NULL AND {value} NOT IN (0, ''){kind}")
     }
@@ -217,12 +223,14 @@ impl Undeclared<'_> {
     fn leads(&self, suspect: &Suspect) -> (String, String) {
         let parent = &self.layouts[suspect.parent];
         let at = number(parent).unwrap_or_default();
+        let (p, s) = (StageColumns::of("p"), StageColumns::of("s"));
+        let (here, theirs) = (p.value(at), p.original(at));
         let known = format!(
-            "SELECT p.c{at} FROM {} AS p WHERE p.o{at} = +s.c{}",
+            "SELECT {here} FROM {} AS p WHERE {theirs} = +{}",
             parent.stage(),
-            suspect.column
+            s.value(suspect.column)
         );
-        let changing = format!("{known} AND p.c{at} IS NOT p.o{at}");
+        let changing = format!("{known} AND {here} IS NOT {theirs}");
         (known, changing)
     }
 
@@ -303,9 +311,9 @@ impl Found {
             let condition = format!("{} AND EXISTS ({changing})", Undeclared::condition(suspect));
             let column = text::plain(&child.columns[suspect.column].name);
             let reason = format!(
-                "'{} ' || s.c{} || ' is ' || ({changing}) || ' here'",
+                "'{} ' || {} || ' is ' || ({changing}) || ' here'",
                 column.replace('\'', "''"),
-                suspect.column
+                StageColumns::of("s").value(suspect.column)
             );
             let which = Which { condition: &condition, reason: &reason };
             let rows = row_names::rows(undeclared.connection, child, &which)?;

@@ -4,16 +4,16 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::console::text;
+use crate::rows::merge::fate::Fate::{
+    self, Conflicting, Kept, LeftOut, Matched, New, Replaced, Unchanged,
+};
 use crate::rows::merge::keys::Reference;
 use crate::rows::merge::layout::{Layout, Link};
 use crate::rows::merge::live_tables::Tables;
 use crate::rows::merge::references;
 use crate::rows::merge::request::{OnConflict, Policy};
 use crate::rows::merge::row_hash::{self, Texts};
-use crate::rows::merge::row_names::original;
-use crate::rows::merge::staged_rows::{
-    CONFLICTING, KEPT, LEFT_OUT, MATCHED, NEW, REPLACED, UNCHANGED,
-};
+use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 
 /// Compares the content of rows that were found, and decides about those that differ.
@@ -28,16 +28,17 @@ pub(super) fn compare(
     texts: Texts,
 ) -> Result<()> {
     let shared = || layout.content().filter(|at| layout.columns[*at].in_file);
-    let theirs = row_hash::hash(shared().map(|at| format!("s.c{at}")), texts);
+    let s = StageColumns::of("s");
+    let theirs = row_hash::hash(shared().map(|at| s.value(at)), texts);
     let column = |at: usize| format!("t.{}", quoted(&layout.columns[at].name));
     let ours = row_hash::hash(shared().map(column), texts);
     let stage = layout.stage();
     connection.execute(
         &format!(
-            "UPDATE {stage} AS s SET state = {UNCHANGED} FROM {} AS t
-             WHERE s.state = {MATCHED} AND {} AND {theirs} = {ours}",
+            "UPDATE {stage} AS s SET state = {Unchanged} FROM {} AS t
+             WHERE s.state = {Matched} AND {} AND {theirs} = {ours}",
             layout.here(),
-            layout.located()
+            layout.located(s)
         ),
         [],
     )?;
@@ -45,10 +46,10 @@ pub(super) fn compare(
     connection.execute(
         &format!(
             "UPDATE {stage} AS s SET state = {}, reason = {differing} FROM {} AS t
-             WHERE s.state = {MATCHED} AND {}",
+             WHERE s.state = {Matched} AND {}",
             outcome(layout, policy),
             layout.here(),
-            layout.located()
+            layout.located(s)
         ),
         [],
     )?;
@@ -61,15 +62,15 @@ pub(super) fn lacks(layout: &Layout, column: &str) -> bool {
     !layout.columns.iter().any(|known| known.in_file && known.name.eq_ignore_ascii_case(column))
 }
 
-/// The state of a row whose content differs.
+/// The expression of the fate of a row whose content differs.
 fn outcome(layout: &Layout, policy: &Policy) -> String {
     match policy.on_conflict {
-        OnConflict::Fail => CONFLICTING.to_string(),
-        OnConflict::Skip => KEPT.to_string(),
+        OnConflict::Fail => Conflicting.to_string(),
+        OnConflict::Skip => Kept.to_string(),
         OnConflict::Replace if policy.newer.as_ref().is_some_and(|newer| lacks(layout, newer)) => {
-            CONFLICTING.to_string()
+            Conflicting.to_string()
         }
-        OnConflict::Replace => format!("iif(s.stays, {KEPT}, {REPLACED})"),
+        OnConflict::Replace => format!("iif(s.stays, {Kept}, {Replaced})"),
     }
 }
 
@@ -78,12 +79,13 @@ const SHOWN: [usize; 2] = [30, 8];
 
 /// The expression that names the columns in which a row differs, with both values.
 fn differing(layout: &Layout, columns: &[usize]) -> String {
+    let s = StageColumns::of("s");
     let parts = columns.iter().map(|at| {
         let name = &layout.columns[*at].name;
         let shown_name = text::plain(name).replace('\'', "''");
-        let (theirs, ours) = (format!("s.c{at}"), format!("t.{}", quoted(name)));
+        let (theirs, ours) = (s.value(*at), format!("t.{}", quoted(name)));
         // Not the number that a reference was translated to, which is nowhere yet.
-        let (in_file, here) = (shown(&format!("s.{}", original(layout, *at))), shown(&ours));
+        let (in_file, here) = (shown(&layout.original(s, *at)), shown(&ours));
         let alike = match layout.links_of(&[*at]) {
             0 => format!("is another after ' || {here} || '"),
             _ => "leads to another row".to_owned(),
@@ -125,6 +127,7 @@ pub(super) fn unhinge(
     (tables, layouts): (&Tables, &[Layout]),
     layout: &Layout,
 ) -> Result<()> {
+    let s = StageColumns::of("s");
     let name = layout.name.to_ascii_lowercase();
     for (child, here) in &tables.0 {
         for reference in here.references.iter().filter(|reference| reference.parent == name) {
@@ -132,7 +135,7 @@ pub(super) fn unhinge(
             let places = reference.to.iter().filter_map(place);
             let changes: Vec<String> = places
                 .filter(|at| Some(*at) != layout.surrogate)
-                .map(|at| format!("s.c{at} IS NOT t.{}", quoted(&layout.columns[at].name)))
+                .map(|at| format!("{} IS NOT t.{}", s.value(at), quoted(&layout.columns[at].name)))
                 .collect();
             if changes.is_empty() {
                 continue;
@@ -141,14 +144,14 @@ pub(super) fn unhinge(
             let shown = text::plain(&here.table.name).replace('\'', "''");
             connection.execute(
                 &format!(
-                    "UPDATE {stage} SET state = {CONFLICTING},
+                    "UPDATE {stage} SET state = {Conflicting},
                        reason = 'rows of {shown} here refer to it by the key that it would lose'
                      WHERE n IN (
                        SELECT s.n FROM {stage} AS s CROSS JOIN {} AS t ON {}
                        CROSS JOIN main.{} AS x ON {}
-                       WHERE s.state = {REPLACED} AND ({}){})",
+                       WHERE s.state = {Replaced} AND ({}){})",
                     layout.here(),
-                    layout.located(),
+                    layout.located(s),
                     quoted(&here.table.name),
                     refers(tables, reference),
                     changes.join(" OR "),
@@ -184,16 +187,15 @@ fn stays(layout: &Layout, reference: &Reference) -> String {
         return String::new();
     }
     let names = layout.locator.iter().map(|(name, _)| format!("x.{}", quoted(name)));
-    let found = (0..layout.locator.len()).map(|at| format!("t{at}"));
     format!(
-        " AND ({}) NOT IN (SELECT {} FROM {} WHERE state IN ({REPLACED}, {UNCHANGED}))",
+        " AND ({}) NOT IN (SELECT {} FROM {} WHERE state IN ({Replaced}, {Unchanged}))",
         names.collect::<Vec<_>>().join(", "),
-        found.collect::<Vec<_>>().join(", "),
+        StageColumns::BARE.locators(layout.locator.len()),
         layout.stage()
     )
 }
 
-/// Gives this state to rows whose parents are left out; returns how many there are: they cannot be.
+/// Gives this fate to rows whose parents are left out; returns how many there are: they cannot be.
 ///
 /// # Errors
 ///
@@ -202,7 +204,7 @@ pub(super) fn orphaned(
     connection: &Connection,
     layouts: &[Layout],
     at: usize,
-    state: u8,
+    fate: Fate,
 ) -> Result<usize> {
     let layout = &layouts[at];
     let mut n_orphaned = 0;
@@ -215,10 +217,10 @@ pub(super) fn orphaned(
         let name = text::plain(&parent.name).replace('\'', "''");
         n_orphaned += connection.execute(
             &format!(
-                "UPDATE {} AS s SET state = {state},
+                "UPDATE {} AS s SET state = {fate},
                    reason = 'it refers to a row of {name} that is left out'
-                 FROM {} AS p WHERE p.state = {LEFT_OUT} AND s.asked & {} AND {leads_to}
-                 AND s.state IN ({NEW}, {REPLACED})",
+                 FROM {} AS p WHERE p.state = {LeftOut} AND s.asked & {} AND {leads_to}
+                 AND s.state IN ({New}, {Replaced})",
                 layout.stage(),
                 parent.stage(),
                 1_i64 << bit
