@@ -89,7 +89,7 @@ pub(crate) fn merge(
     let mut report = Report::default();
     for source in newest_schema_first(&schema, target, sources)? {
         let file = format!("could not merge `{}`", text::plain(&source.shown));
-        state.merge(target, source, (&mut report, keep)).map_err(|error| within(error, &file))?;
+        state.merge(target, source, &mut report, keep).map_err(|error| within(error, &file))?;
         if !report.problems.is_empty() {
             break;
         }
@@ -150,8 +150,8 @@ impl State<'_> {
     /// References to nothing, and what kept tables from being looked at.
     fn orphans(&self) -> Result<(Orphans, Vec<String>)> {
         let (mut orphans, unchecked) = foreign_keys::count(self.connection)?;
-        let declared = (&self.said.declared, self.schema);
-        dangling_references::add_to(&mut orphans, self.connection, declared)?;
+        let State { connection, said, schema } = *self;
+        dangling_references::add_to(&mut orphans, connection, &said.declared, schema)?;
         Ok((orphans, unchecked))
     }
 }
@@ -172,13 +172,14 @@ impl Merging<'_> {
         &mut self,
         target: &Target<'_>,
         source: &Source,
-        (report, keep): (&mut Report, &mut dyn FnMut() -> Result<()>),
+        report: &mut Report,
+        keep: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
         let connection = self.here.connection;
         if let Some(last) = self.last.take() {
             last.clear(connection)?;
         }
-        let mut planned = one_file::plan(connection, (target, self.here.said), source)?;
+        let mut planned = one_file::plan(connection, target, self.here.said, source)?;
         if planned.problems.is_empty() && planned.changes {
             if self.before.is_none() {
                 keep()?;

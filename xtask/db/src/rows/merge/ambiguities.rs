@@ -129,7 +129,7 @@ impl Doubts<'_> {
     /// References to several rows of the file, whose keys are unique here but not there.
     fn ambiguous_references(&self) -> Result<Vec<Problem>> {
         let mut problems = Vec::new();
-        for (at, layout) in self.layouts.iter().enumerate() {
+        for layout in self.layouts {
             for (bit, link) in layout.links.iter().enumerate() {
                 let (Some((parent, columns)), Some(leads_to)) =
                     (&link.in_file, references::leads_to(link))
@@ -137,8 +137,8 @@ impl Doubts<'_> {
                     continue;
                 };
                 let parent = &self.layouts[*parent];
-                if references::is_ours((self.layouts, at), link, self.source.numbering)
-                    || self.are_apart(parent, (columns, &link.collations))?
+                if references::is_ours(layout, link, self.source.numbering)
+                    || self.are_apart(parent, columns, &link.collations)?
                 {
                     continue;
                 }
@@ -164,11 +164,7 @@ impl Doubts<'_> {
     }
 
     /// Whether no two rows of the file have the same values in these columns.
-    fn are_apart(
-        &self,
-        layout: &Layout,
-        (columns, collations): (&[usize], &[String]),
-    ) -> Result<bool> {
+    fn are_apart(&self, layout: &Layout, columns: &[usize], collations: &[String]) -> Result<bool> {
         let theirs = |at: &usize| StageColumns::BARE.original(*at);
         let by = columns.iter().zip(collations);
         let by = by.map(|(at, collation)| format!("{} COLLATE {collation}", theirs(at)));

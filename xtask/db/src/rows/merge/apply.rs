@@ -152,7 +152,7 @@ fn each_or_all(connection: &Connection, layout: &Layout, writing: &Writing) -> R
                 let reason = collision::reason(connection, layout, &error.to_string())?;
                 done.collisions.push(Collision { row, reason, fate: *fate });
             }
-            Err(error) => return Err(forbidden(connection, layout, (row, &error))?),
+            Err(error) => return Err(forbidden(connection, layout, row, &error)?),
         }
     }
     if done.collisions.is_empty() { Err(error).with_context(what) } else { Ok(done) }
@@ -161,7 +161,8 @@ fn each_or_all(connection: &Connection, layout: &Layout, writing: &Writing) -> R
 fn forbidden(
     connection: &Connection,
     layout: &Layout,
-    (row, error): (i64, &rusqlite::Error),
+    row: i64,
+    error: &rusqlite::Error,
 ) -> Result<anyhow::Error> {
     let condition = format!("WHERE s.n = {row}");
     let which = Which { condition: &condition, reason: "NULL" };

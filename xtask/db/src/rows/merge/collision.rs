@@ -99,7 +99,8 @@ pub(super) enum Outcome {
 pub(super) fn note(
     connection: &Connection,
     layout: &Layout,
-    (collisions, outcome): (&[Collision], Outcome),
+    collisions: &[Collision],
+    outcome: Outcome,
 ) -> Result<()> {
     let update = format!("UPDATE {} SET state = ?1, reason = ?2 WHERE n = ?3", layout.stage());
     let mut update = connection.prepare(&update)?;

@@ -18,7 +18,8 @@ use crate::sqlite::schema::{Schema, Storage};
 pub(super) fn add_to(
     orphans: &mut Orphans,
     connection: &Connection,
-    (declared, schema): (&Resolved, &Schema),
+    declared: &Resolved,
+    schema: &Schema,
 ) -> Result<()> {
     for (number, declared) in (1_i64..).zip(&declared.references) {
         let (Some(child), Some(parent)) =

@@ -42,7 +42,7 @@ impl<'a> Said<'a> {
         let name = table.name.to_ascii_lowercase();
         for reference in references.iter() {
             if let [from] = reference.from.as_slice()
-                && self.contradicts((&name, from), reference)
+                && self.contradicts(&name, from, reference)
             {
                 return Err(Refusal::could_not(
                     format!(
@@ -83,7 +83,7 @@ impl<'a> Said<'a> {
 
     /// Whether it says which table a kind means, or that it means none.
     #[must_use]
-    pub(super) fn is_kind_known(&self, (table, column): (&str, &str), value: &str) -> bool {
+    pub(super) fn is_kind_known(&self, table: &str, column: &str, value: &str) -> bool {
         let (table, column) = (table.to_ascii_lowercase(), column.to_ascii_lowercase());
         let is_it = |declared: &Declared| {
             declared.from.eq_ignore_ascii_case(&column)
@@ -108,7 +108,7 @@ impl<'a> Said<'a> {
         self.declared.references.iter().filter(move |declared| declared.child == table)
     }
 
-    fn contradicts(&self, (table, from): (&str, &str), reference: &Reference) -> bool {
+    fn contradicts(&self, table: &str, from: &str, reference: &Reference) -> bool {
         let is_other = |declared: &Declared| {
             declared.from.eq_ignore_ascii_case(from)
                 && (declared.only.is_some()

@@ -19,7 +19,7 @@ pub(super) fn refuse_odd_kinds(tables: &Tables) -> Result<()> {
             let from = &reference.from[0];
             let what = if !tables.numbers_in(name, &only.column).is_empty() {
                 format!("`{}`, which contains numbers of another table", text::plain(&only.column))
-            } else if tables.0.values().any(|other| refers_to(other, (name, from))) {
+            } else if tables.0.values().any(|other| refers_to(other, name, from)) {
                 format!("`{}`, but other tables refer to it", text::plain(&only.column))
             } else {
                 continue;
@@ -37,7 +37,7 @@ pub(super) fn refuse_odd_kinds(tables: &Tables) -> Result<()> {
     Ok(())
 }
 
-fn refers_to(here: &Here, (table, column): (&str, &str)) -> bool {
+fn refers_to(here: &Here, table: &str, column: &str) -> bool {
     here.references.iter().any(|reference| {
         reference.parent == table && reference.to.iter().any(|to| to.eq_ignore_ascii_case(column))
     })

@@ -44,7 +44,8 @@ pub(super) struct Planned {
 /// If the file or the database cannot be read, or at the user's interrupt.
 pub(super) fn plan(
     connection: &Connection,
-    (target, said): (&Target<'_>, &Said<'_>),
+    target: &Target<'_>,
+    said: &Said<'_>,
     source: &Source,
 ) -> Result<Planned> {
     let file = connection::open_immutable(&source.scratch).with_context(|| {
@@ -155,7 +156,7 @@ impl Planned {
         numbers.finish(&self.layouts)?;
         let undeclared = Undeclared { connection, tables, layouts: &self.layouts, said };
         let found = undeclared.find()?;
-        let problems = found.problems(&undeclared, (target.database, source))?;
+        let problems = found.problems(&undeclared, target.database, source)?;
         self.report.warnings.extend(found.remarks);
         if !problems.is_empty() {
             self.problems.extend(problems);
@@ -190,15 +191,15 @@ impl Planned {
             let policy = if source.is_own && is_untold { &skipping } else { target.policy };
             verdict::compare(connection, layout, policy, texts)?;
             if !source.is_own {
-                let both = (target.database, source);
-                self.problems.extend(plain_numbers::doubtful(connection, layout, both)?);
+                let doubts = plain_numbers::doubtful(connection, layout, target.database, source)?;
+                self.problems.extend(doubts);
             }
             let policy = if source.is_own { &skipping } else { target.policy };
             collision::find(connection, layout, policy)?;
         }
         if target.policy.on_conflict == OnConflict::Replace {
             for layout in &self.layouts {
-                verdict::unhinge(connection, (tables, &self.layouts), layout)?;
+                verdict::unhinge(connection, tables, &self.layouts, layout)?;
             }
         }
         self.settle_orphans(connection, source)
@@ -363,7 +364,7 @@ impl Planned {
             } else {
                 Outcome::Refused
             };
-            collision::note(connection, layout, (&collisions, outcome))?;
+            collision::note(connection, layout, &collisions, outcome)?;
             self.settle_orphans(connection, source)?;
             self.report_rows(connection)?;
             self.refuse_conflicts(target, source);

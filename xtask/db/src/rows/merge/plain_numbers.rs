@@ -27,7 +27,8 @@ use crate::sqlite::declared_references::lines;
 pub(super) fn doubtful(
     connection: &Connection,
     layout: &Layout,
-    (database, source): (&Database, &Source),
+    database: &Database,
+    source: &Source,
 ) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for (number, rule) in layout.rules.iter().enumerate() {

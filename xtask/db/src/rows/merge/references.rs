@@ -120,14 +120,10 @@ pub(super) fn value(parent: &Layout, column: usize) -> String {
 /// Whether the numbers of a reference are those of the database, whatever the file has: unless its rows
 /// have numbers of their own and refer to each other.
 #[must_use]
-pub(super) fn is_ours(
-    (layouts, at): (&[Layout], usize),
-    link: &Link,
-    numbering: Numbering,
-) -> bool {
+pub(super) fn is_ours(layout: &Layout, link: &Link, numbering: Numbering) -> bool {
     let is_within = link.in_file.as_ref().is_some_and(|(parent, _)| {
-        let bears_numbers = |number: usize| layouts[at].columns[number].in_file;
-        *parent == at && layouts[at].surrogate.is_some_and(bears_numbers)
+        let bears_numbers = |number: usize| layout.columns[number].in_file;
+        *parent == layout.number && layout.surrogate.is_some_and(bears_numbers)
     });
     link.is_by_number && numbering == Numbering::Target && !is_within
 }
@@ -158,7 +154,7 @@ impl One<'_> {
 
     /// Whether its numbers are those of the database.
     fn is_ours(&self) -> bool {
-        is_ours((self.layouts, self.at), self.link(), self.numbering)
+        is_ours(self.layout(), self.link(), self.numbering)
     }
 
     /// To the rows here that rows of the file were found to be, or will be.

@@ -56,8 +56,8 @@ impl<'a> Numbers<'a> {
         let is_last = !some(format!("state = {Raw}"))?;
         let highest = self.highest(layout, at)?;
         if is_last && !self.provisional.contains(&layout.number) {
-            if !self.keep_theirs(layout, (at, highest))? {
-                self.connection.execute(&above(layout, (at, highest)), [])?;
+            if !self.keep_theirs(layout, at, highest)? {
+                self.connection.execute(&above(layout, at, highest), [])?;
             }
         } else {
             self.provisional.insert(layout.number);
@@ -87,12 +87,12 @@ impl<'a> Numbers<'a> {
                 "CREATE TABLE temp.merge_numbers AS
                    SELECT n, {number} AS old FROM {stage} WHERE state = {New};"
             ))?;
-            if self.keep_theirs(layout, (at, highest))? {
+            if self.keep_theirs(layout, at, highest)? {
                 let theirs = StageColumns::BARE.original(at);
                 let own = format!("UPDATE {stage} SET {number} = {theirs} WHERE state = {New}");
                 self.connection.execute(&own, [])?;
             } else {
-                self.connection.execute(&above(layout, (at, highest)), [])?;
+                self.connection.execute(&above(layout, at, highest), [])?;
             }
             self.connection.execute_batch(&format!(
                 "CREATE TABLE temp.merge_renumbered (old INTEGER PRIMARY KEY, new INTEGER);
@@ -141,7 +141,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// Whether all new rows may keep the numbers that they have in the file.
-    fn keep_theirs(&self, layout: &Layout, (at, highest): (usize, i64)) -> Result<bool> {
+    fn keep_theirs(&self, layout: &Layout, at: usize, highest: i64) -> Result<bool> {
         if !layout.columns[at].in_file {
             return Ok(false);
         }
@@ -161,14 +161,14 @@ impl<'a> Numbers<'a> {
             return Ok(*highest);
         }
         let name = layout.name.to_ascii_lowercase();
-        let own = (&*layout.name, &*layout.columns[at].name);
-        let mut highest = self.greatest(own, i64::MAX, None)?.max(0);
+        let own = &layout.columns[at].name;
+        let mut highest = self.greatest(&layout.name, own, i64::MAX, None)?.max(0);
         for here in self.tables.0.values() {
             for reference in &here.references {
                 for column in self.tables.holding(reference, &name) {
                     let only = reference.only.as_ref().map(|_| reference.applies("t"));
-                    let of = (&*here.table.name, &*column);
-                    let greatest = self.greatest(of, MAX_HEEDED, only.as_deref())?;
+                    let table = &here.table.name;
+                    let greatest = self.greatest(table, &column, MAX_HEEDED, only.as_deref())?;
                     highest = highest.max(greatest);
                 }
             }
@@ -191,8 +191,8 @@ impl<'a> Numbers<'a> {
         Ok(highest)
     }
 
-    fn greatest(&self, of: (&str, &str), most: i64, only: Option<&str>) -> Result<i64> {
-        let (table, column) = (quoted(of.0), quoted(of.1));
+    fn greatest(&self, table: &str, column: &str, most: i64, only: Option<&str>) -> Result<i64> {
+        let (table, column) = (quoted(table), quoted(column));
         let question = format!(
             "SELECT max(t.{column}) FROM main.{table} AS t
              WHERE typeof(t.{column}) = 'integer' AND t.{column} <= ?1 AND {}",
@@ -204,7 +204,7 @@ impl<'a> Numbers<'a> {
 }
 
 /// The statement that numbers all new rows again, in their order.
-fn above(layout: &Layout, (at, highest): (usize, i64)) -> String {
+fn above(layout: &Layout, at: usize, highest: i64) -> String {
     format!(
         "UPDATE {stage} AS s SET {value} = m.number FROM (
            SELECT n, {highest} + row_number() OVER (ORDER BY n) AS number FROM {stage}

@@ -86,7 +86,7 @@ impl Undeclared<'_> {
         for (child, layout) in self.layouts.iter().enumerate() {
             for column in 0..layout.columns.len() {
                 if self.is_open(layout, column) {
-                    self.look(&mut found, (child, column), &names)?;
+                    self.look(&mut found, child, column, &names)?;
                 }
             }
         }
@@ -131,7 +131,8 @@ impl Undeclared<'_> {
     fn look(
         &self,
         found: &mut Found,
-        (child, column): (usize, usize),
+        child: usize,
+        column: usize,
         names: &Names<'_>,
     ) -> Result<()> {
         let layout = &self.layouts[child];
@@ -141,7 +142,7 @@ impl Undeclared<'_> {
             if of_kind.in_file
                 && name_likeness::names_kind(&of_kind.name, &layout.columns[column].name)
             {
-                by_kind.extend(self.by_kind((child, column), kind)?);
+                by_kind.extend(self.by_kind(child, column, kind)?);
             }
         }
         if by_kind.iter().any(|suspect| suspect.changes) {
@@ -164,7 +165,7 @@ impl Undeclared<'_> {
     }
 
     /// The tables that the kinds in a column name, of which a file has all the numbers.
-    fn by_kind(&self, (child, column): (usize, usize), kind: usize) -> Result<Vec<Suspect>> {
+    fn by_kind(&self, child: usize, column: usize, kind: usize) -> Result<Vec<Suspect>> {
         let layout = &self.layouts[child];
         let (name, stage) = (&layout.columns[column].name, layout.stage());
         let (named, value) = (StageColumns::BARE.value(kind), StageColumns::BARE.value(column));
@@ -177,7 +178,7 @@ impl Undeclared<'_> {
         let mut suspects = Vec::new();
         for value in values {
             let value = value?;
-            if self.said.is_kind_known((&layout.name, name), &value) {
+            if self.said.is_kind_known(&layout.name, name, &value) {
                 continue;
             }
             let with_numbers = self.layouts.iter().enumerate();
@@ -300,7 +301,8 @@ impl Found {
     pub(super) fn problems(
         &self,
         undeclared: &Undeclared<'_>,
-        (database, source): (&Database, &Source),
+        database: &Database,
+        source: &Source,
     ) -> Result<Vec<Problem>> {
         let hint = self.hint(undeclared.layouts, database);
         let mut problems = Vec::new();

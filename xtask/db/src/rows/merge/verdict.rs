@@ -124,7 +124,8 @@ fn shown(value: &str) -> String {
 /// If SQLite refuses.
 pub(super) fn unhinge(
     connection: &Connection,
-    (tables, layouts): (&Tables, &[Layout]),
+    tables: &Tables,
+    layouts: &[Layout],
     layout: &Layout,
 ) -> Result<()> {
     let s = StageColumns::of("s");

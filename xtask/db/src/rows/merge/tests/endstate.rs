@@ -80,7 +80,7 @@ fn list(list: u8) -> &'static str {
 }
 
 /// Puts rows into a database, as far as they fit there; returns those that do.
-fn live(place: &Place, (name, kind): (&str, Kind), rows: &Rows) -> Rows {
+fn live(place: &Place, name: &str, kind: Kind, rows: &Rows) -> Rows {
     let (table, index) = (kind.table, kind.index);
     let connection = place.make(name, &format!("CREATE TABLE t ({table}) {index}"));
     let mut fitting = Rows::new();
@@ -131,7 +131,7 @@ proptest! {
     ) {
         let kind = KINDS[kind];
         let place = Place::new().keyed("t", &[kind.key]);
-        let here = live(&place, ("here", kind), &here);
+        let here = live(&place, "here", kind, &here);
         // Half of the files have the same rows at other places, as somebody leaves them who drags them about.
         let file = if shuffle {
             let mut places: Vec<_> = here.values().copied().collect();
@@ -141,7 +141,7 @@ proptest! {
         } else {
             file
         };
-        let file = live(&place, ("file", kind), &file);
+        let file = live(&place, "file", kind, &file);
         let before = place.rows("here", ALL);
         let rowids = || place.rows("here", "SELECT k, rowid FROM t ORDER BY k");
         let ids_before = if kind.index == "WITHOUT ROWID" { Vec::new() } else { rowids() };
@@ -165,8 +165,8 @@ proptest! {
     ) {
         let kind = KINDS[kind];
         let place = Place::new().keyed("t", &[kind.key]);
-        let here = live(&place, ("here", kind), &here);
-        let file = live(&place, ("file", kind), &file);
+        let here = live(&place, "here", kind, &here);
+        let file = live(&place, "file", kind, &file);
         let mut end = here.clone();
         for (key, row) in file.iter().filter(|(key, _)| !here.contains_key(key)) {
             end.insert(*key, *row);

@@ -138,7 +138,7 @@ fn acts() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
 
 /// One act as a statement; what a constraint forbids does not happen. Rows of the same name have the
 /// same content in every database, so that nothing is a conflict.
-fn statement((act, a, b): (u8, u8, u8)) -> String {
+fn statement(act: u8, a: u8, b: u8) -> String {
     let person = |n: u8| format!("(SELECT id FROM people WHERE name = 'P{n}')");
     let chat = |n: u8| format!("(SELECT id FROM chats WHERE title = 'C{n}')");
     match act {
@@ -189,10 +189,10 @@ fn statement((act, a, b): (u8, u8, u8)) -> String {
     }
 }
 
-fn live(place: &Place, (name, says): (&str, Says), acts: &[(u8, u8, u8)]) {
+fn live(place: &Place, name: &str, says: Says, acts: &[(u8, u8, u8)]) {
     let connection = place.make(name, &says.schema());
-    for act in acts {
-        let _ = connection.execute_batch(&statement(*act));
+    for (act, a, b) in acts {
+        let _ = connection.execute_batch(&statement(*act, *a, *b));
     }
 }
 
@@ -228,7 +228,7 @@ proptest! {
     ) {
         let place = says.place();
         for (name, acts) in [("a", &first), ("b", &second), ("c", &third)] {
-            live(&place, (name, says), acts);
+            live(&place, name, says, acts);
             for copy in ["1", "2"] {
                 place.copy(name, &format!("{name}{copy}"));
             }
@@ -259,11 +259,11 @@ proptest! {
         says in says()
     ) {
         let place = says.place();
-        live(&place, ("here", says), &first);
-        live(&place, ("file", says), &second);
+        live(&place, "here", says, &first);
+        live(&place, "file", says, &second);
         let connection = place.open("file");
-        for edit in edits {
-            let _ = connection.execute_batch(&edited(edit));
+        for (edit, a, b) in edits {
+            let _ = connection.execute_batch(&edited(edit, a, b));
         }
         drop(connection);
         let before: Vec<_> = TABLES.map(|table| place.rows("here", &format!("SELECT * FROM {table}"))).into();
@@ -294,7 +294,7 @@ const TABLES: [&str; 9] =
     ["people", "chats", "notes", "pins", "marks", "profiles", "log", "tree", "remarks"];
 
 /// An edit of rows that the other machine may have, too.
-fn edited((edit, a, b): (u8, u8, u8)) -> String {
+fn edited(edit: u8, a: u8, b: u8) -> String {
     match edit {
         0 => format!("UPDATE people SET email = 'p{b}@x' WHERE name = 'P{a}'"),
         1 => format!(
