@@ -127,6 +127,7 @@ fn read(
         warnings: Vec::new(),
         findings: examination.findings.clone(),
         depth: by_record.is_none().then_some(depth),
+        is_drilled: false,
         examination,
         content_blake3: hashes.content_blake3.clone(),
         suspects: Vec::new(),

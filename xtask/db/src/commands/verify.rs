@@ -98,7 +98,7 @@ impl Args {
             let verification = match &checked {
                 Some(checked) if backup.name.format == Format::Pages => {
                     let verification = checked.verify(session, backup);
-                    verify_one::conclude(session, project, backup, (verification, false))?
+                    verify_one::conclude(session, project, backup, verification)?
                 }
                 _ => verify_one(session, project, backup, self.drill)?,
             };

@@ -33,33 +33,36 @@ pub(crate) fn verify_one(
     backup: &Backup,
     drill: bool,
 ) -> Result<Verification> {
-    let verification = verification::verify(backup, Depth::Deep, session.interrupt());
-    let verification = conclude(session, project, backup, (verification, drill))?;
+    let mut verification = verification::verify(backup, Depth::Deep, session.interrupt());
+    if drill
+        && let Ok(verification) = &mut verification
+        && verification.outcome != Outcome::Damaged
+    {
+        judge_drill(session, project, backup, verification)?;
+    }
+    let verification = conclude(session, project, backup, verification)?;
     note(session, project, backup, &verification)?;
     Ok(verification)
 }
 
-/// Drills what was verified, if requested, says the outcome and remembers it.
+/// Says the outcome of a verification and remembers it.
 pub(crate) fn conclude(
     session: &mut Session,
     project: &Project,
     backup: &Backup,
-    (verification, drill): (Result<Verification>, bool),
+    verification: Result<Verification>,
 ) -> Result<Verification> {
-    let mut verification = match verification {
+    let verification = match verification {
         Ok(verification) => verification,
         Err(error) => {
             session.interrupt().check()?;
             let verification = Verification::impossible(&error);
-            say(session, backup, &verification, drill);
+            say(session, backup, &verification);
             return Ok(verification);
         }
     };
-    if drill && verification.outcome != Outcome::Damaged {
-        judge_drill(session, project, backup, &mut verification)?;
-    }
     remember(session, project, backup, &verification)?;
-    say(session, backup, &verification, drill);
+    say(session, backup, &verification);
     Ok(verification)
 }
 
@@ -71,6 +74,7 @@ fn judge_drill(
     verification: &mut Verification,
 ) -> Result<()> {
     let interrupt = session.interrupt();
+    verification.is_drilled = true;
     let vault = Vault::for_project(project, &backup.folder, session.now());
     let drilled = vault
         .lock(project.busy_timeout, interrupt)
@@ -89,7 +93,7 @@ fn judge_drill(
     Ok(())
 }
 
-fn say(session: &mut Session, backup: &Backup, verification: &Verification, drill: bool) {
+fn say(session: &mut Session, backup: &Backup, verification: &Verification) {
     let examination = &verification.examination;
     let n_rows: u64 = examination.tables.values().flatten().sum();
     let proof = match backup.proof {
@@ -110,7 +114,7 @@ fn say(session: &mut Session, backup: &Backup, verification: &Verification, dril
             backup.name,
             text::count(examination.tables.len() as u64, "table"),
             text::count(n_rows, "row"),
-            if drill { ", restore drill ok" } else { "" }
+            if verification.is_drilled { ", restore drill ok" } else { "" }
         )),
         Outcome::CannotTell => session.say(format!("{}: cannot tell", backup.name)),
         Outcome::Damaged => session.say(format!("{} is damaged", backup.name)),

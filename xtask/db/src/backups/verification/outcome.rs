@@ -41,6 +41,8 @@ pub(crate) struct Verification {
     pub findings: Vec<Finding>,
     /// How deep SQLite looked; `None` if it did not, because the record says what it found.
     pub depth: Option<Depth>,
+    /// Whether it was also restored into a scratch file.
+    pub is_drilled: bool,
     /// Rows per table and the schema's hash, as read now or recorded.
     pub examination: Examination,
     /// The content's hash as read now.
@@ -74,6 +76,7 @@ impl Verification {
             warnings: Vec::new(),
             findings: Vec::new(),
             depth,
+            is_drilled: false,
             examination: Examination::default(),
             content_blake3: String::new(),
             suspects: Vec::new(),
