@@ -12,9 +12,8 @@ use crate::console::text;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::migrate::rehearsal;
-use crate::operations::restore::dialogue;
-use crate::operations::restore::in_place::{self, Was};
 use crate::operations::restore::safety_backup::{self, Kept};
+use crate::operations::restore::{derived_data, dialogue, in_place};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::{self, Step};
 use crate::sqlite::read_only;
@@ -209,8 +208,8 @@ fn go_back(
                 .to_owned(),
         exit: Exit::No,
     };
-    let restored = in_place::put_checkpoint_back(session, &claim, &locked, (backup, Was::Readable))
-        .with_context(could_not)?;
+    let restored =
+        in_place::put_checkpoint_back(session, &claim, &locked, backup).with_context(could_not)?;
     claim
         .end(&locked, &left)
         .context("the database is restored, but the note could not be removed")?;
@@ -219,7 +218,7 @@ fn go_back(
     // The host's commands may take backups of their own, and merge rows.
     drop(locked);
     drop(claim);
-    in_place::after_restore(session, project, database)?;
+    derived_data::after_restore(session, project, database)?;
     document(session, database, ("back", Some(backup), &restored.kept));
     Ok(Answer::Yes)
 }

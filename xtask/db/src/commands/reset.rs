@@ -15,9 +15,11 @@ use crate::console::text;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::migrate::new_database::{self, Fresh};
+use crate::operations::restore::candidate::{self, Candidate};
+use crate::operations::restore::derived_data::{self, Done};
 use crate::operations::restore::in_place::{self, Restored};
 use crate::operations::restore::safety_backup::{self, Kept};
-use crate::operations::restore::{candidate, dialogue, preview};
+use crate::operations::restore::{dialogue, preview};
 use crate::recovery::database_lock::Claim;
 use crate::restore::plan::{self, Live, Plan};
 use crate::restore::proof::Proved;
@@ -109,17 +111,20 @@ impl Args {
         let destination = candidate::destination(project, database, self.force);
         let plan = plan::plan(backup, &destination, session.interrupt())
             .map_err(|error| live_database::explain(error, project, database))?;
-        let both = (&plan, verification);
+        let candidate = Candidate { plan: &plan, verification };
         let could_not = || format!("could not reset {}", project.quoted_place(database));
         let restored =
-            in_place::put_in_place(session, claim, &locked, both).with_context(could_not)?;
+            in_place::put_in_place(session, claim, &locked, &candidate).with_context(could_not)?;
         claim.conclude(&locked).with_context(could_not)?;
         say_done(session, project, database, verification, &restored);
         // The host's commands may take backups of their own, and merge rows.
         drop(locked);
         claim.release();
-        let done = ("the database is reset", "the database contains what the migrations created");
-        in_place::rebuild(session, project, database, done)?;
+        let done = Done {
+            what: "the database is reset",
+            content: "the database contains what the migrations created",
+        };
+        derived_data::rebuild(session, project, database, done)?;
         document(session, database, &plan, verification, &restored);
         Ok(Answer::Yes)
     }

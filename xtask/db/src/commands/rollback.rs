@@ -65,7 +65,11 @@ impl Args {
             session.interrupt().check()?;
             session.note("Newer changes could not be compared; the safety backup keeps them all");
         }
-        let request = Request::of_backup(&backup, (self.yes, self.dry_run), self.common.db);
+        let request = Request {
+            yes: self.yes,
+            dry_run: self.dry_run,
+            ..Request::of_backup(&backup, self.common.db)
+        };
         request.run(session, &project)
     }
 

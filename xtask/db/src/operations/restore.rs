@@ -2,6 +2,7 @@
 
 pub(crate) mod candidate;
 mod confirmation;
+pub(crate) mod derived_data;
 pub(crate) mod dialogue;
 pub(crate) mod in_place;
 pub(crate) mod into_path;
@@ -10,3 +11,4 @@ pub(crate) mod request;
 pub(crate) mod restore_one;
 pub(crate) mod safety_backup;
 mod single_tables;
+pub(crate) mod state_left;

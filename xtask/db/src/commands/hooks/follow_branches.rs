@@ -16,8 +16,8 @@ use crate::git::branch::Branch;
 use crate::git::repository::Place;
 use crate::host::project::{Database, FollowBranches, Project};
 use crate::host::session::Session;
-use crate::operations::restore::in_place;
 use crate::operations::restore::safety_backup::{self, Kept};
+use crate::operations::restore::{derived_data, in_place, state_left};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::Step;
 
@@ -102,19 +102,14 @@ impl Return<'_> {
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
         claim.begin(&locked, Step::Write, Some(here), session.now())?;
-        let restored = in_place::put_checkpoint_back(
-            session,
-            &claim,
-            &locked,
-            (before, in_place::Was::Unknown),
-        )
-        .inspect_err(|error| {
-            if in_place::is_untouched(error) {
-                // A note that stays only says more than was left.
-                let _ = claim.withdraw(&locked);
-            }
-        })
-        .with_context(could_not)?;
+        let restored = in_place::put_checkpoint_in_place(session, &claim, &locked, before)
+            .inspect_err(|error| {
+                if state_left::is_untouched(error) {
+                    // A note that stays only says more than was left.
+                    let _ = claim.withdraw(&locked);
+                }
+            })
+            .with_context(could_not)?;
         let kept = restored.kept;
         if let Kept::Backup(safety) = &kept {
             self.keep_for_the_branch_left(session, &locked, safety)?;
@@ -133,7 +128,7 @@ impl Return<'_> {
             "xtask-db: switched {called} to its last state on `{branch}`, {} of {age} ago{undo}",
             before.name
         ));
-        in_place::after_restore(session, project, database)
+        derived_data::after_restore(session, project, database)
     }
 
     /// Changes by an application between the checkpoint and the switch belong to the branch that was

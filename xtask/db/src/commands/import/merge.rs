@@ -214,7 +214,8 @@ fn act(
     let mut keep = || -> Result<()> {
         let Some((locked, safety)) = &mut keeping else { return Ok(()) };
         progress.end();
-        let kept = safety_backup::safety_backup(session, project, database, (locked, None))?;
+        let wanted = safety_backup::wanted(session, project, database);
+        let kept = safety_backup::safety_backup(session, project, locked, &wanted)?;
         let (backup, _) = kept.with_context(|| damaged(project, database))?;
         **safety = Some(backup);
         Ok(())

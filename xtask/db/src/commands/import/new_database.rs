@@ -19,7 +19,9 @@ use crate::files::stage::{self, Stage};
 use crate::host::project::{Project, live_database};
 use crate::host::session::Session;
 use crate::migrate::new_database::{Building, Fresh};
-use crate::operations::restore::{candidate, dialogue, in_place};
+use crate::operations::restore::candidate::{self, Candidate};
+use crate::operations::restore::derived_data::{self, Done};
+use crate::operations::restore::{dialogue, in_place};
 use crate::recovery::database_lock::Claim;
 use crate::restore::plan;
 use crate::rows::import;
@@ -46,8 +48,11 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let document = made.with_context(what)?;
     // What fails from here on is not the import.
     if target.is_configured && !args.dry_run {
-        let done = ("the data is imported", "the database contains what the file contained");
-        in_place::rebuild(session, &project, &target.database, done)?;
+        let done = Done {
+            what: "the data is imported",
+            content: "the database contains what the file contained",
+        };
+        derived_data::rebuild(session, &project, &target.database, done)?;
     }
     session.document(&document);
     Ok(Answer::Yes)
@@ -142,8 +147,8 @@ impl Job<'_> {
         let Some(claim) = claim else {
             return Ok(self.tell(session, (&made, &Place::WouldReplace(&plan.live))));
         };
-        let both = (&plan, verification);
-        let restored = in_place::put_in_place(session, &claim, &locked, both)?;
+        let candidate = Candidate { plan: &plan, verification };
+        let restored = in_place::put_in_place(session, &claim, &locked, &candidate)?;
         // The host's commands may take backups of their own.
         drop(locked);
         Ok(self.tell(session, (&made, &Place::Replaced(&restored))))

@@ -32,7 +32,8 @@ pub(super) fn keep(
     locked.keep_private()?;
     let taken = match live {
         Live::Readable(_) => {
-            safety_backup::safety_backup(session, project, database, (&locked, None))?
+            let wanted = safety_backup::wanted(session, project, database);
+            safety_backup::safety_backup(session, project, &locked, &wanted)?
         }
         _ => None,
     };

@@ -11,7 +11,8 @@ use crate::console::refusal::{Exit, Refusal};
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::migrate::new_database::{self, Fresh};
-use crate::operations::restore::{candidate, in_place};
+use crate::operations::restore::candidate::{self, Candidate};
+use crate::operations::restore::in_place;
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::{self, Left, Step};
 use crate::restore::plan;
@@ -111,7 +112,8 @@ fn put_in_place(
     let plan = plan::plan(&fresh.backup, &destination, session.interrupt())
         .map_err(|error| live_database::explain(error, project, database));
     let put = plan.and_then(|plan| {
-        in_place::put_in_place(session, claim, locked, (&plan, &fresh.verification))
+        let candidate = Candidate { plan: &plan, verification: &fresh.verification };
+        in_place::put_in_place(session, claim, locked, &candidate)
     });
     put.map(drop).map_err(|error| could_not(error, project, database))
 }

@@ -14,7 +14,7 @@ use crate::operations::migration::rehearsal_steps;
 use crate::operations::migration::rehearsed::{Outcome, Rehearsed};
 use crate::operations::migration::report;
 use crate::operations::migration::way_back::{self, kept, publish, put_back, way_back};
-use crate::operations::restore::in_place;
+use crate::operations::restore::derived_data;
 use crate::operations::restore::safety_backup::Kept;
 use crate::operations::retain::prune_automatic;
 
@@ -266,7 +266,7 @@ pub(crate) fn safety(kept: &Kept) -> Value {
 /// Runs what rebuilds derived data; the data itself is back whatever that does.
 pub(crate) fn rebuild_derived(session: &mut Session, job: &Job<'_>) {
     job.claim.release();
-    if let Err(error) = in_place::after_restore(session, job.project, job.database) {
+    if let Err(error) = derived_data::after_restore(session, job.project, job.database) {
         session.warn(format!("{error:#}"));
     }
 }

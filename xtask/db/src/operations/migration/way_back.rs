@@ -17,8 +17,9 @@ use crate::console::refusal::{Exit, Refusal};
 use crate::host::project::live_database;
 use crate::host::session::Session;
 use crate::operations::migration::job::Job;
-use crate::operations::restore::in_place::{self, Restored, Was};
+use crate::operations::restore::in_place::{self, Restored};
 use crate::operations::restore::safety_backup::Kept;
+use crate::operations::restore::state_left;
 
 /// How long to wait before printing who is waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -119,10 +120,9 @@ pub(crate) fn put_back(
     checkpoint: &Backup,
 ) -> Result<Restored> {
     let Job { project, database, .. } = *job;
-    let restored =
-        in_place::put_checkpoint_back(session, job.claim, locked, (checkpoint, Was::Readable));
+    let restored = in_place::put_checkpoint_back(session, job.claim, locked, checkpoint);
     restored.map_err(|error| {
-        let left = if in_place::is_untouched(&error) {
+        let left = if state_left::is_untouched(&error) {
             ", which contains what the migration left"
         } else {
             ""

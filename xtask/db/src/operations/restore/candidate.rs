@@ -69,25 +69,33 @@ impl Request {
     }
 }
 
-/// It was examined before the question and the lock: the same bytes must be there now. Returns the ids
-/// of their groups. A stored one knows them itself: its list has a checksum, and every page is
-/// compared with its id when it is read.
-pub(crate) fn unchanged(
-    plan: &Plan,
-    contents: &Contents,
-    (verification, interrupt): (&Verification, &Interrupt),
-) -> Result<Groups> {
-    if plan.backup.name.format == Format::Pages {
-        return Ok(Groups::default());
+/// A backup that was examined, and the plan to restore it.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate<'a> {
+    /// The plan.
+    pub(crate) plan: &'a Plan,
+    /// What was found of the backup.
+    pub(crate) verification: &'a Verification,
+}
+
+impl Candidate<'_> {
+    /// It was examined before the question and the lock: the same bytes must be there now. Returns the
+    /// ids of their groups. A stored one knows them itself: its list has a checksum, and every page is
+    /// compared with its id when it is read.
+    pub(crate) fn unchanged(&self, contents: &Contents, interrupt: &Interrupt) -> Result<Groups> {
+        let Self { plan, verification } = self;
+        if plan.backup.name.format == Format::Pages {
+            return Ok(Groups::default());
+        }
+        let (hashes, ids) = contents.hash_groups(interrupt)?;
+        if hashes.content_blake3 == verification.content_blake3 {
+            return Ok(ids);
+        }
+        Err(Refusal::no(
+            format!("`{}` changed after it was examined", plan.backup.name),
+            "`cargo xtask db-verify --all` shows which backups are whole; the database is untouched",
+        ))
     }
-    let (hashes, ids) = contents.hash_groups(interrupt)?;
-    if hashes.content_blake3 == verification.content_blake3 {
-        return Ok(ids);
-    }
-    Err(Refusal::no(
-        format!("`{}` changed after it was examined", plan.backup.name),
-        "`cargo xtask db-verify --all` shows which backups are whole; the database is untouched",
-    ))
 }
 
 /// Adds to a failure in the middle what it means that pages of the backup turned out damaged.

@@ -11,6 +11,7 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::host::project::{Database, Project, schema_files};
 use crate::host::session::Session;
+use crate::operations::restore::candidate::Candidate;
 use crate::operations::restore::request::Request;
 use crate::restore::by_difference;
 use crate::restore::plan::{Live, Plan};
@@ -88,9 +89,11 @@ pub(crate) fn say_plan(session: &mut Session, project: &Project, database: &Data
 /// Points out that nothing would change: the hooks may have taken a checkpoint of what went wrong.
 pub(crate) fn point_out_equal(
     session: &mut Session,
-    (project, database): (&Project, &Database),
-    (plan, content_blake3): (&Plan, &str),
+    project: &Project,
+    database: &Database,
+    candidate: &Candidate<'_>,
 ) {
+    let Candidate { plan, verification } = candidate;
     if !matches!(plan.live, Live::Readable(_)) {
         return;
     }
@@ -103,7 +106,8 @@ pub(crate) fn point_out_equal(
         if let Some(is_equal) = by_difference::is_equal(&connection, wanted.as_mut(), &interrupt)? {
             return Ok(is_equal);
         }
-        Ok(capture::content_hash(&connection, &project.backups, &interrupt)? == content_blake3)
+        let hash = capture::content_hash(&connection, &project.backups, &interrupt)?;
+        Ok(hash == verification.content_blake3)
     })();
     // What cannot be read now is met again, and explained, by the restore itself.
     if compared.is_ok_and(|is_equal| is_equal) {

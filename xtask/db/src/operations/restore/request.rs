@@ -26,18 +26,14 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The restore of a backup that `db-rollback` chose.
-    pub(crate) fn of_backup(
-        backup: &Backup,
-        (yes, dry_run): (bool, bool),
-        database: Option<String>,
-    ) -> Self {
+    /// The restore of a backup that `db-rollback` chose, with a question and no dry run.
+    pub(crate) fn of_backup(backup: &Backup, database: Option<String>) -> Self {
         Self {
             reference: Some(backup.name.to_string()),
-            yes,
+            yes: false,
             into: None,
             tables: Vec::new(),
-            dry_run,
+            dry_run: false,
             force: false,
             command: "db-rollback",
             database,

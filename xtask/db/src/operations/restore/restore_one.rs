@@ -12,6 +12,7 @@ use crate::console::text;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::find_backup;
+use crate::operations::restore::candidate::Candidate;
 use crate::operations::restore::request::Request;
 use crate::operations::restore::{candidate, dialogue, in_place, preview};
 use crate::recovery::database_lock::Claim;
@@ -19,6 +20,56 @@ use crate::restore::plan;
 
 /// How often a reference is looked up whose backup is removed before it is read.
 const MAX_ATTEMPTS: usize = 5;
+
+/// One attempt to restore a backup.
+struct Attempt<'a> {
+    request: &'a Request,
+    project: &'a Project,
+    vault: &'a Vault,
+    backup: &'a Backup,
+    /// Set before anything is changed: then there is no second attempt.
+    has_begun: Cell<bool>,
+}
+
+impl Attempt<'_> {
+    fn run(&self, session: &mut Session) -> Result<Answer> {
+        let Self { request, project, vault, backup, .. } = *self;
+        let database = request.owner(project, backup)?;
+        if request.into.as_ref().is_some_and(|path| !session.folder().join(path).exists()) {
+            return request.write_elsewhere(session, project, backup);
+        }
+        let database = request.target(session, project, &database)?;
+        let verification = request.examine(session, project, &database, backup)?;
+        if !request.tables.is_empty() {
+            self.has_begun.set(true);
+            return request.put_tables_back(session, project, &database, backup);
+        }
+        let interrupt = session.interrupt().clone();
+        let destination = candidate::destination(project, &database, request.force);
+        let explain = |error| live_database::explain(error, project, &database);
+        let plan = plan::plan(backup, &destination, &interrupt).map_err(explain)?;
+        let candidate = Candidate { plan: &plan, verification: &verification };
+        preview::point_out_equal(session, project, &database, &candidate);
+        preview::point_out_old_schema(session, project, &database, &verification);
+        if request.dry_run {
+            preview::say_plan(session, project, &database, &plan);
+            return Ok(Answer::Yes);
+        }
+        request.confirm(session, project, &database, backup, request.reference.is_none())?;
+        let claim = Claim::take(project, &database, request.command, &interrupt)?;
+        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+        locked.keep_private()?;
+        if find_backup::is_gone(backup) {
+            return Err(Refusal::could_not(
+                format!("`{}` was removed meanwhile", backup.name),
+                "the database is untouched; `cargo xtask db-list` shows the backups",
+            ));
+        }
+        let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
+        self.has_begun.set(true);
+        in_place::restore(session, claim, locked, &Candidate { plan: &plan, ..candidate })
+    }
+}
 
 impl Request {
     /// Restores the requested backup.
@@ -47,10 +98,16 @@ impl Request {
                 session.document(&json!({ "version": 1, "restored": null }));
                 return Ok(Answer::No);
             };
-            let begun = Cell::new(false);
-            let outcome = self.restore(session, (project, &vault), &backup, &begun);
+            let attempt = Attempt {
+                request: &self,
+                project,
+                vault: &vault,
+                backup: &backup,
+                has_begun: Cell::new(false),
+            };
+            let outcome = attempt.run(session);
             let was_raced = outcome.is_err()
-                && !begun.get()
+                && !attempt.has_begun.get()
                 && self.reference.as_ref().is_some_and(|given| *given != backup.name.to_string())
                 && find_backup::is_gone(&backup);
             if !was_raced || n_attempts == MAX_ATTEMPTS {
@@ -58,53 +115,6 @@ impl Request {
             }
             session.note(format!("{} was removed meanwhile; looking again", backup.name));
         }
-    }
-
-    /// Restores a backup. `begun` is set once something was changed: then there is no second attempt.
-    fn restore(
-        &self,
-        session: &mut Session,
-        (project, vault): (&Project, &Vault),
-        backup: &Backup,
-        begun: &Cell<bool>,
-    ) -> Result<Answer> {
-        let database = self.owner(project, backup)?;
-        if self.into.as_ref().is_some_and(|path| !session.folder().join(path).exists()) {
-            return self.write_elsewhere(session, project, backup);
-        }
-        let database = self.target(session, project, &database)?;
-        let verification = self.examine(session, project, &database, backup)?;
-        if !self.tables.is_empty() {
-            begun.set(true);
-            return self.put_tables_back(session, project, &database, backup);
-        }
-        let (interrupt, destination) =
-            (session.interrupt().clone(), candidate::destination(project, &database, self.force));
-        let explain = |error| live_database::explain(error, project, &database);
-        let plan = plan::plan(backup, &destination, &interrupt).map_err(explain)?;
-        preview::point_out_equal(
-            session,
-            (project, &database),
-            (&plan, &verification.content_blake3),
-        );
-        preview::point_out_old_schema(session, project, &database, &verification);
-        if self.dry_run {
-            preview::say_plan(session, project, &database, &plan);
-            return Ok(Answer::Yes);
-        }
-        self.confirm(session, project, &database, backup, self.reference.is_none())?;
-        let claim = Claim::take(project, &database, self.command, &interrupt)?;
-        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        locked.keep_private()?;
-        if find_backup::is_gone(backup) {
-            return Err(Refusal::could_not(
-                format!("`{}` was removed meanwhile", backup.name),
-                "the database is untouched; `cargo xtask db-list` shows the backups",
-            ));
-        }
-        let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
-        begun.set(true);
-        in_place::restore(session, claim, locked, &plan, &verification)
     }
 
     /// The backup that REF names, or that the user picks from the list; `None` for `q`.

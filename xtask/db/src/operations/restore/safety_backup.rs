@@ -16,7 +16,6 @@ use crate::console::text;
 use crate::git::repository;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
-use crate::restore::plan::Plan;
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::read_only;
 use crate::sqlite::trouble::{self, Trouble};
@@ -111,25 +110,33 @@ pub(crate) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
     });
 }
 
-/// Takes the safety backup, which records what replaces the state, and returns the ids of its
-/// groups as well; `None` if the current database is damaged.
+/// What safety backup is wanted of a database; what replaces it may be added.
+pub(crate) fn wanted<'a>(
+    session: &Session,
+    project: &Project,
+    database: &'a Database,
+) -> Wanted<'a> {
+    Wanted {
+        git: project.git.as_ref().and_then(repository::Place::state),
+        format: project.format(Kind::Safety),
+        ..Wanted::new(database, Kind::Safety, session.now())
+    }
+}
+
+/// Takes a safety backup, and returns the ids of its groups as well; `None` if the current database
+/// is damaged.
 pub(crate) fn safety_backup(
     session: &mut Session,
     project: &Project,
-    database: &Database,
-    (locked, plan): (&Locked<'_>, Option<&Plan>),
+    locked: &Locked<'_>,
+    wanted: &Wanted<'_>,
 ) -> Result<Option<(Box<Backup>, Groups)>> {
-    let wanted = Wanted {
-        git: project.git.as_ref().and_then(repository::Place::state),
-        replaced_by: plan.map(|plan| plan.backup.name.to_string()),
-        format: project.format(Kind::Safety),
-        ..Wanted::new(database, Kind::Safety, session.now())
-    };
+    let database = wanted.database;
     let mut progress = session.progress("Keeping the present state");
     let taken = read_only::open(&database.path, project.busy_timeout)
         .map_err(|error| live_database::explain(error, project, database))
         .and_then(|connection| {
-            capture::take_through(&connection, locked, project, &wanted, &mut progress)
+            capture::take_through(&connection, locked, project, wanted, &mut progress)
         });
     drop(progress);
     match taken.context("could not take the safety backup; the database is untouched")? {

@@ -11,7 +11,7 @@ use crate::console::text;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::restore::request::Request;
-use crate::operations::restore::{in_place, safety_backup};
+use crate::operations::restore::{derived_data, in_place, safety_backup};
 use crate::recovery::database_lock::Claim;
 use crate::restore::tables;
 use crate::sqlite::foreign_keys;
@@ -52,7 +52,8 @@ impl Request {
         let is_replicated = in_place::is_replicated(project, &database.path);
         let mut taken = None;
         let put_back = tables::put_back(live, from, &self.tables, timeout, &interrupt, || {
-            let kept = safety_backup::safety_backup(session, project, database, (&locked, None))?;
+            let wanted = safety_backup::wanted(session, project, database);
+            let kept = safety_backup::safety_backup(session, project, &locked, &wanted)?;
             taken = kept.map(|(safety, _)| safety);
             if taken.is_some() {
                 return Ok(());
@@ -100,7 +101,7 @@ impl Request {
         in_place::note_wal(session, database);
         let undo = safety_backup::undo(session, project, database, &safety);
         session.say(format!("Undo with: {undo}"));
-        in_place::after_restore(session, project, database)?;
+        derived_data::after_restore(session, project, database)?;
         session.document(&json!({
             "version": 1,
             "restored": backup.to_json(session.now())?,

@@ -8,7 +8,7 @@ use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
-use crate::operations::restore::{in_place, safety_backup};
+use crate::operations::restore::{derived_data, in_place, safety_backup};
 use crate::rows::import;
 use crate::rows::merge::report::{FileReport, MAX_NAMED, Problem, Report, Rows, TableReport};
 
@@ -58,8 +58,11 @@ pub(super) fn conclude(
         in_place::note_wal(session, database);
         let undo = safety_backup::undo(session, project, database, safety);
         session.say(format!("Undo with: {undo}"));
-        let done = ("the data is merged", "the database contains the merged rows");
-        in_place::rebuild(session, project, database, done)?;
+        let done = derived_data::Done {
+            what: "the data is merged",
+            content: "the database contains the merged rows",
+        };
+        derived_data::rebuild(session, project, database, done)?;
     }
     session.document(&json!({ "version": 1 }));
     Ok(Answer::Yes)

@@ -1,0 +1,60 @@
+//! The host's commands that rebuild derived data, after rows were restored or added.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::console::refusal::{Exit, Refusal};
+use crate::host::command;
+use crate::host::project::{Database, Project};
+use crate::host::session::Session;
+
+/// What was done before, as a failure of the host's commands puts it: the data stays.
+#[derive(Clone, Copy)]
+pub(crate) struct Done {
+    /// E.g. `the data is restored`.
+    pub(crate) what: &'static str,
+    /// What the database contains now, as a sentence.
+    pub(crate) content: &'static str,
+}
+
+/// Runs the host's commands that rebuild derived data; the restored data stays whatever they do.
+///
+/// # Errors
+///
+/// If a command fails; the message says that the data is restored.
+pub(crate) fn after_restore(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+) -> Result<()> {
+    let what = "the data is restored";
+    let content = "the database has the backup's content";
+    rebuild(session, project, database, Done { what, content })
+}
+
+/// The same in other words.
+///
+/// # Errors
+///
+/// If a command fails; the message says what was done before.
+pub(crate) fn rebuild(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    Done { what, content }: Done,
+) -> Result<()> {
+    for command in &database.after_restore {
+        session.note(format!("Running {}", command.join(" ")));
+        let interrupt = session.interrupt().clone();
+        let run = command::run(project, database, command, Duration::MAX, &interrupt);
+        run.map_err(|error| {
+            error.context(Refusal {
+                what: format!("{what}, but `{}` failed", command.join(" ")),
+                hint: format!("run it by hand; {content}"),
+                exit: Exit::CouldNot,
+            })
+        })?;
+    }
+    Ok(())
+}
