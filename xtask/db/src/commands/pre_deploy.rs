@@ -131,7 +131,7 @@ fn annotations(gone: &Result<End>) -> Vec<String> {
 fn take(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Backup> {
     let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
-    let wanted = rehearsal_steps::wanted(session, job, Kind::PreDeploy);
+    let wanted = job.wanted(session, Kind::PreDeploy);
     let mut progress = session.progress("Copying");
     let taken = capture::take(&locked, job.project, &wanted, &mut progress)?;
     drop(progress);

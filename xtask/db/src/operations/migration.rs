@@ -7,4 +7,5 @@ pub(crate) mod rehearsal_end;
 pub(crate) mod rehearsal_steps;
 pub(crate) mod rehearsed;
 pub(crate) mod report;
+mod room;
 pub(crate) mod way_back;

@@ -2,9 +2,14 @@
 
 use anyhow::Result;
 
+use crate::backups::kind::Kind;
+use crate::capture::plain::Staged;
+use crate::capture::request::Wanted;
 use crate::console::refusal::Refusal;
 use crate::console::text;
+use crate::git::repository;
 use crate::host::project::{Database, Project};
+use crate::host::session::Session;
 use crate::migrate::verdict::allowance::{self, Allowance, Origin};
 use crate::migrate::verdict::loss::Comparison;
 use crate::recovery::database_lock::Claim;
@@ -58,6 +63,27 @@ impl<'a> Job<'a> {
     pub(crate) fn bare(claim: &'a Claim<'a>) -> Self {
         let Claim { project, database, .. } = *claim;
         Self { project, database, claim, command: Vec::new(), allowed: Vec::new() }
+    }
+
+    /// What backup is wanted of the database.
+    #[must_use]
+    pub(crate) fn wanted(&self, session: &Session, kind: Kind) -> Wanted<'a> {
+        let git = self.project.git.as_ref().and_then(repository::Place::state);
+        Wanted {
+            git,
+            format: self.project.format(kind),
+            ..Wanted::new(self.database, kind, session.now())
+        }
+    }
+
+    /// What the checkpoint of a copy is: git is where it was when that was made.
+    #[must_use]
+    pub(crate) fn wanted_of(&self, session: &Session, staged: &Staged) -> Wanted<'a> {
+        Wanted {
+            git: staged.record().git.clone(),
+            format: self.project.format(Kind::PreMigrate),
+            ..Wanted::new(self.database, Kind::PreMigrate, session.now())
+        }
     }
 
     /// What may be lost, including the comments in the migrations that were applied.

@@ -1,8 +1,6 @@
 //! The migration on the live database: a second checkpoint right before, the command, the same
 //! examination as in the rehearsal, and the way back if anything differs from the rehearsal.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -15,13 +13,12 @@ use crate::capture::checkpoint;
 use crate::capture::plain::{self, Copy};
 use crate::capture::request::Taken;
 use crate::console::refusal::{Answer, Exit, Refusal};
-use crate::files::{free_space, holders};
+use crate::files::holders;
 use crate::host::command::supervised::NotStarted;
 use crate::host::command::{self, Ending, Task};
 use crate::host::project::live_database;
 use crate::host::session::Session;
 use crate::migrate::rehearsal;
-use crate::migrate::reserve::{Reserve, Room};
 use crate::migrate::state::{FileState, State};
 use crate::migrate::verdict::losses;
 use crate::operations::migration::conclusion::{After, Run};
@@ -29,7 +26,7 @@ use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsal_steps;
 use crate::operations::migration::rehearsed::{Outcome, Rehearsed};
 use crate::operations::migration::way_back::{self, way_back};
-use crate::operations::migration::{rehearsal_end, report};
+use crate::operations::migration::{rehearsal_end, report, room};
 use crate::recovery::interrupted_step::Step;
 use crate::sqlite::examination::finding::{Finding, Weight, has};
 use crate::sqlite::probe::{self, Standing};
@@ -52,7 +49,7 @@ pub(crate) fn run(
     let Job { project, database, .. } = *job;
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
     job.claim.begin(&locked, Step::Command, Some(&ready.second), session.now())?;
-    let reserve = match reserve(job, vault, &ready) {
+    let reserve = match room::reserve(job, vault, ready.second.size_bytes, ready.new_bytes) {
         Ok(reserve) => reserve,
         Err(error) => {
             job.claim.withdraw(&locked)?;
@@ -86,21 +83,6 @@ pub(crate) fn run(
     document["migration"] = report::of_run(&ended);
     let run = Run { second, earlier, before, ended, interrupted, after, rehearsed, document };
     run.conclude(session, job, locked)
-}
-
-/// What the way back needs besides: room for the examination's copy and a safety backup beside the
-/// backups, for a transaction that writes the old state beside the live database.
-fn reserve(job: &Job<'_>, vault: &Vault, ready: &Ready) -> Result<Reserve> {
-    let folder = job.database.path.parent().unwrap_or(Path::new("/"));
-    let old_bytes = ready.second.size_bytes;
-    let beside_backups = Room { folder: vault.folder(), bytes: 2 * ready.new_bytes };
-    let beside_live = Room { folder, bytes: transaction_bytes(old_bytes) };
-    Reserve::take(&[beside_backups, beside_live])
-}
-
-/// What a transaction needs that writes every page of a database: a frame of a WAL has a header.
-fn transaction_bytes(size_bytes: u64) -> u64 {
-    size_bytes + size_bytes / 16 + (64 << 10)
 }
 
 /// Takes the note back where the command did not even start.
@@ -150,7 +132,7 @@ fn prepare(
     let mut document = report::document(job, &rehearsed);
     let mut before = std::mem::take(&mut rehearsed.rehearsal.before);
     let after = std::mem::replace(&mut rehearsed.rehearsal.after, Ok(State::default()))?;
-    let new_bytes = demand_space(job, vault, &rehearsed)?;
+    let new_bytes = room::demand(job, vault, &rehearsed)?;
     let first = rehearsal_end::keep_checkpoint(session, job, vault, rehearsed)?;
     let second = second_checkpoint(session, job, vault, &first)?;
     document["first_checkpoint"] = first.name.to_string().into();
@@ -161,20 +143,24 @@ fn prepare(
         let interrupt = session.interrupt().clone();
         let contents = Contents::open(&second)?;
         let now = State::recorded(contents.file(&interrupt)?.path(), record, &interrupt)?;
-        refuse_loss(job, (&first, &before), (&second, &now))?;
+        let then = Checkpoint { backup: &first, state: &before };
+        refuse_loss(job, &then, &Checkpoint { backup: &second, state: &now })?;
         before = now;
         earlier = Some(first);
     }
     Ok(Ready { second, earlier, before, rehearsed: after, new_bytes, document })
 }
 
+/// A checkpoint, and the state in it.
+struct Checkpoint<'a> {
+    backup: &'a Backup,
+    state: &'a State,
+}
+
 /// Rows that went between the checkpoints may be the doing of the rehearsed command: run again, it
 /// would hide what it did behind the second one.
-fn refuse_loss(
-    job: &Job<'_>,
-    (first, then): (&Backup, &State),
-    (second, now): (&Backup, &State),
-) -> Result<()> {
+fn refuse_loss(job: &Job<'_>, first: &Checkpoint<'_>, second: &Checkpoint<'_>) -> Result<()> {
+    let (then, now) = (first.state, second.state);
     let fewer = |table: &String| losses::fewer_rows(table, then.n_rows(table), now);
     let losses: Vec<_> = then.tables.keys().filter_map(fewer).map(|loss| loss.what).collect();
     if losses.is_empty() {
@@ -185,28 +171,10 @@ fn refuse_loss(
     let hint = format!(
         "before the rehearsal: `{}`; its current state: `{}`; if an application deleted them, run \
          `cargo xtask db-migrate` again",
-        way_back(job, first),
-        way_back(job, second)
+        way_back(job, first.backup),
+        way_back(job, second.backup)
     );
     Err(report::because(&losses, Refusal { what, hint, exit: Exit::No }))
-}
-
-/// Room for what the rehearsed copy grew to, whose size it returns: in its journal and in the file beside the live database, and for the way back;
-/// beside the backups for the examination and a safety backup.
-fn demand_space(job: &Job<'_>, vault: &Vault, rehearsed: &Rehearsed) -> Result<u64> {
-    let old_bytes = rehearsed.staged.record().size_bytes;
-    let new_bytes = rehearsed.rehearsal.size_bytes.max(old_bytes);
-    let for_live = new_bytes + (new_bytes - old_bytes) + transaction_bytes(old_bytes);
-    let folder = job.database.path.parent().unwrap_or(Path::new("/"));
-    let kept = "the examination and a safety backup";
-    if free_space::same_file_system(folder, vault.folder()) {
-        let what = format!("the migration with {kept}");
-        free_space::demand(folder, for_live + 2 * new_bytes, &what)?;
-        return Ok(new_bytes);
-    }
-    free_space::demand(folder, for_live, "the migration")?;
-    free_space::demand(vault.folder(), 2 * new_bytes, kept)?;
-    Ok(new_bytes)
 }
 
 fn unexamined(job: &Job<'_>, second: &Backup) -> Refusal {
@@ -234,7 +202,7 @@ fn second_checkpoint(
 ) -> Result<Backup> {
     let Job { project, database, .. } = *job;
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let wanted = job.wanted(session, Kind::PreMigrate);
     let mut progress = session.progress("Copying");
     let taken = checkpoint::take(&locked, project, &wanted, Some(first), &mut progress)?;
     drop(progress);
@@ -267,7 +235,7 @@ fn examine(
     if !matches!(probe::look(&database.path)?, Standing::Sqlite(_)) {
         return Ok(After::Broken(vec!["it is no longer an SQLite database".to_owned()]));
     }
-    let wanted = rehearsal_steps::wanted(session, job, Kind::PreMigrate);
+    let wanted = job.wanted(session, Kind::PreMigrate);
     let mut progress = session.progress("Examining");
     let copy = {
         let connection = live_database::open(project, database)?;

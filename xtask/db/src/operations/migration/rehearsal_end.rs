@@ -10,7 +10,6 @@ use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::session::Session;
 use crate::operations::migration::job::Job;
-use crate::operations::migration::rehearsal_steps;
 use crate::operations::migration::rehearsed::{Outcome, Rehearsed};
 use crate::operations::migration::report;
 use crate::operations::migration::way_back::{self, kept, publish, put_back, way_back};
@@ -56,18 +55,20 @@ pub(crate) fn settle(
     vault: &Vault,
     mut rehearsed: Rehearsed,
 ) -> Result<End> {
-    let mut document = report::document(job, &rehearsed);
     let outcome = std::mem::replace(&mut rehearsed.outcome, Outcome::Interrupted);
     match &outcome {
         Outcome::Touched(reasons) => {
-            return touched(session, job, vault, rehearsed, (reasons, document));
+            return Ok(touched(session, job, vault, rehearsed)?.end(reasons));
         }
         Outcome::Changed(doubts) => {
-            return changed(session, job, vault, rehearsed, (doubts, document));
+            let why = |doubt| format!("it may not have been the migration: {doubt}");
+            let doubts: Vec<_> = doubts.iter().map(why).collect();
+            return Ok(changed(session, job, vault, rehearsed)?.end(&doubts));
         }
         Outcome::Allowed(losses) => say_rehearsed(session, job, &rehearsed, losses),
         _ => {}
     }
+    let mut document = report::document(job, &rehearsed);
     // Rows that changed meanwhile may be the command's doing, whatever else is thought of it.
     let rows_changed = rehearsed.rows_changed;
     let checkpoint = if rows_changed || matches!(outcome, Outcome::Allowed(_)) {
@@ -148,14 +149,13 @@ pub(crate) fn keep_checkpoint(
     vault: &Vault,
     rehearsed: Rehearsed,
 ) -> Result<Backup> {
-    let wanted = rehearsal_steps::wanted_of(session, job, &rehearsed.staged);
     let state = if rehearsed.rows_changed {
         "rows of the live database changed since it was copied"
     } else {
         "the live database is as it was"
     };
     let locked = vault.lock(job.project.busy_timeout, session.interrupt())?;
-    let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))
+    let checkpoint = publish(session, job, &locked, *rehearsed.staged)
         .with_context(|| format!("could not keep the checkpoint; {state}"))?;
     session.say(format!("Checkpoint created at {}", job.project.dotted(&checkpoint.path())));
     if rehearsed.rows_changed {
@@ -165,19 +165,32 @@ pub(crate) fn keep_checkpoint(
     Ok(checkpoint)
 }
 
+/// What was done about a live database that changed while the command ran on a copy.
+struct Disturbed {
+    document: Value,
+    refusal: Refusal,
+}
+
+impl Disturbed {
+    /// The same with the reasons why it is one.
+    fn end(self, reasons: &[String]) -> End {
+        let Self { document, refusal } = self;
+        End { document, error: Some(report::because(reasons, refusal)) }
+    }
+}
+
 /// Undoes what the command did to the live database although it was pointed at a copy.
 fn touched(
     session: &mut Session,
     job: &Job<'_>,
     vault: &Vault,
     rehearsed: Rehearsed,
-    (reasons, mut document): (&[String], Value),
-) -> Result<End> {
-    let wanted = rehearsal_steps::wanted_of(session, job, &rehearsed.staged);
+) -> Result<Disturbed> {
+    let mut document = report::document(job, &rehearsed);
     let interrupt = session.interrupt().clone();
     let _supervising = interrupt.while_supervising();
     let locked = way_back::lock(session, job, vault)?;
-    let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
+    let checkpoint = publish(session, job, &locked, *rehearsed.staged)?;
     let restored = put_back(session, job, &locked, &checkpoint)?;
     drop(locked);
     say_put_back(session, job, &checkpoint, &restored.kept);
@@ -198,8 +211,7 @@ fn touched(
     document["outcome"] = "put-back".into();
     document["checkpoint"] = checkpoint.name.to_string().into();
     document["safety"] = safety(&restored.kept);
-    let error = report::because(reasons, refusal);
-    Ok(End { document, error: Some(error) })
+    Ok(Disturbed { document, refusal })
 }
 
 /// Keeps the checkpoint of a live database whose schema changed during the rehearsal, perhaps by
@@ -209,13 +221,12 @@ fn changed(
     job: &Job<'_>,
     vault: &Vault,
     rehearsed: Rehearsed,
-    (doubts, mut document): (&[String], Value),
-) -> Result<End> {
-    let wanted = rehearsal_steps::wanted_of(session, job, &rehearsed.staged);
+) -> Result<Disturbed> {
+    let mut document = report::document(job, &rehearsed);
     let interrupt = session.interrupt().clone();
     let _supervising = interrupt.while_supervising();
     let locked = vault.lock(job.project.busy_timeout, &interrupt)?;
-    let checkpoint = publish(session, job, &locked, (*rehearsed.staged, &wanted))?;
+    let checkpoint = publish(session, job, &locked, *rehearsed.staged)?;
     drop(locked);
     session.say(format!("Checkpoint created at {}", job.project.dotted(&checkpoint.path())));
     let place = job.project.quoted_place(job.database);
@@ -234,9 +245,7 @@ fn changed(
     };
     document["outcome"] = "left-alone".into();
     document["checkpoint"] = checkpoint.name.to_string().into();
-    let doubts = doubts.iter().map(|doubt| format!("it may not have been the migration: {doubt}"));
-    let error = report::because(&doubts.collect::<Vec<_>>(), refusal);
-    Ok(End { document, error: Some(error) })
+    Ok(Disturbed { document, refusal })
 }
 
 /// Reports what was restored, and where the replaced state is.

@@ -8,13 +8,11 @@ use crate::backups::kind::Kind;
 use crate::backups::record::Record;
 use crate::backups::vault::Vault;
 use crate::capture::plain::{self, Copy, Staged};
-use crate::capture::request::Wanted;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::files::free_space;
 use crate::files::stage::Scratch;
-use crate::git::repository;
 use crate::host::command::Ending;
 use crate::host::project::live_database;
 use crate::host::session::Session;
@@ -27,25 +25,6 @@ use crate::operations::migration::report;
 use crate::sqlite::examination::finding::Finding;
 use crate::sqlite::schema::Schema;
 use crate::sqlite::{connection, foreign_keys};
-
-/// What a backup of before a migration is.
-pub(crate) fn wanted<'a>(session: &Session, job: &Job<'a>, kind: Kind) -> Wanted<'a> {
-    let git = job.project.git.as_ref().and_then(repository::Place::state);
-    Wanted {
-        git,
-        format: job.project.format(kind),
-        ..Wanted::new(job.database, kind, session.now())
-    }
-}
-
-/// What the checkpoint of a copy is: git is where it was when that was made.
-pub(crate) fn wanted_of<'a>(session: &Session, job: &Job<'a>, staged: &Staged) -> Wanted<'a> {
-    Wanted {
-        git: staged.record().git.clone(),
-        format: job.project.format(Kind::PreMigrate),
-        ..Wanted::new(job.database, Kind::PreMigrate, session.now())
-    }
-}
 
 /// A refusal because the database is damaged before anything was done.
 pub(crate) fn damaged(session: &mut Session, job: &Job<'_>, findings: &[Finding]) -> anyhow::Error {
@@ -100,7 +79,7 @@ fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<St
     let Job { project, database, .. } = *job;
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
-    let wanted = wanted(session, job, Kind::PreMigrate);
+    let wanted = job.wanted(session, Kind::PreMigrate);
     let mut progress = session.progress("Copying");
     let copy = {
         let connection = live_database::open(project, database)?;

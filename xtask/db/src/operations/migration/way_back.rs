@@ -10,7 +10,7 @@ use crate::backups::store::suspect_packs;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::capture::plain::Staged;
-use crate::capture::request::{Taken, Wanted};
+use crate::capture::request::Taken;
 use crate::capture::{checkpoint, link};
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
@@ -34,9 +34,10 @@ pub(crate) fn publish(
     session: &mut Session,
     job: &Job<'_>,
     locked: &Locked<'_>,
-    (staged, wanted): (Staged, &Wanted<'_>),
+    staged: Staged,
 ) -> Result<Backup> {
     let Job { project, database, .. } = *job;
+    let wanted = &job.wanted_of(session, &staged);
     let interrupt = session.interrupt().clone();
     let (newest, remark) =
         checkpoint::newest_whole(locked, project, (database, wanted.format), &interrupt)?;
