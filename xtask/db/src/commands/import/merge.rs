@@ -1,6 +1,7 @@
 //! `db-import --merge`: merges files of rows into the live database, after a safety backup.
 
 mod files;
+pub(super) mod job;
 mod report;
 
 use std::path::Path;
@@ -8,12 +9,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
+use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::commands::import::args::{Args, OnConflict};
 use crate::commands::import::merge::files::Named;
+use crate::commands::import::merge::job::{Allowance, Job};
 use crate::commands::import::source;
-use crate::console::progress::Progress;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::files::sidecars::{WAL, beside};
 use crate::files::stage::{Scratch, Stage};
@@ -22,7 +24,6 @@ use crate::host::session::Session;
 use crate::operations::restore::{dialogue, safety_backup};
 use crate::recovery::database_lock::Claim;
 use crate::rows::import;
-use crate::rows::import::cost_limits::Bounds;
 use crate::rows::import::scratch::Loading;
 use crate::rows::merge::report::Report;
 use crate::rows::merge::request::{self, Numbering, Policy, Source, Target};
@@ -64,10 +65,12 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     for (number, (file, lies)) in files.iter().zip(places()).enumerate() {
         let path = scratch.path().join(format!("{number}.db"));
         fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        let from = From { file, lies, numbering, allowance };
-        sources.push(load(session, &project, &from, (&path, &encoding))?);
+        let encoding = &encoding;
+        let from = From { file, lies, numbering, allowance, scratch: &path, encoding };
+        sources.push(from.load(session, &project)?);
     }
-    into_live(args, session, (&project, &database), (&sources, allowance))
+    let job = Job { args, project: &project, database: &database, sources: &sources, allowance };
+    into_live(session, &job)
 }
 
 /// Keeps what comes through a pipe.
@@ -88,81 +91,58 @@ pub(super) fn live_bytes(database: &Database) -> u64 {
     import::size_bytes(&database.path) + import::size_bytes(&wal)
 }
 
-/// What merged files may cost.
-#[derive(Clone, Copy)]
-pub(super) struct Allowance {
-    /// Whether nothing is bounded.
-    pub(super) is_lifted: bool,
-    /// All files and the live database together.
-    pub(super) all_bytes: u64,
-}
-
-impl Allowance {
-    /// The bounds of a work on so many bytes.
-    fn bounds(self, input_bytes: u64, progress: &Progress) -> Bounds {
-        if self.is_lifted {
-            return Bounds::lifted(progress.interrupt(), progress.pulse());
-        }
-        let beside_bytes = self.all_bytes.saturating_sub(input_bytes);
-        let bounds = Bounds::of(input_bytes, progress.interrupt(), progress.pulse());
-        bounds.with_memory(beside_bytes)
-    }
-}
-
 /// A file, and where its bytes are.
 struct From<'a> {
     file: &'a Named,
     lies: &'a Path,
     numbering: Numbering,
     allowance: Allowance,
+    /// The scratch database that gets its rows.
+    scratch: &'a Path,
+    /// The encoding of the live database.
+    encoding: &'a str,
 }
 
-fn load(
-    session: &mut Session,
-    project: &Project,
-    From { file, lies, numbering, allowance }: &From<'_>,
-    (scratch, encoding): (&Path, &str),
-) -> Result<Source> {
-    let is_stdin = file.path == Path::new("-");
-    let shown = if is_stdin { "stdin".to_owned() } else { project.path(&file.path) };
-    let interrupt = session.interrupt().clone();
-    let mut progress = session.progress("Reading");
-    let size_bytes = import::size_bytes(lies);
-    progress.expect_bytes(size_bytes);
-    let bounds = &allowance.bounds(size_bytes, &progress);
-    let loading = Loading { scratch, encoding: Some(encoding), interrupt: &interrupt, bounds };
-    let loaded = import::load(lies, &loading, &mut |n_bytes| progress.reach(n_bytes));
-    drop(progress);
-    let loaded = loaded.map_err(|error| {
-        let error = if file.is_piped { source::renamed(error, lies, &shown) } else { error };
-        report::of_file(error, &shown)
-    })?;
-    for remark in loaded.remarks {
-        session.warn(format!("{shown}: {remark}"));
+impl From<'_> {
+    fn load(&self, session: &mut Session, project: &Project) -> Result<Source> {
+        let Self { file, lies, numbering, allowance, scratch, encoding } = *self;
+        let is_stdin = file.path == Path::new("-");
+        let shown = if is_stdin { "stdin".to_owned() } else { project.path(&file.path) };
+        let interrupt = session.interrupt().clone();
+        let mut progress = session.progress("Reading");
+        let size_bytes = import::size_bytes(lies);
+        progress.expect_bytes(size_bytes);
+        let bounds = &allowance.bounds(size_bytes, &progress);
+        let loading = Loading { scratch, encoding: Some(encoding), interrupt: &interrupt, bounds };
+        let loaded = import::load(lies, &loading, &mut |n_bytes| progress.reach(n_bytes));
+        drop(progress);
+        let loaded = loaded.map_err(|error| {
+            let error = if file.is_piped { source::renamed(error, lies, &shown) } else { error };
+            report::of_file(error, &shown)
+        })?;
+        for remark in loaded.remarks {
+            session.warn(format!("{shown}: {remark}"));
+        }
+        Ok(Source {
+            scratch: scratch.to_owned(),
+            absent: loaded.absent,
+            shown,
+            numbering,
+            is_own: file.is_own,
+        })
     }
-    Ok(Source {
-        scratch: scratch.to_owned(),
-        absent: loaded.absent,
-        shown,
-        numbering: *numbering,
-        is_own: file.is_own,
-    })
 }
 
 /// Merges what was loaded: safety backup, one transaction, report, derived data; `--dry-run`,
 /// `--on-conflict`, `--newer`, `--strict`, `--yes` and `--db` are taken from the arguments.
-pub(super) fn into_live(
-    args: &Args,
-    session: &mut Session,
-    (project, database): (&Project, &Database),
-    sources: (&[Source], Allowance),
-) -> Result<Answer> {
+pub(super) fn into_live(session: &mut Session, job: &Job<'_>) -> Result<Answer> {
+    let Job { args, project, database, .. } = *job;
     let policy = policy(args)?;
     // Refuses a live database that is missing or cannot be read, before any lock is held on it.
     drop(live_database::open(project, database)?);
     if args.dry_run {
-        let report = act(session, (project, database), (sources, &policy), None)?;
-        return report::conclude(session, (project, database), &report, &report::Done::Nothing);
+        let report = act(session, job, &policy, None)?;
+        return report::conclude(session, job, &report, &report::Done::Nothing);
     }
     if database.protected {
         let (place, named) = (project.place(database), args.common.db.as_deref());
@@ -173,7 +153,8 @@ pub(super) fn into_live(
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     let mut taken = None;
-    let merged = act(session, (project, database), (sources, &policy), Some((&locked, &mut taken)));
+    let keeping = Keeping { locked: &locked, safety: &mut taken };
+    let merged = act(session, job, &policy, Some(keeping));
     let safety = match (&merged, taken) {
         (Ok(report), Some(safety)) if !report.is_written => {
             safety_backup::unneeded(&locked, safety)
@@ -186,19 +167,24 @@ pub(super) fn into_live(
     // The host's commands may take backups of their own.
     drop(locked);
     drop(claim);
-    report::conclude(session, (project, database), &report, &report::Done::Merged(safety))
+    report::conclude(session, job, &report, &report::Done::Merged(safety))
 }
 
-/// The safety backup, once it is taken.
-type Safety = Option<Box<crate::backups::backup::Backup>>;
+/// Where the safety backup goes.
+struct Keeping<'a> {
+    locked: &'a Locked<'a>,
+    /// The safety backup, once it is taken.
+    safety: &'a mut Option<Box<Backup>>,
+}
 
 /// Merges; without a lock on the backups folder all is rolled back.
 fn act(
     session: &mut Session,
-    (project, database): (&Project, &Database),
-    ((sources, allowance), policy): ((&[Source], Allowance), &Policy),
-    mut keeping: Option<(&Locked<'_>, &mut Safety)>,
+    job: &Job<'_>,
+    policy: &Policy,
+    mut keeping: Option<Keeping<'_>>,
 ) -> Result<Report> {
+    let Job { project, database, sources, allowance, .. } = *job;
     let interrupt = session.interrupt().clone();
     let progress = session.progress("merging");
     progress.turn_to("merging");
@@ -212,7 +198,7 @@ fn act(
     };
     let ending = if keeping.is_some() { Ending::Commit } else { Ending::RollBack };
     let mut keep = || -> Result<()> {
-        let Some((locked, safety)) = &mut keeping else { return Ok(()) };
+        let Some(Keeping { locked, safety }) = &mut keeping else { return Ok(()) };
         progress.end();
         let wanted = safety_backup::wanted(session, project, database);
         let kept = safety_backup::safety_backup(session, project, locked, &wanted)?;

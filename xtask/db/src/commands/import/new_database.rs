@@ -89,7 +89,7 @@ impl Job<'_> {
         let interrupt = session.interrupt().clone();
         let mut progress = session.progress("importing");
         let bounds = self.bounds(&progress);
-        let loaded = self.load((&mut progress, &bounds), stage.path())?;
+        let loaded = self.load(&mut progress, &bounds, stage.path())?;
         let prove = || proof::prove(stage.path(), &loaded, &interrupt, &bounds);
         let (synced, proof) = threads::both(|| stage.sync(), prove);
         drop(progress);
@@ -97,9 +97,9 @@ impl Job<'_> {
         let proof = proof?;
         self.judge(session, &proof)?;
         let size_bytes = fs_err::metadata(stage.path())?.len();
-        let made = Made { loaded: &loaded, proof: &proof, size_bytes };
+        let made = self.made(&loaded, &proof, size_bytes);
         if self.args.dry_run {
-            return Ok(self.tell(session, (&made, &Place::WouldBeNew)));
+            return Ok(self.tell(session, &made, &Place::WouldBeNew));
         }
         interrupt.check()?;
         // It may have come while the rows were read.
@@ -112,7 +112,7 @@ impl Job<'_> {
         }
         drop(stage);
         publish::sync_folder(folder)?;
-        Ok(self.tell(session, (&made, &Place::New)))
+        Ok(self.tell(session, &made, &Place::New))
     }
 
     /// A finished database takes the place of the current one, as every restore does.
@@ -130,7 +130,7 @@ impl Job<'_> {
         let building = Building::begin(project, database, session.now(), &interrupt)?;
         let mut progress = session.progress("importing");
         let bounds = self.bounds(&progress);
-        let loaded = self.load((&mut progress, &bounds), building.path())?;
+        let loaded = self.load(&mut progress, &bounds, building.path())?;
         let proof = proof::prove(building.path(), &loaded, &interrupt, &bounds)?;
         drop(progress);
         self.judge(session, &proof)?;
@@ -138,20 +138,20 @@ impl Job<'_> {
         let fresh = building.finish(maker, Depth::Quick, session.now(), &interrupt)?;
         let fresh = fresh.with_tables(maker)?;
         let Fresh { backup, verification, .. } = &fresh;
-        let made = Made { loaded: &loaded, proof: &proof, size_bytes: backup.size_bytes };
+        let made = self.made(&loaded, &proof, backup.size_bytes);
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
         let destination = candidate::destination(project, database, self.args.fresh.force);
         let plan = plan::plan(backup, &destination, &interrupt)
             .map_err(|error| live_database::explain(error, project, database))?;
         let Some(claim) = claim else {
-            return Ok(self.tell(session, (&made, &Place::WouldReplace(&plan.live))));
+            return Ok(self.tell(session, &made, &Place::WouldReplace(&plan.live)));
         };
         let candidate = Candidate { plan: &plan, verification };
         let restored = in_place::put_in_place(session, &claim, &locked, &candidate)?;
         // The host's commands may take backups of their own.
         drop(locked);
-        Ok(self.tell(session, (&made, &Place::Replaced(&restored))))
+        Ok(self.tell(session, &made, &Place::Replaced(&restored)))
     }
 
     /// The limits for a file. Replacing a database needs a part of the memory.
@@ -164,7 +164,7 @@ impl Job<'_> {
         Bounds::of(size_bytes, progress.interrupt(), progress.pulse()).with_memory(beside)
     }
 
-    fn load(&self, (progress, bounds): (&mut Progress, &Bounds), scratch: &Path) -> Result<Loaded> {
+    fn load(&self, progress: &mut Progress, bounds: &Bounds, scratch: &Path) -> Result<Loaded> {
         progress.expect_bytes(self.source.size_bytes());
         let interrupt = progress.interrupt().clone();
         let loading = Loading { scratch, encoding: None, interrupt: &interrupt, bounds };
@@ -223,11 +223,14 @@ impl Job<'_> {
         session.confirm(&question, "the database is untouched")
     }
 
+    fn made<'a>(&'a self, loaded: &'a Loaded, proof: &'a Proof, size_bytes: u64) -> Made<'a> {
+        Made { source: self.source, target: self.target, loaded, proof, size_bytes }
+    }
+
     /// Reports the result; the document repeats it.
-    fn tell(&self, session: &mut Session, (made, place): (&Made<'_>, &Place<'_>)) -> Value {
-        let Self { project, target, source, .. } = self;
-        report::say(session, project, (source, target), (made, place));
-        report::document((source, target), (made, place))
+    fn tell(&self, session: &mut Session, made: &Made<'_>, place: &Place<'_>) -> Value {
+        report::say(session, self.project, made, place);
+        report::document(made, place)
     }
 }
 

@@ -11,6 +11,7 @@ use xtask_db_format::records::Pointer;
 use crate::backups::vault::Vault;
 use crate::commands::import::args::Args;
 use crate::commands::import::merge;
+use crate::commands::import::merge::job::{Allowance, Job};
 use crate::console::nearest_word::nearest;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
@@ -47,11 +48,19 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let scratch = scratch(session, &project, &database)?;
     let path = scratch.path().join(database.file_name());
     fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    let all = Gathered { input: &input, pointer: &pointer, mapping: &mapping, shown: &shown };
-    let loaded = all.load(session, (&project, &database), (&path, &encoding))?;
+    let all = Gathered {
+        input: &input,
+        pointer: &pointer,
+        mapping: &mapping,
+        shown: &shown,
+        project: &project,
+        database: &database,
+        encoding: &encoding,
+    };
+    let loaded = all.load(session, &path)?;
     let answer = tell(args, session, &shown, &loaded)?;
     if loaded.n_records == 0 {
-        say_empty(args, session, (&project, &database), &all);
+        all.say_empty(args, session);
         return Ok(answer);
     }
     let source = Source {
@@ -61,8 +70,10 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
         numbering: Numbering::Target,
         is_own: false,
     };
-    let allowance = merge::Allowance { is_lifted: true, all_bytes: 0 };
-    merge::into_live(args, session, (&project, &database), (&[source], allowance))
+    let allowance = Allowance { is_lifted: true, all_bytes: 0 };
+    let sources = &[source];
+    let job = Job { args, project: &project, database: &database, sources, allowance };
+    merge::into_live(session, &job)
 }
 
 /// What is needed to read records.
@@ -71,6 +82,11 @@ struct Gathered<'a> {
     pointer: &'a Pointer,
     mapping: &'a Mapping,
     shown: &'a str,
+    project: &'a Project,
+    /// The database that gets their rows.
+    database: &'a Database,
+    /// Its encoding.
+    encoding: &'a str,
 }
 
 impl Input<'_> {
@@ -120,17 +136,13 @@ impl std::io::Read for Piped<'_> {
 }
 
 impl Gathered<'_> {
-    fn load(
-        &self,
-        session: &mut Session,
-        (project, database): (&Project, &Database),
-        (scratch, encoding): (&Path, &str),
-    ) -> Result<Loaded> {
+    fn load(&self, session: &mut Session, scratch: &Path) -> Result<Loaded> {
+        let Self { project, database, .. } = *self;
         let interrupt = session.interrupt().clone();
         let mut progress = session.progress("reading");
         // Records bring values and no SQL.
         let bounds = Bounds::lifted(&interrupt, progress.pulse());
-        let encoding = Some(encoding);
+        let encoding = Some(self.encoding);
         let loading = Loading { scratch, encoding, interrupt: &interrupt, bounds: &bounds };
         let mut load = |input: &mut dyn std::io::Read| {
             let origin = records::Origin { shown: self.shown, input, pointer: self.pointer };
@@ -161,6 +173,29 @@ impl Gathered<'_> {
                 })
             }
         }
+    }
+
+    /// An empty list is not an order to empty the table.
+    fn say_empty(&self, args: &Args, session: &mut Session) {
+        let Self { project, database, .. } = *self;
+        let place = match self.pointer.to_string().as_str() {
+            "" => "contains no records".to_owned(),
+            pointer => format!("contains an empty array at `{pointer}`"),
+        };
+        let table = &self.mapping.table;
+        let what = format!("{} {place}; the rows of `{table}` stay as they are", self.shown);
+        session.say(format!("Nothing to import into {}: {what}", project.place(database)));
+        session.document(&json!({
+            "version": 1,
+            "dry_run": args.dry_run,
+            "into": database.path.to_string_lossy(),
+            "inserted": 0,
+            "replaced": 0,
+            "files": [],
+            "problems": [],
+            "warnings": [what],
+            "safety": null,
+        }));
     }
 }
 
@@ -205,31 +240,4 @@ fn tell(args: &Args, session: &mut Session, shown: &str, loaded: &Loaded) -> Res
         session.note(format!("{shown}: {note}"));
     }
     Ok(Answer::Yes)
-}
-
-/// An empty list is not an order to empty the table.
-fn say_empty(
-    args: &Args,
-    session: &mut Session,
-    (project, database): (&Project, &Database),
-    all: &Gathered<'_>,
-) {
-    let place = match all.pointer.to_string().as_str() {
-        "" => "contains no records".to_owned(),
-        pointer => format!("contains an empty array at `{pointer}`"),
-    };
-    let table = &all.mapping.table;
-    let what = format!("{} {place}; the rows of `{table}` stay as they are", all.shown);
-    session.say(format!("Nothing to import into {}: {what}", project.place(database)));
-    session.document(&json!({
-        "version": 1,
-        "dry_run": args.dry_run,
-        "into": database.path.to_string_lossy(),
-        "inserted": 0,
-        "replaced": 0,
-        "files": [],
-        "problems": [],
-        "warnings": [what],
-        "safety": null,
-    }));
 }

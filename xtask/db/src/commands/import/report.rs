@@ -20,6 +20,10 @@ use crate::sqlite::examination::finding::Weight;
 
 /// What was created.
 pub(super) struct Made<'a> {
+    /// Of what.
+    pub(super) source: &'a Source,
+    /// Where.
+    pub(super) target: &'a Target,
     pub(super) loaded: &'a Loaded,
     pub(super) proof: &'a Proof,
     pub(super) size_bytes: u64,
@@ -48,12 +52,8 @@ impl Place<'_> {
 }
 
 /// Reports it.
-pub(super) fn say(
-    session: &mut Session,
-    project: &Project,
-    (source, target): (&Source, &Target),
-    (made, place): (&Made<'_>, &Place<'_>),
-) {
+pub(super) fn say(session: &mut Session, project: &Project, made: &Made<'_>, place: &Place<'_>) {
+    let Made { source, target, .. } = *made;
     for remark in &made.loaded.remarks {
         session.warn(remark);
     }
@@ -108,10 +108,8 @@ fn say_replaced(session: &mut Session, project: &Project, target: &Target, resto
 }
 
 /// The document of `--json`.
-pub(super) fn document(
-    (source, target): (&Source, &Target),
-    (made, place): (&Made<'_>, &Place<'_>),
-) -> Value {
+pub(super) fn document(made: &Made<'_>, place: &Place<'_>) -> Value {
+    let Made { source, target, .. } = *made;
     let kept = place.kept();
     let tables: &BTreeMap<_, _> = &made.proof.tables;
     json!({

@@ -4,9 +4,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
+use crate::commands::import::merge::job::Job;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
-use crate::host::project::{Database, Project};
+use crate::host::project::Database;
 use crate::host::session::Session;
 use crate::operations::restore::{derived_data, in_place, safety_backup};
 use crate::rows::import;
@@ -20,16 +21,23 @@ pub(super) enum Done {
     Merged(Option<Box<Backup>>),
 }
 
+impl Done {
+    /// Whether what a report shows was done.
+    fn is_of(&self, report: &Report) -> bool {
+        matches!(self, Self::Merged(_)) && report.problems.is_empty()
+    }
+}
+
 /// Reports the result, and rebuilds derived data.
 pub(super) fn conclude(
     session: &mut Session,
-    (project, database): (&Project, &Database),
+    job: &Job<'_>,
     report: &Report,
     done: &Done,
 ) -> Result<Answer> {
-    let is_done = matches!(done, Done::Merged(_)) && report.problems.is_empty();
-    let would = if is_done { "" } else { "would be " };
-    let members = members(report, database, (done, is_done));
+    let Job { project, database, .. } = *job;
+    let would = if done.is_of(report) { "" } else { "would be " };
+    let members = members(report, database, done);
     for file in &report.files {
         say_file(session, file, would);
     }
@@ -70,7 +78,7 @@ pub(super) fn conclude(
 
 /// The members of the document, but for its version, which is at its end: an error's members may be
 /// there instead.
-fn members(report: &Report, database: &Database, (done, is_done): (&Done, bool)) -> Value {
+fn members(report: &Report, database: &Database, done: &Done) -> Value {
     let safety = match done {
         Done::Merged(Some(safety)) => Some(safety.name.to_string()),
         _ => None,
@@ -78,7 +86,7 @@ fn members(report: &Report, database: &Database, (done, is_done): (&Done, bool))
     let mut members = json!({
         "inserted": report.n_inserted(),
         "replaced": report.n_replaced(),
-        "merged": is_done,
+        "merged": done.is_of(report),
         "dry_run": matches!(done, Done::Nothing),
         "into": database.path.to_string_lossy(),
         "safety": safety,

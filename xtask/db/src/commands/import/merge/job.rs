@@ -1,0 +1,42 @@
+//! One merge as it was asked for: what into which database, at what cost.
+
+use crate::commands::import::args::Args;
+use crate::console::progress::Progress;
+use crate::host::project::{Database, Project};
+use crate::rows::import::cost_limits::Bounds;
+use crate::rows::merge::request::Source;
+
+/// One merge.
+pub(crate) struct Job<'a> {
+    /// Its flags.
+    pub(crate) args: &'a Args,
+    /// The host.
+    pub(crate) project: &'a Project,
+    /// Its database, which gets the rows.
+    pub(crate) database: &'a Database,
+    /// The rows, loaded.
+    pub(crate) sources: &'a [Source],
+    /// What it may cost.
+    pub(crate) allowance: Allowance,
+}
+
+/// What merged files may cost.
+#[derive(Clone, Copy)]
+pub(crate) struct Allowance {
+    /// Whether nothing is bounded.
+    pub(crate) is_lifted: bool,
+    /// All files and the live database together.
+    pub(crate) all_bytes: u64,
+}
+
+impl Allowance {
+    /// The bounds of a work on so many bytes.
+    pub(super) fn bounds(self, input_bytes: u64, progress: &Progress) -> Bounds {
+        if self.is_lifted {
+            return Bounds::lifted(progress.interrupt(), progress.pulse());
+        }
+        let beside_bytes = self.all_bytes.saturating_sub(input_bytes);
+        let bounds = Bounds::of(input_bytes, progress.interrupt(), progress.pulse());
+        bounds.with_memory(beside_bytes)
+    }
+}
