@@ -20,7 +20,7 @@ use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::host::project::{Database, Project};
 use crate::retention::plan::Verdict;
-use crate::retention::prune::{self, Listing, Scope};
+use crate::retention::prune::{self, Listing, Pruning, Scope};
 use crate::sqlite::digest::tree;
 
 /// The newest backup of this worktree that is whole on the disk right now, not only in its record;
@@ -121,8 +121,9 @@ pub(crate) fn prune(
     if project.keep.is_empty() {
         return Ok(Vec::new());
     }
-    let mine = std::slice::from_ref(database);
-    let listing = Listing::Locked(locked);
-    let plan = prune::plan(listing, (project, mine), &project.keep, Scope::Automatic, now)?;
-    Ok(prune::apply(locked, (plan, Scope::Automatic), now, interrupt)?.removed)
+    let databases = std::slice::from_ref(database);
+    let (policy, scope) = (&project.keep, Scope::Automatic);
+    let pruning = Pruning { project, databases, policy, scope, now };
+    let plan = prune::plan(Listing::Locked(locked), &pruning)?;
+    Ok(prune::apply(locked, plan, &pruning, interrupt)?.removed)
 }

@@ -11,13 +11,13 @@ use crate::backups::writer::Locked;
 use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text::{self, Span};
+use crate::host::project::Project;
 use crate::host::project::policy::Policy;
-use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::reclaim_packs;
 use crate::operations::retain::say_if_last_states_exceed;
 use crate::retention::plan::Verdict;
-use crate::retention::prune::{self, Listing, Scope};
+use crate::retention::prune::{self, Listing, Pruning, Scope};
 use crate::retention::repack_plan::Extent;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -75,12 +75,13 @@ impl Args {
         let vault = Vault::of(&project, session.now());
         let databases = project.chosen(self.common.db.as_deref())?;
         let listing = Listing::Unlocked(&vault);
-        let mut plan =
-            prune::plan(listing, (&project, &databases), &policy, Scope::All, session.now())?;
+        let (databases, policy, now) = (&databases, &policy, session.now());
+        let pruning = Pruning { project: &project, databases, policy, scope: Scope::All, now };
+        let mut plan = prune::plan(listing, &pruning)?;
         let interrupt = session.interrupt().clone();
         prune::weigh_pages(&vault, &mut plan, &interrupt)?;
         let store = reclaim_packs::plan(&vault, &plan, &interrupt)?;
-        say_if_last_states_exceed(session, listing, &project, &policy)?;
+        say_if_last_states_exceed(session, listing, &project, policy)?;
         say_plan(session, &plan, self.dry_run);
         let doomed = plan.iter().any(|verdict| !verdict.keep);
         if !doomed {
@@ -103,7 +104,7 @@ impl Args {
             self.confirm(session, &project, &format!("{packs} that no backup names"), "")?;
         }
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
-        let removed = apply(session, &project, &locked, (&plan, &policy, &databases))?;
+        let removed = apply(session, &locked, &pruning, &plan)?;
         let store = reclaim_packs::reclaim(session, &locked, Extent::All)?;
         store.say(session, &project);
         document(session, &plan, &removed, (false, &store));
@@ -190,23 +191,24 @@ fn number(text: &str) -> Result<i64, String> {
 /// Removes what a plan condemns, and what a second look condemns too; returns the names.
 fn apply(
     session: &mut Session,
-    project: &Project,
     locked: &Locked<'_>,
-    (plan, policy, databases): (&[Verdict], &Policy, &[Database]),
+    pruning: &Pruning<'_>,
+    plan: &[Verdict],
 ) -> Result<Vec<Arc<str>>> {
     let doomed: HashSet<&str> = plan.iter().filter(|v| !v.keep).map(|v| &*v.name).collect();
     if doomed.is_empty() {
         return Ok(Vec::new());
     }
-    let (vault, now) = (locked.vault(), session.now());
+    let vault = locked.vault();
+    let pruning = Pruning { now: session.now(), ..*pruning };
     // The folder may have changed while the question was open: only what both plans condemn goes.
     let listing = Listing::Unlocked(vault);
-    let mut again = prune::plan(listing, (project, databases), policy, Scope::All, now)?;
+    let mut again = prune::plan(listing, &pruning)?;
     for verdict in &mut again {
         verdict.keep |= !doomed.contains(&*verdict.name);
     }
     prune::weigh_pages(vault, &mut again, session.interrupt())?;
-    let pruned = prune::apply(locked, (again, Scope::All), now, session.interrupt())?;
+    let pruned = prune::apply(locked, again, &pruning, session.interrupt())?;
     for (name, why) in &pruned.stayed {
         session.warn(format!("{name} stays: {why}"));
     }

@@ -58,8 +58,7 @@ pub(crate) fn say_if_last_states_exceed(
     project: &Project,
     policy: &Policy,
 ) -> Result<()> {
-    let of_all = (project, project.databases.as_slice());
-    let over = prune::last_states_over_size(listing, of_all, policy, session.now())?;
+    let over = prune::last_states_over_size(listing, project, policy, session.now())?;
     if let (Some(size_bytes), Some(max_size_bytes)) = (over, policy.max_size_bytes) {
         session.warn(format!(
             "the last states of branches alone take up {}, more than the max-size of {}: none of \

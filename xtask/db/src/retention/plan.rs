@@ -97,6 +97,17 @@ pub(crate) struct Verdict {
     pub freed_bytes: u64,
 }
 
+/// How firmly a backup is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// Whatever the policy is.
+    Firm,
+    /// By rules of the policy: it goes if the kept ones are too large.
+    Rules,
+    /// Not at all.
+    None,
+}
+
 /// For some backups, in this order, the bytes that each needs in addition to those before it.
 pub(crate) type Weigh<'w> = dyn FnMut(&[&Candidate]) -> Result<Vec<u64>> + 'w;
 
@@ -121,14 +132,21 @@ pub(crate) fn plan(
     let mut rows: Vec<&Candidate> = candidates.iter().collect();
     rows.sort_by(|a, b| (b.order, &b.name).cmp(&(a.order, &a.name)));
     let mut reasons = protect(&rows);
-    let is_free: Vec<bool> = reasons.iter().map(Reasons::is_empty).collect();
+    let is_firm: Vec<bool> = reasons.iter().map(|reasons| !reasons.is_empty()).collect();
     apply_rules(&rows, policy, &mut reasons);
-    let mut keep: Vec<bool> = reasons.iter().map(|reasons| !reasons.is_empty()).collect();
+    let hold = |(is_firm, reasons): (bool, &Reasons)| match is_firm {
+        true => Hold::Firm,
+        false if reasons.is_empty() => Hold::None,
+        false => Hold::Rules,
+    };
+    let mut holds: Vec<Hold> = is_firm.into_iter().zip(&reasons).map(hold).collect();
     if let Some(max_bytes) = policy.max_size_bytes {
-        for i in too_large(&rows, (&mut keep, &is_free), max_bytes, weigh)? {
+        for i in too_large(&rows, &holds, max_bytes, weigh)? {
+            holds[i] = Hold::None;
             reasons[i] = Reasons::one(Reason::OverSize(max_bytes));
         }
     }
+    let keep: Vec<bool> = holds.iter().map(|hold| *hold != Hold::None).collect();
     let freed_bytes = freed_bytes(&rows, &keep);
     let rows = rows.iter().zip(keep).zip(reasons).zip(freed_bytes);
     let verdicts = rows.map(|(((row, keep), mut reasons), freed_bytes)| {
@@ -140,26 +158,24 @@ pub(crate) fn plan(
     Ok(verdicts.collect())
 }
 
-/// Gives up the oldest of the kept ones that may go, until the rest is not larger; returns their
-/// places.
+/// The places of the oldest backups that only rules keep, without which the rest is not larger.
 fn too_large(
     rows: &[&Candidate],
-    (keep, is_free): (&mut [bool], &[bool]),
+    holds: &[Hold],
     most_bytes: u64,
     weigh: &mut Weigh<'_>,
 ) -> Result<Vec<usize>> {
     // What stays anyway is weighed first: then removing a backup frees exactly its weight.
     let (mut order, free): (Vec<usize>, Vec<usize>) =
-        (0..rows.len()).filter(|i| keep[*i]).partition(|i| !is_free[*i]);
+        (0..rows.len()).filter(|i| holds[*i] != Hold::None).partition(|i| holds[*i] == Hold::Firm);
     order.extend(free);
     let sizes = weigh(&order.iter().map(|i| rows[*i]).collect::<Vec<_>>())?;
     let mut total_bytes: u64 = sizes.iter().sum();
     let mut too_large = Vec::new();
     for (i, size_bytes) in order.into_iter().zip(sizes).rev() {
-        if total_bytes <= most_bytes || !is_free[i] {
+        if total_bytes <= most_bytes || holds[i] == Hold::Firm {
             break;
         }
-        keep[i] = false;
         too_large.push(i);
         total_bytes -= size_bytes;
     }

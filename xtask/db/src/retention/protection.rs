@@ -8,7 +8,7 @@ use crate::backups::vault::Vault;
 use crate::host::project::Project;
 use crate::host::project::policy::Policy;
 use crate::retention::plan::reason::Reasons;
-use crate::retention::prune::{Listing, Scope, plan};
+use crate::retention::prune::{Listing, Pruning, Scope, plan};
 
 /// The reasons; none if some policy would remove it.
 ///
@@ -23,8 +23,9 @@ pub(crate) fn reasons(
 ) -> Result<Reasons> {
     // A rule that keeps nothing: no argument or file has such a label.
     let nothing = Policy { labels: vec!["\0".to_owned()], ..Policy::default() };
-    let listing = Listing::Unlocked(vault);
-    let plan = plan(listing, (project, &project.databases), &nothing, Scope::All, now)?;
+    let (databases, policy) = (project.databases.as_slice(), &nothing);
+    let pruning = Pruning { project, databases, policy, scope: Scope::All, now };
+    let plan = plan(Listing::Unlocked(vault), &pruning)?;
     let name = backup.name.to_string();
     let verdict = plan.into_iter().find(|verdict| *verdict.name == *name);
     Ok(verdict.filter(|verdict| verdict.keep).map(|verdict| verdict.reasons).unwrap_or_default())

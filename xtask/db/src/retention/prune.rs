@@ -67,6 +67,21 @@ impl<'a> Listing<'a> {
     }
 }
 
+/// What is pruned, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pruning<'a> {
+    /// The project, whose branches count.
+    pub(crate) project: &'a Project,
+    /// The databases whose backups it is about.
+    pub(crate) databases: &'a [Database],
+    /// What stays.
+    pub(crate) policy: &'a Policy,
+    /// Which of the backups count.
+    pub(crate) scope: Scope,
+    /// The moment it is.
+    pub(crate) now: DateTime<FixedOffset>,
+}
+
 /// What a pruning did.
 #[derive(Debug, Default)]
 pub(crate) struct Pruned {
@@ -83,13 +98,8 @@ pub(crate) struct Pruned {
 /// # Errors
 ///
 /// If the folder cannot be read.
-pub(crate) fn plan(
-    listing: Listing<'_>,
-    (project, databases): (&Project, &[Database]),
-    policy: &Policy,
-    scope: Scope,
-    now: DateTime<FixedOffset>,
-) -> Result<Vec<Verdict>> {
+pub(crate) fn plan(listing: Listing<'_>, pruning: &Pruning<'_>) -> Result<Vec<Verdict>> {
+    let Pruning { project, databases, policy, scope, now } = *pruning;
     let mut groups = BTreeMap::<(String, String), Vec<Candidate>>::new();
     let (vault, backups) = (listing.vault(), listing.backups()?);
     let needed = interrupted_step::needed(vault.folder());
@@ -117,7 +127,7 @@ pub(crate) fn plan(
     let mut verdicts = Vec::new();
     for group in groups.values_mut() {
         let weigh = &mut |rows: &[&Candidate]| weight::weigh(vault.folder(), rows);
-        verdicts.extend(plan_group(group, (policy, weigh), &needed)?);
+        verdicts.extend(plan_group(group, policy, weigh, &needed)?);
     }
     Ok(verdicts)
 }
@@ -130,7 +140,7 @@ pub(crate) fn plan(
 /// If the folder cannot be read.
 pub(crate) fn last_states_over_size(
     listing: Listing<'_>,
-    (project, databases): (&Project, &[Database]),
+    project: &Project,
     policy: &Policy,
     now: DateTime<FixedOffset>,
 ) -> Result<Option<u64>> {
@@ -142,7 +152,8 @@ pub(crate) fn last_states_over_size(
     let Some(max_size_bytes) = weight::relevant(policy, vault, &backups)?.max_size_bytes else {
         return Ok(None);
     };
-    let (states, Some(place)) = (LastStates::of(project, databases, &backups), &project.git) else {
+    let states = LastStates::of(project, &project.databases, &backups);
+    let Some(place) = &project.git else {
         return Ok(None);
     };
     let kept = backups.iter().filter(|backup| states.has(&backup.name.to_string(), place));
@@ -218,7 +229,8 @@ impl Needed<'_> {
 /// Plans one group, newest first. Git is asked only about what would go otherwise.
 fn plan_group(
     group: &mut [Candidate],
-    (policy, weigh): (&Policy, &mut Weigh<'_>),
+    policy: &Policy,
+    weigh: &mut Weigh<'_>,
     needed: &Needed<'_>,
 ) -> Result<Vec<Verdict>> {
     let mut asked = vec![false; group.len()];
@@ -248,8 +260,8 @@ fn plan_group(
 /// A refusal if such a survivor is damaged; nothing is removed then.
 pub(crate) fn apply(
     locked: &Locked<'_>,
-    (plan, scope): (Vec<Verdict>, Scope),
-    now: DateTime<FixedOffset>,
+    plan: Vec<Verdict>,
+    pruning: &Pruning<'_>,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Pruned> {
     let mut pruned = Pruned::default();
@@ -259,7 +271,11 @@ pub(crate) fn apply(
     let listed = locked.backups()?;
     let backups: BTreeMap<String, &Backup> =
         listed.iter().map(|backup| (backup.name.to_string(), backup)).collect();
-    verify_survivors((locked, &backups), (&plan, scope), now, interrupt)?;
+    for group in survivors(&plan, &backups, pruning.now) {
+        // A plain one has pages of its own, which may be the only ones that are right.
+        let scope = if group.is_all_stored { pruning.scope } else { Scope::All };
+        demand_a_whole_one(locked, &group.backups, scope, interrupt)?;
+    }
     for verdict in plan.into_iter().filter(|verdict| !verdict.keep) {
         interrupt.check()?;
         let Some(backup) = backups.get(&*verdict.name) else {
@@ -273,16 +289,22 @@ pub(crate) fn apply(
     Ok(pruned)
 }
 
-/// Demands a whole backup among the survivors of each database and worktree: the newest one
-/// recorded as verified must be whole, and if none is, some other must be.
-fn verify_survivors(
-    (locked, backups): (&Locked<'_>, &BTreeMap<String, &Backup>),
-    (plan, scope): (&[Verdict], Scope),
+/// What a plan leaves of one database and worktree from which it removes something.
+struct Survivors<'b> {
+    /// The backups that stay, newest first.
+    backups: Vec<&'b Backup>,
+    /// Whether those that go are all in the page store.
+    is_all_stored: bool,
+}
+
+/// The survivors of each database and worktree from which a plan removes something.
+fn survivors<'b>(
+    plan: &[Verdict],
+    backups: &BTreeMap<String, &'b Backup>,
     now: DateTime<FixedOffset>,
-    interrupt: &Arc<Interrupt>,
-) -> Result<()> {
+) -> Vec<Survivors<'b>> {
     let mut doomed = BTreeMap::new();
-    let mut survivors = BTreeMap::<_, Vec<&Backup>>::new();
+    let mut survivors = BTreeMap::<_, Vec<&'b Backup>>::new();
     let owners = owners(backups);
     for verdict in plan {
         let Some(backup) = backups.get(&*verdict.name) else { continue };
@@ -295,13 +317,11 @@ fn verify_survivors(
             survivors.entry(group).or_default().push(backup);
         }
     }
-    for (group, all_stored) in doomed {
-        let survivors = survivors.get(&group).map_or(&[][..], Vec::as_slice);
-        // A plain one has pages of its own, which may be the only ones that are right.
-        let scope = if all_stored { scope } else { Scope::All };
-        demand_a_whole_one(locked, survivors, scope, interrupt)?;
-    }
-    Ok(())
+    let of_group = |(group, is_all_stored)| {
+        let backups = survivors.remove(&group).unwrap_or_default();
+        Survivors { backups, is_all_stored }
+    };
+    doomed.into_iter().map(of_group).collect()
 }
 
 /// Whose the recorded backups of each file name are; `None` if they do not agree.
@@ -325,6 +345,8 @@ fn database_of<'b>(owners: &BTreeMap<&'b str, Option<&'b str>>, backup: &'b Back
     }
 }
 
+/// Demands a whole backup among the survivors of one database and worktree: the newest one recorded
+/// as verified must be whole, and if none is, some other must be.
 fn demand_a_whole_one(
     locked: &Locked<'_>,
     survivors: &[&Backup],

@@ -121,13 +121,13 @@ pub(crate) fn plan(
     loop {
         let mut usage = Usage::of(backups, &damaged)?;
         if usage.packs.is_empty() {
-            left.extend(usage.unreadable.into_iter().map(unreadable));
+            left.extend(usage.unreadable.iter().map(|(pack, error)| unreadable(*pack, error)));
             return Ok(Plan { left, ..Plan::default() });
         }
         mark(&mut usage, lists, interrupt)?;
         let unproved = prove(&usage, &mut damaged, interrupt)?;
         if unproved.is_empty() {
-            left.extend(std::mem::take(&mut usage.unreadable).into_iter().map(unreadable));
+            left.extend(usage.unreadable.iter().map(|(pack, error)| unreadable(*pack, error)));
             return Ok(Plan { left, ..choose(usage, extent) });
         }
         // What another has too is needed there then.
@@ -180,7 +180,7 @@ fn prove(usage: &Usage, damaged: &mut BTreeSet<Id>, interrupt: &Interrupt) -> Re
     Ok(left)
 }
 
-fn unreadable((pack, error): (Id, anyhow::Error)) -> Left {
+fn unreadable(pack: Id, error: &anyhow::Error) -> Left {
     let why = match error.downcast_ref::<Newer>() {
         Some(newer) => format!("has version {}: update xtask-db to read it", newer.version),
         None => format!("cannot be read: {}", error.root_cause()),
