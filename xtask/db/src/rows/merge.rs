@@ -30,6 +30,7 @@ mod schema_fit;
 mod stage_columns;
 mod staged_rows;
 mod swapped_rows;
+mod table_fit;
 mod triggers;
 mod undeclared_references;
 mod verdict;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::rows::merge::fate::Fate::{Hashed, Matched, New, Raw};
 use crate::rows::merge::layout::{HASHED_HERE, Layout, Spelling};
-use crate::rows::merge::references;
+use crate::rows::merge::references::{self, Round};
 use crate::rows::merge::request::{Numbering, OnConflict, Policy};
 use crate::rows::merge::row_hash::{self, Texts};
 use crate::rows::merge::stage_columns::StageColumns;
@@ -228,12 +228,10 @@ pub(super) fn settle(
     loop {
         let since = (!is_whole).then(|| identifying.round.saturating_sub(1));
         let spelling = identifying.spelling;
-        let rounds = (identifying.round, since);
+        let round = Round { number: identifying.round, since, numbering, spelling };
         let mut n_done = 0;
-        for (at, layout) in layouts.iter().enumerate() {
-            let connection = identifying.connection;
-            n_done +=
-                references::translate(connection, (layouts, at), (numbering, spelling), rounds)?;
+        for layout in layouts {
+            n_done += references::translate(identifying.connection, layouts, layout, &round)?;
             n_done += identifying.identify(layout, since)?;
             after(layout)?;
         }

@@ -13,6 +13,14 @@ use crate::rows::merge::declared_keys::Said;
 use crate::rows::merge::keys::{self, By, Key, Reference};
 use crate::sqlite::schema::{Schema, Storage, Table};
 
+/// One of the two databases of a merge, with its schema.
+pub(super) struct Side<'a> {
+    /// Its connection.
+    pub connection: &'a Connection,
+    /// Its schema.
+    pub schema: &'a Schema,
+}
+
 /// One table of the database.
 #[derive(Debug)]
 pub(super) struct Here {
@@ -38,16 +46,14 @@ pub(super) struct Here {
 pub(super) struct Tables(pub BTreeMap<String, Here>);
 
 impl Tables {
-    /// Of the database that a connection has, and a file whose foreign keys count, too.
+    /// Of the database, and a file whose foreign keys count, too.
     ///
     /// # Errors
     ///
     /// If a schema cannot be read; a refusal if a configured key names what is not there.
-    pub(super) fn of(
-        (here, schema): (&Connection, &Schema),
-        (file, of_file): (&Connection, &Schema),
-        said: &Said<'_>,
-    ) -> Result<Self> {
+    pub(super) fn of(ours: &Side<'_>, theirs: &Side<'_>, said: &Said<'_>) -> Result<Self> {
+        let Side { connection: here, schema } = *ours;
+        let Side { connection: file, schema: of_file } = *theirs;
         refuse_unknown_tables(schema, said)?;
         let mut tables = BTreeMap::new();
         for (name, table) in &schema.tables {

@@ -12,8 +12,8 @@ use crate::rows::merge::collision::{self, Outcome};
 use crate::rows::merge::declared_keys::Said;
 use crate::rows::merge::fate::Fate::{self, Conflicting, Kept, LeftOut, New, Replaced, Unchanged};
 use crate::rows::merge::identity::{self, Identifying};
-use crate::rows::merge::layout::{self, Layout, Spelling};
-use crate::rows::merge::live_tables::Tables;
+use crate::rows::merge::layout::{Layout, Spelling};
+use crate::rows::merge::live_tables::{Side, Tables};
 use crate::rows::merge::report::{FileReport, Problem, Rows, TableReport};
 use crate::rows::merge::request::{Numbering, OnConflict, Policy, Source, Target};
 use crate::rows::merge::row_hash::Texts;
@@ -21,8 +21,9 @@ use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::row_numbers::Numbers;
 use crate::rows::merge::schema_fit::{self, Fitting};
 use crate::rows::merge::stage_columns::StageColumns;
+use crate::rows::merge::staged_rows::{self, Transfer};
 use crate::rows::merge::undeclared_references::Undeclared;
-use crate::rows::merge::{apply, odd_kinds, plain_numbers, references, staged_rows, verdict};
+use crate::rows::merge::{apply, odd_kinds, plain_numbers, references, table_fit, verdict};
 use crate::sqlite::connection;
 use crate::sqlite::schema::Schema;
 
@@ -57,10 +58,11 @@ pub(super) fn plan(
     let target = &Target { policy: &policy, ..*target };
     let (theirs, ours) = (Schema::read(&file)?, Schema::read(connection)?);
     refuse_unknown_newer(&ours, target)?;
-    let tables = Tables::of((connection, &ours), (&file, &theirs), said)?;
+    let theirs = Side { connection: &file, schema: &theirs };
+    let tables = Tables::of(&Side { connection, schema: &ours }, &theirs, said)?;
     odd_kinds::refuse_odd_kinds(&tables)?;
-    let fitting = schema_fit::look((&file, &theirs), &ours, &tables, source)?;
-    let layouts = layout::of(&tables, &fitting, source.numbering)?;
+    let fitting = schema_fit::look(&theirs, &ours, &tables, source)?;
+    let layouts = table_fit::layouts(&tables, &fitting, source.numbering)?;
     let mut planned = Planned {
         layouts,
         report: FileReport { shown: source.shown.clone(), ..FileReport::default() },
@@ -71,15 +73,16 @@ pub(super) fn plan(
         "UTF-8" => Texts::AsTheyAre,
         _ => Texts::ByBytes,
     };
+    let transfer = Transfer { connection, file: &file, texts, interrupt: target.interrupt };
     for layout in &mut planned.layouts {
-        layout.is_small = staged_rows::fill((connection, &file), layout, texts, target.interrupt)?;
+        layout.is_small = transfer.fill(layout)?;
     }
     staged_rows::make_room_for_hashes(connection, &planned.layouts)?;
     for layout in &planned.layouts {
         staged_rows::look(connection, layout)?;
     }
     take_over(&mut planned, fitting, target, source);
-    planned.identify((connection, &tables), (target, said), source, texts)?;
+    planned.identify(&Planning { connection, tables: &tables, said, target, source, texts })?;
     Ok(planned)
 }
 
@@ -124,14 +127,20 @@ fn loss(source: &Source, what: String) -> Problem {
     }
 }
 
+/// What the plan for a file is made from, once its rows are staged.
+#[derive(Clone, Copy)]
+struct Planning<'a> {
+    connection: &'a Connection,
+    tables: &'a Tables,
+    said: &'a Said<'a>,
+    target: &'a Target<'a>,
+    source: &'a Source,
+    texts: Texts,
+}
+
 impl Planned {
-    fn identify(
-        &mut self,
-        (connection, tables): (&Connection, &Tables),
-        (target, said): (&Target<'_>, &Said<'_>),
-        source: &Source,
-        texts: Texts,
-    ) -> Result<()> {
+    fn identify(&mut self, planning: &Planning<'_>) -> Result<()> {
+        let Planning { connection, tables, said, target, source, texts } = *planning;
         references::index(connection, &self.layouts)?;
         let mut numbers = Numbers::new(connection, tables);
         let hashed = BTreeSet::new();
@@ -163,7 +172,7 @@ impl Planned {
             return Ok(());
         }
         self.say_trusted(connection, target, source)?;
-        self.decide((connection, tables), (target, source), texts)?;
+        self.decide(planning)?;
         self.report_rows(connection)?;
         let stays = |table: &TableReport| table.kept.n + table.left_out.n > 0;
         if source.is_own && self.report.tables.iter().any(stays) {
@@ -178,12 +187,8 @@ impl Planned {
         Ok(())
     }
 
-    fn decide(
-        &mut self,
-        (connection, tables): (&Connection, &Tables),
-        (target, source): (&Target<'_>, &Source),
-        texts: Texts,
-    ) -> Result<()> {
+    fn decide(&mut self, planning: &Planning<'_>) -> Result<()> {
+        let Planning { connection, tables, target, source, texts, .. } = *planning;
         let skipping = Policy { on_conflict: OnConflict::Skip, ..target.policy.clone() };
         for layout in &self.layouts {
             let newer = target.policy.newer.as_ref();

@@ -43,21 +43,33 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     Ok(())
 }
 
-/// Translates what references of a table can be translated now; returns how many, and notes the round. With
-/// `since`, only those to rows that are known since that round.
+/// One round in which references are translated.
+pub(super) struct Round {
+    /// Its number, which is noted with what is translated.
+    pub number: u64,
+    /// The round since which rows have to be known for references to them to be examined; all are
+    /// if there is none.
+    pub since: Option<u64>,
+    /// What numbers mean.
+    pub numbering: Numbering,
+    /// What may still change.
+    pub spelling: Spelling,
+}
+
+/// Translates what references of a table can be translated now; returns how many.
 ///
 /// # Errors
 ///
 /// If SQLite refuses.
 pub(super) fn translate(
     connection: &Connection,
-    (layouts, at): (&[Layout], usize),
-    (numbering, spelling): (Numbering, Spelling),
-    (round, since): (u64, Option<u64>),
+    layouts: &[Layout],
+    layout: &Layout,
+    round: &Round,
 ) -> Result<usize> {
     let mut n_translated = 0;
-    for number in 0..layouts[at].links.len() {
-        let one = One { layouts, at, number, numbering, spelling, round, since };
+    for number in 0..layout.links.len() {
+        let one = One { layouts, layout, number, round };
         for statement in [one.in_file(), one.here()].into_iter().flatten() {
             n_translated += connection.execute(&statement, [])?;
         }
@@ -131,21 +143,14 @@ pub(super) fn is_ours(layout: &Layout, link: &Link, numbering: Numbering) -> boo
 /// One reference of one table.
 struct One<'l> {
     layouts: &'l [Layout],
-    at: usize,
+    layout: &'l Layout,
     number: usize,
-    numbering: Numbering,
-    spelling: Spelling,
-    round: u64,
-    since: Option<u64>,
+    round: &'l Round,
 }
 
 impl One<'_> {
-    fn layout(&self) -> &Layout {
-        &self.layouts[self.at]
-    }
-
     fn link(&self) -> &Link {
-        &self.layout().links[self.number]
+        &self.layout.links[self.number]
     }
 
     fn bit(&self) -> i64 {
@@ -154,7 +159,7 @@ impl One<'_> {
 
     /// Whether its numbers are those of the database.
     fn is_ours(&self) -> bool {
-        is_ours(self.layout(), self.link(), self.numbering)
+        is_ours(self.layout, self.link(), self.round.numbering)
     }
 
     /// To the rows here that rows of the file were found to be, or will be.
@@ -165,12 +170,12 @@ impl One<'_> {
         let (p, s) = (StageColumns::of("p"), StageColumns::of("s"));
         let mut sets = Vec::new();
         let mut agree = vec![leads_to(link)?];
-        if let Some(round) = self.since {
+        if let Some(round) = self.round.since {
             agree.push(format!(
                 "s.n IN (SELECT x.n FROM {} AS q CROSS JOIN {} AS x
                          WHERE q.round >= {round} AND {} = {})",
                 parent.stage(),
-                self.layout().stage(),
+                self.layout.stage(),
                 StageColumns::of("x").original(link.columns[0]),
                 StageColumns::of("q").original(columns[0])
             ));
@@ -188,8 +193,8 @@ impl One<'_> {
             let column = StageColumns::BARE.value(*from);
             sets.push(format!("{column} = iif({is_same}, {now}, {value})"));
             agree.push(format!("{value} IS NOT NULL"));
-            let others = self.layout().links_of(&[*from]) & !self.bit();
-            if self.spelling == Spelling::Stays && !self.layout().numbers.contains(from) {
+            let others = self.layout.links_of(&[*from]) & !self.bit();
+            if self.round.spelling == Spelling::Stays && !self.layout.numbers.contains(from) {
                 agree.push(is_same);
             } else if others != 0 {
                 // Two references that share a column must lead to rows that agree on it.
@@ -200,20 +205,20 @@ impl One<'_> {
             "UPDATE {} AS s SET {}, waits = s.waits & ~{bit}, round = {round} FROM {} AS p
              WHERE s.waits & {bit} AND p.state IN ({Matched}, {New}) AND {}
                AND {}",
-            self.layout().stage(),
+            self.layout.stage(),
             sets.join(", "),
             parent.stage(),
-            parent.settled("p", columns, self.spelling),
+            parent.settled("p", columns, self.round.spelling),
             agree.join(" AND "),
             bit = self.bit(),
-            round = self.round,
+            round = self.round.number,
         ))
     }
 
     /// To rows that are only here.
     fn here(&self) -> Option<String> {
         let link = self.link();
-        let are_ours = link.is_by_number && self.numbering == Numbering::Target;
+        let are_ours = link.is_by_number && self.round.numbering == Numbering::Target;
         if !link.may_be_here && !are_ours {
             return None;
         }
@@ -224,7 +229,7 @@ impl One<'_> {
             ),
             _ => String::new(),
         };
-        let is_on_trust = link.is_by_number && self.numbering == Numbering::Either;
+        let is_on_trust = link.is_by_number && self.round.numbering == Numbering::Either;
         let trusted = if is_on_trust {
             format!(", trusted = s.trusted | {}", self.bit())
         } else {
@@ -232,11 +237,11 @@ impl One<'_> {
         };
         // The rows here do not change: only the translation of a shorter reference changes the
         // answer.
-        let by = self.since.map_or_else(String::new, |_| {
-            format!(" INDEXED BY merge_{}_round", self.layout().number)
+        let by = self.round.since.map_or_else(String::new, |_| {
+            format!(" INDEXED BY merge_{}_round", self.layout.number)
         });
         let of_late =
-            self.since.map_or_else(String::new, |since| format!("s.round >= {since} AND "));
+            self.round.since.map_or_else(String::new, |since| format!("s.round >= {since} AND "));
         // What a shorter reference has translated by now is looked up as it is here.
         let pairs = link.columns.iter().zip(&link.to).zip(&link.collations);
         let equal = pairs.map(|((from, to), collation)| {
@@ -246,12 +251,12 @@ impl One<'_> {
         Some(format!(
             "UPDATE {} AS s{by} SET waits = s.waits & ~{bit}, round = {round}{trusted} FROM main.{} AS t
              WHERE {of_late} s.waits & {bit} AND s.waits & {} = 0{not_in_file} AND {}",
-            self.layout().stage(),
+            self.layout.stage(),
             quoted(&link.parent),
             link.shorter,
             equal.collect::<Vec<_>>().join(" AND "),
             bit = self.bit(),
-            round = self.round,
+            round = self.round.number,
         ))
     }
 }

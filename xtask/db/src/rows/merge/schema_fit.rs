@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::merge::keys;
-use crate::rows::merge::live_tables::Tables;
+use crate::rows::merge::live_tables::{Side, Tables};
 use crate::rows::merge::request::{Numbering, Source};
 use crate::sqlite::connection::quoted;
 use crate::sqlite::full_text::external_content;
@@ -41,11 +41,12 @@ pub(super) fn n_missing(theirs: &Schema, ours: &Schema) -> usize {
 ///
 /// If it cannot be read; a refusal if it belongs to another application.
 pub(super) fn look(
-    (file, theirs): (&Connection, &Schema),
+    file: &Side<'_>,
     ours: &Schema,
     tables: &Tables,
     source: &Source,
 ) -> Result<Fitting> {
+    let Side { connection: file, schema: theirs } = *file;
     let mut fitting = Fitting::default();
     compare_settings(theirs, ours, &mut fitting.notes)?;
     let here = theirs.tables.iter().filter(|(name, _)| !source.absent.contains(*name));

@@ -24,28 +24,87 @@ const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 /// Up to as many rows are compared without an index; the tests have tables of both sizes.
 const FEW_ROWS: u64 = if cfg!(test) { 2 } else { 16 };
 
-/// Creates the stage of a table and fills it with the file's rows; returns whether they and those here are
-/// few.
-///
-/// # Errors
-///
-/// If the file cannot be read, the disk is full, or at the user's interrupt.
-pub(super) fn fill(
-    (connection, file): (&Connection, &Connection),
-    layout: &Layout,
-    texts: Texts,
-    interrupt: &Interrupt,
-) -> Result<bool> {
-    connection.execute_batch(&definition(layout))?;
-    let n_rows = copy((connection, file), layout, texts, interrupt)
-        .with_context(|| format!("could not read the rows of `{}`", text::plain(&layout.theirs)))?;
-    if n_rows > FEW_ROWS {
-        return Ok(false);
+/// The way of a file's rows into their stages.
+pub(super) struct Transfer<'a> {
+    /// The connection that has the stages.
+    pub connection: &'a Connection,
+    /// The file.
+    pub file: &'a Connection,
+    /// How texts are handed over.
+    pub texts: Texts,
+    /// The user's.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Transfer<'_> {
+    /// Creates the stage of a table and fills it with the file's rows; returns whether they and
+    /// those here are few.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, the disk is full, or at the user's interrupt.
+    pub(super) fn fill(&self, layout: &Layout) -> Result<bool> {
+        self.connection.execute_batch(&definition(layout))?;
+        let n_rows = self.copy(layout).with_context(|| {
+            format!("could not read the rows of `{}`", text::plain(&layout.theirs))
+        })?;
+        if n_rows > FEW_ROWS {
+            return Ok(false);
+        }
+        let limit = FEW_ROWS + 1;
+        let question =
+            format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {limit})", layout.here());
+        let n_here: i64 = self.connection.query_row(&question, [], |row| row.get(0))?;
+        Ok(n_here.unsigned_abs() <= FEW_ROWS)
     }
-    let limit = FEW_ROWS + 1;
-    let question = format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {limit})", layout.here());
-    let n_here: i64 = connection.query_row(&question, [], |row| row.get(0))?;
-    Ok(n_here.unsigned_abs() <= FEW_ROWS)
+
+    fn copy(&self, layout: &Layout) -> Result<u64> {
+        let there: Vec<_> = layout.columns.iter().enumerate().filter(|(_, c)| c.in_file).collect();
+        let (mut read, mut names, mut marks) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, column) in &there {
+            let value = format!("r.{}", quoted(&column.name));
+            names.push(StageColumns::BARE.value(*at));
+            if self.texts == Texts::ByBytes {
+                let mark = marks.len() * 2 + 1;
+                read.push(format!("{}, typeof({value}) = 'text'", by_bytes(&value)));
+                let text = text_of(&format!("?{mark}"));
+                marks.push(format!("iif(?{}, {text}, ?{mark})", mark + 1));
+            } else {
+                read.push(value);
+                marks.push("?".to_owned());
+            }
+        }
+        if there.is_empty() {
+            // A table of nothing but its number.
+            read.push("NULL".to_owned());
+            names.push("rule".to_owned());
+            marks.push("?".to_owned());
+        }
+        let question = format!(
+            "SELECT {} FROM main.{} AS r NOT INDEXED",
+            read.join(", "),
+            quoted(&layout.theirs)
+        );
+        let insert = format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            layout.stage(),
+            names.join(", "),
+            marks.join(", ")
+        );
+        let mut question = self.file.prepare(&question)?;
+        let n_values = question.column_count();
+        let mut insert = self.connection.prepare(&insert)?;
+        let mut rows = question.query([])?;
+        let mut n_rows = 0_u64;
+        while let Some(row) = rows.next()? {
+            insert.execute(params_from_iter((0..n_values).map(|at| bound(row, at))))?;
+            n_rows += 1;
+            if n_rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+                self.interrupt.check()?;
+            }
+        }
+        Ok(n_rows)
+    }
 }
 
 /// Creates the table in which the content of small tables here is hashed; all stages are filled by now.
@@ -118,56 +177,6 @@ fn definition(layout: &Layout) -> String {
     }
     columns.extend((0..layout.locator.len()).map(|at| bare.locator(at)));
     format!("CREATE TABLE {} ({});", layout.stage(), columns.join(", "))
-}
-
-fn copy(
-    (connection, file): (&Connection, &Connection),
-    layout: &Layout,
-    texts: Texts,
-    interrupt: &Interrupt,
-) -> Result<u64> {
-    let there: Vec<_> = layout.columns.iter().enumerate().filter(|(_, c)| c.in_file).collect();
-    let (mut read, mut names, mut marks) = (Vec::new(), Vec::new(), Vec::new());
-    for (at, column) in &there {
-        let value = format!("r.{}", quoted(&column.name));
-        names.push(StageColumns::BARE.value(*at));
-        if texts == Texts::ByBytes {
-            let mark = marks.len() * 2 + 1;
-            read.push(format!("{}, typeof({value}) = 'text'", by_bytes(&value)));
-            let text = text_of(&format!("?{mark}"));
-            marks.push(format!("iif(?{}, {text}, ?{mark})", mark + 1));
-        } else {
-            read.push(value);
-            marks.push("?".to_owned());
-        }
-    }
-    if there.is_empty() {
-        // A table of nothing but its number.
-        read.push("NULL".to_owned());
-        names.push("rule".to_owned());
-        marks.push("?".to_owned());
-    }
-    let question =
-        format!("SELECT {} FROM main.{} AS r NOT INDEXED", read.join(", "), quoted(&layout.theirs));
-    let insert = format!(
-        "INSERT INTO {} ({}) VALUES ({})",
-        layout.stage(),
-        names.join(", "),
-        marks.join(", ")
-    );
-    let mut question = file.prepare(&question)?;
-    let n_values = question.column_count();
-    let mut insert = connection.prepare(&insert)?;
-    let mut rows = question.query([])?;
-    let mut n_rows = 0_u64;
-    while let Some(row) = rows.next()? {
-        insert.execute(params_from_iter((0..n_values).map(|at| bound(row, at))))?;
-        n_rows += 1;
-        if n_rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
-            interrupt.check()?;
-        }
-    }
-    Ok(n_rows)
 }
 
 fn bound<'r>(row: &'r Row<'_>, at: usize) -> ToSqlOutput<'r> {

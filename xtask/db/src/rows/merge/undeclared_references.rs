@@ -342,9 +342,9 @@ impl Found {
             let child = &layouts[suspect.child];
             let kind = suspect.kind.as_ref();
             let kind = kind.map(|(at, value)| (&*child.columns[*at].name, &**value));
-            let place = (&*child.name, &*child.columns[suspect.column].name);
-            add(&mut yes, place, (kind, Some(parent)));
-            add(&mut no, place, (kind, None));
+            let (table, column) = (&*child.name, &*child.columns[suspect.column].name);
+            Declaration { table, column, kind, parent: Some(parent) }.add_to(&mut yes);
+            Declaration { table, column, kind, parent: None }.add_to(&mut no);
         }
         format!(
             "declare in `[workspace.metadata.db.databases.{}]` that they are references: `{}`, or \
@@ -356,30 +356,39 @@ impl Found {
     }
 }
 
-/// Adds one column to what is declared.
-fn add(
-    references: &mut References,
-    (table, column): (&str, &str),
-    (kind, parent): (Option<(&str, &str)>, Option<&String>),
-) {
-    let known = references.keys().find(|known| known.eq_ignore_ascii_case(table)).cloned();
-    let columns = references.entry(known.unwrap_or_else(|| table.to_owned())).or_default();
-    let known = columns.keys().find(|known| known.eq_ignore_ascii_case(column)).cloned();
-    let column = known.unwrap_or_else(|| column.to_owned());
-    let referent = match (kind, parent, columns.get(&column)) {
-        (Some((_, value)), parent, Some(Referent::By { column, tables })) => {
-            let mut tables = tables.clone();
-            tables.insert(value.to_owned(), parent.cloned());
-            Referent::By { column: column.clone(), tables }
-        }
-        (Some((by, value)), Some(parent), _) => {
-            let tables = BTreeMap::from([(value.to_owned(), Some(parent.clone()))]);
-            Referent::By { column: by.to_owned(), tables }
-        }
-        (None, Some(parent), _) => Referent::Table(parent.clone()),
-        (_, None, _) => Referent::Nothing,
-    };
-    columns.insert(column, referent);
+/// What could be declared about a column.
+struct Declaration<'a> {
+    table: &'a str,
+    column: &'a str,
+    /// The column that names the kind, and the value that is meant; all rows if there is none.
+    kind: Option<(&'a str, &'a str)>,
+    /// The table that it refers to; none if it is not a reference.
+    parent: Option<&'a String>,
+}
+
+impl Declaration<'_> {
+    /// Adds it to what is declared.
+    fn add_to(&self, references: &mut References) {
+        let Self { table, column, kind, parent } = *self;
+        let known = references.keys().find(|known| known.eq_ignore_ascii_case(table)).cloned();
+        let columns = references.entry(known.unwrap_or_else(|| table.to_owned())).or_default();
+        let known = columns.keys().find(|known| known.eq_ignore_ascii_case(column)).cloned();
+        let column = known.unwrap_or_else(|| column.to_owned());
+        let referent = match (kind, parent, columns.get(&column)) {
+            (Some((_, value)), parent, Some(Referent::By { column, tables })) => {
+                let mut tables = tables.clone();
+                tables.insert(value.to_owned(), parent.cloned());
+                Referent::By { column: column.clone(), tables }
+            }
+            (Some((by, value)), Some(parent), _) => {
+                let tables = BTreeMap::from([(value.to_owned(), Some(parent.clone()))]);
+                Referent::By { column: by.to_owned(), tables }
+            }
+            (None, Some(parent), _) => Referent::Table(parent.clone()),
+            (_, None, _) => Referent::Nothing,
+        };
+        columns.insert(column, referent);
+    }
 }
 
 /// As many kinds of one column are looked at.

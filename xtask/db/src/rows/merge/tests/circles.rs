@@ -128,13 +128,25 @@ fn a_reference_in_a_circle_that_would_move_a_row_to_another_tenant_is_refused() 
 
 /// Which of eight chats there are, with which of three messages each besides the last one, and by how
 /// much all numbers are shifted.
-type Machine = ([u8; 8], i64, i64);
-
-fn machines() -> impl Strategy<Value = Vec<Machine>> {
-    prop::collection::vec((prop::array::uniform8(0_u8..16), 0_i64..9, 0_i64..9), 3)
+#[derive(Debug, Clone)]
+struct Machine {
+    chats: [u8; 8],
+    chat_shift: i64,
+    message_shift: i64,
 }
 
-fn rows((chats, chat_shift, message_shift): &Machine) -> String {
+fn machines() -> impl Strategy<Value = Vec<Machine>> {
+    let machine = (prop::array::uniform8(0_u8..16), 0_i64..9, 0_i64..9);
+    let machine = machine.prop_map(|(chats, chat_shift, message_shift)| Machine {
+        chats,
+        chat_shift,
+        message_shift,
+    });
+    prop::collection::vec(machine, 3)
+}
+
+fn rows(machine: &Machine) -> String {
+    let Machine { chats, chat_shift, message_shift } = machine;
     let mut rows = vec!["INSERT INTO tenants VALUES (111, 'n'), (112, 's');".to_owned()];
     let mut message = *message_shift;
     for (at, messages) in chats.iter().enumerate().filter(|(_, messages)| **messages > 0) {

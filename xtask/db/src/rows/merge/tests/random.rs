@@ -143,7 +143,7 @@ fn statement(act: u8, a: u8, b: u8) -> String {
     let chat = |n: u8| format!("(SELECT id FROM chats WHERE title = 'C{n}')");
     match act {
         0 | 1 => {
-            let email = if a % 2 == 0 { format!("'p{a}@x'") } else { "NULL".to_owned() };
+            let email = if a.is_multiple_of(2) { format!("'p{a}@x'") } else { "NULL".to_owned() };
             format!("INSERT INTO people (email, name, chief) VALUES ({email}, 'P{a}', NULL)")
         }
         2 => format!(
@@ -178,7 +178,7 @@ fn statement(act: u8, a: u8, b: u8) -> String {
              WHERE NOT EXISTS (SELECT 1 FROM tree WHERE label = 'T{a}' AND parent IS NULL)"
         ),
         8 => {
-            let (kind, row) = if b % 2 == 0 { ("chat", chat(a)) } else { ("person", person(a)) };
+            let (kind, row) = if b.is_multiple_of(2) { ("chat", chat(a)) } else { ("person", person(a)) };
             let row = if b == 4 { "0".to_owned() } else { row };
             format!(
                 "INSERT INTO remarks (on_type, on_id, text) SELECT '{kind}', {row}, 'R{a}' WHERE {row} IS NOT NULL"
