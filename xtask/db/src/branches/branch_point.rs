@@ -9,7 +9,7 @@ use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
 use crate::git::branch::{Branch, Leaving};
 use crate::git::recorded::Enters;
-use crate::git::reflog::{Entry, Reflog};
+use crate::git::reflog::{Entry, Move, Reflog};
 
 impl Leaving<'_> {
     /// Whether the hook took a backup at this checkout.
@@ -118,16 +118,26 @@ pub(crate) fn last_on<'a>(branch: &Branch, backups: &[&'a Backup]) -> Option<&'a
     taken.or_else(|| states().next())
 }
 
+/// Where a checkout ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    /// The branch; `None` if HEAD is detached.
+    pub(crate) branch: Option<&'a str>,
+    /// The commit.
+    pub(crate) commit: &'a str,
+}
+
 /// The branch that was left, according to HEAD's reflog or to what was seen last.
 #[must_use]
 pub(crate) fn left(
     head: &Reflog,
-    (entered, commit): (Option<&str>, &str),
+    arrival: Arrival<'_>,
     last_seen: Option<&str>,
     exists: impl Fn(&str) -> bool,
 ) -> Option<String> {
-    let said = head.0.last().filter(|entry| entry.new == commit).and_then(Entry::moved);
-    let Some(moved) = said.filter(|moved| entered.is_none_or(|entered| entered == moved.to)) else {
+    let said = head.0.last().filter(|entry| entry.new == arrival.commit).and_then(Entry::moved);
+    let is_it = |moved: &Move<'_>| arrival.branch.is_none_or(|entered| entered == moved.to);
+    let Some(moved) = said.filter(is_it) else {
         // An orphan is not in the reflog, and some repositories keep none.
         return last_seen.map(str::to_owned);
     };

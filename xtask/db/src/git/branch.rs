@@ -79,7 +79,8 @@ impl Branch {
     #[must_use]
     pub(crate) fn new(
         name: String,
-        (reflog, head): (Reflog, Reflog),
+        reflog: Reflog,
+        head: Reflog,
         born: Option<DateTime<FixedOffset>>,
     ) -> Self {
         let renamings = Renaming::all_to(&name, &reflog, &head);
@@ -212,7 +213,7 @@ impl Place {
     pub(crate) fn branch_named(&self, name: &str) -> Branch {
         let made = fs_err::metadata(self.reflog_file(name)).and_then(|file| file.created());
         let born = made.ok().map(|made| DateTime::<Utc>::from(made).fixed_offset());
-        Branch::new(name.to_owned(), (self.reflog(name), self.head_reflog()), born)
+        Branch::new(name.to_owned(), self.reflog(name), self.head_reflog(), born)
     }
 
     /// Whether the branch that a branch point belongs to is there, under that name or another, and not

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
-use crate::branches::branch_point;
+use crate::branches::branch_point::{self, Arrival};
 use crate::commands::hooks::checkpoint::{self, Due, Run};
 use crate::commands::hooks::follow_branches::{self, Return};
 use crate::commands::hooks::switch::Switch;
@@ -54,7 +54,8 @@ pub(super) fn entered(
         return Ok(Answer::Yes);
     }
     let last_seen = seen_branch::last_seen(place, &head);
-    let left = branch_point::left(&head, (name.as_deref(), new), last_seen.as_deref(), |branch| {
+    let arrival = Arrival { branch: name.as_deref(), commit: new };
+    let left = branch_point::left(&head, arrival, last_seen.as_deref(), |branch| {
         place.tip(branch).is_some()
     });
     if left == name {
