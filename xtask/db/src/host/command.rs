@@ -109,6 +109,15 @@ enum Leftovers {
     End,
 }
 
+/// One run of a command.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    task: &'a Task<'a>,
+    leftovers: Leftovers,
+    /// What ends it early, beside its timeout.
+    interrupt: &'a Interrupt,
+}
+
 /// Runs a command of the host in its root, pointed at the database. Its output goes to stderr as it
 /// comes, so that stdout has our results only; it cannot ask anything.
 ///
@@ -124,7 +133,8 @@ pub(crate) fn run(
     interrupt: &Interrupt,
 ) -> Result<()> {
     let task = Task { project, database, path: &database.path, command, timeout };
-    let ended = supervise((&task, stand_by(project)), Leftovers::Stay, (interrupt, None))?;
+    let run = Run { task: &task, leftovers: Leftovers::Stay, interrupt };
+    let ended = run.supervise(stand_by(project), None)?;
     interrupt.check()?;
     match ended.failure() {
         Some(failure) => anyhow::bail!(failure),
@@ -138,7 +148,8 @@ pub(crate) fn run(
 ///
 /// If it cannot be started.
 pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
-    supervise((task, stand_by(task.project)), Leftovers::End, (interrupt, None))
+    let run = Run { task, leftovers: Leftovers::End, interrupt };
+    run.supervise(stand_by(task.project), None)
 }
 
 /// Begins what a migration will run below, while there is something else to do.
@@ -158,57 +169,49 @@ pub(crate) fn migrate_before(
     task: &Task<'_>,
     interrupt: &Interrupt,
 ) -> Result<Ended> {
-    supervise((task, standby), Leftovers::End, (interrupt, Some(witness)))
+    let run = Run { task, leftovers: Leftovers::End, interrupt };
+    run.supervise(standby, Some(witness))
 }
 
-fn supervise(
-    (task, standby): (&Task<'_>, Standby),
-    leftovers: Leftovers,
-    (interrupt, witness): (&Interrupt, Option<&mut Witness>),
-) -> Result<Ended> {
-    let _supervising = interrupt.while_supervising();
-    let running = start(task, standby, interrupt)?;
-    let meanwhile = Meanwhile { interrupt, began: Instant::now(), witness };
-    await_end((task, running), leftovers, meanwhile)
-}
-
-/// Waits until a command has ended, or ends it.
-fn await_end(
-    (task, mut running): (&Task<'_>, Running),
-    leftovers: Leftovers,
-    mut meanwhile: Meanwhile<'_>,
-) -> Result<Ended> {
-    let (began, interrupt) = (meanwhile.began, meanwhile.interrupt);
-    let mut ending = None;
-    while ending.is_none() && !running.wait(&mut meanwhile)? {
-        ending = must_end(task, began, interrupt);
+impl Run<'_> {
+    /// Runs it below a supervisor that stands by.
+    fn supervise(&self, standby: Standby, witness: Option<&mut Witness>) -> Result<Ended> {
+        let interrupt = self.interrupt;
+        let _supervising = interrupt.while_supervising();
+        let running = start(self.task, standby, interrupt)?;
+        self.await_end(running, Meanwhile { interrupt, began: Instant::now(), witness })
     }
-    conclude(running, ending, leftovers, (began, interrupt))
-}
 
-/// Why a command has to end now, if it has.
-fn must_end(task: &Task<'_>, began: Instant, interrupt: &Interrupt) -> Option<Ending> {
-    if interrupt.check().is_err() {
-        return Some(Ending::Interrupted);
+    /// Waits until the command has ended, or ends it.
+    fn await_end(&self, mut running: Running, mut meanwhile: Meanwhile<'_>) -> Result<Ended> {
+        let began = meanwhile.began;
+        let mut ending = None;
+        while ending.is_none() && !running.wait(&mut meanwhile)? {
+            ending = self.must_end(began);
+        }
+        self.conclude(running, ending, began)
     }
-    (began.elapsed() > task.timeout).then_some(Ending::TooLong(task.timeout))
-}
 
-/// Ends a command for a reason, or, if it has ended, what it left.
-fn conclude(
-    running: Running,
-    ending: Option<Ending>,
-    leftovers: Leftovers,
-    (began, interrupt): (Instant, &Interrupt),
-) -> Result<Ended> {
-    let wish = match (ending, leftovers) {
-        (Some(_), _) => Wish::End,
-        (None, Leftovers::End) => Wish::Kill,
-        (None, Leftovers::Stay) => Wish::Leave,
-    };
-    let Over { status, left } = running.conclude(wish, || interrupt.is_urgent())?;
-    let by_itself = status.map_or(Ending::Lost, Ending::Exited);
-    Ok(Ended { ending: ending.unwrap_or(by_itself), took: began.elapsed(), left })
+    /// Why the command has to end now, if it has.
+    fn must_end(&self, began: Instant) -> Option<Ending> {
+        if self.interrupt.check().is_err() {
+            return Some(Ending::Interrupted);
+        }
+        let timeout = self.task.timeout;
+        (began.elapsed() > timeout).then_some(Ending::TooLong(timeout))
+    }
+
+    /// Ends the command for a reason, or, if it has ended, what it left.
+    fn conclude(&self, running: Running, ending: Option<Ending>, began: Instant) -> Result<Ended> {
+        let wish = match (ending, self.leftovers) {
+            (Some(_), _) => Wish::End,
+            (None, Leftovers::End) => Wish::Kill,
+            (None, Leftovers::Stay) => Wish::Leave,
+        };
+        let Over { status, left } = running.conclude(wish, || self.interrupt.is_urgent())?;
+        let by_itself = status.map_or(Ending::Lost, Ending::Exited);
+        Ok(Ended { ending: ending.unwrap_or(by_itself), took: began.elapsed(), left })
+    }
 }
 
 fn start(task: &Task<'_>, standby: Standby, interrupt: &Interrupt) -> Result<Running> {

@@ -10,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::console::interrupt::Interrupt;
 use crate::host::command::patience::PAUSE;
-use crate::host::command::supervised::{Meanwhile, Output, Running, Standby};
-use crate::host::command::{Ended, Ending, Leftovers, Task, await_end, conclude, must_end, start};
+use crate::host::command::supervised::{Meanwhile, Output, Standby};
+use crate::host::command::{Ending, Leftovers, Run, Task, start};
 
 /// Runs a command of the user in the project's root and passes its output to `read`; its messages
 /// go to stderr. If the command fails, even at its very end, its output does not count.
@@ -29,14 +29,18 @@ pub(crate) fn read<T>(
     let mut running = start(task, standby, interrupt)?;
     let output = running.take_output().context("the command has no output")?;
     let began = Instant::now();
-    let mut output = UpToEnd { output, task, interrupt, began, ending: None, is_over: false };
+    let run = Run { task, leftovers: Leftovers::Stay, interrupt };
+    let mut output = UpToEnd { output, run, began, ending: None, is_over: false };
     let done = read(&mut output);
     let (ending, is_over) = (output.ending, output.is_over);
     // A process that still writes learns that nobody reads.
     drop(output);
     // Output may be incomplete because the command failed.
     let is_good = done.is_ok() || is_over;
-    let ended = end((task, running), (ending, is_good), (began, interrupt))?;
+    let ended = match ending.or((!is_good).then_some(Ending::Unwanted)) {
+        Some(ending) => run.conclude(running, Some(ending), began)?,
+        None => run.await_end(running, Meanwhile { interrupt, began, witness: None })?,
+    };
     interrupt.check()?;
     match ended.failure() {
         Some(failure) if !matches!(ended.ending, Ending::Unwanted) => anyhow::bail!(failure),
@@ -44,23 +48,10 @@ pub(crate) fn read<T>(
     }
 }
 
-/// Waits for the command whose output was read, or ends it.
-fn end(
-    (task, running): (&Task<'_>, Running),
-    (ending, is_good): (Option<Ending>, bool),
-    (began, interrupt): (Instant, &Interrupt),
-) -> Result<Ended> {
-    if let Some(ending) = ending.or((!is_good).then_some(Ending::Unwanted)) {
-        return conclude(running, Some(ending), Leftovers::Stay, (began, interrupt));
-    }
-    await_end((task, running), Leftovers::Stay, Meanwhile { interrupt, began, witness: None })
-}
-
 /// An output that knows when it was read to the end, and ends early when the command has to.
 struct UpToEnd<'a> {
     output: ChildStdout,
-    task: &'a Task<'a>,
-    interrupt: &'a Interrupt,
+    run: Run<'a>,
     began: Instant,
     /// Why the command has to end.
     ending: Option<Ending>,
@@ -70,7 +61,7 @@ struct UpToEnd<'a> {
 impl Read for UpToEnd<'_> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         while !self.can_read()? {
-            self.ending = must_end(self.task, self.began, self.interrupt);
+            self.ending = self.run.must_end(self.began);
             if self.ending.is_some() {
                 return Err(io::Error::other("the command was ended"));
             }
