@@ -65,24 +65,25 @@ pub(crate) fn put_back(
     if !connection::can_write_pages() {
         return Ok(Tried::NotThisWay);
     }
-    let wal = connection::pragma::<String>(to, "journal_mode")? == "wal";
-    to.execute_batch(&format!("PRAGMA cache_size=-{}; BEGIN IMMEDIATE", CACHE_BYTES >> 10))?;
-    let tried = in_transaction(to, wanted, wal, (progress, keep));
+    let tried = in_transaction(to, wanted, progress, keep);
     match tried {
         Ok(Tried::Committed { .. }) => {}
-        // A failed COMMIT may have ended the transaction itself.
+        // It may not have begun, and a failed COMMIT may have ended it.
         _ if to.is_autocommit() => {}
         _ => to.execute_batch("ROLLBACK")?,
     }
     tried
 }
 
+/// Begins the transaction, and commits if it gets that far.
 fn in_transaction(
     to: &Connection,
     wanted: &mut dyn Wanted,
-    wal: bool,
-    (progress, keep): (&mut Progress, impl FnOnce() -> Result<Groups>),
+    progress: &mut Progress,
+    keep: impl FnOnce() -> Result<Groups>,
 ) -> Result<Tried> {
+    let is_wal = connection::pragma::<String>(to, "journal_mode")? == "wal";
+    to.execute_batch(&format!("PRAGMA cache_size=-{}; BEGIN IMMEDIATE", CACHE_BYTES >> 10))?;
     let first = page(to, 1)?;
     let Some(mut new_first) = new_first(wanted, &first)? else {
         return Ok(Tried::NotThisWay);
@@ -94,10 +95,11 @@ fn in_transaction(
         to,
         statement: to.prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")?,
         page_size_bytes,
-        most: if wal { u64::MAX } else { MAX_BYTES_IN_ROLLBACK_MODE / page_size_bytes },
+        n_pages,
+        most: if is_wal { u64::MAX } else { MAX_BYTES_IN_ROLLBACK_MODE / page_size_bytes },
         n_written: 0,
     };
-    let n_old = compare(&mut writing, (wanted, &present), n_pages, progress)?;
+    let n_old = compare(&mut writing, wanted, &present, progress)?;
     if writing.is_full() {
         return Ok(Tried::NotThisWay);
     }
@@ -171,11 +173,11 @@ pub(crate) fn is_equal(
 /// Writes the pages after the first that differ; returns how many the database had.
 fn compare(
     writing: &mut Writing<'_>,
-    (wanted, present): (&mut dyn Wanted, &Groups),
-    n_pages: u64,
+    wanted: &mut dyn Wanted,
+    present: &Groups,
     progress: &mut Progress,
 ) -> Result<u64> {
-    let (to, page_size_bytes) = (writing.to, writing.page_size_bytes);
+    let Writing { to, page_size_bytes, n_pages, .. } = *writing;
     let n_old = u64::try_from(connection::pragma::<i64>(to, "page_count")?)?;
     let n_both = n_pages.min(n_old);
     let group_pages = GROUP_BYTES as u64 / page_size_bytes;
@@ -231,6 +233,8 @@ struct Writing<'c> {
     to: &'c Connection,
     statement: Statement<'c>,
     page_size_bytes: u64,
+    /// How many pages there will be.
+    n_pages: u64,
     most: u64,
     n_written: u64,
 }

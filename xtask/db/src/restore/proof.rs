@@ -13,7 +13,7 @@ use crate::capture;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::restore::plan::{self, Destination, Plan};
-use crate::restore::source::Source;
+use crate::restore::source::{Original, Source};
 use crate::restore::write::{Written, put_back};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::{Depth, Weight};
@@ -93,9 +93,9 @@ pub(crate) fn drill(
     let destination =
         Destination { path: stage.path(), backups: folder, force: false, busy_timeout };
     let plan = plan::plan(backup, &destination, interrupt)?;
-    let contents = Contents::open(backup)?;
-    let source =
-        Source::prepare((&plan, contents, Groups::default()), locked, content_blake3, interrupt)?;
+    let (contents, ids) = (Contents::open(backup)?, Groups::default());
+    let original = Original { contents, ids, content_blake3 };
+    let source = Source::prepare(&plan, original, locked, interrupt)?;
     // A scratch file in WAL mode would leave sidecars that no stage removes.
     let plan = Plan { backup: without_journal_mode(plan.backup.clone()), ..plan };
     let mut progress = Progress::hidden(interrupt);

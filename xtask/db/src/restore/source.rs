@@ -18,6 +18,16 @@ use crate::sqlite::digest::page_source::{OfFile, Wanted};
 use crate::sqlite::examination::finding::{Depth, Weight, has};
 use crate::sqlite::{connection, examination};
 
+/// A backup as it was taken.
+pub(crate) struct Original<'a> {
+    /// Its bytes.
+    pub(crate) contents: Contents,
+    /// The ids of its groups, as far as they are known.
+    pub(crate) ids: Groups,
+    /// The hash of its content.
+    pub(crate) content_blake3: &'a str,
+}
+
 /// The pages as the live database takes them, kept until the restore is proved.
 pub(crate) struct Source {
     pages: Pages,
@@ -31,18 +41,18 @@ enum Pages {
 }
 
 impl Source {
-    /// The backup itself, or its private copy with the page size of the live database. The ids of its
-    /// groups may be unknown.
+    /// The backup itself, or its private copy with the page size of the live database.
     ///
     /// # Errors
     ///
     /// If the copy cannot be created.
     pub(crate) fn prepare(
-        (plan, contents, ids): (&Plan, Contents, Groups),
+        plan: &Plan,
+        original: Original<'_>,
         locked: &Locked<'_>,
-        content_blake3: &str,
         interrupt: &Arc<Interrupt>,
     ) -> Result<Self> {
+        let Original { contents, ids, content_blake3 } = original;
         let Some(page_size_bytes) = plan.convert_to_bytes else {
             let content_blake3 = content_blake3.to_owned();
             return Ok(Self { pages: Pages::AsTaken(contents, ids), content_blake3 });

@@ -27,7 +27,7 @@ use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::Step;
 use crate::restore::plan::{self, Destination, Live, Plan};
 use crate::restore::proof::{self, Proved};
-use crate::restore::source::Source;
+use crate::restore::source::{Original, Source};
 use crate::restore::write::{self, Committed, Written};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::Depth;
@@ -107,7 +107,8 @@ pub(crate) fn put_in_place(
     let contents = Contents::open(&plan.backup)?;
     let ids = candidate.unchanged(&contents, &interrupt)?;
     let content_blake3 = &verification.content_blake3;
-    let source = Source::prepare((plan, contents, ids), locked, content_blake3, &interrupt)?;
+    let original = Original { contents, ids, content_blake3 };
+    let source = Source::prepare(plan, original, locked, &interrupt)?;
     // What SQLite reads it also rolls back; anything else is several steps, the journal mode the last.
     let is_noted = !claim.has_begun() && !matches!(plan.live, Live::Readable(_));
     if is_noted {
