@@ -23,7 +23,7 @@ use crate::retention::plan::Verdict;
 use crate::retention::prune::{self, Listing, Pruning, Scope};
 use crate::sqlite::digest::tree;
 
-/// The newest backup of this worktree that is whole on the disk right now, not only in its record;
+/// The newest backup of the wanted one's database in this worktree that is whole on the disk right now, not only in its record;
 /// and a remark if the newest recorded one is not. If both it and the new one are in the store, the
 /// comparison proves its pages, so only its list is read here.
 ///
@@ -33,12 +33,12 @@ use crate::sqlite::digest::tree;
 pub(crate) fn newest_whole(
     locked: &Locked<'_>,
     project: &Project,
-    (database, format): (&Database, Format),
+    wanted: &Wanted<'_>,
     interrupt: &Arc<Interrupt>,
 ) -> Result<(Option<Backup>, Option<String>)> {
     let backups = locked.backups()?;
     let newest = backups.iter().find(|backup| {
-        backup.is_of(database)
+        backup.is_of(wanted.database)
             && backup.worktree() == project.worktree()
             && backup.state().is_sound()
     });
@@ -46,7 +46,7 @@ pub(crate) fn newest_whole(
         return Ok((None, None));
     };
     let newest = newest.clone();
-    let proved = if (newest.name.format, format) == (Format::Pages, Format::Pages) {
+    let proved = if (newest.name.format, wanted.format) == (Format::Pages, Format::Pages) {
         reader::list(&newest).map(|list| tree::hex(&list.root))
     } else {
         // Nothing else is read of it: all of it is.

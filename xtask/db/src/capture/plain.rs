@@ -18,7 +18,7 @@ use crate::backups::record::Record;
 use crate::backups::writer::Locked;
 use crate::capture::record::record_of;
 use crate::capture::request::{Look, Taken, Wanted};
-use crate::capture::stored;
+use crate::capture::stored::{self, PlainCopy};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
@@ -92,7 +92,8 @@ impl Staged {
     ) -> Result<Taken> {
         let Self { stage, name, mut record, version, groups, began } = self;
         if wanted.format == Format::Pages {
-            let backup = stored::publish_copy(locked, wanted, (stage.path(), record), progress)?;
+            let copy = PlainCopy { path: stage.path(), record };
+            let backup = stored::publish_copy(locked, wanted, copy, progress)?;
             return Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups));
         }
         record.sequence = locked.next_sequence()?;

@@ -76,18 +76,17 @@ fn take_in(
     }
     let shape = Shape::of(snapshot.size_bytes(), snapshot.page_size_bytes);
     let mut base = Base::of(locked, wanted, shape, progress)?;
-    let folder = locked.packs_folder()?;
     let (mut twin, mut earlier) = (twin, None);
     let (mut taken, findings, counted) = loop {
         progress.expect_bytes(shape.size_bytes);
-        let read = read(&snapshot, twin.take(), (&folder, shape, &base), progress)?;
+        let read = read(&snapshot, twin.take(), &base, progress)?;
         connection.prove()?;
         let findings = earlier.take().or(read.findings);
         match read.judged {
             Ok(None) => break (read.taken, findings, read.counted),
             Ok(Some(equal)) => {
                 base.note(&read.taken)?;
-                return link(locked, project, wanted, (&equal, read.taken));
+                return link(project, &base, &equal, read.taken);
             }
             Err(error) => {
                 // The new packs must be gone before they are written again.
@@ -134,7 +133,7 @@ struct Read {
 fn read(
     snapshot: &Snapshot<'_>,
     twin: Option<Looking>,
-    (folder, shape, base): (&Path, Shape, &Base<'_>),
+    base: &Base<'_>,
     progress: &mut Progress,
 ) -> Result<Read> {
     let interrupt = Arc::clone(progress.interrupt());
@@ -153,7 +152,7 @@ fn read(
         let on_new = move || {
             let _ = go.send(());
         };
-        let taken = intake::take(folder, shape, &base.stored, source, on_new);
+        let taken = base.take_in(source, on_new);
         let judged = taken.as_ref().ok().map(|taken| base.judge(taken, &interrupt));
         let judged = judged.unwrap_or(Ok(None)).map(Option::<&Backup>::cloned);
         let is_new = taken.is_ok() && matches!(judged, Ok(None));
@@ -243,11 +242,12 @@ fn name_of(wanted: &Wanted<'_>) -> Name {
 /// A record of its own and a hard link to the equal one; if there are no hard links, a copy of its
 /// list.
 fn link(
-    locked: &Locked<'_>,
     project: &Project,
-    wanted: &Wanted<'_>,
-    (equal, mut taken): (&Backup, intake::Taken),
+    base: &Base<'_>,
+    equal: &Backup,
+    mut taken: intake::Taken,
 ) -> Result<Taken> {
+    let Base { locked, wanted, .. } = *base;
     let record = equal.record().context("a stored backup that was compared has a record")?;
     if wanted.unless_equal.is_some_and(|newest| newest.file == record.file) {
         return Ok(Taken::Unchanged);
@@ -283,6 +283,14 @@ fn publish(
     locked.publish(&stage, name, record)
 }
 
+/// A finished plain copy of a database.
+pub(crate) struct PlainCopy<'c> {
+    /// Where it is.
+    pub(crate) path: &'c Path,
+    /// Its proof.
+    pub(crate) record: Record,
+}
+
 /// Takes a finished plain copy into the store and publishes it there.
 ///
 /// # Errors
@@ -291,14 +299,14 @@ fn publish(
 pub(crate) fn publish_copy(
     locked: &Locked<'_>,
     wanted: &Wanted<'_>,
-    (copy, record): (&Path, Record),
+    copy: PlainCopy<'_>,
     progress: &Progress,
 ) -> Result<Backup> {
+    let PlainCopy { path, record } = copy;
     let shape = Shape::of(record.size_bytes, record.sqlite.page_size_bytes);
     let mut base = Base::of(locked, wanted, shape, progress)?;
-    let folder = locked.packs_folder()?;
     let (mut taken, equal) = loop {
-        let taken = take_copy_in(&folder, (copy, shape), &base, progress.interrupt())?;
+        let taken = take_copy_in(path, &base, progress.interrupt())?;
         anyhow::ensure!(
             taken.hashes.blake3 == record.blake3,
             "the copy changed while it was added to the store"
@@ -327,12 +335,7 @@ pub(crate) fn publish_copy(
     publish(locked, name_of(wanted), record, &mut taken)
 }
 
-fn take_copy_in(
-    folder: &Path,
-    (copy, shape): (&Path, Shape),
-    base: &Base<'_>,
-    interrupt: &Interrupt,
-) -> Result<intake::Taken> {
+fn take_copy_in(copy: &Path, base: &Base<'_>, interrupt: &Interrupt) -> Result<intake::Taken> {
     let source = |send: &mut copy::Send<'_>, spare: &mpsc::Receiver<Vec<u8>>| {
         copy::read_file(copy, interrupt, |piece| {
             let mut bytes = spare.try_recv().unwrap_or_default();
@@ -340,5 +343,5 @@ fn take_copy_in(
             send(bytes)
         })
     };
-    intake::take(folder, shape, &base.stored, source, || ())
+    base.take_in(source, || ())
 }

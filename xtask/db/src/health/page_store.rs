@@ -11,7 +11,7 @@ use crate::backups::format::Format;
 use crate::backups::page_lists;
 use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack_folder;
-use crate::backups::store::pack_index::Shelf;
+use crate::backups::store::pack_index::{Opened, Shelf};
 use crate::backups::vault::Vault;
 use crate::console::text;
 use crate::health::problem::Problem;
@@ -53,7 +53,7 @@ impl Store {
         let stored = backups.iter().filter(|backup| backup.name.format == Format::Pages);
         store.logical_bytes = stored.clone().map(|backup| backup.size_bytes).sum();
         store.n_backups = stored.count() as u64;
-        for (name, pack) in shelf.packs()? {
+        for Opened { name, pack } in shelf.packs()? {
             store.n_packs += 1;
             match pack {
                 Ok(pack) => {

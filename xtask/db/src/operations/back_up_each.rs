@@ -128,10 +128,16 @@ impl Request {
     ) -> Result<Done> {
         warn_of_network(session, project, database);
         let format = self.format.unwrap_or_else(|| project.format(self.kind));
+        let wanted = Wanted {
+            label: self.label.as_deref().map(|label| secrets::masked(label).into_owned()),
+            pinned: self.pin,
+            git,
+            format,
+            ..Wanted::new(database, self.kind, session.now())
+        };
         let newest = if self.if_changed || self.kind.is_automatic() {
             let interrupt = session.interrupt().clone();
-            let (newest, remark) =
-                checkpoint::newest_whole(locked, project, (database, format), &interrupt)?;
+            let (newest, remark) = checkpoint::newest_whole(locked, project, &wanted, &interrupt)?;
             if let Some(remark) = remark {
                 session.warn(remark);
             }
@@ -139,14 +145,8 @@ impl Request {
         } else {
             None
         };
-        let wanted = Wanted {
-            label: self.label.as_deref().map(|label| secrets::masked(label).into_owned()),
-            pinned: self.pin,
-            git,
-            unless_equal: newest.as_ref().and_then(Backup::record),
-            format,
-            ..Wanted::new(database, self.kind, session.now())
-        };
+        let unless_equal = newest.as_ref().and_then(Backup::record);
+        let wanted = Wanted { unless_equal, now: session.now(), ..wanted };
         let mut progress = session.progress("Copying");
         let taken = if self.if_changed {
             capture::take(locked, project, &wanted, &mut progress)

@@ -134,9 +134,9 @@ pub(crate) fn plan(
     let mut reasons = protect(&rows);
     let is_firm: Vec<bool> = reasons.iter().map(|reasons| !reasons.is_empty()).collect();
     apply_rules(&rows, policy, &mut reasons);
-    let hold = |(is_firm, reasons): (bool, &Reasons)| match is_firm {
-        true => Hold::Firm,
-        false if reasons.is_empty() => Hold::None,
+    let hold = |(is_firm, reasons): (bool, &Reasons)| match reasons.is_empty() {
+        _ if is_firm => Hold::Firm,
+        true => Hold::None,
         false => Hold::Rules,
     };
     let mut holds: Vec<Hold> = is_firm.into_iter().zip(&reasons).map(hold).collect();

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::backups::page_lists;
 use crate::backups::store::intake::new_packs::{self, NewPacks};
 use crate::backups::store::pack::writer::{Finished, Writing};
-use crate::backups::store::pack::{Entry, Pack, Unpacking};
+use crate::backups::store::pack::{Entry, Origin, Pack, Unpacking};
 use crate::backups::store::pack_folder;
 use crate::backups::store::used_blocks::Counted;
 use crate::backups::writer::Locked;
@@ -120,7 +120,7 @@ struct Needed {
 }
 
 struct Carried {
-    address: (Id, u32),
+    origin: Origin,
     entry: Entry,
     stored: Range<usize>,
     block_bytes: u32,
@@ -156,7 +156,7 @@ impl<'f> Work<'f> {
                 None => self.writing.insert(Writing::begin(self.folder)?),
             };
             let stored = &needed.bytes[block.stored.clone()];
-            writing.carry(block.address, &block.entry, stored, block.block_bytes)?;
+            writing.carry(block.origin, &block.entry, stored, block.block_bytes)?;
             if writing.is_full() {
                 self.shelve()?;
             }
@@ -205,7 +205,7 @@ fn read(counted: &Counted, unpacking: &mut Unpacking) -> Result<Needed> {
             let begin = needed.bytes.len();
             needed.bytes.extend_from_slice(&stored);
             needed.blocks.push(Carried {
-                address: (section.origin, section.first_slot + n),
+                origin: Origin { pack: section.origin, slot: section.first_slot + n },
                 entry,
                 stored: begin..needed.bytes.len(),
                 block_bytes: section.block_bytes,

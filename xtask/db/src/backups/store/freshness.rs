@@ -13,7 +13,7 @@ use crate::backups::backup::Pages;
 use crate::backups::reader;
 use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack_folder::{self, FOLDER};
-use crate::backups::store::pack_index::Shelf;
+use crate::backups::store::pack_index::{Opened, Shelf};
 use crate::backups::store::pack_readings::{self, Reading, Readings};
 use crate::console::text::Span;
 use crate::sqlite::digest::tree::Id;
@@ -113,7 +113,7 @@ impl Freshness {
 /// The packs that carry blocks of others, by the names of these.
 fn carriers(backups: &Path) -> Result<BTreeMap<Id, BTreeSet<Id>>> {
     let mut carriers = BTreeMap::<Id, BTreeSet<Id>>::new();
-    for (name, pack) in Shelf::of(backups).packs()? {
+    for Opened { name, pack } in Shelf::of(backups).packs()? {
         let Ok(pack) = pack else { continue };
         for section in &pack.sections {
             carriers.entry(section.origin).or_default().insert(name);

@@ -58,14 +58,16 @@ pub(crate) fn take(
     let level = if known.is_empty() { FIRST_LEVEL } else { LATER_LEVEL };
     let (compared, (shelved, packs)) = std::thread::scope(|scope| {
         let shelving = Lane::begin(scope, N_PACKS, Shelving::new(folder));
-        let packing = Packer::new(folder, shelving, (level, shape))?;
+        let packing = Packer::new(folder, shelving, level, shape)?;
         let packing = Lane::begin(scope, N_GROUPS, packing);
-        let comparing = Comparing::new(shape, known, (packing, empty), on_new)?;
+        let known = known.iter().map(Known::of).collect::<Result<_>>()?;
+        let (on_new, compared) = (Some(on_new), Compared::nothing_of(shape));
+        let comparing = Comparing { known, packing, empty, on_new, compared };
         let mut comparing = Lane::begin(scope, N_PIECES, comparing);
         source(&mut |piece| comparing.send(piece), &spare)?;
         comparing.finish()
     })?;
-    compared.finish(shape, (&shelved, packs))
+    compared.finish(&shelved, packs)
 }
 
 /// Compares what comes in with what is there.
@@ -100,31 +102,7 @@ struct Known<'s> {
     blocks: Vec<Option<(Address, Id)>>,
 }
 
-impl<'s, F: FnOnce()> Comparing<'s, F> {
-    fn new(
-        shape: Shape,
-        known: &'s [Stored],
-        (packing, empty): (Lane<'s, Vec<Block>, Packer<'s>>, mpsc::SyncSender<Vec<u8>>),
-        on_new: F,
-    ) -> Result<Self> {
-        let known = known.iter().map(|stored| {
-            let places = vec![None; stored.list().packs.len()];
-            Ok(Known { stored, reader: stored.reader()?, places, group: None, blocks: Vec::new() })
-        });
-        let compared = Compared {
-            shape,
-            n_bytes: 0,
-            n_new: 0,
-            runs: Runs::default(),
-            packs: Vec::new(),
-            whole: Tree::default(),
-            content: Tree::default(),
-            header: None,
-        };
-        let known = known.collect::<Result<_>>()?;
-        Ok(Self { known, packing, empty, on_new: Some(on_new), compared })
-    }
-
+impl<F: FnOnce()> Comparing<'_, F> {
     fn piece(&mut self, piece: &[u8]) -> Result<()> {
         if self.compared.header.is_none() {
             let header: Option<[u8; HEADER_LENGTH]> =
@@ -242,7 +220,13 @@ impl<F: FnOnce()> Step<Vec<u8>> for Comparing<'_, F> {
     }
 }
 
-impl Known<'_> {
+impl<'s> Known<'s> {
+    /// Of a stored backup, none of whose groups was read yet.
+    fn of(stored: &'s Stored) -> Result<Self> {
+        let places = vec![None; stored.list().packs.len()];
+        Ok(Self { stored, reader: stored.reader()?, places, group: None, blocks: Vec::new() })
+    }
+
     /// Looks a group up, once.
     fn load(&mut self, group: u64) -> Result<()> {
         if self.group == Some(group) {
@@ -274,6 +258,20 @@ impl Known<'_> {
 }
 
 impl Compared {
+    /// Before anything came in.
+    fn nothing_of(shape: Shape) -> Self {
+        Self {
+            shape,
+            n_bytes: 0,
+            n_new: 0,
+            runs: Runs::default(),
+            packs: Vec::new(),
+            whole: Tree::default(),
+            content: Tree::default(),
+            header: None,
+        }
+    }
+
     /// Adds a subtree to the hashes of the file. The first holds the header.
     fn push(&mut self, hash: Id, number: u64, bytes: &[u8]) {
         self.whole.push(hash);
@@ -296,7 +294,8 @@ impl Compared {
         Ok(u32::try_from(self.packs.len() - 1)?)
     }
 
-    fn finish(mut self, shape: Shape, (shelved, packs): (&[Shelved], NewPacks)) -> Result<Taken> {
+    fn finish(mut self, shelved: &[Shelved], packs: NewPacks) -> Result<Taken> {
+        let shape = self.shape;
         anyhow::ensure!(
             self.n_bytes == shape.size_bytes,
             "read {} bytes of {}",

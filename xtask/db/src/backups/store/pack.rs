@@ -78,6 +78,15 @@ pub(crate) struct Section {
     pub(crate) block_bytes: u32,
 }
 
+/// The address of a block, which stays the same when it is carried into another pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The pack it was first written to; in that pack itself, zeros.
+    pub(crate) pack: Id,
+    /// Its number there.
+    pub(crate) slot: u32,
+}
+
 /// A finished pack and its sections; its file is opened when it is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Pack {

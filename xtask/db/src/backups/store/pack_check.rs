@@ -15,7 +15,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack::{Pack, Unpacking};
 use crate::backups::store::pack_folder::{self, FOLDER};
-use crate::backups::store::pack_index::Shelf;
+use crate::backups::store::pack_index::{Opened, Shelf};
 use crate::backups::store::pack_readings::{Reading, Was};
 use crate::backups::store::stored_database::{self, Stored};
 use crate::console::interrupt::Interrupt;
@@ -50,9 +50,6 @@ pub(crate) struct Checked {
     pub(crate) readings: Vec<(Id, Reading)>,
 }
 
-/// A pack in the folder, and what went wrong if it cannot be opened.
-type Opened = (Id, Result<Pack>);
-
 /// Checks every pack of a backups folder: its bytes against its name, each block against its id. The
 /// caller holds them.
 ///
@@ -64,7 +61,7 @@ pub(crate) fn check(
     now: DateTime<FixedOffset>,
     progress: &mut Progress,
 ) -> Result<Checked> {
-    check_opened((backups, &Shelf::of(backups).packs()?), now, progress)
+    check_opened(backups, &Shelf::of(backups).packs()?, now, progress)
 }
 
 /// Checks the packs of some names, as [`check`].
@@ -73,19 +70,21 @@ pub(crate) fn check(
 ///
 /// As [`check`].
 pub(crate) fn check_named(
-    (backups, names): (&Path, &BTreeSet<Id>),
+    backups: &Path,
+    names: &BTreeSet<Id>,
     now: DateTime<FixedOffset>,
     progress: &mut Progress,
 ) -> Result<Checked> {
-    check_opened((backups, &Shelf::of(backups).packs_named(names)), now, progress)
+    check_opened(backups, &Shelf::of(backups).packs_named(names), now, progress)
 }
 
 fn check_opened(
-    (backups, packs): (&Path, &[Opened]),
+    backups: &Path,
+    packs: &[Opened],
     now: DateTime<FixedOffset>,
     progress: &mut Progress,
 ) -> Result<Checked> {
-    let size = |opened: &Opened| opened.1.as_ref().map_or(0, |pack| pack.size_bytes);
+    let size = |opened: &Opened| opened.pack.as_ref().map_or(0, |pack| pack.size_bytes);
     progress.expect_bytes(packs.iter().map(size).sum());
     let interrupt = progress.interrupt().clone();
     let folder = &backups.join(FOLDER);
@@ -122,27 +121,28 @@ fn check_opened(
 /// Checks one; what was read of a file that changed meanwhile is not noted.
 fn check_one(
     folder: &Path,
-    (name, opened): &Opened,
+    opened: &Opened,
     now: DateTime<FixedOffset>,
     interrupt: &Interrupt,
 ) -> (Option<Damaged>, Option<(Id, Reading)>) {
-    let before = pack_folder::look(folder, name).ok().flatten();
-    let damaged = damage_of((name, opened), interrupt);
-    let after = pack_folder::look(folder, name).ok().flatten();
+    let name = opened.name;
+    let before = pack_folder::look(folder, &name).ok().flatten();
+    let damaged = damage_of(opened, interrupt);
+    let after = pack_folder::look(folder, &name).ok().flatten();
     let identity = before.filter(|before| Some(*before) == after);
     let was = if damaged.is_none() { Was::Intact } else { Was::Damaged };
     let is_certain = damaged.as_ref().is_none_or(|damaged| damaged.is_certain);
     let reading = identity
         .filter(|_| is_certain)
-        .map(|identity| (*name, Reading { identity, at: now.timestamp(), was }));
+        .map(|identity| (name, Reading { identity, at: now.timestamp(), was }));
     (damaged, reading)
 }
 
 /// `None` if all is well.
-fn damage_of((name, opened): (&Id, &Result<Pack>), interrupt: &Interrupt) -> Option<Damaged> {
+fn damage_of(opened: &Opened, interrupt: &Interrupt) -> Option<Damaged> {
     let mut damaged =
-        Damaged { pack: *name, why: String::new(), is_certain: true, ids: HashSet::new() };
-    let pack = match opened {
+        Damaged { pack: opened.name, why: String::new(), is_certain: true, ids: HashSet::new() };
+    let pack = match &opened.pack {
         Ok(pack) => pack,
         Err(error) => {
             damaged.is_certain = !is_withheld(error);

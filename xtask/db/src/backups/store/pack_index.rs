@@ -29,6 +29,15 @@ pub(crate) struct Shelf {
     damaged: BTreeSet<Id>,
 }
 
+/// A pack in the folder.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// Its name.
+    pub(crate) name: Id,
+    /// The pack, or why it cannot be opened.
+    pub(crate) pack: Result<Pack>,
+}
+
 /// Where the blocks of one pack are now, sorted by `first_slot`; none, and why, if it is gone.
 #[derive(Debug, Clone)]
 struct Found {
@@ -92,19 +101,21 @@ impl Shelf {
     /// # Errors
     ///
     /// If the folder cannot be read.
-    pub(crate) fn packs(&self) -> Result<Vec<(Id, Result<Pack>)>> {
-        let mut packs: Vec<_> = names(&self.folder)?
-            .into_iter()
-            .map(|name| (name, Pack::open(&self.folder, name)))
-            .collect();
-        packs.sort_by_key(|(name, _)| *name);
+    pub(crate) fn packs(&self) -> Result<Vec<Opened>> {
+        let mut packs: Vec<_> =
+            names(&self.folder)?.into_iter().map(|name| self.open(name)).collect();
+        packs.sort_by_key(|opened| opened.name);
         Ok(packs)
     }
 
     /// Those of the packs in the folder that have certain names, as [`Shelf::packs`].
     #[must_use]
-    pub(crate) fn packs_named(&self, names: &BTreeSet<Id>) -> Vec<(Id, Result<Pack>)> {
-        names.iter().map(|name| (*name, Pack::open(&self.folder, *name))).collect()
+    pub(crate) fn packs_named(&self, names: &BTreeSet<Id>) -> Vec<Opened> {
+        names.iter().map(|name| self.open(*name)).collect()
+    }
+
+    fn open(&self, name: Id) -> Opened {
+        Opened { name, pack: Pack::open(&self.folder, name) }
     }
 
     /// The size of all packs, without opening them.
@@ -192,7 +203,7 @@ impl Shelf {
     fn carried(&mut self) -> Result<&Carried> {
         if self.carried.is_none() {
             let mut carried = Carried::default();
-            for (_, pack) in self.packs()? {
+            for Opened { pack, .. } in self.packs()? {
                 match pack {
                     Ok(pack) => {
                         for (origin, part) in parts(&Arc::new(pack)) {

@@ -84,6 +84,12 @@ impl Readings {
         Self { backups, folder, noted, new: Vec::new() }
     }
 
+    /// The folder of packs.
+    #[must_use]
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The last reading of the file that now has a pack's name.
     #[must_use]
     pub(crate) fn last(&self, pack: &Id, now_there: &Identity) -> Option<Reading> {

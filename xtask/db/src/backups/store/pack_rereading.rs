@@ -11,7 +11,7 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::store::pack;
-use crate::backups::store::pack_folder::{self, FOLDER};
+use crate::backups::store::pack_folder;
 use crate::backups::store::pack_readings::{self, Reading, Readings, Was};
 use crate::console::interrupt::Interrupt;
 use crate::console::planted_faults::Planted;
@@ -29,7 +29,7 @@ const RECENT_SECONDS: i64 = 24 * 60 * 60;
 ///
 /// At the user's interrupt.
 pub(crate) fn reread(
-    (backups, packs): (&Path, &BTreeSet<Id>),
+    packs: &BTreeSet<Id>,
     noted: &mut Readings,
     now: DateTime<FixedOffset>,
     interrupt: &Interrupt,
@@ -37,7 +37,7 @@ pub(crate) fn reread(
     if Planted::UnreadBlock.is_on() {
         return Ok(BTreeSet::new());
     }
-    let folder = backups.join(FOLDER);
+    let folder = noted.folder().to_owned();
     let with_last = |pack: &Id| (noted.last_of(pack), *pack);
     let mut unread: Vec<(Option<Reading>, Id)> = packs.iter().map(with_last).collect();
     unread.retain(|(last, _)| !is_recent(last.as_ref(), now));

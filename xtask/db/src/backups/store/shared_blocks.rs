@@ -1,6 +1,7 @@
 //! Which blocks two page lists have in common.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use anyhow::Result;
 
@@ -10,8 +11,8 @@ use crate::sqlite::digest::tree::Id;
 /// The blocks that a page list names, each counted once.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
-    /// Slots in a pack as `start..end`, in order and apart from one another, by the pack.
-    by_pack: BTreeMap<Id, Vec<(u32, u32)>>,
+    /// Slots in a pack, in order and apart from one another, by the pack.
+    by_pack: BTreeMap<Id, Vec<Range<u32>>>,
 }
 
 impl Blocks {
@@ -21,18 +22,18 @@ impl Blocks {
     ///
     /// If the list is damaged.
     pub(crate) fn of(list: &List) -> Result<Self> {
-        let mut by_pack = BTreeMap::<Id, Vec<(u32, u32)>>::new();
+        let mut by_pack = BTreeMap::<Id, Vec<Range<u32>>>::new();
         let mut cursor = list.cursor()?;
         while let Some(run) = cursor.next_run()? {
             by_pack.entry(list.packs[run.first.pack as usize]).or_default().push(slots(run));
         }
         for slots in by_pack.values_mut() {
-            slots.sort_unstable();
-            let mut apart: Vec<(u32, u32)> = Vec::with_capacity(slots.len());
-            for (start, end) in slots.drain(..) {
-                match apart.last_mut().filter(|last| start <= last.1) {
-                    Some(before) => before.1 = before.1.max(end),
-                    None => apart.push((start, end)),
+            slots.sort_unstable_by_key(|slots| (slots.start, slots.end));
+            let mut apart: Vec<Range<u32>> = Vec::with_capacity(slots.len());
+            for next in slots.drain(..) {
+                match apart.last_mut().filter(|last| next.start <= last.end) {
+                    Some(before) => before.end = before.end.max(next.end),
+                    None => apart.push(next),
                 }
             }
             *slots = apart;
@@ -43,7 +44,7 @@ impl Blocks {
     /// How many there are.
     #[must_use]
     pub(crate) fn n(&self) -> u64 {
-        self.by_pack.values().flatten().map(|(start, end)| u64::from(end - start)).sum()
+        self.by_pack.values().flatten().map(|slots| u64::from(slots.end - slots.start)).sum()
     }
 
     /// How many of them another has too.
@@ -51,21 +52,22 @@ impl Blocks {
     pub(crate) fn n_shared(&self, other: &Self) -> u64 {
         let shared = self.by_pack.iter().filter_map(|(pack, slots)| {
             let others = other.by_pack.get(pack)?;
-            Some(slots.iter().map(|slots| n_within(*slots, others)).sum::<u64>())
+            Some(slots.iter().map(|slots| n_within(slots, others)).sum::<u64>())
         });
         shared.sum()
     }
 }
 
-fn slots(run: Run) -> (u32, u32) {
-    (run.first.slot, run.first.slot.saturating_add(run.n_blocks))
+fn slots(run: Run) -> Range<u32> {
+    run.first.slot..run.first.slot.saturating_add(run.n_blocks)
 }
 
 /// How many slots of a range are in some others, which are in order and apart.
-fn n_within((start, end): (u32, u32), others: &[(u32, u32)]) -> u64 {
-    let first = others.partition_point(|other| other.1 <= start);
-    let meeting = others[first..].iter().take_while(|other| other.0 < end);
-    meeting.map(|other| u64::from(other.1.min(end) - other.0.max(start))).sum()
+fn n_within(slots: &Range<u32>, others: &[Range<u32>]) -> u64 {
+    let first = others.partition_point(|other| other.end <= slots.start);
+    let meeting = others[first..].iter().take_while(|other| other.start < slots.end);
+    let n_shared = |other: &Range<u32>| other.end.min(slots.end) - other.start.max(slots.start);
+    meeting.map(|other| u64::from(n_shared(other))).sum()
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub(crate) fn examine(
 ) -> Result<Vec<Id>> {
     let backups = locked.vault().folder();
     let mut hidden = Progress::hidden(interrupt);
-    let checked = pack_check::check_named((backups, packs), now, &mut hidden)?;
+    let checked = pack_check::check_named(backups, packs, now, &mut hidden)?;
     let found = conclude(locked, checked, now, interrupt)?;
     if !found.damaged.is_empty() {
         locked.vault().remark(found.to_string());

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::backups::store::pack::{self, Pack};
-use crate::backups::store::pack_index::Shelf;
+use crate::backups::store::pack_index::{Opened, Shelf};
 use crate::backups::store::page_list::List;
 use crate::sqlite::digest::tree::Id;
 
@@ -74,7 +74,7 @@ impl Usage {
     /// If the folder of packs cannot be read.
     pub(crate) fn of(backups: &Path, but: &BTreeSet<Id>) -> Result<Self> {
         let mut usage = Self::default();
-        for (name, pack) in Shelf::of(backups).packs()? {
+        for Opened { name, pack } in Shelf::of(backups).packs()? {
             if but.contains(&name) {
                 continue;
             }

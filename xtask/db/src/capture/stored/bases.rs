@@ -6,6 +6,7 @@
 //! need its damaged part are marked.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc;
 
 use anyhow::{Context as _, Result};
 
@@ -28,21 +29,22 @@ use crate::console::text;
 use crate::sqlite::digest::database::Hashes;
 use crate::sqlite::digest::tree::{Id, Shape};
 use crate::sqlite::examination::finding::Damage;
+use crate::sqlite::snapshot::copy;
 
 /// Stored backups that a new one is compared with.
 const MAX_KNOWN: usize = 4;
 
 /// What a new stored backup builds on.
 pub(super) struct Base<'a> {
-    locked: &'a Locked<'a>,
-    wanted: &'a Wanted<'a>,
+    pub(super) locked: &'a Locked<'a>,
+    pub(super) wanted: &'a Wanted<'a>,
     shape: Shape,
     shelf: Shelf,
     readings: Readings,
     /// The stored backups that it is compared with, the likeliest first: the newest of its database, then
     /// the newest of other branches.
     backups: Vec<Backup>,
-    pub(super) stored: Vec<Stored>,
+    stored: Vec<Stored>,
 }
 
 impl<'a> Base<'a> {
@@ -68,7 +70,7 @@ impl<'a> Base<'a> {
         let built_on = base.stored.iter().flat_map(|stored| stored.packs().into_keys()).collect();
         let mut bad = base.unsound_of(&doubted, progress.interrupt())?;
         bad.extend(pack_rereading::reread(
-            (folder, &built_on),
+            &built_on,
             &mut base.readings,
             wanted.now,
             progress.interrupt(),
@@ -152,6 +154,20 @@ impl<'a> Base<'a> {
         let n_given_up = self.shelf.distrust(bad);
         self.find_known()?;
         Ok(n_given_up)
+    }
+
+    /// Takes a database in, as [`intake::take`].
+    ///
+    /// # Errors
+    ///
+    /// If the folder of packs cannot be written; as [`intake::take`].
+    pub(super) fn take_in(
+        &self,
+        source: impl FnOnce(&mut copy::Send<'_>, &mpsc::Receiver<Vec<u8>>) -> Result<()>,
+        on_new: impl FnOnce() + Send,
+    ) -> Result<intake::Taken> {
+        let folder = self.locked.packs_folder()?;
+        intake::take(&folder, self.shape, &self.stored, source, on_new)
     }
 
     /// The stored backup with the content that was taken in; `None` if it is new. If it will be

@@ -132,8 +132,7 @@ fn one(
         return Ok(None);
     }
     let interrupt = session.interrupt().clone();
-    let (newest, remark) =
-        checkpoint::newest_whole(locked, project, (database, wanted.format), &interrupt)?;
+    let (newest, remark) = checkpoint::newest_whole(locked, project, wanted, &interrupt)?;
     if let Some(remark) = remark {
         session.warn(remark);
     }

@@ -139,7 +139,7 @@ fn read_packs(
     let (interrupt, now) = (session.interrupt().clone(), session.now());
     let held = pack_folder::hold(vault.folder())?;
     let mut progress = session.progress("Reading");
-    let checked = pack_check::check_named((vault.folder(), packs), now, &mut progress)?;
+    let checked = pack_check::check_named(vault.folder(), packs, now, &mut progress)?;
     drop(progress);
     drop(held);
     let locked = vault.lock(project.busy_timeout, &interrupt)?;

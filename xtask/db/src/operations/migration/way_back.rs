@@ -39,8 +39,7 @@ pub(crate) fn publish(
     let Job { project, database, .. } = *job;
     let wanted = &job.wanted_of(session, &staged);
     let interrupt = session.interrupt().clone();
-    let (newest, remark) =
-        checkpoint::newest_whole(locked, project, (database, wanted.format), &interrupt)?;
+    let (newest, remark) = checkpoint::newest_whole(locked, project, wanted, &interrupt)?;
     if let Some(remark) = remark {
         session.warn(remark);
     }

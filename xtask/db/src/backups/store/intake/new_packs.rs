@@ -67,7 +67,8 @@ impl<'s> Packer<'s> {
     pub(super) fn new(
         folder: &'s Path,
         shelving: Lane<'s, Finished, Shelving<'s>>,
-        (level, shape): (i32, Shape),
+        level: i32,
+        shape: Shape,
     ) -> Result<Self> {
         let block_bytes = u32::try_from(shape.block_bytes)?;
         Ok(Self { folder, block_bytes, packing: Packing::new(level)?, writing: None, shelving })
@@ -84,7 +85,7 @@ impl Step<Vec<Block>> for Packer<'_> {
                 None => self.writing.insert(Writing::begin(self.folder)?),
             };
             let packed = self.packing.pack(&block.bytes)?;
-            pack.append((block.id, block.number), &packed, self.block_bytes)?;
+            pack.append(block.id, block.number, &packed, self.block_bytes)?;
             if let Some(full) = self.writing.take_if(|pack| pack.is_full()) {
                 self.shelving.send(full.finish()?)?;
             }

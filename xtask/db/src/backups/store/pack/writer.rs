@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::backups::store::pack::{ENTRY_BYTES, Entry, MAGIC, RAW, Section, VERSION};
+use crate::backups::store::pack::{ENTRY_BYTES, Entry, MAGIC, Origin, RAW, Section, VERSION};
 use crate::files::stage::Stage;
 use crate::sqlite::digest::tree::{self, Id};
 
@@ -70,17 +70,18 @@ impl Writing {
     /// If the disk is full or fails.
     pub(crate) fn append(
         &mut self,
-        (id, number): (Id, u32),
+        id: Id,
+        number: u32,
         packed: &Packed<'_>,
         block_bytes: u32,
     ) -> Result<()> {
-        let slot = u32::try_from(self.entries.len())?;
-        self.append_as([0; 32], slot, block_bytes)?;
+        let origin = Origin { pack: [0; 32], slot: u32::try_from(self.entries.len())? };
+        self.append_as(origin, block_bytes)?;
         let (bytes, raw) = match packed {
             Packed::Compressed(bytes) => (*bytes, 0),
             Packed::Raw(bytes) => (*bytes, RAW),
         };
-        self.put((id, number), bytes, raw)
+        self.put(id, number, bytes, raw)
     }
 
     /// Appends a block of another pack as it is stored there, under the address it has.
@@ -90,27 +91,28 @@ impl Writing {
     /// If the disk is full or fails.
     pub(crate) fn carry(
         &mut self,
-        (origin, slot): (Id, u32),
+        origin: Origin,
         entry: &Entry,
         stored: &[u8],
         block_bytes: u32,
     ) -> Result<()> {
-        self.append_as(origin, slot, block_bytes)?;
-        self.put((entry.id, entry.number), stored, entry.length & RAW)
+        self.append_as(origin, block_bytes)?;
+        self.put(entry.id, entry.number, stored, entry.length & RAW)
     }
 
-    fn append_as(&mut self, origin: Id, slot: u32, block_bytes: u32) -> Result<()> {
+    fn append_as(&mut self, origin: Origin, block_bytes: u32) -> Result<()> {
+        let Origin { pack, slot } = origin;
         let first_entry = u32::try_from(self.entries.len())?;
         match self.sections.last_mut() {
             Some(last)
-                if last.origin == origin
+                if last.origin == pack
                     && last.first_slot + last.n_blocks == slot
                     && last.block_bytes == block_bytes =>
             {
                 last.n_blocks += 1;
             }
             _ => self.sections.push(Section {
-                origin,
+                origin: pack,
                 first_slot: slot,
                 n_blocks: 1,
                 first_entry,
@@ -120,7 +122,7 @@ impl Writing {
         Ok(())
     }
 
-    fn put(&mut self, (id, number): (Id, u32), bytes: &[u8], raw: u32) -> Result<()> {
+    fn put(&mut self, id: Id, number: u32, bytes: &[u8], raw: u32) -> Result<()> {
         let offset = u32::try_from(self.offset)?;
         let length = u32::try_from(bytes.len())? | raw;
         self.entries.push(Entry { id, number, offset, length });
