@@ -51,8 +51,8 @@ impl Args {
 }
 
 fn warn_of_holders(session: &mut Session, job: &Job<'_>) {
-    let sentence = holders::sentence(&job.database.path);
-    if let Some(who) = sentence.strip_prefix(": ") {
+    let holders = holders::of(&job.database.path);
+    if let Some(who) = holders.and_then(|holders| holders::clause_of(&holders.seen)) {
         session.warn(format!(
             "{who}: stop whatever writes into {} before it is migrated",
             job.project.place(job.database)

@@ -191,12 +191,18 @@ pub(crate) fn sentence(path: &Path) -> String {
 /// The same of holders that are known.
 #[must_use]
 pub(crate) fn sentence_of(holders: &[Holder]) -> String {
+    clause_of(holders).map_or_else(String::new, |clause| format!(": {clause}"))
+}
+
+/// `backend (process 4711) has it open`; `None` if nobody has.
+#[must_use]
+pub(crate) fn clause_of(holders: &[Holder]) -> Option<String> {
     let names: Vec<_> =
         holders.iter().map(|h| format!("`{}` (process {})", h.name, h.pid)).collect();
-    match names.len() {
-        0 => String::new(),
-        1 => format!(": {} has it open", names[0]),
-        _ => format!(": {} have it open", names.join(", ")),
+    match &names[..] {
+        [] => None,
+        [one] => Some(format!("{one} has it open")),
+        several => Some(format!("{} have it open", several.join(", "))),
     }
 }
 

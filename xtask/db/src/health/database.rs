@@ -43,6 +43,10 @@ impl Checkup<'_> {
 
     /// The way back to a database: the newest backup, else the command that creates one.
     fn restore(&self) -> String {
+        self.restore_with("db-restore latest")
+    }
+
+    fn restore_with(&self, command: &str) -> String {
         let is_empty = matches!(self.live.sight, Sight::Empty);
         if self.backups.is_empty() && is_empty && !self.database.migrate.is_empty() {
             return self.command("db-setup");
@@ -50,7 +54,7 @@ impl Checkup<'_> {
         if self.backups.is_empty() {
             return format!("correct `path` of `{}` in Cargo.toml", self.database.name);
         }
-        self.command("db-restore latest")
+        self.command(command)
     }
 
     fn live_problem(&self) -> Option<Problem> {
@@ -71,7 +75,7 @@ impl Checkup<'_> {
                     "{place} is not an SQLite database; it may be encrypted, which xtask-db cannot \
                      read"
                 ),
-                self.restore().replace("latest", "latest --force"),
+                self.restore_with("db-restore latest --force"),
             ),
             Sight::Forbidden(why) => {
                 ("forbidden", format!("could not read {place}: {why}"), self.permit())
@@ -158,11 +162,12 @@ impl Checkup<'_> {
         ));
         problems.extend(records.first().map(|first| {
             let n = text::count(records.len() as u64, "record");
+            let are = if records.len() == 1 { "is" } else { "are" };
             let what =
-                format!("{n} is damaged, e.g. that of `{}`: its checksum is wrong", first.name);
+                format!("{n} {are} damaged, e.g. that of `{}`: its checksum is wrong", first.name);
             let name = text::shell(&first.name.to_string());
             let remedy = format!("cargo xtask db-verify {name}   # shows what is left of it");
-            Problem::new("damaged-records", what.replace("records is", "records are"), remedy)
+            Problem::new("damaged-records", what, remedy)
         }));
         problems.extend(self.unread());
         let unreadable = |backup: &&Backup| matches!(backup.proof, Proof::Unreadable(_));

@@ -101,8 +101,9 @@ fn schema(path: &Path, wal: bool) -> Sight {
     for _ in 0..MAX_READINGS {
         let before = Evidence::of(path);
         if before.journal {
-            return Sight::Busy(match holders::sentence(path) {
-                nobody if nobody.is_empty() => {
+            let holders = holders::of(path).map(|holders| holders.seen).unwrap_or_default();
+            return Sight::Busy(match holders::sentence_of(&holders) {
+                _ if holders.is_empty() => {
                     "a transaction was interrupted; it is rolled back when the database is opened \
                      next"
                         .to_owned()

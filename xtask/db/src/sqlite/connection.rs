@@ -76,7 +76,7 @@ pub(crate) fn open_beside_wal(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let uri = immutable_uri(&path)?.replace("?immutable=1", "?mode=ro&readonly_shm=1");
+    let uri = uri(&path, "mode=ro&readonly_shm=1")?;
     let connection = Connection::open_with_flags(uri, flags)?;
     connection.busy_timeout(Duration::ZERO)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -95,7 +95,7 @@ pub(crate) fn open_private(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let uri = immutable_uri(path)?.replace("?immutable=1", "?nolock=1");
+    let uri = uri(path, "nolock=1")?;
     let connection = Connection::open_with_flags(uri, flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -138,14 +138,18 @@ pub(crate) fn open_workbench() -> Result<Connection> {
     Ok(connection)
 }
 
-/// The URI under which SQLite opens a file as immutable, every odd byte of its path escaped. The empty
-/// authority is spelled out: without it SQLite reads the beginning of `//srv/backups` as one
-/// (<https://sqlite.org/uri.html>).
+/// The URI under which SQLite opens a file as immutable.
 ///
 /// # Errors
 ///
 /// If the current folder is gone and the path is relative.
 pub(crate) fn immutable_uri(path: &Path) -> Result<String> {
+    uri(path, "immutable=1")
+}
+
+/// The URI of a file, every odd byte of its path escaped. The empty authority is spelled out: without it
+/// SQLite reads the beginning of `//srv/backups` as one (<https://sqlite.org/uri.html>).
+fn uri(path: &Path, query: &str) -> Result<String> {
     let mut uri = "file://".to_owned();
     for byte in std::path::absolute(path)?.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || b"/-_.".contains(byte) {
@@ -154,7 +158,8 @@ pub(crate) fn immutable_uri(path: &Path) -> Result<String> {
             write!(uri, "%{byte:02x}")?;
         }
     }
-    uri.push_str("?immutable=1");
+    uri.push('?');
+    uri.push_str(query);
     Ok(uri)
 }
 

@@ -178,7 +178,8 @@ fn statement(act: u8, a: u8, b: u8) -> String {
              WHERE NOT EXISTS (SELECT 1 FROM tree WHERE label = 'T{a}' AND parent IS NULL)"
         ),
         8 => {
-            let (kind, row) = if b.is_multiple_of(2) { ("chat", chat(a)) } else { ("person", person(a)) };
+            let (kind, row) =
+                if b.is_multiple_of(2) { ("chat", chat(a)) } else { ("person", person(a)) };
             let row = if b == 4 { "0".to_owned() } else { row };
             format!(
                 "INSERT INTO remarks (on_type, on_id, text) SELECT '{kind}', {row}, 'R{a}' WHERE {row} IS NOT NULL"
