@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::console::text;
 use crate::rows::merge::fate::Fate::{Matched, Raw};
 use crate::rows::merge::keys::{By, Reference};
-use crate::rows::merge::layout::Layout;
+use crate::rows::merge::layout::{Layout, Parent};
 use crate::rows::merge::live_tables::Tables;
 use crate::rows::merge::references;
 use crate::rows::merge::report::Problem;
@@ -87,9 +87,9 @@ impl Doubts<'_> {
         for layout in self.layouts {
             for (bit, link) in layout.links.iter().enumerate() {
                 let nowhere = match (&link.in_file, references::leads_to(link)) {
-                    (Some((parent, _)), Some(leads_to)) => format!(
+                    (Some(parent), Some(leads_to)) => format!(
                         " AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {leads_to})",
-                        self.layouts[*parent].stage()
+                        self.layouts[parent.at].stage()
                     ),
                     _ => String::new(),
                 };
@@ -131,12 +131,12 @@ impl Doubts<'_> {
         let mut problems = Vec::new();
         for layout in self.layouts {
             for (bit, link) in layout.links.iter().enumerate() {
-                let (Some((parent, columns)), Some(leads_to)) =
+                let (Some(Parent { at, columns }), Some(leads_to)) =
                     (&link.in_file, references::leads_to(link))
                 else {
                     continue;
                 };
-                let parent = &self.layouts[*parent];
+                let parent = &self.layouts[*at];
                 if references::is_ours(layout, link, self.source.numbering)
                     || self.are_apart(parent, columns, &link.collations)?
                 {
@@ -207,7 +207,7 @@ impl Doubts<'_> {
 
     fn is_on_cycle(&self, layout: &Layout) -> bool {
         let parents = |layout: &Layout| -> Vec<usize> {
-            layout.links.iter().filter_map(|link| Some(link.in_file.as_ref()?.0)).collect()
+            layout.links.iter().filter_map(|link| Some(link.in_file.as_ref()?.at)).collect()
         };
         let (mut open, mut seen) = (parents(layout), BTreeSet::new());
         while let Some(at) = open.pop() {
@@ -331,8 +331,8 @@ impl Doubts<'_> {
         let mut referring = Referring { in_file: BTreeMap::new(), here: BTreeMap::new() };
         for child in self.layouts {
             for (bit, link) in child.links.iter().enumerate() {
-                if let Some((parent, _)) = &link.in_file {
-                    referring.in_file.entry(*parent).or_default().push((child, bit));
+                if let Some(parent) = &link.in_file {
+                    referring.in_file.entry(parent.at).or_default().push((child, bit));
                 }
             }
         }

@@ -86,6 +86,15 @@ impl Rule {
     }
 }
 
+/// The table in the file that a reference leads to.
+#[derive(Debug)]
+pub(super) struct Parent {
+    /// The place of its layout.
+    pub at: usize,
+    /// The columns that are referred to, as places in its [`Layout::columns`].
+    pub columns: Vec<usize>,
+}
+
 /// A reference.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each flag is independent of the others")]
@@ -98,8 +107,8 @@ pub(super) struct Link {
     pub to: Vec<String>,
     /// Their collations.
     pub collations: Vec<String>,
-    /// Where the file has rows of that table: the place of its layout, and of the columns there.
-    pub in_file: Option<(usize, Vec<usize>)>,
+    /// That table in the file, if it has rows there.
+    pub in_file: Option<Parent>,
     /// Whether a row may be looked for here that is not in the file.
     pub may_be_here: bool,
     /// Whether a number decides, which means a row only in its own database.

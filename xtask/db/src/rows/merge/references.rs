@@ -9,7 +9,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::rows::merge::fate::Fate::{Hashed, Matched, New, Raw};
-use crate::rows::merge::layout::{Layout, Link, Spelling};
+use crate::rows::merge::layout::{Layout, Link, Parent, Spelling};
 use crate::rows::merge::request::Numbering;
 use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
@@ -22,8 +22,8 @@ use crate::sqlite::connection::quoted;
 pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
     let mut made = BTreeSet::new();
     for link in layouts.iter().flat_map(|layout| &layout.links) {
-        let Some((parent, columns)) = &link.in_file else { continue };
-        if layouts[*parent].is_small {
+        let Some(Parent { at, columns }) = &link.in_file else { continue };
+        if layouts[*at].is_small {
             continue;
         }
         let by = columns.iter().zip(&link.collations);
@@ -32,8 +32,8 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
         });
         let by: Vec<String> = by.collect();
         let n_made = made.len();
-        if made.insert((*parent, by.join(", "))) {
-            let table = format!("merge_{}", layouts[*parent].number);
+        if made.insert((*at, by.join(", "))) {
+            let table = format!("merge_{}", layouts[*at].number);
             connection.execute_batch(&format!(
                 "CREATE INDEX temp.{table}_by_{n_made} ON {table} ({})",
                 by.join(", ")
@@ -106,8 +106,8 @@ pub(super) fn hasten(connection: &Connection, layouts: &[Layout]) -> Result<()> 
 /// The condition that the file has the row `p` to which a reference of its row `s` leads.
 #[must_use]
 pub(super) fn leads_to(link: &Link) -> Option<String> {
-    let (_, columns) = link.in_file.as_ref()?;
-    let pairs = columns.iter().zip(&link.columns).zip(&link.collations);
+    let parent = link.in_file.as_ref()?;
+    let pairs = parent.columns.iter().zip(&link.columns).zip(&link.collations);
     let (p, s) = (StageColumns::of("p"), StageColumns::of("s"));
     // The plus takes the child's affinity away: the parent's counts
     // (<https://sqlite.org/foreignkeys.html#fk_basics>).
@@ -133,9 +133,9 @@ pub(super) fn value(parent: &Layout, column: usize) -> String {
 /// have numbers of their own and refer to each other.
 #[must_use]
 pub(super) fn is_ours(layout: &Layout, link: &Link, numbering: Numbering) -> bool {
-    let is_within = link.in_file.as_ref().is_some_and(|(parent, _)| {
+    let is_within = link.in_file.as_ref().is_some_and(|parent| {
         let bears_numbers = |number: usize| layout.columns[number].in_file;
-        *parent == layout.number && layout.surrogate.is_some_and(bears_numbers)
+        parent.at == layout.number && layout.surrogate.is_some_and(bears_numbers)
     });
     link.is_by_number && numbering == Numbering::Target && !is_within
 }
@@ -165,8 +165,8 @@ impl One<'_> {
     /// To the rows here that rows of the file were found to be, or will be.
     fn in_file(&self) -> Option<String> {
         let link = self.link();
-        let (parent, columns) = link.in_file.as_ref().filter(|_| !self.is_ours())?;
-        let parent = &self.layouts[*parent];
+        let Parent { at, columns } = link.in_file.as_ref().filter(|_| !self.is_ours())?;
+        let parent = &self.layouts[*at];
         let (p, s) = (StageColumns::of("p"), StageColumns::of("s"));
         let mut sets = Vec::new();
         let mut agree = vec![leads_to(link)?];
@@ -223,9 +223,9 @@ impl One<'_> {
             return None;
         }
         let not_in_file = match (&link.in_file, leads_to(link)) {
-            (Some((parent, _)), Some(leads_to)) if !self.is_ours() => format!(
+            (Some(parent), Some(leads_to)) if !self.is_ours() => format!(
                 " AND NOT EXISTS (SELECT 1 FROM {} AS p WHERE {leads_to})",
-                self.layouts[*parent].stage()
+                self.layouts[parent.at].stage()
             ),
             _ => String::new(),
         };

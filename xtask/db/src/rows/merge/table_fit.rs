@@ -9,7 +9,7 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::export::order::parents_first;
 use crate::rows::merge::keys::{self, By, Reference};
-use crate::rows::merge::layout::{Column, Layout, Link, Rule};
+use crate::rows::merge::layout::{Column, Layout, Link, Parent, Rule};
 use crate::rows::merge::live_tables::{Here, Tables};
 use crate::rows::merge::request::Numbering;
 use crate::rows::merge::schema_fit::Fitting;
@@ -158,8 +158,8 @@ impl Linking<'_> {
             let is_astray =
                 reference.from.iter().any(|c| here.astray.contains(&c.to_ascii_lowercase()));
             let theirs = places_of.get(reference.parent.as_str()).copied();
-            let in_file =
-                theirs.and_then(|parent| Some((parent, places(&layouts[parent], &reference.to)?)));
+            let in_file = theirs
+                .and_then(|at| Some(Parent { at, columns: places(&layouts[at], &reference.to)? }));
             // What the file means by its numbers is not here.
             let in_file = in_file.filter(|_| !(is_astray && is_by_number));
             links.push(Link {
@@ -198,7 +198,7 @@ impl Linking<'_> {
         layout: &Layout,
         reference: &Reference,
         columns: &[usize],
-        in_file: Option<&(usize, Vec<usize>)>,
+        in_file: Option<&Parent>,
     ) -> Result<String> {
         let s = StageColumns::of("s");
         let values: Vec<String> = columns.iter().map(|at| s.value(*at)).collect();
@@ -210,7 +210,9 @@ impl Linking<'_> {
         // A table without rows in the file has none with the number 0.
         let nothing = ("(SELECT NULL AS none)".to_owned(), "none".to_owned());
         let (table, to) = match in_file {
-            Some((parent, to)) => (self.layouts[*parent].stage(), StageColumns::BARE.value(to[0])),
+            Some(Parent { at, columns }) => {
+                (self.layouts[*at].stage(), StageColumns::BARE.value(columns[0]))
+            }
             None => nothing,
         };
         let refers = declared_references::refers(value, &table, &to);
@@ -256,8 +258,8 @@ fn mark(layouts: &mut [Layout]) {
     for (at, layout) in layouts.iter().enumerate() {
         for link in &layout.links {
             referring.extend(link.columns.iter().map(|column| (at, *column)));
-            if let Some((parent, columns)) = &link.in_file {
-                referred_to.extend(columns.iter().map(|column| (*parent, *column)));
+            if let Some(parent) = &link.in_file {
+                referred_to.extend(parent.columns.iter().map(|column| (parent.at, *column)));
             }
         }
     }

@@ -210,11 +210,10 @@ pub(super) fn orphaned(
     let layout = &layouts[at];
     let mut n_orphaned = 0;
     for (bit, link) in layout.links.iter().enumerate() {
-        let (Some((parent, _)), Some(leads_to)) = (&link.in_file, references::leads_to(link))
-        else {
+        let (Some(parent), Some(leads_to)) = (&link.in_file, references::leads_to(link)) else {
             continue;
         };
-        let parent = &layouts[*parent];
+        let parent = &layouts[parent.at];
         let name = text::plain(&parent.name).replace('\'', "''");
         n_orphaned += connection.execute(
             &format!(
