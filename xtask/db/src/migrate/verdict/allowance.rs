@@ -99,7 +99,7 @@ fn names(schema: &Schema) -> Vec<String> {
 #[must_use]
 pub(crate) fn in_files(root: &Path, patterns: &[String], of: &Comparison<'_>) -> Vec<Allowance> {
     let mut allowances = Vec::new();
-    for file in applied(root, patterns, (&of.before.applied, &of.after.applied)) {
+    for file in applied(root, patterns, &of.before.applied, &of.after.applied) {
         // A file that cannot be read allows nothing.
         let bytes = fs_err::read(&file).unwrap_or_default();
         let content = String::from_utf8_lossy(&bytes);
@@ -112,8 +112,7 @@ pub(crate) fn in_files(root: &Path, patterns: &[String], of: &Comparison<'_>) ->
 
 /// The files of the migrations that the database had not seen before, and has now. If it does not keep
 /// count of them, only the newest can be meant.
-fn applied(root: &Path, patterns: &[String], states: (&Applied, &Applied)) -> Vec<PathBuf> {
-    let (before, after) = states;
+fn applied(root: &Path, patterns: &[String], before: &Applied, after: &Applied) -> Vec<PathBuf> {
     let is_way_back = |file: &PathBuf| {
         let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase());
         name.is_some_and(|name| name == "down.sql" || name.ends_with(".down.sql"))

@@ -10,12 +10,14 @@ use crate::rows::diff::pages::{Tree, four_bytes, n_local, two_bytes, varint};
 ///
 /// If a page cannot be read or is malformed.
 pub(super) fn is_same_tree(a: Tree<'_, '_>, b: Tree<'_, '_>) -> Result<bool> {
+    let todo = (a.root, b.root, Part::Tree);
+    let (a, b) = (a.pages, b.pages);
     let (mut one, mut other) = (Vec::new(), Vec::new());
-    let mut n_left = a.pages.count();
-    let mut todo = vec![(a.root, b.root, Part::Tree)];
+    let mut n_left = a.count();
+    let mut todo = vec![todo];
     while let Some((a_page, b_page, part)) = todo.pop() {
-        a.pages.read(a_page, &mut one)?;
-        b.pages.read(b_page, &mut other)?;
+        a.read(a_page, &mut one)?;
+        b.read(b_page, &mut other)?;
         if one != other {
             return Ok(false);
         }
@@ -27,14 +29,14 @@ pub(super) fn is_same_tree(a: Tree<'_, '_>, b: Tree<'_, '_>) -> Result<bool> {
             // Equal bytes name the same pages.
             Part::Tree => {
                 let n_before = todo.len();
-                children(&one, a.pages.usable_bytes(), &mut |page, part| {
+                children(&one, a.usable_bytes(), &mut |page, part| {
                     todo.push((page, page, part));
                 })?;
                 // The last one pushed comes next: pages mostly go up, and are read ahead.
                 todo[n_before..].reverse();
             }
             Part::Overflow(n_bytes) => {
-                let n_bytes = n_bytes.saturating_sub(a.pages.usable_bytes().saturating_sub(4));
+                let n_bytes = n_bytes.saturating_sub(a.usable_bytes().saturating_sub(4));
                 if n_bytes > 0 {
                     let next = four_bytes(&one, 0)?;
                     todo.push((next, next, Part::Overflow(n_bytes)));

@@ -108,7 +108,7 @@ impl Comparison<'_, '_> {
         if self.depth < Depth::Values {
             return Ok(());
         }
-        all_rows(side.connection, &table.name, &source, fate, self.sink)
+        all_rows(side.connection, Located { table, source: &source }, fate, self.sink)
     }
 
     fn both(&mut self, a: &Table, b: &Table, found: &mut TableDifference) -> Result<()> {
@@ -134,7 +134,7 @@ impl Comparison<'_, '_> {
             found.notes.push("its rows are equal, its internal data is not".to_owned());
         }
         if is_rewritten {
-            all_rows(self.b.connection, &b.name, b_source, Fate::Added, self.sink)?;
+            all_rows(self.b.connection, pair.b, Fate::Added, self.sink)?;
         }
         Ok(())
     }
@@ -302,11 +302,11 @@ fn is_virtual(table: &Table) -> bool {
 /// Hands over every row of a table.
 fn all_rows(
     connection: &Connection,
-    table: &str,
-    source: &Source,
+    located: Located<'_>,
     fate: Fate,
     sink: Sink<'_>,
 ) -> Result<()> {
+    let Located { table, source } = located;
     let key_columns = source.key_columns();
     let (n_key, n_all) = (source.key.len(), source.key.len() + source.columns.len());
     rows::each_row(connection, source, &mut |row| {
@@ -317,7 +317,7 @@ fn all_rows(
             _ => (Some(values.as_slice()), None),
         };
         let (key_columns, columns) = (key_columns.as_slice(), source.shown.as_slice());
-        sink(&Row { table, key_columns, key: &key, columns, before, after });
+        sink(&Row { table: &table.name, key_columns, key: &key, columns, before, after });
         Ok(())
     })
 }
