@@ -147,9 +147,10 @@ impl Pack {
             // A flipped bit must not make a damaged pack one of a newer version, of which nothing is known.
             let is_of_one_version = footer.ends_with(&start);
             demand_version(&start, MAGIC, "pack").map_err(|error| {
-                match error.is::<Newer>() && !is_of_one_version {
-                    true => anyhow!("it is damaged: its beginning and its end do not agree"),
-                    false => error,
+                if error.is::<Newer>() && !is_of_one_version {
+                    anyhow!("it is damaged: its beginning and its end do not agree")
+                } else {
+                    error
                 }
             })?;
             let mut rest = footer.as_slice();
