@@ -18,13 +18,11 @@ use anyhow::{Context, Result};
 use rusqlite::Connection;
 
 use crate::backups::format::Format;
-use crate::backups::writer::Locked;
 use crate::capture::plain::Copy;
-use crate::capture::request::{Taken, Wanted};
+use crate::capture::request::{Capture, Taken, Wanted};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::files::stage::Stage;
-use crate::host::project::Project;
 use crate::host::project::live_database::{explain, open};
 use crate::sqlite::connection;
 use crate::sqlite::read_only::Looking;
@@ -36,14 +34,9 @@ use crate::sqlite::snapshot::{self, Reading, Snapshot, copy};
 ///
 /// If the source cannot be read or stays locked, the disk is full or fails, or at the user's
 /// interrupt. Nothing is published then.
-pub(crate) fn take(
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
-    progress: &mut Progress,
-) -> Result<Taken> {
-    let connection = open(project, wanted.database)?;
-    take_through(&connection, locked, project, wanted, progress)
+pub(crate) fn take(capture: Capture<'_>, progress: &mut Progress) -> Result<Taken> {
+    let connection = open(capture.project, capture.wanted.database)?;
+    take_through(&connection, capture, progress)
 }
 
 /// Like [`take`], through a connection of the caller's: if this process holds locks on the live
@@ -54,11 +47,10 @@ pub(crate) fn take(
 /// As [`take`].
 pub(crate) fn take_through(
     connection: &Looking,
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
+    capture: Capture<'_>,
     progress: &mut Progress,
 ) -> Result<Taken> {
+    let Capture { project, wanted, .. } = capture;
     // In rollback-journal mode writers wait as long as anybody reads: a copy is examined there.
     let is_wal = || -> Result<bool> {
         Ok(connection::pragma::<String>(connection, "journal_mode")? == "wal")
@@ -67,20 +59,20 @@ pub(crate) fn take_through(
         && snapshot::has_pages(connection)
         && (connection.is_without_locks() || is_wal().unwrap_or(false))
     {
-        return stored::take(connection, locked, project, wanted, progress);
+        return stored::take(connection, capture, progress);
     }
-    match plain::stage(connection, locked, project, wanted, progress)? {
+    match plain::stage(connection, capture, progress)? {
         Copy::Staged(staged) => {
             progress.interrupt().check()?;
-            let published = staged.publish(locked, wanted, progress);
+            let published = staged.publish(capture, progress);
             published.map_err(|error| explain(error, project, wanted.database))
         }
         // Into the store, what it is compared with is proved by that comparison; here it was none.
         Copy::Unchanged
-            if wanted.format == Format::Pages && !stored::is_whole(locked, wanted, progress)? =>
+            if wanted.format == Format::Pages && !stored::is_whole(capture, progress)? =>
         {
             let anew = Wanted { unless_equal: None, ..wanted.clone() };
-            take_through(connection, locked, project, &anew, progress)
+            take_through(connection, Capture { wanted: &anew, ..capture }, progress)
         }
         Copy::Unchanged => Ok(Taken::Unchanged),
         Copy::Damaged(findings) => Ok(Taken::Damaged(findings)),

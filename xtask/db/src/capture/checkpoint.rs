@@ -1,26 +1,20 @@
 //! A checkpoint: a backup that a hook or a migration takes automatically.
 //!
 //! If the content is unchanged since the newest whole backup, it costs a record and a hard link.
-//! The configured retention runs afterwards, on automatic kinds only.
+//! The caller runs the configured retention afterwards.
 
 use std::sync::Arc;
 
 use anyhow::Result;
-use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::reader::{self, Contents};
 use crate::backups::store::suspect_packs;
-use crate::backups::writer::Locked;
-use crate::capture::request::Look;
-use crate::capture::request::{Taken, Wanted};
+use crate::capture::request::{Capture, Look, Taken, Wanted};
 use crate::capture::{self, link, plain};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
-use crate::host::project::{Database, Project};
-use crate::retention::plan::Verdict;
-use crate::retention::prune::{self, Listing, Pruning, Scope};
 use crate::sqlite::digest::tree;
 
 /// The newest backup of the wanted one's database in this worktree that is whole on the disk right now, not only in its record;
@@ -31,11 +25,10 @@ use crate::sqlite::digest::tree;
 ///
 /// If the folder cannot be read, or at the user's interrupt.
 pub(crate) fn newest_whole(
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
+    capture: Capture<'_>,
     interrupt: &Arc<Interrupt>,
 ) -> Result<(Option<Backup>, Option<String>)> {
+    let Capture { locked, project, wanted } = capture;
     let backups = locked.backups()?;
     let newest = backups.iter().find(|backup| {
         backup.is_of(wanted.database)
@@ -78,52 +71,29 @@ pub(crate) fn newest_whole(
 ///
 /// As [`capture::take`].
 pub(crate) fn take(
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
+    capture: Capture<'_>,
     newest: Option<&Backup>,
     progress: &mut Progress,
 ) -> Result<Taken> {
+    let wanted = capture.wanted;
     // A caller that wants a file of its own gets one.
     let newest = newest
         .filter(|backup| (wanted.format, backup.name.format) != (Format::Plain, Format::Pages));
-    let equal = newest.and_then(|backup| Some((backup, backup.record()?)));
-    let wanted = Wanted { unless_equal: equal.map(|(_, record)| record), ..wanted.clone() };
-    let taken = capture::take(locked, project, &wanted, progress)?;
+    let equal = newest.filter(|backup| backup.record().is_some());
+    let wanted = Wanted { unless_equal: equal.and_then(Backup::record), ..wanted.clone() };
+    let capture = Capture { wanted: &wanted, ..capture };
+    let taken = capture::take(capture, progress)?;
     let (Taken::Unchanged, Some(equal)) = (&taken, equal) else {
         return Ok(taken);
     };
     // What is stored was looked at if it was compared.
-    let is_plain = equal.0.name.format == Format::Plain;
+    let is_plain = equal.name.format == Format::Plain;
     let is_to_be_read = is_plain && wanted.look == Look::AtPages;
-    let is_readable = !is_to_be_read || plain::is_readable(equal.0, progress.interrupt())?;
-    if is_readable && let Ok(backup) = link::take_link(locked, project, &wanted, equal) {
-        return Ok(Taken::Linked(Box::new(backup), equal.0.name.to_string()));
+    let is_readable = !is_to_be_read || plain::is_readable(equal, progress.interrupt())?;
+    if is_readable && let Ok(backup) = link::take_link(capture, equal) {
+        return Ok(Taken::Linked(Box::new(backup), equal.name.to_string()));
     }
     // A file system without hard links: the checkpoint is a copy then.
-    let wanted = Wanted { unless_equal: None, ..wanted };
-    capture::take(locked, project, &wanted, progress)
-}
-
-/// Applies the configured policy to the automatic kinds of one database.
-///
-/// # Errors
-///
-/// If the folder cannot be read or written, the newest survivor is damaged, or at the user's
-/// interrupt.
-pub(crate) fn prune(
-    locked: &Locked<'_>,
-    project: &Project,
-    database: &Database,
-    now: DateTime<FixedOffset>,
-    interrupt: &Arc<Interrupt>,
-) -> Result<Vec<Verdict>> {
-    if project.keep.is_empty() {
-        return Ok(Vec::new());
-    }
-    let databases = std::slice::from_ref(database);
-    let (policy, scope) = (&project.keep, Scope::Automatic);
-    let pruning = Pruning { project, databases, policy, scope, now };
-    let plan = prune::plan(Listing::Locked(locked), &pruning)?;
-    Ok(prune::apply(locked, plan, &pruning, interrupt)?.removed)
+    let anew = Wanted { unless_equal: None, ..wanted.clone() };
+    capture::take(Capture { wanted: &anew, ..capture }, progress)
 }

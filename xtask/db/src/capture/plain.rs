@@ -15,9 +15,8 @@ use crate::backups::kind::Kind;
 use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::record::Record;
-use crate::backups::writer::Locked;
 use crate::capture::record::record_of;
-use crate::capture::request::{Look, Taken, Wanted};
+use crate::capture::request::{Capture, Look, Taken};
 use crate::capture::stored::{self, PlainCopy};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
@@ -25,7 +24,6 @@ use crate::console::refusal::{Exit, Refusal};
 use crate::console::threads;
 use crate::files::free_space;
 use crate::files::stage::Stage;
-use crate::host::project::Project;
 use crate::host::project::live_database::explain;
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::{Finding, Weight, has};
@@ -84,16 +82,12 @@ impl Staged {
     ///
     /// If the disk is full or fails, or at the user's interrupt; nothing then stays under a final
     /// name.
-    pub(crate) fn publish(
-        self,
-        locked: &Locked<'_>,
-        wanted: &Wanted<'_>,
-        progress: &Progress,
-    ) -> Result<Taken> {
+    pub(crate) fn publish(self, capture: Capture<'_>, progress: &Progress) -> Result<Taken> {
+        let Capture { locked, wanted, .. } = capture;
         let Self { stage, name, mut record, version, groups, began } = self;
         if wanted.format == Format::Pages {
             let copy = PlainCopy { path: stage.path(), record };
-            let backup = stored::publish_copy(locked, wanted, copy, progress)?;
+            let backup = stored::publish_copy(capture, copy, progress)?;
             return Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups));
         }
         record.sequence = locked.next_sequence()?;
@@ -129,28 +123,25 @@ pub(crate) fn is_readable(backup: &Backup, interrupt: &Interrupt) -> Result<bool
 /// As [`capture::take`](crate::capture::take).
 pub(crate) fn stage(
     connection: &Looking,
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
+    capture: Capture<'_>,
     progress: &mut Progress,
 ) -> Result<Copy> {
-    match copy_and_examine(connection, locked, project, wanted, progress) {
+    match copy_and_examine(connection, capture, progress) {
         // Pages of two states look damaged.
         Err(error) if connection.prove().is_err() => connection.proved(Err(error)),
         Err(error) if trouble::trouble(&error) == Trouble::Damaged => {
             Ok(Copy::Damaged(vec![Finding::structural(trouble::message(&error))]))
         }
-        copied => copied.map_err(|error| explain(error, project, wanted.database)),
+        copied => copied.map_err(|error| explain(error, capture.project, capture.wanted.database)),
     }
 }
 
 fn copy_and_examine(
     connection: &Looking,
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
+    capture: Capture<'_>,
     progress: &mut Progress,
 ) -> Result<Copy> {
+    let Capture { locked, wanted, .. } = capture;
     let began = Instant::now();
     let interrupt = Arc::clone(progress.interrupt());
     let safety = wanted.kind == Kind::Safety;
@@ -185,7 +176,7 @@ fn copy_and_examine(
         return Ok(Copy::Damaged(examination.findings));
     }
     let version = examination.schema_version;
-    let record = record_of(project, wanted, &copied, journal_mode, examination);
+    let record = record_of(capture, &copied, journal_mode, examination);
     let groups = copied.groups;
     Ok(Copy::Staged(Box::new(Staged { stage, name, record, version, groups, began })))
 }

@@ -1,8 +1,7 @@
 //! The record of a backup that is being taken.
 
 use crate::backups::record::{self, Examined, Record, Sqlite};
-use crate::capture::request::Wanted;
-use crate::host::project::Project;
+use crate::capture::request::Capture;
 use crate::sqlite::examination::Examination;
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::snapshot::copy::Copied;
@@ -12,12 +11,12 @@ pub(crate) const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
 
 /// The record of a copy, without the place that publishing gives it.
 pub(crate) fn record_of(
-    project: &Project,
-    wanted: &Wanted<'_>,
+    capture: Capture<'_>,
     copied: &Copied,
     journal_mode: String,
     examination: Examination,
 ) -> Record {
+    let Capture { project, wanted, .. } = capture;
     let header = copied.header;
     Record {
         version: record::VERSION,
@@ -66,7 +65,8 @@ pub(crate) fn record_of(
 
 /// The record of a backup with the content of another one, whose bytes the caller has proved.
 #[must_use]
-pub(crate) fn record_again(project: &Project, wanted: &Wanted<'_>, old: &Record) -> Record {
+pub(crate) fn record_again(capture: Capture<'_>, old: &Record) -> Record {
+    let Capture { project, wanted, .. } = capture;
     Record {
         database: wanted.database.name.clone(),
         source: project.path(&wanted.database.path),

@@ -8,8 +8,9 @@ use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
 use crate::backups::record::Record;
+use crate::backups::writer::Locked;
 use crate::git::recorded::{Enters, Git};
-use crate::host::project::{Database, FollowBranches};
+use crate::host::project::{Database, FollowBranches, Project};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::Finding;
 
@@ -83,6 +84,17 @@ impl<'a> Wanted<'a> {
             unless_equal: None,
         }
     }
+}
+
+/// A backup that is to be taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Capture<'a> {
+    /// The backups folder that it goes to.
+    pub locked: &'a Locked<'a>,
+    /// The project.
+    pub project: &'a Project,
+    /// What is wanted.
+    pub wanted: &'a Wanted<'a>,
 }
 
 /// What came of it.

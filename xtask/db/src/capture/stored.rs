@@ -19,15 +19,14 @@ use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::record::{self, Record};
 use crate::backups::store::{intake, suspect_packs};
-use crate::backups::writer::Locked;
 use crate::capture::link;
 use crate::capture::record::{record_again, record_of};
-use crate::capture::request::{Look, Taken, Wanted};
+use crate::capture::request::{Capture, Look, Taken, Wanted};
 use crate::capture::stored::bases::Base;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::threads;
-use crate::host::project::{Project, live_database};
+use crate::host::project::live_database;
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::digest::tree::Shape;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
@@ -44,12 +43,11 @@ use crate::sqlite::trouble;
 /// As [`capture::take`].
 pub(crate) fn take(
     connection: &Looking,
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
+    capture: Capture<'_>,
     progress: &mut Progress,
 ) -> Result<Taken> {
-    match take_in(connection, locked, project, wanted, progress) {
+    let Capture { project, wanted, .. } = capture;
+    match take_in(connection, capture, progress) {
         // Pages of two states look damaged.
         Err(error) if connection.prove().is_err() => connection.proved(Err(error)),
         Err(error) if trouble::trouble(&error) == trouble::Trouble::Damaged => {
@@ -59,13 +57,8 @@ pub(crate) fn take(
     }
 }
 
-fn take_in(
-    connection: &Looking,
-    locked: &Locked<'_>,
-    project: &Project,
-    wanted: &Wanted<'_>,
-    progress: &mut Progress,
-) -> Result<Taken> {
+fn take_in(connection: &Looking, capture: Capture<'_>, progress: &mut Progress) -> Result<Taken> {
+    let wanted = capture.wanted;
     let started = Instant::now();
     let interrupt = Arc::clone(progress.interrupt());
     let _watched = interrupt.watch(connection);
@@ -75,7 +68,7 @@ fn take_in(
         return Ok(Taken::Unchanged);
     }
     let shape = Shape::of(snapshot.size_bytes(), snapshot.page_size_bytes);
-    let mut base = Base::of(locked, wanted, shape, progress)?;
+    let mut base = Base::of(capture, shape, progress)?;
     let (mut twin, mut earlier) = (twin, None);
     let (mut taken, findings, counted) = loop {
         progress.expect_bytes(shape.size_bytes);
@@ -86,7 +79,7 @@ fn take_in(
             Ok(None) => break (read.taken, findings, read.counted),
             Ok(Some(equal)) => {
                 base.note(&read.taken)?;
-                return link(project, &base, &equal, read.taken);
+                return link(capture, &equal, read.taken);
             }
             Err(error) => {
                 // The new packs must be gone before they are written again.
@@ -113,9 +106,9 @@ fn take_in(
     let hashes = taken.hashes.clone();
     let (size_bytes, header) = (shape.size_bytes, taken.header);
     let copied = Copied { size_bytes, hashes, header, groups: Groups::default() };
-    let record = record_of(project, wanted, &copied, journal_mode, examination);
+    let record = record_of(capture, &copied, journal_mode, examination);
     base.note(&taken)?;
-    let backup = publish(locked, name_of(wanted), record, &mut taken)?;
+    let backup = publish(capture, record, &mut taken)?;
     Ok(Taken::Backup(Box::new(backup), version, started.elapsed(), Groups::default()))
 }
 
@@ -179,11 +172,8 @@ fn is_content(wanted: &Wanted<'_>, content_blake3: &str) -> bool {
 /// # Errors
 ///
 /// If the folder cannot be read, or at the user's interrupt.
-pub(crate) fn is_whole(
-    locked: &Locked<'_>,
-    wanted: &Wanted<'_>,
-    progress: &Progress,
-) -> Result<bool> {
+pub(crate) fn is_whole(capture: Capture<'_>, progress: &Progress) -> Result<bool> {
+    let Capture { locked, wanted, .. } = capture;
     let Some(equal) = wanted.unless_equal.filter(|equal| equal.stored.is_some()) else {
         return Ok(true);
     };
@@ -192,7 +182,7 @@ pub(crate) fn is_whole(
         return Ok(false);
     };
     let shape = Shape::of(equal.size_bytes, equal.sqlite.page_size_bytes);
-    let base = Base::of(locked, wanted, shape, progress)?;
+    let base = Base::of(capture, shape, progress)?;
     let proved = Contents::open(backup).and_then(|contents| match wanted.look {
         Look::AtIds => Ok(contents.prove(progress.interrupt())?.0.blake3),
         Look::AtPages => contents.read_back(progress.interrupt()),
@@ -241,33 +231,23 @@ fn name_of(wanted: &Wanted<'_>) -> Name {
 
 /// A record of its own and a hard link to the equal one; if there are no hard links, a copy of its
 /// list.
-fn link(
-    project: &Project,
-    base: &Base<'_>,
-    equal: &Backup,
-    mut taken: intake::Taken,
-) -> Result<Taken> {
-    let Base { locked, wanted, .. } = *base;
+fn link(capture: Capture<'_>, equal: &Backup, mut taken: intake::Taken) -> Result<Taken> {
     let record = equal.record().context("a stored backup that was compared has a record")?;
-    if wanted.unless_equal.is_some_and(|newest| newest.file == record.file) {
+    if capture.wanted.unless_equal.is_some_and(|newest| newest.file == record.file) {
         return Ok(Taken::Unchanged);
     }
-    let backup = if let Ok(backup) = link::take_link(locked, project, wanted, (equal, record)) {
+    let backup = if let Ok(backup) = link::take_link(capture, equal) {
         backup
     } else {
-        let mut record = record_again(project, wanted, record);
+        let mut record = record_again(capture, record);
         record.blake3.clone_from(&taken.hashes.blake3);
-        publish(locked, name_of(wanted), record, &mut taken)?
+        publish(capture, record, &mut taken)?
     };
     Ok(Taken::Linked(Box::new(backup), equal.name.to_string()))
 }
 
-fn publish(
-    locked: &Locked<'_>,
-    name: Name,
-    mut record: Record,
-    taken: &mut intake::Taken,
-) -> Result<Backup> {
+fn publish(capture: Capture<'_>, mut record: Record, taken: &mut intake::Taken) -> Result<Backup> {
+    let (locked, name) = (capture.locked, name_of(capture.wanted));
     let stage = locked.stage(&name)?;
     stage.append(&taken.list)?;
     stage.sync()?;
@@ -297,14 +277,14 @@ pub(crate) struct PlainCopy<'c> {
 ///
 /// If the copy cannot be read, the disk is full or fails, or at the user's interrupt.
 pub(crate) fn publish_copy(
-    locked: &Locked<'_>,
-    wanted: &Wanted<'_>,
+    capture: Capture<'_>,
     copy: PlainCopy<'_>,
     progress: &Progress,
 ) -> Result<Backup> {
+    let Capture { locked, wanted, .. } = capture;
     let PlainCopy { path, record } = copy;
     let shape = Shape::of(record.size_bytes, record.sqlite.page_size_bytes);
-    let mut base = Base::of(locked, wanted, shape, progress)?;
+    let mut base = Base::of(capture, shape, progress)?;
     let (mut taken, equal) = loop {
         let taken = take_copy_in(path, &base, progress.interrupt())?;
         anyhow::ensure!(
@@ -332,7 +312,7 @@ pub(crate) fn publish_copy(
             return Ok(backup);
         }
     }
-    publish(locked, name_of(wanted), record, &mut taken)
+    publish(capture, record, &mut taken)
 }
 
 fn take_copy_in(copy: &Path, base: &Base<'_>, interrupt: &Interrupt) -> Result<intake::Taken> {

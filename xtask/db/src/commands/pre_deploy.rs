@@ -8,7 +8,7 @@ use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::backups::verification::outcome;
-use crate::capture::request::Taken;
+use crate::capture::request::{Capture, Taken};
 use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::project::Project;
@@ -133,7 +133,8 @@ fn take(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Backup> {
     locked.keep_private()?;
     let wanted = job.wanted(session, Kind::PreDeploy);
     let mut progress = session.progress("Copying");
-    let taken = capture::take(&locked, job.project, &wanted, &mut progress)?;
+    let capture = Capture { locked: &locked, project: job.project, wanted: &wanted };
+    let taken = capture::take(capture, &mut progress)?;
     drop(progress);
     match taken {
         Taken::Backup(backup, ..) | Taken::Linked(backup, _) => {

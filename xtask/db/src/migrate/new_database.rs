@@ -17,7 +17,7 @@ use crate::backups::vault::Vault;
 use crate::backups::verification;
 use crate::backups::verification::outcome::{Outcome, Verification};
 use crate::capture;
-use crate::capture::request::{Taken, Wanted};
+use crate::capture::request::{Capture, Taken, Wanted};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
@@ -104,7 +104,8 @@ impl<'p> Building<'p> {
         let vault = Vault::at(folder, now);
         let locked = vault.lock(project.busy_timeout, interrupt)?;
         let wanted = Wanted::new(new, Kind::Manual, now);
-        let taken = capture::take(&locked, project, &wanted, &mut Progress::hidden(interrupt))
+        let capture = Capture { locked: &locked, project, wanted: &wanted };
+        let taken = capture::take(capture, &mut Progress::hidden(interrupt))
             .context("could not read the new database; the live one is untouched")?;
         match taken {
             Taken::Backup(backup, ..) => Ok(*backup),

@@ -11,7 +11,7 @@ use crate::backups::record::Record;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::backups::{privacy, set_aside};
-use crate::capture::request::{Taken, Wanted};
+use crate::capture::request::{Capture, Taken, Wanted};
 use crate::capture::{self, checkpoint};
 use crate::console::refusal::Refusal;
 use crate::console::{secrets, text};
@@ -137,7 +137,8 @@ impl Request {
         };
         let newest = if self.if_changed || self.kind.is_automatic() {
             let interrupt = session.interrupt().clone();
-            let (newest, remark) = checkpoint::newest_whole(locked, project, &wanted, &interrupt)?;
+            let capture = Capture { locked, project, wanted: &wanted };
+            let (newest, remark) = checkpoint::newest_whole(capture, &interrupt)?;
             if let Some(remark) = remark {
                 session.warn(remark);
             }
@@ -147,11 +148,12 @@ impl Request {
         };
         let unless_equal = newest.as_ref().and_then(Backup::record);
         let wanted = Wanted { unless_equal, now: session.now(), ..wanted };
+        let capture = Capture { locked, project, wanted: &wanted };
         let mut progress = session.progress("Copying");
         let taken = if self.if_changed {
-            capture::take(locked, project, &wanted, &mut progress)
+            capture::take(capture, &mut progress)
         } else {
-            checkpoint::take(locked, project, &wanted, newest.as_ref(), &mut progress)
+            checkpoint::take(capture, newest.as_ref(), &mut progress)
         };
         drop(progress);
         match (taken, &newest) {

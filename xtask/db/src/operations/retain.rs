@@ -4,14 +4,13 @@ use anyhow::Result;
 
 use crate::backups::format::Format;
 use crate::backups::writer::Locked;
-use crate::capture::checkpoint;
 use crate::console::text;
 use crate::host::project::policy::Policy;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::reclaim_packs;
 use crate::retention::plan::Verdict;
-use crate::retention::prune::{self, Listing};
+use crate::retention::prune::{self, Listing, Pruned, Pruning, Scope};
 
 /// Applies the configured policy to the automatic kinds, also when the backup before it failed.
 ///
@@ -29,8 +28,12 @@ pub(crate) fn prune_automatic(
     }
     let interrupt = session.interrupt().clone();
     say_if_last_states_exceed(session, Listing::Locked(locked), project, &project.keep)?;
-    match checkpoint::prune(locked, project, database, session.now(), &interrupt) {
-        Ok(removed) => {
+    let (databases, policy) = (std::slice::from_ref(database), &project.keep);
+    let (scope, now) = (Scope::Automatic, session.now());
+    let pruning = Pruning { project, databases, policy, scope, now };
+    let plan = prune::plan(Listing::Locked(locked), &pruning);
+    match plan.and_then(|plan| prune::apply(locked, plan, &pruning, &interrupt)) {
+        Ok(Pruned { removed, .. }) => {
             for verdict in &removed {
                 session.note(format!("Removed {}: {}", verdict.name, verdict.reasons));
             }

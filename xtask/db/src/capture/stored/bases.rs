@@ -20,8 +20,7 @@ use crate::backups::store::page_list::List;
 use crate::backups::store::stored_database::Stored;
 use crate::backups::store::{intake, pack_rereading, suspect_packs};
 use crate::backups::writer::Locked;
-use crate::capture::request::Look;
-use crate::capture::request::Wanted;
+use crate::capture::request::{Capture, Look, Wanted};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
@@ -36,8 +35,8 @@ const MAX_KNOWN: usize = 4;
 
 /// What a new stored backup builds on.
 pub(super) struct Base<'a> {
-    pub(super) locked: &'a Locked<'a>,
-    pub(super) wanted: &'a Wanted<'a>,
+    locked: &'a Locked<'a>,
+    wanted: &'a Wanted<'a>,
     shape: Shape,
     shelf: Shelf,
     readings: Readings,
@@ -53,12 +52,8 @@ impl<'a> Base<'a> {
     /// # Errors
     ///
     /// If the folder cannot be read, or at the user's interrupt.
-    pub(super) fn of(
-        locked: &'a Locked<'a>,
-        wanted: &'a Wanted<'a>,
-        shape: Shape,
-        progress: &Progress,
-    ) -> Result<Self> {
+    pub(super) fn of(capture: Capture<'a>, shape: Shape, progress: &Progress) -> Result<Self> {
+        let Capture { locked, wanted, .. } = capture;
         let folder = locked.vault().folder();
         let readings = Readings::of(folder);
         let mut shelf = Shelf::of(folder);

@@ -9,8 +9,7 @@ use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::capture::checkpoint;
-use crate::capture::request::Look;
-use crate::capture::request::{Taken, Wanted};
+use crate::capture::request::{Capture, Look, Taken, Wanted};
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::git::recorded::{Enters, Git};
@@ -132,12 +131,13 @@ fn one(
         return Ok(None);
     }
     let interrupt = session.interrupt().clone();
-    let (newest, remark) = checkpoint::newest_whole(locked, project, wanted, &interrupt)?;
+    let capture = Capture { locked, project, wanted };
+    let (newest, remark) = checkpoint::newest_whole(capture, &interrupt)?;
     if let Some(remark) = remark {
         session.warn(remark);
     }
     let mut progress = session.progress("Copying");
-    let checkpoint = checkpoint::take(locked, project, wanted, newest.as_ref(), &mut progress);
+    let checkpoint = checkpoint::take(capture, newest.as_ref(), &mut progress);
     drop(progress);
     let backup = match checkpoint.with_context(|| format!("could not copy {place}"))? {
         Taken::Backup(backup, ..) | Taken::Linked(backup, _) => *backup,

@@ -8,7 +8,7 @@ use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::branches::branch_point;
 use crate::capture::link;
-use crate::capture::request::Wanted;
+use crate::capture::request::{Capture, Wanted};
 use crate::commands::hooks::checkpoint;
 use crate::commands::hooks::switch::Switch;
 use crate::console::text;
@@ -150,7 +150,8 @@ impl Return<'_> {
             format: self.project.format(Kind::Branch),
             ..Wanted::new(self.database, Kind::Branch, session.now())
         };
-        link::take_link(locked, self.project, &wanted, (safety, record)).map(drop)
+        let capture = Capture { locked, project: self.project, wanted: &wanted };
+        link::take_link(capture, safety).map(drop)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::capture::checkpoint;
 use crate::capture::plain::{self, Copy};
-use crate::capture::request::Taken;
+use crate::capture::request::{Capture, Taken};
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::files::holders;
 use crate::host::command::supervised::NotStarted;
@@ -204,7 +204,8 @@ fn second_checkpoint(
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     let wanted = job.wanted(session, Kind::PreMigrate);
     let mut progress = session.progress("Copying");
-    let taken = checkpoint::take(&locked, project, &wanted, Some(first), &mut progress)?;
+    let capture = Capture { locked: &locked, project, wanted: &wanted };
+    let taken = checkpoint::take(capture, Some(first), &mut progress)?;
     drop(progress);
     let second = match taken {
         Taken::Backup(backup, ..) | Taken::Linked(backup, _) => *backup,
@@ -239,7 +240,7 @@ fn examine(
     let mut progress = session.progress("Examining");
     let copy = {
         let connection = live_database::open(project, database)?;
-        plain::stage(&connection, locked, project, &wanted, &mut progress)?
+        plain::stage(&connection, Capture { locked, project, wanted: &wanted }, &mut progress)?
     };
     drop(progress);
     let staged = match copy {

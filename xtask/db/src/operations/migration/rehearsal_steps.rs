@@ -8,6 +8,7 @@ use crate::backups::kind::Kind;
 use crate::backups::record::Record;
 use crate::backups::vault::Vault;
 use crate::capture::plain::{self, Copy, Staged};
+use crate::capture::request::Capture;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::console::text;
@@ -83,7 +84,8 @@ fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<St
     let mut progress = session.progress("Copying");
     let copy = {
         let connection = live_database::open(project, database)?;
-        plain::stage(&connection, &locked, project, &wanted, &mut progress)?
+        let capture = Capture { locked: &locked, project, wanted: &wanted };
+        plain::stage(&connection, capture, &mut progress)?
     };
     drop(progress);
     let staged = match copy {

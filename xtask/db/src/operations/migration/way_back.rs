@@ -10,7 +10,7 @@ use crate::backups::store::suspect_packs;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::capture::plain::Staged;
-use crate::capture::request::Taken;
+use crate::capture::request::{Capture, Taken};
 use crate::capture::{checkpoint, link};
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
@@ -39,7 +39,8 @@ pub(crate) fn publish(
     let Job { project, database, .. } = *job;
     let wanted = &job.wanted_of(session, &staged);
     let interrupt = session.interrupt().clone();
-    let (newest, remark) = checkpoint::newest_whole(locked, project, wanted, &interrupt)?;
+    let capture = Capture { locked, project, wanted };
+    let (newest, remark) = checkpoint::newest_whole(capture, &interrupt)?;
     if let Some(remark) = remark {
         session.warn(remark);
     }
@@ -55,13 +56,13 @@ pub(crate) fn publish(
     if let Some(newest) = &newest
         && let Some(record) = newest.record().filter(|record| record.content_blake3 == *content)
         && is_whole(newest, &record.blake3)?
-        && let Ok(linked) = link::take_link(locked, project, wanted, (newest, record))
+        && let Ok(linked) = link::take_link(capture, newest)
     {
         return Ok(linked);
     }
     let progress = Progress::hidden(&interrupt);
     match staged
-        .publish(locked, wanted, &progress)
+        .publish(capture, &progress)
         .map_err(|error| live_database::explain(error, project, database))?
     {
         Taken::Backup(backup, ..) | Taken::Linked(backup, _) => Ok(*backup),

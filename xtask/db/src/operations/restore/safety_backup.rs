@@ -10,7 +10,7 @@ use crate::backups::kind::Kind;
 use crate::backups::set_aside::Aside;
 use crate::backups::writer::Locked;
 use crate::capture;
-use crate::capture::request::{Taken, Wanted};
+use crate::capture::request::{Capture, Taken, Wanted};
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::git::repository;
@@ -136,7 +136,8 @@ pub(crate) fn safety_backup(
     let taken = read_only::open(&database.path, project.busy_timeout)
         .map_err(|error| live_database::explain(error, project, database))
         .and_then(|connection| {
-            capture::take_through(&connection, locked, project, wanted, &mut progress)
+            let capture = Capture { locked, project, wanted };
+            capture::take_through(&connection, capture, &mut progress)
         });
     drop(progress);
     match taken.context("could not take the safety backup; the database is untouched")? {
