@@ -1,7 +1,7 @@
 //! `db-recover`: settles what an interrupted command left: goes back, or accepts the current state.
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
@@ -11,8 +11,9 @@ use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::migrate::rehearsal;
-use crate::operations::restore::safety_backup::{self, Kept};
+use crate::operations::restore::safety_backup;
 use crate::operations::restore::{derived_data, dialogue, in_place};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::{self, Step};
@@ -40,6 +41,40 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
+/// What `--json` prints if something was recovered.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    /// `back` or `accepted`.
+    recovered: &'static str,
+    database: &'a str,
+    /// The backup that the database went back to.
+    backup: Option<String>,
+    safety: Option<String>,
+    set_aside: Option<String>,
+}
+
+impl<'a> Document<'a> {
+    /// No backup was needed.
+    fn of(recovered: &'static str, database: &'a Database) -> Self {
+        Self {
+            version: VERSION,
+            recovered,
+            database: &database.name,
+            backup: None,
+            safety: None,
+            set_aside: None,
+        }
+    }
+}
+
+/// What `--json` prints if there was nothing to recover.
+#[derive(Serialize)]
+struct Nothing {
+    version: u32,
+    recovered: (),
+}
+
 /// Where a database goes back to.
 enum Back {
     /// This backup.
@@ -53,7 +88,7 @@ impl Args {
         let project = self.common.project_to_recover(session)?;
         let Some(database) = self.interrupted(&project)? else {
             session.say("Nothing to recover: no command was interrupted in the middle");
-            session.document(&json!({ "version": 1, "recovered": null }));
+            session.document(&Nothing { version: VERSION, recovered: () });
             return Ok(Answer::Yes);
         };
         for left in interrupted_step::left(&project, &database) {
@@ -83,7 +118,7 @@ impl Args {
                 } else {
                     format!("Recovered {place}: there was no database, and there is none")
                 });
-                document(session, &database, ("back", None, &Kept::Nothing));
+                session.document(&Document::of("back", &database));
                 Ok(Answer::Yes)
             }
         }
@@ -178,7 +213,7 @@ fn accept(session: &mut Session, claim: &Claim<'_>, locked: &Locked<'_>) -> Resu
     let Claim { project, database, .. } = *claim;
     claim.end(locked, &claim.left())?;
     session.say(format!("Accepted: {} stays as it is now", project.place(database)));
-    document(session, database, ("accepted", None, &Kept::Nothing));
+    session.document(&Document::of("accepted", database));
     Ok(Answer::Yes)
 }
 
@@ -197,7 +232,8 @@ fn go_back(
         claim.end(&locked, &left)?;
         let place = project.place(database);
         session.say(format!("Recovered {place}: it has the content of {}", backup.name));
-        document(session, database, ("back", Some(backup), &Kept::Nothing));
+        let backup = Some(backup.name.to_string());
+        session.document(&Document { backup, ..Document::of("back", database) });
         return Ok(Answer::Yes);
     }
     let could_not = || Refusal {
@@ -219,26 +255,13 @@ fn go_back(
     drop(locked);
     drop(claim);
     derived_data::after_restore(session, project, database)?;
-    document(session, database, ("back", Some(backup), &restored.kept));
+    session.document(&Document {
+        backup: Some(backup.name.to_string()),
+        safety: restored.kept.safety(),
+        set_aside: restored.kept.set_aside(),
+        ..Document::of("back", database)
+    });
     Ok(Answer::Yes)
-}
-
-fn document(
-    session: &mut Session,
-    database: &Database,
-    (recovered, backup, kept): (&str, Option<&Backup>, &Kept),
-) {
-    session.document(&json!({
-        "version": 1,
-        "recovered": recovered,
-        "database": database.name,
-        "backup": backup.map(|backup| backup.name.to_string()),
-        "safety": match kept { Kept::Backup(safety) => Some(safety.name.to_string()), _ => None },
-        "set_aside": match kept {
-            Kept::Aside(aside) => Some(aside.folder.to_string_lossy()),
-            _ => None,
-        },
-    }));
 }
 
 /// A sentence as a line of its own.

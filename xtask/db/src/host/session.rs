@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::json;
 
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
@@ -297,12 +298,14 @@ impl Session {
 
     /// Writes the one JSON document of `--json`; if one was begun, its end: so an error's members
     /// are in the document that it cut short.
-    pub fn document(&mut self, document: &Value) {
-        let document = &secrets::masked_in(document);
+    pub fn document(&mut self, document: &impl Serialize) {
+        if !self.json {
+            return;
+        }
+        let document = &secrets::masked_in(&json!(document));
         if self.is_streaming() {
             self.stream(|streamed| streamed.finish(document));
-        } else if self.json {
-            // A `Value` always serialises: its keys are texts.
+        } else {
             self.write(&format!("{document:#}"));
         }
     }

@@ -1,7 +1,11 @@
 //! A JSON document that is written as it is produced: memory does not grow with it. Whatever ends
 //! it early, it can be closed to a valid document.
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The version of every document of `--json`.
+pub(crate) const VERSION: u32 = 1;
 
 /// A document that is being written; each method returns the text that comes next.
 #[derive(Debug, Default)]
@@ -38,12 +42,16 @@ impl Streamed {
     }
 
     /// Writes a value into an array.
-    pub(crate) fn element(&mut self, value: &Value) -> String {
-        format!("{}{}", self.next(), self.laid_out(value))
+    pub(crate) fn element(&mut self, value: &impl Serialize) -> String {
+        format!("{}{}", self.next(), self.laid_out(&json!(value)))
     }
 
     /// Writes the members of an object into the one that is open.
-    pub(crate) fn members(&mut self, object: &Value) -> String {
+    pub(crate) fn members(&mut self, object: &impl Serialize) -> String {
+        self.members_of(&json!(object))
+    }
+
+    fn members_of(&mut self, object: &Value) -> String {
         let mut text = String::new();
         for (key, value) in object.as_object().into_iter().flatten() {
             text.push_str(&self.next());
@@ -68,7 +76,7 @@ impl Streamed {
         while self.open.len() > 1 {
             text.push_str(&self.end());
         }
-        text + &self.members(members) + &self.end()
+        text + &self.members_of(members) + &self.end()
     }
 
     /// What is before the next value.
@@ -91,8 +99,6 @@ impl Streamed {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -75,6 +75,26 @@ pub(crate) enum Kept {
     Nothing,
 }
 
+impl Kept {
+    /// The name of the safety backup, as `--json` has it.
+    #[must_use]
+    pub(crate) fn safety(&self) -> Option<String> {
+        match self {
+            Self::Backup(safety) => Some(safety.name.to_string()),
+            Self::Aside(_) | Self::Nothing => None,
+        }
+    }
+
+    /// The folder of the raw files, as `--json` has it.
+    #[must_use]
+    pub(crate) fn set_aside(&self) -> Option<String> {
+        match self {
+            Self::Aside(aside) => Some(aside.folder.to_string_lossy().into_owned()),
+            Self::Backup(_) | Self::Nothing => None,
+        }
+    }
+}
+
 /// The command that brings the replaced state back, as it can be pasted into a shell.
 pub(crate) fn undo(
     session: &Session,
