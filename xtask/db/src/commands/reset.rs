@@ -2,10 +2,11 @@
 
 mod safety_before_run;
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::backups::vault::Vault;
 use crate::backups::verification::outcome::Verification;
@@ -14,6 +15,7 @@ use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::migrate::new_database::{self, Fresh};
 use crate::operations::restore::candidate::{self, Candidate};
 use crate::operations::restore::derived_data::{self, Done};
@@ -21,7 +23,7 @@ use crate::operations::restore::in_place::{self, Restored};
 use crate::operations::restore::safety_backup::{self, Kept};
 use crate::operations::restore::{dialogue, preview};
 use crate::recovery::database_lock::Claim;
-use crate::restore::plan::{self, Live, Plan};
+use crate::restore::plan::{self, Live};
 use crate::restore::proof::Proved;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -51,6 +53,50 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    /// The database's name.
+    reset: &'a str,
+    into: Cow<'a, str>,
+    tables: &'a BTreeMap<String, Option<u64>>,
+    schema_version: Option<i64>,
+    content_blake3: &'a str,
+    safety: Option<String>,
+    set_aside: Option<String>,
+    /// Whether the application has written since, so that only the structure was checked.
+    written_since: bool,
+}
+
+impl<'a> Document<'a> {
+    fn of(database: &'a Database, candidate: &Candidate<'a>, restored: &Restored) -> Self {
+        let Candidate { plan, verification } = *candidate;
+        Self {
+            version: VERSION,
+            reset: &database.name,
+            into: plan.target.to_string_lossy(),
+            tables: &verification.examination.tables,
+            schema_version: verification.examination.schema_version,
+            content_blake3: &verification.content_blake3,
+            safety: restored.kept.safety(),
+            set_aside: restored.kept.set_aside(),
+            written_since: restored.proved == Proved::WrittenSince,
+        }
+    }
+}
+
+/// What `--json` prints with `--dry-run`.
+#[derive(Serialize)]
+struct Planned<'a> {
+    version: u32,
+    dry_run: bool,
+    /// The database's name.
+    would_reset: &'a str,
+    into: Cow<'a, str>,
+    migrate: &'a [String],
+}
+
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
@@ -59,7 +105,14 @@ impl Args {
         let (target, live) = plan::present(&database.path, self.force, project.busy_timeout)
             .map_err(|error| live_database::explain(error, &project, &database))?;
         if self.dry_run {
-            say_plan(session, &project, &database, (target, &live));
+            say_plan(session, &project, &database, &live);
+            session.document(&Planned {
+                version: VERSION,
+                dry_run: true,
+                would_reset: &database.name,
+                into: target.to_string_lossy(),
+                migrate: &database.migrate,
+            });
             return Ok(Answer::Yes);
         }
         self.confirm(session, &project, &database)?;
@@ -125,7 +178,7 @@ impl Args {
             content: "the database contains what the migrations created",
         };
         derived_data::rebuild(session, project, database, done)?;
-        document(session, database, &plan, verification, &restored);
+        session.document(&Document::of(database, &candidate, &restored));
         Ok(Answer::Yes)
     }
 }
@@ -140,12 +193,7 @@ fn refuse_without_migrations(project: &Project, database: &Database) -> Result<(
     ))
 }
 
-fn say_plan(
-    session: &mut Session,
-    project: &Project,
-    database: &Database,
-    (target, live): (PathBuf, &Live),
-) {
+fn say_plan(session: &mut Session, project: &Project, database: &Database, live: &Live) {
     let place = project.place(database);
     session.say(format!("Would build a new database with `{}`", database.migrate.join(" ")));
     session.say(preview::would_keep(project, database, live));
@@ -153,13 +201,6 @@ fn say_plan(
     for command in &database.after_restore {
         session.say(format!("Would run {}", command.join(" ")));
     }
-    session.document(&json!({
-        "version": 1,
-        "dry_run": true,
-        "would_reset": database.name,
-        "into": target.to_string_lossy(),
-        "migrate": database.migrate,
-    }));
 }
 
 fn say_done(
@@ -186,25 +227,4 @@ fn say_done(
         let undo = safety_backup::undo(session, project, database, safety);
         session.say(format!("Undo with: {undo}"));
     }
-}
-
-fn document(
-    session: &mut Session,
-    database: &Database,
-    plan: &Plan,
-    verification: &Verification,
-    restored: &Restored,
-) {
-    let kept = &restored.kept;
-    session.document(&json!({
-        "version": 1,
-        "reset": database.name,
-        "into": plan.target.to_string_lossy(),
-        "tables": verification.examination.tables,
-        "schema_version": verification.examination.schema_version,
-        "content_blake3": verification.content_blake3,
-        "safety": match kept { Kept::Backup(b) => Some(b.name.to_string()), _ => None },
-        "set_aside": match kept { Kept::Aside(aside) => Some(aside.folder.to_string_lossy()), _ => None },
-        "written_since": restored.proved == Proved::WrittenSince,
-    }));
 }
