@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::Result;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
@@ -14,9 +14,11 @@ use crate::console::text::{self, Span};
 use crate::host::project::Project;
 use crate::host::project::policy::Policy;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::reclaim_packs;
 use crate::operations::retain::say_if_last_states_exceed;
 use crate::retention::plan::Verdict;
+use crate::retention::plan::reason::Reasons;
 use crate::retention::prune::{self, Listing, Pruning, Scope};
 use crate::retention::repack_plan::Extent;
 
@@ -68,6 +70,24 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
+/// What `--json` prints after its `backups`, which are written one by one.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    dry_run: bool,
+    removed: Vec<&'a str>,
+    store: reclaim_packs::Document,
+}
+
+/// One backup in `--json`.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    keep: bool,
+    reasons: &'a Reasons,
+    freed_bytes: u64,
+}
+
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
@@ -93,7 +113,7 @@ impl Args {
                 session.say(format!("Would remove {n} and free {freed}."));
             }
             store.say(session, &project);
-            document(session, &plan, &[], (self.dry_run, &store));
+            document(session, &plan, &self.end(&[], &store));
             return Ok(answer(&store));
         }
         let (backups, freed) = sum(&plan);
@@ -107,8 +127,15 @@ impl Args {
         let removed = apply(session, &locked, &pruning, &plan)?;
         let store = reclaim_packs::reclaim(session, &locked, Extent::All)?;
         store.say(session, &project);
-        document(session, &plan, &removed, (false, &store));
+        document(session, &plan, &self.end(&removed, &store));
         Ok(answer(&store))
+    }
+
+    /// The end of the document.
+    fn end<'a>(&self, removed: &'a [Arc<str>], store: &reclaim_packs::Outcome) -> Document<'a> {
+        let removed = removed.iter().map(|name| &**name).collect();
+        let store = store.document();
+        Document { version: VERSION, dry_run: self.dry_run, removed, store }
     }
 
     fn policy(&self, project: &Project) -> Result<Policy> {
@@ -258,29 +285,19 @@ fn say_plan(session: &mut Session, plan: &[Verdict], dry_run: bool) {
 }
 
 /// Writes the document of `--json`, the plan verdict by verdict.
-fn document(
-    session: &mut Session,
-    plan: &[Verdict],
-    removed: &[Arc<str>],
-    (dry_run, store): (bool, &reclaim_packs::Outcome),
-) {
+fn document(session: &mut Session, plan: &[Verdict], end: &Document<'_>) {
     if !session.wants_json() {
         return;
     }
     session.stream(|streamed| streamed.begin_object() + &streamed.begin_array("backups"));
     for verdict in plan {
-        let row = json!({
-            "name": &*verdict.name,
-            "keep": verdict.keep,
-            "reasons": verdict.reasons,
-            "freed_bytes": verdict.freed_bytes,
-        });
+        let row = Row {
+            name: &verdict.name,
+            keep: verdict.keep,
+            reasons: &verdict.reasons,
+            freed_bytes: verdict.freed_bytes,
+        };
         session.stream(|streamed| streamed.element(&row));
     }
-    session.document(&json!({
-        "version": 1,
-        "dry_run": dry_run,
-        "removed": removed.iter().map(|name| &**name).collect::<Vec<_>>(),
-        "store": store.to_json(),
-    }));
+    session.document(end);
 }

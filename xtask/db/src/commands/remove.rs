@@ -1,7 +1,7 @@
 //! `db-remove`: removes one backup on purpose, and reports what else has its content.
 
 use anyhow::Result;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
@@ -13,6 +13,7 @@ use crate::console::refusal::{Answer, Declined, Refusal};
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::find_backup;
 use crate::operations::reclaim_packs::{self, Outcome};
 use crate::retention::plan::reason::{self, Reasons};
@@ -65,6 +66,44 @@ enum Done {
     Reclaimed(Outcome),
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    backup: String,
+    removed: bool,
+    equal: &'a [String],
+    sharing: Vec<Sharing<'a>>,
+    unreadable: &'a [String],
+    /// What became of the page store, if the backup was in it and is gone.
+    store: Option<reclaim_packs::Document>,
+}
+
+/// Another backup with pages of this one.
+#[derive(Serialize)]
+struct Sharing<'a> {
+    name: &'a str,
+    pages: u64,
+}
+
+impl<'a> Document<'a> {
+    fn of(backup: &Backup, remaining: &'a Remaining, done: &Done) -> Self {
+        let sharing = remaining.sharing.iter();
+        Self {
+            version: VERSION,
+            backup: backup.name.to_string(),
+            removed: !matches!(done, Done::Planned),
+            equal: &remaining.equal,
+            sharing: sharing.map(|o| Sharing { name: &o.name, pages: o.n_pages }).collect(),
+            unreadable: &remaining.unreadable,
+            store: match done {
+                Done::Reclaimed(store) => Some(store.document()),
+                Done::Planned | Done::Removed => None,
+            },
+        }
+    }
+}
+
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
@@ -83,7 +122,7 @@ impl Args {
         say_remaining(session, &remaining);
         if self.dry_run {
             session.say(format!("Would remove {}", backup.name));
-            document(session, &backup, &remaining, &Done::Planned);
+            session.document(&Document::of(&backup, &remaining, &Done::Planned));
             return Ok(Answer::Yes);
         }
         self.confirm(session, &backup)?;
@@ -96,7 +135,7 @@ impl Args {
             Format::Plain => Done::Removed,
             Format::Pages => Done::Reclaimed(reclaim(session, &project, &locked)?),
         };
-        document(session, &backup, &remaining, &done);
+        session.document(&Document::of(&backup, &remaining, &done));
         Ok(answer(&done))
     }
 
@@ -241,22 +280,4 @@ fn names(all: &[&str]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
-}
-
-fn document(session: &mut Session, backup: &Backup, remaining: &Remaining, done: &Done) {
-    let sharing = remaining.sharing.iter();
-    let sharing: Vec<_> =
-        sharing.map(|other| json!({ "name": other.name, "pages": other.n_pages })).collect();
-    session.document(&json!({
-        "version": 1,
-        "backup": backup.name.to_string(),
-        "removed": !matches!(done, Done::Planned),
-        "equal": remaining.equal,
-        "sharing": sharing,
-        "unreadable": remaining.unreadable,
-        "store": match done {
-            Done::Reclaimed(store) => store.to_json(),
-            Done::Planned | Done::Removed => serde_json::Value::Null,
-        },
-    }));
 }

@@ -1,7 +1,7 @@
 //! The effects of pruning on the page store, in words and in `--json`.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
@@ -23,6 +23,16 @@ pub(crate) enum Outcome {
     Reclaimed(Reclaimed),
     /// Nothing, because it is unknown what a page list needs.
     Refused(Unreadable),
+}
+
+/// The same in `--json`.
+#[derive(Serialize)]
+pub(crate) struct Document {
+    removed_packs: u64,
+    rewritten_packs: u64,
+    freed_bytes: u64,
+    /// Why nothing more was reclaimed.
+    trouble: Option<String>,
 }
 
 /// Plans what is reclaimed once the condemned backups are gone.
@@ -117,8 +127,8 @@ impl Outcome {
     }
 
     /// As `--json` shows it.
-    pub(crate) fn to_json(&self) -> Value {
-        let (removed, rewritten, freed_bytes) = match self {
+    pub(crate) fn document(&self) -> Document {
+        let (removed_packs, rewritten_packs, freed_bytes) = match self {
             Self::Planned(p) => (p.remove.len() as u64, p.rewrite.len() as u64, p.freed_bytes()),
             Self::Reclaimed(done) => (done.n_removed, done.n_rewritten, done.freed_bytes),
             Self::Refused(_) => (0, 0, 0),
@@ -130,12 +140,7 @@ impl Outcome {
             Self::Refused(unreadable) => Some(unreadable.to_string()),
             _ => None,
         };
-        json!({
-            "removed_packs": removed,
-            "rewritten_packs": rewritten,
-            "freed_bytes": freed_bytes,
-            "trouble": trouble,
-        })
+        Document { removed_packs, rewritten_packs, freed_bytes, trouble }
     }
 }
 
