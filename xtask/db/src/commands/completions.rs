@@ -7,12 +7,13 @@
 mod scripts;
 
 use anyhow::Result;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -44,6 +45,13 @@ enum Shell {
     Fish,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document {
+    version: u32,
+    script: String,
+}
+
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let script = match self.shell {
@@ -55,7 +63,7 @@ impl Args {
         for line in script.lines() {
             session.say(line);
         }
-        session.document(&json!({ "version": 1, "script": script }));
+        session.document(&Document { version: VERSION, script });
         Ok(Answer::Yes)
     }
 }
