@@ -7,9 +7,12 @@ mod commit;
 mod follow_branches;
 mod switch;
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Subcommand;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::commands::flags::Common;
 use crate::commands::hooks::branch_switch::Rewrite;
@@ -22,6 +25,7 @@ use crate::hooks::folder::{Folder, Look};
 use crate::hooks::hook::Hook;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::hook_blocks;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -82,6 +86,38 @@ enum Act {
         #[command(flatten)]
         common: Common,
     },
+}
+
+/// What `--json` prints of the installed hooks.
+#[derive(Serialize)]
+struct Status<'a> {
+    version: u32,
+    folder: &'a Path,
+    hooks: Vec<HookStatus>,
+}
+
+/// One hook in it.
+#[derive(Serialize)]
+struct HookStatus {
+    name: &'static str,
+    state: &'static str,
+    reason: String,
+}
+
+/// What `--json` prints of `uninstall`.
+#[derive(Serialize)]
+struct Uninstalled<'a> {
+    version: u32,
+    folder: &'a Path,
+    /// The hooks whose blocks were removed.
+    removed: Vec<&'static str>,
+}
+
+/// What `--json` prints of `print`: the blocks by the names of their hooks.
+#[derive(Serialize)]
+struct Blocks {
+    version: u32,
+    blocks: BTreeMap<&'static str, String>,
 }
 
 impl Args {
@@ -163,7 +199,7 @@ fn uninstall(
         0 => format!("Nothing to remove: no hook in {shown} has a block"),
         n => format!("Removed {} from {shown}", text::count(n as u64, "block")),
     });
-    session.document(&json!({ "version": 1, "folder": from.path(), "removed": removed }));
+    session.document(&Uninstalled { version: VERSION, folder: from.path(), removed });
     Ok(Answer::Yes)
 }
 
@@ -210,14 +246,12 @@ fn reason(look: &Look) -> String {
 
 fn document(session: &mut Session, project: &Project, folder: &Folder, place: &Place) {
     let settings = hook_blocks::settings(session, project, place);
-    let hooks: Vec<_> = Hook::ALL
-        .iter()
-        .map(|hook| {
-            let look = folder.look(*hook, &settings);
-            json!({ "name": hook.word(), "state": word(&look), "reason": reason(&look) })
-        })
-        .collect();
-    session.document(&json!({ "version": 1, "folder": folder.path(), "hooks": hooks }));
+    let status = |hook: &Hook| {
+        let look = folder.look(*hook, &settings);
+        HookStatus { name: hook.word(), state: word(&look), reason: reason(&look) }
+    };
+    let hooks = Hook::ALL.iter().map(status).collect();
+    session.document(&Status { version: VERSION, folder: folder.path(), hooks });
 }
 
 fn print(session: &mut Session, settings: &Settings, hook: Option<Hook>) {
@@ -232,9 +266,7 @@ fn print(session: &mut Session, settings: &Settings, hook: Option<Hook>) {
             session.say(line);
         }
     }
-    let blocks: serde_json::Map<_, _> = wanted
-        .iter()
-        .map(|hook| (hook.word().to_owned(), hooks::snippet(*hook, settings).into()))
-        .collect();
-    session.document(&json!({ "version": 1, "blocks": blocks }));
+    let block = |hook: &Hook| (hook.word(), hooks::snippet(*hook, settings));
+    let blocks = wanted.iter().map(block).collect();
+    session.document(&Blocks { version: VERSION, blocks });
 }
