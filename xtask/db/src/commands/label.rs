@@ -6,8 +6,9 @@ use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::console::{secrets, text};
 use crate::host::session::Session;
+use crate::operations::amend_record;
 use crate::operations::find_backup::{self, Wanted};
-use crate::operations::{amend_record, list_document};
+use crate::operations::list_document::Document;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -54,7 +55,7 @@ impl Args {
                 }
             }
         }
-        session.document(&list_document::document(&[backup.to_json(session.now())?]));
+        session.document(&Document::of(vec![backup.to_json(session.now())?]));
         Ok(Answer::Yes)
     }
 }

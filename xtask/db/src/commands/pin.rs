@@ -7,7 +7,7 @@ use crate::console::refusal::Answer;
 use crate::host::session::Session;
 use crate::operations::amend_record::amend;
 use crate::operations::find_backup::Wanted;
-use crate::operations::list_document;
+use crate::operations::list_document::Document;
 
 pub(crate) const EXAMPLE: &str = "\
 Example:
@@ -42,7 +42,7 @@ impl Args {
         let wanted = Wanted { reference: &self.reference, database: self.common.db.as_deref() };
         let backup = amend(session, &project, wanted, |record| record.pinned = pinned)?;
         session.say(format!("{} is {outcome}", backup.name));
-        session.document(&list_document::document(&[backup.to_json(session.now())?]));
+        session.document(&Document::of(vec![backup.to_json(session.now())?]));
         Ok(Answer::Yes)
     }
 }

@@ -12,8 +12,9 @@ use crate::console::text;
 use crate::health;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::operations::list_document::Document;
 use crate::operations::verify_one::verify_one;
-use crate::operations::{back_up_each, hook_blocks, list_document};
+use crate::operations::{back_up_each, hook_blocks};
 
 pub(crate) const EXAMPLE: &str = "\
 Example:
@@ -64,7 +65,7 @@ impl Args {
                 vault.read(backup.name.clone())?.unwrap_or_else(|| backup.clone()).to_json(now)
             })
             .collect();
-        session.document(&list_document::document(&rows?));
+        session.document(&Document::of(rows?));
         Ok(answer)
     }
 }

@@ -4,7 +4,8 @@ mod all_stored_together;
 mod rolling_share;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
@@ -15,8 +16,9 @@ use crate::commands::verify::rolling_share::Share;
 use crate::console::refusal::Answer;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::operations::find_backup;
+use crate::operations::list_document::Document;
 use crate::operations::verify_one::{self, verify_one};
-use crate::operations::{find_backup, list_document};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -46,6 +48,16 @@ pub(crate) struct Args {
     drill: bool,
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+/// One backup in `--json`.
+#[derive(Serialize)]
+struct Row {
+    #[serde(flatten)]
+    backup: Value,
+    outcome: &'static str,
+    reasons: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Args {
@@ -109,12 +121,12 @@ impl Args {
         if let Some(checked) = checked {
             checked.conclude(session, project, &reasons)?;
         }
-        let rows: Result<Vec<Value>> = rows
+        let rows: Result<Vec<Row>> = rows
             .iter()
             .map(|(backup, verification)| row(session, project, backup, verification))
             .collect();
         let rows = rows?;
-        session.document(&list_document::document(&rows));
+        session.document(&Document::of(rows));
         Ok(worst)
     }
 }
@@ -124,12 +136,13 @@ fn row(
     project: &Project,
     backup: &Backup,
     verification: &Verification,
-) -> Result<Value> {
+) -> Result<Row> {
     let vault = Vault::for_project(project, &backup.folder, session.now());
     let now = vault.read(backup.name.clone())?;
-    let mut row = now.as_ref().unwrap_or(backup).to_json(session.now())?;
-    row["outcome"] = json!(verification.outcome.word());
-    row["reasons"] = json!(verification.reasons);
-    row["warnings"] = json!(verification.warnings);
-    Ok(row)
+    Ok(Row {
+        backup: now.as_ref().unwrap_or(backup).to_json(session.now())?,
+        outcome: verification.outcome.word(),
+        reasons: verification.reasons.clone(),
+        warnings: verification.warnings.clone(),
+    })
 }

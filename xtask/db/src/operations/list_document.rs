@@ -1,6 +1,6 @@
 //! Backups in `--json` lists, and the details of one.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
@@ -8,10 +8,21 @@ use crate::backups::home::Whose;
 use crate::backups::kind::Kind;
 use crate::console::text;
 use crate::host::project::Project;
+use crate::host::session::json_stream::VERSION;
 
-/// The document of `--json`.
-pub(crate) fn document(backups: &[Value]) -> Value {
-    json!({ "version": 1, "backups": backups })
+/// What `--json` prints of some backups.
+#[derive(Serialize)]
+pub(crate) struct Document<T> {
+    version: u32,
+    backups: Vec<T>,
+}
+
+impl<T> Document<T> {
+    /// Of these backups.
+    #[must_use]
+    pub(crate) fn of(backups: Vec<T>) -> Self {
+        Self { version: VERSION, backups }
+    }
 }
 
 /// Kind, branch@commit, label, pinned and what else is worth knowing.

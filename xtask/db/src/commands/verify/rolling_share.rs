@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use anyhow::Result;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
@@ -17,6 +18,7 @@ use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::verify_one::verify_one;
 use crate::sqlite::digest::tree::{self, Id};
 
@@ -34,6 +36,27 @@ impl FromStr for Share {
             _ => Err("give a share from 1% to 100%, e.g. `5%`".to_owned()),
         }
     }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    read: Read,
+    damaged_packs: Vec<String>,
+    /// The backups that turned out damaged.
+    marked: &'a [String],
+    backups: Vec<Value>,
+}
+
+/// What was read.
+#[derive(Serialize)]
+struct Read {
+    percent: u8,
+    packs: usize,
+    plain: usize,
+    bytes: u64,
+    of_bytes: u64,
 }
 
 /// Something to read.
@@ -179,21 +202,21 @@ fn document(
         return Ok(());
     }
     let now = session.now();
-    let backups: Result<Vec<_>> = vault.backups()?.iter().map(|b| b.to_json(now)).collect();
-    let damaged: Vec<_> = found.damaged.iter().map(|damaged| tree::hex(&damaged.pack)).collect();
-    session.document(&json!({
-        "version": 1,
-        "read": {
-            "percent": chosen.percent,
-            "packs": chosen.packs.len(),
-            "plain": chosen.plain.len(),
-            "bytes": chosen.bytes,
-            "of_bytes": chosen.all_bytes,
+    let backups: Result<_> = vault.backups()?.iter().map(|b| b.to_json(now)).collect();
+    let damaged = found.damaged.iter().map(|damaged| tree::hex(&damaged.pack));
+    session.document(&Document {
+        version: VERSION,
+        read: Read {
+            percent: chosen.percent,
+            packs: chosen.packs.len(),
+            plain: chosen.plain.len(),
+            bytes: chosen.bytes,
+            of_bytes: chosen.all_bytes,
         },
-        "damaged_packs": damaged,
-        "marked": found.marked,
-        "backups": backups?,
-    }));
+        damaged_packs: damaged.collect(),
+        marked: &found.marked,
+        backups: backups?,
+    });
     Ok(())
 }
 
