@@ -1,17 +1,19 @@
 //! `db-backup`: one verified backup of each database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use chrono::{DateTime, FixedOffset};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
 use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::back_up_each::{Done, Request};
-use crate::operations::list_document;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -50,6 +52,23 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
+/// What `--json` prints.
+#[derive(Default, Serialize)]
+struct Document<'a> {
+    version: u32,
+    backups: Vec<Value>,
+    /// The backups that are as the databases are now.
+    unchanged: Vec<Value>,
+    set_aside: Vec<Aside<'a>>,
+}
+
+/// A damaged database whose raw files were kept.
+#[derive(Serialize)]
+struct Aside<'a> {
+    database: &'a str,
+    folder: &'a Path,
+}
+
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         if self.kind == Kind::Safety {
@@ -60,7 +79,7 @@ impl Args {
         }
         let project = self.common.project(session)?;
         let done = self.request().back_up_each(session, &project)?;
-        session.document(&document(&done, session.now())?);
+        session.document(&Document::of(&done, session.now())?);
         Ok(Answer::Yes)
     }
 
@@ -78,19 +97,16 @@ impl Args {
     }
 }
 
-fn document(done: &[(String, Done)], now: chrono::DateTime<chrono::FixedOffset>) -> Result<Value> {
-    let mut backups = Vec::new();
-    let mut unchanged = Vec::new();
-    let mut aside = Vec::new();
-    for (database, one) in done {
-        match one {
-            Done::Backup(backup) => backups.push(backup.to_json(now)?),
-            Done::Unchanged(backup) => unchanged.push(backup.to_json(now)?),
-            Done::Aside(folder) => aside.push(json!({ "database": database, "folder": folder })),
+impl<'a> Document<'a> {
+    fn of(done: &'a [(String, Done)], now: DateTime<FixedOffset>) -> Result<Self> {
+        let mut document = Self { version: VERSION, ..Self::default() };
+        for (database, one) in done {
+            match one {
+                Done::Backup(backup) => document.backups.push(backup.to_json(now)?),
+                Done::Unchanged(backup) => document.unchanged.push(backup.to_json(now)?),
+                Done::Aside(folder) => document.set_aside.push(Aside { database, folder }),
+            }
         }
+        Ok(document)
     }
-    let mut document = list_document::document(&backups);
-    document["unchanged"] = unchanged.into();
-    document["set_aside"] = aside.into();
-    Ok(document)
 }
