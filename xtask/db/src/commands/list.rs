@@ -1,7 +1,9 @@
 //! `db-list`: every backup, newest first, with the name to type and its number beside it.
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use chrono::{DateTime, FixedOffset};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::home::Whose;
@@ -15,6 +17,7 @@ use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::find_backup;
 use crate::operations::list_document::details;
 
@@ -36,6 +39,23 @@ pub(crate) struct Args {
 struct Row<'a> {
     backup: &'a Backup,
     printed: &'a Printed,
+}
+
+/// What `--json` prints after its `backups`, which are written one by one.
+#[derive(Serialize)]
+struct Document {
+    version: u32,
+}
+
+/// One backup in `--json`.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    backup: Value,
+    reference: String,
+    /// What to type for it as well, e.g. `latest~2`.
+    number: Option<String>,
+    whose: &'static str,
 }
 
 impl Args {
@@ -89,13 +109,14 @@ impl Args {
 }
 
 impl Row<'_> {
-    fn to_json(&self, now: chrono::DateTime<chrono::FixedOffset>) -> Result<Value> {
-        // The record that is unpacked for it goes with the clone.
-        let mut value = self.backup.clone().to_json(now)?;
-        value["reference"] = self.printed.reference(self.backup).into();
-        value["number"] = self.printed.number.map(|number| number.to_string()).into();
-        value["whose"] = self.backup.whose.word().into();
-        Ok(value)
+    fn document(&self, now: DateTime<FixedOffset>) -> Result<Listed> {
+        Ok(Listed {
+            // The record that is unpacked for it goes with the clone.
+            backup: self.backup.clone().to_json(now)?,
+            reference: self.printed.reference(self.backup),
+            number: self.printed.number.map(|number| number.to_string()),
+            whose: self.backup.whose.word(),
+        })
     }
 }
 
@@ -107,10 +128,10 @@ fn stream(session: &mut Session, rows: &[Row<'_>]) -> Result<()> {
     let now = session.now();
     session.stream(|streamed| streamed.begin_object() + &streamed.begin_array("backups"));
     for row in rows {
-        let row = row.to_json(now)?;
+        let row = row.document(now)?;
         session.stream(|streamed| streamed.element(&row));
     }
-    session.document(&json!({ "version": 1 }));
+    session.document(&Document { version: VERSION });
     Ok(())
 }
 
