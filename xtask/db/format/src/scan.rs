@@ -1,60 +1,50 @@
 //! Finds the few bytes that end a text or a line, many bytes at a time, because most bytes are
 //! neither.
 
+use memchr::{memchr, memchr_iter, memchr2, memchr3};
+
 /// Bytes that are looked at together; compilers turn that into few instructions.
 const TOGETHER: usize = 32;
 
 /// How many line breaks there are.
-#[expect(
-    clippy::naive_bytecount,
-    reason = "what is counted is short, or in CSV a text just copied"
-)]
 pub(crate) fn n_line_breaks(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    memchr_iter(b'\n', bytes).count() as u64
 }
 
 /// Where the first line break is.
 pub(crate) fn line_break(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |byte| byte == b'\n')
+    memchr(b'\n', bytes)
 }
 
 /// Where a JSON text ends or says something in another way: a quote, a backslash or a control
 /// character.
 pub(crate) fn special(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |byte| matches!(byte, b'"' | b'\\' | 0..0x20))
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    let (pieces, _) = bytes.as_chunks::<TOGETHER>();
+    let has_one =
+        |piece: &[u8; TOGETHER]| piece.iter().fold(false, |any, byte| any | is_special(byte));
+    let begin = pieces.iter().position(has_one).unwrap_or(pieces.len()) * TOGETHER;
+    bytes[begin..].iter().position(is_special).map(|at| begin + at)
 }
 
 /// Where a JSON text ends, as far as one knows that does not look into it.
 pub(crate) fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |byte| matches!(byte, b'"' | b'\\'))
+    memchr2(b'"', b'\\', bytes)
 }
 
 /// Where a value of CSV ends that has no quotes; one within it is an error.
 pub(crate) fn end_of_bare(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| b",\n\"".contains(byte))
+    memchr3(b',', b'\n', b'"', bytes)
 }
 
 /// Where the first quote is.
 pub(crate) fn quote(bytes: &[u8]) -> Option<usize> {
-    first(bytes, |byte| byte == b'"')
+    memchr(b'"', bytes)
 }
 
 /// Where this byte is first.
 pub(crate) fn byte(bytes: &[u8], wanted: u8) -> Option<usize> {
-    first(bytes, |byte| byte == wanted)
-}
-
-/// How many lines end here.
-pub(crate) fn count_line_breaks(bytes: &[u8]) -> u64 {
-    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
-}
-
-#[inline]
-fn first(bytes: &[u8], is_it: impl Fn(u8) -> bool) -> Option<usize> {
-    let (pieces, _) = bytes.as_chunks::<TOGETHER>();
-    let has_it = |piece: &[u8; TOGETHER]| piece.iter().fold(false, |any, byte| any | is_it(*byte));
-    let begin = pieces.iter().position(has_it).unwrap_or(pieces.len()) * TOGETHER;
-    bytes[begin..].iter().position(|byte| is_it(*byte)).map(|at| begin + at)
+    memchr(wanted, bytes)
 }
 
 #[cfg(test)]

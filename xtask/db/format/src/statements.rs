@@ -136,7 +136,7 @@ impl<R: Read> Statements<R> {
         if let Some(last) = passed.last() {
             self.is_line_start = *last == b'\n';
         }
-        self.line += scan::count_line_breaks(passed);
+        self.line += scan::n_line_breaks(passed);
         self.begin += n_bytes;
         self.taken = 0;
         self.scanner = Scanner::default();
