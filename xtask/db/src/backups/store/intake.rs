@@ -38,36 +38,48 @@ pub(crate) struct Taken {
     pub(crate) packs: NewPacks,
 }
 
-/// Takes a database of a shape in; `source` sends its pieces, each a whole number of groups but the
-/// last, and takes spare ones back. `on_new` is called when the first new block is found.
-///
-/// # Errors
-///
-/// If the source fails or ends early, or the disk is full or fails; no new pack stays then.
-pub(crate) fn take(
-    folder: &Path,
-    shape: Shape,
-    known: &[Stored],
-    source: impl FnOnce(&mut copy::Send<'_>, &mpsc::Receiver<Vec<u8>>) -> Result<()>,
-    on_new: impl FnOnce() + Send,
-) -> Result<Taken> {
-    const N_PIECES: usize = 6;
-    const N_GROUPS: usize = 128;
-    const N_PACKS: usize = 2;
-    let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(2 * N_PIECES);
-    let level = if known.is_empty() { FIRST_LEVEL } else { LATER_LEVEL };
-    let (compared, (shelved, packs)) = std::thread::scope(|scope| {
-        let shelving = Lane::begin(scope, N_PACKS, Shelving::new(folder));
-        let packing = Packer::new(folder, shelving, level, shape)?;
-        let packing = Lane::begin(scope, N_GROUPS, packing);
-        let known = known.iter().map(Known::of).collect::<Result<_>>()?;
-        let (on_new, compared) = (Some(on_new), Compared::nothing_of(shape));
-        let comparing = Comparing { known, packing, empty, on_new, compared };
-        let mut comparing = Lane::begin(scope, N_PIECES, comparing);
-        source(&mut |piece| comparing.send(piece), &spare)?;
-        comparing.finish()
-    })?;
-    compared.finish(&shelved, packs)
+/// A database that is to be added.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Intake<'a> {
+    /// The folder of packs.
+    pub(crate) folder: &'a Path,
+    /// The shape of the database.
+    pub(crate) shape: Shape,
+    /// The stored backups that it is compared with.
+    pub(crate) known: &'a [Stored],
+}
+
+impl Intake<'_> {
+    /// Takes it in; `source` sends its pieces, each a whole number of groups but the last, and takes
+    /// spare ones back. `on_new` is called when the first new block is found.
+    ///
+    /// # Errors
+    ///
+    /// If the source fails or ends early, or the disk is full or fails; no new pack stays then.
+    pub(crate) fn take(
+        self,
+        source: impl FnOnce(&mut copy::Send<'_>, &mpsc::Receiver<Vec<u8>>) -> Result<()>,
+        on_new: impl FnOnce() + Send,
+    ) -> Result<Taken> {
+        const N_PIECES: usize = 6;
+        const N_GROUPS: usize = 128;
+        const N_PACKS: usize = 2;
+        let Self { folder, shape, known } = self;
+        let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(2 * N_PIECES);
+        let level = if known.is_empty() { FIRST_LEVEL } else { LATER_LEVEL };
+        let (compared, (shelved, packs)) = std::thread::scope(|scope| {
+            let shelving = Lane::begin(scope, N_PACKS, Shelving::new(folder));
+            let packing = Packer::new(folder, shelving, level, shape)?;
+            let packing = Lane::begin(scope, N_GROUPS, packing);
+            let known = known.iter().map(Known::of).collect::<Result<_>>()?;
+            let (on_new, compared) = (Some(on_new), Compared::nothing_of(shape));
+            let comparing = Comparing { known, packing, empty, on_new, compared };
+            let mut comparing = Lane::begin(scope, N_PIECES, comparing);
+            source(&mut |piece| comparing.send(piece), &spare)?;
+            comparing.finish()
+        })?;
+        compared.finish(&shelved, packs)
+    }
 }
 
 /// Compares what comes in with what is there.

@@ -9,10 +9,11 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 use crate::backups::page_lists::{self, Reference};
+use crate::backups::store::intake::Intake;
+use crate::backups::store::pack;
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::stored_database::{self, Stored};
 use crate::backups::store::used_blocks::Usage;
-use crate::backups::store::{intake, pack};
 use crate::backups::vault::Vault;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
@@ -72,7 +73,8 @@ impl Model {
             }
             Ok(())
         };
-        let mut taken = intake::take(&self.packs(), shape, &known, send, || ()).expect("taken in");
+        let intake = Intake { folder: &self.packs(), shape, known: &known };
+        let mut taken = intake.take(send, || ()).expect("taken in");
         taken.packs.keep();
         let path = self.folder.path().join(format!("{:04}.pages", self.n_taken));
         self.n_taken += 1;

@@ -14,11 +14,12 @@ use crate::backups::backup::Pages;
 use crate::backups::backup::{Backup, State};
 use crate::backups::format::Format;
 use crate::backups::reader;
+use crate::backups::store::intake::{self, Intake};
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::pack_readings::{self, Keep, Readings};
 use crate::backups::store::page_list::List;
 use crate::backups::store::stored_database::Stored;
-use crate::backups::store::{intake, pack_rereading, suspect_packs};
+use crate::backups::store::{pack_rereading, suspect_packs};
 use crate::backups::writer::Locked;
 use crate::capture::request::{Capture, Look, Wanted};
 use crate::console::interrupt::Interrupt;
@@ -151,18 +152,19 @@ impl<'a> Base<'a> {
         Ok(n_given_up)
     }
 
-    /// Takes a database in, as [`intake::take`].
+    /// Takes a database in, as [`Intake::take`].
     ///
     /// # Errors
     ///
-    /// If the folder of packs cannot be written; as [`intake::take`].
+    /// If the folder of packs cannot be written; as [`Intake::take`].
     pub(super) fn take_in(
         &self,
         source: impl FnOnce(&mut copy::Send<'_>, &mpsc::Receiver<Vec<u8>>) -> Result<()>,
         on_new: impl FnOnce() + Send,
     ) -> Result<intake::Taken> {
         let folder = self.locked.packs_folder()?;
-        intake::take(&folder, self.shape, &self.stored, source, on_new)
+        let intake = Intake { folder: &folder, shape: self.shape, known: &self.stored };
+        intake.take(source, on_new)
     }
 
     /// The stored backup with the content that was taken in; `None` if it is new. If it will be
