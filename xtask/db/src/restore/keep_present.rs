@@ -1,8 +1,6 @@
 //! Keeps the current state in the one moment in which nobody else can commit, for restores through
 //! the backup API.
 
-use std::time::Duration;
-
 use anyhow::Result;
 
 use crate::console::refusal::Refusal;
@@ -36,7 +34,6 @@ impl std::error::Error for Raced {}
 pub(crate) struct Keeping<'a, K> {
     pub(crate) plan: &'a Plan,
     pub(crate) counter: &'a ChangeCounter,
-    pub(crate) busy_timeout: Duration,
     pub(crate) keep: &'a mut K,
 }
 
@@ -44,7 +41,7 @@ impl<K: FnMut() -> Result<Groups>> Locking for Keeping<'_, K> {
     fn before(&mut self) -> Result<()> {
         match &self.plan.live {
             Live::Readable(shape) if !shape.wal => {
-                let guard = read_only::open_to_write(&self.plan.target, self.busy_timeout)?;
+                let guard = read_only::open_to_write(&self.plan.target, self.plan.busy_timeout)?;
                 guard.execute_batch("BEGIN IMMEDIATE")?;
                 (self.keep)()?;
                 self.counter.remember()

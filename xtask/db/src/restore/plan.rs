@@ -63,6 +63,8 @@ pub(crate) struct Plan {
     pub live: Live,
     /// The page size that a private copy is converted to first, if the live WAL asks for it.
     pub convert_to_bytes: Option<u64>,
+    /// How long a lock is waited for.
+    pub busy_timeout: Duration,
 }
 
 /// Where a restore goes, and on what conditions.
@@ -131,7 +133,8 @@ impl Plan {
         let Destination { path, force, busy_timeout, .. } = *destination;
         let (target, live) = present(path, force, busy_timeout)?;
         let backup = backup.clone();
-        let mut plan = Self { backup, header, target, live, convert_to_bytes: None };
+        let convert_to_bytes = None;
+        let mut plan = Self { backup, header, target, live, convert_to_bytes, busy_timeout };
         if let Live::Readable(live) = &plan.live {
             refuse_other_encoding(&plan, live, force)?;
             if live.wal && live.page_size_bytes != header.page_size_bytes() {

@@ -99,7 +99,7 @@ pub(crate) fn drill(
     // A scratch file in WAL mode would leave sidecars that no stage removes.
     let plan = Plan { backup: without_journal_mode(plan.backup.clone()), ..plan };
     let mut progress = Progress::hidden(interrupt);
-    let written = put_back(&plan, &source, busy_timeout, &mut progress, || Ok(Groups::default()))?;
+    let written = put_back(&plan, &source, &mut progress, || Ok(Groups::default()))?;
     match prove(written, &source, folder, interrupt)? {
         Proved::Equal => Ok(()),
         Proved::WrittenSince => anyhow::bail!("another process wrote into the scratch file"),

@@ -31,51 +31,73 @@ pub(crate) struct PutBack {
     pub triggers: Vec<String>,
 }
 
-/// Refuses what cannot be restored; changes nothing.
-///
-/// # Errors
-///
-/// A refusal if a table is not in the backup, is not an ordinary one, or has other columns.
-pub(crate) fn plan(
-    live: &Path,
-    backup: &Path,
-    tables: &[String],
-    busy_timeout: Duration,
-) -> Result<()> {
-    let connection = open(live, backup, busy_timeout)?;
-    tables.iter().try_for_each(|table| examine(&connection, table).map(|_| ()))
+/// Tables of a backup, and where they go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tables<'a> {
+    /// Their names.
+    pub names: &'a [String],
+    /// The file of the backup.
+    pub backup: &'a Path,
+    /// The live database.
+    pub live: &'a Path,
+    /// How long its lock is waited for.
+    pub busy_timeout: Duration,
 }
 
-/// Restores tables from a backup, in one transaction. `keep` keeps the current state, while nobody
-/// else can write. Returns the result for each table, and why foreign keys could not be checked, if
-/// they could not.
-///
-/// # Errors
-///
-/// As [`plan`], or if foreign keys would be newly violated; then nothing is changed.
-pub(crate) fn put_back(
-    live: &Path,
-    backup: &Path,
-    tables: &[String],
-    busy_timeout: Duration,
-    interrupt: &Interrupt,
-    keep: impl FnOnce() -> Result<()>,
-) -> Result<(Vec<PutBack>, Vec<String>)> {
-    let connection = open(live, backup, busy_timeout)?;
-    let watched = interrupt.watch(&connection);
-    connection.execute_batch("PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE;")?;
-    keep()?;
-    let (before, _) = foreign_keys::count(&connection)?;
-    let done = tables.iter().map(|table| one(&connection, table)).collect::<Result<Vec<_>>>()?;
-    rebuild_indexes(&connection, tables)?;
-    let (after, unchecked) = foreign_keys::count(&connection)?;
-    refuse_new_orphans(&before, &after)?;
-    interrupt.check()?;
-    connection.execute_batch("COMMIT")?;
-    drop(watched);
-    drop(connection);
-    wal::take_in(live);
-    Ok((done, unchecked))
+impl Tables<'_> {
+    /// Refuses what cannot be restored; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if a table is not in the backup, is not an ordinary one, or has other columns.
+    pub(crate) fn plan(&self) -> Result<()> {
+        let connection = self.open()?;
+        self.names.iter().try_for_each(|table| examine(&connection, table).map(|_| ()))
+    }
+
+    /// Restores them in one transaction. `keep` keeps the current state, while nobody else can write.
+    /// Returns the result for each table, and why foreign keys could not be checked, if they could
+    /// not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tables::plan`], or if foreign keys would be newly violated; then nothing is changed.
+    pub(crate) fn put_back(
+        &self,
+        interrupt: &Interrupt,
+        keep: impl FnOnce() -> Result<()>,
+    ) -> Result<(Vec<PutBack>, Vec<String>)> {
+        let connection = self.open()?;
+        let watched = interrupt.watch(&connection);
+        connection.execute_batch("PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE;")?;
+        keep()?;
+        let (before, _) = foreign_keys::count(&connection)?;
+        let done = self.names.iter().map(|table| one(&connection, table));
+        let done = done.collect::<Result<Vec<_>>>()?;
+        rebuild_indexes(&connection, self.names)?;
+        let (after, unchecked) = foreign_keys::count(&connection)?;
+        refuse_new_orphans(&before, &after)?;
+        interrupt.check()?;
+        connection.execute_batch("COMMIT")?;
+        drop(watched);
+        drop(connection);
+        wal::take_in(self.live);
+        Ok((done, unchecked))
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        access::demand_writable(self.live)?;
+        let connection = connection::open_with(self.live, flags, self.busy_timeout)?;
+        connection.execute_batch("PRAGMA foreign_keys=OFF")?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        let uri = connection::immutable_uri(self.backup)?;
+        let attach = connection.execute("ATTACH ?1 AS backup", [uri]);
+        attach.context("could not attach the backup")?;
+        Ok(connection)
+    }
 }
 
 fn refuse_new_orphans(before: &Orphans, after: &Orphans) -> Result<()> {
@@ -89,19 +111,6 @@ fn refuse_new_orphans(before: &Orphans, after: &Orphans) -> Result<()> {
             "restore the other table too, with another `--table`; the database is untouched",
         )),
     }
-}
-
-fn open(live: &Path, backup: &Path, busy_timeout: Duration) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_URI
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    access::demand_writable(live)?;
-    let connection = connection::open_with(live, flags, busy_timeout)?;
-    connection.execute_batch("PRAGMA foreign_keys=OFF")?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-    let attach = connection.execute("ATTACH ?1 AS backup", [connection::immutable_uri(backup)?]);
-    attach.context("could not attach the backup")?;
-    Ok(connection)
 }
 
 /// The columns to copy, and whether the table has to be created.

@@ -51,7 +51,6 @@ pub(crate) struct Written {
 pub(crate) fn put_back(
     plan: &Plan,
     source: &Source,
-    busy_timeout: Duration,
     progress: &mut Progress,
     mut keep: impl FnMut() -> Result<Groups>,
 ) -> Result<Written> {
@@ -61,7 +60,7 @@ pub(crate) fn put_back(
         keep()?;
     }
     let counter = ChangeCounter::of(&plan.target);
-    let mut to = connection::open_or_create(&plan.target, busy_timeout)?;
+    let mut to = connection::open_or_create(&plan.target, plan.busy_timeout)?;
     match plan.live {
         // Read as empty until the restore commits: unreadable before, the backup afterwards.
         Live::Unreadable(_) | Live::MayBeEncrypted => set_reset(&to, true)?,
@@ -83,14 +82,14 @@ pub(crate) fn put_back(
     }
     if !is_done {
         let interrupt = Arc::clone(progress.interrupt());
-        let mut keeping = Keeping { plan, counter: &counter, busy_timeout, keep: &mut keep };
+        let mut keeping = Keeping { plan, counter: &counter, keep: &mut keep };
         version = source.with_file(&interrupt, |path| {
             let from = connection::open_immutable(path)?;
             through_api(&from, &mut to, progress, &mut keeping)
         })?;
     }
     let version = settle(plan, &to, version).context(Committed)?;
-    let target = plan.target.clone();
+    let (target, busy_timeout) = (plan.target.clone(), plan.busy_timeout);
     Ok(Written { to, target, busy_timeout, version, counter })
 }
 

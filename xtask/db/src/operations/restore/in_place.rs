@@ -253,8 +253,7 @@ impl Replacement<'_> {
         mut keep: impl FnMut(&mut Session) -> Result<Groups>,
     ) -> Result<Written> {
         let mut progress = session.progress("Restoring");
-        let timeout = self.claim.project.busy_timeout;
-        write::put_back(self.plan, source, timeout, &mut progress, || keep(session))
+        write::put_back(self.plan, source, &mut progress, || keep(session))
     }
 
     /// Keeps the current state: a safety backup, or its raw files if SQLite cannot read it. Returns

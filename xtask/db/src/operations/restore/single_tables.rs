@@ -13,7 +13,7 @@ use crate::host::session::Session;
 use crate::operations::restore::request::Request;
 use crate::operations::restore::{derived_data, in_place, safety_backup};
 use crate::recovery::database_lock::Claim;
-use crate::restore::tables;
+use crate::restore::tables::Tables;
 use crate::sqlite::foreign_keys;
 
 impl Request {
@@ -29,8 +29,13 @@ impl Request {
         let interrupt = session.interrupt().clone();
         let contents = Contents::open(backup)?;
         let file = contents.file(&interrupt)?;
-        tables::plan(&database.path, file.path(), &self.tables, project.busy_timeout)
-            .map_err(|error| live_database::explain(error, project, database))?;
+        let tables = Tables {
+            names: &self.tables,
+            backup: file.path(),
+            live: &database.path,
+            busy_timeout: project.busy_timeout,
+        };
+        tables.plan().map_err(|error| live_database::explain(error, project, database))?;
         let list = self.tables.join(", ");
         let place = project.quoted_place(database);
         if self.dry_run {
@@ -48,10 +53,9 @@ impl Request {
         let claim = Claim::take(project, database, self.command, &interrupt)?;
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        let (live, from, timeout) = (&database.path, file.path(), project.busy_timeout);
         let is_replicated = in_place::is_replicated(project, &database.path);
         let mut taken = None;
-        let put_back = tables::put_back(live, from, &self.tables, timeout, &interrupt, || {
+        let put_back = tables.put_back(&interrupt, || {
             let wanted = safety_backup::wanted(session, project, database);
             let kept = safety_backup::safety_backup(session, project, &locked, &wanted)?;
             taken = kept.map(|(safety, _)| safety);
