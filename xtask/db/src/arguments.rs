@@ -66,7 +66,7 @@ fn fail(mut error: clap::Error, command: &clap::Command, typed: &[OsString]) -> 
         && let Ok(mut session) = Session::from_process()
     {
         let text = error.render().to_string();
-        session.listen_to(true, false);
+        session.write_json();
         session.complain(&text);
         session.document(&document(&text, error.exit_code()));
         std::process::exit(error.exit_code());

@@ -96,7 +96,12 @@ impl Task {
     /// Runs the task and says the result.
     pub(crate) fn run(self, mut session: Session) -> Exit {
         let common = self.common();
-        session.listen_to(common.json, common.quiet);
+        if common.json {
+            session.write_json();
+        }
+        if common.quiet {
+            session.be_quiet();
+        }
         let outcome = self.dispatch(&mut session);
         let outcome = outcome.and_then(|answer| session.finish(answer));
         match outcome {

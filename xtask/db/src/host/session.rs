@@ -226,9 +226,14 @@ impl Session {
         self.environment.contains_key(supervisor::MARK)
     }
 
-    pub(crate) fn listen_to(&mut self, json: bool, quiet: bool) {
-        self.json = json;
-        self.quiet = quiet;
+    /// Writes results as JSON from now on (`--json`).
+    pub(crate) fn write_json(&mut self) {
+        self.json = true;
+    }
+
+    /// Leaves out what is neither a result nor a failure from now on (`--quiet`).
+    pub(crate) fn be_quiet(&mut self) {
+        self.quiet = true;
     }
 
     /// The host's own project, or the one of the workspace around the current folder.
