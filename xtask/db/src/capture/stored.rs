@@ -138,7 +138,11 @@ fn read(
             threads::beside(scope, move || check_once(&twin, &wait, interrupt).transpose()).ok()
         });
         let source = |send: &mut copy::Send<'_>, spare: &_| {
-            copy::read_pieces(snapshot, &interrupt, send, spare, |n| progress.reach(n))
+            copy::read_pieces(snapshot, send, spare, |n_bytes| {
+                interrupt.check()?;
+                progress.reach(n_bytes);
+                Ok(())
+            })
         };
         // New content is examined; the rest was examined before. Without a twin there is nothing to
         // wait for.

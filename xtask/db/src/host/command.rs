@@ -125,16 +125,9 @@ struct Run<'a> {
 ///
 /// If it cannot be started, fails, exceeds the timeout (then it is killed), or at the user's
 /// interrupt.
-pub(crate) fn run(
-    project: &Project,
-    database: &Database,
-    command: &[String],
-    timeout: Duration,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    let task = Task { project, database, path: &database.path, command, timeout };
-    let run = Run { task: &task, leftovers: Leftovers::Stay, interrupt };
-    let ended = run.supervise(stand_by(project), None)?;
+pub(crate) fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<()> {
+    let run = Run { task, leftovers: Leftovers::Stay, interrupt };
+    let ended = run.supervise(stand_by(task.project), None)?;
     interrupt.check()?;
     match ended.failure() {
         Some(failure) => anyhow::bail!(failure),

@@ -22,7 +22,7 @@ use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
 use crate::files::stage::Scratch;
-use crate::host::command;
+use crate::host::command::{self, Task};
 use crate::host::project::{Database, Project};
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::probe::{self, Standing};
@@ -165,7 +165,9 @@ pub(crate) fn build(
     let building = Building::begin(project, database, now, interrupt)?;
     let new = &building.new;
     let command = new.migrate.join(" ");
-    command::run(project, new, &new.migrate, new.migrate_timeout, interrupt).map_err(|error| {
+    let (path, timeout) = (&new.path, new.migrate_timeout);
+    let task = Task { project, database: new, path, command: &new.migrate, timeout };
+    command::run(&task, interrupt).map_err(|error| {
         error.context(Refusal {
             what: format!("could not build a new database with `{command}`"),
             hint: UNTOUCHED.to_owned(),

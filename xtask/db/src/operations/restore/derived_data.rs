@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::console::refusal::{Exit, Refusal};
-use crate::host::command;
+use crate::host::command::{self, Task};
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 
@@ -47,8 +47,9 @@ pub(crate) fn rebuild(
     for command in &database.after_restore {
         session.note(format!("Running {}", command.join(" ")));
         let interrupt = session.interrupt().clone();
-        let run = command::run(project, database, command, Duration::MAX, &interrupt);
-        run.map_err(|error| {
+        let (path, timeout) = (&database.path, Duration::MAX);
+        let task = Task { project, database, path, command, timeout };
+        command::run(&task, &interrupt).map_err(|error| {
             error.context(Refusal {
                 what: format!("{what}, but `{}` failed", command.join(" ")),
                 hint: format!("run it by hand; {content}"),

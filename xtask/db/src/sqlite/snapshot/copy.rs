@@ -73,7 +73,8 @@ pub(crate) fn hash_pages(snapshot: &Snapshot<'_>, interrupt: &Interrupt) -> Resu
     let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(N_PIECES);
     std::thread::scope(|scope| {
         let mut hashing = Lane::begin(scope, N_PIECES, HashStep::new(empty));
-        read_pieces(snapshot, interrupt, &mut |piece| hashing.send(piece), &spare, |_| ())?;
+        let reached = |_| interrupt.check();
+        read_pieces(snapshot, &mut |piece| hashing.send(piece), &spare, reached)?;
         Ok(hashing.finish()?.hashing.finish())
     })
 }
@@ -87,7 +88,11 @@ fn copy_pages(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progress) -
         let writing = WriteStep { stage, hashing, syncing, since_sync: 0 };
         let mut writing = Lane::begin(scope, N_PIECES, writing);
         let write = &mut |piece| writing.send(piece);
-        read_pieces(snapshot, &interrupt, write, &spare, |n| progress.reach(n))?;
+        read_pieces(snapshot, write, &spare, |n_bytes| {
+            interrupt.check()?;
+            progress.reach(n_bytes);
+            Ok(())
+        })?;
         writing.finish()
     })?;
     let HashStep { hashing, header, size_bytes, .. } = step;
@@ -181,17 +186,17 @@ impl Step<Vec<u8>> for HashStep {
 /// Takes a piece that was read.
 pub(crate) type Send<'a> = dyn FnMut(Vec<u8>) -> Result<()> + 'a;
 
-/// Reads the pages into pieces of 1 MiB, with the header settled, and sends them on.
+/// Reads the pages into pieces of 1 MiB, with the header settled, and sends them on. `reached` hears
+/// before each piece how many bytes were read, and may end it.
 ///
 /// # Errors
 ///
-/// If a page cannot be read, the receiver is gone, or at the user's interrupt.
+/// If a page cannot be read, the receiver is gone, or as `reached`.
 pub(crate) fn read_pieces(
     snapshot: &Snapshot<'_>,
-    interrupt: &Interrupt,
     send: &mut Send<'_>,
     spare: &mpsc::Receiver<Vec<u8>>,
-    mut reached: impl FnMut(u64),
+    mut reached: impl FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let new_piece = || spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES));
     let mut piece = new_piece();
@@ -204,9 +209,8 @@ pub(crate) fn read_pieces(
             piece.extend_from_slice(page);
         }
         if piece.len() + page.len() > PIECE_BYTES {
-            interrupt.check()?;
             done_bytes += piece.len() as u64;
-            reached(done_bytes);
+            reached(done_bytes)?;
             send(std::mem::replace(&mut piece, new_piece()))?;
         }
         Ok(())
