@@ -1,23 +1,24 @@
 //! `db-status`: whether all is well, on one screen, without changing anything.
 
+mod json_document;
 mod report;
 
 use anyhow::{Context as _, Result};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::backups::privacy;
 use crate::backups::vault::Vault;
 use crate::commands::flags::Common;
+use crate::commands::status::json_document::{OfDatabase, OfFolder};
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text::Span;
 use crate::health;
 use crate::health::backups_folder::Folder;
 use crate::health::checkup::Checkup;
-use crate::health::glance::Sight;
-use crate::health::page_store::Store;
 use crate::health::problem::Problem;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::hook_blocks;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -36,6 +37,19 @@ pub(crate) struct Args {
     max_age: Option<Span>,
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    healthy: bool,
+    problems: &'a [Problem],
+    remarks: &'a [Problem],
+    databases: Vec<OfDatabase<'a>>,
+    folder: OfFolder<'a>,
+    /// Null where hooks would do nothing.
+    hooks_installed: Option<bool>,
 }
 
 impl Args {
@@ -68,15 +82,15 @@ impl Args {
         let open = privacy::open_to_others(&vault, &project.root);
         remarks.extend(open.map(|open| Problem::new("open-folder", open.what, open.remedy)));
         report::say_remarks(session, &remarks);
-        session.document(&json!({
-            "version": 1,
-            "healthy": problems.is_empty(),
-            "problems": problems,
-            "remarks": remarks,
-            "databases": checkups.iter().map(database).collect::<Result<Vec<_>>>()?,
-            "folder": folder_document(&project, &folder),
-            "hooks_installed": hooks,
-        }));
+        session.document(&Document {
+            version: VERSION,
+            healthy: problems.is_empty(),
+            problems: &problems,
+            remarks: &remarks,
+            databases: checkups.iter().map(OfDatabase::of).collect::<Result<_>>()?,
+            folder: OfFolder::of(&project, &folder),
+            hooks_installed: hooks,
+        });
         Ok(if problems.is_empty() { Answer::Yes } else { Answer::No })
     }
 }
@@ -92,72 +106,4 @@ fn hooks_installed(session: &Session, project: &Project) -> Option<bool> {
         return None;
     }
     hook_blocks::are_installed(session, project)
-}
-
-fn database(checkup: &Checkup<'_>) -> Result<Value> {
-    let live = &checkup.live;
-    let (sight, detail) = match &live.sight {
-        Sight::Missing => ("missing", None),
-        Sight::Empty => ("empty", None),
-        Sight::Foreign(what) => ("foreign", Some(what)),
-        Sight::Other(_) => ("other-engine", None),
-        Sight::MayBeEncrypted => ("may-be-encrypted", None),
-        Sight::Forbidden(why) => ("forbidden", Some(why)),
-        Sight::Damaged(why) => ("damaged", Some(why)),
-        Sight::Busy(why) => ("busy", Some(why)),
-        Sight::Schema { .. } => ("readable", None),
-    };
-    let schema_blake3 = match &live.sight {
-        Sight::Schema { schema_blake3, .. } => Some(schema_blake3),
-        _ => None,
-    };
-    let now = checkup.now;
-    Ok(json!({
-        "name": checkup.database.name,
-        "path": checkup.database.path.to_string_lossy(),
-        "origin": checkup.database.origin,
-        "sight": sight,
-        "detail": detail,
-        "size_bytes": live.size_bytes,
-        "wal_bytes": live.wal_bytes,
-        "journal_mode": live.wal.map(|wal| if wal { "wal" } else { "delete" }),
-        "schema_blake3": schema_blake3,
-        "schema_version": checkup.version(),
-        "schema_drifted": checkup.has_drifted(),
-        "newest_migration": checkup.newest_migration(),
-        "pending_migrations": checkup.n_pending(),
-        "last_backup": checkup.last().map(|backup| backup.to_json(now)).transpose()?,
-        "backups": {
-            "all": checkup.backups.len(),
-            "verified": checkup.n_in("verified"),
-            "unread": checkup.n_in("unread"),
-            "unverified": checkup.n_in("unverified"),
-            "unrecorded": checkup.n_in("unrecorded"),
-            "damaged": checkup.n_in("damaged"),
-            "safety": report::n_safety(checkup),
-        },
-    }))
-}
-
-fn folder_document(project: &Project, folder: &Folder) -> Value {
-    let aside = folder.set_aside.iter();
-    let aside =
-        aside.map(|(path, bytes)| json!({ "path": path.to_string_lossy(), "size_bytes": bytes }));
-    json!({
-        "path": project.backups.to_string_lossy(),
-        "exists": folder.exists,
-        "backups": folder.n_backups,
-        "used_bytes": folder.used_bytes,
-        "store": folder.store.as_ref().map(Store::to_json),
-        "free_bytes": folder.free_bytes,
-        "retention": (!project.keep.is_empty()).then(|| project.keep.words()),
-        "locked_by": folder.holder.as_ref().map(|holder| json!({
-            "pid": holder.pid,
-            "name": holder.name,
-        })),
-        "stages": folder.leftovers.stages,
-        "lone_records": folder.leftovers.lone_records,
-        "set_aside": aside.collect::<Vec<_>>(),
-        "tracked": folder.tracked,
-    })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
@@ -39,6 +39,18 @@ pub(crate) struct Store {
     incomplete: Vec<(PathBuf, String)>,
     /// Packs that cannot be read.
     packs: Vec<(Left, bool)>,
+}
+
+/// The same in `--json`.
+#[derive(Serialize)]
+pub(crate) struct Document {
+    backups: u64,
+    logical_bytes: u64,
+    packs: u64,
+    packs_bytes: u64,
+    lists_bytes: u64,
+    dedupe_ratio: Option<f64>,
+    compression_ratio: Option<f64>,
 }
 
 impl Store {
@@ -139,16 +151,16 @@ impl Store {
 
     /// As `--json` shows it.
     #[must_use]
-    pub(crate) fn to_json(&self) -> Value {
-        json!({
-            "backups": self.n_backups,
-            "logical_bytes": self.logical_bytes,
-            "packs": self.n_packs,
-            "packs_bytes": self.packs_bytes,
-            "lists_bytes": self.lists_bytes,
-            "dedupe_ratio": self.dedupe_ratio(),
-            "compression_ratio": self.compression_ratio(),
-        })
+    pub(crate) fn document(&self) -> Document {
+        Document {
+            backups: self.n_backups,
+            logical_bytes: self.logical_bytes,
+            packs: self.n_packs,
+            packs_bytes: self.packs_bytes,
+            lists_bytes: self.lists_bytes,
+            dedupe_ratio: self.dedupe_ratio(),
+            compression_ratio: self.compression_ratio(),
+        }
     }
 }
 
