@@ -11,4 +11,5 @@ pub(crate) mod migration;
 pub(crate) mod reclaim_packs;
 pub(crate) mod restore;
 pub(crate) mod retain;
+pub(crate) mod state_document;
 pub(crate) mod verify_one;

@@ -5,18 +5,18 @@ mod report;
 
 use anyhow::{Context, Result};
 use rusqlite::Connection;
-use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
 use crate::backups::reader::{Contents, PlainFile};
 use crate::backups::vault::Vault;
-use crate::commands::diff::json_document::Written;
+use crate::commands::diff::json_document::{Compared, DifferingRow, List, Written};
 use crate::commands::flags::Common;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Answer;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::find_backup;
+use crate::operations::state_document::StateDocument;
 use crate::rows::diff::script::Script;
 use crate::rows::diff::states::between;
 use crate::rows::diff::{self, Depth, Difference, Row, Wanted};
@@ -95,17 +95,12 @@ impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let mut answer = Answer::Yes;
-        let list = if self.sql { Some("sql") } else { self.rows.then_some("rows") };
+        let list = if self.sql { Some(List::Sql) } else { self.rows.then_some(List::Rows) };
         let mut written = Written::new(list);
         for pair in self.pairs(session, &project)? {
             let difference = self.compare(session, &project, &pair, &mut written)?;
-            let mut document = serde_json::to_value(&difference)?;
-            document["a"] = pair.a.to_json(&project);
-            document["b"] = pair.b.to_json(&project);
-            document["summary"] = json!(difference.summary_lines());
-            document["different"] = json!(difference.is_different());
-            document["complete"] = json!(difference.is_complete());
-            written.difference(session, document);
+            let (a, b) = (pair.a.document(&project), pair.b.document(&project));
+            written.difference(session, Compared::of(&difference, a, b));
             answer = self.judge(answer, &difference);
         }
         written.finish(session);
@@ -213,7 +208,7 @@ impl Args {
             let mut say = |session: &mut Session, lines: Vec<String>| {
                 for line in lines {
                     session.say_statement(&line);
-                    written.row(session, &line.into());
+                    written.row(session, &line);
                 }
             };
             let difference = between(a.state, b.state, &wanted, &mut |row| {
@@ -232,7 +227,7 @@ impl Args {
             difference = between(a.state, b.state, &wanted, &mut |row: &Row<'_>| {
                 report::row(session, row, &mut table);
                 if session.wants_json() {
-                    written.row(session, &report::row_json(row));
+                    written.row(session, &DifferingRow::of(row));
                 }
             })?;
         }
@@ -263,12 +258,10 @@ impl State {
         }
     }
 
-    fn to_json(&self, project: &Project) -> Value {
+    fn document(&self, project: &Project) -> StateDocument {
         match self {
-            Self::Backup(backup) => json!({ "backup": backup.name.to_string() }),
-            Self::Live(database) => {
-                json!({ "database": database.name, "path": project.path(&database.path) })
-            }
+            Self::Backup(backup) => StateDocument::of_backup(backup),
+            Self::Live(database) => StateDocument::of_live(project, database),
         }
     }
 

@@ -1,7 +1,5 @@
 //! How a difference is printed: the changes of the schema, the rows, the counts.
 
-use serde_json::{Value, json};
-
 use crate::console::text;
 use crate::host::session::Session;
 use crate::rows::diff::{Difference, Row};
@@ -58,20 +56,6 @@ fn changes(
         format!("{column}: {} → {}", before.shown(), after.shown())
     });
     shown.collect::<Vec<_>>().join(", ")
-}
-
-/// One row for `--json`.
-pub(super) fn row_json(row: &Row<'_>) -> Value {
-    let object = |columns: &[String], values: &[value::Value]| -> Value {
-        let pairs = columns.iter().cloned().zip(values.iter().map(value::Value::to_json));
-        Value::Object(pairs.collect())
-    };
-    json!({
-        "table": row.table,
-        "key": object(row.key_columns, row.key),
-        "before": row.before.map(|values| object(row.columns, values)),
-        "after": row.after.map(|values| object(row.columns, values)),
-    })
 }
 
 /// Prints how many rows differ, further remarks, and whether nothing differs.
