@@ -1,9 +1,10 @@
 //! Reports what was exported, in words and as a document.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde_json::json;
+use serde::Serialize;
 use xtask_db_format::Rows;
 
 use crate::commands::export::format::Format;
@@ -13,8 +14,30 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
+use crate::operations::state_document::StateDocument;
 use crate::rows::export::selection::Selection;
 use crate::sqlite::schema::COUNTERS;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    version: u32,
+    exported: StateDocument,
+    format: &'static str,
+    output: Cow<'a, str>,
+    size_bytes: u64,
+    /// The rows of each table.
+    tables: BTreeMap<&'a str, u64>,
+    /// Of a subset, how many rows each table has in the database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<BTreeMap<&'a str, u64>>,
+    /// The tables whose rows were left out.
+    left_out: Vec<&'a str>,
+    remarks: &'a [String],
+    /// Whether the file was as it is now already.
+    unchanged: bool,
+}
 
 /// What was exported.
 pub(super) struct Exported {
@@ -94,35 +117,29 @@ impl Exported {
         }
     }
 
-    pub(super) fn document(
-        &self,
+    pub(super) fn document<'a>(
+        &'a self,
         project: &Project,
         state: &State,
-        written: &Written,
+        written: &'a Written,
         format: Format,
-    ) -> serde_json::Value {
+    ) -> Document<'a> {
         let (here, left_out) = self.tables();
-        let source = match state {
-            State::Backup(backup) => json!({ "backup": backup.name.to_string() }),
-            State::Live(database) => {
-                json!({ "database": database.name, "path": project.path(&database.path) })
-            }
-        };
-        let mut document = json!({
-            "version": 1,
-            "exported": source,
-            "format": format.word(),
-            "output": written.path.to_string_lossy(),
-            "size_bytes": self.n_bytes,
-            "tables": here.into_iter().collect::<BTreeMap<_, _>>(),
-            "left_out": left_out,
-            "remarks": self.selection.remarks,
-            "unchanged": written.how == How::Unchanged,
-        });
-        if self.is_part() {
-            let parts = self.parts().into_iter().map(|(table, _, n_all)| (table, n_all));
-            document["of"] = json!(parts.collect::<BTreeMap<_, _>>());
+        let parts = || self.parts().into_iter().map(|(table, _, n_all)| (table, n_all)).collect();
+        Document {
+            version: VERSION,
+            exported: match state {
+                State::Backup(backup) => StateDocument::of_backup(backup),
+                State::Live(database) => StateDocument::of_live(project, database),
+            },
+            format: format.word(),
+            output: written.path.to_string_lossy(),
+            size_bytes: self.n_bytes,
+            tables: here.into_iter().collect(),
+            of: self.is_part().then(parts),
+            left_out,
+            remarks: &self.selection.remarks,
+            unchanged: written.how == How::Unchanged,
         }
-        document
     }
 }
