@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::backups::vault::Vault;
 use crate::commands::import::args::Args;
-use crate::commands::import::report::{self, Made, Place};
+use crate::commands::import::report::{self, Document, Made, Place};
 use crate::commands::import::source::{self, Source};
 use crate::commands::import::target::Target;
 use crate::console::progress::Progress;
@@ -70,6 +70,12 @@ fn refuse_foreign(args: &Args, session: &Session, project: &Project) -> Result<(
         .map_err(|error| source::renamed(error, &path, &project.path(&path)))
 }
 
+/// What `--json` prints beside the error if rows violate the rules of their schema.
+#[derive(Serialize)]
+struct Violations {
+    violations: Vec<String>,
+}
+
 /// One import.
 struct Job<'a> {
     args: &'a Args,
@@ -80,7 +86,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// A finished file gets a name that nothing has.
-    fn make(&self, session: &mut Session) -> Result<Value> {
+    fn make(&self, session: &mut Session) -> Result<Document> {
         let path = &self.target.path;
         let folder = path.parent().context("the path does not name a file")?;
         let name = path.file_name().context("the path does not name a file")?.to_string_lossy();
@@ -116,7 +122,7 @@ impl Job<'_> {
     }
 
     /// A finished database takes the place of the current one, as every restore does.
-    fn replace(&self, session: &mut Session) -> Result<Value> {
+    fn replace(&self, session: &mut Session) -> Result<Document> {
         let (project, database) = (self.project, &self.target.database);
         if !self.args.dry_run {
             self.confirm(session)?;
@@ -191,7 +197,7 @@ impl Job<'_> {
         }
         session.stream(|streamed| {
             let begun = streamed.begin_object();
-            begun + &streamed.members(&json!({ "violations": proof.violations() }))
+            begun + &streamed.members(&Violations { violations: proof.violations() })
         });
         let verb = if n == 1 { "violates" } else { "violate" };
         Err(Refusal::no(
@@ -228,7 +234,7 @@ impl Job<'_> {
     }
 
     /// Reports the result; the document repeats it.
-    fn tell(&self, session: &mut Session, made: &Made<'_>, place: &Place<'_>) -> Value {
+    fn tell(&self, session: &mut Session, made: &Made<'_>, place: &Place<'_>) -> Document {
         report::say(session, self.project, made, place);
         report::document(made, place)
     }

@@ -1,11 +1,12 @@
 //! `db-import --records`: merges rows from another tool's records into the live database.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
-use serde_json::json;
+use serde::Serialize;
 use xtask_db_format::records::Pointer;
 
 use crate::backups::vault::Vault;
@@ -19,6 +20,7 @@ use crate::files::stage::Scratch;
 use crate::host::command::{Task, output};
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::rows::import::cost_limits::Bounds;
 use crate::rows::import::records::mapping::Mapping;
 use crate::rows::import::records::{self, Loaded};
@@ -27,6 +29,20 @@ use crate::rows::merge::request::{Numbering, Source};
 use crate::sqlite::schema::Schema;
 
 const UNTOUCHED: &str = "nothing was imported, and the database is untouched";
+
+/// What `--json` prints if there is no record: as of a merge of no file, with a warning.
+#[derive(Serialize)]
+struct Nothing<'a> {
+    version: u32,
+    dry_run: bool,
+    into: Cow<'a, str>,
+    inserted: u64,
+    replaced: u64,
+    files: [(); 0],
+    problems: [(); 0],
+    warnings: [String; 1],
+    safety: (),
+}
 
 /// Where the records come from.
 enum Input<'a> {
@@ -185,17 +201,17 @@ impl Gathered<'_> {
         let table = &self.mapping.table;
         let what = format!("{} {place}; the rows of `{table}` stay as they are", self.shown);
         session.say(format!("Nothing to import into {}: {what}", project.place(database)));
-        session.document(&json!({
-            "version": 1,
-            "dry_run": args.dry_run,
-            "into": database.path.to_string_lossy(),
-            "inserted": 0,
-            "replaced": 0,
-            "files": [],
-            "problems": [],
-            "warnings": [what],
-            "safety": null,
-        }));
+        session.document(&Nothing {
+            version: VERSION,
+            dry_run: args.dry_run,
+            into: database.path.to_string_lossy(),
+            inserted: 0,
+            replaced: 0,
+            files: [],
+            problems: [],
+            warnings: [what],
+            safety: (),
+        });
     }
 }
 

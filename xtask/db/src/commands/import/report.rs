@@ -1,14 +1,15 @@
 //! The report of an import into a new database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::commands::import::source::Source;
 use crate::commands::import::target::Target;
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::restore::in_place::{self, Restored};
 use crate::operations::restore::preview;
 use crate::operations::restore::safety_backup::{self, Kept};
@@ -17,6 +18,25 @@ use crate::restore::proof::Proved;
 use crate::rows::import::proof::Proof;
 use crate::rows::import::scratch::{Kind, Loaded};
 use crate::sqlite::examination::finding::Weight;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(super) struct Document {
+    version: u32,
+    dry_run: bool,
+    imported: String,
+    format: &'static str,
+    into: String,
+    size_bytes: u64,
+    /// The rows of each table.
+    tables: BTreeMap<String, Option<u64>>,
+    /// Tables whose rows the file does not have.
+    absent: BTreeSet<String>,
+    violations: Vec<String>,
+    remarks: Vec<String>,
+    safety: Option<String>,
+    set_aside: Option<String>,
+}
 
 /// What was created.
 pub(super) struct Made<'a> {
@@ -108,30 +128,26 @@ fn say_replaced(session: &mut Session, project: &Project, target: &Target, resto
 }
 
 /// The document of `--json`.
-pub(super) fn document(made: &Made<'_>, place: &Place<'_>) -> Value {
+pub(super) fn document(made: &Made<'_>, place: &Place<'_>) -> Document {
     let Made { source, target, .. } = *made;
     let kept = place.kept();
-    let tables: &BTreeMap<_, _> = &made.proof.tables;
-    json!({
-        "version": 1,
-        "dry_run": place.is_dry(),
-        "imported": source.shown,
-        "format": match source.kind {
+    Document {
+        version: VERSION,
+        dry_run: place.is_dry(),
+        imported: source.shown.clone(),
+        format: match source.kind {
             Kind::Jsonl => "jsonl",
             Kind::Json => "json",
             Kind::Csv => "csv",
             Kind::Sql => "sql",
         },
-        "into": target.path.to_string_lossy(),
-        "size_bytes": made.size_bytes,
-        "tables": tables,
-        "absent": made.loaded.absent,
-        "violations": made.proof.violations(),
-        "remarks": made.loaded.remarks,
-        "safety": match kept { Some(Kept::Backup(b)) => Some(b.name.to_string()), _ => None },
-        "set_aside": match kept {
-            Some(Kept::Aside(aside)) => Some(aside.folder.to_string_lossy()),
-            _ => None,
-        },
-    })
+        into: target.path.to_string_lossy().into_owned(),
+        size_bytes: made.size_bytes,
+        tables: made.proof.tables.clone(),
+        absent: made.loaded.absent.clone(),
+        violations: made.proof.violations(),
+        remarks: made.loaded.remarks.clone(),
+        safety: kept.and_then(Kept::safety),
+        set_aside: kept.and_then(Kept::set_aside),
+    }
 }

@@ -1,12 +1,13 @@
-//! What a merge did, or would do, in numbers and by name: table by table, with reasons.
+//! What a merge did, or would do, in numbers and by name: table by table, with reasons. `--json`
+//! prints it as it is.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// As many rows are named of each kind in each table.
 pub(crate) const MAX_NAMED: usize = 20;
 
 /// What came of all files.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     /// One for each file that was looked at, in their order.
     pub files: Vec<FileReport>,
@@ -15,13 +16,15 @@ pub(crate) struct Report {
     /// Further remarks for the user.
     pub warnings: Vec<String>,
     /// Whether the database was changed.
+    #[serde(skip)]
     pub is_written: bool,
 }
 
 /// What came of one file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct FileReport {
     /// What messages call it.
+    #[serde(rename = "file")]
     pub shown: String,
     /// Tables of which it has rows, in the order in which they were merged.
     pub tables: Vec<TableReport>,
@@ -32,9 +35,10 @@ pub(crate) struct FileReport {
 }
 
 /// What came of the rows of one table.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct TableReport {
     /// The table.
+    #[serde(rename = "table")]
     pub name: String,
     /// Rows that were added.
     pub inserted: Rows,
@@ -53,16 +57,17 @@ pub(crate) struct TableReport {
 }
 
 /// Some rows: how many, and the first of them.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Rows {
     /// How many.
+    #[serde(rename = "rows")]
     pub n: u64,
     /// At most [`MAX_NAMED`] of them.
     pub named: Vec<Named>,
 }
 
 /// A row by name.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Named {
     /// Its key or number, e.g. `id 12` or `name 'Anna'`.
     pub row: String,
@@ -71,7 +76,7 @@ pub(crate) struct Named {
 }
 
 /// What is against a merge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
     /// The file.
     pub file: String,
@@ -101,61 +106,5 @@ impl Report {
     /// All tables of all files.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &TableReport> {
         self.files.iter().flat_map(|file| &file.tables)
-    }
-
-    /// As `--json` has it.
-    #[must_use]
-    pub(crate) fn to_json(&self) -> Value {
-        json!({
-            "files": self.files.iter().map(FileReport::to_json).collect::<Vec<_>>(),
-            "problems": self.problems.iter().map(Problem::to_json).collect::<Vec<_>>(),
-            "warnings": self.warnings,
-        })
-    }
-}
-
-impl FileReport {
-    fn to_json(&self) -> Value {
-        json!({
-            "file": self.shown,
-            "tables": self.tables.iter().map(TableReport::to_json).collect::<Vec<_>>(),
-            "warnings": self.warnings,
-            "notes": self.notes,
-        })
-    }
-}
-
-impl TableReport {
-    fn to_json(&self) -> Value {
-        json!({
-            "table": self.name,
-            "inserted": self.inserted.to_json(),
-            "renumbered": self.renumbered.to_json(),
-            "unchanged": self.unchanged,
-            "replaced": self.replaced.to_json(),
-            "kept": self.kept.to_json(),
-            "conflicting": self.conflicting.to_json(),
-            "left_out": self.left_out.to_json(),
-        })
-    }
-}
-
-impl Rows {
-    fn to_json(&self) -> Value {
-        let named =
-            self.named.iter().map(|named| json!({"row": named.row, "reason": named.reason}));
-        json!({ "rows": self.n, "named": named.collect::<Vec<_>>() })
-    }
-}
-
-impl Problem {
-    fn to_json(&self) -> Value {
-        json!({
-            "file": self.file,
-            "table": self.table,
-            "what": self.what,
-            "rows": self.rows.to_json(),
-            "hint": self.hint,
-        })
     }
 }

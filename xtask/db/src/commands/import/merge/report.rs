@@ -1,7 +1,9 @@
 //! The report of a merge: table by table, with reasons.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::commands::import::merge::job::Job;
@@ -9,6 +11,7 @@ use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::project::Database;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::restore::{derived_data, in_place, safety_backup};
 use crate::rows::import;
 use crate::rows::merge::report::{FileReport, MAX_NAMED, Problem, Report, Rows, TableReport};
@@ -37,7 +40,7 @@ pub(super) fn conclude(
 ) -> Result<Answer> {
     let Job { project, database, .. } = *job;
     let would = if done.is_of(report) { "" } else { "would be " };
-    let members = members(report, database, done);
+    let members = Members::of(report, database, done);
     for file in &report.files {
         say_file(session, file, would);
     }
@@ -72,29 +75,45 @@ pub(super) fn conclude(
         };
         derived_data::rebuild(session, project, database, done)?;
     }
-    session.document(&json!({ "version": 1 }));
+    session.document(&End { version: VERSION });
     Ok(Answer::Yes)
 }
 
 /// The members of the document, but for its version, which is at its end: an error's members may be
 /// there instead.
-fn members(report: &Report, database: &Database, done: &Done) -> Value {
-    let safety = match done {
-        Done::Merged(Some(safety)) => Some(safety.name.to_string()),
-        _ => None,
-    };
-    let mut members = json!({
-        "inserted": report.n_inserted(),
-        "replaced": report.n_replaced(),
-        "merged": done.is_of(report),
-        "dry_run": matches!(done, Done::Nothing),
-        "into": database.path.to_string_lossy(),
-        "safety": safety,
-    });
-    if let (Some(members), Value::Object(report)) = (members.as_object_mut(), report.to_json()) {
-        members.extend(report);
+#[derive(Serialize)]
+struct Members<'a> {
+    inserted: u64,
+    replaced: u64,
+    merged: bool,
+    dry_run: bool,
+    into: Cow<'a, str>,
+    safety: Option<String>,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+impl<'a> Members<'a> {
+    fn of(report: &'a Report, database: &'a Database, done: &Done) -> Self {
+        Self {
+            inserted: report.n_inserted(),
+            replaced: report.n_replaced(),
+            merged: done.is_of(report),
+            dry_run: matches!(done, Done::Nothing),
+            into: database.path.to_string_lossy(),
+            safety: match done {
+                Done::Merged(Some(safety)) => Some(safety.name.to_string()),
+                _ => None,
+            },
+            report,
+        }
     }
-    members
+}
+
+/// The end of the document, after [`Members`].
+#[derive(Serialize)]
+struct End {
+    version: u32,
 }
 
 fn summary(report: &Report, place: &str, dry_run: bool) -> String {
@@ -181,7 +200,7 @@ fn say_rows(session: &mut Session, kind: &str, rows: &Rows) {
 fn refuse(
     session: &mut Session,
     report: &Report,
-    members: &Value,
+    members: &Members<'_>,
     first: &Problem,
 ) -> anyhow::Error {
     for problem in &report.problems {
