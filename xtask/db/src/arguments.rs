@@ -10,10 +10,11 @@ use std::sync::OnceLock;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use serde_json::{Value, json};
 
 use crate::console::terminal_width;
 use crate::host::session::Session;
+use crate::host::session::failure::{Document, Failure};
+use crate::host::session::json_stream::VERSION;
 
 /// How wide help is at most.
 const MAX_COLUMNS: usize = 80;
@@ -75,7 +76,7 @@ fn fail(mut error: clap::Error, command: &clap::Command, typed: &[OsString]) -> 
 }
 
 /// What is wrong with the arguments, as other failures are reported.
-fn document(text: &str, exit_code: i32) -> Value {
+fn document(text: &str, exit_code: i32) -> Document {
     let mut paragraphs = text.split("\n\n").map(|lines| {
         let words: Vec<&str> = lines.split_whitespace().collect();
         words.join(" ")
@@ -84,15 +85,9 @@ fn document(text: &str, exit_code: i32) -> Value {
     let rest: Vec<String> = paragraphs.collect();
     let tip = rest.iter().find_map(|paragraph| paragraph.strip_prefix("tip: "));
     let hint = tip.map(str::to_owned).or_else(|| rest.last().cloned());
-    json!({
-        "version": 1,
-        "error": {
-            "message": message.strip_prefix("error: ").unwrap_or(&message),
-            "causes": [],
-            "hint": hint,
-            "exit_code": exit_code,
-        },
-    })
+    let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
+    let error = Failure { message, causes: Vec::new(), hint, exit_code };
+    Document { version: VERSION, error }
 }
 
 /// Suggests the nearest command first, and alone if it is near; `backup` is near `db-backup`.
@@ -225,10 +220,10 @@ mod tests {
     fn wrong_arguments_are_a_document_with_the_tip_as_its_hint() {
         let text = "error: unexpected argument '--lable' found\n\n  tip: a similar argument exists: \
                     '--label'\n\nUsage: x\n\nFor more information, try '--help'.\n";
-        let error = &document(text, 2)["error"];
-        assert_eq!(error["message"], "unexpected argument '--lable' found");
-        assert_eq!(error["hint"], "a similar argument exists: '--label'");
-        let error = &document("error: odd\n\nFor more information, try '--help'.\n", 2)["error"];
-        assert_eq!(error["hint"], "For more information, try '--help'.");
+        let error = document(text, 2).error;
+        assert_eq!(error.message, "unexpected argument '--lable' found");
+        assert_eq!(error.hint.as_deref(), Some("a similar argument exists: '--label'"));
+        let error = document("error: odd\n\nFor more information, try '--help'.\n", 2).error;
+        assert_eq!(error.hint.as_deref(), Some("For more information, try '--help'."));
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::console::refusal::{Declined, Exit, Refusal};
 use crate::console::text;
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::sqlite::trouble::{self, Trouble};
 
 /// The one printer of errors.
@@ -14,17 +15,39 @@ pub(crate) fn fail(error: &anyhow::Error, session: &mut Session) -> Exit {
     let exit = exit_of(error);
     let (text, hint) = layout(error);
     session.complain(&text);
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-    session.document(&json!({
-        "version": 1,
-        "error": {
-            "message": error.to_string(),
-            "causes": causes,
-            "hint": hint,
-            "exit_code": exit as u8,
-        },
-    }));
+    session.document(&Document { version: VERSION, error: Failure::of(error, hint, exit) });
     exit
+}
+
+/// What `--json` prints of a failure, perhaps beside more.
+#[derive(Serialize)]
+pub(crate) struct Document {
+    /// Always [`VERSION`].
+    pub(crate) version: u32,
+    /// What failed.
+    pub(crate) error: Failure,
+}
+
+/// A failure in `--json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    /// What failed.
+    pub(crate) message: String,
+    /// Why, the outermost cause first.
+    pub(crate) causes: Vec<String>,
+    /// The way on.
+    pub(crate) hint: Option<String>,
+    /// The exit code of the process.
+    pub(crate) exit_code: i32,
+}
+
+impl Failure {
+    /// Of an error with its hint, as [`layout`] gives it.
+    #[must_use]
+    pub(crate) fn of(error: &anyhow::Error, hint: Option<String>, exit: Exit) -> Self {
+        let causes = error.chain().skip(1).map(ToString::to_string).collect();
+        Self { message: error.to_string(), causes, hint, exit_code: exit as i32 }
+    }
 }
 
 /// The exit code of an error.

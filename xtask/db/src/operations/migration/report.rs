@@ -7,7 +7,8 @@ use crate::backups::backup::Backup;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::command::Ended;
-use crate::host::session::{Session, failure};
+use crate::host::session::Session;
+use crate::host::session::failure::{self, Failure};
 use crate::migrate::verdict::allowance::{self, Allowance, Origin, Unknown};
 use crate::migrate::verdict::loss::{Comparison, Loss};
 use crate::migrate::verdict::{self, Rows, remarks};
@@ -137,12 +138,7 @@ pub(crate) fn refused(
 pub(crate) fn decline(session: &mut Session, error: &anyhow::Error, mut document: Value) -> Answer {
     let (text, hint) = failure::layout(error);
     session.complain(&text);
-    document["error"] = json!({
-        "message": error.to_string(),
-        "causes": error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>(),
-        "hint": hint,
-        "exit_code": Exit::No as u8,
-    });
+    document["error"] = json!(Failure::of(error, hint, Exit::No));
     session.document(&document);
     Answer::No
 }
