@@ -1,10 +1,12 @@
 //! The restore into the live database: safety backup, write, proof.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
@@ -19,6 +21,7 @@ use crate::console::text;
 use crate::files::holders;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::restore::candidate::{self, Candidate};
 use crate::operations::restore::derived_data;
 use crate::operations::restore::safety_backup::{self, Kept, safety_backup, say_kept, undo};
@@ -33,6 +36,20 @@ use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::{read_only, wal};
+
+/// What `--json` prints of a restore of the live database.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    /// The backup.
+    restored: Value,
+    into: Cow<'a, str>,
+    safety: Option<String>,
+    set_aside: Option<String>,
+    content_blake3: &'a str,
+    /// Whether the application has written since, so that only the structure was checked.
+    written_since: bool,
+}
 
 /// What a restore did.
 pub(crate) struct Restored {
@@ -74,15 +91,15 @@ pub(crate) fn restore(
     drop(locked);
     drop(claim);
     derived_data::after_restore(session, project, database)?;
-    session.document(&json!({
-        "version": 1,
-        "restored": plan.backup.to_json(session.now())?,
-        "into": plan.target.to_string_lossy(),
-        "safety": match &kept { Kept::Backup(b) => Some(b.name.to_string()), _ => None },
-        "set_aside": match &kept { Kept::Aside(aside) => Some(aside.folder.to_string_lossy()), _ => None },
-        "content_blake3": verification.content_blake3,
-        "written_since": proved == Proved::WrittenSince,
-    }));
+    session.document(&Document {
+        version: VERSION,
+        restored: plan.backup.to_json(session.now())?,
+        into: plan.target.to_string_lossy(),
+        safety: kept.safety(),
+        set_aside: kept.set_aside(),
+        content_blake3: &verification.content_blake3,
+        written_since: proved == Proved::WrittenSince,
+    });
     Ok(Answer::Yes)
 }
 

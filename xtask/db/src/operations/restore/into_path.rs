@@ -1,7 +1,10 @@
 //! `--into PATH` if nothing is there yet: the backup's bytes, proved.
 
+use std::borrow::Cow;
+
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
@@ -12,8 +15,20 @@ use crate::files::publish::{self, Published};
 use crate::files::stage::{self, Stage};
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::restore::candidate;
+use crate::operations::restore::preview::Planned;
 use crate::operations::restore::request::Request;
+
+/// What `--json` prints of a backup that was written elsewhere.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    /// The backup.
+    restored: Value,
+    into: Cow<'a, str>,
+    content_blake3: &'a str,
+}
 
 impl Request {
     /// `--into` a path where nothing is yet: the backup's bytes, proved.
@@ -49,12 +64,7 @@ impl Request {
         free_space::demand(folder, backup.size_bytes, "the copy")?;
         if self.dry_run {
             session.say(format!("Would write {} → {shown}", backup.name));
-            session.document(&json!({
-                "version": 1,
-                "dry_run": true,
-                "would_restore": backup.name.to_string(),
-                "into": path.to_string_lossy(),
-            }));
+            session.document(&Planned::of(backup, &path));
             return Ok(Answer::Yes);
         }
         let name = path.file_name().context("`--into` does not name a file")?.to_string_lossy();
@@ -80,12 +90,12 @@ impl Request {
         session.say(format!("[✓] Written → {shown}"));
         let checked = candidate::checked(backup, &verification);
         session.say(format!("{checked}, content equal to the backup's"));
-        session.document(&json!({
-            "version": 1,
-            "restored": backup.to_json(session.now())?,
-            "into": path.to_string_lossy(),
-            "content_blake3": hashes.content_blake3,
-        }));
+        session.document(&Document {
+            version: VERSION,
+            restored: backup.to_json(session.now())?,
+            into: path.to_string_lossy(),
+            content_blake3: &hashes.content_blake3,
+        });
         Ok(Answer::Yes)
     }
 }

@@ -1,7 +1,10 @@
 //! What a restore prints before it acts: the plan, and reasons to think twice.
 
+use std::borrow::Cow;
+use std::path::Path;
+
 use anyhow::Result;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
@@ -11,12 +14,30 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::host::project::{Database, Project, schema_files};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::restore::candidate::Candidate;
 use crate::operations::restore::request::Request;
 use crate::restore::by_difference;
 use crate::restore::plan::{Live, Plan};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::read_only;
+
+/// What `--json` prints with `--dry-run`.
+#[derive(Serialize)]
+pub(super) struct Planned<'a> {
+    version: u32,
+    dry_run: bool,
+    would_restore: String,
+    into: Cow<'a, str>,
+}
+
+impl<'a> Planned<'a> {
+    /// The backup, and where it would go.
+    pub(super) fn of(backup: &Backup, path: &'a Path) -> Self {
+        let would_restore = backup.name.to_string();
+        Self { version: VERSION, dry_run: true, would_restore, into: path.to_string_lossy() }
+    }
+}
 
 impl Request {
     /// A backup of another file under the same name: a test database, a shared backups folder.
@@ -78,12 +99,7 @@ pub(crate) fn say_plan(session: &mut Session, project: &Project, database: &Data
     for command in &database.after_restore {
         session.say(format!("Would run {}", command.join(" ")));
     }
-    session.document(&json!({
-        "version": 1,
-        "dry_run": true,
-        "would_restore": plan.backup.name.to_string(),
-        "into": plan.target.to_string_lossy(),
-    }));
+    session.document(&Planned::of(&plan.backup, &plan.target));
 }
 
 /// Points out that nothing would change: the hooks may have taken a checkpoint of what went wrong.

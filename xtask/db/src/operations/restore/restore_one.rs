@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
@@ -11,6 +11,7 @@ use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::find_backup;
 use crate::operations::restore::candidate::Candidate;
 use crate::operations::restore::request::Request;
@@ -20,6 +21,13 @@ use crate::restore::plan;
 
 /// How often a reference is looked up whose backup is removed before it is read.
 const MAX_ATTEMPTS: usize = 5;
+
+/// What `--json` prints if no backup was chosen.
+#[derive(Serialize)]
+struct Nothing {
+    version: u32,
+    restored: (),
+}
 
 /// One attempt to restore a backup.
 struct Attempt<'a> {
@@ -95,7 +103,7 @@ impl Request {
             n_attempts += 1;
             let Some(backup) = self.choose(session, project, &vault)? else {
                 session.note("Nothing was restored.");
-                session.document(&json!({ "version": 1, "restored": null }));
+                session.document(&Nothing { version: VERSION, restored: () });
                 return Ok(Answer::No);
             };
             let attempt = Attempt {

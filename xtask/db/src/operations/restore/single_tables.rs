@@ -1,7 +1,8 @@
 //! `--table`: restores single tables of a backup into the live database, after a safety backup.
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
@@ -10,11 +11,38 @@ use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
 use crate::operations::restore::request::Request;
 use crate::operations::restore::{derived_data, in_place, safety_backup};
 use crate::recovery::database_lock::Claim;
 use crate::restore::tables::Tables;
 use crate::sqlite::foreign_keys;
+
+/// What `--json` prints with `--table`.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    /// The backup.
+    restored: Value,
+    tables: Vec<Table<'a>>,
+    safety: String,
+}
+
+/// A table that was restored, and its rows now.
+#[derive(Serialize)]
+struct Table<'a> {
+    table: &'a str,
+    rows: i64,
+}
+
+/// What `--json` prints with `--table` and `--dry-run`.
+#[derive(Serialize)]
+struct PlannedTables<'a> {
+    version: u32,
+    dry_run: bool,
+    would_restore: String,
+    tables: &'a [String],
+}
 
 impl Request {
     pub(super) fn put_tables_back(
@@ -41,12 +69,12 @@ impl Request {
         if self.dry_run {
             session.say("Would take a safety backup first");
             session.say(format!("Would restore {list} from {} into {place}", backup.name));
-            session.document(&json!({
-                "version": 1,
-                "dry_run": true,
-                "would_restore": backup.name.to_string(),
-                "tables": self.tables,
-            }));
+            session.document(&PlannedTables {
+                version: VERSION,
+                dry_run: true,
+                would_restore: backup.name.to_string(),
+                tables: &self.tables,
+            });
             return Ok(Answer::Yes);
         }
         self.confirm(session, project, database, backup, false)?;
@@ -106,12 +134,12 @@ impl Request {
         let undo = safety_backup::undo(session, project, database, &safety);
         session.say(format!("Undo with: {undo}"));
         derived_data::after_restore(session, project, database)?;
-        session.document(&json!({
-            "version": 1,
-            "restored": backup.to_json(session.now())?,
-            "tables": done.iter().map(|t| json!({"table": t.table, "rows": t.n_after})).collect::<Vec<_>>(),
-            "safety": safety.name.to_string(),
-        }));
+        session.document(&Document {
+            version: VERSION,
+            restored: backup.to_json(session.now())?,
+            tables: done.iter().map(|t| Table { table: &t.table, rows: t.n_after }).collect(),
+            safety: safety.name.to_string(),
+        });
         Ok(Answer::Yes)
     }
 }
