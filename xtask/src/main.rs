@@ -20,7 +20,7 @@ use clap::Parser;
 enum Xtask {
     #[command(flatten)]
     Db(xtask_db::Command),
-    /// Compare the speed with `cp`, `.backup` and `VACUUM INTO`
+    /// Time the commands against `cp`, `.backup` and `VACUUM INTO`
     Bench(bench::Args),
     /// Run every check that a change must pass, like `.ci/run`
     #[command(after_help = ci::EXAMPLE)]

@@ -99,7 +99,7 @@ fn the_commands_are_listed_by_purpose() {
 
     Branches and migrations:
       db-hooks        Install or inspect the git hooks that create checkpoints
-      db-rollback     Restore the database to its state when a branch was entered
+      db-rollback     Restore the database to its state before a branch
       db-pre-migrate  Rehearse a migration on a private copy and keep a checkpoint
       db-migrate      Rehearse and run a migration; restore the old state on failure
       db-pre-deploy   Gate a deployment: backup, restore drill, rehearsal
@@ -107,10 +107,10 @@ fn the_commands_are_listed_by_purpose() {
 
     Move rows:
       db-export       Export rows as JSONL, JSON, SQL or CSV
-      db-import       Create a database from an export, or merge rows into one
+      db-import       Import rows into a new database, or into the live one
 
     Other commands:
-      bench           Compare the speed with `cp`, `.backup` and `VACUUM INTO`
+      bench           Time the commands against `cp`, `.backup` and `VACUUM INTO`
       ci              Run every check that a change must pass, like `.ci/run`
       torture         Run random commands under random faults; report what was lost
 
@@ -125,7 +125,7 @@ fn the_commands_are_listed_by_purpose() {
 fn the_flags_of_the_three_imports_are_apart() {
     let sandbox = Sandbox::new();
     insta::assert_snapshot!(sandbox.ok(&["db-import", "--help"]).out, @r"
-    Create a database from an export, or merge rows into one
+    Import rows into a new database, or into the live one
 
     Usage: cargo xtask db-import [OPTIONS] <FILE> [--into <PATH>]
            cargo xtask db-import [OPTIONS] --merge <FILE|DIR>...
@@ -133,9 +133,9 @@ fn the_flags_of_the_three_imports_are_apart() {
            cargo xtask db-import --records <POINTER> --table <TABLE> -- <CMD>...
 
     Arguments:
-      [FILE]...  Export (JSONL, JSON, SQL, a folder of CSV), SQL dump or file of
-                 records; `-` is stdin; with `--merge`, several files or folders of
-                 them
+      [FILE]...  Export (JSONL, JSON, SQL or a folder of CSV), SQL dump or file of
+                 records; `-` is stdin; `--merge` accepts several, and folders of
+                 exports
 
     Options:
           --unbounded  Lift the limits on time, memory and the length of values
@@ -151,18 +151,19 @@ fn the_flags_of_the_three_imports_are_apart() {
 
     Merge exports into the live database:
           --merge          Merge the rows into the live database
-          --trust-numbers  Resolve a reference to a row that is not in the file to
+          --trust-numbers  If a reference is to a row that is not in the file, use
                            the row with that id in the database; only for exports of
-                           this very database
+                           this same database
 
     Merge records of another tool into a table:
-          --records <POINTER>   Merge the records at this JSON pointer of JSON,
-                                JSONL or CSV; `''` is the document itself, or each
-                                of its lines
-          --table <TABLE>       Table that the records become rows of
-          --map <COLUMN=FIELD>  Field of a record, a name or a JSON pointer, for a
-                                column (repeatable)
-          --set <COLUMN=VALUE>  Value of a column in all rows (repeatable)
+          --records <POINTER>   Merge the records at this JSON pointer in a JSON,
+                                JSONL or CSV file; `''` is the whole document, or
+                                each of its lines
+          --table <TABLE>       Table to merge the records into
+          --map <COLUMN=FIELD>  Fill a column from this field, a name or a JSON
+                                pointer (repeatable) [default: the field with the
+                                column's name]
+          --set <COLUMN=VALUE>  Set a column to this value in all rows (repeatable)
       [CMD]...                  Command whose output is read instead of a file
 
     Existing rows (with --merge or --records):
@@ -172,19 +173,21 @@ fn the_flags_of_the_three_imports_are_apart() {
                                 [default: fail]
           --newer <COLUMN>      With `--on-conflict replace`, replace a row only if
                                 the new value in this column is higher
-          --strict              Refuse files that would lose values, e.g. of unknown
-                                columns or tables
+          --strict              Refuse a file if any of its values would be lost,
+                                e.g. those of unknown columns or tables
 
     Common options:
-          --db <NAME>            Database to use, if several are configured
+          --db <NAME>            Database to use [default: all; some commands
+                                 require one if several are configured]
           --json                 Print one JSON document on stdout
           --quiet                Print only warnings and errors
-          --busy-timeout <SECS>  Lock timeout in seconds [default: configured or 5]
+          --busy-timeout <SECS>  Lock timeout in seconds [default: as configured,
+                                 else 5]
 
     Examples:
       cargo xtask db-import kalito.2025-09-13_142530.jsonl --into new.db
       cargo xtask db-import dump.sql --into new.db     # from `sqlite3 old.db .dump`
-      cargo xtask db-import odd.sql --into new.db --unbounded
+      cargo xtask db-import big.sql --into new.db --unbounded    # a trusted file
       cargo xtask db-import --merge shared --dry-run   # the files of all machines
       cargo xtask db-import --merge a.jsonl --on-conflict replace --newer updated_at
       cargo xtask db-import bugs.jsonl --records '' --table tasks --map title=name
@@ -198,18 +201,18 @@ fn the_flags_of_the_three_imports_are_apart() {
 
     Records: if the input begins with `{` or `[`, it is JSON, one document or one
     per line; otherwise it is CSV, and the first line names the columns. POINTER
-    leads to an array in each document, or to one object. Without `--map`, a column
-    takes the field with its name. Objects and arrays become their JSON text, true
+    points to an array in each document, or to one object. Without `--map`, a column
+    takes the field of that name. Objects and arrays become their JSON text, true
     and false become 1 and 0, and null becomes NULL. A missing field, or an empty
-    CSV field without quotes, becomes the default of the column, else NULL. Nothing
+    CSV field without quotes, becomes the column's default, else NULL. Nothing
     is rounded or guessed: a value that does not fit its column is refused, and so
-    is a text like `07867` or `31415e9` if the column would store it as a number.
-    If records have ids of their own, their references mean these ids first, then
-    rows of the database.
+    is a string like `07867` or `31415e9` if the column would store it as a number.
+    If records have ids of their own, references are resolved against these ids
+    first, then against rows of the database.
 
     An import may use time, memory and disk space in proportion to the size of its
-    file. If an honest file exceeds a limit, `--unbounded` lifts them all; use it
-    only for files that you trust.
+    file. If a legitimate file exceeds a limit, `--unbounded` lifts all limits; use
+    it only for files that you trust.
     ");
 }
 

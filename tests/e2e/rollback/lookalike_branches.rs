@@ -163,7 +163,7 @@ fn a_switch_that_the_hooks_did_not_see_moves_no_database() {
     let mut unseen = sandbox.git_at_clock(&["switch", "--quiet", "feature"]);
     assert!(unseen.env("XTASK_DB_HOOKS", "0").status().expect("git runs").success());
     let said = sandbox.hooked(&["switch", "--quiet", "main"]);
-    assert!(said.err.contains("an earlier switch of branches was not seen"), "{}", said.err);
+    assert!(said.err.contains("an earlier switch between branches was not seen"), "{}", said.err);
     assert_eq!(sandbox.content(), before);
     sandbox.hooked(&["switch", "--quiet", "feature"]);
     sandbox.hooked(&["switch", "--quiet", "main"]);

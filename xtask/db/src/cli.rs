@@ -54,7 +54,7 @@ pub(crate) enum Task {
     /// Compare two states of the database: schema and rows
     #[command(name = "db-diff", after_help = diff::EXAMPLE)]
     Diff(diff::Args),
-    /// Restore the database to its state when a branch was entered
+    /// Restore the database to its state before a branch
     #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
     Rollback(rollback::Args),
     /// Rehearse a migration on a private copy and keep a checkpoint
@@ -69,7 +69,7 @@ pub(crate) enum Task {
     /// Export rows as JSONL, JSON, SQL or CSV
     #[command(name = "db-export", after_help = export::EXAMPLE)]
     Export(export::Args),
-    /// Create a database from an export, or merge rows into one
+    /// Import rows into a new database, or into the live one
     #[command(name = "db-import", override_usage = import::USAGE, after_help = import::EXAMPLE)]
     Import(import::args::Args),
     /// Rebuild the database from its migrations after a safety backup

@@ -162,7 +162,7 @@ fn configure(
     match sight {
         Sight::Visible => ignored::plan(files, &database.path)?,
         Sight::Tracked => notes.push(format!(
-            "git tracks `{}`: each commit has a copy of it, and a switch of branches replaces it",
+            "git tracks `{}`: each commit has a copy of it, and switching branches replaces it",
             database.path
         )),
         Sight::Outside | Sight::Ignored => {}

@@ -40,12 +40,14 @@ pub(crate) struct Args {
     /// instead of failing
     #[arg(long)]
     damaged: bool,
-    /// Reason for the backup; after an automatic kind the configured
-    /// retention runs
+    /// Reason for the backup: `manual`, `pre-deploy`, or an automatic kind:
+    /// `scheduled`, `pre-commit`, `branch` or `pre-migrate`, which also run the
+    /// configured retention
     #[arg(long, value_name = "KIND", default_value = "manual")]
     kind: Kind,
-    /// How to store it: `plain` (an SQLite file) or `pages` (in the page
-    /// store) [default: as configured for the kind, else plain]
+    /// How to store the backup: `plain` (an SQLite file) or `pages` (in the
+    /// page store) [default: as configured for the kind, else `pages` for automatic
+    /// kinds and `plain` for others]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     #[command(flatten)]

@@ -21,11 +21,12 @@ Examples:
   cargo xtask db-completions zsh > ~/.xtask-completions.zsh
   cargo xtask db-completions fish > ~/.config/fish/conf.d/xtask.fish
 
-Bash and zsh need one more line, in ~/.bashrc or (after compinit) in ~/.zshrc:
-  source ~/.xtask-completions.bash
+Bash and zsh need one more line, in ~/.bashrc or, after compinit, in ~/.zshrc:
+  source ~/.xtask-completions.bash    # bash
+  source ~/.xtask-completions.zsh     # zsh
 
-Commands, flags and references to backups are completed, in every workspace
-whose `cargo xtask` has been built.";
+The script completes commands, flags and references to backups in every
+workspace whose xtask has been built.";
 
 /// Arguments of `db-completions`.
 #[derive(Debug, clap::Args)]

@@ -26,10 +26,11 @@ use crate::sqlite::snapshot::Snapshot;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
-  cargo xtask db-diff                    # newest backup and live database
+  cargo xtask db-diff                    # newest backup against live database
   cargo xtask db-diff latest~1 latest --rows --table messages
   cargo xtask db-diff ./before.db ./after.db    # any two SQLite files
-  cargo xtask db-diff --sql @main | sqlite3 copy-of-that-backup.db
+  cargo xtask db-restore @main --into copy.db
+  cargo xtask db-diff --sql @main | sqlite3 copy.db    # makes copy.db current
 
 Rows are matched by primary key or rowid. SQLite's own statistics are not
 compared.";
@@ -57,7 +58,7 @@ pub(crate) struct Args {
     /// Compare only this table (repeatable)
     #[arg(long, value_name = "TABLE")]
     table: Vec<String>,
-    /// Exit with 1 if they differ
+    /// Exit with 1 if the states differ
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]

@@ -42,16 +42,16 @@ Examples:
   cargo xtask db-export --root personas --where \"name = 'Ada'\" --output a.jsonl
   cargo xtask db-export --share shared           # then commit shared/
 
-CSV is one file per table: a folder, or a single file with one `--table`. A
-table that `--without` leaves out keeps its definition. Statistics of ANALYZE
-are not exported. FORMAT.md describes the formats.
+CSV needs one file per table: the output is a folder, or with one `--table` a
+single file. A table that `--without` leaves out keeps its definition. ANALYZE
+statistics are not exported. docs/formats.md of xtask-db describes the formats.
 
 `--root` exports the rows that match `--where`, all rows that refer to them
 through foreign keys, and the parents that these rows need. A parent that is
-included only for that does not bring its other children. All tables keep their
-definitions.
+included only for this reason does not bring in its other children. All tables
+keep their definitions.
 
-`--share` always writes the same file per machine, <user>_<six digits>.jsonl.
+`--share` always writes the same file on a machine, <user>_<six digits>.jsonl.
 Others merge it with `cargo xtask db-import --merge DIR`. The digits are chosen
 once and kept in ~/.local/state/xtask-db/machine; XTASK_DB_MACHINE overrides
 them. With several databases, each has its own folder in DIR.";
@@ -76,20 +76,21 @@ pub(crate) struct Args {
     /// refer to them, and the rows that these need
     #[arg(long, value_name = "TABLE", requires = "condition", conflicts_with = "table")]
     root: Option<String>,
-    /// SQL expression over the columns of `--root`, e.g. `name = 'Ada'`
+    /// SQL expression over the columns of the `--root` table, e.g. `name =
+    /// 'Ada'`
     #[arg(long = "where", value_name = "EXPR", requires = "root")]
     condition: Option<String>,
-    /// Write the file of this machine into this folder, which git tracks;
-    /// the folder is created if it is missing
+    /// Write this machine's file into this folder, which git should track;
+    /// create the folder if it is missing
     #[arg(long, value_name = "DIR", conflicts_with_all = ["reference", "output"])]
     share: Option<PathBuf>,
     /// Leave out the rows of this table or configured group (repeatable)
-    #[arg(long, value_name = "GROUP")]
+    #[arg(long, value_name = "TABLE|GROUP")]
     without: Vec<String>,
-    /// Also export rowids that are not a column of their table
+    /// Also export the rowids of tables that have no column for them
     #[arg(long)]
     rowids: bool,
-    /// Lift the limits on the length of values and the work of `--where`,
+    /// Lift the limits on the length of values and on the work of `--where`,
     /// which depend on the size of the database
     #[arg(long, requires = "root")]
     unbounded: bool,

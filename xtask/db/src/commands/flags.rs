@@ -13,7 +13,8 @@ use crate::recovery::interrupted_step;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct Common {
-    /// Database to use, if several are configured
+    /// Database to use [default: all; some commands require one if several are
+    /// configured]
     #[arg(long, value_name = "NAME")]
     pub db: Option<String>,
     /// Print one JSON document on stdout
@@ -22,7 +23,7 @@ pub(crate) struct Common {
     /// Print only warnings and errors
     #[arg(long)]
     pub quiet: bool,
-    /// Lock timeout in seconds [default: configured or 5]
+    /// Lock timeout in seconds [default: as configured, else 5]
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub busy_timeout: Option<u64>,
 }

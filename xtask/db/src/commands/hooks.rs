@@ -61,16 +61,16 @@ enum Act {
     /// Add a marked block to each hook; the rest of the hook is kept
     #[command(after_help = EXAMPLE_INSTALL)]
     Install(Common),
-    /// Remove the blocks again; the hooks are byte for byte as before
+    /// Remove the blocks and leave each hook as it was, byte for byte
     #[command(after_help = EXAMPLE_UNINSTALL)]
     Uninstall(Common),
-    /// Show the state of each hook; exit 1 if one is not installed
+    /// Show the state of each hook; exit with 1 if one is not installed
     #[command(after_help = EXAMPLE_STATUS)]
     Status(Common),
     /// Print the block of a hook, for a hook manager
     #[command(after_help = EXAMPLE_PRINT)]
     Print {
-        /// Hook to print [default: all]
+        /// Hook to print, e.g. `pre-commit` [default: all]
         #[arg(value_name = "HOOK")]
         hook: Option<Hook>,
         #[command(flatten)]

@@ -18,7 +18,7 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-import kalito.2025-09-13_142530.jsonl --into new.db
   cargo xtask db-import dump.sql --into new.db     # from `sqlite3 old.db .dump`
-  cargo xtask db-import odd.sql --into new.db --unbounded
+  cargo xtask db-import big.sql --into new.db --unbounded    # a trusted file
   cargo xtask db-import --merge shared --dry-run   # the files of all machines
   cargo xtask db-import --merge a.jsonl --on-conflict replace --newer updated_at
   cargo xtask db-import bugs.jsonl --records '' --table tasks --map title=name
@@ -32,18 +32,18 @@ deleted elsewhere stay here.
 
 Records: if the input begins with `{` or `[`, it is JSON, one document or one
 per line; otherwise it is CSV, and the first line names the columns. POINTER
-leads to an array in each document, or to one object. Without `--map`, a column
-takes the field with its name. Objects and arrays become their JSON text, true
+points to an array in each document, or to one object. Without `--map`, a column
+takes the field of that name. Objects and arrays become their JSON text, true
 and false become 1 and 0, and null becomes NULL. A missing field, or an empty
-CSV field without quotes, becomes the default of the column, else NULL. Nothing
+CSV field without quotes, becomes the column's default, else NULL. Nothing
 is rounded or guessed: a value that does not fit its column is refused, and so
-is a text like `07867` or `31415e9` if the column would store it as a number.
-If records have ids of their own, their references mean these ids first, then
-rows of the database.
+is a string like `07867` or `31415e9` if the column would store it as a number.
+If records have ids of their own, references are resolved against these ids
+first, then against rows of the database.
 
 An import may use time, memory and disk space in proportion to the size of its
-file. If an honest file exceeds a limit, `--unbounded` lifts them all; use it
-only for files that you trust.";
+file. If a legitimate file exceeds a limit, `--unbounded` lifts all limits; use
+it only for files that you trust.";
 
 /// The three ways to call it, which share no flag but the general ones.
 pub(crate) const USAGE: &str = "\

@@ -21,11 +21,11 @@ A label is a reference too, if exactly one backup has it.";
 /// Arguments of `db-label`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Backup to label: `latest`, `latest~2`, a name, the beginning of its
-    /// time, …
+    /// Backup to label, e.g. `latest`, `latest~2` or a name; see
+    /// `db-restore --help` for all forms
     #[arg(value_name = "REF")]
     reference: String,
-    /// The new label; an empty one removes the label
+    /// New label; an empty string removes the label
     #[arg(value_name = "TEXT")]
     label: String,
     #[command(flatten)]

@@ -17,12 +17,12 @@ use crate::recovery::database_lock::Claim;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-migrate
-  cargo xtask db-migrate --allow-loss notes.body   # which may lose values
+  cargo xtask db-migrate --allow-loss notes.body   # it may lose values
   cargo xtask db-migrate -- sqlx migrate run
 
-The command first runs on a private copy, which `migrate-env` points it to. It
-runs on the live database only if nothing was lost in the copy. If it fails on
-the live database, the old state is restored.";
+The migration command first runs on a private copy, which it opens through
+`migrate-env`. It runs on the live database only if the copy lost nothing. If it
+fails on the live database, `db-migrate` restores the old state.";
 
 /// Arguments of `db-migrate`.
 #[derive(Debug, clap::Args)]

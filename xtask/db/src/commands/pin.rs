@@ -20,8 +20,8 @@ Example:
 /// Arguments of `db-pin` and `db-unpin`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Backup: `latest`, `latest~2`, a name, the beginning of its time,
-    /// `@branch`, `3d`, …
+    /// Backup, e.g. `latest`, `latest~2`, `@branch`, `3d` or a name; see
+    /// `db-restore --help` for all forms
     #[arg(value_name = "REF")]
     reference: String,
     #[command(flatten)]

@@ -29,9 +29,9 @@ Examples:
   cargo xtask db-pre-deploy
   cargo xtask db-pre-deploy --allow-loss notes.body --json
 
-Exit code 0 allows the deployment. On GitHub the outputs `backup` and
-`restore-command` of this step are the name of the backup and the command that
-restores it.";
+Exit code 0 allows the deployment. On GitHub Actions, the step
+outputs `backup` and `restore-command` contain the name of the backup and the
+command that restores it.";
 
 /// Arguments of `db-pre-deploy`.
 #[derive(Debug, clap::Args)]

@@ -13,7 +13,7 @@ use crate::recovery::database_lock::Claim;
 pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-pre-migrate && sqlx migrate run
-  cargo xtask db-pre-migrate --allow-loss notes.body   # which may lose values
+  cargo xtask db-pre-migrate --allow-loss notes.body   # it may lose values
   cargo xtask db-pre-migrate -- diesel migration run
 
 Exit code 0 allows the migration, 1 refuses it. The live database is untouched.";

@@ -27,7 +27,7 @@ Examples:
   cargo xtask db-prune --dry-run
   cargo xtask db-prune --keep-last 10 --keep-daily 14 --yes
 
-If any `--keep-…` or `--max-size` is given, the configured policy is ignored.";
+Default: the configured policy, which any `--keep-…` or `--max-size` replaces.";
 
 /// Arguments of `db-prune`.
 #[derive(Debug, clap::Args)]
@@ -50,14 +50,15 @@ pub(crate) struct Args {
     /// Keep the newest backup of each of the last N years that have one
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     keep_yearly: Option<i64>,
-    /// Keep all within this span before the newest, e.g. 30d or 1y6m (m is
-    /// months)
+    /// Keep all backups within this span before the newest, e.g. `30d` or
+    /// `1y6m` (`m` is months)
     #[arg(long, value_name = "SPAN", allow_hyphen_values = true)]
     keep_within: Option<String>,
-    /// Keep all with this label (repeatable)
+    /// Keep all backups with this label (repeatable)
     #[arg(long, value_name = "LABEL")]
     keep_label: Vec<String>,
-    /// Then remove the oldest until the rest fits this size, e.g. 2GB
+    /// Then remove the oldest backups until the rest fit within this size, e.g.
+    /// `2GB`
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     max_size: Option<String>,
     /// Show what would be removed, and remove nothing

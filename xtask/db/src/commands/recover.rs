@@ -24,9 +24,9 @@ Examples:
   cargo xtask db-recover              # restores the earlier state
   cargo xtask db-recover --accept     # keeps the database as it is
 
-A command that was killed in the middle leaves a note. Until that is settled,
+A command that is killed midway leaves a note. Until you run `db-recover`,
 `db-status` exits with 1, and the database cannot be migrated, reset, merged
-into or switched. A successful `db-restore` of the database settles it too.";
+into or switched. A successful `db-restore` of the database removes it, too.";
 
 /// Arguments of `db-recover`.
 #[derive(Debug, clap::Args)]

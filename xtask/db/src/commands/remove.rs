@@ -22,17 +22,18 @@ use crate::retention::repack_plan::Extent;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
-  cargo xtask db-remove 2025-09-13_1425      # asks for the whole name
+  cargo xtask db-remove 2025-09-13_1425      # asks you to type its name
   cargo xtask db-remove kalito.db.2025-09-13_142530.bak --yes
 
 To get rid of a secret that was backed up: delete it from the database, take a
 new backup, then remove each backup that still contains it. The report names the
 backups with equal content or shared pages. Deleted bytes may stay on the disk
-until they are overwritten, so change the secret as well.
+until they are overwritten, so rotate the secret as well.
 
-Protected backups are refused: the newest verified one, the newest three safety
-backups, the branch point of an unmerged branch, and others that pruning always
-keeps. `--force` removes them anyway. Unpin a pinned one first.";
+Protected backups are not removed: the newest verified one, the newest three
+safety backups, the branch point of an unmerged branch, and others that pruning
+always keeps. `--force` removes them anyway, but never a pinned one: unpin it
+first.";
 
 /// How many names a line shows.
 const MAX_NAMES: usize = 5;
@@ -46,7 +47,7 @@ pub(crate) struct Args {
     /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Remove it even if pruning would always keep it
+    /// Remove the backup even if pruning always keeps it
     #[arg(long)]
     force: bool,
     /// Show what would be removed, and remove nothing

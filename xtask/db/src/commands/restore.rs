@@ -30,11 +30,11 @@ pub(crate) struct Args {
     /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
-    /// Write the backup to this file; the live database is not touched
+    /// Write the backup to this file and leave the live database untouched
     #[arg(long, value_name = "PATH")]
     into: Option<PathBuf>,
     /// Restore only this table (repeatable)
-    #[arg(long = "table", value_name = "T", conflicts_with = "into")]
+    #[arg(long = "table", value_name = "TABLE", conflicts_with = "into")]
     tables: Vec<String>,
     /// Show what would be done, and change nothing
     #[arg(long)]

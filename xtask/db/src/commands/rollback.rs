@@ -30,10 +30,11 @@ Examples:
 /// Arguments of `db-rollback`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Branch to undo, which may be deleted [default: the current branch]
+    /// Branch to undo, even if it was deleted [default: the current branch]
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
-    /// Branch that it was created from [default: found in the history]
+    /// Branch that the undone branch was created from [default: found in the
+    /// git history]
     #[arg(long, value_name = "BRANCH")]
     base: Option<String>,
     /// Backup to restore instead of the branch point

@@ -27,7 +27,7 @@ Examples:
   cargo xtask db-status --max-age 24h --quiet   # for cron
   cargo xtask db-status --json | jq -r '.problems[].remedy'
 
-Exits with 0 if all is well, with 1 if something needs attention.";
+Exit code 0 means that all is well, 1 that something needs attention.";
 
 /// Arguments of `db-status`.
 #[derive(Debug, clap::Args)]

@@ -24,10 +24,10 @@ pub(crate) const EXAMPLE: &str = "\
 Examples:
   cargo xtask db-verify                  # the newest backup
   cargo xtask db-verify --all --drill
-  cargo xtask db-verify --all --read 5%  # daily from cron: all within 20 days
+  cargo xtask db-verify --all --read 5%  # daily from cron: reads all in 20 days
 
-Pages of stored backups count as read for 7 days, or for `read-within`. After
-that their backups are `unread since` a date, and `db-status` reports it.";
+A page in the page store counts as read for 7 days, or for `read-within`. After
+that, its backups are `unread since` a date, and `db-status` reports them.";
 
 /// Arguments of `db-verify`.
 #[derive(Debug, clap::Args)]
@@ -38,12 +38,12 @@ pub(crate) struct Args {
     /// Verify every backup
     #[arg(long)]
     all: bool,
-    /// Read only this share of all packs and plain backups, starting with
-    /// those not read for longest
+    /// With `--all`, read only this share of all packs and plain backups, e.g.
+    /// `5%`, the least recently read first [default: all of them]
     #[arg(long, value_name = "SHARE", requires = "all", conflicts_with = "drill")]
     read: Option<Share>,
-    /// Restore each into a scratch file, as a real restore would, and compare
-    /// the contents
+    /// Restore each backup into a scratch file, as a real restore would,
+    /// and compare the contents
     #[arg(long)]
     drill: bool,
     #[command(flatten)]

@@ -22,7 +22,7 @@ fn exposed(project: &Project, database: &Database) -> Option<Problem> {
         Exposure::Tracked => Problem::new(
             "tracked-database",
             format!(
-                "git tracks {shown}: each commit has a copy of it, and a switch of branches replaces it \
+                "git tracks {shown}: each commit has a copy of it, and switching branches replaces it \
                  while applications use it"
             ),
             format!("git rm --cached {path}   # and a line in .gitignore; {meant}"),

@@ -112,7 +112,7 @@ fn switched(
     if project.databases.is_empty() {
         return Ok(());
     }
-    let nothing = "no checkpoint was taken at this switch of branches";
+    let nothing = "no checkpoint was taken when you switched branches";
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt()).context(nothing)?;
     let all = locked.backups().context(nothing)?;

@@ -75,7 +75,7 @@ impl Return<'_> {
                 )
             };
             session.note(format!(
-                "xtask-db: an earlier switch of branches was not seen: {called} still belongs to \
+                "xtask-db: an earlier switch between branches was not seen: {called} still belongs to \
              `{left}`, and stays as it is{other}"
             ));
             return Ok(());

@@ -7,8 +7,8 @@ use crate::commands::flags::Common;
 /// Arguments of `db-import`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Export (JSONL, JSON, SQL, a folder of CSV), SQL dump or file of records;
-    /// `-` is stdin; with `--merge`, several files or folders of them
+    /// Export (JSONL, JSON, SQL or a folder of CSV), SQL dump or file of
+    /// records; `-` is stdin; `--merge` accepts several, and folders of exports
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Lift the limits on time, memory and the length of values
@@ -54,8 +54,8 @@ pub(crate) struct Merge {
     /// Merge the rows into the live database
     #[arg(long = "merge", group = "present")]
     pub(super) is_wanted: bool,
-    /// Resolve a reference to a row that is not in the file to the row with
-    /// that id in the database; only for exports of this very database
+    /// If a reference is to a row that is not in the file, use the row with
+    /// that id in the database; only for exports of this same database
     #[arg(long, requires = "is_wanted")]
     pub(super) trust_numbers: bool,
 }
@@ -64,17 +64,18 @@ pub(crate) struct Merge {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Merge records of another tool into a table")]
 pub(crate) struct Records {
-    /// Merge the records at this JSON pointer of JSON, JSONL or CSV; `''` is
-    /// the document itself, or each of its lines
+    /// Merge the records at this JSON pointer in a JSON, JSONL or CSV file;
+    /// `''` is the whole document, or each of its lines
     #[arg(long = "records", value_name = "POINTER", requires = "table", group = "present")]
     pub(super) pointer: Option<String>,
-    /// Table that the records become rows of
+    /// Table to merge the records into
     #[arg(long, value_name = "TABLE", requires = "pointer")]
     pub(super) table: Option<String>,
-    /// Field of a record, a name or a JSON pointer, for a column (repeatable)
+    /// Fill a column from this field, a name or a JSON pointer (repeatable)
+    /// [default: the field with the column's name]
     #[arg(long, value_name = "COLUMN=FIELD", requires = "pointer")]
     pub(super) map: Vec<String>,
-    /// Value of a column in all rows (repeatable)
+    /// Set a column to this value in all rows (repeatable)
     #[arg(long, value_name = "COLUMN=VALUE", requires = "pointer")]
     pub(super) set: Vec<String>,
     /// Command whose output is read instead of a file
@@ -95,7 +96,8 @@ pub(crate) struct ExistingRows {
     /// this column is higher
     #[arg(long, value_name = "COLUMN", requires = "present")]
     pub(super) newer: Option<String>,
-    /// Refuse files that would lose values, e.g. of unknown columns or tables
+    /// Refuse a file if any of its values would be lost, e.g. those of unknown
+    /// columns or tables
     #[arg(long, requires = "present")]
     pub(super) strict: bool,
 }

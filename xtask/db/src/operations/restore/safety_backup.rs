@@ -152,7 +152,7 @@ pub(crate) fn safety_backup(
     wanted: &Wanted<'_>,
 ) -> Result<Option<(Box<Backup>, Groups)>> {
     let database = wanted.database;
-    let mut progress = session.progress("Keeping the present state");
+    let mut progress = session.progress("Keeping the current state");
     let taken = read_only::open(&database.path, project.busy_timeout)
         .map_err(|error| live_database::explain(error, project, database))
         .and_then(|connection| {

@@ -142,7 +142,7 @@ struct SyncStep<'scope> {
 impl Step<()> for SyncStep<'_> {
     type Done = ();
 
-    fn take(&mut self, (): ()) -> Result<()> {
+    fn take(&mut self, _nothing: ()) -> Result<()> {
         Ok(self.stage.file().sync_data()?)
     }
 
