@@ -171,6 +171,55 @@ fn n_tuple_parameters(text: &str) -> usize {
         .count()
 }
 
+/// The functions of a file with more than four parameters, `self` not counted.
+fn with_many_parameters(text: &str) -> Vec<String> {
+    let code = code(text);
+    let functions = code.match_indices("fn ").map(|(at, _)| &code[at + 3..]);
+    let functions = functions.filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+    let names = functions.filter(|rest| n_parameters(rest).is_some_and(|n| n > 4));
+    names
+        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+        .map(|name| name.unwrap_or_default().to_owned())
+        .collect()
+}
+
+/// How many parameters the function has whose name comes first; `None` if it is a type.
+fn n_parameters(function: &str) -> Option<usize> {
+    let generic = function.find('<').filter(|at| *at < function.find('(').unwrap_or(0));
+    let mut rest = &function[function.find('(')? + 1..];
+    if let Some(at) = generic {
+        let mut depth = 0_i32;
+        let end = function[at..].char_indices().find(|(i, c)| {
+            let is_arrow = *c == '>' && function[..at + i].ends_with('-');
+            depth += i32::from(*c == '<') - i32::from(*c == '>' && !is_arrow);
+            depth == 0
+        });
+        rest = function[at + end?.0 + 1..].strip_prefix('(')?;
+    }
+    let (mut depth, mut parameters, mut last) = (0_i32, Vec::new(), String::new());
+    for (at, c) in rest.char_indices() {
+        let is_arrow = c == '>' && rest[..at].ends_with(['-', '=']);
+        match c {
+            ')' if depth == 0 => break,
+            '(' | '[' | '{' | '<' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            '>' if !is_arrow => depth -= 1,
+            ',' if depth == 0 => {
+                parameters.push(std::mem::take(&mut last));
+                continue;
+            }
+            _ => {}
+        }
+        last.push(c);
+    }
+    parameters.push(last);
+    let is_self = |parameter: &str| {
+        let word = parameter.split(':').next().unwrap_or_default();
+        word.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "self")
+    };
+    Some(parameters.iter().map(|p| p.trim()).filter(|p| !p.is_empty() && !is_self(p)).count())
+}
+
 /// Whether a parameter of the function whose name comes first is a tuple's pattern.
 fn has_tuple(function: &str) -> bool {
     let Some((_, parameters)) = function.split_once('(') else { return false };
@@ -206,6 +255,28 @@ fn no_function_takes_a_tuple_apart_in_its_parameters() {
     let found = files.iter().map(|(name, text)| (name, n_tuple_parameters(text)));
     let found: Vec<_> = found.filter(|(_, n)| *n > 0).collect();
     assert!(found.is_empty(), "plain parameters, or a struct with a name: {found:?}");
+}
+
+#[test]
+fn no_function_has_more_than_four_parameters() {
+    let found: Vec<String> = super::product()
+        .iter()
+        .flat_map(|(name, text)| {
+            with_many_parameters(text).into_iter().map(move |f| format!("{name}: {f}"))
+        })
+        .collect();
+    assert!(found.is_empty(), "what belongs together is a struct:\n{}", found.join("\n"));
+}
+
+#[test]
+fn parameters_are_counted_without_self_and_generics() {
+    let check =
+        |text: &str, found: &[&str]| assert_eq!(with_many_parameters(text), found, "{text}");
+    check("fn f(&mut self, a: A, b: B, c: C, d: D) {}", &[]);
+    check("fn f(&self, a: A, b: B, c: C, d: D, e: E) {}", &["f"]);
+    check("fn f<'a, T: Fn(u8, u8) -> u8>(a: T, b: B, c: C, d: D,) {}", &[]);
+    check("fn f(a: HashMap<A, B>, b: (B, C), c: impl Fn(A, B) -> C, d: [D; 2]) {}", &[]);
+    check("fn f(\n    a: A,\n    b: B,\n    c: C,\n    d: D,\n    e: E,\n) {}", &["f"]);
 }
 
 #[test]

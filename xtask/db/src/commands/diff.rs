@@ -121,7 +121,8 @@ impl Args {
             let mut pairs = Vec::new();
             for database in databases {
                 let name = Some(database.name.as_str());
-                let newest = find_backup::backup(session, project, &vault, "latest", name)?;
+                let wanted = find_backup::Wanted { reference: "latest", database: name };
+                let newest = find_backup::backup(session, project, &vault, wanted)?;
                 pairs.push(Pair {
                     a: State::Backup(Box::new(newest)),
                     b: State::Live(Box::new(database)),
@@ -160,7 +161,8 @@ impl Args {
             return Ok(State::Live(Box::new(Database::new(name, path))));
         }
         let database = self.common.db.as_deref();
-        Ok(State::Backup(Box::new(find_backup::backup(session, project, vault, named, database)?)))
+        let wanted = find_backup::Wanted { reference: named, database };
+        Ok(State::Backup(Box::new(find_backup::backup(session, project, vault, wanted)?)))
     }
 
     fn compare(

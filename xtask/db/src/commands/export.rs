@@ -169,7 +169,8 @@ impl Args {
             return Ok((State::Live(Box::new(database.clone())), database));
         };
         let vault = Vault::of(project, session.now());
-        let backup = find_backup::backup(session, project, &vault, reference, named)?;
+        let wanted = find_backup::Wanted { reference, database: named };
+        let backup = find_backup::backup(session, project, &vault, wanted)?;
         let database =
             project.databases.iter().find(|database| backup.is_named_for(database)).cloned();
         // A backup of something else, named by its file: it has no groups.

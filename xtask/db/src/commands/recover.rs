@@ -13,8 +13,9 @@ use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::migrate::rehearsal;
+use crate::operations::restore::dialogue::{self, Consent};
 use crate::operations::restore::safety_backup;
-use crate::operations::restore::{derived_data, dialogue, in_place};
+use crate::operations::restore::{derived_data, in_place};
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::{self, Step};
 use crate::sqlite::read_only;
@@ -177,8 +178,8 @@ impl Args {
     fn confirm(&self, session: &mut Session, project: &Project, database: &Database) -> Result<()> {
         let place = project.place(database);
         if database.protected {
-            let named = self.common.db.as_deref();
-            return dialogue::confirm_protected(session, &place, database, named, self.yes);
+            let consent = Consent { named: self.common.db.as_deref(), yes: self.yes };
+            return dialogue::confirm_protected(session, &place, database, &consent);
         }
         if self.yes {
             return Ok(());

@@ -14,7 +14,7 @@ use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
-use crate::operations::find_backup;
+use crate::operations::find_backup::{self, Wanted};
 use crate::operations::reclaim_packs::{self, Outcome};
 use crate::retention::plan::reason::{self, Reasons};
 use crate::retention::protection;
@@ -110,7 +110,8 @@ impl Args {
         let project = self.common.project(session)?;
         let vault = Vault::of(&project, session.now());
         let named = self.common.db.as_deref();
-        let backup = find_backup::backup(session, &project, &vault, &self.reference, named)?;
+        let wanted = Wanted { reference: &self.reference, database: named };
+        let backup = find_backup::backup(session, &project, &vault, wanted)?;
         // A backup given by its path may be in another folder.
         let vault = if *backup.folder == *vault.folder() {
             vault

@@ -19,9 +19,10 @@ use crate::host::session::json_stream::VERSION;
 use crate::migrate::new_database::{self, Fresh};
 use crate::operations::restore::candidate::{self, Candidate};
 use crate::operations::restore::derived_data::{self, Done};
+use crate::operations::restore::dialogue::{self, Consent};
 use crate::operations::restore::in_place::{self, Restored};
+use crate::operations::restore::preview;
 use crate::operations::restore::safety_backup::{self, Kept};
-use crate::operations::restore::{dialogue, preview};
 use crate::recovery::database_lock::Claim;
 use crate::restore::plan::{self, Live};
 use crate::restore::proof::Proved;
@@ -134,8 +135,8 @@ impl Args {
     fn confirm(&self, session: &mut Session, project: &Project, database: &Database) -> Result<()> {
         let place = project.place(database);
         if database.protected {
-            let named = self.common.db.as_deref();
-            return dialogue::confirm_protected(session, &place, database, named, self.yes);
+            let consent = Consent { named: self.common.db.as_deref(), yes: self.yes };
+            return dialogue::confirm_protected(session, &place, database, &consent);
         }
         if self.yes {
             return Ok(());
@@ -169,7 +170,7 @@ impl Args {
         let restored =
             in_place::put_in_place(session, claim, &locked, &candidate).with_context(could_not)?;
         claim.conclude(&locked).with_context(could_not)?;
-        say_done(session, project, database, verification, &restored);
+        say_done(session, claim, verification, &restored);
         // The host's commands may take backups of their own, and merge rows.
         drop(locked);
         claim.release();
@@ -205,11 +206,11 @@ fn say_plan(session: &mut Session, project: &Project, database: &Database, live:
 
 fn say_done(
     session: &mut Session,
-    project: &Project,
-    database: &Database,
+    claim: &Claim<'_>,
     verification: &Verification,
     restored: &Restored,
 ) {
+    let (project, database) = (claim.project, claim.database);
     let examination = &verification.examination;
     let tables = text::count(examination.tables.len() as u64, "table");
     let version = examination.schema_version.filter(|version| *version > 0);

@@ -57,8 +57,9 @@ impl Args {
         let vault = Vault::of(&project, session.now());
         let backup = match &self.to {
             Some(reference) => {
-                let named = Some(database.name.as_str());
-                find_backup::backup(session, &project, &vault, reference, named)?
+                let database = Some(database.name.as_str());
+                let wanted = find_backup::Wanted { reference, database };
+                find_backup::backup(session, &project, &vault, wanted)?
             }
             None => self.branch_s_beginning(session, &project, &vault, &database)?,
         };

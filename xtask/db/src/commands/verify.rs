@@ -16,7 +16,7 @@ use crate::commands::verify::rolling_share::Share;
 use crate::console::refusal::Answer;
 use crate::host::project::Project;
 use crate::host::session::Session;
-use crate::operations::find_backup;
+use crate::operations::find_backup::{self, Wanted};
 use crate::operations::list_document::Document;
 use crate::operations::verify_one::{self, verify_one};
 
@@ -71,11 +71,13 @@ impl Args {
             let mine = |b: &Backup| named.is_none() || databases.iter().any(|d| b.is_of(d));
             backups.extend(vault.backups()?.into_iter().filter(mine));
         } else if let Some(reference) = &self.reference {
-            backups.push(find_backup::backup(session, &project, &vault, reference, named)?);
+            let wanted = Wanted { reference, database: named };
+            backups.push(find_backup::backup(session, &project, &vault, wanted)?);
         } else {
             for database in &databases {
                 let name = Some(database.name.as_str());
-                backups.push(find_backup::backup(session, &project, &vault, "latest", name)?);
+                let wanted = Wanted { reference: "latest", database: name };
+                backups.push(find_backup::backup(session, &project, &vault, wanted)?);
             }
         }
         if backups.is_empty() {

@@ -23,7 +23,7 @@ pub(crate) fn amend(
     change: impl FnOnce(&mut Record),
 ) -> Result<Backup> {
     let vault = Vault::of(project, session.now());
-    let found = find_backup::backup(session, project, &vault, wanted.reference, wanted.database)?;
+    let found = find_backup::backup(session, project, &vault, wanted)?;
     // A backup given by its path may be elsewhere, as after `db-backup --output`.
     let vault = Vault::for_project(project, &found.folder, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;

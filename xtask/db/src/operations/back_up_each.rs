@@ -44,6 +44,14 @@ pub(crate) struct Request {
     pub(crate) database: Option<String>,
 }
 
+/// The folder that the backups of all databases go to.
+struct Folder<'a> {
+    project: &'a Project,
+    locked: &'a Locked<'a>,
+    /// What a record keeps of the repository.
+    git: Option<recorded::Git>,
+}
+
 /// What happened to one database.
 pub(crate) enum Done {
     Backup(Box<Backup>),
@@ -99,10 +107,11 @@ impl Request {
             }
         }
         let git = project.git.as_ref().and_then(crate::git::repository::Place::state);
+        let folder = Folder { project, locked: &locked, git };
         let mut done = Vec::new();
         let mut failure = None;
         for database in &databases {
-            match self.one(session, project, &locked, database, git.clone()) {
+            match self.one(session, &folder, database) {
                 Ok(one) => done.push((database.name.clone(), one)),
                 Err(error) => {
                     // Every database gets its turn; the last error is the printer's.
@@ -118,20 +127,14 @@ impl Request {
         failure.map_or(Ok(done), Err)
     }
 
-    fn one(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        locked: &Locked<'_>,
-        database: &Database,
-        git: Option<recorded::Git>,
-    ) -> Result<Done> {
+    fn one(&self, session: &mut Session, folder: &Folder<'_>, database: &Database) -> Result<Done> {
+        let Folder { project, locked, git } = folder;
         warn_of_network(session, project, database);
         let format = self.format.unwrap_or_else(|| project.format(self.kind));
         let wanted = Wanted {
             label: self.label.as_deref().map(|label| secrets::masked(label).into_owned()),
             pinned: self.pin,
-            git,
+            git: git.clone(),
             format,
             ..Wanted::new(database, self.kind, session.now())
         };
@@ -176,12 +179,10 @@ impl Request {
                 Ok(Done::Unchanged(newest.clone()))
             }
             (Ok(Taken::Unchanged), None) => anyhow::bail!("nothing to compare with was given"),
-            (Ok(Taken::Damaged(findings)), _) => {
-                self.damaged(session, project, locked, database, &findings)
-            }
+            (Ok(Taken::Damaged(findings)), _) => self.damaged(session, folder, database, &findings),
             (Err(error), _) if self.damaged && is_unreadable(database)? => {
                 let findings = [Finding::structural(error.to_string())];
-                self.damaged(session, project, locked, database, &findings)
+                self.damaged(session, folder, database, &findings)
             }
             (Err(error), _) if error.downcast_ref::<Refusal>().is_some() => Err(error),
             (Err(error), _) => {
@@ -193,11 +194,11 @@ impl Request {
     fn damaged(
         &self,
         session: &mut Session,
-        project: &Project,
-        locked: &Locked<'_>,
+        folder: &Folder<'_>,
         database: &Database,
         findings: &[Finding],
     ) -> Result<Done> {
+        let Folder { project, locked, .. } = folder;
         let path = project.quoted_place(database);
         let n = text::count(findings.len() as u64, "structural finding");
         session.warn(format!("{path} is damaged: {n}"));

@@ -20,10 +20,9 @@ pub(crate) fn backup(
     session: &mut Session,
     project: &Project,
     vault: &Vault,
-    reference: &str,
-    named: Option<&str>,
+    wanted: Wanted<'_>,
 ) -> Result<Backup> {
-    let databases = project.chosen(named)?;
+    let databases = project.chosen(wanted.database)?;
     let all = vault.backups()?;
     let folder = session.folder().to_owned();
     let field = Field {
@@ -34,7 +33,7 @@ pub(crate) fn backup(
         folder: &folder,
         now: session.now(),
     };
-    let found = reference::resolve(reference, &field)?;
+    let found = reference::resolve(wanted.reference, &field)?;
     if found.other_worktree {
         session.warn(format!(
             "this worktree has no such backup; {} was taken in worktree `{}`",

@@ -21,7 +21,8 @@ use crate::files::sidecars::{WAL, beside};
 use crate::files::stage::{Scratch, Stage};
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
-use crate::operations::restore::{dialogue, safety_backup};
+use crate::operations::restore::dialogue::{self, Consent};
+use crate::operations::restore::safety_backup;
 use crate::recovery::database_lock::Claim;
 use crate::rows::import;
 use crate::rows::import::scratch::Loading;
@@ -145,8 +146,8 @@ pub(super) fn into_live(session: &mut Session, job: &Job<'_>) -> Result<Answer> 
         return report::conclude(session, job, &report, &report::Done::Nothing);
     }
     if database.protected {
-        let (place, named) = (project.place(database), args.common.db.as_deref());
-        dialogue::confirm_protected(session, &place, database, named, args.yes)?;
+        let consent = Consent { named: args.common.db.as_deref(), yes: args.yes };
+        dialogue::confirm_protected(session, &project.place(database), database, &consent)?;
     }
     let claim = Claim::take_settled(project, database, "db-import", &session.interrupt().clone())?;
     let vault = Vault::of(project, session.now());

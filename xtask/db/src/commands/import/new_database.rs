@@ -21,7 +21,8 @@ use crate::host::session::Session;
 use crate::migrate::new_database::{Building, Fresh};
 use crate::operations::restore::candidate::{self, Candidate};
 use crate::operations::restore::derived_data::{self, Done};
-use crate::operations::restore::{dialogue, in_place};
+use crate::operations::restore::dialogue::{self, Consent};
+use crate::operations::restore::in_place;
 use crate::recovery::database_lock::Claim;
 use crate::restore::plan;
 use crate::rows::import;
@@ -210,8 +211,8 @@ impl Job<'_> {
         let (project, database) = (self.project, &self.target.database);
         let place = project.place(database);
         if database.protected {
-            let named = self.args.common.db.as_deref();
-            return dialogue::confirm_protected(session, &place, database, named, self.args.yes);
+            let consent = Consent { named: self.args.common.db.as_deref(), yes: self.args.yes };
+            return dialogue::confirm_protected(session, &place, database, &consent);
         }
         if self.args.yes {
             return Ok(());

@@ -6,7 +6,7 @@ use crate::backups::backup::Backup;
 use crate::console::refusal::Refusal;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
-use crate::operations::restore::dialogue;
+use crate::operations::restore::dialogue::{self, Consent};
 use crate::operations::restore::request::Request;
 
 impl Request {
@@ -21,21 +21,16 @@ impl Request {
         project: &Project,
         database: &Database,
         backup: &Backup,
-        asked: bool,
     ) -> Result<()> {
         let (place, quoted) = (project.place(database), project.quoted_place(database));
         let untouched = "the database is untouched";
-        if !asked && session.has_terminal() && !self.yes {
+        let was_chosen_in_dialogue = self.reference.is_none();
+        if !was_chosen_in_dialogue && session.has_terminal() && !self.yes {
             dialogue::say_choice(session, backup);
         }
         if database.protected {
-            return dialogue::confirm_protected(
-                session,
-                &place,
-                database,
-                self.database.as_deref(),
-                self.yes,
-            );
+            let consent = Consent { named: self.database.as_deref(), yes: self.yes };
+            return dialogue::confirm_protected(session, &place, database, &consent);
         }
         self.point_out_other_source(session, project, database, backup)?;
         if self.yes {

@@ -93,16 +93,23 @@ pub(crate) fn say_choice(session: &mut Session, backup: &Backup) {
     session.prompt(format!("  {}", text::plain(&backup.path().to_string_lossy())));
 }
 
+/// What the command line answered in advance.
+pub(crate) struct Consent<'a> {
+    /// The database given by `--db`.
+    pub(crate) named: Option<&'a str>,
+    /// Whether `--yes` was given.
+    pub(crate) yes: bool,
+}
+
 /// A protected database's name has to be typed out; without a terminal, e.g. `--db NAME --yes`.
 pub(crate) fn confirm_protected(
     session: &mut Session,
     place: &str,
     database: &Database,
-    named: Option<&str>,
-    yes: bool,
+    consent: &Consent<'_>,
 ) -> Result<()> {
     if !session.has_terminal() {
-        if yes && named == Some(database.name.as_str()) {
+        if consent.yes && consent.named == Some(database.name.as_str()) {
             return Ok(());
         }
         return Err(Refusal::could_not(

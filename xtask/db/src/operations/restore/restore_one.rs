@@ -12,7 +12,7 @@ use crate::console::text;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
-use crate::operations::find_backup;
+use crate::operations::find_backup::{self, Wanted};
 use crate::operations::restore::candidate::Candidate;
 use crate::operations::restore::request::Request;
 use crate::operations::restore::{candidate, dialogue, in_place, preview};
@@ -63,7 +63,7 @@ impl Attempt<'_> {
             preview::say_plan(session, project, &database, &plan);
             return Ok(Answer::Yes);
         }
-        request.confirm(session, project, &database, backup, request.reference.is_none())?;
+        request.confirm(session, project, &database, backup)?;
         let claim = Claim::take(project, &database, request.command, &interrupt)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
@@ -134,7 +134,13 @@ impl Request {
     ) -> Result<Option<Backup>> {
         if let Some(reference) = &self.reference {
             let named = self.database.as_deref();
-            return find_backup::backup(session, project, vault, reference, named).map(Some);
+            return find_backup::backup(
+                session,
+                project,
+                vault,
+                Wanted { reference, database: named },
+            )
+            .map(Some);
         }
         let database = project.one(self.database.as_deref())?;
         let mut backups = vault.backups()?;

@@ -77,7 +77,7 @@ impl Request {
             });
             return Ok(Answer::Yes);
         }
-        self.confirm(session, project, database, backup, false)?;
+        self.confirm(session, project, database, backup)?;
         let claim = Claim::take(project, database, self.command, &interrupt)?;
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
