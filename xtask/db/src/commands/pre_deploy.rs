@@ -2,7 +2,7 @@
 //! of what is pending; the command that goes back.
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
@@ -12,16 +12,20 @@ use crate::capture::request::{Capture, Taken};
 use crate::commands::flags::Common;
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::project::Project;
+use crate::host::session::Session;
+use crate::host::session::failure::{self, Failure};
 use crate::host::session::github_actions::{self, Level};
-use crate::host::session::{Session, failure};
+use crate::host::session::json_stream::VERSION;
+use crate::operations::migration::document;
 use crate::operations::migration::job::Job;
-use crate::operations::migration::rehearsal_end::{self, End};
+use crate::operations::migration::rehearsal_end;
 use crate::operations::migration::rehearsal_steps;
 use crate::operations::migration::rehearsed::Outcome;
 use crate::operations::migration::report;
 use crate::operations::migration::way_back::way_back;
 use crate::operations::verify_one::verify_one;
 use crate::recovery::database_lock::Claim;
+use crate::sqlite::schema::change::Change;
 use crate::{capture, health};
 
 pub(crate) const EXAMPLE: &str = "\
@@ -43,6 +47,65 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document {
+    #[serde(flatten)]
+    way: Way,
+    #[serde(flatten)]
+    rehearsal: Rehearsal,
+    /// Why the answer is no, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Failure>,
+}
+
+/// The way back.
+#[derive(Serialize)]
+struct Way {
+    backup: String,
+    restore_command: String,
+}
+
+/// The rehearsal of what is pending.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Rehearsal {
+    /// It was done.
+    Done(Box<document::Document>),
+    /// No `migrate` is configured.
+    NotConfigured { version: u32, outcome: &'static str },
+}
+
+impl Rehearsal {
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Done(document) => document.outcome.unwrap_or("not done"),
+            Self::NotConfigured { outcome, .. } => outcome,
+        }
+    }
+
+    fn let_through(&self) -> &[String] {
+        match self {
+            Self::Done(document) => document.let_through.as_deref().unwrap_or_default(),
+            Self::NotConfigured { .. } => &[],
+        }
+    }
+
+    fn changes(&self) -> &[Change] {
+        match self {
+            Self::Done(document) => document.changes(),
+            Self::NotConfigured { .. } => &[],
+        }
+    }
+}
+
+/// How the gate ends.
+struct End {
+    document: Document,
+    /// Why the answer is no, if it is.
+    error: Option<anyhow::Error>,
+}
+
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let log = session.github().log;
@@ -59,12 +122,10 @@ impl Args {
             // The error itself follows, with names that others gave.
             session.complain(&format!("{}\n", github_actions::stop(&github_actions::token())));
         }
-        let End { document, error } = gone?;
-        if let Some(error) = error {
-            return Ok(report::decline(session, &error, document));
-        }
+        let End { mut document, error } = gone?;
+        document.error = error.map(|error| report::decline(session, &error));
         session.document(&document);
-        Ok(Answer::Yes)
+        Ok(if document.error.is_some() { Answer::No } else { Answer::Yes })
     }
 
     fn pass(&self, session: &mut Session) -> Result<End> {
@@ -85,16 +146,21 @@ impl Args {
             .put_out(&[("backup", &name), ("restore-command", &back)])
             .context("could not write the outputs of this step")?;
         prove(session, &project, &backup)?;
-        let end = self.rehearse(session, &claim, &vault)?;
-        conclude(session, end, &name, &back)
+        let rehearsed = self.rehearse(session, &claim, &vault)?;
+        let way = Way { backup: name, restore_command: back };
+        conclude(session, way, rehearsed)
     }
 
-    /// The rehearsal of what is pending; the backup is its checkpoint.
-    fn rehearse(&self, session: &mut Session, claim: &Claim<'_>, vault: &Vault) -> Result<End> {
+    /// The rehearsal of what is pending, if a command is configured; the backup is its checkpoint.
+    fn rehearse(
+        &self,
+        session: &mut Session,
+        claim: &Claim<'_>,
+        vault: &Vault,
+    ) -> Result<Option<rehearsal_end::End>> {
         if claim.database.migrate.is_empty() {
             session.say("No `migrate` is configured: nothing to rehearse");
-            let document = json!({ "version": 1, "outcome": "nothing-to-rehearse" });
-            return Ok(End { document, error: None });
+            return Ok(None);
         }
         let job = Job::new(claim, Vec::new(), self.allow_loss.clone())?;
         let rehearsed = rehearsal_steps::rehearse(session, &job, vault)?;
@@ -102,12 +168,12 @@ impl Args {
             && !rehearsed.rows_changed
         {
             rehearsal_end::say_rehearsed(session, &job, &rehearsed, losses);
-            let mut document = report::document(&job, &rehearsed);
-            document["outcome"] = "allowed".into();
-            document["let_through"] = report::let_through(losses);
-            return Ok(End { document, error: None });
+            let mut document = document::Document::of(&job, &rehearsed);
+            document.outcome = Some("allowed");
+            document.let_through = Some(document::let_through(losses));
+            return Ok(Some(rehearsal_end::End { document, error: None }));
         }
-        rehearsal_end::settle(session, &job, vault, rehearsed)
+        rehearsal_end::settle(session, &job, vault, rehearsed).map(Some)
     }
 }
 
@@ -116,8 +182,7 @@ fn annotations(gone: &Result<End>) -> Vec<String> {
     let error = match gone {
         Ok(End { error: Some(error), .. }) | Err(error) => error,
         Ok(End { document, error: None }) => {
-            let losses = document["let_through"].as_array().into_iter().flatten();
-            let losses = losses.filter_map(Value::as_str);
+            let losses = document.rehearsal.let_through().iter();
             return losses
                 .map(|loss| github_actions::annotation(Level::Warning, &format!("allowed: {loss}")))
                 .collect();
@@ -159,15 +224,19 @@ fn prove(session: &mut Session, project: &Project, backup: &Backup) -> Result<()
 }
 
 /// Reports the way back and tells the step.
-fn conclude(session: &mut Session, mut end: End, name: &str, back: &str) -> Result<End> {
-    end.document["backup"] = name.into();
-    end.document["restore_command"] = back.into();
+fn conclude(session: &mut Session, way: Way, rehearsed: Option<rehearsal_end::End>) -> Result<End> {
+    let (rehearsal, error) = if let Some(rehearsal_end::End { document, error }) = rehearsed {
+        (Rehearsal::Done(Box::new(document)), error)
+    } else {
+        let outcome = "nothing-to-rehearse";
+        (Rehearsal::NotConfigured { version: VERSION, outcome }, None)
+    };
     let mut lines = vec![
-        format!("Backup: {name} (verified, restore drill ok)"),
-        format!("Rehearsal: {}", end.document["outcome"].as_str().unwrap_or("not done")),
+        format!("Backup: {} (verified, restore drill ok)", way.backup),
+        format!("Rehearsal: {}", rehearsal.outcome()),
     ];
-    lines.extend(changes(&end.document));
-    let heading = match &end.error {
+    lines.extend(rehearsal.changes().iter().map(said));
+    let heading = match &error {
         None => {
             session.say("Ready to deploy.");
             "Database: ready to deploy"
@@ -177,21 +246,15 @@ fn conclude(session: &mut Session, mut end: End, name: &str, back: &str) -> Resu
             "Database: not ready to deploy"
         }
     };
-    session.say(format!("The way back: {back}"));
-    lines.push(format!("The way back: {back}"));
+    let back = format!("The way back: {}", way.restore_command);
+    session.say(&back);
+    lines.push(back);
     let summary = session.github().summarize(heading, &lines);
     summary.context("could not write the summary of this step")?;
-    Ok(end)
+    Ok(End { document: Document { way, rehearsal, error: None }, error })
 }
 
-fn changes(document: &Value) -> Vec<String> {
-    let word = |change: &Value, key: &str| change[key].as_str().unwrap_or_default().to_owned();
-    let changes = document["changes"].as_array().into_iter().flatten();
-    changes
-        .map(|change| {
-            let table = change["table"].as_str().map_or_else(String::new, |t| format!(" of {t}"));
-            let (what, kind) = (word(change, "change"), word(change, "kind"));
-            format!("  {what}: {kind} {}{table}", word(change, "name"))
-        })
-        .collect()
+fn said(change: &Change) -> String {
+    let table = change.table.as_ref().map_or_else(String::new, |table| format!(" of {table}"));
+    format!("  {}: {} {}{table}", change.what.word(), change.kind.word(), change.name)
 }

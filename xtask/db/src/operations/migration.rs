@@ -1,6 +1,7 @@
 //! The steps of a migration, shared by `db-migrate`, `db-pre-migrate` and `db-pre-deploy`.
 
 pub(crate) mod conclusion;
+pub(crate) mod document;
 pub(crate) mod job;
 pub(crate) mod live_run;
 pub(crate) mod rehearsal_end;

@@ -1,7 +1,6 @@
 //! How a migration of the live database ends: in success, or in the way back.
 
 use anyhow::Result;
-use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::writer::Locked;
@@ -13,6 +12,7 @@ use crate::migrate::state::State;
 use crate::migrate::verdict::effects::Effects;
 use crate::migrate::verdict::loss::{Comparison, Loss};
 use crate::migrate::verdict::{self, Verdict};
+use crate::operations::migration::document::{Document, let_through};
 use crate::operations::migration::job::Job;
 use crate::operations::migration::way_back::{kept, put_back, way_back};
 use crate::operations::migration::{rehearsal_end, report};
@@ -45,7 +45,7 @@ pub(crate) struct Run {
     /// What the rehearsal left.
     pub(crate) rehearsed: State,
     /// The document of `--json`.
-    pub(crate) document: Value,
+    pub(crate) document: Document,
 }
 
 /// The same, with the exit code of an interrupt.
@@ -82,15 +82,17 @@ impl Run {
                 drop(locked);
                 rehearsal_end::say_put_back(session, job, &self.second, &restored.kept);
                 rehearsal_end::rebuild_derived(session, job);
-                self.document["safety"] = rehearsal_end::safety(&restored.kept);
-                self.document["outcome"] = "put-back".into();
+                self.document.safety = restored.kept.safety();
+                self.document.outcome = Some("put-back");
                 self.was_put_back(job, &reasons, &kept(job, &restored.kept))
             }
         };
         if self.interrupted {
             return Err(interrupted(&error));
         }
-        Ok(report::decline(session, &error, self.document))
+        self.document.error = Some(report::decline(session, &error));
+        session.document(&self.document);
+        Ok(Answer::No)
     }
 
     /// Whether it may contain what nobody wants: another schema, or nothing readable.
@@ -160,8 +162,8 @@ impl Run {
             session.say(format!("Before the rehearsal: {}", way_back(job, earlier)));
         }
         prune_automatic(session, job.project, locked, job.database)?;
-        self.document["outcome"] = "migrated".into();
-        self.document["let_through"] = report::let_through(losses);
+        self.document.outcome = Some("migrated");
+        self.document.let_through = Some(let_through(losses));
         session.document(&self.document);
         Ok(Answer::Yes)
     }
@@ -173,7 +175,7 @@ impl Run {
     }
 
     fn unchanged(&mut self, job: &Job<'_>, reasons: &[String]) -> anyhow::Error {
-        self.document["outcome"] = "unchanged".into();
+        self.document.outcome = Some("unchanged");
         let refusal = Refusal {
             what: self.failed(job, "the database is as it was before"),
             hint: "correct the cause and run `cargo xtask db-migrate` again".to_owned(),
@@ -185,7 +187,7 @@ impl Run {
     /// Rows differ, the schema does not: those of the application cannot be told from those of the
     /// migration, so neither are replaced.
     fn left_alone(&mut self, job: &Job<'_>, reasons: &[String]) -> anyhow::Error {
-        self.document["outcome"] = "left-alone".into();
+        self.document.outcome = Some("left-alone");
         let refusal = Refusal {
             what: self.failed(
                 job,

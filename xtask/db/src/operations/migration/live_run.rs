@@ -2,7 +2,6 @@
 //! examination as in the rehearsal, and the way back if anything differs from the rehearsal.
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
@@ -22,6 +21,7 @@ use crate::migrate::rehearsal;
 use crate::migrate::state::{FileState, State};
 use crate::migrate::verdict::losses;
 use crate::operations::migration::conclusion::{After, Run};
+use crate::operations::migration::document::{self, Document};
 use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsal_steps;
 use crate::operations::migration::rehearsed::{Outcome, Rehearsed};
@@ -80,7 +80,7 @@ pub(crate) fn run(
     let locked = way_back::lock(session, job, vault).with_context(unexamined)?;
     let after = examine(session, job, &locked, &ready).with_context(unexamined)?;
     let Ready { second, earlier, before, rehearsed, mut document, .. } = ready;
-    document["migration"] = report::of_run(&ended);
+    document.migration = Some(document::Run::of(&ended));
     let run = Run { second, earlier, before, ended, interrupted, after, rehearsed, document };
     run.conclude(session, job, locked)
 }
@@ -109,7 +109,7 @@ struct Ready {
     /// The size that the rehearsed copy had at most.
     new_bytes: u64,
     /// The document of `--json`.
-    document: Value,
+    document: Document,
 }
 
 impl Ready {
@@ -129,14 +129,14 @@ fn prepare(
     if let Outcome::Allowed(losses) = &rehearsed.outcome {
         rehearsal_end::say_rehearsed(session, job, &rehearsed, losses);
     }
-    let mut document = report::document(job, &rehearsed);
+    let mut document = Document::of(job, &rehearsed);
     let mut before = std::mem::take(&mut rehearsed.rehearsal.before);
     let after = std::mem::replace(&mut rehearsed.rehearsal.after, Ok(State::default()))?;
     let new_bytes = room::demand(job, vault, &rehearsed)?;
     let first = rehearsal_end::keep_checkpoint(session, job, vault, rehearsed)?;
     let second = second_checkpoint(session, job, vault, &first)?;
-    document["first_checkpoint"] = first.name.to_string().into();
-    document["checkpoint"] = second.name.to_string().into();
+    document.first_checkpoint = Some(first.name.to_string());
+    document.checkpoint = Some(second.name.to_string());
     let mut earlier = None;
     if content_of(&first) != content_of(&second) {
         let record = second.record().context("a checkpoint has a record")?;

@@ -2,13 +2,13 @@
 //! the command changed the live database, and with a report.
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
 use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::session::Session;
+use crate::operations::migration::document::{Document, let_through};
 use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsed::{Outcome, Rehearsed};
 use crate::operations::migration::report;
@@ -20,7 +20,7 @@ use crate::operations::retain::prune_automatic;
 /// What came of a rehearsal that no migration follows.
 pub(crate) struct End {
     /// The document of `--json`.
-    pub(crate) document: Value,
+    pub(crate) document: Document,
     /// Why the answer is no, if it is.
     pub(crate) error: Option<anyhow::Error>,
 }
@@ -36,12 +36,10 @@ pub(crate) fn end(
     vault: &Vault,
     rehearsed: Rehearsed,
 ) -> Result<Answer> {
-    let End { document, error } = settle(session, job, vault, rehearsed)?;
-    if let Some(error) = error {
-        return Ok(report::decline(session, &error, document));
-    }
+    let End { mut document, error } = settle(session, job, vault, rehearsed)?;
+    document.error = error.map(|error| report::decline(session, &error));
     session.document(&document);
-    Ok(Answer::Yes)
+    Ok(if document.error.is_some() { Answer::No } else { Answer::Yes })
 }
 
 /// Does what follows from a rehearsal: keeps the checkpoint, or restores the old state.
@@ -68,7 +66,7 @@ pub(crate) fn settle(
         Outcome::Allowed(losses) => say_rehearsed(session, job, &rehearsed, losses),
         _ => {}
     }
-    let mut document = report::document(job, &rehearsed);
+    let mut document = Document::of(job, &rehearsed);
     // Rows that changed meanwhile may be the command's doing, whatever else is thought of it.
     let rows_changed = rehearsed.rows_changed;
     let checkpoint = if rows_changed || matches!(outcome, Outcome::Allowed(_)) {
@@ -76,7 +74,7 @@ pub(crate) fn settle(
     } else {
         None
     };
-    document["checkpoint"] = checkpoint.as_ref().map(|kept| kept.name.to_string()).into();
+    document.checkpoint = checkpoint.as_ref().map(|kept| kept.name.to_string());
     let back = checkpoint.filter(|_| rows_changed);
     let (outcome, error) = match outcome {
         Outcome::Interrupted | Outcome::Touched(_) | Outcome::Changed(_) => {
@@ -88,14 +86,14 @@ pub(crate) fn settle(
         }
         Outcome::Allowed(losses) => {
             session.say("The migration may run.");
-            document["let_through"] = report::let_through(&losses);
+            document.let_through = Some(let_through(&losses));
             ("allowed", None)
         }
         Outcome::Refused(reasons, hint) => {
             ("refused", Some(report::refused(job, &reasons, &hint, back.as_ref())))
         }
     };
-    document["outcome"] = outcome.into();
+    document.outcome = Some(outcome);
     Ok(End { document, error })
 }
 
@@ -167,7 +165,7 @@ pub(crate) fn keep_checkpoint(
 
 /// What was done about a live database that changed while the command ran on a copy.
 struct Disturbed {
-    document: Value,
+    document: Document,
     refusal: Refusal,
 }
 
@@ -186,7 +184,7 @@ fn touched(
     vault: &Vault,
     rehearsed: Rehearsed,
 ) -> Result<Disturbed> {
-    let mut document = report::document(job, &rehearsed);
+    let mut document = Document::of(job, &rehearsed);
     let interrupt = session.interrupt().clone();
     let _supervising = interrupt.while_supervising();
     let locked = way_back::lock(session, job, vault)?;
@@ -208,9 +206,9 @@ fn touched(
         ),
         exit: Exit::No,
     };
-    document["outcome"] = "put-back".into();
-    document["checkpoint"] = checkpoint.name.to_string().into();
-    document["safety"] = safety(&restored.kept);
+    document.outcome = Some("put-back");
+    document.checkpoint = Some(checkpoint.name.to_string());
+    document.safety = restored.kept.safety();
     Ok(Disturbed { document, refusal })
 }
 
@@ -222,7 +220,7 @@ fn changed(
     vault: &Vault,
     rehearsed: Rehearsed,
 ) -> Result<Disturbed> {
-    let mut document = report::document(job, &rehearsed);
+    let mut document = Document::of(job, &rehearsed);
     let interrupt = session.interrupt().clone();
     let _supervising = interrupt.while_supervising();
     let locked = vault.lock(job.project.busy_timeout, &interrupt)?;
@@ -243,8 +241,8 @@ fn changed(
         ),
         exit: Exit::No,
     };
-    document["outcome"] = "left-alone".into();
-    document["checkpoint"] = checkpoint.name.to_string().into();
+    document.outcome = Some("left-alone");
+    document.checkpoint = Some(checkpoint.name.to_string());
     Ok(Disturbed { document, refusal })
 }
 
@@ -261,15 +259,6 @@ pub(crate) fn say_put_back(
         "The replaced state, including everything written since: {}",
         kept(job, replaced)
     ));
-}
-
-/// The name of the safety backup, as `--json` has it.
-#[must_use]
-pub(crate) fn safety(kept: &Kept) -> Value {
-    match kept {
-        Kept::Backup(safety) => safety.name.to_string().into(),
-        Kept::Aside(_) | Kept::Nothing => Value::Null,
-    }
 }
 
 /// Runs what rebuilds derived data; the data itself is back whatever that does.

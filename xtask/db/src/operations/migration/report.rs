@@ -1,19 +1,17 @@
-//! The report of a rehearsal and of a migration, in words and as JSON.
+//! The report of a rehearsal and of a migration, in words.
 
 use anyhow::anyhow;
-use serde_json::{Value, json};
 
 use crate::backups::backup::Backup;
-use crate::console::refusal::{Answer, Exit, Refusal};
+use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
-use crate::host::command::Ended;
 use crate::host::session::Session;
 use crate::host::session::failure::{self, Failure};
 use crate::migrate::verdict::allowance::{self, Allowance, Origin, Unknown};
 use crate::migrate::verdict::loss::{Comparison, Loss};
 use crate::migrate::verdict::{self, Rows, remarks};
 use crate::operations::migration::job::Job;
-use crate::operations::migration::rehearsed::{Hint, Rehearsed};
+use crate::operations::migration::rehearsed::Hint;
 use crate::operations::migration::way_back::way_back;
 
 /// Reports what a migration changed: its schema, the rows of each table, values, allowed losses.
@@ -134,51 +132,9 @@ pub(crate) fn refused(
     because(reasons, Refusal { what, hint, exit: Exit::No })
 }
 
-/// Says an error and answers no, with a document that shows more than an error's.
-pub(crate) fn decline(session: &mut Session, error: &anyhow::Error, mut document: Value) -> Answer {
+/// Prints an error that the document shows as well, beside more.
+pub(crate) fn decline(session: &mut Session, error: &anyhow::Error) -> Failure {
     let (text, hint) = failure::layout(error);
     session.complain(&text);
-    document["error"] = json!(Failure::of(error, hint, Exit::No));
-    session.document(&document);
-    Answer::No
-}
-
-/// What `--json` contains about every migration.
-#[must_use]
-pub(crate) fn document(job: &Job<'_>, rehearsed: &Rehearsed) -> Value {
-    let rehearsal = &rehearsed.rehearsal;
-    let mut document = json!({
-        "version": 1,
-        "database": job.database.name,
-        "command": job.command,
-        "outcome": null,
-        "checkpoint": null,
-        "safety": null,
-        "rehearsal": of_run(&rehearsal.ended),
-        "rows_changed_meanwhile": rehearsed.rows_changed,
-    });
-    document["rehearsal"]["opened"] = rehearsal.opened.into();
-    if let Some(of) = rehearsal.comparison() {
-        document["changes"] = json!(of.before.schema.changes(&of.after.schema));
-        document["rows"] = json!(verdict::rows(of.before, of.after));
-        document["values"] = json!(remarks::remarks(of.effects));
-        document["warnings"] = json!(remarks::warnings(&of));
-    }
-    document
-}
-
-/// The losses that the user let through, as `--json` has them.
-#[must_use]
-pub(crate) fn let_through(losses: &[Loss]) -> Value {
-    losses.iter().map(|loss| loss.what.as_str()).collect()
-}
-
-/// What `--json` contains about one run of the command.
-#[must_use]
-pub(crate) fn of_run(ended: &Ended) -> Value {
-    json!({
-        "exit_code": ended.exit_code(),
-        "failure": ended.failure(),
-        "took_ms": u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX),
-    })
+    Failure::of(error, hint, Exit::No)
 }

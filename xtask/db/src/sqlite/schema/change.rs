@@ -36,8 +36,7 @@ pub(crate) struct Change {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     /// It is there now.
     Added,
@@ -48,8 +47,7 @@ pub(crate) enum What {
 }
 
 /// What it happened to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A table; changed if its constraints, its options or the order of its columns did.
     Table,
@@ -65,6 +63,45 @@ pub(crate) enum Kind {
     Setting,
 }
 
+impl What {
+    /// The word in results.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+impl Kind {
+    /// The word in results.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Column => "column",
+            Self::Index => "index",
+            Self::View => "view",
+            Self::Trigger => "trigger",
+            Self::Setting => "setting",
+        }
+    }
+}
+
+impl Serialize for What {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = match self.what {
@@ -72,15 +109,10 @@ impl fmt::Display for Change {
             What::Removed => '-',
             What::Changed => '~',
         };
-        let kind = match self.kind {
-            Kind::Table => "table ",
-            Kind::Column => "column ",
-            Kind::Index => "index ",
-            Kind::View => "view ",
-            Kind::Trigger => "trigger ",
-            Kind::Setting => "",
-        };
-        write!(f, "{sign} {kind}")?;
+        write!(f, "{sign} ")?;
+        if self.kind != Kind::Setting {
+            write!(f, "{} ", self.kind.word())?;
+        }
         if let (Kind::Column, Some(table)) = (self.kind, &self.table) {
             write!(f, "{table}.")?;
         }
