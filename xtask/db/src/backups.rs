@@ -1,6 +1,7 @@
 //! What the backups folder contains: names, records, page stores, and what is read from and written to them.
 
 pub(crate) mod backup;
+pub(crate) mod backup_document;
 mod folder_lock;
 pub(crate) mod format;
 pub(crate) mod hold;

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
 use chrono::{DateTime, FixedOffset, TimeDelta};
-use serde_json::Value;
 
 use crate::backups::format::Format;
 use crate::backups::home::{Owner, Whose};
@@ -286,36 +284,6 @@ impl Backup {
             (None, Some(commit)) => format!("@{commit}"),
             (None, None) => return None,
         })
-    }
-
-    /// The record as `--json` shows it, with `name`, `state` and `age_seconds` added.
-    ///
-    /// # Errors
-    ///
-    /// Never in practice: a record is always valid JSON.
-    pub(crate) fn to_json(&self, now: DateTime<FixedOffset>) -> Result<Value> {
-        let mut value = match self.record() {
-            Some(record) => serde_json::to_value(record)?,
-            None => serde_json::json!({
-                "database": null,
-                "file": self.name.to_string(),
-                "kind": self.kind(),
-                "label": null,
-                "pinned": false,
-                "created_at": self.created_at,
-                "size_bytes": self.size_bytes,
-            }),
-        };
-        let object = value.as_object_mut().context("a record is an object")?;
-        object.insert("name".to_owned(), self.name.to_string().into());
-        object.insert("state".to_owned(), self.state().to_string().into());
-        if let Pages::Read(at) | Pages::Unread(Some(at)) = self.pages {
-            let read_at = DateTime::from_timestamp(at, 0);
-            let read_at = read_at.map(|at| at.with_timezone(self.created_at.offset()));
-            object.insert("read_at".to_owned(), serde_json::to_value(read_at)?);
-        }
-        object.insert("age_seconds".to_owned(), self.age(now).num_seconds().into());
-        Ok(value)
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 use serde::Serialize;
-use serde_json::Value;
 
+use crate::backups::backup_document::BackupDocument;
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
 use crate::commands::flags::Common;
@@ -58,9 +58,9 @@ pub(crate) struct Args {
 #[derive(Default, Serialize)]
 struct Document<'a> {
     version: u32,
-    backups: Vec<Value>,
+    backups: Vec<BackupDocument>,
     /// The backups that are as the databases are now.
-    unchanged: Vec<Value>,
+    unchanged: Vec<BackupDocument>,
     set_aside: Vec<Aside<'a>>,
 }
 
@@ -81,7 +81,7 @@ impl Args {
         }
         let project = self.common.project(session)?;
         let done = self.request().back_up_each(session, &project)?;
-        session.document(&Document::of(&done, session.now())?);
+        session.document(&Document::of(&done, session.now()));
         Ok(Answer::Yes)
     }
 
@@ -100,15 +100,15 @@ impl Args {
 }
 
 impl<'a> Document<'a> {
-    fn of(done: &'a [(String, Done)], now: DateTime<FixedOffset>) -> Result<Self> {
+    fn of(done: &'a [(String, Done)], now: DateTime<FixedOffset>) -> Self {
         let mut document = Self { version: VERSION, ..Self::default() };
         for (database, one) in done {
             match one {
-                Done::Backup(backup) => document.backups.push(backup.to_json(now)?),
-                Done::Unchanged(backup) => document.unchanged.push(backup.to_json(now)?),
+                Done::Backup(backup) => document.backups.push(BackupDocument::of(backup, now)),
+                Done::Unchanged(backup) => document.unchanged.push(BackupDocument::of(backup, now)),
                 Done::Aside(folder) => document.set_aside.push(Aside { database, folder }),
             }
         }
-        Ok(document)
+        document
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::backups::backup_document::BackupDocument;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::console::{secrets, text};
@@ -55,7 +56,7 @@ impl Args {
                 }
             }
         }
-        session.document(&Document::of(vec![backup.to_json(session.now())?]));
+        session.document(&Document::of(vec![BackupDocument::of(&backup, session.now())]));
         Ok(Answer::Yes)
     }
 }

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::backups::backup::Backup;
+use crate::backups::backup_document::BackupDocument;
 use crate::backups::home::Whose;
 use crate::backups::record::proof::Proof;
 use crate::backups::reference;
@@ -51,7 +51,7 @@ struct Document {
 #[derive(Serialize)]
 struct Listed {
     #[serde(flatten)]
-    backup: Value,
+    backup: BackupDocument,
     reference: String,
     /// What to type for it as well, e.g. `latest~2`.
     number: Option<String>,
@@ -85,7 +85,7 @@ impl Args {
         if self.common.db.is_some() {
             rows.retain(|row| databases.iter().any(|database| row.backup.is_named_for(database)));
         }
-        stream(session, &rows)?;
+        stream(session, &rows);
         if rows.is_empty() {
             let folder = project.dotted(&project.backups);
             session
@@ -109,30 +109,29 @@ impl Args {
 }
 
 impl Row<'_> {
-    fn document(&self, now: DateTime<FixedOffset>) -> Result<Listed> {
-        Ok(Listed {
+    fn document(&self, now: DateTime<FixedOffset>) -> Listed {
+        Listed {
             // The record that is unpacked for it goes with the clone.
-            backup: self.backup.clone().to_json(now)?,
+            backup: BackupDocument::of(&self.backup.clone(), now),
             reference: self.printed.reference(self.backup),
             number: self.printed.number.map(|number| number.to_string()),
             whose: self.backup.whose.word(),
-        })
+        }
     }
 }
 
 /// Writes the document of `--json`, row by row: a list of many backups need not be kept.
-fn stream(session: &mut Session, rows: &[Row<'_>]) -> Result<()> {
+fn stream(session: &mut Session, rows: &[Row<'_>]) {
     if !session.wants_json() {
-        return Ok(());
+        return;
     }
     let now = session.now();
     session.stream(|streamed| streamed.begin_object() + &streamed.begin_array("backups"));
     for row in rows {
-        let row = row.document(now)?;
+        let row = row.document(now);
         session.stream(|streamed| streamed.element(&row));
     }
     session.document(&Document { version: VERSION });
-    Ok(())
 }
 
 /// The database whose name a backup has, as the record or the file name has it.

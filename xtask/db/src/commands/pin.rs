@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::backups::backup_document::BackupDocument;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::host::session::Session;
@@ -42,7 +43,7 @@ impl Args {
         let wanted = Wanted { reference: &self.reference, database: self.common.db.as_deref() };
         let backup = amend(session, &project, wanted, |record| record.pinned = pinned)?;
         session.say(format!("{} is {outcome}", backup.name));
-        session.document(&Document::of(vec![backup.to_json(session.now())?]));
+        session.document(&Document::of(vec![BackupDocument::of(&backup, session.now())]));
         Ok(Answer::Yes)
     }
 }

@@ -4,6 +4,7 @@ mod missing_database;
 
 use anyhow::Result;
 
+use crate::backups::backup_document::BackupDocument;
 use crate::backups::vault::Vault;
 use crate::backups::verification::outcome::Outcome;
 use crate::commands::flags::Common;
@@ -59,13 +60,12 @@ impl Args {
         session.say("  cargo xtask db-restore    the way back");
         let now = session.now();
         let vault = Vault::of(&project, now);
-        let rows: Result<Vec<_>> = taken
-            .iter()
-            .map(|backup| {
-                vault.read(backup.name.clone())?.unwrap_or_else(|| backup.clone()).to_json(now)
-            })
-            .collect();
-        session.document(&Document::of(rows?));
+        let mut rows = Vec::new();
+        for backup in &taken {
+            let backup_now = vault.read(backup.name.clone())?;
+            rows.push(BackupDocument::of(backup_now.as_ref().unwrap_or(backup), now));
+        }
+        session.document(&Document::of(rows));
         Ok(answer)
     }
 }

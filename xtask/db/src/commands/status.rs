@@ -87,7 +87,7 @@ impl Args {
             healthy: problems.is_empty(),
             problems: &problems,
             remarks: &remarks,
-            databases: checkups.iter().map(OfDatabase::of).collect::<Result<_>>()?,
+            databases: checkups.iter().map(OfDatabase::of).collect(),
             folder: OfFolder::of(&project, &folder),
             hooks_installed: hooks,
         });

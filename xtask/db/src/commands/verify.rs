@@ -5,9 +5,9 @@ mod rolling_share;
 
 use anyhow::Result;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::backups::backup::Backup;
+use crate::backups::backup_document::BackupDocument;
 use crate::backups::format::Format;
 use crate::backups::vault::Vault;
 use crate::backups::verification::outcome::{Outcome, Verification};
@@ -54,7 +54,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Row {
     #[serde(flatten)]
-    backup: Value,
+    backup: BackupDocument,
     outcome: &'static str,
     reasons: Vec<String>,
     warnings: Vec<String>,
@@ -142,7 +142,7 @@ fn row(
     let vault = Vault::for_project(project, &backup.folder, session.now());
     let now = vault.read(backup.name.clone())?;
     Ok(Row {
-        backup: now.as_ref().unwrap_or(backup).to_json(session.now())?,
+        backup: BackupDocument::of(now.as_ref().unwrap_or(backup), session.now()),
         outcome: verification.outcome.word(),
         reasons: verification.reasons.clone(),
         warnings: verification.warnings.clone(),

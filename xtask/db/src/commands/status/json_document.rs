@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use anyhow::Result;
 use serde::Serialize;
-use serde_json::Value;
 
+use crate::backups::backup_document::BackupDocument;
 use crate::commands::status::report;
 use crate::health::backups_folder::Folder;
 use crate::health::checkup::Checkup;
@@ -33,7 +32,7 @@ pub(super) struct OfDatabase<'a> {
     schema_drifted: Option<bool>,
     newest_migration: Option<i64>,
     pending_migrations: Option<usize>,
-    last_backup: Option<Value>,
+    last_backup: Option<BackupDocument>,
     backups: Backups,
 }
 
@@ -51,11 +50,7 @@ struct Backups {
 
 impl<'a> OfDatabase<'a> {
     /// As it was seen.
-    ///
-    /// # Errors
-    ///
-    /// If the record of its last backup cannot be read.
-    pub(super) fn of(checkup: &'a Checkup<'a>) -> Result<Self> {
+    pub(super) fn of(checkup: &'a Checkup<'a>) -> Self {
         let live = &checkup.live;
         let (sight, detail) = match &live.sight {
             Sight::Missing => ("missing", None),
@@ -73,7 +68,7 @@ impl<'a> OfDatabase<'a> {
             _ => None,
         };
         let now = checkup.now;
-        Ok(Self {
+        Self {
             name: &checkup.database.name,
             path: checkup.database.path.to_string_lossy(),
             origin: checkup.database.origin.as_deref(),
@@ -87,7 +82,7 @@ impl<'a> OfDatabase<'a> {
             schema_drifted: checkup.has_drifted(),
             newest_migration: checkup.newest_migration(),
             pending_migrations: checkup.n_pending(),
-            last_backup: checkup.last().map(|backup| backup.to_json(now)).transpose()?,
+            last_backup: checkup.last().map(|backup| BackupDocument::of(backup, now)),
             backups: Backups {
                 all: checkup.backups.len(),
                 verified: checkup.n_in("verified"),
@@ -97,7 +92,7 @@ impl<'a> OfDatabase<'a> {
                 damaged: checkup.n_in("damaged"),
                 safety: report::n_safety(checkup),
             },
-        })
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::backups::backup::Backup;
+use crate::backups::backup_document::BackupDocument;
 use crate::backups::format::Format;
 use crate::backups::store::pack_readings::Readings;
 use crate::backups::store::suspect_packs::{self, Found};
@@ -46,7 +46,7 @@ struct Document<'a> {
     damaged_packs: Vec<String>,
     /// The backups that turned out damaged.
     marked: &'a [String],
-    backups: Vec<Value>,
+    backups: Vec<BackupDocument>,
 }
 
 /// What was read.
@@ -202,7 +202,7 @@ fn document(
         return Ok(());
     }
     let now = session.now();
-    let backups: Result<_> = vault.backups()?.iter().map(|b| b.to_json(now)).collect();
+    let backups = vault.backups()?;
     let damaged = found.damaged.iter().map(|damaged| tree::hex(&damaged.pack));
     session.document(&Document {
         version: VERSION,
@@ -215,7 +215,7 @@ fn document(
         },
         damaged_packs: damaged.collect(),
         marked: &found.marked,
-        backups: backups?,
+        backups: backups.iter().map(|backup| BackupDocument::of(backup, now)).collect(),
     });
     Ok(())
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::backups::backup::Backup;
+use crate::backups::backup_document::BackupDocument;
 use crate::backups::reader::Contents;
 use crate::backups::set_aside::{self, Aside};
 use crate::backups::verification;
@@ -42,7 +42,7 @@ use crate::sqlite::{read_only, wal};
 struct Document<'a> {
     version: u32,
     /// The backup.
-    restored: Value,
+    restored: BackupDocument,
     into: Cow<'a, str>,
     safety: Option<String>,
     set_aside: Option<String>,
@@ -93,7 +93,7 @@ pub(crate) fn restore(
     derived_data::after_restore(session, project, database)?;
     session.document(&Document {
         version: VERSION,
-        restored: plan.backup.to_json(session.now())?,
+        restored: BackupDocument::of(&plan.backup, session.now()),
         into: plan.target.to_string_lossy(),
         safety: kept.safety(),
         set_aside: kept.set_aside(),

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::backups::backup::Backup;
+use crate::backups::backup_document::BackupDocument;
 use crate::backups::reader::Contents;
 use crate::backups::set_aside;
 use crate::console::refusal::{Answer, Refusal};
@@ -25,7 +25,7 @@ use crate::operations::restore::request::Request;
 struct Document<'a> {
     version: u32,
     /// The backup.
-    restored: Value,
+    restored: BackupDocument,
     into: Cow<'a, str>,
     content_blake3: &'a str,
 }
@@ -92,7 +92,7 @@ impl Request {
         session.say(format!("{checked}, content equal to the backup's"));
         session.document(&Document {
             version: VERSION,
-            restored: backup.to_json(session.now())?,
+            restored: BackupDocument::of(backup, session.now()),
             into: path.to_string_lossy(),
             content_blake3: &hashes.content_blake3,
         });

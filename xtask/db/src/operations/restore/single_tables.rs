@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::backups::backup::Backup;
+use crate::backups::backup_document::BackupDocument;
 use crate::backups::reader::Contents;
 use crate::backups::vault::Vault;
 use crate::console::refusal::{Answer, Refusal};
@@ -23,7 +23,7 @@ use crate::sqlite::foreign_keys;
 struct Document<'a> {
     version: u32,
     /// The backup.
-    restored: Value,
+    restored: BackupDocument,
     tables: Vec<Table<'a>>,
     safety: String,
 }
@@ -136,7 +136,7 @@ impl Request {
         derived_data::after_restore(session, project, database)?;
         session.document(&Document {
             version: VERSION,
-            restored: backup.to_json(session.now())?,
+            restored: BackupDocument::of(backup, session.now()),
             tables: done.iter().map(|t| Table { table: &t.table, rows: t.n_after }).collect(),
             safety: safety.name.to_string(),
         });
