@@ -212,6 +212,10 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the file is open in a process that the test starts"
+    )]
     fn a_file_that_is_no_longer_the_database_s_wal_is_not_taken_for_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.db");

@@ -126,7 +126,9 @@ impl Witness {
         let mut family = root.map(Family::of);
         for pid in processes {
             // Met before it is looked at: it may be gone right after.
-            family.iter_mut().for_each(|family| family.meet(pid));
+            if let Some(family) = &mut family {
+                family.meet(pid);
+            }
             match look.is_held_by(pid) {
                 Some(true) => {
                     is_held = true;
