@@ -1,11 +1,11 @@
 //! Steps that several commands share: restore, rehearse, migrate, find a backup, take a safety
 //! backup.
 
-pub(crate) mod amend_record;
 pub(crate) mod back_up_each;
 pub(crate) mod damage_report;
 pub(crate) mod find_backup;
 pub(crate) mod hook_blocks;
+pub(crate) mod label_or_pin;
 pub(crate) mod list_document;
 pub(crate) mod migration;
 pub(crate) mod reclaim_packs;

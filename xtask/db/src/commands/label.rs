@@ -7,8 +7,8 @@ use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::console::{secrets, text};
 use crate::host::session::Session;
-use crate::operations::amend_record;
 use crate::operations::find_backup::{self, Wanted};
+use crate::operations::label_or_pin;
 use crate::operations::list_document::Document;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -39,7 +39,7 @@ impl Args {
         let label = secrets::masked(&self.label).into_owned();
         let label = (!label.is_empty()).then_some(label);
         let wanted = Wanted { reference: &self.reference, database: self.common.db.as_deref() };
-        let backup = amend_record::amend(session, &project, wanted, |record| {
+        let backup = label_or_pin::amend(session, &project, wanted, |record| {
             record.label.clone_from(&label);
         })?;
         let name = &backup.name;

@@ -6,8 +6,8 @@ use crate::backups::backup_document::BackupDocument;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::host::session::Session;
-use crate::operations::amend_record::amend;
 use crate::operations::find_backup::Wanted;
+use crate::operations::label_or_pin::amend;
 use crate::operations::list_document::Document;
 
 pub(crate) const EXAMPLE: &str = "\

@@ -1,10 +1,10 @@
-//! What the host says about itself: its root, its databases, its backups folder, its policies; and the
-//! default of each setting that it does not give.
+//! What the host says about itself: its root, its databases, its backups folder, its policies.
 //!
 //! It usually comes from `[workspace.metadata.db]` (read by `host/configuration.rs`); a host can
 //! also build the value itself and pass it to the session.
 
 pub(crate) mod backups_folder;
+pub(crate) mod defaults;
 pub(crate) mod live_database;
 pub(crate) mod policy;
 pub(crate) mod schema_files;
@@ -19,7 +19,6 @@ use anyhow::Result;
 
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
-use crate::backups::vault;
 use crate::console::refusal::Refusal;
 use crate::console::remarks::Remarks;
 use crate::console::text::{self, Span};
@@ -118,28 +117,6 @@ pub enum FollowBranches {
 }
 
 impl Database {
-    /// A database with nothing configured but its place.
-    #[must_use]
-    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self {
-            name: name.into(),
-            path: path.into(),
-            origin: None,
-            schema: Vec::new(),
-            migrate: Vec::new(),
-            migrate_env: "DATABASE_PATH".to_owned(),
-            migrate_timeout: Duration::from_mins(10),
-            allow_loss: Vec::new(),
-            after_restore: Vec::new(),
-            merge_key: BTreeMap::new(),
-            references: References::new(),
-            renumber: Vec::new(),
-            groups: BTreeMap::new(),
-            protected: false,
-            tracked: false,
-        }
-    }
-
     /// The file name that begins every backup's name.
     #[must_use]
     pub fn file_name(&self) -> String {
@@ -169,38 +146,6 @@ impl Database {
 }
 
 impl Project {
-    /// A project with one default for everything that is not said.
-    #[must_use]
-    pub fn new(root: impl Into<PathBuf>, databases: Vec<Database>) -> Self {
-        let root = root.into();
-        let git = repository::Place::of(&root);
-        Self::in_repository(root, git, databases)
-    }
-
-    /// The same where it is known which repository is around it.
-    pub(crate) fn in_repository(
-        root: PathBuf,
-        git: Option<repository::Place>,
-        databases: Vec<Database>,
-    ) -> Self {
-        Self {
-            backups: root.join("backups"),
-            git,
-            root,
-            busy_timeout: Duration::from_secs(5),
-            databases,
-            keep: Policy::default(),
-            formats: HashMap::new(),
-            read_within: vault::READ_WITHIN,
-            on_failure: OnFailure::Block,
-            follow_branches: FollowBranches::Never,
-            hidden_variables: Vec::new(),
-            itself: None,
-            remarks: Vec::new(),
-            told: Remarks::default(),
-        }
-    }
-
     /// How backups of a kind are kept: as configured, else the automatic ones in the page store.
     #[must_use]
     pub(crate) fn format(&self, kind: Kind) -> Format {

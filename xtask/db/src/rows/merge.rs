@@ -9,6 +9,7 @@
 mod ambiguities;
 mod apply;
 mod collision;
+mod conflicts;
 mod dangling_references;
 mod declared_keys;
 mod fate;

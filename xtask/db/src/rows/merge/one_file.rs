@@ -1,4 +1,4 @@
-//! One file of a merge: planned in the TEMP database, then written, or refused with its conflicts in words.
+//! One file of a merge: planned in the TEMP database, then written.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,9 @@ use crate::rows::merge::schema_fit::{self, Fitting};
 use crate::rows::merge::stage_columns::StageColumns;
 use crate::rows::merge::staged_rows::{self, Transfer};
 use crate::rows::merge::undeclared_references::Undeclared;
-use crate::rows::merge::{apply, odd_kinds, plain_numbers, references, table_fit, verdict};
+use crate::rows::merge::{
+    apply, conflicts, odd_kinds, plain_numbers, references, table_fit, verdict,
+};
 use crate::sqlite::connection;
 use crate::sqlite::schema::Schema;
 
@@ -302,34 +304,9 @@ impl Planned {
         };
         let both: Vec<_> =
             both.filter(|(_, table)| table.conflicting.n > 0 && !is_told(table)).collect();
-        for (layout, table) in both {
-            let newer = target.policy.newer.as_deref();
-            let newer = newer.filter(|newer| verdict::lacks(layout, newer)).map(text::plain);
-            let hint = match (target.policy.on_conflict, newer) {
-                (OnConflict::Fail, _) => {
-                    "choose what happens to them with `--on-conflict skip` or `--on-conflict \
-                     replace`"
-                        .to_owned()
-                }
-                (_, Some(newer)) => format!(
-                    "`{}` has no column `{newer}` here or in the file: merge with `--on-conflict skip`, \
-                     or without `--newer`",
-                    text::plain(&table.name)
-                ),
-                _ => "change the row here or the one in the file".to_owned(),
-            };
-            self.problems.push(Problem {
-                file: source.shown.clone(),
-                table: table.name.clone(),
-                what: format!(
-                    "{} of `{}` cannot be merged",
-                    text::count(table.conflicting.n, "row"),
-                    text::plain(&table.name)
-                ),
-                rows: table.conflicting.clone(),
-                hint: format!("{hint}; the database is untouched"),
-            });
-        }
+        let problem = |(layout, table)| conflicts::problem(layout, table, target.policy, source);
+        let problems: Vec<Problem> = both.into_iter().map(problem).collect();
+        self.problems.extend(problems);
     }
 
     /// Writes it; returns the names of the tables that changed. If SQLite finds rows that have no place

@@ -1,4 +1,4 @@
-//! Changes one field of a record: the label or the pin.
+//! Changes the label or the pin in the record of a backup.
 
 use anyhow::Result;
 
