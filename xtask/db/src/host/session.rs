@@ -307,6 +307,7 @@ impl Session {
         if !self.json {
             return;
         }
+        // Every document always serialises: its keys are texts.
         let document = &secrets::masked_in(&json!(document));
         if self.is_streaming() {
             self.stream(|streamed| streamed.finish(document));
