@@ -137,7 +137,11 @@ fn a_checkout_never_fails_whatever_becomes_of_the_checkpoint() {
     fs_err::remove_dir_all(sandbox.path("backups")).expect("removed");
     sandbox.write("backups", "in the way");
     let said = switch(&sandbox, "main");
-    assert!(said.err.contains("warning: no checkpoint was taken at this switch"), "{}", said.err);
+    assert!(
+        said.err.contains("warning: no checkpoint was taken when you switched"),
+        "{}",
+        said.err
+    );
     assert_eq!(last(&sandbox), "on feature");
     // A database that SQLite cannot read.
     let sandbox = following("schema");
