@@ -152,3 +152,40 @@ fn a_branch_whose_name_is_not_utf_8_hides_no_other_and_is_told_from_them() {
         branches.iter().filter_map(|record| record["enters"]["branch"].as_str()).collect();
     assert_eq!(entered, ["odd-\\xff", "odd-\\xfe", "feature"], "{branches:#?}");
 }
+
+#[test]
+fn in_a_workspace_whose_path_is_not_utf_8_every_document_is_printed() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().with_file_name(odd(b"r\xffoot"));
+    let renamed = sandbox.command("mv").arg(sandbox.root()).arg(&root).status();
+    assert!(renamed.expect("mv runs").success());
+    let git = sandbox.command("git").current_dir(&root).args(["init", "--quiet"]).status();
+    assert!(git.expect("git runs").success());
+    let stage = root.join("backups/.kalito.db.stage-1-0123456789abcdef");
+    for arguments in [
+        &["db-backup"][..],
+        &["db-hooks", "install"],
+        &["db-hooks", "status"],
+        &["db-hooks", "uninstall"],
+        &["db-list"],
+        &["db-status"],
+        &["db-verify", "--all"],
+        &["db-diff"],
+        &["db-export", "--output", "out.jsonl"],
+        &["db-import", "out.jsonl", "--into", "new.db"],
+        &["db-import", "--merge", "out.jsonl", "--dry-run"],
+        &["db-restore", "latest", "--dry-run"],
+        &["db-restore", "latest", "--yes"],
+        &["db-prune", "--keep-last", "1", "--dry-run"],
+        &["db-recover"],
+    ] {
+        let mut command = sandbox.xtask(arguments);
+        let output = command.arg("--json").current_dir(&root).output().expect("the binary runs");
+        let said = format!("{arguments:?}: {:#?}", sandbox.said(&output));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect(&said);
+        // Whoever made it is gone; whether it is swept or shown does not matter here.
+        if !stage.exists() {
+            fs_err::create_dir(&stage).expect("a stage that was left");
+        }
+    }
+}

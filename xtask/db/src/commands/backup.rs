@@ -1,6 +1,7 @@
 //! `db-backup`: one verified backup of each database.
 
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
@@ -68,7 +69,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct Aside<'a> {
     database: &'a str,
-    folder: &'a Path,
+    folder: Cow<'a, str>,
 }
 
 impl Args {
@@ -106,7 +107,9 @@ impl<'a> Document<'a> {
             match one {
                 Done::Backup(backup) => document.backups.push(BackupDocument::of(backup, now)),
                 Done::Unchanged(backup) => document.unchanged.push(BackupDocument::of(backup, now)),
-                Done::Aside(folder) => document.set_aside.push(Aside { database, folder }),
+                Done::Aside(folder) => {
+                    document.set_aside.push(Aside { database, folder: folder.to_string_lossy() })
+                }
             }
         }
         document

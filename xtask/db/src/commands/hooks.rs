@@ -7,8 +7,8 @@ mod commit;
 mod follow_branches;
 mod switch;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -92,7 +92,7 @@ enum Act {
 #[derive(Serialize)]
 struct Status<'a> {
     version: u32,
-    folder: &'a Path,
+    folder: Cow<'a, str>,
     hooks: Vec<HookStatus>,
 }
 
@@ -108,7 +108,7 @@ struct HookStatus {
 #[derive(Serialize)]
 struct Uninstalled<'a> {
     version: u32,
-    folder: &'a Path,
+    folder: Cow<'a, str>,
     /// The hooks whose blocks were removed.
     removed: Vec<&'static str>,
 }
@@ -199,7 +199,11 @@ fn uninstall(
         0 => format!("Nothing to remove: no hook in {shown} has a block"),
         n => format!("Removed {} from {shown}", text::count(n as u64, "block")),
     });
-    session.document(&Uninstalled { version: VERSION, folder: from.path(), removed });
+    session.document(&Uninstalled {
+        version: VERSION,
+        folder: from.path().to_string_lossy(),
+        removed,
+    });
     Ok(Answer::Yes)
 }
 
@@ -251,7 +255,7 @@ fn document(session: &mut Session, project: &Project, folder: &Folder, place: &P
         HookStatus { name: hook.word(), state: word(&look), reason: reason(&look) }
     };
     let hooks = Hook::ALL.iter().map(status).collect();
-    session.document(&Status { version: VERSION, folder: folder.path(), hooks });
+    session.document(&Status { version: VERSION, folder: folder.path().to_string_lossy(), hooks });
 }
 
 fn print(session: &mut Session, settings: &Settings, hook: Option<Hook>) {

@@ -4,8 +4,12 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::files::sidecars::{SHM, WAL, beside};
+
+/// How long after the first look the second one is made.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 
 /// A process that has the file or one of its sidecars open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +32,21 @@ pub(crate) struct Holders {
 /// The other processes that have a database or its WAL open; `None` if the system cannot tell.
 #[must_use]
 pub(crate) fn of(path: &Path) -> Option<Holders> {
-    let mut seen = Vec::new();
-    let complete = each(path, |pid| seen.extend(named(pid)))?;
-    Some(Holders { seen, complete })
+    let look = || {
+        let mut seen = Vec::new();
+        let complete = each(path, |pid| seen.extend(named(pid)))?;
+        Some(Holders { seen, complete })
+    };
+    let first = look()?;
+    if first.seen.is_empty() {
+        return Some(first);
+    }
+    // A process that is about to run another program has the descriptors of its parent for a moment.
+    std::thread::sleep(BETWEEN_LOOKS);
+    let mut second = look()?;
+    second.seen.retain(|holder| first.seen.iter().any(|before| before.pid == holder.pid));
+    second.complete &= first.complete;
+    Some(second)
 }
 
 /// Calls back for each other process that has a database or its WAL open, at once, and returns whether

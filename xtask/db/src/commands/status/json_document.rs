@@ -108,8 +108,8 @@ pub(super) struct OfFolder<'a> {
     /// The policy in words.
     retention: Option<String>,
     locked_by: Option<Process<'a>>,
-    stages: &'a [PathBuf],
-    lone_records: &'a [PathBuf],
+    stages: Vec<Cow<'a, str>>,
+    lone_records: Vec<Cow<'a, str>>,
     set_aside: Vec<Aside<'a>>,
     /// The files in it that git tracks.
     tracked: &'a [String],
@@ -145,10 +145,15 @@ impl<'a> OfFolder<'a> {
             free_bytes: folder.free_bytes,
             retention: (!project.keep.is_empty()).then(|| project.keep.words()),
             locked_by: holder.map(|holder| Process { pid: holder.pid, name: &holder.name }),
-            stages: &folder.leftovers.stages,
-            lone_records: &folder.leftovers.lone_records,
+            stages: texts(&folder.leftovers.stages),
+            lone_records: texts(&folder.leftovers.lone_records),
             set_aside: aside.collect(),
             tracked: &folder.tracked,
         }
     }
+}
+
+/// Paths as a document, which is UTF-8, shows them.
+fn texts(paths: &[PathBuf]) -> Vec<Cow<'_, str>> {
+    paths.iter().map(|path| path.to_string_lossy()).collect()
 }
