@@ -162,7 +162,7 @@ fn a_schema_older_than_the_newest_migration_is_pointed_out() {
     assert_eq!(said.err, "", "version 12 is what the code has");
     sandbox.write("migrations/0013_new.sql", "");
     let note = "Note: the backup has schema version 12, the code's newest migration is 13 \
-                (migrations/0013_new.sql): run the migrations afterwards with `sqlx migrate run`\n";
+                (migrations/0013_new.sql): `cargo xtask db-migrate` applies it again\n";
     for flag in ["--dry-run", "--yes"] {
         let said = sandbox.ok(&["db-restore", "2025", flag]);
         assert_eq!(said.err, note, "{flag}");

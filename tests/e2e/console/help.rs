@@ -99,7 +99,7 @@ fn the_commands_are_listed_by_purpose() {
 
     Branches and migrations:
       db-hooks        Install or inspect the git hooks that create checkpoints
-      db-rollback     Restore the database to its state before a branch
+      db-rollback     Restore the database to its state when a branch was entered
       db-pre-migrate  Rehearse a migration on a private copy and keep a checkpoint
       db-migrate      Rehearse and run a migration; restore the old state on failure
       db-pre-deploy   Gate a deployment: backup, restore drill, rehearsal

@@ -183,7 +183,7 @@ fn in_a_workspace_whose_path_is_not_utf_8_every_document_is_printed() {
         let output = command.arg("--json").current_dir(&root).output().expect("the binary runs");
         let said = format!("{arguments:?}: {:#?}", sandbox.said(&output));
         serde_json::from_slice::<serde_json::Value>(&output.stdout).expect(&said);
-        // Whoever made it is gone; whether it is swept or shown does not matter here.
+        // Its maker is gone; whether it is swept or shown does not matter here.
         if !stage.exists() {
             fs_err::create_dir(&stage).expect("a stage that was left");
         }

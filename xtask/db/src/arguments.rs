@@ -106,6 +106,9 @@ fn suggest_nearest(error: &mut clap::Error, command: &clap::Command, typed: &[Os
     };
     if typed.get(1).is_some_and(|first| *first == *wrong) {
         known.extend(visible(command).map(|command| command.get_name().to_owned()));
+        let is_hidden =
+            |name: &String| command.find_subcommand(name).is_some_and(clap::Command::is_hide_set);
+        known.retain(|name| !is_hidden(name));
     }
     let suggested = nearest(&wrong, known);
     if !suggested.is_empty() {
@@ -117,6 +120,10 @@ fn suggest_nearest(error: &mut clap::Error, command: &clap::Command, typed: &[Os
 fn nearest(wrong: &str, known: Vec<String>) -> Vec<String> {
     let whole = format!("db-{wrong}");
     let distance = |name: &str| {
+        // The beginning of a name is nearer than another name of its length.
+        if name.starts_with(wrong) || name.starts_with(&whole) {
+            return 0;
+        }
         let distance = |typed: &str| strsim::damerau_levenshtein(typed, name);
         distance(wrong).min(distance(&whole))
     };
@@ -212,6 +219,7 @@ mod tests {
         check("db-restor", &["db-restore"]);
         check("restore", &["db-restore"]);
         check("db-resore", &["db-restore"]);
+        check("db-rest", &["db-restore"]);
         check("db-restoration", &["db-restore"]);
         check("entirely-other", &[]);
     }

@@ -54,7 +54,7 @@ pub(crate) enum Task {
     /// Compare two states of the database: schema and rows
     #[command(name = "db-diff", after_help = diff::EXAMPLE)]
     Diff(diff::Args),
-    /// Restore the database to its state before a branch
+    /// Restore the database to its state when a branch was entered
     #[command(name = "db-rollback", after_help = rollback::EXAMPLE)]
     Rollback(rollback::Args),
     /// Rehearse a migration on a private copy and keep a checkpoint

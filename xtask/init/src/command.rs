@@ -40,7 +40,8 @@ pub(crate) struct Init {
     /// Folder of the package `xtask-db`, which is not published yet
     #[arg(long, value_name = "DIR")]
     xtask_db: Option<PathBuf>,
-    /// The database [default: from an env file, or the only one there]
+    /// The database, which need not exist yet [default: from an env file, or the
+    /// only one there]
     #[arg(long, value_name = "PATH")]
     database: Option<String>,
     /// Pattern of the schema files [default: the folder of migrations]
@@ -50,6 +51,7 @@ pub(crate) struct Init {
     #[arg(long, value_name = "COMMAND")]
     migrate: Option<String>,
     /// How that command is told the file, e.g. `DATABASE_URL=sqlite://{path}`
+    /// [default: `DATABASE_PATH`, or that of sqlx, diesel or sea-orm]
     #[arg(long, value_name = "TEMPLATE")]
     migrate_env: Option<String>,
     /// Give the new xtask a workspace of its own
@@ -93,9 +95,19 @@ impl Init {
         refuse_unfinished(folder)?;
         let host = Host::around(folder)?;
         let consent = self.consent;
+        let is_told_more = self.database.is_some()
+            || !self.schema.is_empty()
+            || self.migrate.is_some()
+            || self.migrate_env.is_some();
         let Plan { changes, notes } = plan::plan(&host, &self.wanted())?;
         if changes.is_empty() {
             screen::say("Nothing to do: this project has xtask-db already");
+            if is_told_more {
+                screen::say(
+                    "What was given on the command line was not applied: edit the table \
+                     `[workspace.metadata.db.databases]` in `Cargo.toml`",
+                );
+            }
             return Ok(ExitCode::SUCCESS);
         }
         let mut record = Record::read(&host.root)?.unwrap_or_default();
@@ -206,7 +218,10 @@ fn uninit(folder: &Path, consent: Consent) -> Result<ExitCode> {
     changes.push(Change { path, before, after: None });
     writing::write(root, &changes)?;
     say_written(&changes);
-    screen::say("Backups, if there are any, stay; cargo updates Cargo.lock with its next build");
+    screen::say(
+        "The database and its backups stay: look at `git status` before you commit; cargo updates Cargo.lock \
+             with its next build",
+    );
     Ok(ExitCode::SUCCESS)
 }
 

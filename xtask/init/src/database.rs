@@ -10,7 +10,8 @@ use crate::refusal::Refusal;
 use crate::walk;
 
 const ENV_FILES: [&str; 5] = [".env.local", ".env", ".env.example", ".env.sample", ".env.template"];
-const HINT: &str = "name it with `--database PATH`, relative to the project's root";
+const HINT: &str =
+    "name it with `--database PATH`, relative to the project's root; it need not exist yet";
 
 /// A database of the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +54,15 @@ pub(crate) fn find(host: &Host, asked: Option<&str>) -> Result<Database> {
     }
     let found = walk::files(&host.root, is_database);
     match &found[..] {
-        [path] => {
-            Ok(Database { path: host.relative(path), origin: "the only one there".to_owned() })
-        }
-        [] => Err(Refusal::error("could not find the project's database", HINT)),
+        [path] => Ok(Database {
+            path: host.relative(path),
+            origin: "the only SQLite file in the project".to_owned(),
+        }),
+        [] => Err(Refusal::error(
+            "could not find the project's database: no DATABASE_PATH or DATABASE_URL in an env file, and \
+             no SQLite file",
+            HINT,
+        )),
         several => {
             let names: Vec<_> = several.iter().map(|p| format!("`{}`", host.relative(p))).collect();
             let what = format!("there are several databases: {}", names.join(", "));

@@ -106,7 +106,7 @@ fn tasks(host: &Host, alias: &Alias, wanted: &Wanted, notes: &mut Vec<String>) -
 
 fn plan_tasks(files: &mut Files, tasks: &Tasks, wanted: &Wanted) -> Result<()> {
     if is_dependent(files, tasks)? {
-        return tasks.plan(files, Path::new(""));
+        return tasks.plan(files, Path::new(""), false);
     }
     let Some(library) = &wanted.library else {
         return Err(Refusal::error(
@@ -121,7 +121,7 @@ fn plan_tasks(files: &mut Files, tasks: &Tasks, wanted: &Wanted) -> Result<()> {
             "it is `xtask/db` in a clone of its repository",
         ));
     }
-    tasks.plan(files, &fs_err::canonicalize(library)?)?;
+    tasks.plan(files, &fs_err::canonicalize(library)?, library.is_relative())?;
     if tasks.is_new() {
         manifest::plan_member(files, tasks)?;
     }
@@ -143,7 +143,7 @@ fn configure(
     let database = database::find(host, wanted.database.as_deref())?;
     let migrations = migrations::find(host, &wanted.migrations)?;
     let sight = ignored::look(files, &database.path)?;
-    notes.push(format!("database: `{}`, by {}", database.path, database.origin));
+    notes.push(format!("database: `{}`, from {}", database.path, database.origin));
     if migrations.schema.is_empty() {
         notes.push(
             "no migrations were found: add `schema` when there are some, so that commits of them \
@@ -153,8 +153,9 @@ fn configure(
     }
     if migrations.migrate.is_empty() {
         notes.push(
-            "no command was found that migrates: add `migrate` for `db-migrate`, and for `db-setup` in a \
-             fresh clone"
+            "no migration command was found: name it now with `--migrate 'COMMAND'`, or add `migrate` to \
+             the table in `Cargo.toml` later; `db-migrate` needs it, and so does `db-setup` in a fresh \
+             clone"
                 .to_owned(),
         );
     }

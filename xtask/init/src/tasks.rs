@@ -106,8 +106,9 @@ impl Tasks {
     /// # Errors
     ///
     /// A refusal if its `main` is not understood.
-    pub(crate) fn plan(&self, files: &mut Files, library: &Path) -> Result<()> {
-        let library = self.path_to(files.root(), library);
+    pub(crate) fn plan(&self, files: &mut Files, library: &Path, was_relative: bool) -> Result<()> {
+        let root = fs_err::canonicalize(files.root())?;
+        let library = self.path_to(&root, library, was_relative);
         let dependency = format!("xtask-db = {{ path = {} }}", toml_text::quoted(&library));
         let Some(main) = &self.main else {
             files.set(&self.manifest(), &manifest(&dependency, self.is_apart))?;
@@ -125,12 +126,16 @@ impl Tasks {
         files.set(main, &text)
     }
 
-    /// How its manifest reaches the library: relative within the project, absolute outside.
-    fn path_to(&self, root: &Path, library: &Path) -> String {
-        let Ok(inside) = library.strip_prefix(root) else {
+    /// How its manifest reaches the library: relative if the library is in the project or was named so,
+    /// because the manifest is committed.
+    fn path_to(&self, root: &Path, library: &Path, was_relative: bool) -> String {
+        let common = if was_relative { common_folder(root, library) } else { root.to_owned() };
+        let (Ok(inside), Ok(down)) = (library.strip_prefix(&common), root.strip_prefix(&common))
+        else {
             return library.to_string_lossy().into_owned();
         };
-        let up: PathBuf = Path::new(&self.folder).components().map(|_| "..").collect();
+        let down = down.components().chain(Path::new(&self.folder).components());
+        let up: PathBuf = down.map(|_| "..").collect();
         up.join(inside).to_string_lossy().into_owned()
     }
 
@@ -189,8 +194,20 @@ pub(crate) fn profile(text: &str) -> String {
 }
 
 /// What pays in a dev build.
-const OPTIMISED: [(&str, u8); 4] =
-    [("blake3", 3), ("zstd-sys", 3), ("xtask-db", 1), ("xtask-db-format", 2)];
+const OPTIMISED: [(&str, u8); 6] = [
+    ("blake3", 3),
+    ("zstd-sys", 3),
+    ("xtask-db", 1),
+    ("xtask-db-format", 2),
+    ("memchr", 3),
+    ("itoa", 3),
+];
+
+/// The deepest folder that contains both.
+fn common_folder(one: &Path, other: &Path) -> PathBuf {
+    let both = one.components().zip(other.components());
+    both.take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+}
 
 const MAIN: &str = r#"//! Tasks of this workspace: `cargo xtask --help`.
 

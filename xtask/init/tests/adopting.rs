@@ -22,7 +22,10 @@ fn a_single_package_becomes_a_workspace_and_keeps_its_comments() {
     project.git_init();
     let said = project.init(&[]);
     assert!(said.out.contains("+[workspace]\n+members = [\"xtask\"]\n"), "{said:#?}");
-    assert!(said.err.contains("database: `data/app.db`, by `DATABASE_URL` in `.env`"), "{said:#?}");
+    assert!(
+        said.err.contains("database: `data/app.db`, from `DATABASE_URL` in `.env`"),
+        "{said:#?}"
+    );
     assert_eq!(packages(&project), ["app", "xtask"]);
     let manifest = project.read("Cargo.toml");
     assert!(manifest.starts_with(SINGLE[0].1), "{manifest}");

@@ -17,8 +17,8 @@ use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::sqlite::digest::tree;
 
-/// The newest backup of the wanted one's database in this worktree that is whole on the disk right now, not only in its record;
-/// and a remark if the newest recorded one is not. If both it and the new one are in the store, the
+/// The newest backup of that database in this worktree that is whole on the disk right now, not only in
+/// its record; and a remark if the newest recorded one is not. If both it and the new one are in the store, the
 /// comparison proves its pages, so only its list is read here.
 ///
 /// # Errors

@@ -108,7 +108,7 @@ impl<'a> Document<'a> {
                 Done::Backup(backup) => document.backups.push(BackupDocument::of(backup, now)),
                 Done::Unchanged(backup) => document.unchanged.push(BackupDocument::of(backup, now)),
                 Done::Aside(folder) => {
-                    document.set_aside.push(Aside { database, folder: folder.to_string_lossy() })
+                    document.set_aside.push(Aside { database, folder: folder.to_string_lossy() });
                 }
             }
         }

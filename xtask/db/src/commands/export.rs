@@ -240,13 +240,14 @@ impl Export<'_> {
         }
         state.read(project, &interrupt, |connection| {
             let _watched = interrupt.watch(connection);
-            let snapshot = Snapshot::begin(connection)?;
             let mut progress = session.progress("exporting");
-            let bounds = args.bounds(snapshot.size_bytes(), &progress);
+            let size_bytes = Snapshot::begin(connection)?.size_bytes();
+            let bounds = args.bounds(size_bytes, &progress);
             bounds.set_on(connection)?;
+            let snapshot = Snapshot::begin(connection)?;
             let selection = Selection::of(connection, wanted, &interrupt)
                 .map_err(|error| bounds.explain(error, "nothing was exported"))?;
-            Bounds::lift_from(connection);
+            bounds.lift_from(connection);
             progress.expect_bytes(snapshot.size_bytes());
             let mut format = args.format.writer(args.is_folder());
             let mut output = destination.open(session)?;

@@ -32,8 +32,8 @@ until they are overwritten, so rotate the secret as well.
 
 Protected backups are not removed: the newest verified one, the newest three
 safety backups, the branch point of an unmerged branch, and others that pruning
-always keeps. `--force` removes them anyway, but never a pinned one: unpin it
-first.";
+always keeps. `--force` removes them anyway, but neither a pinned one (unpin it
+first) nor one that an interrupted command needs (run `db-recover` first).";
 
 /// How many names a line shows.
 const MAX_NAMES: usize = 5;

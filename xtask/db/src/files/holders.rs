@@ -43,10 +43,7 @@ pub(crate) fn of(path: &Path) -> Option<Holders> {
     }
     // A process that is about to run another program has the descriptors of its parent for a moment.
     std::thread::sleep(BETWEEN_LOOKS);
-    let mut second = look()?;
-    second.seen.retain(|holder| first.seen.iter().any(|before| before.pid == holder.pid));
-    second.complete &= first.complete;
-    Some(second)
+    look()
 }
 
 /// Calls back for each other process that has a database or its WAL open, at once, and returns whether
@@ -91,7 +88,10 @@ impl<'a> Look<'a> {
     pub(crate) fn is_held_by(&self, pid: u32) -> Option<bool> {
         let descriptors = match fs_err::read_dir(format!("/proc/{pid}/fd")) {
             Ok(descriptors) => descriptors,
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+            // A zombie's descriptors are nobody's to see, and it has none.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return has_ended(pid).then_some(false);
+            }
             // It ended while we looked.
             Err(_) => return Some(false),
         };
@@ -101,6 +101,13 @@ impl<'a> Look<'a> {
         let is_still = || identities(self.path).iter().any(|file| held.contains(file));
         Some(!held.is_empty() && is_still())
     }
+}
+
+/// Whether a process is gone, or a zombie
+/// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>: the state follows the name).
+fn has_ended(pid: u32) -> bool {
+    let Ok(stat) = fs_err::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// A process by its id; `None` if it is gone.

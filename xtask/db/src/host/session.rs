@@ -307,7 +307,7 @@ impl Session {
         if !self.json {
             return;
         }
-        // Every document always serialises: its keys are texts.
+        // Every document serialises: its keys are texts, and no `Path`, which may not be UTF-8, is in it.
         let document = &secrets::masked_in(&json!(document));
         if self.is_streaming() {
             self.stream(|streamed| streamed.finish(document));

@@ -255,7 +255,7 @@ fn refuse_other_encoding(plan: &Plan, live: &Shape, force: bool) -> Result<()> {
         format!("the backup is {}, the live database {}", plan.header.encoding(), live.encoding);
     match holders::of(&plan.target) {
         Some(holders) if !holders.seen.is_empty() => Err(Refusal::could_not(
-            format!("{both}{}", holders::sentence(&plan.target)),
+            format!("{both}{}", holders::sentence_of(&holders.seen)),
             "stop the application and restore again; the database is untouched",
         )),
         Some(holders) if holders.complete => Ok(()),

@@ -78,7 +78,7 @@ pub(crate) struct Pruning<'a> {
     pub(crate) policy: &'a Policy,
     /// Which of the backups count.
     pub(crate) scope: Scope,
-    /// The moment it is.
+    /// The current time.
     pub(crate) now: DateTime<FixedOffset>,
 }
 

@@ -77,13 +77,13 @@ pub(crate) fn merge(
     ending: Ending,
     keep: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Report> {
-    let connection = read_only::open_to_write(&target.database.path, target.busy_timeout)?;
+    let mut connection = read_only::open_to_write(&target.database.path, target.busy_timeout)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     row_hash::register(&connection)?;
     connection
         .execute_batch("PRAGMA foreign_keys=OFF; PRAGMA synchronous=EXTRA; BEGIN IMMEDIATE")?;
     let watched = target.interrupt.watch(&connection);
-    target.bounds.set_on(&connection)?;
+    target.bounds.set_on(&mut connection)?;
     let schema = Schema::read(&connection)?;
     let said = Said::of(target.database, &schema)?;
     let here = State { connection: &connection, said: &said, schema: &schema };
@@ -124,8 +124,8 @@ fn newest_schema_first<'s>(
     }
     let mut sorted = Vec::new();
     for source in sources {
-        let file = connection::open_immutable(&source.scratch)?;
-        target.bounds.set_on(&file)?;
+        let mut file = connection::open_immutable(&source.scratch)?;
+        target.bounds.set_on(&mut file)?;
         sorted.push((schema_fit::n_missing(&Schema::read(&file)?, ours), source));
     }
     sorted.sort_by_key(|(n_missing, _)| *n_missing);

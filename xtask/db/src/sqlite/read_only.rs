@@ -43,6 +43,12 @@ impl std::ops::Deref for Looking {
     }
 }
 
+impl std::ops::DerefMut for Looking {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
 impl Drop for Looking {
     fn drop(&mut self) {
         let wal = beside(&self.path, WAL);

@@ -170,6 +170,7 @@ struct Header {
 impl Header {
     /// Reads it, and returns what follows it before the checksum.
     fn read(bytes: &[u8]) -> Result<(Self, &[u8])> {
+        ensure!(bytes.starts_with(MAGIC), "it is not a page list");
         let n_body = bytes.len().checked_sub(CHECKSUM_BYTES).context("it is cut short")?;
         let (body, checksum) = bytes.split_at(n_body);
         // Before the version: a flipped bit must not make a damaged list one of a newer version.

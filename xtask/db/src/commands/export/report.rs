@@ -35,7 +35,7 @@ pub(super) struct Document<'a> {
     /// The tables whose rows were left out.
     left_out: Vec<&'a str>,
     remarks: &'a [String],
-    /// Whether the file was as it is now already.
+    /// Whether the file already had this content.
     unchanged: bool,
 }
 

@@ -72,17 +72,18 @@ impl State {
         &self,
         project: &Project,
         interrupt: &Interrupt,
-        work: impl FnOnce(&Connection) -> Result<T>,
+        work: impl FnOnce(&mut Connection) -> Result<T>,
     ) -> Result<T> {
         match self {
             Self::Backup(backup) => {
                 let contents = Contents::open(backup)?;
                 let file = contents.file(interrupt)?;
-                work(&connection::open_immutable(file.path())?)
+                work(&mut connection::open_immutable(file.path())?)
             }
             Self::Live(database) => {
-                let live = live_database::open(project, database)?;
-                live.proved(work(&live))
+                let mut live = live_database::open(project, database)?;
+                let read = work(&mut live);
+                live.proved(read)
             }
         }
     }

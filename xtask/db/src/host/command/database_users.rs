@@ -17,6 +17,8 @@ use crate::host::command::descendants::{self, Family};
 /// How long to wait before each further look for who opened it. The opener may not get its
 /// descriptor sooner than a busy machine lets it run.
 const BETWEEN_LOOKS_MS: [u64; 9] = [1, 1, 2, 2, 4, 8, 16, 32, 64];
+/// Openings within so many looks may be one process's: it opens a database several times in a row.
+const N_QUICK_LOOKS: usize = 5;
 
 /// What is seen of one file, from its beginning on.
 #[derive(Debug)]
@@ -82,11 +84,15 @@ impl Witness {
             return;
         }
         // We hear of an opening a moment before the process has the descriptor.
-        for pause_ms in BETWEEN_LOOKS_MS {
+        for (nth, pause_ms) in BETWEEN_LOOKS_MS.iter().enumerate() {
             if self.scan(Some(root)) {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(pause_ms));
+            std::thread::sleep(Duration::from_millis(*pause_ms));
+            // The process that is seen now may be the second one, and the first one gone.
+            if nth >= N_QUICK_LOOKS && self.was_opened() {
+                self.doubt(UNSEEN);
+            }
         }
         if !self.scan(Some(root)) {
             self.doubt(UNSEEN);
@@ -119,7 +125,7 @@ impl Witness {
         };
         let path = self.path.clone();
         let look = Look::at(&path);
-        // Ours first: a look at everybody takes longer than many a migration has a file open.
+        // Ours first: a look at everybody takes longer than many migrations keep a file open.
         let mut ours = root.map(descendants::ids_below).into_iter().flatten();
         let mut is_held = ours.any(|pid| look.is_held_by(pid) == Some(true));
         self.is_ours_seen |= is_held;

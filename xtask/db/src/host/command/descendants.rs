@@ -1,7 +1,7 @@
 //! What a command started, in whatever session or group. If the system allows it (Linux), orphans
 //! become children of the supervising process and are found through `/proc`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid,
@@ -145,13 +145,13 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// That of a process; nobody of it was met yet.
+    /// That of a process; none of its members has been seen yet.
     #[must_use]
     pub(crate) fn of(root: u32) -> Self {
         Self { root: root.cast_signed(), parents: BTreeMap::new() }
     }
 
-    /// Takes down who the parent of a process is, as long as it is there to be asked.
+    /// Notes the parent of a process while it can still be asked.
     pub(crate) fn meet(&mut self, pid: u32) {
         if let Some(process) = Process::of(pid.cast_signed()) {
             self.parents.insert(process.pid, process.parent);
@@ -161,9 +161,9 @@ impl Family {
     /// Whether the chain of a process's parents leads to the root.
     #[must_use]
     pub(crate) fn includes(&self, pid: u32) -> bool {
-        let mut next = pid.cast_signed();
+        let (mut next, mut seen) = (pid.cast_signed(), BTreeSet::new());
         // A number that was given twice meanwhile leads around in no circle.
-        for _ in 0..=self.parents.len() {
+        while seen.insert(next) {
             let parent = Process::of(next).map(|process| process.parent);
             match parent.or_else(|| self.parents.get(&next).copied()) {
                 Some(parent) if parent == self.root => return true,

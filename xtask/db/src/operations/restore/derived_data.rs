@@ -14,7 +14,7 @@ use crate::host::session::Session;
 pub(crate) struct Done {
     /// E.g. `the data is restored`.
     pub(crate) what: &'static str,
-    /// What the database contains now, as a sentence.
+    /// What the database contains now, as a clause.
     pub(crate) content: &'static str,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn after_restore(
     rebuild(session, project, database, Done { what, content })
 }
 
-/// The same in other words.
+/// The same after something else than a restore, which `Done` names.
 ///
 /// # Errors
 ///

@@ -152,12 +152,9 @@ pub(crate) fn point_out_old_schema(
     {
         session.note(format!(
             "Note: the backup has schema version {version}, the code's newest migration is {newest} \
-             ({}): run the migrations afterwards{}",
+             ({}): {} applies it again",
             project.path(&file),
-            match database.migrate.join(" ") {
-                command if command.is_empty() => String::new(),
-                command => format!(" with `{command}`"),
-            }
+            if database.migrate.is_empty() { "your migration command" } else { "`cargo xtask db-migrate`" }
         ));
     }
 }

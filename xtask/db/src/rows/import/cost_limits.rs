@@ -66,6 +66,8 @@ struct Spending {
     most_steps: u64,
     steps: AtomicU64,
     is_exceeded: AtomicBool,
+    /// Whether nothing is counted any more.
+    is_lifted: AtomicBool,
     /// How often the user asked to stop.
     asked: Arc<AtomicUsize>,
     pulse: Pulse,
@@ -81,7 +83,10 @@ pub(crate) struct Meter {
 impl Meter {
     /// Counts some steps and the time since the last look; whether that is to be the end.
     pub(crate) fn stops(&mut self, n_steps: u64) -> bool {
-        let Spending { most_steps, steps, is_exceeded, asked, pulse } = &*self.spending;
+        let Spending { most_steps, steps, is_exceeded, is_lifted, asked, pulse } = &*self.spending;
+        if is_lifted.load(Ordering::Relaxed) {
+            return false;
+        }
         let now = processor_time();
         let took = now.saturating_sub(std::mem::replace(&mut self.before, now));
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -121,6 +126,7 @@ impl Bounds {
             most_steps,
             steps: AtomicU64::new(0),
             is_exceeded: AtomicBool::new(false),
+            is_lifted: AtomicBool::new(false),
             asked: interrupt.asked(),
             pulse,
         };
@@ -144,7 +150,7 @@ impl Bounds {
     /// # Errors
     ///
     /// If SQLite refuses that.
-    pub(crate) fn set_on(&self, connection: &Connection) -> Result<()> {
+    pub(crate) fn set_on(&self, connection: &mut Connection) -> Result<()> {
         if self.input_bytes.is_some() {
             let _ = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, self.most_value());
             let _ =
@@ -156,7 +162,8 @@ impl Bounds {
         }
         let mut meter = AssertUnwindSafe(self.meter());
         let handler = move || meter.stops(STEPS_BETWEEN_LOOKS.into());
-        // Older versions of rusqlite answer with nothing here; the handler cannot be refused.
+        // rusqlite before 0.33 answers with nothing here, and from 0.41 on this needs `&mut`; the handler cannot
+        // be refused.
         let _ = connection.progress_handler(STEPS_BETWEEN_LOOKS.into(), Some(handler));
         Ok(())
     }
@@ -207,9 +214,10 @@ impl Bounds {
         Meter { spending: Arc::clone(&self.spending), before: processor_time() }
     }
 
-    /// Lets a connection work without bounds again; `SQLite`'s own are in place.
-    pub(crate) fn lift_from(connection: &Connection) {
-        let _ = connection.progress_handler(0, None::<fn() -> bool>);
+    /// Lets a connection work without bounds again; `SQLite`'s own are in place. The handler stays: to take
+    /// it away needs `&mut`, which a snapshot that was begun does not leave.
+    pub(crate) fn lift_from(&self, connection: &Connection) {
+        self.spending.is_lifted.store(true, Ordering::Relaxed);
         let most = i32::try_from(MAX_VALUE_BYTES).unwrap_or(i32::MAX);
         let _ = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, most);
     }

@@ -141,7 +141,7 @@ pub fn load_sql(sql: &[u8], scratch: &Path) -> Result<()> {
 /// A watched connection to the scratch database.
 fn open(loading: &Loading<'_>) -> Result<(Connection, Guard)> {
     let mut connection = connection::open_scratch(loading.scratch)?;
-    loading.bounds.set_on(&connection)?;
+    loading.bounds.set_on(&mut connection)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     unistr::offer(&connection)?;
     let guard = Guard::on(&mut connection).context("could not set a guard before the dump")?;

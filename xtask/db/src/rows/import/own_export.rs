@@ -34,7 +34,7 @@ pub(super) fn load(
     examine(&header)?;
     let mut connection = connection::open_scratch(loading.scratch)?;
     let _watched = loading.interrupt.watch(&connection);
-    loading.bounds.set_on(&connection)?;
+    loading.bounds.set_on(&mut connection)?;
     let guard = Guard::on(&mut connection);
     let encoding = loading.encoding.unwrap_or(&header.encoding);
     connection.execute_batch(&format!(

@@ -46,9 +46,9 @@ pub(crate) fn prove(
     bounds: &Bounds,
 ) -> Result<Proof> {
     let check = || {
-        let connection = connection::open_private(scratch)?;
+        let mut connection = connection::open_private(scratch)?;
         let _watched = interrupt.watch(&connection);
-        bounds.set_on(&connection)?;
+        bounds.set_on(&mut connection)?;
         examination::check_integrity(&connection)
     };
     let (checked, counted) = threads::both(check, || count(scratch, interrupt, bounds));
@@ -112,9 +112,9 @@ impl Proof {
 type Counted = (Examination, BTreeSet<String>, Orphans);
 
 fn count(scratch: &Path, interrupt: &Interrupt, bounds: &Bounds) -> Result<Counted> {
-    let connection = connection::open_private(scratch)?;
+    let mut connection = connection::open_private(scratch)?;
     let _watched = interrupt.watch(&connection);
-    bounds.set_on(&connection)?;
+    bounds.set_on(&mut connection)?;
     let counted = examination::count(&connection)?;
     let schema = Schema::read(&connection)?;
     let derived = schema.tables.values().filter(|table| is_derived(table));

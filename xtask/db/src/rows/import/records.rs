@@ -63,9 +63,9 @@ pub(crate) fn load(
     reach: &mut dyn FnMut(u64),
 ) -> Result<Loaded> {
     let Origin { shown, input, pointer } = origin;
-    let connection = connection::open_scratch(loading.scratch)?;
+    let mut connection = connection::open_scratch(loading.scratch)?;
     let _watched = loading.interrupt.watch(&connection);
-    loading.bounds.set_on(&connection)?;
+    loading.bounds.set_on(&mut connection)?;
     let encoding = loading.encoding.unwrap_or("UTF-8");
     connection.execute_batch(&format!("PRAGMA encoding = \"{encoding}\"; BEGIN"))?;
     let mut writer = Writer::begin(&connection, mapping)?;

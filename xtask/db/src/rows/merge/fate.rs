@@ -21,7 +21,7 @@ pub(super) enum Fate {
     Replaced = 5,
     /// It is new and has no place here.
     LeftOut = 6,
-    /// The row here has another content, or its key: nothing is merged.
+    /// The row here has other content, or another row has its key: nothing is merged.
     Conflicting = 7,
     /// Its content is known, and a row here with that content is looked for.
     Hashed = 8,

@@ -60,8 +60,8 @@ impl TableNames {
         Self(by_form)
     }
 
-    /// The numbers of all tables that [`of`] may find likeness to, and a few others: not the column's own
-    /// table, which `parent_id` means.
+    /// The numbers of all tables that [`of`] may find similar, and a few more. The column's own table,
+    /// which `parent_id` means, is not looked for.
     #[must_use]
     pub(super) fn near(&self, column: &str) -> BTreeSet<usize> {
         let forms = forms(&stem(column).0);

@@ -51,11 +51,11 @@ pub(super) fn plan(
     said: &Said<'_>,
     source: &Source,
 ) -> Result<Planned> {
-    let file = connection::open_immutable(&source.scratch).with_context(|| {
+    let mut file = connection::open_immutable(&source.scratch).with_context(|| {
         format!("could not read what was loaded of `{}`", text::plain(&source.shown))
     })?;
     let _watched = target.interrupt.watch(&file);
-    target.bounds.set_on(&file)?;
+    target.bounds.set_on(&mut file)?;
     let policy = policy(target.policy, source);
     let target = &Target { policy: &policy, ..*target };
     let (theirs, ours) = (Schema::read(&file)?, Schema::read(connection)?);

@@ -47,8 +47,8 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
 pub(super) struct Round {
     /// Its number, which is noted with what is translated.
     pub number: u64,
-    /// The round since which rows have to be known for references to them to be examined; all are
-    /// if there is none.
+    /// Only references to rows that were identified in this round or later are examined; all if
+    /// `None`.
     pub since: Option<u64>,
     /// What numbers mean.
     pub numbering: Numbering,

@@ -266,7 +266,8 @@ struct Names<'a> {
 impl<'a> Names<'a> {
     fn of(undeclared: &Undeclared<'a>, changed: Vec<usize>) -> Self {
         let layouts = undeclared.layouts;
-        let here: Vec<&str> = undeclared.tables.0.keys().map(String::as_str).collect();
+        let here = undeclared.tables.0.values().map(|here| here.table.name.as_str());
+        let here: Vec<&str> = here.collect();
         let of_changed = TableNames::of(changed.iter().map(|at| (*at, layouts[*at].name.as_str())));
         let of_here = TableNames::of(here.iter().copied().enumerate());
         Self { layouts, changed: changed.into_iter().collect(), of_changed, here, of_here }

@@ -186,8 +186,8 @@ impl Step<Vec<u8>> for HashStep {
 /// Takes a piece that was read.
 pub(crate) type Send<'a> = dyn FnMut(Vec<u8>) -> Result<()> + 'a;
 
-/// Reads the pages into pieces of 1 MiB, with the header settled, and sends them on. `reached` hears
-/// before each piece how many bytes were read, and may end it.
+/// Reads the pages into pieces of 1 MiB, with the header settled, and sends them on. `reached` is
+/// called before each full piece with the number of bytes read so far, and may end it.
 ///
 /// # Errors
 ///
