@@ -202,12 +202,12 @@ impl Found {
         }
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
         let (line, rest) = bytes.split_at(end);
-        if rest.trim_ascii() != blake3::hash(line).to_hex().as_bytes() {
-            return Self::Damaged("its checksum is wrong".to_owned());
-        }
         let newer = serde_json::from_slice::<Versioned>(line).ok().filter(|v| v.version > VERSION);
         if let Some(newer) = newer {
             return Self::Newer(newer.version);
+        }
+        if rest.trim_ascii() != blake3::hash(line).to_hex().as_bytes() {
+            return Self::Damaged("its checksum is wrong".to_owned());
         }
         match serde_json::from_slice(line) {
             Ok(note) => Self::Read(note),
