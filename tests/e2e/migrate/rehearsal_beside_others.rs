@@ -39,7 +39,7 @@ fn has_looked(pid: u32) {
         ["7", "271", "73"].contains(&call.split(' ').next().unwrap_or_default())
     };
     let began = std::time::Instant::now();
-    // Where this is not shown, the wait alone has to do.
+    // Some systems do not show this: there the wait alone has to suffice.
     while !is_polling() && began.elapsed() < std::time::Duration::from_secs(2) {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }

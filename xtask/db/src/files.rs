@@ -3,6 +3,7 @@
 pub(crate) mod early_sync;
 pub(crate) mod free_space;
 pub(crate) mod holders;
+pub(crate) mod processes;
 pub(crate) mod publish;
 pub(crate) mod sidecars;
 pub(crate) mod stage;

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::files::processes::{self, Process};
 use crate::files::sidecars::{SHM, WAL, beside};
 
 /// How long after the first look the second one is made.
@@ -48,10 +49,10 @@ pub(crate) fn of(path: &Path) -> Option<Holders> {
 
 /// Calls back for each other process that has a database or its WAL open, at once, and returns whether
 /// every process could be looked at; `None` if the system cannot tell.
-pub(crate) fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
+fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
     let look = Look::at(path);
     let mut complete = true;
-    for pid in processes()? {
+    for pid in processes::others()? {
         match look.is_held_by(pid) {
             Some(true) => found(pid),
             Some(false) => {}
@@ -59,14 +60,6 @@ pub(crate) fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
         }
     }
     Some(complete)
-}
-
-/// The ids of the other processes; `None` if the system does not list them.
-#[must_use]
-pub(crate) fn processes() -> Option<impl Iterator<Item = u32>> {
-    let processes = fs_err::read_dir("/proc").ok()?.flatten();
-    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
-    Some(pids.filter(|pid| *pid != std::process::id()))
 }
 
 /// A database and its sidecars, looked for among the descriptors of processes.
@@ -90,7 +83,9 @@ impl<'a> Look<'a> {
             Ok(descriptors) => descriptors,
             // A zombie's descriptors are nobody's to see, and it has none.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                return has_ended(pid).then_some(false);
+                return Process::of(pid.cast_signed())
+                    .is_none_or(|process| !process.runs)
+                    .then_some(false);
             }
             // It ended while we looked.
             Err(_) => return Some(false),
@@ -101,13 +96,6 @@ impl<'a> Look<'a> {
         let is_still = || identities(self.path).iter().any(|file| held.contains(file));
         Some(!held.is_empty() && is_still())
     }
-}
-
-/// Whether a process is gone, or a zombie
-/// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>: the state follows the name).
-fn has_ended(pid: u32) -> bool {
-    let Ok(stat) = fs_err::read_to_string(format!("/proc/{pid}/stat")) else { return true };
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// A process by its id; `None` if it is gone.
@@ -127,9 +115,7 @@ fn identities(path: &Path) -> Vec<(u64, u64)> {
 #[must_use]
 pub(crate) fn with_variable(name: &str, value: &str) -> Option<u32> {
     let wanted = format!("{name}={value}");
-    let processes = fs_err::read_dir("/proc").ok()?.flatten();
-    let pids = processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| *pid != std::process::id()).find(|pid| {
+    processes::others()?.find(|pid| {
         let environment = fs_err::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
     })

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::files::holders::{self, Holder, Look};
+use crate::files::processes;
 use crate::host::command::descendants::{self, Family};
 
 /// How long to wait before each further look for who opened it. The opener may not get its
@@ -119,7 +120,7 @@ impl Witness {
 
     /// Whether anybody has it open; everything below `root` is our command.
     fn scan(&mut self, root: Option<u32>) -> bool {
-        let Some(processes) = holders::processes() else {
+        let Some(others) = processes::others() else {
             self.doubt(NO_VIEW);
             return false;
         };
@@ -130,7 +131,7 @@ impl Witness {
         let mut is_held = ours.any(|pid| look.is_held_by(pid) == Some(true));
         self.is_ours_seen |= is_held;
         let mut family = root.map(Family::of);
-        for pid in processes {
+        for pid in others {
             // Met before it is looked at: it may be gone right after.
             if let Some(family) = &mut family {
                 family.meet(pid);

@@ -7,7 +7,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid,
 };
 
-use crate::files::holders;
+use crate::files::processes::{self, Process};
 use crate::host::command::patience::PAUSE;
 
 /// How often to look for processes that are left: one that is killed may have started another before.
@@ -113,7 +113,7 @@ fn has_children() -> bool {
 /// The processes that run and whose chain of parents leads to this one.
 fn below(ancestor: i32) -> Vec<Process> {
     let mut children = BTreeMap::<i32, Vec<Process>>::new();
-    let pids = holders::processes().into_iter().flatten().map(u32::cast_signed);
+    let pids = processes::others().into_iter().flatten().map(u32::cast_signed);
     for process in pids.filter_map(Process::of) {
         children.entry(process.parent).or_default().push(process);
     }
@@ -172,47 +172,5 @@ impl Family {
             }
         }
         false
-    }
-}
-
-/// A process as `/proc/PID/stat` describes it.
-#[derive(Debug, PartialEq, Eq)]
-struct Process {
-    pid: i32,
-    parent: i32,
-    group: i32,
-    /// Whether it is more than a zombie.
-    runs: bool,
-}
-
-impl Process {
-    /// What the system shows of a process; `None` if it is gone.
-    fn of(pid: i32) -> Option<Self> {
-        Self::parse(pid, &fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-    }
-
-    /// State, parent and group come after the name, which may hold anything
-    /// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
-    fn parse(pid: i32, stat: &str) -> Option<Self> {
-        let (_, rest) = stat.rsplit_once(") ")?;
-        let mut fields = rest.split(' ');
-        let state = fields.next()?;
-        let parent = fields.next()?.parse().ok()?;
-        let group = fields.next()?.parse().ok()?;
-        Some(Self { pid, parent, group, runs: !matches!(state, "Z" | "X") })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Process;
-
-    #[test]
-    fn a_name_with_brackets_and_spaces_hides_no_parent() {
-        let parsed = |stat| Process::parse(4711, stat);
-        let process = |runs| Some(Process { pid: 4711, parent: 12, group: 47, runs });
-        assert_eq!(parsed("4711 (sh) S 12 47 1"), process(true));
-        assert_eq!(parsed("4711 (a) R 9 (b) Z 12 47 1"), process(false));
-        assert_eq!(parsed("4711"), None);
     }
 }
