@@ -10,9 +10,9 @@ use crate::files::Change;
 use crate::host::Host;
 use crate::migrations::Asked;
 use crate::plan::{self, Plan, Wanted};
-use crate::record::{self, Record, Way};
+use crate::record::{self, Back, Record, Way};
 use crate::refusal::Refusal;
-use crate::{screen, writing};
+use crate::{leftovers, screen, writing};
 
 const EXAMPLE_INIT: &str = "\
 Example:
@@ -160,11 +160,8 @@ impl Consent {
 
     /// The exit code if it was not given.
     fn without(self) -> ExitCode {
-        if self.dry_run {
-            return ExitCode::SUCCESS;
-        }
-        screen::say("Nothing was written");
-        ExitCode::FAILURE
+        screen::say("Nothing was written.");
+        if self.dry_run { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
@@ -185,10 +182,7 @@ fn uninit(folder: &Path, consent: Consent) -> Result<ExitCode> {
     let record =
         record::root_of(folder).map(|root| Ok::<_, anyhow::Error>((root, Record::read(root)?)));
     let Some((root, Some(record))) = record.transpose()? else {
-        return Err(Refusal::error(
-            format!("`init` has left no record here (`{}`)", record::PATH),
-            "remove the lines by hand, as docs/adoption.md shows",
-        ));
+        return Err(without_record(folder)?);
     };
     refuse_hooks(root)?;
     let ways = record.ways(root)?;
@@ -201,14 +195,17 @@ fn uninit(folder: &Path, consent: Consent) -> Result<ExitCode> {
             format!("restore those lines, or remove them by hand and remove `{}`", record::PATH),
         ));
     }
-    let mut changes: Vec<Change> = ways
-        .into_iter()
-        .filter_map(|(_, way)| match way {
-            Way::Back(change) => Some(change),
-            Way::Absent | Way::Changed => None,
-        })
-        .collect();
+    let backs = ways.into_iter().filter_map(|(_, way)| match way {
+        Way::Back(back) => Some(back),
+        Way::Absent | Way::Changed => None,
+    });
+    let backs: Vec<Back> = backs.collect();
+    let notes: Vec<String> = backs.iter().flat_map(notes_of).collect();
+    let mut changes: Vec<Change> = backs.into_iter().map(|back| back.change).collect();
     screen::show(&changes);
+    for note in &notes {
+        screen::note(note);
+    }
     if !consent.is_given("Undo these changes?")? {
         return Ok(consent.without());
     }
@@ -223,6 +220,45 @@ fn uninit(folder: &Path, consent: Consent) -> Result<ExitCode> {
              with its next build",
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Without the record, only the lines that look like those of `init` can be named.
+fn without_record(folder: &Path) -> Result<anyhow::Error> {
+    let found = leftovers::find(folder)?;
+    let hint = if found.is_empty() {
+        "nothing that `init` writes was found in this project either: there is nothing to remove"
+            .to_owned()
+    } else {
+        format!(
+            "remove by hand what belongs to xtask-db, and nothing else needs:\n  {}",
+            found.join("\n  ")
+        )
+    };
+    Ok(Refusal::error(format!("`init` has left no record here (`{}`)", record::PATH), hint))
+}
+
+/// What a person should know before a change is undone.
+fn notes_of(back: &Back) -> Vec<String> {
+    let mut notes = Vec::new();
+    let Change { path, after, .. } = &back.change;
+    if !back.added.is_empty() {
+        let lines = back.added.iter().filter(|line| !line.trim().is_empty());
+        let lines: Vec<_> = lines.map(|line| format!("`{}`", line.trim())).collect();
+        let lines = lines.join(", ");
+        notes.push(format!(
+            "added to the database's table in `{path}` since, and removed with it: {lines}"
+        ));
+    }
+    let is_ours = |line: &&str| line.starts_with("[workspace.metadata.db");
+    let rest: Vec<_> = after.iter().flat_map(|text| text.lines()).filter(is_ours).collect();
+    if !rest.is_empty() {
+        notes.push(format!(
+            "`init` did not write {} in `{path}`, so it stays: remove it by hand, otherwise a later `init` \
+             finds the project configured",
+            rest.join(", ")
+        ));
+    }
+    notes
 }
 
 /// The hooks would call a program that is gone.

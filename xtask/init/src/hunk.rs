@@ -14,6 +14,13 @@ pub(crate) struct Hunk {
     is_last: bool,
 }
 
+impl Hunk {
+    /// The lines as they became.
+    pub(crate) fn after(&self) -> &str {
+        &self.after
+    }
+}
+
 /// The hunks between two texts. Each occurs once in its text, so that it can be told where it belongs.
 pub(crate) fn hunks(before: &str, after: &str) -> Vec<Hunk> {
     let diff = TextDiff::from_lines(before, after);

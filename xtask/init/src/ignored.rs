@@ -49,14 +49,19 @@ pub(crate) fn look(files: &Files, path: &str) -> Result<Sight> {
 /// If `.gitignore` cannot be read.
 pub(crate) fn plan(files: &mut Files, path: &str) -> Result<()> {
     let text = files.text(".gitignore")?.unwrap_or_default();
-    let path = escaped(path);
-    let lines = SUFFIXES.map(|suffix| format!("/{path}{suffix}\n")).concat();
+    let lines = lines(path).concat();
     let text = match text.as_str() {
         "" => lines,
         text if text.ends_with('\n') => format!("{text}{lines}"),
         text => format!("{text}\n{lines}"),
     };
     files.set(".gitignore", &text)
+}
+
+/// The lines that are added.
+pub(crate) fn lines(path: &str) -> [String; 4] {
+    let path = escaped(path);
+    SUFFIXES.map(|suffix| format!("/{path}{suffix}\n"))
 }
 
 /// A path in which git sees no pattern.

@@ -1,6 +1,7 @@
 //! `cargo xtask-db init` adds xtask-db to a project: it shows every change as a diff, asks, and writes.
 //! `cargo xtask-db uninit` takes the changes out again.
 
+mod additions;
 mod alias;
 mod command;
 mod database;
@@ -8,6 +9,7 @@ mod files;
 mod host;
 mod hunk;
 mod ignored;
+mod leftovers;
 mod manifest;
 mod migrations;
 mod plan;

@@ -6,8 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::additions::{self, Stripped};
 use crate::files::{self, Change};
 use crate::hunk::{self, Hunk};
+use crate::toml_text;
 
 /// Where the record is, relative to the root.
 pub(crate) const PATH: &str = ".cargo/xtask-db-init.json";
@@ -54,11 +56,20 @@ enum Edit {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// This change leads back.
-    Back(Change),
+    Back(Back),
     /// Nothing of the edit is there: it was never made, or it has been undone.
     Absent,
     /// The lines of the edit have changed since.
     Changed,
+}
+
+/// A change that leads back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Back {
+    /// The change.
+    pub(crate) change: Change,
+    /// The lines that were added to the table of `init` since; they go with it.
+    pub(crate) added: Vec<String>,
 }
 
 impl Record {
@@ -123,21 +134,32 @@ impl Record {
 
 impl Edit {
     fn way(&self, path: &str, now: Option<String>) -> Way {
-        let back = |after: Option<String>, before: String| {
-            Way::Back(Change { path: path.to_owned(), before: Some(before), after })
-        };
         match (self, now) {
             (Self::Created(_), None) => Way::Absent,
-            (Self::Created(text), Some(now)) if *text == now => back(None, now),
-            (Self::Edited(edits), Some(now)) => {
-                let step = |text: String, hunks: &Vec<Hunk>| hunk::reverted(&text, hunks);
-                match edits.iter().rev().try_fold(now.clone(), step) {
-                    Some(text) => back(Some(text), now),
-                    None if edits.iter().all(|hunks| hunk::is_absent(&now, hunks)) => Way::Absent,
-                    None => Way::Changed,
-                }
+            (Self::Created(text), Some(now)) if *text == now => {
+                let change = Change { path: path.to_owned(), before: Some(now), after: None };
+                Way::Back(Back { change, added: Vec::new() })
             }
+            (Self::Edited(edits), Some(now)) => match undone(path, &now, edits) {
+                Some(back) => Way::Back(back),
+                None if edits.iter().all(|hunks| hunk::is_absent(&now, hunks)) => Way::Absent,
+                None => Way::Changed,
+            },
             (Self::Created(_), Some(_)) | (Self::Edited(_), None) => Way::Changed,
         }
     }
+}
+
+/// The file without the edits; `None` if their lines have changed, or if what follows them would
+/// become a part of the table before them.
+fn undone(path: &str, now: &str, edits: &[Vec<Hunk>]) -> Option<Back> {
+    let Stripped { text, added } = additions::strip(now.to_owned(), edits);
+    let step = |text: String, hunks: &Vec<Hunk>| hunk::reverted(&text, hunks);
+    let after = edits.iter().rev().try_fold(text, step)?;
+    let is_toml = Path::new(path).extension().is_some_and(|extension| extension == "toml");
+    if is_toml && !toml_text::has_all_keys(now, &after) {
+        return None;
+    }
+    let (before, after) = (Some(now.to_owned()), Some(after));
+    Some(Back { change: Change { path: path.to_owned(), before, after }, added })
 }

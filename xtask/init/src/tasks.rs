@@ -193,6 +193,11 @@ pub(crate) fn profile(text: &str) -> String {
     format!("# What a backup spends its time in: without this it takes longer.\n{block}")
 }
 
+/// Whether a line is the header of such an optimisation.
+pub(crate) fn is_profile(line: &str) -> bool {
+    OPTIMISED.iter().any(|(name, _)| line == format!("[profile.dev.package.{name}]"))
+}
+
 /// What pays in a dev build.
 const OPTIMISED: [(&str, u8); 6] = [
     ("blake3", 3),
@@ -209,7 +214,8 @@ fn common_folder(one: &Path, other: &Path) -> PathBuf {
     both.take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
 }
 
-const MAIN: &str = r#"//! Tasks of this workspace: `cargo xtask --help`.
+/// The `main` of a new package.
+pub(crate) const MAIN: &str = r#"//! Tasks of this workspace: `cargo xtask --help`.
 
 use clap::Parser;
 

@@ -46,6 +46,24 @@ pub(crate) fn table_mut<'a>(
     item.as_table_like_mut()
 }
 
+/// Whether all keys of a part were in the whole, each in its table: a key that lost the header above
+/// it would be in another one. A whole that is not TOML is not judged.
+pub(crate) fn has_all_keys(whole: &str, part: &str) -> bool {
+    let Ok(whole) = whole.parse::<DocumentMut>() else { return true };
+    let Ok(part) = part.parse::<DocumentMut>() else { return false };
+    has_keys_of(whole.as_table(), part.as_table())
+}
+
+fn has_keys_of(whole: &dyn TableLike, part: &dyn TableLike) -> bool {
+    part.iter().all(|(key, item)| match (whole.get(key), item.as_table_like()) {
+        (None, _) => false,
+        (Some(whole), Some(part)) => {
+            whole.as_table_like().is_some_and(|whole| has_keys_of(whole, part))
+        }
+        (Some(_), None) => true,
+    })
+}
+
 /// Adds a text to an array, on a line of its own if the others are.
 pub(crate) fn push(array: &mut Array, text: &str) {
     let mut value = Value::from(text);

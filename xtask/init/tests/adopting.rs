@@ -114,6 +114,7 @@ fn a_dry_run_shows_the_diff_and_writes_nothing() {
     assert_eq!(said.code, Some(0), "{said:#?}");
     assert!(said.out.contains("--- /dev/null\n+++ b/xtask/src/main.rs\n"), "{said:#?}");
     assert!(said.out.contains("--- a/Cargo.toml\n+++ b/Cargo.toml\n"), "{said:#?}");
+    assert!(said.out.ends_with("\nNothing was written.\n"), "{said:#?}");
     assert_eq!(project.files(), before);
     // Without a terminal nobody is asked, and nothing is taken for granted.
     let said = project.run(&["init", "--xtask-db", library.to_str().expect("a path")]);

@@ -33,6 +33,7 @@ fn every_project_comes_back_to_the_byte() {
         assert_eq!(project.files(), before);
         let again = uninit(&project);
         assert!(again.err.contains("`init` has left no record here"), "{again:#?}");
+        assert!(again.err.contains("was found in this project either"), "{again:#?}");
     }
 }
 
@@ -45,6 +46,96 @@ fn what_was_changed_elsewhere_since_stays() {
     let said = uninit(&project);
     assert_eq!(said.code, Some(0), "{said:#?}");
     assert_eq!(project.read("Cargo.toml"), edit(SINGLE[0].1));
+}
+
+const TABLE: &str = "[workspace.metadata.db.databases.app]\npath = \"data/app.db\"\n";
+
+/// A project with its own xtask ends with the table of the database; in another, more follows it.
+fn with_and_without_an_xtask() -> [Project; 2] {
+    let own = Project::new(SINGLE);
+    own.write("Cargo.toml", &format!("{}[workspace]\nmembers = [\"xtask\"]\n", SINGLE[0].1));
+    own.write(
+        "xtask/Cargo.toml",
+        "[package]\nname = \"xtask\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+    );
+    own.write("xtask/src/main.rs", "fn main() {\n}\n");
+    [own, Project::new(SINGLE)]
+}
+
+#[test]
+fn keys_that_were_added_to_the_table_of_init_are_shown_and_go_with_it() {
+    for project in with_and_without_an_xtask() {
+        let before = project.files();
+        project.init(&[]);
+        let added = "allow-loss = [\n    \"notes\", # why\n]\ntracked = true\n";
+        let manifest = project.read("Cargo.toml");
+        assert!(manifest.contains(TABLE), "{manifest}");
+        project.write("Cargo.toml", &manifest.replace(TABLE, &format!("{TABLE}{added}")));
+        let said = project.run(&["uninit", "--dry-run"]);
+        assert!(said.out.contains("\n-    \"notes\", # why\n-]\n-tracked = true\n"), "{said:#?}");
+        assert!(said.out.ends_with("\nNothing was written.\n"), "{said:#?}");
+        let said = uninit(&project);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        let note = "in `Cargo.toml` since, and removed with it: `allow-loss = [`, `\"notes\", # why`, `]`, \
+                    `tracked = true`\n";
+        assert!(said.err.contains(note), "{said:#?}");
+        assert_eq!(project.files(), before);
+    }
+}
+
+#[test]
+fn a_table_that_was_added_behind_the_last_line_stays_and_is_named() {
+    let project = Project::new(SINGLE);
+    project.init(&[]);
+    let keep = "\n[workspace.metadata.db.keep]\nlast = 3\n";
+    project.write("Cargo.toml", &(project.read("Cargo.toml") + keep));
+    let said = uninit(&project);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert!(said.err.contains("did not write [workspace.metadata.db.keep] in"), "{said:#?}");
+    assert_eq!(project.read("Cargo.toml"), format!("{}{keep}", SINGLE[0].1));
+}
+
+#[test]
+fn a_key_that_would_lose_the_header_above_it_is_refused() {
+    let project = Project::new(SINGLE);
+    project.init(&[]);
+    project.write("Cargo.toml", &(project.read("Cargo.toml") + "debug = true\n"));
+    let before = project.files();
+    let said = uninit(&project);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("has been changed since in `Cargo.toml`\nhint: "), "{said:#?}");
+    assert_eq!(project.files(), before);
+}
+
+#[test]
+fn without_a_record_the_lines_to_remove_are_listed() {
+    for (project, expected) in with_and_without_an_xtask().into_iter().zip([
+        &[
+            ".cargo/config.toml:6: LIBSQLITE3_FLAGS = \"-DSQLITE_ENABLE_DBPAGE_VTAB\"",
+            ".gitignore:1: /data/app.db",
+            "Cargo.toml:9-11: [workspace.metadata.db.databases.app]",
+            "xtask/Cargo.toml:7: xtask-db = { path = ",
+            "xtask/src/main.rs:2: xtask_db::intercept(); // `cargo xtask db-*`",
+        ][..],
+        &[
+            ".cargo/config.toml:2: xtask = \"run --quiet --config term",
+            "Cargo.toml:8: members = [\"xtask\"]",
+            "Cargo.toml:10-12: [workspace.metadata.db.databases.app]",
+            "Cargo.toml:14-16: [profile.dev.package.blake3]",
+            "xtask/: the package `xtask`",
+        ],
+    ]) {
+        project.git_init();
+        project.init(&["--dbpage"]);
+        fs_err::remove_file(project.path(RECORD)).expect("removed");
+        let before = project.files();
+        let said = uninit(&project);
+        assert_eq!(said.code, Some(2), "{said:#?}");
+        for line in expected {
+            assert!(said.err.contains(&format!("\n  {line}")), "{line}: {said:#?}");
+        }
+        assert_eq!(project.files(), before);
+    }
 }
 
 #[test]
