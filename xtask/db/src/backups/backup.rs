@@ -30,7 +30,7 @@ pub(crate) struct Backup {
     pub identity: (u64, u64),
     /// The content of its record, or the reason why there is none.
     pub proof: Proof,
-    /// What is known of its pages in the store.
+    /// State of its pages in the store.
     pub pages: Pages,
     /// When it was taken; for an unrecorded one the local time in its name.
     pub created_at: DateTime<FixedOffset>,
@@ -38,7 +38,7 @@ pub(crate) struct Backup {
     pub whose: Whose,
 }
 
-/// What is known of a backup without reading it.
+/// State of a backup, as far as it is known without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// The last examination is clean and the size is as recorded.
@@ -54,7 +54,7 @@ pub(crate) enum State {
     Unrecorded,
 }
 
-/// What is known of the pages of a backup.
+/// State of the pages of a backup, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pages {
     /// It has none in the store.
@@ -136,7 +136,7 @@ impl Backup {
         }
     }
 
-    /// What lists ask of its record: nothing need be unpacked for that.
+    /// The part of its record that lists need, which requires no unpacking.
     #[must_use]
     pub(crate) fn summary(&self) -> Option<&Summary> {
         match &self.proof {
@@ -155,7 +155,7 @@ impl Backup {
         }
     }
 
-    /// What is known of it without reading it.
+    /// The state of the backup, as far as it is known without reading it.
     #[must_use]
     pub(crate) fn state(&self) -> State {
         match &self.proof {
@@ -255,7 +255,7 @@ impl Backup {
         self.summary().is_some_and(|record| record.pinned)
     }
 
-    /// What the user called it.
+    /// The label that the user gave it.
     #[must_use]
     pub(crate) fn label(&self) -> Option<&str> {
         self.summary().and_then(|record| record.label.as_deref())

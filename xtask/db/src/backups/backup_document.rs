@@ -20,7 +20,7 @@ pub(crate) struct BackupDocument {
     age_seconds: i64,
 }
 
-/// What is known of it.
+/// State of a backup, as far as it is known.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Known {

@@ -15,7 +15,7 @@ use crate::git::repository;
 /// The file that tells git what to ignore.
 pub(super) const IGNORE: &str = ".gitignore";
 
-/// What is known of the folder that a project keeps its backups in.
+/// A folder in which a project keeps its backups.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The workspace root, for messages.

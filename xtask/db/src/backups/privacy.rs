@@ -129,7 +129,7 @@ pub(crate) fn open_to_others(vault: &Vault, root: &Path) -> Option<Open> {
 /// A folder that others may enter.
 #[derive(Debug)]
 pub(crate) struct Open {
-    /// What was seen.
+    /// The problem: who can enter the folder.
     pub(crate) what: String,
     /// The command that closes it.
     pub(crate) remedy: String,

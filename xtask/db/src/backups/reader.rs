@@ -93,7 +93,7 @@ impl Contents {
         Ok(Self { kept, _held: held })
     }
 
-    /// What is there: a database as it should, and its header.
+    /// The kind of file it is by its first bytes, with the header if it is a database.
     ///
     /// # Errors
     ///

@@ -40,7 +40,7 @@ pub(crate) struct Record {
     pub file: String,
     /// Why it was taken.
     pub kind: Kind,
-    /// What the user called it.
+    /// Label that the user gave it.
     pub label: Option<String>,
     /// Whether pruning must leave it.
     pub pinned: bool,
@@ -52,7 +52,7 @@ pub(crate) struct Record {
     pub blake3: String,
     /// BLAKE3 of the same bytes with the header's bookkeeping masked.
     pub content_blake3: String,
-    /// What SQLite reports about the file.
+    /// Properties of the file that SQLite reports.
     pub sqlite: Sqlite,
     /// BLAKE3 of the schema's statements in a fixed order.
     pub schema_blake3: String,
@@ -63,9 +63,9 @@ pub(crate) struct Record {
     pub tables: BTreeMap<String, Option<u64>>,
     /// The findings when it was taken; never changes.
     pub examined: Examined,
-    /// What the last `db-verify` found.
+    /// Result of the last `db-verify`.
     pub verified: Option<Examined>,
-    /// What git reported when it was taken.
+    /// State of the git repository when the backup was taken.
     pub git: Option<Git>,
     /// The branch whose branch point this is.
     pub enters: Option<Enters>,
@@ -81,7 +81,7 @@ pub(crate) struct Record {
     /// In a backups folder outside the workspace: whose backup this is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<Home>,
-    /// What wrote the record.
+    /// Program and version that wrote the record.
     pub tool: String,
     /// BLAKE3 of the rest of the record, 64 lowercase hex digits, as it is on the disk; older builds wrote
     /// none. [`Record::to_bytes`] computes it.
@@ -105,7 +105,7 @@ pub(crate) struct Stored {
     pub unknown: Unknown,
 }
 
-/// What SQLite reports about a backup's file.
+/// Properties of a backup's file that SQLite reports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sqlite {
     /// The library that read the source, e.g. `3.54.1`.
@@ -134,7 +134,7 @@ pub(crate) struct Examined {
     pub at: DateTime<FixedOffset>,
     /// How deep it looked.
     pub depth: Depth,
-    /// What it found, structural findings first.
+    /// Findings, structural ones first.
     pub findings: Vec<Finding>,
     /// Fields of other builds.
     #[serde(flatten)]

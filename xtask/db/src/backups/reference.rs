@@ -23,7 +23,7 @@ use crate::console::refusal::Refusal;
 use crate::console::text::{self, Span};
 use crate::git::repository;
 
-/// What a reference means.
+/// The backup that a reference means.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     /// The backup.

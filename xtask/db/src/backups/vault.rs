@@ -52,7 +52,7 @@ pub(crate) struct Vault {
 pub(crate) const READ_WITHIN: Span =
     Span { n_months: 0, n_days: 7, n_hours: 0, n_minutes: 0, n_seconds: 0 };
 
-/// What a killed run left in the folder; the next command that takes the lock removes it.
+/// Files that a killed run left in the folder; the next command that takes the lock removes them.
 #[derive(Debug, Default)]
 pub(crate) struct Leftovers {
     /// Unfinished files and folders.
@@ -178,8 +178,8 @@ impl Vault {
         Ok(folders)
     }
 
-    /// What a killed run left and nobody has locked. Only with the lock of the folder is it certain
-    /// that nobody is still working on it.
+    /// The files that a killed run left and no process has locked. Only the lock of the folder
+    /// makes it certain that no process still works on them.
     ///
     /// # Errors
     ///

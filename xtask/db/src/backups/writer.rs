@@ -28,7 +28,7 @@ use crate::files::stage::{self, Scratch, Stage};
 #[derive(Debug)]
 pub(crate) struct Locked<'v> {
     vault: &'v Vault,
-    /// What was listed, and what this run published since.
+    /// Backups that were listed, and those that this run has published since.
     listed: RefCell<Option<Arc<Vec<Backup>>>>,
     standing: Standing,
     _lock: fs_err::File,

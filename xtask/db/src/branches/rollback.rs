@@ -16,7 +16,7 @@ use crate::branches::branch_point;
 use crate::git::branch::Branch;
 use crate::git::reflog::Entry;
 
-/// What git reports about a branch and its base.
+/// A branch and its base, as git reports them.
 pub(crate) struct Fork<'a> {
     /// Where the branch left its base.
     pub(crate) commit: String,
@@ -28,7 +28,7 @@ pub(crate) struct Fork<'a> {
     pub(crate) has: Box<dyn Fn(&str) -> bool + 'a>,
 }
 
-/// What is known before a rollback. Backups are those of one database and work tree, newest first.
+/// Input for planning a rollback. Backups are those of one database and worktree, newest first.
 pub(crate) struct Facts<'a> {
     /// The branch.
     pub(crate) branch: &'a Branch,

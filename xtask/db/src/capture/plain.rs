@@ -43,7 +43,7 @@ pub(crate) struct Staged {
     began: Instant,
 }
 
-/// What came of a copy that is not to be published yet.
+/// Result of a copy that is not to be published yet.
 #[derive(Debug)]
 pub(crate) enum Copy {
     /// A sound copy.
@@ -198,8 +198,8 @@ fn examine(stage: &Stage, interrupt: &Interrupt) -> Result<Examination> {
     examined.map_err(|error| not_examined(error, stage.path()))
 }
 
-/// What a copy that could not be examined means: it is not a backup. The hint is about the copy, since
-/// the live database was read to the end.
+/// The error for a copy that could not be examined, and is therefore not a backup. The hint is
+/// about the copy, since the live database was read completely.
 fn not_examined(error: anyhow::Error, stage: &Path) -> anyhow::Error {
     /// SQLite's own limit, the last byte a zero (`MAX_PATHNAME` in its `os_unix.c`).
     const MAX_PATH_BYTES: usize = 511;

@@ -6,7 +6,7 @@ use crate::sqlite::examination::Examination;
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::snapshot::copy::Copied;
 
-/// What wrote a record.
+/// Program and version that write a record.
 pub(crate) const TOOL: &str = concat!("xtask-db ", env!("CARGO_PKG_VERSION"));
 
 /// The record of a copy, without the place that publishing gives it.

@@ -36,7 +36,7 @@ impl Look {
     }
 }
 
-/// What backup is wanted.
+/// The backup to take.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted<'a> {
     /// Of which database.
@@ -47,7 +47,7 @@ pub(crate) struct Wanted<'a> {
     pub look: Look,
     /// How its bytes are to be kept.
     pub format: Format,
-    /// What the user calls it.
+    /// Label that the user gives it.
     pub label: Option<String>,
     /// Whether pruning must leave it.
     pub pinned: bool,
@@ -93,11 +93,11 @@ pub(crate) struct Capture<'a> {
     pub locked: &'a Locked<'a>,
     /// The project.
     pub project: &'a Project,
-    /// What is wanted.
+    /// The backup to take.
     pub wanted: &'a Wanted<'a>,
 }
 
-/// What came of it.
+/// Result of taking a backup.
 #[derive(Debug)]
 pub(crate) enum Taken {
     /// A backup, the version of its schema, the time it took, and the ids of its groups.

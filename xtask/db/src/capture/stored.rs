@@ -112,7 +112,7 @@ fn take_in(connection: &Looking, capture: Capture<'_>, progress: &mut Progress) 
     Ok(Taken::Backup(Box::new(backup), version, started.elapsed(), Groups::default()))
 }
 
-/// What came of reading a snapshot.
+/// Result of reading a snapshot.
 struct Read {
     taken: intake::Taken,
     /// The stored backup that has this content and is proved to; or what is not what it should be.

@@ -55,7 +55,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Default, Serialize)]
 struct Document<'a> {
     version: u32,

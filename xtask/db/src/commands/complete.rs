@@ -24,7 +24,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What may come at a place of the command line.
+/// The kind of word that may come at a place of the command line.
 #[derive(Debug, PartialEq, Eq)]
 enum Expected {
     /// One of these.
@@ -57,7 +57,7 @@ impl Args {
     }
 }
 
-/// What may come after these words.
+/// The kind of word that may come after these words.
 fn expected(host: &clap::Command, before: &[String], current: &str) -> Expected {
     let (mut command, mut option, mut n_positionals) = (host, None, 0);
     for word in before {

@@ -46,7 +46,7 @@ enum Shell {
     Fish,
 }
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Serialize)]
 struct Document {
     version: u32,

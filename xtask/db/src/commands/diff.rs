@@ -65,13 +65,13 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What is compared.
+/// A state to compare.
 enum State {
     Backup(Box<Backup>),
     Live(Box<Database>),
 }
 
-/// What is compared with what.
+/// Two states to compare.
 struct Pair {
     /// The older state.
     a: State,
@@ -108,7 +108,7 @@ impl Args {
         Ok(answer)
     }
 
-    /// What to compare with what: each of several databases with its own newest backup.
+    /// The states to compare: if there are several databases, each with its own newest backup.
     fn pairs(&self, session: &mut Session, project: &Project) -> Result<Vec<Pair>> {
         let vault = Vault::of(project, session.now());
         let named = self.common.db.as_deref();
@@ -306,7 +306,7 @@ impl Opened<'_> {
         }
     }
 
-    /// What was read of it, once it is proved to be one state.
+    /// Returns the data that was read, if it is proved to belong to one state.
     fn prove<T>(read: Result<T>, opened: &Self) -> Result<T> {
         match opened {
             Self::Backup { .. } => read,

@@ -161,7 +161,7 @@ impl Args {
         Share::prepare(session, project, database, folder).map(Some)
     }
 
-    /// What is exported, and its database.
+    /// The state to export, and its database.
     fn state(&self, session: &mut Session, project: &Project) -> Result<(State, Database)> {
         let named = self.common.db.as_deref();
         let Some(reference) = &self.reference else {
@@ -213,7 +213,7 @@ impl Args {
         self.format == Format::Csv && self.table.len() != 1
     }
 
-    /// What choosing rows may cost: an expression may run without end.
+    /// Limits for choosing rows, because an expression may run forever.
     fn bounds(&self, size_bytes: u64, progress: &Progress) -> Bounds {
         if self.unbounded || self.root.is_none() {
             return Bounds::lifted(progress.interrupt(), progress.pulse());

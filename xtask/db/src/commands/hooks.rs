@@ -88,7 +88,7 @@ enum Act {
     },
 }
 
-/// What `--json` prints of the installed hooks.
+/// Output of `status --json`.
 #[derive(Serialize)]
 struct Status<'a> {
     version: u32,
@@ -104,7 +104,7 @@ struct HookStatus {
     reason: String,
 }
 
-/// What `--json` prints of `uninstall`.
+/// Output of `uninstall --json`.
 #[derive(Serialize)]
 struct Uninstalled<'a> {
     version: u32,
@@ -113,7 +113,7 @@ struct Uninstalled<'a> {
     removed: Vec<&'static str>,
 }
 
-/// What `--json` prints of `print`: the blocks by the names of their hooks.
+/// Output of `print --json`: the blocks by the names of their hooks.
 #[derive(Serialize)]
 struct Blocks {
     version: u32,

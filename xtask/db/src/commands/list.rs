@@ -41,7 +41,7 @@ struct Row<'a> {
     printed: &'a Printed,
 }
 
-/// What `--json` prints after its `backups`, which are written one by one.
+/// Output of `--json` after its `backups`, which are written one by one.
 #[derive(Serialize)]
 struct Document {
     version: u32,
@@ -53,7 +53,7 @@ struct Listed {
     #[serde(flatten)]
     backup: BackupDocument,
     reference: String,
-    /// What to type for it as well, e.g. `latest~2`.
+    /// Another reference that means it, e.g. `latest~2`.
     number: Option<String>,
     whose: &'static str,
 }

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Serialize)]
 struct Document {
     #[serde(flatten)]
@@ -177,7 +177,7 @@ impl Args {
     }
 }
 
-/// What the run is annotated with.
+/// The annotations for the run.
 fn annotations(gone: &Result<End>) -> Vec<String> {
     let error = match gone {
         Ok(End { error: Some(error), .. }) | Err(error) => error,

@@ -71,7 +71,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What `--json` prints after its `backups`, which are written one by one.
+/// Output of `--json` after its `backups`, which are written one by one.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -246,7 +246,7 @@ fn apply(
     Ok(pruned.removed.into_iter().map(|verdict| verdict.name).collect())
 }
 
-/// What a page list that cannot be read is to the shell.
+/// The answer to the shell: no if a page list could not be read.
 fn answer(store: &reclaim_packs::Outcome) -> Answer {
     match store {
         reclaim_packs::Outcome::Refused(_) => Answer::No,

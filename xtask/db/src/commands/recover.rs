@@ -42,7 +42,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What `--json` prints if something was recovered.
+/// Output of `--json` if something was recovered.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -69,7 +69,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// What `--json` prints if there was nothing to recover.
+/// Output of `--json` if there was nothing to recover.
 #[derive(Serialize)]
 struct Nothing {
     version: u32,
@@ -80,7 +80,7 @@ struct Nothing {
 enum Back {
     /// This backup.
     To(Box<Backup>),
-    /// What is there is whole, or nothing is there: it was written in one transaction.
+    /// The file is intact or missing: it was written in one transaction.
     Nowhere,
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What happened to it.
+/// Result for the backup.
 enum Done {
     /// Nothing yet.
     Planned,
@@ -67,7 +67,7 @@ enum Done {
     Reclaimed(Outcome),
 }
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -76,7 +76,7 @@ struct Document<'a> {
     equal: &'a [String],
     sharing: Vec<Sharing<'a>>,
     unreadable: &'a [String],
-    /// What became of the page store, if the backup was in it and is gone.
+    /// Result for the page store, if the removed backup was in it.
     store: Option<reclaim_packs::Document>,
 }
 
@@ -207,7 +207,7 @@ fn shell(backup: &Backup) -> String {
     text::shell(&backup.name.to_string())
 }
 
-/// What spares the force, if there is something.
+/// A way that does not need `--force`, if there is one.
 fn way_on(reasons: &Reasons) -> &'static str {
     let is = |word: &str| reasons.iter().any(|reason| reason.to_string().starts_with(word));
     if is("newest") {

@@ -54,7 +54,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -87,7 +87,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// What `--json` prints with `--dry-run`.
+/// Output of `--json --dry-run`.
 #[derive(Serialize)]
 struct Planned<'a> {
     version: u32,

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,

@@ -13,7 +13,7 @@ use crate::backups::record::Record;
 use crate::backups::record::packing::{Packed, Packing};
 use crate::sqlite::examination::finding::{Weight, has};
 
-/// What lists ask of every record.
+/// The part of a record that lists need.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each flag is independent of the others")]
 pub(crate) struct Summary {
@@ -32,7 +32,7 @@ pub(crate) struct Summary {
     pub(crate) stored_bytes: Option<(u64, u64)>,
     /// Of the last examination.
     pub(crate) examined_at: DateTime<FixedOffset>,
-    /// What that found.
+    /// Whether that verification found damage.
     pub(crate) is_marked_damaged: bool,
     pub(crate) is_unchecked: bool,
     /// Whose it is, if the record says so.
@@ -58,7 +58,7 @@ impl Recorded {
         Self { summary, file_hash, packed: None, full: OnceLock::from(Box::new(record)) }
     }
 
-    /// What lists ask for. It is that of the record as it was read.
+    /// The part that lists need, of the record as it was read.
     #[must_use]
     pub(crate) fn summary(&self) -> &Summary {
         &self.summary
@@ -97,7 +97,7 @@ impl Recorded {
         self.full.get_or_init(|| Box::new(self.unpack()))
     }
 
-    /// What was packed in this process unpacks.
+    /// Unpacks the record, which this process packed.
     #[expect(clippy::expect_used, reason = "these bytes never left the memory of this process")]
     fn unpack(&self) -> Record {
         let packed = self.packed.as_ref().expect("a record is at hand or packed");

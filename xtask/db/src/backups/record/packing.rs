@@ -48,7 +48,7 @@ enum Text {
     Packed { bytes: Box<[u8]>, n_text_bytes: usize },
 }
 
-/// What all groups of a [`Packing`] have in common.
+/// The data that all groups of a [`Packing`] share.
 #[derive(Debug, Default)]
 struct Shared {
     dictionary: OnceLock<Box<[u8]>>,

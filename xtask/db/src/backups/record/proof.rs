@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::backups::record::listed::Recorded;
 use crate::backups::record::{CHECKSUM, Record, VERSION, checksum};
 
-/// What is in the place of a record.
+/// The record of a backup, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Proof {
     /// A record of this version.

@@ -11,10 +11,11 @@ use crate::backups::backup::Backup;
 use crate::backups::reference::field::{Field, Order};
 use crate::console::text;
 
-/// What to type for one backup. Most names can be typed: they are not kept a second time.
+/// The references to print for one backup. Most names can be typed as they are, and are not stored
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Printed {
-    /// What else means it, if its name cannot be typed as it is shown.
+    /// Another reference to the backup, if its name cannot be typed as it is shown.
     instead: Option<Box<str>>,
     /// Which means it until the next backup is taken.
     pub number: Option<Number>,
@@ -30,7 +31,7 @@ pub(crate) enum Number {
 }
 
 impl Printed {
-    /// What to type for `backup`, which this was printed for.
+    /// The reference to type for `backup`, for which this was made.
     #[must_use]
     pub(crate) fn reference(&self, backup: &Backup) -> String {
         self.instead.as_deref().map_or_else(|| backup.name.to_string(), str::to_owned)
@@ -47,7 +48,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// What to type for all backups of a field, in their order.
+/// The references to print for all backups of a field, in their order.
 #[must_use]
 pub(crate) fn all(field: &Field<'_>) -> Vec<Printed> {
     let mut printed = Vec::with_capacity(field.all.len());

@@ -5,10 +5,10 @@ use anyhow::{Context as _, Result, bail};
 /// The version that this build writes and reads.
 const VERSION: u16 = 1;
 
-/// What cannot be read, because a newer build wrote it.
+/// A file that cannot be read because a newer version wrote it.
 #[derive(Debug)]
 pub(crate) struct Newer {
-    /// What it is.
+    /// Kind of the file.
     pub(crate) what: &'static str,
     /// Its version.
     pub(crate) version: u16,

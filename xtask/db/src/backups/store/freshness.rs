@@ -49,7 +49,7 @@ impl Freshness {
         }
     }
 
-    /// What is known of the pages of the list at a path.
+    /// The state of the pages of the list at a path, as far as it is known.
     pub(crate) fn pages(&mut self, list: &Path, identity: (u64, u64)) -> Pages {
         if let Some(pages) = self.lists.get(&identity) {
             return *pages;
@@ -67,7 +67,7 @@ impl Freshness {
         pages
     }
 
-    /// What is known of the blocks that were first written to a pack.
+    /// The state of the blocks that were first written to a pack, as far as it is known.
     fn pack(&mut self, origin: &Id) -> Pages {
         let there = self.file(origin);
         if there != Pages::Lost {
@@ -78,7 +78,7 @@ impl Freshness {
         carried.unwrap_or(Pages::Lost)
     }
 
-    /// What is known of the file of a pack.
+    /// The state of the file of a pack, as far as it is known.
     fn file(&mut self, pack: &Id) -> Pages {
         if let Some(pages) = self.packs.get(pack) {
             return *pages;

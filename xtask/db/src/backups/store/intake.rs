@@ -92,7 +92,7 @@ struct Comparing<'s, F> {
     compared: Compared,
 }
 
-/// What was found so far.
+/// Results of the comparison so far.
 struct Compared {
     shape: Shape,
     n_bytes: u64,

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::backups::store::pack::{Entry, Pack};
 
-/// What is read at once where the block before was asked for last.
+/// Bytes to read at once if the previous block was the last one requested.
 const RUN_BYTES: u64 = 128 << 10;
 
 /// The file of a pack, and what was read of it last.

@@ -278,7 +278,7 @@ impl Pack {
         self.entries_offset
     }
 
-    /// What a failure to read it is.
+    /// The message for a failure to read the pack.
     pub(crate) fn unreadable(&self) -> String {
         format!("could not read the pack `{}`", self.path.display())
     }
@@ -317,7 +317,7 @@ fn has_name(file: fs_err::File, name: &Id) -> Result<bool> {
     Ok(hasher.finalize().as_bytes() == name)
 }
 
-/// What the end of a pack claims of its index.
+/// The sizes that the end of a pack claims for its index.
 struct Claimed {
     n_entries: u32,
     n_sections: u32,

@@ -32,7 +32,7 @@ const WINDOW: u32 = 256;
 pub(crate) struct Damaged {
     /// Its name.
     pub(crate) pack: Id,
-    /// What follows "the pack X …".
+    /// Text that follows "the pack X …".
     pub(crate) why: String,
     /// Whether its bytes were read and are wrong. Otherwise a newer build wrote it, or it is somebody
     /// else's.
@@ -41,12 +41,12 @@ pub(crate) struct Damaged {
     ids: HashSet<Id>,
 }
 
-/// What came of reading packs.
+/// Results of reading packs.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
     /// The damaged ones.
     pub(crate) damaged: Vec<Damaged>,
-    /// What is to be noted.
+    /// Readings to record.
     pub(crate) readings: Vec<(Id, Reading)>,
 }
 

@@ -61,7 +61,8 @@ pub(crate) fn is_there(folder: &Path) -> Result<bool> {
     ))
 }
 
-/// What distinguishes one file from another one of its name, and from itself after a change.
+/// Identity of a file, which distinguishes it from another one of the same name, and from itself
+/// after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(super) inode: u64,

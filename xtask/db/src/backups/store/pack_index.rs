@@ -23,7 +23,7 @@ pub(crate) struct Shelf {
     folder: PathBuf,
     /// Where the blocks of each pack are now.
     found: HashMap<Id, Found>,
-    /// What all packs carry of others, once it was asked for.
+    /// The blocks of other packs that each pack contains, once this was asked for.
     carried: Option<Carried>,
     /// Packs that do not match their names: nothing is read from them.
     damaged: BTreeSet<Id>,
@@ -68,7 +68,7 @@ impl Part {
     }
 }
 
-/// What all packs carry of others.
+/// The blocks of other packs that each pack contains.
 #[derive(Debug, Default)]
 struct Carried {
     parts: HashMap<Id, Vec<Part>>,

@@ -26,7 +26,7 @@ const MAX_BYTES: u64 = 32 << 20;
 /// Readings that are further ahead than this were noted by a wrong clock.
 const MAX_AHEAD_SECONDS: i64 = 24 * 60 * 60;
 
-/// What a reading showed.
+/// Result of reading a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Was {
     /// The bytes that the name says.
@@ -51,7 +51,7 @@ pub(crate) struct Reading {
     pub(crate) identity: Identity,
     /// When it ended: seconds since 1970.
     pub(crate) at: i64,
-    /// What it showed.
+    /// Its result.
     pub(crate) was: Was,
 }
 

@@ -19,7 +19,7 @@ use crate::sqlite::digest::tree::Id;
 
 /// How long a checkpoint reads.
 pub(crate) const BUDGET: Duration = Duration::from_millis(50);
-/// What was read within this is not read again in passing: seconds.
+/// Packs that were read within this time are not reread: seconds.
 const RECENT_SECONDS: i64 = 24 * 60 * 60;
 
 /// Reads some packs within the budget and notes those that are intact. Returns those that are not, which

@@ -157,7 +157,7 @@ pub(crate) fn packs_named(bytes: &[u8]) -> Result<Vec<Id>> {
     header.packs(&mut rest)
 }
 
-/// What a list begins with, as it claims.
+/// The header of a list, as it claims.
 struct Header {
     shape: Shape,
     root: Id,
@@ -201,7 +201,7 @@ pub(crate) struct Cursor<'l> {
     /// Blocks that are still to come, as the list claims.
     n_blocks_left: u64,
     expected: Vec<u32>,
-    /// What is left of the present run.
+    /// The rest of the current run.
     run: Option<Run>,
     /// The number of the block that comes next.
     next: u64,

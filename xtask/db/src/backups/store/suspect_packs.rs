@@ -164,7 +164,7 @@ fn mark(
     Ok(marked)
 }
 
-/// What is wrong with a backup if these blocks are; `None` if it needs none of them.
+/// The damage to a backup if these blocks are damaged; `None` if it needs none of them.
 fn damage(
     shelf: &mut Shelf,
     backup: &Backup,

@@ -56,7 +56,7 @@ pub(crate) struct Counted {
     before: Vec<u64>,
 }
 
-/// What marking a list brought.
+/// Result of marking the blocks of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Added {
     /// Bytes that were not in use before.

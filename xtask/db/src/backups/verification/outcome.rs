@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::sqlite::examination::Examination;
 use crate::sqlite::examination::finding::{Damage, Depth, Finding};
 
-/// What happened to a backup.
+/// Result for one backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// Its bytes are as recorded, or, unrecorded, its structure is sound.
@@ -28,7 +28,7 @@ impl Outcome {
     }
 }
 
-/// What a verification found.
+/// Result of a verification.
 #[derive(Debug, Clone)]
 pub(crate) struct Verification {
     /// The outcome.
@@ -37,7 +37,7 @@ pub(crate) struct Verification {
     pub reasons: Vec<String>,
     /// Remarks on a whole backup.
     pub warnings: Vec<String>,
-    /// What is written into the record.
+    /// Findings to write into the record.
     pub findings: Vec<Finding>,
     /// How deep SQLite looked; `None` if it did not, because the record says what it found.
     pub depth: Option<Depth>,

@@ -34,7 +34,7 @@ use crate::sqlite::snapshot::copy;
 /// Stored backups that a new one is compared with.
 const MAX_KNOWN: usize = 4;
 
-/// What a new stored backup builds on.
+/// The stored backup that a new one builds on.
 pub(super) struct Base<'a> {
     locked: &'a Locked<'a>,
     wanted: &'a Wanted<'a>,

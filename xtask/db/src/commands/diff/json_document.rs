@@ -20,14 +20,14 @@ struct Document {
     differences: Option<Vec<Value>>,
 }
 
-/// What differs between two states.
+/// The differences between two states.
 #[derive(Serialize)]
 pub(super) struct Compared<'a> {
     #[serde(flatten)]
     difference: &'a Difference,
     a: StateDocument,
     b: StateDocument,
-    /// What messages say of it.
+    /// The lines that messages print about them.
     summary: Vec<String>,
     different: bool,
     complete: bool,

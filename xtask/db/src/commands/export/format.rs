@@ -27,7 +27,7 @@ impl Format {
         }
     }
 
-    /// What writes it; CSV goes to a folder, or as one table to a file.
+    /// The writer of this format; CSV goes to a folder, or as one table to a file.
     pub(super) fn writer(self, is_folder: bool) -> Box<dyn xtask_db_format::Format> {
         match self {
             Self::Jsonl => Box::new(Jsonl::default()),

@@ -45,7 +45,7 @@ impl Destination {
     }
 }
 
-/// What came of it.
+/// Result of writing an export.
 pub(super) struct Written {
     /// The name it got.
     pub path: PathBuf,

@@ -19,7 +19,7 @@ use crate::operations::state_document::StateDocument;
 use crate::rows::export::selection::Selection;
 use crate::sqlite::schema::COUNTERS;
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     version: u32,
@@ -39,7 +39,7 @@ pub(super) struct Document<'a> {
     unchanged: bool,
 }
 
-/// What was exported.
+/// Result of an export.
 pub(super) struct Exported {
     pub selection: Selection,
     /// The rows of each table of the header.

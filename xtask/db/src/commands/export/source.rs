@@ -18,7 +18,7 @@ use crate::sqlite::trouble::{self, Trouble};
 
 const ANOTHER: &str = "nothing was exported; choose another backup with `cargo xtask db-list`";
 
-/// What is exported.
+/// The state to export.
 pub(super) enum State {
     Backup(Box<Backup>),
     Live(Box<Database>),

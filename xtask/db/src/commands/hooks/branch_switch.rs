@@ -196,7 +196,7 @@ fn of<'a>(project: &Project, database: &Database, all: &'a [Backup]) -> Vec<&'a 
     all.iter().filter(mine).collect()
 }
 
-/// What changed a branch other than a commit: what git reports to `post-merge SQUASH` and
+/// A rewrite of a branch other than by a commit, as git reports it to `post-merge SQUASH` and
 /// `post-rewrite amend|rebase`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rewrite {
@@ -218,8 +218,9 @@ impl Rewrite {
         }
     }
 
-    /// What may still be under way when it ends, as [`Place::in_the_middle_of`] names it: a rebase
-    /// that ends has its folder still, and a merge that ends its `MERGE_HEAD`.
+    /// The operation that may still be under way when this rewrite ends, as
+    /// [`Place::in_the_middle_of`] names it: a rebase that ends still has its folder, and a merge
+    /// its `MERGE_HEAD`.
     fn ends(self) -> Option<&'static str> {
         match self {
             Self::Merge | Self::Squash => Some("a merge"),

@@ -29,7 +29,7 @@ pub(super) struct Due<'a> {
     pub(super) enters: Option<Enters>,
 }
 
-/// What came of it.
+/// Result of taking a checkpoint.
 #[derive(Default)]
 pub(super) struct Outcome {
     /// The checkpoints.

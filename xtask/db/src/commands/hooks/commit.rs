@@ -90,7 +90,7 @@ fn checkpoint(session: &mut Session, project: &Project, place: &Place) -> Result
 struct Commit<'a> {
     project: &'a Project,
     place: &'a Place,
-    /// What is staged.
+    /// The staged files.
     index: &'a Index,
 }
 

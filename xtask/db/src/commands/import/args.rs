@@ -102,7 +102,7 @@ pub(crate) struct ExistingRows {
     pub(super) strict: bool,
 }
 
-/// What happens to a row that already exists with different values.
+/// How to handle a row that already exists with different values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum OnConflict {
     /// Import nothing

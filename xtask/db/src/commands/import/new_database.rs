@@ -59,7 +59,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-/// What is not an export at all has a way of its own, whether the database is there or not.
+/// Refuses a file that is not an export; this error comes first, whether the database exists or
+/// not.
 fn refuse_foreign(args: &Args, session: &Session, project: &Project) -> Result<()> {
     let [file] = args.files.as_slice() else { return Ok(()) };
     let path = session.folder().join(file);
@@ -71,7 +72,7 @@ fn refuse_foreign(args: &Args, session: &Session, project: &Project) -> Result<(
         .map_err(|error| source::renamed(error, &path, &project.path(&path)))
 }
 
-/// What `--json` prints beside the error if rows violate the rules of their schema.
+/// Output of `--json` beside the error if rows violate the rules of their schema.
 #[derive(Serialize)]
 struct Violations {
     violations: Vec<String>,

@@ -30,7 +30,7 @@ use crate::sqlite::schema::Schema;
 
 const UNTOUCHED: &str = "nothing was imported, and the database is untouched";
 
-/// What `--json` prints if there is no record: as of a merge of no file, with a warning.
+/// Output of `--json` if there is no record: the same as for a merge of no file, with a warning.
 #[derive(Serialize)]
 struct Nothing<'a> {
     version: u32,
@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     merge::into_live(session, &job)
 }
 
-/// What is needed to read records.
+/// Everything needed to read records.
 struct Gathered<'a> {
     input: &'a Input<'a>,
     pointer: &'a Pointer,
@@ -142,7 +142,7 @@ impl Input<'_> {
     }
 }
 
-/// What is piped in.
+/// The piped input.
 struct Piped<'s>(&'s mut Session);
 
 impl std::io::Read for Piped<'_> {

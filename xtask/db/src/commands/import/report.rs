@@ -19,7 +19,7 @@ use crate::rows::import::proof::Proof;
 use crate::rows::import::scratch::{Kind, Loaded};
 use crate::sqlite::examination::finding::Weight;
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Serialize)]
 pub(super) struct Document {
     version: u32,
@@ -38,7 +38,7 @@ pub(super) struct Document {
     set_aside: Option<String>,
 }
 
-/// What was created.
+/// The database that was created.
 pub(super) struct Made<'a> {
     /// Of what.
     pub(super) source: &'a Source,

@@ -18,15 +18,15 @@ use crate::rows::import::scratch::Kind;
 /// Bytes that are taken from a pipe at once.
 const PIECE_BYTES: usize = 1 << 16;
 
-/// What is imported.
+/// The file to import.
 pub(super) struct Source {
     /// Where it is.
     pub(super) path: PathBuf,
     /// As messages name it.
     pub(super) shown: String,
-    /// What it is.
+    /// Its kind.
     pub(super) kind: Kind,
-    /// What came through a pipe; it removes itself.
+    /// Copy of the piped input; it removes itself.
     _spool: Option<Stage>,
 }
 

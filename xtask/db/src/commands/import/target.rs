@@ -19,7 +19,7 @@ pub(super) struct Target {
     pub(super) database: Database,
     /// The file, behind symbolic links.
     pub(super) path: PathBuf,
-    /// What is there now.
+    /// Current state of the target.
     pub(super) live: Live,
     /// Whether commands are to run once it is there: it is a configured one.
     pub(super) is_configured: bool,

@@ -91,7 +91,7 @@ fn refuse(project: &Project, database: &Database, backups: &[Backup]) -> Result<
     Ok(())
 }
 
-/// What an earlier `db-setup` left is not an obstacle to this one; anything else is.
+/// Refuses if a command other than `db-setup` was interrupted.
 fn refuse_unfinished(claim: &Claim<'_>) -> Result<()> {
     let left = claim.left();
     let other = left.iter().find(|left| left.note().is_none_or(|note| note.command != COMMAND));

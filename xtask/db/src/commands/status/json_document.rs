@@ -20,7 +20,7 @@ pub(super) struct OfDatabase<'a> {
     path: Cow<'a, str>,
     /// Where its configuration is.
     origin: Option<&'a str>,
-    /// What was seen, as a word.
+    /// State of the database, as a word.
     sight: &'static str,
     /// Why, if there is a reason.
     detail: Option<&'a str>,

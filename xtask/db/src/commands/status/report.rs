@@ -139,7 +139,7 @@ pub(super) fn say_hooks(session: &mut Session, installed: Option<bool>) {
     }
 }
 
-/// What needs attention; with `--quiet` as warnings, so that cron mails just these.
+/// Reports what needs attention; with `--quiet` as warnings, so that cron mails nothing else.
 pub(super) fn say_problems(session: &mut Session, problems: &[Problem]) {
     session.say("");
     if problems.is_empty() {
@@ -158,7 +158,7 @@ pub(super) fn say_problems(session: &mut Session, problems: &[Problem]) {
     }
 }
 
-/// What is worth knowing, and no reason for exit code 1.
+/// Reports what is worth knowing but no reason for exit code 1.
 pub(super) fn say_remarks(session: &mut Session, remarks: &[Problem]) {
     for remark in remarks {
         session.say_folded(&format!("Worth knowing: {}", remark.what), 2);

@@ -16,7 +16,7 @@ use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::operations::verify_one;
 
-/// What was found of all packs, which stay where they are as long as this is there.
+/// Findings about all packs, which stay where they are as long as this value exists.
 pub(super) struct Checked {
     folder: PathBuf,
     found: pack_check::Checked,

@@ -38,7 +38,7 @@ impl FromStr for Share {
     }
 }
 
-/// What `--json` prints.
+/// Output of `--json`.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -49,7 +49,7 @@ struct Document<'a> {
     backups: Vec<BackupDocument>,
 }
 
-/// What was read.
+/// The packs that were read.
 #[derive(Serialize)]
 struct Read {
     percent: u8,
@@ -65,7 +65,7 @@ enum Item<'b> {
     Plain(&'b Backup),
 }
 
-/// What is read, and how much there is.
+/// The packs to read, and how much data there is.
 #[derive(Default)]
 pub(super) struct Chosen<'b> {
     /// The share of all bytes that is wanted.

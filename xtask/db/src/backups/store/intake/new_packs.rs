@@ -43,7 +43,7 @@ pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
 }
 
-/// What happened to one new pack.
+/// Result of publishing one new pack.
 pub(super) struct Shelved {
     pub(super) name: Id,
     pub(super) n_entries: u32,

@@ -16,11 +16,11 @@ pub(crate) struct Job<'a> {
     pub(crate) database: &'a Database,
     /// The rows, loaded.
     pub(crate) sources: &'a [Source],
-    /// What it may cost.
+    /// Limits on what it may consume.
     pub(crate) allowance: Allowance,
 }
 
-/// What merged files may cost.
+/// Limits on what merging files may consume.
 #[derive(Clone, Copy)]
 pub(crate) struct Allowance {
     /// Whether nothing is bounded.

@@ -16,7 +16,7 @@ use crate::operations::restore::{derived_data, in_place, safety_backup};
 use crate::rows::import;
 use crate::rows::merge::report::{FileReport, MAX_NAMED, Problem, Report, Rows, TableReport};
 
-/// What was done.
+/// Result of the merge.
 pub(super) enum Done {
     /// Nothing: a dry run.
     Nothing,
