@@ -32,7 +32,7 @@ enum IsOwnFile {
 }
 
 const END: &str = "# <<< xtask-db <<<";
-/// What a hook of ours begins with where there was none.
+/// First line of a hook script that did not exist before.
 const SHEBANG: &str = "#!/bin/sh\n";
 
 /// The text with a block put in right after its first line; a new file where there is none.
@@ -78,7 +78,7 @@ pub(crate) enum Removed {
     Nothing,
     /// The file contained nothing else: it is removed.
     File,
-    /// What stays.
+    /// The text that is left.
     Text(Vec<u8>),
 }
 

@@ -53,7 +53,7 @@ impl Interrupt {
         let _ = ctrlc::set_handler(move || interrupt.raise());
     }
 
-    /// What a signal does.
+    /// Reacts to a signal.
     pub(crate) fn raise(&self) {
         let again = self.asked.fetch_add(1, Ordering::SeqCst) > 0;
         let asking = self.asking.load(Ordering::SeqCst);

@@ -25,11 +25,11 @@ pub(crate) enum Exit {
 /// A refusal: what we will not do, and what to do instead.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
-    /// What is refused and why: a lowercase fragment.
+    /// The thing that is refused, and why: a lowercase fragment.
     pub what: String,
     /// The way on.
     pub hint: String,
-    /// What the exit code means to the shell.
+    /// Exit code for the shell.
     pub exit: Exit,
 }
 
@@ -63,7 +63,7 @@ impl Refusal {
 /// The user's no to a question: neither an error nor a refusal of ours (exit 1).
 #[derive(Debug, Clone)]
 pub(crate) struct Declined {
-    /// What stayed as it was: a fragment.
+    /// The thing that is unchanged: a fragment.
     pub untouched: String,
 }
 
@@ -83,7 +83,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What a finished command answers.
+/// The answer of a finished command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Exit 0.

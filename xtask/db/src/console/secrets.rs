@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// What is in a secret's place.
+/// Text that replaces a secret.
 const MASK: &str = "***";
 
 /// Parts of the names of parameters whose values are secret.

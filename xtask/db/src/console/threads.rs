@@ -61,7 +61,7 @@ pub(crate) fn both<A: Send, B>(
 
 /// A step of a work through which items pass.
 pub(crate) trait Step<T> {
-    /// What it comes to.
+    /// Its result.
     type Done;
     /// Takes the next item.
     ///

@@ -12,7 +12,7 @@ use crate::files::stage::Stage;
 /// Bytes after which another part is written back. Smaller files need no thread.
 const PART_BYTES: u64 = 32 << 20;
 
-/// What writes the parts of one stage back.
+/// Writes the parts of one stage back to the disk.
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     n_bytes: u64,

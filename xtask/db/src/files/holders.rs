@@ -21,7 +21,7 @@ pub(crate) struct Holder {
     pub name: String,
 }
 
-/// What was seen of the other processes.
+/// Other processes that have a file open, as far as this user can see them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holders {
     /// Those that have it open.
@@ -121,7 +121,8 @@ pub(crate) fn with_variable(name: &str, value: &str) -> Option<u32> {
     })
 }
 
-/// What distinguishes a file from another one of the same name; `None` if there is none.
+/// The identity of a file, which distinguishes it from another one of the same name; `None` if
+/// there is no file.
 #[must_use]
 pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs_err::metadata(path).ok()?;

@@ -22,7 +22,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// What the system shows of a process; `None` if it is gone.
+    /// Reads what the system shows of a process; `None` if it has ended.
     #[must_use]
     pub(crate) fn of(pid: i32) -> Option<Self> {
         Self::parse(pid, &fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?)

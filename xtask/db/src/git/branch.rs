@@ -9,7 +9,7 @@ use crate::git::recorded::Enters;
 use crate::git::reflog::{Entry, Reflog};
 use crate::git::repository::Place;
 
-/// What is known of one branch.
+/// One branch, as far as the reflogs show it.
 #[derive(Debug, Clone)]
 pub(crate) struct Branch {
     /// Its name.
@@ -208,7 +208,7 @@ impl Branch {
 }
 
 impl Place {
-    /// What the reflogs contain about a branch.
+    /// Collects what the reflogs contain about a branch.
     #[must_use]
     pub(crate) fn branch_named(&self, name: &str) -> Branch {
         let made = fs_err::metadata(self.reflog_file(name)).and_then(|file| file.created());

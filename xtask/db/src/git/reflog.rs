@@ -54,7 +54,8 @@ impl Entry {
         })
     }
 
-    /// What distinguishes this line from the others of its reflog, as a record keeps it.
+    /// The identity of this line, which distinguishes it from the others of its reflog; records
+    /// contain it.
     pub(crate) fn identity(&self) -> String {
         format!("{} {} {}", self.old, self.new, self.at.timestamp())
     }

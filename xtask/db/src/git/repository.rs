@@ -38,7 +38,7 @@ pub(crate) enum Exposure {
     NotIgnored,
 }
 
-/// What `git -c` sets for the hooks and programs that it calls.
+/// The variable in which `git -c` passes settings to hooks and programs.
 const GIVEN_SETTINGS: &str = "GIT_CONFIG_PARAMETERS";
 
 /// Variables by which git tells its own children where the repository is, and how its caller means
@@ -225,7 +225,7 @@ impl Place {
         }
     }
 
-    /// What git is in the middle of, e.g. `a rebase`.
+    /// The operation that git is in the middle of, e.g. `a rebase`.
     #[must_use]
     pub(crate) fn in_the_middle_of(&self) -> Option<&'static str> {
         const SIGNS: [(&str, &str); 6] = [
@@ -290,7 +290,7 @@ impl Place {
         ask_as_called(&self.top, &arguments).map(drop)
     }
 
-    /// What begins a comment in a commit message, if that is configured.
+    /// The configured prefix of comments in commit messages, if there is one.
     #[must_use]
     pub(crate) fn comment_setting(&self) -> Option<String> {
         let either = ["config", "--get-regexp", "^core[.]comment(string|char)$"];

@@ -16,7 +16,7 @@ use crate::health::page_store::Store;
 use crate::health::problem::Problem;
 use crate::host::project::Project;
 
-/// What was seen of the backups folder.
+/// The backups folder, as it was found.
 pub(crate) struct Folder {
     /// Whether it is there.
     pub(crate) exists: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Folder {
     pub(crate) free_bytes: Option<u64>,
     /// Who holds its lock right now.
     pub(crate) holder: Option<Holder>,
-    /// What a killed run left; nothing while somebody works in the folder.
+    /// Files that a killed run left; empty while another process works in the folder.
     pub(crate) leftovers: Leftovers,
     /// Raw files that were set aside, and their bytes.
     pub(crate) set_aside: Vec<(PathBuf, u64)>,
@@ -183,7 +183,7 @@ fn open_files(backups: &[Backup]) -> Result<Vec<(PathBuf, u32)>> {
     Ok(open)
 }
 
-/// What the databases allow others, to compare with.
+/// The permissions that the databases grant to others, for comparison.
 fn live_mode(project: &Project) -> String {
     let modes = project.databases.iter().filter_map(|database| mode(&database.path));
     match modes.reduce(|all, mode| all | mode) {

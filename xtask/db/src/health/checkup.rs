@@ -8,13 +8,13 @@ use crate::health::glance::{self, Glance, Sight};
 use crate::host::project::{Database, Project, schema_files};
 use crate::recovery::interrupted_step::{self, Left};
 
-/// What was seen of one database and its backups.
+/// One database and its backups, as they were found.
 pub(crate) struct Checkup<'a> {
     pub(crate) project: &'a Project,
     pub(crate) database: &'a Database,
     /// The live database.
     pub(crate) live: Glance,
-    /// What interrupted commands left.
+    /// Notes that interrupted commands left.
     pub(crate) left: Vec<Left>,
     /// Its backups of all worktrees, newest first.
     pub(crate) backups: Vec<&'a Backup>,

@@ -28,7 +28,7 @@ const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 /// The live database as a glance sees it.
 #[derive(Debug)]
 pub(crate) struct Glance {
-    /// What was seen.
+    /// State of the database.
     pub(crate) sight: Sight,
     /// Size of the file; 0 if there is none.
     pub(crate) size_bytes: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Glance {
     pub(crate) sidecars: bool,
 }
 
-/// What was seen.
+/// State of a database at a glance.
 #[derive(Debug)]
 pub(crate) enum Sight {
     /// Nothing there.
@@ -144,7 +144,7 @@ fn cannot(path: &Path, error: &anyhow::Error) -> Sight {
     }
 }
 
-/// What a commit, or a part of one, would move.
+/// The properties of the files that any commit, or a part of one, would change.
 #[derive(Debug, PartialEq, Eq)]
 struct Evidence {
     size_bytes: u64,

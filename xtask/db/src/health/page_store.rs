@@ -18,7 +18,7 @@ use crate::health::problem::Problem;
 use crate::host::project::Project;
 use crate::retention::repack_plan::Left;
 
-/// What was seen of the page store.
+/// The page store, as it was found.
 #[derive(Default)]
 pub(crate) struct Store {
     /// How many backups are in it.
@@ -31,7 +31,7 @@ pub(crate) struct Store {
     pub(crate) packs_bytes: u64,
     /// The size of the page lists.
     pub(crate) lists_bytes: u64,
-    /// What the pages in the packs were before they were compressed.
+    /// Size of the pages in the packs before compression.
     pages_bytes: u64,
     /// Lists that cannot be read: where, why, and whether a newer build wrote them.
     unreadable: Vec<(PathBuf, String, bool)>,

@@ -11,9 +11,9 @@ pub(crate) struct Problem {
     pub(crate) code: &'static str,
     /// Whose problem it is; `None` for that of the folder or the repository.
     pub(crate) database: Option<String>,
-    /// What is wrong.
+    /// The problem.
     pub(crate) what: String,
-    /// What to do: a command to paste if one can do it.
+    /// The remedy: a command to paste if one can do it.
     pub(crate) remedy: String,
 }
 

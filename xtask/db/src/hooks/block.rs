@@ -12,14 +12,14 @@ use crate::git::repository::Place;
 use crate::hooks::hook::Hook;
 use crate::host::project::{OnFailure, Project};
 
-/// What a block needs to know about the project.
+/// The settings of a project that its blocks contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// Pathspecs of all schema files.
     pub(crate) pathspecs: Vec<String>,
     /// Where the project is in the work tree: empty, or with a final slash.
     pub(crate) prefix: String,
-    /// What a failing checkpoint does to a commit.
+    /// How a failing checkpoint affects a commit.
     pub(crate) on_failure: OnFailure,
     /// Where the built binary may be, in order: relative to the project, or absolute.
     pub(crate) binaries: Vec<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What the blocks of a project need to know; `binary` is the running one.
+    /// The settings for the blocks of a project; `binary` is the running program.
     pub(crate) fn of(
         project: &Project,
         place: &Place,
@@ -102,7 +102,7 @@ pub(crate) fn pathspecs_of(body: &str) -> Vec<String> {
     specs.into_iter().flatten().collect()
 }
 
-/// What ends the block early if there is nothing to do.
+/// The condition that ends the block early if there is nothing to do.
 fn condition(hook: Hook, settings: &Settings) -> String {
     let specs: Vec<String> = settings.pathspecs.iter().map(|spec| quoted(spec)).collect();
     let specs = specs.join(" ");

@@ -23,7 +23,7 @@ pub(crate) struct Folder {
     foreign: Option<String>,
 }
 
-/// What one hook is now.
+/// State of one hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Look {
     /// Our block is there, as it ought to be.
@@ -90,7 +90,7 @@ impl Folder {
         self.path.join(hook.word())
     }
 
-    /// What a hook is now.
+    /// Reads the state of a hook.
     #[must_use]
     pub(crate) fn look(&self, hook: Hook, settings: &Settings) -> Look {
         let path = self.file(hook);

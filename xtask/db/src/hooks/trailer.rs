@@ -11,8 +11,8 @@ use crate::console::text;
 /// The trailer's key.
 pub(crate) const KEY: &str = "Db-Backup";
 
-/// What `pre-commit` leaves for `prepare-commit-msg`: the trailers belong to one tree, and to the run
-/// of git that called both.
+/// The note that `pre-commit` leaves for `prepare-commit-msg`: the trailers, which belong to one
+/// tree, and to the run of git that called both hooks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note {
     /// The tree that is about to be committed.
@@ -62,7 +62,7 @@ pub(crate) fn without_older(message: &str, found: &str, new: &[String]) -> Strin
     message.split_inclusive('\n').filter(|line| !older.contains(line.trim_end())).collect()
 }
 
-/// What begins a comment in a message; with `auto` git chose it for this one.
+/// The prefix of comments in a message; with `auto`, git chose it for this one.
 #[must_use]
 pub(crate) fn comment_sign(message: &str, setting: Option<&str>) -> String {
     let chosen = || {

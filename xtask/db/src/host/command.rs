@@ -100,7 +100,7 @@ impl Ended {
     }
 }
 
-/// What happens to processes that a command started and left running.
+/// How to treat processes that a command started and left running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leftovers {
     /// They stay: a command may start the application again.
@@ -114,7 +114,7 @@ enum Leftovers {
 struct Run<'a> {
     task: &'a Task<'a>,
     leftovers: Leftovers,
-    /// What ends it early, beside its timeout.
+    /// Interrupt that ends the command early, like its timeout.
     interrupt: &'a Interrupt,
 }
 

@@ -122,7 +122,7 @@ fn find(folder: &Path) -> Result<(PathBuf, Option<Table>)> {
     })
 }
 
-/// What a relative backups folder is relative to: the same root in the main worktree.
+/// The folder that a relative backups folder is relative to: the same root in the main worktree.
 fn backups_base(root: &Path, git: Option<&repository::Place>) -> PathBuf {
     let in_main = || {
         let place = git?;

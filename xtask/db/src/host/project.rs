@@ -44,7 +44,7 @@ pub struct Project {
     pub(crate) formats: HashMap<Kind, Format>,
     /// How long a reading of the pages of a stored backup counts: after that it is `unread`.
     pub read_within: Span,
-    /// What a failing checkpoint does to a commit.
+    /// How a failing checkpoint affects a commit.
     pub on_failure: OnFailure,
     /// Whether the database is switched together with the branch.
     pub follow_branches: FollowBranches,
@@ -96,7 +96,7 @@ pub struct Database {
     pub tracked: bool,
 }
 
-/// What a failing checkpoint does to a commit.
+/// How a failing checkpoint affects a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
     /// It stops the commit.

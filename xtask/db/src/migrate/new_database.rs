@@ -32,7 +32,7 @@ use crate::sqlite::probe::{self, Standing};
 pub(crate) struct Fresh {
     /// The database.
     pub(crate) backup: Backup,
-    /// What its verification found; it is whole.
+    /// Result of its verification, which found it intact.
     pub(crate) verification: Verification,
     _scratch: Scratch,
 }

@@ -28,7 +28,7 @@ use crate::sqlite::snapshot::copy;
 use crate::sqlite::trouble::{self, Trouble};
 use crate::sqlite::{connection, examination, read_only};
 
-/// What a rehearsal showed.
+/// Result of a rehearsal.
 #[derive(Debug)]
 pub(crate) struct Rehearsal {
     /// How the command ended.
@@ -42,7 +42,7 @@ pub(crate) struct Rehearsal {
     pub before: State,
     /// The state after, or why it could not be read; the state before if the command failed.
     pub after: Result<State>,
-    /// What happened to the one in the other, beyond what they count.
+    /// Effects on values, beyond row counts.
     pub effects: Effects,
     /// The size of the copy that the command left.
     pub size_bytes: u64,
@@ -57,7 +57,7 @@ impl Rehearsal {
     }
 }
 
-/// What a rehearsal needs.
+/// Everything that a rehearsal needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stage<'a> {
     /// The host.
@@ -121,7 +121,7 @@ pub(crate) fn rehearse(
     Ok(Rehearsal { ended, opened, doubts, before, after, effects, size_bytes })
 }
 
-/// What is there before the command runs.
+/// The private copy, and the observers that are in place before the command runs.
 struct Prepared {
     /// The private copy.
     private: files::stage::Stage,
@@ -162,7 +162,8 @@ fn witness_of(stage: &Stage<'_>) -> Witness {
     witness
 }
 
-/// What one state became in another; nothing if they are equal, or the second is newly damaged.
+/// Finds the effects between two states; there are none if they are equal or if the second has new
+/// damage.
 ///
 /// # Errors
 ///
@@ -211,7 +212,7 @@ fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
     Ok(State { is_wal, ..State::read(path, interrupt)? })
 }
 
-/// What identifies the state of the live database, read quickly and in place.
+/// Identity of the state of the live database, read quickly and in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Live {
     /// BLAKE3 of the schema's statements.

@@ -42,7 +42,7 @@ pub(crate) struct State {
     pub applied: Applied,
     /// The foreign keys that could not be checked, in SQLite's words.
     pub unchecked: Vec<String>,
-    /// What is wrong with it.
+    /// Findings about the file.
     pub findings: Vec<Finding>,
 }
 

@@ -37,7 +37,7 @@ use crate::migrate::verdict::allowance::Allowance;
 use crate::migrate::verdict::loss::{Comparison, Loss};
 use crate::migrate::verdict::losses::losses;
 
-/// What is thought of a migration that ended well.
+/// Verdict on a migration that ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It changed nothing at all.

@@ -21,7 +21,7 @@ const BETWEEN_LOOKS_MS: [u64; 9] = [1, 1, 2, 2, 4, 8, 16, 32, 64];
 /// Openings within so many looks may be one process's: it opens a database several times in a row.
 const N_QUICK_LOOKS: usize = 5;
 
-/// What is seen of one file, from its beginning on.
+/// Observes which processes open one file, from its creation on.
 #[derive(Debug)]
 pub(crate) struct Witness {
     path: PathBuf,

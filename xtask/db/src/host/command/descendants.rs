@@ -13,7 +13,8 @@ use crate::host::command::patience::PAUSE;
 /// How often to look for processes that are left: one that is killed may have started another before.
 const ROUNDS: usize = 200;
 
-/// What was below this process before a command ran; orphans come to us as long as this lives.
+/// The descendants that this process had before a command ran; as long as this value lives, orphans
+/// become its children.
 #[derive(Debug)]
 pub(super) struct Descendants {
     before: Vec<i32>,

@@ -48,7 +48,7 @@ impl Output {
     }
 }
 
-/// What happens while a command runs.
+/// Context of a command that is running.
 pub(super) struct Meanwhile<'a> {
     pub(super) interrupt: &'a Interrupt,
     pub(super) began: Instant,
@@ -148,7 +148,7 @@ impl Running {
         Ok(Self::Direct(Tree::start(command.stdout(output.stdio()))?))
     }
 
-    /// What the command writes to its stdout, if that is a pipe.
+    /// The stdout of the command, if that is a pipe.
     pub(super) fn take_output(&mut self) -> Option<ChildStdout> {
         match self {
             Self::Supervised(supervised) => supervised.child.stdout.take(),

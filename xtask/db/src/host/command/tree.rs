@@ -35,7 +35,7 @@ impl Tree {
         Ok(Self { group, child, end: end_of(group), descendants })
     }
 
-    /// What the command writes to its stdout, if that is a pipe.
+    /// The stdout of the command, if that is a pipe.
     pub(super) fn take_output(&mut self) -> Option<std::process::ChildStdout> {
         self.child.stdout.take()
     }

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 /// Larger than any message: arguments and variables together are bounded by the system.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// What is to be run. All paths and values as bytes: they need not be UTF-8.
+/// The command to run. All paths and values are bytes, because they need not be UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Order {
     /// Program and arguments.
@@ -38,7 +38,7 @@ pub(super) enum Wish {
     Leave,
 }
 
-/// What the supervisor reports.
+/// A report of the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Report {
     /// It waits for an order.
@@ -60,7 +60,7 @@ pub(super) enum Report {
     },
 }
 
-/// What came over the socket.
+/// A message that was received over the socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Came<T> {
     /// A message.

@@ -19,19 +19,19 @@ pub(crate) fn fail(error: &anyhow::Error, session: &mut Session) -> Exit {
     exit
 }
 
-/// What `--json` prints of a failure, perhaps beside more.
+/// Output of `--json` for a failure, perhaps beside more.
 #[derive(Serialize)]
 pub(crate) struct Document {
     /// Always [`VERSION`].
     pub(crate) version: u32,
-    /// What failed.
+    /// The failure.
     pub(crate) error: Failure,
 }
 
 /// A failure in `--json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Failure {
-    /// What failed.
+    /// The thing that failed.
     pub(crate) message: String,
     /// Why, the outermost cause first.
     pub(crate) causes: Vec<String>,

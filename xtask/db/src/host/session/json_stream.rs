@@ -79,7 +79,7 @@ impl Streamed {
         text + &self.members_of(members) + &self.end()
     }
 
-    /// What is before the next value.
+    /// The separator before the next value.
     fn next(&mut self) -> String {
         let line = self.line();
         let Some(level) = self.open.last_mut() else { return String::new() };

@@ -11,7 +11,7 @@ use crate::migrate::verdict::applied_migrations::Applied;
 use crate::migrate::verdict::loss::{Comparison, Loss};
 use crate::sqlite::schema::Schema;
 
-/// What begins an allowance in a file, behind the marks of a comment.
+/// The word that begins an allowance in a comment.
 const WORD: &str = "allow-loss:";
 
 /// The name of something that may be lost.

@@ -16,9 +16,9 @@ pub(crate) struct Counter {
     pub table: String,
     /// The column that it counts.
     pub column: String,
-    /// What it was.
+    /// Its value before.
     pub before: i64,
-    /// What it is; `None` if nothing counts any more.
+    /// Its value after; `None` if it no longer exists.
     pub after: Option<i64>,
     /// The largest number in use now.
     pub largest: i64,

@@ -103,7 +103,7 @@ impl Broken {
     }
 }
 
-/// What keeps a view from being read, if anything.
+/// The reason why a view cannot be read; `None` if it can.
 fn reading(connection: &Connection, view: &Entry) -> Option<String> {
     prepared(connection, &format!("SELECT * FROM main.{}", quoted(&view.name)))
 }
@@ -134,8 +134,8 @@ impl<'s> Bench<'s> {
         Ok(Self { connection, schema })
     }
 
-    /// What keeps rows of a trigger's table from being inserted, changed and deleted while only that
-    /// trigger is there; nothing, if it cannot be tried.
+    /// The reasons why rows of a trigger's table cannot be inserted, changed and deleted while this
+    /// is the only trigger; empty if that cannot be tried.
     fn writing(&self, trigger: &Entry) -> Vec<Option<String>> {
         if self.connection.execute(&trigger.sql, []).is_err() {
             return Vec::new();

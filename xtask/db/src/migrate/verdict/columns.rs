@@ -146,7 +146,7 @@ impl<'t> Changed<'t> {
         }
     }
 
-    /// What happened to a value, if anything.
+    /// The fate of a value, if it changed.
     fn fate(&self, at: usize, old: &Value, new: Now<'_>) -> Option<Fate> {
         let fate = match new {
             Now::RowGone => return Some(Fate::Removed),
@@ -167,7 +167,7 @@ impl<'t> Changed<'t> {
         self.renamed.contains(&Some(new))
     }
 
-    /// What happened to the table; `search` is there if anything was suspicious.
+    /// The effect on the table; `search` is given if anything was suspicious.
     ///
     /// # Errors
     ///

@@ -35,7 +35,7 @@ const MAX_CODES: usize = 64;
 /// Seconds of a day: a date alone says no more, and a time zone is less.
 const DAY: f64 = 86400.0;
 
-/// What the rows seen so far show about two columns.
+/// The relation between two columns, as far as the rows so far show it.
 #[derive(Debug, Clone)]
 pub(super) struct Relation {
     /// Rows in which both say something.
@@ -175,7 +175,7 @@ fn is_same_moment(old: &Value, new: &Value) -> bool {
         && one.iter().any(|one| other.iter().any(|other| (one - other).abs() <= DAY))
 }
 
-/// What a value may mean as a time, in seconds since 1970.
+/// The times that a value may mean, in seconds since 1970.
 fn seconds(value: &Value) -> Vec<f64> {
     if let Some(number) = number(value) {
         // Seconds, milliseconds, microseconds, a Julian day (<https://sqlite.org/lang_datefunc.html>).

@@ -24,10 +24,10 @@ use crate::rows::diff::table_pair::When;
 use crate::sqlite::connection;
 use crate::sqlite::schema::Table;
 
-/// What a migration did beyond counts.
+/// The effects of a migration that row counts do not show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Effects {
-    /// What happened to the tables that changed.
+    /// Effects on the tables that changed.
     pub tables: Vec<TableEffect>,
     /// Counters of AUTOINCREMENT that fell.
     pub counters: Vec<Counter>,
@@ -37,8 +37,8 @@ pub(crate) struct Effects {
     pub broken: Vec<Broken>,
 }
 
-/// What one state became in another, each a finished file that nothing writes. A damaged file is not
-/// looked at.
+/// Finds the effects between two states. Each is a finished file to which nothing writes. A damaged
+/// file is not read.
 ///
 /// # Errors
 ///

@@ -107,7 +107,7 @@ impl<'t> Single<'t> {
         })
     }
 
-    /// What happened to a table that went; nothing is to be said of a new one.
+    /// The effect on a table that is gone; `None` for a table that is new.
     ///
     /// # Errors
     ///

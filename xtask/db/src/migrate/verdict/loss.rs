@@ -10,7 +10,7 @@ pub(crate) struct Comparison<'a> {
     pub before: &'a State,
     /// After.
     pub after: &'a State,
-    /// What no count shows.
+    /// Effects that row counts do not show.
     pub effects: &'a Effects,
 }
 
@@ -19,6 +19,6 @@ pub(crate) struct Comparison<'a> {
 pub(crate) struct Loss {
     /// The names that let it through, the narrowest first; none, if nothing does.
     pub names: Vec<String>,
-    /// What is lost.
+    /// Description of the loss.
     pub what: String,
 }

@@ -6,7 +6,7 @@ use crate::migrate::verdict::tally::rest;
 use crate::sqlite::schema::Table;
 use crate::sqlite::value::Value;
 
-/// What a column does for the rows of its table.
+/// The role of a column in finding lost rows of its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// It is the number of the row.
@@ -20,7 +20,7 @@ pub(super) enum Role {
 /// The values of one column in the rows that are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Removed {
-    /// What the column does.
+    /// Role of the column.
     pub role: Role,
     /// How many values it had there.
     pub n: u64,
@@ -45,7 +45,7 @@ pub(super) struct Rows {
     pub columns: Vec<Removed>,
 }
 
-/// What a column does for the rows of a table.
+/// The role of a column in finding lost rows of a table.
 #[must_use]
 pub(super) fn role(table: &Table, column: &str) -> Role {
     let is_it = |name: &String| name.eq_ignore_ascii_case(column);

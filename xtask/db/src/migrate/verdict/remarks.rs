@@ -7,7 +7,7 @@ use crate::migrate::verdict::table_effect::{ColumnEffect, TableEffect};
 use crate::sqlite::schema::change::Kind;
 use crate::sqlite::schema::guards;
 
-/// What happened to values: one line each.
+/// Describes what happened to values, one line each.
 #[must_use]
 pub(crate) fn remarks(effects: &Effects) -> Vec<String> {
     let mut remarks: Vec<String> = effects.tables.iter().flat_map(of_table).collect();

@@ -6,7 +6,7 @@ use crate::migrate::verdict::tally::Fate;
 use crate::sqlite::schema::Table;
 use crate::sqlite::trouble;
 
-/// What happened to one table.
+/// The effect of a migration on one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TableEffect {
     /// Its name.
@@ -21,13 +21,13 @@ pub(crate) struct TableEffect {
     pub n_lost: u64,
     /// Rows that have another key now, or are in another table.
     pub n_moved: u64,
-    /// What happened to its columns, if anything did.
+    /// Effects on its columns, of those that changed.
     pub columns: Vec<ColumnEffect>,
     /// Why it could not be looked at.
     pub unread: Option<String>,
 }
 
-/// What happened to the values of one column.
+/// The effect of a migration on the values of one column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ColumnEffect {
     /// Its name.

@@ -137,7 +137,7 @@ fn is_computed_alike(before: &Table, after: &Table) -> bool {
     added.is_some_and(|added| added.iter().all(|nature| *nature == Nature::Ordinary))
 }
 
-/// What pairs the rows of two tables.
+/// The way in which the rows of two tables are paired.
 #[must_use]
 pub(super) fn way(before: &Table, after: &Table) -> Way {
     if matches!((&before.storage, &after.storage), (Storage::Virtual(_), Storage::Virtual(_))) {

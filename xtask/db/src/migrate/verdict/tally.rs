@@ -8,7 +8,7 @@ use crate::migrate::verdict::conversion::Relation;
 use crate::rows::diff::table_pair::{Pair, PairedRow};
 use crate::sqlite::value::Value;
 
-/// What happened to one value.
+/// The fate of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fate {
     /// It is NULL now.
@@ -25,7 +25,7 @@ pub(crate) enum Fate {
     Other,
 }
 
-/// What happened to a value that was not blank.
+/// The fate of a value that was not blank.
 #[must_use]
 pub(super) fn fate(before: &Value, after: &Value) -> Fate {
     if matches!(after, Value::Null) {
@@ -37,8 +37,8 @@ pub(super) fn fate(before: &Value, after: &Value) -> Fate {
     if rest(before, after).is_some() { Fate::Short } else { Fate::Other }
 }
 
-/// What was cut off of a text or of bytes; nothing, if that is blank or the new value is not a
-/// beginning.
+/// The part of a text or of bytes that was cut off; `None` if that is blank, or if the new value is
+/// not a beginning of the old one.
 #[must_use]
 pub(super) fn rest(before: &Value, after: &Value) -> Option<Value> {
     if !matches!(before, Value::Text(_) | Value::RawText(_) | Value::Blob(_)) {
@@ -86,7 +86,7 @@ impl Sum {
     }
 }
 
-/// What happened to the values of one column.
+/// Counts the fates of the values of one column.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ColumnTally {
     /// How many values have which fate.
@@ -112,7 +112,7 @@ pub(super) struct Converted {
     pub n_missing: u64,
 }
 
-/// What happened to the rows and values of one table.
+/// Counts the fates of the rows and values of one table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     /// Rows without a counterpart in the newer table.

@@ -38,7 +38,7 @@ struct Column {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id(i64);
 
-/// What is missing of one column.
+/// Values that are missing from one column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Missing {
     /// Values that are nowhere, by their fates.
@@ -152,7 +152,7 @@ impl Whereabouts {
         Ok(())
     }
 
-    /// What is missing of a column.
+    /// The values that are missing from a column.
     ///
     /// # Errors
     ///
