@@ -26,7 +26,7 @@ use crate::sqlite::probe::{self, Standing};
 /// Which backups are wanted.
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// What the user calls them.
+    /// Label that the user gives them.
     pub(crate) label: Option<String>,
     /// Whether pruning must leave them.
     pub(crate) pin: bool,
@@ -48,11 +48,11 @@ pub(crate) struct Request {
 struct Folder<'a> {
     project: &'a Project,
     locked: &'a Locked<'a>,
-    /// What a record keeps of the repository.
+    /// The part of the repository's state that a record contains.
     git: Option<recorded::Git>,
 }
 
-/// What happened to one database.
+/// Result for one database.
 pub(crate) enum Done {
     Backup(Box<Backup>),
     Unchanged(Backup),
@@ -60,7 +60,7 @@ pub(crate) enum Done {
 }
 
 impl Request {
-    /// What `db-setup` asks for: a backup of each database that changed since the newest.
+    /// The request of `db-setup`: a backup of each database that has changed since its newest one.
     pub(crate) fn if_changed(database: Option<String>) -> Self {
         Self {
             label: None,

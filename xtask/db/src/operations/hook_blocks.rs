@@ -14,7 +14,7 @@ use crate::hooks::seen_branch;
 use crate::host::project::Project;
 use crate::host::session::Session;
 
-/// What the blocks need to know; this very program is the one that they start.
+/// The settings for the hook blocks, which start this same program.
 pub(crate) fn settings(session: &Session, project: &Project, place: &Place) -> Settings {
     let home = session.variable("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(session.variable("HOME")?).join(".cargo")));

@@ -10,7 +10,7 @@ use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::json_stream::VERSION;
 
-/// What `--json` prints of some backups.
+/// Output of `--json` for some backups.
 #[derive(Serialize)]
 pub(crate) struct Document<T> {
     version: u32,

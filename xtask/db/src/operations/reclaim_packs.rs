@@ -15,11 +15,11 @@ use crate::retention::prune;
 use crate::retention::repack::{self, Reclaimed};
 use crate::retention::repack_plan::{self, Extent, Left, Plan, Unreadable};
 
-/// What is done, or would be done, to the page store.
+/// The result for the page store, or the plan for it.
 pub(crate) enum Outcome {
-    /// What a dry run plans.
+    /// The plan of a dry run.
     Planned(Plan),
-    /// What was done.
+    /// The result.
     Reclaimed(Reclaimed),
     /// Nothing, because it is unknown what a page list needs.
     Refused(Unreadable),

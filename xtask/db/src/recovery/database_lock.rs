@@ -47,13 +47,13 @@ pub(crate) struct Claim<'a> {
     command: &'static str,
     /// Until it is released.
     lock: RefCell<Option<Lock>>,
-    /// What this command noted as under way.
+    /// The note that this command wrote.
     begun: RefCell<Option<Begun>>,
     /// Folders that were made for the lock, the innermost first.
     made: Vec<PathBuf>,
 }
 
-/// What is locked.
+/// The file that is locked.
 #[derive(Debug)]
 enum Lock {
     /// The file beside the database; the folder is shared, if the system lets it be locked at all.
@@ -141,7 +141,7 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// What interrupted commands left of the database.
+    /// The notes that interrupted commands left for the database.
     #[must_use]
     pub(crate) fn left(&self) -> Vec<Left> {
         interrupted_step::left(self.project, self.database)
@@ -247,7 +247,7 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// What came of one try.
+/// Result of one try.
 enum Tried {
     Taken(Lock),
     /// Its holder has just removed it.

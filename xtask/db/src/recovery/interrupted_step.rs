@@ -45,7 +45,7 @@ pub(crate) enum Step {
     Write,
 }
 
-/// What a command is about to do.
+/// The step that a command is about to take.
 #[derive(Debug)]
 pub(crate) struct Intent<'a> {
     /// The host.
@@ -76,7 +76,7 @@ pub(crate) struct Note {
     pub(crate) begun_at: DateTime<FixedOffset>,
     /// The process.
     pub(crate) pid: u32,
-    /// What went on.
+    /// The step that was under way.
     pub(crate) step: Step,
     /// The backup that brings a known state back: a name in this folder, or a path.
     pub(crate) back: Option<String>,
@@ -356,7 +356,7 @@ impl Left {
         }
     }
 
-    /// What was left, in words.
+    /// Describes the interruption in words.
     #[must_use]
     pub(crate) fn sentence(&self, project: &Project, database: &Database) -> String {
         let place = project.quoted_place(database);
@@ -388,7 +388,7 @@ impl Left {
         }
     }
 
-    /// What to do about it.
+    /// The remedy.
     #[must_use]
     pub(crate) fn remedy(&self, project: &Project, database: &Database) -> String {
         let flag = project.database_flag(database);

@@ -33,7 +33,7 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// memory: more than this goes through the backup API, which waits for them once.
 const MAX_BYTES_IN_ROLLBACK_MODE: u64 = 48 << 20;
 
-/// What came of it.
+/// Result of the try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tried {
     /// The new state is committed.
@@ -228,7 +228,7 @@ impl<'c> There<'c> {
     }
 }
 
-/// What is written in the transaction.
+/// State of writing in the transaction.
 struct Writing<'c> {
     to: &'c Connection,
     statement: Statement<'c>,

@@ -50,7 +50,7 @@ pub(crate) struct Shape {
     pub(crate) wal: bool,
 }
 
-/// What a restore will do.
+/// Plan of a restore.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// Where the pages come from.
@@ -59,7 +59,7 @@ pub(crate) struct Plan {
     pub header: Header,
     /// Where they go; a symbolic link is resolved.
     pub target: PathBuf,
-    /// What is there now.
+    /// Current state of the destination.
     pub live: Live,
     /// The page size that a private copy is converted to first, if the live WAL asks for it.
     pub convert_to_bytes: Option<u64>,
@@ -145,7 +145,7 @@ impl Plan {
     }
 }
 
-/// What is at a path now, behind symbolic links, and may be replaced.
+/// The current state of the file at a path, through symbolic links, if it may be replaced.
 ///
 /// # Errors
 ///

@@ -18,7 +18,7 @@ use crate::sqlite::foreign_keys::{self, Orphans};
 use crate::sqlite::full_text::rebuild_indexes;
 use crate::sqlite::{access, wal};
 
-/// What happened to one table.
+/// Result for one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PutBack {
     /// Its name.

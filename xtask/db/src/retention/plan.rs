@@ -24,7 +24,7 @@ use crate::host::project::policy::Policy;
 /// Newest safety backups that are never removed.
 const N_SAFETY_KEPT: usize = 3;
 
-/// What the plan needs to know about a backup.
+/// Everything that the plan needs to know about a backup.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     /// Its file name.
@@ -35,11 +35,11 @@ pub(crate) struct Candidate {
     pub created_at: DateTime<FixedOffset>,
     /// Why it was taken.
     pub kind: Option<Kind>,
-    /// What the user called it.
+    /// Label that the user gave it.
     pub label: Option<Arc<str>>,
     /// Whether somebody protected it.
     pub pinned: bool,
-    /// What is known of it.
+    /// Its state, as far as it is known.
     pub state: State,
     /// Whether its time is more than a day ahead.
     pub future: bool,
@@ -54,8 +54,8 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// What the plan needs to know about a listed backup; `order` is its place, the higher the
-    /// newer.
+    /// Gathers what the plan needs to know about a listed backup; `order` is its place, the higher
+    /// the newer.
     #[must_use]
     pub(crate) fn of(backup: &Backup, order: usize, now: DateTime<FixedOffset>) -> Self {
         Self {
@@ -84,7 +84,7 @@ fn guarded(backup: &Backup, now: DateTime<FixedOffset>) -> Option<&'static str> 
     (backup.created_at.timestamp() == now.timestamp()).then_some("taken just now")
 }
 
-/// What happens to one backup, and why.
+/// The verdict on one backup, with reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
     /// Its file name.
@@ -285,8 +285,8 @@ fn rules(policy: &Policy) -> [Rule; 6] {
     ]
 }
 
-/// What the removal of each row frees: its file, unless a kept row is a hard link to it. Of several
-/// removed links the first counts.
+/// The bytes that the removal of each row frees: its file, unless a kept row is a hard link to it.
+/// Of several removed links, the first counts.
 fn freed_bytes(rows: &[&Candidate], keep: &[bool]) -> Vec<u64> {
     let kept = rows.iter().zip(keep).filter(|(_, keep)| **keep);
     let mut seen: HashSet<(u64, u64)> = kept.map(|(row, _)| row.identity).collect();

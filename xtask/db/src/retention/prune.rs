@@ -67,14 +67,14 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// What is pruned, and how.
+/// The backups to prune, and how.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pruning<'a> {
     /// The project, whose branches count.
     pub(crate) project: &'a Project,
     /// The databases whose backups it is about.
     pub(crate) databases: &'a [Database],
-    /// What stays.
+    /// The policy that decides which backups stay.
     pub(crate) policy: &'a Policy,
     /// Which of the backups count.
     pub(crate) scope: Scope,
@@ -82,7 +82,7 @@ pub(crate) struct Pruning<'a> {
     pub(crate) now: DateTime<FixedOffset>,
 }
 
-/// What a pruning did.
+/// Result of pruning.
 #[derive(Debug, Default)]
 pub(crate) struct Pruned {
     /// The removed ones.
@@ -201,7 +201,7 @@ pub(crate) fn weigh_pages(
     weight::weigh_condemned(vault, plan, interrupt)
 }
 
-/// What branches need of the backups.
+/// The backups that branches need.
 struct Needed<'a> {
     /// Their branch points, by the backup's name.
     points: BTreeMap<String, Enters>,
@@ -289,7 +289,7 @@ pub(crate) fn apply(
     Ok(pruned)
 }
 
-/// What a plan leaves of one database and worktree from which it removes something.
+/// The backups that a plan keeps of one database and worktree, if it removes any.
 struct Survivors<'b> {
     /// The backups that stay, newest first.
     backups: Vec<&'b Backup>,

@@ -22,14 +22,14 @@ use crate::files::publish;
 use crate::retention::repack_plan::{self, Left, Plan, alone};
 use crate::sqlite::digest::tree::Id;
 
-/// What was reclaimed.
+/// Result of reclaiming space.
 #[derive(Debug, Default)]
 pub(crate) struct Reclaimed {
     /// Packs that are gone and of which nothing was needed.
     pub(crate) n_removed: u64,
     /// Packs that are gone because what was needed of them is in new ones.
     pub(crate) n_rewritten: u64,
-    /// What the disk got back.
+    /// Bytes freed on the disk.
     pub(crate) freed_bytes: u64,
     /// Whether somebody read meanwhile, so that not all was done.
     pub(crate) is_read: bool,
@@ -112,7 +112,7 @@ struct Work<'f> {
     n_done: u64,
 }
 
-/// What is needed of a pack, compared with its ids.
+/// The part of a pack that is needed, compared with its ids.
 #[derive(Default)]
 struct Needed {
     bytes: Vec<u8>,

@@ -38,7 +38,7 @@ pub(crate) enum Extent {
     ByTheWay,
 }
 
-/// What is to be done.
+/// The work to do.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// Packs of which nothing is needed.
@@ -90,7 +90,7 @@ impl Plan {
         self.remove.is_empty() && self.rewrite.is_empty()
     }
 
-    /// What the disk gets back, but for a few bytes of new indexes.
+    /// The bytes that the plan frees on the disk, except for a few bytes of new indexes.
     #[must_use]
     pub(crate) fn freed_bytes(&self) -> u64 {
         let removed: u64 = self.remove.iter().map(|pack| pack.size_bytes).sum();

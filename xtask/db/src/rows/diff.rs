@@ -57,7 +57,7 @@ impl<'c> State<'c> {
     }
 }
 
-/// What is wanted of a comparison.
+/// Options of a comparison.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wanted {
     /// Only these tables; all if it is empty.
@@ -81,7 +81,7 @@ pub(crate) enum Depth {
     Rewrite,
 }
 
-/// What differs.
+/// The differences between two states.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Difference {
     /// Of the schema.
@@ -90,7 +90,7 @@ pub(crate) struct Difference {
     pub tables: Vec<TableDifference>,
 }
 
-/// What differs in the rows of one table.
+/// The differences in the rows of one table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct TableDifference {
     /// The table.

@@ -54,7 +54,7 @@ pub(crate) fn size_bytes(path: &Path) -> u64 {
     }
 }
 
-/// What a failure to load a file means to the shell: the file is damaged, or it could not be read.
+/// The exit code for a file that could not be loaded: it is damaged, or it could not be read.
 #[must_use]
 pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
     let is_io = |cause: &std::io::Error| {
@@ -65,11 +65,11 @@ pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
     if is_of_the_world { Exit::CouldNot } else { Exit::No }
 }
 
-/// What to do with a file that git could not merge.
+/// Hint for a file that git could not merge.
 const RESOLVE: &str =
     "check out one side of it, `git checkout --ours` or `--theirs`, and merge both in turn";
 
-/// What to do if a file could not be loaded, as a part of a sentence; none if there is nothing to
+/// Hint for a file that could not be loaded, as a part of a sentence; `None` if there is nothing to
 /// add.
 #[must_use]
 pub(crate) fn way_out(error: &anyhow::Error) -> Option<&'static str> {

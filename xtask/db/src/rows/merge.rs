@@ -112,8 +112,9 @@ pub(crate) fn merge(
     Ok(report)
 }
 
-/// What a file lacks is not compared: its rows find those of newer files, which have it. The other way round
-/// they would be there with defaults first, and those of the newer files would be others.
+/// Sorts the files so that those with the newest schema come first. Columns that an older file
+/// lacks are not compared, so its rows find those of newer files. In the other order, rows would be
+/// added with defaults first, and those of the newer files would be different rows.
 fn newest_schema_first<'s>(
     ours: &Schema,
     target: &Target<'_>,
@@ -195,7 +196,7 @@ impl Merging<'_> {
         Ok(())
     }
 
-    /// What is derived is rebuilt, and references are proved.
+    /// Rebuilds derived data and checks references.
     fn finish(&self, report: &mut Report) -> Result<()> {
         let Some(before) = &self.before else { return Ok(()) };
         let changed: Vec<String> = self.changed.iter().cloned().collect();

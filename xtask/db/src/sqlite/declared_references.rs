@@ -13,10 +13,10 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::sqlite::schema::{Schema, Storage, Table};
 
-/// What columns refer to, by table and column.
+/// The references of columns, by table and column.
 pub type References = BTreeMap<String, BTreeMap<String, Referent>>;
 
-/// What one column refers to.
+/// The table that one column refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Referent {
     /// Rows of this table, by its primary key.

@@ -4,5 +4,5 @@ pub(crate) mod database;
 pub(crate) mod page_source;
 pub(crate) mod tree;
 
-/// What is hashed as one subtree, bytes: as in the page store.
+/// Size of the subtrees that are hashed, in bytes: the same as in the page store.
 pub(crate) const GROUP_BYTES: usize = 64 << 10;

@@ -26,7 +26,7 @@ use crate::sqlite::trouble::{self, Trouble, trouble};
 /// Structural findings listed before the rest is left out: a broken file has thousands.
 const MAX_STRUCTURAL: usize = 100;
 
-/// What an examination found.
+/// Result of an examination.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Examination {
     /// The findings, structural ones first.
@@ -69,7 +69,7 @@ fn examine_with(
     conclude(checked?, counted)
 }
 
-/// What a check and a count come to together.
+/// Combines the results of a check and a count.
 ///
 /// # Errors
 ///
@@ -226,7 +226,8 @@ fn of_orphans(child: &str, parent: &str, n: u64) -> Finding {
     }
 }
 
-/// What the failure of a statement means for the file: damage, or something that this build lacks.
+/// The finding that the failure of a statement means for the file: damage, or a feature that this
+/// build lacks.
 ///
 /// # Errors
 ///

@@ -45,10 +45,10 @@ pub(crate) fn new<'o>(before: &Orphans, after: &'o Orphans) -> Option<(&'o str, 
     more.next().map(|((child, parent), n_new)| (child, parent, n_new))
 }
 
-/// What checks the references of a database.
+/// Name of the PRAGMA that checks the references of a database.
 pub(crate) const CHECK: &str = "foreign_key_check";
 
-/// What is reported about a table that could not be checked.
+/// The message about a table that could not be checked.
 #[must_use]
 pub(crate) fn unchecked(said: &str) -> String {
     format!("could not check {CHECK}: {}", text::plain(said))

@@ -13,7 +13,7 @@ use crate::files::sidecars;
 use crate::sqlite::header::{HEADER_LENGTH, Header, MAGIC};
 use crate::sqlite::probe::other_engines::Engine;
 
-/// What is at a path, seen before any connection is open.
+/// The kind of file at a path, determined before any connection is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// Nothing, and why nothing: the path itself or a symbolic link's target is missing.
@@ -97,7 +97,7 @@ pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
     Err(std::io::Error::other(format!("`{}`: too many symbolic links", path.display())))
 }
 
-/// What the first bytes of something are, which is not empty.
+/// The kind of a file that is not empty, by its first bytes.
 #[must_use]
 pub(crate) fn of_bytes(start: &[u8]) -> Standing {
     if let Some(engine) = other_engines::of_bytes(start) {

@@ -161,8 +161,8 @@ impl Looking {
         }
     }
 
-    /// What was read, once it is proved. A failure to read is explained by a write meanwhile, if there
-    /// was one: pages of two states look damaged.
+    /// Returns the data that was read, once it is proved to be one state. If reading failed and
+    /// somebody wrote in the meantime, the error explains that: pages of two states look damaged.
     ///
     /// # Errors
     ///

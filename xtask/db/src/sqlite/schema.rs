@@ -93,7 +93,7 @@ pub(crate) struct Column {
     pub definition: String,
 }
 
-/// What a column's values are.
+/// The nature of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nature {
     /// Stored as they were given.
@@ -223,7 +223,7 @@ impl Table {
         key.into_iter().map(|column| column.name.clone()).collect()
     }
 
-    /// What one of its columns does to values.
+    /// The affinity of one of its columns.
     #[must_use]
     pub(crate) fn affinity(&self, column: &Column) -> Affinity {
         let is_strict = self.constraints.iter().any(|option| option == "strict");

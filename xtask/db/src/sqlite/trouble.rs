@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-/// What a failure of SQLite means for the database.
+/// The meaning of an SQLite error for the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// It stayed locked longer than the timeout.

@@ -18,7 +18,7 @@ use crate::operations::migration::way_back::{kept, put_back, way_back};
 use crate::operations::migration::{rehearsal_end, report};
 use crate::operations::retain::prune_automatic;
 
-/// What the live database is after the command.
+/// State of the live database after the command.
 pub(crate) enum After {
     /// Its content is that of the second checkpoint: nothing happened.
     Same,
@@ -40,9 +40,9 @@ pub(crate) struct Run {
     pub(crate) ended: Ended,
     /// Whether the user interrupted.
     pub(crate) interrupted: bool,
-    /// What is there now.
+    /// State of the live database now.
     pub(crate) after: After,
-    /// What the rehearsal left.
+    /// The state that the rehearsal produced.
     pub(crate) rehearsed: State,
     /// The document of `--json`.
     pub(crate) document: Document,
@@ -104,7 +104,7 @@ impl Run {
         }
     }
 
-    /// What is wrong with the new state, and the losses that were allowed.
+    /// The objections to the new state, and the losses that were allowed.
     fn reasons(&self, job: &Job<'_>) -> (Vec<String>, Vec<Loss>) {
         let (after, effects) = match &self.after {
             After::Same if self.ended.failure().is_none() => {

@@ -43,7 +43,7 @@ pub(crate) struct Document {
     pub(crate) error: Option<Failure>,
 }
 
-/// What the rehearsal changed, if that could be compared.
+/// The changes of the rehearsal, if they could be determined.
 #[derive(Serialize)]
 struct Effects {
     changes: Vec<Change>,
@@ -91,7 +91,7 @@ impl Document {
         }
     }
 
-    /// What the rehearsal changed in the schema.
+    /// The changes of the rehearsal to the schema.
     #[must_use]
     pub(crate) fn changes(&self) -> &[Change] {
         self.effects.as_ref().map_or(&[], |effects| &effects.changes)

@@ -25,7 +25,7 @@ pub(crate) struct Job<'a> {
     pub(crate) claim: &'a Claim<'a>,
     /// Program and arguments.
     pub(crate) command: Vec<String>,
-    /// What may be lost, by the command line and the configuration.
+    /// Losses that the command line and the configuration allow.
     allowed: Vec<Allowance>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Job<'a> {
         Self { project, database, claim, command: Vec::new(), allowed: Vec::new() }
     }
 
-    /// What backup is wanted of the database.
+    /// The backup to take of the database.
     #[must_use]
     pub(crate) fn wanted(&self, session: &Session, kind: Kind) -> Wanted<'a> {
         let git = self.project.git.as_ref().and_then(repository::Place::state);
@@ -76,7 +76,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// What the checkpoint of a copy is: git is where it was when that was made.
+    /// The checkpoint to take of a copy, with the state of git when the copy was made.
     #[must_use]
     pub(crate) fn wanted_of(&self, session: &Session, staged: &Staged) -> Wanted<'a> {
         Wanted {
@@ -86,7 +86,8 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// What may be lost, including the comments in the migrations that were applied.
+    /// All losses that are allowed, including those in comments of the migrations that were
+    /// applied.
     #[must_use]
     pub(crate) fn allowances(&self, of: &Comparison<'_>) -> Vec<Allowance> {
         let mut allowances = self.allowed.clone();

@@ -17,7 +17,7 @@ use crate::operations::restore::derived_data;
 use crate::operations::restore::safety_backup::Kept;
 use crate::operations::retain::prune_automatic;
 
-/// What came of a rehearsal that no migration follows.
+/// Result of a rehearsal that no migration follows.
 pub(crate) struct End {
     /// The document of `--json`.
     pub(crate) document: Document,
@@ -163,7 +163,7 @@ pub(crate) fn keep_checkpoint(
     Ok(checkpoint)
 }
 
-/// What was done about a live database that changed while the command ran on a copy.
+/// Result if the live database changed while the command ran on a copy.
 struct Disturbed {
     document: Document,
     refusal: Refusal,

@@ -8,15 +8,15 @@ use crate::migrate::verdict::loss::Loss;
 pub(crate) struct Rehearsed {
     /// The copy of the state before; it becomes the checkpoint.
     pub(crate) staged: Box<Staged>,
-    /// What it showed.
+    /// The rehearsal.
     pub(crate) rehearsal: Rehearsal,
-    /// What follows.
+    /// Its outcome.
     pub(crate) outcome: Outcome,
     /// Whether rows of the live database changed meanwhile.
     pub(crate) rows_changed: bool,
 }
 
-/// What follows from a rehearsal.
+/// The outcome of a rehearsal.
 pub(crate) enum Outcome {
     /// Nothing is to be done.
     NothingPending,
@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
     Interrupted,
 }
 
-/// What to do about a refusal.
+/// The hint of a refusal.
 pub(crate) enum Hint {
     /// Correct the migration.
     Correct,

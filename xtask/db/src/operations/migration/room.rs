@@ -51,7 +51,8 @@ pub(super) fn reserve(
     Reserve::take(&[beside_backups, beside_live])
 }
 
-/// What a transaction needs that writes every page of a database: a frame of a WAL has a header.
+/// The space that a transaction needs which writes every page of a database. Each frame of a WAL
+/// has a header.
 fn transaction_bytes(size_bytes: u64) -> u64 {
     size_bytes + size_bytes / 16 + (64 << 10)
 }

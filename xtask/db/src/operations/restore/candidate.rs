@@ -74,7 +74,7 @@ impl Request {
 pub(crate) struct Candidate<'a> {
     /// The plan.
     pub(crate) plan: &'a Plan,
-    /// What was found of the backup.
+    /// Result of verifying the backup.
     pub(crate) verification: &'a Verification,
 }
 

@@ -9,12 +9,12 @@ use crate::host::command::{self, Task};
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 
-/// What was done before, as a failure of the host's commands puts it: the data stays.
+/// The work done before the host's commands, as their failure mentions it: the data stays.
 #[derive(Clone, Copy)]
 pub(crate) struct Done {
     /// E.g. `the data is restored`.
     pub(crate) what: &'static str,
-    /// What the database contains now, as a clause.
+    /// Content of the database now, as a clause.
     pub(crate) content: &'static str,
 }
 

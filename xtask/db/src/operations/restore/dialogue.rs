@@ -93,7 +93,7 @@ pub(crate) fn say_choice(session: &mut Session, backup: &Backup) {
     session.prompt(format!("  {}", text::plain(&backup.path().to_string_lossy())));
 }
 
-/// What the command line answered in advance.
+/// The answers that the command line gave in advance.
 pub(crate) struct Consent<'a> {
     /// The database given by `--db`.
     pub(crate) named: Option<&'a str>,

@@ -37,7 +37,7 @@ use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::{read_only, wal};
 
-/// What `--json` prints of a restore of the live database.
+/// Output of `--json` for a restore of the live database.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -51,9 +51,9 @@ struct Document<'a> {
     written_since: bool,
 }
 
-/// What a restore did.
+/// Result of a restore.
 pub(crate) struct Restored {
-    /// What was kept of the replaced state.
+    /// The replaced state, as it was kept.
     pub(crate) kept: Kept,
     /// How the result was proved.
     pub(crate) proved: Proved,

@@ -20,7 +20,7 @@ use crate::operations::restore::candidate;
 use crate::operations::restore::preview::Planned;
 use crate::operations::restore::request::Request;
 
-/// What `--json` prints of a backup that was written elsewhere.
+/// Output of `--json` for a backup that was restored to another path.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,

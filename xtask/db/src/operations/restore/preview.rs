@@ -22,7 +22,7 @@ use crate::restore::plan::{Live, Plan};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::read_only;
 
-/// What `--json` prints with `--dry-run`.
+/// Output of `--json --dry-run`.
 #[derive(Serialize)]
 pub(super) struct Planned<'a> {
     version: u32,
@@ -69,7 +69,7 @@ impl Request {
     }
 }
 
-/// What would happen to the current state.
+/// Describes how the current state would be kept.
 pub(crate) fn would_keep(project: &Project, database: &Database, live: &Live) -> String {
     let place = project.place(database);
     match live {

@@ -22,7 +22,7 @@ use crate::restore::plan;
 /// How often a reference is looked up whose backup is removed before it is read.
 const MAX_ATTEMPTS: usize = 5;
 
-/// What `--json` prints if no backup was chosen.
+/// Output of `--json` if no backup was chosen.
 #[derive(Serialize)]
 struct Nothing {
     version: u32,

@@ -68,7 +68,7 @@ pub(crate) fn leaves_all_as_it_was(error: &anyhow::Error) -> bool {
         || matches!(trouble::trouble(error), Trouble::Busy | Trouble::Interrupted)
 }
 
-/// What was kept of the replaced state.
+/// How the replaced state was kept.
 pub(crate) enum Kept {
     Backup(Box<Backup>),
     Aside(Aside),
@@ -130,7 +130,7 @@ pub(crate) fn say_kept(session: &mut Session, project: &Project, kept: &Kept) {
     });
 }
 
-/// What safety backup is wanted of a database; what replaces it may be added.
+/// The safety backup to take of a database; the caller may add what replaces it.
 pub(crate) fn wanted<'a>(
     session: &Session,
     project: &Project,

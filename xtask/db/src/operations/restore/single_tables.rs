@@ -18,7 +18,7 @@ use crate::recovery::database_lock::Claim;
 use crate::restore::tables::Tables;
 use crate::sqlite::foreign_keys;
 
-/// What `--json` prints with `--table`.
+/// Output of `--table --json`.
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -35,7 +35,7 @@ struct Table<'a> {
     rows: i64,
 }
 
-/// What `--json` prints with `--table` and `--dry-run`.
+/// Output of `--table --dry-run --json`.
 #[derive(Serialize)]
 struct PlannedTables<'a> {
     version: u32,

@@ -3,7 +3,7 @@
 use crate::host::project::{Database, Project};
 use crate::operations::restore::safety_backup::Kept;
 
-/// What a restore that failed left.
+/// The state that a failed restore left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InPlace {
     Old,

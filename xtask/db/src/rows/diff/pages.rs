@@ -85,8 +85,9 @@ impl<'c> Pages<'c> {
         Ok(())
     }
 
-    /// What decides how a record is laid out: the bytes of a page that are used, the schema format
-    /// and the encoding. Records of two states can be compared byte by byte where these are equal.
+    /// Everything that decides how a record is laid out: the bytes of a page that are used, the
+    /// schema format and the encoding. If these are equal, records of two states can be compared
+    /// byte by byte.
     pub(super) fn layout(&self) -> (usize, [u8; 4], u8) {
         let format = [self.header[44], self.header[45], self.header[46], self.header[47]];
         // An empty database has no encoding yet, and becomes UTF-8.
@@ -123,7 +124,7 @@ struct Ahead<'c> {
     interrupt: &'c Interrupt,
     file: fs_err::File,
     page_bytes: usize,
-    /// What was read last: from where, how much, and the bytes with room for more behind them.
+    /// The last reading: its offset, its length, and the bytes, with room for more behind them.
     from: u64,
     n_read: usize,
     bytes: Vec<u8>,

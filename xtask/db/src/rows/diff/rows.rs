@@ -31,7 +31,7 @@ pub(super) struct SideBySide<'s> {
     pub a: Select<'s>,
     /// Reads the second.
     pub b: Select<'s>,
-    /// What pairs a row of one with a row of the other.
+    /// The columns that pair a row of one table with a row of the other.
     pub key: &'s [Key],
 }
 

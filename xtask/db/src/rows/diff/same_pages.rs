@@ -47,7 +47,7 @@ pub(super) fn is_same_tree(a: Tree<'_, '_>, b: Tree<'_, '_>) -> Result<bool> {
     Ok(true)
 }
 
-/// What a page is part of.
+/// The structure that a page belongs to.
 #[derive(Clone, Copy)]
 enum Part {
     Tree,

@@ -18,7 +18,7 @@ pub(super) struct Source {
     pub from: String,
     /// The tree that holds it, if it is one of rowids.
     pub root_page: Option<u32>,
-    /// What identifies a row, in order.
+    /// The columns that identify a row, in order.
     pub key: Vec<Key>,
     /// The columns as the source has them.
     pub columns: Vec<String>,

@@ -342,7 +342,8 @@ fn is_same_key(a: &[Key], b: &[Key]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
 }
 
-/// What ends the comparison of everything: refusals, and the user's interrupt.
+/// Whether an error ends the whole comparison: a refusal, the user's interrupt, a full disk or a
+/// lock.
 pub(crate) fn is_fatal(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refusal>().is_some()
         || matches!(trouble::trouble(error), Trouble::Interrupted | Trouble::Full | Trouble::Busy)

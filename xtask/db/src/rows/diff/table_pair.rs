@@ -14,7 +14,7 @@ pub(crate) enum When {
     After,
 }
 
-/// What pairs the rows of two tables.
+/// The way in which the rows of two tables are paired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
     /// The numbers of their rows, which an `INTEGER PRIMARY KEY` keeps.
@@ -49,7 +49,7 @@ pub(crate) struct Pair<'t> {
     pub columns_after: Vec<Column>,
     /// How many of them are in both.
     pub n_shared: usize,
-    /// What pairs the rows.
+    /// The way in which the rows are paired.
     pub way: Way,
 }
 

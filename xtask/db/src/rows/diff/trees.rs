@@ -11,7 +11,7 @@ use crate::rows::diff::leaves::Leaves;
 use crate::rows::diff::pages::Tree;
 use crate::rows::diff::record::{self, Rest, Verdict};
 
-/// What happened to one row.
+/// The fate of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// Only the first state has it.
@@ -56,7 +56,7 @@ pub(super) fn each_difference(
     }
 }
 
-/// What happened to the row that comes first, and goes on behind it; `None` if it is equal.
+/// The fate of the row that comes first; then goes on to the next. `None` if it is equal.
 fn fate(order: Ordering, a: &mut Leaves<'_, '_>, b: &mut Leaves<'_, '_>) -> Result<Option<Fate>> {
     let fate = match order {
         Ordering::Less => Some(Fate::Removed),

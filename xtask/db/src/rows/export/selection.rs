@@ -43,9 +43,9 @@ pub(crate) struct Wanted {
     pub rowids: bool,
 }
 
-/// What is to be written.
+/// The rows to write.
 pub(crate) struct Selection {
-    /// What the export contains about itself.
+    /// Header of the export.
     pub header: Header,
     /// For each table of the header if its rows are read; `None` if they are not here.
     pub(super) sources: Vec<Option<Source>>,
@@ -55,7 +55,7 @@ pub(crate) struct Selection {
     pub remarks: Vec<String>,
 }
 
-/// What is known while it is put together.
+/// State while the selection is put together.
 struct Selecting<'p> {
     connection: &'p Connection,
     schema: &'p Schema,

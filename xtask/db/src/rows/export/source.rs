@@ -23,7 +23,7 @@ pub(super) struct Reading<'c> {
 pub(super) struct Source {
     /// The statement; every column is named with its table, so that none can be taken for a text.
     sql: String,
-    /// What it answers with.
+    /// How to read the rows that it returns.
     taken: Taken,
     /// The statement that counts the rows in another way, where they are read through an index: one
     /// that is damaged may lack some. In a subset, how many were chosen.

@@ -47,7 +47,7 @@ pub(super) struct Subset {
     pub remarks: Vec<String>,
 }
 
-/// What is known while the rows are gathered.
+/// State while the rows are gathered.
 struct Gathering<'p> {
     connection: &'p Connection,
     interrupt: &'p Interrupt,

@@ -17,7 +17,8 @@ pub(super) fn content(table: &Table) -> Option<String> {
     external_content(&table.sql)
 }
 
-/// What only its module knows about a virtual table; nothing of any other table.
+/// Adds the properties of a virtual table that only its module knows; changes nothing for any other
+/// table.
 ///
 /// # Errors
 ///
@@ -78,7 +79,7 @@ pub(crate) fn language(table: &Table) -> Option<String> {
     third.filter(|_| table.storage == Storage::Virtual("fts4".to_owned())).cloned()
 }
 
-/// What was set in an FTS5 table beside its rows, as its ranking
+/// The settings that an FTS5 table stores beside its rows, e.g. its ranking
 /// (<https://sqlite.org/fts5.html#special_insert_commands>).
 ///
 /// # Errors

@@ -30,7 +30,7 @@ use crate::sqlite::trouble::{self, Trouble};
 const VALUE_FACTOR: u64 = 16;
 const VALUE_BASE_BYTES: u64 = 1 << 20;
 
-/// What SQLite itself allows for a value (<https://sqlite.org/limits.html>).
+/// SQLite's own limit for the length of a value (<https://sqlite.org/limits.html>).
 const MAX_VALUE_BYTES: u64 = 1_000_000_000;
 
 /// Steps of SQLite for each byte of the file, and for any file.
@@ -51,12 +51,12 @@ const STEPS_BETWEEN_LOOKS: u16 = 1000;
 /// The longest pattern of LIKE and GLOB: the time that one takes is the product of both lengths.
 const MAX_PATTERN_BYTES: i32 = 4096;
 
-/// What may be spent on one file, by all connections together.
+/// Limits for one file, for all connections together.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     /// Bytes that bound the rest; none if nothing does.
     input_bytes: Option<u64>,
-    /// What bounds memory; none if nothing does.
+    /// The limit of memory; `None` if there is none.
     memory_bytes: Option<u64>,
     spending: Arc<Spending>,
 }

@@ -12,7 +12,7 @@ use crate::sqlite::schema;
 /// The modules of tables whose rows an export has.
 const MODULES: [&str; 6] = ["fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly"];
 
-/// What modules ask while they create their tables.
+/// PRAGMAs that modules read while they create their tables.
 const PRAGMAS_OF_MODULES: [&str; 2] = ["page_size", "data_version"];
 
 /// A kind of object, as `sqlite_schema` names it.
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 /// An object that is to be created.
 #[derive(Debug, Clone)]
 pub(super) struct Object {
-    /// What it is.
+    /// Kind of the object.
     pub kind: Kind,
     /// Its name.
     pub name: String,

@@ -164,8 +164,8 @@ fn clear_counters(connection: &Connection, header: &Header, counts: &[u64]) -> R
     Ok(())
 }
 
-/// What is about rows comes after them: no trigger fires on one. A full-text index may be of a view's
-/// rows.
+/// Creates everything about rows after them, so that no trigger fires on one. A full-text index may
+/// be of a view's rows.
 fn finish(connection: &Connection, guard: &Guard, header: &Header) -> Result<()> {
     create(connection, guard, definition_guard::Kind::Index, &header.indexes)?;
     create(connection, guard, definition_guard::Kind::View, &header.views)?;

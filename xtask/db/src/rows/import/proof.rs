@@ -19,7 +19,7 @@ use crate::sqlite::examination::{self, Examination};
 use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{self, Schema, Storage, Table};
 
-/// What was found.
+/// Result of the proof.
 #[derive(Debug)]
 pub(crate) struct Proof {
     /// Rows per table; `None` if its module is unknown here.

@@ -30,7 +30,7 @@ const MAX_NAMED: usize = 10;
 
 /// Where records come from.
 pub(crate) struct Origin<'a> {
-    /// What messages call it, as "`issues.jsonl`".
+    /// Name in messages, e.g. "`issues.jsonl`".
     pub shown: &'a str,
     /// Its bytes.
     pub input: &'a mut dyn Read,
@@ -38,12 +38,12 @@ pub(crate) struct Origin<'a> {
     pub pointer: &'a Pointer,
 }
 
-/// What happened to records.
+/// Result of loading records.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     /// How many there were; each is a row of the scratch database.
     pub n_records: u64,
-    /// What of them is lost, or looks like a typing error.
+    /// Values that are lost, or look like typing errors.
     pub losses: Vec<String>,
     /// Remarks for the user.
     pub notes: Vec<String>,

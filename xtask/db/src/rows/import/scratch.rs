@@ -38,6 +38,6 @@ pub(crate) struct Loading<'a> {
     pub encoding: Option<&'a str>,
     /// The user's.
     pub interrupt: &'a Interrupt,
-    /// What it may cost.
+    /// Limits on what it may consume.
     pub bounds: &'a Bounds,
 }

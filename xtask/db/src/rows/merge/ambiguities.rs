@@ -20,7 +20,7 @@ use crate::sqlite::connection::quoted;
 
 const UNTOUCHED: &str = "the database is untouched";
 
-/// What is looked at.
+/// The rows in which to look for ambiguities.
 pub(super) struct Doubts<'a> {
     /// The connection that has the stages.
     pub connection: &'a Connection,

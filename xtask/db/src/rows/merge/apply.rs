@@ -28,7 +28,7 @@ pub(super) fn is_needed(connection: &Connection, layouts: &[Layout]) -> Result<b
     Ok(false)
 }
 
-/// What came of writing the rows of one table.
+/// Result of writing the rows of one table.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// Whether there were any.

@@ -37,7 +37,7 @@ pub(super) fn is_one(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| codes.contains(&error.extended_code))
 }
 
-/// What SQLite's words mean, as a fragment about a row.
+/// Translates SQLite's message into a fragment about a row.
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ fn partial_index(
     Ok(None)
 }
 
-/// What happens to rows that have no place.
+/// How to handle rows that have no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// They stay out, and what is here stays.

@@ -6,7 +6,7 @@ use crate::rows::merge::report::{Problem, TableReport};
 use crate::rows::merge::request::{OnConflict, Policy, Source};
 use crate::rows::merge::verdict;
 
-/// What is against merging a table that has conflicting rows.
+/// The objection to merging a table that has conflicting rows.
 #[must_use]
 pub(super) fn problem(
     layout: &Layout,

@@ -13,7 +13,7 @@ use crate::rows::merge::row_hash::{self, Texts};
 use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 
-/// What is needed to identify rows.
+/// Everything needed to identify rows.
 pub(super) struct Identifying<'a> {
     pub connection: &'a Connection,
     pub policy: &'a Policy,
@@ -22,7 +22,7 @@ pub(super) struct Identifying<'a> {
     pub hashed: BTreeSet<usize>,
     /// The round that is on.
     pub round: u64,
-    /// What may still change.
+    /// Whether translating a reference may still change values that are not numbers.
     pub spelling: Spelling,
 }
 
@@ -69,7 +69,7 @@ impl Identifying<'_> {
         Ok(found + self.connection.execute(&new, [])?)
     }
 
-    /// What is noted of the row here, `t`, that a row was found to be.
+    /// The assignments that record which row of the database, `t`, a row was found to be.
     fn found(&self, layout: &Layout) -> String {
         let bare = StageColumns::BARE;
         let mut sets: Vec<String> = Vec::new();

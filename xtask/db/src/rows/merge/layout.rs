@@ -35,7 +35,7 @@ pub(super) struct Layout {
     pub surrogate: Option<usize>,
     /// The columns of numbers that do, the surrogate and references to surrogates.
     pub numbers: BTreeSet<usize>,
-    /// What identifies a row, in the order in which it is tried; at last its content.
+    /// The rules that identify a row, in the order in which they are tried; finally, its content.
     pub rules: Vec<Rule>,
     /// By which columns a row here is found again, and their collations.
     pub locator: Vec<(String, String)>,

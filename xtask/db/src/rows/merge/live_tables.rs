@@ -26,11 +26,11 @@ pub(super) struct Side<'a> {
 pub(super) struct Here {
     /// As it is declared.
     pub table: Table,
-    /// What identifies its rows, in the order in which it is tried.
+    /// The keys that identify its rows, in the order in which they are tried.
     pub keys: Vec<Key>,
-    /// What it refers to.
+    /// Its references.
     pub references: Vec<Reference>,
-    /// What it refers to by columns that are computed: nothing can translate them.
+    /// Its references by computed columns, which cannot be translated.
     pub computed: Vec<Reference>,
     /// The columns that refer in the file to a table that is not here, in lower case: their numbers mean
     /// no row of another one.

@@ -20,7 +20,7 @@ const MARKS: [&str; 4] = ["id", "fk", "ref", "rowid"];
 /// Words in a column's name which show that it names the kind of a reference.
 const KINDS: [&str; 6] = ["type", "kind", "table", "model", "class", "entity"];
 
-/// What a column is called that refers to rows of any table.
+/// Names of columns that refer to rows of any table.
 const ANYTHING: [&str; 8] =
     ["row", "record", "object", "item", "entity", "target", "foreign", "source"];
 

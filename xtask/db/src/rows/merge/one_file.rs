@@ -32,9 +32,9 @@ use crate::sqlite::schema::Schema;
 /// The plan for a file's rows: its stages are in the TEMP database.
 pub(super) struct Planned {
     layouts: Vec<Layout>,
-    /// What came of it, or would.
+    /// Result of the merge, or its preview.
     pub report: FileReport,
-    /// What is against it.
+    /// Objections to it.
     pub problems: Vec<Problem>,
     /// Whether anything is to be written.
     pub changes: bool,
@@ -129,7 +129,7 @@ fn loss(source: &Source, what: String) -> Problem {
     }
 }
 
-/// What the plan for a file is made from, once its rows are staged.
+/// Everything needed to plan the merge of a file, once its rows are staged.
 #[derive(Clone, Copy)]
 struct Planning<'a> {
     connection: &'a Connection,
@@ -212,7 +212,7 @@ impl Planned {
         self.settle_orphans(connection, source)
     }
 
-    /// What refers to rows that are left out cannot be here either.
+    /// Leaves out rows that refer to rows that are left out.
     fn settle_orphans(&self, connection: &Connection, source: &Source) -> Result<()> {
         // Rows that this machine shared once do not prevent others from sharing theirs.
         let fate = if source.is_own { LeftOut } else { Conflicting };

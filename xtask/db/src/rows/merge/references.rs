@@ -50,9 +50,9 @@ pub(super) struct Round {
     /// Only references to rows that were identified in this round or later are examined; all if
     /// `None`.
     pub since: Option<u64>,
-    /// What numbers mean.
+    /// The meaning of numbers.
     pub numbering: Numbering,
-    /// What may still change.
+    /// Whether translating a reference may still change values that are not numbers.
     pub spelling: Spelling,
 }
 

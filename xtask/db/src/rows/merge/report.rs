@@ -6,12 +6,12 @@ use serde::Serialize;
 /// As many rows are named of each kind in each table.
 pub(crate) const MAX_NAMED: usize = 20;
 
-/// What came of all files.
+/// Result for all files.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     /// One for each file that was looked at, in their order.
     pub files: Vec<FileReport>,
-    /// What is against it: nothing was changed then.
+    /// Objections to the merge; if there are any, nothing was changed.
     pub problems: Vec<Problem>,
     /// Further remarks for the user.
     pub warnings: Vec<String>,
@@ -20,21 +20,21 @@ pub(crate) struct Report {
     pub is_written: bool,
 }
 
-/// What came of one file.
+/// Result for one file.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct FileReport {
-    /// What messages call it.
+    /// Name in messages.
     #[serde(rename = "file")]
     pub shown: String,
     /// Tables of which it has rows, in the order in which they were merged.
     pub tables: Vec<TableReport>,
-    /// What is lost or taken on trust.
+    /// Values that are lost or taken on trust.
     pub warnings: Vec<String>,
     /// Remarks for the user.
     pub notes: Vec<String>,
 }
 
-/// What came of the rows of one table.
+/// Result for the rows of one table.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct TableReport {
     /// The table.
@@ -71,11 +71,11 @@ pub(crate) struct Rows {
 pub(crate) struct Named {
     /// Its key or number, e.g. `id 12` or `name 'Anna'`.
     pub row: String,
-    /// What about it.
+    /// The reason.
     pub reason: String,
 }
 
-/// What is against a merge.
+/// An objection to a merge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
     /// The file.

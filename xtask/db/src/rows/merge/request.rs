@@ -15,15 +15,15 @@ pub(crate) struct Source {
     pub scratch: PathBuf,
     /// The tables whose rows are not in it, though it defines them, in lower case.
     pub absent: BTreeSet<String>,
-    /// What messages call it, e.g. `shared/anna_3f2a1b.jsonl`.
+    /// Name in messages, e.g. `shared/anna_3f2a1b.jsonl`.
     pub shown: String,
-    /// What the numbers in its references mean.
+    /// The meaning of the numbers in its references.
     pub numbering: Numbering,
     /// Whether this machine wrote it: what is here is as new at least.
     pub is_own: bool,
 }
 
-/// What a number means that refers to a row by its INTEGER PRIMARY KEY.
+/// The meaning of a number that refers to a row by its INTEGER PRIMARY KEY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Numbering {
     /// The row that has it in the file.
@@ -34,7 +34,7 @@ pub(crate) enum Numbering {
     Target,
 }
 
-/// What happens to a row that is here with another content.
+/// How to handle a row that already exists with different values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnConflict {
     /// Nothing is merged.
@@ -48,7 +48,7 @@ pub(crate) enum OnConflict {
 /// How much may be given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Policy {
-    /// What happens to a row that is here with another content.
+    /// How to handle a row that already exists with different values.
     pub on_conflict: OnConflict,
     /// With `Replace`: only by rows whose value in this column is greater.
     pub newer: Option<String>,
@@ -67,6 +67,6 @@ pub(crate) struct Target<'a> {
     pub policy: &'a Policy,
     /// The user's.
     pub interrupt: &'a Interrupt,
-    /// What the sources may cost, and all that is here beside them.
+    /// Limits for the sources and for all other data that the merge needs.
     pub bounds: &'a Bounds,
 }

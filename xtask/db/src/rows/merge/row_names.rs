@@ -16,7 +16,7 @@ const WIDTH: usize = 40;
 
 /// Which rows, and what about them.
 pub(super) struct Which<'a> {
-    /// What is after `FROM stage AS s`.
+    /// Condition that follows `FROM stage AS s`.
     pub condition: &'a str,
     /// The expression for the remark on each.
     pub reason: &'a str,

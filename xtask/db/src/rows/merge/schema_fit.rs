@@ -15,14 +15,14 @@ use crate::sqlite::connection::quoted;
 use crate::sqlite::full_text::external_content;
 use crate::sqlite::schema::{self, Column, Nature, Schema, Storage, Table};
 
-/// What of a file fits.
+/// The part of a file that fits the schema.
 #[derive(Debug, Default)]
 pub(super) struct Fitting {
     /// The file's tables that have rows and a place here, by name in lower case.
     pub present: BTreeMap<String, Table>,
     /// Those that it has whole, without a row: a number of theirs means nothing here.
     pub empty: BTreeSet<String>,
-    /// What is lost of it.
+    /// Values that are lost.
     pub losses: Vec<String>,
     /// Remarks for the user.
     pub notes: Vec<String>,

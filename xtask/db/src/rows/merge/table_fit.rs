@@ -134,7 +134,7 @@ fn one(number: usize, here: &Here, theirs: &Table) -> Result<Layout> {
     })
 }
 
-/// What decides where the references of a file's tables lead.
+/// Everything that decides where the references of a file's tables lead.
 struct Linking<'a> {
     tables: &'a Tables,
     fitting: &'a Fitting,

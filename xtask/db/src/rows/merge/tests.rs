@@ -87,7 +87,7 @@ impl Place {
         self.merge_with(into, from, &policy(OnConflict::Fail)).expect("merged")
     }
 
-    /// What a merge was refused for.
+    /// The reason for which a merge was refused.
     fn refused(&self, into: &str, from: &[&str]) -> String {
         let report = self.merge(into, from);
         let first = report.problems.first().unwrap_or_else(|| panic!("not refused: {report:#?}"));

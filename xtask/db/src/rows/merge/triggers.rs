@@ -107,7 +107,8 @@ fn rebuilt(connection: &Connection) -> Result<BTreeMap<String, Vec<String>>> {
     Ok(rebuilt)
 }
 
-/// What is where a statement names the table that it writes to; a word too many does no harm.
+/// The words at the places where a statement may name the table that it writes to; one too many
+/// does no harm.
 fn writes_to(sql: &str) -> Vec<String> {
     let lower = sql.to_ascii_lowercase();
     let body = lower.find("begin").map_or("", |at| &lower[at + "begin".len()..]);

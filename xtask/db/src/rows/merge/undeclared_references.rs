@@ -24,7 +24,7 @@ use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::declared_references::{References, Referent, lines};
 
-/// What is looked at.
+/// The columns to check.
 pub(super) struct Undeclared<'a> {
     /// The connection that has the stages; their numbers are final.
     pub connection: &'a Connection,
@@ -32,11 +32,11 @@ pub(super) struct Undeclared<'a> {
     pub tables: &'a Tables,
     /// The file's.
     pub layouts: &'a [Layout],
-    /// What is declared.
+    /// The declared references.
     pub said: &'a Said<'a>,
 }
 
-/// What was found.
+/// Result of the check.
 #[derive(Default)]
 pub(super) struct Found {
     /// Columns that nearly are references, as sentences.
@@ -294,7 +294,7 @@ impl<'a> Names<'a> {
 }
 
 impl Found {
-    /// What is against the merge, with the two lines to choose from.
+    /// The objections to the merge, each with the two lines to choose from.
     ///
     /// # Errors
     ///
@@ -357,7 +357,7 @@ impl Found {
     }
 }
 
-/// What could be declared about a column.
+/// A declaration that the user could add for a column.
 struct Declaration<'a> {
     table: &'a str,
     column: &'a str,

@@ -18,7 +18,7 @@ use crate::sqlite::digest;
 /// The id of a block: 32 bytes.
 pub(crate) type Id = ChainingValue;
 
-/// What is compared at once if nothing changed: bytes.
+/// Size of the groups of bytes that are compared at once if nothing changed.
 pub(crate) const GROUP_BYTES: u64 = digest::GROUP_BYTES as u64;
 
 /// How a file of one size is cut into blocks.

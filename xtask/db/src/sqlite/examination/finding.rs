@@ -14,7 +14,7 @@ pub(crate) enum Depth {
     Deep,
 }
 
-/// What a finding means for the copy.
+/// The weight of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Weight {
@@ -29,9 +29,9 @@ pub(crate) enum Weight {
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Finding {
-    /// What it means.
+    /// Its weight.
     pub kind: Weight,
-    /// What it is, in SQLite's words or ours.
+    /// Description, in SQLite's words or ours.
     pub detail: String,
     /// How often it was found.
     #[serde(default = "once")]
@@ -59,7 +59,7 @@ impl Finding {
 /// A failure to read something because it is damaged, not because of the disk or a permission.
 #[derive(Debug)]
 pub(crate) struct Damage {
-    /// What is damaged.
+    /// The thing that is damaged.
     pub what: String,
     /// The packs it may be in; none if it is something else.
     pub packs: Vec<PathBuf>,

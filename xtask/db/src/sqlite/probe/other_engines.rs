@@ -7,7 +7,7 @@ use std::path::Path;
 /// Another engine, whose database is where one of SQLite should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Engine {
-    /// What the file is.
+    /// Description of the file.
     pub(crate) what: &'static str,
     /// The way on.
     pub(crate) hint: &'static str,

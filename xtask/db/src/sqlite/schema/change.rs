@@ -11,10 +11,10 @@ use crate::sqlite::schema::{Column, Entry, Nature, Schema, Table};
 /// One thing that was added, removed or changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Change {
-    /// What happened to it.
+    /// The kind of change.
     #[serde(rename = "change")]
     pub what: What,
-    /// What it is.
+    /// The kind of object.
     pub kind: Kind,
     /// Its name; of a setting, the pragma's.
     pub name: String,
@@ -24,10 +24,10 @@ pub(crate) struct Change {
     /// The table that a column, an index or a trigger belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// What it was: a column's definition, a statement, a setting's value.
+    /// The old state: a column's definition, a statement, a setting's value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// What it is now.
+    /// The new state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// Whether a column was stored before and is computed now: its values are gone.
@@ -35,7 +35,7 @@ pub(crate) struct Change {
     pub loses_values: bool,
 }
 
-/// What happened.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     /// It is there now.
@@ -46,7 +46,7 @@ pub(crate) enum What {
     Changed,
 }
 
-/// What it happened to.
+/// The kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A table; changed if its constraints, its options or the order of its columns did.
@@ -137,14 +137,14 @@ fn said(definition: &str) -> &str {
 }
 
 impl Schema {
-    /// What changed from this older state to a newer one, tables first.
+    /// The changes from this older state to a newer one, tables first.
     #[must_use]
     pub(crate) fn changes(&self, new: &Self) -> Vec<Change> {
         changes(self, new)
     }
 }
 
-/// What changed, in the order of [`Kind`].
+/// The changes, in the order of [`Kind`].
 fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut of_columns = Vec::new();

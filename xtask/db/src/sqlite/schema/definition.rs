@@ -10,9 +10,9 @@ use crate::sqlite::schema::keywords::is_keyword;
 pub(super) struct Definition {
     /// The module of a virtual table, in lower case.
     pub module: Option<String>,
-    /// What is between the outer brackets, by its commas: columns, then constraints.
+    /// The parts between the outer brackets, split at the commas: columns, then constraints.
     pub items: Vec<String>,
-    /// What is after them, e.g. `without rowid`; the module first if there is one.
+    /// The words after the brackets, e.g. `without rowid`; the module first if there is one.
     pub options: Vec<String>,
 }
 

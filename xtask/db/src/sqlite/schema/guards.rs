@@ -10,7 +10,7 @@ use crate::sqlite::schema::{Entry, Nature, Schema, Storage, Table};
 const OF_COLUMNS: [&str; 6] =
     ["not null", "unique", "primary key", "autoincrement", "check (", "references"];
 
-/// What is gone, in words, e.g. ``index `i` of `t` ``.
+/// Describes the objects that are gone, e.g. ``index `i` of `t` ``.
 #[must_use]
 pub(crate) fn lost(before: &Schema, after: &Schema) -> Vec<String> {
     let mut lost = Vec::new();

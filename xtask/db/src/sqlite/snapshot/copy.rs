@@ -30,7 +30,7 @@ const N_PIECES: usize = 6;
 /// So much is written before the disk is asked to begin: the final sync then finds little left.
 const SYNC_EVERY_BYTES: u64 = 64 << 20;
 
-/// What was copied.
+/// Result of a copy.
 #[derive(Debug, Clone)]
 pub(crate) struct Copied {
     /// Size of the file.
@@ -242,7 +242,7 @@ fn copy_through_api(snapshot: &Snapshot<'_>, stage: &Stage, progress: &mut Progr
     Ok(())
 }
 
-/// What happens around the moment in which the backup API locks its destination.
+/// Work to do around the moment in which the backup API locks its destination.
 pub(crate) trait Locking {
     /// Called right before the destination is locked for writing.
     ///

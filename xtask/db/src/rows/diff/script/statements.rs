@@ -74,7 +74,8 @@ pub(super) fn update(row: &Row<'_>, before: &[Value], after: &[Value]) -> String
     format!("UPDATE {} SET {set} WHERE {};", quoted(row.table), condition(row))
 }
 
-/// What only one row of the first state fulfils: texts compare byte by byte, whatever the collation.
+/// A condition that only one row of the first state fulfils; texts are compared byte by byte,
+/// whatever the collation.
 pub(super) fn condition(row: &Row<'_>) -> String {
     let parts = row.key_columns.iter().zip(row.key).map(|(column, value)| {
         let binary = if matches!(value, Value::Text(_)) { " COLLATE BINARY" } else { "" };

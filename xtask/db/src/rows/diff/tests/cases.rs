@@ -5,7 +5,8 @@ use super::*;
 const T: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, v);
      INSERT INTO t VALUES (1, 'one'), (2, 'two'), (3, 'three');";
 
-/// What the summary contains about a pair, whose script must turn the first into the second.
+/// Checks what the summary contains about a pair, and that its script turns the first into the
+/// second.
 #[track_caller]
 fn check(schema: &str, changes: &str, expected: &[&str]) {
     let pair = Pair::of(schema, &[changes.to_owned()]);

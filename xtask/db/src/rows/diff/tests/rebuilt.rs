@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// What a pair of schemas needs: all rows of the second by the same questions.
+/// Checks a pair of schemas: after the script, the same questions give the rows of the second.
 #[track_caller]
 fn check_apart(a: &str, b: &str, questions: &[&str]) {
     let pair = Pair::apart(a, b);

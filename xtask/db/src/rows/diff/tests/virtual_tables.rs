@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// What the summary contains about a pair, whose script must turn the rows of the first into the
-/// second's.
+/// Checks what the summary contains about a pair, and that its script turns the rows of the first
+/// into the second's.
 #[track_caller]
 fn check(schema: &str, changes: &str, question: &str, expected: &[&str]) {
     let pair = Pair::of(schema, &[changes.to_owned()]);

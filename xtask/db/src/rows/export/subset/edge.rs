@@ -25,7 +25,7 @@ pub(super) struct Steps {
 
 /// One foreign key between two members.
 pub(super) struct Edge {
-    /// What was declared.
+    /// The reference as it was declared.
     pub reference: Reference,
     down: Way,
     up: Way,

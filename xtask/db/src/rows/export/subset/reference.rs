@@ -88,7 +88,7 @@ impl Reference {
         Ok(all.into_iter().map(|(_, reference)| reference).collect())
     }
 
-    /// What keeps it from leading to rows, if anything does.
+    /// The reason why it cannot lead to rows, if there is one.
     pub(super) fn obstacle(&self, schema: &Schema) -> Option<Obstacle> {
         let parent = schema.tables.get(&self.parent);
         let Some(parent) = parent.filter(|p| !matches!(p.storage, Storage::Virtual(_))) else {

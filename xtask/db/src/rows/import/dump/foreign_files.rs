@@ -2,7 +2,7 @@
 
 use crate::console::refusal::Refusal;
 
-/// What tools write into the first lines of their dumps.
+/// Marks that tools write into the first lines of their dumps.
 const MARKS: [(&str, &str); 8] = [
     ("-- MySQL dump", "MySQL"),
     ("-- MariaDB dump", "MariaDB"),

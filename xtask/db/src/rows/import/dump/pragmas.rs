@@ -1,7 +1,7 @@
 //! The settings in an SQL file: which belong to its content, which only to its writer or reader, and
 //! which would weaken what protects us.
 
-/// What is done with a setting.
+/// How to handle a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It is a part of the content.

@@ -49,7 +49,7 @@ struct Virtual {
     is_passed: bool,
 }
 
-/// What the names of a module's tables end in (<https://sqlite.org/fts5.html>, section 9;
+/// The endings of the names of a module's shadow tables (<https://sqlite.org/fts5.html>, section 9;
 /// <https://sqlite.org/fts3.html#shadow_tables>; <https://sqlite.org/rtree.html>, section 8).
 fn endings(module: &str) -> &'static [&'static str] {
     match module {
@@ -277,7 +277,7 @@ fn writing_shadows(connection: &Connection, act: impl FnOnce() -> Result<()>) ->
     done
 }
 
-/// What a module finds wrong with a table of its own.
+/// The problem that a module finds in a table of its own, if there is one.
 fn finding(connection: &Connection, table: &Virtual) -> Result<Option<String>> {
     let name = quoted(&table.name);
     let said = if table.module.starts_with("fts") {

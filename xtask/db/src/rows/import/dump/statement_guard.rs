@@ -98,7 +98,7 @@ impl Guard {
     }
 }
 
-/// What setting an authorizer answers: nothing in older versions of rusqlite, a result since 0.38.
+/// The answer to setting an authorizer: nothing in older versions of rusqlite, a result since 0.38.
 trait Settled {
     fn settled(self) -> Result<()>;
 }

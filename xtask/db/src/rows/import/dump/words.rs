@@ -1,7 +1,7 @@
 //! The first words of a statement: what it does, and to which table. No more SQL is parsed here;
 //! SQLite and the guard decide what a statement really does.
 
-/// What a statement does.
+/// The effect of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Act {
     Begin,
@@ -34,7 +34,7 @@ pub(super) enum Act {
 /// The name of a table as SQL has it, without its quotes.
 pub(super) type Name = String;
 
-/// What SQLite's other statements begin with.
+/// The first words of SQLite's other statements.
 const OTHERS: [&str; 11] = [
     "alter", "analyze", "attach", "create", "detach", "drop", "explain", "reindex", "select",
     "values", "with",
@@ -110,8 +110,9 @@ fn create(mut words: Words<'_>) -> Act {
     Act::CreateVirtualTable { table, module }
 }
 
-/// What is behind `INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)`, from VALUES on: so the
-/// sqlite3 shell, and Python after it, write virtual tables. `sqlite_master` is the older name.
+/// The rest of `INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)` from VALUES on. The
+/// sqlite3 shell writes virtual tables this way, and so does Python. `sqlite_master` is the older
+/// name.
 pub(super) fn schema_row(sql: &str) -> Option<&str> {
     let mut words = Words(sql);
     let start = ["insert", "into"].iter().all(|word| words.next().is_some_and(|one| is(one, word)));

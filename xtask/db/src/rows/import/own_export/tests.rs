@@ -19,7 +19,7 @@ use crate::rows::import::proof;
 use crate::rows::import::scratch::Kind;
 use crate::sqlite::examination::finding::Weight;
 
-/// What a table is.
+/// The kind of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Nature {
     Plain,

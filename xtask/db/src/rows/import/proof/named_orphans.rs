@@ -24,7 +24,7 @@ pub(super) struct Orphans {
     pub named: Vec<String>,
     /// How many there are.
     pub n: u64,
-    /// What kept tables from being checked.
+    /// The reasons why tables could not be checked.
     pub unchecked: Vec<String>,
 }
 

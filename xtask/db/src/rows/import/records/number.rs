@@ -11,7 +11,7 @@ pub(super) const EXPONENT: &str =
 /// No real has more significant digits, written out in full.
 const MAX_DIGITS: usize = 767;
 
-/// What happens to a text in exponent form.
+/// How to handle a text in exponent form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exponent {
     /// The column is for such numbers.

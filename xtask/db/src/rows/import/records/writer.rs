@@ -30,7 +30,7 @@ pub(super) struct Writer<'a> {
     unnumbered: Option<String>,
 }
 
-/// What a record has for a column.
+/// The value of a record for a column.
 enum Cell {
     Value(Value),
     /// Nothing: the column's default, or NULL.

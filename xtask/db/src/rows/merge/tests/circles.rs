@@ -21,7 +21,7 @@ fn schema(tenant: &str, identity: &str) -> String {
     )
 }
 
-/// What both tables say, without a number.
+/// The contents of both tables, without numbers.
 fn contents(place: &Place, name: &str, tenant: &str) -> Vec<String> {
     let chats = format!(
         "SELECT {tenant}, slug, (SELECT m.text FROM messages AS m WHERE m.tenant = x.tenant AND m.id = last)
@@ -46,7 +46,8 @@ fn in_any_order(schema: &str, tenant: &str, machines: [&str; 3]) -> Vec<String> 
     merged_in_any_order(&place, tenant)
 }
 
-/// What the databases `a`, `b` and `c` come to, each merged with the copies of the other two.
+/// The contents of the databases `a`, `b` and `c` after each was merged with copies of the other
+/// two.
 fn merged_in_any_order(place: &Place, tenant: &str) -> Vec<String> {
     for (into, from) in [("a", ["b0", "c0"]), ("b", ["c0", "a0"]), ("c", ["b0", "a0"])] {
         let report = place.merge(into, &from);

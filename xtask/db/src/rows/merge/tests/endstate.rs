@@ -5,13 +5,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a table is made of, what identifies its rows, and when two rows cannot coexist.
+/// A kind of table: its columns, the key of its rows, and the columns that must be unique.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     table: &'static str,
     index: &'static str,
     key: &'static str,
-    /// What no two rows share; NULL shares with nobody.
+    /// Columns that no two rows share; NULL equals nothing.
     unique: &'static str,
 }
 

@@ -131,7 +131,7 @@ const SHAPES: [Shape; 6] = [
     },
 ];
 
-/// What a machine did: numbers that its schema takes for whatever they can mean.
+/// The acts of a machine, as numbers for which its schema finds a meaning.
 fn acts() -> impl Strategy<Value = Vec<(u8, u8, u8)>> {
     proptest::collection::vec((0_u8..11, 0_u8..5, 0_u8..5), 0..30)
 }
