@@ -123,7 +123,7 @@ fn is_own_file(there: &[u8], owner: &str) -> IsOwnFile {
     }
 }
 
-/// Where a line begins that is just this text.
+/// The offset of the first line that consists of just this text.
 fn position_of_line(there: &[u8], line: &str) -> Option<usize> {
     let mut at = 0;
     for found in there.split(|byte| *byte == b'\n') {

@@ -32,9 +32,9 @@ pub(crate) struct Backup {
     pub proof: Proof,
     /// State of its pages in the store.
     pub pages: Pages,
-    /// When it was taken; for an unrecorded one the local time in its name.
+    /// Time at which it was taken; for an unrecorded one, the local time in its name.
     pub created_at: DateTime<FixedOffset>,
-    /// Whose it is; known only of a whole folder that was listed.
+    /// Project that it belongs to; known only if the whole folder was listed.
     pub whose: Whose,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Backup {
 pub(crate) enum State {
     /// The last examination is clean and the size is as recorded.
     Verified,
-    /// It would be verified, but a pack that it names was not read lately: since then.
+    /// It would be verified, but one of its packs was last read too long ago, at this time.
     Unread(DateTime<FixedOffset>),
     /// The last examination found structural damage, the size differs, a pack that it names is gone, or
     /// its record is damaged.
@@ -62,7 +62,7 @@ pub(crate) enum Pages {
     /// Every pack that it names was read within the time that counts; the oldest of these readings,
     /// seconds since 1970.
     Read(i64),
-    /// One was not; its last reading, if any is noted.
+    /// One of them was not; time of its last reading, if there is one.
     Unread(Option<i64>),
     /// A pack that it names is gone, or its list is damaged.
     Lost,
@@ -100,13 +100,13 @@ impl std::fmt::Display for State {
 }
 
 impl Backup {
-    /// Where it is.
+    /// The path of the backup.
     #[must_use]
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.join(self.name.to_string())
     }
 
-    /// Where its record is.
+    /// The path of its record.
     #[must_use]
     pub(crate) fn record_path(&self) -> PathBuf {
         self.folder.join(self.name.record())
@@ -178,8 +178,8 @@ impl Backup {
         }
     }
 
-    /// When all of its pages were last known to be right: the oldest last reading of a pack that it names,
-    /// else the last examination of the backup itself.
+    /// The last time at which all of its pages were known to be right: the oldest last reading of
+    /// one of its packs, else the last examination of the backup itself.
     fn unread_since(
         &self,
         at: Option<i64>,

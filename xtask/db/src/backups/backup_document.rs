@@ -14,7 +14,7 @@ pub(crate) struct BackupDocument {
     known: Known,
     name: String,
     state: String,
-    /// When the pages of a stored one were last read, if that is known.
+    /// Time at which the pages of a stored backup were last read, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     read_at: Option<ReadAt>,
     age_seconds: i64,
@@ -42,7 +42,7 @@ enum Known {
 struct ReadAt(Option<DateTime<FixedOffset>>);
 
 impl BackupDocument {
-    /// Of a backup as it is now.
+    /// Describes a backup as it is now.
     #[must_use]
     pub(crate) fn of(backup: &Backup, now: DateTime<FixedOffset>) -> Self {
         let known = match backup.record() {

@@ -5,9 +5,9 @@ use std::str::FromStr;
 /// How the bytes of a backup are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Format {
-    /// As a file of its own, an ordinary SQLite database.
+    /// An ordinary SQLite file.
     Plain,
-    /// As a list of pages that are in the page store.
+    /// A list of pages that are in the page store.
     Pages,
 }
 

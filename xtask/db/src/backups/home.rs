@@ -13,7 +13,7 @@ use crate::git::repository;
 pub(crate) struct Owner<'a> {
     /// Its name in the configuration and in records.
     pub name: &'a str,
-    /// Where it is, absolute.
+    /// Path of the database, absolute.
     pub path: &'a Path,
 }
 
@@ -36,7 +36,8 @@ pub(crate) struct Workspace<'a> {
     pub databases: Vec<Owner<'a>>,
 }
 
-/// Where the database of a backup is at home. Only records outside a workspace have one.
+/// The place and project of the database that a backup was taken of. Only records outside a
+/// workspace contain it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Home {
     /// The canonical path of the database, in the main worktree.
@@ -48,7 +49,7 @@ pub(crate) struct Home {
     pub first_commit: Option<String>,
 }
 
-/// Whose a backup is, as far as its record proves it.
+/// The project that a backup belongs to, as far as its record proves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Whose {
     /// This project's.

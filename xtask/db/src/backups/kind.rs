@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
-    /// By hand.
+    /// The user asked for it.
     Manual,
-    /// Of the replaced state, by a restore.
+    /// A restore kept the state that it replaced.
     Safety,
     /// Before a commit that touches schema files.
     PreCommit,
-    /// When a branch was switched.
+    /// At a branch switch.
     Branch,
     /// Before a migration.
     PreMigrate,
     /// Before a deployment.
     PreDeploy,
-    /// By the clock.
+    /// By a scheduler such as cron.
     Scheduled,
 }
 
@@ -39,7 +39,7 @@ impl Kind {
         }
     }
 
-    /// All of them, in the order of the contract.
+    /// All kinds, in the order of the documentation.
     pub(crate) const ALL: [Self; 7] = [
         Self::Manual,
         Self::Safety,

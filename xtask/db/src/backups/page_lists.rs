@@ -20,7 +20,7 @@ use crate::backups::store::stored_database;
 /// A file that is a page list, or was one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reference {
-    /// Where it is.
+    /// Path of the list.
     pub(crate) path: PathBuf,
     /// Device and inode: equal for hard links to one list.
     pub(crate) identity: (u64, u64),

@@ -28,12 +28,12 @@ pub(crate) struct Place {
     file_names: Vec<String>,
 }
 
-/// Whose a backups folder is.
+/// Whether a backups folder belongs to xtask-db.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// We made it, or nothing but files of ours is in it.
     Ours,
-    /// It was there before.
+    /// It existed before, or contains other files.
     Others,
 }
 

@@ -20,7 +20,7 @@ use crate::files::{publish, stage};
 const IGNORE_ALL: &str = "*\n";
 
 impl Vault {
-    /// Whose the folder is, if it is there.
+    /// Whether the folder is ours.
     ///
     /// # Errors
     ///
@@ -108,7 +108,8 @@ impl Locked<'_> {
     }
 }
 
-/// That others may enter a folder that is not ours, and what closes it; `None` if they may not.
+/// Reports a folder that is not ours and that others may enter, with the command that closes it;
+/// `None` if they may not.
 #[must_use]
 pub(crate) fn open_to_others(vault: &Vault, root: &Path) -> Option<Open> {
     let mode = fs_err::metadata(vault.folder()).ok()?.permissions().mode() & 0o7777;

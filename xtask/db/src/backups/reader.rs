@@ -47,7 +47,7 @@ pub(crate) struct PlainFile<'c> {
 }
 
 impl PlainFile<'_> {
-    /// Where it is; nobody writes it.
+    /// The path of the database file, to which nobody writes.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path

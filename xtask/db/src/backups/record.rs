@@ -30,7 +30,7 @@ type Unknown = Map<String, Value>;
 pub(crate) struct Record {
     /// Always [`VERSION`].
     pub version: u64,
-    /// One more than the highest in the folder when it was taken.
+    /// Number that is higher than every other in the folder at that time.
     pub sequence: u64,
     /// The configured name of the database.
     pub database: String,
@@ -44,7 +44,7 @@ pub(crate) struct Record {
     pub label: Option<String>,
     /// Whether pruning must leave it.
     pub pinned: bool,
-    /// When its snapshot was taken.
+    /// Time at which its snapshot was taken.
     pub created_at: DateTime<FixedOffset>,
     /// Size of the file.
     pub size_bytes: u64,
@@ -72,7 +72,7 @@ pub(crate) struct Record {
     /// The schema files whose change it was taken for, relative to the repository's root.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
-    /// Of a safety backup: the backup whose content took its place.
+    /// For a safety backup: the backup that was restored over its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<String>,
     /// For a backup in the page store: its size there.

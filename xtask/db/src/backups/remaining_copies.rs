@@ -12,7 +12,7 @@ use crate::backups::reader;
 use crate::backups::store::shared_blocks::Blocks;
 use crate::console::interrupt::Interrupt;
 
-/// Where the content of a backup is too.
+/// The other places where the content of a backup is.
 #[derive(Debug, Default)]
 pub(crate) struct Remaining {
     /// The names of backups of equal content, hard links to its file among them.

@@ -41,7 +41,7 @@ pub(crate) struct Vault {
     now: DateTime<FixedOffset>,
     /// In a folder outside the workspace: what tells whose a backup is.
     homes: Option<Arc<Homes>>,
-    /// Of a project's own backups folder: where it is.
+    /// Properties of a project's own backups folder; `None` for another folder.
     place: Option<Arc<Place>>,
     /// How long a reading of the pages of a stored backup counts.
     read_within: Span,
@@ -100,13 +100,13 @@ impl Vault {
         self.remarks.leave(remark);
     }
 
-    /// Where a project's own backups folder is; `None` of another folder.
+    /// The properties of a project's own backups folder; `None` for another folder.
     #[must_use]
     pub(crate) fn place(&self) -> Option<&Place> {
         self.place.as_deref()
     }
 
-    /// Where a database is at home, for its record; `None` inside the workspace.
+    /// The place and project of a database, for its record; `None` inside the workspace.
     #[must_use]
     pub(crate) fn home(&self, database: &str) -> Option<Home> {
         self.homes.as_ref()?.home(database)
@@ -233,7 +233,7 @@ impl Vault {
         holders::of_lock(&self.folder.join(LOCK))
     }
 
-    /// One backup by its name; `None` if it is gone or no regular file.
+    /// Reads one backup by its name; `None` if it is gone or not a regular file.
     ///
     /// # Errors
     ///

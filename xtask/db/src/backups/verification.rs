@@ -47,8 +47,9 @@ pub(crate) fn verify(backup: &Backup, depth: Depth, interrupt: &Interrupt) -> Re
     or_damaged(read(backup, depth, interrupt, Contents::hash), depth)
 }
 
-/// As [`verify`], if a restore follows, which reads no page without comparing it with its id: of a
-/// stored backup it is enough then that every page is there, and that the ids are those of the backup.
+/// Like [`verify`], before a restore that compares every page that it reads with its id. For a
+/// stored backup it is then enough that every page is there, and that the ids are those of the
+/// backup.
 ///
 /// # Errors
 ///
@@ -61,8 +62,8 @@ pub(crate) fn verify_for_restore(
     or_damaged(read(backup, depth, interrupt, Contents::prove), depth)
 }
 
-/// As [`verify_for_restore`], of a stored backup whose pages were compared with their ids already; `check`
-/// says whether it needs one that was damaged.
+/// Like [`verify_for_restore`], for a stored backup whose pages were already compared with their
+/// ids; `check` reports whether it needs one that was damaged.
 ///
 /// # Errors
 ///

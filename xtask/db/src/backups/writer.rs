@@ -70,7 +70,7 @@ impl Locked<'_> {
         self.vault
     }
 
-    /// Whose the folder was when the lock was taken.
+    /// Whether the folder was ours when the lock was taken.
     #[must_use]
     pub(crate) fn standing(&self) -> Standing {
         self.standing
@@ -164,7 +164,7 @@ impl Locked<'_> {
         Scratch::create(self.vault.folder(), name)
     }
 
-    /// One more than the highest sequence in the folder.
+    /// The next sequence number: one more than the highest in the folder.
     ///
     /// # Errors
     ///

@@ -118,7 +118,7 @@ pub(crate) fn last_on<'a>(branch: &Branch, backups: &[&'a Backup]) -> Option<&'a
     taken.or_else(|| states().next())
 }
 
-/// Where a checkout ended.
+/// The state at the end of a checkout.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival<'a> {
     /// The branch; `None` if HEAD is detached.

@@ -18,7 +18,7 @@ use crate::git::reflog::Entry;
 
 /// A branch and its base, as git reports them.
 pub(crate) struct Fork<'a> {
-    /// Where the branch left its base.
+    /// Commit at which the branch left its base.
     pub(crate) commit: String,
     /// Its tip.
     pub(crate) tip: String,
@@ -57,7 +57,7 @@ pub(crate) enum Why {
     Merged,
     /// Its base is not known.
     NoBase,
-    /// Nothing tells when it began.
+    /// Nothing shows when it began.
     NoSign,
     /// No backup is old enough.
     NoneBefore,

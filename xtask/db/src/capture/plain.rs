@@ -55,7 +55,7 @@ pub(crate) enum Copy {
 }
 
 impl Staged {
-    /// Where the copy is.
+    /// The path of the copy.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         self.stage.path()

@@ -17,9 +17,10 @@ use crate::sqlite::examination::finding::Finding;
 /// How thoroughly a backup is looked at before it is relied upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// That all pages are there, and at the packs that were not read for longest.
+    /// Check that all pages are there, and reread the packs that were unread for longest.
     AtIds,
-    /// At every page, as the disk has it: something is destroyed next that only this backup has.
+    /// Read every page from the disk: the next step destroys something that only this backup
+    /// contains.
     AtPages,
 }
 
@@ -39,7 +40,7 @@ impl Look {
 /// The backup to take.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted<'a> {
-    /// Of which database.
+    /// Database to back up.
     pub database: &'a Database,
     /// Why.
     pub kind: Kind,
@@ -51,7 +52,7 @@ pub(crate) struct Wanted<'a> {
     pub label: Option<String>,
     /// Whether pruning must leave it.
     pub pinned: bool,
-    /// Where the work tree is.
+    /// State of the worktree.
     pub git: Option<Git>,
     /// The branch whose branch point it is.
     pub enters: Option<Enters>,

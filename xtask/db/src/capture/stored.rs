@@ -117,7 +117,7 @@ struct Read {
     taken: intake::Taken,
     /// The stored backup that has this content and is proved to; or what is not what it should be.
     judged: Result<Option<Backup>>,
-    /// Of the second connection; `None` if there was none, or nothing new to look at.
+    /// Findings of the second connection; `None` if there was none, or nothing new to check.
     findings: Option<Result<Vec<Finding>>>,
     counted: Option<Result<Examination>>,
 }
@@ -269,7 +269,7 @@ fn publish(capture: Capture<'_>, mut record: Record, taken: &mut intake::Taken) 
 
 /// A finished plain copy of a database.
 pub(crate) struct PlainCopy<'c> {
-    /// Where it is.
+    /// Path of the copy.
     pub(crate) path: &'c Path,
     /// Its proof.
     pub(crate) record: Record,

@@ -69,8 +69,8 @@ impl Args {
     }
 }
 
-/// Where the program is: below the workspace root if it is there, so that one script serves every
-/// workspace.
+/// The path of the program: below the workspace root if it is there, so that one script serves
+/// every workspace.
 fn program(session: &mut Session) -> Result<String> {
     let unknown = || {
         Refusal::could_not(

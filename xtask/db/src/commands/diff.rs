@@ -81,7 +81,7 @@ struct Pair {
 
 /// One side of a comparison, while it is read.
 struct Side<'s> {
-    /// As messages name it.
+    /// Name in messages.
     name: String,
     state: diff::State<'s>,
 }
@@ -253,7 +253,7 @@ impl Args {
 }
 
 impl State {
-    /// As messages name it.
+    /// The name in messages.
     fn name(&self, project: &Project) -> String {
         match self {
             Self::Backup(backup) => backup.name.to_string(),

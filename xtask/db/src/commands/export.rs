@@ -144,7 +144,7 @@ impl Args {
         Ok(Answer::Yes)
     }
 
-    /// Where this machine shares its rows, if it does.
+    /// Prepares this machine's shared file, if one is to be written.
     fn prepare_share(
         &self,
         session: &mut Session,
@@ -179,7 +179,7 @@ impl Args {
         Ok((State::Backup(Box::new(backup)), database))
     }
 
-    /// Which tables are meant; a group before a table of its name.
+    /// The tables to export; a group before a table of the same name.
     fn wanted(&self, database: &Database) -> Wanted {
         let group = |name: &String| match database.groups.get(name) {
             Some(tables) => tables.clone(),
@@ -199,7 +199,7 @@ impl Args {
         }
     }
 
-    /// Where to: CSV of several tables is a folder.
+    /// The destination: CSV of several tables is a folder.
     fn target(&self, named: &str) -> Target<'_> {
         Target {
             output: self.output.as_deref(),
@@ -222,7 +222,7 @@ impl Args {
     }
 }
 
-/// One export: what of which state goes where.
+/// One export: its state, its rows and its destination.
 struct Export<'a> {
     args: &'a Args,
     project: &'a Project,

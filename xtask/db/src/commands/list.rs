@@ -35,7 +35,7 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// One backup and what to type for it.
+/// One backup and the references to print for it.
 struct Row<'a> {
     backup: &'a Backup,
     printed: &'a Printed,

@@ -76,7 +76,7 @@ struct Nothing {
     recovered: (),
 }
 
-/// Where a database goes back to.
+/// The state to which a database goes back.
 enum Back {
     /// This backup.
     To(Box<Backup>),
@@ -141,7 +141,7 @@ impl Args {
         }
     }
 
-    /// Where the database goes back to: what was begun last decides.
+    /// Finds the state to which the database goes back: that from before the step that began last.
     fn back(session: &Session, project: &Project, database: &Database) -> Result<Back> {
         let by_hand = format!(
             "restore a backup with `cargo xtask db-restore REF`, which also settles it, or keep \

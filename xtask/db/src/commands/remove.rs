@@ -59,7 +59,7 @@ pub(crate) struct Args {
 
 /// Result for the backup.
 enum Done {
-    /// Nothing yet.
+    /// Nothing was removed yet.
     Planned,
     /// Its file is gone.
     Removed,

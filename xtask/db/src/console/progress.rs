@@ -92,7 +92,7 @@ impl Progress {
 }
 
 impl Pulse {
-    /// One that nobody sees.
+    /// A progress bar that is not shown.
     #[must_use]
     pub(crate) fn none() -> Self {
         Self::new(false)

@@ -135,7 +135,7 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
-/// As [`plain()`], for text whose tabs belong to its layout.
+/// Like [`plain()`], for text whose tabs belong to its layout.
 #[must_use]
 pub(crate) fn plain_but_tabs(text: &str) -> String {
     text.split('\t').map(plain).collect::<Vec<_>>().join("\t")

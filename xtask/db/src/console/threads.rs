@@ -83,7 +83,7 @@ pub(crate) struct Lane<'scope, T, S: Step<T>>(How<'scope, T, S>);
 enum How<'scope, T, S: Step<T>> {
     Beside(SyncSender<T>, Beside<'scope, Result<S::Done>>),
     Here(S),
-    /// It failed and said why.
+    /// It failed, and the error was reported.
     Over,
 }
 

@@ -16,7 +16,7 @@ const PART_BYTES: u64 = 32 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     n_bytes: u64,
-    /// Where parts are begun, and the thread that waits for them.
+    /// Channel to start a part, and the thread that waits for them.
     thread: Option<(SyncSender<()>, JoinHandle<io::Result<()>>)>,
 }
 

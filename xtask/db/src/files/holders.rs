@@ -24,7 +24,7 @@ pub(crate) struct Holder {
 /// Other processes that have a file open, as far as this user can see them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holders {
-    /// Those that have it open.
+    /// Processes that have it open.
     pub(crate) seen: Vec<Holder>,
     /// Whether every process could be looked at; another user's cannot.
     pub(crate) complete: bool,

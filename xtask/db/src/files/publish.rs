@@ -16,7 +16,7 @@ use crate::console::planted_faults::Planted;
 /// Whether a name could be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Published {
-    /// It is there now.
+    /// It is published.
     Yes,
     /// Something else has that name; nothing was replaced.
     NameTaken,

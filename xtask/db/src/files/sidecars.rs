@@ -8,7 +8,7 @@ pub(crate) const WAL: &str = "-wal";
 pub(crate) const SHM: &str = "-shm";
 /// How the name of a rollback journal ends.
 pub(crate) const JOURNAL: &str = "-journal";
-/// All of them.
+/// All suffixes.
 pub(crate) const ALL: [&str; 3] = [WAL, SHM, JOURNAL];
 /// The database itself and all of them.
 pub(crate) const WITH_DATABASE: [&str; 4] = ["", WAL, SHM, JOURNAL];

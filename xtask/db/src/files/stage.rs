@@ -45,7 +45,7 @@ impl Stage {
         Ok(Self { path, file })
     }
 
-    /// Where it is.
+    /// The path of the file.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -175,7 +175,7 @@ impl Scratch {
         Ok(Self { path, _held: held })
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path

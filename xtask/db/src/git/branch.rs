@@ -20,7 +20,7 @@ pub(crate) struct Branch {
     pub(crate) reflog: Reflog,
     /// The reflog of this work tree's HEAD.
     pub(crate) head: Reflog,
-    /// When its reflog was made, if the file system remembers that more precisely than git.
+    /// Time at which its reflog was created, if the file system has it more precisely than git.
     born: Option<DateTime<FixedOffset>>,
 }
 
@@ -100,7 +100,7 @@ impl Branch {
         self.reflog.created()
     }
 
-    /// When it was created, as precisely as is known.
+    /// The time at which it was created, as precisely as it is known.
     #[must_use]
     pub(crate) fn created_at(&self) -> Option<DateTime<FixedOffset>> {
         let creation = self.creation()?.at;
@@ -200,7 +200,8 @@ impl Branch {
         leaving
     }
 
-    /// When this work tree last went from it to another branch, by the clock of that moment.
+    /// The time at which this worktree last switched from it to another branch, by the clock of
+    /// that moment.
     #[must_use]
     pub(crate) fn left_at(&self) -> Option<DateTime<FixedOffset>> {
         self.leaving().map(|leaving| leaving.entry.at)

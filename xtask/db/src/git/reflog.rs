@@ -198,8 +198,8 @@ impl Place {
         self.is_ancestor(commit, "HEAD") || branches().is_some_and(|found| !found.is_empty())
     }
 
-    /// Where a branch left its base: from the base's reflog, else the merge base with the base or
-    /// its upstream, whichever is nearer the tip.
+    /// The commit at which a branch left its base: from the base's reflog, else the merge base with
+    /// the base or its upstream, whichever is nearer the tip.
     #[must_use]
     pub(crate) fn fork_point(&self, base: &str, tip: &str) -> Option<String> {
         // A name that begins with a dash would be an option.

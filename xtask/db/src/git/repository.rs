@@ -14,7 +14,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use crate::git::recorded;
 
-/// Where a folder is in a repository.
+/// The place of a folder in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The root of this work tree.
@@ -177,7 +177,7 @@ impl Place {
         Some(Self { top, own, common, main, worktree })
     }
 
-    /// Where the work tree is.
+    /// Reads the state of the worktree.
     #[must_use]
     pub(crate) fn state(&self) -> Option<recorded::Git> {
         let question = ["status", "--porcelain=v2", "--branch", "--untracked-files=no"];
@@ -254,7 +254,7 @@ impl Place {
         format!(":(top,glob){}{pattern}", escape_glob(&prefix))
     }
 
-    /// Where `root` is in the work tree: empty, or with a final slash.
+    /// The path of `root` in the worktree: empty, or with a final slash.
     #[must_use]
     pub(crate) fn prefix(&self, root: &Path) -> String {
         let absolute = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -267,7 +267,7 @@ impl Place {
         }
     }
 
-    /// Of some commits, the one that is a commit itself or its nearest ancestor.
+    /// Among some commits, finds the one that is a commit itself or its nearest ancestor.
     #[must_use]
     pub fn nearest(&self, commit: &str, among: &BTreeSet<String>) -> Option<String> {
         if among.contains(commit) {

@@ -28,7 +28,7 @@ pub(crate) struct Folder {
     pub(crate) used_bytes: u64,
     /// The free space on its disk; `None` if the system does not report it.
     pub(crate) free_bytes: Option<u64>,
-    /// Who holds its lock right now.
+    /// Process that holds its lock right now.
     pub(crate) holder: Option<Holder>,
     /// Files that a killed run left; empty while another process works in the folder.
     pub(crate) leftovers: Leftovers,

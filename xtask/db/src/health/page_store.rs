@@ -149,7 +149,7 @@ impl Store {
         problems
     }
 
-    /// As `--json` shows it.
+    /// The document for `--json`.
     #[must_use]
     pub(crate) fn document(&self) -> Document {
         Document {

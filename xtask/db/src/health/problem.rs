@@ -9,7 +9,7 @@ use crate::host::project::Database;
 pub(crate) struct Problem {
     /// A word for programs, which stays the same.
     pub(crate) code: &'static str,
-    /// Whose problem it is; `None` for that of the folder or the repository.
+    /// Database that has the problem; `None` for a problem of the folder or the repository.
     pub(crate) database: Option<String>,
     /// The problem.
     pub(crate) what: String,

@@ -17,11 +17,11 @@ use crate::host::project::{OnFailure, Project};
 pub(crate) struct Settings {
     /// Pathspecs of all schema files.
     pub(crate) pathspecs: Vec<String>,
-    /// Where the project is in the work tree: empty, or with a final slash.
+    /// Path of the project in the worktree: empty, or with a final slash.
     pub(crate) prefix: String,
     /// How a failing checkpoint affects a commit.
     pub(crate) on_failure: OnFailure,
-    /// Where the built binary may be, in order: relative to the project, or absolute.
+    /// Possible paths of the built binary, in order: relative to the project, or absolute.
     pub(crate) binaries: Vec<String>,
     /// The folder with `cargo`, which the poor PATH of a graphical client lacks.
     pub(crate) cargo: Option<PathBuf>,

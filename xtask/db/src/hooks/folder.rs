@@ -11,11 +11,12 @@ use crate::git::repository::Place;
 use crate::hooks::block::{Settings, block};
 use crate::hooks::hook::Hook;
 
-/// Where git looks for hooks.
+/// The folder in which git looks for hooks.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
     path: PathBuf,
-    /// Where the project is in the repository, which tells its blocks from another project's.
+    /// Path of the project in the repository, which distinguishes its blocks from another
+    /// project's.
     owner: String,
     /// Whether linked work trees, whose configuration may be another, share the hooks.
     is_shared: bool,
@@ -69,7 +70,7 @@ impl Folder {
         }
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -18,7 +18,7 @@ pub(crate) enum Hook {
 }
 
 impl Hook {
-    /// All of them, in the order in which a user meets them.
+    /// All hooks, in the order in which a user meets them.
     pub(crate) const ALL: [Self; 5] = [
         Self::PreCommit,
         Self::PrepareCommitMsg,

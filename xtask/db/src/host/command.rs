@@ -33,7 +33,7 @@ use crate::host::project::{Database, Project};
 pub(crate) struct Task<'a> {
     /// In whose root it runs.
     pub project: &'a Project,
-    /// Whose variable points it at the file.
+    /// Database whose variable points the command at the file.
     pub database: &'a Database,
     /// The file.
     pub path: &'a Path,
@@ -57,7 +57,7 @@ pub(crate) struct Ended {
 /// How a command ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ending {
-    /// By itself.
+    /// It ended by itself.
     Exited(ExitStatus),
     /// It took longer than this and was ended.
     TooLong(Duration),

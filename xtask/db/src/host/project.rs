@@ -32,7 +32,7 @@ use crate::sqlite::declared_references::References;
 pub struct Project {
     /// The workspace root; paths in messages are relative to it.
     pub root: PathBuf,
-    /// Where backups go, absolute.
+    /// Path of the backups folder, absolute.
     pub backups: PathBuf,
     /// How long a lock is waited for.
     pub busy_timeout: Duration,
@@ -57,7 +57,7 @@ pub struct Project {
     pub(crate) itself: Option<Itself>,
     /// Things in the configuration that the user should know of.
     pub remarks: Vec<String>,
-    /// Where commands leave remarks for the user.
+    /// Remarks for the user that were not printed yet.
     pub(crate) told: Remarks,
 }
 
@@ -66,9 +66,9 @@ pub struct Project {
 pub struct Database {
     /// Its name in the configuration and in records.
     pub name: String,
-    /// Where it is, absolute.
+    /// Path of the file, absolute.
     pub path: PathBuf,
-    /// Where that path came from, if not from `Cargo.toml`, e.g. `DATABASE_PATH in .env`.
+    /// Source of that path, if it is not `Cargo.toml`, e.g. `DATABASE_PATH in .env`.
     pub origin: Option<String>,
     /// Patterns of schema files, relative to the root.
     pub schema: Vec<String>,
@@ -110,7 +110,7 @@ pub enum OnFailure {
 pub enum FollowBranches {
     /// Never.
     Never,
-    /// Where the schema files differ.
+    /// If the schema files differ.
     Schema,
     /// Always.
     Always,
@@ -240,7 +240,7 @@ impl Project {
         text::dotted(path, &self.root)
     }
 
-    /// As [`Project::place`], the path in backticks: for errors.
+    /// Like [`Project::place`], with the path in backticks: for errors.
     #[must_use]
     pub fn quoted_place(&self, database: &Database) -> String {
         let path = self.path(&database.path);

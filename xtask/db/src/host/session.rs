@@ -34,7 +34,7 @@ use crate::host::session::json_stream::Streamed;
 /// The variable that fixes the clock, for tests of programs that use this crate (RFC 3339).
 pub const NOW_VARIABLE: &str = "XTASK_DB_NOW";
 
-/// Where stdout goes.
+/// The destination of stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Results {
     /// Somebody at a terminal, which obeys control characters.
@@ -43,7 +43,7 @@ enum Results {
     Taken,
 }
 
-/// Where a command runs.
+/// The environment in which a command runs.
 pub struct Session {
     clock: Box<dyn Fn() -> DateTime<FixedOffset>>,
     environment: Environment,
@@ -351,7 +351,7 @@ impl Session {
         self.write_text(&format!("{line}\n"));
     }
 
-    /// Where nouns leave remarks to print.
+    /// The collection in which nouns leave remarks to print.
     pub(crate) fn told(&self) -> Remarks {
         self.told.clone()
     }

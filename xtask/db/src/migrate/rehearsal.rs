@@ -68,7 +68,7 @@ pub(crate) struct Stage<'a> {
     pub original: &'a Path,
     /// The proof of that copy.
     pub record: &'a Record,
-    /// Where the private copy goes.
+    /// Folder for the private copy.
     pub scratch: &'a Scratch,
 }
 
@@ -127,7 +127,7 @@ struct Prepared {
     private: files::stage::Stage,
     /// Whether it is opened.
     watch: Watch,
-    /// Who opens the live database.
+    /// Observer of the processes that open the live database.
     witness: Witness,
 }
 

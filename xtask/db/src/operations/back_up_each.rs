@@ -23,7 +23,7 @@ use crate::operations::retain::prune_automatic;
 use crate::sqlite::examination::finding::{Finding, Weight};
 use crate::sqlite::probe::{self, Standing};
 
-/// Which backups are wanted.
+/// The backups to take.
 #[derive(Debug)]
 pub(crate) struct Request {
     /// Label that the user gives them.

@@ -104,7 +104,7 @@ pub(crate) fn moved(what: &str, from: &str) -> String {
     )
 }
 
-/// Which backup is meant.
+/// The backup that the user means.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     /// How the user names it.

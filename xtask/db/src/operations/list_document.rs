@@ -18,7 +18,7 @@ pub(crate) struct Document<T> {
 }
 
 impl<T> Document<T> {
-    /// Of these backups.
+    /// Lists these backups.
     #[must_use]
     pub(crate) fn of(backups: Vec<T>) -> Self {
         Self { version: VERSION, backups }

@@ -126,7 +126,7 @@ impl Outcome {
         }
     }
 
-    /// As `--json` shows it.
+    /// The document for `--json`.
     pub(crate) fn document(&self) -> Document {
         let (removed_packs, rewritten_packs, freed_bytes) = match self {
             Self::Planned(p) => (p.remove.len() as u64, p.rewrite.len() as u64, p.freed_bytes()),

@@ -24,13 +24,13 @@ pub(crate) enum StateDocument {
 }
 
 impl StateDocument {
-    /// Of a backup.
+    /// Describes a backup.
     #[must_use]
     pub(crate) fn of_backup(backup: &Backup) -> Self {
         Self::Backup { backup: backup.name.to_string() }
     }
 
-    /// Of a database.
+    /// Describes a database.
     #[must_use]
     pub(crate) fn of_live(project: &Project, database: &Database) -> Self {
         Self::Live { database: database.name.clone(), path: project.path(&database.path) }

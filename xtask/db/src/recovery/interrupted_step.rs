@@ -72,7 +72,7 @@ pub(crate) struct Note {
     pub(crate) path: String,
     /// Its work tree.
     pub(crate) worktree: String,
-    /// When it began.
+    /// Time at which it began.
     pub(crate) begun_at: DateTime<FixedOffset>,
     /// The process.
     pub(crate) pid: u32,
@@ -106,14 +106,14 @@ pub(crate) struct Begun {
 /// A note that nobody holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Left {
-    /// Where it is.
+    /// Path of the note.
     path: PathBuf,
     /// Its text.
     pub(crate) found: Found,
 }
 
 impl Begun {
-    /// Where the note is.
+    /// The path of the note.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -38,7 +38,7 @@ impl Said {
     }
 }
 
-/// Where a note is, according to the lock file beside a database; creates nothing and takes no
+/// The path of the note, according to the lock file beside a database; creates nothing and takes no
 /// lock.
 #[must_use]
 pub(crate) fn note_of(database: &Path) -> Option<PathBuf> {
@@ -48,7 +48,7 @@ pub(crate) fn note_of(database: &Path) -> Option<PathBuf> {
     Said::read(&file)?.note
 }
 
-/// Who holds a lock file: according to the file itself, else to the system.
+/// The holder of a lock file: according to the file itself, else to the system.
 pub(super) fn holder(path: &Path) -> String {
     let said = fs_err::File::open(path).ok().and_then(|file| Said::read(&file));
     said.map(|said| said.who)

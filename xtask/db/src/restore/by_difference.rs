@@ -42,7 +42,7 @@ pub(crate) enum Tried {
         /// since. Read after the commit it would hide who was quick.
         version: i64,
     },
-    /// It is not possible for these two; nothing was changed.
+    /// It is not possible for these two files; nothing was changed.
     NotThisWay,
 }
 

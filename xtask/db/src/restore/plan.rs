@@ -25,7 +25,7 @@ use crate::sqlite::{access, read_only};
 /// The live database as a restore finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Live {
-    /// Nothing there, or a file of 0 bytes; sidecars may lie about.
+    /// There is no file, or one of 0 bytes; sidecars may be there.
     Absent {
         /// Whether a WAL or journal without its database is there.
         sidecars: bool,
@@ -53,11 +53,11 @@ pub(crate) struct Shape {
 /// Plan of a restore.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// Where the pages come from.
+    /// Backup from which the pages come.
     pub backup: Backup,
     /// The header of the backup.
     pub header: Header,
-    /// Where they go; a symbolic link is resolved.
+    /// File to which they are written; a symbolic link is resolved.
     pub target: PathBuf,
     /// Current state of the destination.
     pub live: Live,
@@ -67,7 +67,7 @@ pub(crate) struct Plan {
     pub busy_timeout: Duration,
 }
 
-/// Where a restore goes, and on what conditions.
+/// The destination of a restore, and its conditions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Destination<'a> {
     /// The file whose content is replaced.

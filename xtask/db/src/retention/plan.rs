@@ -31,7 +31,7 @@ pub(crate) struct Candidate {
     pub name: Arc<str>,
     /// Its place in time, the higher the newer.
     pub order: usize,
-    /// When it was taken, in the local time of then.
+    /// Time at which it was taken, in the local time of then.
     pub created_at: DateTime<FixedOffset>,
     /// Why it was taken.
     pub kind: Option<Kind>,
@@ -102,13 +102,14 @@ pub(crate) struct Verdict {
 enum Hold {
     /// Whatever the policy is.
     Firm,
-    /// By rules of the policy: it goes if the kept ones are too large.
+    /// By rules of the policy: it is removed if the backups that stay are too large.
     Rules,
     /// Not at all.
     None,
 }
 
-/// For some backups, in this order, the bytes that each needs in addition to those before it.
+/// Returns, for some backups in this order, the bytes that each needs in addition to those before
+/// it.
 pub(crate) type Weigh<'w> = dyn FnMut(&[&Candidate]) -> Result<Vec<u64>> + 'w;
 
 /// The size of each file, hard links counted once.

@@ -33,7 +33,7 @@ use crate::sqlite::examination::finding::Depth;
 /// A stored backup up to this size is read before others go, also by the policy that runs by itself.
 const MAX_BYTES_READ_BY_THE_WAY: u64 = 128 << 20;
 
-/// Which backups a policy counts and removes.
+/// The backups that a policy counts and removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// All of them: the user asked.
@@ -76,7 +76,7 @@ pub(crate) struct Pruning<'a> {
     pub(crate) databases: &'a [Database],
     /// The policy that decides which backups stay.
     pub(crate) policy: &'a Policy,
-    /// Which of the backups count.
+    /// Backups that count.
     pub(crate) scope: Scope,
     /// The current time.
     pub(crate) now: DateTime<FixedOffset>,
@@ -87,7 +87,7 @@ pub(crate) struct Pruning<'a> {
 pub(crate) struct Pruned {
     /// The removed ones.
     pub(crate) removed: Vec<Verdict>,
-    /// Those that stayed though condemned, and why.
+    /// Backups that stayed although the plan removes them, and why.
     pub(crate) stayed: Vec<(Arc<str>, &'static str)>,
 }
 
@@ -324,7 +324,7 @@ fn survivors<'b>(
     doomed.into_iter().map(of_group).collect()
 }
 
-/// Whose the recorded backups of each file name are; `None` if they do not agree.
+/// The database that the recorded backups of each file name belong to; `None` if they do not agree.
 fn owners<'b>(backups: &BTreeMap<String, &'b Backup>) -> BTreeMap<&'b str, Option<&'b str>> {
     let mut owners = BTreeMap::new();
     for backup in backups.values() {
@@ -335,7 +335,8 @@ fn owners<'b>(backups: &BTreeMap<String, &'b Backup>) -> BTreeMap<&'b str, Optio
     owners
 }
 
-/// Whose a backup is; without a record, whose the others of that file name are, if they agree.
+/// The database that a backup belongs to. Without a record, it is that of the other backups with
+/// this file name, if they agree.
 fn database_of<'b>(owners: &BTreeMap<&'b str, Option<&'b str>>, backup: &'b Backup) -> &'b str {
     match backup.summary() {
         Some(record) => &record.database,

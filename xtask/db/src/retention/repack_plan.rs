@@ -32,7 +32,7 @@ const MAX_BY_THE_WAY: usize = 2;
 /// How much is reclaimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// All that there is: the user asked.
+    /// Everything that is possible: the user asked for it.
     All,
     /// A plan that takes no time: another command carries it out in passing.
     ByTheWay,
@@ -67,7 +67,7 @@ impl fmt::Display for Left {
 /// A page list that cannot be read: it is unknown what it needs.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    /// Where it is.
+    /// Path of the pack.
     pub(crate) path: PathBuf,
     /// Why.
     pub(crate) why: String,

@@ -46,7 +46,7 @@ impl<'c> State<'c> {
         Self { connection, file: None }
     }
 
-    /// That of a finished file, which is also read directly: half the time.
+    /// The state of a finished file, which is also read directly: that takes half the time.
     #[must_use]
     pub(crate) fn of_file(
         connection: &'c Connection,
@@ -84,9 +84,9 @@ pub(crate) enum Depth {
 /// The differences between two states.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Difference {
-    /// Of the schema.
+    /// Changes of the schema.
     pub schema: Vec<Change>,
-    /// Of the tables that differ or could not be looked at, by name.
+    /// Tables that differ or could not be compared, by name.
     pub tables: Vec<TableDifference>,
 }
 

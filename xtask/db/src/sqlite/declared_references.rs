@@ -23,9 +23,9 @@ pub enum Referent {
     Table(String),
     /// Rows of the table that another column names.
     By {
-        /// That column.
+        /// Column that names the table.
         column: String,
-        /// Which table each of its values means; `None` if the value belongs to no table.
+        /// Table for each of its values; `None` if the value belongs to no table.
         tables: BTreeMap<String, Option<String>>,
     },
     /// Nothing, whatever it is called.
@@ -107,10 +107,10 @@ pub(crate) fn resolve(references: &References, schema: &Schema) -> Result<Resolv
     Ok(resolved)
 }
 
-/// Which of the declared references are looked for.
+/// The declared references to follow.
 #[derive(Debug, Clone)]
 pub(crate) enum Followed {
-    /// All of them: what they name must be there.
+    /// All of them; the tables and columns that they name must exist.
     All(References),
     /// Those that an older state has, whatever the current one has.
     Known(References),

@@ -79,7 +79,7 @@ pub(crate) fn look(path: &Path) -> Result<Standing> {
 ///
 /// If a folder on the way cannot be searched, or symbolic links go in a circle.
 pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
-    /// As many as Linux follows.
+    /// Maximum number of symbolic links to follow: the same as in Linux.
     const MAX_LINKS: u32 = 40;
     let mut path = std::path::absolute(path)?;
     for _ in 0..MAX_LINKS {

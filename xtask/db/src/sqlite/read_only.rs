@@ -31,7 +31,7 @@ enum Way {
     Locks,
     /// Through the `-wal` and `-shm` of its owner, which are not written.
     BesideWal,
-    /// As a file that nobody writes, which is proved afterwards.
+    /// As a file to which nobody writes, which is proved afterwards.
     Still(Still),
 }
 

@@ -21,7 +21,7 @@ use xtask_db_format::Affinity;
 
 use crate::sqlite::connection;
 
-/// Where SQLite keeps the counters of AUTOINCREMENT.
+/// Table in which SQLite keeps the counters of AUTOINCREMENT.
 pub(crate) const COUNTERS: &str = "sqlite_sequence";
 
 /// The modules that keep nothing of their own in the file.
@@ -66,9 +66,9 @@ pub(crate) struct Table {
 /// How the rows of a table are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Storage {
-    /// By rowid.
+    /// In a tree by rowid.
     Rowid,
-    /// By primary key.
+    /// In a tree by primary key.
     WithoutRowid,
     /// By a module, named in lower case.
     Virtual(String),

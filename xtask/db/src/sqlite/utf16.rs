@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use crate::sqlite::connection;
 use crate::sqlite::value::Value;
 
-/// Which of the two bytes of a character comes first.
+/// The order of the two bytes of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Utf16 {
     /// The lower one.
@@ -27,7 +27,7 @@ pub(crate) struct Raw {
 }
 
 impl Utf16 {
-    /// That of a database; `None` for UTF-8.
+    /// The byte order of a database; `None` for UTF-8.
     ///
     /// # Errors
     ///

@@ -94,8 +94,8 @@ impl Value {
         }
     }
 
-    /// For `--json`: a number, a text or null; a value that JSON cannot represent is an object with
-    /// its hex digits or its literal.
+    /// The value for `--json`: a number, a text or null; a value that JSON cannot represent is an
+    /// object with its hex digits or its literal.
     #[must_use]
     pub(crate) fn to_json(&self) -> serde_json::Value {
         match self {
@@ -112,7 +112,7 @@ impl Value {
         }
     }
 
-    /// As SQL means exactly it, without a control character.
+    /// The SQL literal that means exactly this value, without control characters.
     #[must_use]
     pub(crate) fn literal(&self) -> String {
         match self {

@@ -30,12 +30,12 @@ pub(crate) struct Summary {
     pub(crate) size_bytes: u64,
     /// For a stored backup: the size of its list, and of the packs that it added.
     pub(crate) stored_bytes: Option<(u64, u64)>,
-    /// Of the last examination.
+    /// Time of the last examination.
     pub(crate) examined_at: DateTime<FixedOffset>,
     /// Whether that verification found damage.
     pub(crate) is_marked_damaged: bool,
     pub(crate) is_unchecked: bool,
-    /// Whose it is, if the record says so.
+    /// Place and project of its database, if the record contains them.
     pub(crate) home: Option<Arc<Home>>,
 }
 
@@ -43,14 +43,14 @@ pub(crate) struct Summary {
 #[derive(Debug)]
 pub(crate) struct Recorded {
     summary: Summary,
-    /// Of the file name in the record.
+    /// Hash of the file name in the record.
     file_hash: blake3::Hash,
     packed: Option<Packed>,
     full: OnceLock<Box<Record>>,
 }
 
 impl Recorded {
-    /// Of a record, which stays at hand.
+    /// Wraps a record, which stays unpacked.
     #[must_use]
     pub(crate) fn of(record: Record) -> Self {
         let summary = Summary::of(&record);

@@ -24,7 +24,7 @@ pub(crate) struct Packing {
     homes: BTreeSet<Arc<Home>>,
 }
 
-/// Where a packed record is.
+/// The place of a packed record.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
     group: Arc<Group>,
@@ -57,7 +57,7 @@ struct Shared {
 }
 
 impl Packing {
-    /// Nothing is packed yet.
+    /// Creates an empty packing.
     #[must_use]
     pub(crate) fn new() -> Self {
         let shared = Arc::default();
@@ -137,7 +137,7 @@ impl Group {
         }
     }
 
-    /// Where the appended text begins.
+    /// Appends a text and returns its offset.
     fn append(&self, json: &[u8]) -> Result<usize> {
         match &mut *lock(&self.text) {
             Text::Open(text) => {

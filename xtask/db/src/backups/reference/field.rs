@@ -10,7 +10,7 @@ use crate::backups::kind::Kind;
 use crate::backups::vault::Vault;
 use crate::git::repository;
 
-/// Where a reference is looked up.
+/// The backups among which a reference is looked up, and what it depends on.
 pub(crate) struct Field<'a> {
     /// All backups of the folder, newest first.
     pub all: &'a [Backup],
@@ -33,14 +33,14 @@ impl<'a> Field<'a> {
         self.all.iter().filter(is_meant).collect()
     }
 
-    /// Of those, the ones of this worktree.
+    /// The backups of these databases that were taken in this worktree.
     pub(super) fn own(&self) -> Vec<&'a Backup> {
         let mut own = self.of_databases();
         own.retain(|backup| backup.worktree() == self.worktree());
         own
     }
 
-    /// Those of this project, of whatever database.
+    /// The backups of this project, of any of its databases.
     pub(super) fn of_project(&self) -> Vec<&'a Backup> {
         self.all.iter().filter(|backup| backup.whose.is_ours()).collect()
     }

@@ -54,7 +54,7 @@ pub(super) fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
     )
 }
 
-/// Where this project has no backup at all; others may have some.
+/// The error if this project has no backup at all; others may have some.
 fn nothing_there(shown: &str, field: &Field<'_>) -> anyhow::Error {
     let folder = field.vault.folder().display();
     let is_named = |b: &&Backup| field.databases.iter().any(|owner| b.bears_name_of(*owner));

@@ -17,7 +17,7 @@ use crate::console::text;
 pub(crate) struct Printed {
     /// Another reference to the backup, if its name cannot be typed as it is shown.
     instead: Option<Box<str>>,
-    /// Which means it until the next backup is taken.
+    /// A number that means it until the next backup is taken.
     pub number: Option<Number>,
 }
 

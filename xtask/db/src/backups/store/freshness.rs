@@ -34,7 +34,7 @@ pub(crate) struct Freshness {
 }
 
 impl Freshness {
-    /// Nothing is read before something is asked.
+    /// Creates it without reading anything.
     #[must_use]
     pub(crate) fn of(backups: &Path, now: DateTime<FixedOffset>, read_within: Span) -> Self {
         let since = read_within.before(now).map_or(i64::MIN, |since| since.timestamp());

@@ -86,7 +86,7 @@ impl Intake<'_> {
 struct Comparing<'s, F> {
     known: Vec<Known<'s>>,
     packing: Lane<'s, Vec<Block>, Packer<'s>>,
-    /// Where pieces go when they were compared.
+    /// Channel that returns pieces after they were compared.
     empty: mpsc::SyncSender<Vec<u8>>,
     on_new: Option<F>,
     compared: Compared,
@@ -233,7 +233,7 @@ impl<F: FnOnce()> Step<Vec<u8>> for Comparing<'_, F> {
 }
 
 impl<'s> Known<'s> {
-    /// Of a stored backup, none of whose groups was read yet.
+    /// Compares with a stored backup, none of whose groups was read yet.
     fn of(stored: &'s Stored) -> Result<Self> {
         let places = vec![None; stored.list().packs.len()];
         Ok(Self { stored, reader: stored.reader()?, places, group: None, blocks: Vec::new() })

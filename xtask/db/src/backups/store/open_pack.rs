@@ -13,11 +13,12 @@ const RUN_BYTES: u64 = 128 << 10;
 #[derive(Debug)]
 pub(super) struct OpenPack {
     file: fs_err::File,
-    /// Where the bytes that were read last begin, how many they are, and room for more behind them.
+    /// Offset and length of the bytes that were read last, and a buffer with room for more behind
+    /// them.
     from: u64,
     n_read: usize,
     bytes: Vec<u8>,
-    /// Where the block that was asked for last ends.
+    /// End of the block that was requested last.
     next: u64,
 }
 

@@ -41,14 +41,14 @@ const RAW: u32 = 1 << 31;
 /// Stands for the number of a block that is a whole file.
 pub(crate) const LONE: u32 = u32::MAX;
 
-/// Where one block is in a pack, and what it is.
+/// The index entry of one block: its id and its place in the pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Its id.
     pub(crate) id: Id,
     /// Its number in its database, or [`LONE`].
     pub(crate) number: u32,
-    /// Where its bytes begin.
+    /// Offset of its bytes.
     offset: u32,
     /// How many they are, and whether they are compressed.
     length: u32,
@@ -66,7 +66,7 @@ impl Entry {
 /// were first written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Section {
-    /// That pack.
+    /// The pack to which the blocks were first written.
     pub(crate) origin: Id,
     /// Their first number there.
     pub(crate) first_slot: u32,
@@ -90,7 +90,7 @@ pub(crate) struct Origin {
 /// A finished pack and its sections; its file is opened when it is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Pack {
-    /// Where it is.
+    /// Path of the file.
     pub(crate) path: PathBuf,
     /// The hash of its bytes, as its name says.
     pub(crate) name: Id,
@@ -256,7 +256,7 @@ impl Pack {
         Ok(bytes)
     }
 
-    /// Where in its file the bytes of an entry are.
+    /// The range of an entry's bytes in the file.
     ///
     /// # Errors
     ///
@@ -272,7 +272,7 @@ impl Pack {
         Ok(begin..begin + n_bytes)
     }
 
-    /// Where the bytes of its entries end.
+    /// The offset at which the bytes of its entries end.
     #[must_use]
     pub(crate) fn end_of_blocks(&self) -> u64 {
         self.entries_offset

@@ -73,7 +73,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Of a file that was looked at.
+    /// The identity of a file with this metadata.
     #[must_use]
     pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
         Self {

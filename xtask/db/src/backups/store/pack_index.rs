@@ -21,7 +21,7 @@ use crate::sqlite::digest::tree::Id;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     folder: PathBuf,
-    /// Where the blocks of each pack are now.
+    /// The present places of the blocks of each pack.
     found: HashMap<Id, Found>,
     /// The blocks of other packs that each pack contains, once this was asked for.
     carried: Option<Carried>,
@@ -38,7 +38,8 @@ pub(crate) struct Opened {
     pub(crate) pack: Result<Pack>,
 }
 
-/// Where the blocks of one pack are now, sorted by `first_slot`; none, and why, if it is gone.
+/// The present places of the blocks of one pack, sorted by `first_slot`. If the pack is gone, there
+/// are none, but a reason.
 #[derive(Debug, Clone)]
 struct Found {
     parts: Arc<[Part]>,
@@ -76,10 +77,10 @@ struct Carried {
     newer: Option<u16>,
 }
 
-/// Where the blocks of one list are.
+/// The places of the blocks of one list.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
-    /// For each pack of the list.
+    /// The places, for each pack of the list.
     found: Vec<Found>,
 }
 
@@ -108,7 +109,7 @@ impl Shelf {
         Ok(packs)
     }
 
-    /// Those of the packs in the folder that have certain names, as [`Shelf::packs`].
+    /// Opens the packs in the folder that have these names, like [`Shelf::packs`].
     #[must_use]
     pub(crate) fn packs_named(&self, names: &BTreeSet<Id>) -> Vec<Opened> {
         names.iter().map(|name| self.open(*name)).collect()

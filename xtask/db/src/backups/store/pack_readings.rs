@@ -47,9 +47,9 @@ impl Was {
 /// One reading of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// Which file.
+    /// The file that was read.
     pub(crate) identity: Identity,
-    /// When it ended: seconds since 1970.
+    /// Time at which it ended, in seconds since 1970.
     pub(crate) at: i64,
     /// Its result.
     pub(crate) was: Was,
@@ -62,7 +62,7 @@ pub(crate) struct Readings {
     /// The folder of packs.
     folder: PathBuf,
     noted: BTreeMap<Id, Reading>,
-    /// Those that are not on the disk yet.
+    /// Readings that are not on the disk yet.
     new: Vec<(Id, Reading)>,
 }
 

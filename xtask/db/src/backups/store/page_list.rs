@@ -26,8 +26,8 @@ const PIECE_BYTES: usize = 16 << 10;
 /// A list of a database of 16 TiB is smaller than this.
 pub(crate) const MAX_LIST_BYTES: u64 = 4 << 30;
 
-/// Where a block is: the pack it was first written to, as its place in [`List::packs`], and its number
-/// in there.
+/// The address of a block: the pack to which it was first written, as an index into
+/// [`List::packs`], and its slot in that pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Address {
     /// The pack's place in the list of packs.
@@ -39,7 +39,7 @@ pub(crate) struct Address {
 /// Blocks that follow one another both in the database and in their pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// Where the first of them is.
+    /// Address of the first block.
     pub(crate) first: Address,
     /// How many there are; not 0.
     pub(crate) n_blocks: u32,
@@ -110,7 +110,7 @@ impl List {
         Ok(list)
     }
 
-    /// As [`List::decode`], for one who goes through all runs, whose errors are seen then.
+    /// Like [`List::decode`], for a caller that goes through all runs and sees their errors then.
     ///
     /// # Errors
     ///
@@ -223,8 +223,8 @@ impl Cursor<'_> {
         Ok(run)
     }
 
-    /// Where a block is, whose number is not below that of the one asked for before; `None` behind
-    /// the last.
+    /// The address of a block whose number is not lower than that of the previous call; `None`
+    /// after the last block.
     ///
     /// # Errors
     ///
@@ -318,14 +318,14 @@ impl Runs {
         }
     }
 
-    /// All of them.
+    /// All runs.
     #[must_use]
     pub(crate) fn into_vec(self) -> Vec<Run> {
         self.0
     }
 }
 
-/// As [`Cursor::number`] reads it.
+/// Writes a number in the form that [`Cursor::number`] reads.
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(0x80 | number.to_le_bytes()[0]);

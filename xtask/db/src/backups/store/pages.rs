@@ -10,7 +10,7 @@ use crate::backups::store::stored_database::{Reader, Stored};
 use crate::sqlite::digest::page_source::Wanted;
 use crate::sqlite::digest::tree::{self, GROUP_BYTES, Id, Tree};
 
-/// Where the blocks of one group are, in order.
+/// The places of the blocks of one group, in order.
 type Blocks<'s> = Vec<(&'s Arc<Pack>, Entry)>;
 
 /// The pages of a stored backup.

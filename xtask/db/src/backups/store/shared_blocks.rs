@@ -16,7 +16,7 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Those of a list.
+    /// Finds the shared blocks of a list.
     ///
     /// # Errors
     ///

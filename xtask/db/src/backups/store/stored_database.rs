@@ -51,7 +51,7 @@ pub(crate) fn read_list(path: &Path) -> Result<List> {
     read_list_by(path, List::decode)
 }
 
-/// As [`read_list`], with one of the ways to decode it.
+/// Like [`read_list`], with a choice of how to decode it.
 ///
 /// # Errors
 ///

@@ -22,11 +22,11 @@ const N_ENTRIES: u32 = 4096;
 pub(crate) struct Usage {
     /// The packs that can be read, in the order of their names.
     pub(crate) packs: Vec<Counted>,
-    /// Those that cannot.
+    /// Lists that cannot be read.
     pub(crate) unreadable: Vec<(Id, anyhow::Error)>,
     /// Packs that are relied upon for a block, and others that have it too, by their places.
     pub(crate) twice: BTreeSet<(usize, usize)>,
-    /// Where the blocks of each pack are now.
+    /// The present places of the blocks of each pack.
     origins: HashMap<Id, Parts>,
 }
 

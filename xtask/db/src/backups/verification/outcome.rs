@@ -10,7 +10,7 @@ use crate::sqlite::examination::finding::{Damage, Depth, Finding};
 pub(crate) enum Outcome {
     /// Its bytes are as recorded, or, unrecorded, its structure is sound.
     Whole,
-    /// It cannot be told.
+    /// It is unknown which of the two it is.
     CannotTell,
     /// Its bytes changed, or its structure is damaged.
     Damaged,
@@ -58,7 +58,7 @@ impl Verification {
         Self::unread(Outcome::CannotTell, reason, None)
     }
 
-    /// One that cannot be read because it is damaged.
+    /// The verification of a backup that cannot be read because it is damaged.
     pub(super) fn damaged(error: &anyhow::Error, depth: Depth) -> Self {
         let mut verification = Self::unread(Outcome::Damaged, format!("{error:#}"), Some(depth));
         let findings = verification.reasons.iter().cloned().map(Finding::structural);

@@ -100,7 +100,7 @@ impl<'a> Base<'a> {
         Ok(packs)
     }
 
-    /// Those of some packs that are not intact. What was read since yesterday is believed.
+    /// The packs among these that are not intact. Packs that were read since yesterday are trusted.
     fn unsound_of(&mut self, packs: &BTreeSet<Id>, interrupt: &Interrupt) -> Result<BTreeSet<Id>> {
         let mut bad = BTreeSet::new();
         for pack in packs.iter().filter(|pack| !self.shelf.is_distrusted(pack)) {

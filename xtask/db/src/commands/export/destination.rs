@@ -25,7 +25,7 @@ pub(super) struct Target<'a> {
     pub is_marked: bool,
 }
 
-/// Where an export goes.
+/// The destination of an export.
 pub(super) enum Destination {
     /// Into the pipe.
     Stdout,

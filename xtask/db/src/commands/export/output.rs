@@ -15,7 +15,7 @@ use crate::files::publish::{self, Published};
 use crate::files::stage::{self, Scratch, Stage};
 use crate::host::session::Session;
 
-/// Where the bytes go.
+/// The destination of the bytes.
 pub(super) enum Output<'s> {
     /// Into the pipe.
     Stdout(&'s mut Session),
@@ -55,7 +55,7 @@ pub(super) struct Written {
 /// Whether anything changed there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// It was written, in an earlier one's place perhaps.
+    /// It was written, perhaps in place of an earlier one.
     New,
     /// The error names what was there already, which was left as it is.
     Unchanged,

@@ -29,7 +29,7 @@ pub(super) struct Document<'a> {
     size_bytes: u64,
     /// The rows of each table.
     tables: BTreeMap<&'a str, u64>,
-    /// Of a subset, how many rows each table has in the database.
+    /// For a subset, how many rows each table has in the database.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<BTreeMap<&'a str, u64>>,
     /// The tables whose rows were left out.
@@ -75,7 +75,7 @@ impl Exported {
         Err(Refusal::no("there is no row to share", "nothing was written"))
     }
 
-    /// Of a subset, how many rows of how many each table has.
+    /// For a subset, how many rows of how many each table has.
     fn parts(&self) -> Vec<(&str, u64, u64)> {
         let tables = self.selection.header.tables.iter().zip(&self.counts);
         let tables = tables.zip(&self.selection.n_all);

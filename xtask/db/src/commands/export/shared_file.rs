@@ -18,7 +18,7 @@ use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::host::session::machine_id::{self, Machine};
 
-/// Where this machine shares its rows.
+/// The file in which this machine shares its rows.
 pub(super) struct Share {
     /// Its file.
     path: PathBuf,
@@ -51,7 +51,7 @@ impl Share {
         Ok(Self { path })
     }
 
-    /// Where the rows go: an earlier file that says the same stays.
+    /// The destination of the rows; an earlier file with the same content stays.
     ///
     /// # Errors
     ///
@@ -114,7 +114,7 @@ fn warn_of_others(session: &mut Session, project: &Project, machine: &Machine, p
     }
 }
 
-/// Which machine this is: from the environment, else from the user's state folder.
+/// Identifies this machine: by the environment, else by the user's state folder.
 fn machine(session: &Session, project: &Project) -> Result<Machine> {
     let way = format!(
         "set {} to six hexadecimal digits that no other machine uses",

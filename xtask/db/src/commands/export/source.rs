@@ -25,7 +25,7 @@ pub(super) enum State {
 }
 
 impl State {
-    /// As results name it.
+    /// The name in results.
     pub(super) fn name(&self, project: &Project) -> String {
         match self {
             Self::Backup(backup) => backup.name.to_string(),
@@ -33,7 +33,7 @@ impl State {
         }
     }
 
-    /// As errors name it.
+    /// The name in errors.
     pub(super) fn quoted_name(&self, project: &Project) -> String {
         match self {
             Self::Backup(backup) => format!("`{}`", backup.name),
@@ -41,7 +41,7 @@ impl State {
         }
     }
 
-    /// When it was the state of the database, as it is in names of files.
+    /// The time of this state, in the form for names of files.
     pub(super) fn time(&self, session: &Session) -> String {
         match self {
             Self::Backup(backup) => backup.name.time_text(),

@@ -21,7 +21,7 @@ use crate::sqlite::probe::{self, Standing};
 
 /// A checkpoint that a hook wants.
 pub(super) struct Due<'a> {
-    /// Of which database.
+    /// Database to back up.
     pub(super) database: &'a Database,
     /// The schema files whose change it is taken for.
     pub(super) paths: Vec<String>,
@@ -57,7 +57,7 @@ pub(super) struct Run<'a> {
     pub(super) kind: Kind,
     /// The state of the work tree that their records get.
     pub(super) git: Option<Git>,
-    /// Those that are due.
+    /// Checkpoints that are due.
     pub(super) due: Vec<Due<'a>>,
 }
 

@@ -44,7 +44,7 @@ struct Nothing<'a> {
     safety: (),
 }
 
-/// Where the records come from.
+/// The source of the records.
 enum Input<'a> {
     File(PathBuf),
     Stdin,
@@ -131,7 +131,7 @@ impl Input<'_> {
         }
     }
 
-    /// As sentences call it.
+    /// The name in sentences.
     fn shown(&self, project: &Project) -> String {
         let name = self.name(project);
         match self {
@@ -215,7 +215,7 @@ impl Gathered<'_> {
     }
 }
 
-/// Which column takes what, and the encoding of the database.
+/// The source of each column's values, and the encoding of the database.
 fn mapping(args: &Args, project: &Project, database: &Database) -> Result<(Mapping, String)> {
     let schema = Schema::read(&*live_database::open(project, database)?)?;
     let name = args.records.table.as_deref().unwrap_or_default();

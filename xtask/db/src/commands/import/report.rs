@@ -40,7 +40,7 @@ pub(super) struct Document {
 
 /// The database that was created.
 pub(super) struct Made<'a> {
-    /// Of what.
+    /// File that was imported.
     pub(super) source: &'a Source,
     /// Where.
     pub(super) target: &'a Target,
@@ -49,15 +49,15 @@ pub(super) struct Made<'a> {
     pub(super) size_bytes: u64,
 }
 
-/// Where it is now.
+/// The place of the new database.
 pub(super) enum Place<'a> {
-    /// Where nothing was.
+    /// Created where nothing was.
     New,
     /// In the place of the current database.
     Replaced(&'a Restored),
-    /// It would be where nothing is.
+    /// It would be created where nothing is.
     WouldBeNew,
-    /// It would take the place of this.
+    /// It would replace this.
     WouldReplace(&'a Live),
 }
 

@@ -20,9 +20,9 @@ const PIECE_BYTES: usize = 1 << 16;
 
 /// The file to import.
 pub(super) struct Source {
-    /// Where it is.
+    /// Path of the file.
     pub(super) path: PathBuf,
-    /// As messages name it.
+    /// Name in messages.
     pub(super) shown: String,
     /// Its kind.
     pub(super) kind: Kind,

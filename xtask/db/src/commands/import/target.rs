@@ -13,7 +13,7 @@ use crate::host::session::Session;
 use crate::operations::restore::candidate;
 use crate::restore::plan::{self, Live};
 
-/// Where a new database goes.
+/// The destination of a new database.
 pub(super) struct Target {
     /// The configured database, or one of that path only.
     pub(super) database: Database,

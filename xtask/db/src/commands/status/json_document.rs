@@ -18,7 +18,7 @@ use crate::host::project::Project;
 pub(super) struct OfDatabase<'a> {
     name: &'a str,
     path: Cow<'a, str>,
-    /// Where its configuration is.
+    /// Source of its configuration.
     origin: Option<&'a str>,
     /// State of the database, as a word.
     sight: &'static str,
@@ -49,7 +49,7 @@ struct Backups {
 }
 
 impl<'a> OfDatabase<'a> {
-    /// As it was seen.
+    /// Describes a database as it was found.
     pub(super) fn of(checkup: &'a Checkup<'a>) -> Self {
         let live = &checkup.live;
         let (sight, detail) = match &live.sight {
@@ -115,7 +115,7 @@ pub(super) struct OfFolder<'a> {
     tracked: &'a [String],
 }
 
-/// Who holds its lock.
+/// The process that holds its lock.
 #[derive(Serialize)]
 struct Process<'a> {
     pid: u32,
@@ -130,7 +130,7 @@ struct Aside<'a> {
 }
 
 impl<'a> OfFolder<'a> {
-    /// As it was seen.
+    /// Describes the folder as it was found.
     pub(super) fn of(project: &'a Project, folder: &'a Folder) -> Self {
         let aside = folder.set_aside.iter();
         let aside =

@@ -10,7 +10,7 @@ use crate::health::problem::Problem;
 use crate::host::project::Project;
 use crate::host::session::Session;
 
-/// Where facts begin.
+/// Column at which facts begin.
 const INDENT: usize = 15;
 
 /// A fact with its name in front.

@@ -137,7 +137,8 @@ pub(crate) fn ids_below(root: u32) -> Vec<u32> {
     below(root.cast_signed()).into_iter().map(|process| process.pid.cast_unsigned()).collect()
 }
 
-/// Which processes are below one that started them. A process that was met is known after its end.
+/// The processes below one that started them. A process that was seen once is known even after its
+/// end.
 #[derive(Debug)]
 pub(crate) struct Family {
     root: i32,
@@ -146,7 +147,7 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// That of a process; none of its members has been seen yet.
+    /// The family of a process; none of its members has been seen yet.
     #[must_use]
     pub(crate) fn of(root: u32) -> Self {
         Self { root: root.cast_signed(), parents: BTreeMap::new() }

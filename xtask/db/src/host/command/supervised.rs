@@ -30,7 +30,7 @@ impl std::fmt::Display for NotStarted {
 
 impl std::error::Error for NotStarted {}
 
-/// Where the output of a command goes.
+/// The destination of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
     /// To our stderr.
@@ -68,7 +68,7 @@ const AT_ONCE: Duration = Duration::from_micros(1);
 pub(super) enum Running {
     /// Behind a supervisor.
     Supervised(Supervised),
-    /// As our own child: it would outlive us if we were killed.
+    /// A child of this process: it would outlive us if we were killed.
     Direct(Tree),
 }
 

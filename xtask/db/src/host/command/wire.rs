@@ -30,11 +30,11 @@ pub(super) struct Order {
 /// The order of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// That everything ends: asked first, killed after a while.
+    /// End everything: ask first, kill after a while.
     End,
-    /// That everything is killed.
+    /// Kill everything.
     Kill,
-    /// That what the host's command left running stays.
+    /// Leave the processes that the host's command left running.
     Leave,
 }
 
@@ -53,7 +53,7 @@ pub(super) enum Report {
     Interrupted,
     /// It is over: the program's wait status, and how many processes could not be ended.
     Over {
-        /// As `wait` has it.
+        /// Status in the form of `wait`.
         status: i32,
         /// How many still run.
         left: usize,

@@ -17,9 +17,9 @@ pub struct Policy {
     pub monthly: u32,
     /// The newest of each of so many years.
     pub yearly: u32,
-    /// All within this span before the newest.
+    /// Keep all within this span before the newest.
     pub within: Option<Span>,
-    /// All that have one of these labels.
+    /// Keep all that have one of these labels.
     pub labels: Vec<String>,
     /// The size that the kept ones may take up together.
     pub max_size_bytes: Option<u64>,

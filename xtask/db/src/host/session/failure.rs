@@ -42,7 +42,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Of an error with its hint, as [`layout`] gives it.
+    /// Describes an error with its hint, as [`layout`] gives it.
     #[must_use]
     pub(crate) fn of(error: &anyhow::Error, hint: Option<String>, exit: Exit) -> Self {
         let causes = error.chain().skip(1).map(ToString::to_string).collect();

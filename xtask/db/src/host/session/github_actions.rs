@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use crate::console::text;
 
-/// Where a step's words go; all of it is absent elsewhere.
+/// The files and the log of a step of GitHub Actions; all of them are absent elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Step {
     /// Whether the log is read for commands.

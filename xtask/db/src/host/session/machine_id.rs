@@ -102,8 +102,8 @@ fn make(file: &Path) -> Result<()> {
     }
 }
 
-/// Where the digits are kept, by the home folder and `XDG_STATE_HOME`
-/// (<https://specifications.freedesktop.org/basedir/latest/>: a relative one counts for nothing).
+/// The path of the digits, by the home folder and `XDG_STATE_HOME`
+/// (<https://specifications.freedesktop.org/basedir/latest/>: a relative one is ignored).
 #[must_use]
 pub(crate) fn place(home: Option<&OsStr>, state: Option<&OsStr>) -> Option<PathBuf> {
     let absolute = |path: &OsStr| Some(PathBuf::from(path)).filter(|path| path.is_absolute());

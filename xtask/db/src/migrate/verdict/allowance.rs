@@ -19,11 +19,11 @@ const WORD: &str = "allow-loss:";
 pub(crate) struct Allowance {
     /// The name.
     pub name: String,
-    /// Who gave it.
+    /// Source of the allowance.
     pub origin: Origin,
 }
 
-/// Who allows a loss.
+/// The source of an allowance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// The command line.
@@ -41,7 +41,7 @@ impl Allowance {
         loss.names.iter().any(|name| name.eq_ignore_ascii_case(&self.name))
     }
 
-    /// As it was given, in backticks.
+    /// The allowance as the user wrote it, in backticks.
     #[must_use]
     pub(crate) fn said(&self) -> String {
         let name = text::plain(&self.name);
@@ -83,7 +83,7 @@ pub(crate) struct Unknown {
     pub is_near: bool,
 }
 
-/// All that can be lost by name.
+/// The names of everything that can be lost.
 fn names(schema: &Schema) -> Vec<String> {
     let mut names = Vec::new();
     for table in schema.tables.values() {

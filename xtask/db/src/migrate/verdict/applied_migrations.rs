@@ -11,7 +11,8 @@ use rusqlite::types::ValueRef;
 use crate::host::project::schema_files;
 use crate::sqlite::connection;
 
-/// Where runners keep what they applied: sqlx, diesel, refinery, sea-orm; dbmate and Rails; Prisma; knex.
+/// Tables in which runners record the migrations that they applied: sqlx, diesel, refinery,
+/// sea-orm; dbmate and Rails; Prisma; knex.
 const RUNNERS: [(&str, &str); 7] = [
     ("_sqlx_migrations", "version"),
     ("__diesel_schema_migrations", "version"),

@@ -18,7 +18,8 @@ use crate::sqlite::trouble;
 /// A trigger or a view that does not work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken {
-    /// Which of both it is; a table, if its foreign key refers to one that is gone.
+    /// Kind of the object: a trigger, a view, or a table whose foreign key refers to a table that
+    /// is gone.
     pub kind: Kind,
     /// Its name.
     pub name: String,

@@ -67,7 +67,8 @@ pub(super) fn renamed(tally: &Tally, n_shared: usize) -> Vec<Option<usize>> {
     renamed
 }
 
-/// As [`Pairs::each`]; a row that has nothing of the one of its number is another row.
+/// Like [`Pairs::each`]; a row that has nothing in common with the one of the same number is
+/// another row.
 pub(super) fn each(pairs: &mut Pairs<'_>, pair: &Pair<'_>, take: Each<'_>) -> Result<()> {
     let roles = pair.columns_before.iter().take(pair.n_shared);
     let roles = roles.map(|column| lost_rows::role(pair.before, &column.shown)).collect::<Vec<_>>();

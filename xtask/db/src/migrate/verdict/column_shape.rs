@@ -8,12 +8,12 @@ use crate::sqlite::schema::Nature;
 pub(super) struct Shape {
     /// How many are in both.
     pub n_shared: usize,
-    /// Which of those are computed now.
+    /// Columns among those that are computed now.
     pub computed: Vec<usize>,
 }
 
 impl Shape {
-    /// That of a pair.
+    /// The shape of a pair.
     pub(super) fn of(pair: &Pair<'_>) -> Self {
         let is_computed = |at: &usize| {
             let column = pair.columns_after.get(*at).and_then(|c| pair.after.column(&c.shown));

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use crate::migrate::verdict::canonical_value::{hash, is_blank, number, text};
 use crate::sqlite::value::Value;
 
-/// By what a number is commonly multiplied when its unit changes.
+/// Factors by which a number is commonly multiplied when its unit changes.
 const FACTORS: [f64; 17] = [
     1.0,
     10.0,

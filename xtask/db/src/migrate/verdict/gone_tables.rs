@@ -32,7 +32,7 @@ struct Counts {
 }
 
 impl<'t> Single<'t> {
-    /// Of a table.
+    /// Reads the values of a table.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use crate::sqlite::examination::finding::{Finding, Weight};
 use crate::sqlite::foreign_keys;
 use crate::sqlite::schema::change::{Kind, What};
 
-/// All that is taken away, damage first.
+/// All losses, damage first.
 #[must_use]
 pub(crate) fn losses(of: &Comparison<'_>) -> Vec<Loss> {
     let Comparison { before, after, effects } = *of;

@@ -15,13 +15,13 @@ pub(crate) enum Fate {
     Null,
     /// It is empty or blank now.
     Empty,
-    /// It is cut off now: what is left is how it began.
+    /// It was cut off: the rest is how it began.
     Short,
     /// Its column is gone, or computed now.
     Gone,
     /// Its row is gone.
     Removed,
-    /// It is another one now.
+    /// It is a different value now.
     Other,
 }
 
@@ -99,7 +99,7 @@ pub(super) struct ColumnTally {
     pub n_added: u64,
     /// Values of rows that are gone, and that are not equal to others by chance.
     pub n_telling: u64,
-    /// By the place of another column: whether that has now what this one lost.
+    /// For each other column, by its place: whether it now has what this one lost.
     relations: BTreeMap<usize, Relation>,
 }
 
@@ -167,7 +167,7 @@ impl ColumnTally {
 }
 
 impl Tally {
-    /// For a pair of tables.
+    /// Creates the tally of a pair of tables.
     #[must_use]
     pub(super) fn new(pair: &Pair<'_>) -> Self {
         Self {

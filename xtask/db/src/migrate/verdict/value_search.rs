@@ -28,7 +28,7 @@ pub(super) struct Whereabouts {
 
 /// A column whose values went or came.
 struct Column {
-    /// As `table.column`.
+    /// Its name: `table.column`.
     name: String,
     /// Whether it is nothing but the number of its row.
     is_number_of_row: bool,
@@ -56,7 +56,7 @@ impl Missing {
 }
 
 impl Whereabouts {
-    /// Nothing lost yet.
+    /// Creates a search without lost values.
     ///
     /// # Errors
     ///

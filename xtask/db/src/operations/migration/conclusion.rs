@@ -32,7 +32,7 @@ pub(crate) enum After {
 pub(crate) struct Run {
     /// The checkpoint taken right before.
     pub(crate) second: Backup,
-    /// That of before the rehearsal, if rows changed since.
+    /// Backup from before the rehearsal, if rows changed since.
     pub(crate) earlier: Option<Backup>,
     /// The state that it holds.
     pub(crate) before: State,

@@ -70,7 +70,7 @@ pub(crate) struct Run {
 }
 
 impl Document {
-    /// Of a rehearsal whose outcome is not said yet.
+    /// Describes a rehearsal whose outcome is not reported yet.
     #[must_use]
     pub(crate) fn of(job: &Job<'_>, rehearsed: &Rehearsed) -> Self {
         let rehearsal = &rehearsed.rehearsal;

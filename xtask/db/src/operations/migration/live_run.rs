@@ -100,7 +100,7 @@ fn withdraw(session: &Session, job: &Job<'_>, vault: &Vault, error: &anyhow::Err
 struct Ready {
     /// The checkpoint taken right before.
     second: Backup,
-    /// That of before the rehearsal, if rows changed since.
+    /// Backup from before the rehearsal, if rows changed since.
     earlier: Option<Backup>,
     /// The state that it holds.
     before: State,

@@ -92,7 +92,8 @@ pub(crate) fn because(reasons: &[String], refusal: Refusal) -> anyhow::Error {
     reasons.fold(anyhow!(last), anyhow::Error::context).context(refusal)
 }
 
-/// That rows of the live database changed while the command ran on a copy, and the way back.
+/// Reports that rows of the live database changed while the command ran on a copy, with the way
+/// back.
 #[must_use]
 pub(crate) fn rows_changed(job: &Job<'_>, before: &Backup) -> String {
     format!(

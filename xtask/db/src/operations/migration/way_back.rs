@@ -151,7 +151,7 @@ pub(crate) fn way_back(job: &Job<'_>, backup: &Backup) -> String {
     format!("cargo xtask db-restore {name}{db} --yes")
 }
 
-/// Where the replaced state is kept, in words.
+/// Describes where the replaced state is kept.
 #[must_use]
 pub(crate) fn kept(job: &Job<'_>, kept: &Kept) -> String {
     match kept {

@@ -154,7 +154,8 @@ impl Request {
         dialogue::pick(session, project, vault, &backups)
     }
 
-    /// Whose backup it is: the named database's, the record's, else the only one's.
+    /// The database that a backup belongs to: the named one, the one in its record, else the only
+    /// one.
     fn owner(&self, project: &Project, backup: &Backup) -> Result<Database> {
         if self.database.is_some() {
             return project.one(self.database.as_deref());

@@ -11,7 +11,7 @@ pub(super) enum InPlace {
     Unproved,
 }
 
-/// That a restore failed.
+/// The error that a restore failed.
 #[derive(Debug)]
 pub(super) struct CouldNotRestore {
     state: InPlace,

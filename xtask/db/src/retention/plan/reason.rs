@@ -18,9 +18,9 @@ pub(crate) enum Reason {
     OverSize(u64),
 }
 
-/// For a backup that the way back from an interrupted command needs.
+/// Reason to keep a backup to which an interrupted command goes back.
 pub(crate) const UNDER_WAY: &str = "an interrupted command needs it";
-/// For all backups, while it is unknown whether an interrupted command needs them.
+/// Reason to keep all backups while it is unknown whether an interrupted command needs them.
 pub(crate) const UNKNOWN_WAY: &str = "a note of something under way cannot be read";
 
 /// Whether a reason applies until `db-recover` has settled an interrupted command.
@@ -69,7 +69,7 @@ impl fmt::Display for Reason {
 }
 
 impl fmt::Display for Reasons {
-    /// All of them, with commas between.
+    /// Prints all reasons, separated by commas.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, reason) in self.0.iter().enumerate() {
             write!(f, "{}{reason}", if n > 0 { ", " } else { "" })?;

@@ -15,7 +15,7 @@ pub(super) struct Leaves<'p, 'c> {
     /// For each level above the leaf, the children that are still to come, the last one first.
     above: Vec<Vec<u32>>,
     page: Vec<u8>,
-    /// Where the page's own header begins: behind the database's on page 1.
+    /// Offset of the page's own header: behind the database's header on page 1.
     start: usize,
     n_cells: usize,
     /// The present cell.

@@ -26,7 +26,7 @@ pub(crate) struct Pairs<'c> {
 }
 
 impl<'c> Pairs<'c> {
-    /// Of two states, each in the read transaction of its connection.
+    /// Compares two states, each in the read transaction of its connection.
     ///
     /// # Errors
     ///
@@ -242,7 +242,7 @@ impl<'c> Pairs<'c> {
         })
     }
 
-    /// Where the rows of both are.
+    /// The sources of the rows of both.
     fn sources(&self, pair: &Pair<'_>) -> Result<(Source, Source)> {
         let source = |side: &Side<'_>, table: &Table| {
             Source::of(side.connection, table)?.context("it keeps no rows")

@@ -113,7 +113,7 @@ fn usable_bytes(header: &[u8; HEADER_LENGTH]) -> usize {
     page_bytes.saturating_sub(usize::from(header[20]))
 }
 
-/// Where pages are read from.
+/// The source from which pages are read.
 enum Reading<'c> {
     Sqlite(Statement<'c>),
     File(Ahead<'c>),

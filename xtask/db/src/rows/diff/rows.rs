@@ -123,7 +123,7 @@ pub(super) struct Lookup<'c> {
 }
 
 impl<'c> Lookup<'c> {
-    /// Of some columns of a table.
+    /// Reads some columns of a table.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl<'c> Lookup<'c> {
 #[derive(Clone, Copy)]
 pub(super) struct SelectedRow<'r> {
     row: &'r Row<'r>,
-    /// Where the bytes of its texts are.
+    /// How to read the bytes of its texts.
     raw: Option<Raw>,
 }
 
@@ -188,8 +188,8 @@ impl SelectedRow<'_> {
     }
 }
 
-/// Which of two rows comes first: decided at once for equal keys and integers, else by SQLite
-/// itself, which knows every collation.
+/// The order of two rows: decided at once for equal keys and integers, else by SQLite itself, which
+/// knows every collation.
 struct Order<'c> {
     statements: Vec<Statement<'c>>,
     descending: Vec<bool>,

@@ -11,7 +11,7 @@ use crate::sqlite::connection::quoted;
 use crate::sqlite::schema::{self, COUNTERS, Nature, Storage, Table};
 use crate::sqlite::utf16::{Raw, Utf16};
 
-/// Where the rows of one table are in one state.
+/// How to read the rows of one table in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
     /// The table to select from.
@@ -30,9 +30,9 @@ pub(super) struct Source {
 
 /// Some columns of a source.
 pub(super) struct Columns {
-    /// As the source has them.
+    /// Names in the source.
     pub names: Vec<String>,
-    /// As the user knows them.
+    /// Names for the user.
     pub shown: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Select<'c> {
     pub connection: &'c Connection,
     /// The statement.
     pub sql: String,
-    /// Where the bytes of its texts are.
+    /// How to read the bytes of its texts.
     pub raw: Option<Raw>,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Select<'c> {
 pub(super) struct Key {
     /// The column as the source has it; empty where every name of a rowid is taken by a column.
     pub column: String,
-    /// As the user knows it.
+    /// Name for the user.
     pub shown: String,
     /// How its texts are ordered.
     pub collation: String,
@@ -71,7 +71,7 @@ impl<'c> Select<'c> {
 }
 
 impl Source {
-    /// Where a table's rows are; `None` if it keeps none.
+    /// The source of a table's rows; `None` if it stores none.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl Source {
         }
     }
 
-    /// One counter for each table; the rowid means nothing.
+    /// The source of the counters, one for each table; the rowid means nothing.
     fn of_counters() -> Self {
         let columns = vec!["name".to_owned(), "seq".to_owned()];
         let (column, shown) = ("name".to_owned(), "name".to_owned());

@@ -30,9 +30,9 @@ pub(crate) enum Way {
 /// A column as its table is read, and as the user knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
-    /// As the source of the rows has it.
+    /// Name in the source of the rows.
     pub source: String,
-    /// As the user knows it.
+    /// Name for the user.
     pub shown: String,
 }
 

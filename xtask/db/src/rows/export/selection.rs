@@ -26,7 +26,7 @@ use crate::sqlite::declared_references::Followed;
 use crate::sqlite::schema::{COUNTERS, Entry, Nature, Schema, Storage, Table};
 use crate::sqlite::utf16::Utf16;
 
-/// Which part of a database is wanted.
+/// The part of a database to export.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wanted {
     /// Only these tables; all if it is empty.
@@ -47,9 +47,10 @@ pub(crate) struct Wanted {
 pub(crate) struct Selection {
     /// Header of the export.
     pub header: Header,
-    /// For each table of the header if its rows are read; `None` if they are not here.
+    /// For each table of the header, the source of its rows; `None` if the export does not contain
+    /// them.
     pub(super) sources: Vec<Option<Source>>,
-    /// For each table of the header how many rows there are, where only some of them are wanted.
+    /// For each table of the header, how many rows there are, if only some of them are exported.
     pub n_all: Vec<Option<u64>>,
     /// Remarks for the user.
     pub remarks: Vec<String>,
@@ -65,7 +66,7 @@ struct Selecting<'p> {
 }
 
 impl Selection {
-    /// Of the state that a connection sees, in one read transaction.
+    /// Selects from the state that a connection sees, in one read transaction.
     ///
     /// # Errors
     ///

@@ -31,7 +31,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Of a table, or of those rows of it that were chosen.
+    /// Reads a table, or the chosen rows of it.
     ///
     /// # Errors
     ///
@@ -120,11 +120,11 @@ impl Source {
 
 /// In which order rows come.
 enum Order {
-    /// By these expressions, through an index or by sorting.
+    /// Sorted by these expressions, through an index or by sorting.
     Key(Vec<String>),
-    /// By the tree of a table WITHOUT ROWID, or as a module orders them.
+    /// In the order of the tree of a table WITHOUT ROWID, or of a module.
     Tree(Vec<String>),
-    /// By rowid.
+    /// Sorted by rowid.
     Rowid(Option<String>),
 }
 

@@ -100,13 +100,13 @@ impl Meter {
     }
 }
 
-/// Of this thread: waiting for others costs nothing.
+/// The processor time of this thread: waiting for others costs nothing.
 fn processor_time() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
 impl Bounds {
-    /// Those of a file of this size, with all that is worked on beside it.
+    /// The limits for a file of this size, with everything that is processed beside it.
     #[must_use]
     pub(crate) fn of(input_bytes: u64, interrupt: &Interrupt, pulse: Pulse) -> Self {
         Self::with(Some(input_bytes), interrupt, pulse)
@@ -222,7 +222,8 @@ impl Bounds {
         let _ = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, most);
     }
 
-    /// Which bound an error is about, as the end of a sentence; none if it is about something else.
+    /// Names the limit that an error is about, as the end of a sentence; `None` if it is about
+    /// something else.
     #[must_use]
     pub(crate) fn exceeded_by(&self, error: &anyhow::Error) -> Option<String> {
         let input_bytes = self.input_bytes?;

@@ -75,7 +75,8 @@ pub(super) fn explain_newer(error: anyhow::Error) -> anyhow::Error {
     Refusal::could_not(newer.to_string(), "nothing was changed; use a newer xtask-db to import it")
 }
 
-/// Of two rows with the same key, says where the other one is: the file is read once more, up to that.
+/// If two rows have the same key, names the line of the other one: the file is read once more, up
+/// to that.
 fn name_both(
     error: anyhow::Error,
     file: &Path,

@@ -28,13 +28,13 @@ use crate::sqlite::connection;
 /// At most so many ignored fields are named.
 const MAX_NAMED: usize = 10;
 
-/// Where records come from.
+/// The source of records.
 pub(crate) struct Origin<'a> {
     /// Name in messages, e.g. "`issues.jsonl`".
     pub shown: &'a str,
     /// Its bytes.
     pub input: &'a mut dyn Read,
-    /// Where in it the records are.
+    /// Place of the records in it.
     pub pointer: &'a Pointer,
 }
 

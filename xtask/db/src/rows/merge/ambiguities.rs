@@ -32,7 +32,8 @@ pub(super) struct Doubts<'a> {
     pub source: &'a Source,
 }
 
-/// Who refers to a table: in the file, by the number of its layout, and here, by its name in lower case.
+/// The tables that refer to one table: in the file, by the numbers of their layouts, and in the
+/// database, by their names in lower case.
 struct Referring<'a> {
     /// The children, and which of their links it is.
     in_file: BTreeMap<usize, Vec<(&'a Layout, usize)>>,

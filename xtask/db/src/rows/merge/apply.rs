@@ -123,7 +123,8 @@ fn one_by_one(layout: &Layout) -> Writing {
     Writing { statement: replacing(layout), order: "", fate: Replaced }
 }
 
-/// All rows with one fate by one statement; if that fails, each by itself, to know which it is.
+/// Writes all rows with one fate by one statement; if that fails, each by itself, to find the one
+/// that failed.
 fn each_or_all(connection: &Connection, layout: &Layout, writing: &Writing) -> Result<Done> {
     let Writing { statement, order, fate } = writing;
     if count(connection, layout, &format!("state = {fate}"))? == 0 {

@@ -16,11 +16,11 @@ pub(super) struct Key {
     pub columns: Vec<String>,
     /// The collation under which they are compared, one each.
     pub collations: Vec<String>,
-    /// Who says so.
+    /// Source of the key.
     pub by: By,
 }
 
-/// Who says that no two rows share them.
+/// The source of the claim that no two rows share a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     /// The configuration; nobody enforces it.

@@ -37,14 +37,14 @@ pub(super) struct Layout {
     pub numbers: BTreeSet<usize>,
     /// The rules that identify a row, in the order in which they are tried; finally, its content.
     pub rules: Vec<Rule>,
-    /// By which columns a row here is found again, and their collations.
+    /// Columns by which a row of the database is found again, and their collations.
     pub locator: Vec<(String, String)>,
-    /// Where its references lead, short ones first.
+    /// References, with the tables to which they lead, short ones first.
     pub links: Vec<Link>,
     /// Whether the file and the table here have so few rows that an index would cost more than it saves:
     /// each change of the schema takes SQLite as long as there are tables.
     pub is_small: bool,
-    /// All columns here that are stored as they were given.
+    /// All columns of the database that are stored as they were given.
     pub stored: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Rule {
     pub columns: Vec<usize>,
     /// Under which collations.
     pub collations: Vec<String>,
-    /// Who says so.
+    /// Source of the rule.
     pub by: By,
 }
 
@@ -107,7 +107,7 @@ pub(super) struct Link {
     pub to: Vec<String>,
     /// Their collations.
     pub collations: Vec<String>,
-    /// That table in the file, if it has rows there.
+    /// The same table in the file, if it has rows there.
     pub in_file: Option<Parent>,
     /// Whether a row may be looked for here that is not in the file.
     pub may_be_here: bool,

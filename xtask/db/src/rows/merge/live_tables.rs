@@ -37,7 +37,7 @@ pub(super) struct Here {
     pub astray: BTreeSet<String>,
     /// The column of numbers that mean a row only here.
     pub surrogate: Option<String>,
-    /// By which columns a row is found again, and their collations: its rowid, else its key.
+    /// Columns by which a row is found again, and their collations: its rowid, else its key.
     pub locator: Vec<(String, String)>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Here {
 pub(super) struct Tables(pub BTreeMap<String, Here>);
 
 impl Tables {
-    /// Of the database, and a file whose foreign keys count, too.
+    /// Reads the tables of the database, and of a file, whose foreign keys count too.
     ///
     /// # Errors
     ///

@@ -48,7 +48,7 @@ const IRREGULAR: [(&str, &str); 10] = [
 pub(super) struct TableNames(HashMap<String, BTreeSet<usize>>);
 
 impl TableNames {
-    /// Those of some tables, each with its number.
+    /// Collects the names of some tables, each with its number.
     #[must_use]
     pub(super) fn of<'n>(names: impl IntoIterator<Item = (usize, &'n str)>) -> Self {
         let mut by_form = HashMap::<String, BTreeSet<usize>>::new();

@@ -3,13 +3,13 @@
 
 use serde::Serialize;
 
-/// As many rows are named of each kind in each table.
+/// How many rows are named of each kind in each table.
 pub(crate) const MAX_NAMED: usize = 20;
 
 /// Result for all files.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
-    /// One for each file that was looked at, in their order.
+    /// A report for each file that was read, in their order.
     pub files: Vec<FileReport>,
     /// Objections to the merge; if there are any, nothing was changed.
     pub problems: Vec<Problem>,
@@ -42,7 +42,7 @@ pub(crate) struct TableReport {
     pub name: String,
     /// Rows that were added.
     pub inserted: Rows,
-    /// Of those, rows that have another number than in the file.
+    /// Rows among those that have another number than in the file.
     pub renumbered: Rows,
     /// Rows that are here already with the same content.
     pub unchanged: u64,

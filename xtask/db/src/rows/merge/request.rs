@@ -11,7 +11,7 @@ use crate::rows::import::cost_limits::Bounds;
 /// Rows that want to be merged: a private scratch database, closed, without sidecars.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// Where it is.
+    /// Path of the scratch database.
     pub scratch: PathBuf,
     /// The tables whose rows are not in it, though it defines them, in lower case.
     pub absent: BTreeSet<String>,
@@ -39,9 +39,9 @@ pub(crate) enum Numbering {
 pub(crate) enum OnConflict {
     /// Nothing is merged.
     Fail,
-    /// It stays.
+    /// The existing row stays.
     Skip,
-    /// It is replaced.
+    /// The existing row is replaced.
     Replace,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Policy {
 /// The database that rows are merged into, and how.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
-    /// Where it is, and the configuration of its rows.
+    /// The live database, with the configuration of its rows.
     pub database: &'a Database,
     /// How long a lock is waited for.
     pub busy_timeout: Duration,

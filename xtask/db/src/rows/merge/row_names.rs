@@ -14,7 +14,7 @@ use crate::rows::merge::stage_columns::StageColumns;
 /// Characters of a value that are shown.
 const WIDTH: usize = 40;
 
-/// Which rows, and what about them.
+/// The rows to name, and the remark on each.
 pub(super) struct Which<'a> {
     /// Condition that follows `FROM stage AS s`.
     pub condition: &'a str,

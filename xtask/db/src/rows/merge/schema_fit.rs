@@ -20,7 +20,8 @@ use crate::sqlite::schema::{self, Column, Nature, Schema, Storage, Table};
 pub(super) struct Fitting {
     /// The file's tables that have rows and a place here, by name in lower case.
     pub present: BTreeMap<String, Table>,
-    /// Those that it has whole, without a row: a number of theirs means nothing here.
+    /// Tables that the file has without a row; a reference by number to one of them means nothing
+    /// in the database.
     pub empty: BTreeSet<String>,
     /// Values that are lost.
     pub losses: Vec<String>,

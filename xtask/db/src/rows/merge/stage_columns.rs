@@ -13,7 +13,7 @@ impl<'a> StageColumns<'a> {
     /// Without an alias.
     pub(super) const BARE: Self = Self { alias: "" };
 
-    /// Those of the row with this alias.
+    /// The columns of the row with this alias.
     #[must_use]
     pub(super) const fn of(alias: &'a str) -> Self {
         Self { alias }

@@ -184,7 +184,8 @@ fn bound<'r>(row: &'r Row<'_>, at: usize) -> ToSqlOutput<'r> {
     ToSqlOutput::Borrowed(row.get_ref(at).unwrap_or(ValueRef::Null))
 }
 
-/// Which rule identifies each row, and which references it has; affinities are applied by now.
+/// Determines which rule identifies each row, and which references it has; affinities are applied
+/// by now.
 fn first_look(layout: &Layout) -> String {
     let bare = StageColumns::BARE;
     let all_there = |columns: &[usize]| {

@@ -21,7 +21,7 @@ pub(super) struct Writing {
     pub fate: Fate,
 }
 
-/// Where the rows wait meanwhile.
+/// Table in which the rows wait.
 const MOVED: &str = "temp.merge_moved";
 
 /// Takes the rows of a table that are replaced out of it; returns the statement that brings them back.

@@ -17,7 +17,7 @@ use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::declared_references;
 use crate::sqlite::schema::{Nature, Table};
 
-/// As many references of one table are kept apart: each is a bit of a number.
+/// Maximum number of references of one table, because each is a bit of a number.
 const MAX_REFERENCES: usize = 60;
 
 /// The layouts of all tables that a file has rows of, parents first.

@@ -11,9 +11,10 @@ use crate::sqlite::full_text::external_content;
 /// The triggers of a table that did not run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Silent {
-    /// Those that write elsewhere, but for those that only feed full-text indexes, which are rebuilt.
+    /// Triggers that write to other tables, except those that only feed full-text indexes, which
+    /// are rebuilt.
     pub writing: Vec<String>,
-    /// Those that only read, as far as one can see: they may forbid rows.
+    /// Triggers that only read, as far as can be seen: they may forbid rows.
     pub judging: Vec<String>,
 }
 
@@ -42,7 +43,7 @@ pub(super) struct Triggers {
 }
 
 impl Triggers {
-    /// Those of the database.
+    /// Reads the triggers of the database.
     ///
     /// # Errors
     ///

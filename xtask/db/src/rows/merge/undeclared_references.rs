@@ -392,7 +392,7 @@ impl Declaration<'_> {
     }
 }
 
-/// As many kinds of one column are looked at.
+/// Maximum number of kinds of one column that are checked.
 const MAX_KINDS: usize = 1000;
 
 /// The column of a table's numbers, which others may refer to: its own, or those of the table that it extends.

@@ -62,9 +62,9 @@ pub(crate) fn masked(beginning: &[u8]) -> Vec<u8> {
 /// The finished hashes, 64 lowercase hex digits each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hashes {
-    /// Of all bytes.
+    /// Hash of all bytes.
     pub blake3: String,
-    /// Of all bytes with the bookkeeping masked.
+    /// Hash of all bytes with the bookkeeping masked.
     pub content_blake3: String,
 }
 

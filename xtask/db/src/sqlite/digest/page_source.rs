@@ -25,8 +25,9 @@ pub(crate) trait Wanted {
     /// If the source of that knowledge is damaged.
     fn id(&mut self, group: u64) -> Result<Option<Id>>;
 
-    /// All wanted bytes of a group (from `group` × [`GROUP_BYTES`] on, fewer at the end), unless
-    /// `there` are the same: then nothing. `there` may be shorter, and empty to get them anyway.
+    /// Reads all requested bytes of a group (from `group` × [`GROUP_BYTES`] on, fewer at the end),
+    /// unless `there` are the same: then nothing. `there` may be shorter, and empty to read them in
+    /// any case.
     ///
     /// # Errors
     ///
@@ -34,7 +35,7 @@ pub(crate) trait Wanted {
     fn differing(&mut self, group: u64, there: &[u8]) -> Result<Option<&[u8]>>;
 }
 
-/// Those of a plain file.
+/// The pages of a plain file.
 pub(crate) struct OfFile {
     file: fs_err::File,
     size_bytes: u64,

@@ -42,7 +42,7 @@ pub(crate) enum What {
     Added,
     /// It is gone.
     Removed,
-    /// It is another now.
+    /// It is different now.
     Changed,
 }
 

@@ -182,7 +182,7 @@ impl Writing {
 pub(crate) enum Packed<'b> {
     /// A zstd frame that says its length.
     Compressed(&'b [u8]),
-    /// As it is, because compression gains nothing.
+    /// Stored raw, because compression gains nothing.
     Raw(&'b [u8]),
 }
 

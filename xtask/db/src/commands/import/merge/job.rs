@@ -25,7 +25,7 @@ pub(crate) struct Job<'a> {
 pub(crate) struct Allowance {
     /// Whether nothing is bounded.
     pub(crate) is_lifted: bool,
-    /// All files and the live database together.
+    /// Size of all files and the live database together.
     pub(crate) all_bytes: u64,
 }
 

@@ -72,7 +72,8 @@ impl Selecting<'_> {
         Ok(())
     }
 
-    /// Of a subset, tables in which nothing can be chosen keep their definition only.
+    /// In a subset, leaves out the rows of tables in which nothing can be chosen; their definition
+    /// stays.
     pub(super) fn leave_out_what_hangs_on_nothing(
         &mut self,
         table: &Table,

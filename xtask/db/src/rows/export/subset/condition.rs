@@ -10,7 +10,7 @@ use crate::rows::export::subset::member::Member;
 use crate::sqlite::schema::Table;
 use crate::sqlite::trouble;
 
-/// Which rows a subset begins with.
+/// The rows with which a subset begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Root {
     /// Rows of this table,

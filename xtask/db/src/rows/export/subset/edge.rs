@@ -70,7 +70,7 @@ impl<'m> End<'m> {
         names(self.member, self.prefix)
     }
 
-    /// That a row that was chosen of it is the one in a pair.
+    /// SQL condition: a chosen row of it is the one in a pair.
     fn is_in_pair(&self) -> String {
         equal(&names(self.member, "k"), "f", &self.names(), "e")
     }
@@ -81,9 +81,9 @@ impl<'m> End<'m> {
 pub(super) struct Parts<'m> {
     parent: End<'m>,
     child: End<'m>,
-    /// That `r` refers to `p`.
+    /// SQL condition: `r` refers to `p`.
     matched: String,
-    /// That `r` refers to anything.
+    /// SQL condition: `r` refers to anything.
     refers: String,
     /// The TEMP table of the pairs.
     pairs: String,
@@ -93,7 +93,7 @@ pub(super) struct Parts<'m> {
 }
 
 impl Edge {
-    /// Of a reference, made of its parts.
+    /// Makes the edge of a reference from its parts.
     pub(super) fn of(connection: &Connection, reference: Reference, parts: &Parts<'_>) -> Self {
         let Parts { parent, child, .. } = parts;
         let down = parts.way(connection, parent, child);
@@ -158,7 +158,7 @@ impl Edge {
 }
 
 impl<'m> Parts<'m> {
-    /// Of a reference between two tables; the number is its own.
+    /// Makes the edge of a reference between two tables; each has a number of its own.
     pub(super) fn of(
         reference: &Reference,
         number: usize,
@@ -284,7 +284,7 @@ fn equal(names: &[String], alias: &str, others: &[String], other_alias: &str) ->
     pairs.join(" AND ")
 }
 
-/// That the child `r` refers to the parent `p`: by the parent's affinity and collation
+/// SQL condition: the child `r` refers to the parent `p`, by the parent's affinity and collation
 /// (<https://sqlite.org/foreignkeys.html#fk_indexes>). The collation is that of the column on the
 /// left; a `+` takes the affinity away from a child's column that has another.
 fn matched(reference: &Reference, parent: &Table, child: &Table) -> String {

@@ -8,12 +8,12 @@ use rusqlite::Connection;
 use crate::sqlite::connection::quoted;
 use crate::sqlite::schema::{Storage, Table};
 
-/// One table and which of its rows were taken.
+/// One table and the rows that were chosen of it.
 #[derive(Debug)]
 pub(crate) struct Member {
     /// The table, as statements name it.
     pub(super) table: String,
-    /// Which of the TEMP tables are its own.
+    /// Number in the names of its TEMP tables.
     number: usize,
     /// The columns that identify its rows.
     key: Vec<Part>,
@@ -28,7 +28,7 @@ pub(crate) struct Member {
 struct Part {
     /// The column, as statements name it.
     column: String,
-    /// By which collation the rows are kept; `None` for a rowid.
+    /// Collation by which the rows are kept; `None` for a rowid.
     collation: Option<String>,
 }
 
@@ -103,7 +103,7 @@ impl Member {
         parts.join(", ")
     }
 
-    /// That a row of the table is the one whose key is elsewhere, in columns of this prefix.
+    /// SQL condition: a row of the table is the one whose key is in columns with this prefix.
     #[must_use]
     pub(crate) fn is_row(&self, alias: &str, prefix: &str) -> String {
         let mut condition = String::new();

@@ -39,7 +39,7 @@ pub(super) enum Obstacle {
     NoRow,
     /// There is no such table, or it is none whose rows can be referred to.
     NoTable,
-    /// It has not the columns that are meant.
+    /// It does not have the columns of the reference.
     NoColumns,
     /// Its rows are left out.
     LeftOut,
@@ -107,7 +107,7 @@ impl Reference {
         parent.primary_key()
     }
 
-    /// That a row refers to anything at all.
+    /// SQL condition: a row refers to anything at all.
     pub(super) fn refers(&self, alias: &str) -> String {
         let parent = format!("main.{}", quoted(&self.parent));
         let columns = self.from.iter().enumerate().map(|(at, column)| {
@@ -120,7 +120,8 @@ impl Reference {
         columns.chain(self.is_meant(alias)).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// That a row is one of those that it is about, if it is not about all.
+    /// SQL condition: a row is one of those that the reference applies to; `None` if it applies to
+    /// all.
     pub(super) fn is_meant(&self, alias: &str) -> Option<String> {
         let only = self.only.as_ref()?;
         Some(only.is(&format!("{alias}.{}", quoted(&only.column))))

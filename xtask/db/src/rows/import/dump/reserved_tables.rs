@@ -53,7 +53,7 @@ impl SchemaRow {
     }
 }
 
-/// Which of SQLite's own tables a name means.
+/// The table of SQLite's own that a name means.
 pub(super) fn own(table: &str) -> Option<Own> {
     let is = |name: &&str| table.eq_ignore_ascii_case(name);
     match () {

@@ -185,7 +185,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }
 
-/// Where a name or text in quotes ends; a doubled quote stands for itself.
+/// The offset at which a name or text in quotes ends; a doubled quote stands for itself.
 fn quoted_end(text: &str, quote: char) -> usize {
     let mut at = 1;
     while let Some(n_bytes) = text[at..].find(quote) {

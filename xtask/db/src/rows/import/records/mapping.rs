@@ -21,7 +21,7 @@ pub(crate) struct Mapping {
     pub is_explicit: bool,
     /// Its columns that take something, in the table's order.
     pub columns: Vec<Mapped>,
-    /// All of its columns that can take something.
+    /// All of its columns to which values can be written.
     all: Vec<String>,
 }
 
@@ -32,13 +32,13 @@ pub(crate) struct Mapped {
     pub column: Column,
     /// Its source.
     pub takes: Takes,
-    /// Where from.
+    /// Source of its values.
     pub source: Source,
     /// Whether it numbers the rows: then it is there in all records or in none.
     pub is_number: bool,
 }
 
-/// Where the values of a column come from.
+/// The source of a column's values.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// A field of each record.

@@ -24,7 +24,7 @@ pub(super) struct Writer<'a> {
     mapping: &'a Mapping,
     /// The statement for each set of columns that a record has; what it has not gets its default.
     statements: HashMap<Vec<bool>, String>,
-    /// Which columns any record had.
+    /// Columns for which any record had a value.
     seen: Vec<bool>,
     /// The first record without the number that others have.
     unnumbered: Option<String>,
