@@ -51,7 +51,7 @@ pub(crate) fn take_through(
     progress: &mut Progress,
 ) -> Result<Taken> {
     let Capture { project, wanted, .. } = capture;
-    // In rollback-journal mode writers wait as long as anybody reads: a copy is examined there.
+    // In rollback-journal mode, writers wait for every reader: there, a copy is examined.
     let is_wal = || -> Result<bool> {
         Ok(connection::pragma::<String>(connection, "journal_mode")? == "wal")
     };

@@ -93,7 +93,7 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    /// Runs the task and says the result.
+    /// Runs the task and reports the result.
     pub(crate) fn run(self, mut session: Session) -> Exit {
         let common = self.common();
         if common.json {

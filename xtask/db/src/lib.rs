@@ -17,8 +17,8 @@
 //! }
 //! ```
 //!
-//! Everything from outside (clock, environment, streams, signals) enters with the session; what the
-//! host says about itself is a [`Project`], read from `[workspace.metadata.db]` or built by hand.
+//! Everything from outside (clock, environment, streams, signals) enters with the session; the
+//! host's settings are a [`Project`], read from `[workspace.metadata.db]` or built in code.
 //!
 //! The wings, from the roof to the ground, each using only what is below it: `commands` and the
 //! `operations` that they share; `health`, `restore`, `migrate`; `rows`; `hooks`, `capture`,

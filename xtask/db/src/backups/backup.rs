@@ -249,7 +249,7 @@ impl Backup {
         self.summary()?.branch.as_deref()
     }
 
-    /// Whether somebody protected it.
+    /// Whether it is pinned.
     #[must_use]
     pub(crate) fn is_pinned(&self) -> bool {
         self.summary().is_some_and(|record| record.pinned)

@@ -70,7 +70,7 @@ fn not_a_file(lock: &Path) -> Option<anyhow::Error> {
 }
 
 /// Writes this process's id into the lock: a courtesy for the one who waits, whose failure harms
-/// nobody. What is not an id there is somebody else's file and stays.
+/// nobody. A file that contains no id belongs to another program and stays.
 fn say_who(file: &mut fs_err::File) {
     let mut before = String::new();
     let is_ours = (&mut *file).take(64).read_to_string(&mut before).is_ok()

@@ -1,6 +1,6 @@
 //! The page lists of a backups folder, which name the blocks that are still needed.
 //!
-//! Every file that ends in `.pages` counts: somebody may have renamed one, and its blocks are as
+//! Every file that ends in `.pages` counts: one may have been renamed, and its blocks are as
 //! valuable as before. A file that is not a page list counts only if its name is ours: it was one
 //! once, and a whole copy of it may come back.
 

@@ -145,7 +145,7 @@ pub(crate) struct Examined {
 pub(super) const CHECKSUM: &str = "record_blake3";
 
 /// The checksum of a record: BLAKE3 of it as one line of JSON without that member, the members of each
-/// object in the order of their names. So the layout of the file does not count, and what it says does.
+/// object in the order of their names. So the content of the file counts, and its layout does not.
 pub(super) fn checksum(record: &mut Value) -> String {
     if let Some(members) = record.as_object_mut() {
         members.remove(CHECKSUM);

@@ -93,7 +93,7 @@ impl Locked<'_> {
 
     /// Adds a backup that was just published to what was listed before.
     fn add_listed(&self, listed: Option<Arc<Vec<Backup>>>, backup: &Backup) {
-        // In a folder of several projects each new one may say whose the others are.
+        // In a folder of several projects, each new backup may show whose the others are.
         let Some(mut listed) = listed.filter(|_| !self.vault.is_shared()) else { return };
         let backups = Arc::make_mut(&mut listed);
         backups.push(backup.clone());

@@ -134,7 +134,7 @@ fn earliest_sign(facts: &Facts<'_>, fork: &Fork<'_>) -> Option<DateTime<FixedOff
     let created_at = branch.created_at();
     let signs = [first_backup, created_at, first_entry, fork.first_commit_at];
     let earliest = signs.into_iter().flatten().min()?;
-    // Git keeps whole seconds: what it says of the very second of the creation is not earlier.
+    // Git keeps whole seconds: an event in the same second as the creation is not earlier.
     match created_at {
         Some(created) if created - earliest < TimeDelta::seconds(1) => {
             Some(first_backup.map_or(created, |backup| backup.min(created)))

@@ -67,7 +67,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// A plain backup of a kind, and nothing else said about it.
+    /// A plain backup of a kind, without a label or other options.
     #[must_use]
     pub(crate) fn new(database: &'a Database, kind: Kind, now: DateTime<FixedOffset>) -> Self {
         Self {

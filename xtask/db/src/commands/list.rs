@@ -149,7 +149,7 @@ fn say_table(session: &mut Session, project: &Project, rows: &[Row<'_>]) {
     let now = session.now();
     let several = project.databases.len() > 1;
     let numbered = rows.iter().any(|row| row.printed.number.is_some());
-    // A column that says nothing is left out.
+    // An empty column is left out.
     let shown = |cells: [String; 6]| -> Vec<String> {
         let is_shown = |column: usize| (column != 1 || several) && (column != 2 || numbered);
         let cells = cells.into_iter().enumerate().filter(|(column, _)| is_shown(*column));

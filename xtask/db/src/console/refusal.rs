@@ -88,8 +88,8 @@ impl std::error::Error for Refusal {}
 pub(crate) enum Answer {
     /// Exit 0.
     Yes,
-    /// Exit 1; the reasons were said already.
+    /// Exit 1; the reasons were already printed.
     No,
-    /// Exit 2; the reasons were said already.
+    /// Exit 2; the reasons were already printed.
     CannotTell,
 }

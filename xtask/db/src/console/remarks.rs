@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Remarks that wait to be said; clones share them.
+/// Remarks that wait to be printed; clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Remarks(Arc<Mutex<Vec<String>>>);
 

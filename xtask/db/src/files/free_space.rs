@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 
-/// Bytes that an ordinary user can still write in a folder; `None` if the system does not say.
+/// Bytes that an ordinary user can still write in a folder; `None` if the system does not report it.
 #[must_use]
 pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     let existing = folder.ancestors().find(|folder| folder.is_dir())?;

@@ -130,7 +130,7 @@ pub(crate) fn link(from: &Path, to: &Path) -> Result<Published> {
     }
 }
 
-/// Whether a failure to link may say that this file system has no hard links (FAT answers EPERM).
+/// Whether a failure to link may mean that this file system has no hard links (FAT answers EPERM).
 pub(crate) fn lacks_links(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported)
 }

@@ -259,7 +259,7 @@ pub(crate) fn remove_stage(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes stages of a name that processes left which are dead now, if no lock says so.
+/// Removes stages of a name that processes left which are dead now, if no lock shows that.
 ///
 /// # Errors
 ///

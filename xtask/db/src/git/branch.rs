@@ -188,7 +188,7 @@ impl Branch {
     /// How this work tree last went from it to another branch.
     #[must_use]
     pub(crate) fn leaving(&self) -> Option<Leaving<'_>> {
-        // A reflog is in true order. If the clock was set back, an entry is later than its time says:
+        // A reflog is in true order. If the clock was set back, an entry is later than its recorded time:
         // not before the latest time above it.
         let (mut latest, mut leaving) = (None, None);
         for (index, entry) in self.head.0.iter().enumerate() {

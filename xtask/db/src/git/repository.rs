@@ -309,7 +309,7 @@ impl Place {
         )
     }
 
-    /// Whether git leaves a path out of every commit, because a pattern says so.
+    /// Whether git leaves a path out of every commit, because of a pattern.
     #[must_use]
     pub(crate) fn is_ignored(&self, path: &Path) -> bool {
         let path = path.to_str();

@@ -140,7 +140,7 @@ impl Folder {
     fn with_block(&self) -> Vec<Hook> {
         let has_block = |hook: &Hook| {
             let path = self.path.join(hook.word());
-            // The target of a symbolic link belongs to somebody else.
+            // The target of a symbolic link is not ours.
             fs_err::symlink_metadata(&path).is_ok_and(|file| file.is_file())
                 && fs_err::read(&path).is_ok_and(|text| body(&text, &self.owner).is_some())
         };
@@ -243,7 +243,7 @@ pub(crate) fn refresh(
     Ok(any)
 }
 
-/// A block without the lines that say where programs are: another build of the same is not a reason
+/// A block without the lines that contain the paths of programs: another build of the same is not a reason
 /// to write the hook again.
 fn without_paths(body: &str) -> Vec<&str> {
     let is_path = |line: &&str| line.starts_with("  for xtask in ") || line.starts_with("  PATH=");

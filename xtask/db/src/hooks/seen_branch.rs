@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::git::reflog::Entry;
 
-    /// HEAD's reflog by what its lines say.
+    /// HEAD's reflog by the messages of its lines.
     fn head(messages: &[&str]) -> Reflog {
         let line = |said: &&str| Entry {
             old: "1".repeat(40),

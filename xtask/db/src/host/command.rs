@@ -167,7 +167,7 @@ pub(crate) fn migrate_before(
 }
 
 impl Run<'_> {
-    /// Runs it below a supervisor that stands by.
+    /// Runs it below a supervisor.
     fn supervise(&self, standby: Standby, witness: Option<&mut Witness>) -> Result<Ended> {
         let interrupt = self.interrupt;
         let _supervising = interrupt.while_supervising();

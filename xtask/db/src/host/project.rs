@@ -1,4 +1,4 @@
-//! What the host says about itself: its root, its databases, its backups folder, its policies.
+//! The host's settings: its root, its databases, its backups folder, its policies.
 //!
 //! It usually comes from `[workspace.metadata.db]` (read by `host/configuration.rs`); a host can
 //! also build the value itself and pass it to the session.
@@ -213,7 +213,7 @@ impl Project {
         names.join(", ")
     }
 
-    /// ` --db NAME` if a command has to be told which database is meant.
+    /// ` --db NAME` if a command needs it to know which database is meant.
     #[must_use]
     pub(crate) fn database_flag(&self, database: &Database) -> String {
         if self.databases.len() < 2 {

@@ -51,7 +51,7 @@ pub struct Session {
     input: Box<dyn BufRead>,
     out: Box<dyn Write>,
     err: Box<dyn Write>,
-    /// Whether somebody sits before it: both the input and the messages are a terminal.
+    /// Whether a person is at the terminal: both the input and the messages are one.
     terminal: bool,
     results: Results,
     interrupt: Arc<Interrupt>,
@@ -131,7 +131,7 @@ impl Session {
         &self.folder
     }
 
-    /// A variable of the environment, as it may stand for a path.
+    /// A variable of the environment, in a form that may be a path.
     #[must_use]
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
         self.environment.get(name).map(OsString::as_os_str)

@@ -13,7 +13,7 @@ use crate::console::interrupt::Interrupt;
 use crate::files::sidecars::{WAL, beside};
 use crate::sqlite::snapshot::copy;
 
-/// A file that is watched until somebody asks.
+/// A file that is watched until the result is asked for.
 #[derive(Debug)]
 pub(crate) struct Watch {
     path: PathBuf,

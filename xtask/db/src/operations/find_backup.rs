@@ -1,4 +1,4 @@
-//! Finds the backup that a REF names, and says so if it is not the obvious one.
+//! Finds the backup that a REF means, and points out if it is not the obvious one.
 
 use anyhow::Result;
 

@@ -92,7 +92,7 @@ impl Outcome {
         }
     }
 
-    /// Reports it; nothing if there is nothing to say.
+    /// Reports it, if there is anything to report.
     pub(crate) fn say(&self, session: &mut Session, project: &Project) {
         match self {
             Self::Planned(plan) => {

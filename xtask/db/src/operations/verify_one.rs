@@ -26,7 +26,7 @@ use crate::restore::proof::{self, Unequal};
 use crate::sqlite::digest::tree::Id;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 
-/// Verifies one backup deeply, says so, and writes the record's `verified`.
+/// Verifies one backup deeply, reports the result, and writes it into the record's `verified`.
 pub(crate) fn verify_one(
     session: &mut Session,
     project: &Project,

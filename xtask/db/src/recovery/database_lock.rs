@@ -339,7 +339,7 @@ fn open(path: &Path) -> std::io::Result<(fs_err::File, bool)> {
 /// Gives the lock file to the owner of the database, as SQLite does with what it makes beside one: who
 /// may open the database must be able to lock it, whatever the umask and the order.
 fn give_to_owner(lock: &fs_err::File, database: &Path) {
-    // With a second name it is somebody's file of another name, too.
+    // With a second name, it is also a file of another name.
     if !lock.metadata().is_ok_and(|metadata| metadata.nlink() == 1) {
         return;
     }

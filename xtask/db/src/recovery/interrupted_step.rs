@@ -99,7 +99,7 @@ pub(crate) struct Begun {
     path: PathBuf,
     /// Whether none was left in its place.
     is_first: bool,
-    /// Its lock shows that somebody is working.
+    /// Its lock shows that the command is running.
     _held: Stage,
 }
 
@@ -283,7 +283,7 @@ pub(crate) fn is_concluded(note: &Path) -> bool {
         && note.parent().is_some_and(Path::is_dir)
 }
 
-/// Looks at one note; `None` if there is none, or somebody works on it.
+/// Reads one note; `None` if there is none, or its command is running.
 fn look(path: &Path) -> Option<Left> {
     let (file, found) = match read(path) {
         Ok(read) => read,
@@ -461,7 +461,7 @@ mod tests {
     fn a_note_is_read_as_it_was_written_and_every_flipped_bit_is_noticed() -> Result<()> {
         let bytes = note()?.to_bytes()?;
         assert_eq!(Found::parse(&bytes), Found::Read(note()?));
-        // The very last byte is a line break, which says nothing.
+        // The very last byte is a line break, which means nothing.
         for bit in 0..(bytes.len() - 1) * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);

@@ -47,7 +47,7 @@ pub(crate) struct Written {
 /// # Errors
 ///
 /// If it stays locked, the disk is full or fails, or at the user's interrupt: then the old state is
-/// there, unless the failure says [`Committed`].
+/// there, unless the failure is [`Committed`].
 pub(crate) fn put_back(
     plan: &Plan,
     source: &Source,
@@ -103,7 +103,7 @@ fn through_api<K: FnMut() -> Result<Groups>>(
 ) -> Result<Option<i64>> {
     for n_left in (0..MAX_RACES).rev() {
         // Nothing can be asked while the backup API has the lock. Who commits in the moment before it
-        // counts as somebody who wrote since: a writer is never taken for a failed restore.
+        // counts as a writer: a writer is never taken for a failed restore.
         let version = connection::pragma(to, "data_version").ok();
         match copy::step_through(from, to, progress, keeping) {
             Ok(()) => return Ok(version),

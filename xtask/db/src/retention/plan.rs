@@ -37,7 +37,7 @@ pub(crate) struct Candidate {
     pub kind: Option<Kind>,
     /// Label that the user gave it.
     pub label: Option<Arc<str>>,
-    /// Whether somebody protected it.
+    /// Whether it is pinned.
     pub pinned: bool,
     /// Its state, as far as it is known.
     pub state: State,
@@ -75,7 +75,7 @@ impl Candidate {
     }
 }
 
-/// Why a backup stays for what it is, whatever the policy says.
+/// The reason why a backup stays whatever the policy is, if there is one.
 fn guarded(backup: &Backup, now: DateTime<FixedOffset>) -> Option<&'static str> {
     if !backup.record_agrees() {
         return Some("its record does not match it");
@@ -183,7 +183,7 @@ fn too_large(
     Ok(too_large)
 }
 
-/// Why backups stay whatever the policy says.
+/// The reasons why backups stay whatever the policy is.
 fn protect(rows: &[&Candidate]) -> Vec<Reasons> {
     let mut reasons = vec![Reasons::default(); rows.len()];
     let newest = rows.iter().position(|row| !row.future);

@@ -31,7 +31,7 @@ pub(crate) struct Reclaimed {
     pub(crate) n_rewritten: u64,
     /// Bytes freed on the disk.
     pub(crate) freed_bytes: u64,
-    /// Whether somebody read meanwhile, so that not all was done.
+    /// Whether another process was reading, so that not everything could be done.
     pub(crate) is_read: bool,
     /// Packs that stay as they are, and why.
     pub(crate) left: Vec<Left>,
@@ -167,7 +167,7 @@ impl<'f> Work<'f> {
         Ok(())
     }
 
-    /// Finishes the pack in the making, and removes the old ones that it stands for.
+    /// Finishes the pack in the making, and removes the old ones that it replaces.
     fn shelve(&mut self) -> Result<()> {
         if let Some(writing) = self.writing.take() {
             let finished: Finished = writing.finish()?;

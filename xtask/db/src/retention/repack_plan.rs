@@ -213,7 +213,7 @@ fn choose(usage: Usage, extent: Extent) -> Plan {
     Plan { remove, rewrite, left: Vec::new() }
 }
 
-/// The folder of packs of a backups folder, held for oneself alone; `None` while somebody reads a
+/// The folder of packs of a backups folder, locked exclusively; `None` while another process reads a
 /// backup.
 ///
 /// # Errors

@@ -105,7 +105,7 @@ pub(crate) struct TableDifference {
     pub notes: Vec<String>,
     /// Whether something beyond its rows differs: what a virtual table keeps about them.
     pub otherwise: bool,
-    /// Why it could not be looked at, if that is so.
+    /// The reason why it could not be compared, if there is one.
     pub unread: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The change counter in the header: whether anybody committed in between.
+//! The change counter in the header: shows whether there was a commit in between.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 /// The change counter in the header of a database in rollback-journal mode: every commit raises it
-/// (<https://sqlite.org/fileformat2.html#file_change_counter>). In WAL mode it says nothing.
+/// (<https://sqlite.org/fileformat2.html#file_change_counter>). In WAL mode it shows nothing.
 pub(crate) struct ChangeCounter {
     file: Option<fs_err::File>,
     seen: std::cell::Cell<Option<[u8; 4]>>,

@@ -104,7 +104,7 @@ pub(crate) fn open_private(path: &Path) -> Result<Connection> {
 }
 
 /// Opens an empty private file as a scratch database: written without journal and without syncing, so
-/// that it is useless after a failure. Nothing that its schema says is trusted.
+/// that it is useless after a failure. Its schema is not trusted.
 ///
 /// # Errors
 ///

@@ -275,7 +275,7 @@ pub(crate) fn count(connection: &Connection) -> Result<Examination> {
         let counted = connection.query_row(&count, [], |row| row.get::<_, i64>(0));
         let n_rows = match counted.map_err(anyhow::Error::from) {
             Ok(n_rows) => u64::try_from(n_rows).ok(),
-            // An unknown module is not a fault of the file: the null in its place says enough.
+            // An unknown module is not a fault of the file: the null in its place is enough.
             Err(error) if trouble::lacks_what_schema_names(&error) => None,
             Err(error) => {
                 let finding = damage_of(error, &format!("the rows of `{table}`"))?;

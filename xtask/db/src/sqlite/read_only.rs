@@ -153,7 +153,7 @@ impl Looking {
     ///
     /// # Errors
     ///
-    /// A refusal that names the owner, if somebody wrote while a user without write access read.
+    /// A refusal that names the owner, if the database was written while a user without write access read it.
     pub(crate) fn prove(&self) -> Result<()> {
         match &self.way {
             Way::Locks | Way::BesideWal => Ok(()),

@@ -33,7 +33,7 @@ pub(crate) const MODULES_WITHOUT_CONTENT: [&str; 7] =
 pub(crate) struct Schema {
     /// The tables, by their names in lower case: SQLite takes `Messages` and `messages` for one.
     pub tables: BTreeMap<String, Table>,
-    /// Indexes that somebody created, likewise.
+    /// Indexes that were created by statements, likewise.
     pub indexes: BTreeMap<String, Entry>,
     /// Views, likewise.
     pub views: BTreeMap<String, Entry>,
@@ -107,7 +107,7 @@ pub(crate) enum Nature {
 }
 
 impl Entry {
-    /// Whether another state's statement says something else than this one's.
+    /// Whether another state's statement differs from this one's in meaning.
     #[must_use]
     pub(crate) fn is_defined_otherwise(&self, other: &Self) -> bool {
         self.name != other.name || definition::normal(&self.sql) != definition::normal(&other.sql)
@@ -208,7 +208,7 @@ impl Table {
         self.columns.iter().any(|column| column.definition.contains("autoincrement"))
     }
 
-    /// Whether another state's statement says something else than this one's.
+    /// Whether another state's statement differs from this one's in meaning.
     #[must_use]
     pub(crate) fn is_defined_otherwise(&self, other: &Self) -> bool {
         (&self.name, &self.storage, &self.columns, &self.constraints)

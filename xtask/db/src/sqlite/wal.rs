@@ -1,4 +1,4 @@
-//! The WAL of a live database, which is never checkpointed while anybody else has it open.
+//! The WAL of a live database, which is never checkpointed while another process has it open.
 //!
 //! SQLite before 3.51.3 can lose commits if one process runs a WAL checkpoint while another one
 //! writes (<https://sqlite.org/wal.html>), and we cannot know which SQLite the others have. So no
@@ -45,7 +45,7 @@ pub(crate) fn take_in(path: &Path) {
 }
 
 /// With an exclusive lock asked for before the first access, SQLite keeps its index of the WAL to itself
-/// and fails if anybody else has the database open
+/// and fails if another process has the database open
 /// (<https://sqlite.org/wal.html#use_of_wal_without_shared_memory>).
 fn take_in_alone(path: &Path) -> Result<()> {
     let connection = open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO)?;

@@ -14,7 +14,7 @@ pub(crate) enum Proof {
     Unrecorded,
     /// A record that cannot be read, and why.
     Unreadable(String),
-    /// A record whose checksum is wrong: nothing that it says is believed, the file's name included.
+    /// A record whose checksum is wrong: nothing in it is trusted, not even the file name.
     Damaged(String),
     /// A record of a version that this build does not know.
     Newer(u64),

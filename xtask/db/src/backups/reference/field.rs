@@ -14,7 +14,7 @@ use crate::git::repository;
 pub(crate) struct Field<'a> {
     /// All backups of the folder, newest first.
     pub all: &'a [Backup],
-    /// The databases that are meant; with several, only what names one backup says which.
+    /// The databases that are meant; with several, only the name of a backup shows which.
     pub databases: Vec<Owner<'a>>,
     /// The repository around the project.
     pub git: Option<&'a repository::Place>,
@@ -45,7 +45,7 @@ impl<'a> Field<'a> {
         self.all.iter().filter(|backup| backup.whose.is_ours()).collect()
     }
 
-    /// Whether several databases could be meant: then only a name says which.
+    /// Whether several databases could be meant: then only a name shows which.
     pub(super) fn names_only(&self) -> bool {
         self.databases.len() > 1
     }

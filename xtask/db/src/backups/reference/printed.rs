@@ -128,7 +128,7 @@ impl Times<'_> {
     }
 }
 
-/// Letters that anybody can type for a name that nobody can, e.g. `name:1f3a9c2b`.
+/// A code that can be typed for a name that cannot, e.g. `name:1f3a9c2b`.
 #[must_use]
 pub(super) fn code(name: &str) -> String {
     format!("name:{}", &blake3::hash(name.as_bytes()).to_hex()[..12])

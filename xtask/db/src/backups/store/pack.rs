@@ -92,7 +92,7 @@ pub(crate) struct Origin {
 pub(crate) struct Pack {
     /// Path of the file.
     pub(crate) path: PathBuf,
-    /// The hash of its bytes, as its name says.
+    /// The hash of its bytes, according to its name.
     pub(crate) name: Id,
     /// Size of its file.
     pub(crate) size_bytes: u64,
@@ -176,7 +176,7 @@ impl Pack {
         read().with_context(|| format!("could not read the pack `{}`", path.display()))
     }
 
-    /// Whether the bytes of its file are those that its name says.
+    /// Whether the bytes of its file match its name.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl Pack {
         unpacking.append(stored, into).with_context(|| self.unreadable())
     }
 
-    /// Whether the stored bytes of an entry are the block that its id says.
+    /// Whether the stored bytes of an entry match its id.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ const MAX_AHEAD_SECONDS: i64 = 24 * 60 * 60;
 /// Result of reading a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Was {
-    /// The bytes that the name says.
+    /// The bytes match the name.
     Intact,
     /// Other bytes: nothing new is built on it. The backups that need what is wrong are marked.
     Damaged,
@@ -165,7 +165,7 @@ impl Readings {
     }
 }
 
-/// The reading of a pack that somebody has just read and found intact.
+/// The reading of a pack that was just read and is intact.
 #[must_use]
 pub(crate) fn just_now(
     folder: &Path,

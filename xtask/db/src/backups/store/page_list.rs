@@ -118,7 +118,7 @@ impl List {
     pub(crate) fn decode_for_one_pass(bytes: &[u8]) -> Result<Self> {
         let (header, mut rest) = Header::read(bytes)?;
         let Header { shape, root, n_plain, n_runs, .. } = header;
-        // No two blocks of a database are in the same place: more than fit into its packs is a lie.
+        // No two blocks of a database are in the same place: more than fit into its packs are impossible.
         let most = u64::from(header.n_packs) * u64::from(MAX_ENTRIES);
         ensure!(shape.n_blocks() <= most, "it names more blocks than its packs can hold");
         let most = shape.n_blocks().saturating_mul(20);
@@ -277,7 +277,7 @@ impl Cursor<'_> {
         Ok(unpacked.first().copied())
     }
 
-    /// Seven bits a byte, the lowest first; the highest bit says that more follow.
+    /// Seven bits a byte, the lowest first; the highest bit is set if more follow.
     fn number(&mut self) -> Result<u64> {
         let mut number = 0;
         for shift in (0..63).step_by(7) {

@@ -39,7 +39,7 @@ pub(crate) struct Verification {
     pub warnings: Vec<String>,
     /// Findings to write into the record.
     pub findings: Vec<Finding>,
-    /// How deep SQLite looked; `None` if it did not, because the record says what it found.
+    /// How deep SQLite looked; `None` if it did not, because the record contains its findings.
     pub depth: Option<Depth>,
     /// Whether it was also restored into a scratch file.
     pub is_drilled: bool,

@@ -17,7 +17,7 @@ use crate::host::session::Session;
 pub(super) struct Target<'a> {
     /// The path, or `-`.
     pub output: Option<&'a Path>,
-    /// The file's name if no path was said.
+    /// The file's name if no path was given.
     pub default_name: String,
     /// Whether it is a folder.
     pub is_folder: bool,
@@ -40,7 +40,7 @@ pub(super) enum Naming {
     Free,
     /// This one; the earlier export of that name goes.
     Replacing,
-    /// This one; the earlier export of that name stays if it says the same.
+    /// This one; the earlier export of that name stays if its content is the same.
     Renewing,
     /// This one, or with `-2`, `-3` … where it is taken.
     Next,
@@ -106,7 +106,7 @@ impl Destination {
         Ok(Self::Stdout)
     }
 
-    /// The same, but an earlier export that says the same stays as it is.
+    /// The same, but an earlier export with the same content stays as it is.
     pub(super) fn renewing(mut self) -> Self {
         if let Self::Path { naming, .. } = &mut self
             && *naming == Naming::Replacing

@@ -29,7 +29,7 @@ impl Share {
     ///
     /// # Errors
     ///
-    /// A refusal if nothing says which machine this is, or the folder is not a place for it.
+    /// A refusal if it is unknown which machine this is, or the folder is not a place for it.
     pub(super) fn prepare(
         session: &mut Session,
         project: &Project,
@@ -165,7 +165,7 @@ fn followed(path: &Path) -> PathBuf {
     }
 }
 
-/// Creates the folder inside of the project; elsewhere it is somebody else's to create.
+/// Creates the folder if it is inside the project; elsewhere the user has to create it.
 fn create(session: &mut Session, project: &Project, folder: &Path) -> Result<()> {
     let shown = project.path(folder);
     let climbs = folder.components().any(|part| part == std::path::Component::ParentDir);

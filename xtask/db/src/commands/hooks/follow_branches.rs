@@ -105,7 +105,7 @@ impl Return<'_> {
         let restored = in_place::put_checkpoint_in_place(session, &claim, &locked, before)
             .inspect_err(|error| {
                 if state_left::is_untouched(error) {
-                    // A note that stays only says more than was left.
+                    // A note that stays only reports more than there is.
                     let _ = claim.withdraw(&locked);
                 }
             })

@@ -228,7 +228,7 @@ fn damaged(project: &Project, database: &Database) -> Refusal {
     }
 }
 
-/// How much may be given up, as the flags say.
+/// How much may be given up, according to the flags.
 fn policy(args: &Args) -> Result<Policy> {
     let on_conflict = match args.existing.on_conflict {
         OnConflict::Fail => request::OnConflict::Fail,

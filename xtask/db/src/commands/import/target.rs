@@ -30,7 +30,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// A refusal if something is there and `--force` was not said, or if nothing may.
+    /// A refusal if something is there and `--force` is not given, or if nothing may be there.
     pub(super) fn of(args: &Args, session: &Session, project: &Project) -> Result<Self> {
         let (database, is_configured) = match &args.fresh.into {
             None => (project.one(args.common.db.as_deref())?, true),

@@ -31,7 +31,7 @@ pub(crate) struct Witness {
     is_ours_seen: bool,
     /// Others that had it open.
     others: Vec<Holder>,
-    /// Other reasons why it may have been somebody else.
+    /// Other reasons why it may have been another process.
     doubts: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ impl Witness {
         witness
     }
 
-    /// Adds a reason why somebody else may have changed the file.
+    /// Adds a reason why another process may have changed the file.
     pub(crate) fn doubt(&mut self, why: &str) {
         if !self.doubts.iter().any(|doubt| doubt == why) {
             self.doubts.push(why.to_owned());
@@ -118,7 +118,7 @@ impl Witness {
         doubts
     }
 
-    /// Whether anybody has it open; everything below `root` is our command.
+    /// Whether any process has it open; everything below `root` is our command.
     fn scan(&mut self, root: Option<u32>) -> bool {
         let Some(others) = processes::others() else {
             self.doubt(NO_VIEW);

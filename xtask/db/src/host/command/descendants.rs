@@ -95,7 +95,7 @@ fn us() -> i32 {
 
 #[cfg(target_os = "linux")]
 fn adopt(orphans: bool) -> bool {
-    // Any process id stands for yes.
+    // Any process id means yes.
     let us = orphans.then(rustix::process::getpid);
     rustix::process::set_child_subreaper(us).is_ok()
 }
@@ -105,7 +105,7 @@ fn adopt(_orphans: bool) -> bool {
     false
 }
 
-/// Whether this process has a child, be it only one that was not waited for. What cannot be asked is so.
+/// Whether this process has a child, even one that only was not waited for. True if that is unknown.
 fn has_children() -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     !matches!(waitid(WaitId::All, options), Err(rustix::io::Errno::CHILD))

@@ -95,7 +95,7 @@ pub(super) struct Over {
 /// A supervisor that has no order yet: our binary takes a moment to start. It ends with this.
 #[derive(Debug)]
 pub(crate) struct Standby {
-    /// `None` if the host's binary cannot be told to supervise.
+    /// `None` if the host's binary cannot supervise.
     begun: Option<Result<Supervised>>,
     output: Output,
 }
@@ -160,7 +160,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// If the system does not say.
+    /// If the system does not report it.
     pub(super) fn wait(&mut self, meanwhile: &mut Meanwhile<'_>) -> Result<bool> {
         let interrupt = meanwhile.interrupt;
         let witness = meanwhile.witness.as_deref_mut();
@@ -192,7 +192,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// If the system does not say how it ended.
+    /// If the system does not report how it ended.
     pub(super) fn conclude(self, wish: Wish, is_urgent: impl Fn() -> bool) -> Result<Over> {
         let mut tree = match self {
             Self::Supervised(supervised) => return Ok(supervised.conclude(wish, is_urgent)),

@@ -99,7 +99,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// If the system does not say.
+    /// If the system does not report it.
     pub(super) fn status(mut self) -> Result<ExitStatus> {
         Ok(self.child.wait()?)
     }

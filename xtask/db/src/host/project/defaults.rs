@@ -45,7 +45,7 @@ impl Database {
 }
 
 impl Project {
-    /// A project with one default for everything that is not said.
+    /// A project with the defaults for everything that is not configured.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>, databases: Vec<Database>) -> Self {
         let root = root.into();

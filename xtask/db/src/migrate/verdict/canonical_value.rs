@@ -10,7 +10,7 @@ use crate::sqlite::value::Value;
 pub(super) struct Said {
     /// A hash of it.
     pub hash: i64,
-    /// Whether other values say the same by chance: numbers, and texts of one character.
+    /// Whether other values are equal by chance: numbers, and texts of one character.
     pub is_common: bool,
 }
 

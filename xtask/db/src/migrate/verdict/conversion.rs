@@ -32,15 +32,15 @@ const FACTORS: [f64; 17] = [
 /// Different words that a code may stand for.
 const MAX_CODES: usize = 64;
 
-/// Seconds of a day: a date alone says no more, and a time zone is less.
+/// Seconds of a day: a date alone contains no more, and a time zone is less.
 const DAY: f64 = 86400.0;
 
 /// The relation between two columns, as far as the rows so far show it.
 #[derive(Debug, Clone)]
 pub(super) struct Relation {
-    /// Rows in which both say something.
+    /// Rows in which both have a value.
     n: u64,
-    /// Rows in which both say just the same.
+    /// Rows in which both have equal values.
     n_same: u64,
     /// For each of [`FACTORS`], whether it explains all rows.
     factors: [bool; FACTORS.len()],
@@ -98,13 +98,13 @@ impl Relation {
         self.n > 0 && (self.is_moment || self.is_text || are_codes || self.factors.contains(&true))
     }
 
-    /// Rows in which both say just the same.
+    /// Rows in which both have equal values.
     #[must_use]
     pub(super) fn n_same(&self) -> u64 {
         self.n_same
     }
 
-    /// Rows in which both say something.
+    /// Rows in which both have a value.
     #[must_use]
     pub(super) fn n(&self) -> u64 {
         self.n

@@ -49,7 +49,7 @@ pub(crate) struct ColumnEffect {
 }
 
 impl ColumnEffect {
-    /// Whether there is nothing to say of it.
+    /// Whether there is nothing to report.
     pub(super) fn is_nothing(&self) -> bool {
         let is_here =
             self.after.as_ref().is_some_and(|after| after.eq_ignore_ascii_case(&self.name));

@@ -113,7 +113,7 @@ pub(crate) fn lock<'v>(
 ///
 /// # Errors
 ///
-/// If the checkpoint is not whole, or as a restore; the message says which state is in place.
+/// If the checkpoint is not whole, or as a restore; the message names the state that is in place.
 pub(crate) fn put_back(
     session: &mut Session,
     job: &Job<'_>,

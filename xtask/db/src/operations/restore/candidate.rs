@@ -46,7 +46,7 @@ impl Request {
         damage_report::of_packs(session, &verification.suspects)?;
         let untouched = "`cargo xtask db-verify --all` shows which backups are whole; the database \
                          is untouched";
-        // Its bytes are sound as far as can be seen, and no record says what they were.
+        // Its bytes are sound as far as can be seen, and there is no record to compare with.
         let is_forced = self.force
             && matches!(backup.proof, Proof::Damaged(_))
             && !has(&verification.examination.findings, Weight::Structural);

@@ -22,7 +22,7 @@ pub(crate) struct Done {
 ///
 /// # Errors
 ///
-/// If a command fails; the message says that the data is restored.
+/// If a command fails; the message confirms that the data is restored.
 pub(crate) fn after_restore(
     session: &mut Session,
     project: &Project,
@@ -37,7 +37,7 @@ pub(crate) fn after_restore(
 ///
 /// # Errors
 ///
-/// If a command fails; the message says what was done before.
+/// If a command fails; the message names what was done before.
 pub(crate) fn rebuild(
     session: &mut Session,
     project: &Project,

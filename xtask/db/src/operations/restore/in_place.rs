@@ -109,7 +109,7 @@ pub(crate) fn restore(
 /// # Errors
 ///
 /// If the backup changed since it was examined, the database stays locked, the disk is full or
-/// fails, or at the user's interrupt; the message says which state is in place.
+/// fails, or at the user's interrupt; the message names the state that is in place.
 pub(crate) fn put_in_place(
     session: &mut Session,
     claim: &Claim<'_>,
@@ -159,7 +159,7 @@ pub(crate) fn put_in_place(
                 );
             }
             if is_noted && !committed {
-                // A note that stays only says more than was left.
+                // A note that stays only reports more than there is.
                 let _ = claim.withdraw(locked);
             }
             error.context(CouldNotRestore::of(project, database, &kept, state))

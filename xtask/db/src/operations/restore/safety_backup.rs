@@ -60,7 +60,7 @@ pub(crate) fn say(session: &mut Session, project: &Project, safety: Option<&Back
     }
 }
 
-/// Whether an error says that nothing was written: a refusal, a lock that was not had, an interrupt.
+/// Whether an error means that nothing was written: a refusal, a lock that stayed taken, an interrupt.
 #[must_use]
 pub(crate) fn leaves_all_as_it_was(error: &anyhow::Error) -> bool {
     let exit = error.downcast_ref::<Refusal>().map(|refusal| refusal.exit);

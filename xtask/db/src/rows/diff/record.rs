@@ -76,7 +76,7 @@ fn by_types(mut a: &[u8], mut b: &[u8]) -> Result<Verdict> {
 
 const REAL: u64 = 7;
 
-/// Whether the type says it all: 0 or 1.
+/// Whether the type contains the whole value: 0 or 1.
 fn is_constant(kind: u64) -> bool {
     kind == 8 || kind == 9
 }

@@ -29,7 +29,7 @@ pub(crate) struct Script {
     unique: BTreeSet<String>,
     /// The table whose new rows wait.
     waiting: Option<Waiting>,
-    /// Tables whose rows no statement reaches, as far as that was said.
+    /// Tables whose rows no statement reaches, as far as that was reported.
     unreachable: BTreeSet<String>,
     begun: bool,
     lines: Vec<String>,

@@ -60,7 +60,7 @@ impl<'c> Side<'c> {
         self.pages.as_mut().map(|pages| Tree { pages, root })
     }
 
-    /// AUTOINCREMENT's counters are not a schema of anybody's, but content.
+    /// The counters of AUTOINCREMENT are content, not part of a schema.
     ///
     /// # Errors
     ///

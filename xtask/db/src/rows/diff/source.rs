@@ -75,7 +75,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// If that cannot be told: an unknown module.
+    /// If that is unknown, because the module is.
     pub(super) fn of(connection: &Connection, table: &Table) -> Result<Option<Self>> {
         let source = match &table.storage {
             Storage::Rowid if table.name == COUNTERS => Some(Self::of_counters()),

@@ -1,7 +1,7 @@
 //! Loads SQL files from any source into a scratch database: our own exports, the `.dump` of the
 //! sqlite3 shell, and what other tools write for SQLite.
 //!
-//! The file is somebody else's program. It runs statement by statement under the
+//! The file is an untrusted program. It runs statement by statement under the
 //! [`statement_guard`]; a statement beyond tables and rows is refused, and then nothing of the file
 //! is kept. Its transactions show whether it is complete: one that is never committed was cut
 //! short.
@@ -32,7 +32,7 @@ use crate::sqlite::connection;
 use script::Running;
 use statement_guard::Guard;
 
-/// Pieces after which somebody looks whether to continue.
+/// Pieces after which the reader checks whether to continue.
 const PIECES_BETWEEN_LOOKS: u64 = 1 << 10;
 
 /// Bytes that are looked at for what another database's tool has written.

@@ -24,7 +24,7 @@ pub(crate) enum Kind {
 pub(crate) struct Loaded {
     /// The tables whose rows are not in the file, though it defines them, in lower case.
     pub absent: BTreeSet<String>,
-    /// How many rows of each table the file has, if it says so: they are all here.
+    /// How many rows of each table the file has, if it contains that: all of them are here.
     pub rows: BTreeMap<String, u64>,
     /// Remarks for the user.
     pub remarks: Vec<String>,

@@ -66,7 +66,7 @@ impl<'a> Said<'a> {
         Ok(())
     }
 
-    /// Whether it says anything about the only column by which a reference refers.
+    /// Whether it declares anything about the only column of a reference.
     #[must_use]
     pub(super) fn is_about(&self, table: &str, reference: &Reference) -> bool {
         let [from] = reference.from.as_slice() else { return false };
@@ -74,14 +74,14 @@ impl<'a> Said<'a> {
             || self.about(table).any(|declared| declared.from.eq_ignore_ascii_case(from))
     }
 
-    /// Whether it says that a column refers to nothing.
+    /// Whether it declares that a column refers to nothing.
     #[must_use]
     pub(super) fn is_none(&self, table: &str, column: &str) -> bool {
         let place = (table.to_ascii_lowercase(), column.to_ascii_lowercase());
         self.declared.none.contains(&place)
     }
 
-    /// Whether it says which table a kind means, or that it means none.
+    /// Whether it declares which table a kind means, or that it means none.
     #[must_use]
     pub(super) fn is_kind_known(&self, table: &str, column: &str, value: &str) -> bool {
         let (table, column) = (table.to_ascii_lowercase(), column.to_ascii_lowercase());
@@ -93,7 +93,7 @@ impl<'a> Said<'a> {
             || self.declared.no_table.contains(&(table, column, value.to_owned()))
     }
 
-    /// The column of a table's numbers, if the configuration says that they mean nothing elsewhere.
+    /// The column of a table's numbers, if the configuration declares that they mean nothing elsewhere.
     #[must_use]
     pub(super) fn renumbered<'t>(&self, table: &'t Table) -> Option<&'t str> {
         let is_named = self.renumber.iter().any(|name| name.eq_ignore_ascii_case(&table.name));

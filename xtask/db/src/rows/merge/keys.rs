@@ -40,7 +40,7 @@ pub(super) struct Reference {
     pub parent: String,
     /// The columns there.
     pub to: Vec<String>,
-    /// Whether only the configuration says so.
+    /// Whether it comes from the configuration only.
     pub is_declared: bool,
     /// The rows that it is about; all of them if there is no condition.
     pub only: Option<Only>,

@@ -76,7 +76,7 @@ pub(super) struct Rule {
 
 impl Rule {
     /// How values of its columns are compared. To a UNIQUE constraint each NULL is another value; in a key that
-    /// somebody configured, an empty column is one: a row without a folder is the same row after an edit.
+    /// is configured, an empty column is one: a row without a folder is the same row after an edit.
     #[must_use]
     pub(super) fn equals(&self) -> &'static str {
         match self.by {
@@ -113,7 +113,7 @@ pub(super) struct Link {
     pub may_be_here: bool,
     /// Whether a number decides, which means a row only in its own database.
     pub is_by_number: bool,
-    /// Whether the file says that it refers to a table that is not here.
+    /// Whether, in the file, it refers to a table that is not here.
     pub is_astray: bool,
     /// The shorter references that share a column with this one, as bits.
     pub shorter: i64,
@@ -148,7 +148,7 @@ impl Layout {
         format!("main.{}", quoted(&self.name))
     }
 
-    /// The number that says that a row is identified by its content.
+    /// The number that means that a row is identified by its content.
     #[must_use]
     pub(super) fn by_content(&self) -> usize {
         self.rules.len()

@@ -14,7 +14,7 @@ pub(super) enum Likeness {
     Short,
 }
 
-/// Words before and after a name that say that a number refers.
+/// Words before and after a name that mark a number as a reference.
 const MARKS: [&str; 4] = ["id", "fk", "ref", "rowid"];
 
 /// Words in a column's name which show that it names the kind of a reference.

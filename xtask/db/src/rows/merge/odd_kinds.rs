@@ -6,7 +6,7 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::merge::live_tables::{Here, Tables};
 
-/// A column that says which table is meant must mean the same in every database, and a number that means a row of one
+/// A column that names the table must mean the same in every database, and a number that means a row of one
 /// table here and of another there can be no key that others refer to.
 ///
 /// # Errors

@@ -310,7 +310,7 @@ impl Planned {
     }
 
     /// Writes it; returns the names of the tables that changed. If SQLite finds rows that have no place
-    /// here, they are left out or are against it, and the report says so.
+    /// here, they are left out or are against it, and the report names them.
     ///
     /// # Errors
     ///

@@ -53,7 +53,7 @@ pub(crate) enum Kind {
     Table,
     /// A column of a table that both states have.
     Column,
-    /// An index that somebody created.
+    /// An index that was created by a statement.
     Index,
     /// A view.
     View,

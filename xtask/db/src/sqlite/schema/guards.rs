@@ -1,5 +1,5 @@
 //! What guarded a database and is gone: indexes, triggers, views and constraints of tables that are
-//! still there. No data is lost with them, until somebody writes.
+//! still there. No data is lost with them, until the next write.
 
 use std::collections::BTreeMap;
 

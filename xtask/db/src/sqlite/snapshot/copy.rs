@@ -387,7 +387,7 @@ mod tests {
     use super::*;
     use crate::sqlite::read_only;
 
-    /// Copies a live database in one way; the bytes and what was said of them.
+    /// Copies a live database in one way; returns the bytes and the messages about them.
     fn copied(live: &Path, reading: Reading) -> Result<(Vec<u8>, Copied)> {
         let folder = tempfile::tempdir()?;
         let stage = Stage::create(folder.path(), "copy")?;

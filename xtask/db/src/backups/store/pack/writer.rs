@@ -180,7 +180,7 @@ impl Writing {
 /// A block as it goes into a pack.
 #[derive(Debug)]
 pub(crate) enum Packed<'b> {
-    /// A zstd frame that says its length.
+    /// A zstd frame that contains its length.
     Compressed(&'b [u8]),
     /// Stored raw, because compression gains nothing.
     Raw(&'b [u8]),

@@ -172,7 +172,7 @@ fn say_table(session: &mut Session, table: &TableReport, would: &str) {
 /// The kind of which there are many, each with a short line.
 const RENUMBERED: &str = "renumbered";
 
-/// Rows with a reason stand on lines of their own.
+/// Rows with a reason are on lines of their own.
 fn say_rows(session: &mut Session, kind: &str, rows: &Rows) {
     let more = match rows.n.saturating_sub(rows.named.len() as u64) {
         0 => String::new(),

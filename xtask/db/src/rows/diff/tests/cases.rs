@@ -88,7 +88,7 @@ fn the_end_of_a_long_value_is_looked_at_too() {
         &["t: 1 row changed"],
     );
     let pair = Pair::of(schema, &[]);
-    // One byte of the last page of a chain, beyond what its leaf says of it.
+    // One byte of the last page of a chain, beyond the length in its leaf.
     let mut bytes = fs_err::read(pair.path("b")).expect("read");
     let last = bytes.iter().rposition(|byte| *byte == b'x').expect("the end of the text");
     bytes[last] = b'y';

@@ -88,7 +88,7 @@ pub(super) struct Parts<'m> {
     /// The TEMP table of the pairs.
     pairs: String,
     n_columns: usize,
-    /// The column that says which children are meant, if not all of them are.
+    /// The column that shows to which children it applies, if not to all.
     only: Option<String>,
 }
 

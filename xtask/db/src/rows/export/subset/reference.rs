@@ -20,7 +20,7 @@ pub(super) struct Reference {
     pub from: Vec<String>,
     /// The columns referred to; the parent's primary key if it is empty.
     pub to: Vec<String>,
-    /// Whether only the configuration says so.
+    /// Whether it comes from the configuration only.
     is_declared: bool,
     /// The rows that it is about; all of them if there is no condition.
     pub only: Option<Only>,

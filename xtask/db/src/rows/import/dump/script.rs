@@ -64,7 +64,7 @@ pub(super) struct Running<'a> {
     connection: &'a Connection,
     guard: &'a Guard,
     bounds: &'a Bounds,
-    /// The encoding that the database is to have, whatever the file says.
+    /// The encoding that the database is to have, whatever the file sets.
     encoding: Option<&'a str>,
     has_begun: bool,
     transaction: Transaction,

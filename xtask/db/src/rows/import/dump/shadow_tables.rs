@@ -117,7 +117,7 @@ impl Shadows {
     }
 
     /// Whether a row of this table is passed over: Python's `iterdump()` writes the rows of a virtual
-    /// table, and then those of its module's tables, which say the same and more.
+    /// table, and then those of its module's tables, which contain the same and more.
     pub(super) fn passes_over(&mut self, table: &str) -> bool {
         let is_it = |one: &&mut Virtual| one.is_restored && one.name.eq_ignore_ascii_case(table);
         let Some(found) = self.tables.iter_mut().find(is_it) else { return false };

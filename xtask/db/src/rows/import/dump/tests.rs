@@ -10,7 +10,7 @@ use crate::console::progress::Pulse;
 use crate::console::refusal::Refusal;
 use crate::rows::import::cost_limits::Bounds;
 
-/// A scratch database and what was said about the file that it was loaded from.
+/// A scratch database and the messages about the file that it was loaded from.
 struct Outcome {
     folder: TempDir,
     said: Result<Loaded>,

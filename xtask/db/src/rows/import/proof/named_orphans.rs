@@ -44,7 +44,7 @@ struct ForeignKey {
 /// If SQLite refuses, or at the user's interrupt.
 pub(super) fn of(connection: &Connection, schema: &Schema) -> Result<Orphans> {
     let mut found = Orphans::default();
-    // SQLite does not say which rows of a table without rowids it means.
+    // SQLite does not report which rows of a table without rowids it means.
     let mut by_key = BTreeMap::<ForeignKey, String>::new();
     let unchecked = foreign_keys::each(connection, &mut |row| {
         found.n += 1;

@@ -1,4 +1,4 @@
-//! Single cases, each a row of somebody's that must not be lost or doubled.
+//! Single cases, each with a row that must not be lost or duplicated.
 
 use super::*;
 

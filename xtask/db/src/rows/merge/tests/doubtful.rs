@@ -1,4 +1,4 @@
-//! Where a file does not say which row it means, or what differs cannot be shown as it is.
+//! Cases in which a file does not show which row it means, or a difference cannot be shown as it is.
 
 use super::*;
 

@@ -25,7 +25,7 @@ const SCHEMA: &str = "
                        UNIQUE (parent, label));
     CREATE TABLE remarks (id INTEGER PRIMARY KEY, on_type TEXT, on_id INTEGER, text);";
 
-/// Who says what refers to what.
+/// The source of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Says {
     Schema,
