@@ -58,7 +58,7 @@ pub(crate) fn host() -> Option<clap::Command> {
     HOST.get().cloned()
 }
 
-/// Ends the process with a message about its arguments, or with the help that was asked for.
+/// Ends the process with a message about its arguments, or with the help.
 fn fail(mut error: clap::Error, command: &clap::Command, typed: &[OsString]) -> ! {
     suggest_nearest(&mut error, command, typed);
     let wants_json = typed.iter().skip(1).take_while(|word| *word != "--").any(|w| w == "--json");

@@ -22,7 +22,7 @@ pub(crate) struct Backup {
     pub name: Name,
     /// The folder it is in.
     pub folder: Arc<Path>,
-    /// Size of the database that it holds.
+    /// Size of the database that it contains.
     pub size_bytes: u64,
     /// Size of its file: of a stored one, that of its page list.
     pub file_bytes: u64,
@@ -119,7 +119,7 @@ impl Backup {
         name.is_some_and(stage::is_stage)
     }
 
-    /// Packs its record away until it is asked for.
+    /// Packs its record to save memory, until it is needed.
     pub(crate) fn pack(&mut self, packing: &mut Packing) {
         if let Proof::Recorded(record) = &mut self.proof {
             // A record that cannot be packed stays as it is.

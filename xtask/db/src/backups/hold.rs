@@ -1,4 +1,4 @@
-//! A backup that is held while it is read: no pruning takes it away meanwhile.
+//! A backup that is locked while it is read, so that pruning does not remove it.
 
 use anyhow::Result;
 
@@ -6,7 +6,7 @@ use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::store::pack_folder;
 
-/// A backup that is being read and must not be removed meanwhile.
+/// A backup that is being read and must not be removed.
 #[derive(Debug)]
 pub(crate) struct Held {
     _file: fs_err::File,
@@ -14,7 +14,7 @@ pub(crate) struct Held {
 }
 
 impl Backup {
-    /// Holds the backup while it is read: pruning leaves it meanwhile.
+    /// Locks the backup while it is read, so that pruning does not remove it.
     ///
     /// # Errors
     ///

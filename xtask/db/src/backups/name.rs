@@ -96,7 +96,7 @@ impl fmt::Display for Name {
 }
 
 fn split_ordinal(stem: &str) -> Option<(&str, u32)> {
-    // The time itself holds two dashes; an ordinal is what follows a dash after it.
+    // The time itself contains two dashes; an ordinal is what follows a dash after it.
     let (before, digits) = stem.rsplit_once('-')?;
     let after_time = before.len().checked_sub(TIME_LENGTH).and_then(|at| before.get(at..));
     match after_time.map(|time| NaiveDateTime::parse_from_str(time, TIME)) {

@@ -42,7 +42,7 @@ impl Homes {
         })
     }
 
-    /// The home of a configured database; `None` if a record cannot hold its path as text.
+    /// The home of a configured database; `None` if its path is not text that a record can contain.
     #[must_use]
     pub(crate) fn home(&self, database: &str) -> Option<Home> {
         let first_commit = self
@@ -86,7 +86,7 @@ impl Homes {
         let is_own_root = Path::new(&home.root) == self.root;
         match self.paths.get(database) {
             Some(ours) if ours == path => return Whose::Ours,
-            // A database that is not configured any more is still nobody else's.
+            // A database that is no longer configured still belongs to this project.
             None if is_own_root => return Whose::Ours,
             _ => {}
         }

@@ -73,7 +73,7 @@ pub(crate) fn packs_named(path: &Path) -> Result<Vec<Id>> {
 }
 
 impl Contents {
-    /// Opens a backup and holds it.
+    /// Opens a backup and locks it against removal.
     ///
     /// # Errors
     ///

@@ -141,7 +141,7 @@ pub(crate) struct Examined {
     pub unknown: Unknown,
 }
 
-/// The member that holds a record's checksum.
+/// The member that contains a record's checksum.
 pub(super) const CHECKSUM: &str = "record_blake3";
 
 /// The checksum of a record: BLAKE3 of it as one line of JSON without that member, the members of each

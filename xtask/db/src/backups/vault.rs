@@ -158,7 +158,7 @@ impl Vault {
         Ok(backups)
     }
 
-    /// The folders of raw files that were set aside, and the bytes they hold.
+    /// The folders of raw files that were set aside, and their size.
     ///
     /// # Errors
     ///

@@ -84,7 +84,7 @@ pub(crate) fn verify_checked(
         None => Depth::Deep,
     };
     let mut verification = or_damaged(read(backup, depth, interrupt, hash), depth)?;
-    // All its pages were read: what SQLite found in them is proved to hold.
+    // All its pages were read: SQLite's earlier findings are proved to be valid.
     verification.depth = Some(depth);
     Ok(verification)
 }

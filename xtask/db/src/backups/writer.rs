@@ -204,7 +204,7 @@ impl Locked<'_> {
         let folder = self.vault.folder();
         let mut name = name;
         record.home = self.vault.home(&record.database);
-        // Where this fails, nobody knows what is there.
+        // If this fails, it is unknown what is there.
         let listed = self.listed.take();
         loop {
             // One time means one backup, in whichever format.
@@ -258,7 +258,7 @@ impl Locked<'_> {
         let path = folder.join(name.to_string());
         let published = publish(&path)?;
         if published == Published::Yes {
-            // The stage's own name goes with the stage, or is swept later: it harms nobody.
+            // The stage's own name goes with the stage, or is swept later: it does no harm.
             publish::sync_folder(folder).inspect_err(|_| {
                 // Not durable, so not published: the caller takes the record away too.
                 let _ = publish::remove(&path);

@@ -27,7 +27,7 @@ pub(crate) enum Exit {
 pub(crate) struct Refusal {
     /// The thing that is refused, and why: a lowercase fragment.
     pub what: String,
-    /// The way on.
+    /// Hint for the user.
     pub hint: String,
     /// Exit code for the shell.
     pub exit: Exit,

@@ -28,7 +28,7 @@ impl Process {
         Self::parse(pid, &fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// State, parent and group come after the name, which may hold anything
+    /// State, parent and group come after the name, which may contain anything
     /// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
     fn parse(pid: i32, stat: &str) -> Option<Self> {
         let (_, rest) = stat.rsplit_once(") ")?;

@@ -94,7 +94,7 @@ impl Stage {
         Ok(self.file.file().lock_shared()?)
     }
 
-    /// The same, so that nobody else can have it meanwhile.
+    /// The same, locked so that no other process can have it.
     ///
     /// # Errors
     ///
@@ -232,7 +232,7 @@ pub(crate) fn is_stage(name: &str) -> bool {
         && random.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether a process holds a stage, or the one that a sidecar is beside.
+/// Whether a process has locked a stage, or the one that a sidecar is beside.
 #[must_use]
 pub(crate) fn is_held(stage: &Path) -> bool {
     let Some(name) = stage.file_name().and_then(|name| name.to_str()) else {

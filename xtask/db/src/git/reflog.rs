@@ -282,7 +282,7 @@ mod tests {
         assert!(reflog.0[0].is_creation());
         assert_eq!(reflog.0[0].at.to_rfc3339(), "2025-09-13T14:55:30+02:30");
         assert_eq!(reflog.0[0].moved(), None);
-        // A branch's name holds no space, so the first ` to ` divides.
+        // A branch's name contains no space, so the first ` to ` divides.
         assert_eq!(reflog.0[1].moved(), Some(Move { from: "a/b", to: "c to d" }));
     }
 }

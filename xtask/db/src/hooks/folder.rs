@@ -225,7 +225,7 @@ pub(crate) fn refresh(
 ) -> Result<bool> {
     let usual = Folder::own(place, root);
     let is_link = fs_err::symlink_metadata(&usual.path).is_ok_and(|folder| folder.is_symlink());
-    // Git is asked for another folder only if the usual one contains nothing of ours.
+    // Git is queried for another folder only if the usual one contains nothing of ours.
     let ask = is_link || usual.with_block().is_empty();
     let folder = if ask { Folder::of(place, root) } else { usual };
     let there = folder.with_block();

@@ -1,4 +1,4 @@
-//! The branch whose data the database holds as far as the hooks know: a note in git's own folder, by
+//! The branch whose data the database contains, as far as the hooks know: a note in git's own folder, by
 //! which the next checkout finds a switch that the hooks did not see.
 
 use anyhow::Result;
@@ -56,7 +56,7 @@ pub(crate) fn last_seen(place: &Place, head: &Reflog) -> Option<String> {
     Some(renamed.or_else(by_creation).unwrap_or(seen.name))
 }
 
-/// The branch that began so and was once called `name`, if `name` is another's, or nobody's, by now.
+/// The branch that began so and was once called `name`, if another branch, or none, has this name by now.
 fn name_by_creation(place: &Place, created: &str, name: &str) -> Option<String> {
     if name.is_empty() || place.reflog(name).created().as_deref() == Some(created) {
         return None;

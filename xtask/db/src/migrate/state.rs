@@ -1,7 +1,7 @@
 //! One state of a database, as a migration is judged by it: its schema, the rows of each table,
 //! orphans, findings, hashes.
 //!
-//! It is read from a finished file that nobody writes. A live database is copied first, because a
+//! It is read from a finished file to which nobody writes. A live database is copied first, because a
 //! thorough look at it in place would hold its writers up.
 
 use std::collections::BTreeMap;

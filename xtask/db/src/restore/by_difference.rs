@@ -5,7 +5,7 @@
 //! written: applications wait with their commits, and what they committed before is kept. Readers
 //! see the old state or the new one. Both files must have the same page size, reserved bytes,
 //! encoding and kind of `auto_vacuum`, and the build must be able to write pages; otherwise the
-//! backup API is used. [`Wanted`] hides where the wanted pages come from.
+//! backup API is used. [`Wanted`] hides where the pages come from.
 
 use std::ops::Range;
 
@@ -25,9 +25,9 @@ use crate::sqlite::snapshot::{Reading, Snapshot};
 /// Header fields that must be equal: page size, reserved bytes, `auto_vacuum`, encoding, incremental
 /// vacuum (<https://sqlite.org/fileformat2.html>).
 const EQUAL_FIELDS: [std::ops::Range<usize>; 5] = [16..18, 20..21, 52..56, 56..60, 64..68];
-/// The byte that SQLite locks; the page that holds it is never written.
+/// The byte that SQLite locks; the page that contains it is never written.
 const LOCK_BYTE: u64 = 0x4000_0000;
-/// The pages that SQLite may hold in memory before it writes them.
+/// The pages that SQLite may keep in memory before it writes them.
 const CACHE_BYTES: u64 = 64 << 20;
 /// In rollback-journal mode SQLite waits for all readers before it writes what no longer fits into
 /// memory: more than this goes through the backup API, which waits for them once.

@@ -121,7 +121,7 @@ fn through_api<K: FnMut() -> Result<Groups>>(
 }
 
 /// After the commit: the journal mode of a new file, the folder on the disk. Returns the version that
-/// [`Written`] holds, from the one before the commit if that was legible.
+/// [`Written`] contains, from the one before the commit if that was legible.
 fn settle(plan: &Plan, to: &Connection, version: Option<i64>) -> Result<Option<i64>> {
     set_reset(to, false)?;
     let after = connection::pragma(to, "data_version").ok();

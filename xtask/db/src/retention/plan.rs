@@ -193,7 +193,7 @@ fn protect(rows: &[&Candidate]) -> Vec<Reasons> {
         ordinary.or_else(|| rows.iter().position(|row| is_good(&row)))
     };
     let verified = newest_of(&is_verified);
-    // Nothing is known against it, though nobody read it lately.
+    // It is not known to be damaged, but it was not read lately.
     let sound = newest_of(&|row| !row.future && row.state.is_sound());
     let mut n_safety = 0;
     for (i, row) in rows.iter().enumerate() {

@@ -213,7 +213,7 @@ struct Needed<'a> {
 impl Needed<'_> {
     /// Why a backup must stay, if it must.
     fn reason(&self, name: &str) -> Option<&'static str> {
-        // If git cannot be asked, nobody knows that the branch is done with.
+        // If git cannot be queried, it is unknown whether the branch is finished.
         let is_point = self
             .points
             .get(name)

@@ -62,7 +62,7 @@ impl<'c> Snapshot<'c> {
         self.n_pages * self.page_size_bytes
     }
 
-    /// The connection that holds it.
+    /// The connection with the read transaction.
     #[must_use]
     pub(crate) fn connection(&self) -> &Connection {
         self.connection

@@ -17,7 +17,7 @@ pub(crate) enum Utf16 {
     Big,
 }
 
-/// The columns of a row that hold the bytes of its texts, in the order of the others.
+/// The columns of a row that contain the bytes of its texts, in the order of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Raw {
     /// The first of them.

@@ -121,7 +121,7 @@ impl Value {
             Self::Real(real) => real_literal(*real),
             Self::Text(text) => match std::str::from_utf8(text) {
                 Ok(text) => text_literal(text),
-                // Only a UTF-8 database can hold such a text.
+                // Only a UTF-8 database can contain such a text.
                 Err(_) => format!("CAST({} AS TEXT)", blob_literal(text)),
             },
             Self::RawText(bytes) => format!("CAST({} AS TEXT)", blob_literal(bytes)),

@@ -70,7 +70,7 @@ impl Recorded {
         self.file_hash == blake3::hash(name.as_bytes())
     }
 
-    /// Packs the record away, until it is asked for.
+    /// Packs the record to save memory, until it is needed.
     ///
     /// # Errors
     ///

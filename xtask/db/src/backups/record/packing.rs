@@ -2,7 +2,7 @@
 //! take less than half of what each takes by itself.
 //!
 //! A group is packed as soon as it has enough text, the last one when the [`Packing`] is dropped. To
-//! read one record, its whole group is unpacked and kept until a record of another one is asked for.
+//! read one record, its whole group is unpacked and kept until a record of another one is needed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

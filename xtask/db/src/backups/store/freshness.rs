@@ -27,7 +27,7 @@ pub(crate) struct Freshness {
     since: i64,
     readings: Option<Readings>,
     packs: HashMap<Id, Pages>,
-    /// The packs that carry blocks of others, once it was asked for.
+    /// The packs that contain blocks of others, once this was asked for.
     carriers: Option<BTreeMap<Id, BTreeSet<Id>>>,
     /// Hard links to one list are one answer.
     lists: HashMap<(u64, u64), Pages>,

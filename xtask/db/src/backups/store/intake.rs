@@ -284,7 +284,7 @@ impl Compared {
         }
     }
 
-    /// Adds a subtree to the hashes of the file. The first holds the header.
+    /// Adds a subtree to the hashes of the file. The first contains the header.
     fn push(&mut self, hash: Id, number: u64, bytes: &[u8]) {
         self.whole.push(hash);
         if number > 0 {

@@ -361,7 +361,7 @@ fn entry(bytes: &[u8]) -> Result<Entry> {
     Ok(Entry { id, number, offset, length })
 }
 
-/// A section; zeros in the place of its origin mean the pack itself, whose name nobody knew yet.
+/// A section; zeros in the place of its origin mean the pack itself, whose name was not known yet.
 fn section(bytes: &[u8], name: Id) -> Result<Section> {
     let mut rest = bytes;
     let origin = take(&mut rest)?;

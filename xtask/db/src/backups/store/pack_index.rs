@@ -46,7 +46,7 @@ struct Found {
     trouble: Arc<str>,
     /// The pack itself, if it is there and cannot be read.
     unreadable: Option<Arc<Path>>,
-    /// The version of a pack that may hold them, if that is newer than this build.
+    /// The version of a pack that may contain them, if that is newer than this build.
     newer: Option<u16>,
 }
 
@@ -236,7 +236,7 @@ impl Places {
         missing.map(|(at, found)| (at, &*found.trouble))
     }
 
-    /// The packs that hold the blocks now.
+    /// The packs that contain the blocks now.
     #[must_use]
     pub(crate) fn packs(&self) -> BTreeMap<Id, Arc<Pack>> {
         let parts = self.found.iter().flat_map(|found| found.parts.iter());

@@ -17,14 +17,14 @@ type Blocks<'s> = Vec<(&'s Arc<Pack>, Entry)>;
 pub(crate) struct OfStore<'s> {
     stored: &'s Stored,
     reader: Reader<'s>,
-    /// The group that was asked for last, and its blocks.
+    /// The group that was requested last, and its blocks.
     group: u64,
     blocks: Blocks<'s>,
     bytes: Vec<u8>,
 }
 
 impl<'s> OfStore<'s> {
-    /// The pages of a stored backup; groups are asked for in order.
+    /// The pages of a stored backup; groups are requested in order.
     ///
     /// # Errors
     ///

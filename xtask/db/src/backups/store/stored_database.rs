@@ -90,7 +90,7 @@ impl Stored {
         self.list.shape
     }
 
-    /// The packs that hold its blocks now.
+    /// The packs that contain its blocks now.
     #[must_use]
     pub(crate) fn packs(&self) -> BTreeMap<Id, Arc<Pack>> {
         self.places.packs()
@@ -421,7 +421,7 @@ impl Stored {
         })
     }
 
-    /// Unpacks some of the pieces and sends them, until nobody takes them any more.
+    /// Unpacks some of the pieces and sends them, until the receiver is gone.
     fn unpack_pieces(
         &self,
         pieces: impl Iterator<Item = u64>,

@@ -176,7 +176,7 @@ impl Counted {
         Ok(Self { pack, live_bytes: 0, n_live: 0, live, before })
     }
 
-    /// Bytes of its entries that nobody needs.
+    /// Bytes of its entries that no backup needs.
     #[must_use]
     pub(crate) fn dead_bytes(&self) -> u64 {
         self.before.last().map_or(0, |all| all - self.live_bytes)

@@ -66,7 +66,7 @@ fn compare(
 }
 
 /// CHECK constraints are seen only if SQLite could write, as at creation, and orphans only by a
-/// deep look: in a file of the same bytes, what was found then still holds.
+/// deep look: in a file of the same bytes, the findings of then are still valid.
 fn remember_data_findings(record: &Record, verification: &mut Verification) {
     let verified = record.verified.iter().flat_map(|verified| &verified.findings);
     for finding in record.examined.findings.iter().chain(verified) {

@@ -33,7 +33,7 @@ pub(crate) fn read<T>(
     let mut output = UpToEnd { output, run, began, ending: None, is_over: false };
     let done = read(&mut output);
     let (ending, is_over) = (output.ending, output.is_over);
-    // A process that still writes learns that nobody reads.
+    // A process that still writes gets an error, because nobody reads.
     drop(output);
     // Output may be incomplete because the command failed.
     let is_good = done.is_ok() || is_over;

@@ -49,7 +49,7 @@ impl Variables {
             if !path.is_file() {
                 continue;
             }
-            // The parser's own message may quote the line, and the line may hold a password.
+            // The parser's own message may quote the line, and the line may contain a password.
             let unreadable = || {
                 Refusal::could_not(
                     format!(

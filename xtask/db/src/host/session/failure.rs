@@ -35,7 +35,7 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Why, the outermost cause first.
     pub(crate) causes: Vec<String>,
-    /// The way on.
+    /// Hint for the user.
     pub(crate) hint: Option<String>,
     /// The exit code of the process.
     pub(crate) exit_code: i32,
@@ -75,7 +75,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
     if exit_of(error) == Exit::Interrupted {
         let said = text::plain(&error.to_string());
-        // The code that knows the state of things reports it, and the way on.
+        // The code that knows the state of things reports it, with a hint.
         let told = error.downcast_ref::<Refusal>().filter(|refusal| refusal.what != "interrupted");
         if let Some(Refusal { hint, .. }) = told {
             let text = format!("interrupted: {said}\nhint: {}\n", text::plain(hint));

@@ -91,7 +91,7 @@ impl Streamed {
         format!("\n{}", "  ".repeat(self.open.len()))
     }
 
-    /// A value at its depth. No text of JSON holds a line break of its own.
+    /// A value at its depth. No text in JSON contains a line break of its own.
     fn laid_out(&self, value: &Value) -> String {
         format!("{value:#}").replace('\n', &self.line())
     }

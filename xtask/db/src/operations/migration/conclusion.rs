@@ -34,7 +34,7 @@ pub(crate) struct Run {
     pub(crate) second: Backup,
     /// Backup from before the rehearsal, if rows changed since.
     pub(crate) earlier: Option<Backup>,
-    /// The state that it holds.
+    /// The state that it contains.
     pub(crate) before: State,
     /// How the command ended.
     pub(crate) ended: Ended,
@@ -95,7 +95,7 @@ impl Run {
         Ok(Answer::No)
     }
 
-    /// Whether it may contain what nobody wants: another schema, or nothing readable.
+    /// Whether it may be unusable: with another schema, or unreadable.
     fn is_other(&self) -> bool {
         match &self.after {
             After::Same => false,

@@ -15,7 +15,7 @@ use crate::migrate::verdict::loss::Comparison;
 use crate::recovery::database_lock::Claim;
 use crate::sqlite::schema::Schema;
 
-/// One migration as it was asked for.
+/// One migration as the user requested it.
 pub(crate) struct Job<'a> {
     /// The host.
     pub(crate) project: &'a Project,

@@ -102,7 +102,7 @@ struct Ready {
     second: Backup,
     /// Backup from before the rehearsal, if rows changed since.
     earlier: Option<Backup>,
-    /// The state that it holds.
+    /// The state that it contains.
     before: State,
     /// The state that the rehearsal led to.
     rehearsed: State,

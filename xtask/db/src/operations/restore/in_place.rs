@@ -230,7 +230,7 @@ pub(crate) fn put_checkpoint_back(
     put_in_place(session, claim, locked, &Candidate { plan: &plan, verification: &verification })
 }
 
-/// Examines a checkpoint: what nobody chose just now must be proved whole.
+/// Examines a checkpoint: a backup that the user did not choose must be proved intact.
 fn demand_whole(session: &Session, checkpoint: &Backup) -> Result<Verification> {
     let interrupt = session.interrupt();
     let verification = verification::verify_for_restore(checkpoint, Depth::Quick, interrupt)?;

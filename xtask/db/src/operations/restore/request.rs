@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::backups::backup::Backup;
 
-/// A restore as it is asked for.
+/// A restore as the user requested it.
 #[derive(Debug)]
 pub(crate) struct Request {
     /// The backup; the user picks one without it.

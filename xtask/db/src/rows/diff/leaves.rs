@@ -25,7 +25,7 @@ pub(super) struct Leaves<'p, 'c> {
     n_left: u64,
 }
 
-/// A row as a leaf holds it.
+/// A row in the form in which a leaf contains it.
 #[derive(Clone, Copy)]
 pub(super) struct Cell<'l> {
     /// Its rowid.
@@ -82,7 +82,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
     ///
     /// # Errors
     ///
-    /// If the page holds none there.
+    /// If the page contains none there.
     pub(super) fn cell(&self) -> Result<Option<Cell<'_>>> {
         if self.ended { Ok(None) } else { self.cell_at(self.at).map(Some) }
     }

@@ -99,7 +99,7 @@ impl<'c> Pages<'c> {
         self.count
     }
 
-    /// The bytes of a page that hold content.
+    /// The bytes of a page that contain content.
     pub(super) fn usable_bytes(&self) -> usize {
         self.usable
     }
@@ -145,7 +145,7 @@ impl Ahead<'_> {
         read.get(start..start + self.page_bytes).with_context(|| no_page(number))
     }
 
-    /// Reads as many bytes as wanted, or up to the end of the file.
+    /// Reads this many bytes, or up to the end of the file.
     fn fill(&mut self, at: u64, n_bytes: usize) -> Result<()> {
         self.interrupt.check()?;
         if self.bytes.len() < n_bytes {

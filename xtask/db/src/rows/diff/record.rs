@@ -105,7 +105,7 @@ impl<'c, 'p> Rest<'c, 'p> {
         Self { pages, piece: Vec::new(), from: 0, next, n_left }
     }
 
-    /// Whether both have the same bytes; both hold as many.
+    /// Whether both have the same bytes; both have equally many.
     pub(super) fn equals(&mut self, other: &mut Rest<'_, '_>) -> Result<bool> {
         loop {
             self.fill()?;

@@ -16,7 +16,7 @@ use crate::sqlite::utf16::{Raw, Utf16};
 pub(super) struct Source {
     /// The table to select from.
     pub from: String,
-    /// The tree that holds it, if it is one of rowids.
+    /// The tree that contains it, if it is one of rowids.
     pub root_page: Option<u32>,
     /// The columns that identify a row, in order.
     pub key: Vec<Key>,

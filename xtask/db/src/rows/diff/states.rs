@@ -20,11 +20,11 @@ use crate::sqlite::value::Value;
 type Sink<'s> = &'s mut dyn FnMut(&Row<'_>);
 
 /// Compares two states, each in the read transaction of its connection; the rows that differ are
-/// handed to `sink`, where their values are wanted.
+/// handed to `sink`, if their values are requested.
 ///
 /// # Errors
 ///
-/// A refusal if neither has a wanted table; if a schema cannot be read, or at the user's interrupt.
+/// A refusal if neither has a requested table; if a schema cannot be read, or at the user's interrupt.
 /// A table that cannot be read is not a failure: it is reported.
 pub(crate) fn between(
     a: State<'_>,

@@ -80,7 +80,7 @@ fn compare(a: &mut Leaves<'_, '_>, b: &mut Leaves<'_, '_>) -> Result<Verdict> {
     record::compare(a.record()?, b.record()?)
 }
 
-/// Whether both are before a new leaf, and all that it holds is equal.
+/// Whether both are before a new leaf, and everything in it is equal.
 fn is_equal_leaf(
     a: &mut Leaves<'_, '_>,
     b: &mut Leaves<'_, '_>,

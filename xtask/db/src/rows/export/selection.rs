@@ -158,7 +158,7 @@ impl Selecting<'_> {
         Ok(header)
     }
 
-    /// The wanted tables by their names in lower case, ordinary ones first.
+    /// The tables to export by their names in lower case, ordinary ones first.
     fn order(&self) -> Result<Vec<String>> {
         let mut parents = BTreeMap::new();
         let mut of_modules = Vec::new();
@@ -221,7 +221,7 @@ impl Selecting<'_> {
             })
     }
 
-    /// Gathers the rows of a subset, if one is wanted.
+    /// Gathers the rows of a subset, if one was requested.
     fn gather(&mut self, interrupt: &Interrupt) -> Result<()> {
         let Some(root) = &self.wanted.root else { return Ok(()) };
         let without = self.wanted.without.iter().map(|name| name.to_ascii_lowercase()).collect();

@@ -22,7 +22,7 @@ pub(super) fn content(table: &Table) -> Option<String> {
 ///
 /// # Errors
 ///
-/// A refusal if its rows are wanted and the data of its module is unknown here.
+/// A refusal if its rows are to be exported and this build does not know its module.
 pub(super) fn complete(
     connection: &Connection,
     table: &Table,

@@ -72,7 +72,7 @@ pub(crate) fn prove(
 }
 
 impl Proof {
-    /// The rows of each table that holds its own, and is not absent from the file, named in lower case.
+    /// The rows of each table that stores its own and is not absent from the file, by name in lower case.
     pub(crate) fn own<'p>(
         &'p self,
         absent: &'p BTreeSet<String>,

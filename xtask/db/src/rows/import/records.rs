@@ -107,7 +107,7 @@ impl Loaded {
         loaded
     }
 
-    /// A field that was asked for by name and that no record has.
+    /// A field that the user named and that no record has.
     fn tell_unseen(&mut self, mapping: &Mapping, unseen: &[String]) {
         let named = unseen.iter().filter(|_| mapping.is_explicit);
         self.losses.extend(named.map(|field| format!("no record has the field `{field}`")));
@@ -129,7 +129,7 @@ impl Loaded {
     }
 }
 
-/// A field that was asked for by name, that no record has and that is near to one that nobody asked for
+/// A field that the user named, that no record has and that is similar to one that the user did not name
 /// is a typing error: its column would be empty in every row.
 fn refuse_misspelt(
     mapping: &Mapping,

@@ -34,7 +34,7 @@ pub(super) struct Written {
     /// Whether there were any.
     pub changes: bool,
     /// Rows that have no place here, because another row has the same unique values. If there are any, the
-    /// table holds nonsense until the caller rolls it back.
+    /// table contains nonsense until the caller rolls it back.
     pub collisions: Vec<Collision>,
 }
 

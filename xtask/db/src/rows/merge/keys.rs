@@ -23,7 +23,7 @@ pub(super) struct Key {
 /// The source of the claim that no two rows share a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
-    /// The configuration; nobody enforces it.
+    /// The configuration; the database does not enforce it.
     Configuration,
     /// PRIMARY KEY.
     Primary,

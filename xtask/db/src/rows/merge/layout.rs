@@ -119,7 +119,7 @@ pub(super) struct Link {
     pub shorter: i64,
     /// The condition that a row of the stage, `s`, refers by it at all.
     pub applies: String,
-    /// Whether some of the table's rows do not, whatever they hold.
+    /// Whether some of the table's rows do not, whatever they contain.
     pub is_of_some: bool,
 }
 

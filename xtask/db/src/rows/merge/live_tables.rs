@@ -99,7 +99,7 @@ impl Tables {
         Ok(Self(tables))
     }
 
-    /// The tables whose numbers a column holds: its own if it is the surrogate, else those of the
+    /// The tables whose numbers a column contains: its own if it is the surrogate, else those of the
     /// tables that it refers to.
     #[must_use]
     pub(super) fn numbers_in(&self, table: &str, column: &str) -> BTreeSet<String> {

@@ -86,7 +86,7 @@ pub(crate) struct Problem {
     pub what: String,
     /// The rows.
     pub rows: Rows,
-    /// The way on.
+    /// Hint for the user.
     pub hint: String,
 }
 

@@ -56,7 +56,7 @@ pub(super) fn layouts(
     Ok(layouts)
 }
 
-/// A computed column that holds another table's numbers would lead to another row here.
+/// A computed column that contains another table's numbers would lead to another row here.
 fn refuse_computed_numbers(tables: &Tables, layouts: &[Layout]) -> Result<()> {
     for layout in layouts {
         for reference in &tables.0[&layout.name.to_ascii_lowercase()].computed {

@@ -1,4 +1,4 @@
-//! Triggers are off while rows are merged. This names those whose work nobody else does.
+//! Triggers are off while rows are merged. This names those whose work nothing else does.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ impl Triggers {
         Ok(Self { of_tables, rebuilt: rebuilt(connection)? })
     }
 
-    /// The triggers of a table that do what nobody else does.
+    /// The triggers of a table whose work nothing else does.
     #[must_use]
     pub(super) fn silent(&self, table: &str) -> Silent {
         let table = table.to_ascii_lowercase();

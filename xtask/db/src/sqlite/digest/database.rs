@@ -69,7 +69,7 @@ pub(crate) struct Hashes {
 }
 
 impl Hashing {
-    /// Takes the next piece; the first must hold the whole header, or be all there is.
+    /// Takes the next piece; the first must contain the whole header, or be the only one.
     pub(crate) fn update(&mut self, piece: &[u8]) {
         let mut rest = piece;
         if !self.begun {

@@ -13,7 +13,7 @@ use crate::sqlite::digest::GROUP_BYTES;
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::digest::tree::Id;
 
-/// Wanted pages. They are asked for group by group, in order; every page size divides a group.
+/// The pages to read. They are requested group by group, in order; every page size divides a group.
 pub(crate) trait Wanted {
     /// How many bytes they are together.
     fn size_bytes(&self) -> u64;
@@ -44,7 +44,7 @@ pub(crate) struct OfFile {
 }
 
 impl OfFile {
-    /// The pages of a file that nobody writes, and the ids of its groups as far as they are known.
+    /// The pages of a file to which nobody writes, and the ids of its groups as far as they are known.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use std::path::Path;
 pub(crate) struct Engine {
     /// Description of the file.
     pub(crate) what: &'static str,
-    /// The way on.
+    /// Hint for the user.
     pub(crate) hint: &'static str,
 }
 

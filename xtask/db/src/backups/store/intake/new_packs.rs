@@ -30,7 +30,7 @@ impl NewPacks {
 impl Drop for NewPacks {
     fn drop(&mut self) {
         for path in &self.paths {
-            // If even this fails, pruning finds that nobody names it.
+            // If even this fails, pruning finds that no list refers to it.
             let _ = publish::remove(path);
         }
     }

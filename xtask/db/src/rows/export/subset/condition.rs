@@ -125,7 +125,7 @@ fn take(
     Ok(n_rows)
 }
 
-/// Whether it stays inside its parentheses and holds no end of a statement.
+/// Whether it stays inside its parentheses and does not end the statement.
 fn is_one_expression(text: &str) -> bool {
     let mut rest = text;
     let mut depth = 0_u32;

@@ -74,7 +74,7 @@ impl Takes {
             Self::NumbersOrTexts | Self::Anything if !digits.contains(['.', 'e', 'E']) => {
                 Self::Integers.number(digits)
             }
-            // It was not declared to hold reals: nothing may be rounded.
+            // It was not declared to contain reals: nothing may be rounded.
             Self::NumbersOrTexts if !number::survives(digits) => {
                 Err("would round its digits; a TEXT column keeps them")
             }

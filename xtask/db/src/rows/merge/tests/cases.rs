@@ -66,7 +66,7 @@ fn rows_that_others_refer_to_and_nothing_tells_apart_are_refused() {
     let one = "INSERT INTO chats VALUES (7, 'new chat', NULL);";
     let place = pair(CHATS, twins, one);
     assert!(place.refused("here", &["file"]).contains("`chats`"));
-    // Where nobody refers to them they are a multiset.
+    // If nothing refers to them, they are a multiset.
     let place = pair(CHATS, "", "INSERT INTO chats VALUES (1, 'x', NULL), (2, 'x', NULL);");
     assert_eq!(place.merge("here", &["file"]).n_inserted(), 2);
 }

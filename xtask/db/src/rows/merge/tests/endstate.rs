@@ -115,7 +115,7 @@ fn shown(rows: &Rows) -> Vec<String> {
 
 const ALL: &str = "SELECT k, list, at FROM t ORDER BY k";
 
-/// As many cases as are asked for by `PROPTEST_CASES`, else few.
+/// As many cases as `PROPTEST_CASES` requests, else few.
 fn few() -> ProptestConfig {
     let usual = ProptestConfig::default();
     let cases = if usual.cases == 256 { 64 } else { usual.cases };

@@ -11,7 +11,7 @@ fn edited(schema: &str, edits: &str) -> Place {
     place
 }
 
-/// Merges with `replace` and compares all that is asked for with the file.
+/// Merges with `replace` and compares the answers to all questions with those of the file.
 fn becomes_the_file(place: &Place, questions: &[&str]) {
     let report = place.merge_with("here", &["file"], &policy(OnConflict::Replace)).expect("merged");
     assert!(report.problems.is_empty(), "{report:#?}");

@@ -90,7 +90,7 @@ fn says() -> impl Strategy<Value = Says> {
     prop_oneof![Just(Says::Schema), Just(Says::Configuration)]
 }
 
-/// As many cases as are asked for by `PROPTEST_CASES`, else few.
+/// As many cases as `PROPTEST_CASES` requests, else few.
 fn few() -> ProptestConfig {
     let usual = ProptestConfig::default();
     let cases = if usual.cases == 256 { 32 } else { usual.cases };
