@@ -44,7 +44,7 @@ fn idle_patterns(project: &Project, database: &Database) -> Vec<Problem> {
 }
 
 /// Git hooks that are missing though a commit could touch schema files; `installed` is `None` if
-/// there is no repository or they are switched off.
+/// there is no repository, or if they are switched off.
 #[must_use]
 pub(crate) fn of_hooks(project: &Project, installed: Option<bool>) -> Option<Problem> {
     let bound = project.databases.iter().any(|database| !database.schema.is_empty());

@@ -35,7 +35,7 @@ const END: &str = "# <<< xtask-db <<<";
 /// First line of a hook script that did not exist before.
 const SHEBANG: &str = "#!/bin/sh\n";
 
-/// The text with a block put in right after its first line; a new file where there is none.
+/// The text with a block inserted right after its first line; a new file if there is none.
 ///
 /// # Errors
 ///

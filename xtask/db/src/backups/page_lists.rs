@@ -53,7 +53,7 @@ pub(crate) fn find(backups: &Path) -> Result<Vec<Reference>> {
     Ok(found)
 }
 
-/// `None` for another's file, and where it is gone meanwhile.
+/// `None` for a file of another program, and if it is gone by now.
 fn look(path: &Path, name: &OsStr) -> Result<Option<Reference>> {
     let file = match fs_err::File::open(path) {
         Ok(file) => file,

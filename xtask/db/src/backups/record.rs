@@ -180,7 +180,7 @@ impl Record {
         has(&self.last_examined().findings, Weight::Structural)
     }
 
-    /// The linked worktree it was taken in; `.` for the main one and where there was no git.
+    /// The linked worktree it was taken in; `.` for the main one and if there was no git.
     #[must_use]
     pub(crate) fn worktree(&self) -> &str {
         self.git.as_ref().map_or(".", |git| git.worktree.as_str())

@@ -95,7 +95,7 @@ impl Args {
     }
 }
 
-/// Whether every hook is installed; `None` without a repository, in CI and where they are turned off:
+/// Whether every hook is installed; `None` without a repository, in CI, and if they are turned off:
 /// there they do nothing.
 fn hooks_installed(session: &Session, project: &Project) -> Option<bool> {
     let said = |name| session.text_variable(name);

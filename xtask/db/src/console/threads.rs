@@ -96,7 +96,7 @@ where
     /// Begins a step that lets so many items wait.
     pub(crate) fn begin(scope: &'scope Scope<'scope, '_>, n_waiting: usize, step: S) -> Self {
         let (items, to_take) = mpsc::sync_channel::<T>(n_waiting);
-        // The step goes to the thread by a way of its own: it comes back where there is none.
+        // The step is sent to the thread on its own, so that it comes back if there is none.
         let step = Arc::new(Mutex::new(Some(step)));
         let its = Arc::clone(&step);
         let take =

@@ -100,7 +100,7 @@ pub(crate) fn random() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-/// Renames, failing where the new name is taken.
+/// Renames a file, and fails if the new name is taken.
 ///
 /// # Errors
 ///

@@ -87,7 +87,7 @@ impl Branch {
         Self { name, renamings, reflog, head, born }
     }
 
-    /// The entry of its reflog with which it began, where that is kept: its creation, or the last time
+    /// The entry of its reflog with which it began, if that is kept: its creation, or the last time
     /// that it was started again (`git switch -C`, `git branch -f`).
     #[must_use]
     pub(crate) fn creation(&self) -> Option<&Entry> {

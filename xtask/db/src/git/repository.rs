@@ -41,7 +41,7 @@ pub(crate) enum Exposure {
 /// The variable in which `git -c` passes settings to hooks and programs.
 const GIVEN_SETTINGS: &str = "GIT_CONFIG_PARAMETERS";
 
-/// Variables by which git tells its own children where the repository is, and how its caller means
+/// Variables by which git passes the place of the repository to its own children, and how its caller means
 /// pathspecs: ours always mean the same (Magit, for one, commits with `--literal-pathspecs`).
 const LOCAL_VARIABLES: [&str; 16] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",

@@ -164,7 +164,7 @@ impl Folder {
         }
     }
 
-    /// The settings of a block: where linked work trees share it, what it looks for already stays,
+    /// The settings of a block: if linked worktrees share it, what it looks for already stays,
     /// because the configuration there may be another. A path too many only starts the binary.
     fn shared(&self, settings: &Settings, found: Option<&str>) -> Settings {
         let mut settings = settings.clone();

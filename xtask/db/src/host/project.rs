@@ -74,7 +74,7 @@ pub struct Database {
     pub schema: Vec<String>,
     /// The host's command that applies migrations.
     pub migrate: Vec<String>,
-    /// The variable that tells it where the database is, or a template with `{path}`.
+    /// The variable from which it learns the path of the database, or a template with `{path}`.
     pub migrate_env: String,
     /// How long it may take.
     pub migrate_timeout: Duration,
@@ -250,7 +250,7 @@ impl Project {
         }
     }
 
-    /// The database's path and, where it is not from `Cargo.toml`, its origin.
+    /// The database's path and, if that is not from `Cargo.toml`, its origin.
     #[must_use]
     pub fn place(&self, database: &Database) -> String {
         let path = self.dotted(&database.path);

@@ -299,7 +299,7 @@ impl Lock {
         }
     }
 
-    /// Writes durably where the note is.
+    /// Writes the path of the note durably.
     fn remember(&mut self, command: &str, note: Option<&Path>) -> Result<()> {
         let Self::Beside { file, path, .. } = self else { return Ok(()) };
         let (file, folder) = (file.try_clone()?, path.parent().map(Path::to_owned));

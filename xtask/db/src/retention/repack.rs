@@ -140,7 +140,7 @@ impl<'f> Work<'f> {
         })
     }
 
-    /// Carries what is needed of a pack, or leaves it as it is where that is damaged.
+    /// Moves the needed blocks of a pack, or leaves the pack as it is if one of them is damaged.
     fn carry(&mut self, counted: Counted, progress: &mut Progress) -> Result<()> {
         let needed = match read(&counted, &mut self.unpacking) {
             Ok(needed) => needed,

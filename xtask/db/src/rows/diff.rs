@@ -34,8 +34,8 @@ use crate::sqlite::value::Value;
 #[derive(Clone, Copy)]
 pub(crate) struct State<'c> {
     connection: &'c Connection,
-    /// The file, where nothing writes it: a finished one, opened as immutable. Reading it has to be
-    /// ended by us; SQLite's statements are, where the connection is watched.
+    /// The file, if nothing writes to it: a finished one, opened as immutable. Reading it has to be
+    /// ended by us; SQLite's statements are, if the connection is watched.
     file: Option<(&'c Path, &'c Interrupt)>,
 }
 

@@ -95,7 +95,7 @@ impl<'c> Snapshot<'c> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        // Nothing was written: where even this fails, closing the connection ends it.
+        // Nothing was written: if even this fails, closing the connection ends it.
         let _ = self.connection.execute_batch("ROLLBACK");
     }
 }

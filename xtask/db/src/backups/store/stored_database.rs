@@ -183,7 +183,7 @@ impl Window {
 }
 
 impl<'s> Reader<'s> {
-    /// The address of a block and its entry; `None` behind the last, and where no pack has it or its
+    /// The address of a block and its entry; `None` behind the last, and if no pack has it or its
     /// pack cannot be read.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub(super) enum Naming {
     Replacing,
     /// This one; the earlier export of that name stays if its content is the same.
     Renewing,
-    /// This one, or with `-2`, `-3` … where it is taken.
+    /// This one, or with `-2`, `-3` … if it is taken.
     Next,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Finds out which file is this machine's, and creates the folder where it is missing.
+    /// Finds out which file is this machine's, and creates the folder if it is missing.
     ///
     /// # Errors
     ///

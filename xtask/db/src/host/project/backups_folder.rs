@@ -27,7 +27,7 @@ impl Vault {
     }
 }
 
-/// The vault in a folder, which leaves its remarks where the project's commands do.
+/// The vault in a folder, which leaves its remarks with those of the project's commands.
 fn told(project: &Project, folder: &Path, now: DateTime<FixedOffset>) -> Vault {
     Vault::at(folder, now).read_within(project.read_within).telling(project.told.clone())
 }

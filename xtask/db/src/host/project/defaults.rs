@@ -53,7 +53,7 @@ impl Project {
         Self::in_repository(root, git, databases)
     }
 
-    /// The same where it is known which repository is around it.
+    /// The same if it is known which repository is around it.
     pub(crate) fn in_repository(
         root: PathBuf,
         git: Option<repository::Place>,

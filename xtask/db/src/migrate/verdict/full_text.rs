@@ -69,7 +69,7 @@ pub(super) fn emptied(pairs: &Pairs<'_>, matches: &[Match<'_>]) -> Result<Vec<In
     Ok(emptied)
 }
 
-/// Rows in an index, or where it does not keep their sizes, its segments.
+/// Rows in an index, or its segments if it does not keep the sizes of rows.
 fn n_rows(connection: &Connection, table: &Table) -> Result<u64> {
     for suffix in ["docsize", "idx", "segdir"] {
         let name = format!("{}_{suffix}", table.name);

@@ -85,7 +85,7 @@ pub(crate) fn run(
     run.conclude(session, job, locked)
 }
 
-/// Takes the note back where the command did not even start.
+/// Removes the note if the command did not even start.
 fn withdraw(session: &Session, job: &Job<'_>, vault: &Vault, error: &anyhow::Error) {
     if error.downcast_ref::<NotStarted>().is_none() {
         return;

@@ -24,7 +24,7 @@ use crate::operations::restore::state_left;
 /// How long to wait before printing who is waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Publishes the copy that a rehearsal began with; where a whole backup is equal to it, as a hard
+/// Publishes the copy that a rehearsal began with; if an intact backup is equal to it, as a hard
 /// link to that.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Where the rows of a table are read: which table or tree, by which key, which columns.
+//! The source from which the rows of a table are read: the table or tree, the key, the columns.
 //!
 //! A virtual table's rows are read where its module stores them: those of a full-text index in its
 //! shadow table of contents, or in its list of documents if it has no contents.

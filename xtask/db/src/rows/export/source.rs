@@ -25,7 +25,7 @@ pub(super) struct Source {
     sql: String,
     /// How to read the rows that it returns.
     taken: Taken,
-    /// The statement that counts the rows in another way, where they are read through an index: one
+    /// The statement that counts the rows in another way, if they are read through an index: one
     /// that is damaged may lack some. In a subset, how many were chosen.
     count: Option<String>,
 }

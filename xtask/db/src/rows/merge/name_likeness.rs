@@ -154,7 +154,7 @@ fn stem(column: &str) -> (Vec<String>, bool) {
     (words, false)
 }
 
-/// The words of a name, in lower case: at underscores and other marks, and where a capital follows a small letter.
+/// The words of a name, in lower case: split at underscores and other marks, and before a capital after a small letter.
 fn words(name: &str) -> Vec<String> {
     let (mut words, mut word, mut was_small) = (Vec::new(), String::new(), false);
     for c in name.chars() {

@@ -28,7 +28,7 @@ pub(crate) struct Source {
 pub(crate) enum Numbering {
     /// The row that has it in the file.
     File,
-    /// The row that has it in the file; where the file has no rows of that table, the database's.
+    /// The row that has it in the file; if the file has no rows of that table, the database's.
     Either,
     /// The row that has it in the database.
     Target,

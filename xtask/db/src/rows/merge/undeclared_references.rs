@@ -273,7 +273,7 @@ impl<'a> Names<'a> {
         Self { layouts, changed: changed.into_iter().collect(), of_changed, here, of_here }
     }
 
-    /// The tables whose numbers change and which a column is named after, where no other table here is
+    /// The tables whose numbers change and which a column is named after, if no other table here is
     /// nearer.
     fn parents(&self, child: usize, column: usize) -> Vec<usize> {
         let layout = &self.layouts[child];

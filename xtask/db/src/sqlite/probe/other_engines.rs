@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-/// Another engine, whose database is where one of SQLite should.
+/// Another engine, whose database is at the path of an SQLite database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Engine {
     /// Description of the file.

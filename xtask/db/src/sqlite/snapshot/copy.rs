@@ -341,7 +341,7 @@ pub(crate) fn hash_file(
     Ok((hashing.finish(), header, size_bytes))
 }
 
-/// Copies a finished file into an empty stage, inside the kernel where that is possible.
+/// Copies a finished file into an empty stage, inside the kernel if that is possible.
 ///
 /// # Errors
 ///

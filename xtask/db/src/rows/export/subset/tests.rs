@@ -98,7 +98,7 @@ fn stored(connection: &Connection, table: usize) -> Vec<Row> {
     statement.query_map([], row).expect("rows").collect::<rusqlite::Result<_>>().expect("rows")
 }
 
-/// What a child's value becomes where a column of this kind refers.
+/// The value that a child's value becomes if a column of this kind refers.
 fn as_parent(value: &Value, kind: &str) -> Value {
     match value {
         Value::Integer(n) if kind.contains("TEXT") => Value::Text(n.to_string()),

@@ -92,7 +92,7 @@ impl Guard {
         done
     }
 
-    /// Why the last statement was denied, where it was.
+    /// The reason why the last statement was denied, if it was.
     pub(super) fn take_reason(&self) -> Option<String> {
         self.denied.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -123,7 +123,7 @@ pub(super) fn function_outside(name: &str) -> Option<String> {
         .then(|| format!("`{name}()` reaches beyond the database"))
 }
 
-/// Why something is denied, where it is.
+/// The reason why an action is denied, if it is.
 fn reason(asked: &AuthContext<'_>) -> Option<String> {
     use AuthAction as A;
     match &asked.action {

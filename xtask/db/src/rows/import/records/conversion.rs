@@ -93,7 +93,7 @@ impl Takes {
         }
     }
 
-    /// The number that a text is, where it is one that the column keeps: a postcode, a telephone
+    /// The number that a text is, if the column would keep it as one: a postcode, a telephone
     /// number or a hash is none, though it looks like one.
     fn numeral(self, digits: &str) -> Result<Value, &'static str> {
         let exponent = if self == Self::Reals { Exponent::Kept } else { Exponent::Lost };
