@@ -57,7 +57,7 @@ pub(crate) enum State {
 /// State of the pages of a backup, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pages {
-    /// It has none in the store.
+    /// It has no pages in the store.
     None,
     /// Every pack that it names was read within the time that counts; the oldest of these readings,
     /// seconds since 1970.
@@ -112,7 +112,7 @@ impl Backup {
         self.folder.join(self.name.record())
     }
 
-    /// Whether it is in a private folder, which goes with its process.
+    /// Whether it is in a private folder, which is removed when its process ends.
     #[must_use]
     pub(crate) fn is_unfinished(&self) -> bool {
         let name = self.folder.file_name().and_then(|name| name.to_str());

@@ -52,7 +52,7 @@ impl Name {
         self
     }
 
-    /// Reads a file name; `None` if it is not one of ours.
+    /// Parses a file name; `None` if it is not the name of a backup.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let ends = |format: Format| Some((text.strip_suffix(format.ending())?, format));

@@ -104,7 +104,7 @@ impl Homes {
     }
 }
 
-/// Whether something is at a path; what cannot be looked at is taken to be there.
+/// Whether something is at a path; true if that cannot be determined.
 fn is_there(path: &Path) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     let looked = fs_err::symlink_metadata(path);

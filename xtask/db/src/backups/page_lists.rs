@@ -76,7 +76,7 @@ fn is_gone(error: &std::io::Error) -> bool {
 }
 
 impl Reference {
-    /// Its file name; `None` if that is not UTF-8, and so not one of ours.
+    /// Its file name; `None` if that is not UTF-8, and therefore not the name of a backup.
     #[must_use]
     pub(crate) fn name(&self) -> Option<&str> {
         self.path.file_name()?.to_str()

@@ -31,7 +31,7 @@ pub(crate) struct Place {
 /// Whether a backups folder belongs to xtask-db.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// We made it, or nothing but files of ours is in it.
+    /// We created it, or it contains only files of ours.
     Ours,
     /// It existed before, or contains other files.
     Others,
@@ -70,7 +70,7 @@ impl Place {
         ))
     }
 
-    /// Refuses a folder that was there before, unless git ignores what comes into it.
+    /// Refuses a folder that already existed, unless git ignores what is written into it.
     pub(super) fn demand_ignored(&self, folder: &Path) -> Result<()> {
         let Some(repository) = repository::Place::of(folder) else { return Ok(()) };
         let names = self.file_names.iter().flat_map(|file| {

@@ -73,7 +73,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Whether a name in the folder is one that we give.
+    /// Whether a name in the folder is the name of a file that xtask-db creates.
     fn is_of_ours(&self, name: &str) -> bool {
         let record = || name.strip_suffix(".json").and_then(Name::parse);
         let aside = || name.contains(".ASIDE.") && self.folder().join(name).is_dir();
@@ -85,9 +85,9 @@ impl Vault {
 }
 
 impl Locked<'_> {
-    /// Keeps git from tracking a folder of ours, through its `.gitignore`, and others from reading it:
-    /// a clone brings it along with ordinary permissions. A folder that was there before stays as it
-    /// is.
+    /// Makes a folder of ours private: its `.gitignore` keeps git from tracking it, and its mode
+    /// keeps others from reading it, which a clone would let them do. A folder that already existed
+    /// stays as it is.
     ///
     /// # Errors
     ///

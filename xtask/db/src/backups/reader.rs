@@ -208,8 +208,9 @@ impl Contents {
         Ok(hashing.finish())
     }
 
-    /// The pages as a restore by difference asks for them. A plain backup does not know the ids of its
-    /// groups, as a stored one does: those from [`Contents::hash_groups`] save reading what is there.
+    /// The pages for a restore by difference. A plain backup does not know the ids of its groups,
+    /// as a stored one does; the ids from [`Contents::hash_groups`] save reading pages that are
+    /// equal.
     ///
     /// # Errors
     ///

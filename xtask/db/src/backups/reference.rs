@@ -176,7 +176,7 @@ fn named<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a Backu
     }
 }
 
-/// The backup of a whole time, if there is one only.
+/// The backup with exactly this time, if there is only one.
 fn at_time<'a>(reference: &str, backups: &[&'a Backup]) -> Option<&'a Backup> {
     let mut exact = backups.iter().filter(|b| b.name.time_text() == reference).copied();
     exact.next().filter(|_| exact.next().is_none())

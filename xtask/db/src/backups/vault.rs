@@ -30,7 +30,7 @@ pub(crate) const LOCK: &str = ".lock";
 /// The folder of notes about what is under way, in the backups folder.
 pub(crate) const NOTES: &str = "under-way";
 
-/// A record is a few kilobytes; what is larger than this is none.
+/// A record is a few kilobytes; a larger file is not a record.
 const MAX_RECORD_BYTES: u64 = 16 << 20;
 
 /// A backups folder.
@@ -210,7 +210,7 @@ impl Vault {
         Ok(leftovers)
     }
 
-    /// Whether a file is a record of ours for just its name, whose backup is not there.
+    /// Whether a file has the name of a record whose backup does not exist.
     fn is_lone_record(&self, file_name: &str) -> Result<bool> {
         let Some(name) = file_name.strip_suffix(".json").and_then(Name::parse) else {
             return Ok(false);
@@ -292,7 +292,8 @@ impl Vault {
         }
     }
 
-    /// Calls `each` with the name of every file, in no order; a folder that is missing has none.
+    /// Calls `each` with the name of every file, in no particular order; never if the folder is
+    /// missing.
     ///
     /// # Errors
     ///

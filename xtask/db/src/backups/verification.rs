@@ -22,8 +22,9 @@ use crate::sqlite::header::Header;
 use crate::sqlite::probe::Standing;
 use crate::sqlite::snapshot::copy;
 
-/// How deep SQLite has to look at a backup before it is restored. If `db-verify` looked deeply
-/// before, equal bytes carry what it found; so they do of a stored one since it was taken.
+/// How deep SQLite has to examine a backup before it is restored. If `db-verify` examined it deeply
+/// before and its bytes are the same, those findings are valid; the same is true of a stored backup
+/// since it was taken.
 #[must_use]
 pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
     let Some(record) = backup.record() else { return Depth::Deep };
@@ -153,7 +154,7 @@ fn as_recorded(record: &Record) -> Examination {
     }
 }
 
-/// Lets SQLite look at the file, and hashes what it looks at.
+/// Lets SQLite examine the file, and hashes what it reads.
 fn examined(
     contents: &Contents,
     depth: Depth,

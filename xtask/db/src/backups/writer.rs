@@ -76,8 +76,8 @@ impl Locked<'_> {
         self.standing
     }
 
-    /// Every backup, newest first: with the lock held nobody else changes the folder, so that it is
-    /// read again only after this run changed what was there.
+    /// Every backup, newest first. While the lock is held, no other process changes the folder, so
+    /// it is read again only after this run has changed it.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl Locked<'_> {
         self.publish_through(name, record, |path| stage.publish(path))
     }
 
-    /// Publishes a record of its own for a file that another backup has already: a hard link, which
+    /// Publishes a separate record for a file that another backup already has: a hard link, which
     /// takes no space.
     ///
     /// # Errors

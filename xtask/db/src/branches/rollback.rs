@@ -114,8 +114,8 @@ pub(crate) fn choose<'a>(facts: &Facts<'a>) -> Target<'a> {
     Target::None(Why::NoneBefore)
 }
 
-/// Whether all that the branch has is in its base, though it once had something of its own. A branch
-/// without any commit of its own is just new.
+/// Whether all commits of the branch are in its base, though it once had commits of its own. A
+/// branch that never had any is just new.
 fn is_merged(branch: &Branch, fork: &Fork<'_>) -> bool {
     fork.commit == fork.tip && branch.has_own_commits() != Some(false)
 }

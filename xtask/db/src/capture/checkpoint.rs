@@ -64,8 +64,8 @@ pub(crate) fn newest_whole(
     Ok((None, Some(remark)))
 }
 
-/// Takes a backup; if the content equals that of `newest`, whose bytes the caller has proved, as a
-/// record of its own and a hard link.
+/// Takes a backup; if its content equals that of `newest`, whose bytes the caller has proved, as a
+/// separate record and a hard link.
 ///
 /// # Errors
 ///

@@ -9,7 +9,7 @@ use crate::backups::record::Record;
 use crate::capture::record::record_again;
 use crate::capture::request::Capture;
 
-/// Takes a checkpoint of unchanged content: a record of its own and a hard link to the equal backup,
+/// Takes a checkpoint of unchanged content: a separate record and a hard link to the equal backup,
 /// whose bytes the caller has proved.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::host::project::{Database, FollowBranches, Project};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::Finding;
 
-/// How thoroughly a backup is looked at before it is relied upon.
+/// How thoroughly a backup is examined before a command relies on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     /// Check that all pages are there, and reread the packs that were unread for longest.
@@ -44,7 +44,7 @@ pub(crate) struct Wanted<'a> {
     pub database: &'a Database,
     /// Why.
     pub kind: Kind,
-    /// How thoroughly it is looked at before it is published.
+    /// How thoroughly it is examined before it is published.
     pub look: Look,
     /// How its bytes are to be kept.
     pub format: Format,
@@ -103,7 +103,7 @@ pub(crate) struct Capture<'a> {
 pub(crate) enum Taken {
     /// A backup, the version of its schema, the time it took, and the ids of its groups.
     Backup(Box<Backup>, Option<i64>, Duration, Groups),
-    /// A record of its own and a hard link to an equal backup, whose name it is.
+    /// A separate record and a hard link to an equal backup, with the name of that backup.
     Linked(Box<Backup>, String),
     /// Nothing: the content equals that of [`Wanted::unless_equal`].
     Unchanged,

@@ -233,8 +233,8 @@ fn name_of(wanted: &Wanted<'_>) -> Name {
         .in_format(Format::Pages)
 }
 
-/// A record of its own and a hard link to the equal one; if there are no hard links, a copy of its
-/// list.
+/// Takes it as a separate record and a hard link to the equal backup; if there are no hard links,
+/// as a copy of its list.
 fn link(capture: Capture<'_>, equal: &Backup, mut taken: intake::Taken) -> Result<Taken> {
     let record = equal.record().context("a stored backup that was compared has a record")?;
     if capture.wanted.unless_equal.is_some_and(|newest| newest.file == record.file) {

@@ -238,7 +238,8 @@ impl Args {
         Ok(difference)
     }
 
-    /// The worst answer so far: a difference that is asked for, then what could not be looked at.
+    /// The worst answer so far: that there is a difference, if `--exit-code` asks for that, then
+    /// that something could not be compared.
     fn judge(&self, answer: Answer, difference: &Difference) -> Answer {
         if !self.exit_code {
             return answer;

@@ -63,7 +63,7 @@ enum Done {
     Planned,
     /// Its file is gone.
     Removed,
-    /// Its page list is gone, and this became of its pages.
+    /// Its page list is gone, with this result for its pages.
     Reclaimed(Outcome),
 }
 

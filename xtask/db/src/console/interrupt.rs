@@ -70,8 +70,8 @@ impl Interrupt {
         }
     }
 
-    /// The same for a signal that reached another process of ours, and perhaps this one too: it is
-    /// never the second one.
+    /// Does the same for a signal that reached another process of ours, and perhaps this one too:
+    /// it never counts as the second one.
     pub(crate) fn raise_first(&self) {
         if self.asked.load(Ordering::SeqCst) == 0 {
             self.raise();

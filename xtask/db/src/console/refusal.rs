@@ -60,7 +60,7 @@ impl Refusal {
     }
 }
 
-/// The user's no to a question: neither an error nor a refusal of ours (exit 1).
+/// The user answered no to a question: neither an error nor a refusal of ours (exit 1).
 #[derive(Debug, Clone)]
 pub(crate) struct Declined {
     /// The thing that is unchanged: a fragment.

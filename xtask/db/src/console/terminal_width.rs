@@ -28,8 +28,8 @@ impl Screen {
     }
 }
 
-/// Breaks a line between words so that it fits a width, later lines indented; nothing is cut. A word
-/// that is longer than the width has a line of its own. Two spaces between words stay two.
+/// Breaks a line between words so that it fits a width, later lines indented; nothing is cut. A
+/// word that is longer than the width gets its own line. Two spaces between words stay two.
 #[must_use]
 pub(crate) fn fold(line: &str, n_columns: usize, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();

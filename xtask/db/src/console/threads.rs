@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow};
 /// A thread at work; it has a result unless it could not begin.
 pub(crate) type Beside<'scope, R> = ScopedJoinHandle<'scope, Option<R>>;
 
-/// Does something on a thread of its own; gives it back where none is available.
+/// Runs a step on another thread; returns it if no thread is available.
 pub(crate) fn beside<'scope, R, F>(
     scope: &'scope Scope<'scope, '_>,
     work: F,

@@ -26,7 +26,7 @@ pub(crate) struct Holder {
 pub(crate) struct Holders {
     /// Processes that have it open.
     pub(crate) seen: Vec<Holder>,
-    /// Whether every process could be looked at; another user's cannot.
+    /// Whether every process could be inspected; those of another user cannot.
     pub(crate) complete: bool,
 }
 

@@ -97,7 +97,7 @@ fn remove(folder: &Path, packs: &[Pack], reclaimed: &mut Reclaimed) -> Result<u6
     Ok(packs.len() as u64)
 }
 
-/// New packs in the making, and what came of the old ones.
+/// New packs in progress, and the results for the old ones.
 struct Work<'f> {
     folder: &'f Path,
     writing: Option<Writing>,

@@ -127,13 +127,13 @@ pub(crate) struct Row<'a> {
 }
 
 impl Difference {
-    /// Whether nothing differs and everything could be looked at.
+    /// Whether nothing differs and everything could be compared.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.schema.is_empty() && self.tables.is_empty()
     }
 
-    /// Whether everything could be looked at.
+    /// Whether everything could be compared.
     #[must_use]
     pub(crate) fn is_complete(&self) -> bool {
         self.tables.iter().all(|table| table.unread.is_none())

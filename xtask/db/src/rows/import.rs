@@ -151,7 +151,8 @@ fn is_ours(text: &[u8]) -> bool {
     true
 }
 
-/// The header is a line of its own, or a part of one document, which may be one line, too.
+/// Finds the format of an export. Its header is either a line of its own or a part of one document,
+/// which may also be one line.
 fn exported_kind(start: &[u8], mut rest: fs_err::File) -> Result<Kind> {
     let (mut piece, mut line_end) = (start.to_vec(), Vec::new());
     while !piece.is_empty() {

@@ -150,7 +150,7 @@ struct State<'c> {
 }
 
 impl State<'_> {
-    /// References to nothing, and what kept tables from being looked at.
+    /// References to nothing, and the reasons why tables could not be checked.
     fn orphans(&self) -> Result<(Orphans, Vec<String>)> {
         let (mut orphans, unchecked) = foreign_keys::count(self.connection)?;
         let State { connection, said, schema } = *self;
@@ -162,11 +162,13 @@ impl State<'_> {
 /// One transaction on its way.
 struct Merging<'c> {
     here: State<'c>,
-    /// References to nothing that were there before anything was written; none yet where nothing was.
+    /// References to nothing that existed before the first write; `None` if nothing was written
+    /// yet.
     before: Option<Orphans>,
     /// Tables that were changed.
     changed: BTreeSet<String>,
-    /// The last file, whose stages make room for those of the next; in the end they go with the connection.
+    /// The last file, whose stages make room for those of the next; the last ones are removed with
+    /// the connection.
     last: Option<Planned>,
 }
 

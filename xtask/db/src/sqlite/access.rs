@@ -155,7 +155,7 @@ impl Still {
         Ok(())
     }
 
-    /// Proves that what was read since is one state.
+    /// Proves that everything that was read since is one state.
     ///
     /// # Errors
     ///

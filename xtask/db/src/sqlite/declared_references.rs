@@ -28,7 +28,7 @@ pub enum Referent {
         /// Table for each of its values; `None` if the value belongs to no table.
         tables: BTreeMap<String, Option<String>>,
     },
-    /// Nothing, whatever it is called.
+    /// Nothing, whatever its name suggests.
     Nothing,
 }
 

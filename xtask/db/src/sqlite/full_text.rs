@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use crate::sqlite::connection::quoted;
 
-/// Rebuilds full-text indexes whose content is one of the restored tables.
+/// Rebuilds full-text indexes of the restored tables.
 pub(crate) fn rebuild_indexes(connection: &Connection, tables: &[String]) -> Result<()> {
     let mut statement = connection.prepare(
         "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0",

@@ -25,7 +25,7 @@ pub(crate) struct Looking {
     busy_timeout: Duration,
 }
 
-/// How a database is looked at.
+/// How a database is read.
 enum Way {
     /// Through SQLite's locks. Sidecars may be created and removed again.
     Locks,
@@ -100,7 +100,7 @@ fn go(path: PathBuf, way: Way, busy_timeout: Duration) -> Result<Looking> {
     Ok(Looking { connection, path, way, busy_timeout })
 }
 
-/// The way to look at a database that leaves its owner's files as they are.
+/// A way to read a database that leaves its owner's files as they are.
 fn way(path: &Path, busy_timeout: Duration) -> Result<Way> {
     let size = |suffix| fs_err::metadata(beside(path, suffix)).map(|found| found.len());
     let (wal, shm) = (size(WAL), size(SHM));

@@ -33,7 +33,7 @@ pub(crate) const MODULES_WITHOUT_CONTENT: [&str; 7] =
 pub(crate) struct Schema {
     /// The tables, by their names in lower case: SQLite takes `Messages` and `messages` for one.
     pub tables: BTreeMap<String, Table>,
-    /// Indexes that were created by statements, likewise.
+    /// Indexes that were created by statements, by name in lower case.
     pub indexes: BTreeMap<String, Entry>,
     /// Views, likewise.
     pub views: BTreeMap<String, Entry>,

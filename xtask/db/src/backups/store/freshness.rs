@@ -18,7 +18,7 @@ use crate::backups::store::pack_readings::{self, Reading, Readings};
 use crate::console::text::Span;
 use crate::sqlite::digest::tree::Id;
 
-/// The packs of a folder as far as they were looked at.
+/// The packs of a folder, as far as they were checked.
 #[derive(Debug)]
 pub(crate) struct Freshness {
     backups: PathBuf,

@@ -82,7 +82,7 @@ impl Intake<'_> {
     }
 }
 
-/// Compares what comes in with what is there.
+/// Compares incoming blocks with those that are already stored.
 struct Comparing<'s, F> {
     known: Vec<Known<'s>>,
     packing: Lane<'s, Vec<Block>, Packer<'s>>,
@@ -256,7 +256,7 @@ impl<'s> Known<'s> {
         Ok(())
     }
 
-    /// The hash of the group, if all of it is there and it is a part of a larger file.
+    /// The hash of the group, if the group is complete and part of a larger file.
     fn hash(&self) -> Option<Id> {
         let mut tree = Tree::default();
         if self.stored.shape().size_bytes <= GROUP_BYTES {

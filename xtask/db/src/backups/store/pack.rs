@@ -325,7 +325,8 @@ struct Claimed {
 }
 
 impl Claimed {
-    /// Reads the sections piece by piece: the first that cannot be ends it, whatever is claimed.
+    /// Reads the sections piece by piece; the first that cannot be read ends it, however many are
+    /// claimed.
     fn sections(&self, file: &fs_err::File, name: Id) -> Result<Vec<Section>> {
         let mut sections = Vec::new();
         let mut n_left = self.n_sections as usize;

@@ -41,7 +41,8 @@ pub(crate) fn open(folder: &Path) -> Result<Option<fs_err::File>> {
     Ok(Some(options.open(folder)?))
 }
 
-/// Whether a folder of packs is there. What a symbolic link leads to is not ours to read or to remove.
+/// Whether a folder of packs exists. The target of a symbolic link is not ours to read or to
+/// remove.
 ///
 /// # Errors
 ///

@@ -44,7 +44,7 @@ pub(crate) struct Opened {
 struct Found {
     parts: Arc<[Part]>,
     trouble: Arc<str>,
-    /// The pack itself, if it is there and cannot be read.
+    /// Path of the pack itself, if it exists and cannot be read.
     unreadable: Option<Arc<Path>>,
     /// The version of a pack that may contain them, if that is newer than this build.
     newer: Option<u16>,
@@ -249,7 +249,7 @@ impl Places {
         self.found.get(pack as usize)?.newer
     }
 
-    /// The path of a pack of the list that is there and cannot be read.
+    /// The path of a pack of the list that exists and cannot be read.
     #[must_use]
     pub(crate) fn unreadable(&self, pack: u32) -> Vec<PathBuf> {
         let found = self.found.get(pack as usize);

@@ -96,7 +96,7 @@ impl Readings {
         self.noted.get(pack).filter(|reading| reading.identity == *now_there).copied()
     }
 
-    /// The last reading of a pack, after a look at its file.
+    /// The last reading of a pack that is still valid for its file.
     #[must_use]
     pub(crate) fn last_of(&self, pack: &Id) -> Option<Reading> {
         // Without a note no file need be looked at.

@@ -147,7 +147,7 @@ impl List {
     }
 }
 
-/// The names of the packs in a list, whose checksum is compared; its runs are not looked at.
+/// The names of the packs in a list. Its checksum is compared; its runs are not decoded.
 ///
 /// # Errors
 ///

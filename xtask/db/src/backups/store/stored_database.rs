@@ -120,8 +120,8 @@ impl Stored {
         })
     }
 
-    /// Proves from the ids alone that every block is there and that together they are the file that the
-    /// list names; but for the first, the blocks themselves are not read.
+    /// Proves from the ids alone that every block exists and that together they are the file that
+    /// the list names; except for the first, the blocks themselves are not read.
     ///
     /// # Errors
     ///

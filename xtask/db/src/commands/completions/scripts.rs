@@ -1,7 +1,7 @@
 //! The completion scripts. `@PROGRAM@` becomes the path of the built program: absolute, or relative
 //! to the root of a workspace, which the scripts search for from the current folder upwards.
 
-/// Joins the completion of `cargo` that is there, and works in bash 3.2 (macOS) too.
+/// Joins the existing completion of `cargo`, and works in bash 3.2 (macOS) too.
 pub(super) const BASH: &str = r#"# Completes `cargo xtask` in bash.
 _xtask_db_program() {
     local program=@PROGRAM@ folder=$PWD

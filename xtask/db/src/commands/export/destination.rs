@@ -47,7 +47,7 @@ pub(super) enum Naming {
 }
 
 impl Destination {
-    /// Finds out where, and refuses what would do harm.
+    /// Determines the destination, and refuses one that would do harm.
     ///
     /// # Errors
     ///
@@ -122,8 +122,8 @@ impl Destination {
     }
 }
 
-/// Refuses the paths of databases and of what SQLite keeps beside them, and the names of backups:
-/// also if nothing is there now.
+/// Refuses the paths of databases and of SQLite's files beside them, and the names of backups, even
+/// if nothing is there now.
 fn refuse_what_is_precious(project: &Project, path: &Path, shown: &str) -> Result<()> {
     let mut files = project.databases.iter().flat_map(|database| {
         let path = fs_err::canonicalize(&database.path).unwrap_or_else(|_| database.path.clone());
@@ -142,7 +142,7 @@ fn refuse_what_is_precious(project: &Project, path: &Path, shown: &str) -> Resul
     Ok(())
 }
 
-/// Whether a file begins as an export does; a symbolic link or a folder is none.
+/// Whether a file begins like an export; a symbolic link or a folder is not one.
 fn is_export(path: &Path) -> Result<bool> {
     if !fs_err::symlink_metadata(path)?.is_file() {
         return Ok(false);

@@ -57,7 +57,7 @@ pub(super) struct Written {
 pub(super) enum How {
     /// It was written, perhaps in place of an earlier one.
     New,
-    /// The error names what was there already, which was left as it is.
+    /// A file of the same content already existed and was left as it is.
     Unchanged,
 }
 

@@ -154,7 +154,7 @@ fn machine(session: &Session, project: &Project) -> Result<Machine> {
     Machine::of(&place)
 }
 
-/// A path without symbolic links and steps back, as far as it is there.
+/// A path without symbolic links and `..`, as far as it exists.
 fn followed(path: &Path) -> PathBuf {
     let found = path.ancestors().find_map(|above| Some((above, fs_err::canonicalize(above).ok()?)));
     match found {

@@ -49,8 +49,8 @@ impl State {
         }
     }
 
-    /// Compares a backup's bytes with its record: a value that was changed in it would be exported with a
-    /// proof of its own. Returns what the user should know.
+    /// Compares a backup's bytes with its record: otherwise a value that was changed would be
+    /// exported with a valid hash. Returns warnings for the user.
     ///
     /// # Errors
     ///

@@ -88,7 +88,7 @@ pub(super) fn entered(
     Ok(Answer::Yes)
 }
 
-/// A new work tree has no database of its own yet.
+/// Greets the user in a new worktree, which has no database of its own yet.
 fn greet_worktree(session: &mut Session, project: &Project) -> Result<()> {
     for database in &project.databases {
         if project.worktree() != "." && probe::look(&database.path)? == Standing::Missing {

@@ -61,7 +61,7 @@ pub(super) struct Run<'a> {
     pub(super) due: Vec<Due<'a>>,
 }
 
-/// Takes the checkpoints that are due, each whatever became of the others.
+/// Takes the checkpoints that are due, each even if others failed.
 ///
 /// # Errors
 ///

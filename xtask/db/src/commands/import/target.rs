@@ -21,12 +21,12 @@ pub(super) struct Target {
     pub(super) path: PathBuf,
     /// Current state of the target.
     pub(super) live: Live,
-    /// Whether commands are to run once it is there: it is a configured one.
+    /// Whether commands are to run after the import: it is a configured database.
     pub(super) is_configured: bool,
 }
 
 impl Target {
-    /// Finds out where, and refuses what would do harm.
+    /// Determines the destination, and refuses one that would do harm.
     ///
     /// # Errors
     ///
@@ -70,12 +70,13 @@ impl Target {
         Ok(target)
     }
 
-    /// Whether nothing at all is there yet: then a finished file gets the name.
+    /// Whether there is no file yet, so that the finished file just gets the name.
     pub(super) fn is_free(&self) -> bool {
         self.live == Live::Absent { sidecars: false } && !self.path.exists()
     }
 
-    /// A journal of a database that is gone would be rolled back into the new one.
+    /// Refuses leftover sidecars: a journal of a database that is gone would be rolled back into
+    /// the new one.
     ///
     /// # Errors
     ///

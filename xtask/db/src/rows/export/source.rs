@@ -173,8 +173,8 @@ impl Order {
     }
 }
 
-/// The primary key as its index has it; empty if it has none. What an application's own collation
-/// orders is ordered by its bytes.
+/// The primary key in the form of its index; empty if there is none. A collation that the
+/// application defines is replaced by the order of bytes.
 fn key(connection: &Connection, table: &str) -> Result<Vec<String>> {
     let mut statement = connection.prepare(
         "SELECT name, upper(coll), \"desc\" FROM pragma_index_xinfo(

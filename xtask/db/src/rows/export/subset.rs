@@ -95,7 +95,7 @@ impl Subset {
         Ok(Self { members: gathering.members, remarks })
     }
 
-    /// The chosen rows of a table; `None` if there could be none.
+    /// The chosen rows of a table; `None` if there cannot be any.
     pub(super) fn member(&self, table: &str) -> Option<&Member> {
         self.members.get(&table.to_ascii_lowercase())
     }
@@ -147,7 +147,7 @@ fn members(
 }
 
 impl Gathering<'_> {
-    /// Before any row is looked for.
+    /// Refuses damaged indexes, before any row is looked up.
     fn refuse_damaged_indexes(&self) -> Result<()> {
         for name in self.members.keys() {
             self.interrupt.check()?;

@@ -75,7 +75,7 @@ impl Guard {
         Self { creating }
     }
 
-    /// Runs one statement that creates one object.
+    /// Runs one statement that must create one object.
     ///
     /// # Errors
     ///

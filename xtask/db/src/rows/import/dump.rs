@@ -35,7 +35,7 @@ use statement_guard::Guard;
 /// Pieces after which the reader checks whether to continue.
 const PIECES_BETWEEN_LOOKS: u64 = 1 << 10;
 
-/// Bytes that are looked at for what another database's tool has written.
+/// Bytes in which the marks of another database's tool are searched for.
 const START_BYTES: u64 = 1 << 12;
 
 /// Loads an SQL file.
@@ -59,7 +59,7 @@ pub(super) fn load(
     run(fs_err::File::open(file)?, loading, &mut look)
 }
 
-/// An export of ours contains its version; a newer one is not guessed at.
+/// Refuses an export of a newer version, instead of guessing what it means.
 fn refuse_newer(start: &[u8]) -> Result<()> {
     let rest = start.strip_prefix(format!("-- {NAME}, version ").as_bytes()).unwrap_or_default();
     let n_digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();

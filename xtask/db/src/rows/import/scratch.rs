@@ -15,7 +15,7 @@ pub(crate) enum Kind {
     Json,
     /// Our export as a folder of CSV.
     Csv,
-    /// SQL, whatever program wrote it.
+    /// SQL that any program may have written.
     Sql,
 }
 

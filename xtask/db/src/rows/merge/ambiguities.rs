@@ -179,7 +179,7 @@ impl Doubts<'_> {
         Ok(self.connection.query_row(&question, [], |row| row.get(0))?)
     }
 
-    /// Rows that could not be identified though all they refer to is there.
+    /// Rows that could not be identified, though all rows that they refer to exist.
     fn unknown(&self) -> Result<Vec<Problem>> {
         let mut problems = Vec::new();
         for layout in self.layouts {

@@ -23,7 +23,7 @@ pub(super) enum Fate {
     LeftOut = 6,
     /// The row here has other content, or another row has its key: nothing is merged.
     Conflicting = 7,
-    /// Its content is known, and a row here with that content is looked for.
+    /// Its content is known, and a row of the database with that content is searched for.
     Hashed = 8,
 }
 

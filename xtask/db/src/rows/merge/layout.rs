@@ -11,7 +11,7 @@ use crate::sqlite::connection::quoted;
 /// it means may spell its key in another way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spelling {
-    /// It may: a row is not looked for by such a value before its references are translated.
+    /// It may: a row is not looked up by such a value before its references are translated.
     MayChange,
     /// It may not: each value is the file's, and a reference that would change one leads nowhere.
     Stays,
@@ -109,7 +109,7 @@ pub(super) struct Link {
     pub collations: Vec<String>,
     /// The same table in the file, if it has rows there.
     pub in_file: Option<Parent>,
-    /// Whether a row may be looked for here that is not in the file.
+    /// Whether a row that is not in the file may be looked up in the database.
     pub may_be_here: bool,
     /// Whether a number decides, which means a row only in its own database.
     pub is_by_number: bool,

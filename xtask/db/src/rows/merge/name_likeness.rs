@@ -42,8 +42,8 @@ const IRREGULAR: [(&str, &str); 10] = [
     ("media", "medium"),
 ];
 
-/// Names of tables, by their words: which of many a column may be named after is found without a look
-/// at each.
+/// Names of tables, by their words, so that the tables that a column may be named after are found
+/// without comparing each.
 #[derive(Debug, Default)]
 pub(super) struct TableNames(HashMap<String, BTreeSet<usize>>);
 
@@ -60,8 +60,8 @@ impl TableNames {
         Self(by_form)
     }
 
-    /// The numbers of all tables that [`of`] may find similar, and a few more. The column's own table,
-    /// which `parent_id` means, is not looked for.
+    /// The numbers of all tables that [`of`] may find similar, and a few more. The column's own
+    /// table, which `parent_id` means, is not included.
     #[must_use]
     pub(super) fn near(&self, column: &str) -> BTreeSet<usize> {
         let forms = forms(&stem(column).0);
@@ -154,7 +154,8 @@ fn stem(column: &str) -> (Vec<String>, bool) {
     (words, false)
 }
 
-/// The words of a name, in lower case: split at underscores and other marks, and before a capital after a small letter.
+/// The words of a name, in lower case: split at underscores and other marks, and before a capital
+/// after a small letter.
 fn words(name: &str) -> Vec<String> {
     let (mut words, mut word, mut was_small) = (Vec::new(), String::new(), false);
     for c in name.chars() {

@@ -129,8 +129,8 @@ pub(super) fn value(parent: &Layout, column: usize) -> String {
     }
 }
 
-/// Whether the numbers of a reference are those of the database, whatever the file has: unless its rows
-/// have numbers of their own and refer to each other.
+/// Whether the numbers of a reference are those of the database, whatever the file contains, unless
+/// the rows have numbers of their own and refer to each other.
 #[must_use]
 pub(super) fn is_ours(layout: &Layout, link: &Link, numbering: Numbering) -> bool {
     let is_within = link.in_file.as_ref().is_some_and(|parent| {

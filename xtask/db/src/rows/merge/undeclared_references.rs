@@ -361,7 +361,7 @@ impl Found {
 struct Declaration<'a> {
     table: &'a str,
     column: &'a str,
-    /// The column that names the kind, and the value that is meant; all rows if there is none.
+    /// The column that names the kind, and its value; `None` if it applies to all rows.
     kind: Option<(&'a str, &'a str)>,
     /// The table that it refers to; none if it is not a reference.
     parent: Option<&'a String>,

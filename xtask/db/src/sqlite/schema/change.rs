@@ -38,7 +38,7 @@ pub(crate) struct Change {
 /// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
-    /// It is there now.
+    /// It exists now.
     Added,
     /// It is gone.
     Removed,

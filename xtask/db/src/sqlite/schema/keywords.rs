@@ -1,8 +1,9 @@
 //! SQLite's own words, which mean something else in quotes than bare.
 
-/// Whether a word in lower case is one: a keyword, or the name of a constant
-/// (<https://sqlite.org/lang_keywords.html>). If it is taken for one though it could be a name, a
-/// statement differs from the same with quotes; the other way round a difference would be missed.
+/// Whether a word in lower case is a keyword, or the name of a constant
+/// (<https://sqlite.org/lang_keywords.html>). A word that is listed by mistake only makes a
+/// statement differ from the same one with quotes; if one were missing, a difference would be
+/// overlooked.
 #[must_use]
 pub(super) fn is_keyword(word: &str) -> bool {
     WORDS.split(' ').any(|one| one == word)

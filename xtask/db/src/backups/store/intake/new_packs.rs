@@ -14,7 +14,7 @@ use crate::sqlite::digest::tree::{Id, Shape};
 #[derive(Debug, Default)]
 pub(crate) struct NewPacks {
     paths: Vec<PathBuf>,
-    /// The names of those that were read back, also of those that were there already.
+    /// The names of the packs that were read back, including those that already existed.
     pub(crate) read: Vec<Id>,
     /// Size of their files.
     pub(crate) size_bytes: u64,
@@ -131,7 +131,7 @@ impl Step<Finished> for Shelving<'_> {
     }
 }
 
-/// Syncs a pack, reads it back and gives it its name; if a pack of that name is there and is what it says,
+/// Syncs a pack, reads it back and gives it its name; if an intact pack of that name exists,
 /// nothing is needed. The folder is not synced yet.
 ///
 /// # Errors

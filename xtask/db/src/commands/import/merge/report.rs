@@ -79,8 +79,8 @@ pub(super) fn conclude(
     Ok(Answer::Yes)
 }
 
-/// The members of the document, but for its version, which is at its end: an error's members may be
-/// there instead.
+/// The members of the document except its version, which comes last, because an error's members may
+/// take their place.
 #[derive(Serialize)]
 struct Members<'a> {
     inserted: u64,

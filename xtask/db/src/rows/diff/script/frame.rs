@@ -51,7 +51,7 @@ impl Frame {
         self.a.tables.iter()
     }
 
-    /// Whether a table is there in the second state.
+    /// Whether a table exists in the second state.
     pub(super) fn keeps(&self, key: &str) -> bool {
         self.b.tables.contains_key(key)
     }

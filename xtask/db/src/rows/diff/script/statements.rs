@@ -84,7 +84,7 @@ pub(super) fn condition(row: &Row<'_>) -> String {
     parts.collect::<Vec<_>>().join(" AND ")
 }
 
-/// The columns to insert and their values, a rowid first that is none of them.
+/// The columns to insert and their values; a rowid that is not a column comes first.
 pub(super) fn columns_and_values(row: &Row<'_>, values: &[Value]) -> (String, String) {
     let hidden =
         row.key_columns.iter().zip(row.key).filter(|(column, _)| {

@@ -29,7 +29,7 @@ pub(super) struct Edge {
     pub reference: Reference,
     down: Way,
     up: Way,
-    /// Counts rows that were taken, which refer to none that is there.
+    /// Counts chosen rows that refer to a row that does not exist.
     orphans: String,
     /// Writes down all pairs.
     pairs: String,

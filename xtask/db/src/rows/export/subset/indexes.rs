@@ -8,8 +8,8 @@ use crate::console::text;
 use crate::sqlite::connection::quoted;
 use crate::sqlite::examination::finding::Damage;
 
-/// Proves that the indexes of a table lead to as many rows as there are; those about some rows or about
-/// expressions are not looked at.
+/// Proves that the indexes of a table lead to as many rows as it has; partial indexes and those on
+/// expressions are not checked.
 ///
 /// # Errors
 ///

@@ -128,8 +128,8 @@ impl Member {
     }
 }
 
-/// The rowid, or the primary key of a table that has none, with the collations of its tree. One that
-/// an application defines is read by bytes.
+/// The rowid, or the primary key of a table without one, with the collations of its tree. A
+/// collation that the application defines is read by bytes.
 fn key(connection: &Connection, table: &Table) -> Result<Vec<Part>> {
     if table.storage != Storage::WithoutRowid {
         let rowid = table.rowid_name().map(|name| quoted(&name));

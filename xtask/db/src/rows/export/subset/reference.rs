@@ -37,7 +37,7 @@ impl From<Declared> for Reference {
 pub(super) enum Obstacle {
     /// There is no such row in the database.
     NoRow,
-    /// There is no such table, or it is none whose rows can be referred to.
+    /// There is no such table, or its rows cannot be referred to.
     NoTable,
     /// It does not have the columns of the reference.
     NoColumns,

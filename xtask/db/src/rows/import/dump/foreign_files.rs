@@ -14,7 +14,7 @@ const MARKS: [(&str, &str); 8] = [
     ("/*M!999999", "MariaDB"),
 ];
 
-/// Lines that are looked at.
+/// Lines in which the marks are searched for.
 const FIRST_LINES: usize = 20;
 
 const HINT: &str = "nothing was changed; only SQL for SQLite can be imported: convert it first";

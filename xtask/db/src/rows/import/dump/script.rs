@@ -48,7 +48,7 @@ const HINT_DATA_ONLY: &str =
     "nothing was changed; the file contains rows without tables, as `.dump --data-only` writes it";
 const HINT_FAILED: &str = "nothing was changed; correct the file, or dump the database again";
 
-/// The file's own transactions. Nothing of that is done: all of it is one of ours.
+/// A transaction of the file's own. It has no effect: everything runs in one transaction of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transaction {
     /// There was none.
@@ -239,7 +239,7 @@ impl<'a> Running<'a> {
         run_one(self.connection, sql)
     }
 
-    /// Begins the one transaction of ours, before which the encoding is set for ever.
+    /// Begins our only transaction; the encoding can be set only before that.
     fn begin_ours(&mut self) -> Result<()> {
         if !self.has_begun {
             self.has_begun = true;

@@ -188,7 +188,7 @@ impl Shadows {
         Ok(())
     }
 
-    /// Puts the rows of tables that was there before into those of the module.
+    /// Moves the rows that tables had before into those of the module.
     fn move_back(&mut self, connection: &Connection, old: &[(String, String)]) -> Result<()> {
         for (name, moved) in old {
             let shadow = name.to_ascii_lowercase();

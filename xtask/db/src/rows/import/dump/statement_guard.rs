@@ -24,7 +24,7 @@ const MODULES: [&str; 9] = [
     "geopoly",
 ];
 
-/// Tables that are there by themselves and show what is below the rows.
+/// Tables that exist by themselves and show the data below the rows.
 const TABLES_BELOW: [&str; 6] =
     ["sqlite_dbpage", "dbstat", "bytecode", "tables_used", "sqlite_stmt", "fsdir"];
 

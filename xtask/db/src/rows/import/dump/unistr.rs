@@ -5,7 +5,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
-/// Makes the function if SQLite has none.
+/// Defines the function if SQLite does not have it.
 ///
 /// # Errors
 ///

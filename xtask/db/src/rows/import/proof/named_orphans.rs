@@ -123,7 +123,7 @@ struct Link<'s> {
     table: &'s Table,
     key: Vec<String>,
     columns: Vec<(String, String)>,
-    /// The parent, and whether it is there.
+    /// The parent, and whether it exists.
     parent: (&'s str, bool),
 }
 

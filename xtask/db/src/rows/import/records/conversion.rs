@@ -16,7 +16,7 @@ pub(crate) enum Takes {
     Reals,
     /// Text; any other value becomes its text.
     Texts,
-    /// Numbers if it is one, else text: `DATETIME`, `DECIMAL`, `JSON`.
+    /// A number if the value is one, else text: `DATETIME`, `DECIMAL`, `JSON`.
     NumbersOrTexts,
     /// Anything as it is.
     Anything,
@@ -93,8 +93,8 @@ impl Takes {
         }
     }
 
-    /// The number that a text is, if the column would keep it as one: a postcode, a telephone
-    /// number or a hash is none, though it looks like one.
+    /// The number that a text is, if the column would keep it as one. A postcode, a telephone
+    /// number or a hash is not a number, though it looks like one.
     fn numeral(self, digits: &str) -> Result<Value, &'static str> {
         let exponent = if self == Self::Reals { Exponent::Kept } else { Exponent::Lost };
         match number::loss(digits, exponent) {

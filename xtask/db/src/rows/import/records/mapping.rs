@@ -34,7 +34,7 @@ pub(crate) struct Mapped {
     pub takes: Takes,
     /// Source of its values.
     pub source: Source,
-    /// Whether it numbers the rows: then it is there in all records or in none.
+    /// Whether it numbers the rows: then all records have it, or none.
     pub is_number: bool,
 }
 
@@ -119,7 +119,7 @@ impl Mapping {
 }
 
 impl Mapped {
-    /// Whether a row without it is none.
+    /// Whether every row needs it.
     #[must_use]
     pub(crate) fn is_needed(&self) -> bool {
         is_needed(&self.column, self.is_number)
