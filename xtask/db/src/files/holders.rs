@@ -47,8 +47,8 @@ pub(crate) fn of(path: &Path) -> Option<Holders> {
     look()
 }
 
-/// Calls back for each other process that has a database or its WAL open, at once, and returns whether
-/// every process could be looked at; `None` if the system cannot tell.
+/// Calls `found` for each other process that has a database or its WAL open, and returns whether
+/// every process could be inspected; `None` if the system does not show who has a file open.
 fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
     let look = Look::at(path);
     let mut complete = true;
@@ -62,7 +62,7 @@ fn each(path: &Path, mut found: impl FnMut(u32)) -> Option<bool> {
     Some(complete)
 }
 
-/// A database and its sidecars, looked for among the descriptors of processes.
+/// A database and its sidecars, to search for among the descriptors of processes.
 #[derive(Debug)]
 pub(crate) struct Look<'a> {
     path: &'a Path,

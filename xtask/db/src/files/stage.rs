@@ -116,7 +116,7 @@ impl Stage {
         })
     }
 
-    /// Writes it back to the disk and leaves it where it is, in a folder that is published whole.
+    /// Writes it back to the disk and leaves it in its folder, which is published as a whole.
     ///
     /// # Errors
     ///
@@ -128,8 +128,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Gives the file a name that may be taken already, replacing what is there in one step.
-    /// For records, exports and small files of git's only: a backup is never replaced.
+    /// Gives the file a name that may already be taken, replacing the old file in one step. For
+    /// records, exports and small files of git's only: a backup is never replaced.
     ///
     /// # Errors
     ///

@@ -217,8 +217,9 @@ impl Place {
         Branch::new(name.to_owned(), self.reflog(name), self.head_reflog(), born)
     }
 
-    /// Whether the branch that a branch point belongs to is there, under that name or another, and not
-    /// merged; a branch that nothing was committed on is not, nor is one that is checked out.
+    /// Whether the branch that a branch point belongs to exists, under that name or another, and is
+    /// not merged. A branch without commits of its own is not merged, nor is one that is checked
+    /// out.
     #[must_use]
     pub(crate) fn is_unmerged(&self, enters: &Enters) -> bool {
         let Some(branch) = self.branch_of(enters) else {
@@ -229,8 +230,8 @@ impl Place {
             || self.is_open(&branch, enters.base.as_deref())
     }
 
-    /// Whether a branch is there and not merged into `base`, or the usual base; one that nothing was
-    /// committed on is not merged, nor is one that is checked out.
+    /// Whether a branch exists and is not merged into `base`, or the usual base. A branch without
+    /// commits of its own is not merged, nor is one that is checked out.
     #[must_use]
     pub(crate) fn is_open(&self, branch: &Branch, base: Option<&str>) -> bool {
         let Some(tip) = self.tip(&branch.name) else {

@@ -65,7 +65,7 @@ impl Entry {
         self.old.bytes().all(|byte| byte == b'0')
     }
 
-    /// Whether a branch was created from a commit that was there.
+    /// Whether a branch was created from an existing commit.
     pub(crate) fn is_branching(&self) -> bool {
         self.is_creation() && self.said.starts_with("branch: Created from ")
     }

@@ -18,7 +18,7 @@ use crate::host::project::Project;
 
 /// The backups folder, as it was found.
 pub(crate) struct Folder {
-    /// Whether it is there.
+    /// Whether it exists.
     pub(crate) exists: bool,
     /// How many backups are in it, of whatever database.
     pub(crate) n_backups: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Folder {
     pub(crate) tracked: Vec<String>,
     /// The permissions of the folder where others may enter it.
     pub(crate) open_mode: Option<u32>,
-    /// Whether it contains nothing but files of ours.
+    /// Whether it contains only files of ours.
     pub(crate) is_ours: bool,
     /// Backups and records that others may read, and the permissions of the first.
     pub(crate) open_files: Vec<(PathBuf, u32)>,

@@ -41,7 +41,8 @@ impl Checkup<'_> {
         Problem::new("interrupted", what, self.command("db-recover"))
     }
 
-    /// The way back to a database: the newest backup, else the command that creates one.
+    /// The command that restores a database from the newest backup, else the command that creates
+    /// one.
     fn restore(&self) -> String {
         self.restore_with("db-restore latest")
     }

@@ -19,7 +19,7 @@ use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::trouble::{self, Trouble, trouble};
 use crate::sqlite::{connection, examination};
 
-/// How often what moved meanwhile is read again.
+/// How often a state that changed during the reading is read again.
 const MAX_READINGS: u32 = 3;
 /// The first bytes of a rollback journal that has to be rolled back, or is being written
 /// (<https://sqlite.org/fileformat2.html#the_rollback_journal>).

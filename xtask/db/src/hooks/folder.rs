@@ -27,7 +27,7 @@ pub(crate) struct Folder {
 /// State of one hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// Our block is there, as it ought to be.
+    /// Our block is there and up to date.
     Installed,
     /// Our block is there, with older settings.
     Stale,

@@ -76,9 +76,9 @@ pub(crate) fn comment_sign(message: &str, setting: Option<&str>) -> String {
     }
 }
 
-/// A message that is still to be written in an editor, with a note on how to leave without a commit:
-/// an empty message does that, and with a trailer it is not empty any more. `None` if something else
-/// is written already, or no comment is there (no editor is opened).
+/// A message that the user still has to write in an editor, with a note on how to leave without a
+/// commit: an empty message does that, but with a trailer the message is no longer empty. `None` if
+/// something else is already written, or if the message has no comment.
 #[must_use]
 pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
     // Git itself takes a message for empty that contains nothing but sign-offs.
@@ -98,8 +98,8 @@ pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
     with_way_out_of_template(message, sign)
 }
 
-/// The same for a template: left as it is, it ends without a commit, and with a trailer it is not as it
-/// was any more. `None` if no comment is there.
+/// The same for a template: if it is left as it is, git ends without a commit, but with a trailer
+/// it is no longer as it was. `None` if it has no comment.
 #[must_use]
 pub(crate) fn with_way_out_of_template(message: &str, sign: &str) -> Option<String> {
     let at = message.find(&format!("\n{sign}"))? + 1;

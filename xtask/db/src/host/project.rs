@@ -198,7 +198,7 @@ impl Project {
         }
     }
 
-    /// The flag that a command of ours needs to mean a database: none, if there is only one.
+    /// The flag that our commands need to mean a database; none if there is only one.
     #[must_use]
     pub(crate) fn db_flag(&self, database: &Database) -> String {
         if self.databases.len() > 1 {

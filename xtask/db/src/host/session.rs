@@ -167,13 +167,13 @@ impl Session {
         &self.interrupt
     }
 
-    /// Whether one JSON document is wanted on stdout.
+    /// Whether stdout is to be one JSON document.
     #[must_use]
     pub fn wants_json(&self) -> bool {
         self.json
     }
 
-    /// Whether only warnings and errors are wanted.
+    /// Whether to print only warnings and errors.
     #[must_use]
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet

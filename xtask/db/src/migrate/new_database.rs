@@ -27,7 +27,7 @@ use crate::host::project::{Database, Project};
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::probe::{self, Standing};
 
-/// A new database, as a backup in a folder of its own that goes with it.
+/// A new database, as a backup in a folder of its own, which is removed with it.
 #[derive(Debug)]
 pub(crate) struct Fresh {
     /// The database.
@@ -48,8 +48,8 @@ pub(crate) struct Building<'p> {
 const UNTOUCHED: &str = "the database is untouched";
 
 impl<'p> Building<'p> {
-    /// Begins with an empty file. The backups folder is not locked meanwhile: building may take
-    /// minutes, and backups of its own.
+    /// Begins with an empty file. The backups folder is not locked while the database is built,
+    /// because that may take minutes, and may take backups.
     ///
     /// # Errors
     ///
@@ -121,7 +121,8 @@ impl<'p> Building<'p> {
 }
 
 impl Fresh {
-    /// The same if it has tables: a database with data is not replaced by one without any.
+    /// Returns the database if it has tables: a database with data is not replaced by one without
+    /// any.
     ///
     /// # Errors
     ///

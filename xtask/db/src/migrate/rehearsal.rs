@@ -35,8 +35,8 @@ pub(crate) struct Rehearsal {
     pub ended: Ended,
     /// Whether it opened the copy.
     pub opened: bool,
-    /// Why somebody else may have changed the live database meanwhile; nothing if only the command can
-    /// have.
+    /// Reasons why another process may have changed the live database in the meantime; empty if
+    /// only the command can have.
     pub doubts: Vec<String>,
     /// The state before.
     pub before: State,
@@ -182,7 +182,8 @@ pub(crate) fn compared(
         .context("could not compare the states before and after")
 }
 
-/// The findings of a thorough look: a migration is not to blame for what was there before.
+/// The findings of a thorough examination: a migration is not to blame for damage that existed
+/// before.
 ///
 /// # Errors
 ///

@@ -45,7 +45,7 @@ impl Reserve {
         Ok(Self { room, descriptors: descriptors()? })
     }
 
-    /// Lets both go, for the way back.
+    /// Releases both, so that the migration can be undone.
     pub(crate) fn release(self) {
         let Self { room, descriptors } = self;
         drop((room, descriptors));

@@ -101,7 +101,8 @@ impl State {
         Ok(state)
     }
 
-    /// Orphans, and what could not be checked. A damaged file is not looked at: it is refused anyway.
+    /// Orphans, and the tables that could not be checked. A damaged file is not checked, because it
+    /// is refused anyway.
     fn foreign_keys(&self, connection: &Connection) -> Result<(Orphans, Vec<String>)> {
         if has(&self.findings, Weight::Structural) {
             return Ok((Orphans::new(), Vec::new()));

@@ -11,7 +11,7 @@ use crate::backups::vault::Vault;
 use crate::host::session::Session;
 use crate::sqlite::examination::finding::Damage;
 
-/// How long the lock of the backups folder is waited for: the command's own answer is there already.
+/// How long to wait for the lock of the backups folder: the command's own answer is already known.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Marks what a failure names, if it is damage in the page store.

@@ -82,7 +82,7 @@ impl Outcome {
         }
     }
 
-    /// The packs that would go whole, counted; `None` if there are none.
+    /// The number of packs that would be removed as a whole; `None` if there are none.
     pub(crate) fn packs_to_remove(&self) -> Option<String> {
         match self {
             Self::Planned(plan) if !plan.remove.is_empty() => {

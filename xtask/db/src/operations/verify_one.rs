@@ -176,8 +176,8 @@ fn remember(
     Ok(())
 }
 
-/// After one stored backup was verified by itself: notes the packs it is in, which are read whole; or
-/// looks at those that turned out damaged, for the other backups that have them too.
+/// After one stored backup was verified by itself: records its packs, which are read completely, or
+/// checks those that turned out to be damaged, for the other backups that have them too.
 ///
 /// # Errors
 ///
@@ -206,8 +206,8 @@ fn note(
     unless_interrupted(session, noted)
 }
 
-/// Reads the packs of a backup whole, but for those that were read since this command began, and notes
-/// them. Returns those that are not intact.
+/// Reads the packs of a backup completely, except those that were read since this command began,
+/// and records them. Returns those that are not intact.
 fn read_packs(
     locked: &Locked<'_>,
     backup: &Backup,

@@ -32,7 +32,7 @@ use crate::sqlite::probe;
 
 const ENDING: &str = "note";
 const VERSION: u64 = 1;
-/// A note is a few hundred bytes; what is larger than this is none.
+/// A note is a few hundred bytes; a larger file is not a note.
 const MAX_BYTES: u64 = 64 << 10;
 
 /// The phase.
@@ -41,7 +41,7 @@ const MAX_BYTES: u64 = 64 << 10;
 pub(crate) enum Step {
     /// A command of the host is running: it is unknown what it has done so far.
     Command,
-    /// One transaction writes, and what follows from it: a database that is there is whole.
+    /// A single transaction writes. It follows that an existing database is intact.
     Write,
 }
 
@@ -275,7 +275,7 @@ pub(crate) fn needed(backups: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether the step of a note has ended: the note is gone, and its folder is there.
+/// Whether the step of a note has ended: the note is gone, but its folder still exists.
 #[must_use]
 pub(crate) fn is_concluded(note: &Path) -> bool {
     let seen = fs_err::symlink_metadata(note);
@@ -299,7 +299,7 @@ fn look(path: &Path) -> Option<Left> {
     (!is_held && is_there).then(|| Left { path: path.to_owned(), found })
 }
 
-/// The same of a note in another project's folder, which may be gone as a whole.
+/// Does the same for a note in another project's folder, which may be gone as a whole.
 fn look_elsewhere(path: &Path) -> Option<Left> {
     let is_lost = fs_err::symlink_metadata(path).is_err() && !is_concluded(path);
     let lost = || Left { path: path.to_owned(), found: Found::Damaged("it is gone".to_owned()) };

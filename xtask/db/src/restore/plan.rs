@@ -27,7 +27,7 @@ use crate::sqlite::{access, read_only};
 pub(crate) enum Live {
     /// There is no file, or one of 0 bytes; sidecars may be there.
     Absent {
-        /// Whether a WAL or journal without its database is there.
+        /// Whether there is a WAL or journal without its database.
         sidecars: bool,
     },
     /// SQLite reads it.
@@ -174,7 +174,7 @@ pub(crate) fn present(
     Ok((target, live))
 }
 
-/// The file behind symbolic links, or the path itself if nothing is there yet.
+/// The file behind symbolic links, or the path itself if nothing exists there yet.
 fn resolve(target: &Path) -> Result<PathBuf> {
     match fs_err::canonicalize(target) {
         Ok(path) => Ok(path),

@@ -24,7 +24,7 @@ use crate::sqlite::{connection, examination, read_only, wal};
 pub(crate) enum Proved {
     /// The live database's content equals the backup's.
     Equal,
-    /// Others have written since; what is there now is structurally sound.
+    /// Others have written since; the present file is structurally sound.
     WrittenSince,
 }
 

@@ -77,7 +77,7 @@ pub(super) enum Running {
 pub(super) struct Supervised {
     child: Child,
     wire: Wire,
-    /// If the supervisor is killed, what it supervised comes to us.
+    /// If the supervisor is killed, the processes that it supervised become our children.
     descendants: Descendants,
     has_ended: bool,
     is_lost: bool,

@@ -90,8 +90,8 @@ pub(super) fn command(order: &Order) -> Result<Command> {
     Ok(command)
 }
 
-/// Waits for a wish, and reports meanwhile when the command has ended. The end of the socket is the
-/// wish that everything ends; an interrupt is for the other side to judge.
+/// Waits for a wish, and reports in the meantime when the command has ended. The end of the socket
+/// is the wish that everything ends; an interrupt is for the other side to judge.
 fn supervise(wire: &mut Wire, tree: &Tree, interrupt: &Interrupt) -> Result<Wish> {
     let mut is_reported = false;
     loop {

@@ -75,7 +75,7 @@ pub(super) enum Came<T> {
 pub(super) trait Message: Sized {
     /// Its fields.
     fn fields(&self) -> Vec<OsString>;
-    /// The message of these fields; `None` if there is none.
+    /// The message with these fields; `None` if they do not make one.
     fn of(fields: &[OsString]) -> Option<Self>;
 }
 
@@ -139,7 +139,8 @@ impl Wire {
         Ok(self.taken()?.map_or(Came::Nothing, Came::Message))
     }
 
-    /// The first whole message that came; its fields begin with `+`, so that an empty one is none.
+    /// The first complete message that was received; its fields begin with `+`, so an empty one is
+    /// not a message.
     fn taken<T: Message>(&mut self) -> Result<Option<T>> {
         let mut fields = Vec::new();
         let mut at = 0;

@@ -14,7 +14,8 @@ pub(crate) fn n_after(root: &Path, patterns: &[String], version: i64) -> usize {
     numbers.filter(|number| *number > version).collect::<BTreeSet<_>>().len()
 }
 
-/// The patterns that no file matches though their folder is there: a project may have no migrations yet.
+/// The patterns that match no file although their folder exists: a project may have no migrations
+/// yet.
 pub(crate) fn idle<'a>(root: &Path, patterns: &'a [String]) -> Vec<&'a str> {
     let is_idle = |pattern: &&String| {
         let folder = pattern.split(['*', '?', '[']).next().unwrap_or_default();

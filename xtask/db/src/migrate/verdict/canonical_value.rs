@@ -137,7 +137,7 @@ fn real_text(real: f64) -> String {
     }
 }
 
-/// A UUID without its dashes, as a blob of it in hexadecimal digits has none.
+/// A UUID without its dashes, in the form of a blob of it in hexadecimal digits.
 fn without_dashes(text: &str) -> Option<String> {
     let is_uuid = text.len() == 36
         && text.char_indices().all(|(at, c)| match at {

@@ -60,7 +60,7 @@ impl<'t> Changed<'t> {
         Ok(Self { pair, shape, tally, n_before, n_after, renamed, ids, new_ids })
     }
 
-    /// Whether a value is missing from its column, so that it has to be looked for elsewhere.
+    /// Whether a value is missing from its column, so that it has to be searched for elsewhere.
     #[must_use]
     pub(super) fn is_suspicious(&self) -> bool {
         let is_settled = |at: usize| self.renamed.get(at).is_some_and(Option::is_some);

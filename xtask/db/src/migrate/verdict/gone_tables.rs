@@ -152,7 +152,8 @@ impl<'t> Single<'t> {
         Ok(Some(effect))
     }
 
-    /// If another table has some of the columns whole, only the others are lost; else the rows are.
+    /// If another table has all values of some of the columns, only the others are lost; otherwise
+    /// the rows are.
     fn judge_columns(&self, effect: &mut TableEffect, rows: &Rows) {
         let is_taken = |column: &Removed| {
             column.role != Role::Number && column.n_telling > 0 && column.n_missing == 0

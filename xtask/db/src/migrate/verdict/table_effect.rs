@@ -23,7 +23,7 @@ pub(crate) struct TableEffect {
     pub n_moved: u64,
     /// Effects on its columns, of those that changed.
     pub columns: Vec<ColumnEffect>,
-    /// Why it could not be looked at.
+    /// Reason why it could not be read.
     pub unread: Option<String>,
 }
 

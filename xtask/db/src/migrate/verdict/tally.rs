@@ -93,7 +93,7 @@ pub(super) struct ColumnTally {
     pub fates: BTreeMap<Fate, u64>,
     /// Values that it no longer has in a row that is still there.
     pub lost: Sum,
-    /// Values that it has newly in a row that was there.
+    /// Values that are new in it, in rows that existed before.
     pub gained: Sum,
     /// Values that it has in a row that is new.
     pub n_added: u64,

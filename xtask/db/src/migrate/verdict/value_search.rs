@@ -194,8 +194,8 @@ impl Whereabouts {
         Ok(missing)
     }
 
-    /// Whether the numbers that a column lost are all, as often as they were there, in one other
-    /// column or in columns of one name; or once each in a list of all of them.
+    /// Whether all numbers that a column lost are, as often as before, in one other column or in
+    /// columns of one name; or once each in a list of all of them.
     fn has_all_numbers(&self, column: Id) -> Result<bool> {
         let is_number_of_row = usize::try_from(column.0).ok().and_then(|at| self.columns.get(at));
         let is_number_of_row = is_number_of_row.is_some_and(|column| column.is_number_of_row);

@@ -55,7 +55,7 @@ fn interrupted(error: &anyhow::Error) -> anyhow::Error {
 }
 
 impl Run {
-    /// Reports that it is done, or goes back.
+    /// Reports success, or restores the old state.
     pub(crate) fn conclude(
         mut self,
         session: &mut Session,

@@ -96,7 +96,7 @@ fn withdraw(session: &Session, job: &Job<'_>, vault: &Vault, error: &anyhow::Err
     }
 }
 
-/// Everything that must be there before the live database is touched.
+/// Everything that must exist before the live database is touched.
 struct Ready {
     /// The checkpoint taken right before.
     second: Backup,
@@ -223,8 +223,8 @@ fn second_checkpoint(
     Ok(second)
 }
 
-/// Looks at the live database as the rehearsal looked at its copy; a copy is what is looked at, so
-/// that writers wait no longer than for a backup.
+/// Examines the live database as the rehearsal examined its copy, by a copy, so that writers wait
+/// no longer than for a backup.
 fn examine(
     session: &mut Session,
     job: &Job<'_>,

@@ -97,7 +97,7 @@ pub(crate) fn settle(
     Ok(End { document, error })
 }
 
-/// The user's interrupt; if rows changed meanwhile, with the way back.
+/// The user's interrupt; if rows changed in the meantime, with the command that goes back.
 fn interrupted(job: &Job<'_>, back: Option<&Backup>) -> anyhow::Error {
     let Some(back) = back else {
         return Refusal::interrupted();
@@ -135,8 +135,8 @@ pub(crate) fn say_rehearsed(
     }
 }
 
-/// Publishes the copy that the rehearsal began with, and applies the retention. If rows of the live
-/// database changed meanwhile, says so with the way back.
+/// Publishes the copy with which the rehearsal began, and applies the retention. If rows of the
+/// live database changed in the meantime, reports this with the command that goes back.
 ///
 /// # Errors
 ///
@@ -170,7 +170,7 @@ struct Disturbed {
 }
 
 impl Disturbed {
-    /// The same with the reasons why it is one.
+    /// Ends with the reasons why it is one.
     fn end(self, reasons: &[String]) -> End {
         let Self { document, refusal } = self;
         End { document, error: Some(report::because(reasons, refusal)) }
@@ -213,7 +213,8 @@ fn touched(
 }
 
 /// Keeps the checkpoint of a live database whose schema changed during the rehearsal, perhaps by
-/// somebody else: what is there now is left alone, and both ways on are shown.
+/// another process: the present state is left alone, and the message shows what to do in either
+/// case.
 fn changed(
     session: &mut Session,
     job: &Job<'_>,

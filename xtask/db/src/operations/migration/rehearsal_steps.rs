@@ -99,7 +99,7 @@ fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<St
     Ok((staged, scratch))
 }
 
-/// The verdict over a rehearsal, after a look at the live database.
+/// The verdict on a rehearsal, after checking the live database.
 fn judged(
     job: &Job<'_>,
     staged: Box<Staged>,

@@ -12,7 +12,7 @@ pub(crate) struct Rehearsed {
     pub(crate) rehearsal: Rehearsal,
     /// Its outcome.
     pub(crate) outcome: Outcome,
-    /// Whether rows of the live database changed meanwhile.
+    /// Whether rows of the live database changed in the meantime.
     pub(crate) rows_changed: bool,
 }
 

@@ -104,7 +104,8 @@ pub(crate) fn rows_changed(job: &Job<'_>, before: &Backup) -> String {
     )
 }
 
-/// Why a rehearsal refused, and what to do; `back` contains the rows that changed meanwhile.
+/// The reasons why a rehearsal refused, and what to do; `back` contains the rows that changed in
+/// the meantime.
 #[must_use]
 pub(crate) fn refused(
     job: &Job<'_>,

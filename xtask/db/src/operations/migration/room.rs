@@ -10,9 +10,9 @@ use crate::migrate::reserve::{Reserve, Room};
 use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsed::Rehearsed;
 
-/// Demands room for what the rehearsed copy grew to, whose size it returns: in its journal and in
-/// the file beside the live database, and for the way back; beside the backups for the examination
-/// and a safety backup.
+/// Demands space for the size that the rehearsed copy grew to, and returns that size: in its
+/// journal, in the file beside the live database, and for undoing the migration; beside the
+/// backups, for the examination and a safety backup.
 ///
 /// # Errors
 ///
@@ -33,8 +33,9 @@ pub(super) fn demand(job: &Job<'_>, vault: &Vault, rehearsed: &Rehearsed) -> Res
     Ok(new_bytes)
 }
 
-/// Reserves what the way back needs besides: room for the examination's copy and a safety backup
-/// beside the backups, for a transaction that writes the old state beside the live database.
+/// Reserves the space that undoing the migration also needs: for the examination's copy and a
+/// safety backup beside the backups, and for a transaction that writes the old state beside the
+/// live database.
 ///
 /// # Errors
 ///

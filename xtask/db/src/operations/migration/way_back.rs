@@ -109,7 +109,7 @@ pub(crate) fn lock<'v>(
     }
 }
 
-/// Puts a checkpoint back into the live database.
+/// Restores a checkpoint to the live database.
 ///
 /// # Errors
 ///

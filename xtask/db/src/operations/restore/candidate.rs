@@ -79,9 +79,9 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    /// It was examined before the question and the lock: the same bytes must be there now. Returns the
-    /// ids of their groups. A stored one knows them itself: its list has a checksum, and every page is
-    /// compared with its id when it is read.
+    /// Checks that the bytes are still the same: the backup was examined before the question and
+    /// the lock. Returns the ids of their groups. A stored backup knows them itself: its list has a
+    /// checksum, and every page is compared with its id when it is read.
     pub(crate) fn unchanged(&self, contents: &Contents, interrupt: &Interrupt) -> Result<Groups> {
         let Self { plan, verification } = self;
         if plan.backup.name.format == Format::Pages {
@@ -98,7 +98,8 @@ impl Candidate<'_> {
     }
 }
 
-/// Adds to a failure in the middle what it means that pages of the backup turned out damaged.
+/// Adds to a failure in the middle of a restore what it means that pages of the backup turned out
+/// to be damaged.
 pub(crate) fn explain_damage(error: anyhow::Error, backup: &Backup) -> anyhow::Error {
     if error.downcast_ref::<Damage>().is_none() {
         return error;

@@ -192,7 +192,7 @@ pub(crate) fn warn_of_replica(session: &mut Session) {
     );
 }
 
-/// Puts a backup back that no user chose just now, into a database of which nothing is known:
+/// Restores a backup that the user did not choose just now to a database of which nothing is known:
 /// examined, with a safety backup, in one transaction, proved; without a question and silently.
 ///
 /// # Errors
