@@ -35,7 +35,7 @@ pub(crate) fn refresh(session: &mut Session, project: &Project) {
     }
 }
 
-/// Inserts the blocks; the answer is no if a hook is left alone and has none.
+/// Inserts the blocks; answers no if a hook is left alone and has none.
 ///
 /// # Errors
 ///
