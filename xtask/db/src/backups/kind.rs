@@ -50,8 +50,8 @@ impl Kind {
         Self::Scheduled,
     ];
 
-    /// Whether such backups are taken without being asked for; only these are counted and removed
-    /// by the policy that runs by itself.
+    /// Whether such backups are taken automatically; the policy that runs by itself counts and
+    /// removes only these.
     #[must_use]
     pub(crate) fn is_automatic(self) -> bool {
         match self {

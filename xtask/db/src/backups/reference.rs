@@ -28,7 +28,7 @@ use crate::git::repository;
 pub(crate) struct Found {
     /// The backup.
     pub backup: Backup,
-    /// Whether this worktree had none and another worktree's was taken.
+    /// Whether it is another worktree's backup, because this one has none.
     pub other_worktree: bool,
 }
 

@@ -39,7 +39,8 @@ impl Branch {
         }
     }
 
-    /// Whether a backup is the branch point of this branch, and not of an older one of its name.
+    /// Whether a backup is the branch point of this branch, and not of an older one with the same
+    /// name.
     #[must_use]
     pub(crate) fn is_entered_by(&self, backup: &Backup) -> bool {
         let Some(enters) = backup.record().and_then(|record| record.enters.as_ref()) else {
@@ -61,8 +62,8 @@ impl Branch {
         backup.created_at >= since && backup.created_at < born
     }
 
-    /// Whether the checkout that HEAD's reflog ends with, from one commit to another, entered it for
-    /// the first time in this work tree, going by the backups of one database in it.
+    /// Whether the last checkout in HEAD's reflog, from one commit to another, entered the branch
+    /// for the first time in this worktree, according to the backups of one database in it.
     #[must_use]
     pub(crate) fn is_new(&self, backups: &[&Backup], old: &str, new: &str) -> bool {
         if backups.iter().any(|backup| self.is_entered_by(backup)) {

@@ -166,12 +166,12 @@ fn is_plain_of_its_size(wanted: &Wanted<'_>, snapshot: &Snapshot<'_>) -> bool {
         .is_some_and(|equal| equal.stored.is_none() && equal.size_bytes == snapshot.size_bytes())
 }
 
-/// Whether a content is that of the backup that would make a new one unnecessary.
+/// Whether the content equals that of the backup that would make a new one unnecessary.
 fn is_content(wanted: &Wanted<'_>, content_blake3: &str) -> bool {
     wanted.unless_equal.is_some_and(|equal| equal.content_blake3 == content_blake3)
 }
 
-/// Whether the backup that would make a new one unnecessary is whole, if it is in the store.
+/// Whether the backup that would make a new one unnecessary is intact, if it is in the store.
 ///
 /// # Errors
 ///

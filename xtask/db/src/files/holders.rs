@@ -76,7 +76,7 @@ impl<'a> Look<'a> {
         Self { path, files: identities(path) }
     }
 
-    /// Whether a process has any of the files open; `None` if that is not ours to see.
+    /// Whether a process has any of the files open; `None` if this user cannot see that.
     #[must_use]
     pub(crate) fn is_held_by(&self, pid: u32) -> Option<bool> {
         let descriptors = match fs_err::read_dir(format!("/proc/{pid}/fd")) {

@@ -110,7 +110,7 @@ impl Branch {
         Some(self.born.filter(is_same).unwrap_or(creation))
     }
 
-    /// Whether anything was ever committed on it; `None` if its reflog does not show it.
+    /// Whether it ever had a commit of its own; `None` if its reflog does not show it.
     #[must_use]
     pub(crate) fn has_own_commits(&self) -> Option<bool> {
         let creation = self.reflog.0.iter().rposition(|e| e.is_creation() || e.is_restart())?;

@@ -68,7 +68,7 @@ impl<'a> Checkup<'a> {
         Some(schema_files::n_after(&self.project.root, &self.database.schema, version))
     }
 
-    /// Whether the schema differs from that of the last backup; `None` if either is not known.
+    /// Whether the schema differs from that of the last backup; `None` if either is unknown.
     #[must_use]
     pub(crate) fn has_drifted(&self) -> Option<bool> {
         let Sight::Schema { schema_blake3, .. } = &self.live.sight else { return None };

@@ -24,8 +24,8 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    /// Whether it was left by this very commit: an aborted one, or one with `--no-verify` after it,
-    /// has another tree or another run of git.
+    /// Whether it belongs to this same commit: an aborted commit, or one that was followed by one
+    /// with `--no-verify`, has another tree or another run of git.
     #[must_use]
     pub(crate) fn is_of(&self, tree: Option<&str>, caller: Option<&str>) -> bool {
         let same_caller = match (self.caller.as_deref(), caller) {

@@ -110,13 +110,13 @@ impl State {
         foreign_keys::count(connection)
     }
 
-    /// Whether both have one schema: its statements, and `user_version`.
+    /// Whether both have the same schema: its statements, and `user_version`.
     #[must_use]
     pub(crate) fn has_schema_of(&self, other: &Self) -> bool {
         self.schema_blake3 == other.schema_blake3 && self.user_version == other.user_version
     }
 
-    /// Whether both have one content and one kind of journal.
+    /// Whether both have the same content and the same kind of journal.
     #[must_use]
     pub(crate) fn is_equal(&self, other: &Self) -> bool {
         self.content_blake3 == other.content_blake3 && self.is_wal == other.is_wal

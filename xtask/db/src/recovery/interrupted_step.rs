@@ -97,7 +97,7 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Begun {
     path: PathBuf,
-    /// Whether none was left in its place.
+    /// Whether no note was there before it.
     is_first: bool,
     /// Its lock shows that the command is running.
     _held: Stage,
@@ -119,7 +119,7 @@ impl Begun {
         &self.path
     }
 
-    /// Whether it took the place of none that was left.
+    /// Whether it replaced no earlier note.
     #[must_use]
     pub(crate) fn is_first(&self) -> bool {
         self.is_first
@@ -333,8 +333,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 impl Left {
-    /// Whether it belongs to this database, which has moved since: it has its name, and a path that is
-    /// gone.
+    /// Whether it belongs to this database, which was moved since: it has the same name, and its
+    /// path no longer exists.
     fn is_of_moved(&self, project: &Project, database: &Database, path: &Path) -> bool {
         let Found::Read(note) = &self.found else { return false };
         let then = Path::new(&note.path);

@@ -137,8 +137,8 @@ fn new_first(wanted: &mut dyn Wanted, first: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(Some(start.get(..first.len()).context("the backup ended early")?.to_vec()))
 }
 
-/// Whether a database has these pages already, bookkeeping aside; `None` if this build cannot read
-/// pages. It ends at the first group that differs.
+/// Whether a database already has these pages, except for bookkeeping; `None` if this build cannot
+/// read pages. Stops at the first group that differs.
 ///
 /// # Errors
 ///

@@ -119,8 +119,8 @@ fn has_odd_sidecar(path: &Path) -> bool {
     })
 }
 
-/// Whether bytes are as evenly spread as random ones: of 4096 random bytes no value takes up more
-/// than 1 %, while text, images with headers and zeros all have one that does.
+/// Whether bytes are as evenly distributed as random ones: of 4096 random bytes, no value takes up
+/// more than 1 %, while in text, images with headers and zeros some value does.
 fn looks_random(bytes: &[u8]) -> bool {
     let mut n_of_value = [0_usize; 256];
     for byte in bytes {

@@ -197,8 +197,8 @@ pub(crate) fn begin_twins(connection: &Looking) -> Result<(Snapshot<'_>, Option<
     Ok((Snapshot::begin(connection)?, None))
 }
 
-/// Whether there is more than an empty file at a path, once what a killed process left half written
-/// is rolled back. An unreadable file counts.
+/// Whether there is more than an empty file at a path, once a transaction that a killed process
+/// left unfinished is rolled back. An unreadable file counts.
 ///
 /// # Errors
 ///

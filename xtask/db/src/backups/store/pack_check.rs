@@ -34,8 +34,8 @@ pub(crate) struct Damaged {
     pub(crate) pack: Id,
     /// Text that follows "the pack X …".
     pub(crate) why: String,
-    /// Whether its bytes were read and are wrong. Otherwise a newer build wrote it, or it is somebody
-    /// else's.
+    /// Whether its bytes were read and are wrong. Otherwise a newer version wrote it, or it is not
+    /// a pack of ours.
     pub(crate) is_certain: bool,
     /// The ids of its damaged blocks.
     ids: HashSet<Id>,

@@ -29,8 +29,8 @@ impl Descendants {
         Self { before, adopts: adopt(true) }
     }
 
-    /// Whether it is certain that nothing is below this process: everything that is has a parent that is
-    /// this process or below it.
+    /// Whether it is certain that there are no descendants: every descendant has a parent that is
+    /// this process or a descendant of it.
     pub(super) fn has_none(&self) -> bool {
         self.adopts && !has_children()
     }
@@ -42,7 +42,7 @@ impl Descendants {
         running
     }
 
-    /// Whether nothing that came since runs any more.
+    /// Whether all descendants that were started since have ended.
     pub(super) fn is_gone(&self) -> bool {
         self.running().is_empty()
     }

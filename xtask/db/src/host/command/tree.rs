@@ -66,7 +66,7 @@ impl Tree {
         rang.is_ok_and(|n_rang| n_rang > 0 && !bells[0].revents().is_empty())
     }
 
-    /// Whether nothing of it runs any more.
+    /// Whether all of its processes have ended.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// The schemes of [`path`].
 const SCHEMES: [&[u8]; 3] = [b"sqlite", b"sqlite3", b"file"];
 
-/// Whether a URL has one of the schemes that name a file.
+/// Whether a URL has one of the schemes that mean a file.
 #[must_use]
 pub(super) fn is_of_file(url: &OsStr) -> bool {
     scheme(url.as_bytes()).is_some()

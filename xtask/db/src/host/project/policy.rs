@@ -51,7 +51,7 @@ impl Policy {
         words.join(", ")
     }
 
-    /// Whether any rule keeps backups; without one, everything is kept until `max-size`.
+    /// Whether any rule keeps backups; without one, all backups are kept up to `max-size`.
     pub(crate) fn has_keep_rules(&self) -> bool {
         !Self { max_size_bytes: None, ..self.clone() }.is_empty()
     }

@@ -112,7 +112,7 @@ impl Relation {
 }
 
 impl Codes {
-    /// Whether each word has one code still, and each code one word.
+    /// Whether each word still has one code, and each code one word.
     fn take(&mut self, old: &Value, new: &Value) -> bool {
         let (old, new) = (hash(text(old)), hash(text(new)));
         *self.new_of.entry(old).or_insert(new) == new
@@ -121,7 +121,7 @@ impl Codes {
     }
 }
 
-/// Whether one value may be another one in another form.
+/// Whether one value may be another in a different form.
 #[must_use]
 pub(super) fn is_related(old: &Value, new: &Value) -> bool {
     let mut relation = Relation { codes: None, ..Relation::default() };
@@ -129,7 +129,7 @@ pub(super) fn is_related(old: &Value, new: &Value) -> bool {
     relation.holds()
 }
 
-/// Whether a number is another one times a factor, as far as integers can tell.
+/// Whether one number is another times a factor, as precisely as integers show it.
 fn is_multiple(old: f64, new: f64, factor: f64) -> bool {
     let exact = old * factor;
     if factor.abs() < 1.0 {
@@ -167,7 +167,7 @@ fn is_same_text(old: &str, new: &str) -> bool {
     old.len() == new.len() && old.len() >= 6 && sorted(&old) == sorted(&new)
 }
 
-/// Whether a time in one of the usual forms is the same day as another one, one of them a text.
+/// Whether a time in one of the usual forms means the same day as another time, one of them a text.
 fn is_same_moment(old: &Value, new: &Value) -> bool {
     let (one, other) = (seconds(old), seconds(new));
     let is_number = |value: &Value| number(value).is_some();

@@ -23,7 +23,7 @@ pub(crate) struct Index {
     pub has_content: bool,
 }
 
-/// Whether a table is a full-text index over the rows of another one.
+/// Whether a table is a full-text index over the rows of another table.
 #[must_use]
 pub(super) fn is_derived(table: &Table) -> bool {
     content(table).is_some()

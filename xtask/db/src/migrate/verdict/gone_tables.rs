@@ -44,7 +44,7 @@ impl<'t> Single<'t> {
         Ok(Self { table, when, columns, n_rows, ids: Vec::new(), counts })
     }
 
-    /// Whether it went with rows in it.
+    /// Whether the table was dropped with rows in it.
     #[must_use]
     pub(super) fn is_suspicious(&self) -> bool {
         self.when == When::Before && self.n_rows > 0

@@ -167,7 +167,7 @@ impl<'c> Pairs<'c> {
         })
     }
 
-    /// Whether every row has the key still that it had, so that rows pair by their numbers too.
+    /// Whether every row still has the key that it had, so that rows pair by their numbers too.
     fn keeps_keys(&mut self, pair: &Pair<'_>) -> Result<bool> {
         let Way::Key(key) = &pair.way else { return Ok(true) };
         let key: Vec<_> =

@@ -170,7 +170,7 @@ impl SelectedRow<'_> {
         columns.map(|column| utf16::value(self.row, column, self.raw)).collect()
     }
 
-    /// Whether its first columns are those of another row.
+    /// Whether its first columns equal those of another row.
     ///
     /// # Errors
     ///

@@ -186,7 +186,7 @@ fn is_schema(table: &str) -> bool {
     ["sqlite_master", "sqlite_schema"].contains(&table)
 }
 
-/// Whether a table is named as one that a module keeps for a virtual one.
+/// Whether a table has a name like those that a module keeps for a virtual table.
 fn is_shadow(name: &str, table: &str) -> bool {
     let (start, rest) = (table.get(..name.len()), table.get(name.len()..));
     start.is_some_and(|start| start.eq_ignore_ascii_case(name))

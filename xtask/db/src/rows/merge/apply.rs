@@ -31,7 +31,7 @@ pub(super) fn is_needed(connection: &Connection, layouts: &[Layout]) -> Result<b
 /// Result of writing the rows of one table.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    /// Whether there were any.
+    /// Whether anything was changed.
     pub changes: bool,
     /// Rows that have no place here, because another row has the same unique values. If there are any, the
     /// table contains nonsense until the caller rolls it back.

@@ -41,8 +41,9 @@ pub(super) struct Layout {
     pub locator: Vec<(String, String)>,
     /// References, with the tables to which they lead, short ones first.
     pub links: Vec<Link>,
-    /// Whether the file and the table here have so few rows that an index would cost more than it saves:
-    /// each change of the schema takes SQLite as long as there are tables.
+    /// Whether the table has so few rows in the file and in the database that an index would cost
+    /// more than it saves: each change of the schema takes SQLite time in proportion to the number
+    /// of tables.
     pub is_small: bool,
     /// All columns of the database that are stored as they were given.
     pub stored: Vec<String>,
@@ -59,7 +60,7 @@ pub(super) struct Column {
     pub in_file: bool,
     /// Whether others refer to it.
     pub is_referred_to: bool,
-    /// Whether the file's value is kept beside the one here.
+    /// Whether the file's value is kept beside the one of the database.
     pub keeps_original: bool,
 }
 

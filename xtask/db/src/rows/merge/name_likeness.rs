@@ -178,7 +178,7 @@ fn are_alike(a: &[String], b: &[String]) -> bool {
         || is_same_word(&a.concat(), &b.concat())
 }
 
-/// Whether these words end with those, the last one in the singular or the plural.
+/// Whether these words end with those, with the last one in the singular or the plural.
 fn ends_with(words: &[String], end: &[String]) -> bool {
     let Some(skipped) = words.len().checked_sub(end.len()) else { return false };
     let (Some((last, first)), Some((end, begin))) =
@@ -193,7 +193,7 @@ fn is_same_word(a: &str, b: &str) -> bool {
     !a.is_empty() && (a == b || is_plural(a, b) || is_plural(b, a))
 }
 
-/// Whether one word is the plural of another, as English forms it.
+/// Whether one word is the English plural of another.
 fn is_plural(plural: &str, singular: &str) -> bool {
     let is_changed = |(new, old): &(&str, &str)| {
         plural.strip_suffix(new).zip(singular.strip_suffix(old)).is_some_and(|(a, b)| a == b)

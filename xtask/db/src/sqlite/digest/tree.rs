@@ -49,7 +49,7 @@ impl Shape {
         GROUP_BYTES / self.block_bytes
     }
 
-    /// Whether one block is the whole file: its id is the hash of the file then.
+    /// Whether one block is the whole file: then its id is the hash of the file.
     #[must_use]
     pub(crate) fn is_lone(self) -> bool {
         self.n_blocks() == 1

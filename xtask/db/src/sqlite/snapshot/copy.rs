@@ -297,7 +297,7 @@ pub(crate) fn step_through(
     }
 }
 
-/// Whether there are more pages; the busy handler has waited already: what is locked now stays so.
+/// Whether there are more pages. The busy handler has already waited, so a lock is final.
 fn is_more(step: StepResult) -> Result<bool> {
     match step {
         StepResult::Done => Ok(false),

@@ -18,7 +18,7 @@ pub(super) struct Named {
     pub(super) path: PathBuf,
     /// Whether it is not a file, but comes through a pipe.
     pub(super) is_piped: bool,
-    /// Whether it is in a folder as the one that this machine shares: nobody asked for it by name.
+    /// Whether it is this machine's own shared file, found in a folder and not named by the user.
     pub(super) is_own: bool,
 }
 

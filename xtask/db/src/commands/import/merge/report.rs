@@ -25,7 +25,7 @@ pub(super) enum Done {
 }
 
 impl Done {
-    /// Whether what a report shows was done.
+    /// Whether the changes in a report were made.
     fn is_of(&self, report: &Report) -> bool {
         matches!(self, Self::Merged(_)) && report.problems.is_empty()
     }

@@ -18,7 +18,7 @@ struct Plan {
     kinds: (&'static str, &'static str),
     /// The tables that `r` and `(s, t)` refer to.
     to: (usize, usize),
-    /// Whether the columns that refer have an index, and the second key is one.
+    /// Whether the columns that refer have an index, and the second key has one.
     has_index: bool,
     has_second_key: bool,
     rows: Vec<[Value; 6]>,

@@ -41,11 +41,11 @@ struct Virtual {
     module: String,
     /// The tables of its module, in lower case.
     shadows: BTreeSet<String>,
-    /// Whether their rows are the dump's.
+    /// Whether their rows come from the dump.
     is_filled: bool,
-    /// Whether its definition came as a row of the schema, so that its module's tables follow.
+    /// Whether its definition was a row of the schema, so that its module's tables follow.
     is_restored: bool,
-    /// Whether rows were passed over that are in its module's tables once more.
+    /// Whether rows were skipped that are also in its module's tables.
     is_passed: bool,
 }
 
@@ -125,8 +125,8 @@ impl Shadows {
         true
     }
 
-    /// Whether a virtual table may have a table of this name, which its module makes only when it is
-    /// needed, as the statistics of an FTS3 table that was merged.
+    /// Whether a virtual table may have a table of this name, which its module creates only when it
+    /// is needed, e.g. the statistics of an FTS3 table that was merged.
     pub(super) fn knows(&self, table: &str) -> bool {
         self.owner(table).is_some()
     }
@@ -153,7 +153,7 @@ impl Shadows {
         Ok(())
     }
 
-    /// Whether this is a table of a module.
+    /// Whether this table belongs to a module.
     pub(super) fn has(&self, table: &str) -> bool {
         !self.tables.is_empty() && self.position(table).is_some()
     }

@@ -101,7 +101,7 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// Whether a member of a record goes anywhere.
+    /// Whether a member of a record is used.
     #[must_use]
     pub(crate) fn takes(&self, member: &str) -> bool {
         self.columns.iter().any(|mapped| match &mapped.source {

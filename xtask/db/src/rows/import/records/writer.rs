@@ -94,7 +94,7 @@ impl<'a> Writer<'a> {
         unseen.collect()
     }
 
-    /// Whether no record had any field that was to be taken.
+    /// Whether no record had any of the fields that were to be used.
     pub(super) fn took_nothing(&self) -> bool {
         let columns = self.mapping.columns.iter().zip(&self.seen);
         let mut fields = columns.filter(|(mapped, _)| matches!(mapped.source, Source::Field(_)));
