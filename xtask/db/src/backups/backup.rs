@@ -24,7 +24,7 @@ pub(crate) struct Backup {
     pub folder: Arc<Path>,
     /// Size of the database that it contains.
     pub size_bytes: u64,
-    /// Size of its file: of a stored one, that of its page list.
+    /// Size of its file; for a stored backup, that of its page list.
     pub file_bytes: u64,
     /// Device and inode: equal for hard links to one file.
     pub identity: (u64, u64),

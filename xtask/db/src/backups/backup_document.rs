@@ -37,7 +37,7 @@ enum Known {
     },
 }
 
-/// A moment; null if it is outside of what a date can be.
+/// A moment; null if no date can represent it.
 #[derive(Serialize)]
 struct ReadAt(Option<DateTime<FixedOffset>>);
 

@@ -58,7 +58,8 @@ pub(super) fn take(path: &Path, timeout: Duration, interrupt: &Interrupt) -> Res
     Ok(file)
 }
 
-/// A refusal if something else than a file has the lock's name: a pipe would be waited for without end.
+/// A refusal if the lock's name belongs to something other than a file: opening a pipe would wait
+/// forever.
 fn not_a_file(lock: &Path) -> Option<anyhow::Error> {
     let metadata = fs_err::symlink_metadata(lock).ok()?;
     (!metadata.is_file()).then(|| {

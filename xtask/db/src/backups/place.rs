@@ -12,7 +12,7 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::git::repository;
 
-/// The file that tells git what to ignore.
+/// The file that lists what git ignores.
 pub(super) const IGNORE: &str = ".gitignore";
 
 /// A folder in which a project keeps its backups.
@@ -53,7 +53,7 @@ impl Place {
         }
     }
 
-    /// Refuses folders in which backups would be among other things that matter.
+    /// Refuses folders in which backups would be mixed with other important files.
     pub(super) fn demand_apart(&self, folder: &Path) -> Result<()> {
         let canonical = ownership::canonical(folder);
         let what = if canonical.parent().is_none() {

@@ -36,7 +36,7 @@ impl Vault {
         Ok(if ours { Standing::Ours } else { Standing::Others })
     }
 
-    /// Creates the folder if it is missing; refuses one that backups do not belong in. Nothing is
+    /// Creates the folder if it is missing; refuses one in which backups do not belong. Nothing is
     /// written into a folder that is refused.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ impl PlainFile<'_> {
     }
 }
 
-/// Reads the page list of a stored backup, and nothing else of it.
+/// Reads only the page list of a stored backup.
 ///
 /// # Errors
 ///
@@ -122,7 +122,7 @@ impl Contents {
         }
     }
 
-    /// Hashes all bytes; returns how many there are, too.
+    /// Hashes all bytes; also returns their number.
     ///
     /// # Errors
     ///
@@ -137,8 +137,8 @@ impl Contents {
         Ok((hashing.finish(), size_bytes))
     }
 
-    /// Proves what all bytes are: a plain backup is hashed, of a stored one the ids of its pages are put
-    /// together, which are compared with the pages only when those are read.
+    /// Computes the hash of all bytes. A plain backup is read. For a stored one, the ids of its
+    /// pages are merged; the pages are compared with them only when they are read.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl Contents {
         }
     }
 
-    /// Hashes all bytes; returns the ids of their groups, too.
+    /// Hashes all bytes; also returns the ids of their groups.
     ///
     /// # Errors
     ///

@@ -87,8 +87,8 @@ pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
     }
 }
 
-/// The backup of a name, also as a terminal shows it, or as what is printed for one that cannot be
-/// typed.
+/// The backup of a name, also in the form in which a terminal shows it, or as the code that is
+/// printed for a name that cannot be typed.
 fn by_name<'a>(reference: &str, all: &'a [Backup]) -> Option<&'a Backup> {
     let exact = all.iter().find(|backup| backup.name.to_string() == reference);
     let only = |is_it: &dyn Fn(&str) -> bool| {
@@ -102,8 +102,8 @@ fn by_name<'a>(reference: &str, all: &'a [Backup]) -> Option<&'a Backup> {
     exact.or_else(coded).or_else(|| only(&|name| text::plain(name) == reference))
 }
 
-/// The backup of a whole time: of this worktree first, then of the databases that are meant, then of
-/// any.
+/// The backup with exactly this time: of this worktree first, then of the databases that are meant,
+/// then of any.
 fn by_time(reference: &str, field: &Field<'_>) -> Option<Found> {
     if field.names_only() {
         return at_time(reference, &field.of_project()).map(Found::exactly);

@@ -23,7 +23,7 @@ pub(crate) struct Remaining {
     pub(crate) n_pages: u64,
     /// Names of stored backups whose page list cannot be read: it is unknown what they share.
     pub(crate) unreadable: Vec<String>,
-    /// How many other backups of the same database there are, about which nothing is known.
+    /// How many other backups of the same database cannot be compared.
     pub(crate) n_unknown: u64,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Sharing {
     pub(crate) n_pages: u64,
 }
 
-/// Finds what else contains the content of a backup, among all of its folder.
+/// Finds the other backups in the folder that contain the content of a backup.
 ///
 /// # Errors
 ///

@@ -27,7 +27,7 @@ use crate::files::stage;
 
 /// The file whose lock the one writer holds.
 pub(crate) const LOCK: &str = ".lock";
-/// The folder of notes about what is under way, in the backups folder.
+/// The folder in the backups folder for notes about steps that are under way.
 pub(crate) const NOTES: &str = "under-way";
 
 /// A record is a few kilobytes; a larger file is not a record.
@@ -39,7 +39,7 @@ pub(crate) struct Vault {
     folder: Arc<Path>,
     /// The moment it is; its offset is that in which the times of unrecorded names are read.
     now: DateTime<FixedOffset>,
-    /// In a folder outside the workspace: what tells whose a backup is.
+    /// In a folder outside the workspace: the homes that show whose a backup is.
     homes: Option<Arc<Homes>>,
     /// Properties of a project's own backups folder; `None` for another folder.
     place: Option<Arc<Place>>,

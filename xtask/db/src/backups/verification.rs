@@ -169,7 +169,8 @@ fn examined(
     Ok((hashes, size_bytes, examined?))
 }
 
-/// SQLite reads over what is behind the last page; a restore would not give it back.
+/// A finding about bytes behind the last page: SQLite ignores them, and a restore would not give
+/// them back.
 fn excess(header: &Header, size_bytes: u64) -> Option<Finding> {
     let n_bytes = header.excess_bytes(size_bytes);
     (n_bytes > 0).then(|| {
@@ -186,7 +187,7 @@ mod tests {
     use crate::backups::record::Examined;
     use crate::backups::record::proof::Proof;
 
-    /// A backup as it was recorded, and what `db-verify` found since.
+    /// A backup with a record and the findings of the last `db-verify`.
     fn recorded(format: Format, verified: Option<(Depth, Weight)>) -> Backup {
         let record = serde_json::json!({
             "version": 1, "sequence": 1, "database": "a", "source": "a.db", "file": "",

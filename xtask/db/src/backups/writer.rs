@@ -35,7 +35,8 @@ pub(crate) struct Locked<'v> {
 }
 
 impl Vault {
-    /// Creates the folder if it is missing, waits for its lock, and removes what a killed run left.
+    /// Creates the folder if it is missing, waits for its lock, and removes the files that a killed
+    /// run left.
     ///
     /// # Errors
     ///
@@ -91,7 +92,7 @@ impl Locked<'_> {
         Ok(backups)
     }
 
-    /// Adds a backup that was just published to what was listed before.
+    /// Adds a backup that was just published to the list.
     fn add_listed(&self, listed: Option<Arc<Vec<Backup>>>, backup: &Backup) {
         // In a folder of several projects, each new backup may show whose the others are.
         let Some(mut listed) = listed.filter(|_| !self.vault.is_shared()) else { return };
@@ -101,7 +102,7 @@ impl Locked<'_> {
         self.listed.replace(Some(listed));
     }
 
-    /// Forgets what was listed: something that it depends on changed.
+    /// Forgets the list, because something that it depends on has changed.
     pub(crate) fn forget_listed(&self) {
         self.listed.replace(None);
     }

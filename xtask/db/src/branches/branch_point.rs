@@ -128,7 +128,7 @@ pub(crate) struct Arrival<'a> {
     pub(crate) commit: &'a str,
 }
 
-/// The branch that was left, according to HEAD's reflog or to what was seen last.
+/// The branch that was left, according to HEAD's reflog or to the branch that was seen last.
 #[must_use]
 pub(crate) fn left(
     head: &Reflog,

@@ -53,7 +53,7 @@ pub(crate) enum Target<'a> {
 /// Why no backup is certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// The branch is merged: what was before it cannot be distinguished from what came after.
+    /// The branch is merged: the states before and after it cannot be distinguished.
     Merged,
     /// Its base is not known.
     NoBase,
@@ -61,7 +61,7 @@ pub(crate) enum Why {
     NoSign,
     /// No backup is old enough.
     NoneBefore,
-    /// The last thing before it was a restore of something that is not certain.
+    /// The last step before it was a restore of a backup that is not certain.
     RestoredSince,
 }
 
@@ -120,8 +120,8 @@ fn is_merged(branch: &Branch, fork: &Fork<'_>) -> bool {
     fork.commit == fork.tip && branch.has_own_commits() != Some(false)
 }
 
-/// The earliest moment at which the branch is known to have been there; `None` if git does not show
-/// it when it began: what was seen of it later is not a sign then.
+/// The earliest moment at which the branch is known to have existed; `None` if git does not show
+/// when it began, because later signs prove nothing then.
 fn earliest_sign(facts: &Facts<'_>, fork: &Fork<'_>) -> Option<DateTime<FixedOffset>> {
     let branch = facts.branch;
     let first_entry = branch.entries().map(|entry| entry.at).min();

@@ -75,7 +75,7 @@ pub(crate) fn demand_writable(path: &Path) -> Result<()> {
     ))
 }
 
-/// How a file looked before it was read, by what a commit would change.
+/// The properties of a file before it was read, as far as a commit would change them.
 #[derive(Debug)]
 pub(crate) struct Still {
     path: PathBuf,

@@ -28,7 +28,7 @@ pub(crate) fn open_or_create(path: &Path, busy_timeout: Duration) -> Result<Conn
     open_with(path, flags, busy_timeout)
 }
 
-/// Opens a database with flags of one's own, and what every live connection has.
+/// Opens a database with the given flags, and the settings of every live connection.
 ///
 /// # Errors
 ///
@@ -65,8 +65,8 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Opens a live database whose WAL contains pages, for a glance: nothing is written, neither into
-/// the database nor into its `-shm`, and none is created. Other connections continue as they are.
+/// Opens a live database whose WAL contains pages, for a glance: nothing is written to the database
+/// or its `-shm`, and no file is created. Other connections are not affected.
 ///
 /// # Errors
 ///

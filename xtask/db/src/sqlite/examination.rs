@@ -120,7 +120,7 @@ pub(crate) fn check(connection: &Connection, depth: Depth) -> Result<Vec<Finding
     Ok(findings)
 }
 
-/// Everything of a file but its foreign keys.
+/// Checks everything in a file except its foreign keys.
 ///
 /// # Errors
 ///
@@ -129,8 +129,9 @@ pub(crate) fn check_integrity(connection: &Connection) -> Result<Vec<Finding>> {
     checked_by(connection, "integrity_check")
 }
 
-/// One of SQLite's own checks over the whole file. If this build lacks something that the schema names,
-/// it is done table by table instead: everything that can be checked is, and the rest is named.
+/// Runs one of SQLite's own checks over the whole file. If this build lacks a feature that the
+/// schema names, it runs table by table instead: everything that can be checked is, and the rest is
+/// named.
 fn checked_by(connection: &Connection, pragma: &str) -> Result<Vec<Finding>> {
     let error = match messages(connection, &format!("PRAGMA {pragma}(2147483647)")) {
         Ok(findings) => return Ok(findings),
@@ -181,8 +182,9 @@ fn messages(connection: &Connection, statement: &str) -> Result<Vec<Finding>> {
     Ok(findings.map(|((kind, detail), count)| Finding { kind, detail, count }).collect())
 }
 
-/// SQLite reports what keeps it from reading a full-text index as a message, like a finding
-/// (<https://sqlite.org/src/file/ext/fts5/fts5_main.c>): a failing disk is none.
+/// Fails for a message that is not a finding, e.g. about a failing disk: SQLite reports everything
+/// that keeps it from reading a full-text index in the same way
+/// (<https://sqlite.org/src/file/ext/fts5/fts5_main.c>).
 fn refuse_failures(message: &str) -> Result<()> {
     const FAILURES: [&str; 7] = [
         "disk I/O error",

@@ -17,7 +17,7 @@ use crate::sqlite::trouble;
 /// table without rowids are counted together.
 pub(crate) type Orphans = BTreeMap<(String, String, i64, Option<i64>), u64>;
 
-/// How many rows have no parent, and what kept tables from being checked.
+/// How many rows have no parent, and the reasons why tables could not be checked.
 ///
 /// # Errors
 ///

@@ -16,7 +16,7 @@ use crate::sqlite::probe::other_engines::Engine;
 /// The kind of file at a path, determined before any connection is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Nothing, and why nothing: the path itself or a symbolic link's target is missing.
+    /// Nothing, and the reason: the path itself or a symbolic link's target is missing.
     Missing,
     /// Something that is not a regular file, in words.
     NotAFile(&'static str),

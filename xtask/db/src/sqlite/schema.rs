@@ -24,7 +24,7 @@ use crate::sqlite::connection;
 /// Table in which SQLite keeps the counters of AUTOINCREMENT.
 pub(crate) const COUNTERS: &str = "sqlite_sequence";
 
-/// The modules that keep nothing of their own in the file.
+/// The modules that store nothing of their own in the file.
 pub(crate) const MODULES_WITHOUT_CONTENT: [&str; 7] =
     ["fts5vocab", "fts4aux", "fts3tokenize", "dbstat", "sqlite_dbpage", "bytecode", "tables_used"];
 

@@ -34,7 +34,7 @@ fn sqlite_error(error: &anyhow::Error) -> Option<&rusqlite::Error> {
     error.chain().find_map(|cause| cause.downcast_ref::<rusqlite::Error>())
 }
 
-/// Finds out what a failure means for the database.
+/// Determines what a failure means for the database.
 #[must_use]
 pub(crate) fn trouble(error: &anyhow::Error) -> Trouble {
     let cause = sqlite_error(error);

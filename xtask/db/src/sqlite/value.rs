@@ -20,7 +20,7 @@ pub(crate) enum Value {
     Integer(i64),
     /// A real.
     Real(f64),
-    /// Text in UTF-8, or what stands for it.
+    /// Text in UTF-8, or the bytes that represent it.
     Text(Vec<u8>),
     /// The bytes of a text in UTF-16 that is not Unicode, and so has no UTF-8.
     RawText(Vec<u8>),

@@ -15,7 +15,7 @@ use crate::backups::record::Record;
 /// The text of a group, at least. More would pack little better and take longer to unpack.
 const GROUP_BYTES: usize = 64 << 10;
 
-/// Packs records one after the other, with the first as the dictionary of all groups.
+/// Packs records in order, with the first as the dictionary of all groups.
 pub(crate) struct Packing {
     shared: Arc<Shared>,
     open: Arc<Group>,
@@ -32,7 +32,7 @@ pub(crate) struct Packed {
     n_bytes: u32,
 }
 
-/// Some records, one after the other.
+/// Some consecutive records.
 #[derive(Debug)]
 struct Group {
     /// Distinguishes it from the others of its [`Packing`].

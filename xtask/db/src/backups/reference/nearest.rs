@@ -96,7 +96,7 @@ fn did_you_mean(reference: &str, field: &Field<'_>) -> Option<String> {
     Some(format!("did you mean `{}`?", text::plain(&found)))
 }
 
-/// Why nothing matches, if the kind of reference tells.
+/// The reason why nothing matches, if it follows from the kind of reference.
 fn why_none(reference: &str, field: &Field<'_>) -> Option<String> {
     let order = Order::of(&field.of_databases(), field.now);
     for (word, noun, backups) in

@@ -60,7 +60,7 @@ pub(crate) fn all(field: &Field<'_>) -> Vec<Printed> {
     printed
 }
 
-/// The numbers of those that have one: of this worktree, if one database is meant.
+/// The numbers of the backups that have one: those of this worktree, if one database is meant.
 struct Numbers<'a> {
     ordinary: Counted<'a>,
     safety: Counted<'a>,

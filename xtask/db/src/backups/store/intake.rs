@@ -270,7 +270,7 @@ impl<'s> Known<'s> {
 }
 
 impl Compared {
-    /// Before anything came in.
+    /// The state before any piece was received.
     fn nothing_of(shape: Shape) -> Self {
         Self {
             shape,

@@ -9,7 +9,7 @@ use crate::backups::store::pack::{Entry, Pack};
 /// Bytes to read at once if the previous block was the last one requested.
 const RUN_BYTES: u64 = 128 << 10;
 
-/// The file of a pack, and what was read of it last.
+/// The file of a pack, and the bytes that were read from it last.
 #[derive(Debug)]
 pub(super) struct OpenPack {
     file: fs_err::File,

@@ -373,7 +373,7 @@ fn section(bytes: &[u8], name: Id) -> Result<Section> {
     Ok(Section { origin, first_slot, n_blocks, first_entry, block_bytes })
 }
 
-/// Unpacks blocks, one after the other.
+/// Unpacks blocks in order.
 pub(crate) struct Unpacking {
     decompressor: zstd::bulk::Decompressor<'static>,
     block: Box<[u8]>,

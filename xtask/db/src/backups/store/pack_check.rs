@@ -27,7 +27,7 @@ const N_THREADS: usize = 2;
 /// Blocks that are read at once.
 const WINDOW: u32 = 256;
 
-/// A pack that is not what it should be.
+/// A pack that does not match its name.
 #[derive(Debug)]
 pub(crate) struct Damaged {
     /// Its name.
@@ -118,7 +118,7 @@ fn check_opened(
     Ok(checked)
 }
 
-/// Checks one; what was read of a file that changed meanwhile is not noted.
+/// Checks one pack; the reading of a file that changed in the meantime is not recorded.
 fn check_one(
     folder: &Path,
     opened: &Opened,

@@ -99,7 +99,7 @@ pub(crate) fn look(folder: &Path, pack: &Id) -> Result<Option<Identity>> {
     }
 }
 
-/// The names of the packs in a folder; none if it is missing. Other files are not ours.
+/// The names of the packs in a folder; none if it is missing. Other files are ignored.
 ///
 /// # Errors
 ///

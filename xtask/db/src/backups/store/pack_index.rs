@@ -25,7 +25,7 @@ pub(crate) struct Shelf {
     found: HashMap<Id, Found>,
     /// The blocks of other packs that each pack contains, once this was asked for.
     carried: Option<Carried>,
-    /// Packs that do not match their names: nothing is read from them.
+    /// Packs that do not match their names, from which nothing is read.
     damaged: BTreeSet<Id>,
 }
 
@@ -96,8 +96,8 @@ impl Shelf {
         }
     }
 
-    /// Every pack in the folder by its name, in the order of the names, and what went wrong if one
-    /// cannot be read.
+    /// Every pack in the folder by its name, in the order of the names, or the error if it cannot
+    /// be read.
     ///
     /// # Errors
     ///
@@ -132,7 +132,7 @@ impl Shelf {
         Ok(sizes.sum())
     }
 
-    /// Takes nothing from some packs any more; returns how many of them were trusted before.
+    /// Stops reading from some packs; returns how many of them were trusted before.
     pub(crate) fn distrust(&mut self, packs: impl IntoIterator<Item = Id>) -> usize {
         let n_before = self.damaged.len();
         self.damaged.extend(packs);
@@ -154,7 +154,7 @@ impl Shelf {
         self.damaged.contains(pack)
     }
 
-    /// Takes nothing from packs that were read and found damaged.
+    /// Stops reading from packs that were read and found damaged.
     pub(crate) fn distrust_noted(&mut self, readings: &Readings) {
         self.distrust(readings.damaged().collect::<Vec<_>>());
     }
@@ -243,7 +243,7 @@ impl Places {
         parts.map(|part| (part.pack.name, Arc::clone(&part.pack))).collect()
     }
 
-    /// The version of a pack that may have what is missing, if a newer build wrote it.
+    /// The version of a pack that may contain the missing blocks, if a newer version wrote it.
     #[must_use]
     pub(crate) fn newer(&self, pack: u32) -> Option<u16> {
         self.found.get(pack as usize)?.newer
@@ -260,14 +260,14 @@ impl Places {
             .collect()
     }
 
-    /// Why a pack of the list has nothing at a place.
+    /// The reason why a pack of the list has no block at a place.
     #[must_use]
     pub(crate) fn trouble(&self, pack: u32) -> &str {
         self.found.get(pack as usize).map_or("is unknown", |found| &found.trouble)
     }
 }
 
-/// The version of what cannot be read because a newer build wrote it.
+/// The version of a file that cannot be read because a newer version wrote it.
 fn version(error: &anyhow::Error) -> Option<u16> {
     error.downcast_ref::<Newer>().map(|newer| newer.version)
 }

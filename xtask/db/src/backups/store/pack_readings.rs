@@ -31,7 +31,8 @@ const MAX_AHEAD_SECONDS: i64 = 24 * 60 * 60;
 pub(crate) enum Was {
     /// The bytes match the name.
     Intact,
-    /// Other bytes: nothing new is built on it. The backups that need what is wrong are marked.
+    /// The bytes differ: nothing new is built on the pack, and the backups that need its damaged
+    /// blocks are marked.
     Damaged,
 }
 
@@ -71,7 +72,7 @@ pub(crate) struct Readings {
 pub(crate) enum Keep {
     /// A user asked for the reading, which took a while.
     Synced,
-    /// A checkpoint read in passing: its own syncs are enough to wait for.
+    /// A checkpoint read it in passing: there is no need for a sync of its own.
     ByTheWay,
 }
 
@@ -112,7 +113,7 @@ impl Readings {
         }
     }
 
-    /// Notes what others noted since they were read; returns how much that is.
+    /// Adds the readings that others have recorded since; returns their number.
     pub(crate) fn merge(&mut self, others: &Self) -> usize {
         self.note(others.new.iter().copied());
         others.new.len()

@@ -21,7 +21,7 @@ const HEADER_BYTES: usize = 16 + 8 + 8 + 32 + 4 + 4 + 4;
 const CHECKSUM_BYTES: usize = 32;
 /// The largest window that unpacking may need: this build's compression level needs 2 MiB.
 const MAX_WINDOW_LOG: u32 = 23;
-/// Runs that are unpacked at once: what a list unpacks to is never in memory as a whole.
+/// Bytes of runs to unpack at once: the unpacked list is never in memory as a whole.
 const PIECE_BYTES: usize = 16 << 10;
 /// A list of a database of 16 TiB is smaller than this.
 pub(crate) const MAX_LIST_BYTES: u64 = 4 << 30;
@@ -168,7 +168,7 @@ struct Header {
 }
 
 impl Header {
-    /// Reads it, and returns what follows it before the checksum.
+    /// Reads the header, and returns the bytes between it and the checksum.
     fn read(bytes: &[u8]) -> Result<(Self, &[u8])> {
         ensure!(bytes.starts_with(MAGIC), "it is not a page list");
         let n_body = bytes.len().checked_sub(CHECKSUM_BYTES).context("it is cut short")?;

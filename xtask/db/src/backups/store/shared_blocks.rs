@@ -47,7 +47,7 @@ impl Blocks {
         self.by_pack.values().flatten().map(|slots| u64::from(slots.end - slots.start)).sum()
     }
 
-    /// How many of them another has too.
+    /// How many of them another list also has.
     #[must_use]
     pub(crate) fn n_shared(&self, other: &Self) -> u64 {
         let shared = self.by_pack.iter().filter_map(|(pack, slots)| {

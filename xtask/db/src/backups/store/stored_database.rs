@@ -96,8 +96,8 @@ impl Stored {
         self.places.packs()
     }
 
-    /// The damage of one whose blocks are not those of the file that the list names: any of its packs may
-    /// have told them wrong.
+    /// The damage of a backup whose blocks do not make up the file that the list names: any of its
+    /// packs may be wrong.
     #[must_use]
     pub(crate) fn unequal(&self) -> Damage {
         let what = "its pages do not form the file that its list describes".to_owned();
@@ -160,8 +160,8 @@ pub(crate) struct Reader<'s> {
     cursor: Cursor<'s>,
     /// The blocks that the last one asked for is among, and their pack's place in the list.
     near: Option<(u32, &'s Part)>,
-    /// The entries read last, for each pack of the list: one pack may carry blocks of many, and within
-    /// those of each the numbers mostly go up.
+    /// The entries that were read last, for each pack of the list: one pack may contain blocks of
+    /// many, and within those of each the numbers mostly increase.
     windows: Vec<Window>,
     files: HashMap<Id, OpenPack>,
     unpacking: Unpacking,
@@ -257,8 +257,8 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// Appends the blocks of a group, one after the other, compared with their ids, and returns the id of
-    /// the group: of a file that is a single one, that of the file.
+    /// Appends the blocks of a group in order, compared with their ids, and returns the id of the
+    /// group; for a file of a single group, that of the file.
     ///
     /// # Errors
     ///
@@ -346,7 +346,7 @@ pub(crate) fn entry_number(shape: Shape, number: u64) -> Result<u32> {
 }
 
 impl Stored {
-    /// Reads every block back from the disk, if the system forgets what it has cached, and compares it
+    /// Reads every block back from the disk, if the system forgets what it has cached. Compares it
     /// with its id, and all of them with the file that the list names.
     ///
     /// # Errors

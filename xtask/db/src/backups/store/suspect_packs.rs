@@ -87,7 +87,7 @@ pub(crate) struct Found {
     pub(crate) marked: Vec<String>,
 }
 
-/// Marks the backups that need what a check found damaged, and notes the readings.
+/// Marks the backups that need blocks which a check found damaged, and records the readings.
 ///
 /// # Errors
 ///

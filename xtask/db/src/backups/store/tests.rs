@@ -24,7 +24,7 @@ use crate::sqlite::digest::tree::Shape;
 /// Smaller than in life, so that a shrunken case can be read.
 const BLOCK: usize = 4096;
 
-/// A folder with stored backups, and what each of them must give back.
+/// A folder with stored backups, and the content that each of them must have.
 struct Model {
     folder: tempfile::TempDir,
     live: Vec<u8>,
@@ -48,7 +48,7 @@ impl Model {
         self.folder.path().join("packs")
     }
 
-    /// Fills a block with what cannot be compressed.
+    /// Fills a block with bytes that cannot be compressed.
     fn edit(&mut self, block: usize, seed: u64) {
         let n_blocks = self.live.len() / BLOCK;
         let begin = block % n_blocks * BLOCK;
@@ -123,7 +123,7 @@ impl Model {
         }
     }
 
-    /// Every backup gives back what was put in.
+    /// Checks that every backup gives back its content.
     fn check(&self) {
         for (path, wanted) in &self.backups {
             let stored = self.stored(path);
@@ -158,7 +158,7 @@ impl Model {
 #[derive(Debug, Clone)]
 enum Step {
     Edit(usize, u64),
-    /// Compared with so many of the newest.
+    /// A checkpoint that is compared with this many of the newest.
     Checkpoint(usize),
     Remove(usize),
     Reclaim,

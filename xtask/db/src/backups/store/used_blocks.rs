@@ -17,7 +17,7 @@ use crate::sqlite::digest::tree::Id;
 /// Entries that are read at once.
 const N_ENTRIES: u32 = 4096;
 
-/// The packs of a folder and what of them is in use.
+/// The packs of a folder and their blocks that are in use.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     /// The packs that can be read, in the order of their names.
@@ -41,7 +41,7 @@ struct Part {
     first_entry: u32,
 }
 
-/// A pack and what of it is in use.
+/// A pack and its blocks that are in use.
 #[derive(Debug)]
 pub(crate) struct Counted {
     /// The pack.
@@ -66,8 +66,8 @@ pub(crate) struct Added {
 }
 
 impl Usage {
-    /// Looks at the packs of a backups folder but some that are not to be relied upon; nothing is in use
-    /// yet.
+    /// Reads the packs of a backups folder, except some that must not be relied upon; nothing is in
+    /// use yet.
     ///
     /// # Errors
     ///

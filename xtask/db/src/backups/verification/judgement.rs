@@ -9,7 +9,7 @@ use crate::files::sidecars::{JOURNAL, WAL};
 use crate::sqlite::digest::database::Hashes;
 use crate::sqlite::examination::finding::{Finding, Weight, has};
 
-/// Judges what was read and found against the record, and completes the verification.
+/// Judges the result of reading a backup against its record, and completes the verification.
 pub(super) fn judge(
     backup: &Backup,
     hashes: &Hashes,

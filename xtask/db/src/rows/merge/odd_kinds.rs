@@ -6,12 +6,13 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::rows::merge::live_tables::{Here, Tables};
 
-/// A column that names the table must mean the same in every database, and a number that means a row of one
-/// table here and of another there can be no key that others refer to.
+/// Refuses a reference to several tables that cannot be merged. The column that names the table
+/// must mean the same in every database, so it cannot contain ids; and a column whose ids belong to
+/// different tables cannot be a key to which others refer.
 ///
 /// # Errors
 ///
-/// A refusal if something declared is like that.
+/// A refusal if there is one.
 pub(super) fn refuse_odd_kinds(tables: &Tables) -> Result<()> {
     for (name, here) in &tables.0 {
         for (reference, only) in here.references.iter().filter_map(|r| Some((r, r.only.as_ref()?)))

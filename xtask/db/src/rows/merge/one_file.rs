@@ -88,7 +88,8 @@ pub(super) fn plan(
     Ok(planned)
 }
 
-/// A file of this machine's own replaces nothing here, unless it proves that it is newer.
+/// The policy for a file: one that this machine shared replaces nothing, unless it proves to be
+/// newer.
 fn policy(policy: &Policy, source: &Source) -> Policy {
     let on_conflict = match policy {
         Policy { newer: None, .. } if source.is_own => OnConflict::Skip,
@@ -97,7 +98,7 @@ fn policy(policy: &Policy, source: &Source) -> Policy {
     Policy { on_conflict, ..policy.clone() }
 }
 
-/// A column that no table has would silently never replace anything.
+/// Refuses a `--newer` column that no table has, because it would silently never replace anything.
 fn refuse_unknown_newer(ours: &Schema, target: &Target<'_>) -> Result<()> {
     let Some(newer) = &target.policy.newer else { return Ok(()) };
     if ours.tables.values().any(|table| table.column(newer).is_some()) {

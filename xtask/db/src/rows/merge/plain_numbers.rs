@@ -18,8 +18,8 @@ use crate::rows::merge::row_names::{self, Which};
 use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::declared_references::lines;
 
-/// The rows of a table that have the number of another row here, by a key that may be just a number. Contents
-/// are compared by now.
+/// The rows of a table that have the number of a different row of the database, by a key that may
+/// be just a number. Contents have already been compared.
 ///
 /// # Errors
 ///
@@ -98,7 +98,7 @@ fn number_of(layout: &Layout, rule: &Rule) -> Option<usize> {
     (rule.by == By::Primary && takes_numbers && is_own).then_some(*at)
 }
 
-/// The lines that declare one or the other, with what is configured already.
+/// The lines that declare one or the other, including the existing configuration.
 fn ways(database: &Database, layout: &Layout, column: &str) -> (String, String) {
     let (mut keys, mut tables) = (database.merge_key.clone(), database.renumber.clone());
     keys.insert(layout.name.clone(), vec![column.to_owned()]);

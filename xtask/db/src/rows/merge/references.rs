@@ -14,7 +14,7 @@ use crate::rows::merge::request::Numbering;
 use crate::rows::merge::stage_columns::StageColumns;
 use crate::sqlite::connection::quoted;
 
-/// Creates indexes for what is looked up.
+/// Creates indexes for the columns by which rows are looked up.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub(super) fn index(connection: &Connection, layouts: &[Layout]) -> Result<()> {
 
 /// One round in which references are translated.
 pub(super) struct Round {
-    /// Its number, which is noted with what is translated.
+    /// Its number, which is recorded with the references that it translates.
     pub number: u64,
     /// Only references to rows that were identified in this round or later are examined; all if
     /// `None`.
@@ -56,7 +56,7 @@ pub(super) struct Round {
     pub spelling: Spelling,
 }
 
-/// Translates what references of a table can be translated now; returns how many.
+/// Translates the references of a table that can be translated now; returns how many.
 ///
 /// # Errors
 ///
@@ -117,7 +117,8 @@ pub(super) fn leads_to(link: &Link) -> Option<String> {
     Some(equal.collect::<Vec<_>>().join(" AND "))
 }
 
-/// The expression of what a row here will have in a column, of which `p` is the file's row.
+/// The expression for the value that the row of the database will have in a column; `p` is the
+/// file's row.
 #[must_use]
 pub(super) fn value(parent: &Layout, column: usize) -> String {
     let p = StageColumns::of("p");

@@ -44,13 +44,13 @@ pub(crate) struct TableReport {
     pub inserted: Rows,
     /// Rows among those that have another number than in the file.
     pub renumbered: Rows,
-    /// Rows that are here already with the same content.
+    /// Rows that already exist with the same values.
     pub unchanged: u64,
-    /// Rows that are here with another content, and what happened to them.
+    /// Rows that exist with different values, and were replaced.
     pub replaced: Rows,
-    /// The same if the row here stayed.
+    /// Rows that exist with different values, and stayed.
     pub kept: Rows,
-    /// The same if nothing was merged because of them.
+    /// Rows that exist with different values, because of which nothing was merged.
     pub conflicting: Rows,
     /// New rows that cannot be here, because another row has the same key.
     pub left_out: Rows,

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 
-/// SQLite gives a function at least so many arguments.
+/// The number of arguments that every build of SQLite allows for a function.
 const MAX_ARGUMENTS: usize = 100;
 
 /// How texts are handed to the function.

@@ -36,7 +36,7 @@ pub(super) fn n_missing(theirs: &Schema, ours: &Schema) -> usize {
     both.map(|(here, table)| missing(table, here).count()).sum()
 }
 
-/// Looks at what a file has.
+/// Compares the schema of a file with that of the database.
 ///
 /// # Errors
 ///
@@ -193,7 +193,8 @@ fn type_name(declared_type: &str) -> String {
     text::plain(name)
 }
 
-/// A guess what a column is called now: one that the file lacks, of the same type or at its place.
+/// Guesses the present name of a column: one that the file lacks, of the same type or at the same
+/// place.
 fn renamed(column: &Column, theirs: &Table, ours: &Table) -> String {
     let is_new =
         |other: &&Column| other.nature == Nature::Ordinary && theirs.column(&other.name).is_none();

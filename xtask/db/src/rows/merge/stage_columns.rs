@@ -31,7 +31,8 @@ impl<'a> StageColumns<'a> {
         self.column('o', at)
     }
 
-    /// The value of the row here that was found; only there if others refer to the column.
+    /// The value of the row of the database that was found; present only if others refer to the
+    /// column.
     #[must_use]
     pub(super) fn found(self, at: usize) -> String {
         self.column('f', at)

@@ -21,7 +21,8 @@ use crate::sqlite::connection::quoted;
 /// Rows between two looks whether the user asked to stop.
 const ROWS_BETWEEN_LOOKS: u64 = 1 << 12;
 
-/// Up to as many rows are compared without an index; the tests have tables of both sizes.
+/// The number of rows up to which they are compared without an index; the tests have tables of both
+/// sizes.
 const FEW_ROWS: u64 = if cfg!(test) { 2 } else { 16 };
 
 /// The way of a file's rows into their stages.

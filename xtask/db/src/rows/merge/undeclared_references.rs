@@ -368,7 +368,7 @@ struct Declaration<'a> {
 }
 
 impl Declaration<'_> {
-    /// Adds it to what is declared.
+    /// Adds it to the declared references.
     fn add_to(&self, references: &mut References) {
         let Self { table, column, kind, parent } = *self;
         let known = references.keys().find(|known| known.eq_ignore_ascii_case(table)).cloned();

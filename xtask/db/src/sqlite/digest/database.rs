@@ -34,8 +34,8 @@ pub(crate) struct Hashing {
     begun: bool,
 }
 
-/// The ids of a file's groups of 64 KiB, or nothing if they are not known. Equal ones at the same
-/// place mean equal bytes.
+/// The ids of a file's groups of 64 KiB; empty if they are unknown. Equal ids at the same place
+/// mean equal bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Groups(Vec<Id>);
 
@@ -105,7 +105,7 @@ impl Hashing {
         self.group.set_input_offset((self.groups.len() * GROUP_BYTES) as u64);
     }
 
-    /// The ids of the groups; nothing of a file that is a single one.
+    /// The ids of the groups; empty for a file of a single group.
     #[must_use]
     pub(crate) fn groups(&self) -> Groups {
         let mut ids = self.groups.clone();

@@ -83,7 +83,7 @@ pub(crate) fn subtree(offset_bytes: u64, bytes: &[u8]) -> Id {
     hasher.finalize_non_root()
 }
 
-/// Subtrees of one size, from left to right, on their way to the one above them.
+/// Subtrees of one size, from left to right, until they are merged into the one above them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tree {
     /// The left subtrees that wait for their right ones, each larger than the next.
@@ -110,8 +110,8 @@ impl Tree {
         self.n_subtrees += 1;
     }
 
-    /// The hash of the file that the subtrees make up; of a single one, that one itself, and of none
-    /// the hash of nothing.
+    /// The hash of the file that the subtrees make up: of a single one, its own; of none, the hash
+    /// of nothing.
     #[must_use]
     pub(crate) fn root(mut self) -> Id {
         let Some(last) = self.last else {

@@ -61,7 +61,7 @@ impl Finding {
 pub(crate) struct Damage {
     /// The thing that is damaged.
     pub what: String,
-    /// The packs it may be in; none if it is something else.
+    /// The packs in which the damage may be; empty if it is elsewhere.
     pub packs: Vec<PathBuf>,
 }
 

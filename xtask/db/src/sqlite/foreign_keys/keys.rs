@@ -15,8 +15,8 @@ struct Key {
     columns: Vec<(String, Option<String>)>,
 }
 
-/// Passes on a row for each reference of a table that leads nowhere: child, rowid, parent, number of
-/// the foreign key. Returns the parents of the declarations that fit nothing.
+/// Passes on a row for each reference of a table that leads nowhere: child, rowid, parent, number
+/// of the foreign key. Returns the parents of the declarations that match no key.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ fn is_same(one: &[String], other: &[String]) -> bool {
     sorted(one) == sorted(other)
 }
 
-/// The statement that finds what leads nowhere.
+/// The statement that finds the references that lead nowhere.
 fn question(connection: &Connection, table: &str, key: &Key, to: &[String]) -> Result<String> {
     let known = texts(connection, "SELECT name FROM pragma_table_info(?1)", &key.parent)?;
     let from = key.columns.iter().map(|(from, _)| quoted(from));

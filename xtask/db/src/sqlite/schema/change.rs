@@ -18,7 +18,7 @@ pub(crate) struct Change {
     pub kind: Kind,
     /// Its name; of a setting, the pragma's.
     pub name: String,
-    /// Its name before, if it was renamed by nothing but the case of letters.
+    /// Its name before, if only the case of its letters has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub formerly: Option<String>,
     /// The table that a column, an index or a trigger belongs to.

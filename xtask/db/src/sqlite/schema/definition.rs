@@ -73,7 +73,7 @@ fn rest_of_column<'i>(item: &'i str, column: &str) -> Option<&'i str> {
     })
 }
 
-/// A statement as its words, one space between: what two equal statements have in common.
+/// A statement as its words, with one space between them: equal for statements of the same meaning.
 #[must_use]
 pub(super) fn normal(sql: &str) -> String {
     words(sql).join(" ")
@@ -91,8 +91,8 @@ fn name(name: &str) -> String {
     }
 }
 
-/// The words of a statement: bare ones in lower case, quoted names without quotes they do not need,
-/// texts as they are, anything else by itself. A bare name after `default` is a text.
+/// The words of a statement: bare ones in lower case, quoted names without quotes that they do not
+/// need, texts as they are, any other character by itself. A bare name after `default` is a text.
 fn words(sql: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = sql;

@@ -64,7 +64,7 @@ pub(crate) fn copy(
     }
 }
 
-/// Hashes a snapshot's content without writing anything, as a copy of it would be hashed.
+/// Hashes a snapshot's content without writing anything, with the same result as for a copy of it.
 ///
 /// # Errors
 ///

@@ -36,7 +36,7 @@ impl Drop for NewPacks {
     }
 }
 
-/// A block on its way into a pack.
+/// A block to be written into a pack.
 pub(super) struct Block {
     pub(super) id: Id,
     pub(super) number: u32,

@@ -186,7 +186,7 @@ pub(crate) enum Packed<'b> {
     Raw(&'b [u8]),
 }
 
-/// Packs blocks, one after the other.
+/// Packs blocks in order.
 pub(crate) struct Packing {
     compressor: zstd::bulk::Compressor<'static>,
     buffer: Vec<u8>,
@@ -222,7 +222,7 @@ impl Packing {
     }
 }
 
-/// The level of zstd: half of the size at 0.5 GB/s; what is new in a later checkpoint is little, and is
-/// packed a tenth tighter.
+/// The level of zstd: half of the size at 0.5 GB/s. Later checkpoints add little, and are packed a
+/// tenth tighter.
 pub(crate) const FIRST_LEVEL: i32 = 1;
 pub(crate) const LATER_LEVEL: i32 = 3;
