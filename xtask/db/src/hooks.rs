@@ -71,7 +71,7 @@ pub(crate) fn snippet(hook: Hook, settings: &Settings) -> String {
     format!("{}\n{}{END}\n", begin(&settings.prefix, IsOwnFile::No), block(hook, settings))
 }
 
-/// The text without the block: what was there before, to the byte.
+/// The text without the block: as it was before, byte for byte.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Removed {
     /// There is no block in it.

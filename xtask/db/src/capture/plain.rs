@@ -104,7 +104,7 @@ impl Staged {
     }
 }
 
-/// Whether a backup, read back from the disk, is what was recorded.
+/// Whether a backup, read back from the disk, matches its record.
 ///
 /// # Errors
 ///

@@ -115,14 +115,14 @@ fn take_in(connection: &Looking, capture: Capture<'_>, progress: &mut Progress) 
 /// Result of reading a snapshot.
 struct Read {
     taken: intake::Taken,
-    /// The stored backup that has this content and is proved to; or what is not what it should be.
+    /// The stored backup that is proved to have this content; or the error if a backup is damaged.
     judged: Result<Option<Backup>>,
     /// Findings of the second connection; `None` if there was none, or nothing new to check.
     findings: Option<Result<Vec<Finding>>>,
     counted: Option<Result<Examination>>,
 }
 
-/// Takes the pages in and examines the same state meanwhile, on the twin.
+/// Stores the pages, and examines the same state at the same time, on the twin connection.
 fn read(
     snapshot: &Snapshot<'_>,
     twin: Option<Looking>,
@@ -207,7 +207,7 @@ pub(crate) fn is_whole(capture: Capture<'_>, progress: &Progress) -> Result<bool
     }
 }
 
-/// Whether the content is that of a plain backup; asked before anything is packed.
+/// Whether the content equals that of a plain backup; checked before anything is packed.
 fn is_unchanged(
     snapshot: &Snapshot<'_>,
     wanted: &Wanted<'_>,

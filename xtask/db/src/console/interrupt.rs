@@ -103,8 +103,8 @@ impl Interrupt {
         self.asked.swap(0, Ordering::SeqCst) > 0
     }
 
-    /// Keeps the process from being ended at once, as long as the returned value lives: a command of
-    /// the host runs, or what it did is being brought in order.
+    /// Keeps the process from being ended at once, as long as the returned value lives: a command
+    /// of the host is running, or its effects are being dealt with.
     pub(crate) fn while_supervising(&self) -> Supervising<'_> {
         self.supervising.fetch_add(1, Ordering::SeqCst);
         Supervising(self)

@@ -11,7 +11,7 @@ pub(crate) enum Planted {
     MissingFolderSync,
     /// Blocks of the page store are built upon and never read.
     UnreadBlock,
-    /// The note of what is under way is not written.
+    /// The note of a step under way is not written.
     UnwrittenNote,
 }
 

@@ -53,7 +53,7 @@ impl Progress {
         Self { pulse: Pulse::none(), interrupt: Arc::clone(interrupt) }
     }
 
-    /// The user's interrupt, which ends what takes long.
+    /// The user's interrupt, which ends long steps.
     #[must_use]
     pub(crate) fn interrupt(&self) -> &Arc<Interrupt> {
         &self.interrupt

@@ -22,7 +22,7 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
-/// A refusal: what we will not do, and what to do instead.
+/// A refusal: an action that we decline, and what to do instead.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     /// The thing that is refused, and why: a lowercase fragment.

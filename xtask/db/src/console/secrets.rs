@@ -40,7 +40,7 @@ fn is_end_of_url(c: char) -> bool {
     c.is_whitespace() || "`\"'<>".contains(c)
 }
 
-/// One word without what is before the `@` of its URLs.
+/// One word without the part before the `@` of its URLs.
 fn authority(word: &str) -> String {
     let mut shown = String::with_capacity(word.len());
     let mut rest = word;

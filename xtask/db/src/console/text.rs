@@ -194,7 +194,7 @@ pub struct Span {
     pub n_months: u32,
     /// Calendar days; weeks are seven of them.
     pub n_days: u32,
-    /// Hours.
+    /// Number of hours.
     pub n_hours: u32,
     /// Minutes.
     pub n_minutes: u32,

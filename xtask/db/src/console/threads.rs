@@ -42,7 +42,8 @@ fn ended_early() -> anyhow::Error {
     anyhow!("a thread ended early")
 }
 
-/// Does two things at once, or one after the other: the second one here.
+/// Runs two steps at once, or one after the other if there is no thread: the second one on this
+/// thread.
 pub(crate) fn both<A: Send, B>(
     one: impl FnOnce() -> Result<A> + Send,
     here: impl FnOnce() -> B,
@@ -77,7 +78,7 @@ pub(crate) trait Step<T> {
     fn finish(self) -> Result<Self::Done>;
 }
 
-/// The way to a step: to its own thread, or to the step itself.
+/// The channel to a step: to its own thread, or to the step itself.
 pub(crate) struct Lane<'scope, T, S: Step<T>>(How<'scope, T, S>);
 
 enum How<'scope, T, S: Step<T>> {
@@ -93,7 +94,7 @@ where
     S: Step<T> + Send + 'scope,
     S::Done: Send + 'scope,
 {
-    /// Begins a step that lets so many items wait.
+    /// Begins a step for which this many items can wait.
     pub(crate) fn begin(scope: &'scope Scope<'scope, '_>, n_waiting: usize, step: S) -> Self {
         let (items, to_take) = mpsc::sync_channel::<T>(n_waiting);
         // The step is sent to the thread on its own, so that it comes back if there is none.

@@ -36,7 +36,7 @@ impl Ahead {
         }
     }
 
-    /// Waits for what is on its way. The stage itself is still to be synced.
+    /// Waits for the parts that are being written. The stage itself still has to be synced.
     ///
     /// # Errors
     ///

@@ -74,7 +74,7 @@ pub(crate) fn remove_empty_folders(folders: &[PathBuf]) {
     }
 }
 
-/// Removes one file; it is not an error if it is gone already.
+/// Removes one file; it is not an error if it is already gone.
 ///
 /// # Errors
 ///

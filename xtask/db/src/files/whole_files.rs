@@ -10,7 +10,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use crate::files::publish::{Published, rename_without_replacing, sync_folder};
 use crate::files::stage::{Stage, remove_stage, stage_name};
 
-/// Writes a small file in one step, replacing what has its name.
+/// Writes a small file in one step, replacing an existing one of that name.
 ///
 /// # Errors
 ///

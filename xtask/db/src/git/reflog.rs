@@ -29,7 +29,7 @@ pub(crate) struct Reflog(pub(crate) Vec<Entry>);
 /// A checkout that went from one branch to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Move<'a> {
-    /// The name that was left: a branch, or what a detached HEAD was called.
+    /// The name that was left: a branch, or the name of a detached HEAD.
     pub(crate) from: &'a str,
     /// The name that was entered.
     pub(crate) to: &'a str,

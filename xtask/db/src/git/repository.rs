@@ -19,7 +19,7 @@ use crate::git::recorded;
 pub struct Place {
     /// The root of this work tree.
     pub top: PathBuf,
-    /// The folder in which git keeps what is this work tree's alone.
+    /// The folder in which git keeps the data of this worktree alone.
     pub own: PathBuf,
     /// The folder that all worktrees of the repository share.
     pub common: PathBuf,
@@ -247,7 +247,7 @@ impl Place {
         Some(head.strip_prefix("refs/heads/")?.to_owned())
     }
 
-    /// A pathspec of git that means what a schema pattern means, which is relative to `root`.
+    /// A git pathspec with the meaning of a schema pattern, which is relative to `root`.
     #[must_use]
     pub(crate) fn pathspec(&self, root: &Path, pattern: &str) -> String {
         let prefix = self.prefix(root);

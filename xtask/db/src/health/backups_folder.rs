@@ -128,7 +128,7 @@ impl Folder {
         Some(Problem::new("permissions", what, remedy))
     }
 
-    /// Closes the files alone: the folder has others in it that are not ours.
+    /// The remedy that closes the files alone: the folder also contains files that are not ours.
     fn close_files(&self, project: &Project) -> String {
         const MAX_FILES: usize = 8;
         let shown = |(path, _): &(PathBuf, u32)| text::shell(&project.dotted(path));

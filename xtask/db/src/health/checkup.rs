@@ -23,8 +23,8 @@ pub(crate) struct Checkup<'a> {
 }
 
 impl<'a> Checkup<'a> {
-    /// Sees what there is, without a lock and without changing a byte; `all` is every backup of the
-    /// folder, newest first.
+    /// Examines a database and its backups without a lock and without changing a byte; `all` is
+    /// every backup of the folder, newest first.
     #[must_use]
     pub(crate) fn of(
         project: &'a Project,

@@ -47,7 +47,7 @@ pub(crate) enum Sight {
     Missing,
     /// A file of 0 bytes.
     Empty,
-    /// No database, and what instead.
+    /// Not an SQLite database; a description of what it is.
     Foreign(String),
     /// A database of another engine.
     Other(Engine),

@@ -35,7 +35,7 @@ pub(crate) struct Store {
     pages_bytes: u64,
     /// Lists that cannot be read: where, why, and whether a newer build wrote them.
     unreadable: Vec<(PathBuf, String, bool)>,
-    /// Lists that name a pack which is not there, and what is missing.
+    /// Lists that name a pack which does not exist, with a description of what is missing.
     incomplete: Vec<(PathBuf, String)>,
     /// Packs that cannot be read.
     packs: Vec<(Left, bool)>,
@@ -54,7 +54,7 @@ pub(crate) struct Document {
 }
 
 impl Store {
-    /// Sees what there is; nothing if no backup was ever stored.
+    /// Examines the page store; `None` if no backup was ever stored.
     ///
     /// # Errors
     ///

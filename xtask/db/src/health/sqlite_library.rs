@@ -43,7 +43,7 @@ const DIESEL: Release = Release(2, 3, 14);
 struct Release(u32, u32, u32);
 
 impl Release {
-    /// Reads `0.30.1`; what follows the numbers is passed over.
+    /// Parses `0.30.1`; anything after the numbers is ignored.
     fn parse(text: &str) -> Option<Self> {
         let numbers = text.split(['.', '-', '+']).map_while(|part| part.parse().ok());
         let [major, minor, patch, ..] = numbers.collect::<Vec<_>>()[..] else { return None };

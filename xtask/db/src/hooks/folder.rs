@@ -164,8 +164,9 @@ impl Folder {
         }
     }
 
-    /// The settings of a block: if linked worktrees share it, what it looks for already stays,
-    /// because the configuration there may be another. A path too many only starts the binary.
+    /// The settings of a block: if linked worktrees share it, the paths that it already looks for
+    /// stay, because the configuration there may be another. One path too many only starts the
+    /// binary.
     fn shared(&self, settings: &Settings, found: Option<&str>) -> Settings {
         let mut settings = settings.clone();
         if let Some(found) = found.filter(|_| self.is_shared) {

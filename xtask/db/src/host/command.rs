@@ -145,7 +145,7 @@ pub(crate) fn migrate(task: &Task<'_>, interrupt: &Interrupt) -> Result<Ended> {
     run.supervise(stand_by(task.project), None)
 }
 
-/// Begins what a migration will run below, while there is something else to do.
+/// Starts the supervisor of a migration early, while there is something else to do.
 #[must_use]
 pub(crate) fn stand_by(project: &Project) -> Standby {
     Standby::begin(project.itself.as_ref(), Output::ToStderr)
@@ -194,7 +194,7 @@ impl Run<'_> {
         (began.elapsed() > timeout).then_some(Ending::TooLong(timeout))
     }
 
-    /// Ends the command for a reason, or, if it has ended, what it left.
+    /// Ends the command for a reason; or, if it has ended, the processes that it left.
     fn conclude(&self, running: Running, ending: Option<Ending>, began: Instant) -> Result<Ended> {
         let wish = match (ending, self.leftovers) {
             (Some(_), _) => Wish::End,

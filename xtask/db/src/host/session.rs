@@ -231,7 +231,7 @@ impl Session {
         self.json = true;
     }
 
-    /// Leaves out what is neither a result nor a failure from now on (`--quiet`).
+    /// From now on, leaves out everything that is neither a result nor a failure (`--quiet`).
     pub(crate) fn be_quiet(&mut self) {
         self.quiet = true;
     }
@@ -284,8 +284,8 @@ impl Session {
         }
     }
 
-    /// Says a statement, which may have lines of its own. A file or a program gets it as it is; on a
-    /// terminal control characters are shown, not obeyed, and that is reported.
+    /// Prints a statement, which may have several lines. A file or a program gets it as it is; on a
+    /// terminal, control characters are shown, not obeyed, and that is reported.
     pub(crate) fn say_statement(&mut self, sql: &str) {
         if self.json || self.quiet {
             return;
@@ -419,7 +419,7 @@ impl Session {
         }
     }
 
-    /// Says one line on stderr that a question needs to be understood, with `--quiet` too.
+    /// Prints one line on stderr that the user needs to understand a question, with `--quiet` too.
     pub(crate) fn prompt(&mut self, line: impl AsRef<str>) {
         let _ = writeln!(self.err, "{}", fit(line.as_ref()));
     }
@@ -446,7 +446,7 @@ impl Session {
         self.input.read(piece)
     }
 
-    /// The descriptor of stdin, for what is more than text.
+    /// The descriptor of stdin, for input that is more than text.
     ///
     /// # Errors
     ///

@@ -72,7 +72,8 @@ impl<'p> Building<'p> {
         &self.new.path
     }
 
-    /// Takes what `maker` created, and verifies it to the depth that this did not do already.
+    /// Takes the database that `maker` created, and verifies it as deeply as this was not already
+    /// done.
     ///
     /// # Errors
     ///

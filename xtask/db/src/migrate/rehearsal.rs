@@ -72,7 +72,7 @@ pub(crate) struct Stage<'a> {
     pub scratch: &'a Scratch,
 }
 
-/// Runs a migration on a private copy and looks at both states.
+/// Runs a migration on a private copy and compares both states.
 ///
 /// # Errors
 ///
@@ -192,7 +192,7 @@ pub(crate) fn deep_findings(path: &Path, interrupt: &Interrupt) -> Result<Vec<Fi
     Ok(examination::examine(path, Depth::Deep, interrupt)?.findings)
 }
 
-/// The state of the private copy, once what its last writer left in a WAL is in the file.
+/// The state of the private copy, once the WAL that its last writer left is in the file.
 fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
     // Asked before the journal is settled.
     let is_wal = matches!(probe::look(path)?, Standing::Sqlite(header) if header.is_wal());
@@ -224,7 +224,7 @@ pub(crate) struct Live {
     pub content_blake3: String,
 }
 
-/// Reads the live database; `None` if there is none any more, or nothing that SQLite reads.
+/// Reads the live database; `None` if it no longer exists, or if SQLite cannot read it.
 ///
 /// # Errors
 ///

@@ -72,7 +72,7 @@ impl State {
         proved.with_schema(path, interrupt)
     }
 
-    /// Reads from a backup's file what its record does not contain.
+    /// Reads from a backup's file the data that its record does not contain.
     ///
     /// # Errors
     ///

@@ -57,7 +57,7 @@ pub(crate) struct Rows {
     pub after: Option<u64>,
 }
 
-/// Judges a migration; `allowed` names what may be lost.
+/// Judges a migration; `allowed` names the losses that are allowed.
 #[must_use]
 pub(crate) fn judge(of: &Comparison<'_>, allowed: &[Allowance]) -> Verdict {
     if of.before.is_equal(of.after) {

@@ -40,7 +40,7 @@ pub(crate) struct Request {
     pub(crate) kind: Kind,
     /// How they are stored, if not as configured.
     pub(crate) format: Option<Format>,
-    /// The only database that is meant, if one is named.
+    /// Name of the only database to back up, if one is named.
     pub(crate) database: Option<String>,
 }
 

@@ -14,7 +14,7 @@ use crate::sqlite::examination::finding::Damage;
 /// How long to wait for the lock of the backups folder: the command's own answer is already known.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Marks what a failure names, if it is damage in the page store.
+/// Marks the packs that a failure names, if it is damage in the page store.
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub(crate) fn of(session: &mut Session, error: &anyhow::Error) -> Result<()> {
     }
 }
 
-/// Marks the backups that need what is damaged in some packs of one backups folder.
+/// Marks the backups that need the damaged blocks in some packs of one backups folder.
 ///
 /// # Errors
 ///

@@ -95,7 +95,7 @@ fn point_out_home(session: &mut Session, backup: &Backup) {
     }
 }
 
-/// Why backups that were taken at a path that is gone are this project's.
+/// Explains why backups that were taken at a path that no longer exists are this project's.
 pub(crate) fn moved(what: &str, from: &str) -> String {
     format!(
         "{what} taken from `{}`, which is gone; the repository is the same, so it counts as this \

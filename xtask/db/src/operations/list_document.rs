@@ -25,7 +25,7 @@ impl<T> Document<T> {
     }
 }
 
-/// Kind, branch@commit, label, pinned and what else is worth knowing.
+/// Kind, branch@commit, label, pinned and other facts.
 pub(crate) fn details(
     project: &Project,
     backup: &Backup,

@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
     Planned(Plan),
     /// The result.
     Reclaimed(Reclaimed),
-    /// Nothing, because it is unknown what a page list needs.
+    /// Nothing was done, because it is unknown what a page list needs.
     Refused(Unreadable),
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Document {
     trouble: Option<String>,
 }
 
-/// Plans what is reclaimed once the condemned backups are gone.
+/// Plans the packs to reclaim once the condemned backups are gone.
 ///
 /// # Errors
 ///
@@ -46,7 +46,7 @@ pub(crate) fn plan(vault: &Vault, plan: &[Verdict], interrupt: &Interrupt) -> Re
     refused(planned.map(Outcome::Planned))
 }
 
-/// Reclaims what no page list names.
+/// Reclaims the blocks to which no page list refers.
 ///
 /// # Errors
 ///
@@ -167,7 +167,7 @@ fn warn_of_left(session: &mut Session, left: &[Left]) {
     }
 }
 
-/// Reclaims what a retention that ran by itself left; a failure is a warning.
+/// Reclaims the blocks that an automatic retention left unused; a failure is a warning.
 ///
 /// # Errors
 ///

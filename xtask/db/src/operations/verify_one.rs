@@ -233,7 +233,7 @@ fn read_packs(
     Ok(bad)
 }
 
-/// Warns of what could not be noted.
+/// Warns if a result could not be recorded.
 ///
 /// # Errors
 ///

@@ -116,14 +116,15 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// The supervisor that still ends what a killed command had started.
+    /// The supervisor that is still ending the processes of a killed command.
     fn still_runs(&self) -> Option<u32> {
         let left = self.left();
         let mut pids = left.iter().filter_map(|left| Some(left.note()?.pid));
         pids.find_map(|pid| holders::with_variable(MARK, &pid.to_string()))
     }
 
-    /// The same for what must not build on the state that an interrupted command left.
+    /// Does the same for commands that must not build on the state that an interrupted command
+    /// left.
     ///
     /// # Errors
     ///
@@ -183,8 +184,8 @@ impl<'a> Claim<'a> {
         Ok(())
     }
 
-    /// Removes the note of what failed before anything changed, unless it took the place of one that was
-    /// left.
+    /// Removes the note of a step that failed before anything changed, unless it replaced an
+    /// earlier note.
     ///
     /// # Errors
     ///
@@ -194,7 +195,7 @@ impl<'a> Claim<'a> {
         if is_first { self.conclude(locked) } else { Ok(()) }
     }
 
-    /// Removes the note: what was under way ended, whichever it was.
+    /// Removes the note, because the step has ended in one way or another.
     ///
     /// # Errors
     ///
@@ -210,7 +211,7 @@ impl<'a> Claim<'a> {
         self.remember(None)
     }
 
-    /// Removes what interrupted commands left, once the database is in order.
+    /// Removes the notes of interrupted commands, once the database is in order.
     ///
     /// # Errors
     ///

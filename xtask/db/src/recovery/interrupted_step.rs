@@ -412,7 +412,7 @@ impl Left {
         self.path.parent().and_then(Path::parent).unwrap_or(&self.path)
     }
 
-    /// The backup that brings a known state back; `None` if it names none or that is gone.
+    /// The backup that restores a known state; `None` if the note names none or that is gone.
     ///
     /// # Errors
     ///

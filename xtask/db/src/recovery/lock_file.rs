@@ -8,7 +8,7 @@ use crate::console::text;
 use crate::files::holders;
 
 const SUFFIX: &str = "-xtask-lock";
-/// A lock file names a process, a command and a path; what is larger is not ours.
+/// A lock file names a process, a command and a path; a larger file is not ours.
 const MAX_BYTES: u64 = 16 << 10;
 
 /// The content of a lock file.
@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 16 << 10;
 pub(super) struct Said {
     /// The process and the command, in words.
     pub(super) who: String,
-    /// The note of what is under way.
+    /// Path of the note of the step that is under way.
     pub(super) note: Option<PathBuf>,
 }
 

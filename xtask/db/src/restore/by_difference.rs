@@ -29,8 +29,8 @@ const EQUAL_FIELDS: [std::ops::Range<usize>; 5] = [16..18, 20..21, 52..56, 56..6
 const LOCK_BYTE: u64 = 0x4000_0000;
 /// The pages that SQLite may keep in memory before it writes them.
 const CACHE_BYTES: u64 = 64 << 20;
-/// In rollback-journal mode SQLite waits for all readers before it writes what no longer fits into
-/// memory: more than this goes through the backup API, which waits for them once.
+/// In rollback-journal mode, SQLite waits for all readers before it writes pages that no longer fit
+/// into memory. Restores of more than this use the backup API, which waits for them once.
 const MAX_BYTES_IN_ROLLBACK_MODE: u64 = 48 << 20;
 
 /// Result of the try.
@@ -213,7 +213,7 @@ impl<'c> There<'c> {
         Ok(Self { statement, bytes: Vec::with_capacity(GROUP_BYTES) })
     }
 
-    /// Some pages, one after the other.
+    /// Some consecutive pages.
     fn pages(&mut self, numbers: Range<u64>) -> Result<&[u8]> {
         self.bytes.clear();
         for number in numbers {
@@ -240,7 +240,7 @@ struct Writing<'c> {
 }
 
 impl Writing<'_> {
-    /// Whether more would not stay in memory.
+    /// Whether further pages would not fit into memory.
     fn is_full(&self) -> bool {
         self.n_written >= self.most
     }

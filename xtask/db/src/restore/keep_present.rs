@@ -13,7 +13,7 @@ use crate::sqlite::snapshot::copy::Locking;
 /// How often a writer may slip in between the safety backup and the restore's own lock.
 pub(crate) const MAX_RACES: u32 = 30;
 
-/// A writer slipped in: what was kept is not the newest state any more.
+/// A writer slipped in: the kept state is no longer the newest.
 #[derive(Debug)]
 pub(crate) struct Raced;
 

@@ -74,7 +74,7 @@ pub(crate) struct Destination<'a> {
     pub path: &'a Path,
     /// The folder that the safety backup goes to.
     pub backups: &'a Path,
-    /// Whether what may be an encrypted database is replaced too.
+    /// Whether a file that may be an encrypted database is replaced too.
     pub force: bool,
     /// How long a lock is waited for.
     pub busy_timeout: Duration,
@@ -106,8 +106,8 @@ pub(crate) fn plan(
 }
 
 impl Plan {
-    /// The plan made again: the live database may have come, gone or changed while a question was open,
-    /// the backup has not.
+    /// Makes the plan again: the live database may have appeared, disappeared or changed while a
+    /// question was open; the backup has not.
     ///
     /// # Errors
     ///

@@ -25,7 +25,7 @@ pub(crate) struct PutBack {
     pub table: String,
     /// Rows before; `None` if it was missing.
     pub n_before: Option<i64>,
-    /// Rows after, which is what the backup has.
+    /// Number of rows after the restore, which is that of the backup.
     pub n_after: i64,
     /// Its triggers, which stayed quiet.
     pub triggers: Vec<String>,
@@ -45,7 +45,7 @@ pub(crate) struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// Refuses what cannot be restored; changes nothing.
+    /// Refuses tables that cannot be restored; changes nothing.
     ///
     /// # Errors
     ///

@@ -43,7 +43,7 @@ pub(crate) struct Candidate {
     pub state: State,
     /// Whether its time is more than a day ahead.
     pub future: bool,
-    /// Size of its file: of a stored one, that of its page list.
+    /// Size of its file; for a stored backup, that of its page list.
     pub file_bytes: u64,
     /// How it is kept.
     pub format: Format,
@@ -297,7 +297,7 @@ fn freed_bytes(rows: &[&Candidate], keep: &[bool]) -> Vec<u64> {
     rows.iter().zip(keep).map(freed).collect()
 }
 
-/// The names of what a plan condemns.
+/// The names of the backups that a plan removes.
 pub(crate) fn condemned(plan: &[Verdict]) -> HashSet<&str> {
     plan.iter().filter(|verdict| !verdict.keep).map(|verdict| &*verdict.name).collect()
 }

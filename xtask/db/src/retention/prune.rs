@@ -164,7 +164,8 @@ pub(crate) fn last_states_over_size(
     Ok((size_bytes > max_size_bytes).then_some(size_bytes))
 }
 
-/// Why a backup stays for the sake of something under way, or left in the middle.
+/// The reason why a backup stays for an interrupted command or one that is running, if there is
+/// one.
 fn under_way(name: &str, needed: &Result<Vec<String>>) -> Option<&'static str> {
     match needed {
         Ok(names) => {
@@ -187,8 +188,8 @@ pub(crate) fn lists_that_stay(vault: &Vault, plan: &[Verdict]) -> Result<Vec<Ref
     Ok(lists)
 }
 
-/// Adds to the bytes that a plan frees those of the page store: the pages that only backups to be
-/// removed name.
+/// Adds to the bytes that a plan frees those of the page store: the pages to which only removed
+/// backups refer.
 ///
 /// # Errors
 ///
@@ -226,7 +227,7 @@ impl Needed<'_> {
     }
 }
 
-/// Plans one group, newest first. Git is asked only about what would go otherwise.
+/// Plans one group, newest first. Git is asked only about backups that would otherwise be removed.
 fn plan_group(
     group: &mut [Candidate],
     policy: &Policy,
@@ -253,7 +254,7 @@ fn plan_group(
     }
 }
 
-/// Removes what a plan condemns, after verifying the newest survivors.
+/// Removes the backups that a plan condemns, after verifying the newest survivors.
 ///
 /// # Errors
 ///

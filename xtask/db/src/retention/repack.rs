@@ -25,9 +25,9 @@ use crate::sqlite::digest::tree::Id;
 /// Result of reclaiming space.
 #[derive(Debug, Default)]
 pub(crate) struct Reclaimed {
-    /// Packs that are gone and of which nothing was needed.
+    /// Packs that were removed because nothing in them was needed.
     pub(crate) n_removed: u64,
-    /// Packs that are gone because what was needed of them is in new ones.
+    /// Packs that were removed because new ones contain the blocks that were needed.
     pub(crate) n_rewritten: u64,
     /// Bytes freed on the disk.
     pub(crate) freed_bytes: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Reclaimed {
     pub(crate) left: Vec<Left>,
 }
 
-/// Reclaims what no page list in the folder names.
+/// Reclaims the blocks to which no page list in the folder refers.
 ///
 /// # Errors
 ///
@@ -186,7 +186,7 @@ impl<'f> Work<'f> {
     }
 }
 
-/// Reads what is needed of a pack.
+/// Reads the needed blocks of a pack.
 fn read(counted: &Counted, unpacking: &mut Unpacking) -> Result<Needed> {
     let pack = &counted.pack;
     let file = fs_err::File::open(&pack.path)?;

@@ -26,7 +26,7 @@ const DEAD_PARTS: u64 = 4;
 const SMALL_BYTES: u64 = if cfg!(test) { 8 << 10 } else { 1 << 20 };
 /// More small packs than this are gathered.
 const MAX_SMALL: usize = if cfg!(test) { 4 } else { 32 };
-/// Packs of size that are rewritten if a command does so in passing.
+/// How many large packs a command rewrites in passing.
 const MAX_BY_THE_WAY: usize = 2;
 
 /// How much is reclaimed.
@@ -54,7 +54,7 @@ pub(crate) struct Plan {
 pub(crate) struct Left {
     /// Its name.
     pub(crate) pack: Id,
-    /// Why: what follows "the pack X …".
+    /// The reason: text that follows "the pack X …".
     pub(crate) why: String,
 }
 
@@ -105,7 +105,7 @@ impl Plan {
     }
 }
 
-/// Plans what to reclaim in a backups folder that has just these lists.
+/// Plans what to reclaim in a backups folder that has exactly these lists.
 ///
 /// # Errors
 ///
@@ -135,7 +135,7 @@ pub(crate) fn plan(
     }
 }
 
-/// Marks what lists name, each file once.
+/// Marks the blocks to which lists refer, each file once.
 ///
 /// # Errors
 ///
@@ -157,7 +157,8 @@ pub(crate) fn mark(usage: &mut Usage, lists: &[Reference], interrupt: &Interrupt
     Ok(())
 }
 
-/// Proves the packs that are relied upon for what another has too; returns those that are damaged.
+/// Proves the packs that are relied upon for blocks that another pack also has; returns those that
+/// are damaged.
 fn prove(usage: &Usage, damaged: &mut BTreeSet<Id>, interrupt: &Interrupt) -> Result<Vec<Left>> {
     let mut relied_upon: BTreeSet<usize> = usage.twice.iter().map(|(winner, _)| *winner).collect();
     // The content that a pack claims decides what is needed of it: a flipped bit there must not

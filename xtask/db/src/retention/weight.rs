@@ -34,7 +34,7 @@ pub(crate) fn relevant(policy: &Policy, vault: &Vault, backups: &[Backup]) -> Re
     Ok(policy)
 }
 
-/// The size of each backup, its pages included, without what those before it need.
+/// The size of each backup, including its pages, but without those that the backups before it need.
 ///
 /// # Errors
 ///

@@ -76,8 +76,8 @@ pub(crate) enum Depth {
     Counts,
     /// And handed over with their values.
     Values,
-    /// Likewise; but of a table that is defined in another way now, every row of the second state is,
-    /// as an added one: what a script writes that creates the table again.
+    /// Likewise; but if a table has a new definition, every row of the second state is passed on as
+    /// an added one, for a script that creates the table again.
     Rewrite,
 }
 
@@ -103,7 +103,8 @@ pub(crate) struct TableDifference {
     pub changed: u64,
     /// Further remarks: only some columns compared, an index with different content.
     pub notes: Vec<String>,
-    /// Whether something beyond its rows differs: what a virtual table keeps about them.
+    /// Whether something other than its rows differs: the data that a virtual table keeps about
+    /// them.
     pub otherwise: bool,
     /// The reason why it could not be compared, if there is one.
     pub unread: Option<String>,

@@ -89,7 +89,7 @@ pub(crate) fn way_out(error: &anyhow::Error) -> Option<&'static str> {
     (exit_of(error) == Exit::No).then_some("get the file again, or export it again")
 }
 
-/// Finds out what a file is.
+/// Determines the kind of a file.
 ///
 /// # Errors
 ///

@@ -48,7 +48,7 @@ pub(super) struct Base<'a> {
 }
 
 impl<'a> Base<'a> {
-    /// Finds what there is, and reads what was unread for longest.
+    /// Finds the existing backups to build on, and rereads the packs that were unread for longest.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl<'a> Base<'a> {
     }
 
     /// The packs of backups that are known to be damaged: damage in one of their packs may affect
-    /// others that share it, even if nobody looked yet. Reports missing pages.
+    /// others that share it, even if that was not checked yet. Reports missing pages.
     fn doubted(&mut self) -> Result<BTreeSet<Id>> {
         let (mut packs, mut n_lost) = (BTreeSet::new(), 0);
         for damaged in self.locked.backups()?.iter() {
@@ -205,7 +205,7 @@ impl<'a> Base<'a> {
         Ok(backup.record().is_some_and(|record| record.blake3 == proved.blake3))
     }
 
-    /// Builds no more on what turned out damaged.
+    /// Stops building on packs that turned out to be damaged.
     ///
     /// # Errors
     ///
@@ -227,7 +227,7 @@ impl<'a> Base<'a> {
         Ok(())
     }
 
-    /// Notes what was read: in passing, and of the packs that were just written.
+    /// Records the packs that were reread, and those that were just written.
     ///
     /// # Errors
     ///
@@ -236,7 +236,7 @@ impl<'a> Base<'a> {
         self.note_all(&taken.packs.read)
     }
 
-    /// Notes what was read in passing.
+    /// Records the packs that were reread.
     ///
     /// # Errors
     ///
@@ -267,7 +267,7 @@ fn names_no_pack(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Damage>().is_some_and(|damage| damage.packs.is_empty())
 }
 
-/// The disk does not give back what was just written to it.
+/// The error if the disk does not give back the bytes that were just written to it.
 fn unreadable(error: anyhow::Error) -> anyhow::Error {
     error.context(Refusal {
         what: "a backup could not be read back right after it was written".to_owned(),

@@ -58,7 +58,7 @@ pub(crate) fn serve(stdin: OwnedFd, interrupt: &Interrupt) -> Result<()> {
     Ok(())
 }
 
-/// The order; `None` if who would give it is gone.
+/// The order; `None` if the process that would give it has ended.
 fn ordered(wire: &mut Wire) -> Result<Option<Order>> {
     loop {
         match wire.receive(PAUSE)? {
@@ -113,8 +113,8 @@ fn supervise(wire: &mut Wire, tree: &Tree, interrupt: &Interrupt) -> Result<Wish
     }
 }
 
-/// Asks everything to end, and kills what did not after a while or at the wish to hurry. Returns how
-/// many processes could not be killed.
+/// Asks all processes to end, and kills those that have not ended after a while or at the wish to
+/// hurry. Returns how many processes could not be killed.
 fn end(wire: &mut Wire, tree: &mut Tree) -> Result<usize> {
     tree.ask();
     let asked = Instant::now();

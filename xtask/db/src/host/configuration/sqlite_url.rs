@@ -13,7 +13,7 @@ pub(super) fn is_of_file(url: &OsStr) -> bool {
     scheme(url.as_bytes()).is_some()
 }
 
-/// The scheme of a file's URL, and what follows it.
+/// The scheme of a file's URL, and the rest of the URL.
 fn scheme(url: &[u8]) -> Option<(&'static [u8], &[u8])> {
     let at = url.iter().position(|byte| *byte == b':')?;
     let scheme = SCHEMES.into_iter().find(|scheme| url[..at].eq_ignore_ascii_case(scheme))?;

@@ -5,17 +5,17 @@ use crate::console::text::{self, Span};
 /// A retention policy; zero and `None` mean that a rule is not set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// The newest so many.
+    /// Keep the newest N.
     pub last: u32,
-    /// The newest of each of so many hours.
+    /// Keep the newest of each of N hours.
     pub hourly: u32,
-    /// The newest of each of so many days.
+    /// Keep the newest of each of N days.
     pub daily: u32,
-    /// The newest of each of so many ISO weeks.
+    /// Keep the newest of each of N ISO weeks.
     pub weekly: u32,
-    /// The newest of each of so many months.
+    /// Keep the newest of each of N months.
     pub monthly: u32,
-    /// The newest of each of so many years.
+    /// Keep the newest of each of N years.
     pub yearly: u32,
     /// Keep all within this span before the newest.
     pub within: Option<Span>,

@@ -62,7 +62,7 @@ impl Streamed {
         text
     }
 
-    /// Ends what was begun last.
+    /// Ends the array or object that was begun last.
     pub(crate) fn end(&mut self) -> String {
         let Some(level) = self.open.pop() else { return String::new() };
         let line = if level.has_any { self.line() } else { String::new() };

@@ -28,14 +28,15 @@ const MAX_LETTERS: usize = 32;
 pub(crate) struct Machine(pub(crate) String);
 
 impl Machine {
-    /// The digits as they were written; `None` if it is anything else.
+    /// Parses the digits; `None` if the text is anything else.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (text.len() == 6 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
     }
 
-    /// This machine's digits if it has some already: those of the environment, else what is kept.
+    /// This machine's digits if it already has some: those of the environment, else those in the
+    /// file.
     #[must_use]
     pub(crate) fn known(session: &Session) -> Option<Self> {
         if let Some(said) = session.text_variable(VARIABLE).filter(|said| !said.is_empty()) {

@@ -55,7 +55,7 @@ pub(super) fn joined<'t>(
     (joined.n_shared > pair.n_shared).then_some(joined)
 }
 
-/// For each column that is gone, a new one with just the same values.
+/// For each column that is gone, a new one with exactly the same values.
 pub(super) fn renamed(tally: &Tally, n_shared: usize) -> Vec<Option<usize>> {
     let mut renamed = vec![None; tally.columns.len()];
     for (at, column) in tally.columns.iter().enumerate().skip(n_shared) {

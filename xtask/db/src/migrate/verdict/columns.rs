@@ -25,7 +25,7 @@ enum Now<'v> {
     Value(&'v Value),
 }
 
-/// A table that both states have, and what happened to it.
+/// A table that both states have, and the effects on it.
 pub(super) struct Changed<'t> {
     pub pair: Pair<'t>,
     shape: Shape,
@@ -82,7 +82,7 @@ impl<'t> Changed<'t> {
         Ok(())
     }
 
-    /// Reads both tables again, for the search: what columns lost and gained.
+    /// Reads both tables again, for the search: the values that columns lost and gained.
     ///
     /// # Errors
     ///
@@ -267,7 +267,7 @@ impl<'t> Changed<'t> {
         self.pair.way == Way::Places && self.pair.before.root_page != self.pair.after.root_page
     }
 
-    /// Two columns each of which has now what the other one had.
+    /// Marks two columns that have exchanged their values.
     fn mark_swapped(&self, columns: &mut [ColumnEffect]) {
         let tallies = &self.tally.columns;
         for one in 0..self.pair.n_shared {
@@ -293,7 +293,7 @@ fn tallied(pairs: &mut Pairs<'_>, pair: &Pair<'_>) -> Result<(Shape, Tally)> {
     Ok((shape, tally))
 }
 
-/// Keeps so many of the missing values at most.
+/// Keeps at most this many of the missing values.
 fn keep(mut n_most: u64, missing: &mut BTreeMap<Fate, u64>) {
     missing.retain(|_, n| {
         *n = (*n).min(n_most);

@@ -127,7 +127,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Compares what is gone with what is new.
+    /// Compares the values that are gone with those that are new.
     fn search(&mut self, pairs: &mut Pairs<'_>, interrupt: &Interrupt) -> Result<Whereabouts> {
         let mut search = Whereabouts::new()?;
         for changed in &mut self.changed {

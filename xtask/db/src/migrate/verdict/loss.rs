@@ -3,7 +3,7 @@
 use crate::migrate::state::State;
 use crate::migrate::verdict::effects::Effects;
 
-/// The states before and after a migration, and what happened to the one in the other.
+/// The states before and after a migration, and the effects of the migration.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Comparison<'a> {
     /// Before.

@@ -40,9 +40,9 @@ pub(crate) struct ColumnEffect {
     pub n_changed: u64,
     /// Values that it had and no longer has at all.
     pub n_values: u64,
-    /// How many of them are nowhere, by what they became.
+    /// How many of them are nowhere, by their fate.
     pub missing: BTreeMap<Fate, u64>,
-    /// The column that has what this one lost.
+    /// The column that has the values that this one lost.
     pub taken_by: Option<String>,
     /// The column that it was exchanged with.
     pub swapped_with: Option<String>,

@@ -21,13 +21,13 @@ pub(super) enum Match<'t> {
     New(&'t Table),
 }
 
-/// The two schemas, and what is paired already.
+/// The two schemas, and the tables that are already paired.
 struct Pairing<'t, 'p, 'c> {
     pairs: &'p mut Pairs<'c>,
     before: Vec<&'t Table>,
     after: Vec<&'t Table>,
     matches: Vec<Match<'t>>,
-    /// The names of what was paired, by state.
+    /// The names of the paired tables, by state.
     paired: [HashSet<&'t str>; 2],
 }
 
@@ -66,7 +66,8 @@ impl<'t> Pairing<'t, '_, '_> {
         self.matches.push(of);
     }
 
-    /// Leaves what is not paired yet: once after each way of pairing, for there may be many tables.
+    /// Takes the paired tables off the lists: once after each way of pairing, because there may be many
+    /// tables.
     fn leave_rest(&mut self) {
         let [before, after] = &self.paired;
         self.before.retain(|table| !before.contains(table.name.as_str()));

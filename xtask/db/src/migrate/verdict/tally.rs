@@ -103,7 +103,7 @@ pub(super) struct ColumnTally {
     relations: BTreeMap<usize, Relation>,
 }
 
-/// A column that has in another form what another one lost.
+/// A column that has, in another form, the values that another one lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Converted {
     /// Its place.
@@ -154,7 +154,7 @@ impl ColumnTally {
         (self.lost.n() + self.n(Fate::Removed)).saturating_sub(self.gained.n() + self.n_added)
     }
 
-    /// The column that has now, in another form, what this one lost.
+    /// The column that now has, in another form, the values that this one lost.
     #[must_use]
     pub(super) fn converted(&self) -> Option<Converted> {
         let holding = self.relations.iter().filter(|(_, relation)| relation.holds());
@@ -243,7 +243,7 @@ struct Both<'v> {
 }
 
 impl ColumnTally {
-    /// Compares what a column lost in a row with what is new in that row.
+    /// Compares the value that a column lost in a row with the values that are new in that row.
     fn relate(&mut self, at: usize, said: &Value, row: &Both<'_>) {
         let Both { before, after, n_shared } = *row;
         for (other, new) in after.iter().enumerate() {

@@ -12,7 +12,7 @@ use crate::migrate::verdict::effects::Effects;
 use crate::sqlite::connection;
 use crate::sqlite::examination::finding::Finding;
 
-/// Both states of a database, and what happened to the one in the other.
+/// Both states of a database, and the effects between them.
 struct States {
     before: State,
     after: State,

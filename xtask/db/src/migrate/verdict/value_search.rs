@@ -102,7 +102,7 @@ impl Whereabouts {
         Ok(())
     }
 
-    /// Compares what was lost with what was gained, column by column.
+    /// Compares the lost values with the gained ones, column by column.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl Whereabouts {
         Ok(())
     }
 
-    /// Whether a value can be pieced together from what columns gained: the parts of a list or of JSON.
+    /// Whether a value can be put together from gained values: the parts of a list or of JSON.
     ///
     /// # Errors
     ///
@@ -231,7 +231,7 @@ impl Whereabouts {
         at.and_then(|at| self.columns.get(at)).map_or("", |column| &column.name)
     }
 
-    /// The column that gained most of what a column lost: where its values are now.
+    /// The column that gained most of the values that a column lost: they are there now.
     ///
     /// # Errors
     ///

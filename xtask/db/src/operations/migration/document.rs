@@ -26,7 +26,7 @@ pub(crate) struct Document {
     pub(crate) first_checkpoint: Option<String>,
     /// The checkpoint to go back to.
     pub(crate) checkpoint: Option<String>,
-    /// The safety backup of what was replaced.
+    /// The safety backup of the replaced state.
     pub(crate) safety: Option<String>,
     rehearsal: Rehearsal,
     rows_changed_meanwhile: bool,

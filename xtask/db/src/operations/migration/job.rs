@@ -58,7 +58,7 @@ impl<'a> Job<'a> {
         Ok(Self { command, allowed, ..Self::bare(claim) })
     }
 
-    /// A database without a migration, for what is done around one.
+    /// A job for the steps around a migration, without a migration.
     #[must_use]
     pub(crate) fn bare(claim: &'a Claim<'a>) -> Self {
         let Claim { project, database, .. } = *claim;
@@ -96,8 +96,8 @@ impl<'a> Job<'a> {
         allowances
     }
 
-    /// Asks whether there is what the command line and the configuration name; passes on a remark on
-    /// a configured name that nothing has any more.
+    /// Checks that the names in the command line and the configuration exist; reports a configured
+    /// name that no longer does.
     ///
     /// # Errors
     ///

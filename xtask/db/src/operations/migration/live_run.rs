@@ -157,8 +157,8 @@ struct Checkpoint<'a> {
     state: &'a State,
 }
 
-/// Rows that went between the checkpoints may be the doing of the rehearsed command: run again, it
-/// would hide what it did behind the second one.
+/// Refuses if rows disappeared between the checkpoints: the rehearsed command may have removed
+/// them, and running it again would hide that behind the second checkpoint.
 fn refuse_loss(job: &Job<'_>, first: &Checkpoint<'_>, second: &Checkpoint<'_>) -> Result<()> {
     let (then, now) = (first.state, second.state);
     let fewer = |table: &String| losses::fewer_rows(table, then.n_rows(table), now);

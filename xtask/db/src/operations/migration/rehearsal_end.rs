@@ -42,7 +42,7 @@ pub(crate) fn end(
     Ok(if document.error.is_some() { Answer::No } else { Answer::Yes })
 }
 
-/// Does what follows from a rehearsal: keeps the checkpoint, or restores the old state.
+/// Acts on the outcome of a rehearsal: keeps the checkpoint, or restores the old state.
 ///
 /// # Errors
 ///
@@ -115,7 +115,7 @@ pub(crate) fn say_nothing_pending(session: &mut Session, job: &Job<'_>) {
     ));
 }
 
-/// Reports what the rehearsal showed.
+/// Reports the result of a rehearsal.
 pub(crate) fn say_rehearsed(
     session: &mut Session,
     job: &Job<'_>,
@@ -177,7 +177,7 @@ impl Disturbed {
     }
 }
 
-/// Undoes what the command did to the live database although it was pointed at a copy.
+/// Undoes the command's changes to the live database, although it was pointed at a copy.
 fn touched(
     session: &mut Session,
     job: &Job<'_>,
@@ -247,7 +247,7 @@ fn changed(
     Ok(Disturbed { document, refusal })
 }
 
-/// Reports what was restored, and where the replaced state is.
+/// Reports the restored backup, and where the replaced state is.
 pub(crate) fn say_put_back(
     session: &mut Session,
     job: &Job<'_>,
@@ -262,7 +262,7 @@ pub(crate) fn say_put_back(
     ));
 }
 
-/// Runs what rebuilds derived data; the data itself is back whatever that does.
+/// Runs the commands that rebuild derived data; the data itself is restored whatever they do.
 pub(crate) fn rebuild_derived(session: &mut Session, job: &Job<'_>) {
     job.claim.release();
     if let Err(error) = derived_data::after_restore(session, job.project, job.database) {

@@ -74,8 +74,8 @@ pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> R
     judged(job, staged, rehearsal, &interrupt)
 }
 
-/// A copy of the live database, and the folder for the one that the command gets. The lock is given
-/// up again: a migration may take minutes, and may take a backup of its own.
+/// Copies the live database, and creates the folder for the copy that the command gets. The lock is
+/// released again: a migration may take minutes, and may take a backup.
 fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<Staged>, Scratch)> {
     let Job { project, database, .. } = *job;
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;

@@ -4,7 +4,7 @@ use crate::capture::plain::Staged;
 use crate::migrate::rehearsal::Rehearsal;
 use crate::migrate::verdict::loss::Loss;
 
-/// A rehearsal and what follows from it.
+/// A rehearsal and its outcome.
 pub(crate) struct Rehearsed {
     /// The copy of the state before; it becomes the checkpoint.
     pub(crate) staged: Box<Staged>,
@@ -37,7 +37,7 @@ pub(crate) enum Outcome {
 pub(crate) enum Hint {
     /// Correct the migration.
     Correct,
-    /// Name what may be lost.
+    /// Name the losses to allow.
     Allow(Vec<String>),
     /// Point the command at the copy.
     Variable,

@@ -14,7 +14,7 @@ use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsed::Hint;
 use crate::operations::migration::way_back::way_back;
 
-/// Reports what a migration changed: its schema, the rows of each table, values, allowed losses.
+/// Reports the changes of a migration: its schema, the rows of each table, values, allowed losses.
 pub(crate) fn say_changes(session: &mut Session, of: &Comparison<'_>, losses: &[Loss]) {
     let changes = of.before.schema.changes(&of.after.schema);
     let rows = verdict::rows(of.before, of.after);
@@ -42,7 +42,7 @@ pub(crate) fn say_changes(session: &mut Session, of: &Comparison<'_>, losses: &[
     }
 }
 
-/// Reports what stands out, and which allowances no loss needed.
+/// Prints warnings, and the allowances that no loss needed.
 pub(crate) fn warn(session: &mut Session, job: &Job<'_>, of: &Comparison<'_>, losses: &[Loss]) {
     for warning in remarks::warnings(of) {
         session.warn(text::plain(&warning));

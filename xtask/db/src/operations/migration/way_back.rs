@@ -70,8 +70,8 @@ pub(crate) fn publish(
     }
 }
 
-/// Waits for the backups folder, however long: what is in the live database cannot stay as it is.
-/// Reports for whom it waits.
+/// Waits for the backups folder, however long: the present state of the live database must not
+/// stay. Reports for which process it waits.
 ///
 /// # Errors
 ///

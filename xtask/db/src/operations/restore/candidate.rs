@@ -111,7 +111,7 @@ pub(crate) fn explain_damage(error: anyhow::Error, backup: &Backup) -> anyhow::E
     })
 }
 
-/// The live database as what a restore goes to.
+/// The live database as the destination of a restore.
 pub(crate) fn destination<'a>(
     project: &'a Project,
     database: &'a Database,
@@ -144,7 +144,7 @@ pub(crate) fn checked(backup: &Backup, verification: &Verification) -> String {
     }
 }
 
-/// Refuses to write a file under a name that is not for it: a backup is immutable, so what has a
+/// Refuses names that a restored file must not have: a backup is immutable, so a file with a
 /// backup's name in the backups folder is not a target; nor is a sidecar.
 ///
 /// # Errors

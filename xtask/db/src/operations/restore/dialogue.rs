@@ -10,8 +10,8 @@ use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::list_document;
 
-/// Rows of the screen that the list does not get: what is left in view of the heading, the question and a
-/// wrong answer.
+/// Rows of the screen that the list does not use, so that the heading, the question and a wrong
+/// answer stay in view.
 const N_OTHER_ROWS: usize = 7;
 
 /// How far the second line of one backup is indented.

@@ -183,7 +183,7 @@ pub(crate) fn is_replicated(project: &Project, path: &Path) -> bool {
         .is_ok_and(|live| live.query_row(question, [], |_| Ok(())).is_ok())
 }
 
-/// Reports what Litestream needs after one transaction has replaced much of a database.
+/// Reports what to do about Litestream after one transaction has replaced much of a database.
 pub(crate) fn warn_of_replica(session: &mut Session) {
     session.warn(
         "Litestream replicates this database and must be restarted now, so that it creates a new \
@@ -210,8 +210,8 @@ pub(crate) fn put_checkpoint_in_place(
     put_in_place(session, claim, locked, &Candidate { plan: &plan, verification: &verification })
 }
 
-/// The same in a database that was read a moment ago: what looks encrypted now is garbage, and is
-/// replaced too; its raw files are set aside.
+/// Does the same in a database that was readable a moment ago: if it looks encrypted now, it is
+/// garbage, and is replaced too; its raw files are set aside.
 ///
 /// # Errors
 ///
@@ -296,8 +296,8 @@ impl Replacement<'_> {
         Ok((kept, Groups::default()))
     }
 
-    /// The state after a replacement that did not commit: after a failure of the disk the database is
-    /// read again, because SQLite then does not know what it wrote.
+    /// The state after a replacement that did not commit. After a failure of the disk the database
+    /// is read again, because SQLite then does not know what it wrote.
     fn state_after(&self, session: &Session, error: &anyhow::Error, kept: &Kept) -> InPlace {
         // What is not kept yet is not written over either.
         let is_begun = !matches!((kept, &self.plan.live), (Kept::Nothing, Live::Readable(_)));

@@ -87,7 +87,7 @@ pub(crate) fn would_keep(project: &Project, database: &Database, live: &Live) ->
     }
 }
 
-/// Reports what would be done.
+/// Reports what a restore would do.
 pub(crate) fn say_plan(session: &mut Session, project: &Project, database: &Database, plan: &Plan) {
     let place = project.place(database);
     session.say(would_keep(project, database, &plan.live));
@@ -102,7 +102,8 @@ pub(crate) fn say_plan(session: &mut Session, project: &Project, database: &Data
     session.document(&Planned::of(&plan.backup, &plan.target));
 }
 
-/// Points out that nothing would change: the hooks may have taken a checkpoint of what went wrong.
+/// Points out that nothing would change: the hooks may have taken a checkpoint after the data was
+/// ruined.
 pub(crate) fn point_out_equal(
     session: &mut Session,
     project: &Project,

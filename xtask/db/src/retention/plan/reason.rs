@@ -46,7 +46,7 @@ impl Reasons {
         self.0.push(reason);
     }
 
-    /// Whether there is none.
+    /// Whether there is no reason.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

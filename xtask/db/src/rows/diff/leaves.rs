@@ -9,7 +9,7 @@ use crate::sqlite::header::HEADER_LENGTH;
 /// SQLite's own limit of a record, bytes.
 const MAX_RECORD_BYTES: u64 = 1 << 31;
 
-/// A tree's leaves, one after the other, and the cells of the current one.
+/// A tree's leaves in order, and the cells of the current one.
 pub(super) struct Leaves<'p, 'c> {
     pages: &'p mut Pages<'c>,
     /// For each level above the leaf, the children that are still to come, the last one first.
@@ -141,7 +141,7 @@ impl<'p, 'c> Leaves<'p, 'c> {
         Ok(())
     }
 
-    /// The rows of the current leaf that go on elsewhere.
+    /// The rows of the current leaf that continue on overflow pages.
     ///
     /// # Errors
     ///

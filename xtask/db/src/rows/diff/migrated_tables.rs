@@ -49,7 +49,7 @@ impl<'c> Pairs<'c> {
         self.side(when).connection
     }
 
-    /// The columns whose values a table keeps; of the newer state the computed ones too.
+    /// The columns whose values a table stores; for the newer state, also the computed ones.
     ///
     /// # Errors
     ///

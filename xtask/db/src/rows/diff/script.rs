@@ -24,8 +24,8 @@ use crate::sqlite::schema::COUNTERS;
 /// A script that is being written.
 pub(crate) struct Script {
     frame: Frame,
-    /// Tables of which a value must be unique beside the key: their new rows wait until the old ones
-    /// are gone, because two rows may exchange such a value.
+    /// Tables with unique values beside the key: their new rows wait until the old ones are
+    /// removed, because two rows may exchange such a value.
     unique: BTreeSet<String>,
     /// The table whose new rows wait.
     waiting: Option<Waiting>,
@@ -114,7 +114,7 @@ impl Script {
         }
     }
 
-    /// Writes what comes after the rows; nothing at all if nothing differs.
+    /// Writes the part after the rows; nothing at all if nothing differs.
     pub(crate) fn finish(&mut self, difference: &Difference) {
         for table in difference.tables.iter().filter(|table| table.unread.is_some()) {
             let why = table.unread.as_deref().unwrap_or_default();

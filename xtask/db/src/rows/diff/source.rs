@@ -46,7 +46,7 @@ pub(super) struct Select<'c> {
     pub raw: Option<Raw>,
 }
 
-/// One part of what identifies a row.
+/// One part of the key of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
     /// The column as the source has it; empty where every name of a rowid is taken by a column.
@@ -186,7 +186,7 @@ impl Source {
         Columns { names: named(&self.columns), shown: named(&self.shown) }
     }
 
-    /// How many columns another source has too.
+    /// How many columns another source also has.
     pub(super) fn n_shared_with(&self, other: &Self) -> usize {
         self.columns.iter().filter(|column| other.has(column)).count()
     }
@@ -241,7 +241,7 @@ impl Source {
         Ok(self.reading(connection, list, &rest))
     }
 
-    /// A statement that reads a list of columns; of texts in UTF-16 their bytes too.
+    /// A statement that reads a list of columns, and for texts in UTF-16 also their bytes.
     fn reading<'c>(
         &self,
         connection: &'c Connection,

@@ -79,7 +79,7 @@ struct Comparison<'c, 's> {
 }
 
 impl Comparison<'_, '_> {
-    /// Compares one table; what SQLite cannot read of it is part of the answer.
+    /// Compares one table; a part that SQLite cannot read is part of the answer.
     fn table(&mut self, key: &str) -> Result<TableDifference> {
         let tables = (self.a.schema.table(key).cloned(), self.b.schema.table(key).cloned());
         let name = tables.1.as_ref().or(tables.0.as_ref()).map_or(key, |table| &table.name);

@@ -36,7 +36,7 @@ pub(crate) struct Column {
     pub shown: String,
 }
 
-/// Two tables, and what is read of them: columns that both have first, in one order.
+/// Two tables, and the columns to read: those that both have come first, in one order.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair<'t> {
     /// The older table.

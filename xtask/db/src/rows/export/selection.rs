@@ -33,7 +33,7 @@ pub(crate) struct Wanted {
     pub tables: Vec<String>,
     /// Only these rows, the rows that refer to them, and those that they need.
     pub root: Option<Root>,
-    /// References without a foreign key, which hang on them, too.
+    /// References without a foreign key, which are followed too.
     pub references: Followed,
     /// Groups of tables that the configuration knows, for suggestions if one is mistyped.
     pub groups: Vec<String>,
@@ -136,8 +136,8 @@ impl Selecting<'_> {
         Err(Refusal::could_not(format!("there is no table `{}`", text::plain(unknown)), hint))
     }
 
-    /// Settings, and what is created after the rows. Views and triggers may be about any table: they
-    /// belong to an export of all.
+    /// The header: settings, and the objects to create after the rows. Views and triggers may be
+    /// about any table, so only an export of all tables has them.
     fn header(&self) -> Result<Header> {
         let number = |name| connection::pragma::<i64>(self.connection, name);
         let encoding = connection::pragma(self.connection, "encoding")?;

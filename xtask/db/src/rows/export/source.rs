@@ -154,7 +154,7 @@ impl Order {
         Ok(Self::Key(key))
     }
 
-    /// The same if rows are looked up one by one, those of a rowid table in its order.
+    /// Does the same if rows are looked up one by one, those of a rowid table in its order.
     fn sql_of_chosen(&self) -> String {
         match self {
             Self::Rowid(_) => "ORDER BY f.k0".to_owned(),

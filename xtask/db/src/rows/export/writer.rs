@@ -39,7 +39,7 @@ pub(crate) fn write(
     Ok(counts)
 }
 
-/// Reports which table failed; what is a refusal stays one.
+/// Adds the name of the table to an error; a refusal stays as it is.
 fn of_table(error: anyhow::Error, table: &str) -> anyhow::Error {
     let what = format!("could not export table `{}`", text::plain(table));
     match error.downcast_ref::<Refusal>() {

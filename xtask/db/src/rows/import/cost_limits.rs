@@ -26,7 +26,7 @@ use crate::console::text;
 use crate::sqlite::connection;
 use crate::sqlite::trouble::{self, Trouble};
 
-/// A value may be so many times as long as the file, and this much more.
+/// A value may be this many times as long as the file, plus the base.
 const VALUE_FACTOR: u64 = 16;
 const VALUE_BASE_BYTES: u64 = 1 << 20;
 
@@ -45,7 +45,7 @@ const MEMORY_BASE_BYTES: u64 = 64 << 20;
 const ROOM_FACTOR: u64 = 64;
 const ROOM_BASE_BYTES: u64 = 64 << 20;
 
-/// Steps between two looks at what was spent.
+/// Steps between two checks of the limits.
 const STEPS_BETWEEN_LOOKS: u16 = 1000;
 
 /// The longest pattern of LIKE and GLOB: the time that one takes is the product of both lengths.
@@ -73,7 +73,7 @@ struct Spending {
     pulse: Pulse,
 }
 
-/// Counts what one thread spends.
+/// Counts the costs of one thread.
 pub(crate) struct Meter {
     spending: Arc<Spending>,
     /// Processor time at the last look.
@@ -112,7 +112,7 @@ impl Bounds {
         Self::with(Some(input_bytes), interrupt, pulse)
     }
 
-    /// None: only the user's interrupt ends what runs.
+    /// No limits: only the user's interrupt ends a statement.
     #[must_use]
     pub(crate) fn lifted(interrupt: &Interrupt, pulse: Pulse) -> Self {
         Self::with(None, interrupt, pulse)
@@ -145,7 +145,7 @@ impl Bounds {
         Self { memory_bytes, ..self }
     }
 
-    /// Bounds what a connection does from now on, until it is closed or [`Self::lift_from`] it.
+    /// Limits the costs of a connection from now on, until it is closed or [`Self::lift_from`] is called.
     ///
     /// # Errors
     ///
@@ -208,7 +208,8 @@ impl Bounds {
         refuse(&what, UNTOUCHED)
     }
 
-    /// A meter for this thread, for what SQLite does not count by itself: statements of a few steps.
+    /// A meter for this thread, for work that SQLite does not count by itself: statements of a few
+    /// steps.
     #[must_use]
     pub(crate) fn meter(&self) -> Meter {
         Meter { spending: Arc::clone(&self.spending), before: processor_time() }
@@ -276,7 +277,7 @@ impl Bounds {
     }
 }
 
-/// Declines what is too much.
+/// Refuses input that exceeds a limit.
 #[must_use]
 pub(crate) fn refuse(what: &str, untouched: &str) -> anyhow::Error {
     let hint = format!("{untouched}; if you trust where it comes from, pass `--unbounded`");

@@ -107,7 +107,7 @@ fn explain(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// Runs the first statement; a second one is refused, or in older versions of rusqlite passed over.
+/// Runs the first statement; a second one is refused, or skipped in older versions of rusqlite.
 fn run_one(connection: &Connection, sql: &str) -> Result<()> {
     let mut statement = connection.prepare(sql)?;
     ensure!(statement.parameter_count() == 0, "its definition has parameters");
@@ -133,7 +133,7 @@ fn is_new(connection: &Connection, object: &Object, before: i64) -> Result<()> {
 }
 
 impl Creating {
-    /// Whether what a statement asks for belongs to the creation.
+    /// Whether an action of a statement belongs to the creation.
     fn allows(&mut self, asked: &AuthContext<'_>) -> bool {
         let Object { kind, name, table } = &self.object;
         let is = |found: &str| found.eq_ignore_ascii_case(name);

@@ -26,7 +26,7 @@ pub(crate) struct Proof {
     pub tables: BTreeMap<String, Option<u64>>,
     /// The tables that show other tables' rows, as a full-text index of one does, in lower case.
     pub derived: BTreeSet<String>,
-    /// Damage, violated constraints, and what could not be checked.
+    /// Damage, violated constraints, and tables that could not be checked.
     pub findings: Vec<Finding>,
     /// The rows that refer to missing ones.
     orphans: Orphans,
@@ -90,7 +90,7 @@ impl Proof {
         self.findings.iter().filter(move |finding| finding.kind == weight)
     }
 
-    /// Everything that is wrong with rows, in words; at most as many lines as can be read.
+    /// All violations in rows, in words; at most as many lines as a person can read.
     pub(crate) fn violations(&self) -> Vec<String> {
         let findings = self.of_weight(Weight::Data).take(MAX_NAMED).map(ToString::to_string);
         let mut lines: Vec<String> = findings.chain(self.orphans.named.iter().cloned()).collect();

@@ -25,7 +25,7 @@ use crate::rows::import::records::writer::Writer;
 use crate::rows::import::scratch::Loading;
 use crate::sqlite::connection;
 
-/// At most so many ignored fields are named.
+/// How many ignored fields are named at most.
 const MAX_NAMED: usize = 10;
 
 /// The source of records.

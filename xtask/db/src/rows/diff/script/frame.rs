@@ -64,7 +64,7 @@ impl Frame {
             .is_some_and(|content| !content.is_empty())
     }
 
-    /// Writes what is dropped: triggers first, so that none fires.
+    /// Writes the statements that drop objects: triggers first, so that none fires.
     pub(super) fn open(&self, lines: &mut Vec<String>) {
         let (a, b) = (&self.a, &self.b);
         if a.settings.get("encoding") != b.settings.get("encoding") {
@@ -111,7 +111,8 @@ impl Frame {
         new.filter(|(key, table)| is_created(&self.a, key, table)).map(|(_, table)| table)
     }
 
-    /// Refuses what no statements can create, and notes the settings of a created index.
+    /// Refuses objects that no statements can create, and remembers the settings of a created
+    /// index.
     fn examine(&mut self, b: &Connection) -> Result<()> {
         for table in self.dropped() {
             reach::refuse_unknown(table)?;
@@ -125,7 +126,7 @@ impl Frame {
         Ok(())
     }
 
-    /// Writes what comes.
+    /// Writes the statements that create objects.
     pub(super) fn close(&self, difference: &Difference, lines: &mut Vec<String>) {
         self.index(difference, lines);
         self.count(lines);

@@ -65,7 +65,7 @@ pub(super) fn comment(text: &str) -> String {
     text::plain(text)
 }
 
-/// Sets what differs.
+/// Updates the columns that differ.
 pub(super) fn update(row: &Row<'_>, before: &[Value], after: &[Value]) -> String {
     let columns = row.columns.iter().zip(before.iter().zip(after));
     let set = columns.filter(|(_, (before, after))| before != after);

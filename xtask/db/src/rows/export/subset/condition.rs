@@ -78,7 +78,7 @@ pub(super) fn choose(
     Ok(())
 }
 
-/// SQLite's words, without the statement that is ours.
+/// SQLite's message, without our part of the statement.
 fn words(error: &anyhow::Error) -> String {
     match error.downcast_ref() {
         Some(rusqlite::Error::SqlInputError { msg, .. }) => msg.clone(),

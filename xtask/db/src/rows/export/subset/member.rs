@@ -88,8 +88,8 @@ impl Member {
         format!("\"xtask-db steps {}\"", self.number)
     }
 
-    /// Names for the parts of its key, and as what columns of them are declared: without affinity,
-    /// so that values stay as they are, but for rowids.
+    /// Names and declarations of columns for the parts of its key: without affinity, except for
+    /// rowids, so that values stay as they are.
     pub(super) fn key_columns(&self, prefix: &str) -> Vec<(String, &'static str)> {
         let declared = |part: &Part| if part.collation.is_some() { "" } else { "INTEGER" };
         let parts = self.key.iter().enumerate();

@@ -46,7 +46,7 @@ pub(super) enum Obstacle {
 }
 
 impl Reference {
-    /// All references of a table: its foreign keys, and what is declared beside them.
+    /// All references of a table: its foreign keys, and the declared ones.
     pub(super) fn all_of(
         connection: &Connection,
         table: &Table,
@@ -99,7 +99,7 @@ impl Reference {
         (to.len() != self.from.len() || !are_there).then_some(Obstacle::NoColumns)
     }
 
-    /// The columns of the parent that are meant.
+    /// The columns of the parent to which it refers.
     pub(super) fn columns_of(&self, parent: &Table) -> Vec<String> {
         if !self.to.is_empty() {
             return self.to.clone();

@@ -14,7 +14,7 @@ use super::*;
 struct Plan {
     key: &'static str,
     storage: &'static str,
-    /// As what `a` and `b`, and the columns that refer, are declared.
+    /// The declarations of `a` and `b`, and of the columns that refer.
     kinds: (&'static str, &'static str),
     /// The tables that `r` and `(s, t)` refer to.
     to: (usize, usize),

@@ -32,7 +32,7 @@ pub(super) fn rewritten(bytes: &[u8], encoding: &str) -> Result<String> {
     String::from_utf8(sql).context("there are bytes that are not UTF-8 outside of a text")
 }
 
-/// Bytes up to the end of what is in quotes or in a comment, or up to the next of these.
+/// The number of bytes up to the end of a quoted text or a comment, or up to the next of these.
 fn token(rest: &[u8]) -> usize {
     let find = |from: usize, wanted: &[u8]| {
         let found = rest[from..].windows(wanted.len()).position(|bytes| bytes == wanted);

@@ -225,7 +225,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Runs what only SQLite understands, except queries: nobody would read the result.
+    /// Runs a statement that only SQLite understands, except queries: nobody would read the result.
     fn other(&mut self, sql: &str) -> Result<()> {
         self.begin_ours()?;
         if self.connection.prepare(sql)?.readonly() {

@@ -116,7 +116,7 @@ impl Shadows {
         self.move_back(connection, &old)
     }
 
-    /// Whether a row of this table is passed over: Python's `iterdump()` writes the rows of a virtual
+    /// Whether to skip a row of this table: Python's `iterdump()` writes the rows of a virtual
     /// table, and then those of its module's tables, which contain the same and more.
     pub(super) fn passes_over(&mut self, table: &str) -> bool {
         let is_it = |one: &&mut Virtual| one.is_restored && one.name.eq_ignore_ascii_case(table);
@@ -176,7 +176,7 @@ impl Shadows {
         })
     }
 
-    /// Removes what the module has put into its tables.
+    /// Removes the rows that the module has put into its tables.
     fn empty(&mut self, connection: &Connection, at: usize) -> Result<()> {
         let table = &mut self.tables[at];
         if !table.is_filled {
@@ -209,8 +209,8 @@ impl Shadows {
         Ok(())
     }
 
-    /// Lets the modules check what the dump has put into their tables, on a connection that has not
-    /// seen them before. Returns the tables that were rebuilt.
+    /// Lets the modules check the rows that the dump has put into their tables, on a connection
+    /// that has not seen them before. Returns the tables that were rebuilt.
     ///
     /// # Errors
     ///

@@ -28,7 +28,7 @@ const MODULES: [&str; 9] = [
 const TABLES_BELOW: [&str; 6] =
     ["sqlite_dbpage", "dbstat", "bytecode", "tables_used", "sqlite_stmt", "fsdir"];
 
-/// SQLite's functions that reach out of the database, and what hosts and shells add of that kind.
+/// SQLite's functions that reach out of the database, and similar ones that hosts and shells add.
 const FUNCTIONS_OUTSIDE: [&str; 10] = [
     "load_extension",
     "fts3_tokenizer",
@@ -57,7 +57,7 @@ const PRAGMAS: [&str; 7] = [
 /// Watches over a connection until that is closed.
 pub(super) struct Guard {
     denied: Arc<Mutex<Option<String>>>,
-    /// Whether what runs is ours.
+    /// Whether the running statement is ours.
     is_resting: Arc<AtomicBool>,
 }
 

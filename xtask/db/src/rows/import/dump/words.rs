@@ -40,7 +40,7 @@ const OTHERS: [&str; 11] = [
     "values", "with",
 ];
 
-/// Finds out what a statement does.
+/// Determines the effect of a statement.
 pub(super) fn act(sql: &str) -> Act {
     let mut words = Words(sql);
     let first = words.next().unwrap_or_default().to_ascii_lowercase();

@@ -147,7 +147,7 @@ impl<'s> Link<'s> {
         Ok(Self { table, key: table.primary_key(), columns, parent: (parent, there.is_some()) })
     }
 
-    /// At most so many of its rows that refer to nothing, in words.
+    /// At most this many of its rows that refer to nothing, in words.
     fn named(&self, connection: &Connection, most: usize) -> Result<Vec<String>> {
         let (parent, is_there) = self.parent;
         let from: Vec<String> = self.columns.iter().map(|(from, _)| from.clone()).collect();

@@ -121,8 +121,8 @@ impl Takes {
         }
     }
 
-    /// A field of CSV without quotes for a column without a type: numbers and `X'00FF'` are what our
-    /// own exports write.
+    /// A field of CSV without quotes for a column without a type: our own exports write numbers and
+    /// `X'00FF'` in this way.
     fn bare(self, text: &str) -> Result<Value, &'static str> {
         if let Some(bytes) = bytes(text) {
             return Ok(Value::Blob(bytes));

@@ -125,7 +125,8 @@ impl Mapped {
         is_needed(&self.column, self.is_number)
     }
 
-    /// Its definition in the scratch database: what is missing there gets the same default as here.
+    /// Its definition in the scratch database, with the same default for missing values as in the
+    /// live one.
     #[must_use]
     pub(crate) fn definition(&self) -> String {
         let (name, declared) = (quoted(&self.column.name), &self.column.declared_type);

@@ -47,7 +47,7 @@ pub(super) fn loss(digits: &str, exponent: Exponent) -> Option<&'static str> {
     }
 }
 
-/// Whether a decimal fraction is what its nearest real shows when written with as many digits.
+/// Whether a decimal fraction equals its nearest real, written with as many digits.
 pub(super) fn survives(digits: &str) -> bool {
     let Ok(number) = digits.parse::<f64>() else { return false };
     let mantissa = digits.split(['e', 'E']).next().unwrap_or_default();

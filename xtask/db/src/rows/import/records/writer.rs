@@ -22,7 +22,8 @@ const WAITING: &str = "xtask-db records";
 pub(super) struct Writer<'a> {
     connection: &'a Connection,
     mapping: &'a Mapping,
-    /// The statement for each set of columns that a record has; what it has not gets its default.
+    /// The statement for each set of columns that a record has; the other columns get their
+    /// defaults.
     statements: HashMap<Vec<bool>, String>,
     /// Columns for which any record had a value.
     seen: Vec<bool>,
@@ -184,7 +185,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A record that has not what it needs; the first one may be no record at all.
+/// The error for a record that lacks a field that it needs; the first one may not be a record at
+/// all.
 fn missing(record: &Record<'_>, field: &str, column: &str) -> anyhow::Error {
     let names: Vec<_> = record.names.iter().map(|name| format!("`{name}`")).collect();
     let fields = match names.as_slice() {
