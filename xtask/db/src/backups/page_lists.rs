@@ -82,7 +82,7 @@ impl Reference {
         self.path.file_name()?.to_str()
     }
 
-    /// Reads it, to go through all its runs; `None` if it is gone meanwhile.
+    /// Reads the list, to go through all its runs; `None` if it is gone by now.
     ///
     /// # Errors
     ///

@@ -132,7 +132,7 @@ pub(crate) struct Sqlite {
 pub(crate) struct Examined {
     /// When.
     pub at: DateTime<FixedOffset>,
-    /// How deep it looked.
+    /// How deep it was.
     pub depth: Depth,
     /// Findings, structural ones first.
     pub findings: Vec<Finding>,

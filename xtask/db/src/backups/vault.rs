@@ -112,7 +112,8 @@ impl Vault {
         self.homes.as_ref()?.home(database)
     }
 
-    /// Whether the folder is outside the workspace, where other projects may have theirs too.
+    /// Whether the folder is outside the workspace, where other projects may also keep their
+    /// backups.
     #[must_use]
     pub(crate) fn is_shared(&self) -> bool {
         self.homes.is_some()

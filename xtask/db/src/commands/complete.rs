@@ -38,7 +38,7 @@ enum Expected {
 }
 
 impl Args {
-    /// Prints what may come next on the command line of `host`.
+    /// Prints the words that may come next on the command line of `host`.
     pub(crate) fn run(self, session: &mut Session, host: &clap::Command) -> Result<Answer> {
         let (current, before) = match self.words.split_last() {
             Some((current, before)) => (current.as_str(), before),

@@ -195,7 +195,7 @@ impl Args {
         compared.map_err(explain).context(what)
     }
 
-    /// Compares two states that are open, and reports what differs.
+    /// Compares two open states, and reports the differences.
     fn say(
         &self,
         session: &mut Session,
@@ -269,7 +269,7 @@ impl State {
         }
     }
 
-    /// The bytes of a backup, which is held, so that pruning leaves it meanwhile.
+    /// The bytes of a backup, which is locked so that pruning does not remove it.
     fn contents(&self) -> Result<Option<Contents>> {
         match self {
             Self::Backup(backup) => Contents::open(backup).map(Some),

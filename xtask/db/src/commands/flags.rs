@@ -60,7 +60,8 @@ impl Common {
         Ok(project)
     }
 
-    /// The same silently about what interrupted commands left: for those that report it themselves.
+    /// Does the same without reporting interrupted commands: for commands that report them
+    /// themselves.
     pub(crate) fn project_to_recover(&self, session: &mut Session) -> Result<Project> {
         let mut project = session.project(self.db.as_deref())?;
         if let Some(seconds) = self.busy_timeout {

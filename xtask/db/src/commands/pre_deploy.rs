@@ -66,7 +66,7 @@ struct Way {
     restore_command: String,
 }
 
-/// The rehearsal of what is pending.
+/// The rehearsal of the pending migrations.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Rehearsal {
@@ -151,7 +151,7 @@ impl Args {
         conclude(session, way, rehearsed)
     }
 
-    /// The rehearsal of what is pending, if a command is configured; the backup is its checkpoint.
+    /// Rehearses the pending migrations, if a command is configured; the backup is the checkpoint.
     fn rehearse(
         &self,
         session: &mut Session,

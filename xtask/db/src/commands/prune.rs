@@ -216,7 +216,8 @@ fn number(text: &str) -> Result<i64, String> {
     number.map_err(|_| "it must be a whole number, e.g. 10".to_owned())
 }
 
-/// Removes what a plan condemns, and what a second look condemns too; returns the names.
+/// Removes the backups that the plan condemns, if a second check condemns them too; returns their
+/// names.
 fn apply(
     session: &mut Session,
     locked: &Locked<'_>,
@@ -254,7 +255,7 @@ fn answer(store: &reclaim_packs::Outcome) -> Answer {
     }
 }
 
-/// How many backups a plan condemns, and what that frees.
+/// How many backups a plan condemns, and how many bytes that frees.
 fn sum(plan: &[Verdict]) -> (String, String) {
     let n = plan.iter().filter(|verdict| !verdict.keep).count();
     let freed = plan.iter().map(|verdict| verdict.freed_bytes).sum();

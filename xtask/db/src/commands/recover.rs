@@ -125,7 +125,8 @@ impl Args {
         }
     }
 
-    /// The database that is meant: the named one, else the only one with something left.
+    /// The database to recover: the named one, else the only one with a note of an interrupted
+    /// command.
     fn interrupted(&self, project: &Project) -> Result<Option<Database>> {
         let mut databases = project.chosen(self.common.db.as_deref())?;
         databases.retain(|database| !interrupted_step::left(project, database).is_empty());
@@ -265,7 +266,7 @@ fn go_back(
     Ok(Answer::Yes)
 }
 
-/// A sentence as a line of its own.
+/// A sentence in the form for a line of its own.
 fn capital(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

@@ -141,7 +141,7 @@ impl Args {
         Ok(answer(&done))
     }
 
-    /// Refuses what pruning would never remove, unless that is forced.
+    /// Refuses backups that pruning would never remove, unless that is forced.
     fn demand_leave(
         &self,
         session: &Session,

@@ -127,7 +127,7 @@ impl Args {
         Ok(backup.clone())
     }
 
-    /// The branch that is meant.
+    /// The branch to roll back.
     fn named_branch(
         &self,
         session: &Session,
@@ -232,8 +232,8 @@ fn is_unheard_of(place: &Place, branch: &Branch, backups: &[&Backup]) -> bool {
         && !backups.iter().any(knows)
 }
 
-/// Reports what the database has that the backup does not have; false if they cannot be compared,
-/// e.g. because the database is damaged or gone.
+/// Reports the changes since the backup; false if the two cannot be compared, e.g. because the
+/// database is damaged or gone.
 fn say_what_is_newer(
     session: &mut Session,
     project: &Project,

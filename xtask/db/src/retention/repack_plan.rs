@@ -34,7 +34,7 @@ const MAX_BY_THE_WAY: usize = 2;
 pub(crate) enum Extent {
     /// Everything that is possible: the user asked for it.
     All,
-    /// A plan that takes no time: another command carries it out in passing.
+    /// A plan that takes hardly any time, because another command carries it out in passing.
     ByTheWay,
 }
 

@@ -133,7 +133,7 @@ fn newest_schema_first<'s>(
     Ok(sorted.into_iter().map(|(_, source)| source).collect())
 }
 
-/// The file that failed; what is a refusal stays one.
+/// Adds the name of the file that failed to an error; a refusal stays as it is.
 fn within(error: anyhow::Error, what: &str) -> anyhow::Error {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) if refusal.exit == Exit::Interrupted => error,
@@ -159,7 +159,7 @@ impl State<'_> {
     }
 }
 
-/// One transaction on its way.
+/// A transaction in progress.
 struct Merging<'c> {
     here: State<'c>,
     /// References to nothing that existed before the first write; `None` if nothing was written

@@ -85,7 +85,7 @@ impl Only {
     }
 }
 
-/// Finds what is declared in a schema.
+/// Resolves the declared references in a schema.
 ///
 /// # Errors
 ///

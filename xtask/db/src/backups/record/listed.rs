@@ -140,7 +140,7 @@ impl Deref for Recorded {
 }
 
 impl DerefMut for Recorded {
-    /// The record to be changed and written; the summary stays what it was.
+    /// The record, to be changed and written; the summary stays as it was.
     fn deref_mut(&mut self) -> &mut Record {
         self.full();
         self.packed = None;

@@ -24,7 +24,7 @@ const VERSION: u16 = 1;
 const START: usize = 16;
 const START_BYTES: u64 = START as u64;
 const ENTRY: usize = 44;
-/// Four times what fits into a pack of 32 MiB, if an empty page takes 17 bytes.
+/// Four times the number of blocks that fit into a pack of 32 MiB if an empty page takes 17 bytes.
 pub(crate) const MAX_ENTRIES: u32 = 8 << 20;
 /// Size of an entry.
 pub(crate) const ENTRY_BYTES: u64 = ENTRY as u64;
@@ -284,8 +284,8 @@ impl Pack {
     }
 }
 
-/// Whether the bytes of a file are those of the pack of a name, read from the disk if the system
-/// forgets what it has cached of them.
+/// Whether the bytes of a file match the name of the pack, read from the disk if the system forgets
+/// what it has cached of them.
 ///
 /// # Errors
 ///

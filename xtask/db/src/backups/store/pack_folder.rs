@@ -14,8 +14,8 @@ use crate::sqlite::digest::tree::{self, Id};
 /// The folder of packs within a backups folder.
 pub(crate) const FOLDER: &str = "packs";
 
-/// Holds the packs of a backups folder as a reader does, so that none is moved meanwhile; `None` if
-/// there are none.
+/// Locks the packs of a backups folder like a reader, so that none is moved; `None` if there are
+/// none.
 ///
 /// # Errors
 ///

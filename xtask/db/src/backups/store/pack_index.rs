@@ -159,7 +159,7 @@ impl Shelf {
         self.distrust(readings.damaged().collect::<Vec<_>>());
     }
 
-    /// Finds the packs of a list. What is gone or cannot be read has no places.
+    /// Finds the packs of a list. A pack that is gone or cannot be read has no places.
     ///
     /// # Errors
     ///

@@ -58,7 +58,7 @@ pub(crate) fn reread(
     Ok(bad)
 }
 
-/// Whether a pack was read so lately that it is not read again in passing.
+/// Whether a pack was read so recently that it is not reread in passing.
 #[must_use]
 pub(crate) fn is_recent(last: Option<&Reading>, now: DateTime<FixedOffset>) -> bool {
     last.is_some_and(|last| {
@@ -66,7 +66,7 @@ pub(crate) fn is_recent(last: Option<&Reading>, now: DateTime<FixedOffset>) -> b
     })
 }
 
-/// Reads one pack from its first byte to its last; `None` if it is not intact or changed meanwhile.
+/// Reads one pack completely; `None` if it is not intact or changed in the meantime.
 #[must_use]
 pub(crate) fn read_one(folder: &Path, name: &Id, now: DateTime<FixedOffset>) -> Option<Reading> {
     let identity = pack_folder::look(folder, name).ok()??;

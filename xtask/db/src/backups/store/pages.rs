@@ -34,7 +34,7 @@ impl<'s> OfStore<'s> {
         Ok(Self { stored, reader, group: 0, blocks: Vec::new(), bytes: Vec::new() })
     }
 
-    /// The number of the first block of a group, all of which are looked up.
+    /// Looks up all blocks of a group; returns the number of the first one.
     fn look_up(&mut self, group: u64) -> Result<u64> {
         let shape = self.stored.shape();
         let first = group * shape.group_blocks();

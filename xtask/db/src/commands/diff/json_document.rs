@@ -101,7 +101,7 @@ impl List {
     }
 }
 
-/// The document so far: what is written, and what waits.
+/// The state of the document: the part that is written, and the part that waits.
 pub(super) struct Written {
     /// The list that is wanted, if any is.
     list: Option<List>,

@@ -5,7 +5,7 @@ use crate::host::session::Session;
 use crate::rows::diff::{Difference, Row};
 use crate::sqlite::value;
 
-/// Prints what is compared, and what changed in the schema.
+/// Prints the names of the two states, and the changes of the schema.
 pub(super) fn begin(session: &mut Session, a: &str, b: &str, difference: &Difference) {
     session.say(format!("{a} → {b}"));
     for change in &difference.schema {

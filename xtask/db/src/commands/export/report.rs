@@ -63,7 +63,7 @@ impl Exported {
         (here.map(|(t, n)| (&*t.name, *n)).collect(), left_out.map(|t| &*t.name).collect())
     }
 
-    /// Refuses to pass on what contains no row.
+    /// Refuses to pass on an export that contains no row.
     ///
     /// # Errors
     ///

@@ -66,8 +66,8 @@ impl State {
         Ok(said.map(|line| format!("{}: {line}", backup.name)).collect())
     }
 
-    /// Opens it and passes the connection to `work`; a backup is held meanwhile, so that pruning
-    /// leaves it.
+    /// Opens it and passes the connection to `work`; a backup is locked so that pruning does not
+    /// remove it.
     pub(super) fn read<T>(
         &self,
         project: &Project,
@@ -88,7 +88,7 @@ impl State {
         }
     }
 
-    /// Adds to a failure what to do about it.
+    /// Adds a hint to a failure.
     pub(super) fn explain(&self, error: anyhow::Error, project: &Project) -> anyhow::Error {
         let is_damaged = error.downcast_ref::<Damage>().is_some()
             || trouble::trouble(&error) == Trouble::Damaged;

@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     into_live(session, &job)
 }
 
-/// Keeps what comes through a pipe.
+/// Keeps the input from a pipe in a file.
 fn spool(session: &mut Session, scratch: &Scratch, number: usize, file: &Named) -> Result<Stage> {
     let spool = scratch.stage(&format!("{number}.spool"))?;
     let pipe = (file.path != Path::new("-")).then_some(&*file.path);
@@ -86,7 +86,7 @@ fn lies<'f>(file: &'f Named, spool: Option<&'f Stage>) -> &'f Path {
     spool.map_or(&*file.path, Stage::path)
 }
 
-/// How large the live database is, with what waits in its WAL.
+/// Size of the live database, including its WAL.
 pub(super) fn live_bytes(database: &Database) -> u64 {
     let wal = beside(&database.path, WAL);
     import::size_bytes(&database.path) + import::size_bytes(&wal)

@@ -123,7 +123,7 @@ impl Job<'_> {
         Ok(self.tell(session, &made, &Place::New))
     }
 
-    /// A finished database takes the place of the current one, as every restore does.
+    /// Puts the finished database in the place of the current one, like every restore.
     fn replace(&self, session: &mut Session) -> Result<Document> {
         let (project, database) = (self.project, &self.target.database);
         if !self.args.dry_run {
@@ -182,7 +182,7 @@ impl Job<'_> {
         loaded
     }
 
-    /// Refuses what is damaged, and rows that violate something unless they are wanted anyway.
+    /// Refuses damage, and rows that violate a constraint unless the user allows them.
     fn judge(&self, session: &mut Session, proof: &Proof) -> Result<()> {
         if let Some(finding) = proof.of_weight(Weight::Structural).next() {
             return Err(Refusal::no(

@@ -233,7 +233,7 @@ fn mapping(args: &Args, project: &Project, database: &Database) -> Result<(Mappi
     Ok((Mapping::of(table, &args.records.map, &args.records.set)?, encoding))
 }
 
-/// A private folder beside the backups, which is gone afterwards.
+/// A private folder beside the backups, which is removed afterwards.
 fn scratch(session: &Session, project: &Project, database: &Database) -> Result<Scratch> {
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
@@ -241,7 +241,7 @@ fn scratch(session: &Session, project: &Project, database: &Database) -> Result<
     locked.scratch(&database.file_name())
 }
 
-/// Reports what of the records is lost; with `--strict` that refuses all.
+/// Reports values of the records that are lost; with `--strict`, refuses all of them.
 fn tell(args: &Args, session: &mut Session, shown: &str, loaded: &Loaded) -> Result<Answer> {
     if args.existing.strict && !loaded.losses.is_empty() {
         return Err(Refusal::no(

@@ -31,7 +31,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// The one file that the user named; `target` is what it must not be.
+    /// The only file that the user named; `target` is the file that it must not be.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ fn spool(session: &mut Session, pipe: Option<&Path>, target: &Path) -> Result<St
     Ok(stage)
 }
 
-/// Passes on what comes through a pipe, or through stdin if none is named, until it ends.
+/// Passes on the input of a pipe, or of stdin if none is named, until it ends.
 ///
 /// # Errors
 ///
@@ -126,7 +126,7 @@ pub(super) fn drain(
     }
 }
 
-/// A refusal speaks of what the user named, not of the private file.
+/// Makes a refusal name the user's file instead of the private one.
 pub(super) fn renamed(error: anyhow::Error, path: &Path, shown: &str) -> anyhow::Error {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) => {

@@ -91,7 +91,8 @@ impl Target {
     }
 }
 
-/// The database of a path: a configured one stays what it is, protection and all, however it is named.
+/// The database of a path: a configured one keeps its configuration, e.g. its protection, however
+/// it is named.
 fn named(project: &Project, path: PathBuf) -> Result<(Database, bool)> {
     candidate::refuse_names_of_others(project, &path)?;
     let place = |path: &Path| {

@@ -14,8 +14,8 @@ use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::Step;
 use crate::restore::plan::Live;
 
-/// Takes a safety backup of a live database that can be read, and notes what begins; `None` if it
-/// cannot be read.
+/// Takes a safety backup of a live database that can be read, and writes the note of the step;
+/// `None` if it cannot be read.
 ///
 /// # Errors
 ///

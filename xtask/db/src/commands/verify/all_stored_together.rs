@@ -53,8 +53,8 @@ impl Checked {
         verification::verify_checked(backup, check, interrupt)
     }
 
-    /// Warns of damaged packs that none of the reasons names, notes what was read, and marks the backups
-    /// that were not asked about and need what is damaged.
+    /// Warns of damaged packs that none of the reasons names, records the readings, and marks the
+    /// other backups that need the damaged blocks.
     ///
     /// # Errors
     ///

@@ -78,7 +78,7 @@ pub(super) struct Chosen<'b> {
     all_bytes: u64,
 }
 
-/// Reads the packs and the plain backups that were chosen, notes it, and marks what is damaged.
+/// Reads the chosen packs and plain backups, records that, and marks damage.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ pub(super) fn read(
     })
 }
 
-/// Chooses what has not been read for longest.
+/// Chooses the packs and backups that were unread for longest.
 ///
 /// # Errors
 ///

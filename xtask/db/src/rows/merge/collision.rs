@@ -85,7 +85,7 @@ fn partial_index(
 /// How to handle rows that have no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// They stay out, and what is here stays.
+    /// They are left out, and the existing rows stay.
     LeftOut,
     /// Nothing is merged because of them.
     Refused,
@@ -115,7 +115,8 @@ pub(super) fn note(
     Ok(())
 }
 
-/// Finds new rows that have a key of a row here, which is another row by what identifies it and keeps that key.
+/// Finds new rows that have a key of a row in the database which is a different row by its identity
+/// and keeps that key.
 ///
 /// # Errors
 ///

@@ -27,8 +27,8 @@ pub(super) struct Identifying<'a> {
 }
 
 impl Identifying<'_> {
-    /// Identifies what rows of a table can be identified now, with `since` of those only whose references
-    /// were translated since that round; returns how many.
+    /// Identifies the rows of a table that can be identified now; with `since`, only those whose
+    /// references were translated since that round. Returns how many.
     ///
     /// # Errors
     ///

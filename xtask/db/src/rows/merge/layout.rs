@@ -168,8 +168,8 @@ impl Layout {
         touching.map(|(at, _)| 1 << at).sum()
     }
 
-    /// The condition that a staged row has its final values in these columns: the first reference that is
-    /// translated settles what they share, for the others must agree.
+    /// The condition that a staged row has its final values in these columns. The first reference
+    /// that is translated settles the columns that references share, because the others must agree.
     #[must_use]
     pub(super) fn settled(&self, row: &str, columns: &[usize], spelling: Spelling) -> String {
         let may_change =

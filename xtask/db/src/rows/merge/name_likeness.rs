@@ -110,7 +110,7 @@ pub(super) fn of(column: &str, table: &str, other: &str) -> Option<Likeness> {
     }
 }
 
-/// Whether a column looks as if it named the kind of what another column refers to.
+/// Whether a column looks as if it named the kind of row to which another column refers.
 #[must_use]
 pub(super) fn names_kind(kind: &str, column: &str) -> bool {
     let (kind, (column, is_marked)) = (words(kind), stem(column));

@@ -19,7 +19,7 @@ pub(crate) struct Source {
     pub shown: String,
     /// The meaning of the numbers in its references.
     pub numbering: Numbering,
-    /// Whether this machine wrote it: what is here is as new at least.
+    /// Whether this machine wrote it: then the rows of the database are at least as new.
     pub is_own: bool,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Policy {
     pub on_conflict: OnConflict,
     /// With `Replace`: only by rows whose value in this column is greater.
     pub newer: Option<String>,
-    /// Whether what would lose values is refused instead of warned of.
+    /// Whether a loss of values is refused instead of warned about.
     pub strict: bool,
 }
 

@@ -72,7 +72,7 @@ impl<'a> Numbers<'a> {
         Ok(())
     }
 
-    /// Gives the final numbers if there were others meanwhile.
+    /// Gives the final numbers, if there were temporary ones.
     ///
     /// # Errors
     ///
@@ -154,8 +154,8 @@ impl<'a> Numbers<'a> {
         Ok(self.connection.query_row(&question, [highest], |row| row.get(0))?)
     }
 
-    /// The highest number that is taken here: by a row, by AUTOINCREMENT's counter, or by a reference
-    /// to a row that is gone.
+    /// The highest number that is taken in the database: by a row, by AUTOINCREMENT's counter, or
+    /// by a reference to a row that is gone.
     fn highest(&mut self, layout: &Layout, at: usize) -> Result<i64> {
         if let Some(highest) = self.highest.get(&layout.number) {
             return Ok(*highest);

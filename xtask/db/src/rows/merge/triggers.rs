@@ -79,7 +79,7 @@ impl Triggers {
     }
 }
 
-/// Whether a trigger can refuse what it sees
+/// Whether a trigger can refuse rows
 /// (<https://sqlite.org/lang_createtrigger.html#the_raise_function>).
 fn forbids(sql: &str) -> bool {
     let lower = sql.to_ascii_lowercase();

@@ -117,7 +117,7 @@ impl Undeclared<'_> {
         Ok(())
     }
 
-    /// Whether it is still undeclared what a column refers to; of a declared reference by kind,
+    /// Whether it is not declared yet where a column refers to; for a declared reference by kind,
     /// some kinds may be missing.
     fn is_open(&self, layout: &Layout, column: usize) -> bool {
         let name = &layout.columns[column].name;

@@ -91,7 +91,7 @@ fn refuse_twice(files: &[Named]) -> Result<()> {
     ))
 }
 
-/// The exports in a folder, in the order of their names. Hidden files are passed over, symbolic links
+/// The exports in a folder, in the order of their names. Hidden files are skipped, symbolic links
 /// with a warning.
 fn of_folder(session: &mut Session, project: &Project, folder: &Path) -> Result<Vec<PathBuf>> {
     let shown = project.path(folder);

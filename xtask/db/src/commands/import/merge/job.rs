@@ -30,7 +30,7 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// The bounds of a work on so many bytes.
+    /// The limits for work on this many bytes.
     pub(super) fn bounds(self, input_bytes: u64, progress: &Progress) -> Bounds {
         if self.is_lifted {
             return Bounds::lifted(progress.interrupt(), progress.pulse());

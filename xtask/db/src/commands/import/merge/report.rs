@@ -220,7 +220,7 @@ fn refuse(
     Refusal::no(format!("could not merge `{}`: {}", first.file, first.what), first.hint.clone())
 }
 
-/// The file that could not be read; what is a refusal stays one.
+/// Adds the name of the file that could not be read to an error; a refusal stays as it is.
 pub(super) fn of_file(error: anyhow::Error, shown: &str) -> anyhow::Error {
     let what = format!("could not read `{shown}`");
     match error.downcast_ref::<Refusal>() {
