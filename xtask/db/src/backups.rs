@@ -1,4 +1,4 @@
-//! What the backups folder contains: names, records, page stores, and what is read from and written to them.
+//! The backups folder: names, records, page stores, and everything that reads and writes them.
 
 pub(crate) mod backup;
 pub(crate) mod backup_document;

@@ -1,4 +1,4 @@
-//! What a person sees or presses: texts, progress, refusals, interrupts.
+//! Everything that a person sees or presses: texts, progress, refusals, interrupts.
 
 pub(crate) mod hidden_characters;
 pub(crate) mod interrupt;

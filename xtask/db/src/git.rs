@@ -1,4 +1,4 @@
-//! What git reports. Nothing here knows databases or backups.
+//! Questions to git. Nothing here knows databases or backups.
 
 pub(crate) mod branch;
 pub(crate) mod caller;

@@ -1,4 +1,4 @@
-//! What needs attention: problems, each with its remedy, judged from what was seen. Nothing is
+//! Problems that need attention, each with its remedy, judged from the present state. Nothing is
 //! changed here, and nothing depends on the machine's clock.
 
 mod backup_age;

@@ -1,4 +1,4 @@
-//! What comes from outside: the project, its configuration, its commands, the session.
+//! Everything from outside: the project, its configuration, its commands, the session.
 
 pub(crate) mod command;
 pub(crate) mod configuration;

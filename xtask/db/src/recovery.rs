@@ -1,4 +1,4 @@
-//! What an interrupted command leaves: the lock of a database, and the note of the step that was under way.
+//! Recovery from interrupted commands: the lock of a database, and the note of the step that was under way.
 
 pub(crate) mod database_lock;
 pub(crate) mod interrupted_step;

@@ -1,4 +1,4 @@
-//! Which backups are kept and why, and the removal of the others.
+//! Decides which backups are kept and why, and removes the others.
 
 pub(crate) mod branch_states;
 pub(crate) mod plan;

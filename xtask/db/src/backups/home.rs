@@ -1,4 +1,4 @@
-//! Where the database of a backup was, and which project the backup belongs to.
+//! The place of a backup's database, and the project that the backup belongs to.
 
 use std::borrow::Cow;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What else in a backups folder still has the content of a backup that is to be removed.
+//! The other backups in a folder that still have the content of a backup that is to be removed.
 //!
 //! Equal content is found through the records, shared pages of stored backups through their page
 //! lists. A plain backup shares no pages; whether its rows are in other backups too could only be

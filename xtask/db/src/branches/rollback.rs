@@ -1,4 +1,4 @@
-//! Which backup has the state in which a branch was entered.
+//! Chooses the backup with the state in which a branch was entered.
 //!
 //! That is its branch point, if a hook created one. Otherwise it is a guess that never errs towards
 //! a newer state: a commit does not show what the database contained, so the backup must be older

@@ -1,4 +1,4 @@
-//! What a backup is requested to be, and the result.
+//! The request for a backup, and the result.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How we decline, and what every ending means to the shell.
+//! Refusals, and the exit code of every ending.
 //!
 //! A refusal is our decision: nothing was touched, and there is a way on. Everything else that goes
 //! wrong is a failure of the world, a plain `anyhow` error. If there is a way on from a failure

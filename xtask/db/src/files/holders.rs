@@ -1,4 +1,4 @@
-//! Which processes have a file open, if the system shows that (Linux: `/proc`). This is for
+//! The processes that have a file open, if the system shows that (Linux: `/proc`). This is for
 //! messages; if safety depends on it, only a complete view counts. A process in another container
 //! is never seen.
 

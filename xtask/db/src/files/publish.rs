@@ -1,4 +1,4 @@
-//! What survives a power cut: stages, publishing without replacing, synced folders.
+//! Writing that survives a power cut: stages, publishing without replacing, synced folders.
 //!
 //! This is the only file that links, renames or removes. Measured with power cuts on ext4: a
 //! published name is complete afterwards only if the file *and* its folder were synced; with the

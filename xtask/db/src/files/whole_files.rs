@@ -1,4 +1,4 @@
-//! What is written as a whole or not at all: a small file, and a folder of copies.
+//! Writes a small file, or a folder of copies, as a whole or not at all.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};

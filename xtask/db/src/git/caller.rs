@@ -1,4 +1,4 @@
-//! Which run of git called a hook.
+//! The run of git that called a hook.
 
 /// The `git` process among the ancestors of this one, e.g. `pid start-time`; `None` if the system
 /// does not show it. Two hooks of one commit have the same; a later commit has another.

@@ -1,4 +1,4 @@
-//! What a commit is about to contain.
+//! The files that the next commit will contain.
 
 use std::path::PathBuf;
 

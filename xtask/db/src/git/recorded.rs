@@ -1,4 +1,4 @@
-//! What a backup's record keeps of git: where the work tree was, and the branch that was entered.
+//! The state of git in a backup's record: the state of the worktree, and the branch that was entered.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Where branches came from and where they went: reflogs, merge bases, ancestors.
+//! The history of branches: reflogs, merge bases, ancestors.
 //!
 //! A commit does not show when a branch was entered. Reflogs do, as long as git keeps them (90
 //! days, <https://git-scm.com/docs/git-reflog>).

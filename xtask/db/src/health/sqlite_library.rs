@@ -1,4 +1,4 @@
-//! Which SQLite the application is built with, and whether that version can lose commits.
+//! The SQLite with which the application is built, and whether that version can lose commits.
 //!
 //! SQLite 3.7.0 to 3.51.2 can lose commits if one process runs a WAL checkpoint while another one
 //! writes; this is fixed in 3.51.3, and in 3.50.7 and 3.44.6 of older branches

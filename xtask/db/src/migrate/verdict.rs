@@ -1,9 +1,9 @@
-//! What a migration did to a database, and whether it is allowed: a pure verdict over the states
-//! before and after, and over the effects on values ([`effects`]).
+//! Judges what a migration did to a database, and whether that is allowed: a pure verdict over the
+//! states before and after, and over the effects on values ([`effects`]).
 //!
-//! Adding and changing is allowed. What removes something (rows, values that are nowhere
-//! afterwards, the parent of a row, a full-text index, a working trigger) is refused unless the
-//! user named it. Contents decide, not names: a renamed table or column loses nothing, and neither
+//! Adding and changing is allowed. Removing something (rows, values that are nowhere afterwards,
+//! the parent of a row, a full-text index, a working trigger) is refused unless the user allowed
+//! it by name. Contents decide, not names: a renamed table or column loses nothing, and neither
 //! does an empty one. Damage of the file is never allowed.
 
 pub(crate) mod allowance;

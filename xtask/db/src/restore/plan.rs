@@ -1,4 +1,4 @@
-//! What a restore will do: a plan that looks at both sides and touches nothing.
+//! The plan of a restore, which reads both sides and touches nothing.
 //!
 //! It decides what happens to the current state (`Live`), whether the restore is safe at all, and
 //! whether there is room for it. `restore/write.rs` applies it.

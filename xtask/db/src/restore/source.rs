@@ -1,4 +1,4 @@
-//! What a restore writes: the backup, or a private copy of it with the page size of the live
+//! The source of a restore: the backup, or a private copy of it with the page size of the live
 //! database.
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What to keep and why: a pure plan over a list of backups.
+//! The backups to keep, and why: a pure plan over a list of backups.
 //!
 //! The rules are restic's (<https://restic.readthedocs.io/en/stable/060_forget.html>): `daily = 7`
 //! keeps the newest backup of each of the last seven days *that have one*, and the oldest backup

@@ -1,4 +1,4 @@
-//! Which packs can be removed because no page list names them, and which are rewritten without
+//! The packs that can be removed because no page list needs them, and those that are rewritten without
 //! their unneeded blocks.
 //!
 //! A plan touches nothing. Every list in the folder counts: if one cannot be read, nothing is known

@@ -1,5 +1,5 @@
-//! Who owns a database, what this user may do with it, and the proof that nobody wrote to it
-//! meanwhile.
+//! The owner of a database, the rights of this user, and the proof that nobody wrote to it while it
+//! was read.
 //!
 //! SQLite creates a `-wal` and a `-shm` for every reader of a WAL database. If another user creates
 //! them, the owner is locked out. So a user who may only read does without them, and the result

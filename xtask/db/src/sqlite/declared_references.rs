@@ -1,4 +1,4 @@
-//! What the configuration declares about a database that its schema does not: columns that refer to
+//! References that the configuration declares and the schema does not: columns that refer to
 //! rows of a table without a foreign key, columns that only look like references, and tables whose
 //! numbers mean nothing elsewhere.
 

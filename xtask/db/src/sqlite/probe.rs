@@ -1,5 +1,5 @@
-//! What is at a path, seen before any connection is open: nothing, something foreign, or a file
-//! that begins like an SQLite database, and its header.
+//! The kind of file at a path, determined before any connection is open: nothing, a foreign file,
+//! or a file that begins like an SQLite database, and its header.
 
 pub(crate) mod other_engines;
 

@@ -1,4 +1,4 @@
-//! What a database is made of: tables (shadow tables are left out) and their columns, indexes, views,
+//! The schema of a database: tables (shadow tables are left out) and their columns, indexes, views,
 //! triggers; and what changed in that between two states.
 //!
 //! Statements are compared by their words, so that spacing, comments and the quotes that

@@ -1,4 +1,4 @@
-//! What is wrong when SQLite refuses: locked, damaged, full, unreadable.
+//! The reason why SQLite refuses: locked, damaged, full, unreadable.
 
 use rusqlite::ErrorCode;
 

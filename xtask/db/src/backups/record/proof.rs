@@ -1,4 +1,4 @@
-//! What is beside a backup: its record, or what is there instead.
+//! The record beside a backup, or the reason why it cannot be used.
 
 use serde_json::Value;
 

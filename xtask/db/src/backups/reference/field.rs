@@ -1,4 +1,4 @@
-//! Where a reference is looked up: the backups that are meant, and their order.
+//! The backups among which a reference is looked up, and their order.
 
 use std::path::Path;
 

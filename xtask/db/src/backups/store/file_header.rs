@@ -1,4 +1,4 @@
-//! How a file of the store begins: which kind it is, and of which version.
+//! The first bytes of a file of the store: its kind and its version.
 
 use anyhow::{Context as _, Result, bail};
 

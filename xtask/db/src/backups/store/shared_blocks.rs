@@ -1,4 +1,4 @@
-//! Which blocks two page lists have in common.
+//! The blocks that two page lists have in common.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Which blocks of the packs are in use: a bit for each block that a page list names.
+//! The blocks of the packs that are in use: a bit for each block to which a page list refers.
 //!
 //! Bits are set run by run, so that many lists of large databases take little time. Each block
 //! counts in one pack only, even if several contain it: a pack that carries a block for another

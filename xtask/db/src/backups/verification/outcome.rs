@@ -1,4 +1,4 @@
-//! What a verification found: an outcome, reasons, warnings.
+//! The result of a verification: an outcome, reasons, warnings.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! What a new stored backup builds on, read back first: the stored backups that it is compared with, without the packs
-//! that are not to be trusted.
+//! The backups that a new stored one builds on, read back first: the stored backups that it is
+//! compared with, without the packs that must not be trusted.
 //!
 //! Before the comparison, the packs that were unread for longest are read within a budget of time.
 //! A damaged pack is given up: its content is taken from the snapshot again, and the backups that

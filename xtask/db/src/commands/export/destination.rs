@@ -1,4 +1,4 @@
-//! Where an export goes, checked before anything is read: it replaces nothing but an earlier
+//! The destination of an export, checked before anything is read: it replaces nothing but an earlier
 //! export.
 
 use std::io::Read as _;

@@ -1,4 +1,4 @@
-//! What happens to the database when a branch is entered that had a state before.
+//! Switches the database when a branch is entered that had a state before, or reports that state.
 
 use anyhow::{Context as _, Result};
 

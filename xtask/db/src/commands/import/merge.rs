@@ -171,7 +171,7 @@ pub(super) fn into_live(session: &mut Session, job: &Job<'_>) -> Result<Answer> 
     report::conclude(session, job, &report, &report::Done::Merged(safety))
 }
 
-/// Where the safety backup goes.
+/// Destination of the safety backup.
 struct Keeping<'a> {
     locked: &'a Locked<'a>,
     /// The safety backup, once it is taken.

@@ -1,4 +1,4 @@
-//! What is imported: a file or a folder in place, or a pipe, which is first copied into a private
+//! The source of an import: a file or a folder in place, or a pipe, which is first copied into a private
 //! file.
 
 use std::io::Read as _;

@@ -1,4 +1,4 @@
-//! Where a new database goes, checked before anything is built: nothing is replaced
+//! The destination of a new database, checked before anything is built: nothing is replaced
 //! unintentionally, and no leftover becomes a part of it.
 
 use std::path::{Path, PathBuf};

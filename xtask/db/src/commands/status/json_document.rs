@@ -1,4 +1,4 @@
-//! What `db-status --json` prints of each database, and of the backups folder.
+//! The output of `db-status --json` for each database and for the backups folder.
 
 use std::borrow::Cow;
 use std::path::PathBuf;

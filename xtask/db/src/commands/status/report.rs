@@ -1,4 +1,4 @@
-//! What `db-status` shows: a few lines per database, a few for the folder, then what to do.
+//! The output of `db-status`: a few lines per database, a few for the folder, then what to do.
 
 use crate::backups::kind::Kind;
 use crate::console::text;

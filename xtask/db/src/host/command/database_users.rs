@@ -1,4 +1,4 @@
-//! Which processes had the live database open while a command ran that was pointed at a copy.
+//! The processes that had the live database open while a command ran that was pointed at a copy.
 //!
 //! A change of the live database is undone only if our own command was seen with it open and nobody
 //! else can have made the change. On Linux, each opening of the file wakes us (inotify), and we

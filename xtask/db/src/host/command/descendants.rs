@@ -1,5 +1,5 @@
-//! What a command started, in whatever session or group. If the system allows it (Linux), orphans
-//! become children of the supervising process and are found through `/proc`.
+//! The processes that a command started, in whatever session or group. If the system allows it
+//! (Linux), orphans become children of the supervising process and are found through `/proc`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

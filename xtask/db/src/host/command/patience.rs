@@ -1,4 +1,4 @@
-//! How long a command is waited for.
+//! How long to wait for a command.
 
 use std::time::Duration;
 

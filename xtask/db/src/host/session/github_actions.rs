@@ -1,4 +1,4 @@
-//! What GitHub Actions reads from a step: its outputs, its summary, annotations in its log
+//! Output for GitHub Actions: the outputs of a step, its summary, annotations in its log
 //! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>).
 //!
 //! GitHub reads the log line by line for commands, so a table called `::set-output…` or a migration

@@ -1,4 +1,4 @@
-//! What a migration may lose, by name: a table, a column, e.g. `notes.body`, a trigger or a view.
+//! The losses that a migration is allowed, by name: a table, a column, e.g. `notes.body`, a trigger or a view.
 //!
 //! An allowance comes from the command line, from the configuration, or from a comment in the
 //! migration's own file. The comment counts only while that migration runs: see [`applied`].

@@ -1,4 +1,4 @@
-//! Which migrations a database has seen, according to the table of its runner, else to
+//! The migrations that were applied to a database, according to the table of its runner, else to
 //! `user_version`.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! What is compared, and what a migration takes away.
+//! The states that are compared, and a loss.
 
 use crate::migrate::state::State;
 use crate::migrate::verdict::effects::Effects;

@@ -1,4 +1,4 @@
-//! Which effects of a migration are losses, in words, and the name that allows each.
+//! The effects of a migration that are losses, in words, with the names that allow them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What else a migration did, in words, without losing anything.
+//! Describes the changes of a migration that lose nothing.
 
 use crate::console::text;
 use crate::migrate::verdict::effects::Effects;

@@ -1,4 +1,4 @@
-//! What became of one table and the values of its columns.
+//! The effect of a migration on one table and the values of its columns.
 
 use std::collections::BTreeMap;
 

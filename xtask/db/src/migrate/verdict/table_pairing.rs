@@ -1,4 +1,4 @@
-//! Which table became which. Equal pages decide before names, and names before a guess by columns.
+//! Pairs the tables before and after. Equal pages decide before names, and names before a guess by columns.
 
 use std::collections::{HashMap, HashSet};
 

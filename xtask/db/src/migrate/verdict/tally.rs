@@ -1,4 +1,4 @@
-//! What happened to the values of one table, counted while its rows are streamed: none is kept.
+//! Counts what happened to the values of one table, while its rows are streamed: none is kept.
 
 use std::collections::BTreeMap;
 

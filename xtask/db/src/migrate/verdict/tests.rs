@@ -1,4 +1,4 @@
-//! What is a loss, and what is none.
+//! Which changes are losses, and which are not.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How a migration of the live database ends: in success, or in the way back.
+//! How a migration of the live database ends: it succeeds, or the old state is restored.
 
 use anyhow::Result;
 

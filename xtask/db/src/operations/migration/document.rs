@@ -1,4 +1,4 @@
-//! What `--json` prints of a rehearsal and of a migration.
+//! The output of `--json` for a rehearsal and a migration.
 
 use std::collections::BTreeMap;
 

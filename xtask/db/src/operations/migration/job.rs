@@ -1,4 +1,4 @@
-//! What is migrated, by which command, and what it may lose.
+//! The migration to run: the database, the command, and the losses that are allowed.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! What a restore prints before it acts: the plan, and reasons to think twice.
+//! The preview of a restore: the plan, and reasons to think twice.
 
 use std::borrow::Cow;
 use std::path::Path;

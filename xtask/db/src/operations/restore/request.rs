@@ -1,4 +1,4 @@
-//! What is to be restored, and how: what `db-restore` and `db-rollback` ask for.
+//! The request for a restore, by `db-restore` or `db-rollback`.
 
 use std::path::PathBuf;
 

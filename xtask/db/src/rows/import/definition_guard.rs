@@ -1,5 +1,5 @@
-//! What the definitions in a file may do during an import. They are SQL from another source: each
-//! may create only its own object, and nothing else happens.
+//! Limits what the definitions in a file may do during an import. They are SQL from another source:
+//! each may create only its own object, and nothing else happens.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What is loaded into a scratch database, how, and what it then contains.
+//! The request to load a file into a scratch database, and the content that it then has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

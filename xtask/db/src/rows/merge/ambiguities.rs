@@ -1,4 +1,4 @@
-//! What prevents a merge before contents are compared: references that lead nowhere, and rows that
+//! Objections to a merge before contents are compared: references that lead nowhere, and rows that
 //! cannot be told apart.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What becomes of a file's row, from the moment it is staged.
+//! The fate of a file's row, from the moment it is staged.
 
 use std::fmt::{self, Display, Formatter};
 

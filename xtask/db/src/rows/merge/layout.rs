@@ -1,4 +1,4 @@
-//! How one table of a file fits the table here: the columns that both have, what identifies a row,
+//! How one table of a file fits that of the database: the columns that both have, the identity of a row,
 //! where its references lead.
 
 use std::collections::BTreeSet;

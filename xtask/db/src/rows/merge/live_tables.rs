@@ -1,4 +1,4 @@
-//! What is known of the tables here, whatever a file has: keys, references, and columns with
+//! The tables of the live database, independent of any file: keys, references, and columns with
 //! numbers that identify a row only in this database.
 
 use std::collections::{BTreeMap, BTreeSet};

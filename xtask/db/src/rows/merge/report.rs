@@ -1,4 +1,4 @@
-//! What a merge did, or would do, in numbers and by name: table by table, with reasons. `--json`
+//! The report of what a merge did, or would do, in numbers and by name: table by table, with reasons. `--json`
 //! prints it as it is.
 
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! What is to be merged into which database, and how.
+//! The request for a merge: the files, the database, and how to merge.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

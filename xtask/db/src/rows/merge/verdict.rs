@@ -1,4 +1,4 @@
-//! What happens to each row: unchanged, kept, replaced, inserted, left out.
+//! Decides the fate of each row: unchanged, kept, replaced, inserted, left out.
 
 use anyhow::Result;
 use rusqlite::Connection;

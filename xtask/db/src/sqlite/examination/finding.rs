@@ -1,4 +1,4 @@
-//! What an examination finds, and what each finding means for the copy.
+//! The findings of an examination, and what each means for the copy.
 
 use std::path::PathBuf;
 

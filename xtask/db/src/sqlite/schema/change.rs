@@ -1,4 +1,4 @@
-//! What changed between two schemas: one line each, and the same for `--json`.
+//! The changes between two schemas: one line each, and the same for `--json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

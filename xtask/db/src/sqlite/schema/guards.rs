@@ -1,4 +1,4 @@
-//! What guarded a database and is gone: indexes, triggers, views and constraints of tables that are
+//! Guards of a database that are gone: indexes, triggers, views and constraints of tables that are
 //! still there. No data is lost with them, until the next write.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Which files are merged: those that were named, and all exports in a folder that was named.
+//! The files to merge: those that the user named, and all exports in a folder that the user named.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::FileTypeExt as _;
@@ -14,7 +14,7 @@ use crate::host::session::machine_id::Machine;
 
 /// A file that is to be merged.
 pub(super) struct Named {
-    /// Where it is; `-` is stdin.
+    /// Path of the file; `-` is stdin.
     pub(super) path: PathBuf,
     /// Whether it is not a file, but comes through a pipe.
     pub(super) is_piped: bool,

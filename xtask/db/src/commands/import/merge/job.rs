@@ -1,4 +1,4 @@
-//! One merge as it was asked for: what into which database, at what cost.
+//! One merge as the user requested it: the files, the database, and the limits.
 
 use crate::commands::import::args::Args;
 use crate::console::progress::Progress;

@@ -1,4 +1,4 @@
-//! Which virtual tables statements can recreate: those whose rows can be read, and those that are
+//! The virtual tables that statements can recreate: those whose rows can be read, and those that are
 //! rebuilt from another table.
 
 use anyhow::Result;

@@ -1,4 +1,4 @@
-//! One case after the other: kinds of tables, kinds of values, and what cannot be looked at.
+//! Single cases: kinds of tables, kinds of values, and tables that cannot be compared.
 
 use super::*;
 

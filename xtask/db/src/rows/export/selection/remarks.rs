@@ -1,4 +1,4 @@
-//! What the user should know about an export: what it leaves out, and what that means.
+//! Remarks for the user about an export: what it leaves out, and what that means.
 
 use std::collections::BTreeSet;
 

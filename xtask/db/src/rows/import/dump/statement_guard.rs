@@ -1,5 +1,5 @@
-//! What the statements of a foreign SQL file may do: work on tables, views, triggers and indexes of
-//! the scratch database, and nothing beyond it.
+//! Limits what the statements of a foreign SQL file may do: work on tables, views, triggers and
+//! indexes of the scratch database, and nothing beyond it.
 //!
 //! SQLite asks about everything that a statement would do, including its triggers and views
 //! (<https://sqlite.org/c3ref/set_authorizer.html>). What is not known to be harmless is denied.

@@ -1,4 +1,4 @@
-//! Which column gets which value: a field of each record, or one value for all.
+//! The value that each column gets: a field of each record, or one value for all.
 
 use anyhow::Result;
 use rusqlite::types::Value;
