@@ -75,7 +75,7 @@ fn fail(mut error: clap::Error, command: &clap::Command, typed: &[OsString]) -> 
     error.exit()
 }
 
-/// What is wrong with the arguments, as other failures are reported.
+/// The error for wrong arguments, in the form of other failures.
 fn document(text: &str, exit_code: i32) -> Document {
     let mut paragraphs = text.split("\n\n").map(|lines| {
         let words: Vec<&str> = lines.split_whitespace().collect();

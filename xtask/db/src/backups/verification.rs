@@ -235,7 +235,7 @@ mod tests {
             (Plain, Some((Deep, Structural)), Deep, false),
             (Pages, None, Quick, true),
             (Pages, Some((Deep, Data)), Quick, true),
-            // What was damaged may be whole again, or not.
+            // A damaged backup may be intact again, or not.
             (Pages, Some((Deep, Structural)), Deep, false),
             (Pages, Some((Quick, Structural)), Deep, false),
         ] {

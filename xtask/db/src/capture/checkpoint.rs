@@ -86,7 +86,7 @@ pub(crate) fn take(
     let (Taken::Unchanged, Some(equal)) = (&taken, equal) else {
         return Ok(taken);
     };
-    // What is stored was looked at if it was compared.
+    // A stored backup was already read if it was compared.
     let is_plain = equal.name.format == Format::Plain;
     let is_to_be_read = is_plain && wanted.look == Look::AtPages;
     let is_readable = !is_to_be_read || plain::is_readable(equal, progress.interrupt())?;

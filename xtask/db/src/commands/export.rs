@@ -119,7 +119,7 @@ impl Args {
         };
         let (exported, written) = match export.run(session) {
             Ok(exported) => exported,
-            // Who reads has seen enough.
+            // The reader of the pipe has seen enough.
             Err(error) if destination.is_stdout() && is_closed_pipe(&error) => {
                 return Ok(Answer::Yes);
             }

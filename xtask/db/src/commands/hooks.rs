@@ -265,7 +265,7 @@ fn print(session: &mut Session, settings: &Settings, hook: Option<Hook>) {
         if wanted.len() > 1 {
             session.say(format!("# {}", hook.word()));
         }
-        // What is printed is one line, its control characters shown.
+        // The output is one line, with its control characters shown.
         for line in hooks::snippet(*hook, settings).lines() {
             session.say(line);
         }

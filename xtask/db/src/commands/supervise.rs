@@ -23,7 +23,7 @@ impl Args {
                 "run `cargo xtask db-migrate` to migrate the database",
             ));
         }
-        // What ends the command is the end of who started us, never a signal to us.
+        // The command is ended if the process that started us ends, never by a signal to us.
         let interrupt = session.interrupt().clone();
         let _supervising = interrupt.while_supervising();
         supervisor::serve(session.stdin()?, &interrupt)?;

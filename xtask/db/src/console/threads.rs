@@ -119,7 +119,7 @@ where
     ///
     /// # Errors
     ///
-    /// What the step failed with.
+    /// The error of the step.
     pub(crate) fn send(&mut self, item: T) -> Result<()> {
         match &mut self.0 {
             How::Here(step) => step.take(item).inspect_err(|_| self.0 = How::Over),

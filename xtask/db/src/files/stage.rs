@@ -181,7 +181,7 @@ impl Scratch {
         &self.path
     }
 
-    /// Gives the folder its final name, never replacing anything. What is in it must be synced before,
+    /// Gives the folder its final name, never replacing anything. Its files must be synced before,
     /// and the folder around it afterwards.
     ///
     /// # Errors
@@ -204,7 +204,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What stays is a stage, which the next command sweeps.
+        // The stage stays, and the next command sweeps it.
         let _ = fs_err::remove_dir_all(&self.path);
     }
 }

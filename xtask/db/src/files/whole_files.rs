@@ -62,7 +62,7 @@ pub(crate) fn copy_into_folder(files: &[fs_err::File], to: &Path) -> Result<Path
         }
     };
     copy().inspect_err(|_| {
-        // What stays is a stage, which the next command sweeps.
+        // The stage stays, and the next command sweeps it.
         let _ = remove_stage(&stage);
     })
 }

@@ -189,7 +189,7 @@ impl Place {
     /// Whether a commit is in the history of HEAD or of any branch.
     #[must_use]
     pub(crate) fn has_in_its_history(&self, commit: &str) -> bool {
-        // What is read from a record is a whole id or nothing.
+        // A record contains a complete id or nothing.
         let is_id = commit.len() >= 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_id || self.commit(commit).is_none() {
             return false;

@@ -60,7 +60,7 @@ impl Folder {
         let before = vault.holder();
         let leftovers = vault.leftovers()?;
         let holder = vault.holder();
-        // What looks left over belongs to the holder of the lock.
+        // Files that look left over belong to the holder of the lock.
         let nobody = before.is_none() && holder.is_none();
         let leftovers = if nobody { leftovers } else { Leftovers::default() };
         let mut tracked = project.git.as_ref().map_or(Vec::new(), |git| git.tracked(folder));

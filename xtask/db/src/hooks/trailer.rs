@@ -104,7 +104,7 @@ pub(crate) fn with_way_out(message: &str, sign: &str) -> Option<String> {
 pub(crate) fn with_way_out_of_template(message: &str, sign: &str) -> Option<String> {
     let at = message.find(&format!("\n{sign}"))? + 1;
     let (before, after) = message.split_at(at);
-    // What is above the scissors is kept then, comments too.
+    // Then everything above the scissors is kept, comments too.
     if after.starts_with(&format!("{sign} ------------------------ >8")) {
         return None;
     }

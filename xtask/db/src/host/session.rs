@@ -137,7 +137,7 @@ impl Session {
         self.environment.get(name).map(OsString::as_os_str)
     }
 
-    /// A variable of the environment as a text. What is not UTF-8 in it is replaced, so that it is equal to
+    /// A variable of the environment as a text. Bytes that are not UTF-8 are replaced, so that it is equal to
     /// no word and is refused like any other odd value.
     #[must_use]
     pub(crate) fn text_variable(&self, name: &str) -> Option<Cow<'_, str>> {

@@ -94,7 +94,7 @@ pub(crate) fn rehearse(
     let timeout = database.migrate_timeout;
     let task = Task { project, database, path: private.path(), command, timeout };
     let ended = command::migrate_before(standby, &mut witness, &task, interrupt)?;
-    // What cannot be proved is not so.
+    // If the opening cannot be proved, there was none.
     let opened = watch.was_used(interrupt).unwrap_or(false);
     let (doubts, mut after) = threads::both(
         || Ok(witness.doubts()),

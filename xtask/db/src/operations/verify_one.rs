@@ -140,7 +140,7 @@ fn remember(
     backup: &Backup,
     verification: &Verification,
 ) -> Result<()> {
-    // What SQLite did not look at is not an examination.
+    // If SQLite read nothing, this is not an examination.
     let Some(depth) = verification.depth else { return Ok(()) };
     let vault = Vault::for_project(project, &backup.folder, session.now());
     let write = || -> Result<()> {

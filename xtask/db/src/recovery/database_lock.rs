@@ -286,7 +286,7 @@ impl Lock {
         let note = Said::read(&file).and_then(|said| said.note);
         let note = note.filter(|note| !interrupted_step::is_concluded(note));
         let mut lock = Self::Beside { file, path, note: note.clone(), _folder: shared };
-        // Who has it is a courtesy; another user's file cannot be written.
+        // The name of the holder is a courtesy; another user's file cannot be written.
         let _ = lock.write(command, note);
         Ok(Tried::Taken(lock))
     }

@@ -102,7 +102,7 @@ fn through_api<K: FnMut() -> Result<Groups>>(
     keeping: &mut Keeping<'_, K>,
 ) -> Result<Option<i64>> {
     for n_left in (0..MAX_RACES).rev() {
-        // Nothing can be asked while the backup API has the lock. Who commits in the moment before it
+        // Nothing can be asked while the backup API has the lock. A commit in the moment before it
         // counts as a writer: a writer is never taken for a failed restore.
         let version = connection::pragma(to, "data_version").ok();
         match copy::step_through(from, to, progress, keeping) {

@@ -166,7 +166,7 @@ fn too_large(
     most_bytes: u64,
     weigh: &mut Weigh<'_>,
 ) -> Result<Vec<usize>> {
-    // What stays anyway is weighed first: then removing a backup frees exactly its weight.
+    // Backups that stay anyway are weighed first: then removing another one frees exactly its weight.
     let (mut order, free): (Vec<usize>, Vec<usize>) =
         (0..rows.len()).filter(|i| holds[*i] != Hold::None).partition(|i| holds[*i] == Hold::Firm);
     order.extend(free);

@@ -130,7 +130,7 @@ pub(crate) fn plan(
             left.extend(usage.unreadable.iter().map(|(pack, error)| unreadable(*pack, error)));
             return Ok(Plan { left, ..choose(usage, extent) });
         }
-        // What another has too is needed there then.
+        // Blocks that another pack also has are then needed there.
         left.extend(unproved);
     }
 }

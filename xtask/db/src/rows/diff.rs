@@ -4,7 +4,7 @@
 //! that order: memory does not grow with the database. If both states have the same layout, their
 //! trees are walked leaf by leaf and equal leaves are skipped (`rows/diff/trees.rs`); otherwise the
 //! rows are read through SQL (`rows/diff/rows.rs`). Computed columns and SQLite's own statistics
-//! are not compared. What could not be compared is reported, and the result is then never "no
+//! are not compared. A table that could not be compared is reported, and the result is then never "no
 //! differences".
 
 mod leaves;

@@ -2,7 +2,7 @@
 //!
 //! Structural findings are damage of pages, trees or indexes: the content cannot be trusted. Data
 //! findings (CHECK, NOT NULL, foreign keys, derived data out of step) are in a sound file and are
-//! reported. What SQLite could not check because this build lacks something that the schema names,
+//! reported. A part that SQLite could not check because this build lacks a feature that the schema names,
 //! e.g. a collation, is neither: it is recorded, and the rest is checked. An examination that fails
 //! for any other reason is an error and never a pass.
 

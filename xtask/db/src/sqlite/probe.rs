@@ -88,7 +88,7 @@ pub(crate) fn canonical(path: &Path) -> std::io::Result<PathBuf> {
             canonical => return canonical,
         }
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(path) };
-        // What a link to nothing names is where SQLite would create it.
+        // SQLite would create a file at the target of a link to nothing.
         path = match fs_err::read_link(&path) {
             Ok(to) => folder.join(to),
             Err(_) => return Ok(canonical(folder)?.join(name)),

@@ -64,7 +64,7 @@ impl Drop for Looking {
 /// Opens the live database for reading, never creating it. SQLite needs to write beside it, and a
 /// hot journal is rolled back; a user who must not write there reads it without.
 ///
-/// What was read counts only after [`Looking::prove`].
+/// The data that was read counts only after [`Looking::prove`].
 ///
 /// # Errors
 ///

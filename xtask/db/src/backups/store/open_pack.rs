@@ -60,7 +60,7 @@ impl OpenPack {
     }
 
     fn fill(&mut self, from: u64, n_bytes: usize) -> std::io::Result<()> {
-        // What was there is overwritten, also if this fails.
+        // The old bytes are overwritten, even if this fails.
         self.n_read = 0;
         if self.bytes.len() < n_bytes {
             self.bytes = vec![0; n_bytes];

@@ -192,7 +192,7 @@ impl<'a> Base<'a> {
         Ok(None)
     }
 
-    /// Whether every page of an equal backup is in its place. What is missing was taken again
+    /// Whether every page of an equal backup is in its place. Missing pages were taken again
     /// already.
     fn is_proved(&self, backup: &Backup, stored: &Stored, interrupt: &Interrupt) -> Result<bool> {
         let proved = match stored.prove(interrupt) {
@@ -251,7 +251,7 @@ impl<'a> Base<'a> {
         if noted.merge(&self.readings) + new.len() == 0 {
             return Ok(());
         }
-        // What was listed stays: readings only make it fresher.
+        // The list stays: readings only make it fresher.
         for pack in new {
             noted.note(pack_readings::just_now(folder, pack, now));
         }

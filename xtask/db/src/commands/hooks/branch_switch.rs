@@ -251,7 +251,7 @@ pub(super) fn rewritten(
         let paths = if rewrite == Rewrite::Squash {
             index.staged(place, &specs)
         } else {
-            // What the branch was before; without a reflog that is unknown, and a checkpoint is
+            // The state of the branch before; without a reflog that is unknown, and a checkpoint is
             // cheap.
             place.changed("@{1}", "HEAD", &specs)
         };

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let what = || format!("could not import `{}`", source.shown);
     let made = if target.is_free() { job.make(session) } else { job.replace(session) };
     let document = made.with_context(what)?;
-    // What fails from here on is not the import.
+    // A failure from here on is not a failure of the import.
     if target.is_configured && !args.dry_run {
         let done = Done {
             what: "the data is imported",

@@ -59,7 +59,7 @@ pub(super) fn create_if_missing(
     if read_only::is_there(&database.path)? {
         return made_by_itself(session, &claim, &locked, built.err());
     }
-    // What was built is put there in one transaction, which is noted again.
+    // The new database is put in its place in one transaction, with a note of its own.
     claim.conclude(&locked)?;
     let fresh = built.map_err(|error| could_not(error, project, database))?;
     put_in_place(session, &claim, &locked, &fresh)?;

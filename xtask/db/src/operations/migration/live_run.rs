@@ -74,7 +74,7 @@ pub(crate) fn run(
             project.place(database)
         ));
     }
-    // What brings things in order runs to the end; another interrupt counts again.
+    // The steps that restore order are completed; another interrupt counts again.
     let interrupted = interrupt.acknowledge() || matches!(ended.ending, Ending::Interrupted);
     let unexamined = || unexamined(job, &ready.second);
     let locked = way_back::lock(session, job, vault).with_context(unexamined)?;
@@ -258,7 +258,7 @@ fn examine(
     let contents = Contents::open(&ready.second)?;
     let second = contents.file(&interrupt)?;
     if has(&state.findings, Weight::Structural) {
-        // What was so before is not its fault.
+        // It is not to blame for earlier damage.
         let old = rehearsal::deep_findings(second.path(), &interrupt)?;
         let is_new = |f: &&Finding| f.kind == Weight::Structural && !old.contains(f);
         let new: Vec<_> = state.findings.iter().filter(is_new).cloned().collect();

@@ -106,7 +106,7 @@ fn judged(
     rehearsal: Rehearsal,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Rehearsed> {
-    // What the command did to the live database is examined however it ended.
+    // The live database is checked for changes by the command, however that ended.
     let mut interrupted = matches!(rehearsal.ended.ending, Ending::Interrupted);
     interrupted |= interrupt.acknowledge();
     let live = rehearsal::live(job.project, job.database, interrupt)?;

@@ -126,7 +126,7 @@ pub(crate) fn put_in_place(
     let content_blake3 = &verification.content_blake3;
     let original = Original { contents, ids, content_blake3 };
     let source = Source::prepare(plan, original, locked, &interrupt)?;
-    // What SQLite reads it also rolls back; anything else is several steps, the journal mode the last.
+    // SQLite rolls back a database that it can read; for any other there are several steps, the journal mode last.
     let is_noted = !claim.has_begun() && !matches!(plan.live, Live::Readable(_));
     if is_noted {
         // The new database goes with this process: it cannot be put in place again.
@@ -299,7 +299,7 @@ impl Replacement<'_> {
     /// The state after a replacement that did not commit. After a failure of the disk the database
     /// is read again, because SQLite then does not know what it wrote.
     fn state_after(&self, session: &Session, error: &anyhow::Error, kept: &Kept) -> InPlace {
-        // What is not kept yet is not written over either.
+        // A state that is not kept yet is not overwritten either.
         let is_begun = !matches!((kept, &self.plan.live), (Kept::Nothing, Live::Readable(_)));
         if !is_begun || safety_backup::leaves_all_as_it_was(error) {
             return InPlace::Old;

@@ -126,7 +126,7 @@ pub(crate) fn point_out_equal(
         let hash = capture::content_hash(&connection, &project.backups, &interrupt)?;
         Ok(hash == verification.content_blake3)
     })();
-    // What cannot be read now is met again, and explained, by the restore itself.
+    // If something cannot be read now, the restore itself meets it again and explains it.
     if compared.is_ok_and(|is_equal| is_equal) {
         session.warn(format!(
             "{} equals {} already: nothing would change; `cargo xtask db-list` shows older ones",

@@ -77,7 +77,7 @@ impl Script {
     pub(crate) fn row(&mut self, row: &Row<'_>) {
         self.begin();
         let key = row.table.to_ascii_lowercase();
-        // Inserting moves the counters: they are written last. What is dropped has no rows.
+        // Inserting moves the counters: they are written last. A dropped table has no rows.
         if row.table == COUNTERS || !self.frame.keeps(&key) {
             return;
         }

@@ -268,7 +268,7 @@ proptest! {
         let path = pair.path("b");
         let (a, b) = (open(&pair.path("a")), open(&path));
         let wanted = Wanted::default();
-        // What it says of such a file is one thing; that it ends is the other.
+        // It does not matter what it reports about such a file, only that it ends.
         let _ = between(State::of(&a), State::of(&b), &wanted, &mut |_| {});
         let interrupt = Interrupt::default();
         let b = State::of_file(&b, &path, &interrupt);

@@ -2,7 +2,7 @@
 //! created after the rows.
 //!
 //! Tables come parents first, then those of modules, then AUTOINCREMENT's counters. A virtual table
-//! is exported by its rows and never by its shadow tables. What cannot be exported is refused or
+//! is exported by its rows and never by its shadow tables. A table that cannot be exported is refused or
 //! reported, never skipped silently.
 
 mod remarks;

@@ -199,7 +199,7 @@ pub(super) fn references(
 pub(super) fn collation(table: &Table, column: &str) -> String {
     let definition = table.column(column).map_or("", |column| column.definition.as_str());
     let mut depth = 0_usize;
-    // What is in parentheses is a CHECK or a default.
+    // Words in parentheses belong to a CHECK or a default.
     let mut words = definition.split(' ').skip_while(|word| {
         depth += word.matches('(').count();
         depth = depth.saturating_sub(word.matches(')').count());

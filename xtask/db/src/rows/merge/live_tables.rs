@@ -89,7 +89,7 @@ impl Tables {
                 Some(Reference { from, ..reference })
             });
             let mut references: Vec<Reference> = references.collect();
-            // What a longer one has in common with a shorter one is translated by that.
+            // Columns that a longer one shares with a shorter one are translated by the shorter one.
             references.sort_by_key(|reference| reference.from.len());
             tables.insert(
                 name.clone(),

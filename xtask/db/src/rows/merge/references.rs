@@ -190,7 +190,7 @@ impl One<'_> {
             } else {
                 format!("iif(p.stays, {}, {})", equals(p.found(*to)), equals(p.value(*to)))
             };
-            // What leads there already stays as it is written: `Anna` may refer to `anna`.
+            // A value that already leads there stays as it is written: `Anna` may refer to `anna`.
             let column = StageColumns::BARE.value(*from);
             sets.push(format!("{column} = iif({is_same}, {now}, {value})"));
             agree.push(format!("{value} IS NOT NULL"));
@@ -243,7 +243,7 @@ impl One<'_> {
         });
         let of_late =
             self.round.since.map_or_else(String::new, |since| format!("s.round >= {since} AND "));
-        // What a shorter reference has translated by now is looked up as it is here.
+        // Columns that a shorter reference has already translated are looked up as they are in the database.
         let pairs = link.columns.iter().zip(&link.to).zip(&link.collations);
         let equal = pairs.map(|((from, to), collation)| {
             let value = StageColumns::of("s").value(*from);

@@ -160,7 +160,7 @@ impl Linking<'_> {
             let theirs = places_of.get(reference.parent.as_str()).copied();
             let in_file = theirs
                 .and_then(|at| Some(Parent { at, columns: places(&layouts[at], &reference.to)? }));
-            // What the file means by its numbers is not here.
+            // The rows that the file means by its numbers are not in the database.
             let in_file = in_file.filter(|_| !(is_astray && is_by_number));
             links.push(Link {
                 applies: self.applies(layout, reference, &columns, in_file.as_ref())?,

@@ -20,7 +20,7 @@ fn check(migration: &str, expected: &[&str]) {
     assert_eq!(lost, expected, "{migration}");
     let is_refused = matches!(states.judge(&[]), Verdict::Refused(_));
     assert_eq!(is_refused, !expected.is_empty(), "{migration}");
-    // Who names every table lets everything through but damage.
+    // Naming every table allows everything except damage.
     let verdict = states.judge(&["PARENTS", "Children"]);
     assert!(!matches!(verdict, Verdict::Refused(_)), "{migration}");
 }

@@ -154,7 +154,7 @@ fn values_in_another_form_are_not_lost() {
          UPDATE people SET label = name || ' <' || email || '>'; ALTER TABLE people DROP COLUMN name",
         &[],
     );
-    // What is only half converted is half lost.
+    // A column that is only half converted is half lost.
     check(
         "ALTER TABLE notes ADD COLUMN cents INTEGER;
          UPDATE notes SET cents = price * 100 WHERE id < 3; UPDATE notes SET price = NULL",

@@ -76,7 +76,7 @@ fn database(plans: &[Plan]) -> Connection {
                 format!("INSERT OR IGNORE INTO t{n} (n, id, a, b, r, s, t) VALUES (?,?,?,?,?,?,?)");
             let number = Value::Integer(i64::try_from(number).expect("small"));
             let row = std::iter::once(&number).chain(row);
-            // What a key refuses is not there.
+            // A row that a key refuses is not inserted.
             let _ = connection.execute(&insert, rusqlite::params_from_iter(row));
         }
     }

@@ -2,7 +2,7 @@
 //! indexes of the scratch database, and nothing beyond it.
 //!
 //! SQLite asks about everything that a statement would do, including its triggers and views
-//! (<https://sqlite.org/c3ref/set_authorizer.html>). What is not known to be harmless is denied.
+//! (<https://sqlite.org/c3ref/set_authorizer.html>). Everything that is not known to be harmless is denied.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -127,7 +127,7 @@ impl Takes {
         if let Some(bytes) = bytes(text) {
             return Ok(Value::Blob(bytes));
         }
-        // What is written in another way is a text that looks like a number.
+        // Anything that is written in another way is a text that looks like a number.
         let is_plain = is_number(text) && number::loss(text, Exponent::Lost).is_none();
         if is_plain && number::survives(text) { self.number(text) } else { self.text(text) }
     }

@@ -175,7 +175,7 @@ impl<'a> Writer<'a> {
                 bail!("{record}: `{field}` is empty, and the column `{name}` must have a value")
             }
             (Some(value), _) => Ok(Cell::Value(value)),
-            // What CSV leaves empty is a text of no characters if nothing else would do.
+            // An empty field of CSV is an empty text if the column accepts nothing else.
             (None, Some(Found::Bare(_))) if mapped.is_needed() && mapped.takes == Takes::Texts => {
                 Ok(Cell::Value(Value::Text(String::new())))
             }

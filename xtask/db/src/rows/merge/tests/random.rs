@@ -244,7 +244,7 @@ proptest! {
         let merged = contents(&place, "a1");
         prop_assert_eq!(&merged, &contents(&place, "b1"));
         prop_assert_eq!(&merged, &contents(&place, "c1"));
-        // What was there before has its number still.
+        // A row that existed before still has its number.
         let after = place.rows("a1", "SELECT * FROM notes ORDER BY id");
         prop_assert!(before.iter().all(|row| after.contains(row)));
         for again in ["a", "b", "c", "b1"] {
