@@ -42,6 +42,11 @@ impl Location {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The file name: all that a user knows of a copy on which a migration is rehearsed.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 impl fmt::Display for Location {

@@ -20,14 +20,14 @@ pub(crate) fn run(_: &Args, location: &Location) -> Result<()> {
         database::set_journal_mode(&connection, location, "wal")?;
     }
     if is_new {
-        say::line(&format!("Created `{location}`"))?;
+        say::line(&format!("Created `{}`", location.name()))?;
     }
     migrations::apply(&mut connection, version)?;
     connection
         .close()
         .map_err(|(_, error)| anyhow!(error).context(format!("could not close `{location}`")))?;
 
-    let at = format!("`{location}` is at schema version {}", migrations::latest());
+    let at = format!("`{}` is at schema version {}", location.name(), migrations::latest());
     if pending == 0 {
         say::line(&format!("nothing to apply: {at}"))
     } else {
