@@ -29,7 +29,7 @@ fn the_list_is_newest_first_and_fits_eighty_columns() {
         manual  main@COMMIT  "before the long and winding merge of everything at
         once"
 
-        latest  kalito.db.2025-09-13_142630.bak
+    `latest` means kalito.db.2025-09-13_142630.bak
     "#);
 }
 

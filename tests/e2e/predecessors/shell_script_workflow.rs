@@ -92,7 +92,7 @@ fn at_the_start_of_a_session() {
     kalito.db.2025-09-13_142530.bak  latest  8.0 KB  2min  verified
         manual  main@$COMMIT  "start of the day"
 
-        latest  kalito.db.2025-09-13_142530.bak
+    `latest` means kalito.db.2025-09-13_142530.bak
     "#);
     let seen = sandbox.git(&["status", "--porcelain", "--untracked-files=all"]);
     assert!(!seen.contains(".bak"), "backups stay out of git: {seen}");

@@ -95,7 +95,7 @@ impl Args {
         }
         if let Some(reference) = latest.filter(|_| !rows.is_empty()) {
             session.say("");
-            session.say(format!("{INDENT}latest  {reference}"));
+            session.say(format!("`latest` means {reference}"));
         }
         for (folder, size_bytes) in vault.set_aside()? {
             let (folder, size) = (project.dotted(&folder), text::size(size_bytes));
@@ -197,7 +197,8 @@ fn point_out_strangers(session: &mut Session, rows: &[Row<'_>]) {
     for Row { backup, .. } in rows {
         match &backup.proof {
             Proof::Newer(version) => session.warn(format!(
-                "the record of {} has version {version}: update xtask-db to use it",
+                "the record of {} has version {version}: `cargo update --package xtask-db` gets an xtask-db \
+                 that may know it",
                 backup.name
             )),
             Proof::Damaged(_) => session.warn(format!(
