@@ -327,7 +327,8 @@ fn a_command_given_on_the_command_line_takes_the_place_of_the_configured_one() {
     rewrite(&sandbox, "exit 9");
     sandbox.write("other.sh", "sqlite3 \"$APP_DB\" 'CREATE TABLE added (a)'\n");
     sandbox.ok(&["db-pre-migrate", "--", "sh", "other.sh"]);
-    sandbox.fails(2, &["db-pre-migrate", "--", "no-such-program"]);
+    let said = sandbox.fails(2, &["db-pre-migrate", "--", "no-such-program"]);
+    assert!(said.err.ends_with("\nhint: install it, or correct the name\n"), "{said:#?}");
     assert_eq!(leftovers(&sandbox), Vec::<String>::new());
 }
 

@@ -60,6 +60,23 @@ fn only_a_migrate_command_of_cargo_is_said_to_be_built_first() {
 }
 
 #[test]
+fn a_migration_tool_that_is_not_installed_is_named_with_the_setting_that_names_it() {
+    let sandbox = fresh("");
+    let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("manifest");
+    sandbox.write("Cargo.toml", manifest.replace("['sh', 'migrate.sh']", "['no-such-tool', 'up']"));
+    let said = sandbox.run(&["db-setup"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    insta::assert_snapshot!(said.err, @r"
+    Creating `backend/db/kalito.db` with `no-such-tool up`
+    error: could not create `backend/db/kalito.db` with `no-such-tool up`
+      caused by: could not build a new database with `no-such-tool up`
+      caused by: could not start `no-such-tool`
+      caused by: No such file or directory (os error 2)
+    hint: `migrate` in `[workspace.metadata.db.databases.kalito]` in `Cargo.toml` names it: install it, or correct the name, then run `cargo xtask db-setup` again
+    ");
+}
+
+#[test]
 fn a_pattern_of_schema_files_that_matches_none_is_pointed_out() {
     let sandbox = Sandbox::new();
     sandbox.configure("schema = ['migrations/*.sql', 'schema/*.sql']");

@@ -7,6 +7,7 @@
 
 pub(crate) mod database_users;
 pub(crate) mod descendants;
+pub(crate) mod missing_program;
 pub(crate) mod output;
 mod patience;
 pub(crate) mod supervised;
@@ -219,5 +220,6 @@ fn start(task: &Task<'_>, standby: Standby, interrupt: &Interrupt) -> Result<Run
         folder: task.project.root.clone().into(),
         variables,
     };
-    Running::start(standby, &order, interrupt)
+    let running = Running::start(standby, &order, interrupt);
+    running.map_err(|error| missing_program::explain(error, task.database, task.command))
 }

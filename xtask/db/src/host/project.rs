@@ -123,6 +123,11 @@ impl Database {
         self.owner().file_name().into_owned()
     }
 
+    /// The header of its table in `Cargo.toml`.
+    pub(crate) fn header(&self) -> String {
+        format!("[workspace.metadata.db.databases.{}]", self.name)
+    }
+
     /// The variable and its value that point the host's migration at a file. A path need not be UTF-8.
     #[must_use]
     pub fn migrate_variable(&self, path: &Path) -> (String, OsString) {

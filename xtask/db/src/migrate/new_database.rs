@@ -22,7 +22,7 @@ use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
 use crate::files::stage::Scratch;
-use crate::host::command::{self, Task};
+use crate::host::command::{self, Task, missing_program};
 use crate::host::project::{Database, Project};
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::probe::{self, Standing};
@@ -170,9 +170,10 @@ pub(crate) fn build(
     let (path, timeout) = (&new.path, new.migrate_timeout);
     let task = Task { project, database: new, path, command: &new.migrate, timeout };
     command::run(&task, interrupt).map_err(|error| {
+        let way_on = missing_program::way_on(&error, new, &new.migrate);
         error.context(Refusal {
             what: format!("could not build a new database with `{command}`"),
-            hint: UNTOUCHED.to_owned(),
+            hint: way_on.map_or_else(String::new, |way_on| way_on + "; ") + UNTOUCHED,
             exit: Exit::No,
         })
     })?;

@@ -8,6 +8,7 @@ use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::console::refusal::{Exit, Refusal};
+use crate::host::command::missing_program;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::migrate::new_database::{self, Fresh};
@@ -168,8 +169,10 @@ fn could_not(error: anyhow::Error, project: &Project, database: &Database) -> an
         Some(exit @ (Exit::Locked | Exit::Interrupted)) => exit,
         _ => Exit::CouldNot,
     };
-    let hint = match said {
-        Some(refusal) if error.is::<new_database::NothingWritten>() => refusal.hint.clone(),
+    let way_on = missing_program::way_on(&error, database, &database.migrate);
+    let hint = match (said, way_on) {
+        (Some(refusal), _) if error.is::<new_database::NothingWritten>() => refusal.hint.clone(),
+        (_, Some(way_on)) => format!("{way_on}, then run `cargo xtask db-setup` again"),
         _ => "correct the cause and run `cargo xtask db-setup` again".to_owned(),
     };
     let command = database.migrate.join(" ");

@@ -18,13 +18,18 @@ use crate::host::command::supervisor::{self, Itself, MARK};
 use crate::host::command::tree::Tree;
 use crate::host::command::wire::{Came, Order, Report, Wire, Wish};
 
-/// The program could not even be started, and which.
+/// The program could not even be started.
 #[derive(Debug)]
-pub(crate) struct NotStarted(String);
+pub(crate) struct NotStarted {
+    /// Which.
+    pub(crate) program: String,
+    /// Whether there is no such program.
+    pub(crate) is_missing: bool,
+}
 
 impl std::fmt::Display for NotStarted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "could not start `{}`", self.0)
+        write!(f, "could not start `{}`", self.program)
     }
 }
 
@@ -92,6 +97,17 @@ pub(super) struct Over {
     pub(super) left: usize,
 }
 
+/// What became of an order.
+#[derive(Debug)]
+enum Given {
+    /// The program runs.
+    Started,
+    /// There is no such program.
+    Missing(String),
+    /// It could not be started for another reason.
+    Failed(String),
+}
+
 /// A supervisor that has no order yet: our binary takes a moment to start. It ends with this.
 #[derive(Debug)]
 pub(crate) struct Standby {
@@ -128,18 +144,25 @@ impl Running {
     ) -> Result<Self> {
         let output = standby.output;
         let program = order.words.first().context("the command is empty")?.to_string_lossy();
-        let could_not = || NotStarted(program.to_string());
-        let Some(begun) = standby.begun.take() else {
-            return Self::directly(order, output).with_context(could_not);
+        let could_not = |is_missing| NotStarted { program: program.to_string(), is_missing };
+        let directly = || {
+            Self::directly(order, output).map_err(|error| {
+                let is_missing = supervisor::is_missing(&error);
+                error.context(could_not(is_missing))
+            })
         };
-        let mut supervised = begun.with_context(could_not)?;
+        let Some(begun) = standby.begun.take() else {
+            return directly();
+        };
+        let mut supervised = begun.with_context(|| could_not(false))?;
         if !supervised.is_ready(interrupt)? {
             supervised.kill();
-            return Self::directly(order, output).with_context(could_not);
+            return directly();
         }
         match supervised.give(order, interrupt)? {
-            Some(why) => Err(anyhow!(why).context(could_not())),
-            None => Ok(Self::Supervised(supervised)),
+            Given::Started => Ok(Self::Supervised(supervised)),
+            Given::Missing(why) => Err(anyhow!(why).context(could_not(true))),
+            Given::Failed(why) => Err(anyhow!(why).context(could_not(false))),
         }
     }
 
@@ -246,18 +269,22 @@ impl Supervised {
         Ok(false)
     }
 
-    /// Gives the order and waits until the program runs; otherwise returns why it could not be started.
-    fn give(&mut self, order: &Order, interrupt: &Interrupt) -> Result<Option<String>> {
+    /// Gives the order and waits until the program runs, or cannot be started.
+    fn give(&mut self, order: &Order, interrupt: &Interrupt) -> Result<Given> {
         if let Err(error) = self.wire.send(order) {
             self.kill();
-            return Ok(Some(format!("its supervisor is gone: {error}")));
+            return Ok(Given::Failed(format!("its supervisor is gone: {error}")));
         }
         loop {
             match self.wire.receive(PAUSE) {
-                Ok(Came::Message(Report::Started)) => return Ok(None),
+                Ok(Came::Message(Report::Started)) => return Ok(Given::Started),
                 Ok(Came::Message(Report::Failed(why))) => {
                     let _ = self.child.wait();
-                    return Ok(Some(why));
+                    return Ok(Given::Failed(why));
+                }
+                Ok(Came::Message(Report::Missing(why))) => {
+                    let _ = self.child.wait();
+                    return Ok(Given::Missing(why));
                 }
                 // Starting takes a moment: the interrupt is heeded right afterwards.
                 Ok(Came::Nothing) if !interrupt.is_urgent() => {}

@@ -41,7 +41,7 @@ pub(crate) fn serve(stdin: OwnedFd, interrupt: &Interrupt) -> Result<()> {
     let Some(order) = ordered(&mut wire)? else { return Ok(()) };
     let mut tree = match command(&order).and_then(|mut command| Ok(Tree::start(&mut command)?)) {
         Ok(tree) => tree,
-        Err(error) => return Ok(wire.send(&Report::Failed(format!("{error:#}")))?),
+        Err(error) => return Ok(wire.send(&failed(&error))?),
     };
     // If the message cannot be sent, nobody is there: the next look at the socket shows that.
     let _ = wire.send(&Report::Started);
@@ -56,6 +56,17 @@ pub(crate) fn serve(stdin: OwnedFd, interrupt: &Interrupt) -> Result<()> {
     // Nobody may be there any more.
     let _ = wire.send(&Report::Over { status, left });
     Ok(())
+}
+
+fn failed(error: &anyhow::Error) -> Report {
+    let why = format!("{error:#}");
+    if is_missing(error) { Report::Missing(why) } else { Report::Failed(why) }
+}
+
+/// Whether the system did not find the program, or what interprets it.
+pub(super) fn is_missing(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The order; `None` if the process that would give it has ended.

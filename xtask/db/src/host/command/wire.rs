@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub(super) enum Report {
     Ready,
     /// The program runs.
     Started,
+    /// There is no such program, as the system says it.
+    Missing(String),
     /// The program cannot be started, and why.
     Failed(String),
     /// The program has ended; what it started may still run.
@@ -221,6 +223,7 @@ impl Message for Report {
         match self {
             Self::Ready => vec!["ready".into()],
             Self::Started => vec!["started".into()],
+            Self::Missing(why) => vec!["missing".into(), why.into()],
             Self::Failed(why) => vec!["failed".into(), why.into()],
             Self::Ended => vec!["ended".into()],
             Self::Interrupted => vec!["interrupted".into()],
@@ -232,13 +235,12 @@ impl Message for Report {
 
     fn of(fields: &[OsString]) -> Option<Self> {
         let text = |at: usize| fields.get(at)?.to_str();
+        let why = || Some(fields.get(1)?.to_string_lossy().into_owned());
         match text(0)? {
             "ready" => Some(Self::Ready),
             "started" => Some(Self::Started),
-            "failed" => {
-                let why = fields.get(1)?.clone().into_vec();
-                Some(Self::Failed(String::from_utf8_lossy(&why).into_owned()))
-            }
+            "missing" => Some(Self::Missing(why()?)),
+            "failed" => Some(Self::Failed(why()?)),
             "ended" => Some(Self::Ended),
             "interrupted" => Some(Self::Interrupted),
             "over" => {
@@ -252,6 +254,8 @@ impl Message for Report {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
     use super::*;
 
     const SOON: Duration = Duration::from_secs(5);
@@ -285,8 +289,10 @@ mod tests {
         assert_eq!(came::<Order>(&mut other), order);
         assert_eq!(came::<Wish>(&mut other), Wish::Kill);
         other.send(&Report::Failed("no such file".to_owned())).expect("sent");
+        other.send(&Report::Missing("no program".to_owned())).expect("sent");
         other.send(&Report::Over { status: 256, left: 0 }).expect("sent");
         assert_eq!(came::<Report>(&mut one), Report::Failed("no such file".to_owned()));
+        assert_eq!(came::<Report>(&mut one), Report::Missing("no program".to_owned()));
         assert_eq!(came::<Report>(&mut one), Report::Over { status: 256, left: 0 });
         drop(other);
         assert_eq!(one.receive::<Report>(SOON).expect("an end"), Came::End);
