@@ -178,7 +178,8 @@ fn migrations_that_were_not_applied_are_counted() {
         sandbox.write(&format!("migrations/{file}"), "");
     }
     let what = "2 migrations not applied: the database has schema version 12, the code 14";
-    let remedy = "set `migrate` of `kalito` in Cargo.toml, then run db-migrate";
+    let remedy = "cargo xtask db-migrate   # first set `migrate` in \
+                  [workspace.metadata.db.databases.kalito] in Cargo.toml\n";
     one_problem(&sandbox, "pending-migrations", what, remedy);
     sandbox.configure("migrate = ['sh', 'migrate.sh']");
     one_problem(&sandbox, "pending-migrations", what, "cargo xtask db-migrate");
@@ -294,7 +295,10 @@ fn damaged_backups_are_counted_and_named() {
     let sandbox = backed_up();
     let name = sandbox.backup_with("four");
     fs_err::write(sandbox.backup_path(&name), "cut").expect("written");
-    let remedy = format!("cargo xtask db-verify {name}   # shows how; then delete it");
+    let remedy = format!(
+        "cargo xtask db-verify {name}   # shows how; then delete it: cargo xtask db-remove {name} \
+         --force\n"
+    );
     one_problem(&sandbox, "damaged-backups", &format!("`{name}` is damaged"), &remedy);
     let said = sandbox.run(&["db-status"]);
     assert!(said.out.contains("backups      2: 1 verified, 1 damaged"), "{said:#?}");
@@ -302,7 +306,13 @@ fn damaged_backups_are_counted_and_named() {
     let first = sandbox.backups().remove(0);
     fs_err::write(sandbox.backup_path(&first), "cut").expect("written");
     let what = format!("2 backups are damaged, the newest is `{name}`");
-    one_problem(&sandbox, "damaged-backups", &what, "cargo xtask db-verify --all");
+    let remedy =
+        "cargo xtask db-verify --all   # shows how; then delete each: cargo xtask db-remove REF\n";
+    one_problem(&sandbox, "damaged-backups", &what, remedy);
+    for name in [name, first] {
+        paste(&sandbox, &format!("cargo xtask db-remove {name} --force --yes"));
+    }
+    assert_eq!(codes(&sandbox, &[]), ["no-backup"]);
 }
 
 #[test]
@@ -381,6 +391,8 @@ fn a_backup_dated_in_the_future_is_pointed_out() {
     assert_eq!(codes(&sandbox, &["--max-age", "1d"]), ["too-old", "future"]);
     let said = sandbox.run(&["db-status"]);
     assert!(said.out.contains(&format!("- `{name}` is dated in the future")), "{said:#?}");
+    let remedy = format!("or delete it: cargo xtask db-remove {name}\n");
+    assert!(said.out.contains(&remedy), "{said:#?}");
 }
 
 #[test]
@@ -388,16 +400,20 @@ fn missing_and_stale_git_hooks_are_installed_where_schema_files_are_known() {
     let sandbox = backed_up();
     sandbox.git_init();
     let said = sandbox.ok(&["db-status"]);
-    assert!(said.out.contains("\ngit hooks: not all installed\n"), "{said:#?}");
+    let none = "\ngit hooks: not installed; `cargo xtask db-hooks install` adds them\n";
+    assert!(said.out.contains(none), "{said:#?}");
     let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("a manifest");
     sandbox.configure("schema = ['migrations/*.sql']");
-    let what = "the git hooks are not all installed: commits of schema files create no checkpoint";
+    let what = "the git hooks are not installed: commits of schema files create no checkpoint";
     mended_by(&sandbox, "hooks", what, "cargo xtask db-hooks install");
     sandbox.write("Cargo.toml", manifest);
     sandbox.configure("schema = ['other/*.sql']");
     let hook = || fs_err::read(sandbox.path(".git/hooks/pre-commit")).expect("a hook");
     let stale = hook();
-    assert_eq!(codes(&sandbox, &[]), ["hooks"]);
+    let what = "the git hooks are not all installed, or not with these settings: commits of schema";
+    one_problem(&sandbox, "hooks", what, "cargo xtask db-hooks install\n");
+    let partly = "\ngit hooks: not all installed; `cargo xtask db-hooks install` adds the rest\n";
+    assert!(sandbox.run(&["db-status"]).out.contains(partly));
     assert!(hook() == stale, "looking changes nothing");
     for (name, value) in [("CI", "true"), ("XTASK_DB_HOOKS", "0")] {
         let mut command = sandbox.xtask(&["db-status"]);
@@ -432,7 +448,8 @@ fn an_sqlite_that_can_lose_commits_is_worth_knowing_and_no_reason_to_fail() {
              dependencies = [{cc}]\n[[package]]\nname = \"sqlx-sqlite\"\nversion = \"0.8.6\"\n"
         )
     };
-    let cure = "update sqlx to 0.9, then `cargo update -p libsqlite3-sys --precise 0.37.0`";
+    let cure =
+        "cargo update -p libsqlite3-sys --precise 0.37.0   # first require sqlx 0.9 in Cargo.toml";
     let says_so = |sandbox: &Sandbox, word: &str| {
         for command in ["db-setup", "db-pre-deploy", "db-status"] {
             let said = sandbox.ok(&[command]);

@@ -63,6 +63,12 @@ fn a_database_that_git_would_commit_is_a_remark_unless_it_is_meant() {
         said.out.contains("Worth knowing: git does not ignore `backend/db/kalito.db`"),
         "{said:#?}"
     );
+    let remedy = "printf '\\n%s\\n' '/backend/db/kalito.db*' >> .gitignore";
+    assert!(said.out.contains(&format!("\n    {remedy}   # or, if it is intended,")), "{said:#?}");
+    let output = sandbox.command("sh").args(["-c", remedy]).output().expect("sh runs");
+    assert!(output.status.success(), "{output:?}");
+    let said = sandbox.ok(&["db-status"]);
+    assert!(!said.out.contains("Worth knowing: git"), "{said:#?}");
     sandbox.git(&["add", "--force", "backend/db/kalito.db"]);
     let said = sandbox.ok(&["db-status"]);
     assert!(said.out.contains("Worth knowing: git tracks `backend/db/kalito.db`"), "{said:#?}");

@@ -80,6 +80,7 @@ fn the_status_of_a_database_that_cannot_be_read_says_who_may() {
     let said = run_as_other(&sandbox, &["db-status"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
     assert!(said.err.contains("could not read the backups folder"), "{said:#?}");
+    assert!(said.err.contains("permissions, with `ls -ld $ROOT/backups`\n"), "{said:#?}");
     set_mode(&sandbox.path("backups"), 0o700);
 }
 
@@ -93,6 +94,7 @@ fn a_backups_folder_that_cannot_be_written_is_refused_with_what_to_check() {
     assert_eq!(said.code, Some(2), "{said:#?}");
     assert!(said.err.contains("could not lock the backups folder"), "{said:#?}");
     assert!(said.err.contains("hint: check who owns it"), "{said:#?}");
+    assert!(said.err.contains("with `ls -ld $ROOT/backups`\n"), "{said:#?}");
     set_mode(&sandbox.path("backups"), 0o755);
 }
 

@@ -3,6 +3,7 @@
 
 mod backup_age;
 pub(crate) mod backups_folder;
+mod bad_backups;
 pub(crate) mod checkup;
 mod database;
 mod exposed_databases;
@@ -12,6 +13,7 @@ pub(crate) mod problem;
 pub(crate) mod sqlite_library;
 
 use crate::health::problem::Problem;
+use crate::hooks::folder::Installed;
 use crate::host::project::{Database, Project, schema_files};
 
 /// Worth knowing, but needs no attention now: the project stays healthy.
@@ -33,9 +35,11 @@ fn idle_patterns(project: &Project, database: &Database) -> Vec<Problem> {
         let nested = format!("{folder}*/up.sql");
         let remedy = if schema_files::files(&project.root, std::slice::from_ref(&nested)).is_empty()
         {
-            "correct it in Cargo.toml; it is relative to that file's folder".to_owned()
+            "correct the pattern in Cargo.toml; it is relative to that file's folder".to_owned()
         } else {
-            format!("write `{nested}`: the migrations of this project are folders")
+            format!(
+                "write `{nested}` in Cargo.toml instead: the migrations of this project are folders"
+            )
         };
         let what = format!("no file matches `{pattern}` in `schema` of `{}`", database.name);
         Problem::new("idle-schema-pattern", what, remedy).of(database)
@@ -43,14 +47,20 @@ fn idle_patterns(project: &Project, database: &Database) -> Vec<Problem> {
     schema_files::idle(&project.root, &database.schema).into_iter().map(problem).collect()
 }
 
+/// The command that puts the git hooks in, all or those that are missing.
+pub(crate) const INSTALL_HOOKS: &str = "cargo xtask db-hooks install";
+
 /// Git hooks that are missing though a commit could touch schema files; `installed` is `None` if
 /// there is no repository, or if they are switched off.
 #[must_use]
-pub(crate) fn of_hooks(project: &Project, installed: Option<bool>) -> Option<Problem> {
+pub(crate) fn of_hooks(project: &Project, installed: Option<Installed>) -> Option<Problem> {
     let bound = project.databases.iter().any(|database| !database.schema.is_empty());
-    (bound && installed == Some(false)).then(|| {
-        let what =
-            "the git hooks are not all installed: commits of schema files create no checkpoint";
-        Problem::new("hooks", what, "cargo xtask db-hooks install")
-    })
+    let how_many = match installed.filter(|_| bound)? {
+        Installed::All => return None,
+        Installed::Partly => "not all installed, or not with these settings",
+        Installed::Nothing => "not installed",
+    };
+    let what =
+        format!("the git hooks are {how_many}: commits of schema files create no checkpoint");
+    Some(Problem::new("hooks", what, INSTALL_HOOKS))
 }

@@ -11,11 +11,12 @@ use crate::backups::vault::Vault;
 use crate::commands::flags::Common;
 use crate::commands::status::json_document::{OfDatabase, OfFolder};
 use crate::console::refusal::{Answer, Exit, Refusal};
-use crate::console::text::Span;
+use crate::console::text::{self, Span};
 use crate::health;
 use crate::health::backups_folder::Folder;
 use crate::health::checkup::Checkup;
 use crate::health::problem::Problem;
+use crate::hooks::folder::Installed;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
@@ -48,7 +49,7 @@ struct Document<'a> {
     remarks: &'a [Problem],
     databases: Vec<OfDatabase<'a>>,
     folder: OfFolder<'a>,
-    /// Null where hooks would do nothing.
+    /// Whether all are; null where hooks would do nothing.
     hooks_installed: Option<bool>,
 }
 
@@ -60,7 +61,10 @@ impl Args {
         let vault = Vault::of(&project, now);
         let cannot = || Refusal {
             what: format!("could not read the backups folder `{}`", vault.folder().display()),
-            hint: "check who owns it and its permissions".to_owned(),
+            hint: format!(
+                "check who owns it and its permissions, with {}",
+                text::look_at(vault.folder())
+            ),
             exit: Exit::CouldNot,
         };
         let backups = vault.backups().with_context(cannot)?;
@@ -89,15 +93,15 @@ impl Args {
             remarks: &remarks,
             databases: checkups.iter().map(OfDatabase::of).collect(),
             folder: OfFolder::of(&project, &folder),
-            hooks_installed: hooks,
+            hooks_installed: hooks.map(|hooks| hooks == Installed::All),
         });
         Ok(if problems.is_empty() { Answer::Yes } else { Answer::No })
     }
 }
 
-/// Whether every hook is installed; `None` without a repository, in CI, and if they are turned off:
-/// there they do nothing.
-fn hooks_installed(session: &Session, project: &Project) -> Option<bool> {
+/// How many of the hooks are installed; `None` without a repository, in CI, and if they are turned
+/// off: there they do nothing.
+fn hooks_installed(session: &Session, project: &Project) -> Option<Installed> {
     let said = |name| session.text_variable(name);
     let is_off = |value: &str| matches!(value, "" | "0" | "false");
     if said("CI").is_some_and(|value| !is_off(&value))
@@ -105,5 +109,5 @@ fn hooks_installed(session: &Session, project: &Project) -> Option<bool> {
     {
         return None;
     }
-    hook_blocks::are_installed(session, project)
+    hook_blocks::installed(session, project)
 }

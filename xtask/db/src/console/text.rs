@@ -152,6 +152,12 @@ pub(crate) fn shell(word: &str) -> String {
     }
 }
 
+/// The command that shows the owner and the permissions of a file or a folder, to be pasted.
+#[must_use]
+pub(crate) fn look_at(path: &Path) -> String {
+    format!("`ls -ld {}`", shell(&path.to_string_lossy()))
+}
+
 /// Text cut to a number of characters, with `…` if something is missing.
 #[must_use]
 pub(crate) fn cut(text: &str, width: usize) -> String {

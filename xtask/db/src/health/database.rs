@@ -1,11 +1,10 @@
-//! Problems of one database and its backups.
+//! Problems of one database, and whether its backups are enough.
 
 use std::os::unix::fs::MetadataExt as _;
 
-use crate::backups::backup::{Backup, State};
+use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
 use crate::backups::record::Record;
-use crate::backups::record::proof::Proof;
 use crate::console::text::{self, Span};
 use crate::files::{free_space, holders};
 use crate::health::checkup::Checkup;
@@ -53,7 +52,7 @@ impl Checkup<'_> {
             return self.command("db-setup");
         }
         if self.backups.is_empty() {
-            return format!("correct `path` of `{}` in Cargo.toml", self.database.name);
+            return format!("correct `path` in {} in Cargo.toml", self.database.header());
         }
         self.command(command)
     }
@@ -138,7 +137,10 @@ impl Checkup<'_> {
         Some(Problem::new(
             "network",
             format!("{place} is on {kind}, where SQLite's locks are not reliable"),
-            "move the database to a local disk and correct its `path` in Cargo.toml",
+            format!(
+                "move the database to a local disk and correct `path` in {} in Cargo.toml",
+                self.database.header()
+            ),
         ))
     }
 
@@ -149,54 +151,6 @@ impl Checkup<'_> {
         }
         let what = format!("there is no backup of {}", self.project.quoted_place(self.database));
         Some(Problem::new("no-backup", what, self.command("db-backup")))
-    }
-
-    fn bad_backups(&self) -> Vec<Problem> {
-        let of = |state| self.backups.iter().copied().filter(move |backup| backup.state() == state);
-        let mut problems = Vec::new();
-        let (records, damaged): (Vec<_>, Vec<_>) =
-            of(State::Damaged).partition(|backup| matches!(backup.proof, Proof::Damaged(_)));
-        problems.extend(several(
-            &damaged,
-            "damaged-backups",
-            ["is damaged", "backups are damaged"],
-        ));
-        problems.extend(records.first().map(|first| {
-            let n = text::count(records.len() as u64, "record");
-            let are = if records.len() == 1 { "is" } else { "are" };
-            let what =
-                format!("{n} {are} damaged, e.g. that of `{}`: its checksum is wrong", first.name);
-            let name = text::shell(&first.name.to_string());
-            let remedy = format!("cargo xtask db-verify {name}   # shows what is left of it");
-            Problem::new("damaged-records", what, remedy)
-        }));
-        problems.extend(self.unread());
-        let unreadable = |backup: &&Backup| matches!(backup.proof, Proof::Unreadable(_));
-        problems.extend(several(
-            &of(State::Unverified).filter(unreadable).collect::<Vec<_>>(),
-            "unreadable-records",
-            ["has a record that cannot be read", "backups have records that cannot be read"],
-        ));
-        let newer = of(State::Unverified).find(|backup| matches!(backup.proof, Proof::Newer(_)));
-        problems.extend(newer.map(|backup| {
-            let what = format!("the record of `{}` was written by a newer xtask-db", backup.name);
-            Problem::new("newer-records", what, "cargo update --package xtask-db")
-        }));
-        problems
-    }
-
-    /// Stored backups whose pages nobody read lately: whether they are right is not known.
-    fn unread(&self) -> Option<Problem> {
-        let since = |backup: &Backup| match backup.state() {
-            State::Unread(since) => Some(since),
-            _ => None,
-        };
-        let mut unread = self.backups.iter().copied().filter_map(since);
-        let first = unread.next()?;
-        let (oldest, n) = unread.fold((first, 1), |(oldest, n), next| (oldest.min(next), n + 1));
-        let backups = if n == 1 { "1 backup is".to_owned() } else { format!("{n} backups are") };
-        let what = format!("{backups} unread since {}", oldest.format("%Y-%m-%d"));
-        Some(Problem::new("unread", what, "cargo xtask db-verify --all"))
     }
 
     fn drift(&self) -> Option<Problem> {
@@ -223,7 +177,11 @@ impl Checkup<'_> {
             text::count(n as u64, "migration")
         );
         let remedy = if self.database.migrate.is_empty() {
-            format!("set `migrate` of `{}` in Cargo.toml, then run db-migrate", self.database.name)
+            format!(
+                "{}   # first set `migrate` in {} in Cargo.toml",
+                self.command("db-migrate"),
+                self.database.header()
+            )
         } else {
             self.command("db-migrate")
         };
@@ -244,16 +202,6 @@ impl Checkup<'_> {
         (version > newest).then(|| Problem::new("ahead-of-code", what, remedy))
     }
 
-    fn future(&self) -> Option<Problem> {
-        let ahead =
-            self.backups.iter().copied().find(|backup| backup.is_from_the_future(self.now))?;
-        Some(Problem::new(
-            "future",
-            format!("`{}` is dated in the future: a clock is or was wrong", ahead.name),
-            "date   # if this is right: keep the backup until its date, or delete it",
-        ))
-    }
-
     /// How this user can be allowed to read the database: its owner can allow it, others cannot.
     fn permit(&self) -> String {
         let metadata = fs_err::metadata(&self.database.path);
@@ -267,22 +215,4 @@ impl Checkup<'_> {
     fn shell_path(&self) -> String {
         text::shell(&self.project.dotted(&self.database.path))
     }
-}
-
-/// One problem for one or several backups; the command names the newest of them.
-fn several(backups: &[&Backup], code: &'static str, words: [&str; 2]) -> Option<Problem> {
-    let first = backups.first()?;
-    let name = text::shell(&first.name.to_string());
-    Some(match backups.len() {
-        1 => Problem::new(
-            code,
-            format!("`{}` {}", first.name, words[0]),
-            format!("cargo xtask db-verify {name}   # shows how; then delete it"),
-        ),
-        n => Problem::new(
-            code,
-            format!("{n} {}, the newest is `{}`", words[1], first.name),
-            "cargo xtask db-verify --all   # shows how; then delete them",
-        ),
-    })
 }

@@ -10,13 +10,22 @@ pub(super) fn remarks(project: &Project) -> Vec<Problem> {
     project.databases.iter().filter_map(|database| exposed(project, database)).collect()
 }
 
+/// The command that adds a database and what SQLite writes beside it to the root's `.gitignore`; the
+/// last line there may have no end. `None` outside of the root, and if git would read the path as
+/// something else.
+fn ignoring(path: &str) -> Option<String> {
+    let is_plain = !path.starts_with(['/', '.']) && !path.contains(['*', '?', '[', '\\', ' ']);
+    let pattern = text::shell(&format!("/{path}*"));
+    is_plain.then(|| format!("printf '\\n%s\\n' {pattern} >> .gitignore"))
+}
+
 fn exposed(project: &Project, database: &Database) -> Option<Problem> {
     let place = project.git.as_ref().filter(|_| !database.tracked)?;
     let path = text::shell(&project.dotted(&database.path));
     let shown = project.quoted_place(database);
     let meant = format!(
-        "or, if it is intended, set `tracked = true` in [workspace.metadata.db.databases.{}]",
-        database.name
+        "or, if it is intended, set `tracked = true` in {} in Cargo.toml",
+        database.header()
     );
     let problem = match place.exposes(&database.path)? {
         Exposure::Tracked => Problem::new(
@@ -25,12 +34,15 @@ fn exposed(project: &Project, database: &Database) -> Option<Problem> {
                 "git tracks {shown}: each commit has a copy of it, and switching branches replaces it \
                  while applications use it"
             ),
-            format!("git rm --cached {path}   # and a line in .gitignore; {meant}"),
+            format!("git rm --cached {path}   # then add a line to .gitignore, {meant}"),
         ),
         Exposure::NotIgnored => Problem::new(
             "unignored-database",
             format!("git does not ignore {shown}: `git add --all` would commit it"),
-            format!("add a line to .gitignore, {meant}"),
+            match ignoring(&project.path(&database.path)) {
+                Some(command) => format!("{command}   # {meant}"),
+                None => format!("add a line to .gitignore, {meant}"),
+            },
         ),
     };
     Some(problem.of(database))

@@ -129,7 +129,7 @@ impl Store {
     #[must_use]
     pub(crate) fn problems(&self, project: &Project) -> Vec<Problem> {
         const ALL: &str = "cargo xtask db-verify --all   # shows which backups are affected";
-        const UPDATE: &str = "update xtask-db";
+        const UPDATE: &str = "cargo update --package xtask-db";
         let remedy = |is_newer: bool| if is_newer { UPDATE } else { ALL };
         let mut problems = Vec::new();
         if let Some((path, why, is_newer)) = self.unreadable.first() {

@@ -138,18 +138,15 @@ fn judge(lock: &Lock, own: &str) -> Option<Problem> {
 /// itself, which otherwise stays as it is.
 fn cure(lock: &Lock) -> String {
     let is_before = |name, release| lock.release(name).is_some_and(|found| found < release);
-    let mut steps = Vec::new();
-    if is_before("sqlx-sqlite", SQLX) {
-        steps.push("update sqlx to 0.9");
+    let diesel = if is_before("diesel", DIESEL) { "cargo update -p diesel && " } else { "" };
+    let mut command = format!("{diesel}cargo update -p libsqlite3-sys --precise 0.37.0");
+    let required = [("sqlx-sqlite", SQLX, "sqlx 0.9"), ("rusqlite", RUSQLITE, "rusqlite 0.39")];
+    let old = required.iter().filter(|(name, release, _)| is_before(name, *release));
+    let newer: Vec<&str> = old.map(|(_, _, newer)| *newer).collect();
+    if !newer.is_empty() {
+        command += &format!("   # first require {} in Cargo.toml", newer.join(" and "));
     }
-    if is_before("rusqlite", RUSQLITE) {
-        steps.push("update rusqlite to 0.39");
-    }
-    if is_before("diesel", DIESEL) {
-        steps.push("`cargo update -p diesel`");
-    }
-    steps.push("`cargo update -p libsqlite3-sys --precise 0.37.0`");
-    steps.join(", then ")
+    command
 }
 
 #[cfg(test)]
@@ -200,7 +197,7 @@ mod tests {
 
     #[test]
     fn each_lock_has_its_remark_and_its_cure() {
-        let precise = "`cargo update -p libsqlite3-sys --precise 0.37.0`";
+        let precise = "cargo update -p libsqlite3-sys --precise 0.37.0";
         for (packages, own, said, cure) in [
             (
                 &["libsqlite3-sys 0.30.1+", "sqlx-sqlite 0.8.6"][..],
@@ -208,7 +205,7 @@ mod tests {
                 Some(
                     "the application's SQLite 3.46.0 (libsqlite3-sys 0.30.1 in Cargo.lock) can lose",
                 ),
-                format!("update sqlx to 0.9, then {precise}"),
+                format!("{precise}   # first require sqlx 0.9 in Cargo.toml"),
             ),
             (
                 &["libsqlite3-sys 0.30.1+", "sqlx-sqlite 0.9.0"],
@@ -220,13 +217,13 @@ mod tests {
                 &["libsqlite3-sys 0.25.1+", "diesel 2.2.0"],
                 "3.53.2",
                 Some("SQLite before 3.51.3 (libsqlite3-sys 0.25.1"),
-                format!("`cargo update -p diesel`, then {precise}"),
+                format!("cargo update -p diesel && {precise}"),
             ),
             (
                 &["libsqlite3-sys 0.36.0+", "rusqlite 0.38.0", "xtask-db 0.1.0"],
                 "3.51.1",
                 Some("SQLite 3.51.1, which this workspace is built with, can lose"),
-                format!("update rusqlite to 0.39, then {precise}"),
+                format!("{precise}   # first require rusqlite 0.39 in Cargo.toml"),
             ),
             (
                 &["libsqlite3-sys 0.30.1", "sqlx-sqlite 0.8.6"],

@@ -39,6 +39,17 @@ pub(crate) enum Look {
     Foreign(String),
 }
 
+/// How many of the hooks have our block, as it ought to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Installed {
+    /// All of them.
+    All,
+    /// Some, or all of them with older settings.
+    Partly,
+    /// None has a block.
+    Nothing,
+}
+
 impl Folder {
     /// The folder that git uses for a work tree.
     #[must_use]
@@ -133,6 +144,20 @@ impl Folder {
         match insert(there.as_deref(), &self.owner, "") {
             Ok(_) => Look::Missing,
             Err(why) => Look::Foreign(why.to_owned()),
+        }
+    }
+
+    /// How many of the hooks are installed.
+    #[must_use]
+    pub(crate) fn installed(&self, settings: &Settings) -> Installed {
+        let looks = Hook::ALL.map(|hook| self.look(hook, settings));
+        let has_none = |look: &Look| matches!(look, Look::Missing | Look::Foreign(_));
+        if looks.iter().all(|look| *look == Look::Installed) {
+            Installed::All
+        } else if looks.iter().all(has_none) {
+            Installed::Nothing
+        } else {
+            Installed::Partly
         }
     }
 

@@ -8,7 +8,7 @@ use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::git::repository::Place;
 use crate::hooks::block::Settings;
-use crate::hooks::folder::{self, Folder, Look};
+use crate::hooks::folder::{self, Folder, Installed, Look};
 use crate::hooks::hook::Hook;
 use crate::hooks::seen_branch;
 use crate::host::project::Project;
@@ -85,10 +85,9 @@ pub(crate) fn install(session: &mut Session, project: &Project, place: &Place) -
     Ok(Answer::No)
 }
 
-/// Whether every hook is installed; `None` outside a repository.
-pub(crate) fn are_installed(session: &Session, project: &Project) -> Option<bool> {
+/// How many of the hooks are installed; `None` outside a repository.
+pub(crate) fn installed(session: &Session, project: &Project) -> Option<Installed> {
     let place = project.git.as_ref()?;
     let folder = Folder::of(place, &project.root);
-    let settings = settings(session, project, place);
-    Some(Hook::ALL.iter().all(|hook| folder.look(*hook, &settings) == Look::Installed))
+    Some(folder.installed(&settings(session, project, place)))
 }

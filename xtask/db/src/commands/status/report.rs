@@ -2,11 +2,13 @@
 
 use crate::backups::kind::Kind;
 use crate::console::text;
+use crate::health::INSTALL_HOOKS;
 use crate::health::backups_folder::Folder;
 use crate::health::checkup::Checkup;
 use crate::health::glance::Sight;
 use crate::health::page_store::Store;
 use crate::health::problem::Problem;
+use crate::hooks::folder::Installed;
 use crate::host::project::Project;
 use crate::host::session::Session;
 
@@ -131,12 +133,14 @@ fn say_store(session: &mut Session, store: &Store) {
     }
 }
 
-pub(super) fn say_hooks(session: &mut Session, installed: Option<bool>) {
-    match installed {
-        Some(true) => session.say("git hooks: installed"),
-        Some(false) => session.say("git hooks: not all installed"),
-        None => {}
-    }
+pub(super) fn say_hooks(session: &mut Session, installed: Option<Installed>) {
+    let fact = match installed {
+        Some(Installed::All) => "installed".to_owned(),
+        Some(Installed::Partly) => format!("not all installed; `{INSTALL_HOOKS}` adds the rest"),
+        Some(Installed::Nothing) => format!("not installed; `{INSTALL_HOOKS}` adds them"),
+        None => return,
+    };
+    session.say(format!("git hooks: {fact}"));
 }
 
 /// Reports what needs attention; with `--quiet` as warnings, so that cron mails nothing else.
