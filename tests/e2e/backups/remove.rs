@@ -104,6 +104,27 @@ fn what_pruning_always_keeps_needs_force_and_a_pin_must_be_taken_out() {
 }
 
 #[test]
+fn a_damaged_backup_goes_by_force() {
+    let sandbox = Sandbox::new();
+    let cut = sandbox.backup();
+    let overwritten = sandbox.backup_with("four");
+    sandbox.backup_with("five");
+    fs_err::write(sandbox.backup_path(&cut), "cut").expect("written");
+    fs_err::write(sandbox.backup_path(&format!("{overwritten}.json")), "{}").expect("written");
+    for name in [&cut, &overwritten] {
+        let said = sandbox.fails(1, &["db-remove", name, "--yes"]);
+        assert!(said.err.contains("is protected: its record does not match it\n"), "{said:#?}");
+        let way = format!("hint: `cargo xtask db-remove {name} --force` removes it anyway\n");
+        assert!(said.err.contains(&way), "{said:#?}");
+        let said = sandbox.ok(&["db-remove", name, "--force", "--yes"]);
+        assert_eq!(said.out, format!("Removed {name}\n"));
+        assert!(!sandbox.backup_path(&format!("{name}.json")).exists());
+    }
+    assert_eq!(sandbox.backups().len(), 1);
+    sandbox.ok(&["db-status"]);
+}
+
+#[test]
 fn hard_links_and_equal_content_are_named() {
     let sandbox = Sandbox::new();
     sandbox.configure("\n[workspace.metadata.db]\nformat = { branch = 'plain' }");

@@ -38,6 +38,9 @@ fn a_locked_database_blocks_the_commit_and_says_the_way_round() {
     assert!(rest.contains("`backend/db/kalito.db` stayed locked for 10 ms"), "{rest}");
     assert!(rest.contains("`git commit --no-verify` commits without a checkpoint"), "{rest}");
     assert!(rest.contains("`on-failure = \"warn\"`"), "{rest}");
+    // A commit has no flags of ours.
+    assert!(rest.contains("wait longer with `busy-timeout = \"30s\"` in"), "{rest}");
+    assert!(!rest.contains("--busy-timeout"), "{rest}");
     assert_eq!(subject(&sandbox), "first");
     assert!(!sandbox.path(".git/index.lock").exists());
     // The way round works, and once nobody is in the way it goes as ever.

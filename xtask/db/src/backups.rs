@@ -8,6 +8,7 @@ pub(crate) mod hold;
 pub(crate) mod home;
 pub(crate) mod kind;
 pub(crate) mod name;
+pub(crate) mod obstacle;
 pub(crate) mod ownership;
 pub(crate) mod page_lists;
 pub(crate) mod place;

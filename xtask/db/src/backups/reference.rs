@@ -202,7 +202,10 @@ fn by_prefix<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a B
 
 fn several(reference: &str, matches: &[&Backup]) -> anyhow::Error {
     let (shown, n) = (text::plain(reference), text::count(matches.len() as u64, "backup"));
-    Refusal::could_not(format!("`{shown}` means {n}: {}", listed(matches)), "give more of the name")
+    Refusal::could_not(
+        format!("`{shown}` means {n}: {}", listed(matches)),
+        "give more of the name; `cargo xtask db-list` shows all backups",
+    )
 }
 
 fn by_revision<'a>(

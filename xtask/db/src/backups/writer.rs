@@ -15,12 +15,14 @@ use crate::backups::backup::{self, Backup};
 use crate::backups::folder_lock;
 use crate::backups::format::Format;
 use crate::backups::name::Name;
+use crate::backups::obstacle::Obstacle;
 use crate::backups::place::Standing;
 use crate::backups::record::Record;
 use crate::backups::store::pack_folder;
 use crate::backups::vault::{LOCK, Vault, regular};
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::{Exit, Refusal};
+use crate::console::text;
 use crate::files::publish::{self, Published};
 use crate::files::stage::{self, Scratch, Stage};
 
@@ -48,7 +50,10 @@ impl Vault {
                 Some(_) => error.context(what),
                 None => error.context(Refusal {
                     what,
-                    hint: "check who owns it, its permissions and the free space".to_owned(),
+                    hint: format!(
+                        "check who owns it, its permissions and the free space, with {}",
+                        text::look_at(self.folder())
+                    ),
                     exit: Exit::CouldNot,
                 }),
             }
@@ -288,21 +293,34 @@ impl Locked<'_> {
     /// # Errors
     ///
     /// If the file system refuses.
-    pub(crate) fn remove(&self, backup: &Backup) -> Result<Option<&'static str>> {
+    pub(crate) fn remove(&self, backup: &Backup) -> Result<Option<Obstacle>> {
+        if !backup.record_agrees() {
+            return Ok(Some(Obstacle::Disagrees));
+        }
+        self.remove_anyway(backup)
+    }
+
+    /// The same for a person who asks for it, even if its record does not agree: of a damaged backup,
+    /// it does not.
+    ///
+    /// # Errors
+    ///
+    /// If the file system refuses.
+    pub(crate) fn remove_anyway(&self, backup: &Backup) -> Result<Option<Obstacle>> {
         self.listed.replace(None);
         let Some(now) = self.vault.read(backup.name.clone())? else {
-            return Ok(Some("it is already gone"));
+            return Ok(Some(Obstacle::Gone));
         };
-        if now.identity != backup.identity || now.proof != backup.proof {
-            return Ok(Some("it changed in the meantime"));
-        }
-        if !now.record_agrees() {
-            return Ok(Some("its record does not match it"));
+        let is_same = now.identity == backup.identity
+            && now.proof == backup.proof
+            && now.file_bytes == backup.file_bytes;
+        if !is_same {
+            return Ok(Some(Obstacle::Changed));
         }
         let path = backup.path();
         let file = fs_err::File::open(&path)?;
         if file.file().try_lock().is_err() {
-            return Ok(Some("another command is reading it"));
+            return Ok(Some(Obstacle::Read));
         }
         publish::remove(&path)?;
         if regular(&backup.record_path())?.is_some() {

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
+use crate::backups::obstacle::Obstacle;
 use crate::backups::remaining_copies::{self, Remaining};
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
@@ -131,7 +132,7 @@ impl Args {
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         // Another command may have changed the folder while the question was open.
         self.demand_leave(session, &project, &vault, &backup)?;
-        remove(&locked, &backup)?;
+        self.remove(&locked, &backup)?;
         session.say(format!("Removed {}", backup.name));
         let done = match backup.name.format {
             Format::Plain => Done::Removed,
@@ -182,6 +183,23 @@ impl Args {
         ))
     }
 
+    fn remove(&self, locked: &Locked<'_>, backup: &Backup) -> Result<()> {
+        let name = &backup.name;
+        let obstacle =
+            if self.force { locked.remove_anyway(backup)? } else { locked.remove(backup)? };
+        match obstacle {
+            None => Ok(()),
+            Some(Obstacle::Read) => Err(Refusal::locked(
+                format!("`{name}` was not removed: {}", Obstacle::Read),
+                "try again when it is done",
+            )),
+            Some(why) => Err(Refusal::could_not(
+                format!("`{name}` was not removed: {why}"),
+                format!("`cargo xtask db-verify {}` shows its state", shell(backup)),
+            )),
+        }
+    }
+
     /// The name typed out on a terminal; without one, the exact name as REF and `--yes`.
     fn confirm(&self, session: &mut Session, backup: &Backup) -> Result<()> {
         let name = backup.name.to_string();
@@ -209,26 +227,10 @@ fn shell(backup: &Backup) -> String {
 
 /// A way that does not need `--force`, if there is one.
 fn way_on(reasons: &Reasons) -> &'static str {
-    let is = |word: &str| reasons.iter().any(|reason| reason.to_string().starts_with(word));
-    if is("newest") {
+    if reasons.iter().any(reason::is_newest) {
         "create a newer one with `cargo xtask db-backup`, then remove this one; or "
     } else {
         ""
-    }
-}
-
-fn remove(locked: &Locked<'_>, backup: &Backup) -> Result<()> {
-    let name = &backup.name;
-    match locked.remove(backup)? {
-        None => Ok(()),
-        Some("another command is reading it") => Err(Refusal::locked(
-            format!("`{name}` was not removed: another command is reading it"),
-            "try again when it is done",
-        )),
-        Some(why) => Err(Refusal::could_not(
-            format!("`{name}` was not removed: {why}"),
-            format!("`cargo xtask db-verify {}` shows its state", shell(backup)),
-        )),
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum Exit {
 pub(crate) struct Refusal {
     /// The thing that is refused, and why: a lowercase fragment.
     pub what: String,
-    /// Hint for the user.
+    /// Hint for the user; empty if an interrupt left nothing to do.
     pub hint: String,
     /// Exit code for the shell.
     pub exit: Exit,
@@ -51,12 +51,7 @@ impl Refusal {
 
     /// The user's interrupt (exit 130).
     pub(crate) fn interrupted() -> anyhow::Error {
-        Self {
-            what: "interrupted".to_owned(),
-            hint: "nothing was changed except what was reported as done".to_owned(),
-            exit: Exit::Interrupted,
-        }
-        .into()
+        Self { what: "interrupted".to_owned(), hint: String::new(), exit: Exit::Interrupted }.into()
     }
 }
 

@@ -96,14 +96,21 @@ impl Outcome {
     pub(crate) fn say(&self, session: &mut Session, project: &Project) {
         match self {
             Self::Planned(plan) => {
-                let did = ["would remove", "rewrite", "frees"];
-                let n = (plan.remove.len() as u64, plan.rewrite.len() as u64);
-                say_packs(session, did, n, plan.freed_bytes());
+                let packs = Packs {
+                    n_removed: plan.remove.len() as u64,
+                    n_rewritten: plan.rewrite.len() as u64,
+                    freed_bytes: plan.freed_bytes(),
+                };
+                packs.say(session, ["would remove", "would rewrite", "rewrite", "frees"]);
                 warn_of_left(session, &plan.left);
             }
             Self::Reclaimed(done) => {
-                let n = (done.n_removed, done.n_rewritten);
-                say_packs(session, ["removed", "rewrote", "freed"], n, done.freed_bytes);
+                let packs = Packs {
+                    n_removed: done.n_removed,
+                    n_rewritten: done.n_rewritten,
+                    freed_bytes: done.freed_bytes,
+                };
+                packs.say(session, ["removed", "rewrote", "rewrote", "freed"]);
                 warn_of_left(session, &done.left);
                 if done.is_read {
                     session.warn(
@@ -116,7 +123,7 @@ impl Outcome {
                 let (path, why) = (project.path(&unreadable.path), text::plain(&unreadable.why));
                 session.warn(format!("the page list `{path}` cannot be read: {why}"));
                 let hint = if unreadable.is_newer {
-                    "update xtask-db, then prune again"
+                    "update xtask-db with `cargo update --package xtask-db`, then prune again"
                 } else {
                     "restore a whole copy of it, or remove it if you no longer need it; then prune \
                      again"
@@ -144,18 +151,28 @@ impl Outcome {
     }
 }
 
-/// One line: `Page store: removed 2 packs and rewrote 1 pack, which freed 3.2 MB.`
-fn say_packs(session: &mut Session, did: [&str; 3], n: (u64, u64), freed_bytes: u64) {
-    let [removed, rewrote, freed] = did;
-    let packs = |n| text::count(n, "pack");
-    let done = match n {
-        (0, 0) => return,
-        (0, n) if rewrote == "rewrite" => format!("would rewrite {}", packs(n)),
-        (0, n) => format!("{rewrote} {}", packs(n)),
-        (n, 0) => format!("{removed} {}", packs(n)),
-        (n, m) => format!("{removed} {} and {rewrote} {}", packs(n), packs(m)),
-    };
-    session.say(format!("Page store: {done}, which {freed} {}.", text::size(freed_bytes)));
+/// What became of packs, or would.
+struct Packs {
+    n_removed: u64,
+    n_rewritten: u64,
+    freed_bytes: u64,
+}
+
+impl Packs {
+    /// One line: `Page store: removed 2 packs and rewrote 1 pack, which freed 3.2 MB.` The verbs are
+    /// those for packs that were removed, for others that were rewritten, for both, and for the bytes.
+    fn say(&self, session: &mut Session, verbs: [&str; 4]) {
+        let [removed, rewrote, and_rewrote, freed] = verbs;
+        let packs = |n| text::count(n, "pack");
+        let done = match (self.n_removed, self.n_rewritten) {
+            (0, 0) => return,
+            (0, n) => format!("{rewrote} {}", packs(n)),
+            (n, 0) => format!("{removed} {}", packs(n)),
+            (n, m) => format!("{removed} {} and {and_rewrote} {}", packs(n), packs(m)),
+        };
+        let size = text::size(self.freed_bytes);
+        session.say(format!("Page store: {done}, which {freed} {size}."));
+    }
 }
 
 fn warn_of_left(session: &mut Session, left: &[Left]) {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, Datelike as _, FixedOffset, Timelike as _};
-use reason::{Reason, Reasons};
+use reason::{NEWEST, NEWEST_POSSIBLE, NEWEST_VERIFIED, Reason, Reasons};
 
 use crate::backups::backup::{Backup, State};
 use crate::backups::format::Format;
@@ -202,11 +202,11 @@ fn protect(rows: &[&Candidate]) -> Vec<Reasons> {
             say("pinned");
         }
         if verified == Some(i) {
-            say("newest verified");
+            say(NEWEST_VERIFIED);
         } else if sound == Some(i) {
-            say("newest that is not known to be damaged");
+            say(NEWEST_POSSIBLE);
         } else if newest == Some(i) {
-            say("newest");
+            say(NEWEST);
         }
         if row.future {
             say("dated in the future");

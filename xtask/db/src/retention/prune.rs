@@ -12,6 +12,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
+use crate::backups::obstacle::Obstacle;
 use crate::backups::page_lists::{self, Reference};
 use crate::backups::store::suspect_packs;
 use crate::backups::vault::Vault;
@@ -88,7 +89,7 @@ pub(crate) struct Pruned {
     /// The removed ones.
     pub(crate) removed: Vec<Verdict>,
     /// Backups that stayed although the plan removes them, and why.
-    pub(crate) stayed: Vec<(Arc<str>, &'static str)>,
+    pub(crate) stayed: Vec<(Arc<str>, Obstacle)>,
 }
 
 /// Plans one retention per database and worktree, each newest first. Backups of a database that is

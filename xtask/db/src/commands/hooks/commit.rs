@@ -21,6 +21,10 @@ use crate::sqlite::schema::created_tables;
 /// The file in git's own folder that carries the checkpoint's name to the message.
 const NOTE: &str = "xtask-db-checkpoint";
 
+/// The way on if something stayed locked: a commit has no flags of ours.
+const WAIT_LONGER: &str = "commit again when it is free, or wait longer with `busy-timeout = \"30s\"` \
+                           in `[workspace.metadata.db]` in `Cargo.toml`";
+
 /// `pre-commit`: a checkpoint of every database whose schema files the commit touches.
 ///
 /// # Errors
@@ -40,11 +44,11 @@ pub(super) fn before(session: &mut Session, project: &Project, place: &Place) ->
         }
         Err(error) => {
             session.interrupt().check()?;
-            let own = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone());
-            // A commit has no flags of ours.
-            let own =
-                own.map(|hint| hint.replace("`--busy-timeout SECS`", "`busy-timeout = \"30s\"`"));
-            let own = own.map_or_else(String::new, |hint| format!("{hint}; "));
+            let own = error.downcast_ref::<Refusal>().map(|refusal| match refusal.exit {
+                Exit::Locked => format!("{WAIT_LONGER}; "),
+                _ => format!("{}; ", refusal.hint),
+            });
+            let own = own.unwrap_or_default();
             Err(error.context(Refusal {
                 what: "no checkpoint could be taken, so the commit is blocked".to_owned(),
                 hint: format!(

@@ -76,13 +76,15 @@ pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
     if exit_of(error) == Exit::Interrupted {
         let said = text::plain(&error.to_string());
         // The code that knows the state of things reports it, with a hint.
-        let told = error.downcast_ref::<Refusal>().filter(|refusal| refusal.what != "interrupted");
+        let told = error.downcast_ref::<Refusal>().filter(|refusal| !refusal.hint.is_empty());
         if let Some(Refusal { hint, .. }) = told {
             let text = format!("interrupted: {said}\nhint: {}\n", text::plain(hint));
             return (text, Some(hint.clone()));
         }
         let hint = "nothing was changed except what was reported as done";
-        let said = if said == "interrupted" { hint.to_owned() } else { format!("{said}; {hint}") };
+        // Without a context there is nothing to add to the word.
+        let is_bare = error.chain().next().is_some_and(|first| first.is::<Refusal>());
+        let said = if is_bare { hint.to_owned() } else { format!("{said}; {hint}") };
         return (format!("interrupted: {said}\n"), Some(hint.to_owned()));
     }
     if let Some(declined) = error.downcast_ref::<Declined>() {
@@ -104,4 +106,31 @@ pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
         let _ = writeln!(text, "hint: {}", text::plain(hint));
     }
     (text, hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_shows_the_way_on_if_there_is_one() {
+        let bare = || Refusal::interrupted();
+        let what = "the migration did not run".to_owned();
+        let hint = "go back with `cargo xtask db-restore latest`".to_owned();
+        let told = Refusal { what, hint, exit: Exit::Interrupted };
+        for (error, expected) in [
+            (bare(), "interrupted: nothing was changed except what was reported as done\n"),
+            (
+                bare().context("could not copy"),
+                "interrupted: could not copy; nothing was changed except what was reported as done\n",
+            ),
+            (
+                told.into(),
+                "interrupted: the migration did not run\n\
+                 hint: go back with `cargo xtask db-restore latest`\n",
+            ),
+        ] {
+            assert_eq!(layout(&error).0, expected);
+        }
+    }
 }

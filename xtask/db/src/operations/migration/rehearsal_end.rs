@@ -103,7 +103,8 @@ fn interrupted(job: &Job<'_>, back: Option<&Backup>) -> anyhow::Error {
         return Refusal::interrupted();
     };
     let hint = report::rows_changed(job, back);
-    Refusal { what: "interrupted".to_owned(), hint, exit: Exit::Interrupted }.into()
+    let what = "the migration did not run".to_owned();
+    Refusal { what, hint, exit: Exit::Interrupted }.into()
 }
 
 /// Reports that there is nothing to do.

@@ -23,6 +23,19 @@ pub(crate) const UNDER_WAY: &str = "an interrupted command needs it";
 /// Reason to keep all backups while it is unknown whether an interrupted command needs them.
 pub(crate) const UNKNOWN_WAY: &str = "a note of something under way cannot be read";
 
+/// For the newest backup that was examined and found whole.
+pub(crate) const NEWEST_VERIFIED: &str = "newest verified";
+/// For the newest one if none is verified.
+pub(crate) const NEWEST_POSSIBLE: &str = "newest that is not known to be damaged";
+/// For the newest one if all are damaged.
+pub(crate) const NEWEST: &str = "newest";
+
+/// Whether a reason no longer applies once there is a newer backup.
+#[must_use]
+pub(crate) fn is_newest(reason: &Reason) -> bool {
+    [NEWEST_VERIFIED, NEWEST_POSSIBLE, NEWEST].map(Reason::Plain).contains(reason)
+}
+
 /// Whether a reason applies until `db-recover` has settled an interrupted command.
 #[must_use]
 pub(crate) fn is_way_back(reason: &Reason) -> bool {
