@@ -74,7 +74,7 @@ fn an_ambiguous_prefix_lists_what_matches_and_changes_nothing() {
         said.err,
         format!(
             "error: `2025-09-13_14` means 2 backups: `{second}`, `{first}`\n\
-             hint: give more of the name\n"
+             hint: give more of the name; `cargo xtask db-list` shows all backups\n"
         )
     );
     assert_eq!(messages(&sandbox.live()).len(), 5);

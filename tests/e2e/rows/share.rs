@@ -139,7 +139,7 @@ fn an_empty_database_never_leaves_an_old_file_called_new() {
     warning: `shared/ada_DIGITS.jsonl` is unchanged: it is what was shared before
     error: could not export `backend/db/kalito.db`
       caused by: there is no row to share
-    hint: nothing was written
+    hint: nothing was written: add rows first, or select others
     ");
     assert_eq!(fs_err::read(&path).expect("bytes"), before);
     let part = [&SHARE[..], &["--root", "messages", "--where", "id > 99"]].concat();

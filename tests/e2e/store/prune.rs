@@ -187,7 +187,11 @@ fn a_page_list_and_a_pack_of_a_newer_version_are_left_alone() {
         "{}",
         said.err
     );
-    assert!(said.err.contains("update xtask-db, then prune again"), "{}", said.err);
+    assert!(
+        said.err.contains("`cargo update --package xtask-db`, then prune again"),
+        "{}",
+        said.err
+    );
     fs_err::remove_file(sandbox.path("backups/newer.pages")).expect("removed");
     let pack = sandbox.path(&format!("backups/packs/{}.pack", "a".repeat(64)));
     let bytes = newer_pack(fs_err::read(&packs(&sandbox)[0]).expect("a pack"));

@@ -188,7 +188,7 @@ fn nothing_is_exported_where_nothing_is_chosen() {
     insta::assert_snapshot!(said.err, @"
     error: could not export `backend/db/kalito.db`
       caused by: no row of `personas` matches `name = 'Zoe'`
-    hint: nothing was exported
+    hint: nothing was exported; correct the condition of `--where`
     ");
     let said = sandbox.fails(2, &part("persona", "1"));
     insta::assert_snapshot!(said.err, @"

@@ -262,7 +262,7 @@ fn a_pointer_that_leads_nowhere_says_what_is_there() {
       caused by: record 1 (line 2) has no `name`, and the column `name` must have a value; its fields are `version`, `exported_at`
     hint: nothing was imported, and the database is untouched
     error: `x` is not a JSON pointer: a pointer begins with `/`, or is `''` for the whole document
-    hint: as `/assistants`; see `--help`
+    hint: write it like `--records /assistants`; `cargo xtask db-import --help` explains it
     ");
 }
 

@@ -80,7 +80,7 @@ fn a_newer_format_is_not_guessed_at() {
     insta::assert_snapshot!(said.err, @r"
     error: could not import `newer.jsonl`
       caused by: the export has version 2, and this xtask-db reads 1
-    hint: nothing was changed; use a newer xtask-db to import it
+    hint: nothing was changed; update xtask-db with `cargo update --package xtask-db`, then import it
     ");
 }
 

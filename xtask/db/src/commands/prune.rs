@@ -159,8 +159,10 @@ impl Args {
                 )
             })?;
         }
-        let wrong =
-            |error: anyhow::Error| Refusal::could_not(error.to_string(), "nothing was removed");
+        let wrong = |error: anyhow::Error| {
+            let hint = "give e.g. `--keep-within 30d` or `--max-size 2GB`; nothing was removed";
+            Refusal::could_not(error.to_string(), hint)
+        };
         if let Some(span) = &self.keep_within {
             given = true;
             policy.within = Some(span.parse::<Span>().map_err(wrong)?);

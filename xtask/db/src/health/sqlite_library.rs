@@ -139,14 +139,14 @@ fn judge(lock: &Lock, own: &str) -> Option<Problem> {
 fn cure(lock: &Lock) -> String {
     let is_before = |name, release| lock.release(name).is_some_and(|found| found < release);
     let diesel = if is_before("diesel", DIESEL) { "cargo update -p diesel && " } else { "" };
-    let mut command = format!("{diesel}cargo update -p libsqlite3-sys --precise 0.37.0");
     let required = [("sqlx-sqlite", SQLX, "sqlx 0.9"), ("rusqlite", RUSQLITE, "rusqlite 0.39")];
     let old = required.iter().filter(|(name, release, _)| is_before(name, *release));
     let newer: Vec<&str> = old.map(|(_, _, newer)| *newer).collect();
-    if !newer.is_empty() {
-        command += &format!("   # first require {} in Cargo.toml", newer.join(" and "));
-    }
-    command
+    let first = match newer[..] {
+        [] => String::new(),
+        _ => format!("   # first require {} in Cargo.toml", newer.join(" and ")),
+    };
+    format!("{diesel}cargo update -p libsqlite3-sys --precise 0.37.0{first}")
 }
 
 #[cfg(test)]

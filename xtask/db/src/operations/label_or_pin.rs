@@ -36,7 +36,7 @@ pub(crate) fn amend(
     let Proof::Recorded(record) = &mut backup.proof else {
         return Err(Refusal::could_not(
             format!("`{}` has no record that this version can write", backup.name),
-            "copy it elsewhere to keep it",
+            "to keep it, copy it out of the backups folder with `cp`",
         ));
     };
     change(record);

@@ -72,7 +72,10 @@ impl Exported {
         if self.tables().0.iter().any(|(_, n)| *n > 0) {
             return Ok(());
         }
-        Err(Refusal::no("there is no row to share", "nothing was written"))
+        Err(Refusal::no(
+            "there is no row to share",
+            "nothing was written: add rows first, or select others",
+        ))
     }
 
     /// For a subset, how many rows of how many each table has.

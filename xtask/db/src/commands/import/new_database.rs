@@ -187,7 +187,7 @@ impl Job<'_> {
         if let Some(finding) = proof.of_weight(Weight::Structural).next() {
             return Err(Refusal::no(
                 format!("its content does not form a sound database: {finding}"),
-                "nothing was changed",
+                "nothing was changed; export or dump it again, from a sound database",
             ));
         }
         for violation in proof.violations() {

@@ -54,8 +54,13 @@ enum Input<'a> {
 /// Reads the records into a scratch database and merges that.
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let input = Input::of(args, session)?;
-    let pointer = Pointer::parse(args.records.pointer.as_deref().unwrap_or_default())
-        .map_err(|error| Refusal::could_not(error.to_string(), "as `/assistants`; see `--help`"))?;
+    let pointer =
+        Pointer::parse(args.records.pointer.as_deref().unwrap_or_default()).map_err(|error| {
+            Refusal::could_not(
+                error.to_string(),
+                "write it like `--records /assistants`; `cargo xtask db-import --help` explains it",
+            )
+        })?;
     let project = args.common.project(session)?;
     let database = project.one(args.common.db.as_deref())?;
     let (mapping, encoding) = mapping(args, &project, &database)

@@ -83,7 +83,7 @@ pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
         }
         let hint = "nothing was changed except what was reported as done";
         // Without a context there is nothing to add to the word.
-        let is_bare = error.chain().next().is_some_and(|first| first.is::<Refusal>());
+        let is_bare = error.chain().next().is_some_and(<dyn std::error::Error>::is::<Refusal>);
         let said = if is_bare { hint.to_owned() } else { format!("{said}; {hint}") };
         return (format!("interrupted: {said}\n"), Some(hint.to_owned()));
     }

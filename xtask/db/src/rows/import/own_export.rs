@@ -72,7 +72,10 @@ fn open(file: &Path, kind: Kind) -> Result<Box<dyn Reading>> {
 
 pub(super) fn explain_newer(error: anyhow::Error) -> anyhow::Error {
     let Some(newer) = error.downcast_ref::<Newer>() else { return error };
-    Refusal::could_not(newer.to_string(), "nothing was changed; use a newer xtask-db to import it")
+    Refusal::could_not(
+        newer.to_string(),
+        "nothing was changed; update xtask-db with `cargo update --package xtask-db`, then import it",
+    )
 }
 
 /// If two rows have the same key, names the line of the other one: the file is read once more, up

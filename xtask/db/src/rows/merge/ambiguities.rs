@@ -193,7 +193,9 @@ impl Doubts<'_> {
         if problems.is_empty() {
             for layout in self.layouts {
                 let what = "refer to rows that contradict each other";
-                let hint = format!("the file's foreign keys are violated; {UNTOUCHED}");
+                let hint = format!(
+                    "the file's foreign keys are violated: correct its rows and export again; {UNTOUCHED}"
+                );
                 problems.extend(self.problem(layout, "WHERE s.waits <> 0", what, hint)?);
             }
         }

@@ -186,7 +186,8 @@ impl Linking<'_> {
                     "`{}` has more than {MAX_REFERENCES} foreign keys",
                     text::plain(&layout.name)
                 ),
-                "the database is untouched",
+                "such a table cannot be merged: export the others with `--table`; the database is \
+                 untouched",
             ));
         }
         Ok(links)

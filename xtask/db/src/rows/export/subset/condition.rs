@@ -72,7 +72,7 @@ pub(super) fn choose(
     if take(connection, &mut statement, member, &not_understood)? == 0 {
         return Err(Refusal::no(
             format!("no row of `{}` matches `{shown}`", text::plain(&root.table)),
-            "nothing was exported",
+            "nothing was exported; correct the condition of `--where`",
         ));
     }
     Ok(())
