@@ -23,8 +23,15 @@ fn a_label_means_its_backup_as_long_as_one_bears_it() {
     assert_eq!(meant(&sandbox, "after it"), Some(second.clone()));
     sandbox.ok(&["db-label", "latest", "before the merge"]);
     let said = sandbox.fails(2, &["db-restore", "before the merge", "--yes"]);
-    let both = format!("`before the merge` is the label of 2 backups: `{second}`, `{first}`");
-    assert!(said.err.contains(&both), "{said:#?}");
+    assert_eq!(
+        said.err,
+        format!(
+            "error: `before the merge` is the label of 2 backups: `{second}` (4min ago, manual), \
+             `{first}` (5min ago, manual)\n\
+             hint: `cargo xtask db-label` changes a label; or give the name of one, e.g. `cargo \
+             xtask db-restore {second} --yes`\n"
+        )
+    );
     assert_eq!(meant(&sandbox, "after it"), None);
     sandbox.ok(&["db-label", &second, ""]);
     assert_eq!(sandbox.json(&["db-list"])["backups"][0]["label"], serde_json::json!(null));

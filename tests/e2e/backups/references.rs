@@ -73,8 +73,9 @@ fn an_ambiguous_prefix_lists_what_matches_and_changes_nothing() {
     assert_eq!(
         said.err,
         format!(
-            "error: `2025-09-13_14` means 2 backups: `{second}`, `{first}`\n\
-             hint: give more of the name; `cargo xtask db-list` shows all backups\n"
+            "error: `2025-09-13_14` means 2 backups: `{second}` (1min ago, manual), `{first}` \
+             (2min ago, manual)\n\
+             hint: give the name of one, e.g. `cargo xtask db-restore {second} --yes`\n"
         )
     );
     assert_eq!(messages(&sandbox.live()).len(), 5);

@@ -6,6 +6,7 @@
 //! replaced. This worktree's backups come first. `backups/reference/printed.rs` uses the same order
 //! and names for what `db-list` prints.
 
+pub(crate) mod ambiguous;
 pub(crate) mod field;
 mod nearest;
 pub(crate) mod printed;
@@ -17,7 +18,8 @@ use anyhow::Result;
 
 use crate::backups::backup::Backup;
 use crate::backups::name::Name;
-use crate::backups::reference::field::{Field, Order, counted, labelled, listed};
+use crate::backups::reference::ambiguous::{Ambiguous, By};
+use crate::backups::reference::field::{Field, Order, counted, labelled};
 use crate::backups::vault::Vault;
 use crate::console::refusal::Refusal;
 use crate::console::text::{self, Span};
@@ -47,7 +49,7 @@ impl Found {
 ///
 /// # Errors
 ///
-/// A refusal if two match (it lists them), or none does (it shows the nearest).
+/// [`Ambiguous`] if two match; a refusal if none does (it shows the nearest).
 pub(crate) fn resolve(reference: &str, field: &Field<'_>) -> Result<Found> {
     if let Some(backup) = by_name(reference, field.all) {
         return Ok(Found::exactly(backup));
@@ -201,11 +203,7 @@ fn by_prefix<'a>(reference: &str, backups: &[&'a Backup]) -> Result<Option<&'a B
 }
 
 fn several(reference: &str, matches: &[&Backup]) -> anyhow::Error {
-    let (shown, n) = (text::plain(reference), text::count(matches.len() as u64, "backup"));
-    Refusal::could_not(
-        format!("`{shown}` means {n}: {}", listed(matches)),
-        "give more of the name; `cargo xtask db-list` shows all backups",
-    )
+    Ambiguous::of(reference, By::Beginning, matches).into()
 }
 
 fn by_revision<'a>(

@@ -254,6 +254,20 @@ impl Session {
         Ok(project)
     }
 
+    /// This command as it can be pasted into a shell, one of its arguments being another one; `None` if
+    /// it has no such argument, or several.
+    #[must_use]
+    pub(crate) fn again_with(&self, argument: &str, other: &str) -> Option<String> {
+        if self.arguments.iter().filter(|given| *given == argument).count() != 1 {
+            return None;
+        }
+        let words = self.arguments.iter().map(|given| {
+            let word = if given == argument { other.into() } else { given.to_string_lossy() };
+            text::shell(&word)
+        });
+        Some(format!("cargo xtask {}", words.collect::<Vec<_>>().join(" ")))
+    }
+
     /// Says one line of the result on stdout; silent with `--json` and `--quiet`. A failure to write
     /// never stops a command in its middle: its end reports it.
     pub fn say(&mut self, line: impl AsRef<str>) {

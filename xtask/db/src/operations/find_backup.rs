@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::backups::backup::Backup;
 use crate::backups::home::Whose;
 use crate::backups::reference;
+use crate::backups::reference::ambiguous::Ambiguous;
 use crate::backups::reference::field::Field;
 use crate::backups::vault::Vault;
 use crate::console::text;
@@ -33,7 +34,18 @@ pub(crate) fn backup(
         folder: &folder,
         now: session.now(),
     };
-    let found = reference::resolve(wanted.reference, &field)?;
+    let found = reference::resolve(wanted.reference, &field).map_err(|error| {
+        let again = |one: &Backup| {
+            let name = one.name.to_string();
+            // Not every name can be typed: `db-list` shows what can be instead.
+            let can_be_typed = text::plain(&name) == name && !name.starts_with('-');
+            session.again_with(wanted.reference, &name).filter(|_| can_be_typed)
+        };
+        match error.downcast_ref::<Ambiguous>() {
+            Some(ambiguous) => ambiguous.refusal(session.now(), again).into(),
+            None => error,
+        }
+    })?;
     if found.other_worktree {
         session.warn(format!(
             "this worktree has no such backup; {} was taken in worktree `{}`",

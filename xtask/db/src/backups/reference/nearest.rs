@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::backups::backup::Backup;
+use crate::backups::reference::ambiguous::{Ambiguous, By};
 use crate::backups::reference::field::{Field, Order, counted, labelled, listed};
 use crate::console::refusal::Refusal;
 use crate::console::text::{self, Span};
@@ -29,11 +30,7 @@ pub(super) fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
     }
     let labelled = labelled(reference, &nearest);
     if labelled.len() > 1 {
-        let n = text::count(labelled.len() as u64, "backup");
-        return Refusal::could_not(
-            format!("`{shown}` is the label of {n}: {}", listed(&labelled)),
-            "give the name of one; `cargo xtask db-label` changes a label",
-        );
+        return Ambiguous::of(reference, By::Label, &labelled).into();
     }
     let why = why_none(reference, field).map_or_else(String::new, |why| format!(": {why}"));
     if let Some(meant) = did_you_mean(reference, field) {
