@@ -1,5 +1,6 @@
 //! `db-rollback`: the database as it was when the branch was entered, whatever happened since.
 
+pub(crate) mod damaged_branch_point;
 pub(crate) mod lookalike_branches;
 
 use crate::support::sandbox::{Sandbox, messages};

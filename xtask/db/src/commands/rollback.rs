@@ -1,24 +1,26 @@
 //! `db-rollback`: the database as it was when a branch was entered.
 
+mod beginning;
+
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::kind::Kind;
 use crate::backups::reader::Contents;
 use crate::backups::vault::Vault;
-use crate::branches::rollback::{self, Facts, Fork, Target, Why};
+use crate::backups::verification;
+use crate::backups::verification::outcome::Outcome;
 use crate::commands::flags::Common;
-use crate::console::refusal::{Answer, Refusal};
-use crate::console::text;
-use crate::git::branch::Branch;
-use crate::git::repository::Place;
+use crate::commands::rollback::beginning::Beginning;
+use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::find_backup;
 use crate::operations::restore::request::Request;
+use crate::operations::restore::state_left;
 use crate::rows::diff::states::between;
 use crate::rows::diff::{Difference, State, Wanted};
 use crate::sqlite::connection;
+use crate::sqlite::examination::finding::Damage;
 use crate::sqlite::snapshot::Snapshot;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -55,13 +57,20 @@ impl Args {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         let vault = Vault::of(&project, session.now());
+        let beginning = Beginning {
+            project: &project,
+            vault: &vault,
+            database: &database,
+            branch: self.branch.as_deref(),
+            base: self.base.as_deref(),
+        };
         let backup = match &self.to {
             Some(reference) => {
                 let database = Some(database.name.as_str());
                 let wanted = find_backup::Wanted { reference, database };
                 find_backup::backup(session, &project, &vault, wanted)?
             }
-            None => self.branch_s_beginning(session, &project, &vault, &database)?,
+            None => beginning.find(session)?,
         };
         if !say_what_is_newer(session, &project, &database, &backup) {
             session.interrupt().check()?;
@@ -72,164 +81,12 @@ impl Args {
             dry_run: self.dry_run,
             ..Request::of_backup(&backup, self.common.db)
         };
-        request.run(session, &project)
-    }
-
-    fn branch_s_beginning(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        vault: &Vault,
-        database: &Database,
-    ) -> Result<Backup> {
-        let Some(place) = &project.git else {
-            return Err(Refusal::could_not(
-                format!(
-                    "`{}` is not in a git repository, so it has no branches",
-                    project.root.display()
-                ),
-                "choose the backup to go back to with `--to REF`",
-            ));
-        };
-        let all = vault.backups()?;
-        let is_mine = |b: &&Backup| b.is_of(database) && b.worktree() == project.worktree();
-        let backups: Vec<&Backup> = all.iter().filter(is_mine).collect();
-        let name = self.named_branch(session, place, &backups)?;
-        let branch = place.branch_named(&name);
-        if is_unheard_of(place, &branch, &backups) {
-            return Err(Refusal::could_not(
-                format!("no branch is named `{}`, and HEAD was never on one", text::plain(&name)),
-                format!("choose where to go with `--to REF`: {}", candidates(session, &backups)),
-            ));
+        let outcome = request.run(session, &project);
+        if self.to.is_some() {
+            return outcome;
         }
-        let facts = Facts { fork: self.fork(place, &branch, &backups), branch: &branch, backups };
-        let shown = text::plain(&name);
-        let target = rollback::choose(&facts);
-        let backup = match target {
-            Target::BranchPoint(backup) => {
-                session.note(format!(
-                    "{} is the state in which `{shown}` was entered, {} ago",
-                    backup.name,
-                    text::age(backup.age(session.now()))
-                ));
-                backup
-            }
-            Target::Before(backup, sign) => {
-                session.note(format!(
-                    "{} is the newest backup that is older than `{shown}`, which began {}",
-                    backup.name,
-                    sign.format("%Y-%m-%d %H:%M:%S")
-                ));
-                backup
-            }
-            Target::None(why) => return Err(self.none(session, project, &facts, why)),
-        };
-        Ok(backup.clone())
+        outcome.map_err(|error| point_to_another(session, &beginning, &backup, error))
     }
-
-    /// The branch to roll back.
-    fn named_branch(
-        &self,
-        session: &Session,
-        place: &Place,
-        backups: &[&Backup],
-    ) -> Result<String> {
-        if let Some(name) = &self.branch {
-            return Ok(name.clone());
-        }
-        let Some(name) = place.branch() else {
-            return Err(Refusal::could_not(
-                "HEAD is detached, so no branch is checked out",
-                "name the branch that went wrong with `--branch NAME`, or choose where to go with \
-                 `--to REF`",
-            ));
-        };
-        let base = self.base.clone().or_else(|| place.usual_base());
-        if base.as_deref() == Some(&name) {
-            return Err(Refusal::could_not(
-                format!(
-                    "`{}` is the base branch: it was not created from another",
-                    text::plain(&name)
-                ),
-                format!(
-                    "name the branch that went wrong with `--branch NAME`, or choose where to go \
-                     with `--to REF`: {}",
-                    candidates(session, backups)
-                ),
-            ));
-        }
-        Ok(name)
-    }
-
-    fn fork<'a>(&self, place: &'a Place, branch: &Branch, backups: &[&Backup]) -> Option<Fork<'a>> {
-        // A deleted branch ended where HEAD left it, or where a backup saw it last.
-        let tip = place.tip(&branch.name).or_else(|| {
-            let last = branch.leaving().map(|leaving| leaving.entry.old.clone());
-            let home = || backups.iter().find(|backup| branch.is_home_of(backup));
-            last.or_else(|| home()?.record()?.git.as_ref()?.commit.clone())
-        })?;
-        let base = self.base.clone().or_else(|| place.usual_base());
-        let base = base.filter(|base| *base != branch.name)?;
-        let commit = place.fork_point(&base, &tip)?;
-        let first_commit_at = place.first_own_commit(&commit, &tip);
-        let fork = commit.clone();
-        let has = Box::new(move |ancestor: &str| place.is_ancestor(ancestor, &fork));
-        Some(Fork { commit, tip, first_commit_at, has })
-    }
-
-    fn none(
-        &self,
-        session: &Session,
-        project: &Project,
-        facts: &Facts<'_>,
-        why: Why,
-    ) -> anyhow::Error {
-        let name = text::plain(&facts.branch.name);
-        let what = match why {
-            Why::Merged => format!(
-                "`{name}` is merged already and has no branch point: no backup is certainly older"
-            ),
-            Why::NoBase => match &self.base {
-                Some(base) => {
-                    format!("`{name}` and `{}` have no commit in common", text::plain(base))
-                }
-                None => format!("nothing shows which branch `{name}` was created from"),
-            },
-            Why::NoSign => format!("git has no reflog that shows when `{name}` began"),
-            Why::NoneBefore => format!("no backup is certainly older than `{name}`"),
-            Why::RestoredSince => format!(
-                "the last change before `{name}` was a restore of a backup whose state is no \
-                 longer known"
-            ),
-        };
-        let base = if why == Why::NoBase { "name the base with `--base BRANCH`, or " } else { "" };
-        if facts.backups.is_empty() {
-            let folder = project.dotted(&project.backups);
-            let whose = if project.worktree() == "." { "" } else { " of this worktree" };
-            return Refusal::could_not(
-                what,
-                format!(
-                    "there are no backups{whose} in {folder}; `--to REF` can name another \
-                     worktree's"
-                ),
-            );
-        }
-        Refusal::could_not(
-            what,
-            format!(
-                "{base}choose where to go with `--to REF`: {}",
-                candidates(session, &facts.backups)
-            ),
-        )
-    }
-}
-
-/// Whether neither git nor any backup knows such a branch.
-fn is_unheard_of(place: &Place, branch: &Branch, backups: &[&Backup]) -> bool {
-    let knows = |backup: &&Backup| branch.is_home_of(backup) || branch.is_entered_by(backup);
-    place.tip(&branch.name).is_none()
-        && branch.entries().next().is_none()
-        && !backups.iter().any(knows)
 }
 
 /// Reports the changes since the backup; false if the two cannot be compared, e.g. because the
@@ -251,11 +108,13 @@ fn say_what_is_newer(
         let states = (State::of_file(&old, file.path(), &interrupt), State::of(&live));
         live.proved(between(states.0, states.1, &Wanted::default(), &mut |_| {}))
     })();
-    let Ok(difference) = compared else {
-        return false;
+    let difference = match compared {
+        Ok(difference) => difference,
+        // The restore explains what is wrong with the backup.
+        Err(error) => return error.downcast_ref::<Damage>().is_some(),
     };
     if difference.is_empty() {
-        session.note("The database contains nothing newer: both are equal");
+        session.note("No row and no definition has changed since then");
         return true;
     }
     session.note("Changes since then, which the safety backup will keep:");
@@ -265,21 +124,24 @@ fn say_what_is_newer(
     true
 }
 
-/// The newest backups as a user may choose among them.
-fn candidates(session: &Session, backups: &[&Backup]) -> String {
-    const MOST: usize = 5;
-    let now = session.now();
-    let is_safety = |backup: &&&Backup| backup.kind() == Some(Kind::Safety);
-    let backups: Vec<_> = backups.iter().filter(|backup| !is_safety(backup)).collect();
-    let shown = backups.iter().take(MOST).map(|backup| {
-        let place = backup.branch_at_commit().map_or_else(String::new, |at| format!(", {at}"));
-        format!("`{}` ({} ago{})", backup.name, text::age(backup.age(now)), text::plain(&place))
-    });
-    let mut shown: Vec<String> = shown.collect();
-    match backups.len().saturating_sub(MOST) {
-        0 if shown.is_empty() => shown.push("there are no backups".to_owned()),
-        0 => {}
-        n => shown.push(format!("and {n} more, see `cargo xtask db-list`")),
+/// Adds to the error of a damaged branch point which other backup there is to go back to.
+fn point_to_another(
+    session: &Session,
+    beginning: &Beginning<'_>,
+    backup: &Backup,
+    mut error: anyhow::Error,
+) -> anyhow::Error {
+    let is_untouched = state_left::is_untouched(&error);
+    let Some(refusal) = error.downcast_mut::<Refusal>().filter(|r| r.exit == Exit::No) else {
+        return error;
+    };
+    let depth = verification::depth_before_restore(backup);
+    let verified = verification::verify(backup, depth, session.interrupt());
+    if verified.is_ok_and(|verified| verified.outcome == Outcome::Damaged)
+        && let Ok(instead) = beginning.instead_of(session, backup)
+    {
+        let state = if is_untouched { "; the database is untouched" } else { "" };
+        refusal.hint = format!("{instead}{state}");
     }
-    shown.join("; ")
+    error
 }
