@@ -88,6 +88,34 @@ fn a_wrong_number_asks_again() {
 }
 
 #[test]
+fn any_reference_is_an_answer_and_a_wrong_number_is_no_beginning_of_a_time() {
+    for (reference, n_messages) in [
+        ("latest", 4),
+        ("oldest", 3),
+        ("before the schema change", 4),
+        ("kalito.db.2025-09-13_142530.bak", 3),
+        ("2025-09-13_1425", 3),
+    ] {
+        let sandbox = two_backups();
+        let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
+            return;
+        };
+        terminal.answer(NUMBER, "nothing of that name");
+        terminal.expect("`nothing of that name` is not a number from 1 to 2.\r\n");
+        terminal.expect("As a reference: no backup matches `nothing of that name`\r\nhint: ");
+        terminal.answer(NUMBER, "2025");
+        terminal.expect("`2025` is not a number from 1 to 2.\r\nEnter number");
+        terminal.press(reference);
+        terminal.press(crate::support::terminal::ENTER);
+        terminal.expect("You chose:");
+        terminal.answer(QUESTION, "y");
+        let ended = terminal.end();
+        assert_eq!(ended.code, Some(0), "{reference}: {ended:#?}");
+        assert_eq!(messages(&sandbox.live()).len(), n_messages, "{reference}");
+    }
+}
+
+#[test]
 fn more_backups_than_fit_the_screen_are_paged() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["db-backup"]);
@@ -98,6 +126,7 @@ fn more_backups_than_fit_the_screen_are_paged() {
         let name = format!("backups/kalito.db.2025-09-12_10{minute:02}00.bak");
         sandbox.write(&name, &bytes);
     }
+    sandbox.sql("INSERT INTO messages (content) VALUES ('four')");
     let Some(mut terminal) = Terminal::run_sized(&sandbox, (40, 100), &["db-restore"]) else {
         return;
     };
@@ -128,6 +157,7 @@ fn a_number_of_a_page_not_shown_yet_can_be_chosen() {
         let name = format!("backups/kalito.db.2025-09-12_10{minute:02}00.bak");
         sandbox.write(&name, &bytes);
     }
+    sandbox.sql("INSERT INTO messages (content) VALUES ('four')");
     let Some(mut terminal) = Terminal::run(&sandbox, &["db-restore"]) else {
         return;
     };
@@ -145,7 +175,7 @@ fn without_backups_there_is_nothing_to_choose_from() {
     };
     let ended = terminal.end();
     assert_eq!(ended.code, Some(2), "{ended:#?}");
-    assert!(ended.screen.contains("there are no backups in `$ROOT/backups`"), "{ended:#?}");
+    assert!(ended.screen.contains("there are no backups in `backups`"), "{ended:#?}");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use crate::backups::vault::Vault;
 use crate::console::refusal::{Declined, Refusal};
 use crate::console::{terminal_width, text};
 use crate::host::project::{Database, Project};
-use crate::host::session::Session;
+use crate::host::session::{Session, failure};
+use crate::operations::find_backup::{self, Wanted};
 use crate::operations::list_document;
 
 /// Rows of the screen that the list does not use, so that the heading, the question and a wrong
@@ -17,13 +18,23 @@ const N_OTHER_ROWS: usize = 7;
 /// How far the second line of one backup is indented.
 const INDENT: usize = 4;
 
-/// The dialogue's list; a wrong number asks again.
-pub(crate) fn pick(
-    session: &mut Session,
-    project: &Project,
-    vault: &Vault,
-    backups: &[Backup],
-) -> Result<Option<Backup>> {
+/// What one chooses from.
+#[derive(Clone, Copy)]
+pub(crate) struct Offer<'a> {
+    /// The host.
+    pub(crate) project: &'a Project,
+    /// Its backups folder.
+    pub(crate) vault: &'a Vault,
+    /// Its database.
+    pub(crate) database: &'a Database,
+    /// The backups of the database, newest first.
+    pub(crate) backups: &'a [Backup],
+}
+
+/// The dialogue's list, of which one chooses by number or by any other reference; an answer that means
+/// no backup asks again. `None` for `q`.
+pub(crate) fn pick(session: &mut Session, offer: Offer<'_>) -> Result<Option<Backup>> {
+    let Offer { project, vault, backups, .. } = offer;
     session.prompt("Select a backup to restore (newest first):");
     session.prompt(format!("Backup dir: {}", vault.folder().display()));
     session.prompt("");
@@ -41,13 +52,49 @@ pub(crate) fn pick(
             show_page(session, project, backups, &mut shown);
             continue;
         }
-        let chosen = answer.parse::<usize>().ok().and_then(|n| backups.get(n.checked_sub(1)?));
-        if let Some(backup) = chosen {
-            say_choice(session, backup);
-            return Ok(Some(backup.clone()));
+        if let Some(backup) = offer.chosen(session, &answer) {
+            say_choice(session, &backup);
+            return Ok(Some(backup));
         }
-        let answer = text::plain(&answer);
-        session.prompt(format!("`{answer}` is not a number from 1 to {}.", backups.len()));
+    }
+}
+
+impl Offer<'_> {
+    /// The backup that an answer means; if there is none, says why.
+    fn chosen(&self, session: &mut Session, answer: &str) -> Option<Backup> {
+        let number = answer.parse::<usize>().ok();
+        if let Some(backup) = number.and_then(|n| self.backups.get(n.checked_sub(1)?)) {
+            return Some(backup.clone());
+        }
+        // A wrong number must not become the beginning of a time.
+        let is_number = answer.bytes().all(|byte| byte.is_ascii_digit());
+        let found = (!is_number).then(|| {
+            let database = Some(self.database.name.as_str());
+            let wanted = Wanted { reference: answer, database };
+            find_backup::backup(session, self.project, self.vault, wanted)
+        });
+        let error = match found {
+            Some(Ok(backup)) => return Some(backup),
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        let n = self.backups.len();
+        session.prompt(format!("`{}` is not a number from 1 to {n}.", text::plain(answer)));
+        if let Some(error) = error {
+            explain(session, &error);
+        }
+        None
+    }
+}
+
+/// Says why an answer is not a reference either.
+fn explain(session: &mut Session, error: &anyhow::Error) {
+    let n_columns = session.question_screen().n_columns;
+    let (text, _) = failure::layout(error);
+    for line in text.replacen("error: ", "As a reference: ", 1).lines() {
+        for part in terminal_width::fold(line, n_columns, INDENT) {
+            session.prompt(part);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::operations::find_backup::{self, Wanted};
 use crate::operations::restore::candidate::Candidate;
+use crate::operations::restore::dialogue::Offer;
 use crate::operations::restore::request::Request;
 use crate::operations::restore::{candidate, dialogue, in_place, preview};
 use crate::recovery::database_lock::Claim;
@@ -57,7 +58,9 @@ impl Attempt<'_> {
         let explain = |error| live_database::explain(error, project, &database);
         let plan = plan::plan(backup, &destination, &interrupt).map_err(explain)?;
         let candidate = Candidate { plan: &plan, verification: &verification };
-        preview::point_out_equal(session, project, &database, &candidate);
+        if let Some(answer) = request.nothing_to_restore(session, project, &database, &candidate)? {
+            return Ok(answer);
+        }
         preview::point_out_old_schema(session, project, &database, &verification);
         if request.dry_run {
             preview::say_plan(session, project, &database, &plan);
@@ -67,12 +70,7 @@ impl Attempt<'_> {
         let claim = Claim::take(project, &database, request.command, &interrupt)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
-        if find_backup::is_gone(backup) {
-            return Err(Refusal::could_not(
-                format!("`{}` was removed meanwhile", backup.name),
-                "the database is untouched; `cargo xtask db-list` shows the backups",
-            ));
-        }
+        candidate::demand_still_there(backup)?;
         let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
         self.has_begun.set(true);
         in_place::restore(session, claim, locked, &Candidate { plan: &plan, ..candidate })
@@ -147,11 +145,12 @@ impl Request {
         backups.retain(|backup| backup.is_of(&database));
         if backups.is_empty() {
             return Err(Refusal::could_not(
-                format!("there are no backups in `{}`", vault.folder().display()),
+                format!("there are no backups in `{}`", project.path(vault.folder())),
                 "create one with `cargo xtask db-backup`",
             ));
         }
-        dialogue::pick(session, project, vault, &backups)
+        let offer = Offer { project, vault, database: &database, backups: &backups };
+        dialogue::pick(session, offer)
     }
 
     /// The database that a backup belongs to: the named one, the one in its record, else the only
