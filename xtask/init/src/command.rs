@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser};
 
+use crate::consent::Consent;
 use crate::files::Change;
 use crate::host::Host;
 use crate::migrations::Asked;
 use crate::plan::{self, Plan, Wanted};
-use crate::record::{self, Back, Record, Way};
+use crate::record::{self, Record, Way};
 use crate::refusal::Refusal;
-use crate::{leftovers, screen, writing};
+use crate::{screen, uninit, writing};
 
 const EXAMPLE_INIT: &str = "\
 Example:
@@ -64,17 +65,6 @@ pub(crate) struct Init {
     consent: Consent,
 }
 
-/// Whether changes are written.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Consent {
-    /// Show the changes and write nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Write the changes without asking
-    #[arg(long, conflicts_with = "dry_run")]
-    yes: bool,
-}
-
 impl Command {
     /// Runs the command; the exit code is the process's.
     ///
@@ -85,7 +75,7 @@ impl Command {
         let folder = std::env::current_dir()?;
         match self {
             Self::Init(args) => args.run(&folder),
-            Self::Uninit(consent) => uninit(&folder, consent),
+            Self::Uninit(consent) => uninit::run(&folder, consent),
         }
     }
 }
@@ -124,7 +114,7 @@ impl Init {
         // The record comes first: after a kill at any moment, `uninit` knows what to undo.
         let all: Vec<Change> = std::iter::once(noted).chain(record::in_order(changes)).collect();
         writing::write(&host.root, &all)?;
-        say_written(&all);
+        screen::say_written(&all);
         screen::say("Next: `cargo xtask db-setup`; its first build takes a minute or two");
         screen::say("Commit these files together; `cargo xtask-db uninit` undoes them");
         Ok(ExitCode::SUCCESS)
@@ -145,26 +135,6 @@ impl Init {
     }
 }
 
-impl Consent {
-    fn is_given(self, question: &str) -> Result<bool> {
-        if self.dry_run || self.yes {
-            return Ok(self.yes);
-        }
-        screen::ask(question)?.ok_or_else(|| {
-            Refusal::error(
-                "nobody can answer: this is not a terminal",
-                "write the changes with `--yes`, or only show them with `--dry-run`",
-            )
-        })
-    }
-
-    /// The exit code if it was not given.
-    fn without(self) -> ExitCode {
-        screen::say("Nothing was written.");
-        if self.dry_run { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-    }
-}
-
 /// A run that was killed is undone before another one begins.
 fn refuse_unfinished(folder: &Path) -> Result<()> {
     let Some(root) = record::root_of(folder) else { return Ok(()) };
@@ -176,118 +146,4 @@ fn refuse_unfinished(folder: &Path) -> Result<()> {
         "an earlier `init` was interrupted, or what it wrote was removed",
         "undo the rest with `cargo xtask-db uninit`, then run this again",
     ))
-}
-
-fn uninit(folder: &Path, consent: Consent) -> Result<ExitCode> {
-    let record =
-        record::root_of(folder).map(|root| Ok::<_, anyhow::Error>((root, Record::read(root)?)));
-    let Some((root, Some(record))) = record.transpose()? else {
-        return Err(without_record(folder)?);
-    };
-    refuse_hooks(root)?;
-    let ways = record.ways(root)?;
-    let is_changed =
-        |(path, way): &(String, Way)| (*way == Way::Changed).then(|| format!("`{path}`"));
-    let edited: Vec<_> = ways.iter().filter_map(is_changed).collect();
-    if !edited.is_empty() {
-        return Err(Refusal::error(
-            format!("what `init` wrote has been changed since in {}", edited.join(", ")),
-            format!("restore those lines, or remove them by hand and remove `{}`", record::PATH),
-        ));
-    }
-    let backs = ways.into_iter().filter_map(|(_, way)| match way {
-        Way::Back(back) => Some(back),
-        Way::Absent | Way::Changed => None,
-    });
-    let backs: Vec<Back> = backs.collect();
-    let notes: Vec<String> = backs.iter().flat_map(notes_of).collect();
-    let mut changes: Vec<Change> = backs.into_iter().map(|back| back.change).collect();
-    screen::show(&changes);
-    for note in &notes {
-        screen::note(note);
-    }
-    if !consent.is_given("Undo these changes?")? {
-        return Ok(consent.without());
-    }
-    let path = record::PATH.to_owned();
-    let before = crate::files::read(&root.join(&path), &path)?;
-    // The record goes last: killed at any moment, the next `uninit` continues.
-    changes.push(Change { path, before, after: None });
-    writing::write(root, &changes)?;
-    say_written(&changes);
-    screen::say(
-        "The database and its backups stay: look at `git status` before you commit; cargo updates Cargo.lock \
-             with its next build",
-    );
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Without the record, only the lines that look like those of `init` can be named.
-fn without_record(folder: &Path) -> Result<anyhow::Error> {
-    let found = leftovers::find(folder)?;
-    let hint = if found.is_empty() {
-        "nothing that `init` writes was found in this project either: there is nothing to remove"
-            .to_owned()
-    } else {
-        format!(
-            "remove by hand what belongs to xtask-db, and nothing else needs:\n  {}",
-            found.join("\n  ")
-        )
-    };
-    Ok(Refusal::error(format!("`init` has left no record here (`{}`)", record::PATH), hint))
-}
-
-/// What a person should know before a change is undone.
-fn notes_of(back: &Back) -> Vec<String> {
-    let mut notes = Vec::new();
-    let Change { path, after, .. } = &back.change;
-    if !back.added.is_empty() {
-        let lines = back.added.iter().filter(|line| !line.trim().is_empty());
-        let lines: Vec<_> = lines.map(|line| format!("`{}`", line.trim())).collect();
-        let lines = lines.join(", ");
-        notes.push(format!(
-            "added to the database's table in `{path}` since, and removed with it: {lines}"
-        ));
-    }
-    let is_ours = |line: &&str| line.starts_with("[workspace.metadata.db");
-    let rest: Vec<_> = after.iter().flat_map(|text| text.lines()).filter(is_ours).collect();
-    if !rest.is_empty() {
-        notes.push(format!(
-            "`init` did not write {} in `{path}`, so it stays: remove it by hand, otherwise a later `init` \
-             finds the project configured",
-            rest.join(", ")
-        ));
-    }
-    notes
-}
-
-/// The hooks would call a program that is gone.
-fn refuse_hooks(root: &Path) -> Result<()> {
-    let shell = xshell::Shell::new()?;
-    shell.change_dir(root);
-    let asked =
-        xshell::cmd!(shell, "git rev-parse --git-path hooks").quiet().ignore_stderr().read();
-    let Ok(folder) = asked else { return Ok(()) };
-    let Ok(entries) = fs_err::read_dir(root.join(folder.trim())) else { return Ok(()) };
-    for entry in entries.flatten() {
-        let text = fs_err::read(entry.path()).unwrap_or_default();
-        if String::from_utf8_lossy(&text).contains("cargo xtask db-hooks uninstall") {
-            return Err(Refusal::error(
-                "the git hooks of xtask-db are still installed",
-                "run `cargo xtask db-hooks uninstall` first, while there is a `cargo xtask`",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn say_written(changes: &[Change]) {
-    for Change { path, before, after } in changes {
-        let did = match (before, after) {
-            (_, None) => "Removed",
-            (None, Some(_)) => "Created",
-            (Some(_), Some(_)) => "Changed",
-        };
-        screen::say(&format!("{did} {path}"));
-    }
 }

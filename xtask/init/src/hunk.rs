@@ -19,6 +19,11 @@ impl Hunk {
     pub(crate) fn after(&self) -> &str {
         &self.after
     }
+
+    /// The lines that were not there before.
+    pub(crate) fn added(&self) -> impl Iterator<Item = &str> {
+        self.after.lines().filter(|line| !self.before.lines().any(|before| before == *line))
+    }
 }
 
 /// The hunks between two texts. Each occurs once in its text, so that it can be told where it belongs.

@@ -4,6 +4,7 @@
 mod additions;
 mod alias;
 mod command;
+mod consent;
 mod database;
 mod files;
 mod host;
@@ -18,6 +19,7 @@ mod refusal;
 mod screen;
 mod tasks;
 mod toml_text;
+mod uninit;
 mod walk;
 mod writing;
 

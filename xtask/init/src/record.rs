@@ -59,8 +59,8 @@ pub(crate) enum Way {
     Back(Back),
     /// Nothing of the edit is there: it was never made, or it has been undone.
     Absent,
-    /// The lines of the edit have changed since.
-    Changed,
+    /// The lines of the edit have changed since; those of them that are gone.
+    Changed(Vec<String>),
 }
 
 /// A change that leads back.
@@ -143,10 +143,21 @@ impl Edit {
             (Self::Edited(edits), Some(now)) => match undone(path, &now, edits) {
                 Some(back) => Way::Back(back),
                 None if edits.iter().all(|hunks| hunk::is_absent(&now, hunks)) => Way::Absent,
-                None => Way::Changed,
+                None => Way::Changed(self.gone_from(&now)),
             },
-            (Self::Created(_), Some(_)) | (Self::Edited(_), None) => Way::Changed,
+            (Self::Created(_), now) => Way::Changed(self.gone_from(&now.unwrap_or_default())),
+            (Self::Edited(_), None) => Way::Changed(self.gone_from("")),
         }
+    }
+
+    /// The lines that were written and that a text does not have.
+    fn gone_from(&self, now: &str) -> Vec<String> {
+        let written: Vec<&str> = match self {
+            Self::Created(text) => text.lines().collect(),
+            Self::Edited(edits) => edits.iter().flatten().flat_map(Hunk::added).collect(),
+        };
+        let is_gone = |line: &&str| !line.is_empty() && !now.lines().any(|there| there == *line);
+        written.into_iter().filter(is_gone).map(str::to_owned).collect()
     }
 }
 

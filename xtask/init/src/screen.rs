@@ -35,6 +35,18 @@ pub(crate) fn show(changes: &[Change]) {
     }
 }
 
+/// Prints what was done to each file.
+pub(crate) fn say_written(changes: &[Change]) {
+    for Change { path, before, after } in changes {
+        let did = match (before, after) {
+            (_, None) => "Removed",
+            (None, Some(_)) => "Created",
+            (Some(_), Some(_)) => "Changed",
+        };
+        say(&format!("{did} {path}"));
+    }
+}
+
 /// Asks a question; `None` if nobody is there to answer.
 ///
 /// # Errors

@@ -140,10 +140,16 @@ fn without_a_record_the_lines_to_remove_are_listed() {
 
 #[test]
 fn what_was_changed_in_the_lines_of_init_is_refused() {
-    for (path, from, to) in [
-        ("Cargo.toml", "path = \"data/app.db\"", "path = \"data/other.db\""),
-        ("xtask/src/main.rs", "fn main", "fn other() {}\n\nfn main"),
-        (".cargo/config.toml", "--quiet ", ""),
+    let gone = ", where these lines are gone: ";
+    for (path, from, to, expected) in [
+        (
+            "Cargo.toml",
+            "path = \"data/app.db\"",
+            "path = \"data/other.db\"",
+            format!("{gone}`path = \"data/app.db\"`"),
+        ),
+        ("xtask/src/main.rs", "fn main", "fn other() {}\n\nfn main", String::new()),
+        (".cargo/config.toml", "--quiet ", "", format!("{gone}`xtask = \"run --quiet --config")),
     ] {
         let project = Project::new(SINGLE);
         project.init(&[]);
@@ -152,9 +158,10 @@ fn what_was_changed_in_the_lines_of_init_is_refused() {
         let said = uninit(&project);
         assert_eq!(said.code, Some(2), "{said:#?}");
         assert!(
-            said.err.contains(&format!("has been changed since in `{path}`\nhint: ")),
+            said.err.contains(&format!("has been changed since in `{path}`{expected}")),
             "{said:#?}"
         );
+        assert!(said.err.contains("\nhint: restore those lines, or remove `.cargo/"), "{said:#?}");
         assert_eq!(project.files(), before);
     }
 }
