@@ -89,6 +89,19 @@ fn a_restore_ends_what_a_killed_migration_left() {
     assert!(is_ended(&sandbox));
 }
 
+#[test]
+fn a_restore_of_equal_content_ends_what_a_killed_migration_left() {
+    let add = "q \"$DB\" 'CREATE TABLE added (a)'";
+    let Some(sandbox) = host(&format!("{}\n{add}", hangs_at(ON_LIVE))) else { return };
+    let before = content(&sandbox);
+    let (_, migration) = stopped(&sandbox, "db-migrate", Signal::KILL);
+    drop(migration);
+    assert_eq!(content(&sandbox), before);
+    assert!(reports(&sandbox.ok(&["db-restore", "latest", "--yes"])));
+    assert_eq!(content(&sandbox), before);
+    assert!(is_ended(&sandbox));
+}
+
 /// The one note of the sandbox.
 fn note(sandbox: &Sandbox) -> PathBuf {
     let folder = sandbox.path("backups/under-way");
