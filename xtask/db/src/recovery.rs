@@ -3,3 +3,4 @@
 pub(crate) mod database_lock;
 pub(crate) mod interrupted_step;
 mod lock_file;
+pub(crate) mod note;

@@ -17,7 +17,8 @@ use crate::operations::restore::dialogue::{self, Consent};
 use crate::operations::restore::safety_backup;
 use crate::operations::restore::{derived_data, in_place};
 use crate::recovery::database_lock::Claim;
-use crate::recovery::interrupted_step::{self, Step};
+use crate::recovery::interrupted_step;
+use crate::recovery::note::Step;
 use crate::sqlite::read_only;
 
 pub(crate) const EXAMPLE: &str = "\

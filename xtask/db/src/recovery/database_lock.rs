@@ -28,8 +28,9 @@ use crate::console::refusal::{Exit, Refusal};
 use crate::files::{holders, publish};
 use crate::host::command::supervisor::MARK;
 use crate::host::project::{Database, Project};
-use crate::recovery::interrupted_step::{self, Begun, Intent, Left, Step};
+use crate::recovery::interrupted_step::{self, Begun, Intent, Left};
 use crate::recovery::lock_file::{Said, beside, holder};
+use crate::recovery::note::Step;
 use crate::sqlite::probe;
 
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);

@@ -19,7 +19,7 @@ use crate::host::session::Session;
 use crate::operations::restore::safety_backup::{self, Kept};
 use crate::operations::restore::{derived_data, in_place, state_left};
 use crate::recovery::database_lock::Claim;
-use crate::recovery::interrupted_step::Step;
+use crate::recovery::note::Step;
 
 /// The return of a database to a branch on which it had a state before.
 pub(super) struct Return<'a> {

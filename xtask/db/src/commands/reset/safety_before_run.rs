@@ -11,7 +11,7 @@ use crate::migrate::new_database::Fresh;
 use crate::migrate::rehearsal;
 use crate::operations::restore::safety_backup;
 use crate::recovery::database_lock::Claim;
-use crate::recovery::interrupted_step::Step;
+use crate::recovery::note::Step;
 use crate::restore::plan::Live;
 
 /// Takes a safety backup of a live database that can be read, and writes the note of the step;

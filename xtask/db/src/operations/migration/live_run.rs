@@ -27,7 +27,7 @@ use crate::operations::migration::rehearsal_steps;
 use crate::operations::migration::rehearsed::{Outcome, Rehearsed};
 use crate::operations::migration::way_back::{self, way_back};
 use crate::operations::migration::{rehearsal_end, report, room};
-use crate::recovery::interrupted_step::Step;
+use crate::recovery::note::Step;
 use crate::sqlite::examination::finding::{Finding, Weight, has};
 use crate::sqlite::probe::{self, Standing};
 

@@ -27,7 +27,7 @@ use crate::operations::restore::derived_data;
 use crate::operations::restore::safety_backup::{self, Kept, safety_backup, say_kept, undo};
 use crate::operations::restore::state_left::{CouldNotRestore, InPlace};
 use crate::recovery::database_lock::Claim;
-use crate::recovery::interrupted_step::Step;
+use crate::recovery::note::Step;
 use crate::restore::plan::{self, Destination, Live, Plan};
 use crate::restore::proof::{self, Proved};
 use crate::restore::source::{Original, Source};
