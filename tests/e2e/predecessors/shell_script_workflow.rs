@@ -129,7 +129,7 @@ fn before_a_migration() {
       + table summaries
       ~ user_version: 12 → 13
       summaries: 0 rows
-    Undo with: cargo xtask db-restore kalito.db.2025-09-13_142530.pages --yes
+    Undo with: cargo xtask db-restore kalito.db.2025-09-13_142530-2.pages --yes
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     Running `sh migrate.sh` on ./backend/db/kalito.db
     $ cargo xtask db-migrate

@@ -75,46 +75,25 @@ pub(crate) fn take(
     newest: Option<&Backup>,
     progress: &mut Progress,
 ) -> Result<Taken> {
-    let Some(newest) = newest else {
-        return capture::take(capture, progress);
-    };
-    let taken = take_unless_equal(capture, newest, progress)?;
-    if !matches!(taken, Taken::Unchanged) {
-        return Ok(taken);
-    }
-    if let Ok(backup) = link::take_link(capture, newest) {
-        return Ok(Taken::Linked(Box::new(backup), newest.name.to_string()));
-    }
-    // A file system without hard links: the checkpoint is a copy then.
-    let anew = Wanted { unless_equal: None, ..capture.wanted.clone() };
-    capture::take(Capture { wanted: &anew, ..capture }, progress)
-}
-
-/// Takes a backup, or none if the content equals that of `newest`, whose bytes the caller has proved.
-///
-/// # Errors
-///
-/// As [`capture::take`].
-pub(crate) fn take_unless_equal(
-    capture: Capture<'_>,
-    newest: &Backup,
-    progress: &mut Progress,
-) -> Result<Taken> {
     let wanted = capture.wanted;
     // A caller that wants a file of its own gets one.
-    let is_of_its_kind = (wanted.format, newest.name.format) != (Format::Plain, Format::Pages);
-    let unless_equal = newest.record().filter(|_| is_of_its_kind);
-    let unless = Wanted { unless_equal, ..wanted.clone() };
-    let taken = capture::take(Capture { wanted: &unless, ..capture }, progress)?;
-    // A stored backup was already read if it was compared.
-    let is_plain = newest.name.format == Format::Plain;
-    let is_to_be_read = is_plain && wanted.look == Look::AtPages;
-    if !matches!(taken, Taken::Unchanged)
-        || !is_to_be_read
-        || plain::is_readable(newest, progress.interrupt())?
-    {
+    let newest = newest
+        .filter(|backup| (wanted.format, backup.name.format) != (Format::Plain, Format::Pages));
+    let equal = newest.filter(|backup| backup.record().is_some());
+    let wanted = Wanted { unless_equal: equal.and_then(Backup::record), ..wanted.clone() };
+    let capture = Capture { wanted: &wanted, ..capture };
+    let taken = capture::take(capture, progress)?;
+    let (Taken::Unchanged, Some(equal)) = (&taken, equal) else {
         return Ok(taken);
+    };
+    // A stored backup was already read if it was compared.
+    let is_plain = equal.name.format == Format::Plain;
+    let is_to_be_read = is_plain && wanted.look == Look::AtPages;
+    let is_readable = !is_to_be_read || plain::is_readable(equal, progress.interrupt())?;
+    if is_readable && let Ok(backup) = link::take_link(capture, equal) {
+        return Ok(Taken::Linked(Box::new(backup), equal.name.to_string()));
     }
+    // A file system without hard links: the checkpoint is a copy then.
     let anew = Wanted { unless_equal: None, ..wanted.clone() };
     capture::take(Capture { wanted: &anew, ..capture }, progress)
 }

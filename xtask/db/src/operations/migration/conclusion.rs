@@ -77,8 +77,6 @@ impl Run {
                 self.left_alone(job, &reasons)
             }
             After::Other(..) | After::Broken(_) => {
-                let what = if self.interrupted { "was interrupted" } else { "failed" };
-                session.note(format!("The migration {what}: going back to {}", self.second.name));
                 let restored = put_back(session, job, &locked, &self.second)?;
                 job.claim.conclude(&locked)?;
                 drop(locked);

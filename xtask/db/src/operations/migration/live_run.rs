@@ -98,7 +98,7 @@ fn withdraw(session: &Session, job: &Job<'_>, vault: &Vault, error: &anyhow::Err
 
 /// Everything that must exist before the live database is touched.
 struct Ready {
-    /// The checkpoint of the state right before.
+    /// The checkpoint taken right before.
     second: Backup,
     /// Backup from before the rehearsal, if rows changed since.
     earlier: Option<Backup>,
@@ -139,8 +139,6 @@ fn prepare(
     document.checkpoint = Some(second.name.to_string());
     let mut earlier = None;
     if content_of(&first) != content_of(&second) {
-        let path = job.project.dotted(&second.path());
-        session.say(format!("Second checkpoint, with what was written since, created at {path}"));
         let record = second.record().context("a checkpoint has a record")?;
         let interrupt = session.interrupt().clone();
         let contents = Contents::open(&second)?;
@@ -195,7 +193,7 @@ fn content_of(backup: &Backup) -> Option<&str> {
     backup.record().map(|record| record.content_blake3.as_str())
 }
 
-/// The checkpoint immediately before: the first one if nobody wrote since, else another one.
+/// The checkpoint immediately before; a hard link if nobody wrote since the first.
 fn second_checkpoint(
     session: &mut Session,
     job: &Job<'_>,
@@ -207,12 +205,12 @@ fn second_checkpoint(
     let wanted = job.wanted(session, Kind::PreMigrate);
     let mut progress = session.progress("Copying");
     let capture = Capture { locked: &locked, project, wanted: &wanted };
-    let taken = checkpoint::take_unless_equal(capture, first, &mut progress)?;
+    let taken = checkpoint::take(capture, Some(first), &mut progress)?;
     drop(progress);
     let second = match taken {
-        Taken::Unchanged => return Ok(first.clone()),
         Taken::Backup(backup, ..) | Taken::Linked(backup, _) => *backup,
         Taken::Damaged(findings) => return Err(rehearsal_steps::damaged(session, job, &findings)),
+        Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
     };
     let schema =
         |backup: &Backup| backup.record().map(|r| (r.schema_blake3.clone(), r.sqlite.user_version));
