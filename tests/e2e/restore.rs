@@ -1,7 +1,6 @@
 //! `db-restore` without a terminal: what it needs, what it says, what stays as it was.
 
 pub(crate) mod dialogue;
-pub(crate) mod equal_content;
 pub(crate) mod in_use;
 pub(crate) mod into_path;
 pub(crate) mod json_document;

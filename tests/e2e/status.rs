@@ -90,7 +90,6 @@ fn a_healthy_project_fits_on_one_screen() {
 fn every_count_of_a_used_project_is_shown() {
     let sandbox = backed_up();
     sandbox.ok(&["db-backup", "--kind", "scheduled"]);
-    sandbox.sql("INSERT INTO messages (content) VALUES ('four')");
     sandbox.ok(&["db-restore", "latest", "--yes"]);
     sandbox.write(
         "backups/kalito.db.2024-01-01_000000.bak",

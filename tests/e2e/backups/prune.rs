@@ -145,7 +145,6 @@ fn the_newest_three_safety_backups_stay() {
     let sandbox = Sandbox::new();
     sandbox.ok(&["db-backup"]);
     for _ in 0..5 {
-        sandbox.sql("INSERT INTO messages (content) VALUES ('four')");
         sandbox.ok(&["db-restore", "latest", "--yes"]);
     }
     sandbox.ok(&["db-prune", "--keep-label", "none", "--yes"]);

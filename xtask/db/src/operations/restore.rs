@@ -4,7 +4,6 @@ pub(crate) mod candidate;
 mod confirmation;
 pub(crate) mod derived_data;
 pub(crate) mod dialogue;
-mod equal_content;
 pub(crate) mod in_place;
 pub(crate) mod into_path;
 pub(crate) mod preview;

@@ -18,8 +18,8 @@ use crate::console::text;
 use crate::files::sidecars;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
+use crate::operations::damage_report;
 use crate::operations::restore::request::Request;
-use crate::operations::{damage_report, find_backup};
 use crate::restore::plan::{Destination, Plan};
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::{Damage, Depth, Weight, has};
@@ -96,21 +96,6 @@ impl Candidate<'_> {
             "`cargo xtask db-verify --all` shows which backups are whole; the database is untouched",
         ))
     }
-}
-
-/// Refuses a backup that was removed since it was chosen, e.g. by a pruning.
-///
-/// # Errors
-///
-/// As described.
-pub(crate) fn demand_still_there(backup: &Backup) -> Result<()> {
-    if !find_backup::is_gone(backup) {
-        return Ok(());
-    }
-    Err(Refusal::could_not(
-        format!("`{}` was removed meanwhile", backup.name),
-        "the database is untouched; `cargo xtask db-list` shows the backups",
-    ))
 }
 
 /// Adds to a failure in the middle of a restore what it means that pages of the backup turned out

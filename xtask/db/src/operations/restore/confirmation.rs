@@ -22,7 +22,7 @@ impl Request {
         database: &Database,
         backup: &Backup,
     ) -> Result<()> {
-        let place = project.place(database);
+        let (place, quoted) = (project.place(database), project.quoted_place(database));
         let untouched = "the database is untouched";
         let was_chosen_in_dialogue = self.reference.is_none();
         if !was_chosen_in_dialogue && session.has_terminal() && !self.yes {
@@ -36,36 +36,12 @@ impl Request {
         if self.yes {
             return Ok(());
         }
-        self.demand_answers(session, project, database)?;
+        if !session.has_terminal() {
+            return Err(Refusal::could_not(
+                format!("restoring into {quoted} needs `--yes` when there is no terminal"),
+                "pass `--yes`, or look first with `--dry-run`",
+            ));
+        }
         session.confirm(&format!("Restore this backup into {place} ?"), untouched)
-    }
-
-    /// Demands that the command line has answered in advance what nobody can be asked.
-    ///
-    /// # Errors
-    ///
-    /// A refusal if there is no terminal and it has not.
-    pub(super) fn demand_answers(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        database: &Database,
-    ) -> Result<()> {
-        if session.has_terminal() {
-            return Ok(());
-        }
-        if database.protected {
-            let consent = Consent { named: self.database.as_deref(), yes: self.yes };
-            let place = project.place(database);
-            return dialogue::confirm_protected(session, &place, database, &consent);
-        }
-        if self.yes {
-            return Ok(());
-        }
-        let quoted = project.quoted_place(database);
-        Err(Refusal::could_not(
-            format!("restoring into {quoted} needs `--yes` when there is no terminal"),
-            "pass `--yes`, or look first with `--dry-run`",
-        ))
     }
 }

@@ -7,14 +7,20 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::backups::backup::Backup;
+use crate::backups::reader::Contents;
 use crate::backups::verification::outcome::Verification;
+use crate::capture;
 use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::host::project::{Database, Project, schema_files};
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
+use crate::operations::restore::candidate::Candidate;
 use crate::operations::restore::request::Request;
+use crate::restore::by_difference;
 use crate::restore::plan::{Live, Plan};
+use crate::sqlite::digest::database::Groups;
+use crate::sqlite::read_only;
 
 /// Output of `--json --dry-run`.
 #[derive(Serialize)]
@@ -23,21 +29,13 @@ pub(super) struct Planned<'a> {
     dry_run: bool,
     would_restore: String,
     into: Cow<'a, str>,
-    /// Whether the file has that content already, so that nothing would be written.
-    already_equal: bool,
 }
 
 impl<'a> Planned<'a> {
     /// The backup, and where it would go.
     pub(super) fn of(backup: &Backup, path: &'a Path) -> Self {
         let would_restore = backup.name.to_string();
-        let into = path.to_string_lossy();
-        Self { version: VERSION, dry_run: true, would_restore, into, already_equal: false }
-    }
-
-    /// The same of a backup whose content is there already.
-    pub(super) fn of_equal(backup: &Backup, path: &'a Path) -> Self {
-        Self { already_equal: true, ..Self::of(backup, path) }
+        Self { version: VERSION, dry_run: true, would_restore, into: path.to_string_lossy() }
     }
 }
 
@@ -102,6 +100,40 @@ pub(crate) fn say_plan(session: &mut Session, project: &Project, database: &Data
         session.say(format!("Would run {}", command.join(" ")));
     }
     session.document(&Planned::of(&plan.backup, &plan.target));
+}
+
+/// Points out that nothing would change: the hooks may have taken a checkpoint after the data was
+/// ruined.
+pub(crate) fn point_out_equal(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    candidate: &Candidate<'_>,
+) {
+    let Candidate { plan, verification } = candidate;
+    if !matches!(plan.live, Live::Readable(_)) {
+        return;
+    }
+    let interrupt = session.interrupt().clone();
+    let compared = (|| -> Result<bool> {
+        let contents = Contents::open(&plan.backup)?;
+        let mut wanted = contents.wanted(Groups::default())?;
+        let connection = read_only::open(&plan.target, project.busy_timeout)?;
+        let _watched = interrupt.watch(&connection);
+        if let Some(is_equal) = by_difference::is_equal(&connection, wanted.as_mut(), &interrupt)? {
+            return Ok(is_equal);
+        }
+        let hash = capture::content_hash(&connection, &project.backups, &interrupt)?;
+        Ok(hash == verification.content_blake3)
+    })();
+    // If something cannot be read now, the restore itself meets it again and explains it.
+    if compared.is_ok_and(|is_equal| is_equal) {
+        session.warn(format!(
+            "{} equals {} already: nothing would change; `cargo xtask db-list` shows older ones",
+            project.place(database),
+            plan.backup.name
+        ));
+    }
 }
 
 /// Points out that the code expects a newer schema than the backup has.

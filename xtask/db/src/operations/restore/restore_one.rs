@@ -58,9 +58,7 @@ impl Attempt<'_> {
         let explain = |error| live_database::explain(error, project, &database);
         let plan = plan::plan(backup, &destination, &interrupt).map_err(explain)?;
         let candidate = Candidate { plan: &plan, verification: &verification };
-        if let Some(answer) = request.nothing_to_restore(session, project, &database, &candidate)? {
-            return Ok(answer);
-        }
+        preview::point_out_equal(session, project, &database, &candidate);
         preview::point_out_old_schema(session, project, &database, &verification);
         if request.dry_run {
             preview::say_plan(session, project, &database, &plan);
@@ -70,7 +68,12 @@ impl Attempt<'_> {
         let claim = Claim::take(project, &database, request.command, &interrupt)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
-        candidate::demand_still_there(backup)?;
+        if find_backup::is_gone(backup) {
+            return Err(Refusal::could_not(
+                format!("`{}` was removed meanwhile", backup.name),
+                "the database is untouched; `cargo xtask db-list` shows the backups",
+            ));
+        }
         let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
         self.has_begun.set(true);
         in_place::restore(session, claim, locked, &Candidate { plan: &plan, ..candidate })
