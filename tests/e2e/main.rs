@@ -12,6 +12,7 @@ mod hooks;
 mod host;
 mod live;
 mod migrate;
+mod postgres;
 mod predecessors;
 mod restore;
 mod rollback;

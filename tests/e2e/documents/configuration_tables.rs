@@ -83,7 +83,8 @@ fn first_column(section: &str) -> Names {
 /// The variables that the code reads: every text that can only be a variable's name.
 fn variables() -> Names {
     let mut names = Names::new();
-    for (_, text) in product() {
+    // What `psql` gets is set, and not read.
+    for (_, text) in product().into_iter().filter(|(name, _)| !name.contains("/postgres/")) {
         // A value's name in help looks like a variable.
         let code = code(&text).replace("value_name = \"", "value_name = \"a ");
         // Texts of the code, and what a hook's shell expands.

@@ -107,7 +107,12 @@ const PLACES: [Place; 16] = [
     Place {
         // A signal handler has no session, and a child's output is not ours.
         words: &["io::stderr"],
-        rooms: &["host/session.rs", "console/interrupt.rs", "host/command/supervised.rs"],
+        rooms: &[
+            "host/session.rs",
+            "console/interrupt.rs",
+            "host/command/supervised.rs",
+            "postgres/test_server.rs",
+        ],
         why: "messages go through the session",
     },
     Place {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::imports::{Import, imports};
 
 /// The wings of `xtask/db/src` from the roof to the ground: each uses only those after it.
-const WINGS: [&str; 21] = [
+const WINGS: [&str; 22] = [
     "lib",
     "command",
     "cli",
@@ -24,6 +24,7 @@ const WINGS: [&str; 21] = [
     "branches",
     "backups",
     "git",
+    "postgres",
     "sqlite",
     "files",
     "console",

@@ -5,6 +5,7 @@
 //! published.
 
 pub(crate) mod checkpoint;
+mod dump;
 pub(crate) mod link;
 pub(crate) mod plain;
 mod record;
@@ -23,6 +24,7 @@ use crate::capture::request::{Capture, Taken, Wanted};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::files::stage::Stage;
+use crate::host::project::Database;
 use crate::host::project::live_database::{explain, open};
 use crate::sqlite::connection;
 use crate::sqlite::read_only::Looking;
@@ -35,8 +37,25 @@ use crate::sqlite::snapshot::{self, Reading, Snapshot, copy};
 /// If the source cannot be read or stays locked, the disk is full or fails, or at the user's
 /// interrupt. Nothing is published then.
 pub(crate) fn take(capture: Capture<'_>, progress: &mut Progress) -> Result<Taken> {
+    if capture.wanted.database.server().is_some() {
+        return take_of(capture.wanted.database, capture, progress);
+    }
     let connection = open(capture.project, capture.wanted.database)?;
     take_through(&connection, capture, progress)
+}
+
+/// Like [`take`], of a PostgreSQL database that has another name on its server for the moment.
+///
+/// # Errors
+///
+/// Like [`take`].
+pub(crate) fn take_of(
+    database: &Database,
+    capture: Capture<'_>,
+    progress: &mut Progress,
+) -> Result<Taken> {
+    let server = database.server().context("it is not on a server")?;
+    dump::take(server, capture, progress)
 }
 
 /// Like [`take`], through a connection of the caller's: if this process holds locks on the live

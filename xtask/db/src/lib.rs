@@ -46,6 +46,7 @@ mod hooks;
 mod host;
 mod migrate;
 mod operations;
+mod postgres;
 mod recovery;
 mod restore;
 mod retention;
@@ -61,8 +62,9 @@ pub use crate::arguments::parse;
 pub use crate::console::text::Span;
 pub use crate::git::repository::Place;
 pub use crate::host::project::policy::Policy;
-pub use crate::host::project::{Database, FollowBranches, OnFailure, Project};
+pub use crate::host::project::{Database, FollowBranches, Location, OnFailure, Project};
 pub use crate::host::session::{NOW_VARIABLE, Session};
+pub use crate::postgres::server::Server;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use crate::rows::import::load_sql;

@@ -43,6 +43,14 @@ pub(crate) fn run(folder: &Path, consent: Consent) -> Result<ExitCode> {
     let notes: Vec<String> = backs.iter().flat_map(notes_of).collect();
     let mut changes: Vec<Change> = backs.into_iter().map(|back| back.change).collect();
     screen::show(&changes);
+    let locks = locks_of(root, &changes)?;
+    for lock in &locks {
+        screen::note(&format!(
+            "`{}`, which cargo wrote for that workspace, goes with it",
+            lock.path
+        ));
+    }
+    changes.extend(locks);
     for note in &notes {
         screen::note(note);
     }
@@ -60,6 +68,23 @@ pub(crate) fn run(folder: &Path, consent: Consent) -> Result<ExitCode> {
              with its next build",
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// The lock files that cargo wrote for workspaces of `init` that go.
+fn locks_of(root: &Path, changes: &[Change]) -> Result<Vec<Change>> {
+    let mut locks = Vec::new();
+    for Change { path, before, after } in changes {
+        let is_workspace =
+            before.iter().flat_map(|text| text.lines()).any(|line| line == "[workspace]");
+        let Some(folder) = path.strip_suffix("/Cargo.toml") else { continue };
+        if after.is_some() || !is_workspace {
+            continue;
+        }
+        let path = format!("{folder}/Cargo.lock");
+        let before = crate::files::read(&root.join(&path), &path)?;
+        locks.extend(before.is_some().then_some(Change { path, before, after: None }));
+    }
+    Ok(locks)
 }
 
 /// A file whose lines of `init` have changed, and which of them are gone.

@@ -38,6 +38,18 @@ fn every_project_comes_back_to_the_byte() {
 }
 
 #[test]
+fn the_lock_file_of_an_own_workspace_goes_with_it() {
+    let project = Project::new(SINGLE);
+    project.git_init();
+    let before = project.files();
+    project.init(&["--own-workspace"]);
+    project.write("xtask/Cargo.lock", "# written by cargo\n");
+    let said = uninit(&project);
+    assert!(said.err.contains("`xtask/Cargo.lock`, which cargo wrote"), "{said:#?}");
+    assert_eq!(project.files(), before);
+}
+
+#[test]
 fn what_was_changed_elsewhere_since_stays() {
     let project = Project::new(SINGLE);
     project.init(&[]);

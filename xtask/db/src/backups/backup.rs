@@ -205,7 +205,7 @@ impl Backup {
     /// Whether its file has the size that was recorded.
     fn has_recorded_size(&self, record: &Summary) -> bool {
         match (self.name.format, record.stored_bytes) {
-            (Format::Plain, None) => record.size_bytes == self.file_bytes,
+            (Format::Plain | Format::Dump, None) => record.size_bytes == self.file_bytes,
             (Format::Pages, Some((list_bytes, _))) => list_bytes == self.file_bytes,
             _ => false,
         }

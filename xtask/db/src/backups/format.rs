@@ -1,4 +1,4 @@
-//! The format of a backup: a plain database, or a page list of the store.
+//! The format of a backup: a plain database, a page list of the store, or a dump.
 
 use std::str::FromStr;
 
@@ -9,11 +9,13 @@ pub(crate) enum Format {
     Plain,
     /// A list of pages that are in the page store.
     Pages,
+    /// As a PostgreSQL dump: the SQL of `pg_dump`, compressed by zstd.
+    Dump,
 }
 
 impl Format {
-    /// Both.
-    pub(crate) const ALL: [Self; 2] = [Self::Plain, Self::Pages];
+    /// All.
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Pages, Self::Dump];
 
     /// The word in the configuration and in flags.
     #[must_use]
@@ -21,6 +23,7 @@ impl Format {
         match self {
             Self::Plain => "plain",
             Self::Pages => "pages",
+            Self::Dump => "dump",
         }
     }
 
@@ -30,6 +33,7 @@ impl Format {
         match self {
             Self::Plain => ".bak",
             Self::Pages => ".pages",
+            Self::Dump => ".dump",
         }
     }
 }
@@ -38,7 +42,8 @@ impl FromStr for Format {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        let format = Self::ALL.into_iter().find(|format| format.word() == word);
+        // A dump is what a PostgreSQL database has; nobody chooses it.
+        let format = [Self::Plain, Self::Pages].into_iter().find(|format| format.word() == word);
         format.ok_or_else(|| "the formats are plain and pages".to_owned())
     }
 }

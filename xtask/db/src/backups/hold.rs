@@ -24,7 +24,7 @@ impl Backup {
         // Only a removal takes the exclusive lock, and only for a moment.
         file.file().lock_shared()?;
         let packs = match self.name.format {
-            Format::Plain => None,
+            Format::Plain | Format::Dump => None,
             // Its pages are missing if there is no folder, which is damage like any other.
             Format::Pages => pack_folder::hold(&self.folder)?,
         };

@@ -18,6 +18,7 @@ use crate::backups::store::stored_database::{self, Stored};
 use crate::console::interrupt::Interrupt;
 use crate::files::stage::Stage;
 use crate::files::{free_space, publish};
+use crate::postgres::dump::read_back::{self, ReadBack};
 use crate::sqlite::digest::database::{Groups, Hashes, Hashing};
 use crate::sqlite::digest::page_source::{OfFile, Wanted};
 use crate::sqlite::digest::tree::{self, Id};
@@ -82,7 +83,7 @@ impl Contents {
     pub(crate) fn open(backup: &Backup) -> Result<Self> {
         let held = backup.hold()?;
         let kept = match backup.name.format {
-            Format::Plain => Kept::Plain(backup.path()),
+            Format::Plain | Format::Dump => Kept::Plain(backup.path()),
             Format::Pages => {
                 let mut shelf = Shelf::of(&backup.folder);
                 let stored = Stored::find(&mut shelf, list(backup)?)?;
@@ -219,6 +220,27 @@ impl Contents {
         match &self.kept {
             Kept::Plain(path) => Ok(Box::new(OfFile::open(path, ids)?)),
             Kept::Stored { stored, .. } => Ok(Box::new(OfStore::of(stored)?)),
+        }
+    }
+
+    /// Reads a PostgreSQL dump to the end, and proves its content.
+    ///
+    /// # Errors
+    ///
+    /// As [`Contents::pieces`].
+    pub(crate) fn dump(&self, interrupt: &Interrupt) -> Result<ReadBack> {
+        match &self.kept {
+            Kept::Plain(path) => read_back::read(path, interrupt),
+            Kept::Stored { .. } => anyhow::bail!("pages are not a dump"),
+        }
+    }
+
+    /// The file of a PostgreSQL dump, for the engine to load; it is held as long as this value.
+    #[must_use]
+    pub(crate) fn dump_file(&self) -> Option<&Path> {
+        match &self.kept {
+            Kept::Plain(path) => Some(path),
+            Kept::Stored { .. } => None,
         }
     }
 

@@ -50,11 +50,16 @@ pub(crate) struct Record {
     pub size_bytes: u64,
     /// BLAKE3 of the whole file, 64 lowercase hex digits.
     pub blake3: String,
-    /// BLAKE3 of the same bytes with the header's bookkeeping masked.
+    /// BLAKE3 of the same bytes with the header's bookkeeping masked; of the SQL in a dump, without the lines
+    /// that differ between dumps of equal databases.
     pub content_blake3: String,
-    /// Properties of the file that SQLite reports.
-    pub sqlite: Sqlite,
-    /// BLAKE3 of the schema's statements in a fixed order.
+    /// Properties of the file that SQLite reports; `None` for a PostgreSQL dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlite: Option<Sqlite>,
+    /// Properties of a PostgreSQL dump; `None` for an SQLite database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Postgres>,
+    /// BLAKE3 of the schema's statements in a fixed order, or of all in a dump that is not rows.
     pub schema_blake3: String,
     /// The version that the migration runner recorded in it, else `user_version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,6 +132,26 @@ pub(crate) struct Sqlite {
     pub unknown: Unknown,
 }
 
+/// What is known of a PostgreSQL dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Postgres {
+    /// The server's version, e.g. `15.18`.
+    pub server_version: String,
+    /// The version of `pg_dump`.
+    pub client_version: String,
+    /// Size of the SQL before it was compressed.
+    pub sql_bytes: u64,
+    /// BLAKE3 of the rows of each table, as `COPY` writes them, in the order of the dump.
+    pub tables: BTreeMap<String, String>,
+    /// The installed extensions and their versions.
+    pub extensions: BTreeMap<String, String>,
+    /// The roles that the dump refers to, sorted.
+    pub roles: Vec<String>,
+    /// Fields of other builds.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
 /// One examination of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Examined {
@@ -172,6 +197,24 @@ impl Record {
     #[must_use]
     pub(crate) fn last_examined(&self) -> &Examined {
         self.verified.as_ref().unwrap_or(&self.examined)
+    }
+
+    /// The source's journal mode; empty if it has none.
+    #[must_use]
+    pub(crate) fn journal_mode(&self) -> &str {
+        self.sqlite.as_ref().map_or("", |sqlite| &sqlite.journal_mode)
+    }
+
+    /// `PRAGMA user_version`; 0 if there is none.
+    #[must_use]
+    pub(crate) fn user_version(&self) -> i64 {
+        self.sqlite.as_ref().map_or(0, |sqlite| sqlite.user_version)
+    }
+
+    /// The size of a page; 0 if there are none.
+    #[must_use]
+    pub(crate) fn page_size_bytes(&self) -> u64 {
+        self.sqlite.as_ref().map_or(0, |sqlite| sqlite.page_size_bytes)
     }
 
     /// Whether the last examination found structural damage.

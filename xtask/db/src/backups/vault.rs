@@ -259,7 +259,7 @@ impl Vault {
         };
         let identity = (metadata.dev(), metadata.ino());
         let pages = match name.format {
-            Format::Plain => Pages::None,
+            Format::Plain | Format::Dump => Pages::None,
             Format::Pages => freshness.pages(&self.folder.join(name.to_string()), identity),
         };
         Ok(Some(Backup {

@@ -4,6 +4,7 @@
 //! flipped bit inside a value, a stale page or a truncated file; only the recorded hash does.
 
 mod judgement;
+mod of_dump;
 pub(crate) mod outcome;
 
 use anyhow::Result;
@@ -103,6 +104,9 @@ fn read(
     interrupt: &Interrupt,
     hash: impl FnOnce(&Contents, &Interrupt) -> Result<(Hashes, u64)>,
 ) -> Result<Verification> {
+    if backup.name.format == Format::Dump {
+        return of_dump::read(backup, interrupt);
+    }
     let contents = Contents::open(backup)?;
     let standing = contents.standing()?;
     let by_record = match depth {

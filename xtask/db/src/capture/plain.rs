@@ -92,16 +92,30 @@ impl Staged {
         }
         record.sequence = locked.next_sequence()?;
         let backup = locked.publish(&stage, name, record)?;
-        if wanted.look == Look::AtPages && !is_readable(&backup, progress.interrupt())? {
-            locked.remove(&backup)?;
-            return Err(Refusal::could_not(
-                format!("`{}` could not be read back right after it was written", backup.name),
-                "the disk of the backups folder does not return what was written: check the disk, \
-                 or set `DATABASE_BACKUP_DIR` to another folder; the database is untouched",
-            ));
-        }
+        demand_readable(capture, &backup, progress.interrupt())?;
         Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups))
     }
+}
+
+/// Takes a backup back that the disk does not return as it was written, if it will be relied upon.
+///
+/// # Errors
+///
+/// A refusal if it is taken back; at the user's interrupt.
+pub(super) fn demand_readable(
+    capture: Capture<'_>,
+    backup: &Backup,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    if capture.wanted.look != Look::AtPages || is_readable(backup, interrupt)? {
+        return Ok(());
+    }
+    capture.locked.remove(backup)?;
+    Err(Refusal::could_not(
+        format!("`{}` could not be read back right after it was written", backup.name),
+        "the disk of the backups folder does not return what was written: check the disk, or set \
+         `DATABASE_BACKUP_DIR` to another folder; the database is untouched",
+    ))
 }
 
 /// Whether a backup, read back from the disk, matches its record.
@@ -168,7 +182,7 @@ fn copy_and_examine(
         (copied, connection.journal_mode_of(&snapshot))
     };
     let examination = match wanted.format {
-        Format::Plain => settle(&stage, &interrupt)?,
+        Format::Plain | Format::Dump => settle(&stage, &interrupt)?,
         // Its pages are written again, into packs that are synced: nobody relies on this file.
         Format::Pages => examine(&stage, &interrupt)?,
     };

@@ -22,7 +22,7 @@ pub(crate) fn record_of(
         version: record::VERSION,
         sequence: 0,
         database: wanted.database.name.clone(),
-        source: project.path(&wanted.database.path),
+        source: project.plain_place(wanted.database),
         file: String::new(),
         kind: wanted.kind,
         label: wanted.label.clone(),
@@ -31,7 +31,7 @@ pub(crate) fn record_of(
         size_bytes: copied.size_bytes,
         blake3: copied.hashes.blake3.clone(),
         content_blake3: copied.hashes.content_blake3.clone(),
-        sqlite: Sqlite {
+        sqlite: Some(Sqlite {
             version: rusqlite::version().to_owned(),
             page_size_bytes: header.page_size_bytes(),
             page_count: copied.size_bytes / header.page_size_bytes().max(1),
@@ -40,7 +40,8 @@ pub(crate) fn record_of(
             application_id: header.application_id(),
             encoding: header.encoding().to_owned(),
             unknown: serde_json::Map::new(),
-        },
+        }),
+        postgres: None,
         schema_blake3: examination.schema_blake3,
         schema_version: examination.schema_version,
         tables: examination.tables,
@@ -69,7 +70,7 @@ pub(crate) fn record_again(capture: Capture<'_>, old: &Record) -> Record {
     let Capture { project, wanted, .. } = capture;
     Record {
         database: wanted.database.name.clone(),
-        source: project.path(&wanted.database.path),
+        source: project.plain_place(wanted.database),
         kind: wanted.kind,
         label: wanted.label.clone(),
         pinned: wanted.pinned,

@@ -185,7 +185,7 @@ pub(crate) fn is_whole(capture: Capture<'_>, progress: &Progress) -> Result<bool
     let Some(backup) = backups.iter().find(|backup| backup.record() == Some(equal)) else {
         return Ok(false);
     };
-    let shape = Shape::of(equal.size_bytes, equal.sqlite.page_size_bytes);
+    let shape = Shape::of(equal.size_bytes, equal.page_size_bytes());
     let base = Base::of(capture, shape, progress)?;
     let proved = Contents::open(backup).and_then(|contents| match wanted.look {
         Look::AtIds => Ok(contents.prove(progress.interrupt())?.0.blake3),
@@ -287,7 +287,7 @@ pub(crate) fn publish_copy(
 ) -> Result<Backup> {
     let Capture { locked, wanted, .. } = capture;
     let PlainCopy { path, record } = copy;
-    let shape = Shape::of(record.size_bytes, record.sqlite.page_size_bytes);
+    let shape = Shape::of(record.size_bytes, record.page_size_bytes());
     let mut base = Base::of(capture, shape, progress)?;
     let (mut taken, equal) = loop {
         let taken = take_copy_in(path, &base, progress.interrupt())?;
@@ -308,7 +308,9 @@ pub(crate) fn publish_copy(
     if let Some(equal) = equal {
         let old = equal.record().context("a stored backup that was compared has a record")?;
         let mut record = Record { blake3: old.blake3.clone(), ..record.clone() };
-        record.sqlite.version.clone_from(&old.sqlite.version);
+        if let (Some(now), Some(old)) = (&mut record.sqlite, &old.sqlite) {
+            now.version.clone_from(&old.version);
+        }
         record.sequence = locked.next_sequence()?;
         let stored = old.stored.clone();
         record.stored = stored.map(|stored| record::Stored { new_bytes: 0, ..stored });

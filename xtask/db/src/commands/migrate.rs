@@ -51,7 +51,7 @@ impl Args {
 }
 
 fn warn_of_holders(session: &mut Session, job: &Job<'_>) {
-    let holders = holders::of(&job.database.path);
+    let holders = job.database.file_if_any().and_then(holders::of);
     if let Some(who) = holders.and_then(|holders| holders::clause_of(&holders.seen)) {
         session.warn(format!(
             "{who}: stop whatever writes into {} before it is migrated",

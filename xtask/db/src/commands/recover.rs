@@ -14,8 +14,9 @@ use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::migrate::rehearsal;
 use crate::operations::restore::dialogue::{self, Consent};
-use crate::operations::restore::safety_backup;
 use crate::operations::restore::{derived_data, in_place};
+use crate::operations::restore::{on_server, safety_backup};
+use crate::postgres::server::Server;
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step;
 use crate::recovery::note::Step;
@@ -96,6 +97,9 @@ impl Args {
         for left in interrupted_step::left(&project, &database) {
             session.note(capital(&left.sentence(&project, &database)));
         }
+        if let Some(server) = database.server() {
+            return settle_server(session, &project, &database, server);
+        }
         // Refuses before it asks.
         if !self.accept {
             let back = Self::back(session, &project, &database)?;
@@ -115,7 +119,7 @@ impl Args {
             Back::Nowhere => {
                 claim.end(&locked, &claim.left())?;
                 let place = project.place(&database);
-                session.say(if read_only::is_there(&database.path)? {
+                session.say(if read_only::is_there(database.file()?)? {
                     format!("Recovered {place}: all of it had been written")
                 } else {
                     format!("Recovered {place}: there was no database, and there is none")
@@ -163,7 +167,7 @@ impl Args {
         };
         let note = left.note().context("it was read")?;
         let Some(name) = &note.back else {
-            if note.step == Step::Write || !read_only::is_there(&database.path)? {
+            if note.step == Step::Write || !read_only::is_there(database.file()?)? {
                 return Ok(Back::Nowhere);
             }
             let what = "there was no readable database before it, so there is no way back";
@@ -200,6 +204,30 @@ impl Args {
         };
         session.confirm(&question, "the database is untouched")
     }
+}
+
+/// Settles an interrupted restore of a PostgreSQL database: each way of restoring one exchanges the old state for the
+/// new one in a single step, so there is nothing to go back from.
+fn settle_server(
+    session: &mut Session,
+    project: &Project,
+    database: &Database,
+    server: &Server,
+) -> Result<Answer> {
+    let interrupt = session.interrupt().clone();
+    let claim = Claim::take(project, database, "db-recover", &interrupt)?;
+    let vault = Vault::of(project, session.now());
+    let locked = vault.lock(project.busy_timeout, &interrupt)?;
+    locked.keep_private()?;
+    on_server::settle(session, project, server)?;
+    claim.end(&locked, &claim.left())?;
+    session.say(format!(
+        "Recovered {}: it has either the state before the interrupted command or the one after it, and \
+         nothing in between",
+        project.place(database)
+    ));
+    session.document(&Document::of("back", database));
+    Ok(Answer::Yes)
 }
 
 fn say_back(session: &mut Session, back: &Back) {
@@ -253,7 +281,7 @@ fn go_back(
         .end(&locked, &left)
         .context("the database is restored, but the note could not be removed")?;
     safety_backup::say_kept(session, project, &restored.kept);
-    session.say(format!("[✓] Recovered → {}: {}", project.dotted(&database.path), backup.name));
+    session.say(format!("[✓] Recovered → {}: {}", project.dotted_place(database), backup.name));
     // The host's commands may take backups of their own, and merge rows.
     drop(locked);
     drop(claim);

@@ -135,7 +135,7 @@ impl Args {
         self.remove(&locked, &backup)?;
         session.say(format!("Removed {}", backup.name));
         let done = match backup.name.format {
-            Format::Plain => Done::Removed,
+            Format::Plain | Format::Dump => Done::Removed,
             Format::Pages => Done::Reclaimed(reclaim(session, &project, &locked)?),
         };
         session.document(&Document::of(&backup, &remaining, &done));

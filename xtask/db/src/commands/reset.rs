@@ -103,7 +103,7 @@ impl Args {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         refuse_without_migrations(&project, &database)?;
-        let (target, live) = plan::present(&database.path, self.force, project.busy_timeout)
+        let (target, live) = plan::present(database.file()?, self.force, project.busy_timeout)
             .map_err(|error| live_database::explain(error, &project, &database))?;
         if self.dry_run {
             say_plan(session, &project, &database, &live);
@@ -217,7 +217,7 @@ fn say_done(
     let version = version.map_or(String::new(), |v| format!(", schema version {v}"));
     session.say(format!("[✓] New database built: {tables}{version}, integrity_check ok"));
     safety_backup::say_kept(session, project, &restored.kept);
-    session.say(format!("[✓] Reset → {}", project.dotted(&database.path)));
+    session.say(format!("[✓] Reset → {}", project.dotted_place(database)));
     if restored.proved == Proved::WrittenSince {
         session.say("[✓] SQLite quick_check: ok (the application has written since)");
     }

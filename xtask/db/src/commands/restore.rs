@@ -23,6 +23,7 @@ beginning of a name or of its time (`2025-09-13_14`), a label, `@branch`, an age
 
 /// Arguments of `db-restore`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Args {
     /// Backup to restore [default: choose from a list]
     #[arg(value_name = "REF")]
@@ -43,6 +44,10 @@ pub(crate) struct Args {
     /// `--into` file, or from a backup that cannot be verified
     #[arg(long)]
     force: bool,
+    /// Restore a PostgreSQL database by building a new one that takes its
+    /// name, also if it is small enough to be restored in place
+    #[arg(long, conflicts_with_all = ["into", "tables"])]
+    swap: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -57,6 +62,7 @@ impl Args {
             tables: self.tables,
             dry_run: self.dry_run,
             force: self.force,
+            swap: self.swap,
             command: "db-restore",
             database: self.common.db,
         };

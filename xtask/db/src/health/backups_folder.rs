@@ -14,7 +14,7 @@ use crate::files::free_space;
 use crate::files::holders::Holder;
 use crate::health::page_store::Store;
 use crate::health::problem::Problem;
-use crate::host::project::Project;
+use crate::host::project::{Database, Project};
 
 /// The backups folder, as it was found.
 pub(crate) struct Folder {
@@ -159,7 +159,7 @@ impl Folder {
     fn no_room(&self, project: &Project) -> Option<Problem> {
         let free = self.free_bytes?;
         let size = |path: &Path| fs_err::metadata(path).map_or(0, |metadata| metadata.len());
-        let needed = project.databases.iter().map(|database| size(&database.path)).max()?;
+        let needed = project.databases.iter().filter_map(Database::file_if_any).map(size).max()?;
         (free < needed).then(|| {
             Problem::new(
                 "no-room",
@@ -185,7 +185,7 @@ fn open_files(backups: &[Backup]) -> Result<Vec<(PathBuf, u32)>> {
 
 /// The permissions that the databases grant to others, for comparison.
 fn live_mode(project: &Project) -> String {
-    let modes = project.databases.iter().filter_map(|database| mode(&database.path));
+    let modes = project.databases.iter().filter_map(|database| mode(database.file_if_any()?));
     match modes.reduce(|all, mode| all | mode) {
         Some(mode) if mode & 0o007 != 0 => format!("; the database has {mode:04o}"),
         _ => String::new(),

@@ -34,7 +34,7 @@ impl<'a> Checkup<'a> {
     ) -> Self {
         let backups = all.iter().filter(|backup| backup.is_of(database)).collect();
         let left = interrupted_step::left(project, database);
-        Self { project, database, live: glance::at(&database.path), left, backups, now }
+        Self { project, database, live: glance::of(project, database), left, backups, now }
     }
 
     /// The newest backup of this worktree that is not a safety backup.

@@ -60,7 +60,8 @@ impl Checkup<'_> {
     fn live_problem(&self) -> Option<Problem> {
         let place = self.project.quoted_place(self.database);
         let (code, what, remedy) = match &self.live.sight {
-            Sight::Schema { .. } | Sight::Busy(_) => return None,
+            Sight::Schema { .. } | Sight::Server(_) | Sight::Busy(_) => return None,
+            Sight::Unreached { what, hint } => ("unreachable", what.clone(), hint.clone()),
             Sight::Missing => return Some(self.missing(&place)),
             Sight::Empty => {
                 ("empty", format!("{place} is an empty file (0 bytes)"), self.restore())
@@ -95,7 +96,7 @@ impl Checkup<'_> {
 
     fn missing(&self, place: &str) -> Problem {
         let what = format!("there is no database at {place}");
-        let holders = holders::of_deleted(&self.database.path);
+        let holders = holders::of_deleted(self.database.home());
         if let Some(holder) = holders.first() {
             let who = holders::sentence_of(&holders);
             let remedy =
@@ -126,13 +127,13 @@ impl Checkup<'_> {
         let alone = matches!(self.live.sight, Sight::Missing | Sight::Empty) && self.live.sidecars;
         let what = format!(
             "there is a WAL or journal at `{}` without its database; a restore sets it aside",
-            self.project.path(&self.database.path)
+            self.project.plain_place(self.database)
         );
         alone.then(|| Problem::new("sidecars-alone", what, self.restore()))
     }
 
     fn network(&self) -> Option<Problem> {
-        let kind = free_space::network(&self.database.path)?;
+        let kind = free_space::network(self.database.file_if_any()?)?;
         let place = self.project.quoted_place(self.database);
         Some(Problem::new(
             "network",
@@ -145,7 +146,8 @@ impl Checkup<'_> {
     }
 
     fn no_backup(&self) -> Option<Problem> {
-        let readable = matches!(self.live.sight, Sight::Schema { .. } | Sight::Busy(_));
+        let readable =
+            matches!(self.live.sight, Sight::Schema { .. } | Sight::Server(_) | Sight::Busy(_));
         if !readable || self.last().is_some() {
             return None;
         }
@@ -160,7 +162,7 @@ impl Checkup<'_> {
             return None;
         }
         let last = self.last()?;
-        let before = last.record().map_or(0, |record: &Record| record.sqlite.user_version);
+        let before = last.record().map_or(0, Record::user_version);
         let versions = match self.version() {
             Some(now) if before > 0 && now != before => format!(" (version {before}, now {now})"),
             _ => String::new(),
@@ -204,7 +206,7 @@ impl Checkup<'_> {
 
     /// How this user can be allowed to read the database: its owner can allow it, others cannot.
     fn permit(&self) -> String {
-        let metadata = fs_err::metadata(&self.database.path);
+        let metadata = fs_err::metadata(self.database.home());
         let me = rustix::process::geteuid().as_raw();
         if metadata.is_ok_and(|metadata| metadata.uid() == me) {
             return format!("chmod u+rw {}", self.shell_path());
@@ -213,6 +215,6 @@ impl Checkup<'_> {
     }
 
     fn shell_path(&self) -> String {
-        text::shell(&self.project.dotted(&self.database.path))
+        text::shell(&self.project.dotted_place(self.database))
     }
 }

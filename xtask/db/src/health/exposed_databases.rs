@@ -21,13 +21,13 @@ fn ignoring(path: &str) -> Option<String> {
 
 fn exposed(project: &Project, database: &Database) -> Option<Problem> {
     let place = project.git.as_ref().filter(|_| !database.tracked)?;
-    let path = text::shell(&project.dotted(&database.path));
+    let path = text::shell(&project.dotted_place(database));
     let shown = project.quoted_place(database);
     let meant = format!(
         "or, if it is intended, set `tracked = true` in {} in Cargo.toml",
         database.header()
     );
-    let problem = match place.exposes(&database.path)? {
+    let problem = match place.exposes(database.file_if_any()?)? {
         Exposure::Tracked => Problem::new(
             "tracked-database",
             format!(
@@ -39,7 +39,7 @@ fn exposed(project: &Project, database: &Database) -> Option<Problem> {
         Exposure::NotIgnored => Problem::new(
             "unignored-database",
             format!("git does not ignore {shown}: `git add --all` would commit it"),
-            match ignoring(&project.path(&database.path)) {
+            match ignoring(&project.plain_place(database)) {
                 Some(command) => format!("{command}   # {meant}"),
                 None => format!("add a line to .gitignore, {meant}"),
             },

@@ -12,8 +12,14 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::backups::set_aside;
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::Refusal;
 use crate::files::holders;
 use crate::files::sidecars::{self, JOURNAL, WAL};
+use crate::host::project::{Database, Location, Project};
+use crate::postgres::programs::Programs;
+use crate::postgres::server::Server;
+use crate::postgres::standing;
 use crate::sqlite::probe::other_engines::Engine;
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::trouble::{self, Trouble, trouble};
@@ -59,6 +65,15 @@ pub(crate) enum Sight {
     Damaged(String),
     /// A database whose schema could not be seen right now, and why.
     Busy(String),
+    /// A PostgreSQL database that can be read, on a server of this version.
+    Server(String),
+    /// A PostgreSQL database that cannot be read now.
+    Unreached {
+        /// The reason.
+        what: String,
+        /// The way to mend it.
+        hint: String,
+    },
     /// A database that can be read.
     Schema {
         /// BLAKE3 of the schema's statements.
@@ -66,6 +81,30 @@ pub(crate) enum Sight {
         /// The version that the migration runner recorded, else `user_version`.
         version: Option<i64>,
     },
+}
+
+/// Glances at a database of either engine.
+#[must_use]
+pub(crate) fn of(project: &Project, database: &Database) -> Glance {
+    match &database.location {
+        Location::File(path) => at(path),
+        Location::Server(server) => on(project, server),
+    }
+}
+
+/// Glances at a database on a server, in two short sessions.
+fn on(project: &Project, server: &Server) -> Glance {
+    let interrupt = Interrupt::default();
+    let looked = Programs::find(&project.search_path, &interrupt)
+        .and_then(|programs| standing::found(server, &programs, &interrupt));
+    let (sight, size_bytes) = match looked {
+        Ok(facts) => (Sight::Server(facts.version), facts.size_bytes),
+        Err(error) => {
+            let hint = error.downcast_ref::<Refusal>().map(|refusal| refusal.hint.clone());
+            (Sight::Unreached { what: error.to_string(), hint: hint.unwrap_or_default() }, 0)
+        }
+    };
+    Glance { sight, size_bytes, wal_bytes: 0, wal: None, sidecars: false }
 }
 
 /// Glances at the database at a path.

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::health::problem::Problem;
-use crate::host::project::Project;
+use crate::host::project::{Database, Project};
 use crate::sqlite::probe::{self, Standing};
 
 /// The SQLite that each release of `libsqlite3-sys` bundles: `SQLITE_VERSION` in the `sqlite3/sqlite3.h`
@@ -69,7 +69,7 @@ pub(crate) fn remark(project: &Project) -> Option<Problem> {
         // It may become one.
         _ => true,
     };
-    if !project.databases.iter().any(|database| is_wal(&database.path)) {
+    if !project.databases.iter().filter_map(Database::file_if_any).any(is_wal) {
         return None;
     }
     let lock = fs_err::read_to_string(project.root.join("Cargo.lock")).ok()?;

@@ -3,6 +3,7 @@
 //! Precedence: flag, then environment (the process's own, `.env.local`, `.env`), then `Cargo.toml`,
 //! then default. An unknown key is an error that names the nearest known one.
 
+mod location;
 mod references;
 mod sqlite_url;
 mod strict_table;
@@ -24,7 +25,7 @@ use crate::git::repository;
 use crate::host::configuration::variables::MANIFEST;
 use crate::host::environment::Environment;
 use crate::host::project::policy::Policy;
-use crate::host::project::{Database, FollowBranches, OnFailure, Project};
+use crate::host::project::{Database, FollowBranches, Location, OnFailure, Project};
 
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
@@ -148,13 +149,10 @@ fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVa
         let url = section.text("url")?;
         let url_env = section.text("url-env")?;
         match (path, url, url_env) {
-            (Some(path), None, None) => database.path = root.join(path),
+            (Some(path), None, None) => database.location = Location::File(root.join(path)),
             (None, Some(url), None) => {
-                database.path = root.join(sqlite_url::path(url.as_ref()).with_context(|| {
-                    format!(
-                        "database `{name}`: only `sqlite:` and `file:` URLs are supported so far"
-                    )
-                })?);
+                database.location = location::of_url(url.as_ref(), root)
+                    .with_context(|| format!("`url` of database `{name}`"))?;
             }
             (None, None, Some(variable)) => {
                 url_variables.insert(name.clone(), variable);
@@ -301,7 +299,7 @@ mod tests {
     fn a_url_without_a_scheme_is_a_path_if_url_env_names_it_and_pointed_out_if_not() -> Result<()> {
         let by_url = "[workspace]\n[workspace.metadata.db.databases.a]\nurl-env = 'DATABASE_URL'\n";
         let project = load_text(by_url, &[], "DATABASE_URL=data/b.db")?;
-        assert_eq!(project.databases[0].path, project.root.join("data/b.db"));
+        assert_eq!(project.databases[0].file()?, project.root.join("data/b.db"));
         let said = message(load_text(by_url, &[], "DATABASE_URL=postgres://u:hunter2@h/db"));
         assert!(said.contains("not a path") && !said.contains("hunter2"), "{said}");
         for (value, n_remarks) in [("b.db", 1), ("a.db", 0), ("./a.db", 0), ("postgres://h/b", 0)] {

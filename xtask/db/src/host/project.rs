@@ -25,6 +25,7 @@ use crate::console::text::{self, Span};
 use crate::git::repository;
 use crate::host::command::supervisor::Itself;
 use crate::host::project::policy::Policy;
+use crate::postgres::server::Server;
 use crate::sqlite::declared_references::References;
 
 /// The project in whose workspace the tasks live.
@@ -53,6 +54,8 @@ pub struct Project {
     /// Variables of the environment that are kept from the host's commands, as those that git gives
     /// its hooks.
     pub hidden_variables: Vec<String>,
+    /// The folders in which client programs are looked for, as `PATH` has them.
+    pub(crate) search_path: OsString,
     /// How this program becomes the supervisor of a command of the host.
     pub(crate) itself: Option<Itself>,
     /// Things in the configuration that the user should know of.
@@ -63,12 +66,13 @@ pub struct Project {
 
 /// One database of the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Database {
     /// Its name in the configuration and in records.
     pub name: String,
-    /// Path of the file, absolute.
-    pub path: PathBuf,
-    /// Source of that path, if it is not `Cargo.toml`, e.g. `DATABASE_PATH in .env`.
+    /// Where it is: a file, or a server.
+    pub location: Location,
+    /// Source of that, if it is not `Cargo.toml`, e.g. `DATABASE_PATH in .env`.
     pub origin: Option<String>,
     /// Patterns of schema files, relative to the root.
     pub schema: Vec<String>,
@@ -96,6 +100,16 @@ pub struct Database {
     pub tracked: bool,
 }
 
+/// Where a database is, which is also what its engine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Location {
+    /// An SQLite database: its file, absolute.
+    File(PathBuf),
+    /// A PostgreSQL database: its server, and how to connect to it.
+    Server(Server),
+}
+
 /// How a failing checkpoint affects a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
@@ -117,10 +131,57 @@ pub enum FollowBranches {
 }
 
 impl Database {
-    /// The file name that begins every backup's name.
+    /// The file name that begins every backup's name: that of the file, or the name on the server.
     #[must_use]
     pub fn file_name(&self) -> String {
         self.owner().file_name().into_owned()
+    }
+
+    /// The file of an SQLite database.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if it is a PostgreSQL database: what asks for a file has no meaning there.
+    pub fn file(&self) -> Result<&Path> {
+        match &self.location {
+            Location::File(path) => Ok(path),
+            Location::Server(server) => Err(Refusal::could_not(
+                format!(
+                    "`{}` is a PostgreSQL database ({}): this works on SQLite files only",
+                    text::plain(&self.name),
+                    server.place()
+                ),
+                "`cargo xtask db-backup`, `db-verify` and `db-restore` work with it; the PostgreSQL guide \
+                 lists what else does",
+            )),
+        }
+    }
+
+    /// The file of an SQLite database; `None` for a PostgreSQL database.
+    #[must_use]
+    pub(crate) fn file_if_any(&self) -> Option<&Path> {
+        match &self.location {
+            Location::File(path) => Some(path),
+            Location::Server(_) => None,
+        }
+    }
+
+    /// Where it is, as records and `--json` have it: the path, or the server's URL without secrets.
+    #[must_use]
+    pub(crate) fn home(&self) -> &Path {
+        match &self.location {
+            Location::File(path) => path,
+            Location::Server(server) => server.home(),
+        }
+    }
+
+    /// The server of a PostgreSQL database.
+    #[must_use]
+    pub(crate) fn server(&self) -> Option<&Server> {
+        match &self.location {
+            Location::File(_) => None,
+            Location::Server(server) => Some(server),
+        }
     }
 
     /// The header of its table in `Cargo.toml`.
@@ -245,10 +306,28 @@ impl Project {
         text::dotted(path, &self.root)
     }
 
+    /// Where a database is, as errors name it: the path relative to the root, or the server and the name there.
+    #[must_use]
+    pub(crate) fn plain_place(&self, database: &Database) -> String {
+        match &database.location {
+            Location::File(path) => self.path(path),
+            Location::Server(server) => server.place(),
+        }
+    }
+
+    /// Like [`Project::plain_place`], the path with `./` in front: for results.
+    #[must_use]
+    pub(crate) fn dotted_place(&self, database: &Database) -> String {
+        match &database.location {
+            Location::File(path) => self.dotted(path),
+            Location::Server(server) => server.place(),
+        }
+    }
+
     /// Like [`Project::place`], with the path in backticks: for errors.
     #[must_use]
     pub fn quoted_place(&self, database: &Database) -> String {
-        let path = self.path(&database.path);
+        let path = self.plain_place(database);
         match &database.origin {
             Some(origin) => format!("`{path}` (from {origin})"),
             None => format!("`{path}`"),
@@ -258,7 +337,7 @@ impl Project {
     /// The database's path and, if that is not from `Cargo.toml`, its origin.
     #[must_use]
     pub fn place(&self, database: &Database) -> String {
-        let path = self.dotted(&database.path);
+        let path = self.dotted_place(database);
         match &database.origin {
             Some(origin) => format!("{path} (from {origin})"),
             None => path,

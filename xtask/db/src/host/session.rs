@@ -246,6 +246,7 @@ impl Session {
             Some(project) => project,
             None => configuration::load(&self.folder, &self.environment, named)?,
         };
+        project.search_path = self.variable("PATH").map(OsStr::to_owned).unwrap_or_default();
         project.itself = self.binary.clone().map(|b| Itself::of(b, &self.arguments));
         for remark in std::mem::take(&mut project.remarks) {
             self.warn(remark);

@@ -4,7 +4,7 @@
 //! verified there like any backup, so that it can be written into the live file like one. The live
 //! database is not touched here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -23,7 +23,7 @@ use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
 use crate::files::stage::Scratch;
 use crate::host::command::{self, Task, missing_program};
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Location, Project};
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::probe::{self, Standing};
 
@@ -42,6 +42,8 @@ pub(crate) struct Building<'p> {
     project: &'p Project,
     /// The database, an empty file at first.
     new: Database,
+    /// Its file.
+    file: PathBuf,
     scratch: Scratch,
 }
 
@@ -63,13 +65,18 @@ impl<'p> Building<'p> {
         let scratch = scratch(project, database, now, interrupt)?;
         let path = scratch.path().join(database.file_name());
         fs_err::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        Ok(Self { project, new: Database { path, ..database.clone() }, scratch })
+        Ok(Self {
+            project,
+            new: Database { location: Location::File(path.clone()), ..database.clone() },
+            file: path,
+            scratch,
+        })
     }
 
     /// The file to build in.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
-        &self.new.path
+        &self.file
     }
 
     /// Takes the database that `maker` created, and verifies it as deeply as this was not already
@@ -101,7 +108,7 @@ impl<'p> Building<'p> {
         interrupt: &Arc<Interrupt>,
     ) -> Result<Backup> {
         let Self { project, new, .. } = self;
-        let folder = new.path.parent().context("a database is in a folder")?;
+        let folder = self.file.parent().context("a database is in a folder")?;
         let vault = Vault::at(folder, now);
         let locked = vault.lock(project.busy_timeout, interrupt)?;
         let wanted = Wanted::new(new, Kind::Manual, now);
@@ -167,7 +174,7 @@ pub(crate) fn build(
     let building = Building::begin(project, database, now, interrupt)?;
     let new = &building.new;
     let command = new.migrate.join(" ");
-    let (path, timeout) = (&new.path, new.migrate_timeout);
+    let (path, timeout) = (&building.file, new.migrate_timeout);
     let task = Task { project, database: new, path, command: &new.migrate, timeout };
     command::run(&task, interrupt).map_err(|error| {
         let way_on = missing_program::way_on(&error, new, &new.migrate);
@@ -194,7 +201,7 @@ fn scratch(
 }
 
 fn refuse_empty(new: &Database, command: &str) -> Result<()> {
-    if !matches!(probe::look(&new.path)?, Standing::Missing | Standing::Empty) {
+    if !matches!(probe::look(new.file()?)?, Standing::Missing | Standing::Empty) {
         return Ok(());
     }
     let hint = format!(

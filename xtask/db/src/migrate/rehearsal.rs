@@ -135,7 +135,7 @@ impl Prepared {
     fn of(stage: &Stage<'_>, interrupt: &Interrupt) -> Result<Self> {
         let private = stage.scratch.stage(&stage.database.file_name())?;
         copy::copy_file(stage.original, &private, interrupt)?;
-        if stage.record.sqlite.journal_mode == "wal" {
+        if stage.record.journal_mode() == "wal" {
             // <https://sqlite.org/fileformat2.html>, 1.3.3: what marks a file as one with a WAL.
             private.write_at(&[2, 2], 18)?;
         }
@@ -147,12 +147,12 @@ impl Prepared {
 /// A witness of the live database from the moment on in which it still has the schema of the copy.
 fn witness_of(stage: &Stage<'_>) -> Witness {
     let Stage { project, database, record, .. } = *stage;
-    let mut witness = Witness::begin(&database.path);
+    let mut witness = Witness::begin(database.home());
     let is_same = || -> Result<bool> {
-        let connection = read_only::open(&database.path, project.busy_timeout)?;
+        let connection = read_only::open(database.file()?, project.busy_timeout)?;
         let user_version: i64 = connection::pragma(&connection, "user_version")?;
         let schema_blake3 = examination::schema_hash(&connection)?;
-        Ok(schema_blake3 == record.schema_blake3 && user_version == record.sqlite.user_version)
+        Ok(schema_blake3 == record.schema_blake3 && user_version == record.user_version())
     };
     if !is_same().unwrap_or(false) {
         witness.doubt("its schema had changed before the command ran");
@@ -234,11 +234,11 @@ pub(crate) fn live(
     database: &Database,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Option<Live>> {
-    let Standing::Sqlite(_) = probe::look(&database.path)? else {
+    let Standing::Sqlite(_) = probe::look(database.file()?)? else {
         return Ok(None);
     };
     let read = || -> Result<Live> {
-        let connection = read_only::open(&database.path, project.busy_timeout)?;
+        let connection = read_only::open(database.file()?, project.busy_timeout)?;
         let content_blake3 = capture::content_hash(&connection, &project.backups, interrupt)?;
         connection.proved(Ok(Live {
             schema_blake3: examination::schema_hash(&connection)?,

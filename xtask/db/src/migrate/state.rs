@@ -81,7 +81,7 @@ impl State {
         let proved = Self {
             schema_blake3: record.schema_blake3.clone(),
             content_blake3: record.content_blake3.clone(),
-            is_wal: record.sqlite.journal_mode == "wal",
+            is_wal: record.journal_mode() == "wal",
             tables: record.tables.clone(),
             findings: record.examined.findings.clone(),
             ..Self::default()

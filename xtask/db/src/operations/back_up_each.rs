@@ -213,18 +213,18 @@ impl Request {
             ));
         }
         let time = session.now().naive_local();
-        let folder = set_aside::set_aside(&database.path, locked.vault().folder(), time)?.folder;
+        let folder = set_aside::set_aside(database.file()?, locked.vault().folder(), time)?.folder;
         session.say(format!("Raw files set aside in {}", project.dotted(&folder)));
         Ok(Done::Aside(folder))
     }
 }
 
 fn is_unreadable(database: &Database) -> Result<bool> {
-    Ok(matches!(probe::look(&database.path)?, Standing::Foreign { .. } | Standing::Empty))
+    Ok(matches!(probe::look(database.file()?)?, Standing::Foreign { .. } | Standing::Empty))
 }
 
 fn warn_of_network(session: &mut Session, project: &Project, database: &Database) {
-    if let Some(kind) = free_space::network(&database.path) {
+    if let Some(kind) = database.file_if_any().and_then(free_space::network) {
         session.warn(format!(
             "{} is on {kind}: SQLite's locks are not reliable there; move the database to a local \
              disk",
@@ -238,6 +238,13 @@ fn summary(record: &Record, version: Option<i64>, took: std::time::Duration) -> 
     let tables = text::count(record.tables.len() as u64, "table");
     let rows = text::count(record.n_rows(), "row");
     let version = version.map_or_else(String::new, |v| format!(", schema version {v}"));
+    if let Some(postgres) = &record.postgres {
+        let (size, took) = (text::size(record.size_bytes), text::took(took));
+        let server = text::plain(&postgres.server_version);
+        return format!(
+            "{size}, {tables}, {rows}, from PostgreSQL {server}, BLAKE3 of each table recorded, in {took}"
+        );
+    }
     let examined = match record.examined.findings.iter().map(|f| f.kind).max() {
         None => "quick_check ok".to_owned(),
         Some(Weight::Unchecked) => "quick_check incomplete".to_owned(),

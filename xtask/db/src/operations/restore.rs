@@ -6,6 +6,7 @@ pub(crate) mod derived_data;
 pub(crate) mod dialogue;
 pub(crate) mod in_place;
 pub(crate) mod into_path;
+pub(crate) mod on_server;
 pub(crate) mod preview;
 pub(crate) mod request;
 pub(crate) mod restore_one;

@@ -33,6 +33,6 @@ impl StateDocument {
     /// Describes a database.
     #[must_use]
     pub(crate) fn of_live(project: &Project, database: &Database) -> Self {
-        Self::Live { database: database.name.clone(), path: project.path(&database.path) }
+        Self::Live { database: database.name.clone(), path: project.plain_place(database) }
     }
 }

@@ -22,6 +22,8 @@ use crate::console::interrupt::Interrupt;
 use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
+use crate::operations::dump_drill;
+use crate::postgres::restore::fill::Differs;
 use crate::restore::proof::{self, Unequal};
 use crate::sqlite::digest::tree::Id;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
@@ -76,13 +78,25 @@ fn judge_drill(
     let interrupt = session.interrupt();
     verification.is_drilled = true;
     let vault = Vault::for_project(project, &backup.folder, session.now());
+    if backup.name.format == Format::Dump {
+        return judge(verification, dump_drill::drill(project, backup, interrupt), interrupt);
+    }
     let drilled = vault
         .lock(project.busy_timeout, interrupt)
         .and_then(|locked| proof::drill(backup, &locked, &verification.content_blake3, interrupt));
+    judge(verification, drilled, interrupt)
+}
+
+/// Completes a verification with the result of its drill.
+fn judge(
+    verification: &mut Verification,
+    drilled: Result<()>,
+    interrupt: &Interrupt,
+) -> Result<()> {
     let Err(error) = drilled else { return Ok(()) };
     interrupt.check()?;
-    if error.downcast_ref::<Unequal>().is_some() {
-        let what = format!("restored into a scratch file, {error:#}");
+    if error.is::<Unequal>() || error.is::<Differs>() {
+        let what = format!("restored into a scratch database, {error:#}");
         verification.outcome = Outcome::Damaged;
         verification.findings.insert(0, Finding::structural(what.clone()));
         verification.reasons.push(what);
@@ -101,7 +115,9 @@ fn say(session: &mut Session, backup: &Backup, verification: &Verification) {
         _ => "",
     };
     let is_deep = verification.depth == Some(Depth::Deep);
+    let is_dump = backup.name.format == Format::Dump;
     let examined = match has(&examination.findings, Weight::Unchecked) {
+        _ if is_dump => "the rows of each table too",
         true if is_deep => "integrity_check incomplete",
         false if is_deep => "integrity_check ok",
         // Every byte is as it was then.
@@ -188,7 +204,7 @@ fn note(
     backup: &Backup,
     verification: &Verification,
 ) -> Result<()> {
-    if backup.name.format == Format::Plain || verification.outcome == Outcome::CannotTell {
+    if backup.name.format != Format::Pages || verification.outcome == Outcome::CannotTell {
         return Ok(());
     }
     let (interrupt, now) = (session.interrupt().clone(), session.now());

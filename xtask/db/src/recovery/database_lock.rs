@@ -28,10 +28,10 @@ use crate::console::refusal::{Exit, Refusal};
 use crate::files::{holders, publish};
 use crate::host::command::supervisor::MARK;
 use crate::host::project::{Database, Project};
+use crate::recovery::anchor;
 use crate::recovery::interrupted_step::{self, Begun, Intent, Left};
 use crate::recovery::lock_file::{Said, beside, holder};
 use crate::recovery::note::Step;
-use crate::sqlite::probe;
 
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
@@ -42,7 +42,7 @@ pub(crate) struct Claim<'a> {
     pub(crate) project: &'a Project,
     /// Its database.
     pub(crate) database: &'a Database,
-    /// The database's canonical path.
+    /// What is locked beside: the database's canonical path, or what stands for it.
     path: PathBuf,
     /// The command that holds it.
     command: &'static str,
@@ -81,7 +81,7 @@ impl<'a> Claim<'a> {
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let cannot = || cannot(project, database);
-        let path = probe::canonical(&database.path).with_context(cannot)?;
+        let path = anchor::of(project, database).with_context(cannot)?;
         let folder = path.parent().context("a database is in a folder")?;
         let missing = |folder: &&Path| fs_err::symlink_metadata(folder).is_err();
         let made: Vec<_> = folder.ancestors().take_while(missing).map(Path::to_owned).collect();

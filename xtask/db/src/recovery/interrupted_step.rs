@@ -25,9 +25,8 @@ use crate::console::text;
 use crate::files::publish;
 use crate::files::stage::Stage;
 use crate::host::project::{Database, Project};
-use crate::recovery::lock_file;
 use crate::recovery::note::{Found, Note, Step, VERSION};
-use crate::sqlite::probe;
+use crate::recovery::{anchor, lock_file};
 
 const ENDING: &str = "note";
 /// A note is a few hundred bytes; a larger file is not a note.
@@ -144,7 +143,7 @@ fn named(backup: &Backup, vault: &Vault) -> String {
 /// file beside the database. Nobody holds any of them.
 #[must_use]
 pub(crate) fn left(project: &Project, database: &Database) -> Vec<Left> {
-    let Ok(path) = probe::canonical(&database.path) else { return Vec::new() };
+    let Ok(path) = anchor::of(project, database) else { return Vec::new() };
     let own = project.backups.join(vault::NOTES).join(key(&path));
     let mut left: Vec<Left> = look(&own).into_iter().collect();
     if let Some(elsewhere) = lock_file::note_of(&path).filter(|note| !is_same(note, &own)) {
@@ -287,7 +286,7 @@ impl Left {
         match &self.found {
             Found::Read(note) => {
                 let moved =
-                    if probe::canonical(&database.path).is_ok_and(|p| p == Path::new(&note.path)) {
+                    if anchor::of(project, database).is_ok_and(|p| p == Path::new(&note.path)) {
                         String::new()
                     } else {
                         format!(" at its former path `{}`", text::plain(&note.path))

@@ -107,8 +107,10 @@ pub(crate) fn drill(
 }
 
 fn without_journal_mode(mut backup: Backup) -> Backup {
-    if let crate::backups::record::proof::Proof::Recorded(record) = &mut backup.proof {
-        "delete".clone_into(&mut record.sqlite.journal_mode);
+    if let crate::backups::record::proof::Proof::Recorded(record) = &mut backup.proof
+        && let Some(sqlite) = &mut record.sqlite
+    {
+        "delete".clone_into(&mut sqlite.journal_mode);
     }
     backup
 }

@@ -127,7 +127,7 @@ fn settle(plan: &Plan, to: &Connection, version: Option<i64>) -> Result<Option<i
     let after = connection::pragma(to, "data_version").ok();
     let version = after.map(|after: i64| version.unwrap_or(after));
     let is_new = !matches!(plan.live, Live::Readable(_));
-    if is_new && plan.backup.record().is_some_and(|record| record.sqlite.journal_mode == "wal") {
+    if is_new && plan.backup.record().is_some_and(|record| record.journal_mode() == "wal") {
         // The application sets its mode itself, as a rule; a restored file should not differ.
         connection::pragma::<String>(to, "journal_mode=WAL")?;
     }

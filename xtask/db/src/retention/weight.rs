@@ -41,7 +41,7 @@ pub(crate) fn relevant(policy: &Policy, vault: &Vault, backups: &[Backup]) -> Re
 /// If the folder cannot be read.
 pub(crate) fn weigh(backups: &Path, rows: &[&Candidate]) -> Result<Vec<u64>> {
     let mut sizes = plan::weigh_files(rows);
-    if rows.iter().all(|row| row.format == Format::Plain) {
+    if rows.iter().all(|row| row.format != Format::Pages) {
         return Ok(sizes);
     }
     let lists = page_lists::find(backups)?;

@@ -77,7 +77,7 @@ pub(crate) fn merge(
     ending: Ending,
     keep: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Report> {
-    let mut connection = read_only::open_to_write(&target.database.path, target.busy_timeout)?;
+    let mut connection = read_only::open_to_write(target.database.file()?, target.busy_timeout)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     row_hash::register(&connection)?;
     connection
@@ -107,7 +107,7 @@ pub(crate) fn merge(
     connection.execute_batch(end)?;
     drop(connection);
     if report.is_written {
-        wal::take_in(&target.database.path);
+        wal::take_in(target.database.file()?);
     }
     Ok(report)
 }

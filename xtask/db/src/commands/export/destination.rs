@@ -10,7 +10,7 @@ use xtask_db_format::NAME;
 use crate::backups::name::Name;
 use crate::console::refusal::Refusal;
 use crate::files::sidecars;
-use crate::host::project::Project;
+use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 
 /// The user's choice.
@@ -125,8 +125,8 @@ impl Destination {
 /// Refuses the paths of databases and of SQLite's files beside them, and the names of backups, even
 /// if nothing is there now.
 fn refuse_what_is_precious(project: &Project, path: &Path, shown: &str) -> Result<()> {
-    let mut files = project.databases.iter().flat_map(|database| {
-        let path = fs_err::canonicalize(&database.path).unwrap_or_else(|_| database.path.clone());
+    let mut files = project.databases.iter().filter_map(Database::file_if_any).flat_map(|path| {
+        let path = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         sidecars::WITH_DATABASE.map(|suffix| sidecars::beside(&path, suffix))
     });
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

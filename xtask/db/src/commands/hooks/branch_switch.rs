@@ -91,7 +91,9 @@ pub(super) fn entered(
 /// Greets the user in a new worktree, which has no database of its own yet.
 fn greet_worktree(session: &mut Session, project: &Project) -> Result<()> {
     for database in &project.databases {
-        if project.worktree() != "." && probe::look(&database.path)? == Standing::Missing {
+        // A server is shared by all worktrees.
+        let Some(file) = database.file_if_any() else { continue };
+        if project.worktree() != "." && probe::look(file)? == Standing::Missing {
             session.note(format!(
                 "xtask-db: this worktree has no database at {}; `cargo xtask db-restore @main{}` \
                  restores the main branch's newest backup there",

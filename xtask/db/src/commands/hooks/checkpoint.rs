@@ -126,7 +126,8 @@ fn one(
 ) -> Result<Option<Backup>> {
     let database = wanted.database;
     let place = project.quoted_place(database);
-    if probe::look(&database.path)? == Standing::Missing {
+    let is_missing = |file| -> Result<bool> { Ok(probe::look(file)? == Standing::Missing) };
+    if database.file_if_any().map(is_missing).transpose()? == Some(true) {
         session.note(format!("xtask-db: no checkpoint, because there is no database at {place}"));
         return Ok(None);
     }

@@ -88,8 +88,8 @@ fn lies<'f>(file: &'f Named, spool: Option<&'f Stage>) -> &'f Path {
 
 /// Size of the live database, including its WAL.
 pub(super) fn live_bytes(database: &Database) -> u64 {
-    let wal = beside(&database.path, WAL);
-    import::size_bytes(&database.path) + import::size_bytes(&wal)
+    let wal = beside(database.home(), WAL);
+    import::size_bytes(database.home()) + import::size_bytes(&wal)
 }
 
 /// A file, and where its bytes are.

@@ -180,7 +180,7 @@ impl Gathered<'_> {
                 load(&mut file)
             }
             Input::Command(command) => {
-                let path = &database.path;
+                let path = database.file()?;
                 let task = Task { project, database, path, command, timeout: Duration::MAX };
                 output::read(&task, &interrupt, load).map_err(|error| {
                     if error.downcast_ref::<Refusal>().is_some() {
@@ -209,7 +209,7 @@ impl Gathered<'_> {
         session.document(&Nothing {
             version: VERSION,
             dry_run: args.dry_run,
-            into: database.path.to_string_lossy(),
+            into: database.home().to_string_lossy(),
             inserted: 0,
             replaced: 0,
             files: [],

@@ -92,7 +92,7 @@ pub(super) fn say(session: &mut Session, project: &Project, made: &Made<'_>, pla
         "{} {} → {}: {} of {}, {}",
         if place.is_dry() { "Would import" } else { "Imported" },
         source.shown,
-        project.dotted(&target.database.path),
+        project.dotted_place(&target.database),
         text::count(tables.clone().sum(), "row"),
         text::count(tables.count() as u64, "table"),
         text::size(made.size_bytes)

@@ -37,19 +37,19 @@ impl Target {
             Some(into) => named(project, session.folder().join(into))?,
         };
         let shown = project.quoted_place(&database);
-        if !database.path.parent().is_some_and(Path::is_dir) {
+        if !database.file()?.parent().is_some_and(Path::is_dir) {
             return Err(Refusal::could_not(
                 format!("there is no folder for {shown}"),
                 "create it, or choose another path",
             ));
         }
-        if database.path.is_dir() {
+        if database.file()?.is_dir() {
             return Err(Refusal::could_not(
                 format!("{shown} is a folder"),
                 "name the file to create in it; nothing was changed",
             ));
         }
-        if database.path.exists() && !args.fresh.force {
+        if database.file()?.exists() && !args.fresh.force {
             return Err(Refusal::could_not(
                 format!("{shown} already exists"),
                 if is_configured {
@@ -61,7 +61,7 @@ impl Target {
                 },
             ));
         }
-        let (path, live) = plan::present(&database.path, args.fresh.force, project.busy_timeout)
+        let (path, live) = plan::present(database.file()?, args.fresh.force, project.busy_timeout)
             .map_err(|error| live_database::explain(error, project, &database))?;
         let target = Self { database, path, live, is_configured };
         if !args.fresh.force {
@@ -102,7 +102,8 @@ fn named(project: &Project, path: PathBuf) -> Result<(Database, bool)> {
         })
     };
     let here = place(&path);
-    let is_it = |database: &&Database| here.is_some() && place(&database.path) == here;
+    let is_it =
+        |database: &&Database| here.is_some() && database.file_if_any().and_then(place) == here;
     let origin = Some("--into".to_owned());
     if let Some(configured) = project.databases.iter().find(is_it) {
         return Ok((Database { origin, ..configured.clone() }, true));

@@ -14,6 +14,8 @@ use crate::host::session::Session;
 use crate::migrate::new_database::{self, Fresh};
 use crate::operations::restore::candidate::{self, Candidate};
 use crate::operations::restore::in_place;
+use crate::postgres::programs::Programs;
+use crate::postgres::standing;
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step::{self, Left};
 use crate::recovery::note::Step;
@@ -23,7 +25,7 @@ use crate::sqlite::read_only;
 
 const COMMAND: &str = "db-setup";
 
-/// Creates a database if there is nothing or a file of 0 bytes.
+/// Creates a database if there is nothing or a file of 0 bytes; a server must have it already.
 ///
 /// # Errors
 ///
@@ -34,7 +36,12 @@ pub(super) fn create_if_missing(
     project: &Project,
     database: &Database,
 ) -> Result<()> {
-    if read_only::is_there(&database.path)? {
+    if let Some(server) = database.server() {
+        let interrupt = session.interrupt().clone();
+        let programs = Programs::find(&project.search_path, &interrupt)?;
+        return standing::found(server, &programs, &interrupt).map(drop);
+    }
+    if read_only::is_there(database.file()?)? {
         return finish_left(session, project, database);
     }
     let vault = Vault::of(project, session.now());
@@ -42,7 +49,7 @@ pub(super) fn create_if_missing(
     let interrupt = session.interrupt().clone();
     let claim = Claim::take(project, database, COMMAND, &interrupt)?;
     // Another command may have created it while its lock was waited for.
-    if read_only::is_there(&database.path)? {
+    if read_only::is_there(database.file()?)? {
         return Ok(());
     }
     refuse_unfinished(&claim)?;
@@ -58,14 +65,14 @@ pub(super) fn create_if_missing(
     drop(locked);
     let built = new_database::build(project, database, session.now(), &interrupt);
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
-    if read_only::is_there(&database.path)? {
+    if read_only::is_there(database.file()?)? {
         return made_by_itself(session, &claim, &locked, built.err());
     }
     // The new database is put in its place in one transaction, with a note of its own.
     claim.conclude(&locked)?;
     let fresh = built.map_err(|error| could_not(error, project, database))?;
     put_in_place(session, &claim, &locked, &fresh)?;
-    session.say(format!("Created {}", project.dotted(&database.path)));
+    session.say(format!("Created {}", project.dotted_place(database)));
     Ok(())
 }
 
@@ -143,7 +150,7 @@ fn made_by_itself(
     error: Option<anyhow::Error>,
 ) -> Result<()> {
     let Claim { project, database, .. } = *claim;
-    let is_sound = matches!(probe::look(&database.path)?, Standing::Sqlite(_));
+    let is_sound = matches!(probe::look(database.file()?)?, Standing::Sqlite(_));
     // It may fail only for want of anything in that file.
     let is_finished = error.as_ref().is_none_or(anyhow::Error::is::<new_database::NothingWritten>);
     if !is_sound || !is_finished {
@@ -160,7 +167,7 @@ fn made_by_itself(
         database.migrate_env,
         project.quoted_place(database)
     ));
-    session.say(format!("Created {}", project.dotted(&database.path)));
+    session.say(format!("Created {}", project.dotted_place(database)));
     Ok(())
 }
 

@@ -61,7 +61,8 @@ impl<'a> OfDatabase<'a> {
             Sight::Forbidden(why) => ("forbidden", Some(why)),
             Sight::Damaged(why) => ("damaged", Some(why)),
             Sight::Busy(why) => ("busy", Some(why)),
-            Sight::Schema { .. } => ("readable", None),
+            Sight::Unreached { what, .. } => ("unreachable", Some(what)),
+            Sight::Schema { .. } | Sight::Server(_) => ("readable", None),
         };
         let schema_blake3 = match &live.sight {
             Sight::Schema { schema_blake3, .. } => Some(&**schema_blake3),
@@ -70,7 +71,7 @@ impl<'a> OfDatabase<'a> {
         let now = checkup.now;
         Self {
             name: &checkup.database.name,
-            path: checkup.database.path.to_string_lossy(),
+            path: checkup.database.home().to_string_lossy(),
             origin: checkup.database.origin.as_deref(),
             sight,
             detail: detail.map(String::as_str),

@@ -57,6 +57,8 @@ fn live(checkup: &Checkup<'_>) -> String {
         Sight::MayBeEncrypted => parts.push("may be encrypted".to_owned()),
         Sight::Forbidden(_) => parts.push("cannot be read".to_owned()),
         Sight::Damaged(_) => parts.push("damaged".to_owned()),
+        Sight::Server(version) => parts.push(format!("PostgreSQL {version}")),
+        Sight::Unreached { .. } => return "cannot be read now".to_owned(),
         Sight::Busy(why) => parts.push(format!("schema unknown: {why}")),
         Sight::Schema { .. } => parts.extend(schema(checkup)),
     }

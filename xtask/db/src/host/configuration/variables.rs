@@ -9,9 +9,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
-use crate::host::configuration::sqlite_url;
+use crate::host::configuration::{location, sqlite_url};
 use crate::host::environment::Environment;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Location, Project};
 
 pub(super) const MANIFEST: &str = "Cargo.toml";
 /// The variables that `url-env` names, by database.
@@ -121,11 +121,8 @@ impl Variables {
             let Some(url) = self.get(variable) else {
                 bail!("`{variable}` is not set, and database `{}` needs it", database.name);
             };
-            let path = sqlite_url::path(&url.value).or_else(|| sqlite_url::bare_path(&url.value));
-            let path = path.with_context(|| {
-                format!("`{variable}` is not a path, a `sqlite:` URL or a `file:` URL")
-            })?;
-            database.path = root.join(path);
+            database.location = location::of_variable(&url.value, &root)
+                .with_context(|| format!("`{variable}` names no database"))?;
             database.origin = Some(url.origin.clone());
         }
         if let Some(variable) = self.get("DATABASE_URL")
@@ -162,9 +159,9 @@ impl Variables {
             }
         };
         if let Some(database) = meant
-            && database.path != path
+            && database.file_if_any() != Some(&path)
         {
-            database.path = path;
+            database.location = Location::File(path);
             database.origin = Some(origin);
         }
         Ok(())
@@ -179,7 +176,7 @@ impl Variables {
         if self.get("DATABASE_PATH").is_some() || project.databases.is_empty() {
             return;
         }
-        if project.databases.iter().all(|database| database.path != path) {
+        if project.databases.iter().all(|database| database.file_if_any() != Some(&path)) {
             project.remarks.push(format!(
                 "{} is not used: it does not name the same file as `path` in {}, and has no \
                  `sqlite:` in front; write `sqlite://FILE`, or use `url-env = \"DATABASE_URL\"` \

@@ -51,7 +51,7 @@ impl Database {
     /// The database, as its backups name it.
     #[must_use]
     pub(crate) fn owner(&self) -> Owner<'_> {
-        Owner { name: &self.name, path: &self.path }
+        Owner { name: &self.name, path: self.home() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The default of each setting that the host does not give, e.g. of `busy-timeout` and `migrate-timeout`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::backups::vault;
 use crate::console::remarks::Remarks;
 use crate::git::repository;
 use crate::host::project::policy::Policy;
-use crate::host::project::{Database, FollowBranches, OnFailure, Project};
+use crate::host::project::{Database, FollowBranches, Location, OnFailure, Project};
 use crate::sqlite::declared_references::References;
 
 /// How long a lock is waited for.
@@ -26,7 +27,7 @@ impl Database {
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         Self {
             name: name.into(),
-            path: path.into(),
+            location: Location::File(path.into()),
             origin: None,
             schema: Vec::new(),
             migrate: Vec::new(),
@@ -71,6 +72,7 @@ impl Project {
             on_failure: OnFailure::Block,
             follow_branches: FollowBranches::Never,
             hidden_variables: Vec::new(),
+            search_path: OsString::new(),
             itself: None,
             remarks: Vec::new(),
             told: Remarks::default(),

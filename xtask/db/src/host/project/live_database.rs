@@ -16,10 +16,10 @@ use crate::sqlite::trouble::{self, Trouble};
 /// A refusal if it is missing, empty, no file or no SQLite database (exit 2); never creates one.
 pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
     let path = project.quoted_place(database);
-    let standing = probe::look(&database.path).map_err(|error| cannot_read(error, &path))?;
+    let standing = probe::look(database.file()?).map_err(|error| cannot_read(error, &path))?;
     let what = match standing {
         Standing::Sqlite(_) => {
-            return read_only::open(&database.path, project.busy_timeout)
+            return read_only::open(database.file()?, project.busy_timeout)
                 .map_err(|error| explain(error, project, database));
         }
         Standing::Missing => {
@@ -69,7 +69,7 @@ pub(crate) fn explain(
             format!(
                 "{path} stayed locked for {}{}",
                 crate::console::text::took(project.busy_timeout),
-                holders::sentence(&database.path)
+                holders::sentence(database.home())
             ),
             "try again, wait longer with `--busy-timeout SECS`, or stop what has it open"
                 .to_owned(),

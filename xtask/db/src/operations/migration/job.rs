@@ -134,6 +134,6 @@ impl<'a> Job<'a> {
     /// The variable that points the command at a database.
     #[must_use]
     pub(crate) fn variable(&self) -> String {
-        self.database.migrate_variable(&self.database.path).0
+        self.database.migrate_variable(self.database.home()).0
     }
 }

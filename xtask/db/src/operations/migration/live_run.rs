@@ -59,15 +59,15 @@ pub(crate) fn run(
     drop(locked);
     session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
     let timeout = database.migrate_timeout;
-    let task = Task { project, database, path: &database.path, command: &job.command, timeout };
+    let task = Task { project, database, path: database.file()?, command: &job.command, timeout };
     // A second interrupt kills the command, a later one stops the restore with a note.
     let _supervising = interrupt.while_supervising();
-    let file = holders::identity(&database.path);
+    let file = holders::identity(database.file()?);
     let ended = command::migrate(&task, &interrupt);
     reserve.release();
     let ended = ended.inspect_err(|error| withdraw(session, job, vault, error))?;
-    if file != holders::identity(&database.path) {
-        let who = holders::sentence_of(&holders::of_deleted(&database.path));
+    if file != holders::identity(database.file()?) {
+        let who = holders::sentence_of(&holders::of_deleted(database.file()?));
         session.warn(format!(
             "the migration replaced the file of {}: a process that had it open before still writes \
              to the old file, which nobody else reads; restart the application{who}",
@@ -213,7 +213,7 @@ fn second_checkpoint(
         Taken::Unchanged => anyhow::bail!("a checkpoint is taken unconditionally"),
     };
     let schema =
-        |backup: &Backup| backup.record().map(|r| (r.schema_blake3.clone(), r.sqlite.user_version));
+        |backup: &Backup| backup.record().map(|r| (r.schema_blake3.clone(), r.user_version()));
     if schema(first) != schema(&second) {
         return Err(Refusal::no(
             format!("the schema of {} changed since the rehearsal", project.quoted_place(database)),
@@ -233,7 +233,7 @@ fn examine(
 ) -> Result<After> {
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
-    if !matches!(probe::look(&database.path)?, Standing::Sqlite(_)) {
+    if !matches!(probe::look(database.file()?)?, Standing::Sqlite(_)) {
         return Ok(After::Broken(vec!["it is no longer an SQLite database".to_owned()]));
     }
     let wanted = job.wanted(session, Kind::PreMigrate);
@@ -248,7 +248,7 @@ fn examine(
         Copy::Damaged(findings) => return Ok(After::Broken(said(&findings))),
         Copy::Unchanged => anyhow::bail!("nothing to compare with was given"),
     };
-    let is_wal = staged.record().sqlite.journal_mode == "wal";
+    let is_wal = staged.record().journal_mode() == "wal";
     // If only the journal was to change, it has to have changed.
     let is_same_journal = is_wal == ready.before.is_wal || !ready.changes_journal_only();
     if staged.record().content_blake3 == ready.before.content_blake3 && is_same_journal {

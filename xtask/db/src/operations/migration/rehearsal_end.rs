@@ -255,7 +255,7 @@ pub(crate) fn say_put_back(
     checkpoint: &Backup,
     replaced: &Kept,
 ) {
-    let place = job.project.dotted(&job.database.path);
+    let place = job.project.dotted_place(job.database);
     session.say(format!("Restored {} → {place}", checkpoint.name));
     session.say(format!(
         "The replaced state, including everything written since: {}",

@@ -126,7 +126,7 @@ fn judged(
 }
 
 fn has_schema_of(live: &Live, record: &Record) -> bool {
-    live.schema_blake3 == record.schema_blake3 && live.user_version == record.sqlite.user_version
+    live.schema_blake3 == record.schema_blake3 && live.user_version == record.user_version()
 }
 
 fn touched(job: &Job<'_>, rehearsal: &Rehearsal) -> Vec<String> {

@@ -21,7 +21,7 @@ pub(super) fn demand(job: &Job<'_>, vault: &Vault, rehearsed: &Rehearsed) -> Res
     let old_bytes = rehearsed.staged.record().size_bytes;
     let new_bytes = rehearsed.rehearsal.size_bytes.max(old_bytes);
     let for_live = new_bytes + (new_bytes - old_bytes) + transaction_bytes(old_bytes);
-    let folder = job.database.path.parent().unwrap_or(Path::new("/"));
+    let folder = job.database.file()?.parent().unwrap_or(Path::new("/"));
     let kept = "the examination and a safety backup";
     if free_space::same_file_system(folder, vault.folder()) {
         let what = format!("the migration with {kept}");
@@ -46,7 +46,7 @@ pub(super) fn reserve(
     old_bytes: u64,
     new_bytes: u64,
 ) -> Result<Reserve> {
-    let folder = job.database.path.parent().unwrap_or(Path::new("/"));
+    let folder = job.database.file()?.parent().unwrap_or(Path::new("/"));
     let beside_backups = Room { folder: vault.folder(), bytes: 2 * new_bytes };
     let beside_live = Room { folder, bytes: transaction_bytes(old_bytes) };
     Reserve::take(&[beside_backups, beside_live])

@@ -118,7 +118,7 @@ pub(crate) fn destination<'a>(
     force: bool,
 ) -> Destination<'a> {
     let (backups, busy_timeout) = (&project.backups, project.busy_timeout);
-    Destination { path: &database.path, backups, force, busy_timeout }
+    Destination { path: database.home(), backups, force, busy_timeout }
 }
 
 /// The result of SQLite's check for the restored content, which equals the backup's.

@@ -47,7 +47,7 @@ pub(crate) fn rebuild(
     for command in &database.after_restore {
         session.note(format!("Running {}", command.join(" ")));
         let interrupt = session.interrupt().clone();
-        let (path, timeout) = (&database.path, Duration::MAX);
+        let (path, timeout) = (database.file()?, Duration::MAX);
         let task = Task { project, database, path, command, timeout };
         command::run(&task, &interrupt).map_err(|error| {
             error.context(Refusal {

@@ -68,7 +68,7 @@ pub(crate) fn restore(
 ) -> Result<Answer> {
     let Candidate { plan, verification } = *candidate;
     let Claim { project, database, .. } = claim;
-    let place = project.dotted(&database.path);
+    let place = project.dotted_place(database);
     let left = claim.left();
     let Restored { kept, proved } = put_in_place(session, &claim, &locked, candidate)?;
     claim.end(&locked, &left).context("the data is restored, but the note could not be removed")?;
@@ -224,7 +224,7 @@ pub(crate) fn put_checkpoint_back(
 ) -> Result<Restored> {
     let Claim { project, database, .. } = *claim;
     let verification = demand_whole(session, checkpoint)?;
-    let is_garbage = matches!(probe::look(&database.path)?, Standing::Foreign { .. });
+    let is_garbage = matches!(probe::look(database.file()?)?, Standing::Foreign { .. });
     let destination = candidate::destination(project, database, is_garbage);
     let plan = planned(session, claim, checkpoint, &destination)?;
     put_in_place(session, claim, locked, &Candidate { plan: &plan, verification: &verification })
@@ -318,13 +318,13 @@ impl Replacement<'_> {
 /// Reports how large the WAL is, if another process that has the database open prevents its
 /// checkpoint.
 pub(crate) fn note_wal(session: &mut Session, database: &Database) {
-    let n_bytes = wal::size_bytes(&database.path);
+    let n_bytes = wal::size_bytes(database.home());
     if n_bytes > 0 {
         session.note(format!(
             "The WAL is {} large and part of the database; the application's next WAL checkpoint \
              merges it{}",
             text::size(n_bytes),
-            holders::sentence(&database.path)
+            holders::sentence(database.home())
         ));
     }
 }
@@ -332,5 +332,5 @@ pub(crate) fn note_wal(session: &mut Session, database: &Database) {
 /// Sets the raw files aside.
 fn set_aside(session: &Session, database: &Database, locked: &Locked<'_>) -> Result<Aside> {
     let time = session.now().naive_local();
-    set_aside::set_aside(&database.path, locked.vault().folder(), time)
+    set_aside::set_aside(database.file()?, locked.vault().folder(), time)
 }

@@ -48,7 +48,7 @@ impl Request {
         database: &Database,
         backup: &Backup,
     ) -> Result<()> {
-        let target = project.path(&database.path);
+        let target = project.plain_place(database);
         let Some(record) = backup.record().filter(|record| record.source != target) else {
             return Ok(());
         };

@@ -6,6 +6,7 @@ use crate::backups::backup::Backup;
 
 /// A restore as the user requested it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of `db-restore`")]
 pub(crate) struct Request {
     /// The backup; the user picks one without it.
     pub(crate) reference: Option<String>,
@@ -17,6 +18,8 @@ pub(crate) struct Request {
     pub(crate) tables: Vec<String>,
     /// Whether the plan is printed and nothing is changed.
     pub(crate) dry_run: bool,
+    /// Whether a PostgreSQL database is swapped, even if it could be restored in place.
+    pub(crate) swap: bool,
     /// Whether doubts do not matter.
     pub(crate) force: bool,
     /// The command that this is a part of.
@@ -35,6 +38,7 @@ impl Request {
             tables: Vec::new(),
             dry_run: false,
             force: false,
+            swap: false,
             command: "db-rollback",
             database,
         }

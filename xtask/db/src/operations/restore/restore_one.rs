@@ -15,6 +15,7 @@ use crate::host::session::json_stream::VERSION;
 use crate::operations::find_backup::{self, Wanted};
 use crate::operations::restore::candidate::Candidate;
 use crate::operations::restore::dialogue::Offer;
+use crate::operations::restore::on_server::OnServer;
 use crate::operations::restore::request::Request;
 use crate::operations::restore::{candidate, dialogue, in_place, preview};
 use crate::recovery::database_lock::Claim;
@@ -44,6 +45,11 @@ impl Attempt<'_> {
     fn run(&self, session: &mut Session) -> Result<Answer> {
         let Self { request, project, vault, backup, .. } = *self;
         let database = request.owner(project, backup)?;
+        if let Some(server) = database.server() {
+            self.has_begun.set(true);
+            let on = OnServer { request, project, vault, backup, database: &database, server };
+            return on.restore(session);
+        }
         if request.into.as_ref().is_some_and(|path| !session.folder().join(path).exists()) {
             return request.write_elsewhere(session, project, backup);
         }
@@ -208,8 +214,9 @@ impl Request {
         }
         // A configured database stays what it is, protection and all, however it is named.
         let is_same = |database: &&Database| {
-            let (a, b) = (fs_err::canonicalize(&database.path), fs_err::canonicalize(&path));
-            a.is_ok() && a.ok() == b.ok()
+            let (a, b) =
+                (database.file_if_any().map(fs_err::canonicalize), fs_err::canonicalize(&path));
+            matches!((a, b), (Some(Ok(a)), Ok(b)) if a == b)
         };
         if let Some(configured) = project.databases.iter().find(is_same) {
             let origin = Some("--into".to_owned());

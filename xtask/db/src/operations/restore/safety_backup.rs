@@ -103,12 +103,13 @@ pub(crate) fn undo(
     safety: &Backup,
 ) -> String {
     let name = text::shell(&safety.name.to_string());
-    let configured = project.databases.iter().any(|other| other.path == database.path);
+    let configured = project.databases.iter().any(|other| other.location == database.location);
     let into = if configured {
         String::new()
     } else {
         // `--into` is relative to the folder the command is called in.
-        let path = database.path.strip_prefix(session.folder()).unwrap_or(&database.path);
+        let path = database.home();
+        let path = path.strip_prefix(session.folder()).unwrap_or(path);
         let path = path.to_string_lossy();
         // A path that begins with a dash would be read as a flag.
         let here = if path.starts_with('-') { "./" } else { "" };
@@ -153,7 +154,7 @@ pub(crate) fn safety_backup(
 ) -> Result<Option<(Box<Backup>, Groups)>> {
     let database = wanted.database;
     let mut progress = session.progress("Keeping the current state");
-    let taken = read_only::open(&database.path, project.busy_timeout)
+    let taken = read_only::open(database.file()?, project.busy_timeout)
         .map_err(|error| live_database::explain(error, project, database))
         .and_then(|connection| {
             let capture = Capture { locked, project, wanted };

@@ -60,7 +60,7 @@ impl Request {
         let tables = Tables {
             names: &self.tables,
             backup: file.path(),
-            live: &database.path,
+            live: database.file()?,
             busy_timeout: project.busy_timeout,
         };
         tables.plan().map_err(|error| live_database::explain(error, project, database))?;
@@ -81,7 +81,7 @@ impl Request {
         let claim = Claim::take(project, database, self.command, &interrupt)?;
         let vault = Vault::of(project, session.now());
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
-        let is_replicated = in_place::is_replicated(project, &database.path);
+        let is_replicated = in_place::is_replicated(project, database.file()?);
         let mut taken = None;
         let put_back = tables.put_back(&interrupt, || {
             let wanted = safety_backup::wanted(session, project, database);

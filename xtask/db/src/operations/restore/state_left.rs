@@ -32,7 +32,7 @@ impl CouldNotRestore {
             InPlace::New => "the new state is committed, but not proved",
             InPlace::Unproved => "its current content is not proved",
         };
-        let what = format!("could not restore `{}`: {said}{kept}", project.path(&database.path));
+        let what = format!("could not restore `{}`: {said}{kept}", project.plain_place(database));
         Self { state, what }
     }
 }

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::console::interrupt::Interrupt;
-use crate::host::project::Database;
+use crate::host::project::{Database, Location};
 use crate::rows::import::cost_limits::Bounds;
 use crate::rows::merge::request::{Numbering, OnConflict, Policy};
 
@@ -64,7 +64,7 @@ impl Place {
 
     fn merge_with(&self, into: &str, from: &[&str], policy: &Policy) -> Result<Report> {
         let interrupt = Interrupt::default();
-        let database = Database { path: self.path(into), ..self.said.clone() };
+        let database = Database { location: Location::File(self.path(into)), ..self.said.clone() };
         let bounds = Bounds::lifted(&interrupt, crate::console::progress::Pulse::none());
         let target = Target {
             database: &database,

@@ -63,7 +63,7 @@ pub(super) fn conclude(
         begun + &streamed.members(&members)
     });
     if let Some(safety) = safety {
-        if in_place::is_replicated(project, &database.path) {
+        if in_place::is_replicated(project, database.file()?) {
             in_place::warn_of_replica(session);
         }
         in_place::note_wal(session, database);
@@ -100,7 +100,7 @@ impl<'a> Members<'a> {
             replaced: report.n_replaced(),
             merged: done.is_of(report),
             dry_run: matches!(done, Done::Nothing),
-            into: database.path.to_string_lossy(),
+            into: database.home().to_string_lossy(),
             safety: match done {
                 Done::Merged(Some(safety)) => Some(safety.name.to_string()),
                 _ => None,

@@ -1,0 +1,8 @@
+//! A PostgreSQL database: the same commands, words and exit codes.
+
+pub(crate) mod backup;
+pub(crate) mod branches;
+pub(crate) mod guide;
+pub(crate) mod interrupted;
+pub(crate) mod refusals;
+pub(crate) mod restore;

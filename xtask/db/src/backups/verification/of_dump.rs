@@ -1,0 +1,77 @@
+//! Proves that a PostgreSQL dump is whole: its bytes, and the rows of each table, against its record.
+//!
+//! Equal bytes are equal rows. The hashes of the tables are compared all the same: a restored database is compared
+//! with those in the record, so they must be the dump's.
+
+use anyhow::Result;
+
+use crate::backups::backup::Backup;
+use crate::backups::reader::Contents;
+use crate::backups::record::Record;
+use crate::backups::verification::judgement;
+use crate::backups::verification::outcome::{Outcome, Verification};
+use crate::console::interrupt::Interrupt;
+use crate::postgres::dump::proof::DumpProof;
+use crate::postgres::dump::read_back::ReadBack;
+use crate::sqlite::digest::database::Hashes;
+use crate::sqlite::examination::Examination;
+use crate::sqlite::examination::finding::{Depth, Finding};
+
+/// Reads a dump from its first to its last byte.
+///
+/// # Errors
+///
+/// If it cannot be read, or at the user's interrupt; damage is an error of type
+/// [`Damage`](crate::sqlite::examination::finding::Damage).
+pub(super) fn read(backup: &Backup, interrupt: &Interrupt) -> Result<Verification> {
+    let ReadBack { blake3, size_bytes, proof } = Contents::open(backup)?.dump(interrupt)?;
+    let rows = proof.tables.iter().map(|(table, proof)| (table.clone(), Some(proof.rows)));
+    let mut verification = Verification {
+        outcome: Outcome::Whole,
+        reasons: Vec::new(),
+        warnings: Vec::new(),
+        findings: Vec::new(),
+        depth: Some(Depth::Deep),
+        is_drilled: false,
+        examination: Examination {
+            findings: Vec::new(),
+            tables: rows.collect(),
+            schema_blake3: proof.catalogue_blake3.clone(),
+            schema_version: None,
+        },
+        content_blake3: proof.content_blake3.clone(),
+        suspects: Vec::new(),
+    };
+    let hashes = Hashes { blake3, content_blake3: proof.content_blake3.clone() };
+    judgement::judge(backup, &hashes, size_bytes, &mut verification);
+    if let Some(record) = backup.record().filter(|_| verification.outcome == Outcome::Whole) {
+        let differing = differing(record, &verification, &proof);
+        if !differing.is_empty() {
+            verification.outcome = Outcome::Damaged;
+            verification.findings.extend(differing.iter().cloned().map(Finding::structural));
+            verification.reasons.extend(differing);
+        }
+    }
+    Ok(verification)
+}
+
+/// What the record names otherwise than the dump has it, though its bytes are the same: one of the two was not written
+/// by this program.
+fn differing(record: &Record, verification: &Verification, proof: &DumpProof) -> Vec<String> {
+    let recorded = record.postgres.as_ref().map(|postgres| &postgres.tables);
+    let mut differing = Vec::new();
+    if record.tables != verification.examination.tables {
+        differing.push("its tables or their numbers of rows are not as recorded".to_owned());
+    }
+    for (table, proof) in &proof.tables {
+        if recorded.and_then(|tables| tables.get(table)) != Some(&proof.blake3) {
+            differing.push(format!("the rows of `{table}` are not as recorded"));
+        }
+    }
+    if record.content_blake3 != proof.content_blake3
+        || record.schema_blake3 != proof.catalogue_blake3
+    {
+        differing.push("its definitions are not as recorded".to_owned());
+    }
+    differing
+}

@@ -1,0 +1,65 @@
+//! A PostgreSQL dump as a restore, a drill or a rehearsal needs it: its file, and what a database that it is loaded
+//! into must be equal to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::backups::backup::Backup;
+use crate::backups::reader::Contents;
+use crate::postgres::dump::proof::{DumpProof, TableProof};
+use crate::postgres::restore::source::Source;
+
+/// A dump and its record.
+#[derive(Debug)]
+pub(crate) struct DumpSource {
+    path: PathBuf,
+    /// Holds the file.
+    _contents: Contents,
+    /// The proof in its record.
+    pub(crate) proof: DumpProof,
+    client_version: String,
+    extensions: BTreeMap<String, String>,
+}
+
+impl DumpSource {
+    /// A backup, whose bytes the caller has compared with its record.
+    ///
+    /// # Errors
+    ///
+    /// If it has no record of a dump: then nothing could be proved.
+    pub(crate) fn of(backup: &Backup) -> Result<Self> {
+        let record = backup.record().context("without its record, a dump cannot be proved")?;
+        let postgres = record.postgres.as_ref().context("its record does not describe a dump")?;
+        let contents = Contents::open(backup)?;
+        let path = contents.dump_file().context("it is not a dump")?.to_owned();
+        let proof = |(table, blake3): (&String, &String)| {
+            let rows = record.tables.get(table).copied().flatten().unwrap_or_default();
+            (table.clone(), TableProof { rows, blake3: blake3.clone() })
+        };
+        Ok(Self {
+            path,
+            _contents: contents,
+            proof: DumpProof {
+                content_blake3: record.content_blake3.clone(),
+                catalogue_blake3: record.schema_blake3.clone(),
+                sql_bytes: postgres.sql_bytes,
+                tables: postgres.tables.iter().map(proof).collect(),
+            },
+            client_version: postgres.client_version.clone(),
+            extensions: postgres.extensions.clone(),
+        })
+    }
+
+    /// The same for the engine.
+    #[must_use]
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source {
+            path: &self.path,
+            proof: &self.proof,
+            client_version: &self.client_version,
+            extensions: &self.extensions,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Replaces the content of a database in one transaction, so that connected sessions survive.
+//!
+//! Every table is locked against writers first; readers, and `pg_dump` for the safety backup, go on. Then
+//! what is ours is dropped, the dump is loaded, and the rows of every table are compared with the
+//! backup before the commit. Extensions that the backup has stay as they are.
+
+mod clearing;
+mod extension_rows;
+pub(crate) mod obstacles;
+mod rows;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::console::interrupt::Interrupt;
+use crate::console::refusal::Refusal;
+use crate::postgres::place::Place;
+use crate::postgres::psql::Psql;
+use crate::postgres::quoting::{literal, name};
+use crate::postgres::restore::load;
+use crate::postgres::restore::source::Source;
+use crate::postgres::trouble::Trouble;
+
+/// How long a lock on a table is waited for.
+const LOCK_TIMEOUT: &str = "10s";
+/// A set of tables that changes while it is being locked is tried so often.
+const MAX_ROUNDS: usize = 5;
+
+/// Restores in place. `keep` runs while nobody can write: the caller takes the safety backup in it.
+///
+/// # Errors
+///
+/// A refusal if something is in the way that only a swap could avoid, or if a table stays locked. Any
+/// error leaves the old state.
+pub(crate) fn restore(
+    place: Place<'_>,
+    source: &Source<'_>,
+    keep: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
+    let mut psql = Psql::connect(place.server, place.programs.any()?, place.interrupt)?;
+    obstacles::check(&mut psql)?;
+    psql.run(&format!("SET lock_timeout = '{LOCK_TIMEOUT}'; BEGIN;"))?;
+    lock_tables(&mut psql).map_err(explained)?;
+    keep().context("could not take the safety backup")?;
+    replace(&mut psql, place, source).map_err(explained)?;
+    commit(psql, place)
+}
+
+#[derive(Debug, Deserialize)]
+struct Transaction {
+    id: String,
+    status: Option<String>,
+}
+
+/// Commits, and finds out how that ended if the connection is lost.
+fn commit(mut psql: Psql<'_>, place: Place<'_>) -> Result<()> {
+    let query = "SELECT txid_current()::text AS id, NULL AS status";
+    let Transaction { id, .. } = psql.row(query)?;
+    psql.make_uninterruptible();
+    let Err(error) = psql.run("COMMIT;") else { return psql.close() };
+    drop(psql);
+    let calm = Interrupt::default();
+    let query = format!("SELECT '{id}' AS id, txid_status({id}) AS status");
+    let end = Psql::connect(place.server, place.programs.any()?, &calm)
+        .and_then(|mut psql| psql.row::<Transaction>(&query))
+        .context("the connection was lost at the commit: the database has either the old or the new state")?;
+    match end.status.as_deref() {
+        Some("committed") => Ok(()),
+        _ => Err(error.context("could not commit the restored state")),
+    }
+}
+
+/// Drops what is ours, loads the dump, and compares.
+fn replace(psql: &mut Psql<'_>, place: Place<'_>, source: &Source<'_>) -> Result<()> {
+    let gone = extensions_not_in(psql, source)?;
+    for extension in gone {
+        psql.run(&format!("DROP EXTENSION {} CASCADE;", name(&extension)))?;
+    }
+    let staying: Vec<Schema> = psql.rows(clearing::STAYING)?;
+    let staying: BTreeSet<String> = staying.into_iter().map(|schema| schema.nspname).collect();
+    psql.run(clearing::CLEAR).context("could not drop what is there")?;
+    let conditions = extension_rows::delete(psql)?;
+    let targets =
+        load::load(psql, source, &staying, place.interrupt).context("could not load the backup")?;
+    let now = rows::of(psql, &targets, &conditions)?;
+    let differences = source.proof.table_differences(&now);
+    anyhow::ensure!(
+        differences.is_empty(),
+        "the restored rows differ from the backup: {}",
+        differences.join(", ")
+    );
+    Ok(())
+}
+
+#[derive(Debug, Deserialize)]
+struct Schema {
+    nspname: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Extension {
+    extname: String,
+}
+
+/// The extensions that the database has got since the backup.
+fn extensions_not_in(psql: &mut Psql<'_>, source: &Source<'_>) -> Result<Vec<String>> {
+    let known: Vec<String> = source.extensions.keys().map(|name| literal(name)).collect();
+    let known = if known.is_empty() { "NULL".to_owned() } else { known.join(", ") };
+    let query = format!(
+        "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' AND extname NOT IN ({known})"
+    );
+    let found: Vec<Extension> = psql.rows(&query)?;
+    Ok(found.into_iter().map(|extension| extension.extname).collect())
+}
+
+#[derive(Debug, Deserialize)]
+struct Table {
+    name: String,
+}
+
+/// Locks every table of ours against writers, until the set of tables no longer changes.
+fn lock_tables(psql: &mut Psql<'_>) -> Result<()> {
+    let mut locked = Vec::new();
+    for _ in 0..MAX_ROUNDS {
+        let found: Vec<Table> = psql.rows(clearing::TABLES)?;
+        let tables: Vec<String> = found.into_iter().map(|table| table.name).collect();
+        if tables == locked {
+            return Ok(());
+        }
+        for some in tables.chunks(200) {
+            // A table that was dropped meanwhile is an error, and the restore can be tried again.
+            psql.run(&format!("LOCK TABLE {} IN EXCLUSIVE MODE;", some.join(", ")))?;
+        }
+        locked = tables;
+    }
+    Err(Refusal::locked(
+        "tables were created or dropped while they were being locked",
+        "let the migration that does it end, and try again",
+    ))
+}
+
+/// Makes a refusal of what an application can cause.
+fn explained(error: anyhow::Error) -> anyhow::Error {
+    let is = |state: &str| error.downcast_ref::<Trouble>().is_some_and(|trouble| trouble.is(state));
+    if is("55P03") || is("40P01") {
+        return Refusal::locked(
+            "another session keeps a table locked",
+            "let its transaction end, or restore by a swap",
+        );
+    }
+    if is("53200") {
+        return error.context(Refusal::could_not(
+            "the server has no room for a lock on every table",
+            "raise `max_locks_per_transaction` and restart the server, or restore by a swap",
+        ));
+    }
+    error
+}

@@ -1,0 +1,3 @@
+//! What the tests of this wing share.
+
+pub(super) mod server;
