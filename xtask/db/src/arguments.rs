@@ -43,14 +43,30 @@ static HOST: OnceLock<clap::Command> = OnceLock::new();
 /// reported as one JSON document.
 #[must_use]
 pub fn parse<T: Parser>() -> T {
+    parse_words(&std::env::args_os().collect::<Vec<_>>())
+}
+
+/// Does the same with a command line that is given.
+pub(crate) fn parse_words<T: Parser>(typed: &[OsString]) -> T {
     let mut command = grouped(T::command());
     let _ = HOST.set(command.clone());
-    let typed: Vec<OsString> = std::env::args_os().collect();
     let outcome = command
-        .try_get_matches_from_mut(&typed)
+        .try_get_matches_from_mut(typed)
         .and_then(|mut matches| T::from_arg_matches_mut(&mut matches))
         .map_err(|error| error.format(&mut command));
-    outcome.unwrap_or_else(|error| fail(error, &command, &typed))
+    outcome.unwrap_or_else(|error| fail(error, &command, typed))
+}
+
+/// The command line of an xtask that reads its own, if its first word is for this crate. `db-help` asks
+/// for help, on the command that follows it or on all.
+pub(crate) fn ours(mut typed: Vec<OsString>) -> Option<Vec<OsString>> {
+    let task = typed.get(1)?;
+    if task == "db-" || task == "db-help" {
+        typed.remove(1);
+        typed.push("--help".into());
+        return Some(typed);
+    }
+    task.as_encoded_bytes().starts_with(b"db-").then_some(typed)
 }
 
 /// The host's command line; `None` if the host reads its own.
@@ -183,7 +199,34 @@ mod tests {
     use clap::Subcommand as _;
 
     use super::*;
-    use crate::command::Command;
+    use crate::command::{Alone, Command};
+
+    #[test]
+    fn an_xtask_that_reads_its_own_arguments_lists_the_tasks_with_db_help() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (typed, expected) in [
+            ("x", None),
+            ("x db", None),
+            ("x help", None),
+            ("x db-list --json", Some("x db-list --json")),
+            ("x db-", Some("x --help")),
+            ("x db-help", Some("x --help")),
+            ("x db-help db-pin", Some("x db-pin --help")),
+        ] {
+            assert_eq!(ours(words(typed)), expected.map(words), "{typed}");
+        }
+        let mut command = grouped(<Alone as clap::CommandFactory>::command());
+        let help = |typed| {
+            let ended = command.try_get_matches_from_mut(ours(words(typed)).expect("ours"));
+            ended.expect_err("help").render().to_string()
+        };
+        let [all, pin] = ["x db-help", "x db-help db-pin"].map(help);
+        for part in ["cargo xtask db-help [COMMAND]\n", "\nSet up and check:\n  db-setup "] {
+            assert!(all.contains(part), "{part}: {all}");
+        }
+        assert!(!all.contains("Other commands"), "{all}");
+        assert!(pin.starts_with("Protect a backup from pruning\n"), "{pin}");
+    }
 
     #[test]
     fn no_line_of_an_example_is_broken_in_help() {

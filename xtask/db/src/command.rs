@@ -37,9 +37,15 @@ pub fn version() -> &'static str {
     &VERSION
 }
 
-/// The database tasks of an xtask that does not read its arguments with clap.
+/// Database tasks of this workspace; other tasks are not listed here
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version = version())]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    override_usage = "cargo xtask <COMMAND>\n       cargo xtask db-help [COMMAND]",
+    disable_help_subcommand = true,
+    disable_version_flag = true
+)]
 pub(crate) struct Alone {
     #[command(subcommand)]
     pub(crate) command: Command,

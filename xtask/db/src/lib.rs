@@ -78,6 +78,7 @@ pub fn main(command: Command) -> ExitCode {
 }
 
 /// Runs the `db-*` task that the first argument names, and ends the process; returns if it names none.
+/// `db-help` lists the tasks, because the xtask's own `--help` does not know them.
 ///
 /// For the first line of `main` in an xtask that does not read its arguments with clap, or whose commands
 /// should stay as they are:
@@ -87,9 +88,8 @@ pub fn main(command: Command) -> ExitCode {
 /// // … the xtask's own tasks
 /// ```
 pub fn intercept() {
-    let task = std::env::args_os().nth(1);
-    if task.is_some_and(|task| task.as_encoded_bytes().starts_with(b"db-")) {
-        let exit = run_in_process(parse::<command::Alone>().command);
+    if let Some(typed) = arguments::ours(std::env::args_os().collect()) {
+        let exit = run_in_process(arguments::parse_words::<command::Alone>(&typed).command);
         // The command has returned: nothing is staged or locked any more.
         std::process::exit(exit as i32);
     }
