@@ -261,3 +261,14 @@ fn a_migration_that_only_sets_the_journal_mode_is_pending_and_done() {
     let said = sandbox.ok(&["db-migrate"]);
     assert!(said.out.starts_with("Nothing is pending: "), "{said:#?}");
 }
+
+#[test]
+fn a_dry_run_of_a_migration_is_another_command() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.fails(2, &["db-migrate", "--dry-run"]);
+    insta::assert_snapshot!(said.err, @r"
+    error: `db-migrate` has no `--dry-run`
+    hint: `cargo xtask db-pre-migrate` is the dry run: it migrates a private copy and reports the result; nothing was changed
+    ");
+    assert_eq!(sandbox.backups().len(), 0);
+}

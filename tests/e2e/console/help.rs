@@ -181,8 +181,8 @@ fn the_flags_of_the_three_imports_are_apart() {
                                  require one if several are configured]
           --json                 Print one JSON document on stdout
           --quiet                Print only warnings and errors
-          --busy-timeout <SECS>  Lock timeout in seconds [default: as configured,
-                                 else 5]
+          --busy-timeout <SECS>  Lock timeout in seconds, or e.g. `500ms` [default:
+                                 as configured, else 5]
 
     Examples:
       cargo xtask db-import kalito.2025-09-13_142530.jsonl --into new.db

@@ -189,3 +189,37 @@ fn a_timeout_beyond_all_bounds_is_usage() {
     assert_eq!(sandbox.run(&["db-backup", "--busy-timeout", "3000000"]).code, Some(2));
     sandbox.ok(&["db-backup", "--busy-timeout", "86400"]);
 }
+
+#[test]
+fn a_timeout_on_the_command_line_is_seconds_or_has_a_unit() {
+    let sandbox = Sandbox::new();
+    for timeout in ["5", "5s", "500ms"] {
+        sandbox.ok(&["db-backup", "--busy-timeout", timeout]);
+    }
+    let said = sandbox.fails(2, &["db-backup", "--busy-timeout", "5x"]);
+    assert!(said.err.contains("`5x` is not a duration, e.g. `5s` or `10m`"), "{said:#?}");
+    let said = sandbox.fails(2, &["db-backup", "--busy-timeout", "2d"]);
+    assert!(said.err.contains("the maximum is one day"), "{said:#?}");
+}
+
+#[test]
+fn a_command_that_was_written_as_one_string_is_shown_as_a_list() {
+    let sandbox = Sandbox::new();
+    let mut said = String::new();
+    for (key, command) in [("migrate", "sh migrate.sh"), ("after-restore", "A=1 ./after.sh")] {
+        sandbox.write(
+            "Cargo.toml",
+            format!(
+                "[workspace]\n[workspace.metadata.db.databases.kalito]\npath = 'backend/db/kalito.db'\n\
+                 {key} = '{command}'\n"
+            ),
+        );
+        said += &sandbox.fails(2, &["db-list"]).err;
+    }
+    insta::assert_snapshot!(said, @r#"
+    error: `migrate` in `[workspace.metadata.db.databases.kalito]` is not a command as a list of words
+    hint: write `migrate = ["sh", "migrate.sh"]`: the command runs without a shell
+    error: `after-restore` in `[workspace.metadata.db.databases.kalito]` is not a command as a list of words
+    hint: write `after-restore = ["sh", "-c", "A=1 ./after.sh"]`: the command runs without a shell
+    "#);
+}

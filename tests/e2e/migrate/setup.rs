@@ -56,7 +56,7 @@ fn only_a_migrate_command_of_cargo_is_said_to_be_built_first() {
     let by_cargo = manifest.replace("['sh', 'migrate.sh']", "['cargo', 'no-such-command']");
     sandbox.write("Cargo.toml", by_cargo);
     let said = sandbox.fails(2, &["db-setup"]);
-    assert!(said.err.contains("a first build takes a minute or two"), "{said:#?}");
+    assert!(said.err.contains("a first build takes a few minutes"), "{said:#?}");
 }
 
 #[test]
@@ -74,6 +74,22 @@ fn a_migration_tool_that_is_not_installed_is_named_with_the_setting_that_names_i
       caused by: No such file or directory (os error 2)
     hint: `migrate` in `[workspace.metadata.db.databases.kalito]` in `Cargo.toml` names it: install it, or correct the name, then run `cargo xtask db-setup` again
     ");
+}
+
+#[test]
+fn a_command_line_in_one_word_is_no_program_and_shown_as_a_list() {
+    let sandbox = fresh("");
+    let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("manifest");
+    sandbox.write("Cargo.toml", manifest.replace("['sh', 'migrate.sh']", "['sh migrate.sh']"));
+    let said = sandbox.fails(2, &["db-setup"]);
+    insta::assert_snapshot!(said.err, @r#"
+    Creating `backend/db/kalito.db` with `sh migrate.sh`
+    error: could not create `backend/db/kalito.db` with `sh migrate.sh`
+      caused by: could not build a new database with `sh migrate.sh`
+      caused by: could not start `sh migrate.sh`
+      caused by: No such file or directory (os error 2)
+    hint: no shell is involved: write `["sh", "migrate.sh"]`, or `["sh", "-c", "sh migrate.sh"]` as `migrate` in `[workspace.metadata.db.databases.kalito]` in `Cargo.toml`, then run `cargo xtask db-setup` again
+    "#);
 }
 
 #[test]

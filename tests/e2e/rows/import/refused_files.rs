@@ -28,10 +28,11 @@ fn what_is_no_export_is_refused_and_the_way_on_named() {
     sandbox.write("list.json", "[{\"a\": 1}]");
     sandbox.write("table.csv", "\"a\",\"b\"\n1,2\n");
     sandbox.write("zeros", [0; 100]);
+    sandbox.write("notes.toml", "[package]\nname = \"notes\"\n");
     fs_err::create_dir(sandbox.path("folder")).expect("folder");
     let live = "backend/db/kalito.db";
     let mut said = String::new();
-    for file in ["list.json", "table.csv", "zeros", "folder", live, "missing"] {
+    for file in ["list.json", "table.csv", "notes.toml", "zeros", "folder", live, "missing"] {
         said += &untouched(&sandbox, 2, &[file, "--into", "new.db"]).err;
     }
     insta::assert_snapshot!(said, @r"
@@ -39,6 +40,8 @@ fn what_is_no_export_is_refused_and_the_way_on_named() {
     hint: import its records with `--records` and `--table`; nothing was changed
     error: `table.csv` is neither an export nor an SQL dump: it may be CSV
     hint: import its records with `--records` and `--table`; nothing was changed
+    error: `notes.toml` is not in a format that `db-import` reads
+    hint: name an export, an SQL dump, or records in JSON, JSONL or CSV; nothing was changed
     error: `zeros` is neither an export nor an SQL dump
     hint: name another file; nothing was changed
     error: `folder` is a folder without `export.json`, which an export in CSV has

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
+use crate::console::text;
+use crate::host::configuration::LONGEST_TIMEOUT;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::operations::hook_blocks;
@@ -23,9 +25,9 @@ pub(crate) struct Common {
     /// Print only warnings and errors
     #[arg(long)]
     pub quiet: bool,
-    /// Lock timeout in seconds [default: as configured, else 5]
-    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(..=86_400))]
-    pub busy_timeout: Option<u64>,
+    /// Lock timeout in seconds, or e.g. `500ms` [default: as configured, else 5]
+    #[arg(long, value_name = "SECS", value_parser = lock_timeout)]
+    pub busy_timeout: Option<Duration>,
 }
 
 /// The flags of every command that rehearses a migration.
@@ -64,9 +66,18 @@ impl Common {
     /// themselves.
     pub(crate) fn project_to_recover(&self, session: &mut Session) -> Result<Project> {
         let mut project = session.project(self.db.as_deref())?;
-        if let Some(seconds) = self.busy_timeout {
-            project.busy_timeout = Duration::from_secs(seconds);
+        if let Some(timeout) = self.busy_timeout {
+            project.busy_timeout = timeout;
         }
         Ok(project)
     }
+}
+
+/// A plain number is seconds; with a unit it is what the configuration accepts.
+fn lock_timeout(typed: &str) -> Result<Duration> {
+    let is_plain = typed.parse::<u64>().is_ok();
+    let timeout = if is_plain { &format!("{typed}s") } else { typed };
+    let timeout = text::parse_duration(timeout)?;
+    ensure!(timeout <= LONGEST_TIMEOUT, "the maximum is one day");
+    Ok(timeout)
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use crate::backups::vault::Vault;
 use crate::commands::flags::{Common, Migration};
-use crate::console::refusal::Answer;
+use crate::console::refusal::{Answer, Refusal};
 use crate::files::holders;
 use crate::host::session::Session;
 use crate::operations::migration::job::Job;
@@ -29,12 +29,22 @@ fails on the live database, `db-migrate` restores the old state.";
 pub(crate) struct Args {
     #[command(flatten)]
     migration: Migration,
+    /// It is refused with the command that does this: clap would suggest it as a program to run.
+    #[arg(long, hide = true)]
+    dry_run: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
 
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        if self.dry_run {
+            return Err(Refusal::could_not(
+                "`db-migrate` has no `--dry-run`",
+                "`cargo xtask db-pre-migrate` is the dry run: it migrates a private copy and reports the \
+                 result; nothing was changed",
+            ));
+        }
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         let interrupt = session.interrupt().clone();

@@ -14,6 +14,7 @@ pub(crate) mod supervised;
 pub(crate) mod supervisor;
 mod tree;
 mod wire;
+pub(crate) mod words;
 
 use std::path::Path;
 use std::process::ExitStatus;

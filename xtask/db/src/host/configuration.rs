@@ -27,7 +27,7 @@ use crate::host::environment::Environment;
 use crate::host::project::policy::Policy;
 use crate::host::project::{Database, FollowBranches, Location, OnFailure, Project};
 
-const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
+pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// Finds the project around a folder and reads its configuration. `named` is the database given by
 /// `--db`.
@@ -166,7 +166,7 @@ fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVa
                 section.place
             );
         }
-        database.migrate = section.texts("migrate")?.unwrap_or_default();
+        database.migrate = section.command("migrate")?;
         if let Some(template) = section.text("migrate-env")? {
             database.migrate_env = template;
         }

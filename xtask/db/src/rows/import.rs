@@ -125,6 +125,10 @@ pub(crate) fn kind(file: &Path) -> Result<Kind> {
         }
         [] | [0, ..] => refused("neither an export nor an SQL dump", "name another file"),
         text if is_ours(text) => exported_kind(&start, opened),
+        text if is_section(text) => refused(
+            "not in a format that `db-import` reads",
+            "name an export, an SQL dump, or records in JSON, JSONL or CSV",
+        ),
         [b'{' | b'[', ..] => refused("JSON, but not an export of db-export", records),
         [b'"', ..] => refused("neither an export nor an SQL dump: it may be CSV", records),
         [0xEF, 0xBB, 0xBF, rest @ ..] if is_ours(rest) => refused(
@@ -137,6 +141,15 @@ pub(crate) fn kind(file: &Path) -> Result<Kind> {
         [0x1F, 0x8B, ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] => refused("compressed", "unpack it first"),
         _ => Ok(Kind::Sql),
     }
+}
+
+/// Whether a text begins with the header of a section, as TOML and INI files do: in JSON, a word in an
+/// array is in quotes, except for these three.
+fn is_section(text: &[u8]) -> bool {
+    let Some(rest) = text.strip_prefix(b"[") else { return false };
+    let rest = rest.strip_prefix(b"[").unwrap_or(rest).trim_ascii_start();
+    let word: Vec<u8> = rest.iter().copied().take_while(u8::is_ascii_alphabetic).collect();
+    !word.is_empty() && !["true", "false", "null"].iter().any(|known| known.as_bytes() == word)
 }
 
 /// Whether a JSON text begins with the header of an export.

@@ -57,7 +57,7 @@ pub(super) fn create_if_missing(
     let command = database.migrate.join(" ");
     // Only what cargo runs has to be built first.
     let is_cargo = database.migrate.first().is_some_and(|program| program == "cargo");
-    let patience = if is_cargo { "; a first build takes a minute or two" } else { "" };
+    let patience = if is_cargo { "; a first build takes a few minutes" } else { "" };
     session.note(format!("Creating {place} with `{command}`{patience}"));
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
     locked.keep_private()?;

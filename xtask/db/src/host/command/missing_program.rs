@@ -2,6 +2,7 @@
 
 use crate::console::refusal::{Exit, Refusal};
 use crate::host::command::supervised::NotStarted;
+use crate::host::command::words;
 use crate::host::project::Database;
 
 /// How the usual migration tools are installed, with SQLite alone.
@@ -32,7 +33,10 @@ pub(crate) fn way_on(
 ) -> Option<String> {
     let not_started = error.downcast_ref::<NotStarted>()?;
     let named_by = named_by(database, command);
-    not_started.is_missing.then(|| hint(&not_started.program, named_by.as_deref()))
+    not_started.is_missing.then(|| match command {
+        [whole] if whole.trim().contains(' ') => separate(whole, named_by.as_deref()),
+        _ => hint(&not_started.program, named_by.as_deref()),
+    })
 }
 
 /// The setting that names a command; `None` if the command line does.
@@ -47,6 +51,16 @@ fn named_by(database: &Database, command: &[String]) -> Option<String> {
     Some(format!("`{key}` in `{}` in `Cargo.toml`", database.header()))
 }
 
+/// The only word of a command is a whole command line.
+fn separate(whole: &str, named_by: Option<&str>) -> String {
+    let Some(key) = named_by else {
+        return format!("no shell is involved: leave out the quotes, as in `-- {whole}`");
+    };
+    let (list, shell) = (words::list_of(whole), words::list(["sh", "-c", whole.trim()]));
+    let either = if list == shell { String::new() } else { format!("`{list}`, or ") };
+    format!("no shell is involved: write {either}`{shell}` as {key}")
+}
+
 fn hint(program: &str, named_by: Option<&str>) -> String {
     let known = INSTALLED_BY.iter().find(|(known, _)| *known == program);
     match (known, named_by) {
@@ -59,6 +73,22 @@ fn hint(program: &str, named_by: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_line_in_one_word_is_shown_as_a_list() {
+        for (whole, named_by, expected) in [
+            (
+                "sh migrate.sh",
+                Some("`migrate`"),
+                r#"write `["sh", "migrate.sh"]`, or `["sh", "-c", "sh migrate.sh"]` as `migrate`"#,
+            ),
+            ("a | b", Some("`migrate`"), r#"write `["sh", "-c", "a | b"]` as `migrate`"#),
+            ("sh migrate.sh", None, "leave out the quotes, as in `-- sh migrate.sh`"),
+        ] {
+            let hint = separate(whole, named_by);
+            assert_eq!(hint, format!("no shell is involved: {expected}"));
+        }
+    }
 
     #[test]
     fn a_known_tool_is_installed_and_another_one_is_looked_for_in_the_configuration() {

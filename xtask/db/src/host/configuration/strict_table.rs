@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
+use crate::host::command::words;
 
 /// A table of the configuration whose keys are read one by one; a remaining key is unknown.
 pub(super) struct Section {
@@ -71,6 +72,14 @@ impl Section {
         }
     }
 
+    /// One command as a list of words.
+    pub(super) fn command(&mut self, key: &str) -> Result<Vec<String>> {
+        let Some(value) = self.take(key) else {
+            return Ok(Vec::new());
+        };
+        as_texts(&value).ok_or_else(|| self.not_a_command(key, &value))
+    }
+
     /// One command as a list of words, or several as a list of lists.
     pub(super) fn commands(&mut self, key: &str) -> Result<Vec<Vec<String>>> {
         let Some(value) = self.take(key) else {
@@ -81,7 +90,20 @@ impl Section {
         }
         let commands: Option<Vec<_>> =
             value.as_array().and_then(|list| list.iter().map(as_texts).collect());
-        commands.ok_or_else(|| self.wrong(key, "a command as a list of words"))
+        commands.ok_or_else(|| self.not_a_command(key, &value))
+    }
+
+    /// A command that was written as one string is shown as the list to write.
+    fn not_a_command(&self, key: &str, value: &Value) -> anyhow::Error {
+        let wrong = self.wrong(key, "a command as a list of words").to_string();
+        let Some(command) = value.as_str().filter(|command| !command.trim().is_empty()) else {
+            return anyhow::anyhow!(wrong);
+        };
+        let list = words::list_of(command);
+        Refusal::could_not(
+            wrong,
+            format!("write `{key} = {list}`: the command runs without a shell"),
+        )
     }
 
     pub(super) fn lists(&mut self, key: &str) -> Result<BTreeMap<String, Vec<String>>> {
