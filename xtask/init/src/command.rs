@@ -115,7 +115,7 @@ impl Init {
         let all: Vec<Change> = std::iter::once(noted).chain(record::in_order(changes)).collect();
         writing::write(&host.root, &all)?;
         screen::say_written(&all);
-        screen::say("Next: `cargo xtask db-setup`; its first build takes a minute or two");
+        screen::say("Next: `cargo xtask db-setup`; its first build takes a few minutes");
         screen::say("Commit these files together; `cargo xtask-db uninit` undoes them");
         Ok(ExitCode::SUCCESS)
     }

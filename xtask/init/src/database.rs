@@ -10,6 +10,8 @@ use crate::refusal::Refusal;
 use crate::walk;
 
 const ENV_FILES: [&str; 5] = [".env.local", ".env", ".env.example", ".env.sample", ".env.template"];
+/// What a URL of an SQLite database begins with.
+const SCHEMES: [&str; 3] = ["sqlite", "sqlite3", "file"];
 const HINT: &str =
     "name it with `--database PATH`, relative to the project's root; it need not exist yet";
 
@@ -39,8 +41,9 @@ impl Database {
 ///
 /// A refusal if there is none, several, or one of another engine.
 pub(crate) fn find(host: &Host, asked: Option<&str>) -> Result<Database> {
-    if let Some(path) = asked {
-        return Ok(Database { path: path.to_owned(), origin: "`--database`".to_owned() });
+    if let Some(asked) = asked {
+        let path = asked_for(host, asked)?;
+        return Ok(Database { path, origin: "`--database`".to_owned() });
     }
     let mut folders = vec![host.root.as_path()];
     folders.extend(host.packages.iter().map(crate::host::Package::folder));
@@ -69,6 +72,31 @@ pub(crate) fn find(host: &Host, asked: Option<&str>) -> Result<Database> {
             Err(Refusal::error(what, HINT))
         }
     }
+}
+
+/// The path that was named, or that of the URL; the database need not exist.
+fn asked_for(host: &Host, asked: &str) -> Result<String> {
+    const HINT: &str = "name the file, e.g. `--database data/app.db`, relative to the project's root; it need \
+                        not exist yet";
+    let scheme = asked.split_once(':').map(|(scheme, rest)| (scheme, rest.starts_with("//")));
+    let is_url = scheme.is_some_and(|(s, is_url)| is_url || SCHEMES.contains(&s));
+    let path = match if is_url { place(asked) } else { Place::File(asked.to_owned()) } {
+        Place::File(path) if !path.is_empty() => path,
+        // The value may be a secret, and is not repeated.
+        _ => return Err(Refusal::error("`--database` does not name a file of SQLite", HINT)),
+    };
+    let file = host.root.join(&path);
+    if file.is_dir() {
+        return Err(Refusal::error(format!("`{path}` of `--database` is a folder"), HINT));
+    }
+    let is_empty = fs_err::metadata(&file).is_ok_and(|metadata| metadata.len() == 0);
+    if file.exists() && !is_empty && !begins_as_sqlite(&file) {
+        return Err(Refusal::error(
+            format!("`{path}` of `--database` is not an SQLite database"),
+            HINT,
+        ));
+    }
+    Ok(path)
 }
 
 fn in_env_file(host: &Host, path: &Path) -> Result<Option<Database>> {
@@ -123,7 +151,7 @@ enum Place {
 fn place(value: &str) -> Place {
     let rest = match value.split_once(':') {
         None => value,
-        Some((scheme, rest)) if ["sqlite", "sqlite3", "file"].contains(&scheme) => {
+        Some((scheme, rest)) if SCHEMES.contains(&scheme) => {
             rest.strip_prefix("//").unwrap_or(rest)
         }
         Some(("", _)) => return Place::Memory,

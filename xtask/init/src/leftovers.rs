@@ -32,7 +32,7 @@ pub(crate) fn find(folder: &Path) -> Result<Vec<String>> {
         found
             .lines_of(".gitignore", |line| entries.iter().any(|entry| entry.trim_end() == line))?;
     }
-    found.tables()?;
+    found.tables(MANIFEST)?;
     let apart = host.root.join("xtask");
     let apart = Host::around(&apart).ok().filter(|own| own.root == apart);
     let packages: Vec<&Package> =
@@ -74,8 +74,8 @@ impl Found<'_> {
     }
 
     /// The tables of the manifest that only xtask-db reads, or that make it fast.
-    fn tables(&mut self) -> Result<()> {
-        let text = self.text(MANIFEST)?;
+    fn tables(&mut self, path: &str) -> Result<()> {
+        let text = self.text(path)?;
         let lines: Vec<&str> = text.lines().collect();
         let is_table = |at: &usize| {
             lines[*at].starts_with("[workspace.metadata.db") || tasks::is_profile(lines[*at])
@@ -86,7 +86,7 @@ impl Found<'_> {
                 1 => format!("{}", start + 1),
                 _ => format!("{}-{end}", start + 1),
             };
-            self.lines.push(format!("{MANIFEST}:{place}: {}", lines[at]));
+            self.lines.push(format!("{path}:{place}: {}", lines[at]));
         }
         Ok(())
     }
@@ -108,7 +108,10 @@ impl Found<'_> {
             self.lines.push(format!("{folder}/: the package `{}`", package.name));
             return Ok(());
         }
-        self.lines_of(&at("Cargo.toml"), |line| line.starts_with("xtask-db ="))?;
+        self.lines_of(&at(MANIFEST), |line| line.starts_with("xtask-db ="))?;
+        if !folder.is_empty() {
+            self.tables(&at(MANIFEST))?;
+        }
         for binary in package.binaries() {
             self.lines_of(&host.relative(binary), |line| line.contains("xtask_db::"))?;
         }

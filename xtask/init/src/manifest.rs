@@ -90,30 +90,31 @@ pub(crate) fn plan_configuration(
     if is_tracked {
         block.push_str("tracked = true\n");
     }
-    append(files, &block)
+    append(files, PATH, &block)
 }
 
-/// Optimises what a backup spends its time in.
+/// Optimises what a backup spends its time in, in the manifest of the workspace that the tasks belong to.
 ///
 /// # Errors
 ///
 /// As [`plan_configuration`].
-pub(crate) fn plan_profile(files: &mut Files) -> Result<()> {
-    let text = files.text(PATH)?.unwrap_or_default();
-    match tasks::profile(&text) {
+pub(crate) fn plan_profile(files: &mut Files, tasks: &Tasks) -> Result<()> {
+    let path = if tasks.is_apart { tasks.manifest() } else { PATH.to_owned() };
+    let text = files.text(&path)?.unwrap_or_default();
+    match tasks::profile(&toml_text::parse(&path, &text)?) {
         block if block.is_empty() => Ok(()),
-        block => append(files, &block),
+        block => append(files, &path, &block),
     }
 }
 
-fn append(files: &mut Files, block: &str) -> Result<()> {
-    let text = files.text(PATH)?.unwrap_or_default();
+fn append(files: &mut Files, path: &str, block: &str) -> Result<()> {
+    let text = files.text(path)?.unwrap_or_default();
     let text = toml_text::with_block(&text, block);
-    if let Err(error) = toml_text::parse(PATH, &text) {
+    if let Err(error) = toml_text::parse(path, &text) {
         return Err(error.context(Refusal::new(
-            format!("`{PATH}` cannot end with these lines:\n\n{block}"),
+            format!("`{path}` cannot end with these lines:\n\n{block}"),
             "a table above is written inline or with dotted keys: write it with a `[header]`",
         )));
     }
-    files.set(PATH, &text)
+    files.set(path, &text)
 }

@@ -50,10 +50,41 @@ pub(crate) fn find(host: &Host, asked: &Asked) -> Result<Migrations> {
         found.migrate = words(command)?;
         found.migrate_env = None;
     }
-    if asked.migrate_env.is_some() {
-        found.migrate_env.clone_from(&asked.migrate_env);
+    if let Some(template) = &asked.migrate_env {
+        check_template(template)?;
+        found.migrate_env = Some(template.clone());
     }
     Ok(found)
+}
+
+/// A template is the name of a variable, or that name and a value in which `{path}` is the file.
+fn check_template(template: &str) -> Result<()> {
+    let (name, value) = template.split_once('=').unwrap_or((template, "{path}"));
+    let refused = |what: &str, hint: String| {
+        Err(Refusal::error(format!("`--migrate-env '{template}'` {what}"), hint))
+    };
+    if !is_variable(name) {
+        return refused(
+            "does not begin with the name of an environment variable",
+            "write `--migrate-env DATABASE_PATH`, or `--migrate-env 'DATABASE_URL=sqlite://{path}'`"
+                .to_owned(),
+        );
+    }
+    if !value.contains("{path}") {
+        let value = if value.ends_with([':', '/']) { value } else { "" };
+        return refused(
+            "has no `{path}`, which stands for the database that is to be migrated",
+            format!("write `--migrate-env '{name}={value}{{path}}'`"),
+        );
+    }
+    Ok(())
+}
+
+fn is_variable(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(is_plain)
 }
 
 fn detected(host: &Host, is_schema_known: bool) -> Result<Migrations> {
@@ -139,7 +170,23 @@ fn words(command: &str) -> Result<Vec<String>> {
     if command.contains(['\'', '"', '\\', '$', '|', ';', '&', '<', '>']) {
         return Err(Refusal::error(
             format!("`--migrate` has a character that only a shell understands: `{command}`"),
-            "put the command into a script, or edit `migrate` in Cargo.toml afterwards",
+            "put the command into a script and name it, e.g. `--migrate 'sh migrate.sh'`; or leave `--migrate` \
+             out, and write `migrate = [\"sh\", \"-c\", \"…\"]` into Cargo.toml afterwards",
+        ));
+    }
+    let first = command.split_whitespace().next().unwrap_or_default();
+    if first.is_empty() {
+        return Err(Refusal::error(
+            "`--migrate` is empty",
+            "name a command, or leave the flag out",
+        ));
+    }
+    if first.split_once('=').is_some_and(|(name, _)| is_variable(name)) {
+        return Err(Refusal::error(
+            format!(
+                "`--migrate` begins with the variable `{first}`, which only a shell sets: `{command}`"
+            ),
+            format!("write `--migrate 'env {command}'`, or set the variable in a script"),
         ));
     }
     Ok(command.split_whitespace().map(str::to_owned).collect())
@@ -155,5 +202,21 @@ mod tests {
         assert_eq!(split, ["cargo", "run", "--", "migrate"]);
         assert!(words("sh -c 'a b'").is_err());
         assert!(words("a && b").is_err());
+        assert!(words("A=1 b").is_err());
+        assert_eq!(words("./a b=1").expect("words"), ["./a", "b=1"]);
+    }
+
+    #[test]
+    fn a_template_names_a_variable_and_has_a_place_for_the_path() {
+        for (template, is_right) in [
+            ("DATABASE_PATH", true),
+            ("DATABASE_URL=sqlite://{path}?mode=rwc", true),
+            ("DATABASE URL", false),
+            ("DATABASE_URL=sqlite://", false),
+            ("=x{path}", false),
+            ("", false),
+        ] {
+            assert_eq!(check_template(template).is_ok(), is_right, "{template}");
+        }
     }
 }

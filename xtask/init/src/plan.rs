@@ -49,12 +49,11 @@ pub(crate) fn plan(host: &Host, wanted: &Wanted) -> Result<Plan> {
     let alias = alias::read(&mut files)?;
     let tasks = tasks(host, &alias, wanted, &mut notes)?;
     plan_tasks(&mut files, &tasks, wanted)?;
+    notes.extend(tasks.note_of_help(&files));
     if !manifest::is_configured(&mut files)? {
         configure(&mut files, host, wanted, &mut notes)?;
     }
-    if tasks.is_new() && !tasks.is_apart {
-        manifest::plan_profile(&mut files)?;
-    }
+    manifest::plan_profile(&mut files, &tasks)?;
     alias::plan(&mut files, &tasks, &alias)?;
     if wanted.dbpage {
         alias::plan_dbpage(&mut files)?;
@@ -90,6 +89,9 @@ fn tasks(host: &Host, alias: &Alias, wanted: &Wanted, notes: &mut Vec<String>) -
             outside(&version),
             format!("give `{}` a workspace of its own, or update what needs it", tasks.folder),
         )),
+        (Some(tasks), _) if is_meant(&tasks) && wanted.own_workspace && !tasks.is_apart => {
+            Err(tasks.refuse_own_workspace())
+        }
         (Some(tasks), _) if is_meant(&tasks) => Ok(tasks),
         (None, unsupported) if *alias == Alias::None => {
             if let Some(version) = &unsupported {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use toml_edit::DocumentMut;
 
 use crate::files::Files;
 use crate::host::{Host, Package};
@@ -26,6 +27,8 @@ pub(crate) struct Tasks {
     pub(crate) folder: String,
     /// Whether it has a workspace of its own.
     pub(crate) is_apart: bool,
+    /// Whether it depends on clap.
+    has_clap: bool,
     /// Where it begins, relative to the root; `None` if it is new.
     main: Option<String>,
 }
@@ -64,7 +67,8 @@ impl Tasks {
 
     /// A package that does not exist yet.
     pub(crate) fn new(is_apart: bool) -> Self {
-        Self { name: "xtask".to_owned(), folder: "xtask".to_owned(), is_apart, main: None }
+        let name = "xtask".to_owned();
+        Self { folder: name.clone(), name, is_apart, has_clap: true, main: None }
     }
 
     /// Whether it does not exist yet.
@@ -84,8 +88,41 @@ impl Tasks {
             name: package.name.clone(),
             folder: host.relative(package.folder()),
             is_apart,
+            has_clap: package.depends_on("clap"),
             main: Some(host.relative(main)),
         })
+    }
+
+    /// How the commands of a package that gets the call are listed, which its own help does not do.
+    pub(crate) fn note_of_help(&self, files: &Files) -> Option<String> {
+        let main = self.main.as_ref()?;
+        if !files.changes().iter().any(|change| change.path == *main) {
+            return None;
+        }
+        let mut note = "`cargo xtask db-help` lists the new commands".to_owned();
+        if self.has_clap {
+            let _ = write!(
+                note,
+                "; to list them in `cargo xtask --help` too, flatten `xtask_db::Command` into the clap \
+                 commands of `{main}` in place of `xtask_db::intercept()`, as docs/adoption.md shows"
+            );
+        }
+        Some(note)
+    }
+
+    /// A package that is a member of the project's workspace is not moved out of it.
+    pub(crate) fn refuse_own_workspace(&self) -> anyhow::Error {
+        let Self { folder, .. } = self;
+        Refusal::error(
+            format!(
+                "`--own-workspace` is for a new xtask, and `{folder}` is in this workspace already"
+            ),
+            format!(
+                "leave the flag out; or, by hand, add `[workspace]` to `{folder}/Cargo.toml`, list `{folder}` in \
+                 `exclude` instead of `members` in `Cargo.toml`, let the alias run `--manifest-path \
+                 {folder}/Cargo.toml` instead of a package, and run this again"
+            ),
+        )
     }
 
     /// Its manifest, relative to the root.
@@ -172,18 +209,18 @@ fn with_call(text: &str) -> Option<String> {
 }
 
 fn manifest(dependency: &str, is_apart: bool) -> String {
-    let apart = if is_apart { format!("\n[workspace]\n\n{}", profile("")) } else { String::new() };
+    let apart = if is_apart { "\n[workspace]\n" } else { "" };
     format!(
         "[package]\nname = \"xtask\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
          [dependencies]\nclap = {{ version = \"4.5\", features = [\"derive\"] }}\n{dependency}\n{apart}"
     )
 }
 
-/// The optimisation of what a backup spends its time in, for packages that `text` does not mention.
-pub(crate) fn profile(text: &str) -> String {
+/// The optimisation of what a backup spends its time in, for packages that a manifest does not mention.
+pub(crate) fn profile(manifest: &DocumentMut) -> String {
     let mut block = String::new();
     for (name, level) in OPTIMISED {
-        if !text.contains(&format!("profile.dev.package.{name}]")) {
+        if toml_text::item(manifest, &["profile", "dev", "package", name]).is_none() {
             let _ = writeln!(block, "[profile.dev.package.{name}]\nopt-level = {level}");
         }
     }

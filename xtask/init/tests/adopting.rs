@@ -1,6 +1,6 @@
 //! `init`: what it writes into which project, and that cargo reads it.
 
-use crate::project::{Project, SINGLE, WORKSPACE};
+use crate::project::{Project, SINGLE, WORKSPACE, with_xtask};
 
 /// Cargo reads the project, and these are its packages.
 fn packages(project: &Project) -> Vec<String> {
@@ -172,4 +172,52 @@ fn outside_the_range_the_xtask_gets_a_workspace_of_its_own() {
     assert_eq!(packages(&project), ["server"]);
     let again = project.init(&[]);
     assert_eq!(again.out, "Nothing to do: this project has xtask-db already\n");
+}
+
+#[test]
+fn a_database_may_be_named_by_its_url() {
+    for url in ["sqlite:data/other.db", "sqlite://data/other.db?mode=rwc"] {
+        let project = Project::new(SINGLE);
+        project.init(&["--database", url]);
+        let manifest = project.read("Cargo.toml");
+        assert!(manifest.contains("databases.other]\npath = \"data/other.db\"\n"), "{manifest}");
+    }
+}
+
+#[test]
+fn an_xtask_with_the_call_is_told_how_its_new_commands_are_listed() {
+    let listed = "note: `cargo xtask db-help` lists the new commands";
+    let flatten = "flatten `xtask_db::Command` into the clap commands of `xtask/src/main.rs`";
+    for (dependencies, has_clap) in [("", false), ("[dependencies]\nclap = \"4\"\n", true)] {
+        let project = with_xtask();
+        project.write("xtask/Cargo.toml", &(project.read("xtask/Cargo.toml") + dependencies));
+        let said = project.init(&[]);
+        assert!(said.err.contains(listed), "{said:#?}");
+        assert_eq!(said.err.contains(flatten), has_clap, "{said:#?}");
+    }
+    let said = Project::new(SINGLE).init(&[]);
+    assert!(!said.err.contains(listed), "{said:#?}");
+}
+
+#[test]
+fn the_workspace_of_every_xtask_gets_the_optimisation() {
+    let optimised = "\n[profile.dev.package.blake3]\nopt-level = 3\n";
+    let member = with_xtask();
+    let apart = with_xtask();
+    apart.write("Cargo.toml", "[workspace]\nmembers = [\"server\"]\nexclude = [\"xtask\"]\n");
+    apart.write("xtask/Cargo.toml", &(apart.read("xtask/Cargo.toml") + "\n[workspace]\n"));
+    let known = with_xtask();
+    let own = "[profile.dev.package]\nblake3 = { opt-level = 1 }\n";
+    known.write("Cargo.toml", &(known.read("Cargo.toml") + own));
+    for (project, path, expected) in [
+        (&member, "Cargo.toml", true),
+        (&apart, "xtask/Cargo.toml", true),
+        (&apart, "Cargo.toml", false),
+        (&known, "Cargo.toml", false),
+    ] {
+        project.init(&[]);
+        let manifest = project.read(path);
+        assert_eq!(manifest.contains(optimised), expected, "{manifest}");
+    }
+    assert!(known.read("Cargo.toml").contains("\n[profile.dev.package.itoa]\n"));
 }

@@ -30,6 +30,19 @@ pub(crate) const WORKSPACE: &[(&str, &str)] = &[
     ("server/.env", "DATABASE_PATH=app.db\n"),
 ];
 
+/// The workspace with an xtask of its own.
+pub(crate) fn with_xtask() -> Project {
+    let project = Project::new(WORKSPACE);
+    project
+        .write("Cargo.toml", "[workspace]\nmembers = [\"server\", \"xtask\"]\nresolver = \"3\"\n");
+    project.write(
+        "xtask/Cargo.toml",
+        "[package]\nname = \"xtask\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+    );
+    project.write("xtask/src/main.rs", "fn main() {\n}\n");
+    project
+}
+
 /// What the program said.
 #[derive(Debug)]
 pub(crate) struct Said {

@@ -1,6 +1,6 @@
 //! What `init` does not understand is refused, with a way on, and not a byte is written.
 
-use crate::project::{Project, SINGLE, WORKSPACE};
+use crate::project::{Project, SINGLE, with_xtask};
 
 #[test]
 fn what_is_not_understood_is_refused_before_anything_is_written() {
@@ -57,13 +57,7 @@ fn several_databases_or_folders_of_migrations_have_to_be_named() {
 
 #[test]
 fn an_xtask_whose_main_is_not_understood_is_left_alone() {
-    let project = Project::new(WORKSPACE);
-    project
-        .write("Cargo.toml", "[workspace]\nmembers = [\"server\", \"xtask\"]\nresolver = \"3\"\n");
-    project.write(
-        "xtask/Cargo.toml",
-        "[package]\nname = \"xtask\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
-    );
+    let project = with_xtask();
     project.write("xtask/src/main.rs", "entry!(main);\n");
     let said = project.refused(&[]);
     assert!(
@@ -102,4 +96,59 @@ fn a_symbolic_link_is_not_replaced() {
         .expect("a link");
     let said = project.refused(&[]);
     assert!(said.err.contains("`.cargo/config.toml` is not an ordinary file"), "{said:#?}");
+}
+
+#[test]
+fn values_that_cannot_work_are_refused_with_what_to_write() {
+    let project = Project::new(SINGLE);
+    project.write("data/notes.txt", "not a database, and longer than its first bytes\n");
+    for (arguments, what, hint) in [
+        (["--database", "data"], "`data` of `--database` is a folder", "`--database data/app.db`"),
+        (
+            ["--database", "data/notes.txt"],
+            "`data/notes.txt` of `--database` is not an SQLite database",
+            "`--database data/app.db`",
+        ),
+        (
+            ["--database", "postgres://app:hunter2@localhost/app"],
+            "`--database` does not name a file of SQLite",
+            "`--database data/app.db`",
+        ),
+        (["--database", ""], "`--database` does not name a file", "`--database data/app.db`"),
+        (
+            ["--migrate-env", "DATABASE URL"],
+            "does not begin with the name of an environment variable",
+            "`--migrate-env DATABASE_PATH`",
+        ),
+        (
+            ["--migrate-env", "DATABASE_URL=sqlite://"],
+            "has no `{path}`",
+            "`--migrate-env 'DATABASE_URL=sqlite://{path}'`",
+        ),
+        (
+            ["--migrate", "FOO=1 ./migrate.sh"],
+            "begins with the variable `FOO=1`",
+            "`--migrate 'env FOO=1 ./migrate.sh'`",
+        ),
+        (["--migrate", "a && b"], "that only a shell understands", "[\"sh\", \"-c\", \"…\"]"),
+    ] {
+        let said = project.refused(&arguments);
+        let (error, rest) = said.err.split_once("\nhint: ").expect("a hint");
+        assert!(error.contains(what) && rest.contains(hint), "{arguments:?}: {said:#?}");
+        assert!(!said.err.contains("hunter2"), "{said:#?}");
+    }
+}
+
+#[test]
+fn a_member_does_not_get_a_workspace_of_its_own() {
+    let project = with_xtask();
+    let said = project.refused(&["--own-workspace"]);
+    assert!(said.err.contains("is for a new xtask, and `xtask` is in this workspace"), "{said:#?}");
+    // What the hint says, by hand.
+    project.write(
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"server\"]\nexclude = [\"xtask\"]\nresolver = \"3\"\n",
+    );
+    project.write("xtask/Cargo.toml", &(project.read("xtask/Cargo.toml") + "[workspace]\n"));
+    project.init(&["--own-workspace"]);
 }

@@ -1,6 +1,6 @@
 //! `uninit`: back to the byte, with what was changed elsewhere since, after a kill, or not at all.
 
-use crate::project::{Project, SINGLE, Said, WORKSPACE};
+use crate::project::{Project, SINGLE, Said, WORKSPACE, with_xtask};
 
 const RECORD: &str = ".cargo/xtask-db-init.json";
 
@@ -17,7 +17,10 @@ fn projects() -> Vec<Project> {
     let odd = Project::new(SINGLE);
     odd.write(".gitignore", "/target");
     odd.write(".cargo/config.toml", "[alias]\nb = \"build\"\n\n[env]\nA = \"1\"");
-    let projects = vec![Project::new(SINGLE), Project::new(WORKSPACE), own, odd];
+    let apart = with_xtask();
+    apart.write("Cargo.toml", "[workspace]\nmembers = [\"server\"]\nexclude = [\"xtask\"]\n");
+    apart.write("xtask/Cargo.toml", &(apart.read("xtask/Cargo.toml") + "\n[workspace]"));
+    let projects = vec![Project::new(SINGLE), Project::new(WORKSPACE), own, odd, apart];
     projects.iter().for_each(Project::git_init);
     projects
 }
@@ -62,7 +65,7 @@ fn what_was_changed_elsewhere_since_stays() {
 
 const TABLE: &str = "[workspace.metadata.db.databases.app]\npath = \"data/app.db\"\n";
 
-/// A project with its own xtask ends with the table of the database; in another, more follows it.
+/// A project with its own xtask, and one without.
 fn with_and_without_an_xtask() -> [Project; 2] {
     let own = Project::new(SINGLE);
     own.write("Cargo.toml", &format!("{}[workspace]\nmembers = [\"xtask\"]\n", SINGLE[0].1));
