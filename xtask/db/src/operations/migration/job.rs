@@ -41,6 +41,8 @@ impl<'a> Job<'a> {
         allowed: Vec<String>,
     ) -> Result<Self> {
         let Claim { project, database, .. } = *claim;
+        // Only a copy of a file can be migrated as a rehearsal.
+        database.file()?;
         let command = if command.is_empty() { database.migrate.clone() } else { command };
         if command.is_empty() {
             return Err(Refusal::could_not(
