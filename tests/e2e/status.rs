@@ -167,6 +167,8 @@ fn missing_and_stale_git_hooks_are_installed_where_schema_files_are_known() {
     let none = "\ngit hooks: not installed; `cargo xtask db-hooks install` adds them\n";
     assert!(said.out.contains(none), "{said:#?}");
     let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("a manifest");
+    sandbox.write("migrations/notes.sql", "");
+    sandbox.write("other/notes.sql", "");
     sandbox.configure("schema = ['migrations/*.sql']");
     let what = "the git hooks are not installed: commits of schema files create no checkpoint";
     mended_by(&sandbox, "hooks", what, "cargo xtask db-hooks install");

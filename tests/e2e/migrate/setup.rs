@@ -93,6 +93,19 @@ fn a_command_line_in_one_word_is_no_program_and_shown_as_a_list() {
 }
 
 #[test]
+fn a_pattern_of_schema_files_in_a_folder_that_does_not_exist_is_pointed_out() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("schema = ['migratons/*.sql']");
+    sandbox.write("migrations/1.sql", "SELECT 1;");
+    let advice = "no file matches `migratons/*.sql` in `schema` of `kalito`: there is no folder \
+                  `migratons`: create it with the first migration, or correct the pattern";
+    let said = sandbox.ok(&["db-setup"]);
+    assert!(said.err.contains(advice), "{said:#?}");
+    let said = sandbox.ok(&["db-status"]);
+    assert!(said.out.contains("there is no folder `migratons`"), "{said:#?}");
+}
+
+#[test]
 fn a_pattern_of_schema_files_that_matches_none_is_pointed_out() {
     let sandbox = Sandbox::new();
     sandbox.configure("schema = ['migrations/*.sql', 'schema/*.sql']");
@@ -139,7 +152,7 @@ fn a_migration_that_hangs_is_ended_after_its_timeout() {
     sandbox.write("Cargo.toml", format!("{manifest}migrate-timeout = '200ms'\n"));
     let said = sandbox.run(&["db-setup"]);
     assert_eq!(said.code, Some(2), "{said:#?}");
-    assert!(said.err.contains("it did not end within 200 ms"), "{}", said.err);
+    assert!(said.err.contains("did not end within 200 ms"), "{}", said.err);
 }
 
 #[test]

@@ -16,6 +16,39 @@ fn a_schema_that_changed_since_the_last_backup_is_mended_by_a_new_one() {
 }
 
 #[test]
+fn a_restored_schema_is_no_change_until_it_changes_again() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.backup();
+    sandbox.sql("CREATE TABLE added (a); PRAGMA user_version=13;");
+    sandbox.backup();
+    sandbox.ok(&["db-restore", &first, "--yes"]);
+    let said = sandbox.ok(&["db-status"]);
+    assert!(said.out.contains("schema as backed up"), "{said:#?}");
+    sandbox.ok(&["db-restore", "safety", "--yes"]);
+    sandbox.ok(&["db-status"]);
+    sandbox.ok(&["db-restore", &first, "--yes"]);
+    sandbox.sql("CREATE TABLE other (a)");
+    let what = format!("the schema changed since `{first}` was restored");
+    mended_by(&sandbox, "schema-drift", &what, "cargo xtask db-backup");
+}
+
+#[test]
+fn a_path_that_names_a_folder_is_to_be_corrected_and_nothing_else() {
+    let sandbox = backed_up();
+    sandbox.git_init();
+    let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("a manifest");
+    sandbox.write("backend/db/migrations/1.sql", "-- one\n");
+    sandbox.git(&["add", "--all"]);
+    sandbox.git(&["commit", "--quiet", "--message=migrations"]);
+    sandbox.write("Cargo.toml", manifest.replace("db/kalito.db", "db/migrations"));
+    let what = "`backend/db/migrations` is a folder\n";
+    let remedy = "correct `path` in [workspace.metadata.db.databases.kalito] in Cargo.toml\n";
+    one_problem(&sandbox, "foreign", what, remedy);
+    let said = sandbox.run(&["db-status"]);
+    assert!(!said.out.contains("git rm"), "{said:#?}");
+}
+
+#[test]
 fn migrations_that_were_not_applied_are_counted() {
     let sandbox = backed_up();
     sandbox.configure("schema = ['migrations/*.sql']");

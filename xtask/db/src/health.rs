@@ -33,15 +33,25 @@ fn idle_patterns(project: &Project, database: &Database) -> Vec<Problem> {
         let folder =
             pattern.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
         let nested = format!("{folder}*/up.sql");
-        let remedy = if schema_files::files(&project.root, std::slice::from_ref(&nested)).is_empty()
-        {
+        let below = schema_files::folder_of(pattern);
+        let remedy = if !project.root.join(below).is_dir() {
+            "create it with the first migration, or correct the pattern in Cargo.toml; it is relative \
+             to that file's folder"
+                .to_owned()
+        } else if schema_files::files(&project.root, std::slice::from_ref(&nested)).is_empty() {
             "correct the pattern in Cargo.toml; it is relative to that file's folder".to_owned()
         } else {
             format!(
                 "write `{nested}` in Cargo.toml instead: the migrations of this project are folders"
             )
         };
-        let what = format!("no file matches `{pattern}` in `schema` of `{}`", database.name);
+        let missing = if project.root.join(below).is_dir() {
+            String::new()
+        } else {
+            format!(": there is no folder `{below}`")
+        };
+        let what =
+            format!("no file matches `{pattern}` in `schema` of `{}`{missing}", database.name);
         Problem::new("idle-schema-pattern", what, remedy).of(database)
     };
     schema_files::idle(&project.root, &database.schema).into_iter().map(problem).collect()

@@ -247,6 +247,13 @@ impl Place {
         Some(head.strip_prefix("refs/heads/")?.to_owned())
     }
 
+    /// The branch that the main worktree has checked out; a bare repository has a HEAD too.
+    #[must_use]
+    pub(crate) fn main_branch(&self) -> Option<String> {
+        let head = ask(&self.common, &["symbolic-ref", "--quiet", "HEAD"])?;
+        Some(head.strip_prefix("refs/heads/")?.to_owned())
+    }
+
     /// A git pathspec with the meaning of a schema pattern, which is relative to `root`.
     #[must_use]
     pub(crate) fn pathspec(&self, root: &Path, pattern: &str) -> String {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::backups::backup::Backup;
+use crate::backups::backup::{Backup, State};
 use crate::backups::kind::Kind;
 use crate::health::glance::{self, Glance, Sight};
 use crate::host::project::{Database, Project, schema_files};
@@ -45,6 +45,21 @@ impl<'a> Checkup<'a> {
         })
     }
 
+    /// The backup whose schema the database should have: the one that was restored, if none was taken
+    /// since, else the last.
+    #[must_use]
+    pub(crate) fn expected(&self) -> Option<&Backup> {
+        let is_own = |backup: &&Backup| backup.worktree() == self.project.worktree();
+        let newest = self.backups.iter().copied().find(is_own)?;
+        let replaced_by = newest.record().and_then(|record| record.replaced_by.as_ref());
+        let restored = replaced_by.filter(|_| newest.kind() == Some(Kind::Safety));
+        let restored = restored.and_then(|name| {
+            let is_it = |b: &&Backup| b.name.to_string() == *name && b.state() != State::Damaged;
+            self.backups.iter().copied().find(is_it)
+        });
+        restored.or(self.last())
+    }
+
     /// The schema's version, if it was seen and is counted at all.
     #[must_use]
     pub(crate) fn version(&self) -> Option<i64> {
@@ -68,11 +83,11 @@ impl<'a> Checkup<'a> {
         Some(schema_files::n_after(&self.project.root, &self.database.schema, version))
     }
 
-    /// Whether the schema differs from that of the last backup; `None` if either is unknown.
+    /// Whether the schema differs from that of the expected backup; `None` if either is unknown.
     #[must_use]
     pub(crate) fn has_drifted(&self) -> Option<bool> {
         let Sight::Schema { schema_blake3, .. } = &self.live.sight else { return None };
-        Some(self.last()?.record()?.schema_blake3 != *schema_blake3)
+        Some(self.expected()?.record()?.schema_blake3 != *schema_blake3)
     }
 
     /// How many of its backups are in a state, by the word for that.

@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use crate::backups::backup::Backup;
 use crate::backups::kind::Kind;
 use crate::backups::record::Record;
+use crate::branches::first_state;
 use crate::console::text::{self, Span};
 use crate::files::{free_space, holders};
 use crate::health::checkup::Checkup;
@@ -52,9 +52,17 @@ impl Checkup<'_> {
             return self.command("db-setup");
         }
         if self.backups.is_empty() {
-            return format!("correct `path` in {} in Cargo.toml", self.database.header());
+            return self.correct_path();
         }
         self.command(command)
+    }
+
+    /// What to do about a path that cannot be the database's.
+    fn correct_path(&self) -> String {
+        match &self.database.origin {
+            Some(origin) => format!("correct {origin}"),
+            None => format!("correct `path` in {} in Cargo.toml", self.database.header()),
+        }
     }
 
     fn live_problem(&self) -> Option<Problem> {
@@ -67,6 +75,7 @@ impl Checkup<'_> {
                 ("empty", format!("{place} is an empty file (0 bytes)"), self.restore())
             }
             Sight::Foreign(what) => ("foreign", format!("{place} is {what}"), self.restore()),
+            Sight::Folder => ("foreign", format!("{place} is a folder"), self.correct_path()),
             Sight::Other(engine) => {
                 ("other-engine", format!("{place} is {}", engine.what), engine.hint.to_owned())
             }
@@ -107,20 +116,15 @@ impl Checkup<'_> {
             return Problem::new("missing", what, self.command("db-setup"));
         }
         let own = self.backups.iter().copied().any(|b| b.worktree() == self.project.worktree());
-        let remedy = match self.main_branch().filter(|_| !own) {
+        let backups = self.backups.iter().copied();
+        let first = first_state::branch(backups, self.project.git.as_ref());
+        let remedy = match first.filter(|_| !own) {
             Some(branch) => {
                 self.command(&format!("db-restore {}", text::shell(&format!("@{branch}"))))
             }
             None => self.restore(),
         };
         Problem::new("missing", what, remedy)
-    }
-
-    /// The branch whose database a new worktree may begin with: `main`, else the newest backup's.
-    fn main_branch(&self) -> Option<String> {
-        let branch = |backup: &Backup| backup.branch().map(str::to_owned);
-        let branches: Vec<String> = self.backups.iter().copied().filter_map(branch).collect();
-        branches.iter().find(|branch| *branch == "main").or(branches.first()).cloned()
     }
 
     fn sidecars_alone(&self) -> Option<Problem> {
@@ -157,17 +161,20 @@ impl Checkup<'_> {
 
     fn drift(&self) -> Option<Problem> {
         // Right after a migration the newest is the checkpoint from before it.
-        let is_migrated = self.last().is_some_and(|last| last.kind() == Some(Kind::PreMigrate));
-        if self.has_drifted() != Some(true) || is_migrated {
+        let last = self.expected()?;
+        if self.has_drifted() != Some(true) || last.kind() == Some(Kind::PreMigrate) {
             return None;
         }
-        let last = self.last()?;
         let before = last.record().map_or(0, Record::user_version);
         let versions = match self.version() {
             Some(now) if before > 0 && now != before => format!(" (version {before}, now {now})"),
             _ => String::new(),
         };
-        let what = format!("the schema changed since the last backup, `{}`{versions}", last.name);
+        let since = match self.last() {
+            Some(newest) if newest.name != last.name => format!("`{}` was restored", last.name),
+            _ => format!("the last backup, `{}`", last.name),
+        };
+        let what = format!("the schema changed since {since}{versions}");
         Some(Problem::new("schema-drift", what, self.command("db-backup")))
     }
 

@@ -21,6 +21,10 @@ fn ignoring(path: &str) -> Option<String> {
 
 fn exposed(project: &Project, database: &Database) -> Option<Problem> {
     let place = project.git.as_ref().filter(|_| !database.tracked)?;
+    if database.home().is_dir() {
+        // Not a database: `path` is wrong, which is reported.
+        return None;
+    }
     let path = text::shell(&project.dotted_place(database));
     let shown = project.quoted_place(database);
     let meant = format!(

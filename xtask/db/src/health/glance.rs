@@ -55,6 +55,8 @@ pub(crate) enum Sight {
     Empty,
     /// Not an SQLite database; a description of what it is.
     Foreign(String),
+    /// A folder, which no command replaces.
+    Folder,
     /// A database of another engine.
     Other(Engine),
     /// It may be an encrypted database.
@@ -124,6 +126,7 @@ pub(crate) fn at(path: &Path) -> Glance {
         Ok(Standing::Missing) => Sight::Missing,
         Ok(Standing::Empty) => Sight::Empty,
         Ok(Standing::Other(engine)) => Sight::Other(engine),
+        Ok(Standing::NotAFile(_)) if path.is_dir() => Sight::Folder,
         Ok(Standing::NotAFile(kind)) => Sight::Foreign(kind.to_owned()),
         Ok(Standing::Foreign { may_be_encrypted: true }) => Sight::MayBeEncrypted,
         Ok(Standing::Foreign { .. }) => Sight::Foreign("not an SQLite database".to_owned()),

@@ -56,6 +56,7 @@ impl<'a> OfDatabase<'a> {
             Sight::Missing => ("missing", None),
             Sight::Empty => ("empty", None),
             Sight::Foreign(what) => ("foreign", Some(what)),
+            Sight::Folder => ("foreign", None),
             Sight::Other(_) => ("other-engine", None),
             Sight::MayBeEncrypted => ("may-be-encrypted", None),
             Sight::Forbidden(why) => ("forbidden", Some(why)),

@@ -53,6 +53,7 @@ fn live(checkup: &Checkup<'_>) -> String {
         Sight::Missing => return "missing".to_owned(),
         Sight::Empty => return "an empty file".to_owned(),
         Sight::Foreign(what) => return what.clone(),
+        Sight::Folder => return "a folder".to_owned(),
         Sight::Other(engine) => return engine.what.to_owned(),
         Sight::MayBeEncrypted => parts.push("may be encrypted".to_owned()),
         Sight::Forbidden(_) => parts.push("cannot be read".to_owned()),

@@ -14,15 +14,16 @@ pub(crate) fn n_after(root: &Path, patterns: &[String], version: i64) -> usize {
     numbers.filter(|number| *number > version).collect::<BTreeSet<_>>().len()
 }
 
-/// The patterns that match no file although their folder exists: a project may have no migrations
-/// yet.
+/// The patterns that match no file.
 pub(crate) fn idle<'a>(root: &Path, patterns: &'a [String]) -> Vec<&'a str> {
-    let is_idle = |pattern: &&String| {
-        let folder = pattern.split(['*', '?', '[']).next().unwrap_or_default();
-        let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
-        root.join(folder).is_dir() && files(root, std::slice::from_ref(*pattern)).is_empty()
-    };
+    let is_idle = |pattern: &&String| files(root, std::slice::from_ref(*pattern)).is_empty();
     patterns.iter().filter(is_idle).map(String::as_str).collect()
+}
+
+/// The folder of a pattern, up to its first wildcard; empty for the root.
+pub(crate) fn folder_of(pattern: &str) -> &str {
+    let folder = pattern.split(['*', '?', '[']).next().unwrap_or_default();
+    folder.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The schema files, each once.
