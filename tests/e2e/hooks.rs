@@ -11,6 +11,7 @@ pub(crate) mod project_places;
 pub(crate) mod reflog;
 pub(crate) mod shell_block;
 pub(crate) mod trailer;
+pub(crate) mod unconfigured_branch;
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;

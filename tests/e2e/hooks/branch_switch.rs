@@ -254,6 +254,28 @@ fn a_new_worktree_is_told_how_to_get_a_database_and_has_checkpoints_of_its_own()
 }
 
 #[test]
+fn a_new_worktree_is_sent_only_to_a_branch_that_has_a_backup() {
+    let sandbox = Sandbox::with_hooks();
+    sandbox.hooked(&["branch", "--move", "master"]);
+    let greeted = |name: &str| {
+        let folder = format!("../{name}");
+        sandbox.hooked(&["worktree", "add", "--quiet", "-b", name, &folder]).err
+    };
+    let said = greeted("first");
+    assert!(said.contains("`cargo xtask db-setup` creates it from its migrations"), "{said}");
+    sandbox.backup();
+    sandbox.hooked(&["switch", "--quiet", "--create", "feature"]);
+    sandbox.backup();
+    let said = greeted("second");
+    let way = "`cargo xtask db-restore @master` restores the newest backup of `master` there\n";
+    assert!(said.contains(way), "{said}");
+    let mut status = sandbox.xtask(&["db-status"]);
+    let output = status.current_dir(sandbox.path("../second")).output().expect("it runs");
+    let said = sandbox.said(&output);
+    assert!(said.out.contains("\n    cargo xtask db-restore @master\n"), "{said:#?}");
+}
+
+#[test]
 fn commits_in_two_worktrees_at_once_both_have_their_checkpoint() {
     let sandbox = Sandbox::with_hooks();
     sandbox.hooked(&["worktree", "add", "--quiet", "-b", "side", "../side"]);

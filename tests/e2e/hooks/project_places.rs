@@ -158,7 +158,7 @@ fn work_trees_of_a_bare_repository_keep_their_backups_in_it() {
     let trees: Vec<_> = one.checkpoints().iter().map(|r| r["git"]["worktree"].clone()).collect();
     assert_eq!(trees, ["two", "one"]);
     let said = bare.git(&["worktree", "add", "--quiet", "../three"]);
-    assert!(said.err.contains("`cargo xtask db-restore @main`"), "{said:#?}");
+    assert!(said.err.contains("`cargo xtask db-restore @two`"), "{said:#?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use crate::support::sandbox::Sandbox;
 
 /// Writes a program of the user's own.
-fn program(sandbox: &Sandbox, path: &str, text: &str) -> PathBuf {
+pub(super) fn program(sandbox: &Sandbox, path: &str, text: &str) -> PathBuf {
     sandbox.write(path, text);
     let mode = std::fs::Permissions::from_mode(0o755);
     fs_err::set_permissions(sandbox.path(path), mode).expect("permissions");

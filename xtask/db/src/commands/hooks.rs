@@ -5,6 +5,7 @@ mod branch_switch;
 mod checkpoint;
 mod commit;
 mod follow_branches;
+mod new_worktree;
 mod switch;
 
 use std::borrow::Cow;
@@ -20,7 +21,7 @@ use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::git::repository::Place;
 use crate::hooks;
-use crate::hooks::block::Settings;
+use crate::hooks::block::{NOT_CONFIGURED, Settings};
 use crate::hooks::folder::{Folder, Look};
 use crate::hooks::hook::Hook;
 use crate::host::project::Project;
@@ -132,7 +133,13 @@ impl Args {
     }
 
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let mut project = self.common().project(session)?;
+        let project = self.common().project(session);
+        if matches!(self.act, Act::Run { .. }) && project.is_err() && session.is_unconfigured() {
+            // A branch from before the adoption: its commits and checkouts are none of our business.
+            session.note(NOT_CONFIGURED);
+            return Ok(Answer::Yes);
+        }
+        let mut project = project?;
         let place = place_of(&project)?;
         // A hook that runs has no question about the others, so git is not asked for their folder.
         let folder = || Folder::of(&place, &project.root);

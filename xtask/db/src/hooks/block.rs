@@ -12,6 +12,10 @@ use crate::git::repository::Place;
 use crate::hooks::hook::Hook;
 use crate::host::project::{OnFailure, Project};
 
+/// What a hook reports on a branch that does not use these tasks.
+pub(crate) const NOT_CONFIGURED: &str =
+    "xtask-db: nothing to do on this branch: its Cargo.toml configures no database";
+
 /// The settings of a project that its blocks contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -158,8 +162,29 @@ fn run(hook: Hook, settings: &Settings) -> String {
          \x20   cargo xtask db-hooks run {word} -- \"$@\"\n\
          \x20 fi\n\
          \x20 code=$?\n\
-         {failed}  exit $code\n",
-        binaries.join(" ")
+         {}{failed}  exit $code\n",
+        binaries.join(" "),
+        another_program()
     );
     text
+}
+
+/// The part that finds out, after a failure only, whether the program was another project's xtask, or was
+/// built on a branch without these tasks. On such a branch, there is nothing to do. The words for which it
+/// searches are in every manifest with `[workspace.metadata.db]`, however it is written.
+fn another_program() -> String {
+    format!(
+        "  if [ $code != 0 ] && ! {{ [ -n \"$xtask\" ] && \"$xtask\" db-hooks run --help; }} \
+         >/dev/null 2>&1; then\n\
+         \x20   if ! grep -qw metadata Cargo.toml || ! grep -qw db Cargo.toml; then\n\
+         \x20     echo '{NOT_CONFIGURED}' >&2\n\
+         \x20     exit 0\n\
+         \x20   fi\n\
+         \x20   [ -z \"$xtask\" ] || {{\n\
+         \x20     echo \"xtask-db: $xtask is not this project's xtask, or is one without xtask-db; \
+         \\`cargo xtask db-status\\` builds the right one\" >&2\n\
+         \x20     code=2\n\
+         \x20   }}\n\
+         \x20 fi\n"
+    )
 }

@@ -89,6 +89,15 @@ pub(crate) fn load(
     Ok(project)
 }
 
+/// Whether no manifest from a folder upwards has `[workspace.metadata.db]`. A manifest that is not TOML
+/// may have it.
+pub(crate) fn is_absent(folder: &Path) -> bool {
+    match find(folder) {
+        Ok((_, configuration)) => configuration.is_none(),
+        Err(error) => error.is::<Refusal>(),
+    }
+}
+
 /// The nearest manifest that configures a database, else the nearest workspace's.
 fn find(folder: &Path) -> Result<(PathBuf, Option<Table>)> {
     let mut workspace = None;

@@ -255,6 +255,12 @@ impl Session {
         Ok(project)
     }
 
+    /// Whether no `Cargo.toml` around the current folder has anything to say about a database.
+    #[must_use]
+    pub(crate) fn is_unconfigured(&self) -> bool {
+        configuration::is_absent(&self.folder)
+    }
+
     /// This command as it can be pasted into a shell, one of its arguments being another one; `None` if
     /// it has no such argument, or several.
     #[must_use]

@@ -12,6 +12,7 @@ use crate::backups::vault::Vault;
 use crate::branches::branch_point::{self, Arrival};
 use crate::commands::hooks::checkpoint::{self, Due, Run};
 use crate::commands::hooks::follow_branches::{self, Return};
+use crate::commands::hooks::new_worktree;
 use crate::commands::hooks::switch::Switch;
 use crate::console::refusal::Answer;
 use crate::console::text;
@@ -25,7 +26,6 @@ use crate::hooks::seen_branch;
 use crate::host::project::{Database, FollowBranches, Project};
 use crate::host::session::Session;
 use crate::operations::damage_report;
-use crate::sqlite::probe::{self, Standing};
 
 /// `post-checkout OLD NEW FLAG`.
 ///
@@ -49,7 +49,7 @@ pub(super) fn entered(
     let is_zero = old.bytes().all(|byte| byte == b'0');
     let moved_here = head.0.last().and_then(Entry::moved).map(|moved| moved.to) == name.as_deref();
     if is_zero && !moved_here {
-        greet_worktree(session, project)?;
+        new_worktree::greet(session, project)?;
         seen_branch::remember(place, name.as_deref())?;
         return Ok(Answer::Yes);
     }
@@ -86,23 +86,6 @@ pub(super) fn entered(
         session.warn(format!("could not remember the branch: {error:#}"));
     }
     Ok(Answer::Yes)
-}
-
-/// Greets the user in a new worktree, which has no database of its own yet.
-fn greet_worktree(session: &mut Session, project: &Project) -> Result<()> {
-    for database in &project.databases {
-        // A server is shared by all worktrees.
-        let Some(file) = database.file_if_any() else { continue };
-        if project.worktree() != "." && probe::look(file)? == Standing::Missing {
-            session.note(format!(
-                "xtask-db: this worktree has no database at {}; `cargo xtask db-restore @main{}` \
-                 restores the main branch's newest backup there",
-                project.quoted_place(database),
-                project.db_flag(database)
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn switched(
