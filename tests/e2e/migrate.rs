@@ -83,7 +83,7 @@ fn one_that_fails_on_the_live_database_only_is_a_round_trip() {
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     Running `sh migrate.sh` on ./backend/db/kalito.db
     error: the migration of `backend/db/kalito.db` failed; the state before it was restored; what it replaced: ./backups/kalito.db.SAFETY.2025-09-13_142630.bak
-      caused by: it ended with exit status: 7
+      caused by: the command ended with exit status: 7
     hint: correct the cause and run `cargo xtask db-migrate` again
     ");
     assert!(
@@ -127,7 +127,7 @@ fn where_the_schema_is_unchanged_nothing_is_put_back_and_both_commands_are_shown
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     Running `sh migrate.sh` on ./backend/db/kalito.db
     error: the migration of `backend/db/kalito.db` failed; its schema is unchanged, but the migration or an application changed its rows; nothing was restored
-      caused by: it ended with exit status: 7
+      caused by: the command ended with exit status: 7
     hint: go back with `cargo xtask db-restore kalito.db.2025-09-13_142530-2.pages --yes` (a safety backup is taken first), or go on with `cargo xtask db-migrate`
     ");
     assert_eq!(messages(&sandbox.live()), ["one", "two", "three", "late"]);
@@ -160,7 +160,7 @@ fn one_that_hangs_on_the_live_database_is_ended_and_put_back() {
     sandbox.configure("migrate-timeout = '2s'");
     let before = content(&sandbox);
     let said = sandbox.fails(1, &["db-migrate"]);
-    assert!(said.err.contains("it did not end within 2.0 s"), "{said:#?}");
+    assert!(said.err.contains("did not end within 2.0 s"), "{said:#?}");
     assert!(said.err.contains("the state before it was restored"), "{said:#?}");
     assert_eq!(content(&sandbox), before);
 }

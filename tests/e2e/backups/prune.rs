@@ -66,6 +66,11 @@ fn negative_zero_and_empty_policies_are_refused() {
         assert_eq!(said.code, Some(2), "{policy:?}: {said:#?}");
         assert!(said.err.contains("nothing was removed"), "{policy:?}: {}", said.err);
     }
+    let said = sandbox.run(&["db-prune", "--yes"]);
+    assert!(
+        said.err.starts_with("error: there is no rule for which backups to keep\n"),
+        "{said:#?}"
+    );
     let mut command = sandbox.xtask(&["db-prune", "--yes"]);
     let said = sandbox.said(&command.env("BACKUP_RETENTION_DAYS", "-3").output().expect("runs"));
     assert_eq!(said.code, Some(2), "{said:#?}");

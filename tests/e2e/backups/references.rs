@@ -91,6 +91,27 @@ fn a_reference_without_a_match_shows_the_nearest() {
 }
 
 #[test]
+fn a_number_or_an_age_without_a_match_shows_the_oldest() {
+    let (sandbox, [first, ..]) = three_days();
+    let oldest = format!("hint: the oldest is `{first}`, ");
+    for (reference, why) in
+        [("30d", "none is that old"), ("latest~7", "there are only 3 ordinary backups")]
+    {
+        let said = sandbox.fails(2, &["db-restore", reference, "--yes"]);
+        assert!(said.err.contains(&format!("`{reference}`: {why}\n{oldest}")), "{said:#?}");
+    }
+    let sandbox = Sandbox::new();
+    let only = sandbox.backup();
+    let said = sandbox.fails(2, &["db-restore", "safety", "--yes"]);
+    assert!(said.err.contains("`safety`: there has been no restore yet\n"), "{said:#?}");
+    assert!(!said.err.contains("nearest"), "{said:#?}");
+    let said = sandbox.fails(2, &["db-restore", "latest~1", "--yes"]);
+    assert!(said.err.contains("there is only 1 ordinary backup\n"), "{said:#?}");
+    let said = sandbox.fails(2, &["db-restore", "no-such-name", "--yes"]);
+    assert!(said.err.contains(&format!("the nearest is `{only}`; ")), "{said:#?}");
+}
+
+#[test]
 fn a_reference_without_any_backup_says_so() {
     let sandbox = Sandbox::new();
     for reference in ["latest", "oldest", "safety", "@main", "2h", "HEAD", "2025"] {

@@ -223,3 +223,14 @@ fn a_command_that_was_written_as_one_string_is_shown_as_a_list() {
     hint: write `after-restore = ["sh", "-c", "A=1 ./after.sh"]`: the command runs without a shell
     "#);
 }
+
+#[test]
+fn only_what_is_near_is_suggested_and_one_name_is_one() {
+    let sandbox = Sandbox::new();
+    let said = sandbox.fails(2, &["db-backup", "--db", "two"]);
+    assert!(said.err.contains("hint: the configured one is `kalito`"), "{said:#?}");
+    sandbox.configure("busy = '5s'");
+    let said = sandbox.fails(2, &["db-backup"]);
+    assert!(said.err.contains("unknown key `busy`"), "{said:#?}");
+    assert!(said.err.contains("hint: the known ones are path, "), "{said:#?}");
+}

@@ -55,7 +55,7 @@ fn rows_deleted_where_nothing_is_pending_can_be_brought_back() {
 #[test]
 fn rows_deleted_by_a_migration_that_is_refused_can_be_brought_back() {
     for (script, why) in [
-        (format!("{}\nexit 7", deletes()), "it ended with exit status: 7"),
+        (format!("{}\nexit 7", deletes()), "the command ended with exit status: 7"),
         (deletes(), "it never opened the copy"),
         (format!("{}\nq \"$DB\" 'DELETE FROM notes'", deletes()), "table `notes` loses 3"),
         (format!("{}\n: > \"$DB\"", deletes()), "caused by: "),

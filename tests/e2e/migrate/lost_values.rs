@@ -77,7 +77,7 @@ fn a_name_that_nothing_bears_is_an_error_with_the_nearest_one() {
     let Some(sandbox) = cut() else { return };
     let said = sandbox.fails(2, &["db-migrate", "--allow-loss", "notes.contnt"]);
     assert!(said.err.contains("`--allow-loss notes.contnt` matches nothing in"), "{said:#?}");
-    assert!(said.err.contains("did you mean `notes.content`?; nothing was run"), "{said:#?}");
+    assert!(said.err.contains("did you mean `notes.content`? nothing was run"), "{said:#?}");
     sandbox.configure("allow-loss = ['nots']");
     let said = sandbox.fails(2, &["db-migrate"]);
     assert!(said.err.contains("did you mean `notes`?"), "{said:#?}");

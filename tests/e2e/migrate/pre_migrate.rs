@@ -100,7 +100,7 @@ fn a_migration_that_fails_is_refused_with_its_own_exit_code() {
     Rehearsing `sh migrate.sh` on a private copy of ./backend/db/kalito.db
     broken
     error: the migration of `backend/db/kalito.db` is refused after its rehearsal
-      caused by: it ended with exit status: 7
+      caused by: the command ended with exit status: 7
     hint: correct the migration and run this again; the live database is as it was
     ");
     let document = sandbox.json(&["db-pre-migrate"]);
@@ -221,7 +221,7 @@ fn a_migration_that_hangs_is_ended_with_all_that_it_started() {
     };
     sandbox.configure("migrate-timeout = '1s'");
     let said = refused(&sandbox, &[]);
-    assert!(said.contains("it did not end within 1.0 s"), "{said}");
+    assert!(said.contains("did not end within 1.0 s"), "{said}");
     let pid = fs_err::read_to_string(sandbox.path("pid")).expect("a process id");
     let pid = rustix::process::Pid::from_raw(pid.trim().parse().expect("a number"));
     let alive = rustix::process::test_kill_process(pid.expect("a process id"));

@@ -149,7 +149,7 @@ fn a_migration_that_fails_leaves_everything_as_it_was() {
     no such column
     error: could not reset `backend/db/kalito.db`
       caused by: could not build a new database with `sh migrate.sh`
-      caused by: it ended with exit status: 7
+      caused by: `sh` ended with exit status: 7
     hint: the database is untouched
     ");
 }
@@ -181,7 +181,7 @@ fn a_migration_that_hangs_is_ended_after_its_timeout() {
     let sandbox = migrated_by("exec sleep 600");
     sandbox.configure("migrate-timeout = '200ms'");
     let said = fails_untouched(&sandbox, 1);
-    assert!(said.err.contains("it did not end within 200 ms"), "{said:#?}");
+    assert!(said.err.contains("did not end within 200 ms"), "{said:#?}");
 }
 
 #[test]

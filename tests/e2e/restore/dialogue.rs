@@ -137,7 +137,7 @@ fn more_backups_than_fit_the_screen_are_paged() {
     terminal.expect("\n41) kalito.db.2025-09-12_100000.bak");
     // Everything is shown now: a bare Enter is a wrong number.
     terminal.answer(NUMBER, "");
-    terminal.expect("is not a number from 1 to 41.");
+    terminal.expect("An empty answer is not a number from 1 to 41.");
     terminal.answer(NUMBER, "41");
     terminal.expect("kalito.db.2025-09-12_100000.bak");
     terminal.answer(QUESTION, "n");

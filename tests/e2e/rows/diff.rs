@@ -104,6 +104,15 @@ fn a_row_that_only_one_state_has_is_shown_whole() {
 }
 
 #[test]
+fn an_empty_file_is_refused_without_a_word_about_backups_taken() {
+    let sandbox = changed("");
+    sandbox.write("empty.db", "");
+    let said = sandbox.fails(2, &["db-diff", "./empty.db"]);
+    assert!(said.err.contains("`empty.db` is an empty file (0 bytes)"), "{said:#?}");
+    assert!(!said.err.contains("backed up"), "{said:#?}");
+}
+
+#[test]
 fn equal_states_are_said_to_be_equal() {
     let sandbox = changed("PRAGMA wal_checkpoint(TRUNCATE)");
     let said = sandbox.ok(&["db-diff", "--exit-code"]);

@@ -199,12 +199,12 @@ fn a_command_that_fails_after_all_its_rows_has_printed_nothing() {
     let said = import("echo '{\"name\": \"Kim\"}'; exit 3");
     assert_snapshot!(said.err, @"
     error: could not import what `sh` printed
-      caused by: it ended with exit status: 3
+      caused by: `sh` ended with exit status: 3
     hint: nothing was imported, and the database is untouched
     ");
     // Cut short because it failed: that is the cause.
     let said = import("printf '[{\"name\": '; kill -9 $$");
-    assert!(said.err.contains("caused by: it ended with signal: 9"), "{said:#?}");
+    assert!(said.err.contains("caused by: `sh` ended with signal: 9"), "{said:#?}");
     let said = import("true");
     assert_snapshot!(said.err, @"
     error: what `sh` printed: there is nothing in it

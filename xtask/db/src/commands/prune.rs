@@ -180,11 +180,17 @@ impl Args {
             policy.max_size_bytes = Some(bytes);
         }
         let policy = if given { policy } else { project.keep.clone() };
+        if policy.is_empty() && !given {
+            return Err(Refusal::could_not(
+                "there is no rule for which backups to keep",
+                "choose one, e.g. `--keep-last 10`, or configure `[workspace.metadata.db.keep]`; \
+                 nothing was removed",
+            ));
+        }
         if policy.is_empty() {
             return Err(Refusal::could_not(
-                "the policy is empty, which would keep nothing",
-                "choose what to keep, e.g. `--keep-last 10`, or configure \
-                 `[workspace.metadata.db.keep]`; nothing was removed",
+                "these flags would keep nothing",
+                "choose what to keep, e.g. `--keep-last 10`; nothing was removed",
             ));
         }
         Ok(policy)

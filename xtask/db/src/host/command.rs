@@ -45,6 +45,13 @@ pub(crate) struct Task<'a> {
     pub timeout: Duration,
 }
 
+impl Task<'_> {
+    /// The program in backticks.
+    fn name(&self) -> String {
+        format!("`{}`", text::plain(self.command.first().map_or("", String::as_str)))
+    }
+}
+
 /// How a command ended, and after how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {
@@ -75,20 +82,27 @@ impl Ended {
     /// Why it failed, if it did.
     #[must_use]
     pub(crate) fn failure(&self) -> Option<String> {
+        self.failure_of("the command")
+    }
+
+    /// The same in a sentence about the command under some name.
+    fn failure_of(&self, name: &str) -> Option<String> {
         match self.ending {
             Ending::Exited(status) if status.success() => (self.left > 0).then(|| {
                 format!(
-                    "{} that it started could not be ended",
+                    "{} that {name} started could not be ended",
                     text::count(self.left as u64, "process")
                 )
             }),
-            Ending::Exited(status) => Some(format!("it ended with {status}")),
+            Ending::Exited(status) => Some(format!("{name} ended with {status}")),
             Ending::TooLong(timeout) => {
-                Some(format!("it did not end within {}", text::took(timeout)))
+                Some(format!("{name} did not end within {}", text::took(timeout)))
             }
-            Ending::Interrupted => Some("it was interrupted".to_owned()),
-            Ending::Unwanted => Some("it was stopped because its output cannot be used".to_owned()),
-            Ending::Lost => Some("it was stopped because its supervisor was killed".to_owned()),
+            Ending::Interrupted => Some(format!("{name} was interrupted")),
+            Ending::Unwanted => {
+                Some(format!("{name} was stopped because its output cannot be used"))
+            }
+            Ending::Lost => Some(format!("{name} was stopped because its supervisor was killed")),
         }
     }
 
@@ -131,7 +145,7 @@ pub(crate) fn run(task: &Task<'_>, interrupt: &Interrupt) -> Result<()> {
     let run = Run { task, leftovers: Leftovers::Stay, interrupt };
     let ended = run.supervise(stand_by(task.project), None)?;
     interrupt.check()?;
-    match ended.failure() {
+    match ended.failure_of(&task.name()) {
         Some(failure) => anyhow::bail!(failure),
         None => Ok(()),
     }

@@ -233,7 +233,10 @@ impl Project {
             Some(database) => Ok(vec![database.clone()]),
             None => Err(Refusal::could_not(
                 format!("no database is named `{name}`"),
-                format!("the configured ones are {}", self.names()),
+                match self.databases.len() {
+                    1 => format!("the configured one is {}", self.names()),
+                    _ => format!("the configured ones are {}", self.names()),
+                },
             )),
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn none_of_several(reference: &str, field: &Field<'_>) -> anyhow::Err
 /// The error if no backup matches.
 pub(super) fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
     let shown = text::plain(reference);
-    let mut nearest = field.of_databases();
+    let nearest = field.of_databases();
     if nearest.is_empty() {
         return nothing_there(&shown, field);
     }
@@ -39,16 +39,34 @@ pub(super) fn none(reference: &str, field: &Field<'_>) -> anyhow::Error {
             format!("{meant} `cargo xtask db-list` shows all"),
         );
     }
+    Refusal::could_not(format!("no backup matches `{shown}`{why}"), way_on(reference, field))
+}
+
+/// The oldest of the backups that a number, an age or a revision counts among; for a name, a time or a
+/// branch, the nearest names.
+fn way_on(reference: &str, field: &Field<'_>) -> String {
+    let mut nearest = field.of_databases();
+    let order = Order::of(&nearest, field.now);
+    let is_safety = counted(reference, "safety").is_some();
+    let oldest = if is_safety { order.safety.last() } else { order.ordinary.last() };
+    if !reference.starts_with('@') && why_none(reference, field).is_some() {
+        return match oldest {
+            Some(oldest) => format!(
+                "the oldest is `{}`, {} old; `cargo xtask db-list` shows all",
+                text::plain(&oldest.name.to_string()),
+                text::age(oldest.age(field.now))
+            ),
+            None => "`cargo xtask db-list` shows all backups".to_owned(),
+        };
+    }
     nearest.sort_by_key(|backup| {
         let name = backup.name.to_string();
         strsim::damerau_levenshtein(&backup.name.time_text(), reference)
             .min(strsim::damerau_levenshtein(&name, reference))
     });
     nearest.truncate(3);
-    Refusal::could_not(
-        format!("no backup matches `{shown}`{why}"),
-        format!("the nearest are {}; `cargo xtask db-list` shows all", listed(&nearest)),
-    )
+    let are = if nearest.len() == 1 { "is" } else { "are" };
+    format!("the nearest {are} {}; `cargo xtask db-list` shows all", listed(&nearest))
 }
 
 /// The error if this project has no backup at all; others may have some.
@@ -100,7 +118,12 @@ fn why_none(reference: &str, field: &Field<'_>) -> Option<String> {
         [("latest", "ordinary backup", &order.ordinary), ("safety", "safety backup", &order.safety)]
     {
         if counted(reference, word).is_some() {
-            return Some(format!("there are {}", text::count(backups.len() as u64, noun)));
+            return Some(match backups.len() as u64 {
+                0 if word == "safety" => "there has been no restore yet".to_owned(),
+                0 => format!("there is no {noun}"),
+                1 => format!("there is only 1 {noun}"),
+                n => format!("there are only {}", text::count(n, noun)),
+            });
         }
     }
     if reference.starts_with('@') {

@@ -42,7 +42,7 @@ pub(crate) fn read<T>(
         None => run.await_end(running, Meanwhile { interrupt, began, witness: None })?,
     };
     interrupt.check()?;
-    match ended.failure() {
+    match ended.failure_of(&task.name()) {
         Some(failure) if !matches!(ended.ending, Ending::Unwanted) => anyhow::bail!(failure),
         _ => done,
     }

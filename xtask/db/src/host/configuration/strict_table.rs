@@ -129,10 +129,13 @@ impl Section {
         let Some(unknown) = self.table.keys().next() else {
             return Ok(());
         };
+        let distance = |known: &str| strsim::damerau_levenshtein(known, unknown);
+        // Of what is far from all of them, none was meant.
         let nearest = self
             .known
             .iter()
-            .min_by_key(|known| strsim::damerau_levenshtein(known, unknown))
+            .filter(|known| distance(known) <= unknown.chars().count().max(3) / 2)
+            .min_by_key(|known| distance(known))
             .map_or_else(String::new, |known| format!("did you mean `{known}`? "));
         Err(Refusal::could_not(
             format!("unknown key `{}` in `[{}]`", text::plain(unknown), self.place),

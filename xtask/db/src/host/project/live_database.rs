@@ -41,7 +41,7 @@ pub(crate) fn open(project: &Project, database: &Database) -> Result<Looking> {
     };
     Err(Refusal::could_not(
         what,
-        "nothing was backed up; restore a backup with `cargo xtask db-restore`, or correct the path",
+        "nothing was changed; restore a backup with `cargo xtask db-restore`, or correct the path",
     ))
 }
 

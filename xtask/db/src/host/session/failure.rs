@@ -95,8 +95,9 @@ pub(crate) fn layout(error: &anyhow::Error) -> (String, Option<String>) {
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
-        // A cause that only repeats the line above it shows nothing.
-        if !last.ends_with(&cause) {
+        // A cause that only repeats the line above it, or adds SQLite's number for it, shows nothing.
+        let is_numbered = cause.starts_with("Error code ") && cause.ends_with(&last);
+        if !last.ends_with(&cause) && !is_numbered {
             let _ = writeln!(text, "  caused by: {}", text::plain(&cause));
         }
         last = cause;

@@ -114,10 +114,10 @@ impl<'a> Job<'a> {
                 continue;
             }
             let nearest = unknown.nearest.map_or_else(
-                || "it has no tables".to_owned(),
+                || "it has no tables;".to_owned(),
                 |nearest| format!("did you mean `{}`?", text::plain(&nearest)),
             );
-            return Err(Refusal::could_not(what, format!("{nearest}; nothing was run")));
+            return Err(Refusal::could_not(what, format!("{nearest} nothing was run")));
         }
         Ok(remarks)
     }

@@ -52,6 +52,10 @@ pub(crate) fn pick(session: &mut Session, offer: Offer<'_>) -> Result<Option<Bac
             show_page(session, project, backups, &mut shown);
             continue;
         }
+        if answer.is_empty() {
+            session.prompt(format!("An empty answer is not a number from 1 to {}.", backups.len()));
+            continue;
+        }
         if let Some(backup) = offer.chosen(session, &answer) {
             say_choice(session, &backup);
             return Ok(Some(backup));
