@@ -118,7 +118,9 @@ fn the_commands_are_listed_by_purpose() {
       -h, --help     Print help
       -V, --version  Print version
     ");
-    assert_eq!(sandbox.run(&["help"]).out, sandbox.ok(&["--help"]).out);
+    for help in ["help", "db-help"] {
+        assert_eq!(sandbox.run(&[help]).out, sandbox.ok(&["--help"]).out);
+    }
 }
 
 #[test]

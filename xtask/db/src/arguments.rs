@@ -43,7 +43,7 @@ static HOST: OnceLock<clap::Command> = OnceLock::new();
 /// reported as one JSON document.
 #[must_use]
 pub fn parse<T: Parser>() -> T {
-    parse_words(&std::env::args_os().collect::<Vec<_>>())
+    parse_words(&with_help(std::env::args_os().collect()))
 }
 
 /// Does the same with a command line that is given.
@@ -57,16 +57,19 @@ pub(crate) fn parse_words<T: Parser>(typed: &[OsString]) -> T {
     outcome.unwrap_or_else(|error| fail(error, &command, typed))
 }
 
-/// The command line of an xtask that reads its own, if its first word is for this crate. `db-help` asks
-/// for help, on the command that follows it or on all.
-pub(crate) fn ours(mut typed: Vec<OsString>) -> Option<Vec<OsString>> {
-    let task = typed.get(1)?;
-    if task == "db-" || task == "db-help" {
+/// The command line of an xtask that reads its own, if its first word is for this crate.
+pub(crate) fn ours(typed: Vec<OsString>) -> Option<Vec<OsString>> {
+    let is_ours = typed.get(1)?.as_encoded_bytes().starts_with(b"db-");
+    is_ours.then(|| with_help(typed))
+}
+
+/// `db-help` asks for help, on the command that follows it or on all.
+fn with_help(mut typed: Vec<OsString>) -> Vec<OsString> {
+    if typed.get(1).is_some_and(|task| task == "db-" || task == "db-help") {
         typed.remove(1);
         typed.push("--help".into());
-        return Some(typed);
     }
-    task.as_encoded_bytes().starts_with(b"db-").then_some(typed)
+    typed
 }
 
 /// The host's command line; `None` if the host reads its own.
