@@ -113,8 +113,8 @@ fn in_env_file(host: &Host, path: &Path) -> Result<Option<Database>> {
                     format!(
                         "`{variable}` in `{shown}` is not a path or a URL of an SQLite database"
                     ),
-                    "SQLite is the only engine that is supported; if the project has an SQLite database \
-                     too, name it with `--database PATH`",
+                    "`init` sets up SQLite databases only: name one with `--database PATH`, or add a \
+                     PostgreSQL database by hand (docs/adoption.md and docs/postgresql.md)",
                 ));
             }
         };
