@@ -117,7 +117,7 @@ fn a_mistyped_reference_names_the_nearest() {
     }
     // A mistyped date is answered with the nearest dates.
     let said = sandbox.fails(2, &["db-verify", "2025-09-12"]);
-    assert!(said.err.contains("the nearest are"), "{said:#?}");
+    assert!(said.err.contains("the nearest is"), "{said:#?}");
 }
 
 #[test]
