@@ -309,7 +309,7 @@ mod tests {
         let by_url = "[workspace]\n[workspace.metadata.db.databases.a]\nurl-env = 'DATABASE_URL'\n";
         let project = load_text(by_url, &[], "DATABASE_URL=data/b.db")?;
         assert_eq!(project.databases[0].file()?, project.root.join("data/b.db"));
-        let said = message(load_text(by_url, &[], "DATABASE_URL=postgres://u:hunter2@h/db"));
+        let said = message(load_text(by_url, &[], "DATABASE_URL=mysql://u:hunter2@h/db"));
         assert!(said.contains("not a path") && !said.contains("hunter2"), "{said}");
         for (value, n_remarks) in [("b.db", 1), ("a.db", 0), ("./a.db", 0), ("postgres://h/b", 0)] {
             let project = load_text(ONE, &[], &format!("DATABASE_URL={value}"))?;
