@@ -53,9 +53,10 @@ fn a_failed_branch_is_undone_in_place_and_by_a_swap() {
         assert!(said.out.contains("Undo with: cargo xtask db-restore"), "{said:#?}");
         sandbox.ok(&["db-restore", "safety", "--yes"]);
         assert_eq!(database.dump(), after, "{way:?}");
-        let others = database.maintenance_sql(
-            "SELECT count(*) FROM pg_database WHERE datname LIKE '%xtask\\_new%' OR datname LIKE '%xtask\\_old%'",
-        );
+        let others = database.maintenance_sql(&format!(
+            "SELECT count(*) FROM pg_database WHERE starts_with(datname, '{}_xtask')",
+            database.name
+        ));
         assert_eq!(others, "0", "nothing is left on the server");
     }
 }

@@ -10,9 +10,9 @@ use anyhow::Result;
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
 use crate::backups::name::Name;
-use crate::backups::record::{self, Examined, Postgres, Record};
+use crate::backups::record::{Postgres, Record};
 use crate::capture::plain::demand_readable;
-use crate::capture::record::TOOL;
+use crate::capture::record;
 use crate::capture::request::{Capture, Taken};
 use crate::console::progress::Progress;
 use crate::postgres::dump::{self, Dumped};
@@ -20,7 +20,6 @@ use crate::postgres::programs::Programs;
 use crate::postgres::server::Server;
 use crate::postgres::standing;
 use crate::sqlite::digest::database::Groups;
-use crate::sqlite::examination::finding::Depth;
 
 /// Dumps a database and publishes the dump.
 ///
@@ -51,42 +50,15 @@ pub(super) fn take(server: &Server, capture: Capture<'_>, progress: &Progress) -
 }
 
 fn record_of(capture: Capture<'_>, dumped: Dumped) -> Record {
-    let Capture { project, wanted, .. } = capture;
     let Dumped { size_bytes, blake3, proof, .. } = dumped;
     let rows = proof.tables.iter().map(|(table, proof)| (table.clone(), Some(proof.rows)));
     let hashes = proof.tables.iter().map(|(table, proof)| (table.clone(), proof.blake3.clone()));
     Record {
-        version: record::VERSION,
-        sequence: 0,
-        database: wanted.database.name.clone(),
-        source: project.plain_place(wanted.database),
-        file: String::new(),
-        kind: wanted.kind,
-        label: wanted.label.clone(),
-        pinned: wanted.pinned,
-        created_at: wanted.now,
         size_bytes,
         blake3,
         content_blake3: proof.content_blake3,
-        sqlite: None,
         schema_blake3: proof.catalogue_blake3,
-        schema_version: None,
         tables: rows.collect(),
-        examined: Examined {
-            at: wanted.now,
-            depth: Depth::Quick,
-            findings: Vec::new(),
-            unknown: serde_json::Map::new(),
-        },
-        verified: None,
-        git: wanted.git.clone(),
-        enters: wanted.enters.clone(),
-        paths: wanted.paths.clone(),
-        replaced_by: wanted.replaced_by.clone(),
-        stored: None,
-        home: None,
-        tool: TOOL.to_owned(),
-        record_blake3: None,
         postgres: Some(Postgres {
             server_version: dumped.server_version,
             client_version: dumped.client_version,
@@ -96,6 +68,6 @@ fn record_of(capture: Capture<'_>, dumped: Dumped) -> Record {
             roles: dumped.roles,
             unknown: serde_json::Map::new(),
         }),
-        unknown: serde_json::Map::new(),
+        ..record::requested(capture)
     }
 }

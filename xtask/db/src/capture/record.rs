@@ -1,5 +1,7 @@
 //! The record of a backup that is being taken.
 
+use std::collections::BTreeMap;
+
 use crate::backups::record::{self, Examined, Record, Sqlite};
 use crate::capture::request::Capture;
 use crate::sqlite::examination::Examination;
@@ -16,18 +18,10 @@ pub(crate) fn record_of(
     journal_mode: String,
     examination: Examination,
 ) -> Record {
-    let Capture { project, wanted, .. } = capture;
     let header = copied.header;
+    let requested = requested(capture);
+    let examined = Examined { findings: examination.findings, ..requested.examined };
     Record {
-        version: record::VERSION,
-        sequence: 0,
-        database: wanted.database.name.clone(),
-        source: project.plain_place(wanted.database),
-        file: String::new(),
-        kind: wanted.kind,
-        label: wanted.label.clone(),
-        pinned: wanted.pinned,
-        created_at: wanted.now,
         size_bytes: copied.size_bytes,
         blake3: copied.hashes.blake3.clone(),
         content_blake3: copied.hashes.content_blake3.clone(),
@@ -41,14 +35,40 @@ pub(crate) fn record_of(
             encoding: header.encoding().to_owned(),
             unknown: serde_json::Map::new(),
         }),
-        postgres: None,
         schema_blake3: examination.schema_blake3,
         schema_version: examination.schema_version,
         tables: examination.tables,
+        examined,
+        ..requested
+    }
+}
+
+/// The record of a backup as it was requested, without what its content gives it.
+#[must_use]
+pub(super) fn requested(capture: Capture<'_>) -> Record {
+    let Capture { project, wanted, .. } = capture;
+    Record {
+        version: record::VERSION,
+        sequence: 0,
+        database: wanted.database.name.clone(),
+        source: project.plain_place(wanted.database),
+        file: String::new(),
+        kind: wanted.kind,
+        label: wanted.label.clone(),
+        pinned: wanted.pinned,
+        created_at: wanted.now,
+        size_bytes: 0,
+        blake3: String::new(),
+        content_blake3: String::new(),
+        sqlite: None,
+        postgres: None,
+        schema_blake3: String::new(),
+        schema_version: None,
+        tables: BTreeMap::new(),
         examined: Examined {
             at: wanted.now,
             depth: Depth::Quick,
-            findings: examination.findings,
+            findings: Vec::new(),
             unknown: serde_json::Map::new(),
         },
         verified: None,

@@ -8,6 +8,7 @@ use crate::backups::reference;
 use crate::backups::reference::ambiguous::Ambiguous;
 use crate::backups::reference::field::Field;
 use crate::backups::vault::Vault;
+use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
@@ -55,6 +56,21 @@ pub(crate) fn backup(
     }
     point_out_home(session, &found.backup);
     Ok(found.backup)
+}
+
+/// Refuses a backup that was removed since it was chosen, e.g. by a pruning.
+///
+/// # Errors
+///
+/// A refusal if it is gone.
+pub(crate) fn demand_there(backup: &Backup) -> Result<()> {
+    if !is_gone(backup) {
+        return Ok(());
+    }
+    Err(Refusal::could_not(
+        format!("`{}` was removed meanwhile", backup.name),
+        "the database is untouched; `cargo xtask db-list` shows the backups",
+    ))
 }
 
 /// Whether a backup was removed since it was listed, e.g. by a pruning.

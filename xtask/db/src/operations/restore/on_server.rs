@@ -19,7 +19,7 @@ use crate::capture;
 use crate::capture::request::{Capture, Taken, Wanted};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
-use crate::console::refusal::{Answer, Refusal};
+use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Location, Project};
 use crate::host::session::Session;
@@ -33,9 +33,10 @@ use crate::postgres::maintenance;
 use crate::postgres::place::Place;
 use crate::postgres::programs::Programs;
 use crate::postgres::psql::Psql;
+use crate::postgres::restore::fill::Differs;
 use crate::postgres::restore::in_place::obstacles::Obstructed;
 use crate::postgres::restore::leftovers::{self, Leftovers};
-use crate::postgres::restore::source::{Proved, Source};
+use crate::postgres::restore::source::{EndUnknown, Proved, Source};
 use crate::postgres::restore::swap;
 use crate::postgres::restore::{fill, in_place};
 use crate::postgres::server::Server;
@@ -147,17 +148,26 @@ impl OnServer<'_> {
         let claim = Claim::take(project, database, request.command, &interrupt)?;
         let locked = self.vault.lock(project.busy_timeout, &interrupt)?;
         locked.keep_private()?;
-        if find_backup::is_gone(backup) {
-            return Err(Refusal::could_not(
-                format!("`{}` was removed meanwhile", backup.name),
-                "the database is untouched; `cargo xtask db-list` shows the backups",
-            ));
-        }
+        find_backup::demand_there(backup)?;
         let left = claim.left();
         say_leftovers(session, &leftovers::settle(place)?);
         claim.begin(&locked, Step::Write, Some(backup), session.now())?;
         let run = Run { on: self, place, locked: &locked, source: &source, way };
         let done = run.run(session);
+        if let Err(error) = done.as_ref()
+            && error.is::<EndUnknown>()
+        {
+            // The note stays: `db-recover` finds out.
+            let (place, flag) = (project.quoted_place(database), project.database_flag(database));
+            return done.map(|_| Answer::Yes).with_context(|| Refusal {
+                what: format!("could not find out whether {place} was restored"),
+                hint: format!(
+                    "once the server answers again, run `cargo xtask db-recover{flag}`; the safety backup, \
+                     if one was taken, is kept"
+                ),
+                exit: Exit::CouldNot,
+            });
+        }
         // Whatever came of it, the server is in one of two states, and not between them.
         claim.conclude(&locked)?;
         let done = match done {
@@ -333,14 +343,22 @@ impl Run<'_> {
         drop(progress);
         let safety = safety.into_inner();
         if let Err(error) = restored {
-            // Rolled back: the database is as the safety backup has it.
-            if let Some(safety) = safety {
+            // Rolled back, the database is as the safety backup has it; otherwise only that may have it.
+            if let Some(safety) = safety.filter(|_| !error.is::<EndUnknown>()) {
                 let _ = safety_backup::unneeded(self.locked, safety);
             }
             return Err(error);
         }
         // The rows were compared before the commit. Unless others have written since, all of it can be.
-        let proved = fill::prove(self.place, source).unwrap_or(Proved::Rows);
+        let proved = fill::prove(self.place, source).unwrap_or_else(|error| {
+            if error.is::<Differs>() {
+                session.note(format!(
+                    "Since the commit, {error}: an application has written, or a definition could not be \
+                     restored in place; `db-restore --swap` restores every definition"
+                ));
+            }
+            Proved::Rows
+        });
         Ok(Done { way: Way::InPlace, safety, proved, closed: None, old: None })
     }
 

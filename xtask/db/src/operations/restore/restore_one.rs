@@ -74,12 +74,7 @@ impl Attempt<'_> {
         let claim = Claim::take(project, &database, request.command, &interrupt)?;
         let locked = vault.lock(project.busy_timeout, session.interrupt())?;
         locked.keep_private()?;
-        if find_backup::is_gone(backup) {
-            return Err(Refusal::could_not(
-                format!("`{}` was removed meanwhile", backup.name),
-                "the database is untouched; `cargo xtask db-list` shows the backups",
-            ));
-        }
+        find_backup::demand_there(backup)?;
         let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
         self.has_begun.set(true);
         in_place::restore(session, claim, locked, &Candidate { plan: &plan, ..candidate })

@@ -20,7 +20,7 @@ use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
 use crate::postgres::quoting::{literal, name};
 use crate::postgres::restore::load;
-use crate::postgres::restore::source::Source;
+use crate::postgres::restore::source::{EndUnknown, Source};
 use crate::postgres::trouble::Trouble;
 
 /// How long a lock on a table is waited for.
@@ -33,7 +33,7 @@ const MAX_ROUNDS: usize = 5;
 /// # Errors
 ///
 /// A refusal if something is in the way that only a swap could avoid, or if a table stays locked. Any
-/// error leaves the old state.
+/// error leaves the old state, except [`EndUnknown`].
 pub(crate) fn restore(
     place: Place<'_>,
     source: &Source<'_>,
@@ -59,16 +59,22 @@ fn commit(mut psql: Psql<'_>, place: Place<'_>) -> Result<()> {
     let query = "SELECT txid_current()::text AS id, NULL AS status";
     let Transaction { id, .. } = psql.row(query)?;
     psql.make_uninterruptible();
-    let Err(error) = psql.run("COMMIT;") else { return psql.close() };
+    let Err(error) = psql.run("COMMIT;") else {
+        // It is committed, however the program ends.
+        let _ = psql.close();
+        return Ok(());
+    };
     drop(psql);
     let calm = Interrupt::default();
     let query = format!("SELECT '{id}' AS id, txid_status({id}) AS status");
     let end = Psql::connect(place.server, place.programs.any()?, &calm)
         .and_then(|mut psql| psql.row::<Transaction>(&query))
-        .context("the connection was lost at the commit: the database has either the old or the new state")?;
+        .map_err(|error| error.context(EndUnknown))?;
     match end.status.as_deref() {
         Some("committed") => Ok(()),
-        _ => Err(error.context("could not commit the restored state")),
+        Some("aborted") => Err(error.context("could not commit the restored state")),
+        // The session that was lost may still be at work.
+        _ => Err(error.context(EndUnknown)),
     }
 }
 

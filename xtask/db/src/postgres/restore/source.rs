@@ -18,6 +18,19 @@ pub(crate) struct Source<'a> {
     pub extensions: &'a BTreeMap<String, String>,
 }
 
+/// The server was lost at the last word of a restore: it has either the old or the new state, and nobody
+/// knows which. What was kept of the old one must stay.
+#[derive(Debug)]
+pub(crate) struct EndUnknown;
+
+impl std::fmt::Display for EndUnknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection was lost at the last step: the database has either the old or the new state")
+    }
+}
+
+impl std::error::Error for EndUnknown {}
+
 /// How far a restored state was proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proved {

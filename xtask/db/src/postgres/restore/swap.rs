@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Deserialize;
 
 use crate::console::interrupt::Interrupt;
@@ -16,7 +16,7 @@ use crate::postgres::properties::Properties;
 use crate::postgres::psql::Psql;
 use crate::postgres::quoting::{literal, name};
 use crate::postgres::restore::fill;
-use crate::postgres::restore::source::{Proved, Source};
+use crate::postgres::restore::source::{EndUnknown, Proved, Source};
 use crate::postgres::temporary::{NEW, Temporary, check_length};
 
 /// What the name of a database that was replaced has after its former name.
@@ -97,7 +97,7 @@ impl Built<'_> {
         psql.make_uninterruptible();
         let n_sessions = exchange(psql, &database, &new, &old).or_else(|error| {
             // The connection may have been lost after the last word.
-            let end = settle(place, &old).context("the database may be closed to connections")?;
+            let end = settle(place, &old).map_err(|error| error.context(EndUnknown))?;
             if end == End::Exchanged { Ok(0) } else { Err(error) }
         })?;
         self.database.keep();
