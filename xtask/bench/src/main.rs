@@ -15,6 +15,7 @@ mod hooks;
 mod interrupt;
 mod machine;
 mod measurement;
+mod postgres;
 mod report;
 mod repository;
 mod scratch;
@@ -39,6 +40,7 @@ Examples:
   cargo xtask bench against ../before/target/debug/xtask
   cargo xtask bench export
   cargo xtask bench hooks
+  cargo xtask bench postgres
   cargo xtask bench store
   cargo xtask bench --folder /mnt/disk --json | jq '.results[]'
 
@@ -87,6 +89,9 @@ enum Other {
     /// Time commits with the git hooks beside commits without
     #[command(after_help = hooks::EXAMPLE)]
     Hooks(hooks::Args),
+    /// Time a PostgreSQL database beside `pg_dump`, `pg_restore` and templates
+    #[command(after_help = postgres::EXAMPLE)]
+    Postgres(postgres::Args),
     /// Time a series of checkpoints beside full copies, restic and borg
     #[command(after_help = store::EXAMPLE)]
     Store(store::Args),
@@ -121,6 +126,7 @@ impl Args {
             Some(Other::Against(against)) => against.time_all(),
             Some(Other::Export(export)) => export.time_all(),
             Some(Other::Hooks(hooks)) => hooks.time_all(),
+            Some(Other::Postgres(postgres)) => postgres.time_all(),
             Some(Other::Store(store)) => store.time_all(),
             None => self.time_all(),
         };
