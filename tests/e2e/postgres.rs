@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod branches;
+pub(crate) mod each_statement;
 pub(crate) mod guide;
 pub(crate) mod interrupted;
 pub(crate) mod refusals;

@@ -47,6 +47,11 @@ impl PostgresServer {
         Some(Self { own, n_databases: AtomicU32::new(0) })
     }
 
+    /// The path of one of its programs.
+    pub(crate) fn program(&self, name: &str) -> String {
+        self.own.installation().folder().join(name).to_str().expect("UTF-8").to_owned()
+    }
+
     /// A new database, filled by statements.
     pub(crate) fn database(&'static self, statements: &str) -> PostgresDatabase {
         let n = self.n_databases.fetch_add(1, Ordering::Relaxed);

@@ -27,8 +27,8 @@ impl Installation {
     ///
     /// # Errors
     ///
-    /// If the variable names a folder in which a program is missing: whoever set it wants no test
-    /// to be skipped.
+    /// If the variable names a folder in which a program is missing: it is set so that no test is
+    /// skipped.
     pub fn find() -> Result<Option<Self>> {
         let Some(folder) = std::env::var_os(VARIABLE).map(PathBuf::from) else {
             return Ok(newest_of_debian().map(|folder| Self { folder }));

@@ -14,8 +14,11 @@ use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::migrate::rehearsal;
 use crate::operations::restore::dialogue::{self, Consent};
-use crate::operations::restore::{derived_data, in_place};
-use crate::operations::restore::{on_server, safety_backup};
+use crate::operations::restore::on_server::keeping::Keeping;
+use crate::operations::restore::on_server::leftovers;
+use crate::operations::restore::{derived_data, in_place, safety_backup};
+use crate::postgres::place::Place;
+use crate::postgres::programs::Programs;
 use crate::postgres::server::Server;
 use crate::recovery::database_lock::Claim;
 use crate::recovery::interrupted_step;
@@ -219,7 +222,10 @@ fn settle_server(
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
     locked.keep_private()?;
-    on_server::settle(session, project, server)?;
+    let programs = Programs::find(&project.search_path, &interrupt)?;
+    let place = Place { server, programs: &programs, interrupt: &interrupt };
+    let keeping = Keeping { project, database, place, locked: &locked, replaced_by: None };
+    leftovers::settle(session, &keeping)?;
     claim.end(&locked, &claim.left())?;
     session.say(format!(
         "Recovered {}: it has either the state before the interrupted command or the one after it, and \

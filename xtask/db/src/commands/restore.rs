@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::host::session::Session;
+use crate::operations::restore::on_server::run::Way;
 use crate::operations::restore::request::Request;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -48,6 +49,10 @@ pub(crate) struct Args {
     /// name, also if it is small enough to be restored in place
     #[arg(long, conflicts_with_all = ["into", "tables"])]
     swap: bool,
+    /// Restore a PostgreSQL database in place, in one transaction, however
+    /// large it is: no session is ended, and writers wait as long as it takes
+    #[arg(long, conflicts_with_all = ["into", "tables", "swap"])]
+    in_place: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -62,7 +67,7 @@ impl Args {
             tables: self.tables,
             dry_run: self.dry_run,
             force: self.force,
-            swap: self.swap,
+            way: if self.swap { Some(Way::Swap) } else { self.in_place.then_some(Way::InPlace) },
             command: "db-restore",
             database: self.common.db,
         };

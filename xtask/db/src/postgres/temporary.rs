@@ -156,10 +156,27 @@ struct Permission {
     can_create: bool,
 }
 
+/// Whether we may create databases.
+///
+/// # Errors
+///
+/// If the server cannot be reached or refuses.
+pub(crate) fn may_create(place: Place<'_>) -> Result<bool> {
+    let mut psql = maintenance::connect(place.server, place.programs, place.interrupt)?;
+    let found = permission(&mut psql)?;
+    psql.close()?;
+    Ok(found.can_create)
+}
+
+fn permission(psql: &mut Psql<'_>) -> Result<Permission> {
+    psql.row(
+        "SELECT rolname AS role, rolcreatedb OR rolsuper AS can_create FROM pg_roles \
+         WHERE rolname = current_user",
+    )
+}
+
 fn check_permission(psql: &mut Psql<'_>) -> Result<()> {
-    let query = "SELECT rolname AS role, rolcreatedb OR rolsuper AS can_create FROM pg_roles \
-                 WHERE rolname = current_user";
-    let found: Permission = psql.row(query)?;
+    let found = permission(psql)?;
     if found.can_create {
         return Ok(());
     }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use crate::backups::backup::Backup;
+use crate::operations::restore::on_server::run::Way;
 
 /// A restore as the user requested it.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of `db-restore`")]
 pub(crate) struct Request {
     /// The backup; the user picks one without it.
     pub(crate) reference: Option<String>,
@@ -18,8 +18,8 @@ pub(crate) struct Request {
     pub(crate) tables: Vec<String>,
     /// Whether the plan is printed and nothing is changed.
     pub(crate) dry_run: bool,
-    /// Whether a PostgreSQL database is swapped, even if it could be restored in place.
-    pub(crate) swap: bool,
+    /// How a PostgreSQL database is restored, if the user demands it.
+    pub(crate) way: Option<Way>,
     /// Whether doubts do not matter.
     pub(crate) force: bool,
     /// The command that this is a part of.
@@ -38,7 +38,7 @@ impl Request {
             tables: Vec::new(),
             dry_run: false,
             force: false,
-            swap: false,
+            way: None,
             command: "db-rollback",
             database,
         }

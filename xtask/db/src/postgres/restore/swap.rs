@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
+use crate::console::text;
 use crate::postgres::maintenance::{self, Allow, allow_connections};
 use crate::postgres::place::Place;
 use crate::postgres::properties::Properties;
@@ -18,13 +19,16 @@ use crate::postgres::quoting::{literal, name};
 use crate::postgres::restore::fill;
 use crate::postgres::restore::source::{EndUnknown, Proved, Source};
 use crate::postgres::temporary::{NEW, Temporary, check_length};
+use crate::postgres::trouble::Trouble;
 
 /// What the name of a database that was replaced has after its former name.
 pub(crate) const OLD: &str = "_xtask_old_";
 /// The longest that may follow.
 const TIME_BYTES: usize = 17;
-/// How long sessions may take to end.
-const TERMINATION: Duration = Duration::from_secs(2);
+/// How long sessions may take to end, in milliseconds.
+const TERMINATION_MS: u32 = 2000;
+/// Our own code for sessions that took longer.
+const STAYING: &str = "XT001";
 
 /// A new database that is proved and has no name yet that anybody uses; it is dropped with this value.
 pub(crate) struct Built<'a> {
@@ -128,57 +132,61 @@ fn settle(place: Place<'_>, old: &str) -> Result<End> {
 struct Name {}
 
 /// Closes the database, ends its sessions, and renames both; returns how many sessions there were.
+///
+/// It is a single step: while the database is closed, nothing waits for us. A session that ends at a bad
+/// moment costs 100 ms, in which the server looks for it again before it renames.
 fn exchange(psql: &mut Psql<'_>, database: &str, new: &str, old: &str) -> Result<usize> {
-    allow_connections(psql, database, Allow::No)?;
-    let n_sessions = end_sessions(psql, database)?;
-    psql.run(&format!(
-        "BEGIN; ALTER DATABASE {database} RENAME TO {old}; ALTER DATABASE {new} RENAME TO {database}; \
+    let step = format!(
+        "ALTER DATABASE {database} ALLOW_CONNECTIONS false;\n\
+         SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {others};\n\
+         {wait}\n\
+         BEGIN; ALTER DATABASE {database} RENAME TO {old}; ALTER DATABASE {new} RENAME TO {database}; \
          COMMIT;",
+        others = others(database),
+        wait = wait_for_the_end(&others(database)),
         database = name(database),
         new = name(new),
         old = name(old),
-    ))?;
-    Ok(n_sessions)
-}
-
-#[derive(Debug, Deserialize)]
-struct Other {
-    pid: i32,
-    who: String,
-}
-
-/// Ends all sessions of a database; returns how many there were. The server's own workers (without a
-/// role) end when it renames the database.
-fn end_sessions(psql: &mut Psql<'_>, database: &str) -> Result<usize> {
-    let others = format!(
-        "SELECT pid, coalesce(usename, backend_type) || coalesce(' (' || nullif(application_name, '') \
-         || ')', '') AS who FROM pg_stat_activity WHERE datname = {} AND pid <> pg_backend_pid() \
-         AND usesysid IS NOT NULL",
-        literal(database)
     );
-    let end = |pid: i32| format!("SELECT pg_terminate_backend({pid}) AS is_ended");
-    let began = Instant::now();
-    let mut left: Vec<Other> = psql.rows(&others)?;
-    let n_sessions = left.len();
-    for other in &left {
-        psql.rows::<Ended>(&end(other.pid))?;
-    }
-    while !left.is_empty() {
-        if began.elapsed() > TERMINATION {
-            let who: Vec<_> = left.iter().map(|other| format!("`{}`", other.who)).collect();
-            return Err(Refusal::locked(
-                format!("sessions of the database did not end: {}", who.join(", ")),
-                "end them, e.g. stop the application, and try again",
-            ));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-        left = psql.rows(&others)?;
-    }
-    Ok(n_sessions)
+    let mut printed = Vec::new();
+    let mut receive = |bytes: &[u8]| {
+        printed.extend_from_slice(bytes);
+        Ok(())
+    };
+    psql.ask(&step, &mut receive).map_err(explained)?;
+    Ok(String::from_utf8_lossy(&printed).trim().parse()?)
 }
 
-#[derive(Debug, Deserialize)]
-struct Ended {}
+/// The condition for sessions of others with a database. The server's own workers (without a role) end when
+/// it renames the database.
+fn others(database: &str) -> String {
+    let database = literal(database);
+    format!("datname = {database} AND pid <> pg_backend_pid() AND usesysid IS NOT NULL")
+}
+
+/// A statement that waits until the sessions are gone, or fails with their names.
+fn wait_for_the_end(others: &str) -> String {
+    let body = format!(
+        "DECLARE deadline timestamptz := clock_timestamp() + interval '{TERMINATION_MS} ms'; who text; BEGIN \
+         LOOP PERFORM pg_stat_clear_snapshot(); \
+         SELECT string_agg(coalesce(usename, backend_type) || coalesce(' (' || nullif(application_name, '') \
+         || ')', ''), ', ') INTO who FROM pg_stat_activity WHERE {others}; \
+         EXIT WHEN who IS NULL; \
+         IF clock_timestamp() > deadline THEN RAISE EXCEPTION USING ERRCODE = '{STAYING}', MESSAGE = who; END IF; \
+         PERFORM pg_sleep(0.002); END LOOP; END"
+    );
+    format!("DO {};", literal(&body))
+}
+
+/// Makes a refusal of sessions that did not end.
+fn explained(error: anyhow::Error) -> anyhow::Error {
+    let staying = error.downcast_ref::<Trouble>().filter(|trouble| trouble.is(STAYING));
+    let Some(Trouble { message: who, .. }) = staying else { return error };
+    Refusal::locked(
+        format!("sessions of the database did not end: {}", text::plain(who)),
+        "end them, e.g. stop the application, and try again",
+    )
+}
 
 /// What hangs on a database and would not follow it to another name or state.
 fn check_unmovable(psql: &mut Psql<'_>, database: &str) -> Result<()> {
