@@ -7,3 +7,4 @@ pub(crate) mod guide;
 pub(crate) mod interrupted;
 pub(crate) mod refusals;
 pub(crate) mod restore;
+pub(crate) mod stored;

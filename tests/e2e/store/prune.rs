@@ -49,7 +49,7 @@ pub(crate) fn packs_bytes(sandbox: &Sandbox) -> u64 {
 /// A pack as a newer build might write it: the version is at both ends.
 pub(crate) fn newer_pack(mut pack: Vec<u8>) -> Vec<u8> {
     let last = pack.len() - 2;
-    (pack[14], pack[last]) = (2, 2);
+    (pack[14], pack[last]) = (3, 3);
     pack
 }
 
@@ -198,7 +198,7 @@ fn a_page_list_and_a_pack_of_a_newer_version_are_left_alone() {
     fs_err::write(&pack, bytes).expect("written");
     sandbox.write("backups/packs/notes.txt", "mine");
     let said = sandbox.ok(&["db-prune", "--keep-last", "1", "--yes"]);
-    assert!(said.err.contains("the pack `packs/aaaaaaaaaaaaaaaa…` has version 2: update xtask-db to read it; it was left as it is"), "{}", said.err);
+    assert!(said.err.contains("the pack `packs/aaaaaaaaaaaaaaaa…` has version 3: update xtask-db to read it; it was left as it is"), "{}", said.err);
     assert!(pack.exists() && sandbox.path("backups/packs/notes.txt").exists());
     give_back(&sandbox, &kept[2..], "the pruning");
 }

@@ -206,7 +206,9 @@ impl Backup {
     fn has_recorded_size(&self, record: &Summary) -> bool {
         match (self.name.format, record.stored_bytes) {
             (Format::Plain | Format::Dump, None) => record.size_bytes == self.file_bytes,
-            (Format::Pages, Some((list_bytes, _))) => list_bytes == self.file_bytes,
+            (Format::Pages | Format::Chunks, Some((list_bytes, _))) => {
+                list_bytes == self.file_bytes
+            }
             _ => false,
         }
     }

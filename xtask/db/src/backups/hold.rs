@@ -26,7 +26,7 @@ impl Backup {
         let packs = match self.name.format {
             Format::Plain | Format::Dump => None,
             // Its pages are missing if there is no folder, which is damage like any other.
-            Format::Pages => pack_folder::hold(&self.folder)?,
+            Format::Pages | Format::Chunks => pack_folder::hold(&self.folder)?,
         };
         Ok(Held { _file: file, _packs: packs })
     }

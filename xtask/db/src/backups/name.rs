@@ -1,8 +1,8 @@
 //! The grammar of file names in the backups folder.
 //!
 //! `kalito.db.2025-09-13_142530.bak` and `kalito.db.SAFETY.2025-09-13_142530.bak`; a second backup
-//! in the same second gets `-2`, `-3` … before `.bak`. A page list, which stands for a backup in the
-//! page store, ends in `.pages` instead. A file whose name does not parse here is never listed, read
+//! in the same second gets `-2`, `-3` … before `.bak`. A list, which stands for a backup in the
+//! page store, ends in `.pages` or `.chunks` instead, and a dump in `.dump`. A file whose name does not parse here is never listed, read
 //! or removed.
 
 use std::fmt;
@@ -127,6 +127,7 @@ mod tests {
         check("-rf.db.2025-09-13_142530.bak", Some(("-rf.db", false, 1)));
         check("a.SAFETY.db.2025-09-13_142530.bak", Some(("a.SAFETY.db", false, 1)));
         check("kalito.db.2025-09-13_142530-2.pages", Some(("kalito.db", false, 2)));
+        check("memory.SAFETY.2025-09-13_142530.chunks", Some(("memory", true, 1)));
         for foreign in [
             "",
             ".bak",

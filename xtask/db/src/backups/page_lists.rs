@@ -1,7 +1,7 @@
-//! The page lists of a backups folder, which name the blocks that are still needed.
+//! The page lists and chunk lists of a backups folder, which name the blocks that are still needed.
 //!
-//! Every file that ends in `.pages` counts: one may have been renamed, and its blocks are as
-//! valuable as before. A file that is not a page list counts only if its name is ours: it was one
+//! Every file that ends in `.pages` or `.chunks` counts: one may have been renamed, and its blocks are as
+//! valuable as before. A file that is not a list counts only if its name is ours: it was one
 //! once, and a whole copy of it may come back.
 
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use crate::backups::name::Name;
 use crate::backups::store::page_list::{self, List};
 use crate::backups::store::stored_database;
 
-/// A file that is a page list, or was one.
+/// A file that is a list, or was one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reference {
     /// Path of the list.
@@ -28,7 +28,7 @@ pub(crate) struct Reference {
     pub(crate) size_bytes: u64,
 }
 
-/// Every page list in a backups folder, in the order of their names; none if the folder is missing.
+/// Every list in a backups folder, in the order of their names; none if the folder is missing.
 ///
 /// # Errors
 ///
@@ -43,7 +43,8 @@ pub(crate) fn find(backups: &Path) -> Result<Vec<Reference>> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        if name.as_bytes().ends_with(Format::Pages.ending().as_bytes())
+        let mut stored = Format::ALL.into_iter().filter(|format| format.is_stored());
+        if stored.any(|format| name.as_bytes().ends_with(format.ending().as_bytes()))
             && entry.file_type()?.is_file()
         {
             found.extend(look(&entry.path(), &name)?);
@@ -62,9 +63,9 @@ fn look(path: &Path, name: &OsStr) -> Result<Option<Reference>> {
     };
     let metadata = file.metadata()?;
     let mut start = Vec::new();
-    file.take(page_list::MAGIC.len() as u64).read_to_end(&mut start)?;
+    file.take(page_list::MAGIC_LENGTH).read_to_end(&mut start)?;
     let is_ours = name.to_str().is_some_and(|name| Name::parse(name).is_some());
-    Ok((is_ours || start == page_list::MAGIC).then(|| Reference {
+    Ok((is_ours || page_list::begins_like_one(&start)).then(|| Reference {
         path: path.to_owned(),
         identity: (metadata.dev(), metadata.ino()),
         size_bytes: metadata.len(),
@@ -99,18 +100,25 @@ impl Reference {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backups::store::page_list::Cut;
     use crate::sqlite::digest::tree::Shape;
 
     #[test]
     fn a_list_counts_whatever_its_name_is_and_what_was_never_one_does_not() {
         let folder = tempfile::tempdir().expect("folder");
         let shape = Shape { size_bytes: 0, block_bytes: 4096 };
-        let list = List::encode(shape, &[0; 32], &[], &[]).expect("a list");
+        let list = List::encode(Cut::Pages(shape), &[0; 32], &[], &[]).expect("a list");
+        let cut = Cut::Chunks { size_bytes: 0, n_chunks: 0 };
+        let chunks = List::encode(cut, &[0; 32], &[], &[]).expect("a list");
         let names = ["a.db.2025-09-13_142530.pages", "kept for Ann.pages", "theirs.pages", "a.bak"];
         for name in names {
             fs_err::write(folder.path().join(name), &list).expect("written");
         }
         fs_err::write(folder.path().join("theirs.pages"), "a text").expect("written");
+        fs_err::write(folder.path().join("theirs.chunks"), "a text").expect("written");
+        fs_err::write(folder.path().join("kept for Bob.chunks"), &chunks).expect("written");
+        // A list of one kind keeps its blocks under the ending of the other, too.
+        fs_err::write(folder.path().join("mixed up.pages"), &chunks).expect("written");
         fs_err::write(folder.path().join("a.db.2025-09-14_142530.pages"), "").expect("written");
         let not_utf8 = OsStr::from_bytes(b"\xff.pages");
         fs_err::write(folder.path().join(not_utf8), &list).expect("written");
@@ -121,9 +129,12 @@ mod tests {
         let wanted =
             [names_of("a.db.2025-09-13_142530.pages"), names_of("a.db.2025-09-14_142530.pages")];
         assert_eq!(names[..2], wanted);
-        assert_eq!(names[2..], [OsStr::new("kept for Ann.pages"), not_utf8]);
+        let others =
+            ["kept for Ann.pages", "kept for Bob.chunks", "mixed up.pages"].map(OsStr::new);
+        assert_eq!(names[2..5], others);
+        assert_eq!(names[5..], [not_utf8]);
         let readable = found.iter().map(|found| found.read().is_ok()).collect::<Vec<_>>();
-        assert_eq!(readable, [true, false, true, true]);
+        assert_eq!(readable, [true, false, true, true, true, true]);
     }
 
     fn names_of(name: &str) -> &OsStr {

@@ -1,4 +1,4 @@
-//! The bytes of a backup in either format: everything that reads backups goes through here.
+//! The bytes of a backup in any format: everything that reads backups goes through here.
 //!
 //! A caller asks for the bytes in order, or for a plain file if SQLite must open it: a plain backup
 //! is that file itself, a stored one becomes a private copy that removes itself. The backup is
@@ -12,16 +12,17 @@ use crate::backups::backup::Backup;
 use crate::backups::format::Format;
 use crate::backups::hold::Held;
 use crate::backups::store::pack_index::Shelf;
-use crate::backups::store::page_list::{self, List};
+use crate::backups::store::page_list::{self, Cut, List};
 use crate::backups::store::pages::OfStore;
 use crate::backups::store::stored_database::{self, Stored};
 use crate::console::interrupt::Interrupt;
 use crate::files::stage::Stage;
 use crate::files::{free_space, publish};
-use crate::postgres::dump::read_back::{self, ReadBack};
+use crate::postgres::dump::read_back::{self, Dump, Part, ReadBack, StoredSql};
 use crate::sqlite::digest::database::{Groups, Hashes, Hashing};
 use crate::sqlite::digest::page_source::{OfFile, Wanted};
 use crate::sqlite::digest::tree::{self, Id};
+use crate::sqlite::examination::finding::Damage;
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::snapshot::copy;
 
@@ -55,13 +56,18 @@ impl PlainFile<'_> {
     }
 }
 
-/// Reads only the page list of a stored backup.
+/// Reads only the list of a stored backup.
 ///
 /// # Errors
 ///
 /// If it cannot be read, is damaged, or has a newer version.
 pub(crate) fn list(backup: &Backup) -> Result<List> {
-    stored_database::read_list(&backup.path())
+    let list = stored_database::read_list(&backup.path())?;
+    let is_of_chunks = matches!(list.cut, Cut::Chunks { .. });
+    if is_of_chunks == backup.name.format.is_dump() {
+        return Ok(list);
+    }
+    Err(Damage::new(format!("`{}` is a list of another kind", backup.name)).into())
 }
 
 /// The names of the packs in the page list at a path, whose checksum is compared.
@@ -84,7 +90,7 @@ impl Contents {
         let held = backup.hold()?;
         let kept = match backup.name.format {
             Format::Plain | Format::Dump => Kept::Plain(backup.path()),
-            Format::Pages => {
+            Format::Pages | Format::Chunks => {
                 let mut shelf = Shelf::of(&backup.folder);
                 let stored = Stored::find(&mut shelf, list(backup)?)?;
                 let (folder, name) = (backup.folder.to_path_buf(), backup.name.to_string());
@@ -102,7 +108,7 @@ impl Contents {
     pub(crate) fn standing(&self) -> Result<Standing> {
         match &self.kept {
             Kept::Plain(path) => probe::look(path),
-            Kept::Stored { stored, .. } if stored.shape().size_bytes == 0 => Ok(Standing::Empty),
+            Kept::Stored { stored, .. } if stored.cut().size_bytes() == 0 => Ok(Standing::Empty),
             Kept::Stored { stored, .. } => Ok(probe::of_bytes(&stored.reader()?.block(0)?)),
         }
     }
@@ -129,6 +135,13 @@ impl Contents {
     ///
     /// As [`Contents::pieces`].
     pub(crate) fn hash(&self, interrupt: &Interrupt) -> Result<(Hashes, u64)> {
+        if let Kept::Stored { stored, .. } = &self.kept
+            && matches!(stored.cut(), Cut::Chunks { .. })
+        {
+            let read = read_back::read(Dump::Stored(self), interrupt)?;
+            let hashes = Hashes { blake3: read.blake3, content_blake3: read.proof.content_blake3 };
+            return Ok((hashes, read.size_bytes));
+        }
         let (mut hashing, mut size_bytes) = (Hashing::default(), 0);
         self.pieces(interrupt, |piece| {
             hashing.update(piece);
@@ -148,7 +161,7 @@ impl Contents {
         match &self.kept {
             Kept::Plain(_) => self.hash(interrupt),
             Kept::Stored { stored, .. } => {
-                Ok((stored.prove(interrupt)?, stored.shape().size_bytes))
+                Ok((stored.prove(interrupt)?, stored.cut().size_bytes()))
             }
         }
     }
@@ -230,17 +243,17 @@ impl Contents {
     /// As [`Contents::pieces`].
     pub(crate) fn dump(&self, interrupt: &Interrupt) -> Result<ReadBack> {
         match &self.kept {
-            Kept::Plain(path) => read_back::read(path, interrupt),
-            Kept::Stored { .. } => anyhow::bail!("pages are not a dump"),
+            Kept::Plain(path) => read_back::read(Dump::File(path), interrupt),
+            Kept::Stored { .. } => read_back::read(Dump::Stored(self), interrupt),
         }
     }
 
-    /// The file of a PostgreSQL dump, for the engine to load; it is held as long as this value.
+    /// The PostgreSQL dump, for the engine to load; it is held as long as this value.
     #[must_use]
-    pub(crate) fn dump_file(&self) -> Option<&Path> {
+    pub(crate) fn as_dump(&self) -> Dump<'_> {
         match &self.kept {
-            Kept::Plain(path) => Some(path),
-            Kept::Stored { .. } => None,
+            Kept::Plain(path) => Dump::File(path),
+            Kept::Stored { .. } => Dump::Stored(self),
         }
     }
 
@@ -257,7 +270,7 @@ impl Contents {
             Kept::Stored { stored, folder, name } => {
                 free_space::demand(
                     folder,
-                    stored.shape().size_bytes,
+                    stored.cut().size_bytes(),
                     "a private copy of the backup",
                 )?;
                 let stage = Stage::create(folder, name)
@@ -272,5 +285,19 @@ impl Contents {
                 Ok(PlainFile { path, _stage: Some(stage), _contents: self })
             }
         }
+    }
+}
+
+impl StoredSql for Contents {
+    fn begin(&self) -> Result<Part<'_>> {
+        let Kept::Stored { stored, .. } = &self.kept else {
+            anyhow::bail!("it is not in the store")
+        };
+        let mut sql = stored.sql()?;
+        Ok(Box::new(move |part| sql.next(part)))
+    }
+
+    fn blake3(&self) -> String {
+        self.stored().map(|stored| tree::hex(&stored.list().root)).unwrap_or_default()
     }
 }

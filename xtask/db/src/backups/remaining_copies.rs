@@ -7,7 +7,6 @@
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::format::Format;
 use crate::backups::reader;
 use crate::backups::store::shared_blocks::Blocks;
 use crate::console::interrupt::Interrupt;
@@ -70,8 +69,7 @@ pub(crate) fn of(backup: &Backup, all: &[Backup], interrupt: &Interrupt) -> Resu
 
 /// The blocks of a stored backup; `None` for a plain one.
 fn blocks(backup: &Backup) -> Option<Result<Blocks>> {
-    let is_stored = backup.name.format == Format::Pages;
-    is_stored.then(|| reader::list(backup).and_then(|list| Blocks::of(&list)))
+    backup.name.format.is_stored().then(|| reader::list(backup).and_then(|list| Blocks::of(&list)))
 }
 
 fn is_equal(a: &Backup, b: &Backup) -> bool {

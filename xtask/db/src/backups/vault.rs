@@ -260,7 +260,9 @@ impl Vault {
         let identity = (metadata.dev(), metadata.ino());
         let pages = match name.format {
             Format::Plain | Format::Dump => Pages::None,
-            Format::Pages => freshness.pages(&self.folder.join(name.to_string()), identity),
+            Format::Pages | Format::Chunks => {
+                freshness.pages(&self.folder.join(name.to_string()), identity)
+            }
         };
         Ok(Some(Backup {
             folder: self.folder.clone(),

@@ -28,7 +28,9 @@ use crate::sqlite::snapshot::copy;
 /// since it was taken.
 #[must_use]
 pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
-    let Some(record) = backup.record() else { return Depth::Deep };
+    let Some(record) = backup.record().filter(|_| !backup.name.format.is_dump()) else {
+        return Depth::Deep;
+    };
     match &record.verified {
         Some(verified) if has(&verified.findings, Weight::Structural) => Depth::Deep,
         Some(verified) if verified.depth == Depth::Deep => Depth::Quick,
@@ -104,8 +106,15 @@ fn read(
     interrupt: &Interrupt,
     hash: impl FnOnce(&Contents, &Interrupt) -> Result<(Hashes, u64)>,
 ) -> Result<Verification> {
-    if backup.name.format == Format::Dump {
-        return of_dump::read(backup, interrupt);
+    if backup.name.format.is_dump() {
+        let by_record = record_to_rely_on(backup).filter(|_| depth == Depth::Quick);
+        return match by_record {
+            Some(record) => {
+                let hash = |contents: &Contents| hash(contents, interrupt);
+                of_dump::by_record(backup, hash, as_recorded(record))
+            }
+            None => of_dump::read(backup, interrupt),
+        };
     }
     let contents = Contents::open(backup)?;
     let standing = contents.standing()?;
@@ -144,7 +153,7 @@ fn read(
 
 /// The record of a stored backup, unless a later look contradicts it.
 fn record_to_rely_on(backup: &Backup) -> Option<&Record> {
-    let record = backup.record().filter(|_| backup.name.format == Format::Pages)?;
+    let record = backup.record().filter(|_| backup.name.format.is_stored())?;
     (!has(&record.last_examined().findings, Weight::Structural)).then_some(record)
 }
 

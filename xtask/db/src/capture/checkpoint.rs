@@ -8,7 +8,6 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::format::Format;
 use crate::backups::reader::{self, Contents};
 use crate::backups::store::suspect_packs;
 use crate::capture::request::{Capture, Look, Taken, Wanted};
@@ -39,7 +38,7 @@ pub(crate) fn newest_whole(
         return Ok((None, None));
     };
     let newest = newest.clone();
-    let proved = if (newest.name.format, wanted.format) == (Format::Pages, Format::Pages) {
+    let proved = if newest.name.format.is_stored() && wanted.format.is_stored() {
         reader::list(&newest).map(|list| tree::hex(&list.root))
     } else {
         // Nothing else is read of it: all of it is.
@@ -77,8 +76,8 @@ pub(crate) fn take(
 ) -> Result<Taken> {
     let wanted = capture.wanted;
     // A caller that wants a file of its own gets one.
-    let newest = newest
-        .filter(|backup| (wanted.format, backup.name.format) != (Format::Plain, Format::Pages));
+    let newest =
+        newest.filter(|backup| wanted.format.is_stored() || !backup.name.format.is_stored());
     let equal = newest.filter(|backup| backup.record().is_some());
     let wanted = Wanted { unless_equal: equal.and_then(Backup::record), ..wanted.clone() };
     let capture = Capture { wanted: &wanted, ..capture };
@@ -87,8 +86,7 @@ pub(crate) fn take(
         return Ok(taken);
     };
     // A stored backup was already read if it was compared.
-    let is_plain = equal.name.format == Format::Plain;
-    let is_to_be_read = is_plain && wanted.look == Look::AtPages;
+    let is_to_be_read = !equal.name.format.is_stored() && wanted.look == Look::AtPages;
     let is_readable = !is_to_be_read || plain::is_readable(equal, progress.interrupt())?;
     if is_readable && let Ok(backup) = link::take_link(capture, equal) {
         return Ok(Taken::Linked(Box::new(backup), equal.name.to_string()));

@@ -15,6 +15,7 @@ use crate::backups::kind::Kind;
 use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::record::Record;
+use crate::capture::dump::into_store;
 use crate::capture::record::record_of;
 use crate::capture::request::{Capture, Look, Taken};
 use crate::capture::stored::{self, PlainCopy};
@@ -87,7 +88,10 @@ impl Staged {
         let Self { stage, name, mut record, version, groups, began } = self;
         if wanted.format == Format::Pages {
             let copy = PlainCopy { path: stage.path(), record };
-            let backup = stored::publish_copy(capture, copy, progress)?;
+            let backup = match name.format {
+                Format::Dump => into_store::publish_copy(capture, &copy, progress)?,
+                _ => stored::publish_copy(capture, copy, progress)?,
+            };
             return Ok(Taken::Backup(Box::new(backup), version, began.elapsed(), groups));
         }
         record.sequence = locked.next_sequence()?;
@@ -184,7 +188,7 @@ fn copy_and_examine(
     let examination = match wanted.format {
         Format::Plain | Format::Dump => settle(&stage, &interrupt)?,
         // Its pages are written again, into packs that are synced: nobody relies on this file.
-        Format::Pages => examine(&stage, &interrupt)?,
+        Format::Pages | Format::Chunks => examine(&stage, &interrupt)?,
     };
     if has(&examination.findings, Weight::Structural) {
         return Ok(Copy::Damaged(examination.findings));

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::backups::record::{self, Examined, Record, Sqlite};
+use crate::backups::record::{self, Examined, Postgres, Record, Sqlite};
 use crate::capture::request::Capture;
+use crate::postgres::dump::Dumped;
 use crate::sqlite::examination::Examination;
 use crate::sqlite::examination::finding::Depth;
 use crate::sqlite::snapshot::copy::Copied;
@@ -40,6 +41,30 @@ pub(crate) fn record_of(
         tables: examination.tables,
         examined,
         ..requested
+    }
+}
+
+/// The record of a dump, without the place that publishing gives it.
+pub(crate) fn record_of_dump(capture: Capture<'_>, dumped: Dumped) -> Record {
+    let Dumped { size_bytes, blake3, proof, .. } = dumped;
+    let rows = proof.tables.iter().map(|(table, proof)| (table.clone(), Some(proof.rows)));
+    let hashes = proof.tables.iter().map(|(table, proof)| (table.clone(), proof.blake3.clone()));
+    Record {
+        size_bytes,
+        blake3,
+        content_blake3: proof.content_blake3,
+        schema_blake3: proof.catalogue_blake3,
+        tables: rows.collect(),
+        postgres: Some(Postgres {
+            server_version: dumped.server_version,
+            client_version: dumped.client_version,
+            sql_bytes: proof.sql_bytes,
+            tables: hashes.collect(),
+            extensions: dumped.extensions,
+            roles: dumped.roles,
+            unknown: serde_json::Map::new(),
+        }),
+        ..requested(capture)
     }
 }
 

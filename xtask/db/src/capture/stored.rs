@@ -4,7 +4,7 @@
 //! second connection in the same state examines it. If a stored backup has the same content, the
 //! new one costs a record and a hard link to its page list.
 
-mod bases;
+pub(super) mod bases;
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -18,11 +18,12 @@ use crate::backups::kind::Kind;
 use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::record::{self, Record};
+use crate::backups::store::intake::new_packs::NewList;
 use crate::backups::store::{intake, suspect_packs};
 use crate::capture::link;
 use crate::capture::record::{record_again, record_of};
 use crate::capture::request::{Capture, Look, Taken, Wanted};
-use crate::capture::stored::bases::Base;
+use crate::capture::stored::bases::{Base, Of};
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
 use crate::console::threads;
@@ -68,9 +69,9 @@ fn take_in(connection: &Looking, capture: Capture<'_>, progress: &mut Progress) 
         return Ok(Taken::Unchanged);
     }
     let shape = Shape::of(snapshot.size_bytes(), snapshot.page_size_bytes);
-    let mut base = Base::of(capture, shape, progress)?;
+    let mut base = Base::of(capture, Of::Database(shape), progress)?;
     let (mut twin, mut earlier) = (twin, None);
-    let (mut taken, findings, counted) = loop {
+    let (taken, findings, counted) = loop {
         progress.expect_bytes(shape.size_bytes);
         let read = read(&snapshot, twin.take(), &base, progress)?;
         connection.prove()?;
@@ -78,8 +79,8 @@ fn take_in(connection: &Looking, capture: Capture<'_>, progress: &mut Progress) 
         match read.judged {
             Ok(None) => break (read.taken, findings, read.counted),
             Ok(Some(equal)) => {
-                base.note(&read.taken)?;
-                return link(capture, &equal, read.taken);
+                base.note(&read.taken.new)?;
+                return link(capture, &equal, read.taken.new);
             }
             Err(error) => {
                 // The new packs must be gone before they are written again.
@@ -103,12 +104,12 @@ fn take_in(connection: &Looking, capture: Capture<'_>, progress: &mut Progress) 
     }
     interrupt.check()?;
     let version = examination.schema_version;
-    let hashes = taken.hashes.clone();
-    let (size_bytes, header) = (shape.size_bytes, taken.header);
+    let intake::Taken { mut new, header } = taken;
+    let (size_bytes, hashes) = (shape.size_bytes, new.hashes.clone());
     let copied = Copied { size_bytes, hashes, header, groups: Groups::default() };
     let record = record_of(capture, &copied, journal_mode, examination);
-    base.note(&taken)?;
-    let backup = publish(capture, record, &mut taken)?;
+    base.note(&new)?;
+    let backup = publish(capture, record, &mut new)?;
     Ok(Taken::Backup(Box::new(backup), version, started.elapsed(), Groups::default()))
 }
 
@@ -150,7 +151,7 @@ fn read(
             let _ = go.send(());
         };
         let taken = base.take_in(source, on_new);
-        let judged = taken.as_ref().ok().map(|taken| base.judge(taken, &interrupt));
+        let judged = taken.as_ref().ok().map(|taken| base.judge(&taken.new, &interrupt));
         let judged = judged.unwrap_or(Ok(None)).map(Option::<&Backup>::cloned);
         let is_new = taken.is_ok() && matches!(judged, Ok(None));
         let counted = is_new.then(|| examination::count(snapshot.connection()));
@@ -186,7 +187,7 @@ pub(crate) fn is_whole(capture: Capture<'_>, progress: &Progress) -> Result<bool
         return Ok(false);
     };
     let shape = Shape::of(equal.size_bytes, equal.page_size_bytes());
-    let base = Base::of(capture, shape, progress)?;
+    let base = Base::of(capture, Of::Database(shape), progress)?;
     let proved = Contents::open(backup).and_then(|contents| match wanted.look {
         Look::AtIds => Ok(contents.prove(progress.interrupt())?.0.blake3),
         Look::AtPages => contents.read_back(progress.interrupt()),
@@ -229,13 +230,16 @@ fn check_once(
 
 fn name_of(wanted: &Wanted<'_>) -> Name {
     let safety = wanted.kind == Kind::Safety;
-    Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local())
-        .in_format(Format::Pages)
+    let format = match wanted.database.server() {
+        Some(_) => Format::Chunks,
+        None => Format::Pages,
+    };
+    Name::new(&wanted.database.file_name(), safety, wanted.now.naive_local()).in_format(format)
 }
 
 /// Takes it as a separate record and a hard link to the equal backup; if there are no hard links,
 /// as a copy of its list.
-fn link(capture: Capture<'_>, equal: &Backup, mut taken: intake::Taken) -> Result<Taken> {
+pub(super) fn link(capture: Capture<'_>, equal: &Backup, mut new: NewList) -> Result<Taken> {
     let record = equal.record().context("a stored backup that was compared has a record")?;
     if capture.wanted.unless_equal.is_some_and(|newest| newest.file == record.file) {
         return Ok(Taken::Unchanged);
@@ -244,26 +248,35 @@ fn link(capture: Capture<'_>, equal: &Backup, mut taken: intake::Taken) -> Resul
         backup
     } else {
         let mut record = record_again(capture, record);
-        record.blake3.clone_from(&taken.hashes.blake3);
-        publish(capture, record, &mut taken)?
+        record.blake3.clone_from(&new.hashes.blake3);
+        publish(capture, record, &mut new)?
     };
     Ok(Taken::Linked(Box::new(backup), equal.name.to_string()))
 }
 
-fn publish(capture: Capture<'_>, mut record: Record, taken: &mut intake::Taken) -> Result<Backup> {
+/// Publishes a new list and its record.
+///
+/// # Errors
+///
+/// If the disk is full or fails.
+pub(super) fn publish(
+    capture: Capture<'_>,
+    mut record: Record,
+    new: &mut NewList,
+) -> Result<Backup> {
     let (locked, name) = (capture.locked, name_of(capture.wanted));
     let stage = locked.stage(&name)?;
-    stage.append(&taken.list)?;
+    stage.append(&new.list)?;
     stage.sync()?;
-    let list_bytes = taken.list.len() as u64;
+    let list_bytes = new.list.len() as u64;
     record.stored = Some(record::Stored {
         list_bytes,
-        new_bytes: list_bytes + taken.packs.size_bytes,
+        new_bytes: list_bytes + new.packs.size_bytes,
         unknown: serde_json::Map::new(),
     });
     record.sequence = locked.next_sequence()?;
     // A failure may leave the list in place, which needs them then; too many are harmless.
-    taken.packs.keep();
+    new.packs.keep();
     locked.publish(&stage, name, record)
 }
 
@@ -288,23 +301,23 @@ pub(crate) fn publish_copy(
     let Capture { locked, wanted, .. } = capture;
     let PlainCopy { path, record } = copy;
     let shape = Shape::of(record.size_bytes, record.page_size_bytes());
-    let mut base = Base::of(capture, shape, progress)?;
-    let (mut taken, equal) = loop {
-        let taken = take_copy_in(path, &base, progress.interrupt())?;
+    let mut base = Base::of(capture, Of::Database(shape), progress)?;
+    let (mut new, equal) = loop {
+        let new = take_copy_in(path, &base, progress.interrupt())?.new;
         anyhow::ensure!(
-            taken.hashes.blake3 == record.blake3,
+            new.hashes.blake3 == record.blake3,
             "the copy changed while it was added to the store"
         );
-        match base.judge(&taken, progress.interrupt()).map(Option::<&Backup>::cloned) {
-            Ok(equal) => break (taken, equal),
+        match base.judge(&new, progress.interrupt()).map(Option::<&Backup>::cloned) {
+            Ok(equal) => break (new, equal),
             Err(error) => {
                 // The new packs must be gone before they are written again.
-                drop(taken);
+                drop(new);
                 base.after(error, progress)?;
             }
         }
     };
-    base.note(&taken)?;
+    base.note(&new)?;
     if let Some(equal) = equal {
         let old = equal.record().context("a stored backup that was compared has a record")?;
         let mut record = Record { blake3: old.blake3.clone(), ..record.clone() };
@@ -318,7 +331,7 @@ pub(crate) fn publish_copy(
             return Ok(backup);
         }
     }
-    publish(capture, record, &mut taken)
+    publish(capture, record, &mut new)
 }
 
 fn take_copy_in(copy: &Path, base: &Base<'_>, interrupt: &Interrupt) -> Result<intake::Taken> {

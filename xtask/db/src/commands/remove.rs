@@ -122,7 +122,7 @@ impl Args {
         self.demand_leave(session, &project, &vault, &backup)?;
         let interrupt = session.interrupt().clone();
         let remaining = remaining_copies::of(&backup, &vault.backups()?, &interrupt)?;
-        say_remaining(session, &remaining);
+        say_remaining(session, &backup, &remaining);
         if self.dry_run {
             session.say(format!("Would remove {}", backup.name));
             session.document(&Document::of(&backup, &remaining, &Done::Planned));
@@ -136,7 +136,7 @@ impl Args {
         session.say(format!("Removed {}", backup.name));
         let done = match backup.name.format {
             Format::Plain | Format::Dump => Done::Removed,
-            Format::Pages => Done::Reclaimed(reclaim(session, &project, &locked)?),
+            Format::Pages | Format::Chunks => Done::Reclaimed(reclaim(session, &project, &locked)?),
         };
         session.document(&Document::of(&backup, &remaining, &done));
         Ok(answer(&done))
@@ -251,7 +251,7 @@ fn answer(done: &Done) -> Answer {
     }
 }
 
-fn say_remaining(session: &mut Session, remaining: &Remaining) {
+fn say_remaining(session: &mut Session, backup: &Backup, remaining: &Remaining) {
     let equal: Vec<&str> = remaining.equal.iter().map(String::as_str).collect();
     if !equal.is_empty() {
         session.warn(format!("the same content is also in {}", names(&equal)));
@@ -263,7 +263,8 @@ fn say_remaining(session: &mut Session, remaining: &Remaining) {
         .collect();
     if !sharing.is_empty() {
         let sharing: Vec<&str> = sharing.iter().map(String::as_str).collect();
-        let n = text::count(remaining.n_pages, "page");
+        let part = if backup.name.format.is_dump() { "chunk" } else { "page" };
+        let n = text::count(remaining.n_pages, part);
         session.warn(format!("some of its {n} are also in {}", names(&sharing)));
     }
     let unreadable: Vec<&str> = remaining.unreadable.iter().map(String::as_str).collect();

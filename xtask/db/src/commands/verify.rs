@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::backup_document::BackupDocument;
-use crate::backups::format::Format;
 use crate::backups::vault::Vault;
 use crate::backups::verification::outcome::{Outcome, Verification};
 use crate::commands::flags::Common;
@@ -110,7 +109,7 @@ impl Args {
                 continue;
             }
             let verification = match &checked {
-                Some(checked) if backup.name.format == Format::Pages => {
+                Some(checked) if backup.name.format.is_stored() => {
                     let verification = checked.verify(session, backup);
                     verify_one::conclude(session, project, backup, verification)?
                 }

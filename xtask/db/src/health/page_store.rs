@@ -7,11 +7,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::backups::backup::Backup;
-use crate::backups::format::Format;
 use crate::backups::page_lists;
 use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack_folder;
 use crate::backups::store::pack_index::{Opened, Shelf};
+use crate::backups::store::page_list;
 use crate::backups::vault::Vault;
 use crate::console::text;
 use crate::health::problem::Problem;
@@ -62,7 +62,7 @@ impl Store {
     pub(crate) fn of(vault: &Vault, backups: &[Backup]) -> Result<Option<Self>> {
         let mut shelf = Shelf::of(vault.folder());
         let mut store = Self::default();
-        let stored = backups.iter().filter(|backup| backup.name.format == Format::Pages);
+        let stored = backups.iter().filter(|backup| backup.name.format.is_stored());
         store.logical_bytes = stored.clone().map(|backup| backup.size_bytes).sum();
         store.n_backups = stored.count() as u64;
         for Opened { name, pack } in shelf.packs()? {
@@ -70,10 +70,7 @@ impl Store {
             match pack {
                 Ok(pack) => {
                     store.packs_bytes += pack.size_bytes;
-                    let bytes = |s: &crate::backups::store::pack::Section| {
-                        u64::from(s.n_blocks) * u64::from(s.block_bytes)
-                    };
-                    store.pages_bytes += pack.sections.iter().map(bytes).sum::<u64>();
+                    store.pages_bytes += pack.plain_bytes();
                 }
                 Err(error) => {
                     let is_newer = error.downcast_ref::<Newer>().is_some();
@@ -133,7 +130,7 @@ impl Store {
         let remedy = |is_newer: bool| if is_newer { UPDATE } else { ALL };
         let mut problems = Vec::new();
         if let Some((path, why, is_newer)) = self.unreadable.first() {
-            let n = text::count(self.unreadable.len() as u64, "page list");
+            let n = text::count(self.unreadable.len() as u64, page_list::noun(path));
             let what =
                 format!("{n} cannot be read, e.g. `{}`: {}", project.path(path), text::plain(why));
             problems.push(Problem::new("page-list", what, remedy(*is_newer)));

@@ -1,8 +1,7 @@
-//! A PostgreSQL dump as a restore, a drill or a rehearsal needs it: its file, and what a database that it is loaded
+//! A PostgreSQL dump as a restore, a drill or a rehearsal needs it: its SQL, and what a database that it is loaded
 //! into must be equal to.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
@@ -14,9 +13,8 @@ use crate::postgres::restore::source::Source;
 /// A dump and its record.
 #[derive(Debug)]
 pub(crate) struct DumpSource {
-    path: PathBuf,
-    /// Holds the file.
-    _contents: Contents,
+    /// Holds the file or the list.
+    contents: Contents,
     /// The proof in its record.
     pub(crate) proof: DumpProof,
     client_version: String,
@@ -33,14 +31,12 @@ impl DumpSource {
         let record = backup.record().context("without its record, a dump cannot be proved")?;
         let postgres = record.postgres.as_ref().context("its record does not describe a dump")?;
         let contents = Contents::open(backup)?;
-        let path = contents.dump_file().context("it is not a dump")?.to_owned();
         let proof = |(table, blake3): (&String, &String)| {
             let rows = record.tables.get(table).copied().flatten().unwrap_or_default();
             (table.clone(), TableProof { rows, blake3: blake3.clone() })
         };
         Ok(Self {
-            path,
-            _contents: contents,
+            contents,
             proof: DumpProof {
                 content_blake3: record.content_blake3.clone(),
                 catalogue_blake3: record.schema_blake3.clone(),
@@ -56,7 +52,7 @@ impl DumpSource {
     #[must_use]
     pub(crate) fn source(&self) -> Source<'_> {
         Source {
-            path: &self.path,
+            dump: self.contents.as_dump(),
             proof: &self.proof,
             client_version: &self.client_version,
             extensions: &self.extensions,

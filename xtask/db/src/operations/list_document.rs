@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use crate::backups::backup::Backup;
-use crate::backups::format::Format;
 use crate::backups::home::Whose;
 use crate::backups::kind::Kind;
 use crate::console::text;
@@ -32,7 +31,7 @@ pub(crate) fn details(
     now: chrono::DateTime<chrono::FixedOffset>,
 ) -> String {
     let mut parts = vec![backup.kind().map_or("no record", Kind::word).to_owned()];
-    if backup.name.format == Format::Pages && backup.summary().is_some() {
+    if backup.name.format.is_stored() && backup.summary().is_some() {
         parts.push(match backup.new_bytes() {
             0 => "nothing new".to_owned(),
             new_bytes => format!("{} new", text::size(new_bytes)),

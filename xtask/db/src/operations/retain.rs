@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::backups::format::Format;
+use crate::backups::name::Name;
 use crate::backups::writer::Locked;
 use crate::console::text;
 use crate::host::project::policy::Policy;
@@ -37,7 +37,8 @@ pub(crate) fn prune_automatic(
             for verdict in &removed {
                 session.note(format!("Removed {}: {}", verdict.name, verdict.reasons));
             }
-            let is_stored = |v: &Verdict| v.name.ends_with(Format::Pages.ending());
+            let is_stored =
+                |v: &Verdict| Name::parse(&v.name).is_some_and(|name| name.format.is_stored());
             if removed.iter().any(is_stored) {
                 reclaim_packs::reclaim_by_the_way(session, project, locked)?;
             }

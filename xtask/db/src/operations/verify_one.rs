@@ -7,7 +7,6 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
-use crate::backups::format::Format;
 use crate::backups::reader::Contents;
 use crate::backups::record::Examined;
 use crate::backups::record::proof::Proof;
@@ -78,7 +77,7 @@ fn judge_drill(
     let interrupt = session.interrupt();
     verification.is_drilled = true;
     let vault = Vault::for_project(project, &backup.folder, session.now());
-    if backup.name.format == Format::Dump {
+    if backup.name.format.is_dump() {
         return judge(verification, dump_drill::drill(project, backup, interrupt), interrupt);
     }
     let drilled = vault
@@ -115,9 +114,10 @@ fn say(session: &mut Session, backup: &Backup, verification: &Verification) {
         _ => "",
     };
     let is_deep = verification.depth == Some(Depth::Deep);
-    let is_dump = backup.name.format == Format::Dump;
+    let is_dump = backup.name.format.is_dump();
     let examined = match has(&examination.findings, Weight::Unchecked) {
-        _ if is_dump => "the rows of each table too",
+        _ if is_dump && is_deep => "the rows of each table too",
+        _ if is_dump => "its rows recorded when it was taken",
         true if is_deep => "integrity_check incomplete",
         false if is_deep => "integrity_check ok",
         // Every byte is as it was then.
@@ -204,7 +204,7 @@ fn note(
     backup: &Backup,
     verification: &Verification,
 ) -> Result<()> {
-    if backup.name.format != Format::Pages || verification.outcome == Outcome::CannotTell {
+    if !backup.name.format.is_stored() || verification.outcome == Outcome::CannotTell {
         return Ok(());
     }
     let (interrupt, now) = (session.interrupt().clone(), session.now());

@@ -20,13 +20,14 @@ use compress::{Compressing, Packed};
 use facts::Facts;
 use pieces::{Piece, Pieces};
 use proof::DumpProof;
-use proving::{N_WAITING, Proving};
+use proving::{N_WAITING, Proving, Shared};
 
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
-use crate::console::threads::Lane;
+use crate::console::threads::{Lane, Step};
 use crate::files::stage::Stage;
 use crate::postgres::client::{Client, Order};
+use crate::postgres::place::Place;
 use crate::postgres::programs::Programs;
 use crate::postgres::psql::Psql;
 use crate::postgres::server::Server;
@@ -67,17 +68,39 @@ pub(crate) fn dump(
     stage: &Stage,
     interrupt: &Interrupt,
 ) -> Result<Dumped> {
-    let run = run(server, programs, Some(stage), interrupt)?;
-    let packed = run.packed.context("nothing was written")?;
-    Ok(Dumped {
-        size_bytes: packed.size_bytes,
-        blake3: packed.blake3,
-        proof: run.proof,
-        server_version: run.facts.version,
-        client_version: run.client_version,
-        extensions: run.facts.extensions,
-        roles: run.facts.roles,
-    })
+    let compressing = Compressing::begin(stage)?;
+    let (Packed { size_bytes, blake3 }, dumped) =
+        dump_through(place(server, programs, interrupt), compressing)?;
+    Ok(Dumped { size_bytes, blake3, ..dumped })
+}
+
+/// Dumps one snapshot of a database through a step that keeps its bytes. What the step returns is beside
+/// what was dumped, whose size and hash are the caller's to add.
+///
+/// # Errors
+///
+/// As [`dump`], or the error of the step.
+pub(crate) fn dump_through<S>(place: Place<'_>, step: S) -> Result<(S::Done, Dumped)>
+where
+    S: Step<Shared> + Send,
+    S::Done: Send,
+{
+    let Run { facts, client_version, proof, kept } = run(place, Some(step))?;
+    let Facts { version, extensions, roles, .. } = facts;
+    let dumped = Dumped {
+        size_bytes: 0,
+        blake3: String::new(),
+        proof,
+        server_version: version,
+        client_version,
+        extensions,
+        roles,
+    };
+    Ok((kept.context("nothing was kept")?, dumped))
+}
+
+fn place<'a>(server: &'a Server, programs: &'a Programs, interrupt: &'a Interrupt) -> Place<'a> {
+    Place { server, programs, interrupt }
 }
 
 /// What a dump would prove, and the version of `pg_dump` that did.
@@ -99,24 +122,25 @@ pub(crate) fn prove(
     programs: &Programs,
     interrupt: &Interrupt,
 ) -> Result<Present> {
-    let Run { proof, client_version, .. } = run(server, programs, None, interrupt)?;
+    let place = place(server, programs, interrupt);
+    let Run { proof, client_version, .. } = run(place, None::<Compressing<'_>>)?;
     Ok(Present { proof, client_version })
 }
 
 /// A run of `pg_dump`.
-struct Run {
+struct Run<D> {
     facts: Facts,
     client_version: String,
     proof: DumpProof,
-    packed: Option<Packed>,
+    kept: Option<D>,
 }
 
-fn run(
-    server: &Server,
-    programs: &Programs,
-    stage: Option<&Stage>,
-    interrupt: &Interrupt,
-) -> Result<Run> {
+fn run<S>(place: Place<'_>, step: Option<S>) -> Result<Run<S::Done>>
+where
+    S: Step<Shared> + Send,
+    S::Done: Send,
+{
+    let Place { server, programs, interrupt } = place;
     // The snapshot lives as long as this session.
     let mut psql = Psql::connect(server, programs.any()?, interrupt)?;
     let facts = Facts::read(&mut psql)?;
@@ -126,35 +150,38 @@ fn run(
     let arguments = ["--format=plain", "--no-password", &snapshot, &timeout];
     let order = Order { program: &tools.pg_dump, arguments: &arguments, server: Some(server) };
     let mut client = Client::start(&order, interrupt)?;
-    let Passed { packed, proof } = pass_on(&mut client, stage)?;
+    let Passed { kept, proof } = pass_on(&mut client, step)?;
     psql.close()?;
-    Ok(Run { facts, client_version: tools.version.clone(), proof, packed })
+    Ok(Run { facts, client_version: tools.version.clone(), proof, kept })
 }
 
 /// What became of a stream.
-struct Passed {
-    packed: Option<Packed>,
+struct Passed<D> {
+    kept: Option<D>,
     proof: DumpProof,
 }
 
 /// Passes on what `pg_dump` prints, until it has ended.
-fn pass_on(client: &mut Client<'_>, stage: Option<&Stage>) -> Result<Passed> {
+fn pass_on<S>(client: &mut Client<'_>, step: Option<S>) -> Result<Passed<S::Done>>
+where
+    S: Step<Shared> + Send,
+    S::Done: Send,
+{
     let passed = std::thread::scope(|scope| {
-        let compressing = stage.map(Compressing::begin).transpose()?;
-        let mut compressing = compressing.map(|step| Lane::begin(scope, N_WAITING, step));
+        let mut keeping = step.map(|step| Lane::begin(scope, N_WAITING, step));
         let mut proving = Proving::begin(scope);
         let mut pieces = Pieces::of(|buffer| client.read_much(buffer));
         while let Some(piece) = pieces.next()? {
             if !matches!(piece, Piece::Command(_)) {
                 let bytes = proving.take(&piece)?;
-                compressing.as_mut().map_or(Ok(()), |lane| lane.send(bytes))?;
+                keeping.as_mut().map_or(Ok(()), |lane| lane.send(bytes))?;
             } else if !is_restriction(piece.bytes()) {
                 anyhow::bail!("`pg_dump` printed a command that is not known");
             }
         }
         let is_complete = pieces.is_complete();
-        let packed = compressing.map(Lane::finish).transpose()?;
-        Ok((Passed { packed, proof: proving.finish()? }, is_complete))
+        let kept = keeping.map(Lane::finish).transpose()?;
+        Ok((Passed { kept, proof: proving.finish()? }, is_complete))
     });
     let (passed, is_complete) = match passed {
         Ok(passed) => passed,

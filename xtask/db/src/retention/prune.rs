@@ -10,7 +10,6 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::Backup;
-use crate::backups::format::Format;
 use crate::backups::kind::Kind;
 use crate::backups::obstacle::Obstacle;
 use crate::backups::page_lists::{self, Reference};
@@ -312,7 +311,7 @@ fn survivors<'b>(
         let Some(backup) = backups.get(&*verdict.name) else { continue };
         let group = (database_of(&owners, backup).to_owned(), backup.worktree().to_owned());
         if !verdict.keep {
-            let is_stored = backup.name.format == Format::Pages;
+            let is_stored = backup.name.format.is_stored();
             let all_stored = doomed.entry(group).or_insert(true);
             *all_stored &= is_stored;
         } else if !backup.is_from_the_future(now) {
@@ -365,7 +364,7 @@ fn demand_a_whole_one(
             // Pruning removes no page that this one names, and reading them all would delay a
             // commit.
             Scope::Automatic
-                if backup.name.format == Format::Pages
+                if backup.name.format.is_stored()
                     && backup.size_bytes > MAX_BYTES_READ_BY_THE_WAY =>
             {
                 verification::verify_for_restore(backup, Depth::Quick, interrupt)?

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::backups::page_lists;
 use crate::backups::store::intake::new_packs::{self, NewPacks};
 use crate::backups::store::pack::writer::{Finished, Writing};
-use crate::backups::store::pack::{Entry, Origin, Pack, Unpacking};
+use crate::backups::store::pack::{Content, Entry, Origin, Pack, Unpacking};
 use crate::backups::store::pack_folder;
 use crate::backups::store::used_blocks::Counted;
 use crate::backups::writer::Locked;
@@ -150,10 +150,15 @@ impl<'f> Work<'f> {
                 return Ok(());
             }
         };
+        // Pages and chunks stay in packs of their own, so that a build that knows no chunks reads all pages.
+        let content = counted.pack.content;
+        if self.writing.as_ref().is_some_and(|writing| writing.content() != content) {
+            self.shelve()?;
+        }
         for block in &needed.blocks {
             let writing = match &mut self.writing {
                 Some(writing) => writing,
-                None => self.writing.insert(Writing::begin(self.folder)?),
+                None => self.writing.insert(Writing::begin(self.folder, content)?),
             };
             let stored = &needed.bytes[block.stored.clone()];
             writing.carry(block.origin, &block.entry, stored, block.block_bytes)?;
@@ -208,7 +213,10 @@ fn read(counted: &Counted, unpacking: &mut Unpacking) -> Result<Needed> {
                 origin: Origin { pack: section.origin, slot: section.first_slot + n },
                 entry,
                 stored: begin..needed.bytes.len(),
-                block_bytes: section.block_bytes,
+                block_bytes: match pack.content {
+                    Content::Pages => section.block_bytes,
+                    Content::Chunks => entry.plain_bytes(&stored),
+                },
             });
         }
     }

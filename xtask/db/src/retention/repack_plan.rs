@@ -13,8 +13,9 @@ use anyhow::{Context as _, Result};
 
 use crate::backups::page_lists::Reference;
 use crate::backups::store::file_header::Newer;
-use crate::backups::store::pack::Pack;
+use crate::backups::store::pack::{Content, Pack};
 use crate::backups::store::pack_folder;
+use crate::backups::store::page_list;
 use crate::backups::store::used_blocks::{Counted, Usage};
 use crate::console::interrupt::Interrupt;
 use crate::sqlite::digest::tree::Id;
@@ -77,7 +78,8 @@ pub(crate) struct Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the page list `{}` cannot be read: {}", self.path.display(), self.why)
+        let noun = page_list::noun(&self.path);
+        write!(f, "the {noun} `{}` cannot be read: {}", self.path.display(), self.why)
     }
 }
 
@@ -201,8 +203,13 @@ fn choose(usage: Usage, extent: Extent) -> Plan {
         usage.packs.into_iter().partition(|counted| counted.n_live > 0);
     let (small, others): (Vec<_>, Vec<_>) =
         used.into_iter().partition(|counted| counted.pack.size_bytes < SMALL_BYTES);
-    let gather = small.len() > MAX_SMALL;
-    let small = small.into_iter().filter(|counted| gather || counted.is_loose());
+    let n_small = |content| small.iter().filter(|counted| counted.pack.content == content).count();
+    let gather = [Content::Pages, Content::Chunks].map(|content| n_small(content) > MAX_SMALL);
+    let is_gathered = |counted: &Counted| match counted.pack.content {
+        Content::Pages => gather[0],
+        Content::Chunks => gather[1],
+    };
+    let small = small.into_iter().filter(|counted| is_gathered(counted) || counted.is_loose());
     let mut rewrite: Vec<Counted> = others.into_iter().filter(Counted::is_loose).collect();
     if extent == Extent::ByTheWay {
         let dead = |counted: &Counted| counted.dead_bytes() * 1000 / counted.pack.size_bytes;
@@ -210,6 +217,7 @@ fn choose(usage: Usage, extent: Extent) -> Plan {
         rewrite.truncate(MAX_BY_THE_WAY);
     }
     rewrite.extend(small);
+    rewrite.sort_by_key(|counted| counted.pack.content);
     let remove = unused.into_iter().map(|counted| counted.pack).collect();
     Plan { remove, rewrite, left: Vec::new() }
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::format::Format;
 use crate::backups::page_lists::{self, Reference};
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::used_blocks::Usage;
@@ -41,7 +40,7 @@ pub(crate) fn relevant(policy: &Policy, vault: &Vault, backups: &[Backup]) -> Re
 /// If the folder cannot be read.
 pub(crate) fn weigh(backups: &Path, rows: &[&Candidate]) -> Result<Vec<u64>> {
     let mut sizes = plan::weigh_files(rows);
-    if rows.iter().all(|row| row.format != Format::Pages) {
+    if !rows.iter().any(|row| row.format.is_stored()) {
         return Ok(sizes);
     }
     let lists = page_lists::find(backups)?;

@@ -2,9 +2,6 @@
 
 use anyhow::{Context as _, Result, bail};
 
-/// The version that this build writes and reads.
-const VERSION: u16 = 1;
-
 /// A file that cannot be read because a newer version wrote it.
 #[derive(Debug)]
 pub(crate) struct Newer {
@@ -22,17 +19,31 @@ impl std::fmt::Display for Newer {
 
 impl std::error::Error for Newer {}
 
-/// Checks how a file of the store begins.
-///
-/// # Errors
-///
-/// [`Newer`], or if it begins otherwise.
-pub(crate) fn demand_version(bytes: &[u8], magic: &[u8; 14], what: &'static str) -> Result<()> {
-    let version = bytes.strip_prefix(magic).and_then(|rest| rest.first_chunk());
-    match version.map(|bytes| u16::from_le_bytes(*bytes)) {
-        Some(VERSION) => Ok(()),
-        Some(version) if version > VERSION => Err(Newer { what, version }.into()),
-        _ => bail!("it is not a {what}"),
+/// A kind of file of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// How it begins, in any version; the version follows.
+    pub(crate) magic: &'static [u8; 14],
+    /// The newest version that this build knows.
+    pub(crate) newest: u16,
+    /// What it is, in messages.
+    pub(crate) what: &'static str,
+}
+
+impl Kind {
+    /// Checks how a file begins, and returns its version.
+    ///
+    /// # Errors
+    ///
+    /// [`Newer`], or if it begins otherwise.
+    pub(crate) fn demand(self, bytes: &[u8]) -> Result<u16> {
+        let Self { magic, newest, what } = self;
+        let version = bytes.strip_prefix(magic).and_then(|rest| rest.first_chunk());
+        match version.map(|bytes| u16::from_le_bytes(*bytes)) {
+            Some(version) if (1..=newest).contains(&version) => Ok(version),
+            Some(version) if version > newest => Err(Newer { what, version }.into()),
+            _ => bail!("it is not a {what}"),
+        }
     }
 }
 

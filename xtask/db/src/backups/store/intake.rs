@@ -4,6 +4,7 @@
 //! is recognized by one hash; otherwise each block is looked up in all of them. New blocks go into
 //! new packs, which threads compress and sync. Existing files are not changed.
 
+pub(crate) mod naming;
 pub(crate) mod new_packs;
 
 use std::path::Path;
@@ -11,9 +12,13 @@ use std::sync::mpsc;
 
 use anyhow::{Context as _, Result};
 
-use crate::backups::store::intake::new_packs::{Block, NewPacks, Packer, Shelved, Shelving};
+use crate::backups::store::intake::naming::Naming;
+use crate::backups::store::intake::new_packs::{
+    Block, NewList, NewPacks, Packer, Shelved, Shelving,
+};
+use crate::backups::store::pack::Content;
 use crate::backups::store::pack::writer::{FIRST_LEVEL, LATER_LEVEL};
-use crate::backups::store::page_list::{Address, List, Run, Runs};
+use crate::backups::store::page_list::{Address, Cut, List};
 use crate::backups::store::stored_database::{Reader, Stored, entry_number};
 use crate::console::threads::{Lane, Step};
 use crate::sqlite::digest;
@@ -22,20 +27,12 @@ use crate::sqlite::digest::tree::{self, GROUP_BYTES, Id, Shape, Tree};
 use crate::sqlite::header::{HEADER_LENGTH, Header};
 use crate::sqlite::snapshot::copy;
 
-/// Stands for the packs that are being written, in runs.
-const NEW: u32 = u32::MAX;
-
-/// The result of an intake. The new packs are on the disk under their names, and are removed again
-/// if no list names them.
+/// The result of an intake.
 pub(crate) struct Taken {
-    /// The page list as the bytes of its file.
-    pub(crate) list: Vec<u8>,
-    /// The hashes of the database.
-    pub(crate) hashes: Hashes,
-    /// Its header.
+    /// The list and the new packs.
+    pub(crate) new: NewList,
+    /// The header of the database.
     pub(crate) header: Header,
-    /// The new packs.
-    pub(crate) packs: NewPacks,
 }
 
 /// A database that is to be added.
@@ -69,7 +66,7 @@ impl Intake<'_> {
         let level = if known.is_empty() { FIRST_LEVEL } else { LATER_LEVEL };
         let (compared, (shelved, packs)) = std::thread::scope(|scope| {
             let shelving = Lane::begin(scope, N_PACKS, Shelving::new(folder));
-            let packing = Packer::new(folder, shelving, level, shape)?;
+            let packing = Packer::new(folder, shelving, level, Content::Pages)?;
             let packing = Lane::begin(scope, N_GROUPS, packing);
             let known = known.iter().map(Known::of).collect::<Result<_>>()?;
             let (on_new, compared) = (Some(on_new), Compared::nothing_of(shape));
@@ -96,9 +93,7 @@ struct Comparing<'s, F> {
 struct Compared {
     shape: Shape,
     n_bytes: u64,
-    n_new: u32,
-    runs: Runs,
-    packs: Vec<Id>,
+    naming: Naming,
     whole: Tree,
     content: Tree,
     header: Option<Header>,
@@ -168,9 +163,9 @@ impl<F: FnOnce()> Comparing<'_, F> {
             pack
         } else {
             let name = known.stored.list().packs[address.pack as usize];
-            *place.insert(self.compared.place_of(name)?)
+            *place.insert(self.compared.naming.place_of(name)?)
         };
-        self.compared.runs.push(Address { pack, slot: address.slot });
+        self.compared.naming.push(Address { pack, slot: address.slot });
         Ok(())
     }
 
@@ -197,7 +192,8 @@ impl<F: FnOnce()> Comparing<'_, F> {
             } else {
                 let number = entry_number(shape, number)?;
                 self.add()?;
-                new.push(Block { id, number, bytes: block.to_vec() });
+                let block_bytes = u32::try_from(shape.block_bytes)?;
+                new.push(Block { id, number, block_bytes, bytes: block.to_vec() });
             }
         }
         if new.is_empty() {
@@ -210,10 +206,7 @@ impl<F: FnOnce()> Comparing<'_, F> {
         if let Some(on_new) = self.on_new.take() {
             on_new();
         }
-        self.compared.runs.push(Address { pack: NEW, slot: self.compared.n_new });
-        self.compared.n_new =
-            self.compared.n_new.checked_add(1).context("the database has too many pages")?;
-        Ok(())
+        self.compared.naming.push_new().map(drop).context("the database has too many pages")
     }
 }
 
@@ -275,9 +268,7 @@ impl Compared {
         Self {
             shape,
             n_bytes: 0,
-            n_new: 0,
-            runs: Runs::default(),
-            packs: Vec::new(),
+            naming: Naming::default(),
             whole: Tree::default(),
             content: Tree::default(),
             header: None,
@@ -298,15 +289,7 @@ impl Compared {
         });
     }
 
-    fn place_of(&mut self, name: Id) -> Result<u32> {
-        if let Some(place) = self.packs.iter().position(|pack| *pack == name) {
-            return Ok(u32::try_from(place)?);
-        }
-        self.packs.push(name);
-        Ok(u32::try_from(self.packs.len() - 1)?)
-    }
-
-    fn finish(mut self, shelved: &[Shelved], packs: NewPacks) -> Result<Taken> {
+    fn finish(self, shelved: &[Shelved], packs: NewPacks) -> Result<Taken> {
         let shape = self.shape;
         anyhow::ensure!(
             self.n_bytes == shape.size_bytes,
@@ -319,37 +302,9 @@ impl Compared {
             blake3: tree::hex(&root),
             content_blake3: tree::hex(&self.content.clone().root()),
         };
-        let runs = self.settled_runs(shelved)?;
-        let list = List::encode(shape, &root, &self.packs, &runs)?;
+        let (named, runs) = self.naming.settle(shelved)?;
+        let list = List::encode(Cut::Pages(shape), &root, &named, &runs)?;
         let header = self.header.context("the database has no pages")?;
-        Ok(Taken { list, hashes, header, packs })
-    }
-
-    /// The runs with the new blocks at their places in the new packs.
-    fn settled_runs(&mut self, shelved: &[Shelved]) -> Result<Vec<Run>> {
-        let mut starts = Vec::new();
-        let mut n_before = 0;
-        for pack in shelved {
-            starts.push((n_before, self.place_of(pack.name)?));
-            n_before += pack.n_entries;
-        }
-        anyhow::ensure!(n_before == self.n_new, "packed {n_before} blocks of {}", self.n_new);
-        let mut settled = Runs::default().into_vec();
-        for run in std::mem::take(&mut self.runs).into_vec() {
-            if run.first.pack != NEW {
-                settled.push(run);
-                continue;
-            }
-            let (mut first, mut n_left) = (run.first.slot, run.n_blocks);
-            while n_left > 0 {
-                let nth = starts.partition_point(|(start, _)| *start <= first) - 1;
-                let (start, pack) = starts[nth];
-                let end = starts.get(nth + 1).map_or(n_before, |(start, _)| *start);
-                let n_blocks = n_left.min(end - first);
-                settled.push(Run { first: Address { pack, slot: first - start }, n_blocks });
-                (first, n_left) = (first + n_blocks, n_left - n_blocks);
-            }
-        }
-        Ok(settled)
+        Ok(Taken { new: NewList { list, hashes, packs }, header })
     }
 }

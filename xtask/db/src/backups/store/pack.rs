@@ -13,13 +13,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
-use crate::backups::store::file_header::{Newer, demand_version, take};
+use crate::backups::store::file_header::{self, Newer, take};
 use crate::files::publish;
 use crate::sqlite::digest::tree::{self, Id};
 
 /// How a pack of any version begins and ends; the version follows.
 const MAGIC: &[u8; 14] = b"xtask-db pack\0";
-const VERSION: u16 = 1;
+/// The version of a pack of pages.
+const OF_PAGES: u16 = 1;
+/// The version of a pack of chunks. A build that knows no chunks leaves such a pack alone, because it
+/// is of a newer version: such a build does not see the lists that need it.
+const OF_CHUNKS: u16 = 2;
+const KIND: file_header::Kind = file_header::Kind { magic: MAGIC, newest: OF_CHUNKS, what: "pack" };
 /// The magic and the version.
 const START: usize = 16;
 const START_BYTES: u64 = START as u64;
@@ -41,6 +46,37 @@ const RAW: u32 = 1 << 31;
 /// Stands for the number of a block that is a whole file.
 pub(crate) const LONE: u32 = u32::MAX;
 
+/// What the blocks of a pack are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Content {
+    /// Pages of SQLite databases.
+    Pages,
+    /// Chunks of dumps.
+    Chunks,
+}
+
+impl Content {
+    fn version(self) -> u16 {
+        match self {
+            Self::Pages => OF_PAGES,
+            Self::Chunks => OF_CHUNKS,
+        }
+    }
+
+    fn of(version: u16) -> Self {
+        if version == OF_PAGES { Self::Pages } else { Self::Chunks }
+    }
+
+    /// One of them, in messages.
+    #[must_use]
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Pages => "page",
+            Self::Chunks => "chunk",
+        }
+    }
+}
+
 /// The index entry of one block: its id and its place in the pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -60,6 +96,16 @@ impl Entry {
     pub(crate) fn stored_bytes(&self) -> u32 {
         self.length & !RAW
     }
+
+    /// How many bytes it has, as its stored bytes claim.
+    #[must_use]
+    pub(crate) fn plain_bytes(&self, stored: &[u8]) -> u32 {
+        if self.length & RAW != 0 {
+            return self.stored_bytes();
+        }
+        let size = zstd::zstd_safe::get_frame_content_size(stored).ok().flatten();
+        size.and_then(|size| u32::try_from(size).ok()).unwrap_or_default()
+    }
 }
 
 /// Blocks that follow one another in a pack and had the numbers from `first_slot` on in the pack they
@@ -74,7 +120,7 @@ pub(crate) struct Section {
     pub(crate) n_blocks: u32,
     /// The first one's entry.
     pub(crate) first_entry: u32,
-    /// Their size.
+    /// The size of each page; of chunks, the size of all of them, if it is below 4 GiB.
     pub(crate) block_bytes: u32,
 }
 
@@ -94,6 +140,8 @@ pub(crate) struct Pack {
     pub(crate) path: PathBuf,
     /// The hash of its bytes, according to its name.
     pub(crate) name: Id,
+    /// What its blocks are.
+    pub(crate) content: Content,
     /// Size of its file.
     pub(crate) size_bytes: u64,
     /// Number of blocks.
@@ -108,7 +156,8 @@ impl Pack {
     /// A pack that has no file.
     pub(crate) fn of_nothing(n_entries: u32) -> Self {
         let (path, name, sections) = (PathBuf::new(), [0; 32], Vec::new());
-        Self { path, name, size_bytes: 0, n_entries, sections, entries_offset: 0 }
+        let content = Content::Pages;
+        Self { path, name, content, size_bytes: 0, n_entries, sections, entries_offset: 0 }
     }
 }
 
@@ -146,7 +195,7 @@ impl Pack {
             file.file().read_exact_at(&mut footer, footer_offset)?;
             // A flipped bit must not make a damaged pack one of a newer version, of which nothing is known.
             let is_of_one_version = footer.ends_with(&start);
-            demand_version(&start, MAGIC, "pack").map_err(|error| {
+            let version = KIND.demand(&start).map_err(|error| {
                 if error.is::<Newer>() && !is_of_one_version {
                     anyhow!("it is damaged: its beginning and its end do not agree")
                 } else {
@@ -171,9 +220,20 @@ impl Pack {
             ensure!(is_possible, "its index is larger than its contents allow");
             let claimed = Claimed { n_entries, n_sections, sections_offset };
             let sections = claimed.sections(&file, name)?;
-            Ok(Self { path: path.clone(), name, size_bytes, n_entries, sections, entries_offset })
+            let (path, content) = (path.clone(), Content::of(version));
+            Ok(Self { path, name, content, size_bytes, n_entries, sections, entries_offset })
         };
         read().with_context(|| format!("could not read the pack `{}`", path.display()))
+    }
+
+    /// The size of all its blocks before compression, as its sections have it.
+    #[must_use]
+    pub(crate) fn plain_bytes(&self) -> u64 {
+        let bytes = |section: &Section| match self.content {
+            Content::Pages => u64::from(section.n_blocks) * u64::from(section.block_bytes),
+            Content::Chunks => u64::from(section.block_bytes),
+        };
+        self.sections.iter().map(bytes).sum()
     }
 
     /// Whether the bytes of its file match its name.

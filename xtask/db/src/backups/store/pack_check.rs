@@ -208,7 +208,7 @@ pub(crate) fn demand_undamaged(
         return Ok(());
     }
     let mut reader = stored.reader()?;
-    for number in 0..stored.shape().n_blocks() {
+    for number in 0..stored.cut().n_blocks() {
         if number.is_multiple_of(4096) {
             interrupt.check()?;
         }

@@ -1,21 +1,23 @@
-//! A page list, the file that ends in `.pages`: which blocks form a database, in order.
+//! A list of the store: which blocks form a backup, in order. A page list ends in `.pages` and is a
+//! database, a chunk list ends in `.chunks` and is a dump; they differ in what a block is.
 //!
 //! A block is named by the pack it was first written to and its number in that pack. Neighbours are
 //! usually neighbours in their pack too, so the list is a sequence of runs, a byte or two each
 //! after compression. It needs no other list. `docs/formats.md` describes it byte by byte.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use zstd::stream::read::Decoder;
 
-use crate::backups::store::file_header::{demand_version, take};
-use crate::backups::store::pack::MAX_ENTRIES;
-use crate::sqlite::digest::tree::{Id, Shape};
+use crate::backups::store::file_header::{Kind, take};
+use crate::backups::store::pack::{Content, MAX_ENTRIES};
+use crate::sqlite::digest::tree::{self, Id, Shape};
 
-/// How a page list of any version begins; the version follows.
-pub(crate) const MAGIC: &[u8; 14] = b"xtask-db pages";
-/// The version that this build writes and reads.
+const PAGES: Kind = Kind { magic: b"xtask-db pages", newest: VERSION, what: "page list" };
+const CHUNKS: Kind = Kind { magic: b"xtask-db chunk", newest: VERSION, what: "chunk list" };
+/// The version that this build writes and reads, of both.
 const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 16 + 8 + 8 + 32 + 4 + 4 + 4;
 const CHECKSUM_BYTES: usize = 32;
@@ -45,12 +47,96 @@ pub(crate) struct Run {
     pub(crate) n_blocks: u32,
 }
 
-/// A page list that was read and whose checksum is right.
+/// Length of how a list of either kind begins.
+pub(crate) const MAGIC_LENGTH: u64 = 14;
+
+/// Whether a file begins like a list of either kind, in any version.
+#[must_use]
+pub(crate) fn begins_like_one(bytes: &[u8]) -> bool {
+    [PAGES, CHUNKS].iter().any(|kind| bytes.starts_with(kind.magic))
+}
+
+/// What the file at a path is by its name, in messages.
+#[must_use]
+pub(crate) fn noun(path: &Path) -> &'static str {
+    let is_of_chunks = path.extension().is_some_and(|ending| ending == "chunks");
+    if is_of_chunks { CHUNKS.what } else { PAGES.what }
+}
+
+/// How a backup is cut into blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// A database into pages of one size.
+    Pages(Shape),
+    /// A dump into chunks that its content delimits; each is known by its own hash.
+    Chunks {
+        /// Size of the dump's SQL.
+        size_bytes: u64,
+        /// How many there are.
+        n_chunks: u64,
+    },
+}
+
+impl Cut {
+    /// Number of blocks.
+    #[must_use]
+    pub(crate) fn n_blocks(self) -> u64 {
+        match self {
+            Self::Pages(shape) => shape.n_blocks(),
+            Self::Chunks { n_chunks, .. } => n_chunks,
+        }
+    }
+
+    /// Size of what was cut.
+    #[must_use]
+    pub(crate) fn size_bytes(self) -> u64 {
+        match self {
+            Self::Pages(shape) => shape.size_bytes,
+            Self::Chunks { size_bytes, .. } => size_bytes,
+        }
+    }
+
+    /// The shape of a database; of a dump, that of nothing, because no part of it has a fixed place.
+    #[must_use]
+    pub(crate) fn shape(self) -> Shape {
+        match self {
+            Self::Pages(shape) => shape,
+            Self::Chunks { .. } => Shape { size_bytes: 0, block_bytes: 4096 },
+        }
+    }
+
+    /// The id of a block, by its number from 0.
+    #[must_use]
+    pub(crate) fn id(self, number: u64, bytes: &[u8]) -> Id {
+        match self {
+            Self::Pages(shape) => shape.id(number, bytes),
+            Self::Chunks { .. } => tree::lone_id(bytes),
+        }
+    }
+
+    /// What a block is.
+    #[must_use]
+    pub(crate) fn content(self) -> Content {
+        match self {
+            Self::Pages(_) => Content::Pages,
+            Self::Chunks { .. } => Content::Chunks,
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Pages(_) => PAGES,
+            Self::Chunks { .. } => CHUNKS,
+        }
+    }
+}
+
+/// A list that was read and whose checksum is right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct List {
-    /// Size of the database and of its blocks.
-    pub(crate) shape: Shape,
-    /// BLAKE3 of the database.
+    /// How the backup was cut.
+    pub(crate) cut: Cut,
+    /// BLAKE3 of the database; of a dump, BLAKE3 of the ids of its chunks.
     pub(crate) root: Id,
     /// The packs that its blocks were first written to.
     pub(crate) packs: Vec<Id>,
@@ -66,7 +152,7 @@ impl List {
     /// # Errors
     ///
     /// If the compression fails, which it never does.
-    pub(crate) fn encode(shape: Shape, root: &Id, packs: &[Id], runs: &[Run]) -> Result<Vec<u8>> {
+    pub(crate) fn encode(cut: Cut, root: &Id, packs: &[Id], runs: &[Run]) -> Result<Vec<u8>> {
         let mut plain = Vec::with_capacity(runs.len() * 4);
         let mut expected = vec![0_u32; packs.len()];
         for run in runs {
@@ -78,10 +164,14 @@ impl List {
         }
         let runs = zstd::bulk::compress(&plain, 3)?;
         let mut bytes = Vec::with_capacity(HEADER_BYTES + packs.len() * 32 + runs.len() + 32);
-        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(cut.kind().magic);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&shape.size_bytes.to_le_bytes());
-        bytes.extend_from_slice(&shape.block_bytes.to_le_bytes());
+        let second = match cut {
+            Cut::Pages(shape) => shape.block_bytes,
+            Cut::Chunks { n_chunks, .. } => n_chunks,
+        };
+        bytes.extend_from_slice(&cut.size_bytes().to_le_bytes());
+        bytes.extend_from_slice(&second.to_le_bytes());
         bytes.extend_from_slice(root);
         for n in [packs.len(), plain.len(), runs.len()] {
             bytes.extend_from_slice(&u32::try_from(n)?.to_le_bytes());
@@ -105,7 +195,7 @@ impl List {
         while let Some(run) = cursor.next_run()? {
             n_blocks += u64::from(run.n_blocks);
         }
-        let wanted = list.shape.n_blocks();
+        let wanted = list.cut.n_blocks();
         ensure!(n_blocks == wanted, "it names {n_blocks} blocks of {wanted}");
         Ok(list)
     }
@@ -117,15 +207,17 @@ impl List {
     /// [`Newer`], or if they are not a list or their checksum is wrong.
     pub(crate) fn decode_for_one_pass(bytes: &[u8]) -> Result<Self> {
         let (header, mut rest) = Header::read(bytes)?;
-        let Header { shape, root, n_plain, n_runs, .. } = header;
+        let Header { cut, root, n_plain, n_runs, .. } = header;
         // No two blocks of a database are in the same place: more than fit into its packs are impossible.
+        // A chunk may be in a dump more than once.
         let most = u64::from(header.n_packs) * u64::from(MAX_ENTRIES);
-        ensure!(shape.n_blocks() <= most, "it names more blocks than its packs can hold");
-        let most = shape.n_blocks().saturating_mul(20);
+        let is_possible = cut.content() == Content::Chunks || cut.n_blocks() <= most;
+        ensure!(is_possible, "it names more blocks than its packs can hold");
+        let most = cut.n_blocks().saturating_mul(20);
         ensure!(u64::from(n_plain) <= most, "it has too many runs");
         let packs = header.packs(&mut rest)?;
         ensure!(rest.len() == n_runs as usize, "its length is wrong");
-        Ok(Self { shape, root, packs, runs: rest.to_vec(), n_plain })
+        Ok(Self { cut, root, packs, runs: rest.to_vec(), n_plain })
     }
 
     /// Goes through the blocks in order.
@@ -139,7 +231,7 @@ impl List {
         Ok(Cursor {
             rest: BufReader::with_capacity(PIECE_BYTES, unpacking),
             n_left: self.n_plain,
-            n_blocks_left: self.shape.n_blocks(),
+            n_blocks_left: self.cut.n_blocks(),
             expected: vec![0; self.packs.len()],
             run: None,
             next: 0,
@@ -159,7 +251,7 @@ pub(crate) fn packs_named(bytes: &[u8]) -> Result<Vec<Id>> {
 
 /// The header of a list, as it claims.
 struct Header {
-    shape: Shape,
+    cut: Cut,
     root: Id,
     n_packs: u32,
     /// Length of the runs before and after compression.
@@ -170,22 +262,28 @@ struct Header {
 impl Header {
     /// Reads the header, and returns the bytes between it and the checksum.
     fn read(bytes: &[u8]) -> Result<(Self, &[u8])> {
-        ensure!(bytes.starts_with(MAGIC), "it is not a page list");
+        let kind = if bytes.starts_with(CHUNKS.magic) { CHUNKS } else { PAGES };
+        ensure!(bytes.starts_with(kind.magic), "it is not a {}", kind.what);
         let n_body = bytes.len().checked_sub(CHECKSUM_BYTES).context("it is cut short")?;
         let (body, checksum) = bytes.split_at(n_body);
         // Before the version: a flipped bit must not make a damaged list one of a newer version.
         ensure!(blake3::hash(body).as_bytes() == checksum, "its checksum is wrong: it is damaged");
-        demand_version(bytes, MAGIC, "page list")?;
+        kind.demand(bytes)?;
         let mut rest = body.get(16..).context("it is cut short")?;
         let size_bytes = u64::from_le_bytes(take(&mut rest)?);
-        let block_bytes = u64::from_le_bytes(take(&mut rest)?);
+        let second = u64::from_le_bytes(take(&mut rest)?);
         let root = take(&mut rest)?;
         let [n_packs, n_plain, n_runs] =
             [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?].map(u32::from_le_bytes);
-        let is_block = block_bytes.is_power_of_two() && (4096..=65_536).contains(&block_bytes);
-        ensure!(is_block, "its blocks have {block_bytes} bytes");
-        let shape = Shape { size_bytes, block_bytes };
-        Ok((Self { shape, root, n_packs, n_plain, n_runs }, rest))
+        let cut = if kind == CHUNKS {
+            ensure!(second <= size_bytes, "it has more chunks than bytes");
+            Cut::Chunks { size_bytes, n_chunks: second }
+        } else {
+            let is_block = second.is_power_of_two() && (4096..=65_536).contains(&second);
+            ensure!(is_block, "its blocks have {second} bytes");
+            Cut::Pages(Shape { size_bytes, block_bytes: second })
+        };
+        Ok((Self { cut, root, n_packs, n_plain, n_runs }, rest))
     }
 
     fn packs(&self, rest: &mut &[u8]) -> Result<Vec<Id>> {
@@ -349,18 +447,23 @@ mod tests {
     use super::*;
     use crate::backups::store::file_header::Newer;
 
-    fn shape(n_blocks: u64) -> Shape {
-        Shape { size_bytes: n_blocks * 4096, block_bytes: 4096 }
+    fn cuts(n_blocks: u64) -> [Cut; 2] {
+        let size_bytes = n_blocks * 4096;
+        let shape = Shape { size_bytes, block_bytes: 4096 };
+        [Cut::Pages(shape), Cut::Chunks { size_bytes, n_chunks: n_blocks }]
     }
 
     fn encoded(addresses: &[(u32, u32)]) -> Vec<u8> {
+        encoded_as(cuts(addresses.len() as u64)[0], addresses)
+    }
+
+    fn encoded_as(cut: Cut, addresses: &[(u32, u32)]) -> Vec<u8> {
         let mut runs = Runs::default();
         for (pack, slot) in addresses {
             runs.push(Address { pack: *pack, slot: *slot });
         }
         let packs = [[1; 32], [2; 32], [3; 32]];
-        let shape = shape(addresses.len() as u64);
-        List::encode(shape, &[9; 32], &packs, &runs.into_vec()).expect("encoded")
+        List::encode(cut, &[9; 32], &packs, &runs.into_vec()).expect("encoded")
     }
 
     proptest! {

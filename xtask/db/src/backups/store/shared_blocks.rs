@@ -73,7 +73,7 @@ fn n_within(slots: &Range<u32>, others: &[Range<u32>]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backups::store::page_list::Address;
+    use crate::backups::store::page_list::{Address, Cut};
     use crate::sqlite::digest::tree::Shape;
 
     fn blocks(runs: &[(u32, u32, u32)]) -> Blocks {
@@ -83,7 +83,8 @@ mod tests {
             .collect();
         let n_blocks: u32 = runs.iter().map(|run| run.n_blocks).sum();
         let shape = Shape { size_bytes: u64::from(n_blocks) * 4096, block_bytes: 4096 };
-        let bytes = List::encode(shape, &[0; 32], &[[1; 32], [2; 32]], &runs).expect("a list");
+        let bytes =
+            List::encode(Cut::Pages(shape), &[0; 32], &[[1; 32], [2; 32]], &runs).expect("a list");
         Blocks::of(&List::decode(&bytes).expect("a list")).expect("blocks")
     }
 

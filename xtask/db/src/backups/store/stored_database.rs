@@ -1,5 +1,5 @@
-//! A stored backup, open for reading: its page list, and the packs with its blocks; each page is checked
-//! against its id.
+//! A stored backup, open for reading: its list, and the packs with its blocks; each block is checked
+//! against its id. What only dumps need is in `stored_dump.rs`.
 //!
 //! Every block is compared with its id when it is read, and the ids with the hash of the whole file
 //! in the list.
@@ -13,10 +13,10 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::backups::store::file_header::Newer;
 use crate::backups::store::open_pack::OpenPack;
-use crate::backups::store::pack::{Entry, LONE, Pack, Unpacking};
+use crate::backups::store::pack::{Content, Entry, LONE, Pack, Unpacking};
 use crate::backups::store::pack_folder;
 use crate::backups::store::pack_index::{Part, Places, Shelf};
-use crate::backups::store::page_list::{Address, Cursor, List, MAX_LIST_BYTES};
+use crate::backups::store::page_list::{self, Address, Cursor, Cut, List, MAX_LIST_BYTES};
 use crate::console::interrupt::Interrupt;
 use crate::console::planted_faults::Planted;
 use crate::console::threads;
@@ -60,7 +60,7 @@ pub(crate) fn read_list_by<T>(path: &Path, decode: fn(&[u8]) -> Result<T>) -> Re
     let size_bytes = fs_err::metadata(path)?.len();
     ensure!(size_bytes <= MAX_LIST_BYTES, "`{}` is far too large", path.display());
     let bytes = fs_err::read(path)?;
-    let what = format!("could not read the page list `{}`", path.display());
+    let what = format!("could not read the {} `{}`", page_list::noun(path), path.display());
     decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
         Some(_) => error.context(what),
         None => error.context(Damage::new(what)),
@@ -84,10 +84,16 @@ impl Stored {
         &self.list
     }
 
-    /// Size of the database and of its blocks.
+    /// How it was cut into blocks.
+    #[must_use]
+    pub(crate) fn cut(&self) -> Cut {
+        self.list.cut
+    }
+
+    /// Size of the database and of its blocks; see [`Cut::shape`].
     #[must_use]
     pub(crate) fn shape(&self) -> Shape {
-        self.list.shape
+        self.list.cut.shape()
     }
 
     /// The packs that contain its blocks now.
@@ -100,7 +106,11 @@ impl Stored {
     /// packs may be wrong.
     #[must_use]
     pub(crate) fn unequal(&self) -> Damage {
-        let what = "its pages do not form the file that its list describes".to_owned();
+        let what = match self.cut() {
+            Cut::Pages(_) => "its pages do not form the file that its list describes",
+            Cut::Chunks { .. } => "its chunks do not form the dump that its list describes",
+        };
+        let what = what.to_owned();
         Damage { what, packs: self.packs().into_values().map(|pack| pack.path.clone()).collect() }
     }
 
@@ -121,13 +131,19 @@ impl Stored {
     }
 
     /// Proves from the ids alone that every block exists and that together they are the file that
-    /// the list names; except for the first, the blocks themselves are not read.
+    /// the list names; except for the first page, the blocks themselves are not read. The ids of a
+    /// dump do not tell the hash of its content.
     ///
     /// # Errors
     ///
     /// If one is missing, they are another file, or at the user's interrupt.
     pub(crate) fn prove(&self, interrupt: &Interrupt) -> Result<Hashes> {
         const CHECK_EVERY: u64 = 4096;
+        if self.cut().content() == Content::Chunks {
+            self.prove_chunks(interrupt)?;
+            let blake3 = tree::hex(&self.list.root);
+            return Ok(Hashes { blake3, content_blake3: String::new() });
+        }
         let mut reader = self.reader()?;
         let (mut whole, mut content) = (Tree::default(), Tree::default());
         for number in 0..self.shape().n_blocks() {
@@ -208,8 +224,9 @@ impl<'s> Reader<'s> {
             }
             let name = &self.stored.list.packs[address.pack as usize];
             let trouble = self.stored.places.trouble(address.pack);
-            let what =
-                format!("page data is missing: the pack `{}` {trouble}", pack_folder::said(name));
+            let noun = self.stored.cut().content().noun();
+            let pack = pack_folder::said(name);
+            let what = format!("{noun} data is missing: the pack `{pack}` {trouble}");
             return Err(Damage { what, packs: self.stored.places.unreadable(address.pack) }.into());
         };
         Ok((pack, self.entry(address.pack, pack, nth)?))
@@ -315,8 +332,21 @@ impl<'s> Reader<'s> {
     ) -> Result<Vec<u8>> {
         let mut block = Vec::new();
         self.unpack(pack, entry, &mut block)?;
-        let is_right = self.stored.shape().id(number, &block) == entry.id;
+        let is_right = self.stored.cut().id(number, &block) == entry.id;
         if is_right { Ok(block) } else { Err(damaged(pack).into()) }
+    }
+
+    /// Appends a block to some bytes, compared with its id, which is returned.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing or damaged.
+    pub(super) fn append(&mut self, number: u64, into: &mut Vec<u8>) -> Result<Id> {
+        let (pack, entry) = self.demand(number)?;
+        let begin = into.len();
+        self.unpack(pack, &entry, into)?;
+        let is_right = self.stored.cut().id(number, &into[begin..]) == entry.id;
+        if is_right { Ok(entry.id) } else { Err(damaged(pack).into()) }
     }
 
     fn unpack(&mut self, pack: &Arc<Pack>, entry: &Entry, into: &mut Vec<u8>) -> Result<()> {
@@ -332,7 +362,8 @@ impl<'s> Reader<'s> {
 
 /// The damage of a block in a pack.
 pub(super) fn damaged(pack: &Pack) -> Damage {
-    let what = format!("page data is damaged: in the pack `{}`", pack_folder::said(&pack.name));
+    let (noun, name) = (pack.content.noun(), pack_folder::said(&pack.name));
+    let what = format!("{noun} data is damaged: in the pack `{name}`");
     Damage { what, packs: vec![pack.path.clone()] }
 }
 
@@ -358,6 +389,9 @@ impl Stored {
         }
         for pack in self.packs().values() {
             publish::forget_cached(&fs_err::File::open(&pack.path)?);
+        }
+        if self.cut().content() == Content::Chunks {
+            return self.read_chunks(interrupt);
         }
         let n_groups = self.shape().size_bytes.div_ceil(tree::GROUP_BYTES);
         let half = n_groups / 2;
@@ -394,6 +428,9 @@ impl Stored {
         interrupt: &Interrupt,
         mut each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
+        if self.cut().content() == Content::Chunks {
+            return self.each_of_sql(interrupt, each);
+        }
         let n_groups = self.shape().size_bytes.div_ceil(tree::GROUP_BYTES);
         let n_pieces = n_groups.div_ceil(PIECE_GROUPS);
         std::thread::scope(|scope| {

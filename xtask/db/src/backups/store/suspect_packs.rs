@@ -13,7 +13,6 @@ use anyhow::Result;
 use chrono::{DateTime, FixedOffset};
 
 use crate::backups::backup::{Backup, State};
-use crate::backups::format::Format;
 use crate::backups::reader;
 use crate::backups::record::{Examined, Record};
 use crate::backups::store::pack_check::{self, Checked, Damaged};
@@ -144,7 +143,7 @@ fn mark(
     let mut judged = BTreeMap::<(u64, u64), Option<String>>::new();
     let mut marked = Vec::new();
     for backup in locked.backups()?.iter() {
-        let Some(record) = backup.record().filter(|_| backup.name.format == Format::Pages) else {
+        let Some(record) = backup.record().filter(|_| backup.name.format.is_stored()) else {
             continue;
         };
         if backup.state() == State::Damaged && record.is_marked_damaged() {

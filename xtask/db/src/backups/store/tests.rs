@@ -9,14 +9,17 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 use crate::backups::page_lists::{self, Reference};
+use crate::backups::store::chunk_intake;
 use crate::backups::store::intake::Intake;
 use crate::backups::store::pack;
+use crate::backups::store::pack_check;
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::stored_database::{self, Stored};
 use crate::backups::store::used_blocks::Usage;
 use crate::backups::vault::Vault;
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
+use crate::console::threads::Step as _;
 use crate::retention::repack::{self, Reclaimed};
 use crate::retention::repack_plan::{self, Extent, Plan, Unreadable};
 use crate::sqlite::digest::tree::Shape;
@@ -28,6 +31,8 @@ const BLOCK: usize = 4096;
 struct Model {
     folder: tempfile::TempDir,
     live: Vec<u8>,
+    /// The SQL of a server's database, which goes into the same store.
+    dump: Vec<u8>,
     backups: BTreeMap<PathBuf, Vec<u8>>,
     n_taken: u32,
 }
@@ -36,8 +41,13 @@ impl Model {
     fn new(n_blocks: usize) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         fs_err::create_dir(folder.path().join("packs")).expect("folder");
-        let mut model =
-            Self { folder, live: vec![0; n_blocks * BLOCK], backups: BTreeMap::new(), n_taken: 0 };
+        let mut model = Self {
+            folder,
+            live: vec![0; n_blocks * BLOCK],
+            dump: Vec::new(),
+            backups: BTreeMap::new(),
+            n_taken: 0,
+        };
         for block in 0..n_blocks {
             model.edit(block, block as u64);
         }
@@ -57,14 +67,48 @@ impl Model {
         noise.finalize_xof().fill(&mut self.live[begin..begin + BLOCK]);
     }
 
+    /// Replaces some bytes of the dump by others, of which there may be more or fewer.
+    fn edit_dump(&mut self, at: usize, n_bytes: [usize; 2], seed: u64) {
+        let begin = at % (self.dump.len() + 1);
+        let end = (begin + n_bytes[0]).min(self.dump.len());
+        let mut noise = vec![0; n_bytes[1]];
+        blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut noise);
+        self.dump.splice(begin..end, noise);
+    }
+
     fn stored(&self, path: &std::path::Path) -> Stored {
         let mut packs = Shelf::of(self.folder.path());
         Stored::find(&mut packs, stored_database::read_list(path).expect("a list")).expect("stored")
     }
 
+    /// The newest stored backups of one kind.
+    fn known(&self, ending: &str, n_known: usize) -> Vec<Stored> {
+        let paths = self.backups.keys().rev();
+        let paths = paths.filter(|path| path.extension().is_some_and(|its| its == ending));
+        paths.take(n_known).map(|path| self.stored(path)).collect()
+    }
+
+    /// A checkpoint of the dump, which comes in pieces of some size.
+    fn checkpoint_dump(&mut self, n_known: usize, piece_bytes: usize) {
+        let known = self.known("chunks", n_known);
+        let packs = self.packs();
+        let (mut new, size_bytes) = std::thread::scope(|scope| {
+            let mut intake = chunk_intake::Intake::begin(scope, &packs, &known).expect("begun");
+            for piece in self.dump.chunks(piece_bytes) {
+                intake.take(Arc::new(piece.to_vec())).expect("taken");
+            }
+            intake.finish().expect("taken in")
+        });
+        assert_eq!(size_bytes, self.dump.len() as u64);
+        new.packs.keep();
+        let path = self.folder.path().join(format!("{:04}.chunks", self.n_taken));
+        self.n_taken += 1;
+        fs_err::write(&path, &new.list).expect("written");
+        self.backups.insert(path, self.dump.clone());
+    }
+
     fn checkpoint(&mut self, n_known: usize) {
-        let known: Vec<Stored> =
-            self.backups.keys().rev().take(n_known).map(|path| self.stored(path)).collect();
+        let known = self.known("pages", n_known);
         let shape = Shape { size_bytes: self.live.len() as u64, block_bytes: BLOCK as u64 };
         let live = &self.live;
         let send = |send: &mut crate::sqlite::snapshot::copy::Send<'_>, _: &_| {
@@ -75,10 +119,10 @@ impl Model {
         };
         let intake = Intake { folder: &self.packs(), shape, known: &known };
         let mut taken = intake.take(send, || ()).expect("taken in");
-        taken.packs.keep();
+        taken.new.packs.keep();
         let path = self.folder.path().join(format!("{:04}.pages", self.n_taken));
         self.n_taken += 1;
-        fs_err::write(&path, &taken.list).expect("written");
+        fs_err::write(&path, &taken.new.list).expect("written");
         self.backups.insert(path, self.live.clone());
     }
 
@@ -160,6 +204,8 @@ enum Step {
     Edit(usize, u64),
     /// A checkpoint that is compared with this many of the newest.
     Checkpoint(usize),
+    EditDump(usize, [usize; 2], u64),
+    CheckpointDump(usize, usize),
     Remove(usize),
     Reclaim,
     ReclaimByTheWay,
@@ -169,6 +215,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (0..40_usize, 0..60_u64).prop_map(|(block, seed)| Step::Edit(block, seed)),
         5 => (0..4_usize).prop_map(Step::Checkpoint),
+        6 => (0..200_000_usize, prop::array::uniform2(0..40_000_usize), 0..60_u64)
+            .prop_map(|(at, n_bytes, seed)| Step::EditDump(at, n_bytes, seed)),
+        5 => (0..4_usize, 1..100_000_usize).prop_map(|(n_known, n)| Step::CheckpointDump(n_known, n)),
         4 => (0..20_usize).prop_map(Step::Remove),
         1 => Just(Step::Reclaim),
         1 => Just(Step::ReclaimByTheWay),
@@ -188,6 +237,8 @@ proptest! {
             match step {
                 Step::Edit(block, seed) => model.edit(block, 1000 + seed),
                 Step::Checkpoint(n_known) => model.checkpoint(n_known),
+                Step::EditDump(at, n_bytes, seed) => model.edit_dump(at, n_bytes, seed),
+                Step::CheckpointDump(n_known, n_bytes) => model.checkpoint_dump(n_known, n_bytes),
                 Step::Remove(nth) => model.remove(nth),
                 Step::ReclaimByTheWay => {
                     model.reclaim(Extent::ByTheWay);
@@ -230,6 +281,19 @@ fn half_needed() -> Model {
     model
 }
 
+/// The same, with a dump in the same folder of which half is needed.
+fn half_needed_of_both() -> Model {
+    let mut model = half_needed();
+    model.edit_dump(0, [0, 300_000], 1);
+    model.checkpoint_dump(0, 10_000);
+    for nth in 0..5 {
+        model.edit_dump(nth * 60_000, [25_000, 30_000], 100 + nth as u64);
+    }
+    model.checkpoint_dump(1, 10_000);
+    model.remove(1);
+    model
+}
+
 #[test]
 fn a_pack_with_a_damaged_page_stays_as_it_is_and_the_others_are_reclaimed() {
     let model = half_needed();
@@ -251,7 +315,7 @@ fn a_pack_with_a_damaged_page_stays_as_it_is_and_the_others_are_reclaimed() {
 
 #[test]
 fn a_pruning_that_was_killed_before_it_removed_anything_is_finished_by_the_next() {
-    let model = half_needed();
+    let model = half_needed_of_both();
     let old: Vec<_> = model
         .pack_paths()
         .into_iter()
@@ -271,7 +335,7 @@ fn a_pruning_that_was_killed_before_it_removed_anything_is_finished_by_the_next(
 
 #[test]
 fn of_two_copies_the_whole_one_stays() {
-    let model = half_needed();
+    let model = half_needed_of_both();
     let old: Vec<_> = model
         .pack_paths()
         .into_iter()
@@ -322,7 +386,7 @@ fn a_backup_under_another_name_keeps_its_pages() {
 
 #[test]
 fn while_somebody_reads_nothing_goes() {
-    let model = half_needed();
+    let model = half_needed_of_both();
     let before = model.pack_paths();
     let held = fs_err::File::open(model.packs()).expect("folder");
     held.file().lock_shared().expect("held");
@@ -355,7 +419,7 @@ fn foreign_files_and_packs_that_cannot_be_read_are_left_alone() {
     .expect("bytes");
     // The version is at both ends.
     let last = newer.len() - 2;
-    (newer[14], newer[last]) = (2, 2);
+    (newer[14], newer[last]) = (3, 3);
     fs_err::write(folder.join(name("b")), newer).expect("written");
     fs_err::create_dir(folder.join(name("c"))).expect("folder");
     for nth in 0..3 {
@@ -364,6 +428,123 @@ fn foreign_files_and_packs_that_cannot_be_read_are_left_alone() {
     let reclaimed = model.reclaim(Extent::All);
     let left: Vec<String> = reclaimed.left.iter().map(ToString::to_string).collect();
     assert_eq!(left.len(), 2, "{left:?}");
-    assert!(left[0].contains("cannot be read") && left[1].contains("has version 2"), "{left:?}");
+    assert!(left[0].contains("cannot be read") && left[1].contains("has version 3"), "{left:?}");
     assert_eq!(model.pack_paths().len(), 4);
+}
+
+/// The version at both ends of each pack, counted.
+fn versions(model: &Model) -> BTreeMap<u8, usize> {
+    let mut versions = BTreeMap::new();
+    for path in model.pack_paths() {
+        let bytes = fs_err::read(path).expect("a pack");
+        assert_eq!(bytes[..16], bytes[bytes.len() - 16..]);
+        *versions.entry(bytes[14]).or_default() += 1;
+    }
+    versions
+}
+
+#[test]
+fn chunks_are_in_packs_of_a_version_that_a_build_without_them_leaves_alone() {
+    let model = half_needed_of_both();
+    assert_eq!(versions(&model).into_keys().collect::<Vec<_>>(), [1, 2]);
+    model.reclaim(Extent::All);
+    assert_eq!(versions(&model).into_keys().collect::<Vec<_>>(), [1, 2], "never mixed");
+    model.check();
+}
+
+#[test]
+fn a_chunk_list_keeps_its_chunks_whatever_its_name_and_a_damaged_one_keeps_everything() {
+    let mut model = half_needed_of_both();
+    let (path, bytes) = model.backups.pop_last().expect("a backup");
+    assert!(path.extension().is_some_and(|ending| ending == "chunks"));
+    let renamed = model.folder.path().join("for Bob.chunks");
+    fs_err::rename(path, &renamed).expect("renamed");
+    let list = fs_err::read(&renamed).expect("a list");
+    model.backups.insert(renamed, bytes);
+    model.reclaim(Extent::All);
+    model.check();
+    let before = model.pack_paths();
+    let damaged = model.folder.path().join("a.2025-09-13_142530.chunks");
+    fs_err::write(&damaged, &list[..list.len() / 2]).expect("written");
+    let error = model.try_reclaim(Extent::All).expect_err("refused");
+    assert_eq!(error.downcast_ref::<Unreadable>().expect("the list").path, damaged);
+    assert!(error.to_string().starts_with("the chunk list `"), "{error}");
+    assert_eq!(model.pack_paths(), before);
+}
+
+#[test]
+fn a_dump_with_the_same_chunk_many_times_takes_it_once() {
+    let mut model = Model::new(1);
+    model.dump = b"0123456789abcdef\n".repeat(40_000);
+    model.checkpoint_dump(0, 5000);
+    model.check();
+    assert!(model.n_bytes() < 4000, "{} bytes", model.n_bytes());
+    model.dump.clear();
+    model.checkpoint_dump(1, 1);
+    model.check();
+}
+
+#[test]
+fn of_a_thousand_flipped_bytes_in_packs_and_lists_each_is_found() {
+    let model = half_needed_of_both();
+    let folder = model.folder.path();
+    let mut files = model.pack_paths();
+    files.extend(model.backups.keys().cloned());
+    let contents: Vec<Vec<u8>> =
+        files.iter().map(|path| fs_err::read(path).expect("read")).collect();
+    let n_bytes: usize = contents.iter().map(Vec::len).sum();
+    let now = DateTime::parse_from_rfc3339("2025-09-13T14:25:30+02:00").expect("a time");
+    let interrupt = Arc::new(Interrupt::default());
+    for nth in 0..1000_usize {
+        let mut at = nth * 7919 % n_bytes;
+        let file = contents.iter().position(|bytes| {
+            let is_here = at < bytes.len();
+            at -= if is_here { 0 } else { bytes.len() };
+            is_here
+        });
+        let file = file.expect("a file");
+        let mut flipped = contents[file].clone();
+        flipped[at] ^= 1 << (nth % 8);
+        fs_err::write(&files[file], &flipped).expect("written");
+        let is_found = match files[file].extension().and_then(|ending| ending.to_str()) {
+            Some("pack") => {
+                let name =
+                    pack::parse_name(&files[file].file_name().expect("one").to_string_lossy());
+                let names = BTreeSet::from([name.expect("a pack's")]);
+                let mut hidden = Progress::hidden(&interrupt);
+                let checked = pack_check::check_named(folder, &names, now, &mut hidden);
+                checked.expect("checked").damaged.iter().any(|damaged| damaged.is_certain)
+            }
+            _ => stored_database::read_list(&files[file]).is_err(),
+        };
+        assert!(is_found, "byte {at} of {}", files[file].display());
+        fs_err::write(&files[file], &contents[file]).expect("written");
+    }
+    model.check();
+}
+
+#[test]
+fn a_damaged_chunk_is_never_handed_on() {
+    let model = half_needed_of_both();
+    let path = model.backups.keys().next_back().expect("a dump").clone();
+    for pack in model.stored(&path).packs().into_values() {
+        let whole = fs_err::read(&pack.path).expect("a pack");
+        for at in (16..whole.len()).step_by(whole.len() / 9) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 32;
+            fs_err::write(&pack.path, &flipped).expect("written");
+            let list = stored_database::read_list(&path).expect("a list");
+            let stored = Stored::find(&mut Shelf::of(model.folder.path()), list).expect("found");
+            let mut read = Vec::new();
+            let pieces = stored.pieces(&Interrupt::default(), |piece| {
+                read.extend_from_slice(piece);
+                Ok(())
+            });
+            let wanted = &model.backups[&path];
+            // A chunk that is not needed may be wrong.
+            assert!(pieces.is_err() || read == *wanted, "byte {at}");
+            assert!(wanted.starts_with(&read), "byte {at}");
+        }
+        fs_err::write(&pack.path, &whole).expect("written");
+    }
 }

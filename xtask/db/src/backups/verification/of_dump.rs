@@ -1,6 +1,6 @@
 //! Proves that a PostgreSQL dump is whole: its bytes, and the rows of each table, against its record.
 //!
-//! Equal bytes are equal rows. The hashes of the tables are compared all the same: a restored database is compared
+//! Equal bytes, and equal chunks, are equal rows. The hashes of the tables are compared all the same: a restored database is compared
 //! with those in the record, so they must be the dump's.
 
 use anyhow::Result;
@@ -26,23 +26,15 @@ use crate::sqlite::examination::finding::{Depth, Finding};
 pub(super) fn read(backup: &Backup, interrupt: &Interrupt) -> Result<Verification> {
     let ReadBack { blake3, size_bytes, proof } = Contents::open(backup)?.dump(interrupt)?;
     let rows = proof.tables.iter().map(|(table, proof)| (table.clone(), Some(proof.rows)));
-    let mut verification = Verification {
-        outcome: Outcome::Whole,
-        reasons: Vec::new(),
-        warnings: Vec::new(),
+    let examination = Examination {
         findings: Vec::new(),
-        depth: Some(Depth::Deep),
-        is_drilled: false,
-        examination: Examination {
-            findings: Vec::new(),
-            tables: rows.collect(),
-            schema_blake3: proof.catalogue_blake3.clone(),
-            schema_version: None,
-        },
-        content_blake3: proof.content_blake3.clone(),
-        suspects: Vec::new(),
+        tables: rows.collect(),
+        schema_blake3: proof.catalogue_blake3.clone(),
+        schema_version: None,
     };
     let hashes = Hashes { blake3, content_blake3: proof.content_blake3.clone() };
+    let mut verification = found(examination, &hashes);
+    verification.depth = Some(Depth::Deep);
     judgement::judge(backup, &hashes, size_bytes, &mut verification);
     if let Some(record) = backup.record().filter(|_| verification.outcome == Outcome::Whole) {
         let differing = differing(record, &verification, &proof);
@@ -53,6 +45,38 @@ pub(super) fn read(backup: &Backup, interrupt: &Interrupt) -> Result<Verificatio
         }
     }
     Ok(verification)
+}
+
+/// Verifies a stored dump by its chunks alone: if they are those of the list, the rows are those that the record has.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn by_record(
+    backup: &Backup,
+    hash: impl FnOnce(&Contents) -> Result<(Hashes, u64)>,
+    as_recorded: Examination,
+) -> Result<Verification> {
+    let (hashes, size_bytes) = hash(&Contents::open(backup)?)?;
+    let recorded = backup.record().map(|record| record.content_blake3.clone());
+    let hashes = Hashes { content_blake3: recorded.unwrap_or_default(), ..hashes };
+    let mut verification = found(as_recorded, &hashes);
+    judgement::judge(backup, &hashes, size_bytes, &mut verification);
+    Ok(verification)
+}
+
+fn found(examination: Examination, hashes: &Hashes) -> Verification {
+    Verification {
+        outcome: Outcome::Whole,
+        reasons: Vec::new(),
+        warnings: Vec::new(),
+        findings: examination.findings.clone(),
+        depth: None,
+        is_drilled: false,
+        examination,
+        content_blake3: hashes.content_blake3.clone(),
+        suspects: Vec::new(),
+    }
 }
 
 /// What the record names otherwise than the dump has it, though its bytes are the same: one of the two was not written

@@ -14,6 +14,7 @@ use crate::backups::backup::Pages;
 use crate::backups::backup::{Backup, State};
 use crate::backups::format::Format;
 use crate::backups::reader;
+use crate::backups::store::intake::new_packs::NewList;
 use crate::backups::store::intake::{self, Intake};
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::pack_readings::{self, Keep, Readings};
@@ -34,11 +35,37 @@ use crate::sqlite::snapshot::copy;
 /// Stored backups that a new one is compared with.
 const MAX_KNOWN: usize = 4;
 
+/// What is taken, and therefore what it can build on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// A database of pages.
+    Database(Shape),
+    /// A dump.
+    Dump,
+}
+
+impl Of {
+    fn format(self) -> Format {
+        match self {
+            Self::Database(_) => Format::Pages,
+            Self::Dump => Format::Chunks,
+        }
+    }
+
+    /// Whether a stored backup of this format is cut in the same way.
+    fn is_cut_like(self, stored: &Stored) -> bool {
+        match self {
+            Self::Database(shape) => stored.shape().block_bytes == shape.block_bytes,
+            Self::Dump => true,
+        }
+    }
+}
+
 /// The stored backup that a new one builds on.
-pub(super) struct Base<'a> {
+pub(crate) struct Base<'a> {
     locked: &'a Locked<'a>,
     wanted: &'a Wanted<'a>,
-    shape: Shape,
+    of: Of,
     shelf: Shelf,
     readings: Readings,
     /// The stored backups that it is compared with, the likeliest first: the newest of its database, then
@@ -53,14 +80,14 @@ impl<'a> Base<'a> {
     /// # Errors
     ///
     /// If the folder cannot be read, or at the user's interrupt.
-    pub(super) fn of(capture: Capture<'a>, shape: Shape, progress: &Progress) -> Result<Self> {
+    pub(crate) fn of(capture: Capture<'a>, of: Of, progress: &Progress) -> Result<Self> {
         let Capture { locked, wanted, .. } = capture;
         let folder = locked.vault().folder();
         let readings = Readings::of(folder);
         let mut shelf = Shelf::of(folder);
         shelf.distrust_noted(&readings);
         let (backups, stored) = (Vec::new(), Vec::new());
-        let mut base = Self { locked, wanted, shape, shelf, readings, backups, stored };
+        let mut base = Self { locked, wanted, of, shelf, readings, backups, stored };
         let doubted = base.doubted()?;
         base.find_known()?;
         let built_on = base.stored.iter().flat_map(|stored| stored.packs().into_keys()).collect();
@@ -82,7 +109,7 @@ impl<'a> Base<'a> {
     fn doubted(&mut self) -> Result<BTreeSet<Id>> {
         let (mut packs, mut n_lost) = (BTreeSet::new(), 0);
         for damaged in self.locked.backups()?.iter() {
-            if damaged.name.format != Format::Pages || damaged.state() != State::Damaged {
+            if !damaged.name.format.is_stored() || damaged.state() != State::Damaged {
                 continue;
             }
             n_lost += u64::from(damaged.pages == Pages::Lost);
@@ -121,7 +148,7 @@ impl<'a> Base<'a> {
         self.stored.clear();
         let mut branches = Vec::new();
         let listed = self.locked.backups()?;
-        let is_one = |b: &&Backup| b.name.format == Format::Pages && b.state().is_sound();
+        let is_one = |b: &&Backup| b.name.format == self.of.format() && b.state().is_sound();
         let mut candidates: Vec<&Backup> = listed.iter().filter(is_one).collect();
         candidates.sort_by_key(|backup| !backup.is_of(self.wanted.database));
         for backup in candidates {
@@ -133,7 +160,7 @@ impl<'a> Base<'a> {
             // A damaged one is useless here; verification names it.
             let found = reader::list(backup).and_then(|list| Stored::find(&mut self.shelf, list));
             let Ok(stored) = found else { continue };
-            if stored.shape().block_bytes == self.shape.block_bytes {
+            if self.of.is_cut_like(&stored) {
                 branches.push(branch);
                 self.backups.push(backup.clone());
                 self.stored.push(stored);
@@ -152,6 +179,12 @@ impl<'a> Base<'a> {
         Ok(n_given_up)
     }
 
+    /// The stored backups that a new one is compared with.
+    #[must_use]
+    pub(crate) fn known(&self) -> &[Stored] {
+        &self.stored
+    }
+
     /// Takes a database in, as [`Intake::take`].
     ///
     /// # Errors
@@ -162,8 +195,9 @@ impl<'a> Base<'a> {
         source: impl FnOnce(&mut copy::Send<'_>, &mpsc::Receiver<Vec<u8>>) -> Result<()>,
         on_new: impl FnOnce() + Send,
     ) -> Result<intake::Taken> {
+        let Of::Database(shape) = self.of else { anyhow::bail!("a dump has no pages") };
         let folder = self.locked.packs_folder()?;
-        let intake = Intake { folder: &folder, shape: self.shape, known: &self.stored };
+        let intake = Intake { folder: &folder, shape, known: &self.stored };
         intake.take(source, on_new)
     }
 
@@ -173,13 +207,9 @@ impl<'a> Base<'a> {
     /// # Errors
     ///
     /// [`Damage`], if that cannot be read or does not match, or at the user's interrupt.
-    pub(super) fn judge(
-        &self,
-        taken: &intake::Taken,
-        interrupt: &Interrupt,
-    ) -> Result<Option<&Backup>> {
+    pub(crate) fn judge(&self, new: &NewList, interrupt: &Interrupt) -> Result<Option<&Backup>> {
         let mut known = self.backups.iter().zip(&self.stored);
-        let equal = known.find(|(backup, _)| has_content(backup, &taken.hashes));
+        let equal = known.find(|(backup, _)| has_content(backup, &new.hashes));
         if let Some((backup, stored)) = equal
             && self.is_proved(backup, stored, interrupt)?
         {
@@ -187,7 +217,7 @@ impl<'a> Base<'a> {
         }
         if self.wanted.look == Look::AtPages {
             let mut all = Shelf::of(self.locked.vault().folder());
-            Stored::find(&mut all, List::decode(&taken.list)?)?.read_back(interrupt)?;
+            Stored::find(&mut all, List::decode(&new.list)?)?.read_back(interrupt)?;
         }
         Ok(None)
     }
@@ -210,7 +240,7 @@ impl<'a> Base<'a> {
     /// # Errors
     ///
     /// The same, if it is not damage or nothing is left that could be taken again.
-    pub(super) fn after(&mut self, error: anyhow::Error, progress: &Progress) -> Result<()> {
+    pub(crate) fn after(&mut self, error: anyhow::Error, progress: &Progress) -> Result<()> {
         progress.interrupt().check()?;
         let Some(damage) = error.downcast_ref::<Damage>() else { return Err(error) };
         let packs = suspect_packs::names(&damage.packs);
@@ -232,8 +262,8 @@ impl<'a> Base<'a> {
     /// # Errors
     ///
     /// If the folder cannot be written.
-    pub(super) fn note(&self, taken: &intake::Taken) -> Result<()> {
-        self.note_all(&taken.packs.read)
+    pub(crate) fn note(&self, new: &NewList) -> Result<()> {
+        self.note_all(&new.packs.read)
     }
 
     /// Records the packs that were reread.

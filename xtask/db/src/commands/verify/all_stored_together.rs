@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::format::Format;
 use crate::backups::reader::Contents;
 use crate::backups::store::{pack_check, pack_folder, suspect_packs};
 use crate::backups::vault::Vault;
@@ -29,7 +28,7 @@ pub(super) struct Checked {
 ///
 /// If the folder of packs cannot be read, or at the user's interrupt.
 pub(super) fn check(session: &Session, backups: &[Backup]) -> Result<Option<Checked>> {
-    let mut stored = backups.iter().filter(|backup| backup.name.format == Format::Pages);
+    let mut stored = backups.iter().filter(|backup| backup.name.format.is_stored());
     let Some(backup) = stored.next() else { return Ok(None) };
     // The packs only: a list that is held would keep its own abandoned stage from being swept.
     let held = pack_folder::hold(&backup.folder)?;

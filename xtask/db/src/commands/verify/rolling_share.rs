@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::backup_document::BackupDocument;
-use crate::backups::format::Format;
 use crate::backups::store::pack_readings::Readings;
 use crate::backups::store::suspect_packs::{self, Found};
 use crate::backups::store::{pack_check, pack_folder};
@@ -125,7 +124,7 @@ pub(super) fn choose<'b>(
         let bytes = fs_err::symlink_metadata(path).map_or(0, |metadata| metadata.len());
         items.push((last, bytes, Item::Pack(name)));
     }
-    for backup in backups.iter().filter(|backup| backup.name.format == Format::Plain) {
+    for backup in backups.iter().filter(|backup| !backup.name.format.is_stored()) {
         let last = backup.record().map(|record| record.last_examined().at.timestamp());
         items.push((last, backup.file_bytes, Item::Plain(backup)));
     }

@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::backups::backup::Backup;
-use crate::backups::format::Format;
 use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::record::proof::Proof;
@@ -84,7 +83,7 @@ impl Candidate<'_> {
     /// checksum, and every page is compared with its id when it is read.
     pub(crate) fn unchanged(&self, contents: &Contents, interrupt: &Interrupt) -> Result<Groups> {
         let Self { plan, verification } = self;
-        if plan.backup.name.format == Format::Pages {
+        if plan.backup.name.format.is_stored() {
             return Ok(Groups::default());
         }
         let (hashes, ids) = contents.hash_groups(interrupt)?;

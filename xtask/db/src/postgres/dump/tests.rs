@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::console::interrupt::Interrupt;
+use crate::postgres::dump::read_back::Dump;
 use crate::postgres::tests::server::{EVERYTHING, PASSWORD, server};
 
 #[test]
@@ -30,7 +31,7 @@ fn a_dump_proves_what_it_contains_and_is_read_back_equal() {
     ] {
         assert_eq!(tables.get(name).map(|table| table.rows), Some(expected), "{name} {tables:?}");
     }
-    let read = read_back::read(stage.path(), &interrupt).expect("read");
+    let read = read_back::read(Dump::File(stage.path()), &interrupt).expect("read");
     assert_eq!((read.blake3, read.size_bytes), (dumped.blake3.clone(), dumped.size_bytes));
     assert_eq!(read.proof, dumped.proof);
     let bytes = fs_err::read(stage.path()).expect("bytes");
@@ -67,7 +68,7 @@ fn a_thousand_flipped_bytes_are_all_found() {
         let at = n * bytes.len() / 1000;
         flipped[at] ^= 1 << (n % 8);
         fs_err::write(&path, &flipped).expect("written");
-        match read_back::read(&path, &interrupt) {
+        match read_back::read(Dump::File(&path), &interrupt) {
             Err(error) => {
                 assert!(error.is::<Damage>(), "{error:?}");
                 n_damaged += 1;
@@ -83,7 +84,9 @@ fn a_thousand_flipped_bytes_are_all_found() {
         [&bytes[..bytes.len() - 1], &bytes[..bytes.len() / 2], &[&bytes[..], b"x"].concat(), b""]
     {
         fs_err::write(&path, damaged).expect("written");
-        assert!(read_back::read(&path, &interrupt).expect_err("damaged").is::<Damage>());
+        assert!(
+            read_back::read(Dump::File(&path), &interrupt).expect_err("damaged").is::<Damage>()
+        );
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn load(
     let mut loading = Loading { psql, existing, targets: Vec::new() };
     let proof = std::thread::scope(|scope| {
         let mut proving = Proving::begin(scope);
-        each_piece(source.path, interrupt, &mut |piece| {
+        each_piece(source.dump, interrupt, &mut |piece| {
             proving.take(&piece)?;
             loading.take(&piece)
         })?;

@@ -1,15 +1,15 @@
 //! The backup that a restore is from, as its record describes it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::postgres::dump::proof::DumpProof;
+use crate::postgres::dump::read_back::Dump;
 
 /// A backup.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     /// The dump.
-    pub path: &'a Path,
+    pub dump: Dump<'a>,
     /// What it was when it was taken.
     pub proof: &'a DumpProof,
     /// The version of `pg_dump` that wrote it.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::files::stage::Stage;
+use crate::postgres::dump::read_back::Dump;
 use crate::postgres::dump::{self, Dumped};
 use crate::postgres::place::Place;
 use crate::postgres::programs::Programs;
@@ -55,7 +56,7 @@ impl World {
 
     fn source(&self) -> Source<'_> {
         Source {
-            path: &self.path,
+            dump: Dump::File(&self.path),
             proof: &self.dumped.proof,
             client_version: &self.dumped.client_version,
             extensions: &self.dumped.extensions,

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::backups::store::pack;
 use crate::backups::store::pack::writer::{Finished, Packing, Writing};
+use crate::backups::store::pack::{self, Content};
 use crate::console::threads::{Lane, Step};
 use crate::files::publish::{self, Published};
-use crate::sqlite::digest::tree::{Id, Shape};
+use crate::sqlite::digest::database::Hashes;
+use crate::sqlite::digest::tree::Id;
 
 /// Packs that no list names yet; they remove themselves unless they are kept.
 #[derive(Debug, Default)]
@@ -36,23 +37,40 @@ impl Drop for NewPacks {
     }
 }
 
+/// A list that has no name yet. The new packs are on the disk under their names, and are removed again
+/// if no list names them.
+pub(crate) struct NewList {
+    /// The bytes of its file.
+    pub(crate) list: Vec<u8>,
+    /// The hashes of the backup.
+    pub(crate) hashes: Hashes,
+    /// The new packs.
+    pub(crate) packs: NewPacks,
+}
+
 /// A block to be written into a pack.
-pub(super) struct Block {
-    pub(super) id: Id,
-    pub(super) number: u32,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Block {
+    /// Its id.
+    pub(crate) id: Id,
+    /// Its number in its database, or [`LONE`](pack::LONE).
+    pub(crate) number: u32,
+    /// The size of a page, or of this chunk.
+    pub(crate) block_bytes: u32,
+    /// Its bytes.
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Result of publishing one new pack.
-pub(super) struct Shelved {
+#[derive(Debug)]
+pub(crate) struct Shelved {
     pub(super) name: Id,
     pub(super) n_entries: u32,
 }
 
 /// Packs blocks.
-pub(super) struct Packer<'s> {
+pub(crate) struct Packer<'s> {
     folder: &'s Path,
-    block_bytes: u32,
+    content: Content,
     packing: Packing,
     writing: Option<Writing>,
     shelving: Lane<'s, Finished, Shelving<'s>>,
@@ -64,14 +82,13 @@ impl<'s> Packer<'s> {
     /// # Errors
     ///
     /// If there is no memory for it.
-    pub(super) fn new(
+    pub(crate) fn new(
         folder: &'s Path,
         shelving: Lane<'s, Finished, Shelving<'s>>,
         level: i32,
-        shape: Shape,
+        content: Content,
     ) -> Result<Self> {
-        let block_bytes = u32::try_from(shape.block_bytes)?;
-        Ok(Self { folder, block_bytes, packing: Packing::new(level)?, writing: None, shelving })
+        Ok(Self { folder, content, packing: Packing::new(level)?, writing: None, shelving })
     }
 }
 
@@ -82,10 +99,10 @@ impl Step<Vec<Block>> for Packer<'_> {
         for block in blocks {
             let pack = match &mut self.writing {
                 Some(pack) => pack,
-                None => self.writing.insert(Writing::begin(self.folder)?),
+                None => self.writing.insert(Writing::begin(self.folder, self.content)?),
             };
             let packed = self.packing.pack(&block.bytes)?;
-            pack.append(block.id, block.number, &packed, self.block_bytes)?;
+            pack.append(block.id, block.number, &packed, block.block_bytes)?;
             if let Some(full) = self.writing.take_if(|pack| pack.is_full()) {
                 self.shelving.send(full.finish()?)?;
             }
@@ -102,14 +119,15 @@ impl Step<Vec<Block>> for Packer<'_> {
 }
 
 /// Syncs packs and gives them their names.
-pub(super) struct Shelving<'s> {
+pub(crate) struct Shelving<'s> {
     folder: &'s Path,
     shelved: Vec<Shelved>,
     new: NewPacks,
 }
 
 impl<'s> Shelving<'s> {
-    pub(super) fn new(folder: &'s Path) -> Self {
+    /// Into a folder of packs.
+    pub(crate) fn new(folder: &'s Path) -> Self {
         Self { folder, shelved: Vec::new(), new: NewPacks::default() }
     }
 }

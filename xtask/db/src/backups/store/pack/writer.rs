@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::backups::store::pack::{ENTRY_BYTES, Entry, MAGIC, Origin, RAW, Section, VERSION};
+use crate::backups::store::pack::{Content, ENTRY_BYTES, Entry, MAGIC, Origin, RAW, Section};
 use crate::files::stage::Stage;
 use crate::sqlite::digest::tree::{self, Id};
 
@@ -16,6 +16,7 @@ const WRITE_BYTES: usize = 16 << 10;
 
 /// A pack that is being written.
 pub(crate) struct Writing {
+    content: Content,
     stage: Stage,
     hasher: blake3::Hasher,
     buffer: Vec<u8>,
@@ -43,8 +44,9 @@ impl Writing {
     /// # Errors
     ///
     /// If the folder cannot be written.
-    pub(crate) fn begin(folder: &Path) -> Result<Self> {
+    pub(crate) fn begin(folder: &Path, content: Content) -> Result<Self> {
         let mut writing = Self {
+            content,
             stage: Stage::create(folder, "pack")?,
             hasher: blake3::Hasher::new(),
             buffer: Vec::with_capacity(2 * WRITE_BYTES),
@@ -53,8 +55,14 @@ impl Writing {
             sections: Vec::new(),
         };
         writing.write(MAGIC)?;
-        writing.write(&VERSION.to_le_bytes())?;
+        writing.write(&content.version().to_le_bytes())?;
         Ok(writing)
+    }
+
+    /// What its blocks are.
+    #[must_use]
+    pub(crate) fn content(&self) -> Content {
+        self.content
     }
 
     /// Whether another block belongs into another pack.
@@ -63,7 +71,8 @@ impl Writing {
         self.offset >= FULL_BYTES
     }
 
-    /// Appends a block under a new address in this pack.
+    /// Appends a block under a new address in this pack. `block_bytes` is the size of a page, or of
+    /// this chunk.
     ///
     /// # Errors
     ///
@@ -103,13 +112,17 @@ impl Writing {
     fn append_as(&mut self, origin: Origin, block_bytes: u32) -> Result<()> {
         let Origin { pack, slot } = origin;
         let first_entry = u32::try_from(self.entries.len())?;
+        let is_of_pages = self.content == Content::Pages;
         match self.sections.last_mut() {
             Some(last)
                 if last.origin == pack
                     && last.first_slot + last.n_blocks == slot
-                    && last.block_bytes == block_bytes =>
+                    && (!is_of_pages || last.block_bytes == block_bytes) =>
             {
                 last.n_blocks += 1;
+                if !is_of_pages {
+                    last.block_bytes = last.block_bytes.saturating_add(block_bytes);
+                }
             }
             _ => self.sections.push(Section {
                 origin: pack,
@@ -170,7 +183,7 @@ impl Writing {
         self.write(&n_entries.to_le_bytes())?;
         self.write(&u32::try_from(sections.len())?.to_le_bytes())?;
         self.write(MAGIC)?;
-        self.write(&VERSION.to_le_bytes())?;
+        self.write(&self.content.version().to_le_bytes())?;
         self.flush()?;
         let name = *self.hasher.finalize().as_bytes();
         Ok(Finished { stage: self.stage, name, size_bytes: self.offset, n_entries })

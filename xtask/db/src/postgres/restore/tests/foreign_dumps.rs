@@ -1,7 +1,7 @@
 //! Dumps that were written to harm the machine on which they are restored.
 
 use super::*;
-use crate::postgres::dump::read_back;
+use crate::postgres::dump::read_back::{self, Dump};
 use crate::postgres::restore::in_place::restore;
 use crate::postgres::scratch::Scratch;
 
@@ -46,9 +46,9 @@ fn no_dump_runs_a_program_here() {
         fs_err::write(&path, zstd::encode_all(text.as_bytes(), 1).expect("packed"))
             .expect("written");
         // If it can be read, its own proof is recorded, so that only the restore itself can fail.
-        let read = read_back::read(&path, &world.interrupt);
+        let read = read_back::read(Dump::File(&path), &world.interrupt);
         let proof = read.map_or_else(|_| world.dumped.proof.clone(), |read| read.proof);
-        let source = Source { path: &path, proof: &proof, ..world.source() };
+        let source = Source { dump: Dump::File(&path), proof: &proof, ..world.source() };
         let _ = Scratch::from_backup(world.place(), &source).map(drop);
         let _ = restore(world.place(), &source, &mut || Ok(()));
         assert!(!witness.exists(), "{attack}");
