@@ -21,8 +21,8 @@ use crate::sqlite::digest::tree::{self, Id};
 const MAGIC: &[u8; 14] = b"xtask-db pack\0";
 /// The version of a pack of pages.
 const OF_PAGES: u16 = 1;
-/// The version of a pack of chunks. A build that knows no chunks leaves such a pack alone, because it
-/// is of a newer version: such a build does not see the lists that need it.
+/// The version of a pack of chunks. A build that knows no chunks does not see the lists that need such a
+/// pack, and leaves it alone because its version is newer.
 const OF_CHUNKS: u16 = 2;
 const KIND: file_header::Kind = file_header::Kind { magic: MAGIC, newest: OF_CHUNKS, what: "pack" };
 /// The magic and the version.

@@ -36,7 +36,7 @@ pub(crate) trait StoredSql: Debug + Sync {
     /// If there is no memory.
     fn begin(&self) -> Result<Part<'_>>;
 
-    /// The hash of the whole dump, to which what was read to its end is compared by then.
+    /// The hash of the whole dump, to which what was read to the end is compared by then.
     fn blake3(&self) -> String;
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn read(dump: Dump<'_>, interrupt: &Interrupt) -> Result<ReadBack> {
     })
 }
 
-/// What was read to its end.
+/// What was read to the end.
 #[derive(Debug)]
 pub(crate) struct Whole {
     /// As in [`ReadBack`].
