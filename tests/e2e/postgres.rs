@@ -5,6 +5,8 @@ pub(crate) mod branches;
 pub(crate) mod each_statement;
 pub(crate) mod guide;
 pub(crate) mod interrupted;
+pub(crate) mod migrations;
 pub(crate) mod refusals;
+pub(crate) mod rehearsal;
 pub(crate) mod restore;
 pub(crate) mod stored;

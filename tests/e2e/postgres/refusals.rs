@@ -7,16 +7,11 @@ fn commands_without_a_meaning_there_yet_say_so() {
     let Some(server) = PostgresServer::shared() else { return };
     let database = server.database("CREATE TABLE t (a int)");
     let sandbox = database.sandbox();
-    sandbox.configure("migrate = [\"true\"]");
     sandbox.write("dump.sql", "CREATE TABLE t (a);\n");
     sandbox.ok(&["db-backup"]);
     let before = database.dump();
     for arguments in [
-        &["db-pre-migrate"][..],
-        &["db-migrate"],
-        &["db-pre-deploy"],
-        &["db-reset", "--yes"],
-        &["db-export"],
+        &["db-export"][..],
         &["db-diff"],
         &["db-import", "dump.sql", "--force", "--yes"],
         &["db-restore", "latest", "--table", "t", "--yes"],

@@ -5,7 +5,7 @@
 //! published.
 
 pub(crate) mod checkpoint;
-mod dump;
+pub(crate) mod dump;
 pub(crate) mod link;
 pub(crate) mod plain;
 mod record;

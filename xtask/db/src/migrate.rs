@@ -2,7 +2,9 @@
 
 pub(crate) mod file_use;
 pub(crate) mod new_database;
+pub(crate) mod on_server;
 pub(crate) mod rehearsal;
+pub(crate) mod rehearsal_result;
 pub(crate) mod reserve;
 pub(crate) mod state;
 pub(crate) mod verdict;

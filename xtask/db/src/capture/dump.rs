@@ -5,6 +5,7 @@
 //! of an unchanged database is given up at its end: only then is it known to be equal.
 
 pub(crate) mod into_store;
+pub(crate) mod staging;
 
 use std::time::Instant;
 

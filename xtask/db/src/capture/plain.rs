@@ -56,6 +56,12 @@ pub(crate) enum Copy {
 }
 
 impl Staged {
+    /// A dump of a PostgreSQL database, which was proved while it was written.
+    #[must_use]
+    pub(super) fn of_dump(stage: Stage, name: Name, record: Record, began: Instant) -> Self {
+        Self { stage, name, record, version: None, groups: Groups::default(), began }
+    }
+
     /// The path of the copy.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
@@ -86,7 +92,7 @@ impl Staged {
     pub(crate) fn publish(self, capture: Capture<'_>, progress: &Progress) -> Result<Taken> {
         let Capture { locked, wanted, .. } = capture;
         let Self { stage, name, mut record, version, groups, began } = self;
-        if wanted.format == Format::Pages {
+        if wanted.format == Format::Pages && name.format != Format::Dump {
             let copy = PlainCopy { path: stage.path(), record };
             let backup = match name.format {
                 Format::Dump => into_store::publish_copy(capture, &copy, progress)?,

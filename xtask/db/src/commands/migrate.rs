@@ -11,7 +11,7 @@ use crate::host::session::Session;
 use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsal_steps;
 use crate::operations::migration::rehearsed::Outcome;
-use crate::operations::migration::{live_run, rehearsal_end};
+use crate::operations::migration::{live_on_server, live_run, rehearsal_end};
 use crate::recovery::database_lock::Claim;
 
 pub(crate) const EXAMPLE: &str = "\
@@ -52,6 +52,7 @@ impl Args {
         let job = Job::new(&claim, self.migration.command, self.migration.allow_loss)?;
         let vault = Vault::of(&project, session.now());
         warn_of_holders(session, &job);
+        live_on_server::warn_of_sessions(session, &job);
         let rehearsed = rehearsal_steps::rehearse(session, &job, &vault)?;
         match rehearsed.outcome {
             Outcome::Allowed(_) => live_run::run(session, &job, &vault, rehearsed),

@@ -131,8 +131,6 @@ impl Args {
     fn pass(&self, session: &mut Session) -> Result<End> {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
-        // Refuses before it takes a backup that nothing would be compared with.
-        database.file()?;
         for remark in health::remarks(&project) {
             session.warn(format!("{}: {}", remark.what, remark.remedy));
         }

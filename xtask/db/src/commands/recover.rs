@@ -16,7 +16,7 @@ use crate::migrate::rehearsal;
 use crate::operations::restore::dialogue::{self, Consent};
 use crate::operations::restore::on_server::keeping::Keeping;
 use crate::operations::restore::on_server::leftovers;
-use crate::operations::restore::{derived_data, in_place, safety_backup};
+use crate::operations::restore::{derived_data, put_back, safety_backup};
 use crate::postgres::place::Place;
 use crate::postgres::programs::Programs;
 use crate::postgres::server::Server;
@@ -100,7 +100,9 @@ impl Args {
         for left in interrupted_step::left(&project, &database) {
             session.note(capital(&left.sentence(&project, &database)));
         }
-        if let Some(server) = database.server() {
+        if let Some(server) = database.server()
+            && !is_of_command(&project, &database)
+        {
             return settle_server(session, &project, &database, server);
         }
         // Refuses before it asks.
@@ -170,7 +172,9 @@ impl Args {
         };
         let note = left.note().context("it was read")?;
         let Some(name) = &note.back else {
-            if note.step == Step::Write || !read_only::is_there(database.file()?)? {
+            let file = database.file_if_any();
+            let is_there = file.map_or(Ok(true), read_only::is_there)?;
+            if note.step == Step::Write || !is_there {
                 return Ok(Back::Nowhere);
             }
             let what = "there was no readable database before it, so there is no way back";
@@ -207,6 +211,12 @@ impl Args {
         };
         session.confirm(&question, "the database is untouched")
     }
+}
+
+/// Whether a command of the host was running, so that nobody knows what it has done.
+fn is_of_command(project: &Project, database: &Database) -> bool {
+    let left = interrupted_step::left(project, database);
+    left.iter().any(|left| left.note().is_none_or(|note| note.step == Step::Command))
 }
 
 /// Settles an interrupted restore of a PostgreSQL database: each way of restoring one exchanges the old state for the
@@ -281,12 +291,11 @@ fn go_back(
                 .to_owned(),
         exit: Exit::No,
     };
-    let restored =
-        in_place::put_checkpoint_back(session, &claim, &locked, backup).with_context(could_not)?;
+    let kept = put_back::put_back(session, &claim, &locked, backup).with_context(could_not)?;
     claim
         .end(&locked, &left)
         .context("the database is restored, but the note could not be removed")?;
-    safety_backup::say_kept(session, project, &restored.kept);
+    safety_backup::say_kept(session, project, &kept);
     session.say(format!("[✓] Recovered → {}: {}", project.dotted_place(database), backup.name));
     // The host's commands may take backups of their own, and merge rows.
     drop(locked);
@@ -294,8 +303,8 @@ fn go_back(
     derived_data::after_restore(session, project, database)?;
     session.document(&Document {
         backup: Some(backup.name.to_string()),
-        safety: restored.kept.safety(),
-        set_aside: restored.kept.set_aside(),
+        safety: kept.safety(),
+        set_aside: kept.set_aside(),
         ..Document::of("back", database)
     });
     Ok(Answer::Yes)

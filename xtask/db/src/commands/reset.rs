@@ -1,28 +1,26 @@
 //! `db-reset`: replaces the database with a new one from the migrations, after a safety backup.
 
+mod on_server;
+mod report;
 mod safety_before_run;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use anyhow::{Context, Result};
-use serde::Serialize;
 
 use crate::backups::vault::Vault;
 use crate::backups::verification::outcome::Verification;
 use crate::commands::flags::Common;
+use crate::commands::reset::report::Document;
 use crate::console::refusal::{Answer, Refusal};
-use crate::console::text;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
-use crate::host::session::json_stream::VERSION;
 use crate::migrate::new_database::{self, Fresh};
 use crate::operations::restore::candidate::{self, Candidate};
-use crate::operations::restore::derived_data::{self, Done};
+use crate::operations::restore::derived_data;
 use crate::operations::restore::dialogue::{self, Consent};
 use crate::operations::restore::in_place::{self, Restored};
 use crate::operations::restore::preview;
-use crate::operations::restore::safety_backup::{self, Kept};
+use crate::operations::restore::safety_backup;
+use crate::postgres::server::Server;
 use crate::recovery::database_lock::Claim;
 use crate::restore::plan::{self, Live};
 use crate::restore::proof::Proved;
@@ -54,66 +52,19 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
-/// Output of `--json`.
-#[derive(Serialize)]
-struct Document<'a> {
-    version: u32,
-    /// The database's name.
-    reset: &'a str,
-    into: Cow<'a, str>,
-    tables: &'a BTreeMap<String, Option<u64>>,
-    schema_version: Option<i64>,
-    content_blake3: &'a str,
-    safety: Option<String>,
-    set_aside: Option<String>,
-    /// Whether the application has written since, so that only the structure was checked.
-    written_since: bool,
-}
-
-impl<'a> Document<'a> {
-    fn of(database: &'a Database, candidate: &Candidate<'a>, restored: &Restored) -> Self {
-        let Candidate { plan, verification } = *candidate;
-        Self {
-            version: VERSION,
-            reset: &database.name,
-            into: plan.target.to_string_lossy(),
-            tables: &verification.examination.tables,
-            schema_version: verification.examination.schema_version,
-            content_blake3: &verification.content_blake3,
-            safety: restored.kept.safety(),
-            set_aside: restored.kept.set_aside(),
-            written_since: restored.proved == Proved::WrittenSince,
-        }
-    }
-}
-
-/// Output of `--json --dry-run`.
-#[derive(Serialize)]
-struct Planned<'a> {
-    version: u32,
-    dry_run: bool,
-    /// The database's name.
-    would_reset: &'a str,
-    into: Cow<'a, str>,
-    migrate: &'a [String],
-}
-
 impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let database = project.one(self.common.db.as_deref())?;
         refuse_without_migrations(&project, &database)?;
+        if let Some(server) = database.server() {
+            return self.run_on_server(session, &project, &database, server);
+        }
         let (target, live) = plan::present(database.file()?, self.force, project.busy_timeout)
             .map_err(|error| live_database::explain(error, &project, &database))?;
         if self.dry_run {
             say_plan(session, &project, &database, &live);
-            session.document(&Planned {
-                version: VERSION,
-                dry_run: true,
-                would_reset: &database.name,
-                into: target.to_string_lossy(),
-                migrate: &database.migrate,
-            });
+            report::plan(session, &database, &target.to_string_lossy());
             return Ok(Answer::Yes);
         }
         self.confirm(session, &project, &database)?;
@@ -121,7 +72,7 @@ impl Args {
         let claim = Claim::take_settled(&project, &database, "db-reset", &interrupt)?;
         let command = database.migrate.join(" ");
         session.note(format!("Building a new database with `{command}`"));
-        let before = safety_before_run::keep(session, &claim, &live)?;
+        let before = safety_before_run::keep(session, &claim, Some(&live))?;
         let built = new_database::build(&project, &database, session.now(), &interrupt)
             .and_then(|fresh| fresh.with_tables(&command));
         let fresh = safety_before_run::compare(session, &claim, before, built)
@@ -132,9 +83,35 @@ impl Args {
         self.put_in_place(session, &claim, &fresh)
     }
 
+    fn run_on_server(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        database: &Database,
+        server: &Server,
+    ) -> Result<Answer> {
+        database.demand_variable()?;
+        if self.dry_run {
+            on_server::say_plan(session, project, database);
+            report::plan(session, database, &database.home().to_string_lossy());
+            return Ok(Answer::Yes);
+        }
+        self.confirm(session, project, database)?;
+        let interrupt = session.interrupt().clone();
+        let claim = Claim::take_settled(project, database, "db-reset", &interrupt)?;
+        session.note(format!("Building a new database with `{}`", database.migrate.join(" ")));
+        let before = safety_before_run::keep(session, &claim, None)?;
+        let built = on_server::build(session, &claim, server);
+        let fresh = safety_before_run::compare(session, &claim, before, built)
+            .with_context(|| format!("could not reset {}", project.quoted_place(database)))?;
+        on_server::put_in_place(session, &claim, &fresh)
+    }
+
     fn confirm(&self, session: &mut Session, project: &Project, database: &Database) -> Result<()> {
         let place = project.place(database);
-        if database.protected {
+        // A typing error in a URL must not overwrite what others work with.
+        let is_far = database.server().is_some_and(|server| !server.is_loopback());
+        if database.protected || is_far {
             let consent = Consent { named: self.common.db.as_deref(), yes: self.yes };
             return dialogue::confirm_protected(session, &place, database, &consent);
         }
@@ -174,12 +151,16 @@ impl Args {
         // The host's commands may take backups of their own, and merge rows.
         drop(locked);
         claim.release();
-        let done = Done {
-            what: "the database is reset",
-            content: "the database contains what the migrations created",
-        };
-        derived_data::rebuild(session, project, database, done)?;
-        session.document(&Document::of(database, &candidate, &restored));
+        derived_data::rebuild(session, project, database, report::DONE)?;
+        session.document(&Document {
+            into: plan.target.to_string_lossy(),
+            schema_version: verification.examination.schema_version,
+            content_blake3: &verification.content_blake3,
+            safety: restored.kept.safety(),
+            set_aside: restored.kept.set_aside(),
+            written_since: restored.proved == Proved::WrittenSince,
+            ..Document::new(database, &verification.examination.tables)
+        });
         Ok(Answer::Yes)
     }
 }
@@ -212,20 +193,14 @@ fn say_done(
 ) {
     let (project, database) = (claim.project, claim.database);
     let examination = &verification.examination;
-    let tables = text::count(examination.tables.len() as u64, "table");
     let version = examination.schema_version.filter(|version| *version > 0);
     let version = version.map_or(String::new(), |v| format!(", schema version {v}"));
-    session.say(format!("[✓] New database built: {tables}{version}, integrity_check ok"));
+    report::say_new(session, examination.tables.len(), &format!("{version}, integrity_check ok"));
     safety_backup::say_kept(session, project, &restored.kept);
     session.say(format!("[✓] Reset → {}", project.dotted_place(database)));
     if restored.proved == Proved::WrittenSince {
         session.say("[✓] SQLite quick_check: ok (the application has written since)");
     }
     in_place::note_wal(session, database);
-    session.say("");
-    session.say("Done. You may need to restart your backend if it was running.");
-    if let Kept::Backup(safety) = &restored.kept {
-        let undo = safety_backup::undo(session, project, database, safety);
-        session.say(format!("Undo with: {undo}"));
-    }
+    report::say_undo(session, claim, &restored.kept);
 }

@@ -16,7 +16,6 @@ mod tree;
 mod wire;
 pub(crate) mod words;
 
-use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -28,17 +27,17 @@ use crate::console::interrupt::Interrupt;
 use crate::console::text;
 use crate::git::repository;
 use crate::host::command::database_users::Witness;
-use crate::host::project::{Database, Project};
+use crate::host::project::{Database, Location, Project};
 
-/// A command of the host, and the file it is pointed at.
+/// A command of the host, and the database it is pointed at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Task<'a> {
     /// In whose root it runs.
     pub project: &'a Project,
-    /// Database whose variable points the command at the file.
+    /// Database whose variable points the command at that.
     pub database: &'a Database,
-    /// The file.
-    pub path: &'a Path,
+    /// Where that is.
+    pub location: &'a Location,
     /// Program and arguments.
     pub command: &'a [String],
     /// How long it may take.
@@ -224,7 +223,7 @@ impl Run<'_> {
 }
 
 fn start(task: &Task<'_>, standby: Standby, interrupt: &Interrupt) -> Result<Running> {
-    let (variable, value) = task.database.migrate_variable(task.path);
+    let (variable, value) = task.database.variable_of(task.location);
     // The variable comes last: it is set even if it is one of those that are kept back.
     let hidden = task.project.hidden_variables.iter().map(Into::into);
     let hidden = repository::hook_variables().map(Into::into).chain(hidden);

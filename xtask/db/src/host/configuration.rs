@@ -157,6 +157,7 @@ fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVa
         let path = section.text("path")?;
         let url = section.text("url")?;
         let url_env = section.text("url-env")?;
+        let is_url = path.is_none();
         match (path, url, url_env) {
             (Some(path), None, None) => database.location = Location::File(root.join(path)),
             (None, Some(url), None) => {
@@ -176,8 +177,10 @@ fn databases(section: &mut Section, root: &Path) -> Result<(Vec<Database>, UrlVa
             );
         }
         database.migrate = section.command("migrate")?;
-        if let Some(template) = section.text("migrate-env")? {
-            database.migrate_env = template;
+        let migrate_env = section.text("migrate-env")?;
+        if migrate_env.is_some() || is_url {
+            // Without the key, `url-env` decides, once it is known what the variable names.
+            database.migrate_env = migrate_env.unwrap_or_default();
         }
         if let Some(timeout) = section.text("migrate-timeout")? {
             database.migrate_timeout =

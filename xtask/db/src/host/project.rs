@@ -6,6 +6,7 @@
 pub(crate) mod backups_folder;
 pub(crate) mod defaults;
 pub(crate) mod live_database;
+mod migrate_variable;
 pub(crate) mod policy;
 pub(crate) mod schema_files;
 

@@ -174,8 +174,8 @@ pub(crate) fn build(
     let building = Building::begin(project, database, now, interrupt)?;
     let new = &building.new;
     let command = new.migrate.join(" ");
-    let (path, timeout) = (&building.file, new.migrate_timeout);
-    let task = Task { project, database: new, path, command: &new.migrate, timeout };
+    let (location, timeout) = (&new.location, new.migrate_timeout);
+    let task = Task { project, database: new, location, command: &new.migrate, timeout };
     command::run(&task, interrupt).map_err(|error| {
         let way_on = missing_program::way_on(&error, new, &new.migrate);
         error.context(Refusal {

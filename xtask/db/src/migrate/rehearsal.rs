@@ -16,46 +16,18 @@ use crate::console::threads;
 use crate::files;
 use crate::files::stage::Scratch;
 use crate::host::command::database_users::Witness;
-use crate::host::command::{self, Ended, Task};
-use crate::host::project::{Database, Project, live_database};
+use crate::host::command::{self, Task};
+use crate::host::project::{Database, Location, Project, live_database};
 use crate::migrate::file_use::Watch;
+use crate::migrate::on_server;
+use crate::migrate::rehearsal_result::{Live, Rehearsal};
 use crate::migrate::state::{FileState, State};
 use crate::migrate::verdict::effects::{self, Effects};
-use crate::migrate::verdict::loss::Comparison;
 use crate::sqlite::examination::finding::{Depth, Finding, Weight, has};
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::snapshot::copy;
 use crate::sqlite::trouble::{self, Trouble};
 use crate::sqlite::{connection, examination, read_only};
-
-/// Result of a rehearsal.
-#[derive(Debug)]
-pub(crate) struct Rehearsal {
-    /// How the command ended.
-    pub ended: Ended,
-    /// Whether it opened the copy.
-    pub opened: bool,
-    /// Reasons why another process may have changed the live database in the meantime; empty if
-    /// only the command can have.
-    pub doubts: Vec<String>,
-    /// The state before.
-    pub before: State,
-    /// The state after, or why it could not be read; the state before if the command failed.
-    pub after: Result<State>,
-    /// Effects on values, beyond row counts.
-    pub effects: Effects,
-    /// The size of the copy that the command left.
-    pub size_bytes: u64,
-}
-
-impl Rehearsal {
-    /// Both states, if the second can be read.
-    #[must_use]
-    pub(crate) fn comparison(&self) -> Option<Comparison<'_>> {
-        let after = self.after.as_ref().ok()?;
-        Some(Comparison { before: &self.before, after, effects: &self.effects })
-    }
-}
 
 /// Everything that a rehearsal needs.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +64,8 @@ pub(crate) fn rehearse(
     let Prepared { private, watch, mut witness } = prepared;
     let mut before = before;
     let timeout = database.migrate_timeout;
-    let task = Task { project, database, path: private.path(), command, timeout };
+    let location = &Location::File(private.path().to_owned());
+    let task = Task { project, database, location, command, timeout };
     let ended = command::migrate_before(standby, &mut witness, &task, interrupt)?;
     // If the opening cannot be proved, there was none.
     let opened = watch.was_used(interrupt).unwrap_or(false);
@@ -213,17 +186,6 @@ fn finished(path: &Path, interrupt: &Interrupt) -> Result<State> {
     Ok(State { is_wal, ..State::read(path, interrupt)? })
 }
 
-/// Identity of the state of the live database, read quickly and in place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Live {
-    /// BLAKE3 of the schema's statements.
-    pub schema_blake3: String,
-    /// `PRAGMA user_version`.
-    pub user_version: i64,
-    /// BLAKE3 of all content.
-    pub content_blake3: String,
-}
-
 /// Reads the live database; `None` if it no longer exists, or if SQLite cannot read it.
 ///
 /// # Errors
@@ -234,6 +196,9 @@ pub(crate) fn live(
     database: &Database,
     interrupt: &Arc<Interrupt>,
 ) -> Result<Option<Live>> {
+    if let Some(server) = database.server() {
+        return on_server::rehearsal::live(project, server, interrupt).map(Some);
+    }
     let Standing::Sqlite(_) = probe::look(database.file()?)? else {
         return Ok(None);
     };

@@ -22,7 +22,7 @@ pub(crate) mod loss;
 pub(crate) mod losses;
 mod lost_rows;
 pub(crate) mod remarks;
-mod table_effect;
+pub(crate) mod table_effect;
 mod table_pairing;
 mod tally;
 mod value_parts;

@@ -3,6 +3,7 @@
 pub(crate) mod conclusion;
 pub(crate) mod document;
 pub(crate) mod job;
+pub(crate) mod live_on_server;
 pub(crate) mod live_run;
 pub(crate) mod rehearsal_end;
 pub(crate) mod rehearsal_steps;

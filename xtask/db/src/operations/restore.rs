@@ -8,6 +8,7 @@ pub(crate) mod in_place;
 pub(crate) mod into_path;
 pub(crate) mod on_server;
 pub(crate) mod preview;
+pub(crate) mod put_back;
 pub(crate) mod request;
 pub(crate) mod restore_one;
 pub(crate) mod safety_backup;

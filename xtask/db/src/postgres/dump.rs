@@ -12,6 +12,7 @@ pub(crate) mod pieces;
 pub(crate) mod proof;
 pub(crate) mod proving;
 pub(crate) mod read_back;
+pub(crate) mod title;
 
 use std::collections::BTreeMap;
 

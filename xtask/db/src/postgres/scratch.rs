@@ -16,8 +16,8 @@ use crate::postgres::trouble::Trouble;
 /// The first server that can choose how a template is copied: by files, a quarter of the time
 /// (<https://www.postgresql.org/docs/15/sql-createdatabase.html>).
 const STRATEGY_SINCE: u32 = 15;
-/// Somebody is connected to the template.
-const OBJECT_IN_USE: &str = "55006";
+/// Somebody is connected to the template, or we may not copy it.
+const NO_TEMPLATE: [&str; 2] = ["55006", "42501"];
 
 /// A scratch database.
 pub(crate) struct Scratch<'a>(Temporary<'a>);
@@ -28,13 +28,6 @@ impl<'a> Scratch<'a> {
     /// # Errors
     ///
     /// A refusal if we may not create databases; or what the server refuses.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "for the rehearsal of a migration, which copies what nobody uses"
-        )
-    )]
     pub(crate) fn by_template(place: Place<'a>) -> Result<Option<Self>> {
         let mut psql = maintenance::connect(place.server, place.programs, place.interrupt)?;
         let query = format!(
@@ -44,19 +37,28 @@ impl<'a> Scratch<'a> {
             literal(&place.server.database)
         );
         let Template { major, n_sessions } = psql.row(&query)?;
+        let properties = Properties::read(&mut psql, &place.server.database)?;
         psql.close()?;
         if n_sessions > 0 {
             return Ok(None);
         }
         let strategy = if major >= STRATEGY_SINCE { " STRATEGY file_copy" } else { "" };
         let template = name(&place.server.database);
-        let create =
-            |new: &str| format!("CREATE DATABASE {} TEMPLATE {template}{strategy};", name(new));
+        let owner = name(&properties.owner);
+        let create = |new: &str| {
+            format!("CREATE DATABASE {} TEMPLATE {template}{strategy} OWNER {owner};", name(new))
+        };
+        let is_no_template = |error: &anyhow::Error| {
+            let trouble = error.downcast_ref::<Trouble>();
+            trouble.is_some_and(|trouble| NO_TEMPLATE.iter().any(|state| trouble.is(state)))
+        };
         match Temporary::create(place, SCRATCH, &create) {
-            Ok(database) => Ok(Some(Self(database))),
-            Err(error) if error.downcast_ref::<Trouble>().is_some_and(|t| t.is(OBJECT_IN_USE)) => {
-                Ok(None)
+            Ok(mut database) => {
+                let settings = properties.settings(database.name());
+                database.beside().run(&settings)?;
+                Ok(Some(Self(database)))
             }
+            Err(error) if is_no_template(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -67,14 +69,24 @@ impl<'a> Scratch<'a> {
     ///
     /// A refusal if we may not create databases; if the dump is damaged; or what the server refuses.
     pub(crate) fn from_backup(place: Place<'a>, source: &Source<'_>) -> Result<Self> {
+        let scratch = Self::empty(place)?;
+        let server = scratch.server();
+        fill::fill(Place { server: &server, ..place }, source)?;
+        Ok(scratch)
+    }
+
+    /// Creates an empty one with the encoding, the locale, the owner and the settings of this one.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if we may not create databases; or what the server refuses.
+    pub(crate) fn empty(place: Place<'a>) -> Result<Self> {
         let mut psql = maintenance::connect(place.server, place.programs, place.interrupt)?;
         let properties = Properties::read(&mut psql, &place.server.database)?;
         psql.close()?;
         let mut database = Temporary::create(place, SCRATCH, &|new| properties.create(new))?;
         let settings = properties.settings(database.name());
         database.beside().run(&settings)?;
-        let server = database.server();
-        fill::fill(Place { server: &server, ..place }, source)?;
         Ok(Self(database))
     }
 

@@ -1,11 +1,13 @@
 //! A server and a database on it, as a URL names them
 //! (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>).
 //!
-//! The password is in no message, no `Debug` and no argument: it leaves only by [`Server::environment`].
+//! The password is in no message, no `Debug` and no argument: it leaves only by
+//! [`Server::environment`], and by [`Server::url`] into the environment of the host's own command.
 
 mod escapes;
 mod parameters;
 mod secret;
+mod written;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use parameters::{INHERITED, Parameter};
 use secret::Secret;
+use written::Written;
 
 use crate::console::refusal::Refusal;
 
@@ -38,6 +41,8 @@ pub struct Server {
     others: BTreeMap<&'static str, String>,
     /// See [`Server::home`].
     home: PathBuf,
+    /// See [`Server::url`].
+    written: Written,
 }
 
 impl Server {
@@ -53,9 +58,10 @@ impl Server {
     ///
     /// A refusal, which shows no part of the URL but the name of a parameter.
     pub(crate) fn parse(url: &str) -> Result<Self> {
+        let url = url.split('#').next().unwrap_or_default();
         let rest = after_scheme(url)
             .ok_or_else(|| refused("the URL does not begin with `postgres://`", ""))?;
-        let rest = rest.split('#').next().unwrap_or_default();
+        let scheme = &url[..url.len() - rest.len()];
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
         let (user_info, host) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -69,6 +75,7 @@ impl Server {
             password: given(password)?.map(Secret::new),
             others: BTreeMap::new(),
             home: PathBuf::new(),
+            written: Written::of(&format!("{scheme}{authority}"), query),
         };
         if !port.is_empty() {
             server.port = parse_port(port)?;
@@ -126,6 +133,13 @@ impl Server {
     #[must_use]
     pub(crate) fn with_database(&self, name: &str) -> Self {
         Self { database: name.to_owned(), ..self.clone() }.at_home()
+    }
+
+    /// The URL as it was written, with this database in it: for the environment of the host's own command, and
+    /// for nothing else, because it may contain the password.
+    #[must_use]
+    pub(crate) fn url(&self) -> String {
+        self.written.url(&self.database)
     }
 
     /// Whether the password came with the URL.

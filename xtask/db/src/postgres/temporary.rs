@@ -41,9 +41,11 @@ impl<'a> Temporary<'a> {
         ending: &str,
         create: &dyn Fn(&str) -> String,
     ) -> Result<Self> {
+        // A restore has another way, a rehearsal has none.
+        let or_in_place = if ending == NEW { ", or restore in place" } else { "" };
         check_length(&place.server.database, ending.len() + RANDOM_BYTES)?;
         let mut guard = maintenance::connect(place.server, place.programs, place.interrupt)?;
-        check_permission(&mut guard)?;
+        check_permission(&mut guard, or_in_place)?;
         let name = format!("{}{ending}{:08x}", place.server.database, random() >> 32);
         guard.run(&format!("SELECT pg_advisory_lock({});", lock(&name)))?;
         // From here on it is dropped, even if the statement fails half-way or is interrupted.
@@ -146,7 +148,7 @@ pub(crate) fn check_length(database: &str, n_added: usize) -> Result<()> {
             "the name of database `{database}` is too long: with what is added to it for a copy, it \
              has {n_bytes} bytes, and a name may have {MAX_NAME_BYTES}"
         ),
-        "restore it in place, or rename it",
+        "rename it, or restore it in place",
     ))
 }
 
@@ -175,7 +177,7 @@ fn permission(psql: &mut Psql<'_>) -> Result<Permission> {
     )
 }
 
-fn check_permission(psql: &mut Psql<'_>) -> Result<()> {
+fn check_permission(psql: &mut Psql<'_>, or_in_place: &str) -> Result<()> {
     let found = permission(psql)?;
     if found.can_create {
         return Ok(());
@@ -183,6 +185,6 @@ fn check_permission(psql: &mut Psql<'_>) -> Result<()> {
     let role = &found.role;
     Err(Refusal::could_not(
         format!("the role `{role}` may not create databases"),
-        format!("run `ALTER ROLE {} CREATEDB` as a superuser, or restore in place", name(role)),
+        format!("run `ALTER ROLE {} CREATEDB` as a superuser{or_in_place}", name(role)),
     ))
 }

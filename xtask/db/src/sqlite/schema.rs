@@ -39,6 +39,8 @@ pub(crate) struct Schema {
     pub views: BTreeMap<String, Entry>,
     /// Triggers, likewise.
     pub triggers: BTreeMap<String, Entry>,
+    /// What only another engine has, e.g. functions: a hash of the definition, by the word for its kind and its name.
+    pub others: BTreeMap<(&'static str, String), String>,
     /// `user_version`, `application_id` and `encoding`.
     pub settings: BTreeMap<&'static str, String>,
 }

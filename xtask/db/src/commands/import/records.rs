@@ -180,8 +180,9 @@ impl Gathered<'_> {
                 load(&mut file)
             }
             Input::Command(command) => {
-                let path = database.file()?;
-                let task = Task { project, database, path, command, timeout: Duration::MAX };
+                let timeout = Duration::MAX;
+                let location = &database.location;
+                let task = Task { project, database, location, command, timeout };
                 output::read(&task, &interrupt, load).map_err(|error| {
                     if error.downcast_ref::<Refusal>().is_some() {
                         return error;

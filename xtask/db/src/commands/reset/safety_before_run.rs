@@ -7,7 +7,6 @@ use crate::backups::backup::Backup;
 use crate::backups::vault::Vault;
 use crate::console::refusal::{Exit, Refusal};
 use crate::host::session::Session;
-use crate::migrate::new_database::Fresh;
 use crate::migrate::rehearsal;
 use crate::operations::restore::safety_backup;
 use crate::recovery::database_lock::Claim;
@@ -15,7 +14,7 @@ use crate::recovery::note::Step;
 use crate::restore::plan::Live;
 
 /// Takes a safety backup of a live database that can be read, and writes the note of the step;
-/// `None` if it cannot be read.
+/// `None` if it cannot be read. Of a database on a server, nothing is known about that before.
 ///
 /// # Errors
 ///
@@ -24,18 +23,18 @@ use crate::restore::plan::Live;
 pub(super) fn keep(
     session: &mut Session,
     claim: &Claim<'_>,
-    live: &Live,
+    live: Option<&Live>,
 ) -> Result<Option<Box<Backup>>> {
     let Claim { project, database, .. } = *claim;
     let vault = Vault::of(project, session.now());
     let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     locked.keep_private()?;
     let taken = match live {
-        Live::Readable(_) => {
+        Some(Live::Readable(_)) | None => {
             let wanted = safety_backup::wanted(session, project, database);
             safety_backup::safety_backup(session, project, &locked, &wanted)?
         }
-        _ => None,
+        Some(_) => None,
     };
     let before = taken.map(|(backup, _)| backup);
     claim.begin(&locked, Step::Command, before.as_deref(), session.now())?;
@@ -48,12 +47,12 @@ pub(super) fn keep(
 /// # Errors
 ///
 /// The failure of the build; or if the backup cannot be removed.
-pub(super) fn compare(
+pub(super) fn compare<T>(
     session: &mut Session,
     claim: &Claim<'_>,
     before: Option<Box<Backup>>,
-    built: Result<Fresh>,
-) -> Result<Fresh> {
+    built: Result<T>,
+) -> Result<T> {
     let Claim { project, database, .. } = *claim;
     let interrupt = session.interrupt().clone();
     let _supervising = interrupt.while_supervising();

@@ -35,7 +35,11 @@ pub(crate) fn way_on(
     let named_by = named_by(database, command);
     not_started.is_missing.then(|| match command {
         [whole] if whole.trim().contains(' ') => separate(whole, named_by.as_deref()),
-        _ => hint(&not_started.program, named_by.as_deref()),
+        _ => {
+            let hint = hint(&not_started.program, named_by.as_deref());
+            let is_on_server = database.server().is_some();
+            if is_on_server { hint.replace(" sqlite`", " postgres`") } else { hint }
+        }
     })
 }
 

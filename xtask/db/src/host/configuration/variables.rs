@@ -11,6 +11,7 @@ use crate::console::refusal::Refusal;
 use crate::console::text;
 use crate::host::configuration::{location, sqlite_url};
 use crate::host::environment::Environment;
+use crate::host::project::defaults::MIGRATE_ENV;
 use crate::host::project::{Database, Location, Project};
 
 pub(super) const MANIFEST: &str = "Cargo.toml";
@@ -109,6 +110,22 @@ impl Variables {
     }
 
     fn place_databases(
+        &self,
+        project: &mut Project,
+        named: Option<&str>,
+        url_variables: &UrlVariables,
+    ) -> Result<()> {
+        self.apply_locations(project, named, url_variables)?;
+        for database in project.databases.iter_mut().filter(|db| db.migrate_env.is_empty()) {
+            database.migrate_env = match (&database.location, url_variables.get(&database.name)) {
+                (Location::File(_), _) => MIGRATE_ENV.to_owned(),
+                (Location::Server(_), variable) => variable.cloned().unwrap_or_default(),
+            };
+        }
+        Ok(())
+    }
+
+    fn apply_locations(
         &self,
         project: &mut Project,
         named: Option<&str>,

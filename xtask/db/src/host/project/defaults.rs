@@ -16,8 +16,9 @@ use crate::sqlite::declared_references::References;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the host's migration may take.
 const MIGRATE_TIMEOUT: Duration = Duration::from_mins(10);
-/// The variable that points the host's migration at a file.
-const MIGRATE_ENV: &str = "DATABASE_PATH";
+/// The variable that points the host's migration at a file. A database on a server is named by the variable that
+/// `url-env` names.
+pub(crate) const MIGRATE_ENV: &str = "DATABASE_PATH";
 /// The backups folder below the workspace root.
 const BACKUPS_FOLDER: &str = "backups";
 

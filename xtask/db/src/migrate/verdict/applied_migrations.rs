@@ -13,7 +13,7 @@ use crate::sqlite::connection;
 
 /// Tables in which runners record the migrations that they applied: sqlx, diesel, refinery,
 /// sea-orm; dbmate and Rails; Prisma; knex.
-const RUNNERS: [(&str, &str); 7] = [
+pub(crate) const RUNNERS: [(&str, &str); 7] = [
     ("_sqlx_migrations", "version"),
     ("__diesel_schema_migrations", "version"),
     ("refinery_schema_history", "version"),
@@ -61,6 +61,13 @@ impl Applied {
             }
         }
         Ok(Self { named, version })
+    }
+
+    /// Those that the tables of runners name; `None` if there is no such table.
+    #[must_use]
+    pub(crate) fn named(names: Option<Vec<String>>) -> Self {
+        let named = names.map(|names| names.iter().map(|name| plain(name)).collect());
+        Self { named, version: 0 }
     }
 
     /// Whether a file's migration is among them.

@@ -80,11 +80,11 @@ impl Run {
                 let restored = put_back(session, job, &locked, &self.second)?;
                 job.claim.conclude(&locked)?;
                 drop(locked);
-                rehearsal_end::say_put_back(session, job, &self.second, &restored.kept);
+                rehearsal_end::say_put_back(session, job, &self.second, &restored);
                 rehearsal_end::rebuild_derived(session, job);
-                self.document.safety = restored.kept.safety();
+                self.document.safety = restored.safety();
                 self.document.outcome = Some("put-back");
-                self.was_put_back(job, &reasons, &kept(job, &restored.kept))
+                self.was_put_back(job, &reasons, &kept(job, &restored))
             }
         };
         if self.interrupted {

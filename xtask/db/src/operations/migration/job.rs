@@ -41,8 +41,7 @@ impl<'a> Job<'a> {
         allowed: Vec<String>,
     ) -> Result<Self> {
         let Claim { project, database, .. } = *claim;
-        // Only a copy of a file can be migrated as a rehearsal.
-        database.file()?;
+        database.demand_variable()?;
         let command = if command.is_empty() { database.migrate.clone() } else { command };
         if command.is_empty() {
             return Err(Refusal::could_not(
@@ -95,7 +94,18 @@ impl<'a> Job<'a> {
         let mut allowances = self.allowed.clone();
         let patterns = &self.database.schema;
         allowances.extend(allowance::in_files(&self.project.root, patterns, of));
-        allowances
+        let schemas = [&of.before.schema, &of.after.schema];
+        allowances.into_iter().map(|allowance| self.qualified(allowance, &schemas)).collect()
+    }
+
+    /// The allowance with the schema `public` in front of its name, if that is what it means: most tables on a server
+    /// are there.
+    fn qualified(&self, allowance: Allowance, schemas: &[&Schema]) -> Allowance {
+        let name = format!("public.{}", allowance.name);
+        let is_meant = self.database.server().is_some()
+            && allowance::unknown(&allowance.name, schemas).is_some()
+            && allowance::unknown(&name, schemas).is_none();
+        if is_meant { Allowance { name, ..allowance } } else { allowance }
     }
 
     /// Checks that the names in the command line and the configuration exist; reports a configured
@@ -107,6 +117,7 @@ impl<'a> Job<'a> {
     pub(crate) fn check_names(&self, schema: &Schema) -> Result<Vec<String>> {
         let mut remarks = Vec::new();
         for allowance in &self.allowed {
+            let allowance = &self.qualified(allowance.clone(), &[schema]);
             let Some(unknown) = allowance::unknown(&allowance.name, &[schema]) else { continue };
             let what = format!("{} matches nothing in {}", allowance.said(), self.quoted_place());
             if allowance.origin == Origin::Configuration && !unknown.is_near {
@@ -136,6 +147,6 @@ impl<'a> Job<'a> {
     /// The variable that points the command at a database.
     #[must_use]
     pub(crate) fn variable(&self) -> String {
-        self.database.migrate_variable(self.database.home()).0
+        self.database.variable_name().to_owned()
     }
 }

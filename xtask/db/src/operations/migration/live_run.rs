@@ -17,6 +17,7 @@ use crate::host::command::supervised::NotStarted;
 use crate::host::command::{self, Ending, Task};
 use crate::host::project::live_database;
 use crate::host::session::Session;
+use crate::migrate::on_server::sight::Sight;
 use crate::migrate::rehearsal;
 use crate::migrate::state::{FileState, State};
 use crate::migrate::verdict::losses;
@@ -26,7 +27,7 @@ use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsal_steps;
 use crate::operations::migration::rehearsed::{Outcome, Rehearsed};
 use crate::operations::migration::way_back::{self, way_back};
-use crate::operations::migration::{rehearsal_end, report, room};
+use crate::operations::migration::{live_on_server, rehearsal_end, report, room};
 use crate::recovery::note::Step;
 use crate::sqlite::examination::finding::{Finding, Weight, has};
 use crate::sqlite::probe::{self, Standing};
@@ -59,15 +60,18 @@ pub(crate) fn run(
     drop(locked);
     session.note(format!("Running {} on {}", job.quoted_command(), project.place(database)));
     let timeout = database.migrate_timeout;
-    let task = Task { project, database, path: database.file()?, command: &job.command, timeout };
+    let location = &database.location;
+    let task = Task { project, database, location, command: &job.command, timeout };
     // A second interrupt kills the command, a later one stops the restore with a note.
     let _supervising = interrupt.while_supervising();
-    let file = holders::identity(database.file()?);
+    let file = database.file_if_any().map(holders::identity);
     let ended = command::migrate(&task, &interrupt);
     reserve.release();
     let ended = ended.inspect_err(|error| withdraw(session, job, vault, error))?;
-    if file != holders::identity(database.file()?) {
-        let who = holders::sentence_of(&holders::of_deleted(database.file()?));
+    if let Some(path) = database.file_if_any()
+        && file != Some(holders::identity(path))
+    {
+        let who = holders::sentence_of(&holders::of_deleted(path));
         session.warn(format!(
             "the migration replaced the file of {}: a process that had it open before still writes \
              to the old file, which nobody else reads; restart the application{who}",
@@ -108,6 +112,8 @@ struct Ready {
     rehearsed: State,
     /// The size that the rehearsed copy had at most.
     new_bytes: u64,
+    /// What a session saw of it, if it is on a server.
+    sight: Option<Sight>,
     /// The document of `--json`.
     document: Document,
 }
@@ -137,8 +143,18 @@ fn prepare(
     let second = second_checkpoint(session, job, vault, &first)?;
     document.first_checkpoint = Some(first.name.to_string());
     document.checkpoint = Some(second.name.to_string());
-    let mut earlier = None;
-    if content_of(&first) != content_of(&second) {
+    let (mut earlier, mut sight) = (None, None);
+    let is_other = content_of(&first) != content_of(&second);
+    if job.database.server().is_some() {
+        let (seen, now) = live_on_server::before(session, job, &second)?;
+        let then = std::mem::replace(&mut before, now);
+        if is_other {
+            let then = Checkpoint { backup: &first, state: &then };
+            refuse_loss(job, &then, &Checkpoint { backup: &second, state: &before })?;
+            earlier = Some(first);
+        }
+        sight = Some(seen);
+    } else if is_other {
         let record = second.record().context("a checkpoint has a record")?;
         let interrupt = session.interrupt().clone();
         let contents = Contents::open(&second)?;
@@ -148,7 +164,7 @@ fn prepare(
         before = now;
         earlier = Some(first);
     }
-    Ok(Ready { second, earlier, before, rehearsed: after, new_bytes, document })
+    Ok(Ready { second, earlier, before, rehearsed: after, new_bytes, sight, document })
 }
 
 /// A checkpoint, and the state in it.
@@ -233,6 +249,9 @@ fn examine(
 ) -> Result<After> {
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
+    if let Some(sight) = &ready.sight {
+        return live_on_server::examine(session, job, locked, &ready.second, sight);
+    }
     if !matches!(probe::look(database.file()?)?, Standing::Sqlite(_)) {
         return Ok(After::Broken(vec!["it is no longer an SQLite database".to_owned()]));
     }

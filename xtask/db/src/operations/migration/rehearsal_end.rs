@@ -59,9 +59,7 @@ pub(crate) fn settle(
             return Ok(touched(session, job, vault, rehearsed)?.end(reasons));
         }
         Outcome::Changed(doubts) => {
-            let why = |doubt| format!("it may not have been the migration: {doubt}");
-            let doubts: Vec<_> = doubts.iter().map(why).collect();
-            return Ok(changed(session, job, vault, rehearsed)?.end(&doubts));
+            return Ok(changed(session, job, vault, rehearsed)?.end(doubts));
         }
         Outcome::Allowed(losses) => say_rehearsed(session, job, &rehearsed, losses),
         _ => {}
@@ -192,14 +190,14 @@ fn touched(
     let checkpoint = publish(session, job, &locked, *rehearsed.staged)?;
     let restored = put_back(session, job, &locked, &checkpoint)?;
     drop(locked);
-    say_put_back(session, job, &checkpoint, &restored.kept);
+    say_put_back(session, job, &checkpoint, &restored);
     rebuild_derived(session, job);
     let refusal = Refusal {
         what: format!(
             "the migration touched {} during its rehearsal; the old state was restored; what it \
              replaced: {}",
             job.project.quoted_place(job.database),
-            kept(job, &restored.kept)
+            kept(job, &restored)
         ),
         hint: format!(
             "point the command at the file that `{}` names (`migrate-env`)",
@@ -209,7 +207,7 @@ fn touched(
     };
     document.outcome = Some("put-back");
     document.checkpoint = Some(checkpoint.name.to_string());
-    document.safety = restored.kept.safety();
+    document.safety = restored.safety();
     Ok(Disturbed { document, refusal })
 }
 

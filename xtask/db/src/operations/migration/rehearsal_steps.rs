@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use crate::backups::kind::Kind;
 use crate::backups::record::Record;
 use crate::backups::vault::Vault;
+use crate::capture::dump::staging;
 use crate::capture::plain::{self, Copy, Staged};
 use crate::capture::request::Capture;
 use crate::console::interrupt::Interrupt;
@@ -17,7 +18,9 @@ use crate::files::stage::Scratch;
 use crate::host::command::Ending;
 use crate::host::project::live_database;
 use crate::host::session::Session;
-use crate::migrate::rehearsal::{self, Live, Rehearsal, Stage};
+use crate::migrate::on_server;
+use crate::migrate::rehearsal::{self, Stage};
+use crate::migrate::rehearsal_result::{Live, Rehearsal};
 use crate::migrate::verdict::loss::{Comparison, Loss};
 use crate::migrate::verdict::{self, Verdict};
 use crate::operations::migration::job::Job;
@@ -47,24 +50,40 @@ pub(crate) fn damaged(session: &mut Session, job: &Job<'_>, findings: &[Finding]
 pub(crate) fn rehearse(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<Rehearsed> {
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
-    let (staged, scratch) = copied(session, job, vault)?;
-    for remark in job.check_names(&Schema::read(&connection::open_immutable(staged.path())?)?)? {
+    let (staged, private_folder) = copied(session, job, vault)?;
+    let schema = match database.server() {
+        None => Schema::read(&connection::open_immutable(staged.path())?)?,
+        Some(server) => on_server::rehearsal::schema(project, server, &interrupt)?,
+    };
+    for remark in job.check_names(&schema)? {
         session.warn(remark);
     }
     let command = job.quoted_command();
     session.note(format!("Rehearsing {command} on a private copy of {}", project.place(database)));
-    let stage = Stage {
-        project,
-        database,
-        original: staged.path(),
-        record: staged.record(),
-        scratch: &scratch,
-    };
     // However often the user interrupts: what it did to the live database is looked at.
     let _supervising = interrupt.while_supervising();
-    let rehearsal = rehearsal::rehearse(&stage, &job.command, &interrupt)
+    let (original, record, scratch) = (staged.path(), staged.record(), &private_folder);
+    let rehearsal = match database.server() {
+        None => {
+            let stage = Stage { project, database, original, record, scratch };
+            rehearsal::rehearse(&stage, &job.command, &interrupt)
+        }
+        Some(server) => {
+            let stage = on_server::rehearsal::Stage {
+                project,
+                database,
+                server,
+                original,
+                record,
+                scratch,
+            };
+            on_server::rehearsal::rehearse(&stage, &job.command, &interrupt)
+        }
+    };
+    let rehearsal = rehearsal
         .with_context(|| format!("could not rehearse {command}; the database is untouched"))?;
-    drop(scratch);
+    drop(private_folder);
+
     for said in &rehearsal.before.unchecked {
         session.warn(foreign_keys::unchecked(said));
     }
@@ -82,7 +101,11 @@ fn copied(session: &mut Session, job: &Job<'_>, vault: &Vault) -> Result<(Box<St
     locked.keep_private()?;
     let wanted = job.wanted(session, Kind::PreMigrate);
     let mut progress = session.progress("Copying");
-    let copy = {
+    let copy = if let Some(server) = database.server() {
+        live_on_server::settle(session, job, &locked)?;
+        let capture = Capture { locked: &locked, project, wanted: &wanted };
+        Copy::Staged(staging::stage(server, capture, &progress)?)
+    } else {
         let connection = live_database::open(project, database)?;
         let capture = Capture { locked: &locked, project, wanted: &wanted };
         plain::stage(&connection, capture, &mut progress)?
@@ -116,7 +139,7 @@ fn judged(
     let outcome = if is_touched && rehearsal.doubts.is_empty() {
         Outcome::Touched(touched(job, &rehearsal))
     } else if is_touched {
-        Outcome::Changed(rehearsal.doubts.clone())
+        Outcome::Changed(changed(job, &rehearsal))
     } else if interrupted {
         Outcome::Interrupted
     } else {
@@ -127,6 +150,20 @@ fn judged(
 
 fn has_schema_of(live: &Live, record: &Record) -> bool {
     live.schema_blake3 == record.schema_blake3 && live.user_version == record.user_version()
+}
+
+/// Why somebody else may have changed it; and why it probably was the command, if it never saw the copy.
+fn changed(job: &Job<'_>, rehearsal: &Rehearsal) -> Vec<String> {
+    let why = |doubt: &String| format!("it may not have been the migration: {doubt}");
+    let mut reasons: Vec<_> = rehearsal.doubts.iter().map(why).collect();
+    if job.database.server().is_some() && !rehearsal.opened {
+        reasons.insert(0, never_opened(job));
+    }
+    reasons
+}
+
+fn never_opened(job: &Job<'_>) -> String {
+    format!("it never opened the copy that `{}` pointed it to", job.variable())
 }
 
 fn touched(job: &Job<'_>, rehearsal: &Rehearsal) -> Vec<String> {
@@ -144,9 +181,7 @@ fn outcome(job: &Job<'_>, rehearsal: &Rehearsal) -> Outcome {
         return Outcome::Refused(vec![failure], Hint::Correct);
     }
     if !rehearsal.opened {
-        let variable = job.variable();
-        let reason = format!("it never opened the copy that `{variable}` pointed it to");
-        return Outcome::Refused(vec![reason], Hint::Variable);
+        return Outcome::Refused(vec![never_opened(job)], Hint::Variable);
     }
     let after = match &rehearsal.after {
         Ok(after) => after,

@@ -1,7 +1,7 @@
 //! A rehearsal that was done, and what follows from it.
 
 use crate::capture::plain::Staged;
-use crate::migrate::rehearsal::Rehearsal;
+use crate::migrate::rehearsal_result::Rehearsal;
 use crate::migrate::verdict::loss::Loss;
 
 /// A rehearsal and its outcome.
@@ -26,8 +26,7 @@ pub(crate) enum Outcome {
     Refused(Vec<String>, Hint),
     /// The command changed the schema of the live database.
     Touched(Vec<String>),
-    /// The schema of the live database changed, and these are the reasons why that may have been
-    /// somebody else.
+    /// The schema of the live database changed, and this is known about who did it: perhaps somebody else.
     Changed(Vec<String>),
     /// The user interrupted.
     Interrupted,

@@ -122,6 +122,12 @@ pub(crate) fn refused(
             let flags: Vec<_> = names.iter().map(|name| format!("--allow-loss {name}")).collect();
             format!("if that is intended, pass `{}`; {state}", flags.join(" "))
         }
+        Hint::Variable if job.database.server().is_some() => format!(
+            "set `migrate-env` in `{}` to the variable from which {} reads its URL{}",
+            job.database.header(),
+            job.quoted_command(),
+            changed.as_ref().map_or_else(String::new, |changed| format!("; {changed}"))
+        ),
         Hint::Variable => format!(
             "set `migrate-env` in `[workspace.metadata.db.databases.{}]` to the variable that {} \
              reads, as \"DATABASE_PATH\" or \"DATABASE_URL=sqlite://{{path}}\"{}",

@@ -20,8 +20,14 @@ use crate::operations::migration::rehearsed::Rehearsed;
 pub(super) fn demand(job: &Job<'_>, vault: &Vault, rehearsed: &Rehearsed) -> Result<u64> {
     let old_bytes = rehearsed.staged.record().size_bytes;
     let new_bytes = rehearsed.rehearsal.size_bytes.max(old_bytes);
+    let Some(file) = job.database.file_if_any() else {
+        // A server has its own disk.
+        let what = "the examination and a safety backup";
+        free_space::demand(vault.folder(), 2 * new_bytes, what)?;
+        return Ok(new_bytes);
+    };
     let for_live = new_bytes + (new_bytes - old_bytes) + transaction_bytes(old_bytes);
-    let folder = job.database.file()?.parent().unwrap_or(Path::new("/"));
+    let folder = file.parent().unwrap_or(Path::new("/"));
     let kept = "the examination and a safety backup";
     if free_space::same_file_system(folder, vault.folder()) {
         let what = format!("the migration with {kept}");
@@ -46,8 +52,11 @@ pub(super) fn reserve(
     old_bytes: u64,
     new_bytes: u64,
 ) -> Result<Reserve> {
-    let folder = job.database.file()?.parent().unwrap_or(Path::new("/"));
     let beside_backups = Room { folder: vault.folder(), bytes: 2 * new_bytes };
+    let Some(file) = job.database.file_if_any() else {
+        return Reserve::take(&[beside_backups]);
+    };
+    let folder = file.parent().unwrap_or(Path::new("/"));
     let beside_live = Room { folder, bytes: transaction_bytes(old_bytes) };
     Reserve::take(&[beside_backups, beside_live])
 }

@@ -17,7 +17,7 @@ use crate::console::refusal::{Exit, Refusal};
 use crate::host::project::live_database;
 use crate::host::session::Session;
 use crate::operations::migration::job::Job;
-use crate::operations::restore::in_place::{self, Restored};
+use crate::operations::restore::put_back;
 use crate::operations::restore::safety_backup::Kept;
 use crate::operations::restore::state_left;
 
@@ -119,9 +119,9 @@ pub(crate) fn put_back(
     job: &Job<'_>,
     locked: &Locked<'_>,
     checkpoint: &Backup,
-) -> Result<Restored> {
+) -> Result<Kept> {
     let Job { project, database, .. } = *job;
-    let restored = in_place::put_checkpoint_back(session, job.claim, locked, checkpoint);
+    let restored = put_back::put_back(session, job.claim, locked, checkpoint);
     restored.map_err(|error| {
         let left = if state_left::is_untouched(&error) {
             ", which contains what the migration left"
@@ -157,6 +157,7 @@ pub(crate) fn kept(job: &Job<'_>, kept: &Kept) -> String {
     match kept {
         Kept::Backup(safety) => job.project.dotted(&safety.path()),
         Kept::Aside(aside) => job.project.dotted(&aside.folder),
+        Kept::Nothing if job.database.server().is_some() => "nothing: it was the same".to_owned(),
         Kept::Nothing => "nothing: there was no database".to_owned(),
     }
 }

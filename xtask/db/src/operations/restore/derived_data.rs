@@ -47,8 +47,8 @@ pub(crate) fn rebuild(
     for command in &database.after_restore {
         session.note(format!("Running {}", command.join(" ")));
         let interrupt = session.interrupt().clone();
-        let (path, timeout) = (database.file()?, Duration::MAX);
-        let task = Task { project, database, path, command, timeout };
+        let (location, timeout) = (&database.location, Duration::MAX);
+        let task = Task { project, database, location, command, timeout };
         command::run(&task, &interrupt).map_err(|error| {
             error.context(Refusal {
                 what: format!("{what}, but `{}` failed", command.join(" ")),

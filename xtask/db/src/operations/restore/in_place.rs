@@ -231,7 +231,11 @@ pub(crate) fn put_checkpoint_back(
 }
 
 /// Examines a checkpoint: a backup that the user did not choose must be proved intact.
-fn demand_whole(session: &Session, checkpoint: &Backup) -> Result<Verification> {
+///
+/// # Errors
+///
+/// A refusal if it is not, or at the user's interrupt.
+pub(super) fn demand_whole(session: &Session, checkpoint: &Backup) -> Result<Verification> {
     let interrupt = session.interrupt();
     let verification = verification::verify_for_restore(checkpoint, Depth::Quick, interrupt)?;
     if verification.outcome == Outcome::Whole {

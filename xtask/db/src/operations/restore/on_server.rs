@@ -4,6 +4,7 @@
 //! safety backup is taken while nobody can write; by a swap it is a dump of the old database, which nobody can write
 //! any more and which goes only after its dump is published.
 
+pub(crate) mod checkpoint;
 pub(crate) mod keeping;
 pub(crate) mod leftovers;
 mod report;
@@ -20,6 +21,7 @@ use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::dump_source::DumpSource;
 use crate::operations::find_backup;
+use crate::operations::restore::derived_data;
 use crate::operations::restore::on_server::keeping::Keeping;
 use crate::operations::restore::on_server::run::{AlreadyThere, Choice, Run, Way};
 use crate::operations::restore::request::Request;
@@ -119,6 +121,11 @@ impl OnServer<'_> {
             .end(&locked, &left)
             .context("the data is restored, but the note could not be removed")?;
         self.say(session, &done);
+        // The host's commands may take backups of their own, and merge rows.
+        drop(locked);
+        drop(claim);
+        derived_data::after_restore(session, project, database)?;
+        self.document(session, &done);
         Ok(Answer::Yes)
     }
 

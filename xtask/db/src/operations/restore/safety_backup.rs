@@ -154,12 +154,16 @@ pub(crate) fn safety_backup(
 ) -> Result<Option<(Box<Backup>, Groups)>> {
     let database = wanted.database;
     let mut progress = session.progress("Keeping the current state");
-    let taken = read_only::open(database.file()?, project.busy_timeout)
-        .map_err(|error| live_database::explain(error, project, database))
-        .and_then(|connection| {
-            let capture = Capture { locked, project, wanted };
-            capture::take_through(&connection, capture, &mut progress)
-        });
+    let taken = if database.server().is_some() {
+        capture::take(Capture { locked, project, wanted }, &mut progress)
+    } else {
+        read_only::open(database.file()?, project.busy_timeout)
+            .map_err(|error| live_database::explain(error, project, database))
+            .and_then(|connection| {
+                let capture = Capture { locked, project, wanted };
+                capture::take_through(&connection, capture, &mut progress)
+            })
+    };
     drop(progress);
     match taken.context("could not take the safety backup; the database is untouched")? {
         Taken::Backup(backup, .., ids) => Ok(Some((backup, ids))),

@@ -55,6 +55,12 @@ impl CopyTarget {
 }
 
 impl CopyTarget {
+    /// The names of the columns, without quotes.
+    #[must_use]
+    pub(crate) fn column_names(&self) -> Vec<String> {
+        self.columns.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    }
+
     /// Some rows of the table as SQL; the condition is written `WHERE …`.
     #[must_use]
     pub(crate) fn selection(&self, condition: &str) -> Vec<u8> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct DumpProof {
     /// BLAKE3 of everything.
     pub content_blake3: String,
-    /// BLAKE3 of everything but the rows: definitions, values of sequences, large objects.
+    /// BLAKE3 of the definitions: of everything but rows, values of sequences, and large objects.
     pub catalogue_blake3: String,
     /// Size of the SQL.
     pub sql_bytes: u64,
@@ -36,7 +36,9 @@ impl DumpProof {
             found.push("the definitions differ".to_owned());
         }
         if found.is_empty() && self.content_blake3 != other.content_blake3 {
-            found.push("the order of the content differs".to_owned());
+            found.push(
+                "values of sequences, large objects or the order of the content differ".to_owned(),
+            );
         }
         found
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::console::threads::{Lane, Step};
 use crate::postgres::dump::pieces::Piece;
 use crate::postgres::dump::proof::{DumpProof, TableProof};
+use crate::postgres::dump::title::Title;
 use crate::sqlite::examination::finding::Damage;
 
 /// How many pieces may wait for a thread.
@@ -21,11 +22,15 @@ pub(crate) type Shared = Arc<Vec<u8>>;
 pub(crate) struct Proving<'scope> {
     content: Lane<'scope, Shared, Content>,
     tables: Lane<'scope, Part, Tables>,
+    /// Whether what passes are values: of sequences, or large objects.
+    is_of_values: bool,
 }
 
 /// A piece as the thread of the tables needs it.
 enum Part {
     Catalogue(Shared),
+    /// Values outside tables, which are in the hash of everything.
+    Values,
     Table(String),
     Rows(Shared, u64),
 }
@@ -35,7 +40,8 @@ impl<'scope> Proving<'scope> {
         let tables = Tables { catalogue: blake3::Hasher::new(), done: BTreeMap::new(), open: None };
         let content = Content { hasher: blake3::Hasher::new(), n_bytes: 0 };
         let content = Lane::begin(scope, N_WAITING, content);
-        Self { content, tables: Lane::begin(scope, N_WAITING, tables) }
+        let tables = Lane::begin(scope, N_WAITING, tables);
+        Self { content, tables, is_of_values: false }
     }
 
     /// Takes a piece, and returns its bytes for others.
@@ -45,7 +51,13 @@ impl<'scope> Proving<'scope> {
             return Ok(bytes);
         }
         self.content.send(Arc::clone(&bytes))?;
+        if let Some(title) = Title::of(&bytes).filter(|_| matches!(piece, Piece::Definition(_))) {
+            self.is_of_values = title.is_of_values();
+        }
         match piece {
+            Piece::Definition(_) | Piece::Transaction(_) if self.is_of_values => {
+                self.tables.send(Part::Values)?;
+            }
             Piece::Rows(_, n_rows) => self.tables.send(Part::Rows(Arc::clone(&bytes), *n_rows))?,
             Piece::Copy(_, target) => {
                 self.tables.send(Part::Catalogue(Arc::clone(&bytes)))?;
@@ -124,6 +136,7 @@ impl Step<Part> for Tables {
                 self.close()?;
                 self.catalogue.update(&bytes);
             }
+            Part::Values => self.close()?,
             Part::Table(name) => {
                 self.open = Some(Table { name, hasher: blake3::Hasher::new(), n_rows: 0 });
             }

@@ -59,6 +59,8 @@ pub(crate) enum Kind {
     View,
     /// A trigger.
     Trigger,
+    /// What only another engine has, by the word for it, e.g. `function`.
+    Other(&'static str),
     /// `user_version`, `application_id` or `encoding`.
     Setting,
 }
@@ -85,6 +87,7 @@ impl Kind {
             Self::Index => "index",
             Self::View => "view",
             Self::Trigger => "trigger",
+            Self::Other(word) => word,
             Self::Setting => "setting",
         }
     }
@@ -171,6 +174,7 @@ fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     entries(Kind::Index, &old.indexes, &new.indexes, &mut changes);
     entries(Kind::View, &old.views, &new.views, &mut changes);
     entries(Kind::Trigger, &old.triggers, &new.triggers, &mut changes);
+    others(old, new, &mut changes);
     for (name, after) in &new.settings {
         let before = old.settings.get(name).filter(|before| *before != after);
         changes.extend(before.map(|before| Change {
@@ -185,6 +189,28 @@ fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
         }));
     }
     changes
+}
+
+fn others(old: &Schema, new: &Schema, changes: &mut Vec<Change>) {
+    let keys: BTreeSet<_> = old.others.keys().chain(new.others.keys()).collect();
+    for key in keys {
+        let (before, after) = (old.others.get(key), new.others.get(key));
+        if before == after {
+            continue;
+        }
+        let is_in_both = before.is_some() && after.is_some();
+        changes.push(Change {
+            formerly: None,
+            what: if is_in_both { What::Changed } else { what(before.is_some()) },
+            kind: Kind::Other(key.0),
+            name: key.1.clone(),
+            table: None,
+            // A definition may contain the password of another server.
+            before: None,
+            after: None,
+            loses_values: false,
+        });
+    }
 }
 
 fn keys<'a, T>(old: &'a BTreeMap<String, T>, new: &'a BTreeMap<String, T>) -> BTreeSet<&'a String> {

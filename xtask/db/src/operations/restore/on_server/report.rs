@@ -98,6 +98,10 @@ impl OnServer<'_> {
                 safety_backup::undo(session, project, database, safety)
             ));
         }
+    }
+
+    /// Prints the same as a document.
+    pub(super) fn document(&self, session: &mut Session, done: &Done) {
         session.document(&Document {
             version: VERSION,
             restored: BackupDocument::of(self.backup, session.now()),

@@ -1,0 +1,78 @@
+//! The rows of the older state, read from its dump; those of the newer one, read from its database.
+
+use anyhow::{Context as _, Result};
+
+use crate::console::interrupt::Interrupt;
+use crate::migrate::on_server::names::{Named, NamedColumn};
+use crate::migrate::on_server::rows_file::RowsFile;
+use crate::postgres::copy_rows::Lines;
+use crate::postgres::dump::pieces::Piece;
+use crate::postgres::dump::read_back::each_piece;
+use crate::postgres::place::Place;
+use crate::postgres::psql::Psql;
+use crate::postgres::quoting::name;
+use std::path::Path;
+
+/// Reads the rows of some tables from a dump.
+///
+/// # Errors
+///
+/// If the dump is damaged, there is no room, or at the user's interrupt.
+pub(super) fn from_dump(
+    dump: &Path,
+    tables: &[Named<'_>],
+    to: &RowsFile,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let mut open: Option<(&Named<'_>, Vec<&NamedColumn<'_>>, Lines)> = None;
+    each_piece(dump, interrupt, &mut |piece| {
+        match piece {
+            Piece::Copy(_, target) => {
+                let is_it = |table: &&Named<'_>| {
+                    table.before.is_some_and(|before| before.name == target.name)
+                };
+                open = None;
+                if let Some(table) = tables.iter().find(is_it) {
+                    let column = |wanted: &String| {
+                        let mut columns = table.columns.iter();
+                        columns.find(|column| column.before.is_some_and(|c| c.name == *wanted))
+                    };
+                    let columns: Option<Vec<_>> =
+                        target.column_names().iter().map(column).collect();
+                    let columns =
+                        columns.context("the dump has a column that the table had not")?;
+                    open = Some((table, columns, Lines::default()));
+                }
+            }
+            Piece::Rows(bytes, _) => {
+                if let Some((table, columns, lines)) = &mut open {
+                    lines.take(bytes, &mut |line| to.add(table, columns, line))?;
+                }
+            }
+            _ => open = None,
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Reads the rows of some tables from a database, in one snapshot.
+///
+/// # Errors
+///
+/// If the server refuses, there is no room, or at the user's interrupt.
+pub(super) fn from_database(place: Place<'_>, tables: &[Named<'_>], to: &RowsFile) -> Result<()> {
+    let mut psql = Psql::connect(place.server, place.programs.any()?, place.interrupt)?;
+    psql.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off;")?;
+    for table in tables {
+        let Some(after) = table.after else { continue };
+        let columns = to.columns(table);
+        let names: Vec<_> =
+            columns.iter().filter_map(|column| Some(name(&column.after?.name))).collect();
+        let copy =
+            format!("COPY (SELECT {} FROM ONLY {}) TO STDOUT;", names.join(", "), after.name);
+        let mut lines = Lines::default();
+        psql.ask(&copy, &mut |bytes| lines.take(bytes, &mut |line| to.add(table, &columns, line)))?;
+    }
+    psql.close()
+}
