@@ -75,7 +75,7 @@ impl Sight {
 
 /// The migrations that the tables of runners name.
 fn applied(psql: &mut Psql<'_>, catalogue: &Catalogue) -> Result<Applied> {
-    let mut names = None;
+    let mut versions = None;
     for (table, column) in RUNNERS {
         let is_it = |of: &&crate::postgres::catalogue::Table| {
             let bare = of.name.rsplit('.').next().unwrap_or_default().trim_matches('"');
@@ -83,10 +83,10 @@ fn applied(psql: &mut Psql<'_>, catalogue: &Catalogue) -> Result<Applied> {
         };
         for table in catalogue.tables.iter().filter(is_it) {
             let query = format!("SELECT {}::text AS version FROM {}", name(column), table.name);
-            let versions: Vec<Applying> = psql.rows(&query)?;
-            let names: &mut Vec<String> = names.get_or_insert_default();
-            names.extend(versions.into_iter().filter_map(|row| row.version));
+            let rows: Vec<Applying> = psql.rows(&query)?;
+            let versions: &mut Vec<String> = versions.get_or_insert_default();
+            versions.extend(rows.into_iter().filter_map(|row| row.version));
         }
     }
-    Ok(Applied::named(names))
+    Ok(Applied::listed(versions))
 }

@@ -65,9 +65,9 @@ impl Applied {
 
     /// Those that the tables of runners name; `None` if there is no such table.
     #[must_use]
-    pub(crate) fn named(names: Option<Vec<String>>) -> Self {
-        let named = names.map(|names| names.iter().map(|name| plain(name)).collect());
-        Self { named, version: 0 }
+    pub(crate) fn listed(versions: Option<Vec<String>>) -> Self {
+        let all = |versions: Vec<String>| versions.iter().map(|version| plain(version)).collect();
+        Self { named: versions.map(all), version: 0 }
     }
 
     /// Whether a file's migration is among them.
