@@ -9,6 +9,12 @@ fn every_command_of_the_guide_is_run() {
     let Some(server) = PostgresServer::shared() else { return };
     let database = server.database("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
     let sandbox = database.sandbox();
+    sandbox.configure("migrate = ['sh', 'run.sh']");
+    sandbox.write(
+        "run.sh",
+        "psql --no-psqlrc -q -d \"$MEMORY_DB_URL\" -c 'CREATE TABLE likes (a int);
+         INSERT INTO likes VALUES (1)'\n",
+    );
     let document = markdown::documents().into_iter().find(|d| d.name == OF_A_SERVER);
     let document = document.expect("the guide");
     let mut n_run = 0;
@@ -28,8 +34,11 @@ fn every_command_of_the_guide_is_run() {
             for line in shown.filter(|line| line.starts_with("Backup created")) {
                 assert!(said.out.contains(&first_words(line)), "{line}: {said:#?}");
             }
+            for line in block.lines.iter().filter(|line| line.contains("public.likes")) {
+                assert!(said.out.contains(line.as_str()), "{line}: {said:#?}");
+            }
             n_run += 1;
         }
     }
-    assert!(n_run >= 2, "the guide shows commands");
+    assert!(n_run >= 3, "the guide shows commands");
 }

@@ -22,6 +22,7 @@ const PLACES: [Place; 16] = [
             "restore/by_difference/tests.rs",
             "restore/tables.rs",
             "migrate/state.rs",
+            "migrate/on_server/rows_file.rs",
             "migrate/verdict/",
             "health/glance.rs",
             "health/sqlite_library.rs",

@@ -102,7 +102,9 @@ const TABLES: &str = "
       coalesce((SELECT to_json(k.conkey) FROM pg_constraint k WHERE k.conrelid = o.oid AND k.contype = 'p'),
         '[]') AS key,
       (SELECT coalesce(json_agg(item ORDER BY item), '[]') FROM (
-        SELECT format('constraint %I %s', k.conname, pg_get_constraintdef(k.oid)) AS item
+        SELECT format('constraint %I %s', k.conname, pg_get_constraintdef(k.oid)) || CASE WHEN EXISTS (
+          SELECT FROM pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled = 'D')
+          THEN ' (its triggers are disabled)' ELSE '' END AS item
           FROM pg_constraint k WHERE k.conrelid = o.oid AND k.contype IN ('p', 'u', 'f', 'c', 'x')
         UNION ALL SELECT format('%s of %s', CASE WHEN o.relispartition THEN 'partition' ELSE 'child' END,
           i.inhparent::regclass) || coalesce(' ' || (SELECT pg_get_expr(p.relpartbound, p.oid)

@@ -1,4 +1,4 @@
-//! The objects of a database that are no tables, by the titles that `pg_dump --schema-only` gives them: functions,
+//! The objects of a database beside its tables, by the titles that `pg_dump --schema-only` gives them: functions,
 //! types, sequences, rights, and whatever a later version adds.
 
 use std::collections::{BTreeMap, BTreeSet};

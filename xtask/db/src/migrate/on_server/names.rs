@@ -18,6 +18,10 @@ pub(super) struct Named<'c> {
     pub(super) after: Option<&'c Table>,
     /// Its columns.
     pub(super) columns: Vec<NamedColumn<'c>>,
+    /// The columns by which its rows are paired, by their names in the scratch files.
+    pub(super) key: Vec<String>,
+    /// The primary key of the older state, if the newer one has another.
+    former_key: Vec<String>,
 }
 
 /// A column in one or both states.
@@ -70,8 +74,10 @@ pub(super) fn named<'c>(before: &'c Catalogue, after: &'c Catalogue) -> Vec<Name
         before,
         after,
         columns: columns(before, after),
+        key: Vec::new(),
+        former_key: Vec::new(),
     });
-    named.collect()
+    named.map(Named::with_key).collect()
 }
 
 fn columns<'c>(before: Option<&'c Table>, after: Option<&'c Table>) -> Vec<NamedColumn<'c>> {
@@ -102,29 +108,114 @@ fn columns<'c>(before: Option<&'c Table>, after: Option<&'c Table>) -> Vec<Named
 }
 
 impl Named<'_> {
-    /// The columns of the primary key in the scratch files, and whether it is a mere number: only a key that both states
-    /// have is one.
-    pub(super) fn key(&self) -> Vec<&str> {
-        let places = |table: Option<&Table>| {
-            table.map(|table| table.key.as_slice()).unwrap_or_default().to_vec()
-        };
-        let of = |places: &[i16], is_before: bool| {
+    /// Gives it the key of both states; if they have different ones, notes that of the older one.
+    fn with_key(mut self) -> Self {
+        let named = |table: Option<&Table>, side: fn(&NamedColumn<'_>) -> Option<i16>| {
+            let places = table.map(|table| table.key.clone()).unwrap_or_default();
             let column = |place: &i16| {
-                self.columns.iter().find(|column| {
-                    let one = if is_before { column.before } else { column.after };
-                    one.is_some_and(|one| one.place == *place)
-                })
+                self.columns
+                    .iter()
+                    .find(|column| side(column) == Some(*place))
+                    .map(|c| c.name.clone())
             };
-            let found: Option<Vec<_>> = places.iter().map(column).collect();
-            found.map(|columns| columns.into_iter().map(|c| c.name.as_str()).collect::<Vec<_>>())
+            places.iter().map(column).collect::<Option<Vec<_>>>().unwrap_or_default()
         };
-        let (before, after) = (places(self.before), places(self.after));
-        let (before, after) = (of(&before, true), of(&after, false));
-        match (self.before.is_some(), self.after.is_some()) {
-            (true, true) if before == after => before.unwrap_or_default(),
-            (true, true) => Vec::new(),
-            (true, false) => before.unwrap_or_default(),
-            _ => after.unwrap_or_default(),
+        let before = named(self.before, |column| column.before.map(|column| column.place));
+        let after = named(self.after, |column| column.after.map(|column| column.place));
+        match (self.before, self.after) {
+            (Some(_), Some(_)) if before != after => self.former_key = before,
+            (Some(_), _) => self.key = before,
+            (None, _) => self.key = after,
         }
+        self
+    }
+
+    /// Takes the key of the older state for that of both.
+    pub(super) fn keep_former_key(&mut self) {
+        self.key = std::mem::take(&mut self.former_key);
+    }
+
+    /// The columns of the newer state in which the key of the older one is now; `None` if there is none to keep.
+    pub(super) fn former_key_now(&self) -> Option<Vec<&str>> {
+        let column = |name: &String| {
+            let column = self.columns.iter().find(|column| column.name == *name)?;
+            column.after.map(|column| column.name.as_str())
+        };
+        let key: Option<Vec<_>> = self.former_key.iter().map(column).collect();
+        key.filter(|key| !key.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(oid: u32, name: &str, columns: &[(i16, &str)]) -> Table {
+        let column = |(place, name): &(i16, &str)| Column {
+            place: *place,
+            name: (*name).to_owned(),
+            declared_type: "text".to_owned(),
+            not_null: false,
+            expression: None,
+            is_computed: false,
+            rest: String::new(),
+        };
+        Table {
+            oid,
+            name: name.to_owned(),
+            has_rows: true,
+            columns: columns.iter().map(column).collect(),
+            key: vec![1],
+            constraints: Vec::new(),
+        }
+    }
+
+    fn check(before: Table, after: Table, expected: &[(&str, Option<&str>, Option<&str>)]) {
+        let of = |table| Catalogue { tables: vec![table], ..Catalogue::default() };
+        let (before, after) = (of(before), of(after));
+        let mut found = Vec::new();
+        for table in named(&before, &after) {
+            for column in &table.columns {
+                let name = |column: Option<&Column>| column.map(|column| column.name.clone());
+                let place = format!("{}.{}", table.name, column.name);
+                found.push((place, name(column.before), name(column.after)));
+            }
+        }
+        let owned = |name: Option<&str>| name.map(str::to_owned);
+        let expected: Vec<_> =
+            expected.iter().map(|(a, b, c)| ((*a).to_owned(), owned(*b), owned(*c))).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn numbers_pair_what_is_renamed_and_names_what_is_rebuilt() {
+        let old = || table(7, "public.t", &[(1, "id"), (2, "a")]);
+        check(
+            old(),
+            table(7, "public.u", &[(1, "id"), (2, "b"), (3, "a")]),
+            &[
+                ("public.t.id", Some("id"), Some("id")),
+                ("public.t.a", Some("a"), Some("b")),
+                ("public.t.a~", None, Some("a")),
+            ],
+        );
+        check(
+            old(),
+            table(8, "public.t", &[(1, "a"), (2, "ID")]),
+            &[
+                ("public.t.id", Some("id"), None),
+                ("public.t.a", Some("a"), Some("a")),
+                ("public.t.ID~", None, Some("ID")),
+            ],
+        );
+        check(
+            old(),
+            table(8, "public.other", &[(1, "id")]),
+            &[
+                ("public.t.id", Some("id"), None),
+                ("public.t.a", Some("a"), None),
+                ("public.other.id", None, Some("id")),
+            ],
+        );
     }
 }

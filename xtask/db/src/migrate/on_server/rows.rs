@@ -1,6 +1,9 @@
 //! The rows of the older state, read from its dump; those of the newer one, read from its database.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
+use serde::Deserialize;
 
 use crate::console::interrupt::Interrupt;
 use crate::migrate::on_server::names::{Named, NamedColumn};
@@ -11,7 +14,6 @@ use crate::postgres::dump::read_back::each_piece;
 use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
 use crate::postgres::quoting::name;
-use std::path::Path;
 
 /// Reads the rows of some tables from a dump.
 ///
@@ -54,6 +56,36 @@ pub(super) fn from_dump(
         Ok(())
     })?;
     Ok(())
+}
+
+/// Keeps the primary keys that the older state had, if the values of their columns still tell rows apart.
+///
+/// # Errors
+///
+/// If the server refuses, or at the user's interrupt.
+pub(super) fn keep_keys(place: Place<'_>, tables: &mut [Named<'_>]) -> Result<()> {
+    let mut psql = Psql::connect(place.server, place.programs.any()?, place.interrupt)?;
+    psql.run("SET row_security = off;")?;
+    for table in tables {
+        let (Some(after), Some(key)) = (table.after, table.former_key_now()) else { continue };
+        let columns: Vec<_> = key.iter().map(|column| name(column)).collect();
+        let nulls: Vec<_> = columns.iter().map(|column| format!("{column} IS NULL")).collect();
+        let (list, table_name) = (columns.join(", "), &after.name);
+        let Unique { is_unique } = psql.row(&format!(
+            "SELECT NOT EXISTS (SELECT FROM ONLY {table_name} GROUP BY {list} HAVING count(*) > 1) AND NOT EXISTS \
+             (SELECT FROM ONLY {table_name} WHERE {}) AS is_unique",
+            nulls.join(" OR ")
+        ))?;
+        if is_unique {
+            table.keep_former_key();
+        }
+    }
+    psql.close()
+}
+
+#[derive(Debug, Deserialize)]
+struct Unique {
+    is_unique: bool,
 }
 
 /// Reads the rows of some tables from a database, in one snapshot.

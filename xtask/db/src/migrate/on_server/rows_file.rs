@@ -119,7 +119,7 @@ impl RowsFile {
     ///
     /// If there is no room.
     pub(super) fn table(&self, of: &Named<'_>) -> Result<()> {
-        let key = of.key();
+        let key = &of.key;
         let columns = self.columns(of);
         let is_number = |name: &str| {
             let column = of.columns.iter().find(|column| column.name == name);

@@ -11,6 +11,7 @@ use crate::migrate::on_server::rows_file::{RowsFile, Side};
 use crate::migrate::on_server::sight::Sight;
 use crate::migrate::verdict::effects::{self, Effects};
 use crate::migrate::verdict::table_effect::{ColumnEffect, TableEffect};
+use crate::postgres::catalogue::{Column, Table};
 use crate::postgres::dump::proof::DumpProof;
 use crate::postgres::place::Place;
 
@@ -36,6 +37,18 @@ pub(crate) struct After<'a> {
     pub(crate) proof: &'a DumpProof,
 }
 
+/// Whether a table has the same rows in both states.
+#[derive(Clone, Copy)]
+enum Rows {
+    Equal,
+    Other,
+}
+
+/// The columns that a dump has.
+fn stored(table: &Table) -> impl Iterator<Item = &Column> {
+    table.columns.iter().filter(|column| !column.is_computed)
+}
+
 /// Finds the effects between two states; `scratch` is a private folder.
 ///
 /// # Errors
@@ -49,19 +62,17 @@ pub(crate) fn of(before: Before<'_>, after: After<'_>, scratch: &Scratch) -> Res
     let is_equal = |table: &Named<'_>| {
         let (old, new) =
             (table.before.map(|t| t.name.as_str()), table.after.map(|t| t.name.as_str()));
-        let places = |table: &crate::postgres::catalogue::Table| {
-            let stored = table.columns.iter().filter(|column| !column.is_computed);
-            stored.map(|column| column.place).collect::<Vec<_>>()
-        };
+        let places = |table: &Table| stored(table).map(|column| column.place).collect::<Vec<_>>();
         let hashes = (hash(before.proof, old), hash(after.proof, new));
         table.before.map(places) == table.after.map(places)
             && hashes.0.is_some()
             && hashes.0 == hashes.1
     };
-    let (equal, other): (Vec<_>, Vec<_>) = named.into_iter().partition(is_equal);
+    let (equal, mut other): (Vec<_>, Vec<_>) = named.into_iter().partition(is_equal);
     let interrupt = after.place.interrupt;
     let mut effects = Effects::default();
     if !other.is_empty() {
+        rows::keep_keys(after.place, &mut other)?;
         let (old, new) =
             (RowsFile::create(scratch, Side::Before)?, RowsFile::create(scratch, Side::After)?);
         new.shift(other.len())?;
@@ -83,8 +94,9 @@ pub(crate) fn of(before: Before<'_>, after: After<'_>, scratch: &Scratch) -> Res
         effects.tables.into_iter().map(|effect| translated(effect, &other)).collect();
     let is_known =
         |tables: &[TableEffect], name: &str| tables.iter().any(|table| table.before == name);
-    for table in equal.iter().chain(&other) {
-        let Some(renamed) = renamed(table, before.proof) else { continue };
+    let equal = equal.iter().map(|table| (table, Rows::Equal));
+    for (table, rows) in equal.chain(other.iter().map(|table| (table, Rows::Other))) {
+        let Some(renamed) = renamed(table, before.proof, rows) else { continue };
         if !is_known(&tables, &renamed.before) {
             tables.push(renamed);
         }
@@ -93,10 +105,17 @@ pub(crate) fn of(before: Before<'_>, after: After<'_>, scratch: &Scratch) -> Res
     Ok(Effects { tables, ..effects })
 }
 
-/// A table of which only names changed.
-fn renamed(table: &Named<'_>, proof: &DumpProof) -> Option<TableEffect> {
+/// A table of which only names changed. If its rows are equal, they pair its columns by their order: it may have been
+/// rebuilt.
+fn renamed(table: &Named<'_>, proof: &DumpProof, rows: Rows) -> Option<TableEffect> {
     let (before, after) = (table.before?, table.after?);
-    let pairs = table.columns.iter().filter_map(|column| Some((column.before?, column.after?)));
+    let pairs: Vec<(&Column, &Column)> = match rows {
+        Rows::Equal => stored(before).zip(stored(after)).collect(),
+        Rows::Other => {
+            table.columns.iter().filter_map(|column| column.before.zip(column.after)).collect()
+        }
+    };
+    let pairs = pairs.into_iter();
     let columns: Vec<_> = pairs
         .filter(|(old, new)| old.name != new.name)
         .map(|(old, new)| ColumnEffect {

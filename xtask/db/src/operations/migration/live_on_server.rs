@@ -49,12 +49,9 @@ pub(super) fn settle(session: &mut Session, job: &Job<'_>, locked: &Locked<'_>) 
     let server = database.server().context("it is not on a server")?;
     let programs = Programs::find(&project.search_path, &interrupt)?;
     let place = Place { server, programs: &programs, interrupt: &interrupt };
-    // No server or no such database is explained better than by what sweeping fails with.
-    standing::found(server, &programs, &interrupt).map(drop).or_else(|error| {
-        let is_closed = matches!(standing::look(server, &programs, &interrupt), Ok(Standing::Closed));
-        if is_closed { Ok(()) } else { Err(error) }
-    })?;
-    leftovers::settle(session, &Keeping { project, database, place, locked, replaced_by: None })
+    let keeping = Keeping { project, database, place, locked, replaced_by: None };
+    leftovers::settle(session, &keeping)
+        .map_err(|error| standing::explain(error, server, &programs))
 }
 
 /// Warns of applications that are connected, because what they write while the database is migrated is lost if the
@@ -78,6 +75,15 @@ pub(crate) fn warn_of_sessions(session: &mut Session, job: &Job<'_>) {
     ));
 }
 
+/// The state before a migration.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    /// The checkpoint taken right before.
+    pub(super) checkpoint: &'a Backup,
+    /// What a session saw.
+    pub(super) sight: &'a Sight,
+}
+
 /// Examines the live database as the rehearsal examined its copy.
 ///
 /// # Errors
@@ -87,9 +93,9 @@ pub(super) fn examine(
     session: &mut Session,
     job: &Job<'_>,
     locked: &Locked<'_>,
-    checkpoint: &Backup,
-    sight: &Sight,
+    before: &Seen<'_>,
 ) -> Result<After> {
+    let Seen { checkpoint, sight } = *before;
     let interrupt = session.interrupt().clone();
     let server = job.database.server().context("it is not on a server")?;
     let programs = Programs::find(&job.project.search_path, &interrupt)?;

@@ -250,7 +250,8 @@ fn examine(
     let Job { project, database, .. } = *job;
     let interrupt = session.interrupt().clone();
     if let Some(sight) = &ready.sight {
-        return live_on_server::examine(session, job, locked, &ready.second, sight);
+        let before = live_on_server::Seen { checkpoint: &ready.second, sight };
+        return live_on_server::examine(session, job, locked, &before);
     }
     if !matches!(probe::look(database.file()?)?, Standing::Sqlite(_)) {
         return Ok(After::Broken(vec!["it is no longer an SQLite database".to_owned()]));

@@ -25,7 +25,7 @@ use crate::migrate::verdict::loss::{Comparison, Loss};
 use crate::migrate::verdict::{self, Verdict};
 use crate::operations::migration::job::Job;
 use crate::operations::migration::rehearsed::{Hint, Outcome, Rehearsed};
-use crate::operations::migration::report;
+use crate::operations::migration::{live_on_server, report};
 use crate::sqlite::examination::finding::Finding;
 use crate::sqlite::schema::Schema;
 use crate::sqlite::{connection, foreign_keys};

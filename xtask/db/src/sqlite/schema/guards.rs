@@ -10,6 +10,9 @@ use crate::sqlite::schema::{Entry, Nature, Schema, Storage, Table};
 const OF_COLUMNS: [&str; 6] =
     ["not null", "unique", "primary key", "autoincrement", "check (", "references"];
 
+/// How the statement of a trigger ends that does nothing.
+pub(crate) const DISABLED: &str = " (disabled)";
+
 /// Describes the objects that are gone, e.g. ``index `i` of `t` ``.
 #[must_use]
 pub(crate) fn lost(before: &Schema, after: &Schema) -> Vec<String> {
@@ -19,6 +22,13 @@ pub(crate) fn lost(before: &Schema, after: &Schema) -> Vec<String> {
     {
         let gone = entries(old, new).into_iter().filter(|entry| is_left(after, &entry.table));
         lost.extend(gone.map(|entry| format!("{kind} `{}` of `{}`", entry.name, entry.table)));
+    }
+    for (key, trigger) in &after.triggers {
+        let was = before.triggers.get(key).is_some_and(|trigger| !is_disabled(trigger));
+        if was && is_disabled(trigger) {
+            let Entry { name, table, .. } = trigger;
+            lost.push(format!("trigger `{name}` of `{table}`: it is disabled"));
+        }
     }
     lost.extend(entries(&before.views, &after.views).iter().map(|v| format!("view `{}`", v.name)));
     for (key, table) in &before.tables {
@@ -38,6 +48,11 @@ fn entries<'e>(old: &'e BTreeMap<String, Entry>, new: &BTreeMap<String, Entry>) 
     };
     let gone = old.iter().filter(|(key, _)| !new.contains_key(*key)).map(|(_, entry)| entry);
     gone.filter(|entry| !new.values().any(|other| nameless(other) == nameless(entry))).collect()
+}
+
+/// Whether a trigger does nothing, which only another engine knows.
+fn is_disabled(trigger: &Entry) -> bool {
+    trigger.sql.ends_with(DISABLED)
 }
 
 fn is_left(schema: &Schema, name: &str) -> bool {
