@@ -92,7 +92,7 @@ impl Staged {
     pub(crate) fn publish(self, capture: Capture<'_>, progress: &Progress) -> Result<Taken> {
         let Capture { locked, wanted, .. } = capture;
         let Self { stage, name, mut record, version, groups, began } = self;
-        if wanted.format == Format::Pages && name.format != Format::Dump {
+        if wanted.format == Format::Pages {
             let copy = PlainCopy { path: stage.path(), record };
             let backup = match name.format {
                 Format::Dump => into_store::publish_copy(capture, &copy, progress)?,

@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::backups::format::Format;
 use crate::backups::name::Name;
-use crate::capture::dump::record_of;
 use crate::capture::plain::Staged;
+use crate::capture::record::record_of_dump;
 use crate::capture::request::Capture;
 use crate::console::progress::Progress;
 use crate::postgres::dump;
@@ -36,5 +36,5 @@ pub(crate) fn stage(
     let dumped = dump::dump(server, &programs, &stage, interrupt)
         .map_err(|error| standing::explain(error, server, &programs))?;
     stage.sync()?;
-    Ok(Box::new(Staged::of_dump(stage, name, record_of(capture, dumped), began)))
+    Ok(Box::new(Staged::of_dump(stage, name, record_of_dump(capture, dumped), began)))
 }

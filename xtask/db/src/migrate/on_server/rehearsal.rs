@@ -20,6 +20,7 @@ use crate::migrate::verdict::effects::Effects;
 use crate::postgres::catalogue::Catalogue;
 use crate::postgres::dump;
 use crate::postgres::dump::proof::{DumpProof, TableProof};
+use crate::postgres::dump::read_back::Dump;
 use crate::postgres::place::Place;
 use crate::postgres::programs::Programs;
 use crate::postgres::psql::Psql;
@@ -86,7 +87,7 @@ pub(crate) fn rehearse(
         size_bytes: record.size_bytes,
     };
     if rehearsal.ended.failure().is_none() {
-        let old = Before { sight: &sight, dump: stage.original, proof: &copied.proof };
+        let old = Before { sight: &sight, dump: Dump::File(stage.original), proof: &copied.proof };
         match judged(old, here, stage.scratch) {
             Ok(Judged { state, effects }) => {
                 (rehearsal.after, rehearsal.effects) = (Ok(state), effects);
@@ -142,7 +143,7 @@ impl<'a> PrivateCopy<'a> {
     fn of(place: Place<'a>, dump: &Path, record: &Record, proof: &DumpProof) -> Result<Self> {
         let Postgres { client_version, extensions, .. } =
             record.postgres.as_ref().context("its record does not describe a dump")?;
-        let source = Source { path: dump, proof, client_version, extensions };
+        let source = Source { dump: Dump::File(dump), proof, client_version, extensions };
         if let Some(scratch) = Scratch::by_template(place)? {
             let proved = proved(place, scratch)?;
             if proved.proof == *proof {

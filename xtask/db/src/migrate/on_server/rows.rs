@@ -1,7 +1,5 @@
 //! The rows of the older state, read from its dump; those of the newer one, read from its database.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
@@ -10,7 +8,7 @@ use crate::migrate::on_server::names::{Named, NamedColumn};
 use crate::migrate::on_server::rows_file::RowsFile;
 use crate::postgres::copy_rows::Lines;
 use crate::postgres::dump::pieces::Piece;
-use crate::postgres::dump::read_back::each_piece;
+use crate::postgres::dump::read_back::{Dump, each_piece};
 use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
 use crate::postgres::quoting::name;
@@ -21,7 +19,7 @@ use crate::postgres::quoting::name;
 ///
 /// If the dump is damaged, there is no room, or at the user's interrupt.
 pub(super) fn from_dump(
-    dump: &Path,
+    dump: Dump<'_>,
     tables: &[Named<'_>],
     to: &RowsFile,
     interrupt: &Interrupt,

@@ -1,7 +1,5 @@
 //! The effects of a migration on rows and values, found by the same examination as those of an SQLite database.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 
 use crate::files::stage::Scratch;
@@ -13,6 +11,7 @@ use crate::migrate::verdict::effects::{self, Effects};
 use crate::migrate::verdict::table_effect::{ColumnEffect, TableEffect};
 use crate::postgres::catalogue::{Column, Table};
 use crate::postgres::dump::proof::DumpProof;
+use crate::postgres::dump::read_back::Dump;
 use crate::postgres::place::Place;
 
 /// The older state.
@@ -21,7 +20,7 @@ pub(crate) struct Before<'a> {
     /// What a session saw of it.
     pub(crate) sight: &'a Sight,
     /// Its dump.
-    pub(crate) dump: &'a Path,
+    pub(crate) dump: Dump<'a>,
     /// What that proves.
     pub(crate) proof: &'a DumpProof,
 }

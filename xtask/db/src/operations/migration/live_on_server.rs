@@ -107,7 +107,7 @@ pub(super) fn examine(
     let source = DumpSource::of(checkpoint)?;
     let scratch = locked.scratch(&job.database.file_name())?;
     let place = Place { server, programs: &programs, interrupt: &interrupt };
-    let old = Before { sight, dump: source.source().path, proof: &source.proof };
+    let old = Before { sight, dump: source.source().dump, proof: &source.proof };
     let progress = session.progress("Examining");
     let judged = rehearsal::judged(old, place, &scratch);
     drop(progress);
