@@ -1,7 +1,7 @@
 //! Adds a dump to the store: cuts its SQL into chunks, finds those that are there already, and packs the
 //! others.
 //!
-//! The content decides where a chunk ends (FastCDC,
+//! The content decides where a chunk ends (`FastCDC`,
 //! <https://www.usenix.org/conference/atc16/technical-sessions/presentation/xia>), so that rows that are
 //! inserted or removed change the chunks around them only. A chunk is known by the hash of its bytes,
 //! wherever it is.
@@ -132,8 +132,8 @@ impl<'s> Intake<'s> {
         let Some(address) = self.known.get(&id).copied() else {
             let address = self.naming.push_new()?;
             self.known.insert(id, address);
-            let block_bytes = u32::try_from(bytes.len())?;
-            self.new.push(Block { id, number: LONE, block_bytes, bytes: bytes.to_vec() });
+            let size_bytes = u32::try_from(bytes.len())?;
+            self.new.push(Block { id, number: LONE, size_bytes, bytes: bytes.to_vec() });
             return Ok(());
         };
         let pack = match address.pack {

@@ -192,8 +192,8 @@ impl<F: FnOnce()> Comparing<'_, F> {
             } else {
                 let number = entry_number(shape, number)?;
                 self.add()?;
-                let block_bytes = u32::try_from(shape.block_bytes)?;
-                new.push(Block { id, number, block_bytes, bytes: block.to_vec() });
+                let size_bytes = u32::try_from(shape.block_bytes)?;
+                new.push(Block { id, number, size_bytes, bytes: block.to_vec() });
             }
         }
         if new.is_empty() {

@@ -41,7 +41,9 @@ impl Stored {
         let ((mut ids, n_bytes), (more, n_more)) = (first?, second?);
         ids.extend(more);
         let mut root = Root::default();
-        ids.iter().for_each(|id| root.add(id));
+        for id in &ids {
+            root.add(id);
+        }
         root.n_bytes = n_bytes + n_more;
         self.demand_whole(&root)
     }

@@ -458,7 +458,8 @@ fn a_chunk_list_keeps_its_chunks_whatever_its_name_and_a_damaged_one_keeps_every
     let (path, bytes) = model.backups.pop_last().expect("a backup");
     assert!(path.extension().is_some_and(|ending| ending == "chunks"));
     let renamed = model.folder.path().join("for Bob.chunks");
-    fs_err::rename(path, &renamed).expect("renamed");
+    fs_err::hard_link(&path, &renamed).expect("linked");
+    fs_err::remove_file(path).expect("removed");
     let list = fs_err::read(&renamed).expect("a list");
     model.backups.insert(renamed, bytes);
     model.reclaim(Extent::All);

@@ -55,7 +55,7 @@ pub(crate) struct Block {
     /// Its number in its database, or [`LONE`](pack::LONE).
     pub(crate) number: u32,
     /// The size of a page, or of this chunk.
-    pub(crate) block_bytes: u32,
+    pub(crate) size_bytes: u32,
     /// Its bytes.
     pub(crate) bytes: Vec<u8>,
 }
@@ -102,7 +102,7 @@ impl Step<Vec<Block>> for Packer<'_> {
                 None => self.writing.insert(Writing::begin(self.folder, self.content)?),
             };
             let packed = self.packing.pack(&block.bytes)?;
-            pack.append(block.id, block.number, &packed, block.block_bytes)?;
+            pack.append(block.id, block.number, &packed, block.size_bytes)?;
             if let Some(full) = self.writing.take_if(|pack| pack.is_full()) {
                 self.shelving.send(full.finish()?)?;
             }
