@@ -2,7 +2,9 @@
 
 pub(crate) mod backup;
 pub(crate) mod branches;
+pub(crate) mod diff;
 pub(crate) mod each_statement;
+pub(crate) mod export;
 pub(crate) mod guide;
 pub(crate) mod interrupted;
 pub(crate) mod migrations;

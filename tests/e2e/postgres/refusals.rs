@@ -11,8 +11,7 @@ fn commands_without_a_meaning_there_yet_say_so() {
     sandbox.ok(&["db-backup"]);
     let before = database.dump();
     for arguments in [
-        &["db-export"][..],
-        &["db-diff"],
+        &["db-diff", "--sql"][..],
         &["db-import", "dump.sql", "--force", "--yes"],
         &["db-restore", "latest", "--table", "t", "--yes"],
     ] {

@@ -61,7 +61,9 @@ fn a_checkpoint_adds_what_changed_and_is_restored_both_ways() {
     assert!(said.out.contains(" new"), "{said:#?}");
     for name in [&first, &second] {
         let said = sandbox.ok(&["db-verify", name]);
-        assert!(said.out.contains("is whole: size and BLAKE3 as recorded, the rows of each table too"));
+        assert!(
+            said.out.contains("is whole: size and BLAKE3 as recorded, the rows of each table too")
+        );
         let said = sandbox.ok(&["db-verify", name, "--drill"]);
         assert!(said.out.contains("restore drill ok"), "{said:#?}");
     }
@@ -188,7 +190,8 @@ fn pruning_keeps_what_the_other_checkpoints_need() {
     let sandbox = database.sandbox();
     let mut kept = Vec::new();
     for n in 0..6 {
-        database.sql(&format!("UPDATE notes SET body = body || {n} WHERE id % 6 = {n} AND id < 9000"));
+        database
+            .sql(&format!("UPDATE notes SET body = body || {n} WHERE id % 6 = {n} AND id < 9000"));
         kept.push((checkpoint(&sandbox), database.dump()));
     }
     let before = bytes(&packs(&sandbox));
@@ -266,7 +269,9 @@ fn a_killed_checkpoint_leaves_nothing_and_the_next_one_is_whole() {
     sandbox.ok(&["db-verify", "--all"]);
     assert!(!sandbox.backups().contains(&first));
     let waited = Instant::now();
-    while database.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") != "1" {
+    while database.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        != "1"
+    {
         assert!(waited.elapsed() < Duration::from_secs(10), "a killed session stays");
     }
 }

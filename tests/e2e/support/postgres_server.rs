@@ -79,6 +79,19 @@ impl PostgresDatabase {
         self.in_database(&self.name, statements)
     }
 
+    /// Runs a script, as `psql --file` does.
+    pub(crate) fn run_script(&self, script: &str) {
+        use std::io::Write as _;
+
+        let mut psql = self.server.own.client("psql", &self.name);
+        psql.args(["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]);
+        psql.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = psql.spawn().expect("psql runs");
+        child.stdin.take().expect("a pipe").write_all(script.as_bytes()).expect("written");
+        let output = child.wait_with_output().expect("psql ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// Runs statements in the database `postgres` of the same server.
     pub(crate) fn maintenance_sql(&self, statements: &str) -> String {
         self.in_database("postgres", statements)

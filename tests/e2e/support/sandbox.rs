@@ -231,7 +231,9 @@ impl Sandbox {
         };
         let names = entries.map(|entry| entry.expect("entry").file_name().into_string());
         let mut names: Vec<String> = names.filter_map(Result::ok).collect();
-        names.retain(|name| [".bak", ".pages", ".dump", ".chunks"].iter().any(|end| name.ends_with(end)));
+        names.retain(|name| {
+            [".bak", ".pages", ".dump", ".chunks"].iter().any(|end| name.ends_with(end))
+        });
         names.sort();
         names
     }

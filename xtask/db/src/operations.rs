@@ -4,7 +4,7 @@
 pub(crate) mod back_up_each;
 pub(crate) mod damage_report;
 mod dump_drill;
-mod dump_source;
+pub(crate) mod dump_source;
 pub(crate) mod find_backup;
 pub(crate) mod hook_blocks;
 pub(crate) mod label_or_pin;

@@ -8,6 +8,7 @@ pub(crate) mod client;
 pub(crate) mod copy_rows;
 pub(crate) mod definitions;
 pub(crate) mod dump;
+pub(crate) mod dump_objects;
 pub(crate) mod foreign_keys;
 pub(crate) mod maintenance;
 pub(crate) mod place;

@@ -109,12 +109,21 @@ fn is_plain(text: &str) -> bool {
 }
 
 fn quoted(text: &str, to: &mut Sink<'_>) -> Result<()> {
+    quoted_bytes(text.as_bytes(), to)
+}
+
+/// Appends a value in quotes.
+///
+/// # Errors
+///
+/// As the outlet's.
+pub(crate) fn quoted_bytes(value: &[u8], to: &mut Sink<'_>) -> Result<()> {
     to.push(b"\"");
-    let mut pieces = text.split('"');
-    to.push(pieces.next().unwrap_or_default().as_bytes());
+    let mut pieces = value.split(|byte| *byte == b'"');
+    to.push(pieces.next().unwrap_or_default());
     for piece in pieces {
         to.push(b"\"\"");
-        to.push(piece.as_bytes());
+        to.push(piece);
         to.flow()?;
     }
     to.push(b"\"");

@@ -37,6 +37,18 @@ impl fmt::Display for Newer {
 
 impl std::error::Error for Newer {}
 
+/// An export of a database of another engine, whose rows this does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherEngine;
+
+impl fmt::Display for OtherEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is an export of a PostgreSQL database")
+    }
+}
+
+impl std::error::Error for OtherEngine {}
+
 /// An export in JSONL that is being read.
 pub struct Reader<R> {
     lines: Lines<Breaks<R>>,
@@ -250,6 +262,9 @@ pub(crate) fn header_of_document(general: serde_json::Value) -> Result<Header> {
     let version = general["version"].as_u64().context("the header has no version")?;
     if version > u64::from(VERSION) {
         return Err(Newer(version).into());
+    }
+    if general.get("engine").is_some() {
+        return Err(OtherEngine.into());
     }
     serde_json::from_value(general).context("it is not a header")
 }

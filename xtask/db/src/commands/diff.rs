@@ -1,6 +1,7 @@
 //! `db-diff`: what changed between two states, a backup and the live database or two backups.
 
 mod json_document;
+mod of_server;
 mod report;
 
 use anyhow::{Context, Result};
@@ -19,7 +20,7 @@ use crate::operations::find_backup;
 use crate::operations::state_document::StateDocument;
 use crate::rows::diff::script::Script;
 use crate::rows::diff::states::between;
-use crate::rows::diff::{self, Depth, Difference, Row, Wanted};
+use crate::rows::diff::{self, Depth, Difference, Row, Wanted, dumps};
 use crate::sqlite::connection;
 use crate::sqlite::read_only::Looking;
 use crate::sqlite::snapshot::Snapshot;
@@ -174,6 +175,11 @@ impl Args {
     ) -> Result<Difference> {
         let Pair { a, b } = pair;
         let interrupt = session.interrupt().clone();
+        match (a.is_on_server(), b.is_on_server()) {
+            (true, true) => return self.compare_dumps(session, project, pair, written),
+            (false, false) => {}
+            _ => return Err(of_server::two_engines()),
+        }
         let (a_contents, b_contents) = (a.contents()?, b.contents()?);
         let a_opened = a.open(project, a_contents.as_ref(), &interrupt)?;
         let b_opened = b.open(project, b_contents.as_ref(), &interrupt)?;
@@ -193,6 +199,50 @@ impl Args {
         })();
         let compared = [&a_opened, &b_opened].into_iter().fold(compared, Opened::prove);
         compared.map_err(explain).context(what)
+    }
+
+    /// Compares two states of PostgreSQL databases.
+    fn compare_dumps(
+        &self,
+        session: &mut Session,
+        project: &Project,
+        pair: &Pair,
+        written: &mut Written,
+    ) -> Result<Difference> {
+        if self.sql {
+            return Err(of_server::no_script());
+        }
+        let (a, b) = (pair.a.name(project), pair.b.name(project));
+        let interrupt = session.interrupt().clone();
+        let compared = (|| {
+            let a_side = pair.a.dumped(project, &interrupt)?;
+            let b_side = pair.b.dumped(project, &interrupt)?;
+            let are_equal = a_side.proof().content_blake3 == b_side.proof().content_blake3;
+            if are_equal && self.table.is_empty() {
+                let difference = Difference::default();
+                report::begin(session, &a, &b, &difference);
+                report::end(session, &difference);
+                return Ok(difference);
+            }
+            if let Some(line) = a_side.warning(&b_side) {
+                session.warn(line);
+            }
+            let dumps = dumps::Pair::open(a_side.dump(), b_side.dump(), &interrupt)?;
+            let mut wanted = Wanted { tables: self.table.clone(), depth: Depth::Counts };
+            let mut difference = dumps.schema(&wanted)?;
+            report::begin(session, &a, &b, &difference);
+            if !self.schema {
+                if self.rows {
+                    wanted.depth = Depth::Values;
+                }
+                difference = dumps.rows(&wanted, &mut tell_rows(session, written))?;
+            }
+            report::end(session, &difference);
+            Ok(difference)
+        })();
+        compared
+            .map_err(of_server::explain)
+            .with_context(|| format!("could not compare {a} with {b}"))
     }
 
     /// Compares two open states, and reports the differences.
@@ -226,13 +276,7 @@ impl Args {
         report::begin(session, &a.name, &b.name, &difference);
         if !self.schema {
             wanted.depth = if self.rows { Depth::Values } else { Depth::Counts };
-            let mut table = String::new();
-            difference = between(a.state, b.state, &wanted, &mut |row: &Row<'_>| {
-                report::row(session, row, &mut table);
-                if session.wants_json() {
-                    written.row(session, &DifferingRow::of(row));
-                }
-            })?;
+            difference = between(a.state, b.state, &wanted, &mut tell_rows(session, written))?;
         }
         report::end(session, &difference);
         Ok(difference)
@@ -253,7 +297,34 @@ impl Args {
     }
 }
 
+/// Prints rows that differ, each below the name of its table.
+fn tell_rows(session: &mut Session, written: &mut Written) -> impl FnMut(&Row<'_>) {
+    let mut table = String::new();
+    move |row| {
+        report::row(session, row, &mut table);
+        if session.wants_json() {
+            written.row(session, &DifferingRow::of(row));
+        }
+    }
+}
+
 impl State {
+    /// Whether it is one of a PostgreSQL database.
+    fn is_on_server(&self) -> bool {
+        match self {
+            Self::Backup(backup) => of_server::is_dump(backup),
+            Self::Live(database) => database.server().is_some(),
+        }
+    }
+
+    /// Its dump; of the live database, a new one.
+    fn dumped(&self, project: &Project, interrupt: &Interrupt) -> Result<of_server::Side> {
+        match self {
+            Self::Backup(backup) => of_server::Side::of_backup(backup),
+            Self::Live(database) => of_server::Side::of_live(project, database, interrupt),
+        }
+    }
+
     /// The name in messages.
     fn name(&self, project: &Project) -> String {
         match self {

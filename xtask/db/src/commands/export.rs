@@ -2,6 +2,7 @@
 
 mod destination;
 mod format;
+mod of_server;
 mod output;
 mod report;
 mod shared_file;
@@ -15,6 +16,7 @@ use xtask_db_format::{Sink, Writer};
 use crate::backups::vault::Vault;
 use crate::commands::export::destination::{Destination, Target};
 use crate::commands::export::format::Format;
+use crate::commands::export::of_server::{Job, Server};
 use crate::commands::export::output::Written;
 use crate::commands::export::report::Exported;
 use crate::commands::export::shared_file::Share;
@@ -26,6 +28,7 @@ use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::find_backup;
 use crate::rows::export::selection::{Selection, Wanted};
+use crate::rows::export::server::selection;
 use crate::rows::export::subset::condition::Root;
 use crate::rows::export::writer;
 use crate::rows::import::cost_limits::Bounds;
@@ -63,7 +66,7 @@ pub(crate) struct Args {
     #[arg(value_name = "REF")]
     reference: Option<String>,
     /// `jsonl` (one row per line, and a proof), `json` (one document), `sql`
-    /// (for the sqlite3 shell) or `csv` (one file per table)
+    /// (for the sqlite3 shell or psql) or `csv` (one file per table)
     #[arg(long, value_enum, default_value = "jsonl", hide_possible_values = true)]
     format: Format,
     /// File to write; `-` is stdout [default: `./<database>.<time>.<format>`]
@@ -102,6 +105,10 @@ impl Args {
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
         let project = self.common.project(session)?;
         let (state, database) = self.state(session, &project)?;
+        let server = Server::of(&project, &state)?;
+        if server.is_some() {
+            of_server::refuse_flags_of_files(&self.flags_of_files())?;
+        }
         let wanted = self.wanted(&database);
         let share = self.prepare_share(session, &project, &database)?;
         let destination = if let Some(share) = &share {
@@ -117,7 +124,11 @@ impl Args {
             wanted: &wanted,
             destination: &destination,
         };
-        let (exported, written) = match export.run(session) {
+        let done = match &server {
+            Some(server) => export.of_server().run(server, session),
+            None => export.run(session),
+        };
+        let (exported, written) = match done {
             Ok(exported) => exported,
             // The reader of the pipe has seen enough.
             Err(error) if destination.is_stdout() && is_closed_pipe(&error) => {
@@ -131,7 +142,7 @@ impl Args {
                 return Err(state.explain(error, &project).context(what));
             }
         };
-        for remark in &exported.selection.remarks {
+        for remark in &exported.remarks {
             session.warn(remark);
         }
         if let Some(written) = written {
@@ -199,6 +210,16 @@ impl Args {
         }
     }
 
+    /// The flags that were given and have a meaning for SQLite only.
+    fn flags_of_files(&self) -> Vec<&'static str> {
+        let flags = [
+            ("--root", self.root.is_some()),
+            ("--share", self.share.is_some()),
+            ("--rowids", self.rowids),
+        ];
+        flags.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag).collect()
+    }
+
     /// The destination: CSV of several tables is a folder.
     fn target(&self, named: &str) -> Target<'_> {
         Target {
@@ -232,6 +253,19 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
+    /// The same for a PostgreSQL database.
+    fn of_server(&self) -> Job<'_> {
+        let Wanted { tables, without, groups, .. } = self.wanted.clone();
+        Job {
+            project: self.project,
+            state: self.state,
+            wanted: selection::Wanted { tables, without, groups },
+            format: self.args.format,
+            is_folder: self.args.is_folder(),
+            destination: self.destination,
+        }
+    }
+
     fn run(&self, session: &mut Session) -> Result<(Exported, Option<Written>)> {
         let Self { args, project, state, wanted, destination } = *self;
         let interrupt = session.interrupt().clone();
@@ -259,7 +293,7 @@ impl Export<'_> {
             })?;
             let n_bytes = sink.n_bytes();
             interrupt.check()?;
-            let exported = Exported { selection, counts, n_bytes };
+            let exported = Exported::of(selection, &counts, n_bytes);
             if args.share.is_some() {
                 exported.refuse_nothing()?;
             }

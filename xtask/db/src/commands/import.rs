@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod merge;
 mod new_database;
+mod on_server;
 mod records;
 mod report;
 mod source;

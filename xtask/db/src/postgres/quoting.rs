@@ -8,6 +8,12 @@ pub(crate) fn name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A name in a schema, both in double quotes.
+#[must_use]
+pub(crate) fn qualified(schema: &str, object: &str) -> String {
+    format!("{}.{}", name(schema), name(object))
+}
+
 /// A value in quotes that mean the same whatever `standard_conforming_strings` is
 /// (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html>).
 #[must_use]

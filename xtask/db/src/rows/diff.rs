@@ -7,6 +7,7 @@
 //! are not compared. A table that could not be compared is reported, and the result is then never "no
 //! differences".
 
+pub(crate) mod dumps;
 mod leaves;
 pub(crate) mod migrated_tables;
 mod pages;

@@ -3,6 +3,7 @@
 
 pub(crate) mod order;
 pub(crate) mod selection;
+pub(crate) mod server;
 mod source;
 pub(crate) mod subset;
 pub(crate) mod virtual_tables;

@@ -31,7 +31,7 @@ pub(super) fn row(session: &mut Session, row: &Row<'_>, table: &mut String) {
         (None, Some(after)) => ('+', values(after)),
         (before, after) => ('~', changes(row, before, after)),
     };
-    let colon = if shown.is_empty() { "" } else { ": " };
+    let colon = if shown.is_empty() || key.is_empty() { "" } else { ": " };
     session.say(format!("  {sign} {key}{colon}{shown}"));
 }
 

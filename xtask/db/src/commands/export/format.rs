@@ -1,6 +1,6 @@
 //! The formats of `db-export`: their names, and which writer each has.
 
-use xtask_db_format::{Csv, Json, Jsonl, Sql};
+use xtask_db_format::{Csv, Json, Jsonl, Sql, postgres};
 
 /// The formats of `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,6 +35,17 @@ impl Format {
             Self::Sql => Box::new(Sql::default()),
             Self::Csv if is_folder => Box::new(Csv::of_folder()),
             Self::Csv => Box::new(Csv::default()),
+        }
+    }
+
+    /// The same for a PostgreSQL database.
+    pub(super) fn server_writer(self, is_folder: bool) -> Box<dyn postgres::Format> {
+        match self {
+            Self::Jsonl => Box::new(postgres::Jsonl::default()),
+            Self::Json => Box::new(postgres::Json::default()),
+            Self::Sql => Box::new(postgres::Sql::default()),
+            Self::Csv if is_folder => Box::new(postgres::Csv::of_folder()),
+            Self::Csv => Box::new(postgres::Csv::default()),
         }
     }
 }

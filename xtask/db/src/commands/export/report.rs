@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use serde::Serialize;
-use xtask_db_format::Rows;
+use xtask_db_format::{Rows, TableHead};
 
 use crate::commands::export::format::Format;
 use crate::commands::export::output::{How, Written};
@@ -17,6 +17,7 @@ use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::operations::state_document::StateDocument;
 use crate::rows::export::selection::Selection;
+use crate::rows::export::server;
 use crate::sqlite::schema::COUNTERS;
 
 /// Output of `--json`.
@@ -41,26 +42,57 @@ pub(super) struct Document<'a> {
 
 /// Result of an export.
 pub(super) struct Exported {
-    pub selection: Selection,
-    /// The rows of each table of the header.
-    pub counts: Vec<u64>,
-    pub n_bytes: u64,
+    /// The tables whose rows are here, and how many there are.
+    here: Vec<(String, u64)>,
+    /// The tables whose rows were left out.
+    left_out: Vec<String>,
+    /// For a subset, how many rows of how many each table has.
+    parts: Option<Vec<Part>>,
+    /// Remarks for the user.
+    pub remarks: Vec<String>,
+    n_bytes: u64,
+}
+
+/// How many rows of a table are in a subset.
+struct Part {
+    table: String,
+    n: u64,
+    n_all: u64,
 }
 
 impl Exported {
-    /// Whether it is a subset.
-    fn is_part(&self) -> bool {
-        self.selection.n_all.iter().any(Option::is_some)
+    /// What was exported of an SQLite database.
+    pub(super) fn of(selection: Selection, counts: &[u64], n_bytes: u64) -> Self {
+        let tables = || selection.header.tables.iter().zip(counts);
+        let here = tables().filter(|(table, _)| table.rows == Rows::Here);
+        let here = here.filter(|(table, _)| table.name != COUNTERS);
+        let left_out = tables().filter(|(table, _)| table.rows == Rows::LeftOut);
+        let part = |((table, n), n_all): ((&TableHead, &u64), &Option<u64>)| {
+            Some(Part { table: table.name.clone(), n: *n, n_all: (*n_all)? })
+        };
+        let is_part = selection.n_all.iter().any(Option::is_some);
+        let parts = || tables().zip(&selection.n_all).filter_map(part).collect();
+        Self {
+            here: here.map(|(table, n)| (table.name.clone(), *n)).collect(),
+            left_out: left_out.map(|(table, _)| table.name.clone()).collect(),
+            parts: is_part.then(parts),
+            remarks: selection.remarks,
+            n_bytes,
+        }
     }
 
-    /// The tables whose rows are here, and those whose rows were left out.
-    fn tables(&self) -> (Vec<(&str, u64)>, Vec<&str>) {
-        let tables = self.selection.header.tables.iter().zip(&self.counts);
-        let here = tables.filter(|(table, _)| table.rows == Rows::Here);
-        let here = here.filter(|(table, _)| table.name != COUNTERS);
-        let left_out = self.selection.header.tables.iter();
-        let left_out = left_out.filter(|table| table.rows == Rows::LeftOut);
-        (here.map(|(t, n)| (&*t.name, *n)).collect(), left_out.map(|t| &*t.name).collect())
+    /// What was exported of a PostgreSQL database.
+    pub(super) fn of_server(rows: &server::Rows<'_>, counts: &[u64], n_bytes: u64) -> Self {
+        let tables = || rows.header.tables.iter().zip(counts);
+        let here = tables().filter(|(table, _)| table.rows.is_none());
+        let left_out = tables().filter(|(table, _)| table.rows.is_some());
+        Self {
+            here: here.map(|(table, n)| (table.name.clone(), *n)).collect(),
+            left_out: left_out.map(|(table, _)| table.name.clone()).collect(),
+            parts: None,
+            remarks: rows.remarks.clone(),
+            n_bytes,
+        }
     }
 
     /// Refuses to pass on an export that contains no row.
@@ -69,20 +101,13 @@ impl Exported {
     ///
     /// A refusal (exit 1) if no table has any.
     pub(super) fn refuse_nothing(&self) -> Result<()> {
-        if self.tables().0.iter().any(|(_, n)| *n > 0) {
+        if self.here.iter().any(|(_, n)| *n > 0) {
             return Ok(());
         }
         Err(Refusal::no(
             "there is no row to share",
             "nothing was written: add rows first, or select others",
         ))
-    }
-
-    /// For a subset, how many rows of how many each table has.
-    fn parts(&self) -> Vec<(&str, u64, u64)> {
-        let tables = self.selection.header.tables.iter().zip(&self.counts);
-        let tables = tables.zip(&self.selection.n_all);
-        tables.filter_map(|((table, n), n_all)| Some((&*table.name, *n, (*n_all)?))).collect()
     }
 
     pub(super) fn say(
@@ -92,7 +117,7 @@ impl Exported {
         state: &State,
         written: &Written,
     ) {
-        let (here, left_out) = self.tables();
+        let Self { here, left_out, parts, .. } = self;
         let path = project.dotted(&written.path);
         let what = match written.how {
             How::New => format!("Exported {} → {path}", state.name(project)),
@@ -102,16 +127,16 @@ impl Exported {
             "{what}: {} of {}, {}",
             text::count(here.iter().map(|(_, n)| n).sum(), "row"),
             text::count(
-                here.iter().filter(|(_, n)| *n > 0 || !self.is_part()).count() as u64,
+                here.iter().filter(|(_, n)| *n > 0 || parts.is_none()).count() as u64,
                 "table"
             ),
             text::size(self.n_bytes)
         ));
-        let row = |(table, n, n_all): (&str, u64, u64)| {
-            let of = format!("{} of {}", text::digits(n), text::digits(n_all));
-            vec![format!("  {}", text::plain(table)), of]
+        let row = |part: &Part| {
+            let of = format!("{} of {}", text::digits(part.n), text::digits(part.n_all));
+            vec![format!("  {}", text::plain(&part.table)), of]
         };
-        let rows: Vec<_> = self.parts().into_iter().map(row).collect();
+        let rows: Vec<_> = parts.iter().flatten().map(row).collect();
         for line in text::table(&rows, &[]).lines() {
             session.say(line);
         }
@@ -127,8 +152,9 @@ impl Exported {
         written: &'a Written,
         format: Format,
     ) -> Document<'a> {
-        let (here, left_out) = self.tables();
-        let parts = || self.parts().into_iter().map(|(table, _, n_all)| (table, n_all)).collect();
+        let of_each = |parts: &'a Vec<Part>| {
+            parts.iter().map(|part| (part.table.as_str(), part.n_all)).collect()
+        };
         Document {
             version: VERSION,
             exported: match state {
@@ -138,10 +164,10 @@ impl Exported {
             format: format.word(),
             output: written.path.to_string_lossy(),
             size_bytes: self.n_bytes,
-            tables: here.into_iter().collect(),
-            of: self.is_part().then(parts),
-            left_out,
-            remarks: &self.selection.remarks,
+            tables: self.here.iter().map(|(table, n)| (table.as_str(), *n)).collect(),
+            of: self.parts.as_ref().map(of_each),
+            left_out: self.left_out.iter().map(String::as_str).collect(),
+            remarks: &self.remarks,
             unchanged: written.how == How::Unchanged,
         }
     }

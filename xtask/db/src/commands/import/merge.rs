@@ -15,6 +15,7 @@ use crate::backups::writer::Locked;
 use crate::commands::import::args::{Args, OnConflict};
 use crate::commands::import::merge::files::Named;
 use crate::commands::import::merge::job::{Allowance, Job};
+use crate::commands::import::on_server;
 use crate::commands::import::source;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::files::sidecars::{WAL, beside};
@@ -38,6 +39,7 @@ const UNTOUCHED: &str = "the database is untouched";
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
     let project = args.common.project(session)?;
     let database = project.one(args.common.db.as_deref())?;
+    on_server::refuse(&database)?;
     policy(args)?;
     let files = files::named(session, &project, &args.files)?;
     let encoding: String = {

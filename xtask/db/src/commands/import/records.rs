@@ -13,6 +13,7 @@ use crate::backups::vault::Vault;
 use crate::commands::import::args::Args;
 use crate::commands::import::merge;
 use crate::commands::import::merge::job::{Allowance, Job};
+use crate::commands::import::on_server;
 use crate::console::nearest_word::nearest;
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
@@ -63,6 +64,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Answer> {
         })?;
     let project = args.common.project(session)?;
     let database = project.one(args.common.db.as_deref())?;
+    on_server::refuse(&database)?;
     let (mapping, encoding) = mapping(args, &project, &database)
         .map_err(|error| live_database::explain(error, &project, &database))?;
     let shown = input.shown(&project);

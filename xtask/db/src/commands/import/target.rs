@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::backups::set_aside;
 use crate::commands::import::args::Args;
+use crate::commands::import::on_server;
 use crate::console::refusal::Refusal;
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
@@ -36,6 +37,7 @@ impl Target {
             None => (project.one(args.common.db.as_deref())?, true),
             Some(into) => named(project, session.folder().join(into))?,
         };
+        on_server::refuse(&database)?;
         let shown = project.quoted_place(&database);
         if !database.file()?.parent().is_some_and(Path::is_dir) {
             return Err(Refusal::could_not(

@@ -135,14 +135,21 @@ impl OnServer<'_> {
         let dotted = self.project.dotted(&self.backup.folder.join(self.backup.name.to_string()));
         if self.request.into.is_some() {
             return Err(Refusal::could_not(
-                "`--into` writes a file, and a PostgreSQL dump is one already",
-                format!("read it with `zstd -dc {}`", text::shell(&dotted)),
+                "`--into` writes an SQLite file, and this is a dump of a PostgreSQL database",
+                format!(
+                    "load it into a database of your own: `zstd -dc {} | psql NEW_DATABASE`",
+                    text::shell(&dotted)
+                ),
             ));
         }
         if !self.request.tables.is_empty() {
             return Err(Refusal::could_not(
-                "`--table` restores tables of SQLite databases only",
-                format!("restore all of it with `cargo xtask db-restore {name}`"),
+                "`--table` restores tables of SQLite databases only: other tables of a PostgreSQL database may depend \
+                 on these",
+                format!(
+                    "write their rows to a file with `cargo xtask db-export {name} --format sql --table TABLE` and \
+                     load what you need with psql, or restore all of it with `cargo xtask db-restore {name}`"
+                ),
             ));
         }
         Ok(())

@@ -67,6 +67,9 @@ fn refuse_newer(start: &[u8]) -> Result<()> {
     if version > u64::from(VERSION) {
         return Err(crate::rows::import::own_export::explain_newer(Newer(version).into()));
     }
+    if rest[n_digits..].starts_with(b", for psql") {
+        return Err(crate::rows::import::own_export::refuse_other_engine());
+    }
     Ok(())
 }
 

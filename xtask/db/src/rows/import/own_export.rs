@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use rusqlite::Connection;
 use xtask_db_format::{
-    CsvReader, Definition, Doubled, Header, JsonReader, Newer, OddTexts, OpenFile, Reader, Reading,
-    Rows, Setting, TableHead, insert_rows,
+    CsvReader, Definition, Doubled, Header, JsonReader, Newer, OddTexts, OpenFile, OtherEngine,
+    Reader, Reading, Rows, Setting, TableHead, insert_rows,
 };
 
 use crate::console::refusal::Refusal;
@@ -71,10 +71,22 @@ fn open(file: &Path, kind: Kind) -> Result<Box<dyn Reading>> {
 }
 
 pub(super) fn explain_newer(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<OtherEngine>() {
+        return refuse_other_engine();
+    }
     let Some(newer) = error.downcast_ref::<Newer>() else { return error };
     Refusal::could_not(
         newer.to_string(),
         "nothing was changed; update xtask-db with `cargo update --package xtask-db`, then import it",
+    )
+}
+
+/// Refuses an export of a PostgreSQL database: its definitions and values mean nothing to SQLite.
+pub(super) fn refuse_other_engine() -> anyhow::Error {
+    Refusal::could_not(
+        OtherEngine.to_string(),
+        "load it into a PostgreSQL database: an export in SQL with `psql --set=ON_ERROR_STOP=1 --file FILE`, one in \
+         CSV with `\\copy` of psql; import its rows into SQLite as records, with `--records` and `--table`",
     )
 }
 

@@ -63,6 +63,10 @@ pub(crate) enum Kind {
     Other(&'static str),
     /// `user_version`, `application_id` or `encoding`.
     Setting,
+    /// An object that only PostgreSQL has, by its word.
+    Object(&'static str),
+    /// A property of an object of PostgreSQL's, by its word: its name is that of the object.
+    Property(&'static str),
 }
 
 impl What {
@@ -89,6 +93,7 @@ impl Kind {
             Self::Trigger => "trigger",
             Self::Other(word) => word,
             Self::Setting => "setting",
+            Self::Object(word) | Self::Property(word) => word,
         }
     }
 }
@@ -116,15 +121,20 @@ impl fmt::Display for Change {
         if self.kind != Kind::Setting {
             write!(f, "{} ", self.kind.word())?;
         }
-        if let (Kind::Column, Some(table)) = (self.kind, &self.table) {
-            write!(f, "{table}.")?;
+        match (self.kind, &self.table) {
+            (Kind::Column, Some(table)) => write!(f, "{table}.")?,
+            (Kind::Property(_), _) => write!(f, "of ")?,
+            _ => {}
         }
         write!(f, "{}", self.name)?;
+        if let (Kind::Object(_), Some(table)) = (self.kind, &self.table) {
+            write!(f, " of {table}")?;
+        }
         if let Some(formerly) = &self.formerly {
             return write!(f, " (was {formerly})");
         }
         match (self.kind, &self.before, &self.after) {
-            (Kind::Column | Kind::Setting, Some(before), Some(after)) => {
+            (Kind::Column | Kind::Setting | Kind::Property(_), Some(before), Some(after)) => {
                 write!(f, ": {} → {}", said(before), said(after))
             }
             (Kind::Table, ..) if self.what == What::Changed => {
