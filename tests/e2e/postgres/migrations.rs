@@ -1,10 +1,8 @@
 //! `db-migrate`, `db-pre-deploy` and `db-reset` with a PostgreSQL database, and the way back when they fail.
 
-use std::time::{Duration, Instant};
-
 use crate::support::postgres_migrations::{ADD, ServerHost};
 use crate::support::postgres_server::PostgresServer;
-use crate::support::sandbox::{Running, Sandbox};
+use crate::support::sandbox::Running;
 
 /// A migration that fails only on the live database, after it has changed and lost something.
 fn fails_half_way(host: &ServerHost) -> String {
@@ -92,7 +90,7 @@ fn a_kill_between_the_migration_and_the_way_back_is_settled_by_db_recover() {
     ));
     let before = host.database.dump();
     let child = host.sandbox.xtask(&["db-migrate"]).spawn().expect("the binary runs");
-    wait_for(&host.sandbox, "begun");
+    host.wait_for("begun");
     drop(Running(child));
     assert_ne!(host.database.dump(), before);
     let said = host.sandbox.run(&["db-status"]);
@@ -113,21 +111,13 @@ fn a_killed_rehearsal_leaves_nothing_after_the_next_one() {
     let host = ServerHost::new(server, "touch begun; q 'SELECT 1' >/dev/null; sleep 1000");
     let before = host.database.dump();
     let child = host.sandbox.xtask(&["db-pre-migrate"]).spawn().expect("the binary runs");
-    wait_for(&host.sandbox, "begun");
+    host.wait_for("begun");
     assert_ne!(host.left(), "");
     drop(Running(child));
     host.rewrite("q 'SELECT 1' >/dev/null");
     host.sandbox.ok(&["db-pre-migrate"]);
     assert_eq!(host.left(), "");
     assert_eq!(host.database.dump(), before);
-}
-
-fn wait_for(sandbox: &Sandbox, file: &str) {
-    let began = Instant::now();
-    while !sandbox.path(file).exists() {
-        assert!(began.elapsed() < Duration::from_secs(60), "`{file}` does not appear");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

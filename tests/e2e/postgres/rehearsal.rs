@@ -3,6 +3,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support::postgres_migrations::{ADD, ServerHost};
 use crate::support::postgres_server::{PASSWORD, PostgresServer};
 use crate::support::sandbox::Sandbox;
@@ -137,6 +139,69 @@ fn what_is_only_renamed_moved_or_rebuilt_is_no_loss() {
         let line = if line.is_empty() { "  + function public.twice(integer)" } else { line };
         assert!(said.out.contains(line), "{script}: {line}: {said:#?}");
     }
+}
+
+#[test]
+fn rows_are_paired_without_a_key_and_by_a_key_that_changes() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let host = ServerHost::new(server, "");
+    host.database.sql(
+        "CREATE TABLE log (line text, n int);
+         INSERT INTO log SELECT 'the line of number ' || n, n FROM generate_series(1, 10) n",
+    );
+    // Without a key nobody can tell that a changed row is the same one: it counts as lost, and another as added.
+    host.rewrite(
+        "q \"UPDATE log SET n = n + 100 WHERE n < 4; DELETE FROM log WHERE line LIKE '%number 5'\"",
+    );
+    let said = host.sandbox.fails(1, &["db-pre-migrate"]);
+    let loss = "table `public.log` loses 4 of its 10 rows, and 3 others are added";
+    assert!(said.err.contains(loss), "{said:#?}");
+    host.rewrite(
+        "q \"ALTER TABLE notes DROP CONSTRAINT notes_pkey; ALTER TABLE notes ADD PRIMARY KEY (id, user_id);
+            UPDATE notes SET body = body || ', and more' WHERE id > 10\"",
+    );
+    let said = host.sandbox.ok(&["db-pre-migrate"]);
+    assert!(said.out.contains("public.notes.body: 10 values changed"), "{said:#?}");
+    host.rewrite(
+        "q \"ALTER TABLE notes DROP CONSTRAINT notes_pkey; UPDATE notes SET id = 1; DELETE FROM notes
+            WHERE body LIKE '%20'\"",
+    );
+    let said = host.sandbox.fails(1, &["db-pre-migrate"]);
+    assert!(said.err.contains("table `public.notes` loses 1 of its 20 rows"), "{said:#?}");
+}
+
+#[test]
+fn triggers_that_are_switched_off_are_warned_of_and_their_orphans_refused() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let host = ServerHost::new(
+        server,
+        "q \"ALTER TABLE notes DISABLE TRIGGER ALL; INSERT INTO notes VALUES (99, 99, 'orphan')\"",
+    );
+    let said = host.sandbox.fails(1, &["db-pre-migrate"]);
+    assert!(
+        said.err.contains("1 row of `public.notes` newly refers to no row of `public.users`"),
+        "{said:#?}"
+    );
+    let said = host.sandbox.ok(&["db-pre-migrate", "--allow-loss", "notes"]);
+    assert!(
+        said.err
+            .contains("the migration removes `FOREIGN KEY (user_id) REFERENCES public.users(id)`"),
+        "{said:#?}"
+    );
+}
+
+#[test]
+fn an_interrupt_ends_the_command_and_leaves_nothing() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let host = ServerHost::new(server, "q 'DROP TABLE notes'; touch begun; sleep 1000");
+    let before = host.database.dump();
+    let mut child = host.sandbox.xtask(&["db-pre-migrate"]).spawn().expect("the binary runs");
+    host.wait_for("begun");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("sent");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(host.left(), "");
+    assert_eq!(host.database.dump(), before);
+    assert!(host.sandbox.backups().is_empty());
 }
 
 #[test]

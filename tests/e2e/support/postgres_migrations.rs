@@ -1,5 +1,7 @@
 //! A workspace whose migration is a small shell script around `psql`.
 
+use std::time::{Duration, Instant};
+
 use crate::support::postgres_server::{PostgresDatabase, PostgresServer};
 use crate::support::sandbox::Sandbox;
 
@@ -36,6 +38,15 @@ impl ServerHost {
         let q = format!("q() {{ {psql} -d \"$MEMORY_DB_URL\" -c \"$1\"; }}");
         let live = format!("live() {{ {psql} -d '{}' -c \"$1\"; }}", self.database.url());
         self.sandbox.write("migrate.sh", format!("set -e\n{q}\n{live}\n{script}\n"));
+    }
+
+    /// Waits until the migration has written a file.
+    pub(crate) fn wait_for(&self, file: &str) {
+        let began = Instant::now();
+        while !self.sandbox.path(file).exists() {
+            assert!(began.elapsed() < Duration::from_mins(2), "`{file}` does not appear");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The databases of ours that are left on the server.

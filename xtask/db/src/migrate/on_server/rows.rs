@@ -1,11 +1,13 @@
 //! The rows of the older state, read from its dump; those of the newer one, read from its database.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use crate::console::interrupt::Interrupt;
-use crate::migrate::on_server::names::{Named, NamedColumn};
-use crate::migrate::on_server::rows_file::RowsFile;
+use crate::migrate::on_server::names::Named;
+use crate::migrate::on_server::rows_file::{LinesOf, RowsFile};
 use crate::postgres::copy_rows::Lines;
 use crate::postgres::dump::pieces::Piece;
 use crate::postgres::dump::read_back::{Dump, each_piece};
@@ -24,7 +26,8 @@ pub(super) fn from_dump(
     to: &RowsFile,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    let mut open: Option<(&Named<'_>, Vec<&NamedColumn<'_>>, Lines)> = None;
+    let mut open: Option<(LinesOf, Lines)> = None;
+    let mut seen = BTreeSet::new();
     each_piece(dump, interrupt, &mut |piece| {
         match piece {
             Piece::Copy(_, target) => {
@@ -32,6 +35,7 @@ pub(super) fn from_dump(
                     table.before.is_some_and(|before| before.name == target.name)
                 };
                 open = None;
+                seen.insert(target.name.clone());
                 if let Some(table) = tables.iter().find(is_it) {
                     let column = |wanted: &String| {
                         let mut columns = table.columns.iter();
@@ -41,19 +45,25 @@ pub(super) fn from_dump(
                         target.column_names().iter().map(column).collect();
                     let columns =
                         columns.context("the dump has a column that the table had not")?;
-                    open = Some((table, columns, Lines::default()));
+                    open = Some((to.lines_of(table, &columns), Lines::default()));
                 }
             }
             Piece::Rows(bytes, _) => {
-                if let Some((table, columns, lines)) = &mut open {
-                    lines.take(bytes, &mut |line| to.add(table, columns, line))?;
+                if let Some((of, lines)) = &mut open {
+                    lines.take(bytes, &mut |line| to.add(of, line))?;
                 }
             }
             _ => open = None,
         }
         Ok(())
     })?;
-    Ok(())
+    // A table whose rows are not found must not count as an empty one.
+    let is_missing = |name: &&String| !seen.contains(*name);
+    let mut names = tables.iter().filter_map(|table| table.before.map(|before| &before.name));
+    match names.find(is_missing) {
+        Some(name) => anyhow::bail!("the dump has no rows of `{name}`"),
+        None => Ok(()),
+    }
 }
 
 /// Keeps the primary keys that the older state had, if the values of their columns still tell rows apart.
@@ -101,8 +111,8 @@ pub(super) fn from_database(place: Place<'_>, tables: &[Named<'_>], to: &RowsFil
             columns.iter().filter_map(|column| Some(name(&column.after?.name))).collect();
         let copy =
             format!("COPY (SELECT {} FROM ONLY {}) TO STDOUT;", names.join(", "), after.name);
-        let mut lines = Lines::default();
-        psql.ask(&copy, &mut |bytes| lines.take(bytes, &mut |line| to.add(table, &columns, line)))?;
+        let (of, mut lines) = (to.lines_of(table, &columns), Lines::default());
+        psql.ask(&copy, &mut |bytes| lines.take(bytes, &mut |line| to.add(&of, line)))?;
     }
     psql.close()
 }

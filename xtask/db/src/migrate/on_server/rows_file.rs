@@ -25,6 +25,13 @@ pub(super) struct RowsFile {
     side: Side,
 }
 
+/// What the lines of a table contain, and where they go.
+pub(super) struct LinesOf {
+    table: String,
+    insert: String,
+    forms: Vec<Form>,
+}
+
 /// How the values of a type are kept: those of most types as the text that the server prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -113,7 +120,7 @@ impl RowsFile {
         Ok(())
     }
 
-    /// Begins a table; `places` are the columns of the lines that follow.
+    /// Begins a table.
     ///
     /// # Errors
     ///
@@ -149,39 +156,36 @@ impl RowsFile {
         of.columns.iter().filter(|column| self.side.of(column).is_some()).collect()
     }
 
-    /// Adds a row, of which `columns` are the values in the line.
+    /// Prepares for the rows of a table, of which `columns` are the values in each line.
+    pub(super) fn lines_of(&self, table: &Named<'_>, columns: &[&NamedColumn<'_>]) -> LinesOf {
+        let names: Vec<_> = columns.iter().map(|column| quoted(&column.name)).collect();
+        let table = &table.name;
+        let insert = if names.is_empty() {
+            format!("INSERT INTO {} DEFAULT VALUES", quoted(table))
+        } else {
+            let marks = vec!["?"; names.len()].join(", ");
+            format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(table), names.join(", "))
+        };
+        let form = |column: &&NamedColumn<'_>| self.side.of(column).map_or(Form::Text, Form::of);
+        LinesOf { table: table.clone(), insert, forms: columns.iter().map(form).collect() }
+    }
+
+    /// Adds a row.
     ///
     /// # Errors
     ///
     /// If there is no room, or the line has another number of values.
-    pub(super) fn add(
-        &self,
-        table: &Named<'_>,
-        columns: &[&NamedColumn<'_>],
-        line: &[u8],
-    ) -> Result<()> {
-        if columns.is_empty() {
-            self.connection
-                .execute(&format!("INSERT INTO {} DEFAULT VALUES", quoted(&table.name)), [])?;
-            return Ok(());
-        }
-        let values = copy_rows::values(line);
+    pub(super) fn add(&self, of: &LinesOf, line: &[u8]) -> Result<()> {
+        let LinesOf { table, insert, forms } = of;
+        // A row without a column is an empty line, like one with an empty value.
+        let texts = if forms.is_empty() { Vec::new() } else { copy_rows::values(line) };
         anyhow::ensure!(
-            values.len() == columns.len(),
-            "a row of `{}` has another number of values",
-            table.name
+            texts.len() == forms.len(),
+            "a row of `{table}` has another number of values"
         );
-        let names: Vec<_> = columns.iter().map(|column| quoted(&column.name)).collect();
-        let marks = vec!["?"; names.len()].join(", ");
-        let insert =
-            format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(&table.name), names.join(", "));
-        let values = values.into_iter().zip(columns).map(|(value, column)| match value {
-            None => Value::Null,
-            Some(text) => {
-                self.side.of(column).map_or(Value::Null, |column| Form::of(column).value(text))
-            }
-        });
-        self.connection.prepare_cached(&insert)?.execute(params_from_iter(values))?;
+        let values = texts.into_iter().zip(forms);
+        let values = values.map(|(text, form)| text.map_or(Value::Null, |text| form.value(text)));
+        self.connection.prepare_cached(insert)?.execute(params_from_iter(values))?;
         Ok(())
     }
 

@@ -49,6 +49,23 @@ fn a_url_means_what_libpq_reads_in_it() {
 }
 
 #[test]
+fn a_command_gets_the_url_as_it_was_written_with_another_database() {
+    for (url, expected) in [
+        (
+            "postgres://u:hunter2marker%40@h:1/app?schema=a&sslmode=require",
+            "postgres://u:hunter2marker%40@h:1/new%20one?schema=a&sslmode=require",
+        ),
+        ("postgresql+asyncpg://h?dbname=app&pool=3", "postgresql+asyncpg://h/new%20one?pool=3"),
+        ("postgres:///app?host=/tmp#end", "postgres:///new%20one?host=/tmp"),
+    ] {
+        let server = Server::parse(url).expect(url).with_database("new one");
+        assert_eq!(server.url(), expected);
+        assert_eq!(Server::parse(&server.url()).expect(url), server);
+        assert!(!format!("{server:?}").contains(MARKER));
+    }
+}
+
+#[test]
 fn what_is_not_understood_is_refused_without_showing_a_secret() {
     for (url, expected) in [
         ("mysql://u:hunter2marker@h/app", "the URL does not begin with `postgres://`"),
