@@ -100,10 +100,7 @@ struct Found {
 impl Found {
     fn take(&mut self, piece: &[u8]) {
         let Some(title) = Title::of(piece) else { return };
-        let name = match title.schema {
-            "-" => title.name.to_owned(),
-            schema => format!("{schema}.{}", title.name),
-        };
+        let name = named(&title);
         let is_identity = title.kind == "SEQUENCE" && contains(piece, b" ADD GENERATED ");
         if title.kind == OWNED_BY || is_identity {
             self.owned.insert(name);
@@ -123,6 +120,45 @@ impl Found {
     }
 }
 
+/// The name with its schema. A right or a comment is named by what it belongs to, e.g. `TABLE users`.
+fn named(title: &Title<'_>) -> String {
+    let qualified = |name: &str| match title.schema {
+        "-" => name.to_owned(),
+        schema => format!("{schema}.{name}"),
+    };
+    let preposition = match title.kind {
+        "ACL" => "of",
+        "COMMENT" => "on",
+        _ => return qualified(title.name),
+    };
+    let is_of_kind = |c: char| c.is_ascii_uppercase() || c == ' ';
+    let end = title.name.find(|c| !is_of_kind(c)).unwrap_or(title.name.len());
+    // A name in upper case may follow the kind.
+    let end = title.name[..end].rfind(' ').map_or(0, |space| space + 1);
+    let (kind, name) = title.name.split_at(end);
+    format!("{preposition} {}{}", kind.to_ascii_lowercase(), qualified(name))
+}
+
 fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_or_a_comment_is_named_by_what_it_belongs_to() {
+        for (name, kind, schema, expected) in [
+            ("touch()", "FUNCTION", "public", "public.touch()"),
+            ("citext", "EXTENSION", "-", "citext"),
+            ("TABLE notes", "ACL", "public", "of table public.notes"),
+            ("COLUMN notes.body", "COMMENT", "public", "on column public.notes.body"),
+            ("MATERIALIZED VIEW ABC", "COMMENT", "s", "on materialized view s.ABC"),
+            ("EXTENSION citext", "COMMENT", "-", "on extension citext"),
+            ("SCHEMA public", "ACL", "-", "of schema public"),
+        ] {
+            assert_eq!(named(&Title { name, kind, schema }), expected);
+        }
+    }
 }
