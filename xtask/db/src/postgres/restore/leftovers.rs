@@ -14,7 +14,7 @@ use crate::postgres::restore::swap::OLD;
 use crate::postgres::temporary::{NEW, SCRATCH, drop_with_sessions, is_abandoned};
 
 /// How long the last statement of a killed process may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
