@@ -77,7 +77,7 @@ impl Keeping<'_> {
     ) -> Result<Backup> {
         let capture = Capture { locked: self.locked, project: self.project, wanted };
         match capture::take_of(from, capture, progress)? {
-            Taken::Backup(backup, ..) => Ok(*backup),
+            Taken::Backup(backup, ..) | Taken::Linked(backup, _) => Ok(*backup),
             _ => anyhow::bail!("a safety backup is taken unconditionally"),
         }
     }
