@@ -200,10 +200,10 @@ fn a_migration_of_one_database_leaves_the_others_alone() {
     let other = server.database("CREATE TABLE other (a int)");
     host.sandbox.write("backend/db/kalito.db", "");
     host.sandbox.sql("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
-    host.sandbox.configure(&format!(
+    host.sandbox.configure(
         "[workspace.metadata.db.databases.kalito]\npath = 'backend/db/kalito.db'\nmigrate = ['sh', 'file.sh']\n\
          [workspace.metadata.db.databases.other]\nurl-env = 'OTHER_DB_URL'\nmigrate = ['sh', 'migrate.sh']\n"
-    ));
+    );
     host.sandbox.write(
         ".env",
         format!("MEMORY_DB_URL={}\nOTHER_DB_URL={}\n", host.database.url(), other.url()),

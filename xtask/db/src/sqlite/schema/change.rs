@@ -59,11 +59,9 @@ pub(crate) enum Kind {
     View,
     /// A trigger.
     Trigger,
-    /// What only another engine has, by the word for it, e.g. `function`.
-    Other(&'static str),
     /// `user_version`, `application_id` or `encoding`.
     Setting,
-    /// An object that only PostgreSQL has, by its word.
+    /// An object that only PostgreSQL has, by its word, e.g. `function`.
     Object(&'static str),
     /// A property of an object of PostgreSQL's, by its word: its name is that of the object.
     Property(&'static str),
@@ -91,7 +89,6 @@ impl Kind {
             Self::Index => "index",
             Self::View => "view",
             Self::Trigger => "trigger",
-            Self::Other(word) => word,
             Self::Setting => "setting",
             Self::Object(word) | Self::Property(word) => word,
         }
@@ -212,7 +209,7 @@ fn others(old: &Schema, new: &Schema, changes: &mut Vec<Change>) {
         changes.push(Change {
             formerly: None,
             what: if is_in_both { What::Changed } else { what(before.is_some()) },
-            kind: Kind::Other(key.0),
+            kind: Kind::Object(key.0),
             name: key.1.clone(),
             table: None,
             // A definition may contain the password of another server.
