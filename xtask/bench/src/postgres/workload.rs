@@ -34,7 +34,7 @@ CREATE INDEX messages_by_conversation ON messages (conversation_id, created_at);
 ANALYZE;
 ";
 
-const STEMS: &str = "act add air all arm art ask back bank bear bed bird blue boat book bread bring build buy call camp \
+const STEMS: &str = "act add air all arm art ask back bank bath bed bird blue boat book bread bring build buy call camp \
     card care chair child city clear cloud coat cold cook corn dance dark deep door draw dream drive earth \
     east fall farm fast field fire fish floor flow foot forest form friend garden give glass gold grass \
     green ground hand hard heart hill";
