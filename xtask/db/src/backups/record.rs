@@ -5,6 +5,7 @@
 //! if it is wrong, the record is damaged and nothing in it is trusted.
 
 pub(crate) mod listed;
+pub(crate) mod of_dump;
 pub(crate) mod packing;
 pub(crate) mod proof;
 

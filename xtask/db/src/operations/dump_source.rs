@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
-use crate::postgres::dump::proof::{DumpProof, TableProof};
+use crate::backups::record::of_dump;
+use crate::postgres::dump::proof::DumpProof;
 use crate::postgres::restore::source::Source;
 
 /// A dump and its record.
@@ -31,18 +32,9 @@ impl DumpSource {
         let record = backup.record().context("without its record, a dump cannot be proved")?;
         let postgres = record.postgres.as_ref().context("its record does not describe a dump")?;
         let contents = Contents::open(backup)?;
-        let proof = |(table, blake3): (&String, &String)| {
-            let rows = record.tables.get(table).copied().flatten().unwrap_or_default();
-            (table.clone(), TableProof { rows, blake3: blake3.clone() })
-        };
         Ok(Self {
             contents,
-            proof: DumpProof {
-                content_blake3: record.content_blake3.clone(),
-                catalogue_blake3: record.schema_blake3.clone(),
-                sql_bytes: postgres.sql_bytes,
-                tables: postgres.tables.iter().map(proof).collect(),
-            },
+            proof: of_dump::proof(record)?,
             client_version: postgres.client_version.clone(),
             extensions: postgres.extensions.clone(),
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::backups::record::{Postgres, Record};
+use crate::backups::record::{Postgres, Record, of_dump};
 use crate::console::interrupt::Interrupt;
 use crate::console::threads;
 use crate::files;
@@ -19,7 +19,7 @@ use crate::migrate::state::State;
 use crate::migrate::verdict::effects::Effects;
 use crate::postgres::catalogue::Catalogue;
 use crate::postgres::dump;
-use crate::postgres::dump::proof::{DumpProof, TableProof};
+use crate::postgres::dump::proof::DumpProof;
 use crate::postgres::dump::read_back::Dump;
 use crate::postgres::place::Place;
 use crate::postgres::programs::Programs;
@@ -64,7 +64,7 @@ pub(crate) fn rehearse(
     let Stage { project, database, server, record, .. } = *stage;
     let programs = Programs::find(&project.search_path, interrupt)?;
     let place = Place { server, programs: &programs, interrupt };
-    let proof = proof_of(record)?;
+    let proof = of_dump::proof(record)?;
     let copied = PrivateCopy::of(place, stage.original, record, &proof)?;
     let copy = copied.scratch.server();
     let here = Place { server: &copy, ..place };
@@ -164,25 +164,6 @@ impl<'a> PrivateCopy<'a> {
 fn proved<'a>(place: Place<'a>, scratch: Scratch<'a>) -> Result<PrivateCopy<'a>> {
     let present = dump::prove(&scratch.server(), place.programs, place.interrupt)?;
     Ok(PrivateCopy { scratch, proof: present.proof })
-}
-
-/// What the record of a dump proves.
-///
-/// # Errors
-///
-/// If it is not one of a dump.
-pub(crate) fn proof_of(record: &Record) -> Result<DumpProof> {
-    let postgres = record.postgres.as_ref().context("its record does not describe a dump")?;
-    let proof = |(table, blake3): (&String, &String)| {
-        let rows = record.tables.get(table).copied().flatten().unwrap_or_default();
-        (table.clone(), TableProof { rows, blake3: blake3.clone() })
-    };
-    Ok(DumpProof {
-        content_blake3: record.content_blake3.clone(),
-        catalogue_blake3: record.schema_blake3.clone(),
-        sql_bytes: postgres.sql_bytes,
-        tables: postgres.tables.iter().map(proof).collect(),
-    })
 }
 
 /// The schema of the live database.

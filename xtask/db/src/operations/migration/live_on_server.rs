@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use crate::backups::backup::Backup;
+use crate::backups::record::of_dump;
 use crate::backups::writer::Locked;
 use crate::console::text;
 use crate::host::session::Session;
@@ -34,7 +35,7 @@ pub(super) fn before(
     let programs = Programs::find(&job.project.search_path, interrupt)?;
     let sight = Sight::read(Place { server, programs: &programs, interrupt })?;
     let record = checkpoint.record().context("a checkpoint has a record")?;
-    let state = sight.state(&rehearsal::proof_of(record)?);
+    let state = sight.state(&of_dump::proof(record)?);
     Ok((sight, state))
 }
 
