@@ -1,6 +1,7 @@
 //! A PostgreSQL database: the same commands, words and exit codes.
 
 pub(crate) mod backup;
+pub(crate) mod beside_others;
 pub(crate) mod branches;
 pub(crate) mod diff;
 pub(crate) mod each_statement;

@@ -4,8 +4,10 @@
 //! what is ours is dropped, the dump is loaded, and the rows of every table are compared with the
 //! backup before the commit. Extensions that the backup has stay as they are.
 
+mod circles;
 mod clearing;
 mod extension_rows;
+mod locks;
 pub(crate) mod obstacles;
 mod rows;
 
@@ -19,16 +21,15 @@ use crate::console::refusal::Refusal;
 use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
 use crate::postgres::quoting::{literal, name};
+use crate::postgres::restore::in_place::circles::Watched;
+use crate::postgres::restore::in_place::extension_rows::Conditions;
+use crate::postgres::restore::in_place::locks::PATIENCE;
 use crate::postgres::restore::load;
 use crate::postgres::restore::source::{EndUnknown, Source};
 use crate::postgres::trouble::Trouble;
 
-/// How long a lock on a table is waited for.
-const LOCK_TIMEOUT: &str = "10s";
-/// A set of tables that changes while it is being locked is tried so often.
-const MAX_ROUNDS: usize = 5;
-
-/// Restores in place. `keep` runs while nobody can write: the caller takes the safety backup in it.
+/// Restores in place; returns how many statements of other sessions had to be cancelled, because they waited for us in a
+/// transaction that we waited for. `keep` runs while nobody can write: the caller takes the safety backup in it.
 ///
 /// # Errors
 ///
@@ -38,14 +39,19 @@ pub(crate) fn restore(
     place: Place<'_>,
     source: &Source<'_>,
     keep: &mut dyn FnMut() -> Result<()>,
-) -> Result<()> {
+) -> Result<u64> {
     let mut psql = Psql::connect(place.server, place.programs.any()?, place.interrupt)?;
     obstacles::check(&mut psql)?;
-    psql.run(&format!("SET lock_timeout = '{LOCK_TIMEOUT}'; BEGIN;"))?;
-    lock_tables(&mut psql).map_err(explained)?;
+    psql.run(&format!("SET lock_timeout = '{PATIENCE}'; BEGIN;"))?;
+    locks::against_writers(&mut psql).map_err(explained)?;
     keep().context("could not take the safety backup")?;
-    replace(&mut psql, place, source).map_err(explained)?;
-    commit(psql, place)
+    let pid = circles::pid_of(&mut psql)?;
+    let Watched { result, n_cancelled } =
+        circles::breaking(place, pid, || clear(&mut psql, source));
+    let cleared = result.map_err(explained)?;
+    fill(&mut psql, place, source, &cleared).map_err(explained)?;
+    commit(psql, place)?;
+    Ok(n_cancelled)
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,8 +84,17 @@ fn commit(mut psql: Psql<'_>, place: Place<'_>) -> Result<()> {
     }
 }
 
-/// Drops what is ours, loads the dump, and compares.
-fn replace(psql: &mut Psql<'_>, place: Place<'_>, source: &Source<'_>) -> Result<()> {
+/// What is to be known of a database whose content was dropped.
+struct Cleared {
+    /// Schemas that the dump creates and that are there.
+    staying: BTreeSet<String>,
+    /// Which rows of extensions' tables are ours.
+    conditions: Conditions,
+}
+
+/// Drops what is ours.
+fn clear(psql: &mut Psql<'_>, source: &Source<'_>) -> Result<Cleared> {
+    locks::against_everybody(psql)?;
     let gone = extensions_not_in(psql, source)?;
     for extension in gone {
         psql.run(&format!("DROP EXTENSION {} CASCADE;", name(&extension)))?;
@@ -88,9 +103,19 @@ fn replace(psql: &mut Psql<'_>, place: Place<'_>, source: &Source<'_>) -> Result
     let staying: BTreeSet<String> = staying.into_iter().map(|schema| schema.nspname).collect();
     psql.run(clearing::CLEAR).context("could not drop what is there")?;
     let conditions = extension_rows::delete(psql)?;
-    let targets =
-        load::load(psql, source, &staying, place.interrupt).context("could not load the backup")?;
-    let now = rows::of(psql, &targets, &conditions)?;
+    Ok(Cleared { staying, conditions })
+}
+
+/// Loads the dump, and compares.
+fn fill(
+    psql: &mut Psql<'_>,
+    place: Place<'_>,
+    source: &Source<'_>,
+    cleared: &Cleared,
+) -> Result<()> {
+    let targets = load::load(psql, source, &cleared.staying, place.interrupt)
+        .context("could not load the backup")?;
+    let now = rows::of(psql, &targets, &cleared.conditions)?;
     let differences = source.proof.table_differences(&now);
     anyhow::ensure!(
         differences.is_empty(),
@@ -119,32 +144,6 @@ fn extensions_not_in(psql: &mut Psql<'_>, source: &Source<'_>) -> Result<Vec<Str
     );
     let found: Vec<Extension> = psql.rows(&query)?;
     Ok(found.into_iter().map(|extension| extension.extname).collect())
-}
-
-#[derive(Debug, Deserialize)]
-struct Table {
-    name: String,
-}
-
-/// Locks every table of ours against writers, until the set of tables no longer changes.
-fn lock_tables(psql: &mut Psql<'_>) -> Result<()> {
-    let mut locked = Vec::new();
-    for _ in 0..MAX_ROUNDS {
-        let found: Vec<Table> = psql.rows(clearing::TABLES)?;
-        let tables: Vec<String> = found.into_iter().map(|table| table.name).collect();
-        if tables == locked {
-            return Ok(());
-        }
-        for some in tables.chunks(200) {
-            // A table that was dropped meanwhile is an error, and the restore can be tried again.
-            psql.run(&format!("LOCK TABLE {} IN EXCLUSIVE MODE;", some.join(", ")))?;
-        }
-        locked = tables;
-    }
-    Err(Refusal::locked(
-        "tables were created or dropped while they were being locked",
-        "let the migration that does it end, and try again",
-    ))
 }
 
 /// Makes a refusal of what an application can cause.

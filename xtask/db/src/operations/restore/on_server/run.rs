@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::backups::backup::Backup;
+use crate::console::text;
 use crate::host::session::Session;
 use crate::operations::dump_source::DumpSource;
 use crate::operations::restore::on_server::keeping::Keeping;
@@ -119,14 +120,20 @@ impl Run<'_> {
             if is_equal { Err(AlreadyThere.into()) } else { Ok(()) }
         });
         drop(progress);
-        let safety = safety.into_inner();
-        if let Err(error) = restored {
+        let n_cancelled = restored.inspect_err(|error| {
             // Rolled back, the database is as the safety backup has it; otherwise only that may have it.
-            if let Some(safety) = safety.filter(|_| !error.is::<EndUnknown>()) {
-                let _ = safety_backup::unneeded(locked, safety);
+            if !error.is::<EndUnknown>() {
+                safety.take().map(|safety| safety_backup::unneeded(locked, safety));
             }
-            return Err(error);
+        })?;
+        if n_cancelled > 0 {
+            session.note(format!(
+                "Cancelled {} of other sessions: each waited for the restore in a transaction that the restore \
+                 waited for; the sessions are still connected",
+                text::count(n_cancelled, "statement")
+            ));
         }
+        let safety = safety.into_inner();
         // The rows were compared before the commit. Unless others have written since, all of it can be.
         let proved = fill::prove(place, source).unwrap_or_else(|error| {
             if error.is::<Differs>() {
