@@ -82,7 +82,7 @@ fn a_writer_that_takes_the_tables_in_another_order_is_let_through() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(application.complaints(), "");
     assert_eq!(database.sql("SELECT n FROM a; SELECT n FROM b"), "1");
-    // What it wrote is in the safety backup.
+    // The safety backup has the rows that it wrote.
     sandbox.ok(&["db-restore", "safety", "--yes"]);
     assert_eq!(database.sql("SELECT n FROM a ORDER BY n; SELECT n FROM b"), "1\n7\n7");
 }

@@ -1,4 +1,4 @@
-//! What differs between two states of a PostgreSQL database: definitions, counts and rows.
+//! The differences between two states of a PostgreSQL database: definitions, counts and rows.
 
 use serde_json::json;
 

@@ -56,7 +56,7 @@ fn a_migration_that_fails_half_way_on_the_server_is_put_back() {
     assert!(session.try_wait().expect("asked").is_none(), "a session of an application stays");
     drop(session.stdin.take());
     session.wait().expect("it ends");
-    // What it left is in the safety backup.
+    // The safety backup has the state that it left.
     host.sandbox.ok(&["db-restore", "safety", "--yes"]);
     assert_eq!(host.database.sql("SELECT to_regclass('added') IS NOT NULL"), "t");
     host.sandbox.ok(&["db-restore", "safety", "--yes"]);

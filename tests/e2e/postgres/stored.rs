@@ -172,7 +172,7 @@ fn a_checkpoint_does_not_build_on_a_damaged_one() {
     bytes[2000] ^= 4;
     fs_err::write(&pack, bytes).expect("written");
     database.sql("UPDATE notes SET body = 'changed' WHERE id = 10");
-    // What a migration relies on is read back before it counts.
+    // A checkpoint that a migration relies on is read back before it counts.
     sandbox.ok(&["db-backup", "--kind", "pre-deploy", "--format", "pages"]);
     let second = checkpoint(&sandbox);
     let wanted = database.dump();

@@ -79,7 +79,7 @@ impl PostgresDatabase {
         self.in_database(&self.name, statements)
     }
 
-    /// Runs a script, as `psql --file` does.
+    /// Runs a script like `psql --file`.
     pub(crate) fn run_script(&self, script: &str) {
         use std::io::Write as _;
 

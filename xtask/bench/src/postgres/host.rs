@@ -29,7 +29,7 @@ pub(super) struct Host<'a> {
 /// One timed step.
 pub(super) struct Turn {
     pub(super) run: Run,
-    /// What it wrote into files; `None` if into the server.
+    /// Bytes that it wrote into files; `None` if it wrote into the server.
     pub(super) output_bytes: Option<u64>,
 }
 

@@ -14,7 +14,8 @@ use anyhow::Result;
 
 use crate::backups::format::Format;
 use crate::backups::name::Name;
-use crate::backups::store::page_list::{self, List};
+use crate::backups::store::cut;
+use crate::backups::store::page_list::List;
 use crate::backups::store::stored_database;
 
 /// A file that is a list, or was one.
@@ -63,9 +64,9 @@ fn look(path: &Path, name: &OsStr) -> Result<Option<Reference>> {
     };
     let metadata = file.metadata()?;
     let mut start = Vec::new();
-    file.take(page_list::MAGIC_LENGTH).read_to_end(&mut start)?;
+    file.take(cut::MAGIC_LENGTH).read_to_end(&mut start)?;
     let is_ours = name.to_str().is_some_and(|name| Name::parse(name).is_some());
-    Ok((is_ours || page_list::begins_like_one(&start)).then(|| Reference {
+    Ok((is_ours || cut::begins_like_one(&start)).then(|| Reference {
         path: path.to_owned(),
         identity: (metadata.dev(), metadata.ino()),
         size_bytes: metadata.len(),
@@ -100,7 +101,7 @@ impl Reference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backups::store::page_list::Cut;
+    use crate::backups::store::cut::Cut;
     use crate::sqlite::digest::tree::Shape;
 
     #[test]

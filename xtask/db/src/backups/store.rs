@@ -5,6 +5,7 @@
 //! describes the files, `ARCHITECTURE.md` the way of a checkpoint in and out.
 
 pub(crate) mod chunk_intake;
+pub(crate) mod cut;
 pub(crate) mod file_header;
 pub(crate) mod freshness;
 pub(crate) mod intake;

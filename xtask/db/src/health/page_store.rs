@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::page_lists;
+use crate::backups::store::cut;
 use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack_folder;
 use crate::backups::store::pack_index::{Opened, Shelf};
-use crate::backups::store::page_list;
 use crate::backups::vault::Vault;
 use crate::console::text;
 use crate::health::problem::Problem;
@@ -130,7 +130,7 @@ impl Store {
         let remedy = |is_newer: bool| if is_newer { UPDATE } else { ALL };
         let mut problems = Vec::new();
         if let Some((path, why, is_newer)) = self.unreadable.first() {
-            let n = text::count(self.unreadable.len() as u64, page_list::noun(path));
+            let n = text::count(self.unreadable.len() as u64, cut::noun(path));
             let what =
                 format!("{n} cannot be read, e.g. `{}`: {}", project.path(path), text::plain(why));
             problems.push(Problem::new("page-list", what, remedy(*is_newer)));

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::backups::store::page_list;
+use crate::backups::store::cut;
 use crate::backups::vault::Vault;
 use crate::backups::writer::Locked;
 use crate::console::interrupt::Interrupt;
@@ -122,7 +122,7 @@ impl Outcome {
             }
             Self::Refused(unreadable) => {
                 let (path, why) = (project.path(&unreadable.path), text::plain(&unreadable.why));
-                let noun = page_list::noun(&unreadable.path);
+                let noun = cut::noun(&unreadable.path);
                 session.warn(format!("the {noun} `{path}` cannot be read: {why}"));
                 let hint = if unreadable.is_newer {
                     "update xtask-db with `cargo update --package xtask-db`, then prune again"

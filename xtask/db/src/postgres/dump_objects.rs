@@ -1,7 +1,5 @@
 //! The objects in a dump with their statements, each known by what `pg_dump` prints above it.
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
 
 use crate::console::interrupt::Interrupt;
@@ -9,6 +7,7 @@ use crate::postgres::client::{Client, Order};
 use crate::postgres::dump::pieces::{Piece, Pieces};
 use crate::postgres::dump::title::Title;
 use crate::postgres::programs::Tools;
+use crate::postgres::quoting::printable;
 use crate::postgres::server::Server;
 
 /// The last lines of a dump.
@@ -96,7 +95,7 @@ pub(crate) fn read(
 /// The objects of a piece: the one of its title, and settings for those that follow.
 #[must_use]
 pub(crate) fn objects_of(piece: &[u8]) -> Vec<Object> {
-    let text = readable(piece);
+    let text = printable(piece);
     let text = match text.rfind(LAST) {
         Some(at) if text[at + LAST.len()..].trim().is_empty() => &text[..at],
         _ => text.as_str(),
@@ -139,18 +138,6 @@ fn without_settings(text: &str) -> (&str, Vec<&str>) {
         end = start;
     }
     (text[..end].trim_end_matches('\n'), settings)
-}
-
-/// A text of any encoding, so that different texts stay different.
-fn readable(bytes: &[u8]) -> String {
-    let mut shown = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        shown.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            let _ = write!(shown, "\\x{byte:02x}");
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Names and values in SQL of ours, and texts that psql must not look into.
 
+use std::fmt::Write as _;
+
 use crate::files::publish::random;
 
 /// A name in double quotes, whatever it contains.
@@ -36,6 +38,19 @@ pub(crate) fn dollar_quote(text: &[u8]) -> String {
             return quote;
         }
     }
+}
+
+/// A text of any encoding as UTF-8, so that different texts stay different.
+#[must_use]
+pub(crate) fn printable(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        shown.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(shown, "\\x{byte:02x}");
+        }
+    }
+    shown
 }
 
 /// Whether a text contains another one.

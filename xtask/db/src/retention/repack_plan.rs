@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::backups::page_lists::Reference;
+use crate::backups::store::cut;
 use crate::backups::store::file_header::Newer;
 use crate::backups::store::pack::{Content, Pack};
 use crate::backups::store::pack_folder;
-use crate::backups::store::page_list;
 use crate::backups::store::used_blocks::{Counted, Usage};
 use crate::console::interrupt::Interrupt;
 use crate::sqlite::digest::tree::Id;
@@ -78,7 +78,7 @@ pub(crate) struct Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let noun = page_list::noun(&self.path);
+        let noun = cut::noun(&self.path);
         write!(f, "the {noun} `{}` cannot be read: {}", self.path.display(), self.why)
     }
 }

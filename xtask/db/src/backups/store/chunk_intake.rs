@@ -14,11 +14,12 @@ use std::thread::Scope;
 use anyhow::{Context as _, Result};
 use fastcdc::v2020::{Normalization, cut, select_masks};
 
+use crate::backups::store::cut::Cut;
 use crate::backups::store::intake::naming::{NEW, Naming};
 use crate::backups::store::intake::new_packs::{Block, NewList, Packer, Shelving};
 use crate::backups::store::pack::writer::{FIRST_LEVEL, LATER_LEVEL};
 use crate::backups::store::pack::{Content, LONE};
-use crate::backups::store::page_list::{Address, Cut, List};
+use crate::backups::store::page_list::{Address, List};
 use crate::backups::store::stored_database::Stored;
 use crate::backups::store::stored_dump::Root;
 use crate::console::threads::{Lane, Step};

@@ -12,13 +12,14 @@ use std::sync::mpsc;
 
 use anyhow::{Context as _, Result};
 
+use crate::backups::store::cut::Cut;
 use crate::backups::store::intake::naming::Naming;
 use crate::backups::store::intake::new_packs::{
     Block, NewList, NewPacks, Packer, Shelved, Shelving,
 };
 use crate::backups::store::pack::Content;
 use crate::backups::store::pack::writer::{FIRST_LEVEL, LATER_LEVEL};
-use crate::backups::store::page_list::{Address, Cut, List};
+use crate::backups::store::page_list::{Address, List};
 use crate::backups::store::stored_database::{Reader, Stored, entry_number};
 use crate::console::threads::{Lane, Step};
 use crate::sqlite::digest;

@@ -6,19 +6,15 @@
 //! after compression. It needs no other list. `docs/formats.md` describes it byte by byte.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use zstd::stream::read::Decoder;
 
-use crate::backups::store::file_header::{Kind, take};
+use crate::backups::store::cut::{CHUNKS, Cut, PAGES, VERSION};
+use crate::backups::store::file_header::take;
 use crate::backups::store::pack::{Content, MAX_ENTRIES};
-use crate::sqlite::digest::tree::{self, Id, Shape};
+use crate::sqlite::digest::tree::{Id, Shape};
 
-const PAGES: Kind = Kind { magic: b"xtask-db pages", newest: VERSION, what: "page list" };
-const CHUNKS: Kind = Kind { magic: b"xtask-db chunk", newest: VERSION, what: "chunk list" };
-/// The version that this build writes and reads, of both.
-const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 16 + 8 + 8 + 32 + 4 + 4 + 4;
 const CHECKSUM_BYTES: usize = 32;
 /// The largest window that unpacking may need: this build's compression level needs 2 MiB.
@@ -45,90 +41,6 @@ pub(crate) struct Run {
     pub(crate) first: Address,
     /// How many there are; not 0.
     pub(crate) n_blocks: u32,
-}
-
-/// Length of how a list of either kind begins.
-pub(crate) const MAGIC_LENGTH: u64 = 14;
-
-/// Whether a file begins like a list of either kind, in any version.
-#[must_use]
-pub(crate) fn begins_like_one(bytes: &[u8]) -> bool {
-    [PAGES, CHUNKS].iter().any(|kind| bytes.starts_with(kind.magic))
-}
-
-/// What the file at a path is by its name, in messages.
-#[must_use]
-pub(crate) fn noun(path: &Path) -> &'static str {
-    let is_of_chunks = path.extension().is_some_and(|ending| ending == "chunks");
-    if is_of_chunks { CHUNKS.what } else { PAGES.what }
-}
-
-/// How a backup is cut into blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// A database into pages of one size.
-    Pages(Shape),
-    /// A dump into chunks that its content delimits; each is known by its own hash.
-    Chunks {
-        /// Size of the dump's SQL.
-        size_bytes: u64,
-        /// How many there are.
-        n_chunks: u64,
-    },
-}
-
-impl Cut {
-    /// Number of blocks.
-    #[must_use]
-    pub(crate) fn n_blocks(self) -> u64 {
-        match self {
-            Self::Pages(shape) => shape.n_blocks(),
-            Self::Chunks { n_chunks, .. } => n_chunks,
-        }
-    }
-
-    /// Size of what was cut.
-    #[must_use]
-    pub(crate) fn size_bytes(self) -> u64 {
-        match self {
-            Self::Pages(shape) => shape.size_bytes,
-            Self::Chunks { size_bytes, .. } => size_bytes,
-        }
-    }
-
-    /// The shape of a database; of a dump, that of nothing, because no part of it has a fixed place.
-    #[must_use]
-    pub(crate) fn shape(self) -> Shape {
-        match self {
-            Self::Pages(shape) => shape,
-            Self::Chunks { .. } => Shape { size_bytes: 0, block_bytes: 4096 },
-        }
-    }
-
-    /// The id of a block, by its number from 0.
-    #[must_use]
-    pub(crate) fn id(self, number: u64, bytes: &[u8]) -> Id {
-        match self {
-            Self::Pages(shape) => shape.id(number, bytes),
-            Self::Chunks { .. } => tree::lone_id(bytes),
-        }
-    }
-
-    /// What a block is.
-    #[must_use]
-    pub(crate) fn content(self) -> Content {
-        match self {
-            Self::Pages(_) => Content::Pages,
-            Self::Chunks { .. } => Content::Chunks,
-        }
-    }
-
-    fn kind(self) -> Kind {
-        match self {
-            Self::Pages(_) => PAGES,
-            Self::Chunks { .. } => CHUNKS,
-        }
-    }
 }
 
 /// A list that was read and whose checksum is right.

@@ -73,7 +73,8 @@ fn n_within(slots: &Range<u32>, others: &[Range<u32>]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backups::store::page_list::{Address, Cut};
+    use crate::backups::store::cut::Cut;
+    use crate::backups::store::page_list::Address;
     use crate::sqlite::digest::tree::Shape;
 
     fn blocks(runs: &[(u32, u32, u32)]) -> Blocks {

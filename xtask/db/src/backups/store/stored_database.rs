@@ -11,12 +11,13 @@ use std::sync::{Arc, mpsc};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::backups::store::cut::{self, Cut};
 use crate::backups::store::file_header::Newer;
 use crate::backups::store::open_pack::OpenPack;
 use crate::backups::store::pack::{Content, Entry, LONE, Pack, Unpacking};
 use crate::backups::store::pack_folder;
 use crate::backups::store::pack_index::{Part, Places, Shelf};
-use crate::backups::store::page_list::{self, Address, Cursor, Cut, List, MAX_LIST_BYTES};
+use crate::backups::store::page_list::{Address, Cursor, List, MAX_LIST_BYTES};
 use crate::console::interrupt::Interrupt;
 use crate::console::planted_faults::Planted;
 use crate::console::threads;
@@ -60,7 +61,7 @@ pub(crate) fn read_list_by<T>(path: &Path, decode: fn(&[u8]) -> Result<T>) -> Re
     let size_bytes = fs_err::metadata(path)?.len();
     ensure!(size_bytes <= MAX_LIST_BYTES, "`{}` is far too large", path.display());
     let bytes = fs_err::read(path)?;
-    let what = format!("could not read the {} `{}`", page_list::noun(path), path.display());
+    let what = format!("could not read the {} `{}`", cut::noun(path), path.display());
     decode(&bytes).map_err(|error| match error.downcast_ref::<Newer>() {
         Some(_) => error.context(what),
         None => error.context(Damage::new(what)),

@@ -1,6 +1,6 @@
 //! The table and the columns that a block of rows is for.
 
-use std::fmt::Write as _;
+use crate::postgres::quoting::printable;
 
 /// What a line `COPY … FROM stdin;` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,18 +106,6 @@ fn identifier(rest: &mut &[u8]) -> Option<Vec<u8>> {
         name.push(quoted[at]);
         at += 1;
     }
-}
-
-/// A name of any encoding as text, so that different names stay different.
-fn printable(bytes: &[u8]) -> String {
-    let mut shown = String::new();
-    for chunk in bytes.utf8_chunks() {
-        shown.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            let _ = write!(shown, "\\x{byte:02x}");
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

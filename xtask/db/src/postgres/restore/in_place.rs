@@ -149,16 +149,22 @@ fn extensions_not_in(psql: &mut Psql<'_>, source: &Source<'_>) -> Result<Vec<Str
 /// Makes a refusal of what an application can cause.
 fn explained(error: anyhow::Error) -> anyhow::Error {
     let is = |state: &str| error.downcast_ref::<Trouble>().is_some_and(|trouble| trouble.is(state));
-    if is("55P03") || is("40P01") {
+    if is("55P03") {
         return Refusal::locked(
             "another session keeps a table locked",
-            "let its transaction end, or restore by a swap",
+            "let its transaction end, or pass `--swap`, which ends all sessions",
+        );
+    }
+    if is("40P01") {
+        return Refusal::locked(
+            "another session waits to write to a table that it has read in the same transaction, so neither can go on",
+            "stop the application and try again, or pass `--swap`, which ends all sessions",
         );
     }
     if is("53200") {
         return error.context(Refusal::could_not(
             "the server has no room for a lock on every table",
-            "raise `max_locks_per_transaction` and restart the server, or restore by a swap",
+            "raise `max_locks_per_transaction` and restart the server, or pass `--swap`",
         ));
     }
     error
