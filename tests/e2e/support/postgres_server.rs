@@ -12,7 +12,8 @@ use crate::support::strace::complain;
 /// The password of the server's superuser: no output may ever contain it.
 pub(crate) const PASSWORD: &str = "marker-pw-5f1c9e";
 const USER: &str = "xtask_test";
-const OPTIONS: [&str; 3] = ["fsync=off", "max_prepared_transactions=5", "wal_level=logical"];
+const OPTIONS: [&str; 4] =
+    ["fsync=off", "max_prepared_transactions=5", "wal_level=logical", "autovacuum_naptime=1s"];
 
 /// A running server.
 #[derive(Debug)]

@@ -236,10 +236,9 @@ pub(crate) fn is_profile(line: &str) -> bool {
 }
 
 /// What pays in a dev build.
-const OPTIMISED: [(&str, u8); 7] = [
+const OPTIMISED: [(&str, u8); 6] = [
     ("blake3", 3),
     ("zstd-sys", 2),
-    ("xtask-db", 1),
     ("xtask-db-format", 2),
     ("memchr", 3),
     ("itoa", 3),

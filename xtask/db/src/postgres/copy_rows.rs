@@ -20,7 +20,7 @@ impl Lines {
         mut bytes: &[u8],
         each: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
             if self.rest.is_empty() {
                 each(&bytes[..end])?;
             } else {

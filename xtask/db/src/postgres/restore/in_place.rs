@@ -7,6 +7,7 @@
 mod circles;
 mod clearing;
 mod extension_rows;
+mod gate;
 mod locks;
 pub(crate) mod obstacles;
 mod rows;
@@ -47,11 +48,11 @@ pub(crate) fn restore(
     keep().context("could not take the safety backup")?;
     let pid = circles::pid_of(&mut psql)?;
     let Watched { result, n_cancelled } =
-        circles::breaking(place, pid, || clear(&mut psql, source));
+        circles::breaking(place, pid, || clear(&mut psql, place, source));
     let cleared = result.map_err(explained)?;
     fill(&mut psql, place, source, &cleared).map_err(explained)?;
     commit(psql, place)?;
-    Ok(n_cancelled)
+    Ok(n_cancelled + cleared.n_cancelled)
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,11 +91,13 @@ struct Cleared {
     staying: BTreeSet<String>,
     /// Which rows of extensions' tables are ours.
     conditions: Conditions,
+    /// How many statements of other sessions were cancelled, because they waited to write to a table that they had read.
+    n_cancelled: u64,
 }
 
 /// Drops what is ours.
-fn clear(psql: &mut Psql<'_>, source: &Source<'_>) -> Result<Cleared> {
-    locks::against_everybody(psql)?;
+fn clear(psql: &mut Psql<'_>, place: Place<'_>, source: &Source<'_>) -> Result<Cleared> {
+    let n_cancelled = locks::against_everybody(psql, place)?;
     let gone = extensions_not_in(psql, source)?;
     for extension in gone {
         psql.run(&format!("DROP EXTENSION {} CASCADE;", name(&extension)))?;
@@ -103,7 +106,7 @@ fn clear(psql: &mut Psql<'_>, source: &Source<'_>) -> Result<Cleared> {
     let staying: BTreeSet<String> = staying.into_iter().map(|schema| schema.nspname).collect();
     psql.run(clearing::CLEAR).context("could not drop what is there")?;
     let conditions = extension_rows::delete(psql)?;
-    Ok(Cleared { staying, conditions })
+    Ok(Cleared { staying, conditions, n_cancelled })
 }
 
 /// Loads the dump, and compares.

@@ -3,13 +3,16 @@
 //! A transaction that has one table and waits for another that we have, while we wait for the first, would never end. So
 //! an attempt to lock all tables is given up, with all its locks, before the server looks for such circles and
 //! ends one of the two. The next attempt begins with the table at which it failed: applications use their tables in
-//! an order of their own, and in that order nobody meets.
+//! an order of their own, and in that order nobody meets. For its first table an attempt waits longer: it holds nothing yet that
+//! others could wait for, and the server cancels an autovacuum that is in the way only when it looks for circles.
 
 use anyhow::Result;
 use serde::Deserialize;
 
+use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
 use crate::postgres::restore::in_place::clearing::TABLES;
+use crate::postgres::restore::in_place::gate;
 
 /// How long all attempts may take.
 pub(super) const PATIENCE: &str = "10s";
@@ -23,25 +26,47 @@ pub(super) fn against_writers(psql: &mut Psql<'_>) -> Result<()> {
     psql.run(&LOCK.replace("{tables}", TABLES).replace("{patience}", PATIENCE))
 }
 
-/// Locks all tables against readers too. Who has read one table and waits to write to another is dealt with in
-/// [`circles`](super::circles); if it is the same table, the server refuses at once.
+/// Locks all tables against readers too; returns how many statements of other sessions were cancelled for it. Who has
+/// read one table and waits to write to another is dealt with in [`circles`](super::circles), to the same one
+/// in [`gate`].
 ///
 /// # Errors
 ///
-/// What the server refuses: `55P03` if a table stays locked, `40P01` for a circle.
-pub(super) fn against_everybody(psql: &mut Psql<'_>) -> Result<()> {
-    let found: Vec<Table> = psql.rows(TABLES)?;
-    let tables: Vec<String> = found.into_iter().map(|table| table.name).collect();
-    for some in tables.chunks(200) {
-        psql.run(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE;", some.join(", ")))?;
+/// What the server refuses: `55P03` if a table stays locked, `40P01` for a circle that we may not break.
+pub(super) fn against_everybody(psql: &mut Psql<'_>, place: Place<'_>) -> Result<u64> {
+    let mut n_cancelled = 0;
+    loop {
+        psql.run(&LOCK_ALL.replace("{tables}", TABLES))?;
+        let circle = "SELECT current_setting('xtask_db.circle') AS name";
+        match psql.row::<Table>(circle)?.name.as_str() {
+            "" => return Ok(n_cancelled),
+            table => n_cancelled += gate::lock(psql, place, table)?,
+        }
     }
-    Ok(())
 }
 
 #[derive(Debug, Deserialize)]
 struct Table {
     name: String,
 }
+
+/// Ends at the first table that the server refuses for a circle, with the locks that it has got until then.
+const LOCK_ALL: &str = r"
+DO $lock$
+DECLARE
+  one text;
+BEGIN
+  PERFORM set_config('xtask_db.circle', '', true);
+  FOREACH one IN ARRAY ARRAY({tables}) LOOP
+    BEGIN
+      EXECUTE 'LOCK TABLE ONLY ' || one || ' IN ACCESS EXCLUSIVE MODE';
+    EXCEPTION WHEN deadlock_detected THEN
+      PERFORM set_config('xtask_db.circle', one, true);
+      EXIT;
+    END;
+  END LOOP;
+END
+$lock$;";
 
 /// A subtransaction that fails gives its locks up, and keeps those from before.
 const LOCK: &str = r"
@@ -51,18 +76,21 @@ DECLARE
   present text[];
   one text;
   deadline timestamptz := clock_timestamp() + interval '{patience}';
-  part interval := least(interval '500 ms',
-    (SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout') * interval '0.5 ms');
+  search interval :=
+    (SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout') * interval '1 ms';
   attempt timestamptz;
 BEGIN
   LOOP
-    attempt := clock_timestamp() + part;
+    attempt := clock_timestamp() + search + interval '500 ms';
     BEGIN
       LOOP
         FOREACH one IN ARRAY tables LOOP
           PERFORM set_config('lock_timeout',
             greatest(1, extract(epoch FROM attempt - clock_timestamp()) * 1000)::int::text, true);
-          EXECUTE 'LOCK TABLE ' || one || ' IN EXCLUSIVE MODE';
+          EXECUTE 'LOCK TABLE ONLY ' || one || ' IN EXCLUSIVE MODE';
+          IF one = tables[1] THEN
+            attempt := clock_timestamp() + least(interval '500 ms', search / 2);
+          END IF;
         END LOOP;
         present := ARRAY({tables});
         EXIT WHEN present <@ tables;
