@@ -25,14 +25,16 @@ use crate::sqlite::snapshot::copy;
 
 /// How deep SQLite has to examine a backup before it is restored. If `db-verify` examined it deeply
 /// before and its bytes are the same, those findings are valid; the same is true of a stored backup
-/// since it was taken.
+/// since it was taken. A dump whose bytes are the same is the one that was proved when it was written, and its rows are
+/// compared again while it is loaded.
 #[must_use]
 pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
-    let Some(record) = backup.record().filter(|_| !backup.name.format.is_dump()) else {
+    let Some(record) = backup.record() else {
         return Depth::Deep;
     };
     match &record.verified {
         Some(verified) if has(&verified.findings, Weight::Structural) => Depth::Deep,
+        _ if backup.name.format.is_dump() => Depth::Quick,
         Some(verified) if verified.depth == Depth::Deep => Depth::Quick,
         _ if backup.name.format == Format::Pages => Depth::Quick,
         _ => Depth::Deep,
@@ -41,8 +43,8 @@ pub(crate) fn depth_before_restore(backup: &Backup) -> Depth {
 
 /// Verifies one backup; it is locked meanwhile, so that pruning cannot remove it.
 ///
-/// A quick look at a stored backup compares hashes only: SQLite would need a private copy, and its
-/// findings from when the backup was taken stay valid as long as every byte is the same.
+/// A quick look at a stored backup or a dump compares hashes only: SQLite would need a private copy, and
+/// the findings from when the backup was taken stay valid as long as every byte is the same.
 ///
 /// # Errors
 ///
@@ -151,9 +153,10 @@ fn read(
     Ok(verification)
 }
 
-/// The record of a stored backup, unless a later look contradicts it.
+/// The record of a stored backup or a dump, unless a later look contradicts it.
 fn record_to_rely_on(backup: &Backup) -> Option<&Record> {
-    let record = backup.record().filter(|_| backup.name.format.is_stored())?;
+    let format = backup.name.format;
+    let record = backup.record().filter(|_| format.is_stored() || format.is_dump())?;
     (!has(&record.last_examined().findings, Weight::Structural)).then_some(record)
 }
 

@@ -16,6 +16,7 @@ use crate::postgres::restore::source::Source;
 pub(crate) struct DumpSource {
     /// Holds the file or the list.
     contents: Contents,
+    blake3: String,
     /// The proof in its record.
     pub(crate) proof: DumpProof,
     client_version: String,
@@ -34,6 +35,7 @@ impl DumpSource {
         let contents = Contents::open(backup)?;
         Ok(Self {
             contents,
+            blake3: record.blake3.clone(),
             proof: of_dump::proof(record)?,
             client_version: postgres.client_version.clone(),
             extensions: postgres.extensions.clone(),
@@ -45,6 +47,7 @@ impl DumpSource {
     pub(crate) fn source(&self) -> Source<'_> {
         Source {
             dump: self.contents.as_dump(),
+            blake3: &self.blake3,
             proof: &self.proof,
             client_version: &self.client_version,
             extensions: &self.extensions,

@@ -5,7 +5,7 @@
 //! us, and we end it.
 
 use std::io::{ErrorKind, Write as _};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -32,6 +32,12 @@ const PIPE_BYTES: usize = 64 << 10;
 /// How much of a dump is handed on at once: `pg_dump` prints 4 KiB at a time, and waking threads for each
 /// would take longer than what they do.
 const PART_BYTES: usize = 512 << 10;
+/// What a pipe holds: the most that Linux allows to every user.
+#[cfg(target_os = "linux")]
+const PIPE_CAPACITY_BYTES: usize = 1 << 20;
+/// How long a pipe is left alone while much passes: the programs read and write 4 KiB at a time, and to be woken for each of them
+/// takes a third of the time.
+const NAP: Duration = Duration::from_micros(500);
 
 /// What to start.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +91,7 @@ impl<'a> Client<'a> {
         let pipes = [stdin.as_ref().map(AsFd::as_fd), stdout.as_ref().map(AsFd::as_fd)];
         for pipe in pipes.into_iter().chain([stderr.as_ref().map(AsFd::as_fd)]).flatten() {
             fcntl_setfl(pipe, fcntl_getfl(pipe)? | OFlags::NONBLOCK)?;
+            enlarge(pipe);
         }
         let (output, errors, room) = (Vec::new(), Vec::new(), vec![0; PIPE_BYTES]);
         let (status, is_uninterruptible) = (None, false);
@@ -113,7 +120,10 @@ impl<'a> Client<'a> {
             let Some(stdin) = &mut self.stdin else { return Err(self.failure()) };
             match stdin.write(bytes) {
                 Ok(n) => bytes = &bytes[n..],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.serve(true)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    std::thread::sleep(NAP);
+                    self.serve(true)?;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Err(self.failure()),
             }
@@ -153,6 +163,9 @@ impl<'a> Client<'a> {
     pub(crate) fn read_much(&mut self, buffer: &mut Vec<u8>) -> Result<()> {
         while self.output.len() < PART_BYTES && self.stdout.is_some() {
             self.serve(false)?;
+            if self.output.len() < PART_BYTES {
+                std::thread::sleep(NAP);
+            }
         }
         self.read(buffer)
     }
@@ -251,6 +264,15 @@ impl Drop for Client<'_> {
         }
     }
 }
+
+/// Lets a pipe hold more. Where that is refused, what passes takes longer.
+#[cfg(target_os = "linux")]
+fn enlarge(pipe: BorrowedFd<'_>) {
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_CAPACITY_BYTES);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enlarge(_: BorrowedFd<'_>) {}
 
 /// Which pipes have something.
 struct Ready {

@@ -6,6 +6,7 @@
 
 mod compress;
 pub(crate) mod copy_target;
+pub(crate) mod definitions;
 mod facts;
 mod lexer;
 pub(crate) mod pieces;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use compress::{Compressing, Packed};
+use definitions::Definitions;
 use facts::Facts;
 use pieces::{Piece, Pieces};
 use proof::DumpProof;
@@ -29,7 +31,7 @@ use crate::console::threads::{Lane, Step};
 use crate::files::stage::Stage;
 use crate::postgres::client::{Client, Order};
 use crate::postgres::place::Place;
-use crate::postgres::programs::Programs;
+use crate::postgres::programs::{Programs, Tools};
 use crate::postgres::psql::Psql;
 use crate::postgres::server::Server;
 use crate::postgres::trouble::Trouble;
@@ -141,19 +143,55 @@ where
     S: Step<Shared> + Send,
     S::Done: Send,
 {
-    let Place { server, programs, interrupt } = place;
-    // The snapshot lives as long as this session.
-    let mut psql = Psql::connect(server, programs.any()?, interrupt)?;
-    let facts = Facts::read(&mut psql)?;
-    let tools = programs.for_server(facts.major)?;
-    let snapshot = format!("--snapshot={}", facts.snapshot);
-    let timeout = format!("--lock-wait-timeout={LOCK_TIMEOUT_MS}");
-    let arguments = ["--format=plain", "--no-password", &snapshot, &timeout];
-    let order = Order { program: &tools.pg_dump, arguments: &arguments, server: Some(server) };
-    let mut client = Client::start(&order, interrupt)?;
+    let Begun { psql, facts, tools, mut client } = Begun::begin(place, &[])?;
     let Passed { kept, proof } = pass_on(&mut client, step)?;
     psql.close()?;
     Ok(Run { facts, client_version: tools.version.clone(), proof, kept })
+}
+
+/// `pg_dump` at work.
+struct Begun<'a> {
+    /// The snapshot lives as long as this session.
+    psql: Psql<'a>,
+    facts: Facts,
+    tools: &'a Tools,
+    client: Client<'a>,
+}
+
+impl<'a> Begun<'a> {
+    fn begin(place: Place<'a>, more: &[&str]) -> Result<Self> {
+        let Place { server, programs, interrupt } = place;
+        let mut psql = Psql::connect(server, programs.any()?, interrupt)?;
+        let facts = Facts::read(&mut psql)?;
+        let tools = programs.for_server(facts.major)?;
+        let snapshot = format!("--snapshot={}", facts.snapshot);
+        let timeout = format!("--lock-wait-timeout={LOCK_TIMEOUT_MS}");
+        let arguments = ["--format=plain", "--no-password", &snapshot, &timeout];
+        let arguments = [&arguments, more].concat();
+        let order = Order { program: &tools.pg_dump, arguments: &arguments, server: Some(server) };
+        let client = Client::start(&order, interrupt)?;
+        Ok(Self { psql, facts, tools, client })
+    }
+}
+
+/// BLAKE3 of the definitions that a database has now, as [`Definitions`] hashes those of a dump.
+///
+/// # Errors
+///
+/// As [`dump`].
+pub(crate) fn definitions(place: Place<'_>) -> Result<String> {
+    let Begun { psql, mut client, .. } = Begun::begin(place, &["--schema-only"])?;
+    let mut definitions = Definitions::default();
+    let mut pieces = Pieces::of(|buffer| client.read_much(buffer));
+    while let Some(piece) = pieces.next()? {
+        definitions.take(&piece);
+    }
+    let is_complete = pieces.is_complete();
+    if !client.wait()?.success() || !is_complete {
+        return Err(explained(client.failure()));
+    }
+    psql.close()?;
+    Ok(definitions.finish())
 }
 
 /// What became of a stream.

@@ -47,7 +47,8 @@ pub(super) fn read(backup: &Backup, interrupt: &Interrupt) -> Result<Verificatio
     Ok(verification)
 }
 
-/// Verifies a stored dump by its chunks alone: if they are those of the list, the rows are those that the record has.
+/// Verifies a dump by its bytes or its chunks alone: if they are those of the record or the list, the rows are those that
+/// the record has.
 ///
 /// # Errors
 ///

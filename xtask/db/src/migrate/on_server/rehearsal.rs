@@ -143,7 +143,8 @@ impl<'a> PrivateCopy<'a> {
     fn of(place: Place<'a>, dump: &Path, record: &Record, proof: &DumpProof) -> Result<Self> {
         let Postgres { client_version, extensions, .. } =
             record.postgres.as_ref().context("its record does not describe a dump")?;
-        let source = Source { dump: Dump::File(dump), proof, client_version, extensions };
+        let (dump, blake3) = (Dump::File(dump), &*record.blake3);
+        let source = Source { dump, blake3, proof, client_version, extensions };
         if let Some(scratch) = Scratch::by_template(place)? {
             let proved = proved(place, scratch)?;
             if proved.proof == *proof {

@@ -1,7 +1,5 @@
 //! The pieces of a dump, in order: together they are the dump byte for byte.
 
-use std::io::BufRead as _;
-
 use anyhow::Result;
 
 use crate::postgres::dump::copy_target::CopyTarget;
@@ -267,15 +265,11 @@ impl<F: FnMut(&mut Vec<u8>) -> Result<()>> Pieces<F> {
 
 /// The length of the first line, with its line feed if it has one.
 fn line_length(bytes: &[u8]) -> usize {
-    // The standard library searches with the processor's wide registers, also in a debug build.
-    let mut rest = bytes;
-    rest.skip_until(b'\n').unwrap_or(0)
+    memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1)
 }
 
 fn has_zero(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    let n = rest.skip_until(0).unwrap_or(0);
-    n > 0 && bytes[n - 1] == 0
+    memchr::memchr(0, bytes).is_some()
 }
 
 /// Whether a line begins like the end of rows, or might if more was there.

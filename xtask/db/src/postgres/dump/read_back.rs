@@ -146,11 +146,13 @@ fn each_of_file(
     let hashed = Hashed::open(path)?;
     let decoder = Decoder::with_buffer(hashed).context("could not begin to unpack")?;
     let mut decoder = decoder.single_frame();
+    let mut room = vec![0; PART_BYTES];
     let mut pieces = Pieces::of(|buffer: &mut Vec<u8>| {
         interrupt.check()?;
-        buffer.resize(PART_BYTES, 0);
-        let n = decoder.read(buffer).map_err(|error| judged(error, decoder.get_ref().get_ref()))?;
-        buffer.truncate(n);
+        let n =
+            decoder.read(&mut room).map_err(|error| judged(error, decoder.get_ref().get_ref()))?;
+        buffer.clear();
+        buffer.extend_from_slice(&room[..n]);
         Ok(())
     });
     while let Some(piece) = pieces.next()? {

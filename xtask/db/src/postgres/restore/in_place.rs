@@ -25,12 +25,20 @@ use crate::postgres::quoting::{literal, name};
 use crate::postgres::restore::in_place::circles::Watched;
 use crate::postgres::restore::in_place::extension_rows::Conditions;
 use crate::postgres::restore::in_place::locks::PATIENCE;
-use crate::postgres::restore::load;
+use crate::postgres::restore::load::{self, Loaded};
 use crate::postgres::restore::source::{EndUnknown, Source};
 use crate::postgres::trouble::Trouble;
 
-/// Restores in place; returns how many statements of other sessions had to be cancelled, because they waited for us in a
-/// transaction that we waited for. `keep` runs while nobody can write: the caller takes the safety backup in it.
+/// What a restore in place did.
+pub(crate) struct Replaced {
+    /// How many statements of other sessions had to be cancelled, because they waited for us in a transaction that we
+    /// waited for.
+    pub(crate) n_cancelled: u64,
+    /// BLAKE3 of the definitions that were loaded, to compare with [`dump::definitions`](crate::postgres::dump::definitions).
+    pub(crate) definitions_blake3: String,
+}
+
+/// Restores in place. `keep` runs while nobody can write: the caller takes the safety backup in it.
 ///
 /// # Errors
 ///
@@ -40,7 +48,7 @@ pub(crate) fn restore(
     place: Place<'_>,
     source: &Source<'_>,
     keep: &mut dyn FnMut() -> Result<()>,
-) -> Result<u64> {
+) -> Result<Replaced> {
     let mut psql = Psql::connect(place.server, place.programs.any()?, place.interrupt)?;
     obstacles::check(&mut psql)?;
     psql.run(&format!("SET lock_timeout = '{PATIENCE}'; BEGIN;"))?;
@@ -50,9 +58,9 @@ pub(crate) fn restore(
     let Watched { result, n_cancelled } =
         circles::breaking(place, pid, || clear(&mut psql, place, source));
     let cleared = result.map_err(explained)?;
-    fill(&mut psql, place, source, &cleared).map_err(explained)?;
+    let definitions_blake3 = fill(&mut psql, place, source, &cleared).map_err(explained)?;
     commit(psql, place)?;
-    Ok(n_cancelled + cleared.n_cancelled)
+    Ok(Replaced { n_cancelled: n_cancelled + cleared.n_cancelled, definitions_blake3 })
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,15 +117,16 @@ fn clear(psql: &mut Psql<'_>, place: Place<'_>, source: &Source<'_>) -> Result<C
     Ok(Cleared { staying, conditions, n_cancelled })
 }
 
-/// Loads the dump, and compares.
+/// Loads the dump, and compares; returns BLAKE3 of its definitions.
 fn fill(
     psql: &mut Psql<'_>,
     place: Place<'_>,
     source: &Source<'_>,
     cleared: &Cleared,
-) -> Result<()> {
-    let targets = load::load(psql, source, &cleared.staying, place.interrupt)
-        .context("could not load the backup")?;
+) -> Result<String> {
+    let Loaded { targets, definitions_blake3 } =
+        load::load(psql, source, &cleared.staying, place.interrupt)
+            .context("could not load the backup")?;
     let now = rows::of(psql, &targets, &cleared.conditions)?;
     let differences = source.proof.table_differences(&now);
     anyhow::ensure!(
@@ -125,7 +134,7 @@ fn fill(
         "the restored rows differ from the backup: {}",
         differences.join(", ")
     );
-    Ok(())
+    Ok(definitions_blake3)
 }
 
 #[derive(Debug, Deserialize)]

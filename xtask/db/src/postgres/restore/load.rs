@@ -9,8 +9,8 @@ use anyhow::Result;
 
 use crate::console::interrupt::Interrupt;
 use crate::postgres::dump::copy_target::CopyTarget;
+use crate::postgres::dump::definitions::Definitions;
 use crate::postgres::dump::pieces::Piece;
-use crate::postgres::dump::proving::Proving;
 use crate::postgres::dump::read_back::each_piece;
 use crate::postgres::psql::Psql;
 use crate::postgres::quoting;
@@ -25,7 +25,15 @@ const SETTINGS_OF_OURS: [&[u8]; 4] = [
     b"SET transaction_timeout = ",
 ];
 
-/// Loads a dump within the transaction that is open; returns the tables that got rows.
+/// What was loaded.
+pub(super) struct Loaded {
+    /// The tables that got rows.
+    pub(super) targets: Vec<CopyTarget>,
+    /// BLAKE3 of the definitions, as [`Definitions`] has it.
+    pub(super) definitions_blake3: String,
+}
+
+/// Loads a dump within the transaction that is open.
 ///
 /// # Errors
 ///
@@ -36,22 +44,16 @@ pub(super) fn load(
     source: &Source<'_>,
     existing: &BTreeSet<String>,
     interrupt: &Interrupt,
-) -> Result<Vec<CopyTarget>> {
-    let mut loading = Loading { psql, existing, targets: Vec::new() };
-    let proof = std::thread::scope(|scope| {
-        let mut proving = Proving::begin(scope);
-        each_piece(source.dump, interrupt, &mut |piece| {
-            proving.take(&piece)?;
-            loading.take(&piece)
-        })?;
-        proving.finish()
-    })?;
-    if proof != *source.proof {
+) -> Result<Loaded> {
+    let (targets, definitions) = (Vec::new(), Definitions::default());
+    let mut loading = Loading { psql, existing, targets, definitions };
+    let read = each_piece(source.dump, interrupt, &mut |piece| loading.take(&piece))?;
+    if read.blake3 != source.blake3 {
         return Err(Damage::new("the dump is not the one that was recorded").into());
     }
-    let targets = loading.targets;
+    let Loading { targets, definitions, .. } = loading;
     psql.settle()?;
-    Ok(targets)
+    Ok(Loaded { targets, definitions_blake3: definitions.finish() })
 }
 
 struct Loading<'p, 'a> {
@@ -59,10 +61,12 @@ struct Loading<'p, 'a> {
     /// Schemas that are there already.
     existing: &'p BTreeSet<String>,
     targets: Vec<CopyTarget>,
+    definitions: Definitions,
 }
 
 impl Loading<'_, '_> {
     fn take(&mut self, piece: &Piece<'_>) -> Result<()> {
+        self.definitions.take(piece);
         match piece {
             Piece::Definition(text) => self.define(text),
             Piece::Copy(_, target) => {

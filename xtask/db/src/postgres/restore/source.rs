@@ -10,6 +10,8 @@ use crate::postgres::dump::read_back::Dump;
 pub(crate) struct Source<'a> {
     /// The dump.
     pub dump: Dump<'a>,
+    /// BLAKE3 of its file, or of the stored dump, when it was taken.
+    pub blake3: &'a str,
     /// What it was when it was taken.
     pub proof: &'a DumpProof,
     /// The version of `pg_dump` that wrote it.

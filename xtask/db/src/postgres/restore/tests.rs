@@ -57,6 +57,7 @@ impl World {
     fn source(&self) -> Source<'_> {
         Source {
             dump: Dump::File(&self.path),
+            blake3: &self.dumped.blake3,
             proof: &self.dumped.proof,
             client_version: &self.dumped.client_version,
             extensions: &self.dumped.extensions,

@@ -12,7 +12,10 @@ use crate::host::session::Session;
 use crate::operations::dump_source::DumpSource;
 use crate::operations::restore::on_server::keeping::Keeping;
 use crate::operations::restore::safety_backup;
+use crate::postgres::dump;
+use crate::postgres::place::Place;
 use crate::postgres::restore::fill::Differs;
+use crate::postgres::restore::in_place::Replaced;
 use crate::postgres::restore::in_place::obstacles::Obstructed;
 use crate::postgres::restore::source::{EndUnknown, Proved, Source};
 use crate::postgres::restore::swap;
@@ -120,7 +123,7 @@ impl Run<'_> {
             if is_equal { Err(AlreadyThere.into()) } else { Ok(()) }
         });
         drop(progress);
-        let n_cancelled = restored.inspect_err(|error| {
+        let Replaced { n_cancelled, definitions_blake3 } = restored.inspect_err(|error| {
             // Rolled back, the database is as the safety backup has it; otherwise only that may have it.
             if !error.is::<EndUnknown>() {
                 safety.take().map(|safety| safety_backup::unneeded(locked, safety));
@@ -134,16 +137,7 @@ impl Run<'_> {
             ));
         }
         let safety = safety.into_inner();
-        // The rows were compared before the commit. Unless others have written since, all of it can be.
-        let proved = fill::prove(place, source).unwrap_or_else(|error| {
-            if error.is::<Differs>() {
-                session.note(format!(
-                    "Since the commit, {error}: an application has written, or a definition could not be \
-                     restored in place; `db-restore --swap` restores every definition"
-                ));
-            }
-            Proved::Rows
-        });
+        let proved = prove(session, place, source, &definitions_blake3);
         Ok(Done { way: Way::InPlace, safety, proved, closed: None, old: None })
     }
 
@@ -165,4 +159,26 @@ impl Run<'_> {
         let closed = Some((swapped.closed_for, swapped.n_sessions));
         Ok(Done { way: Way::Swap, safety, proved, closed, old })
     }
+}
+
+/// Proves what a restore in place made, whose rows were compared before it was committed. If the definitions read otherwise,
+/// all of it is compared.
+fn prove(
+    session: &mut Session,
+    place: Place<'_>,
+    source: &Source<'_>,
+    definitions_blake3: &str,
+) -> Proved {
+    if dump::definitions(place).is_ok_and(|now| now == definitions_blake3) {
+        return Proved::Whole;
+    }
+    fill::prove(place, source).unwrap_or_else(|error| {
+        if error.is::<Differs>() {
+            session.note(format!(
+                "Since the commit, {error}: an application has written, or a definition could not be \
+                 restored in place; `db-restore --swap` restores every definition"
+            ));
+        }
+        Proved::Rows
+    })
 }

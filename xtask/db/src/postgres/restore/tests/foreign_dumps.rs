@@ -47,8 +47,12 @@ fn no_dump_runs_a_program_here() {
             .expect("written");
         // If it can be read, its own proof is recorded, so that only the restore itself can fail.
         let read = read_back::read(Dump::File(&path), &world.interrupt);
-        let proof = read.map_or_else(|_| world.dumped.proof.clone(), |read| read.proof);
-        let source = Source { dump: Dump::File(&path), proof: &proof, ..world.source() };
+        let (blake3, proof) = read.map_or_else(
+            |_| (String::new(), world.dumped.proof.clone()),
+            |read| (read.blake3, read.proof),
+        );
+        let dump = Dump::File(&path);
+        let source = Source { dump, blake3: &blake3, proof: &proof, ..world.source() };
         let _ = Scratch::from_backup(world.place(), &source).map(drop);
         let _ = restore(world.place(), &source, &mut || Ok(()));
         assert!(!witness.exists(), "{attack}");

@@ -63,10 +63,12 @@ fn a_failure_in_place_leaves_the_old_state() {
     let Some(world) = World::create("kept", EVERYTHING) else { return };
     world.sql(FAILED_BRANCH);
     let before = dump::prove(&world.place, &world.programs, &world.interrupt).expect("a proof");
+    let other_file = Source { blake3: "0", ..world.source() };
+    assert!(restore(world.place(), &other_file, &mut || Ok(())).is_err());
     let mut proof = world.dumped.proof.clone();
-    proof.sql_bytes += 1;
-    let source = Source { proof: &proof, ..world.source() };
-    assert!(restore(world.place(), &source, &mut || Ok(())).is_err());
+    proof.tables.values_mut().for_each(|table| table.rows += 1);
+    let other_rows = Source { proof: &proof, ..world.source() };
+    assert!(restore(world.place(), &other_rows, &mut || Ok(())).is_err());
     let failed = restore(world.place(), &world.source(), &mut || anyhow::bail!("the disk is full"));
     assert!(format!("{:#}", failed.expect_err("kept")).contains("the disk is full"));
     let after = dump::prove(&world.place, &world.programs, &world.interrupt).expect("a proof");

@@ -55,11 +55,14 @@ fn a_backup_that_does_not_fit_leaves_the_old_database_alone() {
         return;
     };
     world.sql("INSERT INTO t VALUES (2);");
+    let other_file = Source { blake3: "0", ..world.source() };
+    let failed = build(world.place(), &other_file).map(drop).expect_err("another dump");
+    assert!(format!("{failed:#}").contains("not the one that was recorded"), "{failed:#}");
     let mut proof = world.dumped.proof.clone();
     proof.content_blake3 = "0".to_owned();
-    let source = Source { proof: &proof, ..world.source() };
-    let failed = build(world.place(), &source).map(drop).expect_err("another dump");
-    assert!(format!("{failed:#}").contains("not the one that was recorded"), "{failed:#}");
+    let other_content = Source { proof: &proof, ..world.source() };
+    let failed = build(world.place(), &other_content).map(drop).expect_err("other values");
+    assert!(format!("{failed:#}").contains("differs from the backup"), "{failed:#}");
     fs_err::write(&world.path, b"no dump").expect("written");
     assert!(build(world.place(), &world.source()).is_err());
     assert_eq!(world.databases(), [&*world.place.database]);
