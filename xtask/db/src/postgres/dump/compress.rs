@@ -9,8 +9,8 @@ use crate::console::threads::Step;
 use crate::files::stage::Stage;
 use crate::postgres::dump::proving::Shared;
 
-/// Level 1 is as fast as `pg_dump` prints.
-const LEVEL: i32 = 1;
+/// As fast as level 1, which is as fast as `pg_dump` prints, and up to a sixth smaller.
+const LEVEL: i32 = 2;
 
 /// The file that was written.
 #[derive(Debug)]
