@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::imports::{Import, imports};
 
 /// The wings of `xtask/db/src` from the roof to the ground: each uses only those after it.
-const WINGS: [&str; 22] = [
+const WINGS: [&str; 23] = [
     "lib",
     "command",
     "cli",
@@ -22,6 +22,7 @@ const WINGS: [&str; 22] = [
     "recovery",
     "host",
     "branches",
+    "bundle",
     "backups",
     "git",
     "postgres",

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use crate::arguments;
 use crate::commands::flags::Common;
 use crate::commands::{
-    backup, complete, completions, diff, export, hooks, import, label, list, migrate, pin,
+    backup, bundle, complete, completions, diff, export, hooks, import, label, list, migrate, pin,
     pre_deploy, pre_migrate, prune, recover, remove, reset, restore, rollback, setup, status,
     supervise, verify,
 };
@@ -78,6 +78,9 @@ pub(crate) enum Task {
     /// Undo or accept what an interrupted command left behind
     #[command(name = "db-recover", after_help = recover::EXAMPLE)]
     Recover(recover::Args),
+    /// Bundle the whole installation into one archive, or restore it
+    #[command(name = "db-bundle", after_help = bundle::EXAMPLE)]
+    Bundle(bundle::Args),
     /// Install or inspect the git hooks that create checkpoints
     #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
     Hooks(hooks::Args),
@@ -126,6 +129,7 @@ impl Task {
             Self::Verify(args) => &args.common,
             Self::Prune(args) => &args.common,
             Self::Hooks(args) => args.common(),
+            Self::Bundle(args) => args.common(),
             Self::Pin(args) | Self::Unpin(args) => &args.common,
             Self::Label(args) => &args.common,
             Self::Remove(args) => &args.common,
@@ -158,6 +162,7 @@ impl Task {
             Self::Verify(args) => args.run(session),
             Self::Prune(args) => args.run(session),
             Self::Hooks(args) => args.run(session),
+            Self::Bundle(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
             Self::Label(args) => args.run(session),

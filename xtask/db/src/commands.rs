@@ -1,6 +1,7 @@
 //! One file per command: its arguments and its run, which gathers, decides, acts and reports.
 
 pub(crate) mod backup;
+pub(crate) mod bundle;
 pub(crate) mod complete;
 pub(crate) mod completions;
 pub(crate) mod diff;

@@ -34,6 +34,8 @@
 mod arguments;
 mod backups;
 mod branches;
+#[cfg(feature = "bundle")]
+mod bundle;
 mod capture;
 mod cli;
 mod command;

@@ -3,6 +3,7 @@
 //! Precedence: flag, then environment (the process's own, `.env.local`, `.env`), then `Cargo.toml`,
 //! then default. An unknown key is an error that names the nearest known one.
 
+mod bundle;
 mod location;
 mod references;
 mod sqlite_url;
@@ -16,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use toml::Table;
 
 use self::strict_table::Section;
+pub(crate) use self::variables::EnvFiles;
 use self::variables::{UrlVariables, Variables};
 use crate::backups::format::Format;
 use crate::backups::kind::Kind;
@@ -39,9 +41,10 @@ pub(crate) fn load(
     folder: &Path,
     environment: &Environment,
     named: Option<&str>,
+    files: EnvFiles,
 ) -> Result<Project> {
     let (root, configuration) = find(folder)?;
-    let variables = Variables::read(&root, environment)?;
+    let variables = Variables::read(&root, environment, files)?;
     let git = repository::Place::of(&root);
     let mut section = Section::new("workspace.metadata.db", configuration.unwrap_or_default());
     let mut project = Project::in_repository(root.clone(), git.clone(), Vec::new());
@@ -71,6 +74,7 @@ pub(crate) fn load(
     project.keep = keep(&mut section)?;
     hooks(&mut section, &mut project)?;
     formats(&mut section, &mut project)?;
+    project.bundle = bundle::read(&mut section)?;
     section.finish()?;
     variables.apply(&mut project, named, &url_variables)?;
     if project.databases.is_empty() {
@@ -272,7 +276,7 @@ mod tests {
         fs_err::write(folder.path().join(MANIFEST), manifest)?;
         fs_err::write(folder.path().join(".env"), env)?;
         let pairs = environment.iter().map(|(n, v)| ((*n).to_owned(), (*v).into()));
-        load(folder.path(), &pairs.collect(), None)
+        load(folder.path(), &pairs.collect(), None, EnvFiles::Read)
     }
 
     const ONE: &str = "[workspace]\n[workspace.metadata.db.databases.kalito]\npath = 'a.db'\n";

@@ -4,6 +4,7 @@
 //! also build the value itself and pass it to the session.
 
 pub(crate) mod backups_folder;
+pub(crate) mod bundle;
 pub(crate) mod defaults;
 pub(crate) mod live_database;
 mod migrate_variable;
@@ -25,6 +26,7 @@ use crate::console::remarks::Remarks;
 use crate::console::text::{self, Span};
 use crate::git::repository;
 use crate::host::command::supervisor::Itself;
+use crate::host::project::bundle::Bundle;
 use crate::host::project::policy::Policy;
 use crate::postgres::server::Server;
 use crate::sqlite::declared_references::References;
@@ -46,6 +48,8 @@ pub struct Project {
     pub(crate) formats: HashMap<Kind, Format>,
     /// How long a reading of the pages of a stored backup counts: after that it is `unread`.
     pub read_within: Span,
+    /// What a bundle contains beside the databases.
+    pub(crate) bundle: Bundle,
     /// How a failing checkpoint affects a commit.
     pub on_failure: OnFailure,
     /// Whether the database is switched together with the branch.

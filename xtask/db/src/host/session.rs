@@ -26,7 +26,7 @@ use crate::console::remarks::Remarks;
 use crate::console::terminal_width::{self, Screen};
 use crate::console::{hidden_characters, secrets, text};
 use crate::host::command::supervisor::{self, Itself};
-use crate::host::configuration;
+use crate::host::configuration::{self, EnvFiles};
 use crate::host::environment::Environment;
 use crate::host::project::Project;
 use crate::host::session::json_stream::Streamed;
@@ -242,17 +242,52 @@ impl Session {
     ///
     /// If there is none, or its configuration is wrong.
     pub(crate) fn project(&mut self, named: Option<&str>) -> Result<Project> {
-        let mut project = match self.project.take() {
+        let project = match self.project.take() {
             Some(project) => project,
-            None => configuration::load(&self.folder, &self.environment, named)?,
+            None => configuration::load(&self.folder, &self.environment, named, EnvFiles::Read)?,
         };
+        Ok(self.completed(project))
+    }
+
+    /// The project with what the session knows of it.
+    fn completed(&mut self, project: Project) -> Project {
+        let mut project = project;
         project.search_path = self.variable("PATH").map(OsStr::to_owned).unwrap_or_default();
         project.itself = self.binary.clone().map(|b| Itself::of(b, &self.arguments));
         for remark in std::mem::take(&mut project.remarks) {
             self.warn(remark);
         }
         project.told = self.told.clone();
-        Ok(project)
+        project
+    }
+
+    /// The project with these variables instead of `.env` and `.env.local`; those of the environment go before them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::project`].
+    #[cfg(feature = "bundle")]
+    pub(crate) fn project_with(&mut self, given: &Environment) -> Result<Project> {
+        let mut environment = given.clone();
+        environment.extend(self.environment.clone());
+        let project = configuration::load(&self.folder, &environment, None, EnvFiles::Ignored)?;
+        Ok(self.completed(project))
+    }
+
+    /// Does something that would say lines of its own, without them; warnings and errors are said.
+    #[cfg(feature = "bundle")]
+    pub(crate) fn silently<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.quiet, true);
+        let done = work(self);
+        self.quiet = before;
+        done
+    }
+
+    /// The arguments of this process, without its name.
+    #[cfg(not(feature = "bundle"))]
+    #[must_use]
+    pub(crate) fn arguments(&self) -> &[OsString] {
+        &self.arguments
     }
 
     /// Whether no `Cargo.toml` around the current folder has anything to say about a database.

@@ -35,11 +35,21 @@ impl Variable {
     }
 }
 
+/// Whether `.env.local` and `.env` count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EnvFiles {
+    /// They do.
+    Read,
+    /// They are about to be replaced, and may be missing or damaged.
+    #[cfg_attr(not(feature = "bundle"), expect(dead_code, reason = "for bundles"))]
+    Ignored,
+}
+
 /// The environment, `.env.local` and `.env`, in this order of precedence.
 pub(super) struct Variables(BTreeMap<String, Variable>);
 
 impl Variables {
-    pub(super) fn read(root: &Path, environment: &Environment) -> Result<Self> {
+    pub(super) fn read(root: &Path, environment: &Environment, files: EnvFiles) -> Result<Self> {
         let mut variables = BTreeMap::new();
         for (name, value) in environment {
             let origin = format!("{name} in the environment");
@@ -47,7 +57,7 @@ impl Variables {
         }
         for file in [".env.local", ".env"] {
             let path = root.join(file);
-            if !path.is_file() {
+            if files == EnvFiles::Ignored || !path.is_file() {
                 continue;
             }
             // The parser's own message may quote the line, and the line may contain a password.

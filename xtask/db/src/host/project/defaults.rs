@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::backups::vault;
 use crate::console::remarks::Remarks;
 use crate::git::repository;
+use crate::host::project::bundle::Bundle;
 use crate::host::project::policy::Policy;
 use crate::host::project::{Database, FollowBranches, Location, OnFailure, Project};
 use crate::sqlite::declared_references::References;
@@ -70,6 +71,7 @@ impl Project {
             keep: Policy::default(),
             formats: HashMap::new(),
             read_within: vault::READ_WITHIN,
+            bundle: Bundle::default(),
             on_failure: OnFailure::Block,
             follow_branches: FollowBranches::Never,
             hidden_variables: Vec::new(),

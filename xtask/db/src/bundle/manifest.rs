@@ -1,0 +1,322 @@
+//! What a bundle contains, as its first member says it.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::console::refusal::Refusal;
+
+/// The name of the first member.
+pub(crate) const FILE: &str = "manifest.json";
+/// The folder of all others.
+pub(crate) const ITEMS: &str = "items";
+/// The newest version that is understood.
+pub(crate) const VERSION: u32 = 1;
+/// How large a manifest may be.
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
+/// How many files and folders a bundle may have.
+pub(crate) const MAX_ENTRIES: usize = 200_000;
+/// How long a path may be.
+const MAX_PATH_BYTES: usize = 4096;
+
+/// A manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// The version of the format.
+    pub version: u32,
+    /// The name of the project.
+    pub project: String,
+    /// When it was created, RFC 3339.
+    pub created_at: String,
+    /// The name of the machine.
+    pub host: String,
+    /// Which program wrote it.
+    pub tool: String,
+    /// The commit of the worktree, if it is in a repository.
+    pub commit: Option<String>,
+    /// What it contains, in the order of the archive.
+    pub items: Vec<Item>,
+    /// What was left out and can be made anew.
+    pub left_out: Vec<LeftOut>,
+    /// What a bundle deliberately does not contain, in words.
+    pub not_covered: Vec<String>,
+}
+
+/// An item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Item {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Where it was: as configured, or where the database was, without secrets.
+    pub place: String,
+    /// Whether it must not be in a bundle that is not encrypted.
+    pub secret: bool,
+    /// Its files and folders, each folder before its content.
+    pub entries: Vec<Entry>,
+}
+
+/// What an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// A verified backup of a database, and its record.
+    Database,
+    /// One file.
+    File,
+    /// A folder with all that is in it.
+    Folder,
+}
+
+/// A file or a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Its path in the item, with `/`; empty for the item itself.
+    pub path: String,
+    /// The permissions: nine bits.
+    pub mode: u32,
+    /// Seconds since 1970 at which it was changed.
+    pub modified: i64,
+    /// What it is.
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub(crate) enum Content {
+    /// A file.
+    File {
+        /// Its size.
+        size_bytes: u64,
+        /// BLAKE3 of its bytes.
+        blake3: String,
+    },
+    /// A folder.
+    Folder,
+    /// A symbolic link to another entry of the same item.
+    Link {
+        /// As it is written.
+        target: String,
+    },
+}
+
+/// An item that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeftOut {
+    /// Its name.
+    pub name: String,
+    /// The command that makes it anew.
+    pub rebuild: String,
+}
+
+impl Item {
+    /// The path of an entry in the archive.
+    #[must_use]
+    pub(crate) fn member(&self, entry: &Entry) -> String {
+        match entry.path.as_str() {
+            "" => format!("{ITEMS}/{}", self.name),
+            path => format!("{ITEMS}/{}/{path}", self.name),
+        }
+    }
+
+    /// How large its files are.
+    #[must_use]
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.entries.iter().map(Entry::size_bytes).fold(0, u64::saturating_add)
+    }
+}
+
+impl Entry {
+    /// The size of a file; 0 for others.
+    #[must_use]
+    pub(crate) fn size_bytes(&self) -> u64 {
+        match self.content {
+            Content::File { size_bytes, .. } => size_bytes,
+            Content::Folder | Content::Link { .. } => 0,
+        }
+    }
+}
+
+impl Manifest {
+    /// How large all files are.
+    #[must_use]
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.items.iter().map(Item::size_bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Reads one, and refuses what nothing that we wrote contains.
+    ///
+    /// # Errors
+    ///
+    /// A refusal by number if it is of a newer version; else what is wrong with it.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let Ok(Versioned { version }) = serde_json::from_slice(bytes) else {
+            bail!("its manifest cannot be read");
+        };
+        if version > VERSION {
+            return Err(Refusal::could_not(
+                format!("the bundle has version {version}, and this program reads up to {VERSION}"),
+                "update xtask-db, or extract the bundle without it: `zstd -d | tar x`",
+            ));
+        }
+        let manifest: Self = serde_json::from_slice(bytes)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Checks what a hostile manifest could announce.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    fn check(&self) -> Result<()> {
+        let n_entries = self.items.iter().map(|item| item.entries.len()).sum::<usize>();
+        ensure!(n_entries <= MAX_ENTRIES, "it has more than {MAX_ENTRIES} files");
+        let mut names = BTreeSet::new();
+        for item in &self.items {
+            ensure!(is_name(&item.name), "an item has a name that is none");
+            ensure!(names.insert(item.name.to_lowercase()), "two items have the same name");
+            item.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl Item {
+    fn check(&self) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        let mut folders = BTreeSet::new();
+        for entry in &self.entries {
+            let path = entry.path.as_str();
+            ensure!(path.len() <= MAX_PATH_BYTES, "a path is too long");
+            ensure!(path.is_empty() || is_relative(path), "a path leaves its item: {path:?}");
+            // Two names that differ only in case are one file where the case does not count.
+            ensure!(seen.insert(path.to_lowercase()), "a path is there twice: {path:?}");
+            ensure!(entry.mode & !0o777 == 0, "{path:?} has special permissions");
+            if !path.is_empty() {
+                let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+                let has_parent =
+                    folders.contains(parent) || self.kind == Kind::Database && parent.is_empty();
+                ensure!(has_parent, "the folder of {path:?} is missing");
+            }
+            match &entry.content {
+                Content::Folder => {
+                    folders.insert(path);
+                }
+                Content::Link { target } => {
+                    ensure!(is_inside(path, target), "a link leaves its item: {path:?}");
+                }
+                Content::File { blake3, .. } => {
+                    let is_hash =
+                        blake3.len() == 64 && blake3.bytes().all(|b| b.is_ascii_hexdigit());
+                    ensure!(is_hash, "the hash of {path:?} is none");
+                }
+            }
+        }
+        self.check_kind()
+    }
+
+    fn check_kind(&self) -> Result<()> {
+        let first = self.entries.first().map(|entry| (entry.path.as_str(), &entry.content));
+        let is_right = match self.kind {
+            Kind::File => {
+                self.entries.len() == 1 && matches!(first, Some(("", Content::File { .. })))
+            }
+            Kind::Folder => matches!(first, Some(("", Content::Folder))),
+            Kind::Database => self.entries.len() == 2 && self.entries.iter().all(is_plain_file),
+        };
+        ensure!(is_right, "the item `{}` is not what it claims", self.name);
+        Ok(())
+    }
+}
+
+fn is_plain_file(entry: &Entry) -> bool {
+    matches!(entry.content, Content::File { .. })
+        && !entry.path.is_empty()
+        && !entry.path.contains('/')
+}
+
+/// Whether a name can be a part of a path. The configuration demands the same.
+fn is_name(name: &str) -> bool {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !name.is_empty() && name.len() <= 64 && name.chars().all(is_good)
+}
+
+/// Whether a path stays below where it begins.
+fn is_relative(path: &str) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains('\0');
+    path.split('/').all(is_part)
+}
+
+/// Whether the target of a link at a path stays in the item.
+pub(crate) fn is_inside(path: &str, target: &str) -> bool {
+    if target.is_empty() || target.starts_with('/') || target.contains('\0') {
+        return false;
+    }
+    let mut depth = path.matches('/').count();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if depth == 0 => return false,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str) -> Entry {
+        let content = Content::File { size_bytes: 1, blake3: "0".repeat(64) };
+        Entry { path: path.to_owned(), mode: 0o644, modified: 0, content }
+    }
+
+    fn folder(path: &str) -> Entry {
+        Entry { content: Content::Folder, ..file(path) }
+    }
+
+    fn link(path: &str, target: &str) -> Entry {
+        Entry { content: Content::Link { target: target.to_owned() }, ..file(path) }
+    }
+
+    fn check(entries: &[Entry], expected: &str) {
+        let item = Item {
+            name: "groups".to_owned(),
+            kind: Kind::Folder,
+            place: "groups".to_owned(),
+            secret: false,
+            entries: [&[folder("")], entries].concat(),
+        };
+        let said = item.check().err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said.starts_with(expected) && (said.is_empty() == expected.is_empty()), "{said}");
+    }
+
+    #[test]
+    fn a_path_stays_in_its_item_and_is_there_once() {
+        check(&[file("a"), folder("b"), file("b/c"), link("b/d", "../a")], "");
+        for path in ["/a", "..", "a/../../b", "./a", "a//b", "a/", "a/."] {
+            check(&[folder("a"), file(path)], "a path leaves its item");
+        }
+        check(&[file("a"), file("a")], "a path is there twice");
+        check(&[file("a"), file("A")], "a path is there twice");
+        check(&[file("b/c")], "the folder of");
+        check(&[link("b", "."), file("b/c")], "the folder of");
+        check(&[file("b"), file("b/c")], "the folder of");
+        for target in ["/etc", "..", "b/../../c", ""] {
+            check(&[link("a", target)], "a link leaves its item");
+        }
+        check(&[Entry { mode: 0o4755, ..file("a") }], "\"a\" has special permissions");
+    }
+}

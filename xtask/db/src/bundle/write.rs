@@ -1,0 +1,127 @@
+//! Writes a bundle in one pass: tar, compressed, encrypted, hashed.
+
+use std::io::{self, Read, Write};
+
+use anyhow::{Context, Result};
+use tar::{Builder, EntryType, Header};
+use zstd::stream::write::Encoder;
+
+use crate::bundle::gather::Gathered;
+use crate::bundle::manifest::{Content, Entry, FILE, Manifest};
+use crate::bundle::seal::{Closing, Seal};
+use crate::console::progress::Progress;
+
+/// zstd's usual level: dumps and backups are what a bundle mostly is.
+const LEVEL: i32 = 3;
+
+/// A file is not what it was when it was hashed.
+#[derive(Debug)]
+pub(crate) struct Changed(pub(crate) String);
+
+impl std::fmt::Display for Changed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` changed while it was read", self.0)
+    }
+}
+
+impl std::error::Error for Changed {}
+
+type Archive<W> = Builder<Encoder<'static, Closing<W>>>;
+
+/// Writes a bundle.
+///
+/// # Errors
+///
+/// [`Changed`]; if something cannot be read or written; or at the user's interrupt.
+pub(crate) fn write<W: Write>(
+    manifest: &Manifest,
+    gathered: &[Gathered],
+    seal: &Seal,
+    to: W,
+    progress: &mut Progress,
+) -> Result<W> {
+    let encoder = Encoder::new(seal.close(to)?, LEVEL).context("could not begin to compress")?;
+    let mut archive = Builder::new(encoder);
+    let bytes = serde_json::to_vec_pretty(manifest)?;
+    let mut header = header(EntryType::Regular, 0o600, 0);
+    header.set_size(bytes.len() as u64);
+    archive.append_data(&mut header, FILE, &bytes[..])?;
+    let mut n_bytes = 0;
+    for one in gathered {
+        for entry in &one.item.entries {
+            append(&mut archive, one, entry, progress)?;
+            n_bytes += entry.size_bytes();
+            progress.reach(n_bytes);
+        }
+    }
+    let encoder = archive.into_inner().context("could not end the archive")?;
+    let closing = encoder.finish().context("could not end the compression")?;
+    closing.finish().context("could not end the encryption")
+}
+
+fn header(kind: EntryType, mode: u32, modified: i64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_mtime(u64::try_from(modified).unwrap_or(0));
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    header
+}
+
+fn append<W: Write>(
+    archive: &mut Archive<W>,
+    from: &Gathered,
+    entry: &Entry,
+    progress: &Progress,
+) -> Result<()> {
+    let member = from.item.member(entry);
+    match &entry.content {
+        Content::Folder => {
+            let mut header = header(EntryType::Directory, entry.mode, entry.modified);
+            archive.append_data(&mut header, format!("{member}/"), io::empty())?;
+        }
+        Content::Link { target } => {
+            let mut header = header(EntryType::Symlink, entry.mode, entry.modified);
+            archive.append_link(&mut header, member, target)?;
+        }
+        Content::File { size_bytes, blake3 } => {
+            let path = from.path(entry);
+            let mut header = header(EntryType::Regular, entry.mode, entry.modified);
+            header.set_size(*size_bytes);
+            let file = fs_err::File::open(&path)?;
+            let mut hashed = Hashed {
+                from: file.take(*size_bytes),
+                hasher: blake3::Hasher::new(),
+                n_bytes: 0,
+                progress,
+            };
+            archive.append_data(&mut header, member, &mut hashed)?;
+            let is_same = hashed.n_bytes == *size_bytes
+                && hashed.hasher.finalize().to_hex().as_str() == blake3;
+            if !is_same {
+                return Err(Changed(path.display().to_string()).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that are hashed while they are read.
+struct Hashed<'p, R> {
+    from: R,
+    hasher: blake3::Hasher,
+    n_bytes: u64,
+    progress: &'p Progress,
+}
+
+impl<R: Read> Read for Hashed<'_, R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.progress.interrupt().check().map_err(io::Error::other)?;
+        let n = self.from.read(room)?;
+        self.hasher.update(&room[..n]);
+        self.n_bytes += n as u64;
+        Ok(n)
+    }
+}

@@ -1,0 +1,188 @@
+//! The database of a bundle: its backup goes into the backups folder, and then the ordinary restore does the rest.
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::backups::backup::Backup;
+use crate::backups::kind::Kind as BackupKind;
+use crate::backups::reader::Contents;
+use crate::backups::record::Record;
+use crate::backups::vault::Vault;
+use crate::bundle::journal::State;
+use crate::commands::bundle::RestoreArgs;
+use crate::commands::bundle::restore::Restoring;
+use crate::console::refusal::{Answer, Refusal};
+use crate::console::text;
+use crate::host::project::{Database, Location, Project};
+use crate::host::session::Session;
+use crate::operations::restore::request::Request;
+use crate::postgres::maintenance;
+use crate::postgres::programs::Programs;
+use crate::postgres::quoting;
+use crate::postgres::server::Server;
+
+impl Restoring {
+    pub(super) fn restore_database(
+        &mut self,
+        session: &mut Session,
+        args: &RestoreArgs,
+        at: usize,
+    ) -> Result<()> {
+        let project = self.project(session, args)?;
+        let name = self.journal.steps[at].name.clone();
+        let database = project.one(Some(&name))?;
+        if self.journal.steps[at].backup.is_none() {
+            let backup = self.publish(session, &project, at)?;
+            self.journal.steps[at].backup = Some(backup.name.to_string());
+            self.note(at, State::Waiting)?;
+        }
+        if self.journal.steps[at].state == State::Waiting {
+            let existed = exists(session, &project, &database)?;
+            let step = &mut self.journal.steps[at];
+            step.existed = Some(existed);
+            step.sequence_before = Some(highest(session, &project)?);
+            self.note(at, State::Switching)?;
+        }
+        if let Location::Server(server) = &database.location
+            && !exists(session, &project, &database)?
+        {
+            create(session, &project, server)?;
+        }
+        let backup = self.journal.steps[at].backup.clone().context("it has no backup")?;
+        restore(session, &project, &name, backup)?;
+        self.note(at, State::Done)
+    }
+
+    /// The project as it is now: by this time, `.env` may be in its place.
+    pub(super) fn project(&self, session: &mut Session, args: &RestoreArgs) -> Result<Project> {
+        match args.common.project_to_recover(session) {
+            Err(_) if !self.given.is_empty() => session.project_with(&self.given),
+            project => project,
+        }
+    }
+
+    /// Publishes the backup of a bundle in the backups folder, as any other.
+    fn publish(&self, session: &Session, project: &Project, at: usize) -> Result<Backup> {
+        let folder = &self.journal.steps[at].new;
+        let there = Vault::for_project(project, folder, session.now()).backups()?;
+        let [backup] = &there[..] else {
+            anyhow::bail!("the item `{}` is not one backup", self.journal.steps[at].name);
+        };
+        let record = backup.record().context("the backup in the bundle has no record")?;
+        let vault = Vault::of(project, session.now());
+        let locked = vault.lock(project.busy_timeout, session.interrupt())?;
+        locked.keep_private()?;
+        let is_same = |one: &&Backup| {
+            one.record()
+                .is_some_and(|other| other.file == record.file && other.blake3 == record.blake3)
+        };
+        if let Some(same) = locked.backups()?.iter().find(is_same) {
+            return Ok(same.clone());
+        }
+        let stage = locked.stage(&backup.name)?;
+        let hashes = Contents::open(backup)?.copy_into(&stage, session.interrupt())?;
+        anyhow::ensure!(
+            hashes.blake3 == record.blake3,
+            "the backup in the bundle is not the one that its record describes"
+        );
+        stage.sync()?;
+        let sequence = locked.next_sequence()?;
+        locked.publish(&stage, backup.name.clone(), Record { sequence, ..record.clone() })
+    }
+
+    /// Undoes the restore of a database: what it replaced is a safety backup.
+    pub(super) fn undo_database(
+        &mut self,
+        session: &mut Session,
+        args: &RestoreArgs,
+        at: usize,
+    ) -> Result<()> {
+        let project = self.project(session, args)?;
+        let step = &self.journal.steps[at];
+        let (name, existed) = (step.name.clone(), step.existed == Some(true));
+        let before = step.sequence_before.unwrap_or(u64::MAX);
+        let database = project.one(Some(&name))?;
+        let backups = Vault::of(&project, session.now()).backups()?;
+        let is_safety = |one: &&Backup| {
+            one.kind() == Some(BackupKind::Safety)
+                && one
+                    .record()
+                    .is_some_and(|record| record.database == name && record.sequence > before)
+        };
+        // The first one since: a restore that was repeated has taken further ones.
+        let safety = backups
+            .iter()
+            .filter(is_safety)
+            .min_by_key(|one| one.record().map(|record| record.sequence));
+        if let Some(safety) = safety {
+            return restore(session, &project, &name, safety.name.to_string());
+        }
+        if !existed {
+            session.warn(format!(
+                "{} was not there before the restore, and stays: remove it if you do not want it",
+                project.quoted_place(&database)
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Restores a backup by the ordinary way.
+fn restore(session: &mut Session, project: &Project, database: &str, backup: String) -> Result<()> {
+    let request = Request {
+        reference: Some(backup),
+        yes: true,
+        into: None,
+        tables: Vec::new(),
+        dry_run: false,
+        way: None,
+        force: false,
+        command: "db-bundle",
+        database: Some(database.to_owned()),
+    };
+    match request.run(session, project)? {
+        Answer::Yes => Ok(()),
+        _ => Err(Refusal::no(
+            format!("`{}` was not restored", text::plain(database)),
+            "the messages above say why",
+        )),
+    }
+}
+
+/// The highest number of a backup in the folder.
+fn highest(session: &Session, project: &Project) -> Result<u64> {
+    let backups = Vault::of(project, session.now()).backups()?;
+    Ok(backups
+        .iter()
+        .filter_map(|one| one.record().map(|record| record.sequence))
+        .max()
+        .unwrap_or(0))
+}
+
+#[derive(Debug, Deserialize)]
+struct Found {
+    n: u64,
+}
+
+/// Whether a database is there: its file, or its name on the server.
+fn exists(session: &Session, project: &Project, database: &Database) -> Result<bool> {
+    let server = match &database.location {
+        Location::File(path) => return Ok(path.exists()),
+        Location::Server(server) => server,
+    };
+    let programs = Programs::find(&project.search_path, session.interrupt())?;
+    let mut psql = maintenance::connect(server, &programs, session.interrupt())?;
+    let name = quoting::literal(&server.database);
+    let found: Found =
+        psql.row(&format!("SELECT count(*) AS n FROM pg_database WHERE datname = {name}"))?;
+    psql.close()?;
+    Ok(found.n > 0)
+}
+
+/// Creates an empty database, which the restore then fills.
+fn create(session: &Session, project: &Project, server: &Server) -> Result<()> {
+    let programs = Programs::find(&project.search_path, session.interrupt())?;
+    let mut psql = maintenance::connect(server, &programs, session.interrupt())?;
+    psql.run(&format!("CREATE DATABASE {} TEMPLATE template0;", quoting::name(&server.database)))?;
+    psql.close()
+}
