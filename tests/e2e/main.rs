@@ -3,6 +3,7 @@
 mod backup;
 mod backups;
 mod bench;
+mod bundle;
 mod ci;
 mod console;
 mod documents;

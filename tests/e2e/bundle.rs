@@ -1,0 +1,5 @@
+//! Bundles: one archive of a whole installation, and the way back from it.
+
+pub(crate) mod installation;
+pub(crate) mod kills;
+pub(crate) mod round_trip;
