@@ -10,19 +10,24 @@ use crate::tidy::{code, product};
 type Names = BTreeSet<String>;
 
 /// Sections of the configuration by their heading, and a section of a manifest with a key that does not exist.
-const SECTIONS: [(&str, &str); 5] = [
+const SECTIONS: [(&str, &str); 7] = [
     ("[workspace.metadata.db]", "[workspace.metadata.db]\nwrong = 1"),
     (
         "[workspace.metadata.db.databases.NAME]",
         "[workspace.metadata.db.databases.a]\npath = 'a.db'\nwrong = 1",
     ),
     ("[workspace.metadata.db.format]", "[workspace.metadata.db.format]\nwrong = 1"),
+    ("[workspace.metadata.db.bundle]", "[workspace.metadata.db.bundle]\nwrong = 1"),
+    (
+        "[workspace.metadata.db.bundle.items.NAME]",
+        "[workspace.metadata.db.bundle.items.a]\npath = 'a'\nwrong = 1",
+    ),
     ("[workspace.metadata.db.hooks]", "[workspace.metadata.db.hooks]\nwrong = 1"),
     ("[workspace.metadata.db.keep]", "[workspace.metadata.db.keep]\nwrong = 1"),
 ];
 
 /// Sections of the top one, which have headings of their own.
-const INNER: [&str; 4] = ["databases", "format", "hooks", "keep"];
+const INNER: [&str; 6] = ["bundle", "databases", "format", "hooks", "items", "keep"];
 
 /// Words that are names of variables wherever they are in the code.
 const WORDS: [&str; 10] =

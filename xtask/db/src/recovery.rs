@@ -2,6 +2,7 @@
 
 pub(crate) mod anchor;
 pub(crate) mod database_lock;
+pub(crate) mod interrupted_bundle;
 pub(crate) mod interrupted_step;
 mod lock_file;
 pub(crate) mod note;

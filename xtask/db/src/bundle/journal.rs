@@ -9,11 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::manifest::{Kind, LeftOut};
 use crate::files::publish;
 use crate::files::stage::Stage;
+use crate::recovery::interrupted_bundle::{FILE, FOLDER};
 
-/// The folder in the backups folder in which restores of bundles keep what they need, each in a folder of its own.
-pub(crate) const FOLDER: &str = "bundle-restore";
-/// The file in it.
-pub(crate) const FILE: &str = "journal.json";
 /// The newest version that is understood.
 pub(crate) const VERSION: u32 = 1;
 /// The items as they were extracted.

@@ -136,7 +136,7 @@ Examples:
   cargo xtask db-bundle restore --undo")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct RestoreArgs {
-    /// Bundle to restore
+    /// Bundle to restore; `latest` is the newest one in the backups folder
     #[arg(value_name = "FILE", required_unless_present_any = ["resume", "undo"])]
     file: Option<PathBuf>,
     /// Restore only this item (repeatable)

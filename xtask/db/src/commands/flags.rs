@@ -9,7 +9,7 @@ use crate::host::configuration::LONGEST_TIMEOUT;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::operations::hook_blocks;
-use crate::recovery::interrupted_step;
+use crate::recovery::{interrupted_bundle, interrupted_step};
 
 /// The flags of every command.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,6 +52,9 @@ impl Common {
     /// The same for a command that changes nothing.
     pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
         let project = self.project_to_recover(session)?;
+        if let Some(left) = interrupted_bundle::left(&project.backups) {
+            session.warn(left);
+        }
         for database in &project.databases {
             for left in interrupted_step::left(&project, database) {
                 let (what, remedy) =

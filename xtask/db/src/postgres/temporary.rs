@@ -46,8 +46,13 @@ impl<'a> Temporary<'a> {
         check_length(&place.server.database, ending.len() + RANDOM_BYTES)?;
         let mut guard = maintenance::connect(place.server, place.programs, place.interrupt)?;
         check_permission(&mut guard, or_in_place)?;
-        let name = format!("{}{ending}{:08x}", place.server.database, random() >> 32);
-        guard.run(&format!("SELECT pg_advisory_lock({});", lock(&name)))?;
+        let family = family(&place.server.database, ending);
+        let name = format!("{family}{:08x}", random() >> 32);
+        guard.run(&format!(
+            "SELECT pg_advisory_lock_shared({}), pg_advisory_lock({});",
+            lock(&family),
+            lock(&name)
+        ))?;
         // From here on it is dropped, even if the statement fails half-way or is interrupted.
         let mut temporary = Self { place, name, guard, is_kept: false };
         temporary.guard.run(&create(&temporary.name))?;
@@ -112,7 +117,14 @@ pub(crate) fn drop_with_sessions(psql: &mut Psql<'_>, database: &str) -> Result<
     psql.run(&format!("DROP DATABASE IF EXISTS {};", name(database)))
 }
 
-/// Whether the process that created a temporary database is gone. The lock is ours then, until the
+/// What the names of all temporary databases of one kind begin with. Its lock is shared by all that create one, also
+/// before there is one: a server that was asked to create a database by a process that was killed goes on with it.
+#[must_use]
+pub(crate) fn family(database: &str, ending: &str) -> String {
+    format!("{database}{ending}")
+}
+
+/// Whether the process that created a temporary database, or all of a family, is gone. The lock is ours then, until the
 /// session ends.
 ///
 /// # Errors

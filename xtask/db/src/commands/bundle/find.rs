@@ -25,6 +25,9 @@ impl KeyArgs {
     }
 }
 
+/// Means the newest one.
+const LATEST: &str = "latest";
+
 /// The folders in which bundles are looked for.
 pub(super) fn folders(project: &Project) -> Vec<PathBuf> {
     let mut folders = vec![project.backups.clone()];
@@ -47,13 +50,13 @@ pub(super) fn all(project: &Project) -> Result<Vec<Listed>> {
     Ok(found)
 }
 
-/// The bundle at a path, or of a name in one of the folders; the newest one without either.
+/// The bundle at a path, or of a name in one of the folders; the newest one for `latest` or without either.
 ///
 /// # Errors
 ///
 /// A refusal if there is none.
 pub(super) fn one(session: &Session, project: &Project, file: Option<&PathBuf>) -> Result<PathBuf> {
-    let Some(file) = file else {
+    let Some(file) = file.filter(|file| file.as_os_str() != LATEST || session.folder().join(file).exists()) else {
         let newest = all(project)?.into_iter().next();
         return newest.map(|one| one.path).ok_or_else(|| {
             Refusal::could_not(

@@ -27,6 +27,7 @@ use crate::host::environment::Environment;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
+use crate::recovery::interrupted_bundle::{FILE, FOLDER};
 
 /// Output of `--json`.
 #[derive(Serialize)]
@@ -49,6 +50,13 @@ struct Planned<'a> {
 
 impl RestoreArgs {
     pub(super) fn run(self, session: &mut Session) -> Result<Answer> {
+        let asks = !self.yes && !self.dry_run && !self.resume;
+        if asks && !session.has_terminal() {
+            return Err(Refusal::could_not(
+                "without a terminal `db-bundle restore` needs `--yes`",
+                "`--dry-run` shows what it would do",
+            ));
+        }
         if self.resume || self.undo {
             return self.go_on(session);
         }
@@ -289,12 +297,12 @@ fn refuse_unfinished(project: &Project) -> Result<()> {
 
 /// The folder of a restore, with places for what comes and what goes.
 fn new_folder(project: &Project, time: &str) -> Result<PathBuf> {
-    let parent = project.backups.join(journal::FOLDER);
+    let parent = project.backups.join(FOLDER);
     private_folder(&parent)?;
     // What a killed program extracted, without a journal, was never used.
     for one in fs_err::read_dir(&parent)? {
         let path = one?.path();
-        if path.is_dir() && !path.join(journal::FILE).exists() {
+        if path.is_dir() && !path.join(FILE).exists() {
             fs_err::remove_dir_all(&path)?;
         }
     }

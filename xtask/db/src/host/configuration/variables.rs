@@ -41,7 +41,6 @@ pub(crate) enum EnvFiles {
     /// They do.
     Read,
     /// They are about to be replaced, and may be missing or damaged.
-    #[cfg_attr(not(feature = "bundle"), expect(dead_code, reason = "for bundles"))]
     Ignored,
 }
 

@@ -11,7 +11,7 @@ use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
 use crate::postgres::quoting::{literal, name};
 use crate::postgres::restore::swap::OLD;
-use crate::postgres::temporary::{NEW, SCRATCH, drop_with_sessions, is_abandoned};
+use crate::postgres::temporary::{NEW, SCRATCH, drop_with_sessions, family, is_abandoned};
 
 /// How long the last statement of a killed process may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,12 +45,10 @@ struct Found {
 pub(crate) fn settle(place: Place<'_>) -> Result<Leftovers> {
     let database = &place.server.database;
     let mut psql = maintenance::connect(place.server, place.programs, place.interrupt)?;
-    let unfinished = names(&find(&mut psql, database)?, database, NEW);
     let mut left = Leftovers::default();
-    for new in unfinished {
-        if !is_abandoned_soon(&mut psql, &new)? {
-            left.busy.push(new);
-        }
+    let family = family(database, NEW);
+    if !is_abandoned_soon(&mut psql, &family)? {
+        left.busy.push(family);
     }
     // What a killed process had begun is over now; a restore at work settles its own affairs.
     let found = find(&mut psql, database)?;
@@ -105,8 +103,8 @@ fn names(found: &[Found], database: &str, ending: &str) -> Vec<String> {
     names.filter(|name| name.starts_with(&start)).collect()
 }
 
-/// Whether the process that was building a database is gone, or goes within a moment: its `psql` may be
-/// at its last statement.
+/// Whether every process that was building a database is gone, or goes within a moment: its `psql` may be
+/// at its last statement, e.g. the one that creates the database.
 fn is_abandoned_soon(psql: &mut Psql<'_>, database: &str) -> Result<bool> {
     let began = Instant::now();
     loop {
