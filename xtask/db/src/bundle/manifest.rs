@@ -54,6 +54,9 @@ pub(crate) struct Item {
     pub place: String,
     /// Whether it must not be in a bundle that is not encrypted.
     pub secret: bool,
+    /// Of a PostgreSQL database, the version of its server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_version: Option<String>,
     /// Its files and folders, each folder before its content.
     pub entries: Vec<Entry>,
 }
@@ -297,6 +300,7 @@ mod tests {
             kind: Kind::Folder,
             place: "groups".to_owned(),
             secret: false,
+            server_version: None,
             entries: [&[folder("")], entries].concat(),
         };
         let said = item.check().err().map(|error| error.to_string()).unwrap_or_default();

@@ -193,6 +193,7 @@ impl Creating<'_> {
                 kind,
                 place,
                 secret: part.is_secret,
+                server_version: None,
                 entries: Vec::new(),
             };
             gathered.push(match &part.what {
@@ -331,6 +332,11 @@ fn database_item(item: Item, folder: &Path, session: &Session) -> Result<Gathere
             content,
         });
     }
+    let vault = Vault::at(folder, session.now());
+    let backups = vault.backups()?;
+    let record = backups.first().and_then(|backup| backup.record());
+    item.server_version =
+        record.and_then(|record| Some(record.postgres.as_ref()?.server_version.clone()));
     anyhow::ensure!(
         item.entries.len() == 2,
         "the backup of `{}` is not where it was written",

@@ -56,7 +56,9 @@ pub(super) fn all(project: &Project) -> Result<Vec<Listed>> {
 ///
 /// A refusal if there is none.
 pub(super) fn one(session: &Session, project: &Project, file: Option<&PathBuf>) -> Result<PathBuf> {
-    let Some(file) = file.filter(|file| file.as_os_str() != LATEST || session.folder().join(file).exists()) else {
+    let Some(file) =
+        file.filter(|file| file.as_os_str() != LATEST || session.folder().join(file).exists())
+    else {
         let newest = all(project)?.into_iter().next();
         return newest.map(|one| one.path).ok_or_else(|| {
             Refusal::could_not(

@@ -5,6 +5,7 @@
 
 mod database;
 mod plan;
+mod server;
 mod undo;
 
 use std::collections::BTreeMap;
@@ -90,7 +91,7 @@ impl RestoreArgs {
             session.document(&Planned { version: VERSION, dry_run: true, would_restore });
             return Ok(Answer::Yes);
         }
-        plan.demand_possible(session)?;
+        plan.demand_possible(session, &project)?;
         if !self.yes {
             let question = format!("Restore {} into {}?", plan.names(), project.root.display());
             session.confirm(&question, "nothing was changed")?;
@@ -127,6 +128,7 @@ impl RestoreArgs {
             staging.finish()
         });
         drop(progress);
+        let read = read.and_then(|()| plan.demand_fit(session, project, &steps));
         if let Err(error) = read {
             sweep(&folder, &steps);
             return Err(error.context("nothing was changed"));

@@ -1,7 +1,6 @@
 //! The database of a bundle: its backup goes into the backups folder, and then the ordinary restore does the rest.
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
 use crate::backups::backup::Backup;
 use crate::backups::kind::Kind as BackupKind;
@@ -10,16 +9,12 @@ use crate::backups::record::Record;
 use crate::backups::vault::Vault;
 use crate::bundle::journal::State;
 use crate::commands::bundle::RestoreArgs;
-use crate::commands::bundle::restore::Restoring;
+use crate::commands::bundle::restore::{Restoring, server};
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Location, Project};
 use crate::host::session::Session;
 use crate::operations::restore::request::Request;
-use crate::postgres::maintenance;
-use crate::postgres::programs::Programs;
-use crate::postgres::quoting;
-use crate::postgres::server::Server;
 
 impl Restoring {
     pub(super) fn restore_database(
@@ -46,7 +41,7 @@ impl Restoring {
         if let Location::Server(server) = &database.location
             && !exists(session, &project, &database)?
         {
-            create(session, &project, server)?;
+            server::create(session, &project, server)?;
         }
         let backup = self.journal.steps[at].backup.clone().context("it has no backup")?;
         restore(session, &project, &name, backup)?;
@@ -159,30 +154,10 @@ fn highest(session: &Session, project: &Project) -> Result<u64> {
         .unwrap_or(0))
 }
 
-#[derive(Debug, Deserialize)]
-struct Found {
-    n: u64,
-}
-
 /// Whether a database is there: its file, or its name on the server.
 fn exists(session: &Session, project: &Project, database: &Database) -> Result<bool> {
-    let server = match &database.location {
-        Location::File(path) => return Ok(path.exists()),
-        Location::Server(server) => server,
-    };
-    let programs = Programs::find(&project.search_path, session.interrupt())?;
-    let mut psql = maintenance::connect(server, &programs, session.interrupt())?;
-    let name = quoting::literal(&server.database);
-    let found: Found =
-        psql.row(&format!("SELECT count(*) AS n FROM pg_database WHERE datname = {name}"))?;
-    psql.close()?;
-    Ok(found.n > 0)
-}
-
-/// Creates an empty database, which the restore then fills.
-fn create(session: &Session, project: &Project, server: &Server) -> Result<()> {
-    let programs = Programs::find(&project.search_path, session.interrupt())?;
-    let mut psql = maintenance::connect(server, &programs, session.interrupt())?;
-    psql.run(&format!("CREATE DATABASE {} TEMPLATE template0;", quoting::name(&server.database)))?;
-    psql.close()
+    match &database.location {
+        Location::File(path) => Ok(path.exists()),
+        Location::Server(server) => server::has(session, project, server),
+    }
 }

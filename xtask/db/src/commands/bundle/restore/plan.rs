@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::bundle::journal::{self, Journal};
+use crate::bundle::journal::{self, Journal, Step};
 use crate::bundle::manifest::{Entry, Item, Kind, Manifest};
 use crate::bundle::read::{self, Receive};
 use crate::bundle::seal::Keys;
 use crate::commands::bundle::installation::{self, What};
 use crate::commands::bundle::list;
+use crate::commands::bundle::restore::server;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::console::text;
@@ -99,8 +100,33 @@ impl Plan {
         names.join(", ")
     }
 
-    /// Refuses what would ask a question in the middle, if nobody can answer it.
-    pub(super) fn demand_possible(&self, session: &Session) -> Result<()> {
+    /// Refuses extracted dumps that their servers cannot take.
+    ///
+    /// # Errors
+    ///
+    /// A refusal; or if a server cannot be reached.
+    pub(super) fn demand_fit(
+        &self,
+        session: &Session,
+        project: &Project,
+        steps: &[Step],
+    ) -> Result<()> {
+        for (one, step) in self.items.iter().zip(steps) {
+            if let Some(server) = one.database.as_ref().and_then(|database| database.server()) {
+                server::demand_fit(session, project, server, &step.new)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses an older server, and what would ask a question in the middle if nobody can answer it.
+    pub(super) fn demand_possible(&self, session: &Session, project: &Project) -> Result<()> {
+        for Planned { item, database, .. } in &self.items {
+            let server = database.as_ref().and_then(|database| database.server());
+            if let (Some(server), Some(version)) = (server, &item.server_version) {
+                server::demand_new_enough(session, project, server, version)?;
+            }
+        }
         let is_protected =
             |one: &&Planned| one.database.as_ref().is_some_and(|database| database.protected);
         match self.items.iter().find(is_protected) {
