@@ -13,3 +13,4 @@ pub(crate) mod refusals;
 pub(crate) mod rehearsal;
 pub(crate) mod restore;
 pub(crate) mod stored;
+pub(crate) mod three_databases;
