@@ -73,10 +73,23 @@ const REFUSED: [(&[&str], &str); 7] = [
     (&["db-import", "out-one.jsonl", "--merge", "--yes"], "PostgreSQL"),
     (&["db-restore", "latest", "--into", "out.db"], "dump of a PostgreSQL database"),
     (&["db-restore", "latest", "--table", "messages", "--yes"], "SQLite databases only"),
-    (&["db-export", "--format", "jsonl", "--output", "o", "--root", "messages"], "PostgreSQL"),
-    (&["db-export", "--format", "jsonl", "--output", "o", "--share"], "PostgreSQL"),
+    (
+        &[
+            "db-export",
+            "--format",
+            "jsonl",
+            "--output",
+            "o",
+            "--root",
+            "messages",
+            "--where",
+            "id = 1",
+        ],
+        "SQLite",
+    ),
+    (&["db-export", "--format", "jsonl", "--share", "shared"], "SQLite"),
     (&["db-export", "--format", "jsonl", "--output", "o", "--rowids"], "PostgreSQL"),
-    (&["db-diff", "--sql"], "PostgreSQL"),
+    (&["db-diff", "--sql"], "SQLite"),
 ];
 
 /// Commands that are not about one database, or are tried elsewhere with the same three.
