@@ -30,6 +30,7 @@ use crate::postgres::restore::source::{EndUnknown, Source};
 use crate::postgres::trouble::Trouble;
 
 /// What a restore in place did.
+#[derive(Debug)]
 pub(crate) struct Replaced {
     /// How many statements of other sessions had to be cancelled, because they waited for us in a transaction that we
     /// waited for.
