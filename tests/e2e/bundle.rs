@@ -2,4 +2,6 @@
 
 pub(crate) mod installation;
 pub(crate) mod kills;
+pub(crate) mod retention;
 pub(crate) mod round_trip;
+pub(crate) mod snapshots;

@@ -12,6 +12,7 @@ pub(crate) mod name;
 pub(crate) mod read;
 pub(crate) mod record;
 pub(crate) mod seal;
+pub(crate) mod snapshots;
 pub(crate) mod staging;
 pub(crate) mod switch;
 pub(crate) mod write;

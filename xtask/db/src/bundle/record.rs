@@ -24,6 +24,9 @@ pub(crate) struct Record {
     pub items: Vec<String>,
     /// Whether it can be decrypted.
     pub decryption: Decryption,
+    /// The same for all bundles that were created on one machine in one place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 /// What is known of the encryption.

@@ -16,6 +16,10 @@ mod list;
 #[cfg(feature = "bundle")]
 mod restore;
 #[cfg(feature = "bundle")]
+mod retain;
+#[cfg(feature = "bundle")]
+mod snapshots;
+#[cfg(feature = "bundle")]
 mod verify;
 
 use std::path::PathBuf;
@@ -54,6 +58,8 @@ enum Action {
     Verify(VerifyArgs),
     /// Restore an installation from a bundle
     Restore(RestoreArgs),
+    /// List the snapshots that were taken before bundles, and how to go back
+    Snapshots(SnapshotsArgs),
 }
 
 /// Arguments of `db-bundle create`.
@@ -72,6 +78,9 @@ pub(crate) struct CreateArgs {
     /// Write secret items without encryption
     #[arg(long, conflicts_with_all = ["passphrase_file", "identity"])]
     plaintext: bool,
+    /// Do not take the configured snapshots of file systems before
+    #[arg(long)]
+    no_snapshot: bool,
     #[command(flatten)]
     keys: KeyArgs,
     #[command(flatten)]
@@ -160,6 +169,17 @@ pub(crate) struct RestoreArgs {
     common: Common,
 }
 
+/// Arguments of `db-bundle snapshots`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask db-bundle snapshots
+  cargo xtask db-bundle snapshots --json")]
+pub(crate) struct SnapshotsArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
 impl Args {
     /// The flags that every command has.
     pub(crate) fn common(&self) -> &Common {
@@ -168,6 +188,7 @@ impl Args {
             Action::List(args) => &args.common,
             Action::Verify(args) => &args.common,
             Action::Restore(args) => &args.common,
+            Action::Snapshots(args) => &args.common,
         }
     }
 
@@ -178,6 +199,7 @@ impl Args {
             Action::List(args) => args.run(session),
             Action::Verify(args) => args.run(session),
             Action::Restore(args) => args.run(session),
+            Action::Snapshots(args) => args.run(session),
         }
     }
 

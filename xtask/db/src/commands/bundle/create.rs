@@ -16,6 +16,8 @@ use crate::bundle::seal::{self, Keys, Seal};
 use crate::bundle::write::{self, Changed};
 use crate::commands::bundle::CreateArgs;
 use crate::commands::bundle::installation::{self, Part, What};
+use crate::commands::bundle::retain::{self, Written};
+use crate::commands::bundle::snapshots;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::files::free_space;
@@ -36,6 +38,8 @@ struct Document<'a> {
     bundle: &'a Record,
     path: String,
     not_covered: &'a [String],
+    snapshots: Vec<snapshots::One>,
+    removed: Vec<String>,
 }
 
 impl CreateArgs {
@@ -53,6 +57,8 @@ impl CreateArgs {
             let vault = Vault::of(&project, session.now());
             vault.lock(project.busy_timeout, session.interrupt())?.keep_private()?;
         }
+        let snapshots =
+            if self.no_snapshot { Vec::new() } else { snapshots::take(session, &project)? };
         publish::create_folders(&output)?;
         let scratch = Scratch::create(&output, "bundle")?;
         let databases = self.databases(session, &project, &parts, &scratch)?;
@@ -84,11 +90,14 @@ impl CreateArgs {
             }
         };
         say(session, &project, &manifest, &path, &record);
+        let removed = retain::prune(session, &project, &Written { path: &path, record: &record })?;
         session.document(&Document {
             version: VERSION,
             bundle: &record,
             path: path.display().to_string(),
             not_covered: &manifest.not_covered,
+            snapshots,
+            removed,
         });
         Ok(Answer::Yes)
     }
@@ -270,6 +279,7 @@ impl Creating<'_> {
                 blake3: blake3.clone(),
                 items: manifest.items.iter().map(|item| item.name.clone()).collect(),
                 decryption,
+                origin: Some(retain::origin(&manifest.host, &self.project.root)),
             };
             let record_stage = Stage::create(self.output, &name.record())?;
             record_stage.append(&serde_json::to_vec_pretty(&record)?)?;

@@ -1,5 +1,7 @@
 //! What `db-bundle` puts into one archive beside the databases, as configured.
 
+use crate::host::project::policy::Policy;
+
 /// The configuration of bundles.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Bundle {
@@ -11,6 +13,8 @@ pub(crate) struct Bundle {
     pub(crate) not_covered: Vec<String>,
     /// The items, in the order of their names.
     pub(crate) items: Vec<Item>,
+    /// The snapshots of file systems that are taken before a bundle, in the order of their names.
+    pub(crate) snapshots: Vec<Snapshots>,
 }
 
 /// Something that a bundle contains; or, under a database's name, what is to be known of that database.
@@ -24,4 +28,31 @@ pub(crate) struct Item {
     pub(crate) secret: bool,
     /// The command that makes it anew, if it can be left out.
     pub(crate) rebuild: Option<String>,
+}
+
+/// Snapshots of file systems, taken before each bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Snapshots {
+    /// Its name.
+    pub(crate) name: String,
+    /// What takes them.
+    pub(crate) means: Means,
+    /// Which are kept; all of them if it is empty.
+    pub(crate) keep: Policy,
+}
+
+/// What takes and removes snapshots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// `zfs`, of these datasets.
+    Zfs(Vec<String>),
+    /// `btrfs`, of these subvolumes, relative to the root or absolute.
+    Btrfs(Vec<String>),
+    /// A pair of commands that have `{name}` in their words.
+    Commands {
+        /// Makes one.
+        make: Vec<String>,
+        /// Removes it.
+        remove: Vec<String>,
+    },
 }

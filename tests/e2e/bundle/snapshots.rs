@@ -1,0 +1,321 @@
+//! Snapshots of file systems before a bundle: ZFS through the contract of its command, btrfs on a disk of its own, and a
+//! pair of commands.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use crate::support::sandbox::{Said, Sandbox};
+use crate::support::strace::complain;
+
+/// As much of `zfs` as is used: a dataset is a file of snapshots, and each call is noted.
+const ZFS: &str = r#"#!/bin/sh
+state=$(dirname "$0")/zfs.state
+echo "zfs $*" >> "$(dirname "$0")/zfs.calls"
+case "$1" in
+list)
+  for last; do :; done
+  echo "$last@daily-of-somebody"
+  grep "^$last@" "$state" 2>/dev/null
+  exit 0 ;;
+snapshot)
+  shift
+  [ ! -e "$(dirname "$0")/zfs.fails" ] || { echo "cannot create snapshot: out of space" >&2; exit 1; }
+  for one; do echo "$one" >> "$state"; done ;;
+destroy)
+  case "$2" in *@*) ;; *) exit 9 ;; esac
+  grep -vx "$2" "$state" > "$state.new"
+  mv "$state.new" "$state" ;;
+*) exit 2 ;;
+esac
+"#;
+
+/// A workspace with snapshots, and our programs first on the path.
+struct Host {
+    sandbox: Sandbox,
+}
+
+impl Host {
+    fn new(snapshots: &str) -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.configure(&format!("[workspace.metadata.db.bundle.snapshots.jails]\n{snapshots}"));
+        sandbox.write("../bin/README", "programs of this test");
+        Self { sandbox }
+    }
+
+    fn with_zfs(snapshots: &str) -> Self {
+        let host = Self::new(snapshots);
+        host.program("zfs", ZFS);
+        host
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = format!("../bin/{name}");
+        self.sandbox.write(&path, script);
+        let executable = std::fs::Permissions::from_mode(0o755);
+        fs_err::set_permissions(self.sandbox.path(&path), executable).expect("a mode");
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        let mut command = self.sandbox.xtask(arguments);
+        let path = std::env::var("PATH").unwrap_or_default();
+        let bin = self.sandbox.root().join("../bin").display().to_string();
+        command.env("PATH", format!("{bin}:{path}"));
+        self.sandbox.said(&command.output().expect("the binary runs"))
+    }
+
+    fn ok(&self, arguments: &[&str]) -> Said {
+        let said = self.run(arguments);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        said
+    }
+
+    fn create(&self) -> Said {
+        self.ok(&["db-bundle", "create"])
+    }
+
+    /// The names of the snapshots that are listed, newest first.
+    fn listed(&self) -> Vec<String> {
+        let said = self.ok(&["db-bundle", "snapshots", "--json"]);
+        let document: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+        let all = document["snapshots"].as_array().expect("snapshots").iter();
+        all.map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
+    }
+
+    fn n_bundles(&self) -> usize {
+        let said = self.ok(&["db-bundle", "list", "--json"]);
+        let document: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+        document["bundles"].as_array().expect("bundles").len()
+    }
+
+    fn text(&self, path: &str) -> String {
+        fs_err::read_to_string(self.sandbox.path(path)).expect("a text")
+    }
+}
+
+#[test]
+fn zfs_takes_datasets_of_a_pool_in_one_call_and_each_pool_apart() {
+    let host = Host::with_zfs("zfs = [\"zroot/app\", \"tank/media\", \"zroot/db\"]");
+    let said = host.create();
+    let name = "xtask-db_2025-09-13_142530";
+    let taken: Vec<String> = host
+        .text("../bin/zfs.calls")
+        .lines()
+        .filter(|l| l.contains("snapshot "))
+        .map(Into::into)
+        .collect();
+    let taken: Vec<_> = taken.iter().filter(|line| line.starts_with("zfs snapshot ")).collect();
+    assert_eq!(
+        taken,
+        [
+            &format!("zfs snapshot tank/media@{name}"),
+            &format!("zfs snapshot zroot/app@{name} zroot/db@{name}")
+        ]
+    );
+    assert!(
+        said.err.contains(&format!("Took snapshot {name} of jails (zfs zroot/app)")),
+        "{said:#?}"
+    );
+    let said = host.ok(&["db-bundle", "snapshots"]);
+    assert!(said.out.contains(&format!("zfs rollback -r zroot/app@{name}")), "{said:#?}");
+    assert!(!said.out.contains("somebody"), "{said:#?}");
+}
+
+#[test]
+fn old_snapshots_go_by_the_policy_and_those_of_others_stay() {
+    let host = Host::with_zfs("zfs = [\"zroot/app\"]\nkeep = { daily = 2, monthly = 2 }");
+    let days = ["2025-07-30", "2025-08-30", "2025-08-31", "2025-09-12", "2025-09-13"];
+    for day in days {
+        host.sandbox.set_clock(&format!("{day}T10:00:00+02:00"));
+        host.create();
+    }
+    let said = host.create();
+    let kept = ["2025-09-13_100100", "2025-09-12_100000", "2025-08-31_100000"];
+    assert_eq!(host.listed(), kept.map(|time| format!("xtask-db_{time}")));
+    let line =
+        "Removed snapshot xtask-db_2025-09-13_100000 of jails (zfs zroot/app): no rule keeps it";
+    assert!(said.err.contains(line), "{said:#?}");
+    let removed = host.text("../bin/zfs.calls");
+    let removed: Vec<_> = removed.lines().filter(|line| line.starts_with("zfs destroy ")).collect();
+    assert!(
+        removed.iter().all(|line| line.starts_with("zfs destroy zroot/app@xtask-db_")),
+        "{removed:?}"
+    );
+}
+
+#[test]
+fn a_failing_snapshot_stops_the_bundle_unless_none_is_wanted() {
+    let host = Host::with_zfs("zfs = [\"zroot/app\"]");
+    host.sandbox.write("../bin/zfs.fails", "");
+    let said = host.run(&["db-bundle", "create"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("out of space"), "{said:#?}");
+    assert!(said.err.contains("--no-snapshot"), "{said:#?}");
+    assert_eq!(host.n_bundles(), 0);
+    let before = host.text("../bin/zfs.calls");
+    host.ok(&["db-bundle", "create", "--no-snapshot"]);
+    assert_eq!(host.n_bundles(), 1);
+    assert_eq!(host.text("../bin/zfs.calls"), before);
+}
+
+#[test]
+fn a_missing_program_is_named() {
+    let host = Host::new(
+        "make = [\"no-such-program\", \"{name}\"]\nremove = [\"no-such-program\", \"{name}\"]",
+    );
+    let said = host.run(&["db-bundle", "create"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(
+        said.err.contains("could not start `no-such-program`: it is not installed"),
+        "{said:#?}"
+    );
+    assert!(said.err.contains("--no-snapshot"), "{said:#?}");
+    assert_eq!(host.listed(), Vec::<String>::new());
+}
+
+#[test]
+fn a_pair_of_commands_gets_names_and_what_it_made_is_remembered() {
+    let host = Host::new(
+        "make = [\"sh\", \"-c\", \"[ ! -e ../full ] && mkdir ../made/{name}\"]\n\
+         remove = [\"rmdir\", \"../made/{name}\"]\n\
+         keep = { hourly = 1 }",
+    );
+    host.sandbox.write("../made/of-others/file", "");
+    host.create();
+    assert_eq!(host.listed(), ["xtask-db_2025-09-13_142530"]);
+    let said = host.create();
+    assert!(said.err.contains("Removed snapshot xtask-db_2025-09-13_142530"), "{said:#?}");
+    let kept = host.listed();
+    assert_eq!(kept.len(), 1);
+    let made = || {
+        let entries = fs_err::read_dir(host.sandbox.path("../made")).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
+        let mut names: Vec<_> = names.map(|name| name.expect("UTF-8")).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(made(), ["of-others".to_owned(), kept[0].clone()]);
+    // What was not made is not remembered.
+    host.sandbox.write("../full", "");
+    assert_eq!(host.run(&["db-bundle", "create"]).code, Some(2));
+    assert_eq!(host.listed(), kept);
+    fs_err::remove_file(host.sandbox.path("../full")).expect("removed");
+    // What cannot be removed is still remembered, and no reason to have no bundle.
+    fs_err::remove_dir(host.sandbox.path("../made").join(&kept[0])).expect("removed");
+    let said = host.create();
+    assert!(said.err.contains(&format!("snapshot {} of jails", kept[0])), "{said:#?}");
+    assert!(said.err.contains("stays: "), "{said:#?}");
+    assert_eq!(host.listed().len(), 2);
+}
+
+#[test]
+fn without_configured_snapshots_the_list_says_so() {
+    let said = Sandbox::new().ok(&["db-bundle", "snapshots"]);
+    assert_eq!(said.out, "No snapshots are configured\n");
+}
+
+/// A btrfs file system in a file; unmounted and detached when the test ends.
+struct Disk {
+    mount: PathBuf,
+    device: String,
+}
+
+impl Disk {
+    /// `None`, said loudly, where this cannot be tried.
+    fn new(sandbox: &Sandbox) -> Option<Self> {
+        let skipped = |why: &str| {
+            complain(&format!("SKIPPED: a test of btrfs snapshots needs {why}"));
+            None
+        };
+        let run = |words: &[&str]| {
+            let output = sandbox.command(words[0]).args(&words[1..]).output();
+            output.map_or_else(
+                |error| Err(error.to_string()),
+                |output| {
+                    let said = sandbox.said(&output);
+                    if said.code == Some(0) { Ok(said.out) } else { Err(said.err) }
+                },
+            )
+        };
+        if !rustix::process::geteuid().is_root() {
+            return skipped("root");
+        }
+        if run(&["mkfs.btrfs", "--version"]).is_err() || run(&["btrfs", "--version"]).is_err() {
+            return skipped("`mkfs.btrfs` and `btrfs` (btrfs-progs)");
+        }
+        sandbox.write("../mount/below", "");
+        let (image, mount) = (sandbox.path("../disk"), sandbox.path("../mount"));
+        let (image, mount_text) = (image.to_str()?, mount.to_str()?);
+        let file = fs_err::File::create(image).expect("a file");
+        file.set_len(120 << 20).expect("a size");
+        run(&["mkfs.btrfs", "--quiet", image]).expect("a file system");
+        let device = match run(&["losetup", "--find", "--show", image]) {
+            Ok(device) => device.trim().to_owned(),
+            Err(error) => return skipped(&format!("a loop device: {error}")),
+        };
+        // From here on, the guard detaches it.
+        let disk = Self { mount: mount.clone(), device };
+        if let Err(error) = run(&["mount", "-t", "btrfs", &disk.device, mount_text]) {
+            return skipped(&format!("to mount btrfs: {error}"));
+        }
+        run(&["btrfs", "subvolume", "create", &format!("{mount_text}/app")]).expect("a subvolume");
+        Some(disk)
+    }
+}
+
+impl Drop for Disk {
+    #[expect(clippy::disallowed_methods, reason = "nothing of the sandbox is needed for this")]
+    fn drop(&mut self) {
+        use std::process::Command;
+        let _ = Command::new("umount").arg(&self.mount).output();
+        let _ = Command::new("losetup").args(["--detach", &self.device]).output();
+    }
+}
+
+#[test]
+fn btrfs_snapshots_are_read_only_apart_from_the_items_and_removed_by_the_policy() {
+    let host = Host::new(
+        "btrfs = [\"../mount/app\"]\nkeep = { hourly = 1 }\n\
+         [workspace.metadata.db.bundle.items]\napp = { path = \"../mount/app\" }",
+    );
+    let Some(_disk) = Disk::new(&host.sandbox) else { return };
+    host.sandbox.write("../mount/app/notes", "first");
+    host.create();
+    let first = host.listed();
+    assert_eq!(first, ["xtask-db_2025-09-13_142530"]);
+    host.sandbox.write("../mount/app/notes", "second");
+    let folder = "../mount/app/.xtask-db-snapshots";
+    assert_eq!(host.text(&format!("{folder}/{}/notes", first[0])), "first");
+    let inside = host.sandbox.path(&format!("{folder}/{}/more", first[0]));
+    assert!(fs_err::write(inside, "x").is_err());
+    let said = host.ok(&["db-bundle", "snapshots"]);
+    assert!(said.out.contains("btrfs subvolume snapshot "), "{said:#?}");
+    // Somebody else's folder there is none of ours.
+    host.sandbox.write(&format!("{folder}/by-hand/notes"), "kept");
+    host.create();
+    let second = host.listed();
+    assert_eq!(second.len(), 1);
+    assert_ne!(second, first);
+    assert!(!host.sandbox.path(&format!("{folder}/{}", first[0])).exists());
+    assert_eq!(host.text(&format!("{folder}/{}/notes", second[0])), "second");
+    assert_eq!(host.text(&format!("{folder}/by-hand/notes")), "kept");
+    // The bundle has the folder, and none of its snapshots.
+    let said = host.ok(&["db-bundle", "list", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    let path = document["bundles"][0]["path"].as_str().expect("a path");
+    let path = path.rsplit('/').next().expect("a name");
+    let said = host.ok(&["db-bundle", "list", path, "--json"]);
+    assert!(
+        said.out.contains("\"notes\"") && !said.out.contains("xtask-db-snapshots"),
+        "{said:#?}"
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_a_subvolume_is_refused_and_left_alone() {
+    let host = Host::new("btrfs = [\"groups\"]");
+    host.sandbox.write("groups/one", "one");
+    let said = host.run(&["db-bundle", "create"]);
+    assert_eq!(said.code, Some(2), "{said:#?}");
+    assert!(said.err.contains("is not a btrfs subvolume"), "{said:#?}");
+    assert!(!host.sandbox.path("groups/.xtask-db-snapshots").exists());
+}

@@ -1,0 +1,9 @@
+//! Snapshots of file systems: taken before a bundle under names of ours, listed, and removed.
+//!
+//! Each kind is a contract with other programs: `zfs`, `btrfs`, or the two commands that the configuration names.
+//! Nothing is removed whose name is not ours. Going back to a snapshot is left to the user.
+
+pub(crate) mod name;
+mod notes;
+pub(crate) mod programs;
+pub(crate) mod volume;
