@@ -2,7 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod backup_document;
-mod folder_lock;
+pub(crate) mod folder_lock;
 pub(crate) mod format;
 pub(crate) mod hold;
 pub(crate) mod home;

@@ -18,7 +18,7 @@ use crate::console::text;
 /// # Errors
 ///
 /// If the lock stays taken (exit 3), cannot be opened, or is not a file.
-pub(super) fn take(path: &Path, timeout: Duration, interrupt: &Interrupt) -> Result<fs_err::File> {
+pub(crate) fn take(path: &Path, timeout: Duration, interrupt: &Interrupt) -> Result<fs_err::File> {
     let mut file = fs_err::OpenOptions::new()
         .read(true)
         .write(true)

@@ -41,6 +41,8 @@ pub(crate) struct Journal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
+    /// The bundle is being extracted: nothing was changed.
+    Staging,
     /// To the new state.
     Forward,
     /// All items are new.
@@ -74,6 +76,8 @@ pub(crate) struct Step {
     pub created: Vec<PathBuf>,
     /// Of a database, the name of its backup in the backups folder.
     pub backup: Option<String>,
+    /// Of a database, the safety backup of what was there.
+    pub safety: Option<String>,
     /// Of a database, the highest number of a backup before the step.
     pub sequence_before: Option<u64>,
     /// Of a database, whether it was there before.
@@ -142,7 +146,24 @@ impl Journal {
     }
 }
 
-/// The folders of restores that have a journal, the newest first.
+/// The restores that have begun to change something or are over, with their folders, the newest first.
+///
+/// # Errors
+///
+/// If a journal cannot be read.
+pub(crate) fn all(backups: &Path) -> Result<Vec<(PathBuf, Journal)>> {
+    let mut found = Vec::new();
+    for folder in folders(backups)? {
+        if folder.join(FILE).is_file() {
+            let journal = Journal::read(&folder)?;
+            found.push((folder, journal));
+        }
+    }
+    found.retain(|(_, journal)| journal.phase != Phase::Staging);
+    Ok(found)
+}
+
+/// The folders of all restores, the newest first.
 ///
 /// # Errors
 ///
@@ -153,7 +174,7 @@ pub(crate) fn folders(backups: &Path) -> Result<Vec<PathBuf>> {
     if folder.is_dir() {
         for one in fs_err::read_dir(&folder)? {
             let path = one?.path();
-            if path.join(FILE).is_file() {
+            if path.is_dir() {
                 found.push(path);
             }
         }

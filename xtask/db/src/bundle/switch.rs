@@ -133,6 +133,7 @@ mod tests {
             original: None,
             created: Vec::new(),
             backup: None,
+            safety: None,
             sequence_before: None,
             existed: None,
         }

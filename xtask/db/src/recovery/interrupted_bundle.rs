@@ -26,7 +26,7 @@ pub(crate) fn left(backups: &Path) -> Option<String> {
         let journal = serde_json::from_slice::<Journal>(&bytes);
         let (bundle, is_over) = match &journal {
             Ok(Journal { bundle, phase }) => {
-                (text::plain(bundle), matches!(&**phase, "done" | "undone"))
+                (text::plain(bundle), matches!(&**phase, "staging" | "done" | "undone"))
             }
             Err(_) => ("a bundle".into(), false),
         };

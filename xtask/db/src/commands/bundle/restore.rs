@@ -4,31 +4,31 @@
 //! may say where the databases are; then each database by the ordinary restore. A journal is written before each step.
 
 mod database;
+mod extraction;
 mod plan;
 mod server;
 mod undo;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::bundle::journal::{self, Identity, Journal, NEW, OLD, Phase, State, Step};
-use crate::bundle::manifest::{Item, Kind, Manifest};
+use crate::backups::folder_lock;
+use crate::backups::vault::{LOCK, Vault};
+use crate::bundle::journal::{self, Identity, Journal, Phase, State, Step};
+use crate::bundle::manifest::Kind;
 use crate::bundle::read;
-use crate::bundle::staging::Staging;
 use crate::bundle::{inspect, switch};
 use crate::commands::bundle::restore::plan::Plan;
 use crate::commands::bundle::{RestoreArgs, find};
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
-use crate::files::{free_space, publish};
 use crate::host::environment::Environment;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
-use crate::recovery::interrupted_bundle::{FILE, FOLDER};
+use crate::recovery::interrupted_bundle::FOLDER;
 
 /// Output of `--json`.
 #[derive(Serialize)]
@@ -96,60 +96,13 @@ impl RestoreArgs {
             let question = format!("Restore {} into {}?", plan.names(), project.root.display());
             session.confirm(&question, "nothing was changed")?;
         }
+        let lock = lock(session, &project)?;
+        // While the question was open, another restore may have begun.
+        refuse_unfinished(&project)?;
         let folder = self.stage(session, &project, &path, &keys, &plan, &manifest)?;
-        let mut restoring = Restoring { folder, journal: Journal::read_in(&project)?, given };
+        let journal = Journal::read(&folder)?;
+        let mut restoring = Restoring { folder, journal, given, _lock: lock };
         restoring.run(session, &self)
-    }
-
-    /// Extracts the bundle, which proves it; the journal is the last that is written.
-    fn stage(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        path: &Path,
-        keys: &crate::bundle::seal::Keys,
-        plan: &Plan,
-        manifest: &Manifest,
-    ) -> Result<PathBuf> {
-        let time = session.now().format("%Y-%m-%d_%H%M%S").to_string();
-        let folder = new_folder(project, &time)?;
-        let mut steps = Vec::new();
-        let mut targets = BTreeMap::new();
-        for one in &plan.items {
-            let step = step_of(&one.item, &one.place, &folder, &time)?;
-            targets.insert(step.name.clone(), step.new.clone());
-            steps.push(step);
-        }
-        let mut progress = session.progress("Extracting");
-        let interrupt = session.interrupt().clone();
-        let mut staging = Staging::begin(&targets, &mut progress);
-        let read = read::read(path, keys, &interrupt, &mut staging).and_then(|read| {
-            anyhow::ensure!(read == *manifest, "the bundle changed while it was read");
-            staging.finish()
-        });
-        drop(progress);
-        let read = read.and_then(|()| plan.demand_fit(session, project, &steps));
-        if let Err(error) = read {
-            sweep(&folder, &steps);
-            return Err(error.context("nothing was changed"));
-        }
-        for step in &mut steps {
-            step.staged = Identity::at(&step.new);
-        }
-        let journal = Journal {
-            version: journal::VERSION,
-            bundle: path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-            began_at: session.now().to_rfc3339(),
-            phase: Phase::Forward,
-            steps,
-            left_out: manifest.left_out.clone(),
-            not_covered: manifest.not_covered.clone(),
-        };
-        journal.write(&folder)?;
-        Ok(folder)
     }
 
     /// Continues or undoes the last restore.
@@ -162,14 +115,15 @@ impl RestoreArgs {
                 (session.project_with(&given)?, given)
             }
         };
-        let newest = journal::folders(&project.backups)?.into_iter().next();
-        let folder = newest.ok_or_else(|| {
+        let lock = lock(session, &project)?;
+        let newest = journal::all(&project.backups)?.into_iter().next();
+        let (folder, journal) = newest.ok_or_else(|| {
             Refusal::could_not(
                 "no restore of a bundle has begun here",
                 "begin one with `cargo xtask db-bundle restore FILE`",
             )
         })?;
-        let mut restoring = Restoring { journal: Journal::read(&folder)?, folder, given };
+        let mut restoring = Restoring { folder, journal, given, _lock: lock };
         match (self.undo, restoring.journal.phase) {
             (false, Phase::Forward) => restoring.run(session, self),
             (false, Phase::Done) => {
@@ -181,7 +135,7 @@ impl RestoreArgs {
                 "the last restore is being undone",
                 "end that with `cargo xtask db-bundle restore --undo`",
             )),
-            (_, Phase::Undone) => {
+            (_, Phase::Undone | Phase::Staging) => {
                 session.say("Nothing to do: the last restore is undone");
                 restoring.document(session);
                 Ok(Answer::Yes)
@@ -197,6 +151,8 @@ struct Restoring {
     journal: Journal,
     /// Variables of the bundle's `.env`, until it is in its place.
     given: Environment,
+    /// Only one at a time.
+    _lock: fs_err::File,
 }
 
 impl Restoring {
@@ -275,18 +231,19 @@ impl Restoring {
     }
 }
 
-impl Journal {
-    /// The journal of the newest restore.
-    fn read_in(project: &Project) -> Result<Self> {
-        let newest = journal::folders(&project.backups)?.into_iter().next();
-        Self::read(&newest.context("the journal disappeared")?)
-    }
+/// The lock of all restores of bundles of this project.
+fn lock(session: &Session, project: &Project) -> Result<fs_err::File> {
+    let vault = Vault::of(project, session.now());
+    vault.lock(project.busy_timeout, session.interrupt())?.keep_private()?;
+    let folder = project.backups.join(FOLDER);
+    extraction::private_folder(&folder)?;
+    folder_lock::take(&folder.join(LOCK), project.busy_timeout, session.interrupt())
+        .context("another restore of a bundle is under way")
 }
 
 /// Refuses to begin while another restore is neither done nor undone.
 fn refuse_unfinished(project: &Project) -> Result<()> {
-    for folder in journal::folders(&project.backups)? {
-        let journal = Journal::read(&folder)?;
+    for (_, journal) in journal::all(&project.backups)? {
         if matches!(journal.phase, Phase::Forward | Phase::Backward) {
             return Err(Refusal::could_not(
                 format!("a restore of `{}` was interrupted", text::plain(&journal.bundle)),
@@ -295,74 +252,4 @@ fn refuse_unfinished(project: &Project) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The folder of a restore, with places for what comes and what goes.
-fn new_folder(project: &Project, time: &str) -> Result<PathBuf> {
-    let parent = project.backups.join(FOLDER);
-    private_folder(&parent)?;
-    // What a killed program extracted, without a journal, was never used.
-    for one in fs_err::read_dir(&parent)? {
-        let path = one?.path();
-        if path.is_dir() && !path.join(FILE).exists() {
-            fs_err::remove_dir_all(&path)?;
-        }
-    }
-    let mut folder = parent.join(time);
-    let mut n = 1;
-    while folder.exists() {
-        n += 1;
-        folder = parent.join(format!("{time}-{n}"));
-    }
-    for folder in [&folder, &folder.join(NEW), &folder.join(OLD)] {
-        private_folder(folder)?;
-    }
-    Ok(folder)
-}
-
-fn private_folder(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    publish::create_folders(folder)?;
-    fs_err::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    Ok(())
-}
-
-/// The step of an item: it is extracted to the file system that it belongs to.
-fn step_of(item: &Item, place: &Path, folder: &Path, time: &str) -> Result<Step> {
-    let near = place.ancestors().skip(1).find(|folder| folder.is_dir());
-    let beside = match near {
-        Some(near)
-            if item.kind != Kind::Database && !free_space::same_file_system(near, folder) =>
-        {
-            let beside = near.join(format!(".xtask-bundle-{time}-{}", item.name));
-            private_folder(&beside.join(NEW))?;
-            private_folder(&beside.join(OLD))?;
-            private_folder(&beside)?;
-            beside
-        }
-        _ => folder.to_owned(),
-    };
-    Ok(Step {
-        name: item.name.clone(),
-        kind: item.kind,
-        state: State::Waiting,
-        place: place.to_owned(),
-        new: beside.join(NEW).join(&item.name),
-        old: beside.join(OLD).join(&item.name),
-        staged: None,
-        original: None,
-        created: Vec::new(),
-        backup: None,
-        sequence_before: None,
-        existed: None,
-    })
-}
-
-/// Removes what was extracted for nothing.
-fn sweep(folder: &Path, steps: &[Step]) {
-    let beside = steps.iter().filter_map(|step| step.new.parent()?.parent());
-    for folder in beside.chain([folder]) {
-        // If that fails, the next restore does it.
-        let _ = fs_err::remove_dir_all(folder);
-    }
 }

@@ -45,6 +45,7 @@ impl Restoring {
         }
         let backup = self.journal.steps[at].backup.clone().context("it has no backup")?;
         restore(session, &project, &name, backup)?;
+        self.journal.steps[at].safety = self.safety(session, &project, at)?;
         self.note(at, State::Done)
     }
 
@@ -95,22 +96,14 @@ impl Restoring {
         let project = self.project(session, args)?;
         let step = &self.journal.steps[at];
         let (name, existed) = (step.name.clone(), step.existed == Some(true));
-        let before = step.sequence_before.unwrap_or(u64::MAX);
         let database = project.one(Some(&name))?;
-        let backups = Vault::of(&project, session.now()).backups()?;
-        let is_safety = |one: &&Backup| {
-            one.kind() == Some(BackupKind::Safety)
-                && one
-                    .record()
-                    .is_some_and(|record| record.database == name && record.sequence > before)
+        let safety = match &step.safety {
+            Some(safety) => Some(safety.clone()),
+            // It was interrupted before that was noted.
+            None => self.safety(session, &project, at)?,
         };
-        // The first one since: a restore that was repeated has taken further ones.
-        let safety = backups
-            .iter()
-            .filter(is_safety)
-            .min_by_key(|one| one.record().map(|record| record.sequence));
         if let Some(safety) = safety {
-            return restore(session, &project, &name, safety.name.to_string());
+            return restore(session, &project, &name, safety);
         }
         if !existed {
             session.warn(format!(
@@ -119,6 +112,25 @@ impl Restoring {
             ));
         }
         Ok(())
+    }
+}
+
+impl Restoring {
+    /// The safety backup of what the restore of a database replaced: the first one since, because a restore that was
+    /// repeated has taken further ones. None if the database already was as the bundle has it.
+    fn safety(&self, session: &Session, project: &Project, at: usize) -> Result<Option<String>> {
+        let step = &self.journal.steps[at];
+        let before = step.sequence_before.unwrap_or(u64::MAX);
+        let backups = Vault::of(project, session.now()).backups()?;
+        let is_safety = |one: &&Backup| {
+            one.kind() == Some(BackupKind::Safety)
+                && one
+                    .record()
+                    .is_some_and(|record| record.database == step.name && record.sequence > before)
+        };
+        let sequence = |one: &&Backup| one.record().map(|record| record.sequence);
+        let first = backups.iter().filter(is_safety).min_by_key(sequence);
+        Ok(first.map(|backup| backup.name.to_string()))
     }
 }
 

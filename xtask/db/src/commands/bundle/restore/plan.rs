@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::bundle::journal::{self, Journal, Step};
+use crate::bundle::journal::{self, Step};
 use crate::bundle::manifest::{Entry, Item, Kind, Manifest};
 use crate::bundle::read::{self, Receive};
 use crate::bundle::seal::Keys;
@@ -192,11 +192,9 @@ pub(super) fn environment(path: &Path, keys: &Keys, interrupt: &Interrupt) -> Re
 /// If there is none, or it cannot be read.
 pub(super) fn staged_environment(session: &Session) -> Result<Environment> {
     let backups = session.folder().ancestors().map(|folder| folder.join("backups"));
-    let folders = backups
-        .map(|backups| journal::folders(&backups))
-        .find(|found| !matches!(found, Ok(list) if list.is_empty()));
-    let folder = folders.transpose()?.and_then(|list| list.into_iter().next());
-    let journal = Journal::read(&folder.context("no restore of a bundle has begun here")?)?;
+    let mut journals =
+        backups.filter_map(|backups| journal::all(&backups).ok()?.into_iter().next());
+    let (_, journal) = journals.next().context("no restore of a bundle has begun here")?;
     let mut files = vec![Vec::new(); ENV_FILES.len()];
     for step in &journal.steps {
         let Some(at) = ENV_FILES.iter().position(|file| step.place.ends_with(file)) else {
