@@ -204,7 +204,39 @@ fn a_pair_of_commands_gets_names_and_what_it_made_is_remembered() {
     let said = host.create();
     assert!(said.err.contains(&format!("snapshot {} of jails", kept[0])), "{said:#?}");
     assert!(said.err.contains("stays: "), "{said:#?}");
+    let note = format!("bundle-snapshots/jails/{}.json\n", kept[0]);
+    assert!(said.err.contains(&note), "{said:#?}");
     assert_eq!(host.listed().len(), 2);
+}
+
+#[test]
+fn a_snapshot_that_was_made_by_a_killed_run_is_remembered() {
+    let host = Host::new(
+        "make = [\"sh\", \"-c\", \"mkdir ../made/{name}; [ -e ../calm ] || kill -9 $PPID\"]\n\
+         remove = [\"rmdir\", \"../made/{name}\"]\n\
+         keep = { hourly = 1 }",
+    );
+    host.sandbox.write("../made/of-others/file", "");
+    assert_eq!(host.run(&["db-bundle", "create"]).code, None);
+    let first = host.listed();
+    assert_eq!(first.len(), 1);
+    host.sandbox.write("../calm", "");
+    host.create();
+    assert_eq!(host.listed().len(), 1);
+    assert!(!host.sandbox.path("../made").join(&first[0]).exists());
+}
+
+#[test]
+fn bundles_and_what_belongs_to_them_leave_the_backups_folder_ours() {
+    let host = Host::new("make = [\"true\", \"{name}\"]\nremove = [\"true\", \"{name}\"]");
+    host.create();
+    host.ok(&["db-bundle", "restore", "latest", "--yes"]);
+    assert!(host.sandbox.path("backups/bundle-restore").is_dir());
+    let opened = std::fs::Permissions::from_mode(0o755);
+    fs_err::set_permissions(host.sandbox.path("backups"), opened).expect("a mode");
+    host.ok(&["db-backup"]);
+    let mode = fs_err::metadata(host.sandbox.path("backups")).expect("a folder").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o700);
 }
 
 #[test]

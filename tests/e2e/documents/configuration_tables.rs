@@ -10,7 +10,7 @@ use crate::tidy::{code, product};
 type Names = BTreeSet<String>;
 
 /// Sections of the configuration by their heading, and a section of a manifest with a key that does not exist.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("[workspace.metadata.db]", "[workspace.metadata.db]\nwrong = 1"),
     (
         "[workspace.metadata.db.databases.NAME]",
@@ -22,12 +22,20 @@ const SECTIONS: [(&str, &str); 7] = [
         "[workspace.metadata.db.bundle.items.NAME]",
         "[workspace.metadata.db.bundle.items.a]\npath = 'a'\nwrong = 1",
     ),
+    (
+        "[workspace.metadata.db.bundle.snapshots.NAME]",
+        "[workspace.metadata.db.bundle.snapshots.a]\nzfs = ['a']\nwrong = 1",
+    ),
+    (
+        "[workspace.metadata.db.bundle.snapshots.NAME.keep]",
+        "[workspace.metadata.db.bundle.snapshots.a]\nzfs = ['a']\nkeep.wrong = 1",
+    ),
     ("[workspace.metadata.db.hooks]", "[workspace.metadata.db.hooks]\nwrong = 1"),
     ("[workspace.metadata.db.keep]", "[workspace.metadata.db.keep]\nwrong = 1"),
 ];
 
 /// Sections of the top one, which have headings of their own.
-const INNER: [&str; 6] = ["bundle", "databases", "format", "hooks", "items", "keep"];
+const INNER: [&str; 7] = ["bundle", "databases", "format", "hooks", "items", "keep", "snapshots"];
 
 /// Words that are names of variables wherever they are in the code.
 const WORDS: [&str; 10] =

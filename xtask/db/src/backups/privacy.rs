@@ -12,7 +12,7 @@ use anyhow::Result;
 use crate::backups::name::Name;
 use crate::backups::place::{IGNORE, Standing};
 use crate::backups::store::{pack_folder, pack_readings};
-use crate::backups::vault::{LOCK, NOTES, Vault};
+use crate::backups::vault::{BUNDLE_RESTORES, BUNDLE_SNAPSHOTS, LOCK, NOTES, Vault};
 use crate::backups::writer::Locked;
 use crate::console::text;
 use crate::files::{publish, stage};
@@ -77,7 +77,10 @@ impl Vault {
     fn is_of_ours(&self, name: &str) -> bool {
         let record = || name.strip_suffix(".json").and_then(Name::parse);
         let aside = || name.contains(".ASIDE.") && self.folder().join(name).is_dir();
-        [IGNORE, LOCK, pack_folder::FOLDER, NOTES, pack_readings::FILE].contains(&name)
+        let folders = [pack_folder::FOLDER, NOTES, BUNDLE_RESTORES, BUNDLE_SNAPSHOTS];
+        [IGNORE, LOCK, pack_readings::FILE].contains(&name)
+            || folders.contains(&name)
+            || is_bundle(name)
             || stage::is_stage(name)
             || Name::parse(name).or_else(record).is_some()
             || aside()
@@ -134,6 +137,13 @@ pub(crate) struct Open {
     pub(crate) what: String,
     /// The command that closes it.
     pub(crate) remedy: String,
+}
+
+/// Whether a name is that of a bundle or of its record; their times are written as in the names of backups.
+fn is_bundle(name: &str) -> bool {
+    let name = name.strip_suffix(".json").unwrap_or(name);
+    let name = name.strip_suffix(".age").unwrap_or(name);
+    name.strip_suffix(".tar.zst").is_some_and(|name| Name::parse(&format!("{name}.bak")).is_some())
 }
 
 fn has_ignore(folder: &Path) -> bool {

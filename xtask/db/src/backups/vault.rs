@@ -29,6 +29,10 @@ use crate::files::stage;
 pub(crate) const LOCK: &str = ".lock";
 /// The folder in the backups folder for notes about steps that are under way.
 pub(crate) const NOTES: &str = "under-way";
+/// The folder in the backups folder in which restores of bundles keep what they need.
+pub(crate) const BUNDLE_RESTORES: &str = "bundle-restore";
+/// The folder in the backups folder that remembers the snapshots of configured commands.
+pub(crate) const BUNDLE_SNAPSHOTS: &str = "bundle-snapshots";
 
 /// A record is a few kilobytes; a larger file is not a record.
 const MAX_RECORD_BYTES: u64 = 16 << 20;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::backups::vault;
 use crate::console::text;
 
 /// The folder in the backups folder in which restores of bundles keep what they need, each in a folder of its own.
-pub(crate) const FOLDER: &str = "bundle-restore";
+pub(crate) const FOLDER: &str = vault::BUNDLE_RESTORES;
 /// The file in it that has how far the restore is.
 pub(crate) const FILE: &str = "journal.json";
 

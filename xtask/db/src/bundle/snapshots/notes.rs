@@ -68,6 +68,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Name>> {
     Ok(names)
 }
 
-fn path(folder: &Path, name: Name) -> PathBuf {
+/// The file that remembers a snapshot.
+pub(super) fn path(folder: &Path, name: Name) -> PathBuf {
     folder.join(format!("{name}{END}"))
 }

@@ -188,6 +188,15 @@ impl Volume {
         Ok(())
     }
 
+    /// The file that remembers a snapshot, if nothing else does.
+    #[must_use]
+    pub(crate) fn note(&self, name: Name) -> Option<String> {
+        match self {
+            Self::Commands { notes, .. } => Some(notes::path(notes, name).display().to_string()),
+            Self::Dataset(_) | Self::Subvolume(_) => None,
+        }
+    }
+
     /// How to go back to a snapshot, a line for each way.
     #[must_use]
     pub(crate) fn way_back(&self, name: Name) -> Vec<String> {

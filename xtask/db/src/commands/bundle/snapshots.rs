@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::backups::vault::Vault;
+use crate::backups::vault::{BUNDLE_SNAPSHOTS, Vault};
 use crate::bundle::snapshots::name::Name;
 use crate::bundle::snapshots::programs::Programs;
 use crate::bundle::snapshots::volume::{self, Volume};
@@ -18,9 +18,6 @@ use crate::host::project::bundle::{Means, Snapshots};
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::retention::by_time::{self, Dated};
-
-/// The folder in the backups folder that remembers the snapshots of commands.
-const NOTES: &str = "bundle-snapshots";
 
 /// Output of `--json`.
 #[derive(Serialize)]
@@ -75,7 +72,7 @@ fn configured(project: &Project) -> Vec<Configured<'_>> {
             Means::Commands { make, remove } => vec![Volume::Commands {
                 make: make.clone(),
                 remove: remove.clone(),
-                notes: project.backups.join(NOTES).join(&snapshots.name),
+                notes: project.backups.join(BUNDLE_SNAPSHOTS).join(&snapshots.name),
             }],
         };
         all.extend(volumes.into_iter().map(|volume| Configured { snapshots, volume }));
@@ -171,6 +168,9 @@ fn retain(
             Err(error) => {
                 programs.interrupt.check()?;
                 session.warn(format!("snapshot {name} of {} stays: {error:#}", one.words()));
+                if let Some(note) = one.volume.note(snapshot) {
+                    session.note(format!("If it is gone, remove {}", text::shell(&note)));
+                }
             }
         }
     }
