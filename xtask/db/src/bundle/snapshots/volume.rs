@@ -48,7 +48,7 @@ pub(crate) fn snapshots_in(subvolume: &Path) -> PathBuf {
 ///
 /// # Errors
 ///
-/// If one fails; what was taken before stays.
+/// If one fails; those that were taken before it are there.
 pub(crate) fn take_all(volumes: &[&Volume], name: Name, programs: &Programs<'_>) -> Result<()> {
     let mut pools = BTreeMap::<&str, Vec<String>>::new();
     for dataset in volumes.iter().filter_map(|volume| volume.dataset()) {

@@ -112,12 +112,27 @@ pub(super) fn take(session: &mut Session, project: &Project) -> Result<Vec<One>>
     }
     let name = Name::new(session.now().naive_local(), &listed.concat());
     let volumes: Vec<_> = all.iter().map(|one| &one.volume).collect();
-    volume::take_all(&volumes, name, &programs).map_err(failed)?;
+    if let Err(error) = volume::take_all(&volumes, name, &programs) {
+        take_back(session, &all, name, &programs);
+        return Err(failed(error));
+    }
     for (one, before) in all.iter().zip(listed) {
         session.note(format!("Took snapshot {name} of {}", one.words()));
         retain(session, one, &[vec![name], before].concat(), &programs)?;
     }
     Ok(all.iter().map(|one| one.one(name)).collect())
+}
+
+/// Removes the snapshots that were taken before one failed: nothing else would, if the next run fails too.
+fn take_back(session: &mut Session, all: &[Configured<'_>], name: Name, programs: &Programs<'_>) {
+    for one in all {
+        let removed = one.volume.list(programs).and_then(|names| {
+            if names.contains(&name) { one.volume.remove(name, programs) } else { Ok(()) }
+        });
+        if let Err(error) = removed {
+            session.warn(format!("snapshot {name} of {} may be left: {error:#}", one.words()));
+        }
+    }
 }
 
 fn programs<'p>(
