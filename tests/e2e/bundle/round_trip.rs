@@ -1,6 +1,7 @@
 //! A bundle of an installation, restored into an empty clone on another machine, over a changed installation, and undone.
 
 use crate::bundle::installation::{self, BUNDLE, bundle, files, fill, installation};
+use crate::support::markdown::workspace;
 use crate::support::postgres_server::PostgresServer;
 use crate::support::sandbox::{Sandbox, messages};
 
@@ -122,4 +123,19 @@ fn secrets_are_never_written_in_the_clear_unasked() {
     assert!(said.err.contains("secrets without encryption: `env`"), "{said:#?}");
     let document = sandbox.json(&["db-bundle", "create", "--plaintext"]);
     assert_eq!(document["bundle"]["decryption"], "plain");
+}
+
+/// Written by the first program that wrote bundles; every later one must restore it.
+#[test]
+fn a_bundle_of_version_1_is_restored() {
+    let sandbox = installation();
+    let path = workspace().join("tests/fixtures/bundles/version-1.tar.zst");
+    let path = path.to_str().expect("UTF-8");
+    sandbox.ok(&["db-bundle", "verify", path]);
+    sandbox.ok(&["db-bundle", "restore", path, "--yes"]);
+    let found = files(&sandbox);
+    assert_eq!(found[".env"].1, b"API_KEY=of-the-fixture\n");
+    assert_eq!(found["groups/deep/run.sh"], (0o755, b"#!/bin/sh\n".to_vec()));
+    assert_eq!(found["groups/link"].1, b"one.txt");
+    assert_eq!(messages(&sandbox.live()), ["of the fixture"]);
 }
