@@ -139,3 +139,18 @@ fn a_bundle_of_version_1_is_restored() {
     assert_eq!(found["groups/link"].1, b"one.txt");
     assert_eq!(messages(&sandbox.live()), ["of the fixture"]);
 }
+
+#[test]
+fn a_spot_check_names_files_and_tables_that_differ() {
+    let sandbox = installation();
+    let path = bundle(&sandbox);
+    let verify = [&["db-bundle", "verify", &path, "--spot"], &OPEN[..]].concat();
+    let said = sandbox.ok(&verify);
+    let equal = "every file and the rows of every table are as in the installation";
+    assert!(said.out.contains(equal), "{said:#?}");
+    sandbox.write("groups/one.txt", "eno");
+    sandbox.sql("DELETE FROM messages WHERE id = 1");
+    let said = sandbox.ok(&verify);
+    assert!(said.out.contains("items/groups/one.txt"), "{said:#?}");
+    assert!(said.out.contains("table `messages` has 2 rows, and 3 in the bundle"), "{said:#?}");
+}

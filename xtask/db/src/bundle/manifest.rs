@@ -1,6 +1,6 @@
 //! What a bundle contains, as its first member says it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub(crate) struct Item {
     /// Of a PostgreSQL database, the version of its server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
+    /// Of a database, the number of rows of each table that could be counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rows: BTreeMap<String, u64>,
     /// Its files and folders, each folder before its content.
     pub entries: Vec<Entry>,
 }
@@ -301,6 +304,7 @@ mod tests {
             place: "groups".to_owned(),
             secret: false,
             server_version: None,
+            rows: BTreeMap::new(),
             entries: [&[folder("")], entries].concat(),
         };
         let said = item.check().err().map(|error| error.to_string()).unwrap_or_default();

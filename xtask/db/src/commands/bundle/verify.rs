@@ -1,21 +1,21 @@
 //! `db-bundle verify`: proves that a bundle is whole, and with `--spot` how it differs from what is there.
 
+mod spot;
+
 use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::bundle::manifest::{Content, Entry, Manifest};
+use crate::bundle::manifest::{Content, Manifest};
 use crate::bundle::record::{self, Decryption, Record};
 use crate::bundle::seal::{self, Keys};
 use crate::bundle::{gather, inspect};
-use crate::commands::bundle::installation::{self, What};
 use crate::commands::bundle::{VerifyArgs, find};
 use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::files::publish;
 use crate::files::stage::Stage;
-use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::sqlite::examination::finding::Damage;
@@ -27,7 +27,7 @@ struct Document {
     path: String,
     state: State,
     reason: Option<String>,
-    /// Files that differ from those of the installation; only with `--spot`.
+    /// What differs from the installation; only with `--spot`.
     differing: Vec<String>,
 }
 
@@ -72,12 +72,13 @@ impl VerifyArgs {
             text::count(n_files, "file")
         ));
         note_proved(recorded, &path)?;
-        let differing = if self.spot { spot(session, &project, &manifest)? } else { Vec::new() };
+        let differing =
+            if self.spot { spot::differing(session, &project, &manifest)? } else { Vec::new() };
         for one in &differing {
             session.say(format!("    differs from the installation: {one}"));
         }
         if self.spot && differing.is_empty() {
-            session.say("    every file is as in the installation");
+            session.say("    every file and the rows of every table are as in the installation");
         }
         document(session, &path, State::Verified, None, differing);
         Ok(Answer::Yes)
@@ -168,35 +169,4 @@ fn note_proved(recorded: Option<Record>, path: &Path) -> Result<()> {
     stage.sync()?;
     stage.replace(&folder.join(name))?;
     publish::sync_folder(folder)
-}
-
-/// The files of a bundle that the installation has otherwise, or not at all.
-fn spot(session: &Session, project: &Project, manifest: &Manifest) -> Result<Vec<String>> {
-    let parts = installation::parts(session, project)?;
-    let mut differing = Vec::new();
-    for item in &manifest.items {
-        let part = parts.iter().find(|part| part.name == item.name);
-        let Some(What::Path { path, .. }) = part.map(|part| &part.what) else { continue };
-        for entry in &item.entries {
-            let at = if entry.path.is_empty() { path.clone() } else { path.join(&entry.path) };
-            if !is_as(session, &at, entry)? {
-                differing.push(text::plain(&item.member(entry)));
-            }
-        }
-    }
-    Ok(differing)
-}
-
-fn is_as(session: &Session, at: &Path, entry: &Entry) -> Result<bool> {
-    Ok(match &entry.content {
-        Content::Folder => at.is_dir(),
-        Content::Link { target } => {
-            fs_err::read_link(at).is_ok_and(|found| found.as_os_str() == target.as_str())
-        }
-        Content::File { size_bytes, blake3 } => {
-            let is_there =
-                fs_err::metadata(at).is_ok_and(|meta| meta.is_file() && meta.len() == *size_bytes);
-            is_there && gather::hash(at, session.interrupt())?.1 == *blake3
-        }
-    })
 }

@@ -1,5 +1,6 @@
 //! A bundle that is being created: what it contains is looked at, written in one pass, and read back.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use age::x25519;
@@ -53,6 +54,7 @@ impl Creating<'_> {
                 place,
                 secret: part.is_secret,
                 server_version: None,
+                rows: BTreeMap::new(),
                 entries: Vec::new(),
             };
             gathered.push(match &part.what {
@@ -194,9 +196,12 @@ fn database_item(item: Item, folder: &Path, session: &Session) -> Result<Gathere
     }
     let vault = Vault::at(folder, session.now());
     let backups = vault.backups()?;
-    let record = backups.first().and_then(|backup| backup.record());
-    item.server_version =
-        record.and_then(|record| Some(record.postgres.as_ref()?.server_version.clone()));
+    if let Some(record) = backups.first().and_then(|backup| backup.record()) {
+        item.server_version = record.postgres.as_ref().map(|there| there.server_version.clone());
+        let counted =
+            record.tables.iter().filter_map(|(table, rows)| Some((table.clone(), (*rows)?)));
+        item.rows = counted.collect();
+    }
     anyhow::ensure!(
         item.entries.len() == 2,
         "the backup of `{}` is not where it was written",
