@@ -41,6 +41,11 @@ Examples:
 
 Rescue without this program: age -d FILE | zstd -d | tar x";
 
+/// Set for the program that was built with the feature: if it has no `db-bundle` either, it does not build again.
+const MARK: &str = "XTASK_DB_WITH_BUNDLE";
+/// Beside the program after it was built with the feature.
+const BUILT: &str = ".xtask-db-bundle";
+
 /// Arguments of `db-bundle`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -194,6 +199,10 @@ impl Args {
 
     #[cfg(feature = "bundle")]
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
+        if let (Some(_), Some(binary)) = (session.variable(MARK), session.binary()) {
+            // Without it, the next call says once more that it builds.
+            let _ = fs_err::write(binary.with_file_name(BUILT), "");
+        }
         match self.action {
             Action::Create(args) => args.run(session),
             Action::List(args) => args.run(session),

@@ -7,11 +7,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use crate::commands::bundle::{BUILT, MARK};
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::session::Session;
 
-/// Set for the program that was built with the feature: if it has no `db-bundle` either, it does not build again.
-const MARK: &str = "XTASK_DB_WITH_BUNDLE";
 /// Variables that `cargo run` sets for this package: build scripts would run again because of them.
 const OF_CARGO_RUN: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
@@ -41,9 +40,12 @@ pub(super) fn run_with_feature(session: &mut Session) -> Result<Answer> {
             .is_some_and(|folder| folder.file_name().is_some_and(|name| name == "release"))
     });
     let cargo = session.variable("CARGO").map_or_else(|| "cargo".into(), ToOwned::to_owned);
-    session.note(
-        "The first db-bundle builds what encrypts and archives, once; this takes a minute or two",
-    );
+    let is_built = session.binary().is_some_and(|binary| binary.with_file_name(BUILT).exists());
+    if !is_built {
+        session.note(
+            "The first db-bundle builds what encrypts and archives, once; this takes a minute or two",
+        );
+    }
     let manifest = folder.join("Cargo.toml");
     let shell = Shell::new()?;
     let mut command = Command::from(cmd!(
