@@ -28,7 +28,7 @@ pub(crate) fn helps(sandbox: &Sandbox) -> Vec<(String, String)> {
     // The help of `bench` is that of a package which no other task compiles.
     for command in listed(&helps[0].1).into_iter().filter(|command| command != "bench") {
         let help = sandbox.ok(&[&command, "--help"]).out;
-        if command == "db-hooks" {
+        if ["db-hooks", "db-bundle"].contains(&&*command) {
             for below in listed(&help).iter().filter(|below| *below != "help") {
                 let help = sandbox.ok(&[&command, below, "--help"]).out;
                 helps.push((format!("{command} {below}"), help));
@@ -105,9 +105,10 @@ fn the_commands_are_listed_by_purpose() {
       db-pre-deploy   Gate a deployment: backup, restore drill, rehearsal
       db-reset        Rebuild the database from its migrations after a safety backup
 
-    Move rows:
+    Move data:
       db-export       Export rows as JSONL, JSON, SQL or CSV
       db-import       Import rows into a new database, or into the live one
+      db-bundle       Bundle the whole installation into one archive, or restore it
 
     Other commands:
       bench           Time the commands against `cp`, `.backup` and `VACUUM INTO`

@@ -43,8 +43,14 @@ const WORDS: [&str; 10] =
 
 /// Names in the code that nobody sets for these commands: what the compiler sets, what they pass to their own
 /// children, the planted faults of a test build, and what a shell sets for its completion.
-const OTHERS: [&str; 4] =
-    ["CARGO_PKG_VERSION", "XTASK_DB_SUPERVISES", "XTASK_DB_PLANT", "COMP_LINE"];
+const OTHERS: [&str; 6] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_PKG_VERSION",
+    "XTASK_DB_SUPERVISES",
+    "XTASK_DB_WITH_BUNDLE",
+    "XTASK_DB_PLANT",
+    "COMP_LINE",
+];
 
 #[test]
 fn every_key_is_in_the_table_of_its_section() {

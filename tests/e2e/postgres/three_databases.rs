@@ -68,7 +68,7 @@ const WORKING: [&[&str]; 31] = [
     &["db-status"],
 ];
 
-/// Commands that mean nothing on a server, and what is said instead.
+/// Commands that mean nothing on a server, and the reason that is printed instead.
 const REFUSED: [(&[&str], &str); 7] = [
     (&["db-import", "out-one.jsonl", "--merge", "--yes"], "PostgreSQL"),
     (&["db-restore", "latest", "--into", "out.db"], "dump of a PostgreSQL database"),

@@ -30,7 +30,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Branches and migrations",
         &["db-hooks", "db-rollback", "db-pre-migrate", "db-migrate", "db-pre-deploy", "db-reset"],
     ),
-    ("Move rows", &["db-export", "db-import"]),
+    ("Move data", &["db-export", "db-import", "db-bundle"]),
 ];
 
 /// The host's command line, once it was read.

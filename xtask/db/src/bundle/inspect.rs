@@ -10,7 +10,7 @@ use crate::bundle::read::{self, Receive};
 use crate::bundle::seal::Keys;
 use crate::console::progress::Progress;
 
-/// Reads a bundle to its end.
+/// Reads a whole bundle.
 ///
 /// # Errors
 ///

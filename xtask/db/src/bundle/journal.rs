@@ -31,7 +31,7 @@ pub(crate) struct Journal {
     pub phase: Phase,
     /// The items, in the order in which they are restored.
     pub steps: Vec<Step>,
-    /// What the bundle does not contain and can be made anew.
+    /// Items that the bundle does not contain and that can be rebuilt.
     pub left_out: Vec<LeftOut>,
     /// What it deliberately does not contain.
     pub not_covered: Vec<String>,

@@ -37,7 +37,7 @@ pub(crate) struct Manifest {
     pub commit: Option<String>,
     /// What it contains, in the order of the archive.
     pub items: Vec<Item>,
-    /// What was left out and can be made anew.
+    /// Items that were left out and can be rebuilt.
     pub left_out: Vec<LeftOut>,
     /// What a bundle deliberately does not contain, in words.
     pub not_covered: Vec<String>,
@@ -115,7 +115,7 @@ pub(crate) enum Content {
 pub(crate) struct LeftOut {
     /// Its name.
     pub name: String,
-    /// The command that makes it anew.
+    /// The command that rebuilds it.
     pub rebuild: String,
 }
 
@@ -158,7 +158,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// A refusal by number if it is of a newer version; else what is wrong with it.
+    /// A refusal by number if its version is newer; else what is wrong with it.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Versioned {

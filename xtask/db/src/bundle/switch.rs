@@ -1,15 +1,12 @@
 //! Puts an extracted file or folder in its place, and back: whenever the program ends, what is in the place is the old or the
 //! new one, and the other is kept.
 //!
-//! Where the file system can, two names are exchanged in one step. Elsewhere the place is empty for a moment, which a
+//! Two names are exchanged in one step, if the file system can do that. Otherwise the place is empty for a moment, which a
 //! resumed restore mends. What happened is known from the inodes, never from the order of events.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rustix::fs::{CWD, RenameFlags, renameat, renameat_with};
-use rustix::io::Errno;
 
 use crate::bundle::journal::{Identity, Step};
 use crate::files::publish;
@@ -26,12 +23,12 @@ pub(crate) fn forward(step: &Step) -> Result<()> {
             exchange(new, place, old)?;
         } else {
             create_parent(place)?;
-            rename(new, place)?;
+            publish::rename(new, place)?;
         }
     }
     // The old one was exchanged with the new one.
     if Identity::at(new).is_some() {
-        rename(new, old)?;
+        publish::rename(new, old)?;
     }
     sync(&[place, new, old])
 }
@@ -43,32 +40,28 @@ pub(crate) fn forward(step: &Step) -> Result<()> {
 /// If the file system refuses.
 pub(crate) fn back(step: &Step) -> Result<()> {
     let Step { place, new, old, original, created, .. } = step;
-    match original {
-        Some(original) => {
-            // An exchange that was cut short left the old one under the name of the new one.
-            if Identity::at(new) == Some(*original) {
-                rename(new, old)?;
-            }
-            if Identity::at(place) != Some(*original) {
-                if Identity::at(place).is_some() {
-                    exchange(old, place, new)?;
-                } else {
-                    rename(old, place)?;
-                }
-            }
-            if Identity::at(old).is_some() {
-                rename(old, new)?;
+    if let Some(original) = original {
+        // An exchange that was cut short left the old one under the name of the new one.
+        if Identity::at(new) == Some(*original) {
+            publish::rename(new, old)?;
+        }
+        if Identity::at(place) != Some(*original) {
+            if Identity::at(place).is_some() {
+                exchange(old, place, new)?;
+            } else {
+                publish::rename(old, place)?;
             }
         }
-        None => {
-            if Identity::at(place).is_some() && Identity::at(new).is_none() {
-                rename(place, new)?;
-            }
-            // A folder that somebody has used since stays.
-            for folder in created.iter().rev() {
-                let _ = fs_err::remove_dir(folder);
-            }
+        if Identity::at(old).is_some() {
+            publish::rename(old, new)?;
         }
+    } else {
+        if Identity::at(place).is_some() && Identity::at(new).is_none() {
+            publish::rename(place, new)?;
+        }
+        // A folder that somebody has used since stays.
+        let created: Vec<_> = created.iter().rev().cloned().collect();
+        publish::remove_empty_folders(&created);
     }
     sync(&[place, new, old])
 }
@@ -83,29 +76,17 @@ pub(crate) fn missing_parents(place: &Path) -> Vec<PathBuf> {
 }
 
 fn create_parent(place: &Path) -> Result<()> {
-    let parent = place.parent().context("the place of an item is no path")?;
+    let parent = place.parent().context("the place of an item has no folder")?;
     if parent.is_dir() { Ok(()) } else { publish::create_folders(parent).map(drop) }
 }
 
-/// Exchanges what is at two paths. Without such a step, what is in the place goes aside first.
+/// Exchanges what is at two paths. If that takes two steps, what is in the place goes aside first.
 fn exchange(from: &Path, place: &Path, aside: &Path) -> Result<()> {
-    match renameat_with(CWD, from, CWD, place, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(()),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            rename(place, aside)?;
-            rename(from, place)
-        }
-        Err(error) => Err(failed(error, from, place)),
+    if publish::exchange(from, place)? {
+        return Ok(());
     }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    renameat(CWD, from, CWD, to).map_err(|error| failed(error, from, to))
-}
-
-fn failed(error: Errno, from: &Path, to: &Path) -> anyhow::Error {
-    let what = format!("could not rename `{}` to `{}`", from.display(), to.display());
-    anyhow::Error::from(io::Error::from(error)).context(what)
+    publish::rename(place, aside)?;
+    publish::rename(from, place)
 }
 
 fn sync(paths: &[&PathBuf]) -> Result<()> {
@@ -179,7 +160,7 @@ mod tests {
     fn a_switch_that_was_cut_short_goes_on_or_back() {
         let exchanged =
             |step: &Step| exchange(&step.new, &step.place, &step.old).expect("exchanged");
-        let aside = |step: &Step| rename(&step.place, &step.old).expect("renamed");
+        let aside = |step: &Step| publish::rename(&step.place, &step.old).expect("renamed");
         let cuts: [&dyn Fn(&Step); 3] = [&|_| {}, &exchanged, &aside];
         for cut in cuts {
             let (_folder, step) = world(true);

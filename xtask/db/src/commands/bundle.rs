@@ -13,6 +13,7 @@ mod find;
 mod installation;
 #[cfg(feature = "bundle")]
 mod list;
+mod marks;
 #[cfg(feature = "bundle")]
 mod restore;
 #[cfg(feature = "bundle")]
@@ -26,6 +27,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+#[cfg(feature = "bundle")]
+use crate::commands::bundle::marks::{BUILT, MARK};
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::host::session::Session;
@@ -40,11 +43,6 @@ Examples:
   cargo xtask db-bundle restore --resume
 
 Rescue without this program: age -d FILE | zstd -d | tar x";
-
-/// Set for the program that was built with the feature: if it has no `db-bundle` either, it does not build again.
-const MARK: &str = "XTASK_DB_WITH_BUNDLE";
-/// Beside the program after it was built with the feature.
-const BUILT: &str = ".xtask-db-bundle";
 
 /// Arguments of `db-bundle`.
 #[derive(Debug, clap::Args)]

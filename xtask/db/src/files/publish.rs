@@ -117,6 +117,46 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> Result<Publish
     }
 }
 
+/// Renames a file or a folder, in place of what has the new name.
+///
+/// # Errors
+///
+/// If the file system refuses.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
+    rustix::fs::renameat(rustix::fs::CWD, from, rustix::fs::CWD, to)
+        .map_err(|error| unrenamed(error, from, to))
+}
+
+/// Exchanges what has two names, in one step. Returns false if the file system cannot do that.
+///
+/// # Errors
+///
+/// If it refuses for another reason.
+pub(crate) fn exchange(one: &Path, other: &Path) -> Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+        Err(error) => Err(unrenamed(error, one, other)),
+    }
+}
+
+fn unrenamed(error: rustix::io::Errno, from: &Path, to: &Path) -> anyhow::Error {
+    let what = format!("could not rename `{}` to `{}`", from.display(), to.display());
+    anyhow::Error::from(io::Error::from(error)).context(what)
+}
+
+/// Removes a folder with all that is in it.
+///
+/// # Errors
+///
+/// If the file system refuses.
+pub(crate) fn remove_tree(folder: &Path) -> Result<()> {
+    Ok(fs_err::remove_dir_all(folder)?)
+}
+
 /// Gives a file a second name in the same folder, never replacing anything.
 ///
 /// # Errors

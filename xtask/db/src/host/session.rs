@@ -274,7 +274,7 @@ impl Session {
         Ok(self.completed(project))
     }
 
-    /// Does something that would say lines of its own, without them; warnings and errors are said.
+    /// Does something that would print lines of its own, without them; warnings and errors are printed.
     #[cfg(feature = "bundle")]
     pub(crate) fn silently<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let before = std::mem::replace(&mut self.quiet, true);

@@ -265,7 +265,7 @@ impl Drop for Client<'_> {
     }
 }
 
-/// Lets a pipe hold more. Where that is refused, what passes takes longer.
+/// Lets a pipe contain more. If that is refused, a dump takes longer.
 #[cfg(target_os = "linux")]
 fn enlarge(pipe: BorrowedFd<'_>) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_CAPACITY_BYTES);

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use crate::commands::bundle::{BUILT, MARK};
+use crate::commands::bundle::marks::{BUILT, MARK};
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::session::Session;
 

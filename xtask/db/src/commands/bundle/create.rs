@@ -21,6 +21,7 @@ use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::files::publish;
 use crate::files::stage::Scratch;
+use crate::git::repository::Place;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
@@ -59,14 +60,14 @@ impl CreateArgs {
             if self.no_snapshot { Vec::new() } else { snapshots::take(session, &project)? };
         publish::create_folders(&output)?;
         let scratch = Scratch::create(&output, "bundle")?;
-        let databases = self.databases(session, &project, &parts, &scratch)?;
+        let databases = databases(session, &project, &parts, &scratch)?;
         let manifest = Manifest {
             version: crate::bundle::manifest::VERSION,
             project: project_name(&project),
             created_at: session.now().to_rfc3339(),
             host: host_name(),
-            tool: crate::command::version().to_owned(),
-            commit: project.git.as_ref().and_then(|git| git.state()).and_then(|git| git.commit),
+            tool: concat!("xtask-db ", env!("CARGO_PKG_VERSION")).to_owned(),
+            commit: project.git.as_ref().and_then(Place::state).and_then(|git| git.commit),
             items: Vec::new(),
             left_out,
             not_covered: project.bundle.not_covered.clone(),
@@ -87,7 +88,8 @@ impl CreateArgs {
                 Err(error) => return Err(error),
             }
         };
-        say(session, &project, &manifest, &path, &record);
+        let created = Created { manifest: &manifest, path: &path, record: &record };
+        created.say(session, &project);
         let removed = retain::prune(session, &project, &Written { path: &path, record: &record })?;
         session.document(&Document {
             version: VERSION,
@@ -124,7 +126,7 @@ impl CreateArgs {
             let part = parts.remove(at);
             let Some(rebuild) = part.rebuild else {
                 return Err(Refusal::could_not(
-                    format!("`{name}` cannot be left out: nothing says how to rebuild it"),
+                    format!("`{name}` cannot be left out: it has no `rebuild` command"),
                     format!(
                         "add `{name} = {{ rebuild = \"COMMAND\" }}` to `[workspace.metadata.db.bundle.items]`"
                     ),
@@ -134,29 +136,28 @@ impl CreateArgs {
         }
         Ok((parts, left_out))
     }
+}
 
-    /// A verified backup of each database, in a folder of its own.
-    fn databases(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        parts: &[Part],
-        scratch: &Scratch,
-    ) -> Result<Vec<(String, PathBuf)>> {
-        let mut taken = Vec::new();
-        for part in parts {
-            let What::Database(database) = &part.what else { continue };
-            let folder = scratch.path().join(&part.name);
-            let request = Request {
-                output: Some(folder.clone()),
-                if_changed: false,
-                ..Request::if_changed(Some(database.name.clone()))
-            };
-            session.silently(|session| request.take_all(session, project))?;
-            taken.push((part.name.clone(), folder));
-        }
-        Ok(taken)
+/// A verified backup of each database, in a folder of its own.
+fn databases(
+    session: &mut Session,
+    project: &Project,
+    parts: &[Part],
+    scratch: &Scratch,
+) -> Result<Vec<(String, PathBuf)>> {
+    let mut taken = Vec::new();
+    for part in parts {
+        let What::Database(database) = &part.what else { continue };
+        let folder = scratch.path().join(&part.name);
+        let request = Request {
+            output: Some(folder.clone()),
+            if_changed: false,
+            ..Request::if_changed(Some(database.name.clone()))
+        };
+        session.silently(|session| request.take_all(session, project))?;
+        taken.push((part.name.clone(), folder));
     }
+    Ok(taken)
 }
 
 /// Refuses to write secrets into a file that everybody could read.
@@ -176,42 +177,52 @@ fn demand_sealed(parts: &[Part], seal: &Seal, is_plaintext: bool) -> Result<()> 
     ))
 }
 
-fn say(
-    session: &mut Session,
-    project: &Project,
-    manifest: &Manifest,
-    path: &Path,
-    record: &Record,
-) {
-    session.say(format!("Bundle created at {}", project.dotted(path)));
-    for item in &manifest.items {
-        let size = text::size(item.size_bytes());
-        let secret = if item.secret { ", secret" } else { "" };
-        session.say(format!("  {}: {size}{secret}, from {}", item.name, text::plain(&item.place)));
-    }
-    session.say(format!(
-        "{}, read back and equal; {}",
-        text::size(record.size_bytes),
-        record.decryption.words()
-    ));
-    if record.decryption == Decryption::NotProved {
-        session.say("Prove that your key opens it: `cargo xtask db-bundle verify --identity FILE`");
-    }
-    for left in &manifest.left_out {
+/// A bundle that was created.
+struct Created<'a> {
+    manifest: &'a Manifest,
+    path: &'a Path,
+    record: &'a Record,
+}
+
+impl Created<'_> {
+    fn say(&self, session: &mut Session, project: &Project) {
+        let Self { manifest, path, record } = *self;
+        session.say(format!("Bundle created at {}", project.dotted(path)));
+        for item in &manifest.items {
+            let size = text::size(item.size_bytes());
+            let secret = if item.secret { ", secret" } else { "" };
+            session.say(format!(
+                "  {}: {size}{secret}, from {}",
+                item.name,
+                text::plain(&item.place)
+            ));
+        }
         session.say(format!(
-            "Left out: {}; rebuild it with `{}`",
-            left.name,
-            text::plain(&left.rebuild)
+            "{}, read back and equal; {}",
+            text::size(record.size_bytes),
+            record.decryption.words()
+        ));
+        if record.decryption == Decryption::NotProved {
+            session.say(
+                "Prove that your key opens it: `cargo xtask db-bundle verify --identity FILE`",
+            );
+        }
+        for left in &manifest.left_out {
+            session.say(format!(
+                "Left out: {}; rebuild it with `{}`",
+                left.name,
+                text::plain(&left.rebuild)
+            ));
+        }
+        for line in &manifest.not_covered {
+            session.say(format!("Not covered: {}", text::plain(line)));
+        }
+        session.say("");
+        session.say(format!(
+            "Restore with: cargo xtask db-bundle restore {}",
+            text::shell(&project.dotted(path))
         ));
     }
-    for line in &manifest.not_covered {
-        session.say(format!("Not covered: {}", text::plain(line)));
-    }
-    session.say("");
-    session.say(format!(
-        "Restore with: cargo xtask db-bundle restore {}",
-        text::shell(&project.dotted(path))
-    ));
 }
 
 /// The name of the project: that of its folder.

@@ -21,7 +21,7 @@ pub(super) struct Part {
     pub(super) what: What,
     /// Whether it must not be in a bundle that is not encrypted.
     pub(super) is_secret: bool,
-    /// The command that makes it anew, if it can be left out.
+    /// The command that rebuilds it, if it can be left out.
     pub(super) rebuild: Option<String>,
 }
 

@@ -20,6 +20,7 @@ use crate::bundle::journal::{self, Identity, Journal, Phase, State, Step};
 use crate::bundle::manifest::Kind;
 use crate::bundle::read;
 use crate::bundle::{inspect, switch};
+use crate::commands::bundle::restore::extraction::Extraction;
 use crate::commands::bundle::restore::plan::Plan;
 use crate::commands::bundle::{RestoreArgs, find};
 use crate::console::refusal::{Answer, Refusal};
@@ -99,7 +100,14 @@ impl RestoreArgs {
         let lock = lock(session, &project)?;
         // While the question was open, another restore may have begun.
         refuse_unfinished(&project)?;
-        let folder = self.stage(session, &project, &path, &keys, &plan, &manifest)?;
+        let extraction = Extraction {
+            project: &project,
+            path: &path,
+            keys: &keys,
+            plan: &plan,
+            manifest: &manifest,
+        };
+        let folder = extraction.run(session)?;
         let journal = Journal::read(&folder)?;
         let mut restoring = Restoring { folder, journal, given, _lock: lock };
         restoring.run(session, &self)

@@ -58,7 +58,8 @@ impl VerifyArgs {
                 session.say(format!("[✗] {shown}: damaged"));
                 session.say(format!("    {error:#}"));
                 let reason = Some(format!("{error:#}"));
-                document(session, &path, State::Damaged, reason, Vec::new());
+                Verdict { path: &path, state: State::Damaged, reason, differing: Vec::new() }
+                    .print(session);
                 return Ok(Answer::No);
             }
             Err(error) => return Err(error),
@@ -80,20 +81,25 @@ impl VerifyArgs {
         if self.spot && differing.is_empty() {
             session.say("    every file and the rows of every table are as in the installation");
         }
-        document(session, &path, State::Verified, None, differing);
+        Verdict { path: &path, state: State::Verified, reason: None, differing }.print(session);
         Ok(Answer::Yes)
     }
 }
 
-fn document(
-    session: &mut Session,
-    path: &Path,
+/// What became of a bundle that was verified.
+struct Verdict<'a> {
+    path: &'a Path,
     state: State,
     reason: Option<String>,
     differing: Vec<String>,
-) {
-    let path = path.display().to_string();
-    session.document(&Document { version: VERSION, path, state, reason, differing });
+}
+
+impl Verdict<'_> {
+    fn print(self, session: &mut Session) {
+        let Self { path, state, reason, differing } = self;
+        let path = path.display().to_string();
+        session.document(&Document { version: VERSION, path, state, reason, differing });
+    }
 }
 
 /// The record beside a bundle.
@@ -145,14 +151,15 @@ fn unopened(
         }
         session.say(format!("[✗] {shown}: damaged"));
         session.say(format!("    {error:#}"));
-        document(session, path, State::Damaged, Some(format!("{error:#}")), Vec::new());
+        let reason = Some(format!("{error:#}"));
+        Verdict { path, state: State::Damaged, reason, differing: Vec::new() }.print(session);
         return Ok(Answer::No);
     }
     session.say(format!("[✓] {shown}: its bytes are as recorded; {}", record.decryption.words()));
     session.say(
         "    Not opened: pass `--identity FILE` or `--passphrase-file FILE` to prove every item",
     );
-    document(session, path, State::Unopened, None, Vec::new());
+    Verdict { path, state: State::Unopened, reason: None, differing: Vec::new() }.print(session);
     Ok(Answer::Yes)
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Item {
     pub(crate) path: Option<String>,
     /// Whether a bundle with it must be encrypted.
     pub(crate) secret: bool,
-    /// The command that makes it anew, if it can be left out.
+    /// The command that rebuilds it, if it can be left out.
     pub(crate) rebuild: Option<String>,
 }
 

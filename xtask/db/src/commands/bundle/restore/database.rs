@@ -151,7 +151,7 @@ fn restore(session: &mut Session, project: &Project, database: &str, backup: Str
         Answer::Yes => Ok(()),
         _ => Err(Refusal::no(
             format!("`{}` was not restored", text::plain(database)),
-            "the messages above say why",
+            "the messages above have the reason",
         )),
     }
 }

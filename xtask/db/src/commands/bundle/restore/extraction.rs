@@ -11,24 +11,33 @@ use crate::bundle::manifest::{Item, Kind, Manifest};
 use crate::bundle::read;
 use crate::bundle::seal::Keys;
 use crate::bundle::staging::Staging;
-use crate::commands::bundle::RestoreArgs;
 use crate::commands::bundle::restore::plan::Plan;
 use crate::files::{free_space, publish};
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::recovery::interrupted_bundle::{FILE, FOLDER};
 
-impl RestoreArgs {
-    /// Extracts the bundle, which proves it; the journal is the last that is written.
-    pub(super) fn stage(
-        &self,
-        session: &mut Session,
-        project: &Project,
-        path: &Path,
-        keys: &Keys,
-        plan: &Plan,
-        manifest: &Manifest,
-    ) -> Result<PathBuf> {
+/// A bundle that is to be extracted.
+pub(super) struct Extraction<'a> {
+    pub(super) project: &'a Project,
+    /// The bundle.
+    pub(super) path: &'a Path,
+    /// What opens it.
+    pub(super) keys: &'a Keys,
+    /// The items that are wanted.
+    pub(super) plan: &'a Plan,
+    /// What the bundle announced when the plan was made.
+    pub(super) manifest: &'a Manifest,
+}
+
+impl Extraction<'_> {
+    /// Extracts it, which proves it. From then on the journal, in the folder that is returned, leads to either end.
+    ///
+    /// # Errors
+    ///
+    /// If the bundle is damaged, or a server cannot take a dump: then nothing was changed.
+    pub(super) fn run(&self, session: &mut Session) -> Result<PathBuf> {
+        let Self { project, path, keys, plan, manifest } = *self;
         let time = session.now().format("%Y-%m-%d_%H%M%S").to_string();
         let folder = new_folder(project, &time)?;
         let mut steps = Vec::new();
@@ -148,8 +157,8 @@ fn sweep(folder: &Path) {
     let steps = Journal::read(folder).map(|journal| journal.steps).unwrap_or_default();
     for beside in steps.iter().filter_map(|step| step.new.parent()?.parent()) {
         if beside != folder {
-            let _ = fs_err::remove_dir_all(beside);
+            let _ = publish::remove_tree(beside);
         }
     }
-    let _ = fs_err::remove_dir_all(folder);
+    let _ = publish::remove_tree(folder);
 }

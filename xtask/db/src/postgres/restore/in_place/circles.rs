@@ -15,6 +15,8 @@ use crate::postgres::maintenance;
 use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
 
+/// How long a lock is waited for, in all attempts together.
+pub(super) const PATIENCE: &str = "10s";
 /// How often circles are looked for: well before the server does so (`deadlock_timeout`, 1 s).
 const PAUSE: Duration = Duration::from_millis(50);
 

@@ -3,7 +3,7 @@
 //! A restore that holds a table against writers cannot get it for itself as long as such a session waits for it: the
 //! server calls that a deadlock at once, and ends the one who asks last, which is the restore. To cancel what waits
 //! does not suffice, since its application reads the table again at once. So a second session of ours
-//! asks for the table first and gets it never: whoever would read the table waits behind it, and each
+//! asks for the table first and never gets it: a session that would read the table waits behind it, and each
 //! transaction that has read it already is cancelled once, or fails by itself. The server lets the first session go in front
 //! of the second one, because it holds the table already
 //! (<https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/storage/lmgr/proc.c>, `ProcSleep`).
@@ -17,8 +17,7 @@ use crate::console::threads;
 use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
 use crate::postgres::quoting::literal;
-use crate::postgres::restore::in_place::circles::pid_of;
-use crate::postgres::restore::in_place::locks::PATIENCE;
+use crate::postgres::restore::in_place::circles::{PATIENCE, pid_of};
 
 /// Locks a table that is held against writers also against readers; returns how many statements of other sessions were
 /// cancelled for it.

@@ -11,11 +11,9 @@ use serde::Deserialize;
 
 use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
+use crate::postgres::restore::in_place::circles::PATIENCE;
 use crate::postgres::restore::in_place::clearing::TABLES;
 use crate::postgres::restore::in_place::gate;
-
-/// How long all attempts may take.
-pub(super) const PATIENCE: &str = "10s";
 
 /// Locks all tables against writers, until their set no longer changes.
 ///
