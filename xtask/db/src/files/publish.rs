@@ -122,6 +122,7 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> Result<Publish
 /// # Errors
 ///
 /// If the file system refuses.
+#[cfg(feature = "bundle")]
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     rustix::fs::renameat(rustix::fs::CWD, from, rustix::fs::CWD, to)
         .map_err(|error| unrenamed(error, from, to))
@@ -132,6 +133,7 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
 /// # Errors
 ///
 /// If it refuses for another reason.
+#[cfg(feature = "bundle")]
 pub(crate) fn exchange(one: &Path, other: &Path) -> Result<bool> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
@@ -143,6 +145,7 @@ pub(crate) fn exchange(one: &Path, other: &Path) -> Result<bool> {
     }
 }
 
+#[cfg(feature = "bundle")]
 fn unrenamed(error: rustix::io::Errno, from: &Path, to: &Path) -> anyhow::Error {
     let what = format!("could not rename `{}` to `{}`", from.display(), to.display());
     anyhow::Error::from(io::Error::from(error)).context(what)
@@ -153,6 +156,7 @@ fn unrenamed(error: rustix::io::Errno, from: &Path, to: &Path) -> anyhow::Error 
 /// # Errors
 ///
 /// If the file system refuses.
+#[cfg(feature = "bundle")]
 pub(crate) fn remove_tree(folder: &Path) -> Result<()> {
     Ok(fs_err::remove_dir_all(folder)?)
 }
