@@ -1,7 +1,9 @@
 //! Bundles: one archive of a whole installation, and the way back from it.
 
+pub(crate) mod attacks;
 pub(crate) mod installation;
 pub(crate) mod kills;
+pub(crate) mod rescue;
 pub(crate) mod retention;
 pub(crate) mod round_trip;
 pub(crate) mod snapshots;

@@ -15,4 +15,5 @@ pub(crate) mod seal;
 pub(crate) mod snapshots;
 pub(crate) mod staging;
 pub(crate) mod switch;
+pub(crate) mod trailer;
 pub(crate) mod write;

@@ -1,6 +1,6 @@
 //! Looks at what a bundle is to contain, and hashes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use crate::bundle::manifest::{self, Content, Entry, Item, Kind, MAX_ENTRIES};
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
+use crate::files::sidecars;
 
 /// How every SQLite file begins (<https://sqlite.org/fileformat.html>).
 const SQLITE: &[u8] = b"SQLite format 3\0";
@@ -54,7 +55,7 @@ impl Gathering<'_> {
         // The item itself may be a link, e.g. from a folder of dotfiles.
         let from =
             from.canonicalize().with_context(|| format!("could not read `{}`", from.display()))?;
-        self.add(&mut item, &from, String::new())?;
+        self.add(&mut item, &from, "")?;
         item.kind = match item.entries.first().map(|entry| &entry.content) {
             Some(Content::File { .. }) => Kind::File,
             Some(Content::Folder) => Kind::Folder,
@@ -63,7 +64,7 @@ impl Gathering<'_> {
         Ok(Gathered { item, from })
     }
 
-    fn add(&mut self, item: &mut Item, at: &Path, path: String) -> Result<()> {
+    fn add(&mut self, item: &mut Item, at: &Path, path: &str) -> Result<()> {
         self.interrupt.check()?;
         if self.excluded.contains(at) {
             return Ok(());
@@ -72,7 +73,7 @@ impl Gathering<'_> {
         let kind = meta.file_type();
         let content = if kind.is_symlink() {
             let target = fs_err::read_link(at)?;
-            let target = target.to_str().filter(|target| manifest::is_inside(&path, target));
+            let target = target.to_str().filter(|target| manifest::is_inside(path, target));
             let Some(target) = target else {
                 return Err(unfit(at, "is a symbolic link that leaves the item"));
             };
@@ -91,12 +92,12 @@ impl Gathering<'_> {
         };
         let is_folder = content == Content::Folder;
         let (mode, modified) = (meta.mode() & 0o777, meta.mtime());
-        item.entries.push(Entry { path: path.clone(), mode, modified, content });
+        item.entries.push(Entry { path: path.to_owned(), mode, modified, content });
         if item.entries.len() > MAX_ENTRIES {
             return Err(unfit(at, "is one file too many: an item has at most 200,000"));
         }
         if is_folder {
-            self.add_content(item, at, &path)?;
+            self.add_content(item, at, path)?;
         }
         Ok(())
     }
@@ -111,14 +112,15 @@ impl Gathering<'_> {
             names.push(name.to_owned());
         }
         names.sort();
-        let twins = names.windows(2).find(|pair| pair[0].to_lowercase() == pair[1].to_lowercase());
-        if let Some([one, other]) = twins {
-            let what = format!("and `{other}` differ only in case");
-            return Err(unfit(&at.join(one), &what));
+        let mut seen = BTreeMap::new();
+        for name in &names {
+            if let Some(twin) = seen.insert(name.to_lowercase(), name) {
+                return Err(unfit(&at.join(twin), &format!("and `{name}` differ only in case")));
+            }
         }
         for name in names {
             let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-            self.add(item, &at.join(name), path)?;
+            self.add(item, &at.join(name), &path)?;
         }
         Ok(())
     }
@@ -146,11 +148,9 @@ pub(crate) fn hash(path: &Path, interrupt: &Interrupt) -> Result<(u64, String)> 
 /// Refuses an SQLite database with changes that are not in its file: a copy of the file would lose them.
 fn demand_at_rest(path: &Path) -> Result<()> {
     let is_filled = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        fs_err::symlink_metadata(PathBuf::from(name)).is_ok_and(|meta| meta.len() > 0)
+        fs_err::symlink_metadata(sidecars::beside(path, suffix)).is_ok_and(|meta| meta.len() > 0)
     };
-    if !is_filled("-wal") && !is_filled("-journal") {
+    if !is_filled(sidecars::WAL) && !is_filled(sidecars::JOURNAL) {
         return Ok(());
     }
     let mut start = Vec::new();
@@ -172,4 +172,71 @@ fn unfit(path: &Path, what: &str) -> anyhow::Error {
         format!("`{}` {what}", path.display()),
         "change the item's `path` in `[workspace.metadata.db.bundle.items]`, or move it elsewhere",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The refusal of a folder with files in it, if it is refused.
+    fn check(files: &[(&str, &[u8])], expected: &str) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, bytes) in files {
+            fs_err::write(folder.path().join(name), bytes).expect("written");
+        }
+        let gathered = gather(folder.path());
+        let said = gathered.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{said}");
+    }
+
+    fn gather(folder: &Path) -> Result<(Gathered, Vec<PathBuf>)> {
+        let (excluded, interrupt) = (BTreeSet::new(), Interrupt::default());
+        let mut gathering =
+            Gathering { excluded: &excluded, interrupt: &interrupt, passed_over: Vec::new() };
+        let item = Item {
+            name: "groups".to_owned(),
+            kind: Kind::Folder,
+            place: "groups".to_owned(),
+            secret: false,
+            server_version: None,
+            rows: BTreeMap::new(),
+            entries: Vec::new(),
+        };
+        let gathered = gathering.item(item, folder)?;
+        Ok((gathered, gathering.passed_over))
+    }
+
+    #[test]
+    fn names_that_differ_only_in_case_are_refused_whatever_is_between_them() {
+        check(&[("a", b""), ("b", b""), ("B.txt", b"")], "");
+        check(&[("a", b""), ("A", b"")], "differ only in case");
+        check(&[("a", b""), ("A", b""), ("B", b""), ("Z", b"")], "differ only in case");
+        check(&[("é", b""), ("É", b""), ("Z", b"")], "differ only in case");
+    }
+
+    #[test]
+    fn a_database_in_use_is_refused_and_one_at_rest_is_a_file() {
+        let database = b"SQLite format 3\0 and so on";
+        check(&[("a.db", database), ("a.db-wal", b"")], "");
+        check(&[("a.db", b"no database"), ("a.db-wal", b"frames")], "");
+        check(&[("a.db", database), ("a.db-wal", b"frames")], "is an SQLite database in use");
+        check(&[("a.db", database), ("a.db-journal", b"pages")], "is an SQLite database in use");
+    }
+
+    #[test]
+    fn a_link_that_leaves_the_item_is_refused_and_what_has_no_content_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fifo = folder.path().join("fifo");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).expect("a FIFO");
+        let (gathered, passed_over) = gather(folder.path()).expect("gathered");
+        assert_eq!((gathered.item.entries.len(), passed_over.len()), (1, 1));
+        for (target, is_refused) in [("fifo", false), ("../x", true), ("/etc/passwd", true)] {
+            let link = folder.path().join("link");
+            fs_err::os::unix::fs::symlink(target, &link).expect("a link");
+            assert_eq!(gather(folder.path()).is_err(), is_refused, "{target}");
+            fs_err::remove_file(link).expect("removed");
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! What a bundle contains, as its first member says it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use anyhow::{Result, bail, ensure};
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::console::refusal::Refusal;
 
@@ -17,6 +19,8 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
 /// How many files and folders a bundle may have.
 pub(crate) const MAX_ENTRIES: usize = 200_000;
+/// How many items a bundle may have; as many may be left out, and as many not covered.
+const MAX_ITEMS: usize = 1000;
 /// How long a path may be.
 const MAX_PATH_BYTES: usize = 4096;
 
@@ -162,20 +166,42 @@ impl Manifest {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Versioned {
-            version: u32,
+            version: u64,
         }
         let Ok(Versioned { version }) = serde_json::from_slice(bytes) else {
             bail!("its manifest cannot be read");
         };
-        if version > VERSION {
+        ensure!(version > 0, "its manifest has version 0, which never was");
+        if version > u64::from(VERSION) {
             return Err(Refusal::could_not(
                 format!("the bundle has version {version}, and this program reads up to {VERSION}"),
                 "update xtask-db, or extract the bundle without it: `zstd -d | tar x`",
             ));
         }
+        Counts::demand_bounded(bytes)?;
         let manifest: Self = serde_json::from_slice(bytes)?;
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// The bytes of the first member.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if no restore would accept it.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
+        let bytes = serde_json::to_vec_pretty(self)?;
+        let checked = self.check().and_then(|()| Counts::demand_bounded(&bytes)).and_then(|()| {
+            ensure!(bytes.len() as u64 <= MAX_BYTES, "its manifest is too large");
+            Ok(())
+        });
+        checked.map_err(|error| {
+            Refusal::could_not(
+                format!("nothing could restore the bundle: {error:#}"),
+                "change the items in `[workspace.metadata.db.bundle.items]`",
+            )
+        })?;
+        Ok(bytes)
     }
 
     /// Checks what a hostile manifest could announce.
@@ -184,8 +210,7 @@ impl Manifest {
     ///
     /// What is wrong.
     fn check(&self) -> Result<()> {
-        let n_entries = self.items.iter().map(|item| item.entries.len()).sum::<usize>();
-        ensure!(n_entries <= MAX_ENTRIES, "it has more than {MAX_ENTRIES} files");
+        ensure!(i64::try_from(self.size_bytes()).is_ok(), "its files are too large");
         let mut names = BTreeSet::new();
         for item in &self.items {
             ensure!(is_name(&item.name), "an item has a name that is none");
@@ -193,6 +218,61 @@ impl Manifest {
             item.check()?;
         }
         Ok(())
+    }
+}
+
+/// How much a manifest announces, counted before any of it is kept: a million entries of a few bytes each would need far more
+/// memory than the file has bytes.
+#[derive(Deserialize)]
+struct Counts {
+    items: Vec<ItemCounts>,
+    left_out: Count,
+    not_covered: Count,
+}
+
+#[derive(Deserialize)]
+struct ItemCounts {
+    entries: Count,
+}
+
+impl Counts {
+    /// # Errors
+    ///
+    /// What is too much, or why it cannot be read.
+    fn demand_bounded(bytes: &[u8]) -> Result<()> {
+        let Self { items, left_out, not_covered } = serde_json::from_slice(bytes)?;
+        let n_entries = items.iter().map(|item| item.entries.0).sum::<usize>();
+        ensure!(n_entries <= MAX_ENTRIES, "it has more than {MAX_ENTRIES} files and folders");
+        let largest = items.len().max(left_out.0).max(not_covered.0);
+        ensure!(largest <= MAX_ITEMS, "it has more than {MAX_ITEMS} items");
+        Ok(())
+    }
+}
+
+/// The length of a list.
+struct Count(usize);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(Counting)
+    }
+}
+
+struct Counting;
+
+impl<'de> Visitor<'de> for Counting {
+    type Value = Count;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Count, S::Error> {
+        let mut n = 0;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            n += 1;
+        }
+        Ok(Count(n))
     }
 }
 
@@ -263,18 +343,19 @@ fn is_relative(path: &str) -> bool {
     path.split('/').all(is_part)
 }
 
-/// Whether the target of a link at a path stays in the item.
+/// Whether the target of a link at a path stays in the item. It may go up only at its beginning: there, what is above it is
+/// known to be folders, while a name may be another link, and `..` behind it would lead up from wherever that points.
 pub(crate) fn is_inside(path: &str, target: &str) -> bool {
     if target.is_empty() || target.starts_with('/') || target.contains('\0') {
         return false;
     }
-    let mut depth = path.matches('/').count();
+    let (mut depth, mut has_name) = (path.matches('/').count(), false);
     for part in target.split('/') {
         match part {
             "" | "." => {}
-            ".." if depth == 0 => return false,
+            ".." if depth == 0 || has_name => return false,
             ".." => depth -= 1,
-            _ => depth += 1,
+            _ => has_name = true,
         }
     }
     true
@@ -322,7 +403,7 @@ mod tests {
         check(&[file("b/c")], "the folder of");
         check(&[link("b", "."), file("b/c")], "the folder of");
         check(&[file("b"), file("b/c")], "the folder of");
-        for target in ["/etc", "..", "b/../../c", ""] {
+        for target in ["/etc", "..", "b/../../c", "", "b/../c", "./b/.."] {
             check(&[link("a", target)], "a link leaves its item");
         }
         check(&[Entry { mode: 0o4755, ..file("a") }], "\"a\" has special permissions");

@@ -3,6 +3,7 @@
 //! The archive is walked header by header. Extensions of tar that we do not write (PAX, sparse files, hard links, devices)
 //! are refused, whatever they say. How much may be unpacked is bounded by the manifest.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -14,6 +15,7 @@ use zstd::stream::read::Decoder;
 
 use crate::bundle::manifest::{Content, Entry, FILE, Item, MAX_BYTES, Manifest};
 use crate::bundle::seal::Keys;
+use crate::bundle::trailer::Summed;
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
 use crate::sqlite::examination::finding::Damage;
@@ -54,7 +56,7 @@ pub(crate) fn read(
     interrupt: &Interrupt,
     receiver: &mut dyn Receive,
 ) -> Result<Manifest> {
-    read_to(path, keys, interrupt, Some(receiver)).map_err(|error| judged(error))
+    read_to(path, keys, interrupt, Some(receiver)).map_err(|error| judged(error, interrupt))
 }
 
 /// Reads the manifest alone.
@@ -63,11 +65,14 @@ pub(crate) fn read(
 ///
 /// As [`read`].
 pub(crate) fn manifest(path: &Path, keys: &Keys, interrupt: &Interrupt) -> Result<Manifest> {
-    read_to(path, keys, interrupt, None).map_err(|error| judged(error))
+    read_to(path, keys, interrupt, None).map_err(|error| judged(error, interrupt))
 }
 
-/// What is neither a refusal nor the receiver's is damage.
-fn judged(error: anyhow::Error) -> anyhow::Error {
+/// What is neither a refusal nor the receiver's is damage, unless the user asked to stop.
+fn judged(error: anyhow::Error, interrupt: &Interrupt) -> anyhow::Error {
+    if let Err(interrupted) = interrupt.check() {
+        return interrupted;
+    }
     if error.is::<Refusal>() || error.is::<Damage>() || error.is::<Received>() {
         return error;
     }
@@ -94,7 +99,7 @@ fn read_to(
 ) -> Result<Manifest> {
     let file = fs_err::File::open(path).context(Received)?;
     let opened = keys.open(Box::new(BufReader::with_capacity(PART_BYTES, file)))?;
-    let buffered = BufReader::with_capacity(PART_BYTES, opened);
+    let buffered = Summed::new(BufReader::with_capacity(PART_BYTES, opened));
     let mut decoder = Decoder::with_buffer(buffered).context(Received)?.single_frame();
     decoder.window_log_max(MAX_WINDOW_LOG).context(Received)?;
     let n_left = Rc::new(Cell::new(MAX_BYTES + MAX_BESIDE_BYTES));
@@ -116,8 +121,12 @@ fn read_to(
     archive.into_inner().take(PART_BYTES as u64).read_to_end(&mut rest)?;
     let is_padding = rest.len() < PART_BYTES && rest.iter().all(|byte| *byte == 0);
     ensure!(is_padding, "something follows the archive");
-    let mut more = [0; 1];
-    ensure!(decoder.finish().read(&mut more)? == 0, "something follows its end");
+    let (mut opened, expected) = decoder.finish().end();
+    let mut trailer = Vec::new();
+    // One byte more than that would be too many. An encrypted bundle is known to be whole only at its end.
+    opened.by_ref().take(expected.len() as u64 + 1).read_to_end(&mut trailer)?;
+    ensure!(trailer.len() <= expected.len(), "something follows its end");
+    ensure!(trailer == expected, "its hash is not that of its bytes");
     Ok(manifest)
 }
 
@@ -145,8 +154,7 @@ impl<'a, R: Read> Members<'a, R> {
                 EntryType::GNULongLink => &mut target,
                 _ => {
                     let name = name.unwrap_or_else(|| entry.header().path_bytes().into_owned());
-                    let of_header =
-                        || entry.header().link_name_bytes().map(|bytes| bytes.into_owned());
+                    let of_header = || entry.header().link_name_bytes().map(Cow::into_owned);
                     let target = target.or_else(of_header);
                     return Ok(Member { entry, name, target });
                 }
@@ -166,8 +174,8 @@ impl<'a, R: Read> Members<'a, R> {
         let is_it = name == FILE.as_bytes() && entry.header().entry_type() == EntryType::Regular;
         ensure!(is_it, "its first member is not the manifest");
         ensure!(entry.size() <= MAX_BYTES, "its manifest is too large");
-        let mut bytes = Vec::new();
         let size = entry.size();
+        let mut bytes = Vec::with_capacity(usize::try_from(size)?);
         entry.take(size).read_to_end(&mut bytes)?;
         Manifest::parse(&bytes)
     }
@@ -197,12 +205,17 @@ impl<'a, R: Read> Members<'a, R> {
                 "`{wanted}` points elsewhere than announced"
             );
         }
-        let mut hashed = Hashed { from: &mut member, hasher: blake3::Hasher::new(), n_bytes: 0 };
-        receiver.take(item, entry, &mut hashed).context(Received)?;
-        io::copy(&mut hashed, &mut io::sink())?;
+        let mut reading =
+            Hashed { from: &mut member, hasher: blake3::Hasher::new(), n_bytes: 0, failure: None };
+        let taken = receiver.take(item, entry, &mut reading);
+        if let Some(failure) = reading.failure {
+            bail!("`{wanted}` cannot be read: {failure}");
+        }
+        taken.context(Received)?;
+        io::copy(&mut reading, &mut io::sink())?;
         if let Content::File { size_bytes, blake3 } = &entry.content {
-            let found = hashed.hasher.finalize().to_hex();
-            if hashed.n_bytes != *size_bytes || found.as_str() != blake3 {
+            let found = reading.hasher.finalize().to_hex();
+            if reading.n_bytes != *size_bytes || found.as_str() != blake3 {
                 bail!("`{wanted}` has other bytes than announced");
             }
         }
@@ -235,13 +248,18 @@ struct Hashed<R> {
     from: R,
     hasher: blake3::Hasher,
     n_bytes: u64,
+    /// Why they could not be read: then the receiver is not to blame for what it says.
+    failure: Option<String>,
 }
 
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let n = self.from.read(room)?;
+        let n = self.from.read(room).inspect_err(|error| self.failure = Some(error.to_string()))?;
         self.hasher.update(&room[..n]);
         self.n_bytes += n as u64;
         Ok(n)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,20 +1,28 @@
 //! Encryption by `age`: who can read a bundle, and what opens it.
 
 use std::io::{self, BufReader, Read, Write};
+use std::iter;
 use std::path::Path;
 
 use age::secrecy::SecretString;
 use age::stream::StreamWriter;
 use age::{DecryptError, Decryptor, Encryptor, Identity, Recipient, scrypt, x25519};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::console::refusal::Refusal;
 use crate::console::text;
 
 /// How an encrypted file begins (<https://age-encryption.org/v1>).
 const MAGIC: &[u8] = b"age-encryption.org/";
-/// The most work that a passphrase may demand of us, as a power of two: about two seconds.
-const MAX_WORK_FACTOR: u8 = 21;
+/// How much work a passphrase is, as a power of two: as with the program `age`, a second and 256 MiB at most.
+const WORK_FACTOR: u8 = 18;
+/// The most that one may demand of us: four times as much.
+const MAX_WORK_FACTOR: u8 = 20;
+/// How large the header of an encrypted file may be, which has about 100 bytes for each recipient. Its parser takes time in
+/// proportion to the square of it: a header of a few megabytes would take hours.
+const MAX_HEADER_BYTES: u64 = 16 << 10;
+/// How many recipients a bundle may have.
+const MAX_RECIPIENTS: usize = 100;
 
 /// How a bundle is closed.
 pub(crate) enum Seal {
@@ -47,6 +55,12 @@ impl Seal {
                 )
             })
         };
+        if recipients.len() > MAX_RECIPIENTS {
+            return Err(Refusal::could_not(
+                format!("a bundle has at most {MAX_RECIPIENTS} recipients"),
+                "remove some from `recipients` in `[workspace.metadata.db.bundle]`",
+            ));
+        }
         Ok(Self::Recipients(recipients.iter().map(parse).collect::<Result<_>>()?))
     }
 
@@ -64,7 +78,12 @@ impl Seal {
     pub(crate) fn close<W: Write>(&self, to: W) -> Result<Closing<W>> {
         let encryptor = match self {
             Self::Open => return Ok(Closing::Open(to)),
-            Self::Passphrase(passphrase) => Encryptor::with_user_passphrase(passphrase.clone()),
+            Self::Passphrase(passphrase) => {
+                let mut recipient = scrypt::Recipient::new(passphrase.clone());
+                recipient.set_work_factor(WORK_FACTOR);
+                Encryptor::with_recipients(iter::once(&recipient as &dyn Recipient))
+                    .context("could not use the passphrase")?
+            }
             Self::Recipients(recipients) => {
                 let recipients = recipients.iter().map(|recipient| recipient as &dyn Recipient);
                 Encryptor::with_recipients(recipients).context("could not use the recipients")?
@@ -168,19 +187,18 @@ impl Keys {
     ///
     /// A refusal if the keys do not open it, which is known from its header; or if it cannot be read.
     pub(crate) fn open<'r>(&self, mut from: Box<dyn Read + 'r>) -> Result<Box<dyn Read + 'r>> {
-        let mut start = [0; MAGIC.len()];
-        let mut n = 0;
-        while n < start.len() {
-            match from.read(&mut start[n..])? {
-                0 => break,
-                more => n += more,
-            }
+        let mut start = Vec::new();
+        from.by_ref().take(MAX_HEADER_BYTES).read_to_end(&mut start)?;
+        let is_sealed = start.starts_with(MAGIC);
+        if is_sealed {
+            demand_bounded(&start)?;
         }
-        let whole = io::Cursor::new(start[..n].to_vec()).chain(from);
-        if start != MAGIC {
+        let whole = io::Cursor::new(start).chain(from);
+        if !is_sealed {
             return Ok(Box::new(whole));
         }
-        let decryptor = Decryptor::new(BufReader::new(whole)).map_err(|error| opened(&error))?;
+        let decryptor =
+            Decryptor::new_buffered(BufReader::new(whole)).map_err(|error| opened(&error))?;
         if self.is_empty() {
             return Err(Refusal::could_not(
                 "the bundle is encrypted",
@@ -201,6 +219,17 @@ impl Keys {
         let reader = decryptor.decrypt(all).map_err(|error| opened(&error))?;
         Ok(Box::new(reader))
     }
+}
+
+/// Fails if the header of an encrypted file is larger than any that we write.
+fn demand_bounded(start: &[u8]) -> Result<()> {
+    let mut lines = start.split(|byte| *byte == b'\n');
+    let n_recipients = lines.by_ref().take_while(|line| !line.starts_with(b"---"));
+    let n_recipients = n_recipients.filter(|line| line.starts_with(b"->")).count();
+    // Ours are one more than those that are configured.
+    let is_bounded = lines.next().is_some() && n_recipients <= MAX_RECIPIENTS + 1;
+    ensure!(is_bounded, "its header is too large, or is incomplete");
+    Ok(())
 }
 
 /// Reads a passphrase: the first line of a file.
@@ -243,6 +272,6 @@ fn opened(error: &DecryptError) -> anyhow::Error {
             "the bundle demands more work for its passphrase than is reasonable",
             "decrypt it with `age -d`, and restore what comes out",
         ),
-        error => anyhow::anyhow!("the bundle is damaged: {error}"),
+        error => anyhow::anyhow!("{error}"),
     }
 }

@@ -49,9 +49,11 @@ impl<'a> Staging<'a> {
         }
         for (path, entry) in self.folders.iter().rev() {
             publish::sync_folder(path)?;
+            // Afterwards, its permissions may forbid that.
+            let folder = fs_err::File::open(path)?;
             fs_err::set_permissions(path, Permissions::from_mode(entry.mode))?;
             // A date is nice to have.
-            let _ = set_modified(&fs_err::File::open(path)?, entry);
+            let _ = set_modified(&folder, entry);
         }
         let parents = self.targets.values().filter_map(|path| path.parent());
         parents.collect::<BTreeSet<_>>().into_iter().try_for_each(publish::sync_folder)
@@ -88,10 +90,14 @@ impl<'a> Staging<'a> {
 
 impl Receive for Staging<'_> {
     fn begin(&mut self, manifest: &Manifest) -> Result<()> {
+        let mut needed = BTreeMap::new();
         for item in &manifest.items {
             let Some(target) = self.targets.get(&item.name) else { continue };
             let folder = target.parent().context("an item would be extracted to no folder")?;
-            free_space::demand(folder, item.size_bytes(), "an item of the bundle")?;
+            // Items that go to one folder need the sum of their room.
+            let needed_bytes = needed.entry(folder).or_insert(0_u64);
+            *needed_bytes = needed_bytes.saturating_add(item.size_bytes());
+            free_space::demand(folder, *needed_bytes, "the items of the bundle")?;
             if item.kind == Kind::Database {
                 fs_err::create_dir(target)?;
             }

@@ -9,6 +9,7 @@ use zstd::stream::write::Encoder;
 use crate::bundle::gather::Gathered;
 use crate::bundle::manifest::{Content, Entry, FILE, Manifest};
 use crate::bundle::seal::{Closing, Seal};
+use crate::bundle::trailer::Summed;
 use crate::console::progress::Progress;
 
 /// zstd's usual level: dumps and backups are what a bundle mostly is.
@@ -26,7 +27,7 @@ impl std::fmt::Display for Changed {
 
 impl std::error::Error for Changed {}
 
-type Archive<W> = Builder<Encoder<'static, Closing<W>>>;
+type Archive<W> = Builder<Encoder<'static, Summed<Closing<W>>>>;
 
 /// Writes a bundle.
 ///
@@ -40,9 +41,12 @@ pub(crate) fn write<W: Write>(
     to: W,
     progress: &mut Progress,
 ) -> Result<W> {
-    let encoder = Encoder::new(seal.close(to)?, LEVEL).context("could not begin to compress")?;
+    let bytes = manifest.to_bytes()?;
+    let summed = Summed::new(seal.close(to)?);
+    let mut encoder = Encoder::new(summed, LEVEL).context("could not begin to compress")?;
+    // For those who extract it with `zstd -d`.
+    encoder.include_checksum(true).context("could not begin to compress")?;
     let mut archive = Builder::new(encoder);
-    let bytes = serde_json::to_vec_pretty(manifest)?;
     let mut header = header(EntryType::Regular, 0o600, 0);
     header.set_size(bytes.len() as u64);
     archive.append_data(&mut header, FILE, &bytes[..])?;
@@ -55,7 +59,8 @@ pub(crate) fn write<W: Write>(
         }
     }
     let encoder = archive.into_inner().context("could not end the archive")?;
-    let closing = encoder.finish().context("could not end the compression")?;
+    let (mut closing, trailer) = encoder.finish().context("could not end the compression")?.end();
+    closing.write_all(&trailer)?;
     closing.finish().context("could not end the encryption")
 }
 
@@ -84,7 +89,11 @@ fn append<W: Write>(
         }
         Content::Link { target } => {
             let mut header = header(EntryType::Symlink, entry.mode, entry.modified);
-            archive.append_link(&mut header, member, target)?;
+            // Byte for byte: `append_link` would write `a//b` as `a/b`.
+            if header.set_link_name_literal(target).is_err() {
+                append_long_target(archive, target)?;
+            }
+            archive.append_data(&mut header, member, io::empty())?;
         }
         Content::File { size_bytes, blake3 } => {
             let path = from.path(entry);
@@ -105,6 +114,16 @@ fn append<W: Write>(
             }
         }
     }
+    Ok(())
+}
+
+/// GNU's extension for the target of a link that does not fit into a header.
+fn append_long_target<W: Write>(archive: &mut Archive<W>, target: &str) -> Result<()> {
+    let mut header = header(EntryType::GNULongLink, 0o644, 0);
+    header.set_path("././@LongLink")?;
+    header.set_size(target.len() as u64 + 1);
+    header.set_cksum();
+    archive.append(&header, target.as_bytes().chain(&[0][..]))?;
     Ok(())
 }
 
