@@ -29,18 +29,24 @@ impl std::error::Error for Changed {}
 
 type Archive<W> = Builder<Encoder<'static, Summed<Closing<W>>>>;
 
+/// What a bundle is written from.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// What it contains.
+    pub(crate) manifest: &'a Manifest,
+    /// Where the bytes of its items are, in the order of the manifest.
+    pub(crate) gathered: &'a [Gathered],
+    /// How it is encrypted.
+    pub(crate) seal: &'a Seal,
+}
+
 /// Writes a bundle.
 ///
 /// # Errors
 ///
 /// [`Changed`]; if something cannot be read or written; or at the user's interrupt.
-pub(crate) fn write<W: Write>(
-    manifest: &Manifest,
-    gathered: &[Gathered],
-    seal: &Seal,
-    to: W,
-    progress: &mut Progress,
-) -> Result<W> {
+pub(crate) fn write<W: Write>(source: Source<'_>, to: W, progress: &mut Progress) -> Result<W> {
+    let Source { manifest, gathered, seal } = source;
     let bytes = manifest.to_bytes()?;
     let summed = Summed::new(seal.close(to)?);
     let mut encoder = Encoder::new(summed, LEVEL).context("could not begin to compress")?;

@@ -11,10 +11,11 @@ use std::io::Write as _;
 
 use super::*;
 use crate::bundle::gather::{Gathered, Gathering};
+use crate::bundle::inspect;
 use crate::bundle::manifest::{Kind, VERSION};
 use crate::bundle::seal::Seal;
 use crate::bundle::staging::Staging;
-use crate::bundle::{inspect, write};
+use crate::bundle::write::{self, Source};
 use crate::console::progress::Progress;
 
 /// How many zeros compress to next to nothing in what is to unpack too far.
@@ -616,7 +617,8 @@ fn few_items(folder: &Path, interrupt: &Interrupt) -> Vec<Gathered> {
 fn written(gathered: &[Gathered], seal: &Seal, interrupt: &Arc<Interrupt>) -> (Manifest, Vec<u8>) {
     let manifest = manifest_of(gathered.iter().map(|one| one.item.clone()).collect());
     let mut progress = Progress::hidden(interrupt);
-    let bytes = write::write(&manifest, gathered, seal, Vec::new(), &mut progress);
+    let bytes =
+        write::write(Source { manifest: &manifest, gathered, seal }, Vec::new(), &mut progress);
     (manifest, bytes.expect("written"))
 }
 

@@ -23,13 +23,14 @@ use crate::bundle::{inspect, switch};
 use crate::commands::bundle::restore::extraction::Extraction;
 use crate::commands::bundle::restore::plan::Plan;
 use crate::commands::bundle::{RestoreArgs, find};
-use crate::console::refusal::{Answer, Refusal};
+use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
 use crate::host::environment::Environment;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::recovery::interrupted_bundle::FOLDER;
+use crate::sqlite::examination::finding::Damage;
 
 /// Output of `--json`.
 #[derive(Serialize)]
@@ -52,6 +53,19 @@ struct Planned<'a> {
 
 impl RestoreArgs {
     pub(super) fn run(self, session: &mut Session) -> Result<Answer> {
+        self.run_to_end(session).map_err(|error| {
+            if !error.is::<Damage>() {
+                return error;
+            }
+            error.context(Refusal {
+                what: "the bundle is damaged, and nothing was changed".to_owned(),
+                hint: "restore another one: `cargo xtask db-bundle list` shows them".to_owned(),
+                exit: Exit::No,
+            })
+        })
+    }
+
+    fn run_to_end(self, session: &mut Session) -> Result<Answer> {
         let asks = !self.yes && !self.dry_run && !self.resume;
         if asks && !session.has_terminal() {
             return Err(Refusal::could_not(

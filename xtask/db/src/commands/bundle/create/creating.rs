@@ -14,7 +14,7 @@ use crate::bundle::manifest::{Content, Entry, Item, Kind, Manifest};
 use crate::bundle::name::Name;
 use crate::bundle::record::{Decryption, Record};
 use crate::bundle::seal::{Keys, Seal};
-use crate::bundle::write;
+use crate::bundle::write::{self, Source};
 use crate::commands::bundle::KeyArgs;
 use crate::commands::bundle::installation::{self, Part, What};
 use crate::commands::bundle::retain;
@@ -106,7 +106,7 @@ impl Creating<'_> {
             Seal::Open => Seal::Open,
         };
         let to = Hashing { stage: &stage, hasher: blake3::Hasher::new(), size_bytes: 0 };
-        let written = write::write(manifest, gathered, &seal, to, &mut progress)?;
+        let written = write::write(Source { manifest, gathered, seal: &seal }, to, &mut progress)?;
         let (size_bytes, blake3) =
             (written.size_bytes, written.hasher.finalize().to_hex().to_string());
         stage.sync()?;
