@@ -23,12 +23,12 @@ pub(crate) fn forward(step: &Step) -> Result<()> {
             exchange(new, place, old)?;
         } else {
             create_parent(place)?;
-            publish::rename(new, place)?;
+            publish::move_to(new, place)?;
         }
     }
     // The old one was exchanged with the new one.
     if Identity::at(new).is_some() {
-        publish::rename(new, old)?;
+        publish::move_to(new, old)?;
     }
     sync(&[place, new, old])
 }
@@ -43,21 +43,21 @@ pub(crate) fn back(step: &Step) -> Result<()> {
     if let Some(original) = original {
         // An exchange that was cut short left the old one under the name of the new one.
         if Identity::at(new) == Some(*original) {
-            publish::rename(new, old)?;
+            publish::move_to(new, old)?;
         }
         if Identity::at(place) != Some(*original) {
             if Identity::at(place).is_some() {
                 exchange(old, place, new)?;
             } else {
-                publish::rename(old, place)?;
+                publish::move_to(old, place)?;
             }
         }
         if Identity::at(old).is_some() {
-            publish::rename(old, new)?;
+            publish::move_to(old, new)?;
         }
     } else {
         if Identity::at(place).is_some() && Identity::at(new).is_none() {
-            publish::rename(place, new)?;
+            publish::move_to(place, new)?;
         }
         // A folder that somebody has used since stays.
         let created: Vec<_> = created.iter().rev().cloned().collect();
@@ -85,8 +85,8 @@ fn exchange(from: &Path, place: &Path, aside: &Path) -> Result<()> {
     if publish::exchange(from, place)? {
         return Ok(());
     }
-    publish::rename(place, aside)?;
-    publish::rename(from, place)
+    publish::move_to(place, aside)?;
+    publish::move_to(from, place)
 }
 
 fn sync(paths: &[&PathBuf]) -> Result<()> {
@@ -160,7 +160,7 @@ mod tests {
     fn a_switch_that_was_cut_short_goes_on_or_back() {
         let exchanged =
             |step: &Step| exchange(&step.new, &step.place, &step.old).expect("exchanged");
-        let aside = |step: &Step| publish::rename(&step.place, &step.old).expect("renamed");
+        let aside = |step: &Step| publish::move_to(&step.place, &step.old).expect("renamed");
         let cuts: [&dyn Fn(&Step); 3] = [&|_| {}, &exchanged, &aside];
         for cut in cuts {
             let (_folder, step) = world(true);

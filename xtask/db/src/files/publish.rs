@@ -123,7 +123,7 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> Result<Publish
 ///
 /// If the file system refuses.
 #[cfg(feature = "bundle")]
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn move_to(from: &Path, to: &Path) -> Result<()> {
     rustix::fs::renameat(rustix::fs::CWD, from, rustix::fs::CWD, to)
         .map_err(|error| unrenamed(error, from, to))
 }
