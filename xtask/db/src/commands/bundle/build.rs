@@ -15,7 +15,8 @@ use crate::host::session::Session;
 const OF_CARGO_RUN: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// What encrypts and decrypts: without optimisation, a dev build takes many times as long for it.
-const OPTIMISED: [&str; 5] = ["chacha20", "chacha20poly1305", "poly1305", "salsa20", "scrypt"];
+const OPTIMISED: [&str; 6] =
+    ["age", "chacha20", "chacha20poly1305", "poly1305", "salsa20", "scrypt"];
 
 /// Builds it, and puts it in the place of this program; returns only if that fails.
 ///
