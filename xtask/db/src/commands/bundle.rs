@@ -107,7 +107,7 @@ pub(crate) struct KeyArgs {
 #[command(after_help = "\
 Examples:
   cargo xtask db-bundle list
-  cargo xtask db-bundle list app.2025-09-13_142530.tar.zst.age --identity key.txt")]
+  cargo xtask db-bundle list latest --identity key.txt")]
 pub(crate) struct ListArgs {
     /// Bundle whose contents to list [default: list all bundles]
     #[arg(value_name = "FILE")]
@@ -123,7 +123,7 @@ pub(crate) struct ListArgs {
 #[command(after_help = "\
 Examples:
   cargo xtask db-bundle verify
-  cargo xtask db-bundle verify /mnt/usb/app.2025-09-13_142530.tar.zst --spot")]
+  cargo xtask db-bundle verify latest --spot")]
 pub(crate) struct VerifyArgs {
     /// Bundle to verify [default: the newest one]
     #[arg(value_name = "FILE")]
@@ -142,7 +142,7 @@ pub(crate) struct VerifyArgs {
 #[command(after_help = "\
 Examples:
   cargo xtask db-bundle restore app.2025-09-13_142530.tar.zst --dry-run
-  cargo xtask db-bundle restore /mnt/usb/app.2025-09-13_142530.tar.zst --yes
+  cargo xtask db-bundle restore /mnt/usb/BUNDLE.tar.zst.age --yes
   cargo xtask db-bundle restore FILE --only env --yes
   cargo xtask db-bundle restore --resume
   cargo xtask db-bundle restore --undo")]
