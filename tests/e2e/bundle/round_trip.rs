@@ -154,3 +154,20 @@ fn a_spot_check_names_files_and_tables_that_differ() {
     assert!(said.out.contains("items/groups/one.txt"), "{said:#?}");
     assert!(said.out.contains("table `messages` has 2 rows, and 3 in the bundle"), "{said:#?}");
 }
+
+/// Otherwise it would end between two states.
+#[test]
+fn an_undo_whose_safety_backup_was_removed_changes_nothing() {
+    let sandbox = installation();
+    let path = bundle(&sandbox);
+    sandbox.write(".env", "API_KEY=other\n");
+    sandbox.sql("DELETE FROM messages WHERE id > 1");
+    restore(&sandbox, &path, &[]);
+    let new = (files(&sandbox), messages(&sandbox.live()));
+    let safety = sandbox.backups().into_iter().find(|name| name.contains("SAFETY"));
+    sandbox.ok(&["db-remove", &safety.expect("a safety backup"), "--yes", "--force"]);
+    let said = sandbox.fails(2, &["db-bundle", "restore", "--undo", "--yes"]);
+    assert!(said.err.contains("is gone: the restore cannot be undone"), "{said:#?}");
+    assert_eq!((files(&sandbox), messages(&sandbox.live())), new);
+    assert!(!sandbox.ok(&["db-list"]).err.contains("was interrupted"));
+}

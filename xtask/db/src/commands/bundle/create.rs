@@ -16,7 +16,7 @@ use crate::commands::bundle::CreateArgs;
 use crate::commands::bundle::create::creating::Creating;
 use crate::commands::bundle::installation::{self, Part, What};
 use crate::commands::bundle::retain::{self, Written};
-use crate::commands::bundle::snapshots;
+use crate::commands::bundle::{list, snapshots};
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::files::publish;
@@ -52,14 +52,14 @@ impl CreateArgs {
             (None, Some(folder)) => project.root.join(folder),
             (None, None) => project.backups.clone(),
         };
-        if output == project.backups {
-            let vault = Vault::of(&project, session.now());
-            vault.lock(project.busy_timeout, session.interrupt())?.keep_private()?;
-        }
+        // Databases are backed up into the private folder first, wherever the bundle goes; what a killed run leaves there is
+        // swept by the next command.
+        let vault = Vault::of(&project, session.now());
+        vault.lock(project.busy_timeout, session.interrupt())?.keep_private()?;
         let snapshots =
             if self.no_snapshot { Vec::new() } else { snapshots::take(session, &project)? };
         publish::create_folders(&output)?;
-        let scratch = Scratch::create(&output, "bundle")?;
+        let scratch = Scratch::create(&project.backups, "bundle")?;
         let databases = databases(session, &project, &parts, &scratch)?;
         let manifest = Manifest {
             version: crate::bundle::manifest::VERSION,
@@ -207,16 +207,7 @@ impl Created<'_> {
                 "Prove that your key opens it: `cargo xtask db-bundle verify --identity FILE`",
             );
         }
-        for left in &manifest.left_out {
-            session.say(format!(
-                "Left out: {}; rebuild it with `{}`",
-                left.name,
-                text::plain(&left.rebuild)
-            ));
-        }
-        for line in &manifest.not_covered {
-            session.say(format!("Not covered: {}", text::plain(line)));
-        }
+        list::say_remainder(session, manifest);
         session.say("");
         session.say(format!(
             "Restore with: cargo xtask db-bundle restore {}",

@@ -53,19 +53,6 @@ struct Planned<'a> {
 
 impl RestoreArgs {
     pub(super) fn run(self, session: &mut Session) -> Result<Answer> {
-        self.run_to_end(session).map_err(|error| {
-            if !error.is::<Damage>() {
-                return error;
-            }
-            error.context(Refusal {
-                what: "the bundle is damaged, and nothing was changed".to_owned(),
-                hint: "restore another one: `cargo xtask db-bundle list` shows them".to_owned(),
-                exit: Exit::No,
-            })
-        })
-    }
-
-    fn run_to_end(self, session: &mut Session) -> Result<Answer> {
         let asks = !self.yes && !self.dry_run && !self.resume;
         if asks && !session.has_terminal() {
             return Err(Refusal::could_not(
@@ -88,18 +75,18 @@ impl RestoreArgs {
                 if !path.is_file() {
                     return Err(error);
                 }
-                given = plan::environment(&path, &keys, &interrupt)?;
+                given = plan::environment(&path, &keys, &interrupt).map_err(before_a_change)?;
                 session.project_with(&given)?
             }
         };
         let path = find::one(session, &project, Some(file))?;
-        let manifest = read::manifest(&path, &keys, &interrupt)?;
+        let manifest = read::manifest(&path, &keys, &interrupt).map_err(before_a_change)?;
         let plan = Plan::of(session, &project, &manifest, &self.only)?;
         refuse_unfinished(&project)?;
         plan.say(session, &project, &path, &manifest);
         if self.dry_run {
             let mut progress = session.progress("Verifying");
-            inspect::prove(&path, &keys, &mut progress)?;
+            inspect::prove(&path, &keys, &mut progress).map_err(before_a_change)?;
             drop(progress);
             session.say("[✓] The bundle is whole. Nothing was changed.");
             let would_restore = plan.items.iter().map(|one| one.item.name.as_str()).collect();
@@ -121,7 +108,7 @@ impl RestoreArgs {
             plan: &plan,
             manifest: &manifest,
         };
-        let folder = extraction.run(session)?;
+        let folder = extraction.run(session).map_err(before_a_change)?;
         let journal = Journal::read(&folder)?;
         let mut restoring = Restoring { folder, journal, given, _lock: lock };
         restoring.run(session, &self)
@@ -251,6 +238,18 @@ impl Restoring {
             not_covered,
         });
     }
+}
+
+/// Makes an answer of a bundle that is damaged, as long as nothing was changed.
+fn before_a_change(error: anyhow::Error) -> anyhow::Error {
+    if !error.is::<Damage>() {
+        return error;
+    }
+    error.context(Refusal {
+        what: "the bundle is damaged, and nothing was changed".to_owned(),
+        hint: "restore another one: `cargo xtask db-bundle list` shows them".to_owned(),
+        exit: Exit::No,
+    })
 }
 
 /// The lock of all restores of bundles of this project.

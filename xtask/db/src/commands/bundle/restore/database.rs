@@ -7,7 +7,7 @@ use crate::backups::kind::Kind as BackupKind;
 use crate::backups::reader::Contents;
 use crate::backups::record::Record;
 use crate::backups::vault::Vault;
-use crate::bundle::journal::State;
+use crate::bundle::journal::{OLD, State};
 use crate::commands::bundle::RestoreArgs;
 use crate::commands::bundle::restore::{Restoring, server};
 use crate::console::refusal::{Answer, Refusal};
@@ -84,6 +84,33 @@ impl Restoring {
         stage.sync()?;
         let sequence = locked.next_sequence()?;
         locked.publish(&stage, backup.name.clone(), Record { sequence, ..record.clone() })
+    }
+
+    /// Refuses an undo that would end in the middle, because a safety backup was pruned or removed since.
+    pub(super) fn demand_safety_backups(
+        &self,
+        session: &mut Session,
+        args: &RestoreArgs,
+    ) -> Result<()> {
+        let project = self.project(session, args)?;
+        let backups = Vault::of(&project, session.now()).backups()?;
+        for step in &self.journal.steps {
+            let Some(safety) = &step.safety else { continue };
+            if !backups.iter().any(|backup| backup.name.to_string() == *safety) {
+                return Err(Refusal::could_not(
+                    format!(
+                        "the safety backup of `{}`, {safety}, is gone: the restore cannot be undone",
+                        step.name
+                    ),
+                    format!(
+                        "restore an older backup with `cargo xtask db-restore --db {}`; replaced files are in `{}`",
+                        step.name,
+                        self.folder.join(OLD).display()
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Undoes the restore of a database: what it replaced is a safety backup.

@@ -12,6 +12,9 @@ use crate::host::session::Session;
 
 impl Restoring {
     pub(super) fn undo(&mut self, session: &mut Session, args: &RestoreArgs) -> Result<Answer> {
+        if self.journal.phase != Phase::Backward {
+            self.demand_safety_backups(session, args)?;
+        }
         if !args.yes {
             let question = format!("Undo the restore of {}?", self.journal.bundle);
             session.confirm(&question, "nothing was changed")?;

@@ -9,6 +9,7 @@
 //! (<https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/storage/lmgr/proc.c>, `ProcSleep`).
 
 use std::sync::mpsc::{self, SyncSender};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -18,6 +19,9 @@ use crate::postgres::place::Place;
 use crate::postgres::psql::Psql;
 use crate::postgres::quoting::literal;
 use crate::postgres::restore::in_place::circles::{PATIENCE, pid_of};
+
+/// How long the second session may take to connect.
+const FOR_THE_SECOND: Duration = Duration::from_secs(2);
 
 /// Locks a table that is held against writers also against readers; returns how many statements of other sessions were
 /// cancelled for it.
@@ -30,8 +34,8 @@ pub(super) fn lock(psql: &mut Psql<'_>, place: Place<'_>, table: &str) -> Result
     let (_, locked) = threads::both(
         || wait_for(place, table, &send),
         || {
-            // Without a second session, what waits is cancelled until nothing does.
-            let gate = receive.recv().unwrap_or_default();
+            // Without a second session, e.g. if there is no thread for it, what waits is cancelled until nothing does.
+            let gate = receive.recv_timeout(FOR_THE_SECOND).unwrap_or_default();
             let lock = LOCK.replace("{table}", table).replace("{name}", &literal(table));
             psql.run(&lock.replace("{gate}", &gate.to_string()).replace("{patience}", PATIENCE))?;
             let query = "SELECT current_setting('xtask_db.cancelled')::bigint AS n";
