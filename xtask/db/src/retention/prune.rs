@@ -24,7 +24,7 @@ use crate::git::recorded::Enters;
 use crate::git::repository::Place;
 use crate::host::project::policy::Policy;
 use crate::host::project::{Database, FollowBranches, Project};
-use crate::recovery::interrupted_step;
+use crate::recovery::{interrupted_bundle, interrupted_step};
 use crate::retention::branch_states::{LastStates, REASON};
 use crate::retention::plan::{self, Candidate, Verdict, Weigh, reason};
 use crate::retention::weight;
@@ -103,6 +103,7 @@ pub(crate) fn plan(listing: Listing<'_>, pruning: &Pruning<'_>) -> Result<Vec<Ve
     let mut groups = BTreeMap::<(String, String), Vec<Candidate>>::new();
     let (vault, backups) = (listing.vault(), listing.backups()?);
     let needed = interrupted_step::needed(vault.folder());
+    let bundle = interrupted_bundle::Needed::of(vault.folder());
     for (age, backup) in backups.iter().enumerate() {
         let order = backups.len() - age;
         let owner = databases.iter().find(|database| backup.is_of(database));
@@ -111,6 +112,7 @@ pub(crate) fn plan(listing: Listing<'_>, pruning: &Pruning<'_>) -> Result<Vec<Ve
             let group = (database.name.clone(), backup.worktree().to_owned());
             let mut candidate = Candidate::of(backup, order, now);
             candidate.guarded = candidate.guarded.or(under_way(&candidate.name, &needed));
+            candidate.guarded = candidate.guarded.or_else(|| bundle.reason(backup));
             groups.entry(group).or_default().push(candidate);
         }
     }
