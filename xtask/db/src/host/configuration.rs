@@ -48,18 +48,7 @@ pub(crate) fn load(
     let git = repository::Place::of(&root);
     let mut section = Section::new("workspace.metadata.db", configuration.unwrap_or_default());
     let mut project = Project::in_repository(root.clone(), git.clone(), Vec::new());
-    let base = backups_base(&root, git.as_ref());
-    let configured = section.text("backups")?;
-    if configured.as_deref().is_some_and(|folder| folder.trim().is_empty()) {
-        bail!("`backups` in `[workspace.metadata.db]` is empty; leave it out to use `backups`");
-    }
-    project.backups = match (variables.get("DATABASE_BACKUP_DIR"), &git) {
-        (Some(variable), _) => base.join(&variable.value),
-        (None, Some(repository::Place { main: None, common, .. })) => {
-            common.join("xtask-db/backups")
-        }
-        (None, _) => base.join(configured.as_deref().unwrap_or("backups")),
-    };
+    project.backups = backups(&mut section, &variables, &root, git.as_ref())?;
     if let Some(timeout) = section.text("busy-timeout")? {
         project.busy_timeout = text::parse_duration(&timeout).context("`busy-timeout`")?;
         if project.busy_timeout > LONGEST_TIMEOUT {
@@ -91,6 +80,39 @@ pub(crate) fn load(
         return Err(Refusal::could_not(what, hint));
     }
     Ok(project)
+}
+
+/// Where the backups of a project are, whatever else is wrong with its configuration.
+///
+/// # Errors
+///
+/// If the manifest cannot be read, or says it wrongly.
+#[cfg(feature = "bundle")]
+pub(crate) fn backups_folder(folder: &Path, environment: &Environment) -> Result<PathBuf> {
+    let (root, configuration) = find(folder)?;
+    let variables = Variables::read(&root, environment, EnvFiles::Ignored)?;
+    let mut section = Section::new("workspace.metadata.db", configuration.unwrap_or_default());
+    backups(&mut section, &variables, &root, repository::Place::of(&root).as_ref())
+}
+
+fn backups(
+    section: &mut Section,
+    variables: &Variables,
+    root: &Path,
+    git: Option<&repository::Place>,
+) -> Result<PathBuf> {
+    let base = backups_base(root, git);
+    let configured = section.text("backups")?;
+    if configured.as_deref().is_some_and(|folder| folder.trim().is_empty()) {
+        bail!("`backups` in `[workspace.metadata.db]` is empty; leave it out to use `backups`");
+    }
+    Ok(match (variables.get("DATABASE_BACKUP_DIR"), git) {
+        (Some(variable), _) => base.join(&variable.value),
+        (None, Some(repository::Place { main: None, common, .. })) => {
+            common.join("xtask-db/backups")
+        }
+        (None, _) => base.join(configured.as_deref().unwrap_or("backups")),
+    })
 }
 
 /// Whether no manifest from a folder upwards has `[workspace.metadata.db]`. A manifest that is not TOML

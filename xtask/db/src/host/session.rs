@@ -274,6 +274,16 @@ impl Session {
         Ok(self.completed(project))
     }
 
+    /// The backups folder, if that is all that can be known of the project.
+    ///
+    /// # Errors
+    ///
+    /// If the manifest cannot be read, or says it wrongly.
+    #[cfg(feature = "bundle")]
+    pub(crate) fn backups_folder(&self) -> Result<PathBuf> {
+        configuration::backups_folder(&self.folder, &self.environment)
+    }
+
     /// Does something that would print lines of its own, without them; warnings and errors are printed.
     #[cfg(feature = "bundle")]
     pub(crate) fn silently<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
