@@ -133,3 +133,45 @@ fn an_undo_that_is_killed_is_continued() {
     }
     assert!(n_kills > 0);
 }
+
+/// What a killed run left in another folder than that of the backups is removed by the next one, which names it.
+#[test]
+fn a_create_that_is_killed_is_swept_wherever_it_wrote() {
+    if !works() {
+        return;
+    }
+    let sandbox = installation();
+    let create =
+        ["db-bundle", "create", "--output", "../usb", "--passphrase-file", "../passphrase"];
+    traced(&sandbox, &["-e", "trace=linkat,link"], &create);
+    let names = || {
+        let entries = fs_err::read_dir(sandbox.path("../usb")).expect("a folder");
+        let names = entries.map(|one| one.expect("an entry").file_name().into_string());
+        let mut names: Vec<_> = names.map(|name| name.expect("UTF-8")).collect();
+        names.sort();
+        names
+    };
+    let whole = names();
+    assert_eq!(whole.len(), 2, "{whole:?}");
+    let (call, n) = calls(&sandbox).into_iter().max_by_key(|(_, n)| *n).expect("links");
+    // The last two links are the record's and the bundle's.
+    for when in [n - 1, n] {
+        let inject = format!("inject={call}:signal=KILL:when={when}");
+        let said = traced(&sandbox, &["-e", &format!("trace={call}"), "-e", &inject], &create);
+        assert_eq!(said.code, None, "{said:#?}");
+        let is_stage = |name: &&String| name.starts_with(".root.");
+        assert!(names().iter().any(|name| is_stage(&name)), "{:?}", names());
+        sandbox.write("../usb/.root.stage-1-0123456789abcdef", "of something else");
+        sandbox.write("../usb/.other.2025-01-01_000000.tar.zst.stage-1-0123456789abcdef", "theirs");
+        let said = sandbox.ok(&create);
+        let line = "Removed what an interrupted `db-bundle create` left: ";
+        assert!(said.err.contains(line), "{said:#?}");
+        let left: Vec<_> = names().into_iter().filter(|name| name.starts_with('.')).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+        // No record is alone.
+        let names = names();
+        let bundle_of = |name: &String| name.strip_suffix(".json").map(str::to_owned);
+        let mut bundles = names.iter().filter_map(bundle_of);
+        assert!(bundles.all(|bundle| names.contains(&bundle)), "{names:?}");
+    }
+}

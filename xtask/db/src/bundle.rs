@@ -4,7 +4,9 @@
 //! `age -d FILE | zstd -d | tar x` extracts it. Its first member is the manifest, which names every other one with its
 //! size and hash. Nothing is read from an archive that the manifest does not announce.
 
+pub(crate) mod chain;
 pub(crate) mod gather;
+pub(crate) mod hashed;
 pub(crate) mod inspect;
 pub(crate) mod journal;
 pub(crate) mod manifest;

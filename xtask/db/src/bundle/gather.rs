@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::bundle::hashed::Hashed;
 use crate::bundle::manifest::{self, Content, Entry, Item, Kind, MAX_ENTRIES};
 use crate::console::interrupt::Interrupt;
 use crate::console::refusal::Refusal;
@@ -132,16 +133,13 @@ impl Gathering<'_> {
 ///
 /// If it cannot be read, or at the user's interrupt.
 pub(crate) fn hash(path: &Path, interrupt: &Interrupt) -> Result<(u64, String)> {
-    let mut file = fs_err::File::open(path)?;
-    let (mut hasher, mut size_bytes, mut room) = (blake3::Hasher::new(), 0, vec![0; PART_BYTES]);
+    let mut hashed = Hashed::new(fs_err::File::open(path)?, interrupt);
+    let mut room = vec![0; PART_BYTES];
     loop {
         interrupt.check()?;
-        let n = file.read(&mut room)?;
-        if n == 0 {
-            return Ok((size_bytes, hasher.finalize().to_hex().to_string()));
+        if hashed.read(&mut room)? == 0 {
+            return Ok(hashed.end());
         }
-        hasher.update(&room[..n]);
-        size_bytes += n as u64;
     }
 }
 
@@ -200,6 +198,7 @@ mod tests {
             secret: false,
             server_version: None,
             rows: BTreeMap::new(),
+            stream: None,
             entries: Vec::new(),
         };
         let gathered = gathering.item(item, folder)?;

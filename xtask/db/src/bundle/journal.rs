@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::manifest::{Kind, LeftOut};
+use crate::bundle::manifest::{Kind, LeftOut, Stream};
 use crate::files::publish;
 use crate::files::stage::Stage;
 use crate::recovery::interrupted_bundle::{FILE, FOLDER};
@@ -62,7 +62,7 @@ pub(crate) struct Step {
     pub kind: Kind,
     /// How far it is.
     pub state: State,
-    /// Of a file or a folder, where it belongs.
+    /// Of a file or a folder, where it belongs. A stream stays where it was extracted to.
     pub place: PathBuf,
     /// Where it was extracted to; after the switch, the old one may be here for a moment.
     pub new: PathBuf,
@@ -82,6 +82,9 @@ pub(crate) struct Step {
     pub sequence_before: Option<u64>,
     /// Of a database, whether it was there before.
     pub existed: Option<bool>,
+    /// Of a snapshot, what its stream is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
 }
 
 /// How far a step is.

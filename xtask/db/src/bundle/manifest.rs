@@ -7,14 +7,19 @@ use anyhow::{Result, bail, ensure};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::bundle::name::Name;
+use crate::bundle::snapshots::name::Name as SnapshotName;
 use crate::console::refusal::Refusal;
+use crate::host::project::bundle::is_name;
 
 /// The name of the first member.
 pub(crate) const FILE: &str = "manifest.json";
 /// The folder of all others.
 pub(crate) const ITEMS: &str = "items";
-/// The newest version that is understood.
-pub(crate) const VERSION: u32 = 1;
+/// The newest version that is understood: the first with streams of snapshots.
+pub(crate) const VERSION: u32 = 2;
+/// The version of a bundle without streams, which the first programs understand too.
+const VERSION_WITHOUT_STREAMS: u32 = 1;
 /// How large a manifest may be.
 pub(crate) const MAX_BYTES: u64 = 64 << 20;
 /// How many files and folders a bundle may have.
@@ -64,8 +69,44 @@ pub(crate) struct Item {
     /// Of a database, the number of rows of each table that could be counted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rows: BTreeMap<String, u64>,
+    /// Of a snapshot, what its stream is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
     /// Its files and folders, each folder before its content.
     pub entries: Vec<Entry>,
+}
+
+/// The stream of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stream {
+    /// What printed it, and can read it.
+    pub sender: Sender,
+    /// The name of the snapshot.
+    pub snapshot: String,
+    /// What it builds on; none if it is a full one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+}
+
+/// What prints and reads streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Sender {
+    /// `zfs send` and `zfs receive`.
+    Zfs,
+    /// `btrfs send` and `btrfs receive`.
+    Btrfs,
+    /// A configured command.
+    Commands,
+}
+
+/// The snapshot that a stream builds on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Parent {
+    /// Its name.
+    pub snapshot: String,
+    /// The bundle with its stream.
+    pub bundle: String,
 }
 
 /// What an item is.
@@ -78,6 +119,8 @@ pub(crate) enum Kind {
     File,
     /// A folder with all that is in it.
     Folder,
+    /// The stream of a snapshot, which nothing receives unasked.
+    Snapshot,
 }
 
 /// A file or a folder.
@@ -156,6 +199,14 @@ impl Manifest {
     #[must_use]
     pub(crate) fn size_bytes(&self) -> u64 {
         self.items.iter().map(Item::size_bytes).fold(0, u64::saturating_add)
+    }
+
+    /// With these items, in the oldest version that has them.
+    #[must_use]
+    pub(crate) fn with_items(self, items: Vec<Item>) -> Self {
+        let has_streams = items.iter().any(|item| item.stream.is_some());
+        let version = if has_streams { VERSION } else { VERSION_WITHOUT_STREAMS };
+        Self { version, items, ..self }
     }
 
     /// Reads one, and refuses what nothing that we wrote contains.
@@ -312,15 +363,27 @@ impl Item {
 
     fn check_kind(&self) -> Result<()> {
         let first = self.entries.first().map(|entry| (entry.path.as_str(), &entry.content));
+        let is_file = self.entries.len() == 1 && matches!(first, Some(("", Content::File { .. })));
         let is_right = match self.kind {
-            Kind::File => {
-                self.entries.len() == 1 && matches!(first, Some(("", Content::File { .. })))
-            }
+            Kind::File => is_file,
+            Kind::Snapshot => is_file && self.stream.as_ref().is_some_and(Stream::is_right),
             Kind::Folder => matches!(first, Some(("", Content::Folder))),
             Kind::Database => self.entries.len() == 2 && self.entries.iter().all(is_plain_file),
         };
+        let is_right = is_right && self.stream.is_some() == (self.kind == Kind::Snapshot);
         ensure!(is_right, "the item `{}` is not what it claims", self.name);
         Ok(())
+    }
+}
+
+impl Stream {
+    /// Whether its names are names, and what it builds on is older than itself.
+    fn is_right(&self) -> bool {
+        let Some(own) = SnapshotName::parse(&self.snapshot) else { return false };
+        self.parent.as_ref().is_none_or(|parent| {
+            let is_older = SnapshotName::parse(&parent.snapshot).is_some_and(|name| name < own);
+            is_older && Name::parse(&parent.bundle).is_some()
+        })
     }
 }
 
@@ -328,12 +391,6 @@ fn is_plain_file(entry: &Entry) -> bool {
     matches!(entry.content, Content::File { .. })
         && !entry.path.is_empty()
         && !entry.path.contains('/')
-}
-
-/// Whether a name can be a part of a path. The configuration demands the same.
-fn is_name(name: &str) -> bool {
-    let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    !name.is_empty() && name.len() <= 64 && name.chars().all(is_good)
 }
 
 /// Whether a path stays below where it begins.
@@ -386,6 +443,7 @@ mod tests {
             secret: false,
             server_version: None,
             rows: BTreeMap::new(),
+            stream: None,
             entries: [&[folder("")], entries].concat(),
         };
         let said = item.check().err().map(|error| error.to_string()).unwrap_or_default();
@@ -407,5 +465,48 @@ mod tests {
             check(&[link("a", target)], "a link leaves its item");
         }
         check(&[Entry { mode: 0o4755, ..file("a") }], "\"a\" has special permissions");
+    }
+
+    #[test]
+    fn a_stream_is_one_file_and_builds_on_an_older_snapshot_of_a_bundle() {
+        let stream = |snapshot: &str, parent: Option<(&str, &str)>| Stream {
+            sender: Sender::Zfs,
+            snapshot: snapshot.to_owned(),
+            parent: parent.map(|(snapshot, bundle)| Parent {
+                snapshot: snapshot.to_owned(),
+                bundle: bundle.to_owned(),
+            }),
+        };
+        let item = |kind, stream, entries| Item {
+            name: "snapshot-jails".to_owned(),
+            kind,
+            place: "zroot/app".to_owned(),
+            secret: true,
+            server_version: None,
+            rows: BTreeMap::new(),
+            stream,
+            entries,
+        };
+        let (old, new) = ("xtask-db_2025-09-12_142530", "xtask-db_2025-09-13_142530");
+        let bundle = "app.2025-09-12_142530.tar.zst.age";
+        let one = || vec![file("")];
+        let right = [stream(new, None), stream(new, Some((old, bundle)))];
+        for stream in right {
+            item(Kind::Snapshot, Some(stream), one()).check().expect("right");
+        }
+        let wrong = [
+            item(Kind::Snapshot, None, one()),
+            item(Kind::File, Some(stream(new, None)), one()),
+            item(Kind::Snapshot, Some(stream(new, None)), vec![folder("")]),
+            item(Kind::Snapshot, Some(stream(new, None)), vec![file(""), file("a")]),
+            item(Kind::Snapshot, Some(stream("daily; rm", None)), one()),
+            item(Kind::Snapshot, Some(stream(new, Some((new, bundle)))), one()),
+            item(Kind::Snapshot, Some(stream(old, Some((new, bundle)))), one()),
+            item(Kind::Snapshot, Some(stream(new, Some((old, "../a")))), one()),
+            item(Kind::Snapshot, Some(stream(new, Some(("a", bundle)))), one()),
+        ];
+        for item in wrong {
+            assert!(item.check().is_err(), "{item:?}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tar::{Archive, Entries, EntryType};
 use zstd::stream::read::Decoder;
 
+use crate::bundle::hashed::Hashed;
 use crate::bundle::manifest::{Content, Entry, FILE, Item, MAX_BYTES, Manifest};
 use crate::bundle::seal::Keys;
 use crate::bundle::trailer::Summed;
@@ -105,7 +106,7 @@ fn read_to(
     let n_left = Rc::new(Cell::new(MAX_BYTES + MAX_BESIDE_BYTES));
     let limited = Limited { from: &mut decoder, n_left: Rc::clone(&n_left), interrupt };
     let mut archive = Archive::new(limited);
-    let mut members = Members { entries: archive.entries()?.raw(true) };
+    let mut members = Members { entries: archive.entries()?.raw(true), interrupt };
     let manifest = members.manifest()?;
     let Some(receiver) = receiver else { return Ok(manifest) };
     let n_entries = manifest.items.iter().map(|item| item.entries.len() as u64).sum::<u64>();
@@ -133,6 +134,7 @@ fn read_to(
 /// The members of the archive, in order.
 struct Members<'a, R: Read> {
     entries: Entries<'a, R>,
+    interrupt: &'a Interrupt,
 }
 
 /// A member, with the name and the target that extensions gave it.
@@ -205,19 +207,17 @@ impl<'a, R: Read> Members<'a, R> {
                 "`{wanted}` points elsewhere than announced"
             );
         }
-        let mut reading =
-            Hashed { from: &mut member, hasher: blake3::Hasher::new(), n_bytes: 0, failure: None };
+        let mut reading = Hashed::new(&mut member, self.interrupt);
         let taken = receiver.take(item, entry, &mut reading);
-        if let Some(failure) = reading.failure {
+        if let Some(failure) = reading.failure() {
             bail!("`{wanted}` cannot be read: {failure}");
         }
         taken.context(Received)?;
         io::copy(&mut reading, &mut io::sink())?;
-        if let Content::File { size_bytes, blake3 } = &entry.content {
-            let found = reading.hasher.finalize().to_hex();
-            if reading.n_bytes != *size_bytes || found.as_str() != blake3 {
-                bail!("`{wanted}` has other bytes than announced");
-            }
+        if let Content::File { size_bytes, blake3 } = &entry.content
+            && reading.end() != (*size_bytes, blake3.clone())
+        {
+            bail!("`{wanted}` has other bytes than announced");
         }
         Ok(())
     }
@@ -239,24 +239,6 @@ impl<R: Read> Read for Limited<'_, R> {
         let left = self.n_left.get().checked_sub(n as u64);
         let left = left.ok_or_else(|| io::Error::other("it unpacks to more than it announces"))?;
         self.n_left.set(left);
-        Ok(n)
-    }
-}
-
-/// Bytes that are hashed while they are read.
-struct Hashed<R> {
-    from: R,
-    hasher: blake3::Hasher,
-    n_bytes: u64,
-    /// Why they could not be read: then the receiver is not to blame for what it says.
-    failure: Option<String>,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let n = self.from.read(room).inspect_err(|error| self.failure = Some(error.to_string()))?;
-        self.hasher.update(&room[..n]);
-        self.n_bytes += n as u64;
         Ok(n)
     }
 }

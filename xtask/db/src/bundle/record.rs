@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::manifest::{Item, Parent, Sender, Stream};
 use crate::bundle::name::Name;
 
 /// A record, version 1.
@@ -27,6 +28,41 @@ pub(crate) struct Record {
     /// The same for all bundles that were created on one machine in one place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// The streams of snapshots in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<Sent>,
+}
+
+/// A stream, as far as later bundles have to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    /// The volume of the snapshot: a hash, because records can be read by anyone who gets the folder.
+    pub volume: String,
+    /// The name of the snapshot.
+    pub snapshot: String,
+    /// What it builds on; none if it is a full one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+}
+
+impl Sent {
+    /// The stream of an item, if it is one.
+    #[must_use]
+    pub(crate) fn of(item: &Item) -> Option<Self> {
+        let Stream { sender, snapshot, parent } = item.stream.clone()?;
+        Some(Self { volume: volume(sender, &item.place), snapshot, parent })
+    }
+}
+
+/// What distinguishes volumes in records.
+#[must_use]
+pub(crate) fn volume(sender: Sender, place: &str) -> String {
+    let sender = match sender {
+        Sender::Zfs => "zfs",
+        Sender::Btrfs => "btrfs",
+        Sender::Commands => "commands",
+    };
+    blake3::hash(format!("{sender}\0{place}").as_bytes()).to_hex().to_string()
 }
 
 /// What is known of the encryption.

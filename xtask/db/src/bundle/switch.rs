@@ -117,6 +117,7 @@ mod tests {
             safety: None,
             sequence_before: None,
             existed: None,
+            stream: None,
         }
     }
 

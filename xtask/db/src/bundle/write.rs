@@ -7,6 +7,7 @@ use tar::{Builder, EntryType, Header};
 use zstd::stream::write::Encoder;
 
 use crate::bundle::gather::Gathered;
+use crate::bundle::hashed::Hashed;
 use crate::bundle::manifest::{Content, Entry, FILE, Manifest};
 use crate::bundle::seal::{Closing, Seal};
 use crate::bundle::trailer::Summed;
@@ -106,16 +107,9 @@ fn append<W: Write>(
             let mut header = header(EntryType::Regular, entry.mode, entry.modified);
             header.set_size(*size_bytes);
             let file = fs_err::File::open(&path)?;
-            let mut hashed = Hashed {
-                from: file.take(*size_bytes),
-                hasher: blake3::Hasher::new(),
-                n_bytes: 0,
-                progress,
-            };
+            let mut hashed = Hashed::new(file.take(*size_bytes), progress.interrupt());
             archive.append_data(&mut header, member, &mut hashed)?;
-            let is_same = hashed.n_bytes == *size_bytes
-                && hashed.hasher.finalize().to_hex().as_str() == blake3;
-            if !is_same {
+            if hashed.end() != (*size_bytes, blake3.clone()) {
                 return Err(Changed(path.display().to_string()).into());
             }
         }
@@ -131,22 +125,4 @@ fn append_long_target<W: Write>(archive: &mut Archive<W>, target: &str) -> Resul
     header.set_cksum();
     archive.append(&header, target.as_bytes().chain(&[0][..]))?;
     Ok(())
-}
-
-/// Bytes that are hashed while they are read.
-struct Hashed<'p, R> {
-    from: R,
-    hasher: blake3::Hasher,
-    n_bytes: u64,
-    progress: &'p Progress,
-}
-
-impl<R: Read> Read for Hashed<'_, R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.progress.interrupt().check().map_err(io::Error::other)?;
-        let n = self.from.read(room)?;
-        self.hasher.update(&room[..n]);
-        self.n_bytes += n as u64;
-        Ok(n)
-    }
 }

@@ -22,6 +22,8 @@ mod retain;
 mod snapshots;
 #[cfg(feature = "bundle")]
 mod verify;
+#[cfg(feature = "bundle")]
+mod volumes;
 
 use std::path::PathBuf;
 
@@ -70,7 +72,8 @@ enum Action {
 #[command(after_help = "\
 Examples:
   cargo xtask db-bundle create
-  cargo xtask db-bundle create --skip search-index --output /mnt/usb")]
+  cargo xtask db-bundle create --skip search-index --output /mnt/usb
+  cargo xtask db-bundle create --with-snapshots")]
 pub(crate) struct CreateArgs {
     /// Leave out an item that has a `rebuild` command (repeatable)
     #[arg(long, value_name = "NAME")]
@@ -84,6 +87,9 @@ pub(crate) struct CreateArgs {
     /// Do not take the configured snapshots of file systems before
     #[arg(long)]
     no_snapshot: bool,
+    /// Also write the stream of each snapshot (`zfs send`) into the bundle
+    #[arg(long, conflicts_with = "no_snapshot")]
+    with_snapshots: bool,
     #[command(flatten)]
     keys: KeyArgs,
     #[command(flatten)]
@@ -154,6 +160,9 @@ pub(crate) struct RestoreArgs {
     /// Restore only this item (repeatable)
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Leave this item as it is (repeatable)
+    #[arg(long, value_name = "NAME", conflicts_with = "only")]
+    skip: Vec<String>,
     /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -161,10 +170,10 @@ pub(crate) struct RestoreArgs {
     #[arg(long)]
     yes: bool,
     /// Continue a restore that was interrupted
-    #[arg(long, conflicts_with_all = ["file", "only", "dry_run", "undo"])]
+    #[arg(long, conflicts_with_all = ["file", "only", "skip", "dry_run", "undo"])]
     resume: bool,
     /// Undo the last restore: every item is again what it was before
-    #[arg(long, conflicts_with_all = ["file", "only", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["file", "only", "skip", "dry_run"])]
     undo: bool,
     #[command(flatten)]
     keys: KeyArgs,

@@ -232,6 +232,14 @@ pub(crate) fn is_stage(name: &str) -> bool {
         && random.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// The name that a stage would have got; `None` if a file name is not a stage's.
+#[cfg(feature = "bundle")]
+#[must_use]
+pub(crate) fn future_name(name: &str) -> Option<&str> {
+    let (before, _) = name.rsplit_once(STAGE).filter(|_| is_stage(name))?;
+    before.strip_prefix('.')
+}
+
 /// Whether a process has locked a stage, or the one that a sidecar is beside.
 #[must_use]
 pub(crate) fn is_held(stage: &Path) -> bool {

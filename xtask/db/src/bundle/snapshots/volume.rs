@@ -33,6 +33,8 @@ pub(crate) enum Volume {
         make: Vec<String>,
         /// Removes it.
         remove: Vec<String>,
+        /// Prints its stream; empty if nothing does.
+        send: Vec<String>,
         /// The folder that remembers which there are.
         notes: PathBuf,
     },
@@ -114,7 +116,7 @@ fn take_by_command(
 }
 
 /// A configured command for a snapshot.
-fn named(command: &[String], name: Name) -> Vec<String> {
+pub(super) fn named(command: &[String], name: Name) -> Vec<String> {
     let name = name.to_string();
     command.iter().map(|word| word.replace(PLACE_OF_NAME, &name)).collect()
 }

@@ -1,6 +1,9 @@
 //! `db-bundle create`: gathers what is configured, writes one archive, and proves it.
 
 mod creating;
+mod snapshots;
+mod streams;
+mod sweep;
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +11,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::backups::vault::Vault;
+use crate::bundle::chain::Bundles;
 use crate::bundle::manifest::{LeftOut, Manifest};
 use crate::bundle::record::{Decryption, Record};
 use crate::bundle::seal::{self, Seal};
@@ -16,7 +20,8 @@ use crate::commands::bundle::CreateArgs;
 use crate::commands::bundle::create::creating::Creating;
 use crate::commands::bundle::installation::{self, Part, What};
 use crate::commands::bundle::retain::{self, Written};
-use crate::commands::bundle::{list, snapshots};
+use crate::commands::bundle::volumes::Configured;
+use crate::commands::bundle::{list, volumes};
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::files::publish;
@@ -37,7 +42,7 @@ struct Document<'a> {
     bundle: &'a Record,
     path: String,
     not_covered: &'a [String],
-    snapshots: Vec<snapshots::One>,
+    snapshots: Vec<volumes::One>,
     removed: Vec<String>,
 }
 
@@ -46,7 +51,14 @@ impl CreateArgs {
         let project = self.common.project(session)?;
         let seal = self.seal(&project)?;
         let (parts, left_out) = self.parts(session, &project)?;
-        demand_sealed(&parts, &seal, self.plaintext)?;
+        let volumes = volumes::configured(&project);
+        let sent = if self.with_snapshots { &volumes[..] } else { &[] };
+        if self.with_snapshots {
+            streams::demand_sendable(sent, &parts)?;
+        }
+        if !self.plaintext {
+            demand_sealed(&parts, sent, &seal)?;
+        }
         let output = match (&self.output, &project.bundle.output) {
             (Some(folder), _) => session.folder().join(folder),
             (None, Some(folder)) => project.root.join(folder),
@@ -56,14 +68,26 @@ impl CreateArgs {
         // swept by the next command.
         let vault = Vault::of(&project, session.now());
         vault.lock(project.busy_timeout, session.interrupt())?.keep_private()?;
-        let snapshots =
-            if self.no_snapshot { Vec::new() } else { snapshots::take(session, &project)? };
+        let project_name = project_name(&project);
+        sweep::sweep(session, &output, &project_name)?;
+        let origin = retain::origin(&host_name(), &project.root);
+        let earlier = retain::records(&output, &project_name, &origin)?;
+        let taken = if self.no_snapshot {
+            Vec::new()
+        } else {
+            snapshots::take(session, &project, Bundles(&earlier))?
+        };
         publish::create_folders(&output)?;
         let scratch = Scratch::create(&project.backups, "bundle")?;
         let databases = databases(session, &project, &parts, &scratch)?;
+        let streams = if self.with_snapshots {
+            streams::send(session, &project, &taken, &scratch)?
+        } else {
+            Vec::new()
+        };
         let manifest = Manifest {
             version: crate::bundle::manifest::VERSION,
-            project: project_name(&project),
+            project: project_name,
             created_at: session.now().to_rfc3339(),
             host: host_name(),
             tool: concat!("xtask-db ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -75,9 +99,10 @@ impl CreateArgs {
         let creating = Creating { project: &project, parts: &parts, output: &output, seal: &seal };
         let mut attempt = 1;
         let (manifest, path, record) = loop {
-            let gathered = creating.gather(session, &databases)?;
+            let mut gathered = creating.gather(session, &databases)?;
+            gathered.extend(streams.iter().cloned());
             let items = gathered.iter().map(|one| one.item.clone()).collect();
-            let manifest = Manifest { items, ..manifest.clone() };
+            let manifest = manifest.clone().with_items(items);
             match creating.write(session, &manifest, &gathered, &self.keys) {
                 Ok((path, record)) => break (manifest, path, record),
                 Err(error) if error.is::<Changed>() && attempt < MAX_ATTEMPTS => attempt += 1,
@@ -96,7 +121,7 @@ impl CreateArgs {
             bundle: &record,
             path: path.display().to_string(),
             not_covered: &manifest.not_covered,
-            snapshots,
+            snapshots: taken.iter().map(|one| one.configured.one(one.name)).collect(),
             removed,
         });
         Ok(Answer::Yes)
@@ -161,13 +186,12 @@ fn databases(
 }
 
 /// Refuses to write secrets into a file that everybody could read.
-fn demand_sealed(parts: &[Part], seal: &Seal, is_plaintext: bool) -> Result<()> {
-    if seal.is_closed() || is_plaintext {
-        return Ok(());
-    }
-    let secret: Vec<_> =
-        parts.iter().filter(|part| part.is_secret).map(|part| format!("`{}`", part.name)).collect();
-    if secret.is_empty() {
+fn demand_sealed(parts: &[Part], sent: &[Configured<'_>], seal: &Seal) -> Result<()> {
+    let parts = parts.iter().filter(|part| part.is_secret).map(|part| &part.name);
+    // A stream has whole file systems, with all that is in them.
+    let sent = sent.iter().filter(|one| one.snapshots.secret).map(|one| &one.stream);
+    let secret: Vec<_> = parts.chain(sent).map(|name| format!("`{name}`")).collect();
+    if seal.is_closed() || secret.is_empty() {
         return Ok(());
     }
     Err(Refusal::could_not(
@@ -192,9 +216,10 @@ impl Created<'_> {
             let size = text::size(item.size_bytes());
             let secret = if item.secret { ", secret" } else { "" };
             session.say(format!(
-                "  {}: {size}{secret}, from {}",
+                "  {}: {size}{secret}, from {}{}",
                 item.name,
-                text::plain(&item.place)
+                text::plain(&item.place),
+                list::since(item)
             ));
         }
         session.say(format!(

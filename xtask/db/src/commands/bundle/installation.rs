@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::commands::bundle::snapshots;
+use crate::commands::bundle::volumes;
 use crate::console::refusal::Refusal;
 use crate::files::sidecars;
 use crate::host::project::bundle::Item;
@@ -99,7 +99,7 @@ fn absolute(session: &Session, project: &Project, configured: &str) -> Result<Pa
 /// What no folder contains: databases, which are items of their own, backups, bundles and snapshots.
 pub(super) fn excluded(project: &Project, output: &Path) -> BTreeSet<PathBuf> {
     let mut excluded = BTreeSet::from([project.backups.clone(), output.to_owned()]);
-    excluded.extend(snapshots::folders(project));
+    excluded.extend(volumes::folders(project));
     for database in project.databases.iter().filter_map(Database::file_if_any) {
         excluded.insert(database.to_owned());
         for end in sidecars::ALL {

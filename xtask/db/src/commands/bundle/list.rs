@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::bundle::manifest::{Content, Kind, Manifest};
+use crate::bundle::manifest::{Content, Item, Kind, Manifest, Parent};
 use crate::bundle::read;
 use crate::bundle::record::Record;
 use crate::commands::bundle::{ListArgs, find};
@@ -88,21 +88,34 @@ fn say(session: &mut Session, manifest: &Manifest) {
             Kind::Database => "database",
             Kind::File => "file",
             Kind::Folder => "folder",
+            Kind::Snapshot => "snapshot",
         };
         let n_files = item.entries.iter().filter(|entry| entry.content != Content::Folder).count();
         let files = match item.kind {
             Kind::Folder => format!(", {}", text::count(n_files as u64, "file")),
-            Kind::Database | Kind::File => String::new(),
+            Kind::Database | Kind::File | Kind::Snapshot => String::new(),
         };
         let secret = if item.secret { ", secret" } else { "" };
         session.say(format!(
-            "  {}: {kind}{files}, {}{secret}, from {}",
+            "  {}: {kind}{files}, {}{secret}, from {}{}",
             item.name,
             text::size(item.size_bytes()),
-            text::plain(&item.place)
+            text::plain(&item.place),
+            since(item)
         ));
     }
     say_remainder(session, manifest);
+}
+
+/// Of a stream, the snapshot, and what it builds on.
+pub(super) fn since(item: &Item) -> String {
+    let Some(stream) = &item.stream else { return String::new() };
+    match &stream.parent {
+        Some(Parent { snapshot, bundle }) => {
+            format!("@{}, since {snapshot} in {bundle}", stream.snapshot)
+        }
+        None => format!("@{}, in full", stream.snapshot),
+    }
 }
 
 /// Prints what a bundle does not contain.

@@ -6,6 +6,7 @@
 mod database;
 mod extraction;
 mod plan;
+mod received;
 mod server;
 mod undo;
 
@@ -21,7 +22,8 @@ use crate::bundle::manifest::Kind;
 use crate::bundle::read;
 use crate::bundle::{inspect, switch};
 use crate::commands::bundle::restore::extraction::Extraction;
-use crate::commands::bundle::restore::plan::Plan;
+use crate::commands::bundle::restore::plan::{Choice, Plan};
+use crate::commands::bundle::restore::received::Received;
 use crate::commands::bundle::{RestoreArgs, find};
 use crate::console::refusal::{Answer, Exit, Refusal};
 use crate::console::text;
@@ -39,6 +41,7 @@ struct Document<'a> {
     bundle: &'a str,
     phase: Phase,
     items: Vec<&'a str>,
+    streams: Vec<Received>,
     left_out: &'a [crate::bundle::manifest::LeftOut],
     not_covered: &'a [String],
 }
@@ -81,7 +84,8 @@ impl RestoreArgs {
         };
         let path = find::one(session, &project, Some(file))?;
         let manifest = read::manifest(&path, &keys, &interrupt).map_err(before_a_change)?;
-        let plan = Plan::of(session, &project, &manifest, &self.only)?;
+        let plan =
+            Plan::of(session, &project, &manifest, &Choice { only: &self.only, skip: &self.skip })?;
         refuse_unfinished(&project)?;
         plan.say(session, &project, &path, &manifest);
         if self.dry_run {
@@ -137,7 +141,8 @@ impl RestoreArgs {
             (false, Phase::Forward) => restoring.run(session, self),
             (false, Phase::Done) => {
                 session.say("Nothing to resume: the last restore is complete");
-                restoring.document(session);
+                let streams = restoring.streams(session, self);
+                restoring.document(session, streams);
                 Ok(Answer::Yes)
             }
             (false, Phase::Backward) => Err(Refusal::could_not(
@@ -146,7 +151,7 @@ impl RestoreArgs {
             )),
             (_, Phase::Undone | Phase::Staging) => {
                 session.say("Nothing to do: the last restore is undone");
-                restoring.document(session);
+                restoring.document(session, Vec::new());
                 Ok(Answer::Yes)
             }
             (true, _) => restoring.undo(session, self),
@@ -172,8 +177,9 @@ impl Restoring {
         self.forward(session, args).context(interrupted)?;
         self.journal.phase = Phase::Done;
         self.journal.write(&self.folder)?;
-        self.say(session);
-        self.document(session);
+        let streams = self.streams(session, args);
+        self.say(session, &streams);
+        self.document(session, streams);
         Ok(Answer::Yes)
     }
 
@@ -185,6 +191,8 @@ impl Restoring {
             }
             match self.journal.steps[at].kind {
                 Kind::Database => self.restore_database(session, args, at)?,
+                // It is extracted, and receiving it is left to the user.
+                Kind::Snapshot => self.note(at, State::Done)?,
                 Kind::File | Kind::Folder => {
                     if self.journal.steps[at].state == State::Waiting {
                         let step = &mut self.journal.steps[at];
@@ -202,17 +210,22 @@ impl Restoring {
         Ok(())
     }
 
+    /// The streams that were extracted.
+    fn streams(&self, session: &mut Session, args: &RestoreArgs) -> Vec<Received> {
+        received::streams(&self.journal.steps, self.project(session, args).ok().as_ref())
+    }
+
     /// Notes how far a step is.
     fn note(&mut self, at: usize, state: State) -> Result<()> {
         self.journal.steps[at].state = state;
         self.journal.write(&self.folder)
     }
 
-    fn say(&self, session: &mut Session) {
+    fn say(&self, session: &mut Session, streams: &[Received]) {
         let Journal { bundle, left_out, not_covered, .. } = &self.journal;
         session.say(format!("Restored from {}", text::plain(bundle)));
         session.say(format!("What was replaced is kept in {}", self.folder.display()));
-        if !left_out.is_empty() || !not_covered.is_empty() {
+        if !left_out.is_empty() || !not_covered.is_empty() || !streams.is_empty() {
             session.say("");
             session.say("Left to do by hand:");
         }
@@ -222,11 +235,14 @@ impl Restoring {
         for line in not_covered {
             session.say(format!("  {}", text::plain(line)));
         }
+        for stream in streams {
+            stream.say(session);
+        }
         session.say("");
         session.say("Undo with: cargo xtask db-bundle restore --undo");
     }
 
-    fn document(&self, session: &mut Session) {
+    fn document(&self, session: &mut Session, streams: Vec<Received>) {
         let Journal { bundle, phase, steps, left_out, not_covered, .. } = &self.journal;
         let items = steps.iter().map(|step| step.name.as_str()).collect();
         session.document(&Document {
@@ -234,6 +250,7 @@ impl Restoring {
             bundle,
             phase: *phase,
             items,
+            streams,
             left_out,
             not_covered,
         });

@@ -1,10 +1,13 @@
 //! Retention of bundles: after a bundle was written and proved, the configured policy removes old ones of the same project
 //! in the same folder.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use chrono::{DateTime, FixedOffset};
 
+use crate::bundle::chain::Bundles;
 use crate::bundle::name::Name;
 use crate::bundle::record::{self, Decryption, Listed, Record};
 use crate::console::text;
@@ -13,6 +16,7 @@ use crate::host::project::Project;
 use crate::host::project::policy::Policy;
 use crate::host::session::Session;
 use crate::retention::by_time::{self, Dated};
+use crate::retention::plan::Verdict;
 
 /// Whose bundles are removed: those that were created here.
 pub(super) struct Written<'a> {
@@ -68,7 +72,8 @@ fn remove_old(
         ));
     }
     let dated: Vec<_> = all.iter().map(|one| dated(one, written.record)).collect();
-    for (name, why) in by_time::doomed(&by_time::plan(&dated, policy, session.now())?) {
+    let records: Vec<_> = all.iter().filter_map(|one| one.record.clone()).collect();
+    for (name, why) in by_time::doomed(&plan(dated, Bundles(&records), policy, session.now())?) {
         session.interrupt().check()?;
         // The record goes last: alone, it is not taken for a bundle.
         publish::remove(&folder.join(&*name))?;
@@ -77,6 +82,44 @@ fn remove_old(
         removed.push(name.to_string());
     }
     if removed.is_empty() { Ok(()) } else { publish::sync_folder(folder) }
+}
+
+/// Plans the retention; a bundle with a stream that one in a kept bundle builds on is kept too.
+fn plan(
+    mut all: Vec<Dated>,
+    bundles: Bundles<'_>,
+    policy: &Policy,
+    now: DateTime<FixedOffset>,
+) -> Result<Vec<Verdict>> {
+    loop {
+        let plan = by_time::plan(&all, policy, now)?;
+        let kept = plan.iter().filter(|verdict| verdict.keep);
+        let needed: BTreeSet<_> = kept.flat_map(|kept| bundles.needed_by(&kept.name)).collect();
+        let mut is_final = true;
+        for verdict in plan.iter().filter(|verdict| !verdict.keep) {
+            let is_it = |one: &&mut Dated| *one.name == *verdict.name;
+            if needed.contains(&*verdict.name)
+                && let Some(one) = all.iter_mut().find(is_it)
+            {
+                one.guarded = Some("a stream in a newer bundle builds on one in it");
+                is_final = false;
+            }
+        }
+        if is_final {
+            return Ok(plan);
+        }
+    }
+}
+
+/// The records of the bundles in a folder that were created in one place, as far as they are those of their files.
+///
+/// # Errors
+///
+/// If the folder cannot be read; a missing one has none.
+pub(super) fn records(folder: &Path, project: &str, origin: &str) -> Result<Vec<Record>> {
+    let own = record::list(folder)?.into_iter().filter(|one| one.name.project == project);
+    let records = own.filter_map(|one| one.record.filter(|r| r.size_bytes == one.size_bytes));
+    Ok(records.filter(|record| record.origin.as_deref() == Some(origin)).collect())
 }
 
 /// Whether a bundle was created in the same place as another one.
@@ -123,6 +166,7 @@ mod tests {
             items: Vec::new(),
             decryption,
             origin: Some(origin("host", Path::new("/srv/app"))),
+            streams: Vec::new(),
         }
     }
 

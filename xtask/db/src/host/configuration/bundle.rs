@@ -1,10 +1,11 @@
 //! Reads `[workspace.metadata.db.bundle]`: what a bundle contains beside the databases, and which snapshots of file systems
 //! are taken before it.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::strict_table::Section;
-use crate::host::project::bundle::{Bundle, Item, Means, Snapshots};
+use crate::console::text;
+use crate::host::project::bundle::{Bundle, FULL_EVERY, Item, Means, Snapshots, is_name};
 use crate::host::project::policy::Policy;
 
 pub(super) fn read(section: &mut Section) -> Result<Bundle> {
@@ -15,6 +16,9 @@ pub(super) fn read(section: &mut Section) -> Result<Bundle> {
     bundle.output = section.text("output")?;
     bundle.recipients = section.texts("recipients")?.unwrap_or_default();
     bundle.not_covered = section.texts("not-covered")?.unwrap_or_default();
+    if let Some(timeout) = section.text("snapshot-timeout")? {
+        bundle.snapshot_timeout = text::parse_duration(&timeout).context("`snapshot-timeout`")?;
+    }
     if let Some(mut items) = section.section("items")? {
         for name in items.keys() {
             bundle.items.push(item(&mut items, name)?);
@@ -62,16 +66,23 @@ fn snapshots(all: &mut Section, name: String) -> Result<Snapshots> {
     }
     let (zfs, btrfs) = (section.texts("zfs")?, section.texts("btrfs")?);
     let (make, remove) = (section.command("make")?, section.command("remove")?);
+    let send = section.command("send")?;
+    let secret = section.flag("secret")?.unwrap_or(true);
+    let full_every = section.number("full-every")?.unwrap_or(FULL_EVERY);
     let keep = keep(&mut section)?;
     section.finish()?;
-    let means = match (zfs, btrfs, make.is_empty() && remove.is_empty()) {
-        (Some(datasets), None, true) => Means::Zfs(datasets),
-        (None, Some(paths), true) => Means::Btrfs(paths),
-        (None, None, false) => Means::Commands { make, remove },
+    let has_commands = ![&make, &remove, &send].iter().all(|command| command.is_empty());
+    let means = match (zfs, btrfs, has_commands) {
+        (Some(datasets), None, false) => Means::Zfs(datasets),
+        (None, Some(paths), false) => Means::Btrfs(paths),
+        (None, None, true) => Means::Commands { make, remove, send },
         _ => bail!("`[{place}]` needs one of `zfs`, `btrfs`, and `make` with `remove`"),
     };
     demand_fit(&means, &place)?;
-    Ok(Snapshots { name, means, keep })
+    if full_every == 0 {
+        bail!("`full-every` in `[{place}]` is 0; with 1, every stream is a full one");
+    }
+    Ok(Snapshots { name, means, keep, secret, full_every })
 }
 
 fn demand_fit(means: &Means, place: &str) -> Result<()> {
@@ -87,9 +98,12 @@ fn demand_fit(means: &Means, place: &str) -> Result<()> {
                 bail!("`btrfs` in `[{place}]` has an empty path");
             }
         }
-        Means::Commands { make, remove } => {
+        Means::Commands { make, remove, send } => {
             if !has_name(make) || !has_name(remove) {
                 bail!("`[{place}]` needs `{{name}}` among the words of both `make` and `remove`");
+            }
+            if !send.is_empty() && !has_name(send) {
+                bail!("`send` in `[{place}]` needs `{{name}}` among its words");
             }
         }
     }
@@ -130,12 +144,6 @@ fn is_dataset(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_good)
 }
 
-/// Names of items are parts of paths in the archive.
-fn is_name(name: &str) -> bool {
-    let is_good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    !name.is_empty() && name.len() <= 64 && name.chars().all(is_good)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,7 +168,8 @@ mod tests {
         assert_eq!(snapshots[1].means, Means::Btrfs(words(&["/srv/app"])));
         assert!(snapshots[1].keep.is_empty());
         let (make, remove) = (words(&["mk", "{name}"]), words(&["rm", "x-{name}"]));
-        assert_eq!(snapshots[2].means, Means::Commands { make, remove });
+        assert_eq!(snapshots[2].means, Means::Commands { make, remove, send: Vec::new() });
+        assert!(snapshots.iter().all(|one| one.secret && one.full_every == FULL_EVERY));
     }
 
     #[test]
@@ -175,6 +184,10 @@ mod tests {
             ("{ btrfs = [''] }", "an empty path"),
             ("{ make = ['b', '{name}'] }", "both `make` and `remove`"),
             ("{ make = ['b'], remove = ['b', '{name}'] }", "both `make` and `remove`"),
+            ("{ zfs = ['a'], send = ['b', '{name}'] }", "needs one of"),
+            ("{ make = ['b', '{name}'], remove = ['b', '{name}'], send = ['b'] }", "`send` in"),
+            ("{ zfs = ['a'], full-every = 0 }", "every stream is a full one"),
+            ("{ zfs = ['a'], secret = 'no' }", "`true` or `false`"),
             ("{ zfs = ['a'], kep = 1 }", "unknown key `kep`"),
             ("{ zfs = ['a'], keep = { weekly = 1 } }", "unknown key `weekly`"),
             ("{ zfs = ['a'], keep = { daily = 0 } }", "would keep nothing"),

@@ -12,7 +12,7 @@ use crate::bundle::gather::{self, Gathered, Gathering};
 use crate::bundle::inspect;
 use crate::bundle::manifest::{Content, Entry, Item, Kind, Manifest};
 use crate::bundle::name::Name;
-use crate::bundle::record::{Decryption, Record};
+use crate::bundle::record::{Decryption, Record, Sent};
 use crate::bundle::seal::{Keys, Seal};
 use crate::bundle::write::{self, Source};
 use crate::commands::bundle::KeyArgs;
@@ -55,6 +55,7 @@ impl Creating<'_> {
                 secret: part.is_secret,
                 server_version: None,
                 rows: BTreeMap::new(),
+                stream: None,
                 entries: Vec::new(),
             };
             gathered.push(match &part.what {
@@ -95,6 +96,8 @@ impl Creating<'_> {
         let time = session.now().naive_local();
         let mut name = Name::new(&manifest.project, time, self.seal.is_closed());
         let stage = Stage::create(self.output, &name.to_string())?;
+        // Meanwhile, other commands sweep the folder.
+        stage.hold()?;
         // Beside the recipients, a key of this moment: it proves what was written, and is forgotten.
         let witness = x25519::Identity::generate();
         let seal = match self.seal {
@@ -132,8 +135,10 @@ impl Creating<'_> {
                 items: manifest.items.iter().map(|item| item.name.clone()).collect(),
                 decryption,
                 origin: Some(retain::origin(&manifest.host, &self.project.root)),
+                streams: manifest.items.iter().filter_map(Sent::of).collect(),
             };
             let record_stage = Stage::create(self.output, &name.record())?;
+            record_stage.hold()?;
             record_stage.append(&serde_json::to_vec_pretty(&record)?)?;
             record_stage.sync()?;
             let path = self.output.join(name.to_string());

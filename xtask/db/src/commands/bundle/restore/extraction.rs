@@ -118,18 +118,20 @@ fn step_of(item: &Item, place: &Path, folder: &Path, time: &str) -> Step {
     let near = place.ancestors().skip(1).find(|folder| folder.is_dir());
     let beside = match near {
         Some(near)
-            if item.kind != Kind::Database && !free_space::same_file_system(near, folder) =>
+            if matches!(item.kind, Kind::File | Kind::Folder)
+                && !free_space::same_file_system(near, folder) =>
         {
             near.join(format!(".xtask-bundle-{time}-{}", item.name))
         }
         _ => folder.to_owned(),
     };
+    let new = beside.join(NEW).join(&item.name);
     Step {
         name: item.name.clone(),
         kind: item.kind,
         state: State::Waiting,
-        place: place.to_owned(),
-        new: beside.join(NEW).join(&item.name),
+        place: if item.kind == Kind::Snapshot { new.clone() } else { place.to_owned() },
+        new,
         old: beside.join(OLD).join(&item.name),
         staged: None,
         original: None,
@@ -138,6 +140,7 @@ fn step_of(item: &Item, place: &Path, folder: &Path, time: &str) -> Step {
         safety: None,
         sequence_before: None,
         existed: None,
+        stream: item.stream.clone(),
     }
 }
 

@@ -24,6 +24,15 @@ const ENV_FILES: [&str; 2] = [".env", ".env.local"];
 /// A larger file is not read for variables.
 const MAX_ENV_BYTES: u64 = 1 << 20;
 
+/// The items that the user chose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice<'a> {
+    /// Only these, if there are any.
+    pub(super) only: &'a [String],
+    /// All but these.
+    pub(super) skip: &'a [String],
+}
+
 /// The items to restore, files first.
 pub(super) struct Plan {
     pub(super) items: Vec<Planned>,
@@ -48,11 +57,13 @@ impl Plan {
         session: &Session,
         project: &Project,
         manifest: &Manifest,
-        only: &[String],
+        choice: &Choice<'_>,
     ) -> Result<Self> {
         let parts = installation::parts(session, project)?;
+        let Choice { only, skip } = *choice;
+        let mut chosen = only.iter().chain(skip);
         if let Some(unknown) =
-            only.iter().find(|name| !manifest.items.iter().any(|item| item.name == **name))
+            chosen.find(|name| !manifest.items.iter().any(|item| item.name == **name))
         {
             let names: Vec<_> =
                 manifest.items.iter().map(|item| format!("`{}`", item.name)).collect();
@@ -63,12 +74,14 @@ impl Plan {
         }
         let mut items = Vec::new();
         for item in &manifest.items {
-            if !only.is_empty() && !only.contains(&item.name) {
+            if !only.is_empty() && !only.contains(&item.name) || skip.contains(&item.name) {
                 continue;
             }
             let part = parts.iter().find(|part| part.name == item.name);
             let (place, database) = match (part.map(|part| &part.what), item.kind) {
                 (Some(What::Path { path, .. }), Kind::File | Kind::Folder) => (path.clone(), None),
+                // Nobody receives it unasked, so it may be of what is not configured here.
+                (_, Kind::Snapshot) => (PathBuf::new(), None),
                 (Some(What::Database(database)), Kind::Database) => {
                     let place = database.file_if_any().map(Path::to_owned).unwrap_or_default();
                     (place, Some(database.clone()))
@@ -81,7 +94,7 @@ impl Plan {
                         ),
                         format!(
                             "add it to `[workspace.metadata.db.bundle.items]` or `[workspace.metadata.db.databases]`, \
-                             or restore the others with `--only NAME`; `{}` was at {}",
+                             or leave it out with `--skip {}`; it was at {}",
                             item.name,
                             text::plain(&item.place)
                         ),
@@ -135,7 +148,7 @@ impl Plan {
                     "`{}` is protected: its name must be typed, and there is no terminal",
                     one.item.name
                 ),
-                "run it in a terminal, or leave it out with `--only NAME` for the others",
+                format!("run it in a terminal, or leave it out with `--skip {}`", one.item.name),
             )),
             _ => Ok(()),
         }
@@ -164,6 +177,9 @@ impl Plan {
                         project.place(database)
                     )
                 }
+                None if item.kind == Kind::Snapshot => {
+                    format!("  {name}: {size}, to be received by hand{}", list::since(item))
+                }
                 None if place.exists() => {
                     format!("  {name}: {size} → {}, which is kept", place.display())
                 }
@@ -191,10 +207,14 @@ pub(super) fn environment(path: &Path, keys: &Keys, interrupt: &Interrupt) -> Re
 ///
 /// If there is none, or it cannot be read.
 pub(super) fn staged_environment(session: &Session) -> Result<Environment> {
-    let backups = session.folder().ancestors().map(|folder| folder.join("backups"));
-    let mut journals =
-        backups.filter_map(|backups| journal::all(&backups).ok()?.into_iter().next());
-    let (_, journal) = journals.next().context("no restore of a bundle has begun here")?;
+    let backups = session.backups_folder()?;
+    let (_, journal) = journal::all(&backups)?.into_iter().next().ok_or_else(|| {
+        Refusal::could_not(
+            format!("no restore of a bundle has begun in {}", backups.display()),
+            "begin one with `cargo xtask db-bundle restore FILE`; if the bundle's `.env` has DATABASE_BACKUP_DIR, \
+             set it in the environment",
+        )
+    })?;
     let mut files = vec![Vec::new(); ENV_FILES.len()];
     for step in &journal.steps {
         let Some(at) = ENV_FILES.iter().position(|file| step.place.ends_with(file)) else {

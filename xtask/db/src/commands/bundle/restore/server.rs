@@ -53,7 +53,7 @@ pub(super) fn demand_new_enough(
             server.place(),
             text::plain(version)
         ),
-        "upgrade the server to at least that version, or restore the other items with `--only NAME`",
+        "upgrade the server to at least that version, or leave the database out with `--skip NAME`",
     ))
 }
 

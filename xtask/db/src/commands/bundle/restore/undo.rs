@@ -27,7 +27,7 @@ impl Restoring {
         self.journal.phase = Phase::Undone;
         self.journal.write(&self.folder)?;
         session.say(format!("Undone. What the bundle had brought is in {}", self.folder.display()));
-        self.document(session);
+        self.document(session, Vec::new());
         Ok(Answer::Yes)
     }
 
@@ -40,6 +40,8 @@ impl Restoring {
             self.note(at, State::Undoing)?;
             match self.journal.steps[at].kind {
                 Kind::Database => self.undo_database(session, args, at)?,
+                // It changed nothing.
+                Kind::Snapshot => {}
                 Kind::File | Kind::Folder => {
                     switch::back(&self.journal.steps[at])?;
                     let step = &self.journal.steps[at];

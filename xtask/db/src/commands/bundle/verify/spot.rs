@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::bundle::gather;
-use crate::bundle::manifest::{Content, Entry, Item, Manifest};
+use crate::bundle::manifest::{Content, Entry, Item, Kind, Manifest};
 use crate::commands::bundle::installation::{self, What};
 use crate::console::text;
 use crate::host::project::{Database, Location, Project, live_database};
@@ -27,7 +27,8 @@ pub(super) fn differing(
 ) -> Result<Vec<String>> {
     let parts = installation::parts(session, project)?;
     let mut differing = Vec::new();
-    for item in &manifest.items {
+    // The stream of a snapshot belongs to a moment that is gone.
+    for item in manifest.items.iter().filter(|item| item.kind != Kind::Snapshot) {
         match parts.iter().find(|part| part.name == item.name).map(|part| &part.what) {
             Some(What::Path { path, .. }) => {
                 for entry in &item.entries {
