@@ -132,6 +132,7 @@ fn an_undo_that_is_killed_is_continued() {
         assert_eq!(state(&sandbox), old, "{inject}: {said:#?}");
     }
     assert!(n_kills > 0);
+    complain(&format!("bundle: {n_kills} kills of an undo, each continued"));
 }
 
 /// What a killed run left in another folder than that of the backups is removed by the next one, which names it.

@@ -98,6 +98,28 @@ fn pruning_leaves_what_an_undo_needs_until_it_is_undone() {
     assert!(!safeties().contains(&needed[0]), "{:?}", safeties());
 }
 
+/// Its restore replaced nothing, so a safety backup of a later restore is not the one to go back to.
+#[test]
+fn a_database_that_was_not_there_stays_as_it_is_when_the_restore_is_undone() {
+    let sandbox = installation();
+    let path = bundle(&sandbox);
+    fs_err::remove_file(sandbox.live()).expect("removed");
+    sandbox.write(".env", "API_KEY=other\n");
+    sandbox.ok(&["db-bundle", "restore", &path, "--yes", "--passphrase-file", "../passphrase"]);
+    for content in ["later", "latest"] {
+        sandbox.sql(&format!("INSERT INTO messages (content) VALUES ('{content}')"));
+        sandbox.ok(&["db-restore", "latest", "--yes"]);
+        sandbox.sql("DELETE FROM messages WHERE id > 1");
+    }
+    let now = messages(&sandbox.live());
+    let said = sandbox.ok(&["db-prune", "--keep-last", "1", "--dry-run"]);
+    assert!(!said.out.contains("--undo"), "{said:#?}");
+    let said = sandbox.ok(&["db-bundle", "restore", "--undo", "--yes"]);
+    assert!(said.err.contains("was not there before the restore, and stays"), "{said:#?}");
+    assert_eq!(messages(&sandbox.live()), now);
+    assert_eq!(fs_err::read(sandbox.path(".env")).expect("read"), b"API_KEY=other\n");
+}
+
 #[test]
 fn without_a_readable_journal_every_safety_backup_stays() {
     let sandbox = installation();

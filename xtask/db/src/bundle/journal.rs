@@ -78,7 +78,7 @@ pub(crate) struct Step {
     pub backup: Option<String>,
     /// Of a database, the safety backup of what was there.
     pub safety: Option<String>,
-    /// Of a database, the highest number of a backup before the step.
+    /// Of a database, the highest number of a backup before the step, until its safety backup is noted.
     pub sequence_before: Option<u64>,
     /// Of a database, whether it was there before.
     pub existed: Option<bool>,

@@ -29,6 +29,8 @@ struct Journal {
 struct Step {
     name: String,
     #[serde(default)]
+    state: String,
+    #[serde(default)]
     backup: Option<String>,
     #[serde(default)]
     safety: Option<String>,
@@ -93,7 +95,7 @@ impl Needed {
         let name = backup.name.to_string();
         let is_needed = |step: &Step| match (&step.safety, step.sequence_before) {
             _ if step.safety.as_deref() == Some(&name) => true,
-            _ if step.backup.as_deref() == Some(&name) => step.safety.is_none(),
+            _ if step.backup.as_deref() == Some(&name) => step.state != "done",
             // Taken, and not yet noted.
             (None, Some(before)) if is_safety => backup
                 .record()

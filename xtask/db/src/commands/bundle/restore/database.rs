@@ -46,6 +46,8 @@ impl Restoring {
         let backup = self.journal.steps[at].backup.clone().context("it has no backup")?;
         restore(session, &project, &name, backup)?;
         self.journal.steps[at].safety = self.safety(session, &project, at)?;
+        // If it has none, there was no database: a later one belongs to another restore.
+        self.journal.steps[at].sequence_before = None;
         self.note(at, State::Done)
     }
 
