@@ -18,6 +18,7 @@ mod predecessors;
 mod restore;
 mod rollback;
 mod rows;
+mod schedule;
 mod status;
 mod store;
 mod support;

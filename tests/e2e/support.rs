@@ -8,5 +8,7 @@ pub(crate) mod postgres_migrations;
 pub(crate) mod postgres_server;
 pub(crate) mod sandbox;
 pub(crate) mod shell_migrations;
+pub(crate) mod small_disk;
 pub(crate) mod strace;
 pub(crate) mod terminal;
+pub(crate) mod web_receiver;

@@ -28,7 +28,7 @@ pub(crate) fn helps(sandbox: &Sandbox) -> Vec<(String, String)> {
     // The help of `bench` is that of a package which no other task compiles.
     for command in listed(&helps[0].1).into_iter().filter(|command| command != "bench") {
         let help = sandbox.ok(&[&command, "--help"]).out;
-        if ["db-hooks", "db-bundle"].contains(&&*command) {
+        if ["db-hooks", "db-bundle", "db-schedule"].contains(&&*command) {
             for below in listed(&help).iter().filter(|below| *below != "help") {
                 let help = sandbox.ok(&[&command, below, "--help"]).out;
                 helps.push((format!("{command} {below}"), help));
@@ -57,7 +57,9 @@ fn every_help_fits_80_columns_and_has_an_example() {
 fn the_flags_of_every_command_have_a_heading_of_their_own() {
     let sandbox = Sandbox::new();
     for (command, help) in helps(&sandbox) {
-        if !command.starts_with("db-") || ["db-hooks", "db-bundle"].contains(&&*command) {
+        if !command.starts_with("db-")
+            || ["db-hooks", "db-bundle", "db-schedule"].contains(&&*command)
+        {
             continue;
         }
         let (own, common) = help.split_once("\nCommon options:\n").expect(&command);
@@ -85,6 +87,7 @@ fn the_commands_are_listed_by_purpose() {
 
     Back up and restore:
       db-backup       Create a verified backup of each database
+      db-schedule     Back up by the clock: install the timer, show its state
       db-list         List all backups, newest first
       db-verify       Check that backups are intact
       db-restore      Restore a backup, after a safety backup of the current state

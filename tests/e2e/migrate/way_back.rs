@@ -1,43 +1,16 @@
 //! What the way back of a migration needs is there before it runs on the live database: room,
 //! descriptors; and what it has to wait for, it waits for.
 
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::support::sandbox::{Running, Sandbox, open};
 use crate::support::shell_migrations::{ADD, LIVE, content, host, n_rows, rewrite};
-use crate::support::strace::complain;
+use crate::support::small_disk::SmallDisk;
 
 /// The script on the live database only.
 fn on_live(script: &str) -> String {
     format!("{ADD}\ncase $DB in *{LIVE}) {script} ;; esac")
-}
-
-/// A small file system, until the test ends.
-struct Mounted(Option<PathBuf>);
-
-impl Mounted {
-    /// None if only root may mount.
-    fn at(sandbox: &Sandbox, folder: &Path, size: &str) -> Self {
-        let options = format!("size={size}");
-        let mut mount = sandbox.command("mount");
-        let mount = mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder);
-        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
-        if !mounted {
-            complain("SKIPPED: a disk that fills up needs root, who may mount one");
-        }
-        Self(mounted.then(|| folder.to_owned()))
-    }
-}
-
-impl Drop for Mounted {
-    #[expect(clippy::disallowed_methods, reason = "nothing of the sandbox is needed")]
-    fn drop(&mut self) {
-        if let Some(folder) = &self.0 {
-            let _ = std::process::Command::new("umount").arg("--lazy").arg(folder).status();
-        }
-    }
 }
 
 #[test]
@@ -45,10 +18,7 @@ fn a_migration_that_fills_the_disk_is_put_back() {
     for mode in ["wal", "delete"] {
         let Some(sandbox) = host(ADD) else { return };
         let folder = sandbox.path("backend/db");
-        let small = Mounted::at(&sandbox, &folder, "48m");
-        if small.0.is_none() {
-            return;
-        }
+        let Some(_small) = SmallDisk::at(&sandbox, &folder, "48m") else { return };
         sandbox.configure("\n[workspace.metadata.db]\nbackups = 'backend/db/backups'");
         sandbox.sql(&format!(
             "PRAGMA journal_mode={mode}; CREATE TABLE messages (id INTEGER PRIMARY KEY, content);

@@ -93,7 +93,7 @@ const REFUSED: [(&[&str], &str); 7] = [
 ];
 
 /// Commands that are not about one database, or are tried elsewhere with the same three.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "db-bundle",      // bundle/round_trip.rs
     "db-completions", // prints a script
     "db-help",
@@ -101,6 +101,7 @@ const OTHERS: [&str; 7] = [
     "db-import",   // refused above
     "db-remove",   // below
     "db-rollback", // below
+    "db-schedule", // below
 ];
 
 #[test]
@@ -148,6 +149,34 @@ fn every_command_works_on_each_or_refuses_with_its_reason() {
         let newest = newest.as_str().expect("a name");
         sandbox.ok(&["db-remove", newest, "--yes", "--force", "--db", name]);
     }
+}
+
+#[test]
+fn a_run_by_the_clock_backs_up_and_exports_each() {
+    let Some(server) = PostgresServer::shared() else { return };
+    let (one, two) = (server.database(TABLES), server.database(TABLES));
+    let sandbox = host(&one, &two);
+    sandbox.configure("[workspace.metadata.db.schedule]\nexport = { into = \"snapshots\" }\n");
+    sandbox.set_clock("2025-09-13T03:00:00+02:00");
+    sandbox.ok(&["db-schedule", "run"]);
+    let databases = |sandbox: &Sandbox| {
+        let all = sandbox.records("scheduled").into_iter();
+        let mut names: Vec<_> =
+            all.map(|one| one["database"].as_str().expect("a name").to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(databases(&sandbox), ["kalito", "one", "two"]);
+    for name in ["kalito", "one", "two"] {
+        let export = sandbox.path(&format!("snapshots/{name}.jsonl"));
+        assert!(fs_err::metadata(&export).expect("an export").len() > 0, "{name}");
+    }
+    two.sql("DELETE FROM messages");
+    sandbox.set_clock("2025-09-14T03:00:00+02:00");
+    let said = sandbox.ok(&["db-schedule", "run"]);
+    assert_eq!(said.out.matches("no new backup was needed").count(), 2, "{said:#?}");
+    assert_eq!(databases(&sandbox), ["kalito", "one", "two", "two"]);
+    assert!(sandbox.ok(&["db-schedule", "run"]).out.starts_with("Nothing is due"));
 }
 
 /// The lists above are complete.

@@ -24,7 +24,10 @@ const MAX_WRONG_LETTERS: usize = 2;
 /// The commands by purpose, as help lists them.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up and check", &["db-setup", "db-status", "db-recover", "db-completions"]),
-    ("Back up and restore", &["db-backup", "db-list", "db-verify", "db-restore", "db-diff"]),
+    (
+        "Back up and restore",
+        &["db-backup", "db-schedule", "db-list", "db-verify", "db-restore", "db-diff"],
+    ),
     ("Keep and remove backups", &["db-prune", "db-pin", "db-unpin", "db-label", "db-remove"]),
     (
         "Branches and migrations",

@@ -21,6 +21,7 @@ pub(crate) mod remove;
 pub(crate) mod reset;
 pub(crate) mod restore;
 pub(crate) mod rollback;
+pub(crate) mod schedule;
 pub(crate) mod setup;
 pub(crate) mod status;
 pub(crate) mod supervise;

@@ -10,6 +10,7 @@ mod exposed_databases;
 pub(crate) mod glance;
 pub(crate) mod page_store;
 pub(crate) mod problem;
+pub(crate) mod schedule;
 pub(crate) mod sqlite_library;
 
 use crate::health::problem::Problem;

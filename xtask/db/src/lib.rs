@@ -22,7 +22,7 @@
 //!
 //! The wings, from the roof to the ground, each using only what is below it: `commands` and the
 //! `operations` that they share; `health`, `restore`, `migrate`; `rows`; `hooks`, `capture`,
-//! `retention`, `recovery`; `host`; `branches`; `backups`; `git`; `sqlite`; `files`; `console`.
+//! `retention`, `schedule`, `recovery`; `host`; `branches`; `backups`; `git`; `sqlite`; `files`; `console`.
 //!
 //! One backup: `sqlite::probe` looks at the file, `sqlite::connection` opens it, `sqlite::snapshot`
 //! writes one snapshot into a stage of `files`, `sqlite::examination` finds what is wrong with it,
@@ -53,6 +53,7 @@ mod recovery;
 mod restore;
 mod retention;
 mod rows;
+mod schedule;
 mod sqlite;
 
 use std::process::ExitCode;

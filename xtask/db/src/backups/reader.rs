@@ -274,10 +274,8 @@ impl Contents {
                     stored.cut().size_bytes(),
                     "a private copy of the backup",
                 )?;
-                let stage = Stage::create(folder, name)
+                let stage = Stage::create_held(folder, name)
                     .context("could not create a private copy of the backup")?;
-                // Others may sweep the folder meanwhile.
-                stage.hold()?;
                 let hashes = self.copy_into(&stage, interrupt)?;
                 if hashes.blake3 != tree::hex(&stored.list().root) {
                     return Err(stored.unequal().into());

@@ -117,7 +117,7 @@ impl Locked<'_> {
     fn sweep(&self) -> Result<()> {
         let left = self.vault.leftovers()?;
         for stage in &left.stages {
-            stage::remove_stage(stage)?;
+            stage::remove_if_abandoned(stage)?;
         }
         for record in &left.lone_records {
             publish::remove(record)?;

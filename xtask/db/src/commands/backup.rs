@@ -96,6 +96,7 @@ impl Args {
             kind: self.kind,
             format: self.format,
             database: self.common.db,
+            retain: true,
         }
     }
 }

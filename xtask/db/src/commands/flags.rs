@@ -8,7 +8,7 @@ use crate::console::text;
 use crate::host::configuration::LONGEST_TIMEOUT;
 use crate::host::project::Project;
 use crate::host::session::Session;
-use crate::operations::hook_blocks;
+use crate::operations::{hook_blocks, late_schedule};
 use crate::recovery::{interrupted_bundle, interrupted_step};
 
 /// The flags of every command.
@@ -51,6 +51,13 @@ impl Common {
 
     /// The same for a command that changes nothing.
     pub(crate) fn project_to_look_at(&self, session: &mut Session) -> Result<Project> {
+        let project = self.project_by_itself(session)?;
+        late_schedule::say_once_a_day(session, &project);
+        Ok(project)
+    }
+
+    /// The same for a hook, and for the clock's own commands: they say nothing of a late schedule.
+    pub(crate) fn project_by_itself(&self, session: &mut Session) -> Result<Project> {
         let project = self.project_to_recover(session)?;
         if let Some(left) = interrupted_bundle::left(&project.backups) {
             session.warn(left);

@@ -133,7 +133,9 @@ impl Args {
     }
 
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let project = self.common().project(session);
+        let project = self.common().project_by_itself(session).inspect(|project| {
+            hook_blocks::refresh(session, project);
+        });
         if matches!(self.act, Act::Run { .. }) && project.is_err() && session.is_unconfigured() {
             // A branch from before the adoption: its commits and checkouts are none of our business.
             session.note(NOT_CONFIGURED);

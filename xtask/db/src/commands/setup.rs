@@ -12,10 +12,13 @@ use crate::console::refusal::Answer;
 use crate::console::text;
 use crate::health;
 use crate::host::project::Project;
+use crate::host::project::schedule::Scheduled;
 use crate::host::session::Session;
 use crate::operations::list_document::Document;
 use crate::operations::verify_one::verify_one;
 use crate::operations::{back_up_each, hook_blocks};
+use crate::schedule::home::Home;
+use crate::schedule::installation::Installation;
 
 pub(crate) const EXAMPLE: &str = "\
 Example:
@@ -58,6 +61,7 @@ impl Args {
         session.say("  cargo xtask db-backup     before anything risky");
         session.say("  cargo xtask db-list       the backups you can go back to");
         session.say("  cargo xtask db-restore    the way back");
+        mention_schedule(session, &project);
         let now = session.now();
         let vault = Vault::of(&project, now);
         let mut rows = Vec::new();
@@ -67,6 +71,21 @@ impl Args {
         }
         session.document(&Document::of(rows));
         Ok(answer)
+    }
+}
+
+/// Mentions backups by the clock that are configured and not installed: they are installed only by those who ask.
+fn mention_schedule(session: &mut Session, project: &Project) {
+    let Scheduled::Yes(schedule) = &project.schedule else { return };
+    let Some(folder) = session.state_folder() else { return };
+    let installed = Installation::read(&Home::of(project, &folder));
+    if matches!(installed, Ok(None)) {
+        session.say("");
+        session.say(format!(
+            "Backups by the clock are configured ({}); to install them here:",
+            schedule.when
+        ));
+        session.say("  cargo xtask db-schedule install");
     }
 }
 

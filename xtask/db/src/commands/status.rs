@@ -20,7 +20,7 @@ use crate::hooks::folder::Installed;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
-use crate::operations::hook_blocks;
+use crate::operations::{hook_blocks, late_schedule};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -76,6 +76,10 @@ impl Args {
         problems.extend(folder.problems(&project));
         let hooks = hooks_installed(session, &project);
         problems.extend(health::of_hooks(&project, hooks));
+        if let Some(folder) = session.state_folder() {
+            let (program, moment) = (session.binary(), late_schedule::moment(session));
+            problems.extend(health::schedule::problems(&project, &folder, program, moment));
+        }
         for checkup in &checkups {
             report::say_database(session, checkup);
         }

@@ -11,12 +11,12 @@ use crate::backups::backup_document::BackupDocument;
 use crate::backups::vault::Vault;
 use crate::backups::verification::outcome::{Outcome, Verification};
 use crate::commands::flags::Common;
-use crate::commands::verify::rolling_share::Share;
 use crate::console::refusal::Answer;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::operations::find_backup::{self, Wanted};
 use crate::operations::list_document::Document;
+use crate::operations::rolling_share::{self as rolling, Share};
 use crate::operations::verify_one::{self, verify_one};
 
 pub(crate) const EXAMPLE: &str = "\
@@ -82,7 +82,7 @@ impl Args {
         if backups.is_empty() {
             session.say(format!("No backups in {} to verify.", project.dotted(&project.backups)));
         } else if let Some(share) = self.read {
-            let chosen = rolling_share::choose(&vault, &backups, share)?;
+            let chosen = rolling::choose(&vault, &backups, share)?;
             return rolling_share::read(session, &project, &vault, &chosen);
         }
         let worst = self.each(session, &project, &backups)?;

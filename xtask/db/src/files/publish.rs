@@ -68,8 +68,9 @@ pub(crate) fn create_folders(folder: &Path) -> Result<()> {
 /// Removes folders that were created for nothing, the innermost first, as far as they are empty.
 pub(crate) fn remove_empty_folders(folders: &[PathBuf]) {
     for folder in folders {
-        if fs_err::remove_dir(folder).is_err() {
-            return;
+        match fs_err::remove_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return,
+            _ => {}
         }
     }
 }
@@ -122,7 +123,6 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> Result<Publish
 /// # Errors
 ///
 /// If the file system refuses.
-#[cfg(feature = "bundle")]
 pub(crate) fn move_to(from: &Path, to: &Path) -> Result<()> {
     rustix::fs::renameat(rustix::fs::CWD, from, rustix::fs::CWD, to)
         .map_err(|error| unrenamed(error, from, to))
@@ -145,7 +145,6 @@ pub(crate) fn exchange(one: &Path, other: &Path) -> Result<bool> {
     }
 }
 
-#[cfg(feature = "bundle")]
 fn unrenamed(error: rustix::io::Errno, from: &Path, to: &Path) -> anyhow::Error {
     let what = format!("could not rename `{}` to `{}`", from.display(), to.display());
     anyhow::Error::from(io::Error::from(error)).context(what)
@@ -156,7 +155,6 @@ fn unrenamed(error: rustix::io::Errno, from: &Path, to: &Path) -> anyhow::Error 
 /// # Errors
 ///
 /// If the file system refuses.
-#[cfg(feature = "bundle")]
 pub(crate) fn remove_tree(folder: &Path) -> Result<()> {
     Ok(fs_err::remove_dir_all(folder)?)
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::files::publish::{
-    Published, lacks_links, link, random, remove, rename_without_replacing, sync_folder,
+    Published, is_still, lacks_links, link, random, remove, rename_without_replacing, sync_folder,
 };
 use crate::files::sidecars;
 
@@ -33,6 +33,22 @@ impl Stage {
     /// If the folder cannot be written.
     pub(crate) fn create(folder: &Path, name: &str) -> Result<Self> {
         Self::at(folder.join(stage_name(name)))
+    }
+
+    /// The same outside the folder's lock: others, who have it, sweep the folder meanwhile, and leave this one.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written, or the file system has no locks.
+    pub(crate) fn create_held(folder: &Path, name: &str) -> Result<Self> {
+        loop {
+            let stage = Self::create(folder, name)?;
+            stage.hold()?;
+            // It may have been swept before it was held.
+            if is_still(&stage.file, &stage.path) {
+                return Ok(stage);
+            }
+        }
     }
 
     fn at(path: PathBuf) -> Result<Self> {
@@ -165,14 +181,23 @@ impl Scratch {
     ///
     /// If the folder around it cannot be written, or the file system has no locks.
     pub(crate) fn create(folder: &Path, name: &str) -> Result<Self> {
-        let path = folder.join(stage_name(name));
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .with_context(|| format!("could not create `{}`", path.display()))?;
-        let held = fs_err::File::open(&path)?;
-        held.file().lock_shared()?;
-        Ok(Self { path, _held: held })
+        loop {
+            let path = folder.join(stage_name(name));
+            std::fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&path)
+                .with_context(|| format!("could not create `{}`", path.display()))?;
+            let held = match fs_err::File::open(&path) {
+                Ok(held) => held,
+                // It may be swept before it is held.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error.into()),
+            };
+            held.file().lock_shared()?;
+            if is_still(&held, &path) {
+                return Ok(Self { path, _held: held });
+            }
+        }
     }
 
     /// The path of the folder.
@@ -255,6 +280,25 @@ pub(crate) fn is_held(stage: &Path) -> bool {
         })
 }
 
+/// Removes a stage, or what SQLite keeps beside one, unless a process has it locked. The lock is kept until it is gone,
+/// so a process that locks it a moment later can see that.
+///
+/// # Errors
+///
+/// If the file system refuses.
+pub(crate) fn remove_if_abandoned(path: &Path) -> Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let stage = path.with_file_name(without_sidecar(name));
+    let is_ours = fs_err::symlink_metadata(&stage).is_ok_and(|m| m.is_file() || m.is_dir());
+    let file = if is_ours { fs_err::File::open(&stage).ok() } else { None };
+    if let Some(file) = &file
+        && matches!(file.file().try_lock(), Err(std::fs::TryLockError::WouldBlock))
+    {
+        return Ok(());
+    }
+    remove_stage(path)
+}
+
 /// Removes an abandoned stage: a file, or a folder of raw files. A symbolic link is not followed.
 ///
 /// # Errors
@@ -289,4 +333,36 @@ pub(crate) fn sweep_dead_stages(folder: &Path, name: &str) -> Result<()> {
 /// A name for a stage of something.
 pub(crate) fn stage_name(name: &str) -> String {
     format!(".{name}{STAGE}{}-{:016x}", std::process::id(), random())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_outlives_a_sweep_whenever_that_comes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::SeqCst) {
+                    for entry in fs_err::read_dir(folder.path()).expect("a folder").flatten() {
+                        let _ = remove_if_abandoned(&entry.path());
+                    }
+                }
+            });
+            for _ in 0..500 {
+                let stage = Stage::create_held(folder.path(), "a").expect("a stage");
+                let scratch = Scratch::create(folder.path(), "b").expect("a folder");
+                std::thread::yield_now();
+                assert!(stage.path().exists() && scratch.path().exists());
+            }
+            ended.store(true, Ordering::SeqCst);
+        });
+        let stage = Stage::create(folder.path(), "a").expect("a stage");
+        remove_if_abandoned(stage.path()).expect("removed");
+        assert!(!stage.path().exists());
+    }
 }

@@ -6,6 +6,7 @@
 mod bundle;
 mod location;
 mod references;
+mod schedule;
 mod sqlite_url;
 mod strict_table;
 mod variables;
@@ -64,6 +65,7 @@ pub(crate) fn load(
     hooks(&mut section, &mut project)?;
     formats(&mut section, &mut project)?;
     project.bundle = bundle::read(&mut section)?;
+    project.schedule = schedule::read(&mut section, &variables)?;
     section.finish()?;
     variables.apply(&mut project, named, &url_variables)?;
     if project.databases.is_empty() {

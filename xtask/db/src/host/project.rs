@@ -9,6 +9,7 @@ pub(crate) mod defaults;
 pub(crate) mod live_database;
 mod migrate_variable;
 pub(crate) mod policy;
+pub(crate) mod schedule;
 pub(crate) mod schema_files;
 
 use std::collections::{BTreeMap, HashMap};
@@ -28,6 +29,7 @@ use crate::git::repository;
 use crate::host::command::supervisor::Itself;
 use crate::host::project::bundle::Bundle;
 use crate::host::project::policy::Policy;
+use crate::host::project::schedule::Scheduled;
 use crate::postgres::server::Server;
 use crate::sqlite::declared_references::References;
 
@@ -50,6 +52,8 @@ pub struct Project {
     pub read_within: Span,
     /// What a bundle contains beside the databases.
     pub(crate) bundle: Bundle,
+    /// Whether there are backups by the clock, and when.
+    pub(crate) schedule: Scheduled,
     /// How a failing checkpoint affects a commit.
     pub on_failure: OnFailure,
     /// Whether the database is switched together with the branch.

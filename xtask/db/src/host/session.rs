@@ -6,6 +6,7 @@ pub(crate) mod failure;
 pub(crate) mod github_actions;
 pub(crate) mod json_stream;
 pub(crate) mod machine_id;
+pub(crate) mod state_folder;
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde::Serialize;
 use serde_json::json;
 
@@ -65,6 +66,17 @@ pub struct Session {
     begun: Vec<u8>,
     told: Remarks,
     streamed: Streamed,
+    transcript: Option<Transcript>,
+}
+
+/// Takes a time and a line.
+type EachLine = Box<dyn FnMut(&str, &str)>;
+
+/// Everything that is printed, beside the streams: for runs that nobody watches.
+struct Transcript {
+    /// Gets each line, with the time at which it was printed.
+    each: EachLine,
+    lines: Vec<String>,
 }
 
 impl Session {
@@ -109,6 +121,7 @@ impl Session {
             begun: Vec::new(),
             told: Remarks::default(),
             streamed: Streamed::default(),
+            transcript: None,
         })
     }
 
@@ -171,6 +184,44 @@ impl Session {
     #[must_use]
     pub fn wants_json(&self) -> bool {
         self.json
+    }
+
+    /// The folder in which this user keeps what is not part of any project; `None` without a home.
+    #[must_use]
+    pub(crate) fn state_folder(&self) -> Option<PathBuf> {
+        state_folder::of(self.variable("HOME"), self.variable("XDG_STATE_HOME"))
+    }
+
+    /// When this machine was started; `None` where that is unknown, and if the clock is fixed.
+    #[must_use]
+    pub(crate) fn booted_at(&self) -> Option<DateTime<FixedOffset>> {
+        #[cfg(target_os = "linux")]
+        if self.variable(NOW_VARIABLE).is_none() {
+            let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+            return Some(self.now() - TimeDelta::seconds(up.tv_sec));
+        }
+        None
+    }
+
+    /// From now on, passes each line that is printed, or would be without `--quiet` and `--json`, to `each`, with the time.
+    pub(crate) fn transcribe(&mut self, each: impl FnMut(&str, &str) + 'static) {
+        self.transcript = Some(Transcript { each: Box::new(each), lines: Vec::new() });
+    }
+
+    /// The lines since [`Self::transcribe`].
+    #[must_use]
+    pub(crate) fn transcript(&self) -> &[String] {
+        self.transcript.as_ref().map_or(&[], |transcript| &transcript.lines)
+    }
+
+    /// Adds a line to the transcript only.
+    pub(crate) fn transcribe_line(&mut self, line: &str) {
+        let time = self.now().format("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        if let Some(transcript) = &mut self.transcript {
+            let line = fit(line);
+            (transcript.each)(&time, &line);
+            transcript.lines.push(line);
+        }
     }
 
     /// Whether to print only warnings and errors.
@@ -323,6 +374,7 @@ impl Session {
     /// Says one line of the result on stdout; silent with `--json` and `--quiet`. A failure to write
     /// never stops a command in its middle: its end reports it.
     pub fn say(&mut self, line: impl AsRef<str>) {
+        self.transcribe_line(line.as_ref());
         if !self.json && !self.quiet {
             self.write(&fit(line.as_ref()));
         }
@@ -430,6 +482,7 @@ impl Session {
     }
 
     fn warn_of(&mut self, warning: &str) {
+        self.transcribe_line(&format!("warning: {warning}"));
         let _ = writeln!(self.err, "warning: {}", fit(warning));
     }
 
@@ -479,6 +532,7 @@ impl Session {
     /// Says one line on stderr that is not a result: a step, a part of a question.
     pub fn note(&mut self, line: impl AsRef<str>) {
         self.say_remarks();
+        self.transcribe_line(line.as_ref());
         if !self.quiet {
             // If even stderr is gone, there is nobody to tell.
             let _ = writeln!(self.err, "{}", fit(line.as_ref()));
@@ -498,6 +552,7 @@ impl Session {
 
     pub(crate) fn complain(&mut self, text: &str) {
         self.say_remarks();
+        text.lines().for_each(|line| self.transcribe_line(line));
         let lines: Vec<String> = text.split('\n').map(fit).collect();
         let _ = write!(self.err, "{}", lines.join("\n"));
         let _ = self.err.flush();

@@ -25,6 +25,7 @@ use crate::sqlite::probe::{self, Standing};
 
 /// The backups to take.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Request {
     /// Label that the user gives them.
     pub(crate) label: Option<String>,
@@ -42,6 +43,8 @@ pub(crate) struct Request {
     pub(crate) format: Option<Format>,
     /// Name of the only database to back up, if one is named.
     pub(crate) database: Option<String>,
+    /// Whether the configured retention follows a backup of an automatic kind.
+    pub(crate) retain: bool,
 }
 
 /// The folder that the backups of all databases go to.
@@ -71,6 +74,7 @@ impl Request {
             kind: Kind::Manual,
             format: None,
             database,
+            retain: true,
         }
     }
 
@@ -120,7 +124,7 @@ impl Request {
                     }
                 }
             }
-            if self.kind.is_automatic() {
+            if self.kind.is_automatic() && self.retain {
                 prune_automatic(session, project, &locked, database)?;
             }
         }

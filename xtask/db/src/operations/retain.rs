@@ -23,6 +23,24 @@ pub(crate) fn prune_automatic(
     locked: &Locked<'_>,
     database: &Database,
 ) -> Result<()> {
+    if let Err(error) = prune(session, project, locked, database) {
+        session.interrupt().check()?;
+        session.warn(format!("the configured retention did not run: {error:#}"));
+    }
+    Ok(())
+}
+
+/// Applies the configured policy to the automatic kinds.
+///
+/// # Errors
+///
+/// If the folder cannot be read or written, a backup that would stay is damaged, or at the user's interrupt.
+pub(crate) fn prune(
+    session: &mut Session,
+    project: &Project,
+    locked: &Locked<'_>,
+    database: &Database,
+) -> Result<()> {
     if project.keep.is_empty() {
         return Ok(());
     }
@@ -31,22 +49,14 @@ pub(crate) fn prune_automatic(
     let (databases, policy) = (std::slice::from_ref(database), &project.keep);
     let (scope, now) = (Scope::Automatic, session.now());
     let pruning = Pruning { project, databases, policy, scope, now };
-    let plan = prune::plan(Listing::Locked(locked), &pruning);
-    match plan.and_then(|plan| prune::apply(locked, plan, &pruning, &interrupt)) {
-        Ok(Pruned { removed, .. }) => {
-            for verdict in &removed {
-                session.note(format!("Removed {}: {}", verdict.name, verdict.reasons));
-            }
-            let is_stored =
-                |v: &Verdict| Name::parse(&v.name).is_some_and(|name| name.format.is_stored());
-            if removed.iter().any(is_stored) {
-                reclaim_packs::reclaim_by_the_way(session, project, locked)?;
-            }
-        }
-        Err(error) => {
-            interrupt.check()?;
-            session.warn(format!("the configured retention did not run: {error:#}"));
-        }
+    let plan = prune::plan(Listing::Locked(locked), &pruning)?;
+    let Pruned { removed, .. } = prune::apply(locked, plan, &pruning, &interrupt)?;
+    for verdict in &removed {
+        session.note(format!("Removed {}: {}", verdict.name, verdict.reasons));
+    }
+    let is_stored = |v: &Verdict| Name::parse(&v.name).is_some_and(|name| name.format.is_stored());
+    if removed.iter().any(is_stored) {
+        reclaim_packs::reclaim_by_the_way(session, project, locked)?;
     }
     Ok(())
 }

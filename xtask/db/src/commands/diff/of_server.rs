@@ -53,8 +53,7 @@ impl Side {
     ) -> Result<Self> {
         let server = database.server().context("it is not on a server")?;
         let programs = Programs::find(&project.search_path, interrupt)?;
-        let stage = Stage::create(&project.backups, &database.file_name())?;
-        stage.hold()?;
+        let stage = Stage::create_held(&project.backups, &database.file_name())?;
         let dumped = dump::dump(server, &programs, &stage, interrupt)
             .map_err(|error| standing::explain(error, server, &programs))?;
         Ok(Self::Live { stage, dumped: Box::new(dumped) })

@@ -133,8 +133,7 @@ fn machine(session: &Session, project: &Project) -> Result<Machine> {
             )
         });
     }
-    let place = machine_id::place(session.variable("HOME"), session.variable("XDG_STATE_HOME"));
-    let Some(place) = place else {
+    let Some(place) = machine_id::place(session) else {
         return Err(Refusal::could_not(
             "this machine has no number yet, and there is no home folder to keep one in",
             way,

@@ -30,7 +30,7 @@ impl Variable {
     /// # Errors
     ///
     /// If it is not UTF-8: a value that was set is never passed over.
-    fn text(&self) -> Result<&str> {
+    pub(super) fn text(&self) -> Result<&str> {
         self.value.to_str().with_context(|| format!("{} is not UTF-8", self.origin))
     }
 }
@@ -97,23 +97,6 @@ impl Variables {
         }
         if let Some(count) = self.get("BACKUP_MAX_COUNT") {
             project.keep.last = positive(count.text()?, "BACKUP_MAX_COUNT")?;
-        }
-        if let Some(enabled) = self.get("AUTO_BACKUP_ENABLED") {
-            match enabled.text()?.to_ascii_lowercase().as_str() {
-                "true" | "1" | "yes" | "on" => project.remarks.push(format!(
-                    "{} asks for scheduled backups, which this version does not take by itself: \
-                     run `cargo xtask db-backup --kind scheduled --if-changed` from cron",
-                    enabled.origin
-                )),
-                "false" | "0" | "no" | "off" => {}
-                other => bail!("`AUTO_BACKUP_ENABLED` is `{other}`, not `true` or `false`"),
-            }
-        }
-        if let Some(time) = self.get("AUTO_BACKUP_TIME") {
-            let time = time.text()?;
-            chrono::NaiveTime::parse_from_str(time, "%H:%M").with_context(|| {
-                format!("`AUTO_BACKUP_TIME` is `{time}`, not a time, e.g. `02:30`")
-            })?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::console::remarks::Remarks;
 use crate::git::repository;
 use crate::host::project::bundle::Bundle;
 use crate::host::project::policy::Policy;
+use crate::host::project::schedule::Scheduled;
 use crate::host::project::{Database, FollowBranches, Location, OnFailure, Project};
 use crate::sqlite::declared_references::References;
 
@@ -72,6 +73,7 @@ impl Project {
             formats: HashMap::new(),
             read_within: vault::READ_WITHIN,
             bundle: Bundle::default(),
+            schedule: Scheduled::No,
             on_failure: OnFailure::Block,
             follow_branches: FollowBranches::Never,
             hidden_variables: Vec::new(),

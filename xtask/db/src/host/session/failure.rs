@@ -51,7 +51,8 @@ impl Failure {
 }
 
 /// The exit code of an error.
-fn exit_of(error: &anyhow::Error) -> Exit {
+#[must_use]
+pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
     let interrupted = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.exit == Exit::Interrupted)
     };

@@ -5,7 +5,6 @@
 //! A home folder that was copied to another machine takes the digits along: one of the two machines
 //! needs new ones, or both would write the same file. [`VARIABLE`] overrides them.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -42,8 +41,7 @@ impl Machine {
         if let Some(said) = session.text_variable(VARIABLE).filter(|said| !said.is_empty()) {
             return Self::parse(&said);
         }
-        let place = place(session.variable("HOME"), session.variable("XDG_STATE_HOME"))?;
-        let bytes = fs_err::read(place).ok()?;
+        let bytes = fs_err::read(place(session)?).ok()?;
         Self::parse(String::from_utf8_lossy(&bytes).trim_end())
     }
 
@@ -103,18 +101,10 @@ fn make(file: &Path) -> Result<()> {
     }
 }
 
-/// The path of the digits, by the home folder and `XDG_STATE_HOME`
-/// (<https://specifications.freedesktop.org/basedir/latest/>: a relative one is ignored).
+/// The path of the digits.
 #[must_use]
-pub(crate) fn place(home: Option<&OsStr>, state: Option<&OsStr>) -> Option<PathBuf> {
-    let absolute = |path: &OsStr| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-    let home = home.and_then(absolute);
-    let folder = if cfg!(target_os = "macos") {
-        home.map(|home| home.join("Library/Application Support"))
-    } else {
-        state.and_then(absolute).or_else(|| home.map(|home| home.join(".local/state")))
-    };
-    folder.map(|folder| folder.join("xtask-db/machine"))
+pub(crate) fn place(session: &Session) -> Option<PathBuf> {
+    Some(session.state_folder()?.join("machine"))
 }
 
 /// The user's part of the file's name: never an address, a domain or a path.
@@ -154,26 +144,6 @@ mod tests {
             assert_eq!(user(login), expected, "{login:?}");
         }
         assert_eq!(user(Some(&"a".repeat(100))).len(), MAX_LETTERS);
-    }
-
-    #[test]
-    fn the_digits_are_kept_in_the_user_s_state_folder() {
-        let place = |home: Option<&str>, state: Option<&str>| {
-            let place = place(home.map(OsStr::new), state.map(OsStr::new));
-            place.map(|path| path.display().to_string())
-        };
-        if cfg!(target_os = "macos") {
-            let expected = "/Users/ada/Library/Application Support/xtask-db/machine";
-            assert_eq!(place(Some("/Users/ada"), None).as_deref(), Some(expected));
-        } else {
-            let expected = Some("/home/ada/.local/state/xtask-db/machine".to_owned());
-            assert_eq!(place(Some("/home/ada"), None), expected);
-            assert_eq!(place(Some("/home/ada"), Some("relative")), expected);
-            let expected = Some("/state/xtask-db/machine".to_owned());
-            assert_eq!(place(Some("/home/ada"), Some("/state")), expected);
-        }
-        assert_eq!(place(None, None), None);
-        assert_eq!(place(Some(""), Some("")), None);
     }
 
     #[test]

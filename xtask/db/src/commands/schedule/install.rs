@@ -1,0 +1,167 @@
+//! `db-schedule install`: a copy of this program, a script, and the trigger that calls it.
+
+use std::ffi::OsString;
+
+use anyhow::{Context as _, Result};
+use chrono::Local;
+use serde::Serialize;
+
+use super::setting::{configured, user};
+use crate::console::refusal::{Answer, Refusal};
+use crate::health::schedule::time;
+use crate::host::project::Project;
+use crate::host::project::schedule::Schedule;
+use crate::host::session::Session;
+use crate::host::session::json_stream::VERSION;
+use crate::schedule::home::Home;
+use crate::schedule::installation::{self, Installation, PROGRAM, SCRIPT};
+use crate::schedule::state::State;
+use crate::schedule::trigger::contract::{self, Found};
+use crate::schedule::trigger::{self, Trigger};
+use crate::schedule::{call, slots};
+
+/// Variables that choose the database or the folder: the timer has only those of `.env` and `.env.local`.
+const SETTINGS: [&str; 7] = [
+    "DATABASE_PATH",
+    "DATABASE_URL",
+    "DATABASE_BACKUP_DIR",
+    "BACKUP_RETENTION_DAYS",
+    "BACKUP_MAX_COUNT",
+    "AUTO_BACKUP_ENABLED",
+    "AUTO_BACKUP_TIME",
+];
+
+/// Output of `--json`.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    id: &'a str,
+    trigger: Trigger,
+    when: String,
+    next: Option<String>,
+    /// The folder with the copy of the program, the state and the log.
+    folder: String,
+}
+
+pub(super) fn install(
+    session: &mut Session,
+    project: &Project,
+    home: &Home,
+    with: Option<Trigger>,
+) -> Result<Answer> {
+    let schedule = configured(project)?;
+    demand_programs(schedule)?;
+    let before = Installation::read(home)?;
+    let trigger = match (with, &before) {
+        (Some(with), _) => with,
+        (None, Some(before)) => before.trigger,
+        (None, None) => Trigger::usual()?,
+    };
+    let user = user(session)?;
+    let script = home.file(SCRIPT);
+    let call = installation::call(home, &script, schedule.when, &user);
+    let folders = contract::missing(home.folder());
+    home.create()?;
+    let program = session.binary().context("could not find this program's own file")?.to_owned();
+    let program = match &before {
+        // The copy itself may be told to install again.
+        Some(before) if program.starts_with(home.folder()) => before.program.clone(),
+        _ => installation::copy_program(home, &program)?,
+    };
+    let variables = variables(session);
+    home.write(SCRIPT, &trigger::script(&project.root, &home.file(PROGRAM), &variables))?;
+    let mut installation = Installation::new(session.now(), trigger, schedule.when, program);
+    installation.folders = folders.into_iter().skip(1).collect();
+    if let Some(before) = &before {
+        installation.folders.clone_from(&before.folders);
+        installation.traces = before.traces.clone();
+        if before.trigger != trigger {
+            before.trigger.remove(&call, &before.traces)?;
+        }
+    }
+    // Before the trigger: whatever happens next, `uninstall` knows of it.
+    installation.write(home)?;
+    let traces = trigger.install(&call)?;
+    if before.as_ref().is_none_or(|before| before.trigger != trigger) {
+        installation.traces = traces;
+        installation.write(home)?;
+    }
+    if State::read(home)?.is_none() {
+        State::new(project.root.display().to_string(), session.now()).write(home)?;
+    }
+    let next = slots::next(schedule.when, session.now(), &Local);
+    session.say(format!(
+        "{} with {}: {}",
+        if before.is_some() { "Installed again" } else { "Installed" },
+        trigger.word(),
+        described(schedule)
+    ));
+    session.say(format!("Copy of this program, state and log: {}", home.folder().display()));
+    if let Some(next) = next {
+        session.say(format!(
+            "Next slot: {}; a first backup follows within the hour, or now: cargo xtask db-schedule run",
+            time(next)
+        ));
+    }
+    warn(session, trigger.find(&call));
+    session.document(&Document {
+        version: VERSION,
+        id: home.id(),
+        trigger,
+        when: schedule.when.to_string(),
+        next: next.map(|next| next.to_rfc3339()),
+        folder: home.folder().display().to_string(),
+    });
+    Ok(Answer::Yes)
+}
+
+/// The times, and what else a run does.
+pub(super) fn described(schedule: &Schedule) -> String {
+    let mut parts = vec!["backup", "verification"];
+    parts.extend(schedule.bundle.then_some("bundle"));
+    parts.extend(schedule.export.as_ref().map(|_| "export"));
+    parts.push("retention");
+    let origin = schedule.origin.as_ref().map_or(String::new(), |origin| format!(" ({origin})"));
+    format!("{}{origin}: {}", schedule.when, parts.join(", "))
+}
+
+fn demand_programs(schedule: &Schedule) -> Result<()> {
+    let calls = schedule.ping.is_some() || schedule.webhook.is_some();
+    if calls && !call::has_curl() {
+        return Err(Refusal::could_not(
+            "`ping` and `webhook` are called by `curl`, which is not installed",
+            "install curl, e.g. `apt-get install curl`",
+        ));
+    }
+    if schedule.bundle && !cfg!(feature = "bundle") {
+        return Err(Refusal::could_not(
+            "`bundle = true` needs this program with the feature `bundle`, which it was built without",
+            "add it to the xtask's dependency: `xtask-db = { …, features = [\"bundle\"] }`, or let your own \
+             scheduler run `cargo xtask db-bundle create`",
+        ));
+    }
+    Ok(())
+}
+
+/// What the timer needs of this environment: programs such as git and `pg_dump`, and the folder of the state.
+fn variables(session: &Session) -> Vec<(&'static str, OsString)> {
+    ["PATH", "XDG_STATE_HOME", "XTASK_DB_MACHINE"]
+        .into_iter()
+        .filter_map(|name| Some((name, session.variable(name)?.to_owned())))
+        .collect()
+}
+
+fn warn(session: &mut Session, found: Found) {
+    match found {
+        Found::Active => {}
+        Found::Inactive(what) => session.warn(what),
+        Found::Sometimes { what, remedy } => session.warn(format!("{what}: `{remedy}`")),
+    }
+    for name in SETTINGS {
+        if session.variable(name).is_some_and(|value| !value.is_empty()) {
+            session.warn(format!(
+                "{name} is set in this environment, which the timer does not have: write it into .env.local"
+            ));
+        }
+    }
+}
