@@ -3,6 +3,7 @@
 mod export;
 mod late;
 mod messages;
+mod real_triggers;
 mod runs;
 mod together;
 mod triggers;

@@ -68,7 +68,12 @@ fn each_item_is_old_or_new_and_a_restore_goes_on_or_back() {
         .flat_map(|(call, n)| (1..=n).map(move |n| (call.clone(), n)))
         .collect();
     let (mut n_kills, mut n_resumed, mut n_undone) = (0, 0, 0);
-    for (at, (call, n)) in moments.iter().enumerate().step_by(stride) {
+    // Where each moment is tried, both ways out are.
+    let n_ways = if stride == 1 { 2 } else { 1 };
+    let moments = (0..n_ways).flat_map(|way| {
+        moments.iter().enumerate().step_by(stride).map(move |(at, moment)| (at + way, moment))
+    });
+    for (at, (call, n)) in moments {
         sandbox.ok(&["db-bundle", "restore", "--undo", "--yes"]);
         reset(&sandbox);
         let inject = format!("inject={call}:signal=KILL:when={n}");

@@ -2,6 +2,7 @@
 //! backup.
 
 pub(crate) mod back_up_each;
+pub(crate) mod bundle_feature;
 pub(crate) mod damage_report;
 mod dump_drill;
 pub(crate) mod dump_source;

@@ -3,8 +3,6 @@
 //! What encrypts and archives is compiled only with the feature `bundle`. Without it, the command builds this program once
 //! more with the feature, and runs in it.
 
-#[cfg(not(feature = "bundle"))]
-mod build;
 #[cfg(feature = "bundle")]
 mod create;
 #[cfg(feature = "bundle")]
@@ -13,7 +11,6 @@ mod find;
 mod installation;
 #[cfg(feature = "bundle")]
 mod list;
-mod marks;
 #[cfg(feature = "bundle")]
 mod restore;
 #[cfg(feature = "bundle")]
@@ -29,11 +26,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-#[cfg(feature = "bundle")]
-use crate::commands::bundle::marks::{BUILT, MARK};
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::host::session::Session;
+use crate::operations::bundle_feature;
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -206,10 +202,7 @@ impl Args {
 
     #[cfg(feature = "bundle")]
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        if let (Some(_), Some(binary)) = (session.variable(MARK), session.binary()) {
-            // Without it, the next call says once more that it builds.
-            let _ = fs_err::write(binary.with_file_name(BUILT), "");
-        }
+        bundle_feature::note(session);
         match self.action {
             Action::Create(args) => args.run(session),
             Action::List(args) => args.run(session),
@@ -220,7 +213,11 @@ impl Args {
     }
 
     #[cfg(not(feature = "bundle"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "the program with the feature reads the arguments again"
+    )]
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        build::run_with_feature(session)
+        bundle_feature::rebuild::run_with_feature(session)
     }
 }

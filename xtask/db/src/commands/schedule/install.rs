@@ -9,10 +9,11 @@ use serde::Serialize;
 use super::setting::{configured, user};
 use crate::console::refusal::{Answer, Refusal};
 use crate::health::schedule::time;
-use crate::host::project::Project;
 use crate::host::project::schedule::Schedule;
+use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
+use crate::operations::bundle_feature;
 use crate::schedule::home::Home;
 use crate::schedule::installation::{self, Installation, PROGRAM, SCRIPT};
 use crate::schedule::state::State;
@@ -20,10 +21,8 @@ use crate::schedule::trigger::contract::{self, Found};
 use crate::schedule::trigger::{self, Trigger};
 use crate::schedule::{call, slots};
 
-/// Variables that choose the database or the folder: the timer has only those of `.env` and `.env.local`.
-const SETTINGS: [&str; 7] = [
-    "DATABASE_PATH",
-    "DATABASE_URL",
+/// Variables that configure backups: the timer has only those of `.env` and `.env.local`.
+const SETTINGS: [&str; 5] = [
     "DATABASE_BACKUP_DIR",
     "BACKUP_RETENTION_DAYS",
     "BACKUP_MAX_COUNT",
@@ -51,6 +50,13 @@ pub(super) fn install(
 ) -> Result<Answer> {
     let schedule = configured(project)?;
     demand_programs(schedule)?;
+    #[cfg(feature = "bundle")]
+    bundle_feature::note(session);
+    // The copy must have what the runs need.
+    #[cfg(not(feature = "bundle"))]
+    if schedule.bundle {
+        return bundle_feature::rebuild::run_with_feature(session);
+    }
     let before = Installation::read(home)?;
     let trigger = match (with, &before) {
         (Some(with), _) => with,
@@ -103,7 +109,7 @@ pub(super) fn install(
             time(next)
         ));
     }
-    warn(session, trigger.find(&call));
+    warn(session, project, trigger.find(&call));
     session.document(&Document {
         version: VERSION,
         id: home.id(),
@@ -133,32 +139,31 @@ fn demand_programs(schedule: &Schedule) -> Result<()> {
             "install curl, e.g. `apt-get install curl`",
         ));
     }
-    if schedule.bundle && !cfg!(feature = "bundle") {
-        return Err(Refusal::could_not(
-            "`bundle = true` needs this program with the feature `bundle`, which it was built without",
-            "add it to the xtask's dependency: `xtask-db = { …, features = [\"bundle\"] }`, or let your own \
-             scheduler run `cargo xtask db-bundle create`",
-        ));
-    }
     Ok(())
 }
 
 /// What the timer needs of this environment: programs such as git and `pg_dump`, and the folder of the state.
 fn variables(session: &Session) -> Vec<(&'static str, OsString)> {
-    ["PATH", "XDG_STATE_HOME", "XTASK_DB_MACHINE"]
+    ["PATH", "TZ", "XDG_STATE_HOME", "XTASK_DB_MACHINE"]
         .into_iter()
         .filter_map(|name| Some((name, session.variable(name)?.to_owned())))
         .collect()
 }
 
-fn warn(session: &mut Session, found: Found) {
+fn warn(session: &mut Session, project: &Project, found: Found) {
     match found {
         Found::Active => {}
         Found::Inactive(what) => session.warn(what),
         Found::Sometimes { what, remedy } => session.warn(format!("{what}: `{remedy}`")),
     }
-    for name in SETTINGS {
-        if session.variable(name).is_some_and(|value| !value.is_empty()) {
+    let of_here = |database: &Database| {
+        let origin = database.origin.as_deref()?;
+        origin.strip_suffix(" in the environment").map(str::to_owned)
+    };
+    let mut names: Vec<String> = project.databases.iter().filter_map(of_here).collect();
+    names.extend(SETTINGS.map(str::to_owned));
+    for name in names {
+        if session.variable(&name).is_some_and(|value| !value.is_empty()) {
             session.warn(format!(
                 "{name} is set in this environment, which the timer does not have: write it into .env.local"
             ));

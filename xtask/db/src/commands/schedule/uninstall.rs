@@ -51,6 +51,10 @@ pub(super) fn uninstall(session: &mut Session, project: &Project, home: &Home) -
     }
     let trigger = installation.map(|installation| installation.trigger);
     session.say(match trigger {
+        Some(Trigger::Cron) => {
+            "Removed the lines in the crontab, the copy of this program, the state and the log"
+                .to_owned()
+        }
         Some(trigger) => {
             format!("Removed {}, the copy of this program, the state and the log", trigger.word())
         }

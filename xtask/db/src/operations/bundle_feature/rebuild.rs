@@ -1,4 +1,4 @@
-//! Builds this program once more with the feature `bundle`, and runs the command in it.
+//! The build with the feature, and the command in it.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use crate::commands::bundle::marks::{BUILT, MARK};
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::session::Session;
+use crate::operations::bundle_feature::{BUILT, MARK};
 
 /// Variables that `cargo run` sets for this package: build scripts would run again because of them.
 const OF_CARGO_RUN: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
@@ -23,7 +23,7 @@ const OPTIMISED: [&str; 6] =
 /// # Errors
 ///
 /// A refusal if this program was not started by cargo.
-pub(super) fn run_with_feature(session: &mut Session) -> Result<Answer> {
+pub(crate) fn run_with_feature(session: &mut Session) -> Result<Answer> {
     let by_hand =
         "add the feature to the xtask's dependency: `xtask-db = { …, features = [\"bundle\"] }`";
     if session.variable(MARK).is_some() {
@@ -43,9 +43,8 @@ pub(super) fn run_with_feature(session: &mut Session) -> Result<Answer> {
     let cargo = session.variable("CARGO").map_or_else(|| "cargo".into(), ToOwned::to_owned);
     let is_built = session.binary().is_some_and(|binary| binary.with_file_name(BUILT).exists());
     if !is_built {
-        session.note(
-            "The first db-bundle builds what encrypts and archives, once; this takes a minute or two",
-        );
+        session
+            .note("Building what encrypts and archives bundles, once; this takes a minute or two");
     }
     let manifest = folder.join("Cargo.toml");
     let shell = Shell::new()?;
