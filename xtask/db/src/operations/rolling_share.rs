@@ -6,9 +6,9 @@ use std::str::FromStr;
 use anyhow::Result;
 
 use crate::backups::backup::Backup;
-use crate::backups::store::pack_readings::Readings;
+use crate::backups::store::pack_readings::{Keep, Readings};
 use crate::backups::store::suspect_packs::{self, Found};
-use crate::backups::store::{pack, pack_check, pack_folder};
+use crate::backups::store::{pack, pack_check, pack_folder, pack_rereading};
 use crate::backups::vault::Vault;
 use crate::backups::verification::outcome::Outcome;
 use crate::host::project::Project;
@@ -121,27 +121,51 @@ pub(crate) fn choose<'b>(
     Ok(chosen)
 }
 
+/// Hashes the packs, and looks closely at those that do not match their names.
 fn read_packs(
     session: &mut Session,
     project: &Project,
     vault: &Vault,
     packs: &BTreeSet<Id>,
 ) -> Result<Found> {
+    let nothing = Found { damaged: Vec::new(), marked: Vec::new() };
     if packs.is_empty() {
-        return Ok(Found { damaged: Vec::new(), marked: Vec::new() });
+        return Ok(nothing);
     }
     let (interrupt, now) = (session.interrupt().clone(), session.now());
-    let packs_folder = vault.folder().join(pack_folder::FOLDER);
+    let folder = vault.folder().join(pack_folder::FOLDER);
     let held = pack_folder::hold(vault.folder())?;
-    // Since they were chosen, a pruning may have removed some that no backup needs any more.
-    let is_there = |id: &&Id| packs_folder.join(pack::file_name(id)).exists();
-    let packs: BTreeSet<Id> = packs.iter().filter(is_there).copied().collect();
+    let size = |id: &Id| fs_err::metadata(folder.join(pack::file_name(id))).map(|file| file.len());
     let mut progress = session.progress("Reading");
-    let checked = pack_check::check_named(vault.folder(), &packs, now, &mut progress)?;
+    progress.expect_bytes(packs.iter().filter_map(|id| size(id).ok()).sum());
+    let (mut intact, mut suspect, mut n_bytes) = (Vec::new(), BTreeSet::new(), 0);
+    for id in packs {
+        interrupt.check()?;
+        // Since they were chosen, a pruning may have removed some that no backup needs any more.
+        let Ok(n_more) = size(id) else { continue };
+        match pack_rereading::read_one(&folder, id, now) {
+            Some(reading) => intact.push((*id, reading)),
+            None => drop(suspect.insert(*id)),
+        }
+        n_bytes += n_more;
+        progress.reach(n_bytes);
+    }
     drop(progress);
+    let checked = if suspect.is_empty() {
+        None
+    } else {
+        let mut progress = session.progress("Verifying");
+        Some(pack_check::check_named(vault.folder(), &suspect, now, &mut progress)?)
+    };
     drop(held);
     let locked = vault.lock(project.busy_timeout, &interrupt)?;
-    suspect_packs::conclude(&locked, checked, now, &interrupt)
+    let mut readings = Readings::of(vault.folder());
+    readings.note(intact);
+    readings.keep(Keep::Synced)?;
+    match checked {
+        None => Ok(nothing),
+        Some(checked) => suspect_packs::conclude(&locked, checked, now, &interrupt),
+    }
 }
 
 #[cfg(test)]
