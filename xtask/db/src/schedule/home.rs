@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::files::publish;
 use crate::files::stage::Stage;
@@ -110,7 +111,7 @@ impl Home {
         let path = self.file("lock");
         let open = || {
             let mut options = fs_err::OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).open(&path)
+            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)
         };
         let file = open()?;
         match file.file().try_lock() {

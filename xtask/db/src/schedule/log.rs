@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use anyhow::Result;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::files::publish;
 use crate::schedule::home::Home;
@@ -26,7 +27,7 @@ pub(crate) fn open(home: &Home) -> Result<fs_err::File> {
     if is_full {
         publish::move_to(&path, &home.file(OLDER))?;
     }
-    Ok(fs_err::OpenOptions::new().append(true).create(true).open(&path)?)
+    Ok(fs_err::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?)
 }
 
 /// Appends lines, each with a time. The log is for people who look for a cause: that it cannot be written, e.g. because

@@ -417,9 +417,8 @@ impl Claimed {
 /// Reads an entry: plain indices, because a dev build does this for every page of a database.
 fn entry(bytes: &[u8]) -> Result<Entry> {
     ensure!(bytes.len() == ENTRY, "it is cut short");
-    let number = |at: usize| {
-        u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-    };
+    let number =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let mut id = [0; 32];
     id.copy_from_slice(&bytes[..32]);
     Ok(Entry { id, number: number(32), offset: number(36), length: number(40) })
