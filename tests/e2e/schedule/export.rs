@@ -129,10 +129,72 @@ fn a_push_that_is_rejected_is_a_failure_with_its_reason() {
     at(&sandbox, 14);
     let said = sandbox.fails(2, &["db-schedule", "run"]);
     assert!(
-        said.err.contains("error: the export was committed, but could not be pushed to origin"),
+        said.err.contains(
+            "error: the export was committed, but could not be pushed to origin: git: [rejected] HEAD -> main (fetch first)\n\
+             hint: if origin has newer commits, run `git pull --rebase origin main`; the next run pushes"
+        ),
         "{said:#?}"
     );
     sandbox.git(&["pull", "--quiet", "--rebase", "origin", "main"]);
     sandbox.ok(&["db-schedule", "run"]);
     assert_eq!(subjects(&sandbox, "origin/main")[..2], ["Scheduled export of kalito", "theirs"]);
+}
+
+#[test]
+fn a_commit_that_somebody_amended_is_not_pushed() {
+    let sandbox = exporting();
+    // A way to search that would not find our own commits.
+    sandbox.git(&["config", "grep.patternType", "fixed"]);
+    sandbox.ok(&["db-schedule", "run"]);
+    sandbox.git(&["remote", "set-url", "origin", "../nowhere"]);
+    at(&sandbox, 14);
+    sandbox.fails(2, &["db-schedule", "run"]);
+    sandbox.git(&["remote", "set-url", "origin", "../remote"]);
+    sandbox.write("work.txt", "unfinished");
+    sandbox.git(&["add", "work.txt"]);
+    sandbox.git(&["commit", "--quiet", "--amend", "--no-edit"]);
+    let said = sandbox.ok(&["db-schedule", "run"]);
+    let warning = "is not pushed: `main` has 1 commit of yours that origin has not";
+    assert!(said.err.contains(warning), "{said:#?}");
+    assert!(!sandbox.git(&["ls-tree", "--name-only", "origin/main"]).contains("work.txt"));
+    // Without it, the waiting exports go.
+    sandbox.git(&["rm", "--quiet", "work.txt"]);
+    sandbox.git(&["commit", "--quiet", "--amend", "--no-edit"]);
+    at(&sandbox, 15);
+    sandbox.ok(&["db-schedule", "run"]);
+    assert_eq!(subjects(&sandbox, "origin/main").len(), 4);
+}
+
+#[test]
+fn an_export_into_a_submodule_is_a_failure() {
+    let sandbox = exporting();
+    sandbox.git(&["init", "--quiet", "../sub"]);
+    sandbox.git(&["-C", "../sub", "commit", "--quiet", "--allow-empty", "--message=x"]);
+    let file = ["-c", "protocol.file.allow=always"];
+    sandbox.git(&[&file[..], &["submodule", "--quiet", "add", "../sub", "snapshots"]].concat());
+    sandbox.git(&["commit", "--quiet", "--message=sub"]);
+    let said = sandbox.fails(2, &["db-schedule", "run"]);
+    assert!(
+        said.err.contains("error: the export was written, but not committed: git: ")
+            && said.err.contains("hint: `snapshots` must be a folder that this repository keeps"),
+        "{said:#?}"
+    );
+}
+
+#[test]
+fn an_export_that_git_ignores_is_a_failure_and_never_as_committed() {
+    let sandbox = exporting();
+    sandbox.write(".gitignore", "*.db*\n/backups/\n*.jsonl\n");
+    for n in 1..=2 {
+        let said = sandbox.fails(2, &["db-schedule", "run"]);
+        let error = "error: the export was written, but not committed: git ignores `snapshots/kalito.jsonl`\n\
+                     hint: `git check-ignore --verbose --no-index snapshots/kalito.jsonl` shows the rule";
+        assert!(said.err.contains(error), "{n}: {said:#?}");
+        assert!(!said.err.contains("as it was committed"), "{said:#?}");
+    }
+    // New files that `git status` is told to leave out are committed all the same.
+    sandbox.write(".gitignore", "*.db*\n/backups/\n");
+    sandbox.git(&["config", "status.showUntrackedFiles", "no"]);
+    sandbox.ok(&["db-schedule", "run"]);
+    assert_eq!(subjects(&sandbox, "origin/main"), ["Scheduled export of kalito", "first"]);
 }
