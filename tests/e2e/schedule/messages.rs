@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{change, home, rename, scheduled};
+use super::{change, home, log, rename, scheduled};
 use crate::support::sandbox::Sandbox;
 use crate::support::web_receiver::WebReceiver;
 
@@ -100,6 +100,12 @@ fn what_nobody_took_is_sent_again_and_fails_no_run() {
     assert!(said.err.contains("warning: could not call http://127.0.0.1:"), "{said:#?}");
     assert!(said.err.contains("503; the next call tries again"), "{said:#?}");
     assert_eq!(receiver.take_lines().len(), 2);
+    // A redirect reaches nobody either.
+    receiver.answer(301);
+    let said = sandbox.ok(&["db-schedule", "run"]);
+    let redirect = "it answered 301, a redirect; configure the address to which it leads; the next call tries again";
+    assert!(said.err.contains(redirect), "{said:#?}");
+    assert_eq!(receiver.take_lines(), [format!("POST /{SECRET}")]);
     receiver.answer(200);
     let said = sandbox.ok(&["db-schedule", "run"]);
     assert!(said.out.starts_with("Nothing is due"), "{said:#?}");
@@ -189,4 +195,23 @@ fn watch(ended: &AtomicBool) -> (Vec<String>, usize) {
         }
     }
     (seen, n_curl)
+}
+
+/// What can go wrong before the first step is told like everything else.
+#[test]
+fn a_backups_folder_that_cannot_be_read_is_told_logged_and_remembered() {
+    let receiver = WebReceiver::start();
+    let sandbox = told(&receiver);
+    sandbox.write("backups", "a file");
+    let said = sandbox.fails(2, &["db-schedule", "run"]);
+    assert!(said.err.contains("error: "), "{said:#?}");
+    let lines = receiver.take_lines();
+    assert!(lines.contains(&format!("POST /{SECRET}/fail")), "{lines:?}");
+    assert_eq!(told_texts(&sandbox).len(), 1);
+    assert!(log(&sandbox).contains("error: "), "{}", log(&sandbox));
+    let said = sandbox.run(&["db-schedule", "status"]);
+    assert!(said.out.contains("- the scheduled backup has failed since"), "{said:#?}");
+    fs_err::remove_file(sandbox.path("backups")).expect("removed");
+    sandbox.ok(&["db-schedule", "run"]);
+    assert!(told_texts(&sandbox)[1].contains("scheduled backups work again"));
 }

@@ -36,10 +36,11 @@ pub(crate) fn post(address: &Address, content_type: &str, text: &str) -> Result<
     // `-q` comes first: a `.curlrc` of the user's could ask for traces with the address in them.
     let mut command = program::command(&["curl", "-q", "--config", "-"])?;
     command.args(["--silent", "--show-error", "--fail", "--globoff"]);
-    command.args(["--output", "/dev/null", "--proto", "=http,https"]);
+    command.args(["--output", "/dev/null", "--write-out", "%{http_code}"]);
+    command.args(["--proto", "=http,https"]);
     command.arg("--connect-timeout").arg(CONNECT_SECONDS.to_string());
     command.arg("--max-time").arg(CALL_SECONDS.to_string());
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -49,6 +50,13 @@ pub(crate) fn post(address: &Address, content_type: &str, text: &str) -> Result<
     };
     feed(&mut child, configuration.as_bytes());
     let ended = child.wait_with_output().context("could not wait for `curl`")?;
+    let code = String::from_utf8_lossy(&ended.stdout).trim().to_owned();
+    // A redirect is not followed: it would turn the call into another one, without its text.
+    if ended.status.success() && code.starts_with('3') {
+        bail!(
+            "could not call {host}: it answered {code}, a redirect; configure the address to which it leads"
+        )
+    }
     if ended.status.success() {
         return Ok(());
     }

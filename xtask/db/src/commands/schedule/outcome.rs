@@ -8,7 +8,7 @@ use crate::console::text;
 use crate::health::schedule::time;
 use crate::host::project::Project;
 use crate::host::project::schedule::{Address, Schedule};
-use crate::host::session::{Session, failure};
+use crate::host::session::{Session, failure, fit};
 use crate::schedule::home::Home;
 use crate::schedule::outbox::{self, Channel, Event, Message};
 use crate::schedule::state::{Failing, State, Step};
@@ -25,9 +25,9 @@ pub(super) struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Tells the dead man's switch that a run begins.
+    /// Tells the dead man's switch that a run begins, unless it is one at a terminal, whose failure it would not get.
     pub(super) fn start(&self, session: &mut Session) {
-        if let Some(ping) = &self.schedule.ping
+        if let Some(ping) = self.schedule.ping.as_ref().filter(|_| !session.has_terminal())
             && let Err(error) = call::post(&ping.below("start"), "text/plain", "")
         {
             session.warn(format!("{error:#}"));
@@ -58,7 +58,8 @@ impl Told<'_> {
         error: &anyhow::Error,
     ) {
         let (shown, hint) = failure::layout(error);
-        let what = crate::host::session::fit(&error.to_string());
+        let shown: String = shown.lines().flat_map(|line| [fit(line), "\n".to_owned()]).collect();
+        let (what, hint) = (fit(&error.to_string()), hint.map(|hint| fit(&hint)));
         let cause = cause(step, &what);
         let (now, today) = (session.now(), session.now().date_naive());
         let before = state.failing.take();
@@ -72,11 +73,11 @@ impl Told<'_> {
             let text = format!("{}{shown}", last_lines(session.transcript()));
             self.put(session, state, Event::Failed, &text);
             if state.told.get(&cause) != Some(&today) {
-                let hint = hint.as_ref().map_or(String::new(), |hint| format!("hint: {hint}\n"));
                 let text = format!(
-                    "{}: the scheduled {} failed: {what}\n{hint}It is tried again within the hour. Log: {}\n",
+                    "{}: the scheduled {} failed: {}It is tried again within the hour. Log: {}\n",
                     self.place(),
                     step.word(),
+                    shown.trim_start_matches("error: "),
                     self.home.file(log::FILE).display()
                 );
                 let n_before = state.outbox.len();

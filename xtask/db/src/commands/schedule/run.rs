@@ -41,6 +41,12 @@ struct Document {
     running: Option<String>,
 }
 
+/// A step, and why it failed.
+struct Failed {
+    step: Step,
+    error: anyhow::Error,
+}
+
 pub(super) fn run(
     session: &mut Session,
     project: &Project,
@@ -75,51 +81,68 @@ pub(super) fn run(
     state.asked_at = Some(now);
     let slot = slots::last(schedule.when, now, &Local).context("no slot was found")?;
     let work = Work { project, schedule, home, slot, patience };
-    let due = due(session, &work, &state)?;
-    if due.is_empty() && state.complete.is_some_and(|complete| complete >= slot) {
-        return nothing_due(session, &work, &mut state);
-    }
+    let due = match due(session, &work, &state) {
+        Ok(due) if due.is_empty() && state.complete.is_some_and(|complete| complete >= slot) => {
+            return nothing_due(session, &work, &mut state);
+        }
+        due => due,
+    };
     if let Ok(file) = log::open(home) {
         session.transcribe(move |time, line| log::append(&file, time, line));
     }
-    begin(session, &work, &mut state, &due)?;
-    let began_at = session.now();
-    let told = Told { project, schedule, home };
-    told.start(session);
-    let ended = steps::all(session, &work, &mut state, &due);
+    // What fails before the first step is a failure of the backup as well.
+    let ended = due.map_err(|error| (Step::Backup, error)).and_then(|due| {
+        begin(session, &work, &mut state, &due);
+        Told { project, schedule, home }.start(session);
+        steps::all(session, &work, &mut state, &due)
+    });
     let failed = ended.as_ref().err().map(|(step, _)| *step);
-    state.last_run = Some(LastRun { began_at, slot, failed });
+    state.last_run = Some(LastRun { began_at: now, slot, failed });
     match ended {
-        Ok(()) => {
-            state.complete = Some(slot);
-            told.success(session, &mut state);
-            state.write(home)?;
-            told.deliver(session, &mut state);
-            state.write(home)?;
-            let next = slots::next(schedule.when, session.now(), &Local);
-            session.say(format!(
-                "Done for the slot of {}; the next one is {}",
-                time(slot),
-                next.map_or("unknown".to_owned(), time)
-            ));
-            session.document(&Document::of(&work, &state, next, true));
-            Ok(Answer::Yes)
-        }
-        Err((step, error)) => {
-            if failure::exit_of(&error) == Exit::Interrupted {
-                state.write(home)?;
-                return Err(error);
-            }
-            told.failure(session, &mut state, step, &error);
-            // Its own failure must not hide the one that matters.
-            let written = state.write(home);
-            told.deliver(session, &mut state);
-            if let Err(error) = written.and_then(|()| state.write(home)) {
-                session.warn(format!("could not remember this failure: {error:#}"));
-            }
-            Err(error)
-        }
+        Ok(()) => success(session, &work, &mut state),
+        Err((step, error)) => failure(session, &work, &mut state, Failed { step, error }),
     }
+}
+
+fn success(session: &mut Session, work: &Work<'_>, state: &mut State) -> Result<Answer> {
+    let Work { project, schedule, home, slot, .. } = *work;
+    let told = Told { project, schedule, home };
+    state.complete = Some(slot);
+    told.success(session, state);
+    state.write(home)?;
+    told.deliver(session, state);
+    state.write(home)?;
+    let next = slots::next(schedule.when, session.now(), &Local);
+    session.say(format!(
+        "Done for the slot of {}; the next one is {}",
+        time(slot),
+        next.map_or("unknown".to_owned(), time)
+    ));
+    session.document(&Document::of(work, state, next, true));
+    Ok(Answer::Yes)
+}
+
+fn failure(
+    session: &mut Session,
+    work: &Work<'_>,
+    state: &mut State,
+    failed: Failed,
+) -> Result<Answer> {
+    let Failed { step, error } = failed;
+    let Work { project, schedule, home, .. } = *work;
+    if failure::exit_of(&error) == Exit::Interrupted {
+        state.write(home)?;
+        return Err(error);
+    }
+    let told = Told { project, schedule, home };
+    told.failure(session, state, step, &error);
+    // Its own failure must not hide the one that matters.
+    let written = state.write(home);
+    told.deliver(session, state);
+    if let Err(error) = written.and_then(|()| state.write(home)) {
+        session.warn(format!("could not remember this failure: {error:#}"));
+    }
+    Err(error)
 }
 
 /// The databases whose newest sound scheduled backup is older than the slot, and that were not found unchanged since.
@@ -173,12 +196,7 @@ fn nothing_due(session: &mut Session, work: &Work<'_>, state: &mut State) -> Res
 }
 
 /// Begins a slot, or goes on with it: reports the slots that passed without a run, once.
-fn begin(
-    session: &mut Session,
-    work: &Work<'_>,
-    state: &mut State,
-    due: &[Database],
-) -> Result<()> {
+fn begin(session: &mut Session, work: &Work<'_>, state: &mut State, due: &[Database]) {
     let Work { schedule, slot, home, .. } = *work;
     if state.slot != Some(slot) {
         if let Some(before) = state.complete.max(state.slot) {
@@ -201,8 +219,9 @@ fn begin(
             done.join(", ")
         ));
     }
-    // A run that is killed must not report the gap again.
-    state.write(home)
+    // A run that is killed must not report the gap again. If it cannot be written, there is a backup at least: the first
+    // step reports it.
+    let _ = state.write(home);
 }
 
 fn say_missed(
