@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{AT_TWO, change, home, scheduled};
+use super::{AT_TWO, home, scheduled};
 use crate::support::sandbox::{Said, Sandbox};
 use crate::support::strace::complain;
 
@@ -288,9 +288,9 @@ fn a_trigger_that_will_not_call_is_a_problem() {
 fn a_variable_that_only_this_shell_has_is_pointed_out() {
     let sandbox = scheduled();
     with_fakes(&sandbox);
-    change(&sandbox, "four");
+    fs_err::copy(sandbox.live(), sandbox.path("another.db")).expect("copied");
     let mut command = sandbox.xtask(&["db-schedule", "install", "--with", "cron"]);
-    let command = on_it(&sandbox, &mut command).env("DATABASE_PATH", sandbox.live());
+    let command = on_it(&sandbox, &mut command).env("DATABASE_PATH", "another.db");
     let said = sandbox.said(&command.output().expect("it runs"));
     let warning =
         "warning: DATABASE_PATH is set in this environment, which the timer does not have";
@@ -357,4 +357,155 @@ fn the_agent_of_launchd_is_a_property_list() {
         .expect("a script")
         .replace("$ROOT", &sandbox.root().to_string_lossy());
     assert!(script.contains("ho <me> & 'x'") && Path::new(&script).is_file(), "{script}");
+}
+
+#[test]
+fn a_variable_with_an_address_that_the_timer_would_not_have_is_pointed_out() {
+    let sandbox = scheduled();
+    sandbox.configure("ping-env = \"PING_URL\"\n");
+    with_fakes(&sandbox);
+    let unset = "PING_URL, which `ping-env` names, is not set here, so nobody is called: write it into .env.local";
+    let said = ok(&sandbox, &["db-schedule", "install", "--with", "cron"]);
+    assert_eq!(said.err, format!("warning: {unset}\n"));
+    let said = ok(&sandbox, &["db-schedule", "status"]);
+    assert!(said.out.contains("PING_URL, which `ping-env` names, is not set here"), "{said:#?}");
+    let mut command = sandbox.xtask(&["db-schedule", "install"]);
+    let command = on_it(&sandbox, &mut command).env("PING_URL", "http://127.0.0.1:1/x");
+    let said = sandbox.said(&command.output().expect("it runs"));
+    let warning = "warning: PING_URL is set in this environment, which the timer does not have";
+    assert!(said.err.contains(warning), "{said:#?}");
+    sandbox.write(".env.local", "PING_URL=http://127.0.0.1:1/x\n");
+    assert_eq!(ok(&sandbox, &["db-schedule", "install"]).err, "");
+}
+
+/// An installation that is killed before the trigger knows of it leaves nothing behind either.
+#[test]
+fn an_installation_that_was_killed_is_uninstalled_without_a_trace() {
+    for (trigger, program) in
+        [("cron", "crontab"), ("systemd", "systemctl"), ("launchd", "launchctl")]
+    {
+        for n_calls in 1..=6 {
+            let sandbox = scheduled();
+            with_fakes(&sandbox);
+            let before = tree(&sandbox.path("../home"));
+            // The program works, and at one of its calls kills the process that called it, before or after its work.
+            let real = fs_err::read_to_string(sandbox.path(&format!("../fakes/{program}")))
+                .expect("a fake");
+            let body = real.trim_start_matches("#!/bin/sh\n");
+            let killing = format!(
+                "#!/bin/sh\necho >> \"$FAKES/n\"\nif [ \"$(wc -l < \"$FAKES/n\")\" -eq {n_calls} ]; then ( {body} )\nkill -9 $PPID; exit; fi\n{body}"
+            );
+            let path = sandbox.path(&format!("../fakes/{program}"));
+            fs_err::write(&path, killing).expect("written");
+            let killed = run(&sandbox, &["db-schedule", "install", "--with", trigger]);
+            fs_err::write(&path, real).expect("written");
+            ok(&sandbox, &["db-schedule", "uninstall"]);
+            let table = fs_err::read_to_string(sandbox.path("../fakes/tab")).ok();
+            assert_eq!(table, None, "{trigger} {n_calls}: {killed:#?}");
+            let left = tree(&sandbox.path("../home"));
+            let left: Vec<_> = left.keys().filter(|path| !before.contains_key(*path)).collect();
+            assert_eq!(left, Vec::<&PathBuf>::new(), "{trigger} {n_calls}: {killed:#?}");
+        }
+    }
+}
+
+#[test]
+fn lines_that_somebody_changed_in_the_crontab_are_not_called_removed() {
+    let sandbox = scheduled();
+    with_fakes(&sandbox);
+    ok(&sandbox, &["db-schedule", "install", "--with", "cron"]);
+    let table = fs_err::read_to_string(sandbox.path("../fakes/tab")).expect("a crontab");
+    let without_end: String = table
+        .lines()
+        .filter(|line| !line.ends_with(": end"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    sandbox.write("../fakes/tab", &without_end);
+    for action in ["uninstall", "install"] {
+        let said = run(&sandbox, &["db-schedule", action]);
+        assert_eq!(said.code, Some(2), "{said:#?}");
+        let error = "error: somebody changed the lines of this schedule in the crontab";
+        assert!(said.err.contains(error) && said.err.contains("by `crontab -e`"), "{said:#?}");
+        let after = fs_err::read_to_string(sandbox.path("../fakes/tab")).expect("a crontab");
+        assert_eq!(after, without_end);
+    }
+    // Lines that are comments call nothing.
+    sandbox.write("../fakes/tab", without_end.replace("0 * * * *", "#0 * * * *"));
+    ok(&sandbox, &["db-schedule", "uninstall"]);
+}
+
+/// The configuration may need a newer program than the copy, or be broken: then nobody is known who could be told.
+#[test]
+fn a_configuration_that_the_timer_cannot_read_is_logged_and_reported_by_every_command() {
+    let sandbox = scheduled();
+    with_fakes(&sandbox);
+    ok(&sandbox, &["db-schedule", "install", "--with", "cron"]);
+    let call = |now: &str| {
+        let mut command = sandbox.command("sh");
+        command.env("XTASK_DB_NOW", now).arg(home(&sandbox).join("call.sh"));
+        sandbox.said(&command.output().expect("it runs"))
+    };
+    let manifest = fs_err::read_to_string(sandbox.path("Cargo.toml")).expect("a manifest");
+    sandbox.write("Cargo.toml", format!("{manifest}\nnew-key = 3\n"));
+    for hour in [2, 3] {
+        let said = call(&format!("2025-09-14T0{hour}:00:00+02:00"));
+        assert_eq!(said.code, Some(2), "{said:#?}");
+    }
+    let log = super::log(&sandbox);
+    assert_eq!(log.matches("error: unknown key `new-key`").count(), 2, "{log}");
+    sandbox.write("Cargo.toml", &manifest);
+    sandbox.set_clock("2025-09-14T03:10:00+02:00");
+    let said = ok(&sandbox, &["db-list"]);
+    let warning =
+        "warning: the scheduled backup has failed since 2025-09-14 02:00: unknown key `new-key`";
+    assert!(said.err.contains(warning), "{said:#?}");
+    assert!(said.err.contains("run `cargo xtask db-schedule install`"), "{said:#?}");
+    assert_eq!(call("2025-09-14T04:00:00+02:00").code, Some(0));
+    assert_eq!(ok(&sandbox, &["db-list"]).err, "");
+}
+
+#[test]
+fn a_workspace_that_was_moved_is_noticed_and_its_old_timer_goes() {
+    for action in ["install", "uninstall"] {
+        let sandbox = scheduled();
+        with_fakes(&sandbox);
+        let before = tree(&sandbox.path("../home"));
+        let place = sandbox.path("../place");
+        fs_err::create_dir(&place).expect("a folder");
+        for file in ["Cargo.toml", "backend/db/kalito.db"] {
+            sandbox.write(
+                &format!("../place/{file}"),
+                fs_err::read(sandbox.path(file)).expect("a file"),
+            );
+        }
+        let at = |folder: &str, arguments: &[&str]| {
+            let mut command = sandbox.xtask(arguments);
+            let command = on_it(&sandbox, &mut command).current_dir(sandbox.path(folder));
+            sandbox.said(&command.output().expect("it runs"))
+        };
+        assert_eq!(at("../place", &["db-schedule", "install", "--with", "cron"]).code, Some(0));
+        assert_eq!(at("../place", &["db-schedule", "run"]).code, Some(0));
+        super::rename(&sandbox, "../place", "../moved");
+        let said = at("../moved", &["db-status"]);
+        assert_eq!(said.code, Some(1), "{said:#?}");
+        assert!(said.out.contains("- the timer of this workspace still calls `"), "{said:#?}");
+        // A workspace that was not there is another one.
+        assert!(!run(&sandbox, &["db-status"]).out.contains("still calls"));
+        let said = at("../moved", &["db-schedule", action]);
+        assert!(
+            said.code == Some(0) && said.out.contains("Removed the schedule of `"),
+            "{said:#?}"
+        );
+        let said = at("../moved", &["db-status"]);
+        assert_eq!(said.code, Some(0), "{said:#?}");
+        let table = fs_err::read_to_string(sandbox.path("../fakes/tab")).unwrap_or_default();
+        assert_eq!(
+            table.matches("0 * * * * ").count(),
+            usize::from(action == "install"),
+            "{table}"
+        );
+        at("../moved", &["db-schedule", "uninstall"]);
+        assert_eq!(tree(&sandbox.path("../home")), before);
+        assert!(!sandbox.path("../fakes/tab").exists());
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod home;
 pub(crate) mod installation;
 pub(crate) mod lateness;
 pub(crate) mod log;
+pub(crate) mod moved;
 pub(crate) mod outbox;
 pub(crate) mod program;
 pub(crate) mod slots;

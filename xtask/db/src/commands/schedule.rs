@@ -9,6 +9,7 @@ mod setting;
 mod status;
 mod steps;
 mod uninstall;
+mod unreadable;
 mod work;
 
 use anyhow::{Result, bail};
@@ -89,7 +90,13 @@ impl Args {
     }
 
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        let project = self.common().project_by_itself(session)?;
+        let project = match self.common().project_by_itself(session) {
+            Err(error) if matches!(self.act, Act::Run(_)) => {
+                unreadable::remember(session, &error);
+                return Err(error);
+            }
+            project => project?,
+        };
         if self.common().db.is_some() {
             return Err(Refusal::could_not(
                 "a schedule is for all databases of the project",

@@ -10,6 +10,7 @@ use crate::host::project::schedule::{Schedule, Scheduled};
 use crate::schedule::home::Home;
 use crate::schedule::installation::Installation;
 use crate::schedule::lateness::{self, Moment, Standing};
+use crate::schedule::moved;
 use crate::schedule::state::State;
 
 /// A schedule that is at work on this machine.
@@ -89,7 +90,7 @@ pub(crate) fn problems(
 ) -> Vec<Problem> {
     let home = Home::of(project, folder);
     if !home.is_there() {
-        return Vec::new();
+        return moved_here(project, folder).into_iter().collect();
     }
     let mut problems = Vec::new();
     match &project.schedule {
@@ -110,6 +111,17 @@ pub(crate) fn problems(
         }
     }
     problems
+}
+
+/// A timer that still calls the folder from which this workspace was moved.
+fn moved_here(project: &Project, folder: &Path) -> Option<Problem> {
+    let Scheduled::Yes(_) = &project.schedule else { return None };
+    let moved = moved::find(project, folder)?;
+    let what = format!(
+        "the timer of this workspace still calls `{}`, where it was before, so no scheduled backup is taken",
+        moved.root.display()
+    );
+    Some(Problem::new("schedule-moved", what, "cargo xtask db-schedule install"))
 }
 
 /// An installation that does not follow the configuration or the program any more.

@@ -40,6 +40,29 @@ impl Home {
         Self { folder: state.join(SCHEDULES).join(&id), id }
     }
 
+    /// The places of all schedules of this user.
+    #[must_use]
+    pub(crate) fn all(state: &Path) -> Vec<Self> {
+        let folders = fs_err::read_dir(state.join(SCHEDULES)).into_iter().flatten().flatten();
+        let mut homes: Vec<Self> = folders
+            .filter_map(|folder| {
+                let id = folder.file_name().into_string().ok()?;
+                Some(Self { folder: folder.path(), id })
+            })
+            .collect();
+        homes.sort_by(|one, other| one.id.cmp(&other.id));
+        homes
+    }
+
+    /// The place to which a program was copied for the timer; `None` if it is another one.
+    #[must_use]
+    pub(crate) fn of_copy(program: &Path) -> Option<Self> {
+        let folder = program.parent()?;
+        let id = folder.file_name()?.to_str()?.to_owned();
+        let is_one = folder.parent()?.file_name()? == SCHEDULES;
+        is_one.then(|| Self { folder: folder.to_owned(), id })
+    }
+
     /// The id of the project and worktree: letters, digits and dashes.
     #[must_use]
     pub(crate) fn id(&self) -> &str {
@@ -109,12 +132,14 @@ impl Home {
     /// If the file system refuses.
     pub(crate) fn lock(&self, words: &str) -> Result<Result<Lock, String>> {
         let path = self.file("lock");
-        let open = || {
-            let mut options = fs_err::OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)
-        };
-        let file = open()?;
+        let mut options = fs_err::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path)?;
         match file.file().try_lock() {
+            // The holder of before may have removed the folder since this file was opened.
+            Ok(()) if !publish::is_still(&file, &path) => {
+                Ok(Err("the schedule is being uninstalled".to_owned()))
+            }
             Ok(()) => {
                 file.set_len(0)?;
                 (&file).write_all(words.as_bytes())?;

@@ -61,12 +61,25 @@ impl Trigger {
         ))
     }
 
-    /// Puts it in; a second time, it replaces what the first one wrote.
+    /// What has to be remembered to leave nothing behind, asked before it is put in.
     ///
     /// # Errors
     ///
     /// If the program that manages it refuses.
-    pub(crate) fn install(self, call: &Call<'_>) -> Result<Traces> {
+    pub(crate) fn traces(self, call: &Call<'_>) -> Result<Traces> {
+        match self {
+            Self::Systemd => Ok(systemd::traces(call)),
+            Self::Launchd => Ok(launchd::traces(call)),
+            Self::Cron => cron::traces(),
+        }
+    }
+
+    /// Puts it in; a second time, it replaces what the first one wrote.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::traces`].
+    pub(crate) fn install(self, call: &Call<'_>) -> Result<()> {
         match self {
             Self::Systemd => systemd::install(call),
             Self::Launchd => launchd::install(call),
@@ -78,7 +91,7 @@ impl Trigger {
     ///
     /// # Errors
     ///
-    /// As [`Self::install`].
+    /// As [`Self::traces`].
     pub(crate) fn remove(self, call: &Call<'_>, traces: &Traces) -> Result<()> {
         match self {
             Self::Systemd => systemd::remove(call, traces),

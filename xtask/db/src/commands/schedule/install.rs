@@ -7,9 +7,10 @@ use chrono::Local;
 use serde::Serialize;
 
 use super::setting::{configured, user};
+use super::uninstall;
 use crate::console::refusal::{Answer, Refusal};
 use crate::health::schedule::time;
-use crate::host::project::schedule::Schedule;
+use crate::host::project::schedule::{Named, Schedule, Scheduled};
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
@@ -58,14 +59,19 @@ pub(super) fn install(
         return bundle_feature::rebuild::run_with_feature(session);
     }
     let before = Installation::read(home)?;
+    let trigger_before = uninstall::remove_moved(session, project)?;
     let trigger = match (with, &before) {
         (Some(with), _) => with,
         (None, Some(before)) => before.trigger,
-        (None, None) => Trigger::usual()?,
+        (None, None) => trigger_before.map_or_else(Trigger::usual, Ok)?,
     };
     let user = user(session)?;
     let script = home.file(SCRIPT);
     let call = installation::call(home, &script, schedule.when, &user);
+    let traces = match &before {
+        Some(before) if before.trigger == trigger => before.traces.clone(),
+        _ => trigger.traces(&call)?,
+    };
     let folders = contract::missing(home.folder());
     home.create()?;
     let program = session.binary().context("could not find this program's own file")?.to_owned();
@@ -80,18 +86,14 @@ pub(super) fn install(
     installation.folders = folders.into_iter().skip(1).collect();
     if let Some(before) = &before {
         installation.folders.clone_from(&before.folders);
-        installation.traces = before.traces.clone();
         if before.trigger != trigger {
             before.trigger.remove(&call, &before.traces)?;
         }
     }
-    // Before the trigger: whatever happens next, `uninstall` knows of it.
+    installation.traces = traces;
+    // Before the trigger: if this ends here, `uninstall` still removes everything.
     installation.write(home)?;
-    let traces = trigger.install(&call)?;
-    if before.as_ref().is_none_or(|before| before.trigger != trigger) {
-        installation.traces = traces;
-        installation.write(home)?;
-    }
+    trigger.install(&call)?;
     if State::read(home)?.is_none() {
         State::new(project.root.display().to_string(), session.now()).write(home)?;
     }
@@ -110,6 +112,9 @@ pub(super) fn install(
         ));
     }
     warn(session, project, trigger.find(&call));
+    for silent in silent(schedule) {
+        session.warn(silent);
+    }
     session.document(&Document {
         version: VERSION,
         id: home.id(),
@@ -129,6 +134,15 @@ pub(super) fn described(schedule: &Schedule) -> String {
     parts.push("retention");
     let origin = schedule.origin.as_ref().map_or(String::new(), |origin| format!(" ({origin})"));
     format!("{}{origin}: {}", schedule.when, parts.join(", "))
+}
+
+/// The addresses that are not known here, so that nobody is called.
+pub(super) fn silent(schedule: &Schedule) -> Vec<String> {
+    let unset = schedule.named.iter().filter(|named| !named.is_set);
+    let said = unset.map(|Named { key, variable, .. }| {
+        format!("{variable}, which `{key}` names, is not set here, so nobody is called: write it into .env.local")
+    });
+    said.collect()
 }
 
 fn demand_programs(schedule: &Schedule) -> Result<()> {
@@ -162,6 +176,9 @@ fn warn(session: &mut Session, project: &Project, found: Found) {
     };
     let mut names: Vec<String> = project.databases.iter().filter_map(of_here).collect();
     names.extend(SETTINGS.map(str::to_owned));
+    if let Scheduled::Yes(schedule) = &project.schedule {
+        names.extend(schedule.named.iter().map(|named| named.variable.clone()));
+    }
     for name in names {
         if session.variable(&name).is_some_and(|value| !value.is_empty()) {
             session.warn(format!(

@@ -104,6 +104,9 @@ pub(super) fn status(session: &mut Session, project: &Project, home: &Home) -> R
             say(session, "undelivered", &n);
         }
     }
+    for silent in install::silent(schedule) {
+        say(session, "note", &silent);
+    }
     if home.file(log::FILE).exists() {
         say(session, "log", &home.file(log::FILE).display().to_string());
     }

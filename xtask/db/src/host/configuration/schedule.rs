@@ -6,7 +6,7 @@ use chrono::{NaiveTime, Weekday};
 use super::strict_table::Section;
 use super::variables::Variables;
 use crate::console::text;
-use crate::host::project::schedule::{Address, Export, Schedule, Scheduled, When};
+use crate::host::project::schedule::{Address, Export, Named, Schedule, Scheduled, When};
 
 /// The time of a schedule that names none.
 const USUAL: When = When::Daily(match NaiveTime::from_hms_opt(2, 0, 0) {
@@ -70,6 +70,7 @@ fn usual(origin: String) -> Schedule {
         export: None,
         ping: None,
         webhook: None,
+        named: Vec::new(),
         notify: Vec::new(),
     }
 }
@@ -97,15 +98,21 @@ fn of_table(mut section: Section, variables: &Variables) -> Result<Schedule> {
         Some(table) => Some(export(table)?),
         None => None,
     };
-    let ping = address(&mut section, "ping", variables)?;
-    let webhook = address(&mut section, "webhook", variables)?;
+    let mut named = Vec::new();
+    let ping = address(&mut section, "ping", variables, &mut named)?;
+    let webhook = address(&mut section, "webhook", variables, &mut named)?;
     let notify = section.command("notify")?;
     section.finish()?;
-    Ok(Schedule { when, origin: None, bundle, export, ping, webhook, notify })
+    Ok(Schedule { when, origin: None, bundle, export, ping, webhook, named, notify })
 }
 
 /// An address, from the key or from the variable that `KEY-env` names. A value is never repeated: it is a secret.
-fn address(section: &mut Section, key: &str, variables: &Variables) -> Result<Option<Address>> {
+fn address(
+    section: &mut Section,
+    key: &str,
+    variables: &Variables,
+    named: &mut Vec<Named>,
+) -> Result<Option<Address>> {
     let by_variable = format!("{key}-env");
     let (value, origin) = match (section.text(key)?, section.text(&by_variable)?) {
         (None, None) => return Ok(None),
@@ -114,10 +121,14 @@ fn address(section: &mut Section, key: &str, variables: &Variables) -> Result<Op
         }
         (Some(value), None) => (value, format!("`{key}` in `[{}]`", section.place)),
         // Not every machine has the variable: where it is missing, nobody is called.
-        (None, Some(name)) => match variables.get(&name) {
-            None => return Ok(None),
-            Some(variable) => (variable.text()?.to_owned(), variable.origin.clone()),
-        },
+        (None, Some(name)) => {
+            let found = variables.get(&name);
+            named.push(Named { key: by_variable, variable: name, is_set: found.is_some() });
+            match found {
+                None => return Ok(None),
+                Some(variable) => (variable.text()?.to_owned(), variable.origin.clone()),
+            }
+        }
     };
     match Address::parse(&value) {
         Some(address) => Ok(Some(address)),

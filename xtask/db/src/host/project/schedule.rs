@@ -19,8 +19,21 @@ pub(crate) struct Schedule {
     pub(crate) ping: Option<Address>,
     /// It gets failures and recoveries as JSON.
     pub(crate) webhook: Option<Address>,
+    /// The variables that are named to contain an address.
+    pub(crate) named: Vec<Named>,
     /// The command that gets failures and recoveries on its standard input; empty if there is none.
     pub(crate) notify: Vec<String>,
+}
+
+/// A variable that is named to contain an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// The key that names it, e.g. `ping-env`.
+    pub(crate) key: String,
+    /// The name of the variable.
+    pub(crate) variable: String,
+    /// Whether it is set here: not every machine has it, and without it nobody is called.
+    pub(crate) is_set: bool,
 }
 
 /// Whether there are backups by the clock.

@@ -16,10 +16,14 @@ pub(crate) fn is_there() -> bool {
     read().is_ok()
 }
 
-pub(super) fn install(call: &Call<'_>) -> Result<Traces> {
+pub(super) fn traces() -> Result<Traces> {
+    Ok(Traces { is_first_crontab: read()?.is_none(), ..Traces::default() })
+}
+
+pub(super) fn install(call: &Call<'_>) -> Result<()> {
     let before = read()?;
     let text = before.clone().unwrap_or_default();
-    let mut table = without(&text, call.id);
+    let mut table = without_ours(&text, call)?;
     if !table.is_empty() && !table.ends_with('\n') {
         table.push('\n');
     }
@@ -27,12 +31,12 @@ pub(super) fn install(call: &Call<'_>) -> Result<Traces> {
     if before.as_deref() != Some(&table) {
         write(&table)?;
     }
-    Ok(Traces { is_first_crontab: before.is_none(), ..Traces::default() })
+    Ok(())
 }
 
 pub(super) fn remove(call: &Call<'_>, traces: &Traces) -> Result<()> {
     let Some(before) = read()? else { return Ok(()) };
-    let table = without(&before, call.id);
+    let table = without_ours(&before, call)?;
     if table.is_empty() && traces.is_first_crontab {
         let output = output(&["crontab".as_ref(), "-r".as_ref()], None)?;
         if !output.status.success() {
@@ -128,6 +132,27 @@ fn without(table: &str, id: &str) -> String {
     }
     // Without its end nobody knows which lines are ours.
     if is_ours { table.to_owned() } else { rest }
+}
+
+/// The table without the lines of a schedule, if none of them is left then.
+fn without_ours(table: &str, call: &Call<'_>) -> Result<String> {
+    let rest = without(table, call.id);
+    let command = escaped(&call.script.to_string_lossy());
+    let is_left = |line: &str| !line.trim_start().starts_with('#') && line.contains(&command);
+    if rest.lines().any(is_left) {
+        return Err(Refusal {
+            what: "somebody changed the lines of this schedule in the crontab: its own comments are not around all of them"
+                .to_owned(),
+            hint: format!(
+                "remove the lines with {command} by `crontab -e`, and those with `# xtask-db {}`, then try again; the \
+                 crontab is as it was",
+                call.id
+            ),
+            exit: Exit::CouldNot,
+        }
+        .into());
+    }
+    Ok(rest)
 }
 
 /// A word of a command in a crontab: a shell reads it, and before that `%` is a line break (`man 5 crontab`).

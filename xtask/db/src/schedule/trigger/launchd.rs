@@ -12,9 +12,12 @@ use crate::files::publish;
 use crate::files::stage::Stage;
 use crate::host::project::schedule::When;
 
-pub(super) fn install(call: &Call<'_>) -> Result<Traces> {
+pub(super) fn traces(call: &Call<'_>) -> Traces {
+    Traces { folders: missing(&folder(call)), ..Traces::default() }
+}
+
+pub(super) fn install(call: &Call<'_>) -> Result<()> {
     let folder = folder(call);
-    let traces = Traces { folders: missing(&folder), ..Traces::default() };
     publish::create_folders(&folder)?;
     // One of that label must go before it can be loaded again; usually there is none.
     let _ = run(&["launchctl", "bootout", &target(call)]);
@@ -24,7 +27,7 @@ pub(super) fn install(call: &Call<'_>) -> Result<Traces> {
     stage.sync()?;
     stage.replace(&folder.join(&name))?;
     run(&["launchctl", "bootstrap", &domain(), &file(call).to_string_lossy()])?;
-    Ok(traces)
+    Ok(())
 }
 
 pub(super) fn remove(call: &Call<'_>, traces: &Traces) -> Result<()> {

@@ -16,10 +16,13 @@ pub(crate) fn runs() -> bool {
     run(&["systemctl", "--user", "show-environment"]).is_ok()
 }
 
-pub(super) fn install(call: &Call<'_>) -> Result<Traces> {
+pub(super) fn traces(call: &Call<'_>) -> Traces {
+    let wants = folder(call).join("timers.target.wants");
+    Traces { folders: missing(&wants), ..Traces::default() }
+}
+
+pub(super) fn install(call: &Call<'_>) -> Result<()> {
     let folder = folder(call);
-    let wants = folder.join("timers.target.wants");
-    let traces = Traces { folders: missing(&wants), ..Traces::default() };
     publish::create_folders(&folder)?;
     write(&folder, &service_name(call), &service(call))?;
     write(&folder, &timer_name(call), &timer(call))?;
@@ -27,7 +30,7 @@ pub(super) fn install(call: &Call<'_>) -> Result<Traces> {
     run(&["systemctl", "--user", "enable", "--quiet", &timer_name(call)])?;
     // A timer that runs already keeps its old times otherwise.
     run(&["systemctl", "--user", "restart", &timer_name(call)])?;
-    Ok(traces)
+    Ok(())
 }
 
 pub(super) fn remove(call: &Call<'_>, traces: &Traces) -> Result<()> {
