@@ -1,11 +1,14 @@
 //! Backups by the clock.
 
 mod export;
+mod fake_machine;
 mod late;
 mod messages;
 mod real_triggers;
 mod runs;
+mod timer_alone;
 mod together;
+mod trigger_files;
 mod triggers;
 mod year;
 

@@ -68,7 +68,7 @@ fn each_item_is_old_or_new_and_a_restore_goes_on_or_back() {
         .flat_map(|(call, n)| (1..=n).map(move |n| (call.clone(), n)))
         .collect();
     let (mut n_kills, mut n_resumed, mut n_undone) = (0, 0, 0);
-    // Where each moment is tried, both ways out are.
+    // With stride 1, each moment is tried with both ways out.
     let n_ways = if stride == 1 { 2 } else { 1 };
     let moments = (0..n_ways).flat_map(|way| {
         moments.iter().enumerate().step_by(stride).map(move |(at, moment)| (at + way, moment))
@@ -140,7 +140,7 @@ fn an_undo_that_is_killed_is_continued() {
     complain(&format!("bundle: {n_kills} kills of an undo, each continued"));
 }
 
-/// What a killed run left in another folder than that of the backups is removed by the next one, which names it.
+/// The next run removes, and names, the leftovers of a killed one in another folder than that of the backups.
 #[test]
 fn a_create_that_is_killed_is_swept_wherever_it_wrote() {
     if !works() {

@@ -1,4 +1,4 @@
-//! What snapshots are taken of in tests: ZFS through the contract of its command, and btrfs on a disk of its own.
+//! The file systems of which tests take snapshots: ZFS through the contract of its command, and btrfs on a disk of its own.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Who is told of a failure and of its end, and that the secret of an address stays one.
+//! Reports of a failure and of the recovery, and the secrecy of addresses.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -197,7 +197,7 @@ fn watch(ended: &AtomicBool) -> (Vec<String>, usize) {
     (seen, n_curl)
 }
 
-/// What can go wrong before the first step is told like everything else.
+/// A failure before the first step is reported like any other.
 #[test]
 fn a_backups_folder_that_cannot_be_read_is_told_logged_and_remembered() {
     let receiver = WebReceiver::start();

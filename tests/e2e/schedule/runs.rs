@@ -1,4 +1,4 @@
-//! What a run does: once for a slot, in its order, and on from where the last one failed.
+//! A run: once for a slot, step by step, and on from the step at which the last one failed.
 
 use super::{change, home, log, scheduled};
 use crate::support::sandbox::Sandbox;
@@ -42,7 +42,7 @@ fn a_slot_gets_one_backup_however_often_something_calls() {
     assert!(sandbox.ok(&["db-schedule", "run"]).out.starts_with("Nothing is due"));
     assert_eq!(sandbox.backups(), names);
     assert_eq!(sandbox.records("scheduled").len(), 2);
-    // What is lost outside the project is known by the records.
+    // If the state outside the project is lost, the records show that the slot was served.
     fs_err::remove_dir_all(home(&sandbox)).expect("removed");
     sandbox.set_clock("2025-09-13T03:00:00+02:00");
     change(&sandbox, "five");

@@ -17,7 +17,8 @@ const KEEP: &str = "[workspace.metadata.db.keep]\ndaily = 7\nweekly = 4\nmonthly
 fn a_year_ends_with_the_policy_s_backups_and_one_word_for_each_gap() {
     let sandbox = Sandbox::new();
     sandbox.configure(&format!("{}export = {{ into = \"snapshots\" }}\n{KEEP}", super::AT_TWO));
-    let mut year = Year { sandbox: &sandbox, slots: BTreeMap::new(), n_failed: 0 };
+    let (rotten, found) = (Vec::new(), Vec::new());
+    let mut year = Year { sandbox: &sandbox, slots: BTreeMap::new(), n_failed: 0, rotten, found };
     let (first, last) = (date(2025, 1, 1), date(2025, 12, 31));
     let mut day = first;
     while day <= last {
@@ -38,6 +39,8 @@ fn a_year_ends_with_the_policy_s_backups_and_one_word_for_each_gap() {
         "{n_slots} of {n_days}, {n_quiet} quiet"
     );
     assert!(year.n_failed >= 5, "{}", year.n_failed);
+    assert!(!year.rotten.is_empty());
+    assert_eq!(year.found, year.rotten, "each that rotted was found by a run, once");
     // Each gap once: the holiday, and the days ahead of time.
     let gaps = all_logs(&sandbox);
     let gaps: Vec<_> = gaps.lines().filter(|line| line.contains("no run came for")).collect();
@@ -71,6 +74,9 @@ struct Year<'s> {
     /// The backups that were taken, by their slot.
     slots: BTreeMap<NaiveDate, Vec<DateTime<FixedOffset>>>,
     n_failed: usize,
+    /// The backups that rotted, and those that a run found.
+    rotten: Vec<String>,
+    found: Vec<String>,
 }
 
 impl Year<'_> {
@@ -151,15 +157,18 @@ impl Year<'_> {
         rename(self.sandbox, "kept", "backups");
     }
 
-    /// A backup rots: the runs read one a day, so one of them finds it.
-    fn with_damage(&mut self, _day: NaiveDate) {
-        let records = self.sandbox.records("scheduled");
-        let name = records[3]["name"].as_str().expect("a name");
-        let path = self.sandbox.backup_path(name);
-        let mut bytes = fs_err::read(&path).expect("a list");
+    /// A backup rots that is not the newest: one of the next runs finds it.
+    fn with_damage(&mut self, day: NaiveDate) {
+        self.sandbox.set_clock(&local(day, 8, 0).to_rfc3339());
+        let name = self.sandbox.backup();
+        change(self.sandbox, "after the backup that rots");
+        self.call(local(day, 8, 30));
+        let path = self.sandbox.backup_path(&name);
+        let mut bytes = fs_err::read(&path).expect("a backup");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs_err::write(&path, bytes).expect("damaged");
+        self.rotten.push(name);
     }
 
     /// Something calls at a moment.
@@ -177,6 +186,7 @@ impl Year<'_> {
             let damaged = said.err.split("the backup `").nth(1);
             if let Some(name) = damaged.and_then(|rest| rest.split('`').next()) {
                 self.sandbox.ok(&["db-remove", name, "--yes"]);
+                self.found.push(name.to_owned());
             }
         }
     }

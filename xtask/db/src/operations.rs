@@ -17,4 +17,5 @@ pub(crate) mod restore;
 pub(crate) mod retain;
 pub(crate) mod rolling_share;
 pub(crate) mod state_document;
+pub(crate) mod status_lines;
 pub(crate) mod verify_one;

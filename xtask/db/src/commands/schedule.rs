@@ -108,7 +108,7 @@ impl Args {
             Act::Install(args) => install::install(session, &project, &home, args.with),
             Act::Uninstall(_) => uninstall::uninstall(session, &project, &home),
             Act::Status(_) => status::status(session, &project, &home),
-            Act::Run(common) => run::run(session, &project, &home, common.busy_timeout),
+            Act::Run(_) => run::run(session, &project, &home),
         }
     }
 }

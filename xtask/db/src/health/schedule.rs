@@ -125,12 +125,7 @@ fn moved_here(project: &Project, folder: &Path) -> Option<Problem> {
 }
 
 /// An installation that does not follow the configuration or the program any more.
-#[must_use]
-pub(crate) fn outdated(
-    at_work: &AtWork<'_>,
-    installation: &Installation,
-    program: &Path,
-) -> Option<Problem> {
+fn outdated(at_work: &AtWork<'_>, installation: &Installation, program: &Path) -> Option<Problem> {
     let remedy = "cargo xtask db-schedule install";
     if installation.when != at_work.schedule.when.to_string() {
         let (then, now) = (&installation.when, at_work.schedule.when);

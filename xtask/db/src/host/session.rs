@@ -7,6 +7,7 @@ pub(crate) mod github_actions;
 pub(crate) mod json_stream;
 pub(crate) mod machine_id;
 pub(crate) mod state_folder;
+mod transcript;
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -31,6 +32,7 @@ use crate::host::configuration::{self, EnvFiles};
 use crate::host::environment::Environment;
 use crate::host::project::Project;
 use crate::host::session::json_stream::Streamed;
+use crate::host::session::transcript::Transcript;
 
 /// The variable that fixes the clock, for tests of programs that use this crate (RFC 3339).
 pub const NOW_VARIABLE: &str = "XTASK_DB_NOW";
@@ -67,16 +69,6 @@ pub struct Session {
     told: Remarks,
     streamed: Streamed,
     transcript: Option<Transcript>,
-}
-
-/// Takes a time and a line.
-type EachLine = Box<dyn FnMut(&str, &str)>;
-
-/// Everything that is printed, beside the streams: for runs that nobody watches.
-struct Transcript {
-    /// Gets each line, with the time at which it was printed.
-    each: EachLine,
-    lines: Vec<String>,
 }
 
 impl Session {
@@ -205,23 +197,27 @@ impl Session {
 
     /// From now on, passes each line that is printed, or would be without `--quiet` and `--json`, to `each`, with the time.
     pub(crate) fn transcribe(&mut self, each: impl FnMut(&str, &str) + 'static) {
-        self.transcript = Some(Transcript { each: Box::new(each), lines: Vec::new() });
+        self.transcript = Some(Transcript::of(each));
     }
 
     /// The lines since [`Self::transcribe`].
     #[must_use]
     pub(crate) fn transcript(&self) -> &[String] {
-        self.transcript.as_ref().map_or(&[], |transcript| &transcript.lines)
+        self.transcript.as_ref().map_or(&[], Transcript::lines)
     }
 
-    /// Adds a line to the transcript only.
-    pub(crate) fn transcribe_line(&mut self, line: &str) {
-        let time = self.now().format("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    fn transcribe_line(&mut self, line: &str) {
+        let now = self.now();
         if let Some(transcript) = &mut self.transcript {
-            let line = fit(line);
-            (transcript.each)(&time, &line);
-            transcript.lines.push(line);
+            transcript.add(now, fit(line));
         }
+    }
+
+    /// The name of this machine.
+    #[must_use]
+    #[expect(clippy::unused_self, reason = "the machine enters with the session")]
+    pub(crate) fn host_name(&self) -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
 
     /// Whether to print only warnings and errors.

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
-use crate::files::publish;
-use crate::files::stage::Stage;
+use crate::files::{publish, whole_files};
 use crate::host::project::Project;
 
 /// The folder of all schedules, in the user's state folder.
@@ -117,10 +116,7 @@ impl Home {
     ///
     /// If the file system refuses.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let stage = Stage::create(&self.folder, name)?;
-        stage.append(bytes)?;
-        stage.sync()?;
-        stage.replace(&self.file(name))?;
+        whole_files::replace_file(&self.file(name), bytes, 0o600)?;
         publish::sync_folder(&self.folder)
     }
 

@@ -13,9 +13,7 @@ use xshell::{Shell, cmd};
 ///
 /// If there are no words, or the current folder is gone.
 pub(crate) fn command<S: AsRef<OsStr>>(words: &[S]) -> Result<Command> {
-    let (program, arguments) = words.split_first().context("no program was named")?;
-    let (program, shell) = (program.as_ref(), Shell::new()?);
-    Ok(Command::from(cmd!(shell, "{program} {arguments...}")))
+    of(&Shell::new()?, words)
 }
 
 /// The same in another folder.
@@ -24,8 +22,13 @@ pub(crate) fn command<S: AsRef<OsStr>>(words: &[S]) -> Result<Command> {
 ///
 /// As [`command`].
 pub(crate) fn command_in<S: AsRef<OsStr>>(folder: &Path, words: &[S]) -> Result<Command> {
-    let (program, arguments) = words.split_first().context("no program was named")?;
-    let (program, shell) = (program.as_ref(), Shell::new()?);
+    let shell = Shell::new()?;
     shell.change_dir(folder);
+    of(&shell, words)
+}
+
+fn of<S: AsRef<OsStr>>(shell: &Shell, words: &[S]) -> Result<Command> {
+    let (program, arguments) = words.split_first().context("no program was named")?;
+    let program = program.as_ref();
     Ok(Command::from(cmd!(shell, "{program} {arguments...}")))
 }

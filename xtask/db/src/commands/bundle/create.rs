@@ -70,7 +70,7 @@ impl CreateArgs {
         vault.lock(project.busy_timeout, session.interrupt())?.keep_private()?;
         let project_name = project_name(&project);
         sweep::sweep(session, &output, &project_name)?;
-        let origin = retain::origin(&host_name(), &project.root);
+        let origin = retain::origin(&session.host_name(), &project.root);
         let earlier = retain::records(&output, &project_name, &origin)?;
         let taken = if self.no_snapshot {
             Vec::new()
@@ -89,7 +89,7 @@ impl CreateArgs {
             version: crate::bundle::manifest::VERSION,
             project: project_name,
             created_at: session.now().to_rfc3339(),
-            host: host_name(),
+            host: session.host_name(),
             tool: concat!("xtask-db ", env!("CARGO_PKG_VERSION")).to_owned(),
             commit: project.git.as_ref().and_then(Place::state).and_then(|git| git.commit),
             items: Vec::new(),
@@ -248,9 +248,4 @@ fn project_name(project: &Project) -> String {
     let name: String =
         name.unwrap_or_default().chars().map(|c| if is_good(c) { c } else { '-' }).collect();
     if name.is_empty() { "project".to_owned() } else { name }
-}
-
-/// The name of this machine.
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

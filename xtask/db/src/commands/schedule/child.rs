@@ -21,9 +21,8 @@ pub(super) fn run(session: &mut Session, work: &Work<'_>, arguments: &[&str]) ->
     let mut command = program::command_in(&work.project.root, &[own])?;
     let (reader, writer) = std::io::pipe()?;
     command.args(arguments).stdin(Stdio::null());
-    if let Some(patience) = work.patience {
-        command.arg("--busy-timeout").arg(format!("{}ms", patience.as_millis()));
-    }
+    let patience = work.project.busy_timeout.as_millis();
+    command.arg("--busy-timeout").arg(format!("{patience}ms"));
     command.stdout(OwnedFd::from(writer.try_clone()?)).stderr(OwnedFd::from(writer));
     let mut child = command.spawn().context("could not start this program again")?;
     // It holds the ends for writing: without it, the reading ends with the child.

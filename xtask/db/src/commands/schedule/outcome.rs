@@ -1,4 +1,5 @@
-//! Who is told how a run ended: the dead man's switch of each end, people once per cause and day, and of a recovery once.
+//! The reports of how a run ended: each end to the dead man's switch, a failure to people once per cause and day, and a
+//! recovery once.
 
 use anyhow::Result;
 use serde_json::json;
@@ -41,7 +42,7 @@ impl Told<'_> {
         let Some(failing) = state.failing.take().filter(|failing| failing.is_told) else { return };
         let text = format!(
             "{}: scheduled backups work again. The {} had failed since {}: {}\n",
-            self.place(),
+            self.place(session),
             failing.step.word(),
             time(failing.since),
             failing.what
@@ -75,7 +76,7 @@ impl Told<'_> {
             if state.told.get(&cause) != Some(&today) {
                 let text = format!(
                     "{}: the scheduled {} failed: {}It is tried again within the hour. Log: {}\n",
-                    self.place(),
+                    self.place(session),
                     step.word(),
                     shown.trim_start_matches("error: "),
                     self.home.file(log::FILE).display()
@@ -118,14 +119,14 @@ impl Told<'_> {
     pub(super) fn deliver(&self, session: &mut Session, state: &mut State) {
         let waiting = std::mem::take(&mut state.outbox);
         for message in waiting {
-            if let Err(error) = self.send(&message) {
+            if let Err(error) = self.send(session, &message) {
                 session.warn(format!("{error:#}; the next call tries again"));
                 state.outbox.push(message);
             }
         }
     }
 
-    fn send(&self, message: &Message) -> Result<()> {
+    fn send(&self, session: &Session, message: &Message) -> Result<()> {
         let Message { channel, event, at, text } = message;
         match channel {
             Channel::Ping => self.ping(*event, text),
@@ -135,7 +136,7 @@ impl Told<'_> {
                 let document = json!({
                     "text": text,
                     "project": self.project.root.file_name().map(|name| name.to_string_lossy()),
-                    "host": host(),
+                    "host": session.host_name(),
                     "event": event,
                     "at": at.to_rfc3339(),
                 });
@@ -154,18 +155,14 @@ impl Told<'_> {
     }
 
     /// The project and the machine, as a message begins.
-    fn place(&self) -> String {
-        format!("{} on {}", text::plain(&self.project.root.display().to_string()), host())
+    fn place(&self, session: &Session) -> String {
+        let root = text::plain(&self.project.root.display().to_string());
+        format!("{root} on {}", session.host_name())
     }
 }
 
 fn message(session: &Session, channel: Channel, event: Event, text: &str) -> Message {
     Message { channel, event, at: session.now(), text: text.to_owned() }
-}
-
-/// The name of this machine.
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Failures of one step that differ only in numbers, e.g. in times and sizes, have one cause.

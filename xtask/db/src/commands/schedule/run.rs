@@ -1,8 +1,6 @@
 //! `db-schedule run`: asks whether a slot is due, does its steps in their order, and ends at the first that fails; the
 //! next run goes on there.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, FixedOffset, Local, TimeDelta};
 use serde::Serialize;
@@ -47,12 +45,7 @@ struct Failed {
     error: anyhow::Error,
 }
 
-pub(super) fn run(
-    session: &mut Session,
-    project: &Project,
-    home: &Home,
-    patience: Option<Duration>,
-) -> Result<Answer> {
+pub(super) fn run(session: &mut Session, project: &Project, home: &Home) -> Result<Answer> {
     if let Scheduled::Off(origin) = &project.schedule {
         session.say(format!("Nothing to do: backups by the clock are switched off ({origin})"));
         session.document(&Document::idle(None));
@@ -80,7 +73,7 @@ pub(super) fn run(
     }
     state.asked_at = Some(now);
     let slot = slots::last(schedule.when, now, &Local).context("no slot was found")?;
-    let work = Work { project, schedule, home, slot, patience };
+    let work = Work { project, schedule, home, slot };
     let due = match due(session, &work, &state) {
         Ok(due) if due.is_empty() && state.complete.is_some_and(|complete| complete >= slot) => {
             return nothing_due(session, &work, &mut state);

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::install;
 use super::setting::{configured, user};
 use crate::console::refusal::Answer;
+use crate::console::text;
 use crate::health;
 use crate::health::problem::Problem;
 use crate::health::schedule::time;
@@ -16,6 +17,7 @@ use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::operations::late_schedule;
+use crate::operations::status_lines::{say_fact as say, say_problem};
 use crate::schedule::home::Home;
 use crate::schedule::installation::{self, Installation, SCRIPT};
 use crate::schedule::state::{LastRun, State};
@@ -100,7 +102,7 @@ pub(super) fn status(session: &mut Session, project: &Project, home: &Home) -> R
             say(session, database, &format!("{}{unchanged}", seen.backup));
         }
         if !state.outbox.is_empty() {
-            let n = crate::console::text::count(state.outbox.len() as u64, "message");
+            let n = text::count(state.outbox.len() as u64, "message");
             say(session, "undelivered", &n);
         }
     }
@@ -115,11 +117,7 @@ pub(super) fn status(session: &mut Session, project: &Project, home: &Home) -> R
         session.say("All is well.");
     }
     for problem in &problems {
-        if session.is_quiet() {
-            session.warn(format!("{}: {}", problem.what, problem.remedy));
-        }
-        session.say_folded(&format!("- {}", problem.what), 2);
-        session.say(format!("    {}", problem.remedy));
+        say_problem(session, problem);
     }
     let complete = state.as_ref().and_then(|state| state.complete);
     session.document(&Document {
@@ -136,10 +134,6 @@ pub(super) fn status(session: &mut Session, project: &Project, home: &Home) -> R
         folder: home.folder().display().to_string(),
     });
     Ok(if problems.is_empty() { Answer::Yes } else { Answer::No })
-}
-
-fn say(session: &mut Session, name: &str, fact: &str) {
-    session.say_facts(&format!("  {name:<11}  {}", crate::console::text::plain(fact)), 15);
 }
 
 fn problem_of(found: &Found) -> Option<Problem> {

@@ -102,8 +102,8 @@ fn back_up(
 fn verify(session: &mut Session, work: &Work<'_>, state: &State) -> Result<()> {
     let project = work.project;
     let vault = Vault::of(project, session.now());
+    let all = vault.backups()?;
     for database in &project.databases {
-        let all = vault.backups()?;
         let (newest, older) = in_turn(session, project, database, &all);
         let is_new = state.databases.get(&database.name).is_none_or(|seen| !seen.unchanged);
         let unproved = newest.filter(|backup| last_verified(backup).is_none());
@@ -194,8 +194,7 @@ fn retain(session: &mut Session, work: &Work<'_>, state: &mut State) -> Result<(
     }
     state.jumped_at = None;
     let vault = Vault::of(project, now);
-    let patience = work.patience.unwrap_or(project.busy_timeout);
-    let locked = vault.lock(patience, session.interrupt())?;
+    let locked = vault.lock(project.busy_timeout, session.interrupt())?;
     for database in &project.databases {
         retain::prune(session, project, &locked, database)?;
     }

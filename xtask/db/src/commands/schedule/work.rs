@@ -1,7 +1,5 @@
 //! What a run works for.
 
-use std::time::Duration;
-
 use chrono::{DateTime, FixedOffset};
 
 use crate::host::project::Project;
@@ -14,6 +12,4 @@ pub(super) struct Work<'a> {
     pub(super) schedule: &'a Schedule,
     pub(super) home: &'a Home,
     pub(super) slot: DateTime<FixedOffset>,
-    /// The lock timeout that was given.
-    pub(super) patience: Option<Duration>,
 }

@@ -11,14 +11,7 @@ use crate::health::problem::Problem;
 use crate::hooks::folder::Installed;
 use crate::host::project::Project;
 use crate::host::session::Session;
-
-/// Column at which facts begin.
-const INDENT: usize = 15;
-
-/// A fact with its name in front.
-fn say_fact(session: &mut Session, name: &str, fact: &str) {
-    session.say_facts(&format!("  {name:<11}  {}", text::plain(fact)), INDENT);
-}
+use crate::operations::status_lines::{say_fact, say_problem};
 
 pub(super) fn n_safety(checkup: &Checkup<'_>) -> usize {
     checkup.backups.iter().copied().filter(|backup| backup.kind() == Some(Kind::Safety)).count()
@@ -156,12 +149,7 @@ pub(super) fn say_problems(session: &mut Session, problems: &[Problem]) {
     let (n, verb) = (problems.len() as u64, if problems.len() == 1 { "needs" } else { "need" });
     session.say(format!("{} {verb} attention:", text::count(n, "thing")));
     for problem in problems {
-        if session.is_quiet() {
-            session.warn(format!("{}: {}", problem.what, problem.remedy));
-        }
-        session.say_folded(&format!("- {}", problem.what), 2);
-        // A command to copy stays on one line.
-        session.say(format!("    {}", problem.remedy));
+        say_problem(session, problem);
     }
 }
 

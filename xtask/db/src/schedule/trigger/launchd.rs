@@ -8,8 +8,7 @@ use anyhow::Result;
 use chrono::{NaiveTime, Timelike as _};
 
 use super::contract::{Call, Found, Traces, missing, run, step};
-use crate::files::publish;
-use crate::files::stage::Stage;
+use crate::files::{publish, whole_files};
 use crate::host::project::schedule::When;
 
 pub(super) fn traces(call: &Call<'_>) -> Traces {
@@ -21,11 +20,7 @@ pub(super) fn install(call: &Call<'_>) -> Result<()> {
     publish::create_folders(&folder)?;
     // One of that label must go before it can be loaded again; usually there is none.
     let _ = run(&["launchctl", "bootout", &target(call)]);
-    let name = format!("{}.plist", label(call));
-    let stage = Stage::create(&folder, &name)?;
-    stage.append(plist(call).as_bytes())?;
-    stage.sync()?;
-    stage.replace(&folder.join(&name))?;
+    whole_files::replace_file(&file(call), plist(call).as_bytes(), 0o600)?;
     run(&["launchctl", "bootstrap", &domain(), &file(call).to_string_lossy()])?;
     Ok(())
 }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::contract::{Call, Found, Traces, missing, run, step};
-use crate::files::publish;
-use crate::files::stage::Stage;
+use crate::files::{publish, whole_files};
 use crate::host::project::schedule::When;
 
 /// Whether the user has a systemd that runs.
@@ -97,10 +96,7 @@ fn timer_name(call: &Call<'_>) -> String {
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
-    let stage = Stage::create(folder, name)?;
-    stage.append(text.as_bytes())?;
-    stage.sync()?;
-    stage.replace(&folder.join(name))?;
+    whole_files::replace_file(&folder.join(name), text.as_bytes(), 0o600)?;
     publish::sync_folder(folder)
 }
 
