@@ -6,3 +6,4 @@ pub(crate) mod everyday;
 pub(crate) mod help;
 pub(crate) mod hostile_text;
 pub(crate) mod odd_names;
+pub(crate) mod progress_lines;

@@ -106,11 +106,12 @@ const PLACES: [Place; 16] = [
         why: "only results go to stdout, through `say`",
     },
     Place {
-        // A signal handler has no session, and a child's output is not ours.
+        // A signal handler has no session, a child's output is not ours, and progress is no message.
         words: &["io::stderr"],
         rooms: &[
             "host/session.rs",
             "console/interrupt.rs",
+            "console/progress_lines.rs",
             "host/command/supervised.rs",
             "postgres/test_server.rs",
         ],

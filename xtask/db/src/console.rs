@@ -5,6 +5,7 @@ pub(crate) mod interrupt;
 pub(crate) mod nearest_word;
 pub(crate) mod planted_faults;
 pub(crate) mod progress;
+pub(crate) mod progress_lines;
 pub(crate) mod refusal;
 pub(crate) mod remarks;
 pub(crate) mod secrets;

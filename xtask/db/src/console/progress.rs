@@ -1,5 +1,5 @@
-//! Progress of long work: a bar if it takes longer than a second, on a terminal only, and the
-//! user's interrupt.
+//! Progress of long work: a bar if it takes longer than a second, on a terminal only, or lines for a program;
+//! and the user's interrupt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console::interrupt::Interrupt;
+use crate::console::progress_lines::Lines;
 
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
@@ -27,6 +28,7 @@ pub(crate) struct Pulse(Arc<Shown>);
 #[derive(Debug)]
 struct Shown {
     bar: ProgressBar,
+    lines: Option<Lines>,
     began: Instant,
     waiting: AtomicBool,
     /// Milliseconds from the beginning to the last beat.
@@ -37,13 +39,20 @@ impl Progress {
     /// A bar that stays hidden for its first second.
     #[must_use]
     pub(crate) fn shown(interrupt: &Arc<Interrupt>, verb: &'static str) -> Self {
-        let pulse = Pulse::new(true);
+        let pulse = Pulse::new(true, None);
         if let Ok(style) = ProgressStyle::with_template(
             "{prefix} {bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {spinner}",
         ) {
             pulse.0.bar.set_style(style);
         }
         pulse.0.bar.set_prefix(verb);
+        Self { pulse, interrupt: Arc::clone(interrupt) }
+    }
+
+    /// Lines on stderr for the program that started this one.
+    #[must_use]
+    pub(crate) fn in_lines(interrupt: &Arc<Interrupt>, verb: &'static str) -> Self {
+        let pulse = Pulse::new(false, Some(Lines::begin(verb)));
         Self { pulse, interrupt: Arc::clone(interrupt) }
     }
 
@@ -68,18 +77,21 @@ impl Progress {
     /// Reports how much there is to do.
     pub(crate) fn expect_bytes(&self, total_bytes: u64) {
         self.pulse.0.bar.set_length(total_bytes);
+        self.with_lines(|lines| lines.expect(total_bytes));
     }
 
     /// Reports how much is done.
     pub(crate) fn reach(&mut self, done_bytes: u64) {
         self.pulse.show();
         self.pulse.0.bar.set_position(done_bytes);
+        self.with_lines(|lines| lines.reach(done_bytes));
     }
 
     /// Takes it away permanently, because others are to be seen.
     pub(crate) fn end(&self) {
         self.pulse.0.waiting.store(false, Ordering::Relaxed);
         self.pulse.0.bar.finish_and_clear();
+        self.with_lines(Lines::end);
     }
 
     /// Continues with another step of the same work, whose length is unknown.
@@ -88,6 +100,13 @@ impl Progress {
             self.pulse.0.bar.set_style(style);
         }
         self.pulse.0.bar.set_prefix(verb);
+        self.with_lines(|lines| lines.turn_to(verb));
+    }
+
+    fn with_lines(&self, change: impl FnOnce(&Lines)) {
+        if let Some(lines) = &self.pulse.0.lines {
+            change(lines);
+        }
     }
 }
 
@@ -95,12 +114,13 @@ impl Pulse {
     /// A progress bar that is not shown.
     #[must_use]
     pub(crate) fn none() -> Self {
-        Self::new(false)
+        Self::new(false, None)
     }
 
-    fn new(waiting: bool) -> Self {
+    fn new(waiting: bool, lines: Option<Lines>) -> Self {
         Self(Arc::new(Shown {
             bar: ProgressBar::hidden(),
+            lines,
             began: Instant::now(),
             waiting: AtomicBool::new(waiting),
             last_beat: AtomicU64::new(0),
@@ -116,6 +136,9 @@ impl Pulse {
         self.0.last_beat.store(now, Ordering::Relaxed);
         self.show();
         self.0.bar.tick();
+        if let Some(lines) = &self.0.lines {
+            lines.beat();
+        }
     }
 
     fn show(&self) {
@@ -128,6 +151,6 @@ impl Pulse {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.pulse.0.bar.finish_and_clear();
+        self.end();
     }
 }

@@ -23,6 +23,7 @@ use serde_json::json;
 
 use crate::console::interrupt::Interrupt;
 use crate::console::progress::Progress;
+use crate::console::progress_lines;
 use crate::console::refusal::{Answer, Declined};
 use crate::console::remarks::Remarks;
 use crate::console::terminal_width::{self, Screen};
@@ -245,10 +246,13 @@ impl Session {
         self.terminal && !self.json && !self.quiet
     }
 
-    /// The progress of a long step; it is never shown if nobody watches.
+    /// The progress of a long step; it is never shown if nobody watches, neither a person nor a program.
     #[must_use]
     pub(crate) fn progress(&self, verb: &'static str) -> Progress {
-        if self.shows_progress() {
+        if self.variable(progress_lines::VARIABLE).is_some_and(|form| form == progress_lines::LINES)
+        {
+            Progress::in_lines(&self.interrupt, verb)
+        } else if self.shows_progress() {
             Progress::shown(&self.interrupt, verb)
         } else {
             Progress::hidden(&self.interrupt)

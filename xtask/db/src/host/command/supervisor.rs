@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use crate::console::interrupt::Interrupt;
+use crate::console::progress_lines;
 use crate::host::command::patience::{GRACE, PAUSE};
 use crate::host::command::tree::Tree;
 use crate::host::command::wire::{Came, Order, Report, Wire, Wish};
@@ -91,6 +92,8 @@ pub(super) fn command(order: &Order) -> Result<Command> {
     shell.change_dir(PathBuf::from(&order.folder));
     let mut command = Command::from(cmd!(shell, "{program} {arguments...}"));
     command.env_remove(MARK);
+    // Its progress is not ours.
+    command.env_remove(progress_lines::VARIABLE);
     for (name, value) in &order.variables {
         match value {
             Some(value) => command.env(name, value),

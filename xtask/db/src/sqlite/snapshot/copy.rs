@@ -215,7 +215,11 @@ pub(crate) fn read_pieces(
         }
         Ok(())
     })?;
-    if piece.is_empty() { Ok(()) } else { send(piece) }
+    if piece.is_empty() {
+        return Ok(());
+    }
+    reached(done_bytes + piece.len() as u64)?;
+    send(piece)
 }
 
 /// Writes the header's bookkeeping as the backup API leaves it in a new file.
