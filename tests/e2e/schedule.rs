@@ -2,6 +2,7 @@
 
 mod export;
 mod fake_machine;
+mod known_damage;
 mod late;
 mod messages;
 mod real_triggers;

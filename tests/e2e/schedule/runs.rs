@@ -59,8 +59,10 @@ fn a_backup_that_is_gone_or_damaged_serves_no_slot() {
     let first = sandbox.backups().remove(0);
     let bytes = fs_err::read(sandbox.backup_path(&first)).expect("a list");
     fs_err::write(sandbox.backup_path(&first), &bytes[..bytes.len() - 1]).expect("cut");
-    let said = sandbox.ok(&["db-schedule", "run"]);
+    let said = sandbox.fails(1, &["db-schedule", "run"]);
     assert!(said.out.contains("Backup created"), "{said:#?}");
+    assert!(said.err.contains(&format!("error: the backup `{first}` is damaged: ")), "{said:#?}");
+    sandbox.ok(&["db-schedule", "run"]);
     fs_err::remove_file(sandbox.backup_path(&first)).expect("removed");
     let second = sandbox.backups().remove(0);
     assert!(sandbox.ok(&["db-schedule", "run"]).out.starts_with("Nothing is due"));

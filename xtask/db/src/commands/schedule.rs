@@ -10,6 +10,7 @@ mod status;
 mod steps;
 mod uninstall;
 mod unreadable;
+mod verify;
 mod work;
 
 use anyhow::{Result, bail};

@@ -1,6 +1,6 @@
 //! What the runs of a schedule remember from one to the next: `state.json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt as _;
 
 use anyhow::Result;
@@ -72,6 +72,9 @@ pub(crate) struct State {
     /// Since when retention waits, because the clock jumped.
     #[serde(default)]
     pub(crate) jumped_at: Option<DateTime<FixedOffset>>,
+    /// The damaged backups for which a run has failed already.
+    #[serde(default)]
+    pub(crate) damaged: BTreeSet<String>,
 }
 
 /// The backup that a database has for a slot.
@@ -142,7 +145,18 @@ impl State {
             told: BTreeMap::new(),
             outbox: Vec::new(),
             jumped_at: None,
+            damaged: BTreeSet::new(),
         }
+    }
+
+    /// The damaged backups that are still in the folder, in words.
+    #[must_use]
+    pub(crate) fn still_damaged(&self) -> Option<String> {
+        let first = self.damaged.first()?;
+        Some(match self.damaged.len() {
+            1 => format!("the damaged backup `{first}` is still there"),
+            n => format!("{n} damaged backups are still there, e.g. `{first}`"),
+        })
     }
 
     /// Reads it; `None` if there is none, or one that cannot be understood: the records of the backups are the truth, and

@@ -40,13 +40,16 @@ impl Told<'_> {
         let text = last_lines(session.transcript());
         self.put(session, state, Event::Succeeded, &text);
         let Some(failing) = state.failing.take().filter(|failing| failing.is_told) else { return };
-        let text = format!(
+        let mut text = format!(
             "{}: scheduled backups work again. The {} had failed since {}: {}\n",
             self.place(session),
             failing.step.word(),
             time(failing.since),
             failing.what
         );
+        if let Some(still) = state.still_damaged() {
+            text += &format!("But {still}.\n");
+        }
         self.put(session, state, Event::Recovered, &text);
     }
 

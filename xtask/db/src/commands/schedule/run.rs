@@ -199,8 +199,8 @@ fn begin(session: &mut Session, work: &Work<'_>, state: &mut State, due: &[Datab
         state.done.clear();
     }
     if !due.is_empty() {
-        // A new backup wants to be verified, and may make others superfluous.
-        state.done.clear();
+        // What was verified stays so until there is a new backup.
+        state.done.retain(|step| *step == Step::Verify);
     }
     if state.done.is_empty() {
         session.note(format!("Backup by the clock for the slot of {}", time(slot)));
