@@ -37,7 +37,10 @@ fn a_backup_that_is_known_to_be_damaged_fails_one_run_and_stops_nothing_else() {
     };
     slot(13);
     let said = sandbox.fails(1, &["db-schedule", "run"]);
-    assert!(said.out.contains("Backup created at ./backups/kalito.db.2025-09-13_0200"), "{said:#?}");
+    assert!(
+        said.out.contains("Backup created at ./backups/kalito.db.2025-09-13_0200"),
+        "{said:#?}"
+    );
     assert!(said.out.contains("kalito.db.2025-09-13_020000.pages is whole"), "{said:#?}");
     let error = format!("error: the backup `{}` is damaged: ", plain[0]);
     assert!(said.err.contains(&error), "{said:#?}");
@@ -59,7 +62,10 @@ fn a_backup_that_is_known_to_be_damaged_fails_one_run_and_stops_nothing_else() {
     slot(14);
     let said = sandbox.fails(1, &["db-schedule", "run"]);
     assert!(said.out.contains("Backup created"), "{said:#?}");
-    assert!(said.err.contains(&format!("error: the backup `{}` is damaged", plain[1])), "{said:#?}");
+    assert!(
+        said.err.contains(&format!("error: the backup `{}` is damaged", plain[1])),
+        "{said:#?}"
+    );
     assert!(!said.err.contains(&error), "{said:#?}");
     assert_eq!(told(&sandbox).len(), 3);
     let said = sandbox.ok(&["db-schedule", "run"]);

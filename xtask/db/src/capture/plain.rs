@@ -29,8 +29,8 @@ use crate::host::project::live_database::explain;
 use crate::sqlite::digest::database::Groups;
 use crate::sqlite::examination::finding::{Finding, Weight, has};
 use crate::sqlite::examination::{self, Examination};
-use crate::sqlite::read_only::Looking;
-use crate::sqlite::snapshot::{Reading, Snapshot, copy};
+use crate::sqlite::read_only::{self, Looking};
+use crate::sqlite::snapshot::{Reading, copy};
 use crate::sqlite::trouble::{self, Trouble};
 
 /// A finished, examined copy with its proof, which has no name yet; it removes itself.
@@ -173,7 +173,7 @@ fn copy_and_examine(
     let stage = locked.stage(&name)?;
     let (copied, journal_mode) = {
         let _watched = interrupt.watch(connection);
-        let snapshot = Snapshot::begin(connection)?;
+        let snapshot = read_only::begin(connection)?;
         let is_equal =
             |content: &str| wanted.unless_equal.is_some_and(|r| r.content_blake3 == content);
         if wanted.unless_equal.is_some_and(|record| record.size_bytes == snapshot.size_bytes())

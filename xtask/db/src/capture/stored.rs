@@ -18,6 +18,7 @@ use crate::backups::kind::Kind;
 use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::record::{self, Record};
+use crate::backups::store::intake::Compare;
 use crate::backups::store::intake::new_packs::NewList;
 use crate::backups::store::{intake, suspect_packs};
 use crate::capture::link;
@@ -150,7 +151,8 @@ fn read(
         let on_new = move || {
             let _ = go.send(());
         };
-        let taken = base.take_in(source, on_new);
+        let compare = if snapshot.file.is_some() { Compare::InTurn } else { Compare::Beside };
+        let taken = base.take_in(source, compare, on_new);
         let judged = taken.as_ref().ok().map(|taken| base.judge(&taken.new, &interrupt));
         let judged = judged.unwrap_or(Ok(None)).map(Option::<&Backup>::cloned);
         let is_new = taken.is_ok() && matches!(judged, Ok(None));
@@ -342,5 +344,5 @@ fn take_copy_in(copy: &Path, base: &Base<'_>, interrupt: &Interrupt) -> Result<i
             send(bytes)
         })
     };
-    base.take_in(source, || ())
+    base.take_in(source, Compare::Beside, || ())
 }

@@ -115,6 +115,11 @@ where
         }
     }
 
+    /// A step that runs on the thread that sends.
+    pub(crate) fn here(step: S) -> Self {
+        Self(How::Here(step))
+    }
+
     /// Passes the next item on.
     ///
     /// # Errors

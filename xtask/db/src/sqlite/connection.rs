@@ -4,7 +4,7 @@
 //! and CREATE would make an empty database out of a typing error. Any other file is untrusted input
 //! and opened read-only, immutable and defensive. While a connection to the live database is open,
 //! nothing here opens a second descriptor on it: closing that would drop SQLite's POSIX locks
-//! (<https://sqlite.org/howtocorrupt.html>, section 2.2).
+//! (<https://sqlite.org/howtocorrupt.html>, section 2.2). That of `snapshot/held_file.rs` is never closed.
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;

@@ -12,6 +12,7 @@ use crate::sqlite::access::{self, Still};
 use crate::sqlite::connection::{open_beside_wal, open_immutable, open_with, pragma};
 use crate::sqlite::probe::{self, Standing};
 use crate::sqlite::snapshot::Snapshot;
+use crate::sqlite::snapshot::held_file::{self, HeldFile, Transaction};
 
 /// A connection to the live database that only reads.
 ///
@@ -21,6 +22,8 @@ use crate::sqlite::snapshot::Snapshot;
 pub(crate) struct Looking {
     connection: Connection,
     path: PathBuf,
+    /// The file that the path led to right before it was opened.
+    inode: Option<(u64, u64)>,
     way: Way,
     busy_timeout: Duration,
 }
@@ -88,6 +91,7 @@ pub(crate) fn open_to_write(path: &Path, busy_timeout: Duration) -> Result<Looki
 }
 
 fn go(path: PathBuf, way: Way, busy_timeout: Duration) -> Result<Looking> {
+    let inode = held_file::inode(&path);
     let connection = match &way {
         Way::Locks => open_with(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, busy_timeout)?,
         Way::BesideWal => {
@@ -97,7 +101,7 @@ fn go(path: PathBuf, way: Way, busy_timeout: Duration) -> Result<Looking> {
         }
         Way::Still(_) => open_immutable(&path)?,
     };
-    Ok(Looking { connection, path, way, busy_timeout })
+    Ok(Looking { connection, path, inode, way, busy_timeout })
 }
 
 /// A way to read a database that leaves its owner's files as they are.
@@ -186,7 +190,8 @@ pub(crate) fn begin_twins(connection: &Looking) -> Result<(Snapshot<'_>, Option<
         // The twin's version changes with every commit of others between these two
         // (<https://sqlite.org/pragma.html#pragma_data_version>).
         let before: i64 = pragma(&twin, "data_version")?;
-        let snapshot = Snapshot::begin(connection)?;
+        let mut snapshot = begin(connection)?;
+        snapshot.file = snapshot.file.map(HeldFile::in_groups);
         twin.execute_batch("BEGIN")?;
         twin.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         if pragma::<i64>(&twin, "data_version")? == before {
@@ -194,7 +199,26 @@ pub(crate) fn begin_twins(connection: &Looking) -> Result<(Snapshot<'_>, Option<
         }
         twin.execute_batch("ROLLBACK")?;
     }
-    Ok((Snapshot::begin(connection)?, None))
+    Ok((begin(connection)?, None))
+}
+
+/// A snapshot that is read from the file of the database, if SQLite's locks allow that, else through SQLite.
+///
+/// # Errors
+///
+/// As [`Snapshot::begin`].
+pub(crate) fn begin(connection: &Looking) -> Result<Snapshot<'_>> {
+    let mut snapshot = Snapshot::begin(connection)?;
+    if let (Way::Locks, Some(inode)) = (&connection.way, connection.inode) {
+        snapshot.file = HeldFile::of(Transaction {
+            path: &connection.path,
+            inode,
+            journal_mode: &snapshot.journal_mode,
+            page_size_bytes: snapshot.page_size_bytes,
+            size_bytes: snapshot.size_bytes(),
+        });
+    }
+    Ok(snapshot)
 }
 
 /// Whether there is more than an empty file at a path, once a transaction that a killed process

@@ -1,12 +1,14 @@
 //! One consistent snapshot of a live database.
 
 pub(crate) mod copy;
+pub(crate) mod held_file;
 
 use anyhow::Result;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::sqlite::connection::pragma;
+use crate::sqlite::snapshot::held_file::HeldFile;
 
 /// How the pages of a snapshot are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(crate) struct Snapshot<'c> {
     pub journal_mode: String,
     /// How its pages are read.
     pub reading: Reading,
+    /// The file of the database, if it has all the pages and keeps them meanwhile.
+    pub(crate) file: Option<HeldFile>,
 }
 
 impl<'c> Snapshot<'c> {
@@ -45,6 +49,7 @@ impl<'c> Snapshot<'c> {
             page_size_bytes: 0,
             journal_mode,
             reading: Reading::BackupApi,
+            file: None,
         };
         // The transaction begins with the first read, not with BEGIN.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;

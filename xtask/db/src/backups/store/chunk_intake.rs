@@ -173,6 +173,6 @@ impl Step<Arc<Vec<u8>>> for Intake<'_> {
         let root = self.root.finish();
         let list = List::encode(cut, &root, &named, &runs)?;
         let hashes = Hashes { blake3: tree::hex(&root), content_blake3: String::new() };
-        Ok((NewList { list, hashes, packs }, self.size_bytes))
+        Ok((NewList { list, hashes, packs, adopted_from: None }, self.size_bytes))
     }
 }

@@ -36,6 +36,16 @@ pub(crate) struct Taken {
     pub(crate) header: Header,
 }
 
+/// The thread that compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compare {
+    /// Another one than that which reads.
+    Beside,
+    /// The one that reads. A piece of a file is read so quickly that passing it on would cost more: it would have left the
+    /// processor's cache.
+    InTurn,
+}
+
 /// A database that is to be added.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Intake<'a> {
@@ -45,6 +55,8 @@ pub(crate) struct Intake<'a> {
     pub(crate) shape: Shape,
     /// The stored backups that it is compared with.
     pub(crate) known: &'a [Stored],
+    /// The thread that compares.
+    pub(crate) compare: Compare,
 }
 
 impl Intake<'_> {
@@ -62,17 +74,21 @@ impl Intake<'_> {
         const N_PIECES: usize = 6;
         const N_GROUPS: usize = 128;
         const N_PACKS: usize = 2;
-        let Self { folder, shape, known } = self;
+        let Self { folder, shape, known, compare } = self;
         let (empty, spare) = mpsc::sync_channel::<Vec<u8>>(2 * N_PIECES);
         let level = if known.is_empty() { FIRST_LEVEL } else { LATER_LEVEL };
         let (compared, (shelved, packs)) = std::thread::scope(|scope| {
             let shelving = Lane::begin(scope, N_PACKS, Shelving::new(folder));
             let packing = Packer::new(folder, shelving, level, Content::Pages)?;
             let packing = Lane::begin(scope, N_GROUPS, packing);
-            let known = known.iter().map(Known::of).collect::<Result<_>>()?;
+            let known = (0..).zip(known).map(|(nth, stored)| Known::of(nth, stored));
+            let known = known.collect::<Result<_>>()?;
             let (on_new, compared) = (Some(on_new), Compared::nothing_of(shape));
             let comparing = Comparing { known, packing, empty, on_new, compared };
-            let mut comparing = Lane::begin(scope, N_PIECES, comparing);
+            let mut comparing = match compare {
+                Compare::Beside => Lane::begin(scope, N_PIECES, comparing),
+                Compare::InTurn => Lane::here(comparing),
+            };
             source(&mut |piece| comparing.send(piece), &spare)?;
             comparing.finish()
         })?;
@@ -98,11 +114,17 @@ struct Compared {
     whole: Tree,
     content: Tree,
     header: Option<Header>,
+    /// The known backup that has every group, by its place.
+    adopted_from: Option<usize>,
 }
 
 /// A stored backup that is compared, and the group of it that was read last.
 struct Known<'s> {
     stored: &'s Stored,
+    /// Its place among the known ones.
+    nth: usize,
+    /// Groups that were adopted from it.
+    n_adopted: u64,
     reader: Reader<'s>,
     /// The place of each of its packs among those of the new list.
     places: Vec<Option<u32>>,
@@ -138,6 +160,7 @@ impl<F: FnOnce()> Comparing<'_, F> {
             known.load(group)?;
             if known.hash() == Some(hash) {
                 self.adopt(at)?;
+                self.known[at].n_adopted += 1;
                 self.compared.push(hash, group, bytes);
                 // The nearest one is asked first.
                 self.known[..=at].rotate_right(1);
@@ -221,16 +244,20 @@ impl<F: FnOnce()> Step<Vec<u8>> for Comparing<'_, F> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Self::Done> {
+    fn finish(mut self) -> Result<Self::Done> {
+        let n_groups = self.compared.n_bytes.div_ceil(GROUP_BYTES);
+        let whole = self.known.iter().find(|known| n_groups > 0 && known.n_adopted == n_groups);
+        self.compared.adopted_from = whole.map(|known| known.nth);
         Ok((self.compared, self.packing.finish()?))
     }
 }
 
 impl<'s> Known<'s> {
     /// Compares with a stored backup, none of whose groups was read yet.
-    fn of(stored: &'s Stored) -> Result<Self> {
+    fn of(nth: usize, stored: &'s Stored) -> Result<Self> {
         let places = vec![None; stored.list().packs.len()];
-        Ok(Self { stored, reader: stored.reader()?, places, group: None, blocks: Vec::new() })
+        let reader = stored.reader()?;
+        Ok(Self { stored, nth, n_adopted: 0, reader, places, group: None, blocks: Vec::new() })
     }
 
     /// Looks a group up, once.
@@ -273,6 +300,7 @@ impl Compared {
             whole: Tree::default(),
             content: Tree::default(),
             header: None,
+            adopted_from: None,
         }
     }
 
@@ -306,6 +334,7 @@ impl Compared {
         let (named, runs) = self.naming.settle(shelved)?;
         let list = List::encode(Cut::Pages(shape), &root, &named, &runs)?;
         let header = self.header.context("the database has no pages")?;
-        Ok(Taken { new: NewList { list, hashes, packs }, header })
+        let adopted_from = self.adopted_from;
+        Ok(Taken { new: NewList { list, hashes, packs, adopted_from }, header })
     }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::backups::page_lists::{self, Reference};
 use crate::backups::store::chunk_intake;
-use crate::backups::store::intake::Intake;
+use crate::backups::store::intake::{Compare, Intake};
 use crate::backups::store::pack;
 use crate::backups::store::pack_check;
 use crate::backups::store::pack_index::Shelf;
@@ -117,7 +117,8 @@ impl Model {
             }
             Ok(())
         };
-        let intake = Intake { folder: &self.packs(), shape, known: &known };
+        let compare = if n_known.is_multiple_of(2) { Compare::InTurn } else { Compare::Beside };
+        let intake = Intake { folder: &self.packs(), shape, known: &known, compare };
         let mut taken = intake.take(send, || ()).expect("taken in");
         taken.new.packs.keep();
         let path = self.folder.path().join(format!("{:04}.pages", self.n_taken));

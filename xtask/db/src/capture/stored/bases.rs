@@ -15,7 +15,7 @@ use crate::backups::backup::{Backup, State};
 use crate::backups::format::Format;
 use crate::backups::reader;
 use crate::backups::store::intake::new_packs::NewList;
-use crate::backups::store::intake::{self, Intake};
+use crate::backups::store::intake::{self, Compare, Intake};
 use crate::backups::store::pack_index::Shelf;
 use crate::backups::store::pack_readings::{self, Keep, Readings};
 use crate::backups::store::page_list::List;
@@ -28,7 +28,7 @@ use crate::console::progress::Progress;
 use crate::console::refusal::{Exit, Refusal};
 use crate::console::text;
 use crate::sqlite::digest::database::Hashes;
-use crate::sqlite::digest::tree::{Id, Shape};
+use crate::sqlite::digest::tree::{self, Id, Shape};
 use crate::sqlite::examination::finding::Damage;
 use crate::sqlite::snapshot::copy;
 
@@ -193,27 +193,27 @@ impl<'a> Base<'a> {
     pub(super) fn take_in(
         &self,
         source: impl FnOnce(&mut copy::Send<'_>, &mpsc::Receiver<Vec<u8>>) -> Result<()>,
+        compare: Compare,
         on_new: impl FnOnce() + Send,
     ) -> Result<intake::Taken> {
         let Of::Database(shape) = self.of else { anyhow::bail!("a dump has no pages") };
         let folder = self.locked.packs_folder()?;
-        let intake = Intake { folder: &folder, shape, known: &self.stored };
+        let intake = Intake { folder: &folder, shape, known: &self.stored, compare };
         intake.take(source, on_new)
     }
 
-    /// The stored backup with the content that was taken in; `None` if it is new. If it will be
-    /// relied upon, it is read back from the disk, page by page.
+    /// The stored backup with the content that was taken in; `None` if it is new. If every group was adopted from it, the
+    /// comparison has proved its list already. If it will be relied upon, it is read back from the disk, page by page.
     ///
     /// # Errors
     ///
     /// [`Damage`], if that cannot be read or does not match, or at the user's interrupt.
     pub(crate) fn judge(&self, new: &NewList, interrupt: &Interrupt) -> Result<Option<&Backup>> {
-        let mut known = self.backups.iter().zip(&self.stored);
-        let equal = known.find(|(backup, _)| has_content(backup, &new.hashes));
-        if let Some((backup, stored)) = equal
-            && self.is_proved(backup, stored, interrupt)?
+        let equal = self.backups.iter().position(|backup| has_content(backup, &new.hashes));
+        if let Some(equal) = equal
+            && self.is_proved(equal, new, interrupt)?
         {
-            return Ok(Some(backup));
+            return Ok(self.backups.get(equal));
         }
         if self.wanted.look == Look::AtPages {
             let mut all = Shelf::of(self.locked.vault().folder());
@@ -223,16 +223,25 @@ impl<'a> Base<'a> {
     }
 
     /// Whether every page of an equal backup is in its place. Missing pages were taken again
-    /// already.
-    fn is_proved(&self, backup: &Backup, stored: &Stored, interrupt: &Interrupt) -> Result<bool> {
-        let proved = match stored.prove(interrupt) {
+    /// already. If every group was adopted from it, the comparison has looked up all of its pages, and their ids are those of
+    /// the database: this is the proof of its list, except that it also reads the first page.
+    fn is_proved(&self, equal: usize, new: &NewList, interrupt: &Interrupt) -> Result<bool> {
+        let (backup, stored) = (&self.backups[equal], &self.stored[equal]);
+        let root = tree::hex(&stored.list().root);
+        let is_compared = new.adopted_from == Some(equal) && new.hashes.blake3 == root;
+        let proved = if is_compared {
+            stored.reader().and_then(|mut reader| reader.block(0)).map(|_| root)
+        } else {
+            stored.prove(interrupt).map(|hashes| hashes.blake3)
+        };
+        let blake3 = match proved {
             Err(error) if names_no_pack(&error) => return Ok(false),
             proved => proved?,
         };
         if self.wanted.look == Look::AtPages {
             stored.read_back(interrupt)?;
         }
-        Ok(backup.record().is_some_and(|record| record.blake3 == proved.blake3))
+        Ok(backup.record().is_some_and(|record| record.blake3 == blake3))
     }
 
     /// Stops building on packs that turned out to be damaged.

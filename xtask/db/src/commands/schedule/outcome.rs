@@ -48,7 +48,7 @@ impl Told<'_> {
             failing.what
         );
         if let Some(still) = state.still_damaged() {
-            text += &format!("But {still}.\n");
+            text.extend(["But ", &still, ".\n"]);
         }
         self.put(session, state, Event::Recovered, &text);
     }

@@ -86,7 +86,8 @@ impl Wrong {
                 self.names.insert(name);
             }
             Outcome::CannotTell => {
-                self.unverified.push(format!("the backup `{name}` could not be verified: {reasons}"));
+                self.unverified
+                    .push(format!("the backup `{name}` could not be verified: {reasons}"));
             }
         }
         Ok(())

@@ -198,6 +198,21 @@ pub(crate) fn read_pieces(
     spare: &mpsc::Receiver<Vec<u8>>,
     mut reached: impl FnMut(u64) -> Result<()>,
 ) -> Result<()> {
+    if let Some(file) = snapshot.file {
+        let mut done_bytes = 0;
+        while done_bytes < snapshot.size_bytes() {
+            let n_left = usize::try_from(snapshot.size_bytes() - done_bytes)?;
+            let mut piece = spare.try_recv().unwrap_or_default();
+            file.read(done_bytes, n_left.min(file.piece_bytes), &mut piece)?;
+            if done_bytes == 0 {
+                settle(&mut piece, snapshot.n_pages);
+            }
+            done_bytes += piece.len() as u64;
+            reached(done_bytes)?;
+            send(piece)?;
+        }
+        return Ok(());
+    }
     let new_piece = || spare.try_recv().unwrap_or_else(|_| Vec::with_capacity(PIECE_BYTES));
     let mut piece = new_piece();
     let mut done_bytes = 0;

@@ -46,6 +46,9 @@ pub(crate) struct NewList {
     pub(crate) hashes: Hashes,
     /// The new packs.
     pub(crate) packs: NewPacks,
+    /// The known backup, by its place, from which every group of a database was adopted: each of its blocks was looked up, and
+    /// has the id that the database has there.
+    pub(crate) adopted_from: Option<usize>,
 }
 
 /// A block to be written into a pack.
