@@ -92,6 +92,7 @@ fn the_commands_are_listed_by_purpose() {
       db-verify       Check that backups are intact
       db-restore      Restore a backup, after a safety backup of the current state
       db-diff         Compare two states of the database: schema and rows
+      db-serve        Show backups on a local web page, and answer an HTTP API
 
     Keep and remove backups:
       db-prune        Remove backups that no retention rule keeps

@@ -50,12 +50,13 @@ const WORDS: [&str; 10] =
 /// Names in the code that nobody sets for these commands: what the compiler sets, what they pass to their own
 /// children (the lines of progress among it, see ARCHITECTURE.md), the planted faults of a test build, and what a
 /// shell sets for its completion.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_PKG_VERSION",
     "XTASK_DB_PROGRESS",
     "XTASK_DB_SUPERVISES",
     "XTASK_DB_WITH_BUNDLE",
+    "XTASK_DB_WITH_SERVE",
     "XTASK_DB_PLANT",
     "COMP_LINE",
     "LC_ALL",

@@ -93,7 +93,7 @@ const REFUSED: [(&[&str], &str); 7] = [
 ];
 
 /// Commands that are not about one database, or are tried elsewhere with the same three.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "db-bundle",      // bundle/round_trip.rs
     "db-completions", // prints a script
     "db-help",
@@ -102,6 +102,7 @@ const OTHERS: [&str; 8] = [
     "db-remove",   // below
     "db-rollback", // below
     "db-schedule", // below
+    "db-serve",    // it starts the commands above
 ];
 
 #[test]

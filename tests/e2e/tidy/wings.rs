@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::imports::{Import, imports};
 
 /// The wings of `xtask/db/src` from the roof to the ground: each uses only those after it.
-const WINGS: [&str; 24] = [
+const WINGS: [&str; 25] = [
     "lib",
     "command",
     "cli",
@@ -20,6 +20,7 @@ const WINGS: [&str; 24] = [
     "capture",
     "retention",
     "bundle",
+    "serve",
     "schedule",
     "recovery",
     "host",

@@ -26,7 +26,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up and check", &["db-setup", "db-status", "db-recover", "db-completions"]),
     (
         "Back up and restore",
-        &["db-backup", "db-schedule", "db-list", "db-verify", "db-restore", "db-diff"],
+        &["db-backup", "db-schedule", "db-list", "db-verify", "db-restore", "db-diff", "db-serve"],
     ),
     ("Keep and remove backups", &["db-prune", "db-pin", "db-unpin", "db-label", "db-remove"]),
     (

@@ -7,8 +7,8 @@ use crate::arguments;
 use crate::commands::flags::Common;
 use crate::commands::{
     backup, bundle, complete, completions, diff, export, hooks, import, label, list, migrate, pin,
-    pre_deploy, pre_migrate, prune, recover, remove, reset, restore, rollback, schedule, setup,
-    status, supervise, verify,
+    pre_deploy, pre_migrate, prune, recover, remove, reset, restore, rollback, schedule, serve,
+    setup, status, supervise, verify,
 };
 use crate::console::refusal::{Answer, Exit};
 use crate::host::session::Session;
@@ -84,6 +84,9 @@ pub(crate) enum Task {
     /// Back up by the clock: install the timer, show its state
     #[command(name = "db-schedule", after_help = schedule::EXAMPLE)]
     Schedule(schedule::Args),
+    /// Show backups on a local web page, and answer an HTTP API
+    #[command(name = "db-serve", after_help = serve::EXAMPLE)]
+    Serve(serve::Args),
     /// Install or inspect the git hooks that create checkpoints
     #[command(name = "db-hooks", after_help = hooks::EXAMPLE)]
     Hooks(hooks::Args),
@@ -134,6 +137,7 @@ impl Task {
             Self::Hooks(args) => args.common(),
             Self::Bundle(args) => args.common(),
             Self::Schedule(args) => args.common(),
+            Self::Serve(args) => &args.common,
             Self::Pin(args) | Self::Unpin(args) => &args.common,
             Self::Label(args) => &args.common,
             Self::Remove(args) => &args.common,
@@ -168,6 +172,7 @@ impl Task {
             Self::Hooks(args) => args.run(session),
             Self::Bundle(args) => args.run(session),
             Self::Schedule(args) => args.run(session),
+            Self::Serve(args) => args.run(session),
             Self::Pin(args) => args.pin(session),
             Self::Unpin(args) => args.unpin(session),
             Self::Label(args) => args.run(session),

@@ -22,6 +22,7 @@ pub(crate) mod reset;
 pub(crate) mod restore;
 pub(crate) mod rollback;
 pub(crate) mod schedule;
+pub(crate) mod serve;
 pub(crate) mod setup;
 pub(crate) mod status;
 pub(crate) mod supervise;

@@ -54,6 +54,8 @@ mod restore;
 mod retention;
 mod rows;
 mod schedule;
+#[cfg(feature = "serve")]
+mod serve;
 mod sqlite;
 
 use std::process::ExitCode;

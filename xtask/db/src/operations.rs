@@ -2,7 +2,6 @@
 //! backup.
 
 pub(crate) mod back_up_each;
-pub(crate) mod bundle_feature;
 pub(crate) mod damage_report;
 mod dump_drill;
 pub(crate) mod dump_source;
@@ -12,6 +11,7 @@ pub(crate) mod label_or_pin;
 pub(crate) mod late_schedule;
 pub(crate) mod list_document;
 pub(crate) mod migration;
+pub(crate) mod optional_feature;
 pub(crate) mod reclaim_packs;
 pub(crate) mod restore;
 pub(crate) mod retain;

@@ -29,7 +29,7 @@ use anyhow::Result;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::host::session::Session;
-use crate::operations::bundle_feature;
+use crate::operations::optional_feature::{self, BUNDLE};
 
 pub(crate) const EXAMPLE: &str = "\
 Examples:
@@ -202,7 +202,7 @@ impl Args {
 
     #[cfg(feature = "bundle")]
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        bundle_feature::note(session);
+        optional_feature::note(session, &BUNDLE);
         match self.action {
             Action::Create(args) => args.run(session),
             Action::List(args) => args.run(session),
@@ -218,6 +218,6 @@ impl Args {
         reason = "the program with the feature reads the arguments again"
     )]
     pub(crate) fn run(self, session: &mut Session) -> Result<Answer> {
-        bundle_feature::rebuild::run_with_feature(session)
+        optional_feature::rebuild::run_with(session, &BUNDLE)
     }
 }

@@ -47,9 +47,12 @@ enum Results {
     Taken,
 }
 
+/// A clock that threads may share.
+pub(crate) type Clock = Arc<dyn Fn() -> DateTime<FixedOffset> + Send + Sync>;
+
 /// The environment in which a command runs.
 pub struct Session {
-    clock: Box<dyn Fn() -> DateTime<FixedOffset>>,
+    clock: Clock,
     environment: Environment,
     folder: PathBuf,
     input: Box<dyn BufRead>,
@@ -94,8 +97,8 @@ impl Session {
         interrupt.listen();
         Ok(Self {
             clock: match fixed {
-                Some(moment) => Box::new(move || moment),
-                None => Box::new(now),
+                Some(moment) => Arc::new(move || moment),
+                None => Arc::new(now),
             },
             environment,
             folder: std::env::current_dir().context("could not find the current folder")?,
@@ -129,6 +132,13 @@ impl Session {
     #[must_use]
     pub fn now(&self) -> DateTime<FixedOffset> {
         (self.clock)()
+    }
+
+    /// The clock, for threads.
+    #[cfg(feature = "serve")]
+    #[must_use]
+    pub(crate) fn clock(&self) -> Clock {
+        Arc::clone(&self.clock)
     }
 
     /// The folder the command was called in.
@@ -345,7 +355,7 @@ impl Session {
     }
 
     /// The arguments of this process, without its name.
-    #[cfg(not(feature = "bundle"))]
+    #[cfg(not(all(feature = "bundle", feature = "serve")))]
     #[must_use]
     pub(crate) fn arguments(&self) -> &[OsString] {
         &self.arguments

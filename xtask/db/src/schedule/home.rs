@@ -34,9 +34,15 @@ impl Home {
     /// The place of a project's schedule, in the user's state folder. Each workspace and each worktree has its own.
     #[must_use]
     pub(crate) fn of(project: &Project, state: &Path) -> Self {
+        Self::among(project, &state.join(SCHEDULES))
+    }
+
+    /// The place of a project among those of all projects.
+    #[must_use]
+    pub(crate) fn among(project: &Project, all: &Path) -> Self {
         let root = fs_err::canonicalize(&project.root).unwrap_or_else(|_| project.root.clone());
         let id = id(&root);
-        Self { folder: state.join(SCHEDULES).join(&id), id }
+        Self { folder: all.join(&id), id }
     }
 
     /// The places of all schedules of this user.

@@ -14,7 +14,7 @@ use crate::host::project::schedule::{Named, Schedule, Scheduled};
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
-use crate::operations::bundle_feature;
+use crate::operations::optional_feature::{self, BUNDLE};
 use crate::schedule::home::Home;
 use crate::schedule::installation::{self, Installation, PROGRAM, SCRIPT};
 use crate::schedule::state::State;
@@ -52,11 +52,11 @@ pub(super) fn install(
     let schedule = configured(project)?;
     demand_programs(schedule)?;
     #[cfg(feature = "bundle")]
-    bundle_feature::note(session);
+    optional_feature::note(session, &BUNDLE);
     // The copy must have what the runs need.
     #[cfg(not(feature = "bundle"))]
     if schedule.bundle {
-        return bundle_feature::rebuild::run_with_feature(session);
+        return optional_feature::rebuild::run_with(session, &BUNDLE);
     }
     let before = Installation::read(home)?;
     let trigger_before = uninstall::remove_moved(session, project)?;

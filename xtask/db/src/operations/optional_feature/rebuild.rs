@@ -9,30 +9,30 @@ use xshell::{Shell, cmd};
 
 use crate::console::refusal::{Answer, Refusal};
 use crate::host::session::Session;
-use crate::operations::bundle_feature::{BUILT, MARK};
+use crate::operations::optional_feature::Feature;
 
 /// Variables that `cargo run` sets for this package: build scripts would run again because of them.
 const OF_CARGO_RUN: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
-
-/// What encrypts and decrypts: without optimisation, a dev build takes many times as long for it.
-const OPTIMISED: [&str; 6] =
-    ["age", "chacha20", "chacha20poly1305", "poly1305", "salsa20", "scrypt"];
 
 /// Builds it, and puts it in the place of this program; returns only if that fails.
 ///
 /// # Errors
 ///
 /// A refusal if this program was not started by cargo.
-pub(crate) fn run_with_feature(session: &mut Session) -> Result<Answer> {
-    let by_hand =
-        "add the feature to the xtask's dependency: `xtask-db = { …, features = [\"bundle\"] }`";
-    if session.variable(MARK).is_some() {
-        return Err(Refusal::could_not("this program was built without bundles", by_hand));
+pub(crate) fn run_with(session: &mut Session, feature: &Feature) -> Result<Answer> {
+    let Feature { name, lacks, command: task, .. } = feature;
+    if session.variable(feature.mark).is_some() {
+        return Err(Refusal::could_not(
+            format!("this program was built without {lacks}"),
+            format!(
+                "add the feature to the xtask's dependency: `xtask-db = {{ …, features = [\"{name}\"] }}`"
+            ),
+        ));
     }
     let Some(folder) = session.variable("CARGO_MANIFEST_DIR").map(PathBuf::from) else {
         return Err(Refusal::could_not(
-            "this program was built without bundles, and cargo has not started it",
-            "run `cargo xtask db-bundle …`, which builds what is missing once",
+            format!("this program was built without {lacks}, and cargo has not started it"),
+            format!("run `cargo xtask {task} …`, which builds what is missing once"),
         ));
     };
     let is_release = session.binary().is_some_and(|binary| {
@@ -41,21 +41,21 @@ pub(crate) fn run_with_feature(session: &mut Session) -> Result<Answer> {
             .is_some_and(|folder| folder.file_name().is_some_and(|name| name == "release"))
     });
     let cargo = session.variable("CARGO").map_or_else(|| "cargo".into(), ToOwned::to_owned);
-    let is_built = session.binary().is_some_and(|binary| binary.with_file_name(BUILT).exists());
+    let is_built =
+        session.binary().is_some_and(|binary| binary.with_file_name(feature.built).exists());
     if !is_built {
-        session
-            .note("Building what encrypts and archives bundles, once; this takes a minute or two");
+        session.note(feature.notice);
     }
     let manifest = folder.join("Cargo.toml");
     let shell = Shell::new()?;
     let mut command = Command::from(cmd!(
         shell,
-        "{cargo} run --quiet --manifest-path {manifest} --features xtask-db/bundle"
+        "{cargo} run --quiet --manifest-path {manifest} --features xtask-db/{name}"
     ));
     if is_release {
         command.arg("--release");
     }
-    for package in OPTIMISED {
+    for package in feature.optimised {
         command.arg("--config").arg(format!("profile.dev.package.{package}.opt-level=3"));
     }
     if session.has_terminal() {
@@ -72,6 +72,6 @@ pub(crate) fn run_with_feature(session: &mut Session) -> Result<Answer> {
             command.env_remove(name);
         }
     }
-    command.env(MARK, "1");
+    command.env(feature.mark, "1");
     Err(command.exec()).context("could not run cargo")
 }

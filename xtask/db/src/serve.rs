@@ -1,0 +1,19 @@
+//! The local web page and its HTTP API.
+//!
+//! The server opens no database and writes no backup: every question and every act is a command of this program, started as
+//! a process of its own (`child.rs`). So answers, refusals, locks and proofs are those of the terminal, memory does not grow
+//! with a database, and a command that fails takes nothing with it.
+
+mod api;
+mod child;
+mod facts;
+mod guard;
+mod job;
+mod jobs;
+mod keys;
+mod problem;
+mod refused;
+mod router;
+pub(crate) mod server;
+mod site;
+mod stream;

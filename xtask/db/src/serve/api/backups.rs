@@ -1,0 +1,72 @@
+//! `/api/backup/…`: what there is, and what can be done.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::serve::api::json_body::JsonBody;
+use crate::serve::job::{Job, Order};
+use crate::serve::problem::Problem;
+use crate::serve::site::Site;
+
+/// Answer of `GET /api/backup/status`.
+#[derive(Serialize)]
+struct Status<'a> {
+    /// The document of `db-status --json`.
+    health: &'a Value,
+    /// The backups of `db-list --json`, newest first.
+    backups: &'a Value,
+}
+
+/// Body of `POST /api/backup/create`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Create {
+    /// The database, if not all.
+    database: Option<String>,
+    /// A label.
+    label: Option<String>,
+    /// Whether pruning never removes it.
+    pin: bool,
+    /// Whether nothing is created if nothing changed.
+    if_changed: bool,
+}
+
+/// `GET /api/backup/status`.
+pub(crate) async fn status(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
+    let (health, list) = (site.status().await?, site.list().await?);
+    Ok(Json(Status { health: &health, backups: &list["backups"] }).into_response())
+}
+
+/// `POST /api/backup/create`.
+pub(crate) async fn create(
+    State(site): State<Arc<Site>>,
+    JsonBody(create): JsonBody<Create>,
+) -> Result<Response, Problem> {
+    Ok(accepted(&site.jobs.add(create.order())?))
+}
+
+impl Create {
+    /// The command that does it.
+    #[must_use]
+    pub(crate) fn order(self) -> Order {
+        let mut words = vec!["db-backup".to_owned()];
+        words.extend(self.label.map(|label| format!("--label={label}")));
+        words.extend(self.pin.then(|| "--pin".to_owned()));
+        words.extend(self.if_changed.then(|| "--if-changed".to_owned()));
+        words.extend(self.database.map(|database| format!("--db={database}")));
+        Order { title: "Back up".to_owned(), words }
+    }
+}
+
+/// `202 Accepted`: the job, and where to look at it.
+#[must_use = "it is the answer"]
+pub(crate) fn accepted(job: &Job) -> Response {
+    let place = [(header::LOCATION, format!("/api/jobs/{}", job.id))];
+    (StatusCode::ACCEPTED, place, Json(job)).into_response()
+}

@@ -1,0 +1,90 @@
+//! The routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+
+use crate::serve::api::{backups, events, job_routes};
+use crate::serve::guard::{cookie_name, guard};
+use crate::serve::problem::Problem;
+use crate::serve::refused::Asked;
+use crate::serve::site::Site;
+
+/// Every route, behind the guard.
+pub(crate) fn routes(site: Arc<Site>) -> Router {
+    let guarded = axum::middleware::from_fn_with_state(Arc::clone(&site), guard);
+    Router::new()
+        .route("/open", get(open))
+        .route("/", get(home))
+        .route("/api/backup/status", get(backups::status))
+        .route("/api/backup/create", post(backups::create))
+        .route("/api/jobs", get(job_routes::all))
+        .route("/api/jobs/{id}", get(job_routes::one))
+        .route("/api/jobs/{id}/cancel", post(job_routes::cancel))
+        .route("/api/jobs/{id}/events", get(events::events))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(guarded)
+        .with_state(site)
+}
+
+/// The query of the printed address.
+#[derive(Deserialize)]
+struct Invitation {
+    #[serde(default)]
+    t: String,
+}
+
+/// Exchanges the token of the printed address for a cookie, and goes on to the page.
+async fn open(
+    State(site): State<Arc<Site>>,
+    Query(invitation): Query<Invitation>,
+) -> Result<Response, Problem> {
+    let Some(cookie) = site.keys.exchange(&invitation.t)? else {
+        let problem = Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "this address was used already, or is from an earlier start",
+            "open the address that `cargo xtask db-serve` printed last",
+        );
+        let asked = Asked { method: &axum::http::Method::GET, path: "/open", status: 401 };
+        site.refused.note(&asked, &problem.what);
+        return Err(problem);
+    };
+    // The terminal is gone when the server ends.
+    let _ =
+        site.terminal.send(format!("A browser was let in. For another one: {}", site.invitation()));
+    let cookie = format!(
+        "{}={}; Path=/; HttpOnly; SameSite=Strict",
+        cookie_name(site.port),
+        cookie.digits()
+    );
+    // Not a redirect: if another site led here, the browser would keep the strict cookie back from where it is led.
+    let page = "<!doctype html><html lang=en><title>Backups</title><meta http-equiv=refresh content=\"0; url=/\">\
+                <p><a href=\"/\">Go on to the backups</a></p>";
+    Ok(([(header::SET_COOKIE, cookie)], Html(page)).into_response())
+}
+
+async fn home() -> Html<&'static str> {
+    Html("<!doctype html><html lang=en><title>Backups</title><h1>Backups</h1>")
+}
+
+async fn unknown() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "there is no such page",
+        "see `/`, and `/api/openapi.json` for the API",
+    )
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this address does not know that method",
+        "see `/api/openapi.json`",
+    )
+}

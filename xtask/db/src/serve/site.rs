@@ -1,0 +1,71 @@
+//! What every request may use.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use serde_json::Value;
+
+use crate::serve::child::Program;
+use crate::serve::facts::{Fact, Key, Watched};
+use crate::serve::jobs::Jobs;
+use crate::serve::keys::Keys;
+use crate::serve::problem::Problem;
+use crate::serve::refused::Refused;
+
+/// The state of the server.
+pub(crate) struct Site {
+    /// This program.
+    pub(crate) program: Program,
+    /// The port that it listens on.
+    pub(crate) port: u16,
+    /// Who is let in.
+    pub(crate) keys: Keys,
+    /// What was refused.
+    pub(crate) refused: Refused,
+    /// What was started.
+    pub(crate) jobs: Arc<Jobs>,
+    /// The files that answers depend on.
+    pub(crate) watched: Watched,
+    /// `db-list`.
+    pub(crate) list: Fact,
+    /// `db-status`.
+    pub(crate) status: Fact,
+    /// Lines for the terminal.
+    pub(crate) terminal: Sender<String>,
+}
+
+impl Site {
+    /// The backups.
+    ///
+    /// # Errors
+    ///
+    /// The error of `db-list`.
+    pub(crate) async fn list(&self) -> Result<Arc<Value>, Problem> {
+        self.list.get(&self.program, self.key()).await
+    }
+
+    /// The health.
+    ///
+    /// # Errors
+    ///
+    /// The error of `db-status`.
+    pub(crate) async fn status(&self) -> Result<Arc<Value>, Problem> {
+        self.status.get(&self.program, self.key()).await
+    }
+
+    fn key(&self) -> Key {
+        self.watched.key(self.jobs.n_ended())
+    }
+
+    /// The beginning of every address of it.
+    #[must_use]
+    pub(crate) fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The address that lets one browser in.
+    #[must_use]
+    pub(crate) fn invitation(&self) -> String {
+        format!("{}/open?t={}", self.origin(), self.keys.invitation().digits())
+    }
+}
