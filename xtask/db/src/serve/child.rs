@@ -11,12 +11,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::console::{progress_lines, threads};
 use crate::host::project::Project;
 use crate::schedule::program;
 use crate::serve::problem::Problem;
 
-/// Asks a command for lines with its progress on stderr.
-const PROGRESS_VARIABLE: &str = "XTASK_DB_PROGRESS";
 /// The first byte of such a line (RFC 7464).
 const PROGRESS_MARK: u8 = 0x1e;
 /// How long a document may be that is kept in memory.
@@ -80,11 +79,15 @@ impl Program {
     /// If the current folder is gone.
     pub(crate) fn command(&self, words: &[String]) -> Result<Command> {
         let mut command = program::command_in(&self.root, &self.words)?;
-        command.args(words).env(PROGRESS_VARIABLE, "lines").stdin(Stdio::null()).process_group(0);
+        command
+            .args(words)
+            .env(progress_lines::VARIABLE, "lines")
+            .stdin(Stdio::null())
+            .process_group(0);
         Ok(command)
     }
 
-    /// Asks a question: the document of a command that changes nothing. A command whose answer is no has a document, too.
+    /// Asks a question: the document of a command that changes nothing. A command that answers no has a document, too.
     ///
     /// # Errors
     ///
@@ -119,23 +122,23 @@ impl Program {
     }
 }
 
-/// Follows a started command to its end.
+/// Follows a started command until it has ended.
 ///
 /// # Errors
 ///
 /// If its output cannot be read.
 pub(crate) fn follow(mut child: Child, mut each: impl FnMut(Report) + Send) -> Result<Ended> {
     let messages = child.stderr.take();
-    let document = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for line in BufReader::new(messages?).split(b'\n') {
-                each(report_of(&line.ok()?));
-            }
-            Some(())
-        });
-        document_of(&mut child)
-    });
+    let report = move || {
+        for line in messages.into_iter().flat_map(|messages| BufReader::new(messages).split(b'\n'))
+        {
+            each(report_of(&line?));
+        }
+        Ok(())
+    };
+    let (reported, document) = threads::both(report, || document_of(&mut child));
     let status = child.wait().context("could not wait for the command")?;
+    reported?;
     Ok(Ended { exit_code: status.code(), document: document? })
 }
 

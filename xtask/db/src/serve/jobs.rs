@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use axum::http::StatusCode;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::files::{publish, whole_files};
@@ -48,7 +49,12 @@ impl Jobs {
     /// # Errors
     ///
     /// If the folder cannot be read or created.
-    pub(crate) fn open(program: Program, folder: PathBuf, clock: Clock) -> Result<Arc<Self>> {
+    pub(crate) fn open(
+        program: Program,
+        folder: PathBuf,
+        clock: Clock,
+        runtime: &Handle,
+    ) -> Result<Arc<Self>> {
         publish::create_folders(&folder)?;
         let (queue, orders) = mpsc::channel();
         let jobs = read(&folder)?;
@@ -57,7 +63,7 @@ impl Jobs {
         let jobs = Arc::new(Self { program, folder, clock, kept, queue, changes });
         jobs.interrupt_lost_ones();
         let worker = Arc::clone(&jobs);
-        std::thread::Builder::new().name("jobs".to_owned()).spawn(move || worker.work(&orders))?;
+        runtime.spawn_blocking(move || worker.work(&orders));
         Ok(jobs)
     }
 

@@ -81,7 +81,7 @@ impl Server {
         start.home.write(TOKEN, format!("{}\n", keys.bearer().digits()).as_bytes())?;
         let refused = Refused::new(start.home.clone(), Arc::clone(&start.clock), terminal.clone());
         let folder = start.home.file(JOBS);
-        let jobs = Jobs::open(program.clone(), folder, start.clock)?;
+        let jobs = Jobs::open(program.clone(), folder, start.clock, runtime.handle())?;
         let site = Arc::new(Site {
             program,
             port,

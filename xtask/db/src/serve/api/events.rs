@@ -2,6 +2,7 @@
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 
 use std::fmt::Write as _;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::watch::Receiver;
 
 use crate::serve::api::job_routes::unknown;
@@ -44,40 +47,44 @@ pub(crate) async fn events(
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
     let sent = Sent { n_lines: last.unwrap_or(0), ..Sent::default() };
     let (sender, body) = stream::channel();
+    let follower = Follower { site, changes, sent, sender };
     tokio::spawn(async move {
         // It ends when the reader is gone, too.
-        let _ = send(&site, job, changes, sent, &sender).await;
+        let _ = follower.send(job).await;
     });
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, body).into_response())
 }
 
-type Gone = tokio::sync::mpsc::error::SendError<std::io::Result<Bytes>>;
+/// A reader of a job's events.
+struct Follower {
+    site: Arc<Site>,
+    changes: Receiver<u64>,
+    sent: Sent,
+    sender: Sender<io::Result<Bytes>>,
+}
 
-async fn send(
-    site: &Site,
-    mut job: Job,
-    mut changes: Receiver<u64>,
-    mut sent: Sent,
-    sender: &tokio::sync::mpsc::Sender<std::io::Result<Bytes>>,
-) -> Result<(), Gone> {
-    loop {
-        let text = sent.news(&job);
-        if !text.is_empty() {
-            sender.send(Ok(text.into())).await?;
+impl Follower {
+    /// Sends what is new at every change, until the job is over.
+    async fn send(mut self, mut job: Job) -> Result<(), SendError<io::Result<Bytes>>> {
+        loop {
+            let text = self.sent.news(&job);
+            if !text.is_empty() {
+                self.sender.send(Ok(text.into())).await?;
+            }
+            if job.state.is_over() {
+                return Ok(());
+            }
+            match tokio::time::timeout(HEARTBEAT, self.changes.changed()).await {
+                Ok(Ok(())) => tokio::time::sleep(PAUSE).await,
+                Ok(Err(_)) => return Ok(()),
+                Err(_) => self.sender.send(Ok(Bytes::from_static(b": alive\n\n"))).await?,
+            }
+            self.changes.mark_unchanged();
+            let Some(now) = self.site.jobs.get(&job.id) else { return Ok(()) };
+            job = now;
         }
-        if job.state.is_over() {
-            return Ok(());
-        }
-        match tokio::time::timeout(HEARTBEAT, changes.changed()).await {
-            Ok(Ok(())) => tokio::time::sleep(PAUSE).await,
-            Ok(Err(_)) => return Ok(()),
-            Err(_) => sender.send(Ok(Bytes::from_static(b": alive\n\n"))).await?,
-        }
-        changes.mark_unchanged();
-        let Some(now) = site.jobs.get(&job.id) else { return Ok(()) };
-        job = now;
     }
 }
 
