@@ -6,14 +6,19 @@
 
 mod api;
 mod child;
+mod downloads;
 mod facts;
 mod guard;
 mod job;
 mod jobs;
 mod keys;
+mod orders;
+mod plans;
 mod problem;
+mod receipts;
 mod refused;
 mod router;
 pub(crate) mod server;
 mod site;
 mod stream;
+mod uploads;

@@ -4,6 +4,7 @@ use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::console::text;
 use crate::serve::child::{Ended, Report, Step};
 use crate::serve::problem::Problem;
 
@@ -78,6 +79,15 @@ pub(crate) struct Order {
     pub(crate) words: Vec<String>,
 }
 
+impl Order {
+    /// The command in a terminal that does the same.
+    #[must_use]
+    pub(crate) fn command(&self) -> String {
+        let words = self.words.iter().map(|word| text::shell(word)).collect::<Vec<_>>();
+        format!("cargo xtask {}", words.join(" "))
+    }
+}
+
 impl State {
     /// Whether nothing changes any more.
     #[must_use]
@@ -90,12 +100,10 @@ impl Job {
     /// A job that waits.
     #[must_use]
     pub(crate) fn queued(id: String, order: &Order, now: DateTime<FixedOffset>) -> Self {
-        let shown: Vec<String> =
-            order.words.iter().map(|word| crate::console::text::shell(word)).collect();
         Self {
             id,
             title: order.title.clone(),
-            command: format!("cargo xtask {}", shown.join(" ")),
+            command: order.command(),
             state: State::Queued,
             requested_at: now,
             began_at: None,

@@ -9,7 +9,9 @@ use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use crate::serve::api::{backups, events, job_routes};
+use crate::serve::api::{
+    acts, backups, diff, events, job_routes, pour, receipt_routes, upload_routes,
+};
 use crate::serve::guard::{cookie_name, guard};
 use crate::serve::problem::Problem;
 use crate::serve::refused::Asked;
@@ -23,6 +25,20 @@ pub(crate) fn routes(site: Arc<Site>) -> Router {
         .route("/", get(home))
         .route("/api/backup/status", get(backups::status))
         .route("/api/backup/create", post(backups::create))
+        .route("/api/backup/verify", post(acts::verify))
+        .route("/api/backup/pin", post(acts::pin))
+        .route("/api/backup/unpin", post(acts::unpin))
+        .route("/api/backup/label", post(acts::label))
+        .route("/api/backup/diff", get(diff::diff))
+        .route("/api/backup/restore", post(receipt_routes::restore))
+        .route("/api/backup/prune", post(receipt_routes::prune))
+        .route("/api/backup/import", post(receipt_routes::import))
+        .route("/api/receipts/{id}", get(receipt_routes::one))
+        .route("/api/receipts/{id}/confirm", post(receipt_routes::confirm))
+        .route("/api/backup/uploads", post(upload_routes::begin))
+        .route("/api/backup/uploads/{id}", get(upload_routes::one).patch(upload_routes::append))
+        .route("/api/backup/export", get(pour::export))
+        .route("/api/backup/file", get(pour::file))
         .route("/api/jobs", get(job_routes::all))
         .route("/api/jobs/{id}", get(job_routes::one))
         .route("/api/jobs/{id}/cancel", post(job_routes::cancel))

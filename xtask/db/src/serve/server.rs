@@ -20,12 +20,15 @@ use crate::host::project::Project;
 use crate::host::session::Clock;
 use crate::schedule::home::Home;
 use crate::serve::child::Program;
+use crate::serve::downloads::Downloads;
 use crate::serve::facts::{Fact, Watched};
 use crate::serve::jobs::Jobs;
 use crate::serve::keys::Keys;
+use crate::serve::receipts::Receipts;
 use crate::serve::refused::Refused;
 use crate::serve::router;
 use crate::serve::site::Site;
+use crate::serve::uploads::Uploads;
 
 /// How many connections are open at once; further ones are closed.
 const MAX_CONNECTIONS: usize = 512;
@@ -41,6 +44,10 @@ const END_PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(100);
 /// The folder of the jobs.
 const JOBS: &str = "jobs";
+/// The folder of the uploads.
+const UPLOADS: &str = "uploads";
+/// The folder in which stored backups are put together.
+const DOWNLOADS: &str = "downloads";
 /// The file with the token for scripts.
 const TOKEN: &str = "token";
 
@@ -89,6 +96,12 @@ impl Server {
             refused,
             jobs,
             watched: Watched::of(start.project),
+            receipts: Receipts::default(),
+            uploads: Uploads::open(start.home.file(UPLOADS))?,
+            downloads: Downloads::open_scratch(
+                start.project.backups.clone(),
+                start.home.file(DOWNLOADS),
+            )?,
             list: Fact::of(&["db-list"]),
             status: Fact::of(&["db-status"]),
             terminal,

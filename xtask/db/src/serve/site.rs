@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::serve::child::Program;
+use crate::serve::downloads::Downloads;
 use crate::serve::facts::{Fact, Key, Watched};
 use crate::serve::jobs::Jobs;
 use crate::serve::keys::Keys;
 use crate::serve::problem::Problem;
+use crate::serve::receipts::Receipts;
 use crate::serve::refused::Refused;
+use crate::serve::uploads::Uploads;
 
 /// The state of the server.
 pub(crate) struct Site {
@@ -30,6 +34,12 @@ pub(crate) struct Site {
     pub(crate) list: Fact,
     /// `db-status`.
     pub(crate) status: Fact,
+    /// What waits for a confirmation.
+    pub(crate) receipts: Receipts,
+    /// Files to import.
+    pub(crate) uploads: Uploads,
+    /// Files of backups.
+    pub(crate) downloads: Downloads,
     /// Lines for the terminal.
     pub(crate) terminal: Sender<String>,
 }
@@ -51,6 +61,23 @@ impl Site {
     /// The error of `db-status`.
     pub(crate) async fn status(&self) -> Result<Arc<Value>, Problem> {
         self.status.get(&self.program, self.key()).await
+    }
+
+    /// A backup of the list.
+    ///
+    /// # Errors
+    ///
+    /// 404 if no backup has this name.
+    pub(crate) async fn backup(&self, name: &str) -> Result<Value, Problem> {
+        let list = self.list().await?;
+        let backups = list["backups"].as_array().into_iter().flatten();
+        backups.into_iter().find(|backup| backup["name"] == name).cloned().ok_or_else(|| {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "there is no backup of this name",
+                "see `/api/backup/status`",
+            )
+        })
     }
 
     fn key(&self) -> Key {

@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::serve::api::json_body::JsonBody;
-use crate::serve::job::{Job, Order};
+use crate::serve::job::Job;
+use crate::serve::orders::Create;
 use crate::serve::problem::Problem;
 use crate::serve::site::Site;
 
@@ -21,20 +22,6 @@ struct Status<'a> {
     health: &'a Value,
     /// The backups of `db-list --json`, newest first.
     backups: &'a Value,
-}
-
-/// Body of `POST /api/backup/create`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Create {
-    /// The database, if not all.
-    database: Option<String>,
-    /// A label.
-    label: Option<String>,
-    /// Whether pruning never removes it.
-    pin: bool,
-    /// Whether nothing is created if nothing changed.
-    if_changed: bool,
 }
 
 /// `GET /api/backup/status`.
@@ -49,19 +36,6 @@ pub(crate) async fn create(
     JsonBody(create): JsonBody<Create>,
 ) -> Result<Response, Problem> {
     Ok(accepted(&site.jobs.add(create.order())?))
-}
-
-impl Create {
-    /// The command that does it.
-    #[must_use]
-    pub(crate) fn order(self) -> Order {
-        let mut words = vec!["db-backup".to_owned()];
-        words.extend(self.label.map(|label| format!("--label={label}")));
-        words.extend(self.pin.then(|| "--pin".to_owned()));
-        words.extend(self.if_changed.then(|| "--if-changed".to_owned()));
-        words.extend(self.database.map(|database| format!("--db={database}")));
-        Order { title: "Back up".to_owned(), words }
-    }
 }
 
 /// `202 Accepted`: the job, and where to look at it.
