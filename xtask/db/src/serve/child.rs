@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
+use axum::http::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,6 +23,11 @@ const PROGRESS_MARK: u8 = 0x1e;
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 /// How much of one line of a message is kept.
 const MAX_LINE_BYTES: usize = 4 << 10;
+
+/// How long a word of a command may be.
+const MAX_WORD_BYTES: usize = 4 << 10;
+/// How many words a command may have.
+const MAX_WORDS: usize = 1_000;
 
 /// This program, and where its commands run.
 #[derive(Debug, Clone)]
@@ -94,6 +100,7 @@ impl Program {
     /// The command's own error, or a failure to run it.
     pub(crate) fn ask(&self, words: &[&str]) -> Result<Value, Problem> {
         let mut words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        demand_words(&words)?;
         words.push("--json".to_owned());
         let mut command = self.command(&words)?;
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
@@ -120,6 +127,23 @@ impl Program {
         command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().context("could not start this program again")
     }
+}
+
+/// Refuses words that no command can be given: the system cuts them at a NUL, and limits their length.
+///
+/// # Errors
+///
+/// 422 for such a word.
+pub(crate) fn demand_words(words: &[String]) -> Result<(), Problem> {
+    let is_fit = |word: &String| word.len() <= MAX_WORD_BYTES && !word.contains('\0');
+    if words.iter().all(is_fit) && words.len() <= MAX_WORDS {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "a value is too long, or contains a NUL character",
+        format!("send at most {MAX_WORD_BYTES} bytes of text, and at most {MAX_WORDS} values"),
+    ))
 }
 
 /// Follows a started command until it has ended.

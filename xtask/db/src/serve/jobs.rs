@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::process::Child;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,8 +13,8 @@ use tokio::sync::watch;
 
 use crate::files::{publish, whole_files};
 use crate::host::session::Clock;
-use crate::serve::child::{self, Program};
-use crate::serve::job::{Job, Order};
+use crate::serve::child::{self, Ended, Program};
+use crate::serve::job::{Job, Order, State};
 use crate::serve::keys::Key;
 use crate::serve::problem::Problem;
 
@@ -71,8 +72,9 @@ impl Jobs {
     ///
     /// # Errors
     ///
-    /// A problem if too many wait, or the server ends.
+    /// A problem if too many wait, the server ends, or a word cannot be one of a command.
     pub(crate) fn add(&self, order: Order) -> Result<Job, Problem> {
+        child::demand_words(&order.words)?;
         let now = (self.clock)();
         let digits = Key::random()?;
         let id = format!("{}-{}", now.format("%Y%m%d%H%M%S"), &digits.digits()[..6]);
@@ -123,20 +125,24 @@ impl Jobs {
     /// Cancels a job that waits, or asks its command to end; the job as it then is.
     #[must_use]
     pub(crate) fn cancel(&self, id: &str) -> Option<Job> {
-        let mut kept = self.kept();
-        if let Some(process_id) = kept.running.get(id) {
-            child::interrupt(*process_id);
-        } else if let Some(job) =
-            kept.jobs.iter_mut().find(|job| job.id == id && !job.state.is_over())
-        {
-            job.interrupt("it was cancelled before it began", (self.clock)());
-            let job = job.clone();
-            drop(kept);
-            // A job that cannot be written is lost with the server.
-            let _ = self.keep(&job);
+        if self.cancel_one(id) {
+            self.store(id);
         }
         self.announce();
         self.get(id)
+    }
+
+    /// Whether the job itself is changed by that. One that runs changes when its command has ended.
+    fn cancel_one(&self, id: &str) -> bool {
+        let mut kept = self.kept();
+        if let Some(process_id) = kept.running.get(id) {
+            child::interrupt(*process_id);
+            return false;
+        }
+        let waiting = kept.jobs.iter_mut().find(|job| job.id == id && !job.state.is_over());
+        let Some(job) = waiting else { return false };
+        job.interrupt("it was cancelled before it began", (self.clock)());
+        true
     }
 
     /// Accepts no more jobs, cancels those that wait, and asks the one that runs to end.
@@ -159,34 +165,38 @@ impl Jobs {
 
     fn work(&self, orders: &Receiver<(String, Order)>) {
         while let Ok((id, order)) = orders.recv() {
-            let is_wanted = self.change(&id, |job| !job.state.is_over()).unwrap_or_default();
-            if is_wanted {
-                self.run(&id, &order);
-            }
+            let Some(started) = self.begin(&id, &order) else { continue };
+            self.store(&id);
+            self.announce();
+            let ended = started.and_then(|child| {
+                child::follow(child, |report| {
+                    self.change(&id, |job| job.note(report));
+                    self.announce();
+                })
+            });
+            self.end(&id, ended);
         }
     }
 
-    fn run(&self, id: &str, order: &Order) {
-        let began = (self.clock)();
+    /// Starts the command of a job, unless it was cancelled. A cancellation comes before that, or finds the process.
+    fn begin(&self, id: &str, order: &Order) -> Option<Result<Child>> {
+        let mut kept = self.kept();
+        let job = kept.jobs.iter_mut().find(|job| job.id == id && !job.state.is_over())?;
+        job.state = State::Running;
+        job.began_at = Some((self.clock)());
         let started = self.program.start(&order.words);
-        self.change(id, |job| {
-            job.state = crate::serve::job::State::Running;
-            job.began_at = Some(began);
-        });
-        let ended = started.and_then(|child| {
-            self.kept().running.insert(id.to_owned(), child.id());
-            self.store(id);
-            self.announce();
-            child::follow(child, |report| {
-                self.change(id, |job| job.note(report));
-                self.announce();
-            })
-        });
+        if let Ok(child) = &started {
+            kept.running.insert(id.to_owned(), child.id());
+        }
+        Some(started)
+    }
+
+    fn end(&self, id: &str, ended: Result<Ended>) {
+        let now = (self.clock)();
         let mut kept = self.kept();
         kept.running.remove(id);
         kept.n_ended += 1;
         drop(kept);
-        let now = (self.clock)();
         self.change(id, |job| match ended {
             Ok(ended) => job.end(ended, now),
             Err(error) => job.fail(&error, now),
@@ -258,6 +268,6 @@ fn read(folder: &std::path::Path) -> Result<Vec<Job>> {
         .filter(|file| file.path().extension().is_some_and(|extension| extension == "json"))
         .filter_map(|file| serde_json::from_slice(&fs_err::read(file.path()).ok()?).ok())
         .collect();
-    jobs.sort_by(|one, other| one.id.cmp(&other.id));
+    jobs.sort_by(|one, other| (one.requested_at, &one.id).cmp(&(other.requested_at, &other.id)));
     Ok(jobs)
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc::Sender;
 
 use crate::serve::api::range;
+use crate::serve::child;
 use crate::serve::orders;
 use crate::serve::problem::Problem;
 use crate::serve::site::Site;
@@ -104,7 +105,9 @@ pub(crate) async fn export(
     query: Result<Query<Export>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(export) = query.map_err(|rejection| wrong_query(&rejection.body_text()))?;
-    let mut command = site.program.command(&export.words()?)?;
+    let words = export.words()?;
+    child::demand_words(&words)?;
+    let mut command = site.program.command(&words)?;
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(anyhow::Error::from)?;
     let (Some(mut rows), Some(messages)) = (child.stdout.take(), child.stderr.take()) else {
