@@ -6,6 +6,7 @@ pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod job_routes;
 pub(crate) mod json_body;
+pub(crate) mod openapi;
 pub(crate) mod pour;
 pub(crate) mod range;
 pub(crate) mod receipt_routes;

@@ -7,6 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::serve::job::Order;
 use crate::serve::problem::Problem;
 
+/// How many characters a name or a reference may have.
+const MAX_NAME: usize = 255;
+/// How many characters a label may have.
+const MAX_LABEL: usize = 200;
+/// How many tables may be named.
+const MAX_TABLES: usize = 100;
+
 /// What is asked of `db-backup`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,14 +110,19 @@ impl Create {
     }
 
     /// The command.
-    #[must_use]
-    pub(crate) fn order(self) -> Order {
+    ///
+    /// # Errors
+    ///
+    /// A problem for a label or name that is too long, or has control characters.
+    pub(crate) fn order(self) -> Result<Order, Problem> {
         let mut words = vec!["db-backup".to_owned()];
-        words.extend(self.label.map(|label| format!("--label={label}")));
+        if let Some(label) = self.label {
+            words.push(format!("--label={}", checked_label(&label)?));
+        }
         words.extend(self.pin.then(|| "--pin".to_owned()));
         words.extend(self.if_changed.then(|| "--if-changed".to_owned()));
-        words.extend(db_flag(self.database.as_deref()));
-        Order { title: "Back up".to_owned(), words }
+        words.extend(db_flag(self.database.as_deref())?);
+        Ok(Order { title: "Back up".to_owned(), words })
     }
 }
 
@@ -131,19 +143,16 @@ impl Verify {
     ///
     /// # Errors
     ///
-    /// A problem for a reference that is not one of the backups folder, or with all.
+    /// A problem for a reference that is not one of the backups folder.
     pub(crate) fn order(self) -> Result<Order, Problem> {
         let mut words = vec!["db-verify".to_owned()];
         let title = match self.r#ref {
-            Some(_) if self.all => {
-                return Err(wrong("`ref` and `all` exclude each other", "send one of them"));
-            }
-            Some(reference) => {
+            Some(reference) if !self.all => {
                 words.push(checked(&reference)?);
                 format!("Verify {reference}")
             }
-            None if self.all => "Verify all backups".to_owned(),
-            None => "Verify the newest backups".to_owned(),
+            _ if self.all => "Verify all backups".to_owned(),
+            _ => "Verify the newest backups".to_owned(),
         };
         words.extend(self.all.then(|| "--all".to_owned()));
         words.extend(self.drill.then(|| "--drill".to_owned()));
@@ -159,16 +168,24 @@ impl Restore {
     /// A problem for a reference that is not one of the backups folder.
     pub(crate) fn words(&self) -> Result<Vec<String>, Problem> {
         let mut words = vec!["db-restore".to_owned(), checked(&self.r#ref)?];
-        words.extend(self.tables.iter().map(|table| format!("--table={table}")));
-        words.extend(db_flag(self.database.as_deref()));
+        if self.tables.len() > MAX_TABLES {
+            return Err(wrong("too many tables are named", "name 100 at most"));
+        }
+        for table in &self.tables {
+            words.push(format!("--table={}", checked_name(table)?));
+        }
+        words.extend(db_flag(self.database.as_deref())?);
         Ok(words)
     }
 }
 
 impl Import {
     /// The words of the command for the file of the upload, without consent.
-    #[must_use]
-    pub(crate) fn words(&self, file: String) -> Vec<String> {
+    ///
+    /// # Errors
+    ///
+    /// A problem for a name that is too long, or has control characters.
+    pub(crate) fn words(&self, file: String) -> Result<Vec<String>, Problem> {
         let mut words = vec!["db-import".to_owned(), file];
         match self.manner {
             Manner::New => {}
@@ -182,8 +199,8 @@ impl Import {
                 words.extend(["--merge".to_owned(), format!("--on-conflict={word}")]);
             }
         }
-        words.extend(db_flag(self.database.as_deref()));
-        words
+        words.extend(db_flag(self.database.as_deref())?);
+        Ok(words)
     }
 }
 
@@ -207,14 +224,56 @@ pub(crate) fn label(reference: &str, label: &str) -> Result<Order, Problem> {
     if label.starts_with('-') {
         return Err(wrong("a label here cannot begin with a hyphen", "choose another label"));
     }
-    let words = vec!["db-label".to_owned(), checked(reference)?, label.to_owned()];
+    let words = vec!["db-label".to_owned(), checked(reference)?, checked_label(label)?];
     Ok(Order { title: format!("Label {reference}"), words })
 }
 
 /// `--db NAME`.
-#[must_use]
-pub(crate) fn db_flag(database: Option<&str>) -> Option<String> {
-    database.filter(|name| !name.is_empty()).map(|name| format!("--db={name}"))
+///
+/// # Errors
+///
+/// As [`checked_name`].
+pub(crate) fn db_flag(database: Option<&str>) -> Result<Option<String>, Problem> {
+    database.map(|name| Ok(format!("--db={}", checked_name(name)?))).transpose()
+}
+
+/// The name of a database, a table or a backup, if it can be one.
+///
+/// # Errors
+///
+/// 422 for any other word.
+pub(crate) fn checked_name(name: &str) -> Result<String, Problem> {
+    let is_long = name.chars().count() > MAX_NAME;
+    if name.is_empty()
+        || is_long
+        || name.starts_with('-')
+        || name.contains(|c: char| c.is_ascii_control())
+    {
+        return Err(wrong(
+            "this is not the name of a database, table or backup",
+            "see `/api/backup/status`",
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// Demands that a file's name on the other side is not too long.
+///
+/// # Errors
+///
+/// 422 if it is.
+pub(crate) fn checked_file_name(name: &str) -> Result<(), Problem> {
+    if name.chars().count() > MAX_NAME {
+        return Err(wrong("the name of the file is too long", "send at most 255 characters"));
+    }
+    Ok(())
+}
+
+fn checked_label(label: &str) -> Result<String, Problem> {
+    if label.chars().count() > MAX_LABEL || label.contains('\0') {
+        return Err(wrong("the label is too long, or contains a NUL", "choose another label"));
+    }
+    Ok(label.to_owned())
 }
 
 /// A reference to a backup of the backups folder: neither a flag nor a path.
@@ -223,11 +282,18 @@ pub(crate) fn db_flag(database: Option<&str>) -> Option<String> {
 ///
 /// 422 for any other word.
 pub(crate) fn checked(reference: &str) -> Result<String, Problem> {
-    let leads_out = |c: char| c == '\\' || c.is_control();
-    let is_path = reference.contains(leads_out)
-        || reference.starts_with(['/', '.', '~'])
-        || reference.split('/').any(|part| part == "..");
-    if reference.is_empty() || reference.starts_with('-') || is_path {
+    let is_long = reference.chars().count() > MAX_NAME;
+    let leads_out = |c: char| c == '\\' || c.is_ascii_control();
+    let is_fit = match reference.strip_prefix('@') {
+        // A branch may have slashes in its name.
+        Some(branch) => !branch.is_empty(),
+        None => {
+            !reference.is_empty()
+                && !reference.starts_with(['.', '~', '-'])
+                && !reference.contains('/')
+        }
+    };
+    if is_long || reference.contains(leads_out) || !is_fit {
         return Err(wrong(
             "the reference does not name a backup of the backups folder",
             "send a name of `/api/backup/status`, or e.g. `latest`",
@@ -270,7 +336,10 @@ mod tests {
     #[test]
     fn words_of_a_request_are_values_of_flags() {
         let create = Create::labelled("--pin; $(x)".to_owned(), false, Some("a".to_owned()));
-        assert_eq!(create.order().words, ["db-backup", "--label=--pin; $(x)", "--db=a"]);
+        assert_eq!(
+            create.order().expect("an order").words,
+            ["db-backup", "--label=--pin; $(x)", "--db=a"]
+        );
         let restore =
             Restore { r#ref: "latest".to_owned(), tables: vec!["-x".to_owned()], database: None };
         assert_eq!(restore.words().expect("a reference"), ["db-restore", "latest", "--table=-x"]);

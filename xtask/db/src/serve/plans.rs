@@ -58,7 +58,7 @@ impl Site {
     pub(crate) async fn plan_import(self: &Arc<Self>, import: Import) -> Result<Receipt, Problem> {
         let file = self.uploads.whole(&import.upload)?;
         let upload = self.uploads.get(&import.upload)?;
-        let words = import.words(file.display().to_string());
+        let words = import.words(file.display().to_string())?;
         let title = format!("Import {}", upload.name);
         self.plan(Wish { act: Act::Import, title, words, upload: Some(upload.id) }).await
     }

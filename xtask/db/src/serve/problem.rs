@@ -56,10 +56,9 @@ impl Problem {
         let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
         let exit_code = error["exit_code"].as_i64();
         let status = match exit_code {
-            // The answer is no, by the state of the databases and backups.
-            Some(1 | 130) => StatusCode::CONFLICT,
             Some(3) => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::UNPROCESSABLE_ENTITY,
+            // By the state of the databases and backups, it cannot be done.
+            _ => StatusCode::CONFLICT,
         };
         let causes = error["causes"].as_array().into_iter().flatten();
         Some(Self {

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 
 use crate::serve::api::{
-    acts, backups, diff, events, job_routes, pour, receipt_routes, upload_routes,
+    acts, backups, diff, events, job_routes, openapi, pour, receipt_routes, upload_routes,
 };
 use crate::serve::guard::{cookie_name, guard};
 use crate::serve::problem::Problem;
@@ -23,6 +23,7 @@ pub(crate) fn routes(site: Arc<Site>) -> Router {
     Router::new()
         .route("/open", get(open))
         .route("/", get(home))
+        .route("/api/openapi.json", get(openapi::openapi))
         .route("/api/backup/status", get(backups::status))
         .route("/api/backup/create", post(backups::create))
         .route("/api/backup/verify", post(acts::verify))

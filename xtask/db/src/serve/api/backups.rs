@@ -35,7 +35,7 @@ pub(crate) async fn create(
     State(site): State<Arc<Site>>,
     JsonBody(create): JsonBody<Create>,
 ) -> Result<Response, Problem> {
-    Ok(accepted(&site.jobs.add(create.order())?))
+    Ok(accepted(&site.jobs.add(create.order()?)?))
 }
 
 /// `202 Accepted`: the job, and where to look at it.

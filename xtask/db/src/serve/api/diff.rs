@@ -41,7 +41,9 @@ pub(crate) async fn diff(
     if let Some(b) = diff.b.filter(|b| b != "live") {
         words.push(orders::checked(&b)?);
     }
-    words.extend(diff.table.map(|table| format!("--table={table}")));
+    if let Some(table) = diff.table {
+        words.push(format!("--table={}", orders::checked_name(&table)?));
+    }
     words.extend(diff.rows.then(|| "--rows".to_owned()));
     site.ask(words).await.map(Json)
 }

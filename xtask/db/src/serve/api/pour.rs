@@ -87,8 +87,11 @@ impl Export {
             words.push(orders::checked(&self.r#ref)?);
         }
         words.extend([format!("--format={}", self.format.word()), "--output=-".to_owned()]);
-        words.extend(self.table.iter().filter(|t| !t.is_empty()).map(|t| format!("--table={t}")));
-        words.extend(orders::db_flag(self.database.as_deref()));
+        // A form sends what was left out as an empty text.
+        if let Some(table) = self.table.as_ref().filter(|table| !table.is_empty()) {
+            words.push(format!("--table={}", orders::checked_name(table)?));
+        }
+        words.extend(orders::db_flag(self.database.as_deref())?);
         Ok(words)
     }
 
@@ -149,7 +152,7 @@ pub(crate) async fn file(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(File { name }) = query.map_err(|rejection| wrong_query(&rejection.body_text()))?;
-    let backup = site.backup(&name).await?;
+    let backup = site.backup(&orders::checked_name(&name)?).await?;
     if backup["state"] == "damaged" {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -221,8 +224,7 @@ fn failure(mut child: std::process::Child, messages: impl Read) -> Result<Respon
     };
     let status = match status.code() {
         Some(3) => StatusCode::SERVICE_UNAVAILABLE,
-        Some(1) => StatusCode::CONFLICT,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::CONFLICT,
     };
     Err(Problem::new(status, after("error: "), after("hint: ")))
 }

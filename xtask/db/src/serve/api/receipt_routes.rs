@@ -59,7 +59,7 @@ pub(crate) async fn prune(
     State(site): State<Arc<Site>>,
     JsonBody(prune): JsonBody<Prune>,
 ) -> Result<Response, Problem> {
-    created(&site.plan_prune(orders::db_flag(prune.database.as_deref())).await?)
+    created(&site.plan_prune(orders::db_flag(prune.database.as_deref())?).await?)
 }
 
 /// `POST /api/backup/import`.

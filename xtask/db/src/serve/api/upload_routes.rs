@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use crate::serve::api::json_body::{JsonBody, demand_type};
+use crate::serve::orders;
 use crate::serve::problem::Problem;
 use crate::serve::site::Site;
 use crate::serve::uploads::{Upload, Writer};
@@ -33,6 +34,7 @@ pub(crate) async fn begin(
     State(site): State<Arc<Site>>,
     JsonBody(announced): JsonBody<Announced>,
 ) -> Result<Response, Problem> {
+    orders::checked_file_name(&announced.name)?;
     let upload = site.uploads.begin(announced.name, announced.size_bytes)?;
     let place = [(header::LOCATION, format!("/api/backup/uploads/{}", upload.id))];
     Ok((StatusCode::CREATED, place, Json(upload)).into_response())
