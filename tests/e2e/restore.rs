@@ -1,6 +1,7 @@
 //! `db-restore` without a terminal: what it needs, what it says, what stays as it was.
 
 pub(crate) mod dialogue;
+pub(crate) mod if_live;
 pub(crate) mod in_use;
 pub(crate) mod into_path;
 pub(crate) mod json_document;

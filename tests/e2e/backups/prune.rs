@@ -172,3 +172,33 @@ fn whole_backups_of_an_older_script_are_not_given_up_for_an_empty_one() {
     sandbox.ok(&["db-prune", "--keep-last", "2", "--yes"]);
     assert_eq!(sandbox.backups().len(), 2);
 }
+
+#[test]
+fn a_plan_is_carried_out_only_if_it_is_still_the_same() {
+    let sandbox = five();
+    let hash = |sandbox: &Sandbox| {
+        let plan = sandbox.json(&["db-prune", "--keep-last", "2", "--dry-run"]);
+        plan["plan_blake3"].as_str().expect("a hash").to_owned()
+    };
+    let before = hash(&sandbox);
+    assert_eq!(before, hash(&sandbox));
+    sandbox.ok(&["db-pin", "oldest"]);
+    let prune = ["db-prune", "--keep-last", "2", "--yes", "--if-plan"];
+    let said = sandbox.fails(1, &[&prune[..], &[&before]].concat());
+    assert_eq!(
+        said.err,
+        "\
+error: other backups would be removed than when the plan was made
+hint: look at the plan again with `--dry-run`, then decide; nothing was removed
+"
+    );
+    assert_eq!(sandbox.backups().len(), 5);
+    sandbox.fails(1, &["db-prune", "--keep-last", "3", "--yes", "--if-plan", &before]);
+    sandbox.ok(&["db-unpin", "oldest"]);
+    let said = sandbox.ok(&[&prune[..], &[&before]].concat());
+    assert!(said.out.ends_with("Removed 3 backups and freed 24.0 KB.\n"), "{}", said.out);
+    let after = hash(&sandbox);
+    assert_ne!(before, after);
+    let said = sandbox.ok(&[&prune[..], &[&after]].concat());
+    assert!(said.out.ends_with("Nothing to prune: all 2 backups are kept.\n"), "{}", said.out);
+}

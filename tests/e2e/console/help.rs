@@ -145,10 +145,13 @@ fn the_flags_of_the_three_imports_are_apart() {
                  exports
 
     Options:
-          --unbounded  Lift the limits on time, memory and the length of values
-          --dry-run    Show what would be done, and change nothing
-          --yes        Do not ask for confirmation
-      -h, --help       Print help
+          --unbounded        Lift the limits on time, memory and the length of
+                             values
+          --dry-run          Show what would be done, and change nothing
+          --yes              Do not ask for confirmation
+          --if-live <STATE>  Change the database only if it is still in this state,
+                             the `if_live` in the document of a dry run
+      -h, --help             Print help
 
     New database:
           --into <PATH>       Database file to create [default: the configured path]

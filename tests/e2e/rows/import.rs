@@ -2,6 +2,7 @@
 //! unintentionally.
 
 pub(crate) mod hostile_files;
+pub(crate) mod if_live;
 pub(crate) mod kill;
 pub(crate) mod numerals;
 pub(crate) mod odd_files;

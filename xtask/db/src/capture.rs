@@ -110,13 +110,25 @@ pub(crate) fn content_hash(
     interrupt: &Arc<Interrupt>,
 ) -> Result<String> {
     let _watched = interrupt.watch(connection);
-    let snapshot = Snapshot::begin(connection)?;
+    snapshot_hash(&Snapshot::begin(connection)?, scratch, interrupt)
+}
+
+/// The same of a snapshot that has begun.
+///
+/// # Errors
+///
+/// As [`take`].
+pub(crate) fn snapshot_hash(
+    snapshot: &Snapshot<'_>,
+    scratch: &Path,
+    interrupt: &Arc<Interrupt>,
+) -> Result<String> {
     let hashes = match snapshot.reading {
-        Reading::Pages => copy::hash_pages(&snapshot, interrupt)?,
+        Reading::Pages => copy::hash_pages(snapshot, interrupt)?,
         Reading::BackupApi => {
             let stage =
                 Stage::create(scratch, "content").context("could not create a scratch copy")?;
-            copy::copy(&snapshot, &stage, &mut Progress::hidden(interrupt))?.hashes
+            copy::copy(snapshot, &stage, &mut Progress::hidden(interrupt))?.hashes
         }
     };
     Ok(hashes.content_blake3)

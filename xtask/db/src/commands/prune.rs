@@ -67,6 +67,10 @@ pub(crate) struct Args {
     /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
+    /// Remove backups only if the plan is still this one, the `plan_blake3` in
+    /// the document of a dry run
+    #[arg(long, value_name = "HASH")]
+    if_plan: Option<String>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -76,6 +80,8 @@ pub(crate) struct Args {
 struct Document<'a> {
     version: u32,
     dry_run: bool,
+    /// The value of `--if-plan` with which only this plan is carried out.
+    plan_blake3: String,
     removed: Vec<&'a str>,
     store: reclaim_packs::Document,
 }
@@ -99,6 +105,7 @@ impl Args {
         let (databases, policy, now) = (&databases, &policy, session.now());
         let pruning = Pruning { project: &project, databases, policy, scope: Scope::All, now };
         let mut plan = prune::plan(listing, &pruning)?;
+        self.demand_plan(&plan)?;
         let interrupt = session.interrupt().clone();
         prune::weigh_pages(&vault, &mut plan, &interrupt)?;
         let store = reclaim_packs::plan(&vault, &plan, &interrupt)?;
@@ -114,7 +121,7 @@ impl Args {
                 session.say(format!("Would remove {n} and free {freed}."));
             }
             store.say(session, &project);
-            document(session, &plan, &self.end(&[], &store));
+            document(session, &plan, &self.end(&plan, &[], &store));
             return Ok(answer(&store));
         }
         let (backups, freed) = sum(&plan);
@@ -125,18 +132,69 @@ impl Args {
             self.confirm(session, &project, &format!("{packs} that no backup names"), "")?;
         }
         let locked = vault.lock(project.busy_timeout, &interrupt)?;
-        let removed = apply(session, &locked, &pruning, &plan)?;
+        let removed = self.apply(session, &locked, &pruning, &plan)?;
         let store = reclaim_packs::reclaim(session, &locked, Extent::All)?;
         store.say(session, &project);
-        document(session, &plan, &self.end(&removed, &store));
+        document(session, &plan, &self.end(&plan, &removed, &store));
         Ok(answer(&store))
     }
 
     /// The end of the document.
-    fn end<'a>(&self, removed: &'a [Arc<str>], store: &reclaim_packs::Outcome) -> Document<'a> {
+    fn end<'a>(
+        &self,
+        plan: &[Verdict],
+        removed: &'a [Arc<str>],
+        store: &reclaim_packs::Outcome,
+    ) -> Document<'a> {
         let removed = removed.iter().map(|name| &**name).collect();
-        let store = store.document();
-        Document { version: VERSION, dry_run: self.dry_run, removed, store }
+        let (plan_blake3, store) = (plan_hash(plan), store.document());
+        Document { version: VERSION, dry_run: self.dry_run, plan_blake3, removed, store }
+    }
+
+    /// Refuses another plan than the expected one.
+    fn demand_plan(&self, plan: &[Verdict]) -> Result<()> {
+        match &self.if_plan {
+            Some(expected) if *expected != plan_hash(plan) => Err(Refusal::no(
+                "other backups would be removed than when the plan was made",
+                "look at the plan again with `--dry-run`, then decide; nothing was removed",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the backups that the plan condemns, if a second check condemns them too; returns their
+    /// names.
+    fn apply(
+        &self,
+        session: &mut Session,
+        locked: &Locked<'_>,
+        pruning: &Pruning<'_>,
+        plan: &[Verdict],
+    ) -> Result<Vec<Arc<str>>> {
+        let doomed: HashSet<&str> = plan.iter().filter(|v| !v.keep).map(|v| &*v.name).collect();
+        if doomed.is_empty() && self.if_plan.is_none() {
+            return Ok(Vec::new());
+        }
+        let vault = locked.vault();
+        let pruning = Pruning { now: session.now(), ..*pruning };
+        // The folder may have changed while the question was open: only what both plans condemn goes.
+        let listing = Listing::Unlocked(vault);
+        let mut again = prune::plan(listing, &pruning)?;
+        self.demand_plan(&again)?;
+        for verdict in &mut again {
+            verdict.keep |= !doomed.contains(&*verdict.name);
+        }
+        prune::weigh_pages(vault, &mut again, session.interrupt())?;
+        let pruned = prune::apply(locked, again, &pruning, session.interrupt())?;
+        for (name, why) in &pruned.stayed {
+            session.warn(format!("{name} stays: {why}"));
+        }
+        if !doomed.is_empty() {
+            let freed = text::size(pruned.removed.iter().map(|verdict| verdict.freed_bytes).sum());
+            let n = text::count(pruned.removed.len() as u64, "backup");
+            session.say(format!("Removed {n} and freed {freed}."));
+        }
+        Ok(pruned.removed.into_iter().map(|verdict| verdict.name).collect())
     }
 
     fn policy(&self, project: &Project) -> Result<Policy> {
@@ -224,35 +282,17 @@ fn number(text: &str) -> Result<i64, String> {
     number.map_err(|_| "it must be a whole number, e.g. 10".to_owned())
 }
 
-/// Removes the backups that the plan condemns, if a second check condemns them too; returns their
-/// names.
-fn apply(
-    session: &mut Session,
-    locked: &Locked<'_>,
-    pruning: &Pruning<'_>,
-    plan: &[Verdict],
-) -> Result<Vec<Arc<str>>> {
-    let doomed: HashSet<&str> = plan.iter().filter(|v| !v.keep).map(|v| &*v.name).collect();
-    if doomed.is_empty() {
-        return Ok(Vec::new());
+/// A hash of which backups a plan keeps and removes, whatever the reasons.
+fn plan_hash(plan: &[Verdict]) -> String {
+    let mut verdicts: Vec<_> = plan.iter().map(|verdict| (&*verdict.name, verdict.keep)).collect();
+    verdicts.sort_unstable();
+    let mut hasher = blake3::Hasher::new();
+    for (name, keep) in verdicts {
+        hasher.update(if keep { b"keep " } else { b"remove " });
+        // No name of a file contains a zero byte.
+        hasher.update(name.as_bytes()).update(&[0]);
     }
-    let vault = locked.vault();
-    let pruning = Pruning { now: session.now(), ..*pruning };
-    // The folder may have changed while the question was open: only what both plans condemn goes.
-    let listing = Listing::Unlocked(vault);
-    let mut again = prune::plan(listing, &pruning)?;
-    for verdict in &mut again {
-        verdict.keep |= !doomed.contains(&*verdict.name);
-    }
-    prune::weigh_pages(vault, &mut again, session.interrupt())?;
-    let pruned = prune::apply(locked, again, &pruning, session.interrupt())?;
-    for (name, why) in &pruned.stayed {
-        session.warn(format!("{name} stays: {why}"));
-    }
-    let freed = text::size(pruned.removed.iter().map(|verdict| verdict.freed_bytes).sum());
-    let n = text::count(pruned.removed.len() as u64, "backup");
-    session.say(format!("Removed {n} and freed {freed}."));
-    Ok(pruned.removed.into_iter().map(|verdict| verdict.name).collect())
+    hasher.finalize().to_hex().to_string()
 }
 
 /// The answer to the shell: no if a page list could not be read.

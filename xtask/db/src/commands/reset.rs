@@ -142,7 +142,7 @@ impl Args {
         let destination = candidate::destination(project, database, self.force);
         let plan = plan::plan(backup, &destination, session.interrupt())
             .map_err(|error| live_database::explain(error, project, database))?;
-        let candidate = Candidate { plan: &plan, verification };
+        let candidate = Candidate::of(&plan, verification);
         let could_not = || format!("could not reset {}", project.quoted_place(database));
         let restored =
             in_place::put_in_place(session, claim, &locked, &candidate).with_context(could_not)?;

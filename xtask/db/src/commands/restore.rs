@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::commands::flags::Common;
 use crate::console::refusal::Answer;
 use crate::host::session::Session;
+use crate::operations::restore::expected_live::Expected;
 use crate::operations::restore::on_server::run::Way;
 use crate::operations::restore::request::Request;
 
@@ -41,6 +42,10 @@ pub(crate) struct Args {
     /// Show what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Restore only if the live database is still in this state, the `if_live`
+    /// in the document of a dry run
+    #[arg(long, value_name = "STATE", conflicts_with = "into")]
+    if_live: Option<Expected>,
     /// Restore even over a database that may be encrypted, over an existing
     /// `--into` file, or from a backup that cannot be verified
     #[arg(long)]
@@ -69,6 +74,7 @@ impl Args {
             force: self.force,
             way: if self.swap { Some(Way::Swap) } else { self.in_place.then_some(Way::InPlace) },
             command: "db-restore",
+            if_live: self.if_live,
             database: self.common.db,
         };
         request.run(session, &project)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::commands::flags::Common;
+use crate::operations::restore::expected_live::Expected;
 
 /// Arguments of `db-import`.
 #[derive(Debug, clap::Args)]
@@ -20,6 +21,10 @@ pub(crate) struct Args {
     /// Do not ask for confirmation
     #[arg(long)]
     pub(super) yes: bool,
+    /// Change the database only if it is still in this state, the `if_live` in
+    /// the document of a dry run
+    #[arg(long, value_name = "STATE", conflicts_with = "into")]
+    pub(super) if_live: Option<Expected>,
     #[command(flatten)]
     pub(super) fresh: NewDatabase,
     #[command(flatten)]

@@ -23,6 +23,7 @@ use crate::files::stage::{Scratch, Stage};
 use crate::host::project::{Database, Project, live_database};
 use crate::host::session::Session;
 use crate::operations::restore::dialogue::{self, Consent};
+use crate::operations::restore::expected_live::Expected;
 use crate::operations::restore::safety_backup;
 use crate::recovery::database_lock::Claim;
 use crate::rows::import;
@@ -144,8 +145,11 @@ pub(super) fn into_live(session: &mut Session, job: &Job<'_>) -> Result<Answer> 
     // Refuses a live database that is missing or cannot be read, before any lock is held on it.
     drop(live_database::open(project, database)?);
     if args.dry_run {
+        // Before the report is made: a commit in between then refuses it, instead of being missed by it.
+        let live = session.wants_json().then(|| Expected::live(session, project, database));
+        let live = live.transpose()?;
         let report = act(session, job, &policy, None)?;
-        return report::conclude(session, job, &report, &report::Done::Nothing);
+        return report::conclude(session, job, &report, &report::Done::Nothing(live));
     }
     if database.protected {
         let consent = Consent { named: args.common.db.as_deref(), yes: args.yes };
@@ -206,8 +210,11 @@ fn act(
         let wanted = safety_backup::wanted(session, project, database);
         let kept = safety_backup::safety_backup(session, project, locked, &wanted)?;
         let (backup, _) = kept.with_context(|| damaged(project, database))?;
-        **safety = Some(backup);
-        Ok(())
+        let backup = safety.insert(backup);
+        match &job.args.if_live {
+            Some(expected) => expected.demand_kept(backup, &project.quoted_place(database)),
+            None => Ok(()),
+        }
     };
     merge::merge(&target, sources, ending, &mut keep).map_err(|error| {
         let error = bounds.explain(error, UNTOUCHED);

@@ -22,9 +22,10 @@ use crate::migrate::new_database::{Building, Fresh};
 use crate::operations::restore::candidate::{self, Candidate};
 use crate::operations::restore::derived_data::{self, Done};
 use crate::operations::restore::dialogue::{self, Consent};
+use crate::operations::restore::expected_live::Expected;
 use crate::operations::restore::in_place;
 use crate::recovery::database_lock::Claim;
-use crate::restore::plan;
+use crate::restore::plan::{self, Live};
 use crate::rows::import;
 use crate::rows::import::cost_limits::Bounds;
 use crate::rows::import::proof::{self, Proof};
@@ -109,6 +110,7 @@ impl Job<'_> {
         if self.args.dry_run {
             return Ok(self.tell(session, &made, &Place::WouldBeNew));
         }
+        self.demand(&Live::Absent { sidecars: false })?;
         interrupt.check()?;
         // It may have come while the rows were read.
         self.target.refuse_sidecars(self.project)?;
@@ -135,6 +137,8 @@ impl Job<'_> {
         } else {
             Some(Claim::take_settled(project, database, "db-import", &interrupt)?)
         };
+        let is_asked = self.args.dry_run && session.wants_json();
+        let found = is_asked.then(|| Expected::live(session, project, database)).transpose()?;
         let building = Building::begin(project, database, session.now(), &interrupt)?;
         let mut progress = session.progress("importing");
         let bounds = self.bounds(&progress);
@@ -153,13 +157,22 @@ impl Job<'_> {
         let plan = plan::plan(backup, &destination, &interrupt)
             .map_err(|error| live_database::explain(error, project, database))?;
         let Some(claim) = claim else {
-            return Ok(self.tell(session, &made, &Place::WouldReplace(&plan.live)));
+            return Ok(self.tell(session, &made, &Place::WouldReplace(&plan.live, found)));
         };
-        let candidate = Candidate { plan: &plan, verification };
+        self.demand(&plan.live)?;
+        let expected = self.args.if_live.as_ref();
+        let candidate = Candidate { expected, ..Candidate::of(&plan, verification) };
         let restored = in_place::put_in_place(session, &claim, &locked, &candidate)?;
         // The host's commands may take backups of their own.
         drop(locked);
         Ok(self.tell(session, &made, &Place::Replaced(&restored)))
+    }
+
+    /// Refuses another kind of state than the expected one.
+    fn demand(&self, live: &Live) -> Result<()> {
+        let place = self.project.quoted_place(&self.target.database);
+        let expected = self.args.if_live.as_ref();
+        expected.map_or(Ok(()), |expected| expected.demand_kind(live, &place))
     }
 
     /// The limits for a file. Replacing a database needs a part of the memory.

@@ -10,6 +10,7 @@ use crate::console::text;
 use crate::host::project::Project;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
+use crate::operations::restore::expected_live::Expected;
 use crate::operations::restore::in_place::{self, Restored};
 use crate::operations::restore::preview;
 use crate::operations::restore::safety_backup::{self, Kept};
@@ -24,6 +25,9 @@ use crate::sqlite::examination::finding::Weight;
 pub(super) struct Document {
     version: u32,
     dry_run: bool,
+    /// The value of `--if-live` with which only this is done; for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    if_live: Option<String>,
     imported: String,
     format: &'static str,
     into: String,
@@ -58,12 +62,12 @@ pub(super) enum Place<'a> {
     /// It would be created where nothing is.
     WouldBeNew,
     /// It would replace this.
-    WouldReplace(&'a Live),
+    WouldReplace(&'a Live, Option<Expected>),
 }
 
 impl Place<'_> {
     fn is_dry(&self) -> bool {
-        matches!(self, Self::WouldBeNew | Self::WouldReplace(_))
+        matches!(self, Self::WouldBeNew | Self::WouldReplace(..))
     }
 
     fn kept(&self) -> Option<&Kept> {
@@ -81,7 +85,7 @@ pub(super) fn say(session: &mut Session, project: &Project, made: &Made<'_>, pla
         session.warn(finding.to_string());
     }
     match place {
-        Place::WouldReplace(live) => {
+        Place::WouldReplace(live, _) => {
             session.say(preview::would_keep(project, &target.database, live));
         }
         Place::Replaced(restored) => safety_backup::say_kept(session, project, &restored.kept),
@@ -134,6 +138,11 @@ pub(super) fn document(made: &Made<'_>, place: &Place<'_>) -> Document {
     Document {
         version: VERSION,
         dry_run: place.is_dry(),
+        if_live: match place {
+            Place::WouldBeNew => Some(Expected::Absent.word().to_owned()),
+            Place::WouldReplace(_, found) => found.as_ref().map(|it| it.word().to_owned()),
+            Place::New | Place::Replaced(_) => None,
+        },
         imported: source.shown.clone(),
         format: match source.kind {
             Kind::Jsonl => "jsonl",

@@ -121,7 +121,7 @@ fn put_in_place(
     let plan = plan::plan(&fresh.backup, &destination, session.interrupt())
         .map_err(|error| live_database::explain(error, project, database));
     let put = plan.and_then(|plan| {
-        let candidate = Candidate { plan: &plan, verification: &fresh.verification };
+        let candidate = Candidate::of(&plan, &fresh.verification);
         in_place::put_in_place(session, claim, locked, &candidate)
     });
     put.map(drop).map_err(|error| could_not(error, project, database))

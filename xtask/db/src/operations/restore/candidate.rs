@@ -18,6 +18,7 @@ use crate::files::sidecars;
 use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::operations::damage_report;
+use crate::operations::restore::expected_live::Expected;
 use crate::operations::restore::request::Request;
 use crate::restore::plan::{Destination, Plan};
 use crate::sqlite::digest::database::Groups;
@@ -75,14 +76,22 @@ pub(crate) struct Candidate<'a> {
     pub(crate) plan: &'a Plan,
     /// Result of verifying the backup.
     pub(crate) verification: &'a Verification,
+    /// What must still be in place of the live database.
+    pub(crate) expected: Option<&'a Expected>,
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
+    /// A candidate that may replace whatever is there.
+    #[must_use]
+    pub(crate) fn of(plan: &'a Plan, verification: &'a Verification) -> Self {
+        Self { plan, verification, expected: None }
+    }
+
     /// Checks that the bytes are still the same: the backup was examined before the question and
     /// the lock. Returns the ids of their groups. A stored backup knows them itself: its list has a
     /// checksum, and every page is compared with its id when it is read.
     pub(crate) fn unchanged(&self, contents: &Contents, interrupt: &Interrupt) -> Result<Groups> {
-        let Self { plan, verification } = self;
+        let Self { plan, verification, .. } = self;
         if plan.backup.name.format.is_stored() {
             return Ok(Groups::default());
         }

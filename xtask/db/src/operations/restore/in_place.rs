@@ -66,7 +66,7 @@ pub(crate) fn restore(
     locked: Locked<'_>,
     candidate: &Candidate<'_>,
 ) -> Result<Answer> {
-    let Candidate { plan, verification } = *candidate;
+    let Candidate { plan, verification, .. } = *candidate;
     let Claim { project, database, .. } = claim;
     let place = project.dotted_place(database);
     let left = claim.left();
@@ -116,7 +116,7 @@ pub(crate) fn put_in_place(
     locked: &Locked<'_>,
     candidate: &Candidate<'_>,
 ) -> Result<Restored> {
-    let Candidate { plan, verification } = *candidate;
+    let Candidate { plan, verification, .. } = *candidate;
     let Claim { project, database, .. } = *claim;
     let interrupt = session.interrupt().clone();
     let is_replicated =
@@ -134,7 +134,7 @@ pub(crate) fn put_in_place(
         claim.begin(locked, Step::Write, outlives.then_some(&plan.backup), session.now())?;
     }
     let (mut kept, mut superseded) = (Kept::Nothing, Vec::new());
-    let replacement = Replacement { claim, locked, plan };
+    let replacement = Replacement { claim, locked, candidate };
     let put = replacement.put_back(session, &source, |session| {
         let (newer, ids) = replacement.keep(session)?;
         // A writer slipped in: the newer safety backup takes the place of this run's earlier one.
@@ -142,6 +142,7 @@ pub(crate) fn put_in_place(
             Kept::Backup(older) => drop(locked.remove(&older)?),
             older => superseded.push(older),
         }
+        replacement.demand_expected(&kept)?;
         Ok(ids)
     });
     let written = put
@@ -207,7 +208,7 @@ pub(crate) fn put_checkpoint_in_place(
     let verification = demand_whole(session, checkpoint)?;
     let destination = candidate::destination(claim.project, claim.database, false);
     let plan = planned(session, claim, checkpoint, &destination)?;
-    put_in_place(session, claim, locked, &Candidate { plan: &plan, verification: &verification })
+    put_in_place(session, claim, locked, &Candidate::of(&plan, &verification))
 }
 
 /// Does the same in a database that was readable a moment ago: if it looks encrypted now, it is
@@ -227,7 +228,7 @@ pub(crate) fn put_checkpoint_back(
     let is_garbage = matches!(probe::look(database.file()?)?, Standing::Foreign { .. });
     let destination = candidate::destination(project, database, is_garbage);
     let plan = planned(session, claim, checkpoint, &destination)?;
-    put_in_place(session, claim, locked, &Candidate { plan: &plan, verification: &verification })
+    put_in_place(session, claim, locked, &Candidate::of(&plan, &verification))
 }
 
 /// Examines a checkpoint: a backup that the user did not choose must be proved intact.
@@ -262,7 +263,7 @@ fn planned(
 struct Replacement<'a> {
     claim: &'a Claim<'a>,
     locked: &'a Locked<'a>,
-    plan: &'a Plan,
+    candidate: &'a Candidate<'a>,
 }
 
 impl Replacement<'_> {
@@ -274,13 +275,14 @@ impl Replacement<'_> {
         mut keep: impl FnMut(&mut Session) -> Result<Groups>,
     ) -> Result<Written> {
         let mut progress = session.progress("Restoring");
-        write::put_back(self.plan, source, &mut progress, || keep(session))
+        write::put_back(self.candidate.plan, source, &mut progress, || keep(session))
     }
 
     /// Keeps the current state: a safety backup, or its raw files if SQLite cannot read it. Returns
     /// the ids of its groups, if they are known.
     fn keep(&self, session: &mut Session) -> Result<(Kept, Groups)> {
-        let Self { claim: Claim { project, database, .. }, locked, plan } = *self;
+        let Self { claim: Claim { project, database, .. }, locked, .. } = *self;
+        let plan = self.candidate.plan;
         let kept = match &plan.live {
             Live::Absent { sidecars: false } => Kept::Nothing,
             Live::Readable(_) => {
@@ -290,7 +292,10 @@ impl Replacement<'_> {
                 };
                 match safety_backup(session, project, locked, &wanted)? {
                     Some((backup, ids)) => return Ok((Kept::Backup(backup), ids)),
-                    None => Kept::Aside(set_aside(session, database, locked)?),
+                    None => {
+                        self.demand_expected_of_damaged(session)?;
+                        Kept::Aside(set_aside(session, database, locked)?)
+                    }
                 }
             }
             Live::Absent { sidecars: true } | Live::Unreadable(_) | Live::MayBeEncrypted => {
@@ -300,16 +305,38 @@ impl Replacement<'_> {
         Ok((kept, Groups::default()))
     }
 
+    /// Demands that the state which was just kept is the expected one.
+    fn demand_expected(&self, kept: &Kept) -> Result<()> {
+        let (Some(expected), Kept::Backup(safety)) = (self.candidate.expected, kept) else {
+            return Ok(());
+        };
+        expected.demand_kept(safety, &self.quoted_place())
+    }
+
+    /// Demands the expected content of a database that is damaged, so that there is no safety backup of it.
+    fn demand_expected_of_damaged(&self, session: &Session) -> Result<()> {
+        let Some(expected) = self.candidate.expected else { return Ok(()) };
+        let live = read_only::open(&self.candidate.plan.target, Duration::ZERO)?;
+        let scratch = self.locked.vault().folder();
+        let content_blake3 = capture::content_hash(&live, scratch, session.interrupt())?;
+        expected.demand_content(&content_blake3, &self.quoted_place())
+    }
+
+    fn quoted_place(&self) -> String {
+        self.claim.project.quoted_place(self.claim.database)
+    }
+
     /// The state after a replacement that did not commit. After a failure of the disk the database
     /// is read again, because SQLite then does not know what it wrote.
     fn state_after(&self, session: &Session, error: &anyhow::Error, kept: &Kept) -> InPlace {
         // A state that is not kept yet is not overwritten either.
-        let is_begun = !matches!((kept, &self.plan.live), (Kept::Nothing, Live::Readable(_)));
+        let is_begun =
+            !matches!((kept, &self.candidate.plan.live), (Kept::Nothing, Live::Readable(_)));
         if !is_begun || safety_backup::leaves_all_as_it_was(error) {
             return InPlace::Old;
         }
         let Kept::Backup(safety) = kept else { return InPlace::Unproved };
-        let now = read_only::open(&self.plan.target, Duration::ZERO).and_then(|live| {
+        let now = read_only::open(&self.candidate.plan.target, Duration::ZERO).and_then(|live| {
             capture::content_hash(&live, self.locked.vault().folder(), session.interrupt())
         });
         match (now, safety.record()) {

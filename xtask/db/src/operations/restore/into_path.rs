@@ -17,7 +17,7 @@ use crate::host::project::{Database, Project};
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::operations::restore::candidate;
-use crate::operations::restore::preview::Planned;
+use crate::operations::restore::preview::PlanDocument;
 use crate::operations::restore::request::Request;
 
 /// Output of `--json` for a backup that was restored to another path.
@@ -64,7 +64,7 @@ impl Request {
         free_space::demand(folder, backup.size_bytes, "the copy")?;
         if self.dry_run {
             session.say(format!("Would write {} → {shown}", backup.name));
-            session.document(&Planned::of(backup, &path));
+            session.document(&PlanDocument::of(backup, &path));
             return Ok(Answer::Yes);
         }
         let name = path.file_name().context("`--into` does not name a file")?.to_string_lossy();

@@ -24,6 +24,7 @@ use crate::operations::find_backup;
 use crate::operations::restore::derived_data;
 use crate::operations::restore::on_server::keeping::Keeping;
 use crate::operations::restore::on_server::run::{AlreadyThere, Choice, Run, Way};
+use crate::operations::restore::receipt::Planned;
 use crate::operations::restore::request::Request;
 use crate::postgres::dump::proof::DumpProof;
 use crate::postgres::place::Place;
@@ -66,19 +67,21 @@ impl OnServer<'_> {
     pub(super) fn restore(&self, session: &mut Session) -> Result<Answer> {
         self.demand_whole_database()?;
         let Self { request, project, database, backup, .. } = *self;
-        request.examine(session, project, database, backup)?;
+        let verification = request.examine(session, project, database, backup)?;
         let source = DumpSource::of(backup)?;
         let interrupt = session.interrupt().clone();
         let programs = Programs::find(&project.search_path, &interrupt)?;
         let place = Place { server: self.server, programs: &programs, interrupt: &interrupt };
         self.demand_fit(place)?;
         let choice = self.choice(session, place, &source.proof)?;
-        if request.dry_run {
-            return Ok(self.say_plan(session, choice.way()));
-        }
         // A typing error in a URL must not overwrite what others work with.
         let is_near = self.server.is_loopback();
         let asked = Database { protected: database.protected || !is_near, ..database.clone() };
+        if request.dry_run {
+            let (database, verification) = (&asked, &verification);
+            let planned = Planned { project, database, backup, verification };
+            return Ok(self.say_plan(session, &planned, choice.way()));
+        }
         request.confirm(session, project, &asked, backup)?;
         let claim = Claim::take(project, database, request.command, &interrupt)?;
         let locked = self.vault.lock(project.busy_timeout, &interrupt)?;
@@ -131,6 +134,12 @@ impl OnServer<'_> {
 
     /// A dump goes back to its server, whole.
     fn demand_whole_database(&self) -> Result<()> {
+        if self.request.if_live.is_some() {
+            return Err(Refusal::could_not(
+                "`--if-live` compares SQLite databases only: the state of a server has no name",
+                "leave it out; the safety backup has whatever is replaced",
+            ));
+        }
         let name = text::shell(&self.backup.name.to_string());
         let dotted = self.project.dotted(&self.backup.folder.join(self.backup.name.to_string()));
         if self.request.into.is_some() {

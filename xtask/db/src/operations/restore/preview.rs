@@ -10,12 +10,13 @@ use crate::backups::backup::Backup;
 use crate::backups::reader::Contents;
 use crate::backups::verification::outcome::Verification;
 use crate::capture;
-use crate::console::refusal::Refusal;
+use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
 use crate::host::project::{Database, Project, schema_files};
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::operations::restore::candidate::Candidate;
+use crate::operations::restore::receipt::{Planned, Receipt};
 use crate::operations::restore::request::Request;
 use crate::restore::by_difference;
 use crate::restore::plan::{Live, Plan};
@@ -24,18 +25,20 @@ use crate::sqlite::read_only;
 
 /// Output of `--json --dry-run`.
 #[derive(Serialize)]
-pub(super) struct Planned<'a> {
+pub(super) struct PlanDocument<'a> {
     version: u32,
     dry_run: bool,
     would_restore: String,
     into: Cow<'a, str>,
+    #[serde(flatten)]
+    receipt: Option<Receipt>,
 }
 
-impl<'a> Planned<'a> {
+impl<'a> PlanDocument<'a> {
     /// The backup, and where it would go.
     pub(super) fn of(backup: &Backup, path: &'a Path) -> Self {
-        let would_restore = backup.name.to_string();
-        Self { version: VERSION, dry_run: true, would_restore, into: path.to_string_lossy() }
+        let (would_restore, into) = (backup.name.to_string(), path.to_string_lossy());
+        Self { version: VERSION, dry_run: true, would_restore, into, receipt: None }
     }
 }
 
@@ -87,19 +90,33 @@ pub(crate) fn would_keep(project: &Project, database: &Database, live: &Live) ->
     }
 }
 
-/// Reports what a restore would do.
-pub(crate) fn say_plan(session: &mut Session, project: &Project, database: &Database, plan: &Plan) {
-    let place = project.place(database);
-    session.say(would_keep(project, database, &plan.live));
-    if let Some(page_size_bytes) = plan.convert_to_bytes {
-        session.say(format!("Would convert a copy to the page size {page_size_bytes} first"));
+impl Planned<'_> {
+    /// Reports what a restore would do.
+    ///
+    /// # Errors
+    ///
+    /// If the live database, which is read for `--json` only, can no longer be.
+    pub(super) fn say(&self, session: &mut Session, plan: &Plan) -> Result<Answer> {
+        let Self { project, database, .. } = *self;
+        let place = project.place(database);
+        session.say(would_keep(project, database, &plan.live));
+        if let Some(page_size_bytes) = plan.convert_to_bytes {
+            session.say(format!("Would convert a copy to the page size {page_size_bytes} first"));
+        }
+        let size = text::size(plan.backup.size_bytes);
+        session.say(format!("Would restore {} ({size}) → {place}", plan.backup.name));
+        for command in &database.after_restore {
+            session.say(format!("Would run {}", command.join(" ")));
+        }
+        if session.wants_json() {
+            let receipt = Some(self.receipt(session, &plan.live)?);
+            session.document(&PlanDocument {
+                receipt,
+                ..PlanDocument::of(&plan.backup, &plan.target)
+            });
+        }
+        Ok(Answer::Yes)
     }
-    let size = text::size(plan.backup.size_bytes);
-    session.say(format!("Would restore {} ({size}) → {place}", plan.backup.name));
-    for command in &database.after_restore {
-        session.say(format!("Would run {}", command.join(" ")));
-    }
-    session.document(&Planned::of(&plan.backup, &plan.target));
 }
 
 /// Points out that nothing would change: the hooks may have taken a checkpoint after the data was
@@ -110,7 +127,7 @@ pub(crate) fn point_out_equal(
     database: &Database,
     candidate: &Candidate<'_>,
 ) {
-    let Candidate { plan, verification } = candidate;
+    let Candidate { plan, verification, .. } = candidate;
     if !matches!(plan.live, Live::Readable(_)) {
         return;
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::backups::backup::Backup;
+use crate::operations::restore::expected_live::Expected;
 use crate::operations::restore::on_server::run::Way;
 
 /// A restore as the user requested it.
@@ -24,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) force: bool,
     /// The command that this is a part of.
     pub(crate) command: &'static str,
+    /// What must still be in place of the live database.
+    pub(crate) if_live: Option<Expected>,
     /// The database given by `--db`.
     pub(crate) database: Option<String>,
 }
@@ -40,6 +43,7 @@ impl Request {
             force: false,
             way: None,
             command: "db-rollback",
+            if_live: None,
             database,
         }
     }

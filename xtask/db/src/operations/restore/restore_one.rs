@@ -16,6 +16,7 @@ use crate::operations::find_backup::{self, Wanted};
 use crate::operations::restore::candidate::Candidate;
 use crate::operations::restore::dialogue::Offer;
 use crate::operations::restore::on_server::OnServer;
+use crate::operations::restore::receipt::Planned;
 use crate::operations::restore::request::Request;
 use crate::operations::restore::{candidate, dialogue, in_place, preview};
 use crate::recovery::database_lock::Claim;
@@ -57,18 +58,22 @@ impl Attempt<'_> {
         let verification = request.examine(session, project, &database, backup)?;
         if !request.tables.is_empty() {
             self.has_begun.set(true);
-            return request.put_tables_back(session, project, &database, backup);
+            let planned =
+                Planned { project, database: &database, backup, verification: &verification };
+            return request.put_tables_back(session, &planned);
         }
         let interrupt = session.interrupt().clone();
         let destination = candidate::destination(project, &database, request.force);
         let explain = |error| live_database::explain(error, project, &database);
         let plan = plan::plan(backup, &destination, &interrupt).map_err(explain)?;
-        let candidate = Candidate { plan: &plan, verification: &verification };
+        let expected = request.if_live.as_ref();
+        let candidate = Candidate { expected, ..Candidate::of(&plan, &verification) };
         preview::point_out_equal(session, project, &database, &candidate);
         preview::point_out_old_schema(session, project, &database, &verification);
         if request.dry_run {
-            preview::say_plan(session, project, &database, &plan);
-            return Ok(Answer::Yes);
+            let planned =
+                Planned { project, database: &database, backup, verification: &verification };
+            return planned.say(session, &plan).map_err(explain);
         }
         request.confirm(session, project, &database, backup)?;
         let claim = Claim::take(project, &database, request.command, &interrupt)?;
@@ -76,6 +81,9 @@ impl Attempt<'_> {
         locked.keep_private()?;
         find_backup::demand_there(backup)?;
         let plan = plan.anew(&destination, &interrupt).map_err(explain)?;
+        if let Some(expected) = expected {
+            expected.demand_kind(&plan.live, &project.quoted_place(&database))?;
+        }
         self.has_begun.set(true);
         in_place::restore(session, claim, locked, &Candidate { plan: &plan, ..candidate })
     }

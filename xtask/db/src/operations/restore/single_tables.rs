@@ -9,9 +9,10 @@ use crate::backups::reader::Contents;
 use crate::backups::vault::Vault;
 use crate::console::refusal::{Answer, Refusal};
 use crate::console::text;
-use crate::host::project::{Database, Project, live_database};
+use crate::host::project::live_database;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
+use crate::operations::restore::receipt::{Planned, Receipt};
 use crate::operations::restore::request::Request;
 use crate::operations::restore::{derived_data, in_place, safety_backup};
 use crate::recovery::database_lock::Claim;
@@ -42,16 +43,17 @@ struct PlannedTables<'a> {
     dry_run: bool,
     would_restore: String,
     tables: &'a [String],
+    #[serde(flatten)]
+    receipt: Receipt,
 }
 
 impl Request {
     pub(super) fn put_tables_back(
         &self,
         session: &mut Session,
-        project: &Project,
-        database: &Database,
-        backup: &Backup,
+        planned: &Planned<'_>,
     ) -> Result<Answer> {
+        let Planned { project, database, backup, .. } = *planned;
         // Refuses a live database that is missing or cannot be read.
         drop(live_database::open(project, database)?);
         let interrupt = session.interrupt().clone();
@@ -69,13 +71,7 @@ impl Request {
         if self.dry_run {
             session.say("Would take a safety backup first");
             session.say(format!("Would restore {list} from {} into {place}", backup.name));
-            session.document(&PlannedTables {
-                version: VERSION,
-                dry_run: true,
-                would_restore: backup.name.to_string(),
-                tables: &self.tables,
-            });
-            return Ok(Answer::Yes);
+            return self.say_planned(session, planned);
         }
         self.confirm(session, project, database, backup)?;
         let claim = Claim::take(project, database, self.command, &interrupt)?;
@@ -87,8 +83,8 @@ impl Request {
             let wanted = safety_backup::wanted(session, project, database);
             let kept = safety_backup::safety_backup(session, project, &locked, &wanted)?;
             taken = kept.map(|(safety, _)| safety);
-            if taken.is_some() {
-                return Ok(());
+            if let Some(safety) = &taken {
+                return self.demand_expected(safety, &place);
             }
             Err(Refusal::no(
                 format!("{place} is damaged; single tables cannot be restored into it"),
@@ -141,6 +137,26 @@ impl Request {
             safety: safety.name.to_string(),
         });
         Ok(Answer::Yes)
+    }
+
+    /// The document of a dry run.
+    fn say_planned(&self, session: &mut Session, planned: &Planned<'_>) -> Result<Answer> {
+        if session.wants_json() {
+            session.document(&PlannedTables {
+                version: VERSION,
+                dry_run: true,
+                would_restore: planned.backup.name.to_string(),
+                tables: &self.tables,
+                receipt: planned.of_readable(session)?,
+            });
+        }
+        Ok(Answer::Yes)
+    }
+
+    /// Demands that the state which was just kept is the expected one.
+    fn demand_expected(&self, safety: &Backup, place: &str) -> Result<()> {
+        let Some(expected) = &self.if_live else { return Ok(()) };
+        expected.demand_kept(safety, place)
     }
 }
 

@@ -174,6 +174,7 @@ fn restore(session: &mut Session, project: &Project, database: &str, backup: Str
         way: None,
         force: false,
         command: "db-bundle",
+        if_live: None,
         database: Some(database.to_owned()),
     };
     match request.run(session, project)? {

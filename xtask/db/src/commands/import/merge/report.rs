@@ -12,14 +12,15 @@ use crate::console::text;
 use crate::host::project::Database;
 use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
+use crate::operations::restore::expected_live::Expected;
 use crate::operations::restore::{derived_data, in_place, safety_backup};
 use crate::rows::import;
 use crate::rows::merge::report::{FileReport, MAX_NAMED, Problem, Report, Rows, TableReport};
 
 /// Result of the merge.
 pub(super) enum Done {
-    /// Nothing: a dry run.
-    Nothing,
+    /// Nothing: a dry run, which found this.
+    Nothing(Option<Expected>),
     /// It was merged, after this safety backup; none if nothing changed.
     Merged(Option<Box<Backup>>),
 }
@@ -51,7 +52,7 @@ pub(super) fn conclude(
         return Err(refuse(session, report, &members, first));
     }
     let place = project.place(database);
-    let dry_run = matches!(done, Done::Nothing);
+    let dry_run = matches!(done, Done::Nothing(_));
     session.say(summary(report, &place, dry_run));
     session.say("Rows that were deleted elsewhere stay here: deletions are not merged.");
     let safety = match done {
@@ -87,6 +88,9 @@ struct Members<'a> {
     replaced: u64,
     merged: bool,
     dry_run: bool,
+    /// The value of `--if-live` with which only this is done; for a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    if_live: Option<String>,
     into: Cow<'a, str>,
     safety: Option<String>,
     #[serde(flatten)]
@@ -99,7 +103,11 @@ impl<'a> Members<'a> {
             inserted: report.n_inserted(),
             replaced: report.n_replaced(),
             merged: done.is_of(report),
-            dry_run: matches!(done, Done::Nothing),
+            dry_run: matches!(done, Done::Nothing(_)),
+            if_live: match done {
+                Done::Nothing(Some(live)) => Some(live.word().to_owned()),
+                _ => None,
+            },
             into: database.home().to_string_lossy(),
             safety: match done {
                 Done::Merged(Some(safety)) => Some(safety.name.to_string()),

@@ -9,6 +9,7 @@ use crate::host::session::Session;
 use crate::host::session::json_stream::VERSION;
 use crate::operations::restore::on_server::OnServer;
 use crate::operations::restore::on_server::run::{Done, Way};
+use crate::operations::restore::receipt::{Planned, Receipt};
 use crate::operations::restore::safety_backup;
 use crate::postgres::restore::source::Proved;
 
@@ -30,17 +31,24 @@ struct Document<'a> {
 
 /// Output of `--json` with `--dry-run`.
 #[derive(Serialize)]
-struct Planned {
+struct PlanDocument {
     version: u32,
     dry_run: bool,
     would_restore: String,
     into: String,
     way: Way,
+    #[serde(flatten)]
+    receipt: Receipt,
 }
 
 impl OnServer<'_> {
     /// Reports what a restore would do.
-    pub(super) fn say_plan(&self, session: &mut Session, way: Way) -> Answer {
+    pub(super) fn say_plan(
+        &self,
+        session: &mut Session,
+        planned: &Planned<'_>,
+        way: Way,
+    ) -> Answer {
         let Self { project, database, backup, .. } = *self;
         let (place, folder) = (project.place(database), project.dotted(&project.backups));
         session.say(format!("Would create a safety backup of {place} in {folder}"));
@@ -51,12 +59,13 @@ impl OnServer<'_> {
         let size = text::size(backup.size_bytes);
         session.say(format!("Would restore {} ({size}) → {place}", backup.name));
         session.say(format!("  {how}"));
-        session.document(&Planned {
+        session.document(&PlanDocument {
             version: VERSION,
             dry_run: true,
             would_restore: backup.name.to_string(),
             into: self.server.place(),
             way,
+            receipt: planned.of_unknown(),
         });
         Answer::Yes
     }
