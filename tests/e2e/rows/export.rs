@@ -2,6 +2,7 @@
 
 pub(crate) mod kill;
 pub(crate) mod part;
+pub(crate) mod streamed_backup;
 pub(crate) mod unsound_source;
 pub(crate) mod value_kinds;
 

@@ -17,7 +17,9 @@ fn exported() -> Sandbox {
 
 #[test]
 fn a_commit_after_the_dry_run_refuses_a_merge_and_a_replacement() {
-    for import in [&["db-import", "--merge", "rows.jsonl"][..], &["db-import", "rows.jsonl", "--force"]] {
+    for import in
+        [&["db-import", "--merge", "rows.jsonl"][..], &["db-import", "rows.jsonl", "--force"]]
+    {
         let sandbox = exported();
         let before = found(&sandbox, import);
         assert_eq!(before, sandbox.content());

@@ -4,6 +4,7 @@ mod destination;
 mod format;
 mod of_server;
 mod output;
+mod proving;
 mod report;
 mod shared_file;
 mod source;
@@ -18,6 +19,7 @@ use crate::commands::export::destination::{Destination, Target};
 use crate::commands::export::format::Format;
 use crate::commands::export::of_server::{Job, Server};
 use crate::commands::export::output::Written;
+use crate::commands::export::proving::Proving;
 use crate::commands::export::report::Exported;
 use crate::commands::export::shared_file::Share;
 use crate::commands::export::source::State;
@@ -267,11 +269,34 @@ impl Export<'_> {
     }
 
     fn run(&self, session: &mut Session) -> Result<(Exported, Option<Written>)> {
-        let Self { args, project, state, wanted, destination } = *self;
         let interrupt = session.interrupt().clone();
-        for line in state.prove(&interrupt)? {
+        let (written, warnings) = std::thread::scope(|scope| -> Result<_> {
+            if !(self.destination.is_stdout() && self.state.is_plain()) {
+                let warnings = self.state.prove(&interrupt)?;
+                return Ok((self.write(session, &mut || Ok(())), warnings));
+            }
+            let mut proving = Proving::begin(scope, self.state, &interrupt)?;
+            let written = self.write(session, &mut || proving.conclude());
+            if !written.as_ref().is_err_and(is_closed_pipe) {
+                // Whatever went wrong: if the backup is damaged, that is why.
+                proving.conclude()?;
+            }
+            Ok((written, proving.warnings()))
+        })?;
+        for line in warnings {
             session.warn(line);
         }
+        written
+    }
+
+    /// Writes the rows; before the end of the export, `prove` proves what they were read from.
+    fn write(
+        &self,
+        session: &mut Session,
+        prove: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<(Exported, Option<Written>)> {
+        let Self { args, project, state, wanted, destination } = *self;
+        let interrupt = session.interrupt().clone();
         state.read(project, &interrupt, |connection| {
             let _watched = interrupt.watch(connection);
             let mut progress = session.progress("exporting");
@@ -297,6 +322,7 @@ impl Export<'_> {
             if args.share.is_some() {
                 exported.refuse_nothing()?;
             }
+            prove()?;
             let written = output.publish(destination)?;
             Ok((exported, written))
         })

@@ -1,5 +1,6 @@
 //! Receives an export's bytes: a pipe, a staged file, or a staged folder. A stage gets its name
-//! only when all of it is on the disk.
+//! only when all of it is on the disk. A pipe gets the last bytes only when everything is right: what ended early lacks
+//! the proof (JSONL), the closing brackets (JSON), or the COMMIT (SQL), and the last row of CSV is cut.
 
 use std::io::{BufRead as _, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
@@ -15,10 +16,13 @@ use crate::files::publish::{self, Published};
 use crate::files::stage::{self, Scratch, Stage};
 use crate::host::session::Session;
 
+/// So many bytes are held back from a pipe: more than what ends an SQL export, from its COMMIT on.
+const HELD_BYTES: usize = 64;
+
 /// The destination of the bytes.
 pub(super) enum Output<'s> {
-    /// Into the pipe.
-    Stdout(&'s mut Session),
+    /// Into the pipe, and the bytes that are held back.
+    Stdout(&'s mut Session, Vec<u8>),
     /// Into a file.
     File(Stage, Ahead),
     /// Into a folder, and the file in it that is being written.
@@ -33,7 +37,7 @@ impl Destination {
     /// If the folder cannot be written.
     pub(super) fn open<'s>(&self, session: &'s mut Session) -> Result<Output<'s>> {
         let Self::Path { path, is_folder, .. } = self else {
-            return Ok(Output::Stdout(session));
+            return Ok(Output::Stdout(session, Vec::new()));
         };
         let folder = path.parent().context("the path does not name a file")?;
         let name = path.file_name().context("the path does not name a file")?.to_string_lossy();
@@ -64,7 +68,15 @@ pub(super) enum How {
 impl Outlet for Output<'_> {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
-            Self::Stdout(session) => session.pour(bytes).context("could not write the export"),
+            Self::Stdout(session, held) => {
+                let n_held = bytes.len().min(HELD_BYTES);
+                let (on, held_now) = bytes.split_at(bytes.len() - n_held);
+                let n_before = held.len().saturating_sub(HELD_BYTES - n_held);
+                let before: Vec<u8> = held.drain(..n_before).collect();
+                held.extend_from_slice(held_now);
+                pour(session, &before)?;
+                pour(session, on)
+            }
             Self::File(stage, ahead) => {
                 stage.append(bytes)?;
                 ahead.appended(stage, bytes.len());
@@ -93,11 +105,15 @@ impl Output<'_> {
     ///
     /// If the disk reports an error; a refusal if the name was taken meanwhile.
     pub(super) fn publish(self, destination: &Destination) -> Result<Option<Written>> {
+        if let Self::Stdout(session, held) = self {
+            pour(session, &held)?;
+            return Ok(None);
+        }
         let Destination::Path { path, naming, .. } = destination else {
             return Ok(None);
         };
         let published = match self {
-            Self::Stdout(_) => return Ok(None),
+            Self::Stdout(..) => return Ok(None),
             Self::File(stage, _) if *naming == Naming::Renewing && is_equal(&stage, path)? => {
                 return Ok(Some(Written { path: path.clone(), how: How::Unchanged }));
             }
@@ -120,6 +136,10 @@ impl Output<'_> {
         publish::sync_folder(published.parent().context("the path does not name a file")?)?;
         Ok(Some(Written { path: published, how: How::New }))
     }
+}
+
+fn pour(session: &mut Session, bytes: &[u8]) -> Result<()> {
+    session.pour(bytes).context("could not write the export")
 }
 
 /// Whether a stage contains the bytes of a file.

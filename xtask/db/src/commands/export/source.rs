@@ -4,6 +4,7 @@ use anyhow::Result;
 use rusqlite::Connection;
 
 use crate::backups::backup::Backup;
+use crate::backups::format::Format;
 use crate::backups::name::Name;
 use crate::backups::reader::Contents;
 use crate::backups::verification;
@@ -47,6 +48,11 @@ impl State {
             Self::Backup(backup) => backup.name.time_text(),
             Self::Live(_) => Name::new("", false, session.now().naive_local()).time_text(),
         }
+    }
+
+    /// Whether it is a backup that SQLite reads where it is.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Backup(backup) if backup.name.format == Format::Plain)
     }
 
     /// Compares a backup's bytes with its record: otherwise a value that was changed would be

@@ -290,13 +290,11 @@ impl Replacement<'_> {
                     replaced_by: Some(plan.backup.name.to_string()),
                     ..safety_backup::wanted(session, project, database)
                 };
-                match safety_backup(session, project, locked, &wanted)? {
-                    Some((backup, ids)) => return Ok((Kept::Backup(backup), ids)),
-                    None => {
-                        self.demand_expected_of_damaged(session)?;
-                        Kept::Aside(set_aside(session, database, locked)?)
-                    }
+                if let Some((backup, ids)) = safety_backup(session, project, locked, &wanted)? {
+                    return Ok((Kept::Backup(backup), ids));
                 }
+                self.demand_expected_of_damaged(session)?;
+                Kept::Aside(set_aside(session, database, locked)?)
             }
             Live::Absent { sidecars: true } | Live::Unreadable(_) | Live::MayBeEncrypted => {
                 Kept::Aside(set_aside(session, database, locked)?)
