@@ -54,15 +54,12 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// 413 if it is more than was announced; a failure if the disk is full.
+    /// 409 if it is more than was announced; a failure if the disk is full.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let end = self.upload.offset_bytes + bytes.len() as u64;
         if end > self.upload.size_bytes {
-            return Err(Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("more than the announced {} bytes were sent", self.upload.size_bytes),
-                "begin the upload again with the right size",
-            ));
+            let announced = self.upload.size_bytes;
+            return Err(conflict(format!("the piece ends behind the announced {announced} bytes")));
         }
         self.file.write_all(bytes).map_err(anyhow::Error::from)?;
         self.upload.offset_bytes = end;
@@ -224,7 +221,7 @@ mod tests {
         assert_eq!(uploads.whole(&upload.id).expect_err("a part").status, 409);
         assert_eq!(uploads.writer(&upload.id, 0).expect_err("not twice").status, 409);
         let mut second = uploads.writer(&upload.id, 3).expect("the second piece");
-        assert_eq!(second.append(b"defg").expect_err("too much").status, 413);
+        assert_eq!(second.append(b"defg").expect_err("too much").status, 409);
         second.append(b"def").expect("appended");
         let path = uploads.whole(&upload.id).expect("whole");
         assert_eq!(fs_err::read(path).expect("a file"), b"abcdef");

@@ -6,6 +6,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::serve::problem::Problem;
 
@@ -23,15 +24,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         demand_type(request.headers(), "application/json")?;
         let bytes = small_body(request).await?;
-        let value = serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                format!("the body is not what is expected here: {error}"),
-                "see `/api/openapi.json`",
-            )
-        })?;
-        Ok(Self(value))
+        let value: Value = serde_json::from_slice(&bytes).map_err(|error| unexpected(&error))?;
+        if !value.is_object() {
+            // Otherwise, an array would do whose values are in the order of the members.
+            return Err(unexpected(&"it is not an object"));
+        }
+        serde_json::from_value(value).map(Self).map_err(|error| unexpected(&error))
     }
+}
+
+fn unexpected(why: &dyn std::fmt::Display) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        format!("the body is not what is expected here: {why}"),
+        "see `/api/openapi.json`",
+    )
 }
 
 /// Refuses a body of another content type: `text/plain` is what a foreign form can send.

@@ -16,6 +16,9 @@ use crate::serve::problem::Problem;
 use crate::serve::receipts::{Act, Confirmed, Receipt};
 use crate::serve::site::Site;
 
+/// How many characters a typed name may have.
+const MAX_TYPED: usize = 255;
+
 /// Body of `POST /api/backup/prune`: the configured policy, and nothing else.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +88,10 @@ pub(crate) async fn confirm(
     Path(id): Path<String>,
     JsonBody(confirmation): JsonBody<Confirmation>,
 ) -> Result<Response, Problem> {
+    if confirmation.typed.as_ref().is_some_and(|typed| typed.chars().count() > MAX_TYPED) {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(Problem::new(status, "no database has such a long name", "send `typed_name`"));
+    }
     match site.confirm(id, confirmation.typed).await? {
         Confirmed::Order(order) => Ok(accepted(&site.jobs.add(order)?)),
         Confirmed::Changed(receipt) => {
