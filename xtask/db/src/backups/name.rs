@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use chrono::NaiveDateTime;
+use chrono::{Datelike as _, NaiveDate, NaiveDateTime, Timelike as _};
 
 use crate::backups::format::Format;
 
@@ -63,7 +63,7 @@ impl Name {
             return None;
         }
         let (file, time) = stem.split_at(at);
-        let time = NaiveDateTime::parse_from_str(time, TIME).ok()?;
+        let time = time_of(time)?;
         let file = file.strip_suffix('.')?;
         let (file, safety) = match file.strip_suffix(SAFETY) {
             Some(file) => (file, true),
@@ -77,8 +77,11 @@ impl Name {
     /// The time as it is in the name, which is also a reference.
     #[must_use]
     pub(crate) fn time_text(&self) -> String {
-        let time = self.time.format(TIME);
-        if self.ordinal > 1 { format!("{time}-{}", self.ordinal) } else { time.to_string() }
+        let mut text = text_of(&self.time);
+        if self.ordinal > 1 {
+            text += &format!("-{}", self.ordinal);
+        }
+        text
     }
 
     /// The name of the record beside the backup.
@@ -99,10 +102,39 @@ fn split_ordinal(stem: &str) -> Option<(&str, u32)> {
     // The time itself contains two dashes; an ordinal is what follows a dash after it.
     let (before, digits) = stem.rsplit_once('-')?;
     let after_time = before.len().checked_sub(TIME_LENGTH).and_then(|at| before.get(at..));
-    match after_time.map(|time| NaiveDateTime::parse_from_str(time, TIME)) {
-        Some(Ok(_)) => Some((before, digits.parse().ok()?)),
-        _ => Some((stem, 1)),
+    match after_time.and_then(time_of) {
+        Some(_) => Some((before, digits.parse().ok()?)),
+        None => Some((stem, 1)),
     }
+}
+
+/// Reads a time in [`TIME`]. Thousands of names are read and written at once, and chrono takes its format apart each
+/// time; it is left to what is unusual.
+fn time_of(text: &str) -> Option<NaiveDateTime> {
+    let is_usual = text.len() == TIME_LENGTH
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            10 => byte == b'_',
+            _ => byte.is_ascii_digit(),
+        })
+        && !text.ends_with("60");
+    if !is_usual {
+        return NaiveDateTime::parse_from_str(text, TIME).ok();
+    }
+    let number = |at: usize| text.get(at..at + 2)?.parse::<u32>().ok();
+    let date = NaiveDate::from_ymd_opt(text.get(..4)?.parse().ok()?, number(5)?, number(8)?)?;
+    date.and_hms_opt(number(11)?, number(13)?, number(15)?)
+}
+
+/// Writes a time in [`TIME`].
+fn text_of(time: &NaiveDateTime) -> String {
+    let is_leap_second = time.nanosecond() >= 1_000_000_000;
+    if is_leap_second || !(0..=9999).contains(&time.year()) {
+        return time.format(TIME).to_string();
+    }
+    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+    let date = format!("{:04}-{:02}-{:02}", time.year(), time.month(), time.day());
+    format!("{date}_{hour:02}{minute:02}{second:02}")
 }
 
 #[cfg(test)]
@@ -152,6 +184,34 @@ mod tests {
         ] {
             check(foreign, None);
         }
+    }
+
+    #[test]
+    fn times_are_read_and_written_as_by_chrono() {
+        for text in [
+            "2025-09-13_142530",
+            "0000-01-01_000000",
+            "9999-12-31_235959",
+            "2024-02-29_235960",
+            "2025-02-29_000000",
+            "2025-13-01_000000",
+            "2025-01-01_240000",
+            "2025-01-01_006000",
+            "2025-01-01_000061",
+            "2025-01-01_0000+1",
+            "2025-01-01 000000",
+            "2025-01-01_00000",
+            "٢٠25-01-01_0000",
+        ] {
+            let by_chrono = NaiveDateTime::parse_from_str(text, TIME).ok();
+            assert_eq!(time_of(text), by_chrono, "{text}");
+            if let Some(time) = by_chrono {
+                assert_eq!(text_of(&time), time.format(TIME).to_string());
+            }
+        }
+        let far = NaiveDate::from_ymd_opt(12_025, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
+        let far = far.expect("a time");
+        assert_eq!(text_of(&far), far.format(TIME).to_string());
     }
 
     #[test]
