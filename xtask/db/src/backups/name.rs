@@ -77,11 +77,8 @@ impl Name {
     /// The time as it is in the name, which is also a reference.
     #[must_use]
     pub(crate) fn time_text(&self) -> String {
-        let mut text = text_of(&self.time);
-        if self.ordinal > 1 {
-            text += &format!("-{}", self.ordinal);
-        }
-        text
+        let time = text_of(&self.time);
+        if self.ordinal > 1 { format!("{time}-{}", self.ordinal) } else { time }
     }
 
     /// The name of the record beside the backup.
