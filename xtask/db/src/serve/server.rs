@@ -106,6 +106,11 @@ impl Server {
             status: Fact::of(&["db-status"]),
             terminal,
         });
+        // The first page should not have to wait.
+        let warm = Arc::clone(&site);
+        runtime.spawn(async move {
+            let _ = (warm.status().await, warm.list().await);
+        });
         let router = router::routes(Arc::clone(&site));
         let n_free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         for listener in listeners {

@@ -128,11 +128,15 @@ pub(crate) async fn export(
             .map_err(anyhow::Error::from)?;
     }
     let (sender, body) = stream::channel();
+    let mut exporting = child;
     tokio::task::spawn_blocking(move || {
         let sent = send(&sender, first, rows);
         drop(messages);
-        // If the reader is gone, the closed pipe has ended the command.
-        let ended = child.wait();
+        if !sent {
+            // The reader is gone: nobody needs the rest of the proof either.
+            child::interrupt(exporting.id());
+        }
+        let ended = exporting.wait();
         if sent && !ended.is_ok_and(|status| status.success()) {
             let cut = std::io::Error::other("the export failed");
             let _ = sender.blocking_send(Err(cut));
