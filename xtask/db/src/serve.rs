@@ -4,8 +4,12 @@
 //! a process of its own (`child.rs`). So answers, refusals, locks and proofs are those of the terminal, memory does not grow
 //! with a database, and a command that fails takes nothing with it.
 
+mod about;
 mod api;
+mod assets;
 mod child;
+mod differences;
+mod documents;
 mod downloads;
 mod facts;
 mod guard;
@@ -13,6 +17,11 @@ mod job;
 mod jobs;
 mod keys;
 mod orders;
+mod page_acts;
+mod page_plans;
+mod page_routes;
+mod page_view;
+mod pages;
 mod plans;
 mod problem;
 mod receipts;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
+use crate::serve::page_view::refusal;
 use crate::serve::problem::Problem;
 use crate::serve::refused::Asked;
 use crate::serve::site::Site;
@@ -25,12 +26,13 @@ const OPEN_AGAIN: &str = "open the address that `cargo xtask db-serve` printed l
 /// Lets a request in, or refuses it and writes that down; every answer gets our headers.
 pub(crate) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let headers = request.headers().clone();
     let mut response = match let_in(&site, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             let asked = Asked { method: &method, path: &path, status: problem.status };
             site.refused.note(&asked, &problem.what);
-            problem.into_response()
+            refusal(&headers, problem)
         }
     };
     protect(response.headers_mut());
@@ -142,7 +144,8 @@ fn protect(headers: &mut HeaderMap) {
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With `no-referrer`, a browser sends `Origin: null` along with our own forms.
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];

@@ -16,14 +16,17 @@ use crate::serve::guard::{cookie_name, guard};
 use crate::serve::problem::Problem;
 use crate::serve::refused::Asked;
 use crate::serve::site::Site;
+use crate::serve::{page_acts, page_plans, page_routes};
 
 /// Every route, behind the guard.
 pub(crate) fn routes(site: Arc<Site>) -> Router {
     let guarded = axum::middleware::from_fn_with_state(Arc::clone(&site), guard);
     Router::new()
         .route("/open", get(open))
-        .route("/", get(home))
         .route("/api/openapi.json", get(openapi::openapi))
+        .merge(page_routes::routes())
+        .merge(page_acts::routes())
+        .merge(page_plans::routes())
         .route("/api/backup/status", get(backups::status))
         .route("/api/backup/create", post(backups::create))
         .route("/api/backup/verify", post(acts::verify))
@@ -84,10 +87,6 @@ async fn open(
     let page = "<!doctype html><html lang=en><title>Backups</title><meta http-equiv=refresh content=\"0; url=/\">\
                 <p><a href=\"/\">Go on to the backups</a></p>";
     Ok(([(header::SET_COOKIE, cookie)], Html(page)).into_response())
-}
-
-async fn home() -> Html<&'static str> {
-    Html("<!doctype html><html lang=en><title>Backups</title><h1>Backups</h1>")
 }
 
 async fn unknown() -> Problem {

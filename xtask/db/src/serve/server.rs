@@ -19,7 +19,9 @@ use crate::console::refusal::Refusal;
 use crate::host::project::Project;
 use crate::host::session::Clock;
 use crate::schedule::home::Home;
+use crate::serve::about::About;
 use crate::serve::child::Program;
+use crate::serve::differences::Differences;
 use crate::serve::downloads::Downloads;
 use crate::serve::facts::{Fact, Watched};
 use crate::serve::jobs::Jobs;
@@ -88,6 +90,7 @@ impl Server {
         start.home.write(TOKEN, format!("{}\n", keys.bearer().digits()).as_bytes())?;
         let refused = Refused::new(start.home.clone(), Arc::clone(&start.clock), terminal.clone());
         let folder = start.home.file(JOBS);
+        let clock = Arc::clone(&start.clock);
         let jobs = Jobs::open(program.clone(), folder, start.clock, runtime.handle())?;
         let site = Arc::new(Site {
             program,
@@ -102,6 +105,9 @@ impl Server {
                 start.project.backups.clone(),
                 start.home.file(DOWNLOADS),
             )?,
+            clock,
+            about: About::of(start.project),
+            differences: Differences::none(),
             list: Fact::of(&["db-list"]),
             status: Fact::of(&["db-status"]),
             terminal,

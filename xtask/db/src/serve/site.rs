@@ -6,7 +6,10 @@ use std::sync::mpsc::Sender;
 use axum::http::StatusCode;
 use serde_json::Value;
 
+use crate::host::session::Clock;
+use crate::serve::about::About;
 use crate::serve::child::Program;
+use crate::serve::differences::Differences;
 use crate::serve::downloads::Downloads;
 use crate::serve::facts::{Fact, Key, Watched};
 use crate::serve::jobs::Jobs;
@@ -30,6 +33,12 @@ pub(crate) struct Site {
     pub(crate) jobs: Arc<Jobs>,
     /// The files that answers depend on.
     pub(crate) watched: Watched,
+    /// The clock.
+    pub(crate) clock: Clock,
+    /// The project.
+    pub(crate) about: About,
+    /// What changed.
+    pub(crate) differences: Differences,
     /// `db-list`.
     pub(crate) list: Fact,
     /// `db-status`.
@@ -78,6 +87,16 @@ impl Site {
                 "see `/api/backup/status`",
             )
         })
+    }
+
+    /// What changed between two states.
+    ///
+    /// # Errors
+    ///
+    /// The error of `db-diff`.
+    pub(crate) async fn difference(&self, words: Vec<String>) -> Result<Arc<Value>, Problem> {
+        let words = std::iter::once("db-diff".to_owned()).chain(words).collect();
+        self.differences.get(&self.program, words, self.key()).await
     }
 
     fn key(&self) -> Key {
