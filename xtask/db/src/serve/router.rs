@@ -84,7 +84,7 @@ async fn open(
         cookie.digits()
     );
     // Not a redirect: if another site led here, the browser would keep the strict cookie back from where it is led.
-    let page = "<!doctype html><html lang=en><title>Backups</title><meta http-equiv=refresh content=\"0; url=/\">\
+    let page = "<!doctype html><html lang=en><title>Backups</title><link rel=icon href=/assets/icon.svg><meta http-equiv=refresh content=\"0; url=/\">\
                 <p><a href=\"/\">Go on to the backups</a></p>";
     Ok(([(header::SET_COOKIE, cookie)], Html(page)).into_response())
 }

@@ -142,7 +142,9 @@ pub(super) fn lost(context: &Context, backup: &Backup, since: Since<'_>) -> Mark
             @match since {
                 Since::Known(difference) => {
                     (loss(context, backup, difference))
-                    p.more { a href=(diff) { "See every change" } }
+                    @if difference.different {
+                        p.more { a href=(diff) { "See every change" } }
+                    }
                 }
                 Since::Pending => {
                     p.figure.soft { "Comparing…" }

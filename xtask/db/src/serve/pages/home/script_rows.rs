@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 use crate::serve::documents::backup::{Backup, State};
 use crate::serve::pages::home::query::PAGE_ROWS;
 
-/// With more backups than this the script asks the server.
-const MAX_ROWS: usize = 1200;
+/// If the data is longer, the script asks the server: the page stays below 150 KB.
+const MAX_BYTES: usize = 80_000;
 
 /// The data: nothing that a browser runs.
 pub(super) fn data(backups: &[Backup]) -> Markup {
+    let data = escaped(&document(backups));
     html! {
-        @if backups.len() <= MAX_ROWS {
-            script #data type="application/json" { (PreEscaped(escaped(&document(backups)))) }
+        @if data.len() <= MAX_BYTES {
+            script #data type="application/json" { (PreEscaped(data)) }
         }
     }
 }
