@@ -19,6 +19,7 @@ mod restore;
 mod rollback;
 mod rows;
 mod schedule;
+mod serve;
 mod status;
 mod store;
 mod support;

@@ -4,6 +4,7 @@ pub(crate) mod guide_host;
 pub(crate) mod live_damage;
 pub(crate) mod markdown;
 pub(crate) mod museum;
+pub(crate) mod page_server;
 pub(crate) mod postgres_migrations;
 pub(crate) mod postgres_server;
 pub(crate) mod sandbox;

@@ -14,7 +14,7 @@ const MAX_BYTES: u64 = 64 << 20;
 const N_BACKUPS: u64 = 50_000;
 
 /// A sandbox with as many backups, whose records differ in what differs in practice.
-fn with_backups(n: u64) -> Sandbox {
+pub(crate) fn with_backups(n: u64) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.git_init();
     sandbox.sql(

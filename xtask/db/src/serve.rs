@@ -26,6 +26,7 @@ mod plans;
 mod problem;
 mod receipts;
 mod refused;
+mod rendered;
 mod router;
 pub(crate) mod server;
 mod site;

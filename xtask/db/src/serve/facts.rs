@@ -10,11 +10,13 @@ use tokio::sync::Mutex;
 use crate::files::sidecars::{WAL, beside};
 use crate::host::project::{Location, Project};
 use crate::serve::child::Program;
+use crate::serve::jobs::Jobs;
 use crate::serve::problem::Problem;
 
-/// After this time, the health is asked for again although no file changed: ages count.
+/// After this time, the health is asked for again although no file changed: ages count. While a job runs, files change all
+/// the time, and what it did is asked for when it has ended: until then, nobody waits.
 const MAX_AGE: Duration = Duration::from_mins(1);
-/// Up to this age, an answer is given again although files changed: while a backup runs, they change all the time.
+/// Up to this age, an answer is given again although files changed.
 const MIN_AGE: Duration = Duration::from_millis(500);
 
 /// A question whose answer is kept.
@@ -34,6 +36,8 @@ struct Kept {
 pub(crate) struct Key {
     /// How many jobs have ended.
     n_ended: u64,
+    /// Whether one runs or waits.
+    is_busy: bool,
     /// The times and sizes of the files.
     files: Vec<Option<(SystemTime, u64)>>,
 }
@@ -55,14 +59,18 @@ impl Watched {
         Self(paths)
     }
 
-    /// What they are now, after so many jobs.
+    /// What they are now.
     #[must_use]
-    pub(crate) fn key(&self, n_ended: u64) -> Key {
+    pub(crate) fn key(&self, jobs: &Jobs) -> Key {
         let look = |path: &PathBuf| {
             let metadata = fs_err::metadata(path).ok()?;
             Some((metadata.modified().ok()?, metadata.len()))
         };
-        Key { n_ended, files: self.0.iter().map(look).collect() }
+        Key {
+            n_ended: jobs.n_ended(),
+            is_busy: !jobs.is_idle(),
+            files: self.0.iter().map(look).collect(),
+        }
     }
 }
 
@@ -95,7 +103,8 @@ impl Fact {
 impl Kept {
     /// The answer, if it still counts.
     fn fitting(&self, key: &Key) -> Option<Arc<Value>> {
-        let limit = if self.key == *key { MAX_AGE } else { MIN_AGE };
+        let is_same = self.key.files == key.files;
+        let limit = if is_same || key.is_busy { MAX_AGE } else { MIN_AGE };
         let fits = self.key.n_ended == key.n_ended && self.at.elapsed() < limit;
         fits.then(|| Arc::clone(&self.document))
     }

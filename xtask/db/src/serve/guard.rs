@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::serve::page_view::refusal;
-use crate::serve::problem::Problem;
+use crate::serve::problem::{Problem, Why};
 use crate::serve::refused::Asked;
 use crate::serve::site::Site;
 
@@ -23,20 +23,43 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
 /// How the page opens again after it was refused.
 const OPEN_AGAIN: &str = "open the address that `cargo xtask db-serve` printed last";
 
-/// Lets a request in, or refuses it and writes that down; every answer gets our headers.
+/// How much is read of the words of a refusal by a library.
+const MAX_WORDS_BYTES: usize = 4 << 10;
+
+/// Lets a request in, or refuses it. What is refused, here or by a route, is written down; every answer gets our headers.
 pub(crate) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let headers = request.headers().clone();
-    let mut response = match let_in(&site, &request) {
+    let response = match let_in(&site, &request) {
         Ok(()) => next.run(request).await,
-        Err(problem) => {
-            let asked = Asked { method: &method, path: &path, status: problem.status };
-            site.refused.note(&asked, &problem.what);
-            refusal(&headers, problem)
-        }
+        Err(problem) => refusal(&headers, problem),
     };
+    let mut response = as_problem(&headers, response).await;
+    let status = response.status();
+    if let Some(Why(what)) = response.extensions().get::<Why>()
+        && ![StatusCode::CONFLICT, StatusCode::INTERNAL_SERVER_ERROR].contains(&status)
+    {
+        let asked = Asked { method: &method, path: &path, status: status.as_u16() };
+        site.refused.note(&asked, what);
+    }
     protect(response.headers_mut());
     response
+}
+
+/// An answer; the refusal of an extractor, which is plain text, as a problem.
+async fn as_problem(headers: &HeaderMap, response: Response) -> Response {
+    let is_text = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !is_text {
+        return response;
+    }
+    let status = response.status();
+    let words = axum::body::to_bytes(response.into_body(), MAX_WORDS_BYTES).await;
+    let words = words.unwrap_or_default();
+    let hint = "see `/api/openapi.json`";
+    refusal(headers, Problem::new(status, String::from_utf8_lossy(&words), hint))
 }
 
 /// The name of the cookie: cookies do not know of ports, and two servers must not overwrite each other's.

@@ -145,7 +145,9 @@ pub(crate) fn shown(site: &Site, page: Result<Markup, Problem>) -> Response {
         Ok(page) => Html(page.into_string()).into_response(),
         Err(problem) => {
             let page = failure::page(&context(site, ""), &title(&problem), &failure_of(&problem));
-            (problem.status(), Html(page.into_string())).into_response()
+            let mut response = (problem.status(), Html(page.into_string())).into_response();
+            problem.mark(&mut response);
+            response
         }
     }
 }
@@ -160,7 +162,9 @@ pub(crate) fn refusal(headers: &HeaderMap, problem: Problem) -> Response {
         StatusCode::UNAUTHORIZED => login::page(),
         _ => failure::bare_page(&title(&problem), &failure_of(&problem)),
     };
-    (problem.status(), Html(page.into_string())).into_response()
+    let mut response = (problem.status(), Html(page.into_string())).into_response();
+    problem.mark(&mut response);
+    response
 }
 
 fn title(problem: &Problem) -> String {

@@ -32,6 +32,10 @@ struct Document<'a> {
     problem: &'a Problem,
 }
 
+/// Why a request was refused, for the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Why(pub(crate) String);
+
 impl Problem {
     /// A problem of this server's own.
     #[must_use]
@@ -79,6 +83,14 @@ impl Problem {
         problem
     }
 
+    /// Has an answer that shows this problem written down as refused.
+    pub(crate) fn mark(&self, response: &mut Response) {
+        // If a command refuses, the request was let in.
+        if self.exit_code.is_none() {
+            response.extensions_mut().insert(Why(self.what.clone()));
+        }
+    }
+
     /// The status of HTTP.
     #[must_use]
     pub(crate) fn status(&self) -> StatusCode {
@@ -101,6 +113,7 @@ impl IntoResponse for Problem {
         let mut response = (status, axum::Json(&document)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        self.mark(&mut response);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }

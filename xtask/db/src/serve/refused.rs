@@ -14,8 +14,8 @@ use crate::schedule::log;
 
 /// How many lines are written in one minute; more are counted.
 const MAX_LINES: u64 = 60;
-/// How much of a path is written.
-const MAX_PATH: usize = 200;
+/// How much of a request, and of why it was refused, is written.
+const MAX_ASKED: usize = 200;
 
 /// Where refused requests are written down.
 pub(crate) struct Refused {
@@ -52,9 +52,15 @@ impl Refused {
     /// Writes down a request that was refused, and why.
     pub(crate) fn note(&self, asked: &Asked<'_>, why: &str) {
         let now = (self.clock)();
-        let path: String = asked.path.chars().take(MAX_PATH).collect();
-        let line = format!("refused {} {path}: {} {why}", asked.method, asked.status);
+        let shown = text::cut(&format!("{} {}", asked.method, asked.path), MAX_ASKED);
+        let line = format!("refused {shown}: {} {}", asked.status, text::cut(why, MAX_ASKED));
         self.write(now, self.due(now, line));
+    }
+
+    /// Writes down a connection that was closed without a request.
+    pub(crate) fn note_connection(&self, why: &str) {
+        let now = (self.clock)();
+        self.write(now, self.due(now, format!("refused a connection: {why}")));
     }
 
     /// The lines to write now.

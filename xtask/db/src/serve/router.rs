@@ -14,7 +14,6 @@ use crate::serve::api::{
 };
 use crate::serve::guard::{cookie_name, guard};
 use crate::serve::problem::Problem;
-use crate::serve::refused::Asked;
 use crate::serve::site::Site;
 use crate::serve::{page_acts, page_plans, page_routes};
 
@@ -66,14 +65,11 @@ async fn open(
     Query(invitation): Query<Invitation>,
 ) -> Result<Response, Problem> {
     let Some(cookie) = site.keys.exchange(&invitation.t)? else {
-        let problem = Problem::new(
+        return Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             "this address was used already, or is from an earlier start",
             "open the address that `cargo xtask db-serve` printed last",
-        );
-        let asked = Asked { method: &axum::http::Method::GET, path: "/open", status: 401 };
-        site.refused.note(&asked, &problem.what);
-        return Err(problem);
+        ));
     };
     // The terminal is gone when the server ends.
     let _ =

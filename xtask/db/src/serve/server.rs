@@ -28,6 +28,7 @@ use crate::serve::jobs::Jobs;
 use crate::serve::keys::Keys;
 use crate::serve::receipts::Receipts;
 use crate::serve::refused::Refused;
+use crate::serve::rendered::Rendered;
 use crate::serve::router;
 use crate::serve::site::Site;
 use crate::serve::uploads::Uploads;
@@ -110,6 +111,7 @@ impl Server {
             differences: Differences::none(),
             list: Fact::of(&["db-list"]),
             status: Fact::of(&["db-status"]),
+            status_answer: Rendered::default(),
             terminal,
         });
         // The first page should not have to wait.
@@ -120,7 +122,12 @@ impl Server {
         let router = router::routes(Arc::clone(&site));
         let n_free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         for listener in listeners {
-            runtime.spawn(accept(listener, router.clone(), Arc::clone(&n_free)));
+            let door = Door {
+                router: router.clone(),
+                site: Arc::clone(&site),
+                n_free: Arc::clone(&n_free),
+            };
+            runtime.spawn(accept(listener, door));
         }
         Ok(Self { site, lines, runtime })
     }
@@ -178,23 +185,34 @@ async fn listen(port: u16) -> Result<Vec<TcpListener>> {
     Ok(std::iter::once(first).chain(second).collect())
 }
 
-async fn accept(listener: TcpListener, router: Router, n_free: Arc<Semaphore>) {
+/// What a connection needs.
+#[derive(Clone)]
+struct Door {
+    router: Router,
+    site: Arc<Site>,
+    n_free: Arc<Semaphore>,
+}
+
+async fn accept(listener: TcpListener, door: Door) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // No descriptor is free: others are closed in a moment.
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let Ok(place) = Arc::clone(&n_free).try_acquire_owned() else { continue };
-        let router = router.clone();
+        let Ok(place) = Arc::clone(&door.n_free).try_acquire_owned() else {
+            door.site.refused.note_connection("too many are open");
+            continue;
+        };
+        let door = door.clone();
         tokio::spawn(async move {
-            answer(stream, router).await;
+            answer(stream, door).await;
             drop(place);
         });
     }
 }
 
-async fn answer(stream: TcpStream, router: Router) {
+async fn answer(stream: TcpStream, door: Door) {
     let _ = stream.set_nodelay(true);
     let mut connection = http1::Builder::new();
     connection
@@ -202,7 +220,10 @@ async fn answer(stream: TcpStream, router: Router) {
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS);
-    // A client that goes away, or speaks no HTTP, ends its connection.
-    let _ =
-        connection.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).await;
+    let service = TowerToHyperService::new(door.router);
+    let ended = connection.serve_connection(TokioIo::new(stream), service).await;
+    // A client that goes away, or is silent, ends its connection.
+    if ended.is_err_and(|error| error.is_parse()) {
+        door.site.refused.note_connection("what came was not HTTP/1.1, or too long");
+    }
 }

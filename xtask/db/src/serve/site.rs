@@ -17,6 +17,7 @@ use crate::serve::keys::Keys;
 use crate::serve::problem::Problem;
 use crate::serve::receipts::Receipts;
 use crate::serve::refused::Refused;
+use crate::serve::rendered::Rendered;
 use crate::serve::uploads::Uploads;
 
 /// The state of the server.
@@ -43,6 +44,8 @@ pub(crate) struct Site {
     pub(crate) list: Fact,
     /// `db-status`.
     pub(crate) status: Fact,
+    /// The answer of `GET /api/backup/status`.
+    pub(crate) status_answer: Rendered,
     /// What waits for a confirmation.
     pub(crate) receipts: Receipts,
     /// Files to import.
@@ -100,7 +103,7 @@ impl Site {
     }
 
     fn key(&self) -> Key {
-        self.watched.key(self.jobs.n_ended())
+        self.watched.key(&self.jobs)
     }
 
     /// The beginning of every address of it.

@@ -26,8 +26,15 @@ struct Status<'a> {
 
 /// `GET /api/backup/status`.
 pub(crate) async fn status(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
-    let (health, list) = (site.status().await?, site.list().await?);
-    Ok(Json(Status { health: &health, backups: &list["backups"] }).into_response())
+    // Both questions at once.
+    let asked = Arc::clone(&site);
+    let health = tokio::spawn(async move { asked.status().await });
+    let list = site.list().await?;
+    let health = health.await.map_err(anyhow::Error::from)??;
+    let answer = site.status_answer.get([health, list], |[health, list]| {
+        Ok(serde_json::to_vec(&Status { health, backups: &list["backups"] })?)
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
 /// `POST /api/backup/create`.

@@ -1,7 +1,7 @@
 //! What is too large for memory: rows of an export, and the file of a backup, sent while they are read.
 
-use std::io::Read;
-use std::process::Stdio;
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -20,8 +20,6 @@ use crate::serve::stream;
 
 /// How much is read at once.
 const PIECE_BYTES: usize = 128 << 10;
-/// How much of the messages of a failed export is kept.
-const MAX_MESSAGE_BYTES: u64 = 16 << 10;
 
 /// Query of `GET /api/backup/export`.
 #[derive(Debug, Deserialize)]
@@ -116,6 +114,8 @@ pub(crate) async fn export(
     let (Some(mut rows), Some(messages)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(anyhow::anyhow!("could not read from a command").into());
     };
+    // They are read all the time: a full pipe would stop the command.
+    let said = tokio::task::spawn_blocking(move || last_words(messages));
     let first = tokio::task::spawn_blocking(move || {
         let first = read_piece(&mut rows);
         (first, rows)
@@ -123,15 +123,19 @@ pub(crate) async fn export(
     let (first, rows) = first.await.map_err(anyhow::Error::from)?;
     let first = first.map_err(anyhow::Error::from)?;
     if first.is_empty() {
-        return tokio::task::spawn_blocking(move || failure(child, messages))
-            .await
-            .map_err(anyhow::Error::from)?;
+        let said = said.await.map_err(anyhow::Error::from)?;
+        let status = tokio::task::spawn_blocking(move || child.wait()).await;
+        let status = status.map_err(anyhow::Error::from)?.map_err(anyhow::Error::from)?;
+        return if status.success() {
+            Ok(Body::empty().into_response())
+        } else {
+            Err(failure(status, said))
+        };
     }
     let (sender, body) = stream::channel();
     let mut exporting = child;
     tokio::task::spawn_blocking(move || {
         let sent = send(&sender, first, rows);
-        drop(messages);
         if !sent {
             // The reader is gone: nobody needs the rest of the proof either.
             child::interrupt(exporting.id());
@@ -214,23 +218,33 @@ fn read_piece(from: &mut impl Read) -> std::io::Result<Bytes> {
     Ok(piece.into())
 }
 
-/// The answer for an export without rows: what the command printed, if it failed.
-fn failure(mut child: std::process::Child, messages: impl Read) -> Result<Response, Problem> {
-    let mut text = Vec::new();
-    let _ = messages.take(MAX_MESSAGE_BYTES).read_to_end(&mut text);
-    let status = child.wait().map_err(anyhow::Error::from)?;
-    if status.success() {
-        return Ok(Body::empty().into_response());
+/// What a command printed why it failed, and what to do.
+#[derive(Debug, Default)]
+struct LastWords {
+    what: String,
+    hint: String,
+}
+
+fn last_words(messages: impl Read) -> LastWords {
+    let mut words = LastWords::default();
+    for line in BufReader::new(messages).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        if let Some(what) = line.strip_prefix("error: ") {
+            what.clone_into(&mut words.what);
+        } else if let Some(hint) = line.strip_prefix("hint: ") {
+            hint.clone_into(&mut words.hint);
+        }
     }
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let after = |start: &str| {
-        text.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_default().to_owned()
-    };
+    words
+}
+
+/// The answer for an export without rows.
+fn failure(status: ExitStatus, said: LastWords) -> Problem {
     let status = match status.code() {
         Some(3) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::CONFLICT,
     };
-    Err(Problem::new(status, after("error: "), after("hint: ")))
+    Problem::new(status, said.what, said.hint)
 }
 
 fn attachment(file_name: &str) -> String {
