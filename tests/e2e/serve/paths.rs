@@ -71,8 +71,9 @@ fn with_secret() -> (Sandbox, String) {
 /// The backups in a folder.
 fn names(folder: &std::path::Path) -> Vec<String> {
     let names = fs_err::read_dir(folder).expect("a folder").flatten();
-    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.ends_with(".bak")).collect()
+    let paths = names.map(|entry| entry.path());
+    let backups = paths.filter(|path| path.extension().is_some_and(|end| end == "bak"));
+    backups.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
 }
 
 #[test]

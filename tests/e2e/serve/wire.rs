@@ -126,10 +126,10 @@ fn a_method_that_a_route_does_not_know_does_nothing() {
 fn a_long_or_odd_request_writes_one_short_line_into_the_log() {
     let sandbox = Sandbox::new();
     let server = PageServer::start(&sandbox);
-    let long = "X".repeat(9_000);
+    let flood = "X".repeat(9_000);
     for line in [
-        format!("{long} /"),
-        format!("GET /{long}"),
+        format!("{flood} /"),
+        format!("GET /{flood}"),
         "GET /%0a2025-09-13T14:25:30+02:00%20refused%20%1b%5b31m".to_owned(),
         "GET /a%0d%0aSet-Cookie:%20a=b".to_owned(),
         "GET /open?t=%0aforged".to_owned(),

@@ -246,7 +246,7 @@ impl Drop for PageServer {
 
 /// Reads until the server closes the connection.
 pub(crate) fn rest_of(stream: &mut TcpStream) -> Answer {
-    let (mut bytes, mut buffer) = (Vec::new(), [0; 64 << 10]);
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => break,
