@@ -1,5 +1,6 @@
 //! The local page and its HTTP API: who is let in, what is refused, and what becomes of jobs.
 
+pub(crate) mod browser;
 pub(crate) mod entry;
 pub(crate) mod floods;
 pub(crate) mod foreign_pages;

@@ -1,5 +1,6 @@
 //! What the tests stand on: the sandbox, a terminal, `strace`, broken states.
 
+pub(crate) mod browser;
 pub(crate) mod guide_host;
 pub(crate) mod live_damage;
 pub(crate) mod markdown;
