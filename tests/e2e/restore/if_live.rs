@@ -180,7 +180,7 @@ fn no_commit_of_a_running_writer_is_lost_over_many_plans() {
                 }
                 let apply = ["db-restore", "oldest", "--yes", "--busy-timeout", "60", "--if-live"];
                 let said = sandbox.run(&[&apply[..], &[&if_live]].concat());
-                let code = if is_paused { 0 } else { 1 };
+                let code = i32::from(!is_paused);
                 assert_eq!(said.code, Some(code), "{journal_mode} {attempt}: {said:#?}");
                 drop(paused);
             }

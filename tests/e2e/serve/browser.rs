@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::browser::Browser;
 use crate::support::page_server::PageServer;
 use crate::support::sandbox::Sandbox;
+use crate::support::strace::complain;
 
 /// Where axe-core may be: in CI, `.ci/serve` installs it.
 fn axe() -> Option<String> {
@@ -15,7 +16,7 @@ fn axe() -> Option<String> {
     let path = std::env::var_os("XTASK_DB_AXE").map_or(usual, PathBuf::from);
     let found = fs_err::read_to_string(path).ok();
     if found.is_none() {
-        eprintln!("SKIPPED: axe-core is not installed: `bash .ci/serve` installs it");
+        complain("SKIPPED: axe-core is not installed: `bash .ci/serve` installs it");
     }
     found
 }

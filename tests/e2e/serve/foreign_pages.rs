@@ -98,6 +98,17 @@ fn a_page_of_another_site_reads_nothing_and_gets_nothing_it_may_read() {
 }
 
 #[test]
+fn the_address_with_the_token_is_referred_to_nobody() {
+    let sandbox = Sandbox::new();
+    let server = PageServer::start(&sandbox);
+    let token = server.url.rsplit_once('/').expect("an address").1.to_owned();
+    for address in ["GET /open?t=0".to_owned(), format!("GET /{token}")] {
+        let answer = browse(&server, &address, &[], "");
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{answer:#?}");
+    }
+}
+
+#[test]
 fn every_answer_forbids_frames_and_referrers_and_foreign_content() {
     let sandbox = Sandbox::new();
     let server = PageServer::start(&sandbox);
@@ -110,7 +121,6 @@ fn every_answer_forbids_frames_and_referrers_and_foreign_content() {
         (200, server.get("/api/backup/status")),
         (400, server.get("/api/jobs/%ff")),
         (401, browse(&server, "GET /", &[], "")),
-        (401, browse(&server, "GET /open?t=0", &[], "")),
         (403, browse(&server, "POST /api/backup/create", &[&cookie], "")),
         (404, server.get("/nowhere")),
         (404, server.get("/assets/nothing")),

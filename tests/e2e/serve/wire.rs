@@ -138,7 +138,7 @@ fn a_long_or_odd_request_writes_one_short_line_into_the_log() {
         assert_eq!(answer.status, 401, "{answer:#?}");
         assert_eq!(answer.header("set-cookie"), None, "{answer:#?}");
     }
-    let log = server.log();
+    let written = server.log();
     assert_eq!(log.lines().count(), 5, "{log}");
     assert!(log.lines().all(|line| line.len() < 400), "{log}");
     assert!(!log.contains("forged") && !log.contains('\x1b'), "{log}");

@@ -1,4 +1,4 @@
-//! A real browser without a window: Chromium, driven by `chromedriver` over WebDriver (<https://www.w3.org/TR/webdriver2/>).
+//! A real browser without a window: Chromium, driven by `chromedriver` over `WebDriver` (<https://www.w3.org/TR/webdriver2/>).
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::sandbox::Running;
+use crate::support::strace::complain;
 
 /// How long something on a page is waited for before a test fails.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// The key under which WebDriver has the id of an element.
+/// The key under which `WebDriver` has the id of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser with one tab; both end with the value.
@@ -29,7 +30,7 @@ impl Browser {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(child) = command.spawn() else {
-            eprintln!("SKIPPED: `chromedriver` and `chromium` are not installed");
+            complain("SKIPPED: `chromedriver` and `chromium` are not installed");
             return None;
         };
         let mut driver = Running(child);
@@ -87,24 +88,12 @@ impl Browser {
         }
     }
 
-    /// Clicks the first element that is selected, as with a mouse: it must be seen, and nothing may be over it.
-    pub(crate) fn click(&self, selector: &str) {
-        let element = self.element("css selector", selector);
-        self.call("POST", &format!("/element/{element}/click"), &json!({}));
-    }
-
-    /// Clicks the button or link with these words.
+    /// Clicks the button or link that begins with these words, as with a mouse: it must be seen, and nothing may be over it.
     pub(crate) fn click_words(&self, words: &str) {
         let path =
             format!("//*[self::button or self::a][starts-with(normalize-space(), '{words}')]");
         let element = self.element("xpath", &path);
         self.call("POST", &format!("/element/{element}/click"), &json!({}));
-    }
-
-    /// Types into the first element that is selected; a file into a choice of files.
-    pub(crate) fn type_into(&self, selector: &str, text: &str) {
-        let element = self.element("css selector", selector);
-        self.call("POST", &format!("/element/{element}/value"), &json!({ "text": text }));
     }
 
     /// The words that the first element shows.
@@ -139,7 +128,7 @@ impl Drop for Browser {
     }
 }
 
-/// One command of WebDriver: its value, or its error.
+/// One command of `WebDriver`: its value, or its error.
 fn call(port: u16, method: &str, path: &str, body: &Value) -> Value {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("chromedriver");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");

@@ -20,6 +20,9 @@ use crate::serve::site::Site;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Where the token of the printed address is exchanged.
+pub(crate) const OPEN: &str = "/open";
+
 /// How the page opens again after it was refused.
 const OPEN_AGAIN: &str = "open the address that `cargo xtask db-serve` printed last";
 
@@ -43,6 +46,11 @@ pub(crate) async fn guard(State(site): State<Arc<Site>>, request: Request, next:
         site.refused.note(&asked, what);
     }
     protect(response.headers_mut());
+    if path == OPEN {
+        // Its address has a token.
+        let none = HeaderValue::from_static("no-referrer");
+        response.headers_mut().insert(header::REFERRER_POLICY, none);
+    }
     response
 }
 
@@ -82,7 +90,7 @@ fn let_in(site: &Site, request: &Request) -> Result<(), Problem> {
 
 /// Whether everybody on this machine may have it: what is on every copy of this program, and the exchange of tokens.
 fn is_open(path: &str) -> bool {
-    path == "/open" || path.starts_with("/assets/")
+    path == OPEN || path.starts_with("/assets/")
 }
 
 fn names(port: u16) -> [String; 3] {

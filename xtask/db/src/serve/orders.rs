@@ -340,9 +340,12 @@ mod tests {
             create.order().expect("an order").words,
             ["db-backup", "--label=--pin; $(x)", "--db=a"]
         );
-        let restore =
-            Restore { r#ref: "latest".to_owned(), tables: vec!["-x".to_owned()], database: None };
-        assert_eq!(restore.words().expect("a reference"), ["db-restore", "latest", "--table=-x"]);
+        let restore = |table: &str| {
+            let tables = vec![table.to_owned()];
+            Restore { r#ref: "latest".to_owned(), tables, database: None }.words()
+        };
+        assert_eq!(restore("a b").expect("words"), ["db-restore", "latest", "--table=a b"]);
+        assert!(restore("-x").is_err());
         assert!(label("latest", "--quiet").is_err());
     }
 }

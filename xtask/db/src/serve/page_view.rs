@@ -152,10 +152,16 @@ pub(crate) fn shown(site: &Site, page: Result<Markup, Problem>) -> Response {
     }
 }
 
+/// Whether a browser asks for something to look at.
+#[must_use]
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
+
 /// A refusal as a browser or a script reads it.
 pub(crate) fn refusal(headers: &HeaderMap, problem: Problem) -> Response {
-    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    if !accepted.is_some_and(|accepted| accepted.contains("text/html")) {
+    if !wants_page(headers) {
         return problem.into_response();
     }
     let page = match problem.status() {

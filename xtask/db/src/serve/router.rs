@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -12,7 +12,8 @@ use serde::Deserialize;
 use crate::serve::api::{
     acts, backups, diff, events, job_routes, openapi, pour, receipt_routes, upload_routes,
 };
-use crate::serve::guard::{cookie_name, guard};
+use crate::serve::guard::{OPEN, cookie_name, guard};
+use crate::serve::page_view::{shown, wants_page};
 use crate::serve::problem::Problem;
 use crate::serve::site::Site;
 use crate::serve::{page_acts, page_plans, page_routes};
@@ -21,7 +22,7 @@ use crate::serve::{page_acts, page_plans, page_routes};
 pub(crate) fn routes(site: Arc<Site>) -> Router {
     let guarded = axum::middleware::from_fn_with_state(Arc::clone(&site), guard);
     Router::new()
-        .route("/open", get(open))
+        .route(OPEN, get(open))
         .route("/api/openapi.json", get(openapi::openapi))
         .merge(page_routes::routes())
         .merge(page_acts::routes())
@@ -85,12 +86,13 @@ async fn open(
     Ok(([(header::SET_COOKIE, cookie)], Html(page)).into_response())
 }
 
-async fn unknown() -> Problem {
-    Problem::new(
+async fn unknown(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    let problem = Problem::new(
         StatusCode::NOT_FOUND,
         "there is no such page",
         "see `/`, and `/api/openapi.json` for the API",
-    )
+    );
+    if wants_page(&headers) { shown(&site, Err(problem)) } else { problem.into_response() }
 }
 
 async fn wrong_method() -> Problem {

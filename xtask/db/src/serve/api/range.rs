@@ -19,11 +19,13 @@ pub(crate) fn asked(headers: &HeaderMap, size_bytes: u64, etag: &str) -> Result<
     let Some((first, last)) = given.and_then(|range| range.split_once('-')) else {
         return Ok(whole);
     };
-    let (first, last) = (first.trim().parse::<u64>(), last.trim().parse::<u64>());
-    let (offset_bytes, end) = match (first, last) {
-        (Ok(first), Ok(last)) if first <= last => (first, last.saturating_add(1).min(size_bytes)),
-        (Ok(first), Err(_)) => (first, size_bytes),
-        (Err(_), Ok(n_last)) => (size_bytes.saturating_sub(n_last), size_bytes),
+    let number = |text: &str| (!text.is_empty()).then(|| text.parse::<u64>().ok());
+    let (offset_bytes, end) = match (number(first.trim()), number(last.trim())) {
+        (Some(Some(first)), Some(Some(last))) if first <= last => {
+            (first, last.saturating_add(1).min(size_bytes))
+        }
+        (Some(Some(first)), None) => (first, size_bytes),
+        (None, Some(Some(n_last))) => (size_bytes.saturating_sub(n_last), size_bytes),
         _ => return Ok(whole),
     };
     if offset_bytes >= size_bytes {
