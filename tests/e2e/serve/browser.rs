@@ -31,8 +31,8 @@ fn wait_until_done(browser: &Browser) {
 
 #[test]
 fn a_backup_is_made_compared_and_restored_by_clicking() {
-    let Some(browser) = Browser::start() else { return };
     let sandbox = Sandbox::new();
+    let Some(browser) = Browser::start(&sandbox) else { return };
     let before = sandbox.content();
     let server = PageServer::start(&sandbox);
     browser.emulate(1280, 800, "light");
@@ -62,8 +62,8 @@ fn a_backup_is_made_compared_and_restored_by_clicking() {
 
 #[test]
 fn a_plan_that_is_no_longer_true_is_shown_anew() {
-    let Some(browser) = Browser::start() else { return };
     let sandbox = Sandbox::new();
+    let Some(browser) = Browser::start(&sandbox) else { return };
     sandbox.backup();
     sandbox.sql("DELETE FROM messages");
     let server = PageServer::start(&sandbox);
@@ -81,8 +81,8 @@ fn a_plan_that_is_no_longer_true_is_shown_anew() {
 
 #[test]
 fn every_page_is_accessible_in_both_schemes_and_widths() {
-    let (Some(axe), Some(browser)) = (axe(), Browser::start()) else { return };
     let sandbox = Sandbox::new();
+    let (Some(axe), Some(browser)) = (axe(), Browser::start(&sandbox)) else { return };
     let name = sandbox.backup();
     sandbox.sql("DELETE FROM messages");
     let server = PageServer::start(&sandbox);

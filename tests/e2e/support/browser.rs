@@ -2,12 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::sandbox::Running;
+use crate::support::sandbox::{Running, Sandbox};
 use crate::support::strace::complain;
 
 /// How long something on a page is waited for before a test fails.
@@ -26,8 +26,8 @@ pub(crate) struct Browser {
 
 impl Browser {
     /// Starts one; `None` if it is not installed, which is printed.
-    pub(crate) fn start() -> Option<Self> {
-        let mut command = Command::new("chromedriver");
+    pub(crate) fn start(sandbox: &Sandbox) -> Option<Self> {
+        let mut command = sandbox.command("chromedriver");
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let Ok(child) = command.spawn() else {
             complain("SKIPPED: `chromedriver` and `chromium` are not installed");
@@ -144,7 +144,7 @@ fn call(port: u16, method: &str, path: &str, body: &Value) -> Value {
         .expect("sent");
     let mut answer = Vec::new();
     // chromedriver keeps the connection open, and announces the length.
-    let mut piece = [0; 1 << 16];
+    let mut piece = vec![0; 1 << 16];
     loop {
         let text = String::from_utf8_lossy(&answer);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
