@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::body::Bytes;
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 use maud::Markup;
@@ -20,6 +21,7 @@ use crate::serve::pages::home::facts::HomeFacts;
 use crate::serve::pages::home::query::Query as TableQuery;
 use crate::serve::pages::{backup, diff, home, job, jobs};
 use crate::serve::problem::Problem;
+use crate::serve::recent::Sources;
 use crate::serve::site::Site;
 
 /// Every page, and its files.
@@ -35,8 +37,27 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
 }
 
 /// `GET /`.
-async fn first(State(site): State<Arc<Site>>, Query(query): Query<TableQuery>) -> Response {
-    shown(&site, first_page(&site, &query).await)
+async fn first(
+    State(site): State<Arc<Site>>,
+    Query(query): Query<TableQuery>,
+    RawQuery(asked): RawQuery,
+) -> Response {
+    match recent_page(&site, &query, asked.unwrap_or_default()).await {
+        Ok(page) => Html(page).into_response(),
+        Err(problem) => shown(&site, Err(problem)),
+    }
+}
+
+async fn recent_page(
+    site: &Arc<Site>,
+    query: &TableQuery,
+    asked: String,
+) -> Result<Bytes, Problem> {
+    let (list, status) = tokio::join!(site.list(), site.status());
+    let n_changes = *site.jobs.changes().borrow();
+    let sources = Sources { query: asked, documents: [list?, status?], n_changes };
+    let render = async || Ok(first_page(site, query).await?.into_string().into());
+    site.recent.get(sources, render).await
 }
 
 async fn first_page(site: &Arc<Site>, query: &TableQuery) -> Result<Markup, Problem> {

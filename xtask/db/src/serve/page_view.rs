@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::console::text;
-use crate::serve::documents::backup::{Backup, List};
+use crate::serve::documents::backup::Backup;
 use crate::serve::documents::diff::{Diff, Difference};
 use crate::serve::documents::failure::Failure;
 use crate::serve::documents::status::Status;
@@ -28,7 +28,7 @@ pub(crate) struct View {
     pub(crate) context: Context,
     pub(crate) status: Status,
     /// The backups of the chosen database, newest first.
-    pub(crate) backups: Vec<Backup>,
+    pub(crate) backups: Arc<[Backup]>,
 }
 
 impl View {
@@ -40,9 +40,9 @@ impl View {
     pub(crate) async fn of(site: &Site, database: &str) -> Result<Self, Problem> {
         let context = context(site, database);
         let (list, status) = tokio::join!(site.list(), site.status());
-        let list: List = read(&*list?)?;
-        let backups = list.backups.into_iter().filter(|backup| belongs_to(&context, backup));
-        Ok(Self { backups: backups.collect(), status: read(&*status?)?, context })
+        let belongs = |backup: &Backup| belongs_to(&context, backup);
+        let backups = site.parsed.of_database(&list?, &context.database, belongs)?;
+        Ok(Self { backups, status: read(&*status?)?, context })
     }
 
     /// The same about the database of a backup, and that backup.
@@ -51,8 +51,8 @@ impl View {
     ///
     /// As [`View::of`]; a problem if there is no such backup.
     pub(crate) async fn of_backup(site: &Site, name: &str) -> Result<(Self, Backup), Problem> {
-        let list: List = read(&*site.list().await?)?;
-        let backup = list.backups.into_iter().find(|backup| backup.name == name);
+        let all = site.parsed.all(&site.list().await?)?;
+        let backup = all.iter().find(|backup| backup.name == name).cloned();
         let backup = backup.ok_or_else(|| {
             let what = format!("there is no backup named `{}`", text::plain(name));
             Problem::new(StatusCode::NOT_FOUND, what, "`cargo xtask db-list` lists the backups")

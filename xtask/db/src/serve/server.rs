@@ -26,7 +26,9 @@ use crate::serve::downloads::Downloads;
 use crate::serve::facts::{Fact, Watched};
 use crate::serve::jobs::Jobs;
 use crate::serve::keys::Keys;
+use crate::serve::parsed::Parsed;
 use crate::serve::receipts::Receipts;
+use crate::serve::recent::Recent;
 use crate::serve::refused::Refused;
 use crate::serve::rendered::Rendered;
 use crate::serve::router;
@@ -100,6 +102,8 @@ impl Server {
             refused,
             jobs,
             watched: Watched::of(start.project),
+            parsed: Parsed::default(),
+            recent: Recent::default(),
             receipts: Receipts::default(),
             uploads: Uploads::open(start.home.file(UPLOADS))?,
             downloads: Downloads::open_scratch(

@@ -14,8 +14,10 @@ use crate::serve::downloads::Downloads;
 use crate::serve::facts::{Fact, Key, Watched};
 use crate::serve::jobs::Jobs;
 use crate::serve::keys::Keys;
+use crate::serve::parsed::Parsed;
 use crate::serve::problem::Problem;
 use crate::serve::receipts::Receipts;
+use crate::serve::recent::Recent;
 use crate::serve::refused::Refused;
 use crate::serve::rendered::Rendered;
 use crate::serve::uploads::Uploads;
@@ -52,6 +54,10 @@ pub(crate) struct Site {
     pub(crate) uploads: Uploads,
     /// Files of backups.
     pub(crate) downloads: Downloads,
+    /// The backups as pages read them.
+    pub(crate) parsed: Parsed,
+    /// The first page as it was a moment ago.
+    pub(crate) recent: Recent,
     /// Lines for the terminal.
     pub(crate) terminal: Sender<String>,
 }
