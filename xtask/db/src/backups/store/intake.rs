@@ -19,7 +19,7 @@ use crate::backups::store::intake::new_packs::{
 };
 use crate::backups::store::pack::Content;
 use crate::backups::store::pack::writer::{FIRST_LEVEL, LATER_LEVEL};
-use crate::backups::store::page_list::{Address, List};
+use crate::backups::store::page_list::{Address, List, Run};
 use crate::backups::store::stored_database::{Reader, Stored, entry_number};
 use crate::console::threads::{Lane, Step};
 use crate::sqlite::digest;
@@ -130,6 +130,8 @@ struct Known<'s> {
     places: Vec<Option<u32>>,
     group: Option<u64>,
     blocks: Vec<Option<(Address, Id)>>,
+    /// The group that was hashed last, if its list has it in one run.
+    run: Option<Run>,
 }
 
 impl<F: FnOnce()> Comparing<'_, F> {
@@ -156,9 +158,7 @@ impl<F: FnOnce()> Comparing<'_, F> {
         }
         let hash = tree::subtree(group * GROUP_BYTES, bytes);
         for at in 0..self.known.len() {
-            let known = &mut self.known[at];
-            known.load(group)?;
-            if known.hash() == Some(hash) {
+            if self.known[at].hash_of(group)? == Some(hash) {
                 self.adopt(at)?;
                 self.known[at].n_adopted += 1;
                 self.compared.push(hash, group, bytes);
@@ -173,6 +173,12 @@ impl<F: FnOnce()> Comparing<'_, F> {
 
     /// Takes over all blocks of the group that was read last.
     fn adopt(&mut self, at: usize) -> Result<()> {
+        if let Some(run) = self.known[at].run {
+            let pack = self.place_of(at, run.first.pack)?;
+            let first = Address { pack, ..run.first };
+            self.compared.naming.push_run(Run { first, ..run });
+            return Ok(());
+        }
         for nth in 0..self.known[at].blocks.len() {
             let found = self.known[at].blocks[nth];
             self.adopt_one(at, found.context("a known block is missing")?.0)?;
@@ -181,16 +187,20 @@ impl<F: FnOnce()> Comparing<'_, F> {
     }
 
     fn adopt_one(&mut self, at: usize, address: Address) -> Result<()> {
-        let known = &mut self.known[at];
-        let place = &mut known.places[address.pack as usize];
-        let pack = if let Some(pack) = *place {
-            pack
-        } else {
-            let name = known.stored.list().packs[address.pack as usize];
-            *place.insert(self.compared.naming.place_of(name)?)
-        };
+        let pack = self.place_of(at, address.pack)?;
         self.compared.naming.push(Address { pack, slot: address.slot });
         Ok(())
+    }
+
+    /// The place in the new list of a pack of a known one.
+    fn place_of(&mut self, at: usize, pack: u32) -> Result<u32> {
+        let known = &mut self.known[at];
+        let place = &mut known.places[pack as usize];
+        if let Some(pack) = *place {
+            return Ok(pack);
+        }
+        let name = known.stored.list().packs[pack as usize];
+        Ok(*place.insert(self.compared.naming.place_of(name)?))
     }
 
     fn blocks(&mut self, group: u64, bytes: &[u8]) -> Result<()> {
@@ -257,7 +267,42 @@ impl<'s> Known<'s> {
     fn of(nth: usize, stored: &'s Stored) -> Result<Self> {
         let places = vec![None; stored.list().packs.len()];
         let reader = stored.reader()?;
-        Ok(Self { stored, nth, n_adopted: 0, reader, places, group: None, blocks: Vec::new() })
+        Ok(Self {
+            stored,
+            nth,
+            n_adopted: 0,
+            reader,
+            places,
+            group: None,
+            blocks: Vec::new(),
+            run: None,
+        })
+    }
+
+    /// The hash of a group. In one run, as nearly all are, it is hashed without looking up each block.
+    fn hash_of(&mut self, group: u64) -> Result<Option<Id>> {
+        const MAX_BLOCKS: usize = 128;
+        let shape = self.stored.shape();
+        let first = group * shape.group_blocks();
+        let n_blocks = shape.group_blocks().min(shape.n_blocks().saturating_sub(first));
+        self.run = None;
+        if shape.size_bytes > GROUP_BYTES && self.group != Some(group) {
+            let n_wanted = u32::try_from(n_blocks)?;
+            if let Some((address, entries)) = self.reader.look_up_run(first, n_wanted)? {
+                let mut ids = [Id::default(); MAX_BLOCKS];
+                let ids = &mut ids[..entries.len().min(MAX_BLOCKS)];
+                for (nth, id) in ids.iter_mut().enumerate() {
+                    *id = entries[nth].id;
+                }
+                let is_whole = ids.len() == entries.len();
+                if let Some(hash) = is_whole.then(|| tree::merged(ids)).flatten() {
+                    self.run = Some(Run { first: address, n_blocks: n_wanted });
+                    return Ok(Some(hash));
+                }
+            }
+        }
+        self.load(group)?;
+        Ok(self.hash())
     }
 
     /// Looks a group up, once.

@@ -261,6 +261,12 @@ impl Cursor<'_> {
         }
     }
 
+    /// How many blocks of the current run are still to come, from the block that was sought last on.
+    #[must_use]
+    pub(crate) fn n_ahead(&self) -> u32 {
+        self.run.map_or(0, |run| run.n_blocks)
+    }
+
     fn read(&mut self) -> Result<Option<Run>> {
         if self.peek()?.is_none() {
             ensure!(self.n_left == 0, "it is cut short");
@@ -325,6 +331,19 @@ impl Runs {
                 run.n_blocks += 1;
             }
             _ => self.0.push(Run { first: address, n_blocks: 1 }),
+        }
+    }
+
+    /// Appends blocks that follow one another.
+    pub(crate) fn push_run(&mut self, next: Run) {
+        match self.0.last_mut() {
+            Some(run)
+                if run.first.pack == next.first.pack
+                    && run.first.slot.checked_add(run.n_blocks) == Some(next.first.slot) =>
+            {
+                run.n_blocks += next.n_blocks;
+            }
+            _ => self.0.push(next),
         }
     }
 

@@ -212,6 +212,44 @@ impl<'s> Reader<'s> {
         Ok(self.entry(address.pack, pack, nth).ok().map(|entry| (address, entry)))
     }
 
+    /// The blocks from one on, if the list has all of them in one run and their entries follow one another in a pack: the
+    /// address of the first and the entries. Otherwise `None`, and [`Self::look_up`] goes on at the same block.
+    ///
+    /// # Errors
+    ///
+    /// If the list is damaged.
+    pub(crate) fn look_up_run(
+        &mut self,
+        first: u64,
+        n_blocks: u32,
+    ) -> Result<Option<(Address, &[Entry])>> {
+        let Some(address) = self.cursor.seek(first)? else { return Ok(None) };
+        if n_blocks == 0 || self.cursor.n_ahead() < n_blocks {
+            return Ok(None);
+        }
+        let last = Address { slot: address.slot + (n_blocks - 1), ..address };
+        let (Some((pack, nth)), Some((last_pack, last_nth))) =
+            (self.place(address), self.place(last))
+        else {
+            return Ok(None);
+        };
+        if !Arc::ptr_eq(pack, last_pack) || last_nth != nth + (n_blocks - 1) {
+            return Ok(None);
+        }
+        let is_read = |window: &Window| {
+            window.get(pack, nth).is_some() && window.get(pack, last_nth).is_some()
+        };
+        let of = address.pack as usize;
+        if !self.windows.get(of).is_some_and(is_read)
+            && self.read_window(address.pack, pack, nth).is_err()
+        {
+            return Ok(None);
+        }
+        let window = &self.windows[of];
+        let begin = (nth - window.first) as usize;
+        Ok(window.entries.get(begin..begin + n_blocks as usize).map(|entries| (address, entries)))
+    }
+
     /// The pack and the entry of a block.
     ///
     /// # Errors
@@ -252,15 +290,21 @@ impl<'s> Reader<'s> {
         if let Some(entry) = window.and_then(|window| window.get(pack, number)) {
             return Ok(*entry);
         }
+        self.read_window(of, pack, number)?;
+        let entry = self.windows[of as usize].entries.first().copied();
+        entry.with_context(|| damaged(pack))
+    }
+
+    /// Reads the entries from one on.
+    fn read_window(&mut self, of: u32, pack: &Arc<Pack>, first: u32) -> Result<()> {
         let file = self.file(pack)?.file();
-        let entries = pack.entries(file, number, WINDOW).with_context(|| damaged(pack))?;
-        let entry = entries.first().copied();
+        let entries = pack.entries(file, first, WINDOW).with_context(|| damaged(pack))?;
         let of = of as usize;
         if self.windows.len() <= of {
             self.windows.resize_with(of + 1, Window::default);
         }
-        self.windows[of] = Window { pack: pack.name, first: number, entries };
-        entry.with_context(|| damaged(pack))
+        self.windows[of] = Window { pack: pack.name, first, entries };
+        Ok(())
     }
 
     fn file(&mut self, pack: &Arc<Pack>) -> Result<&mut OpenPack> {

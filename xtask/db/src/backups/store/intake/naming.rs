@@ -36,6 +36,11 @@ impl Naming {
         self.runs.push(address);
     }
 
+    /// Appends blocks that are there already and follow one another.
+    pub(crate) fn push_run(&mut self, run: Run) {
+        self.runs.push_run(run);
+    }
+
     /// Appends a new block, the next one that is packed, and returns its address.
     ///
     /// # Errors
