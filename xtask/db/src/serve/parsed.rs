@@ -44,7 +44,13 @@ impl Parsed {
     ) -> Result<Arc<[Backup]>, Problem> {
         self.with(list, |kept| {
             let all = &kept.all;
-            let choose = || all.iter().filter(|backup| belongs(backup)).cloned().collect();
+            let choose = || {
+                // Mostly there is one database, and one list for all.
+                if all.iter().all(&belongs) {
+                    return Arc::clone(all);
+                }
+                all.iter().filter(|backup| belongs(backup)).cloned().collect()
+            };
             Arc::clone(kept.chosen.entry(database.to_owned()).or_insert_with(choose))
         })
     }
