@@ -174,7 +174,9 @@ mod tests {
             let ids: Vec<Id> =
                 (0..n_ids).map(|n| *blake3::hash(&n.to_le_bytes()).as_bytes()).collect();
             let mut tree = Tree::default();
-            ids.iter().for_each(|id| tree.push(*id));
+            for id in &ids {
+                tree.push(*id);
+            }
             let expected = tree.subtree().filter(|_| n_ids.is_power_of_two());
             assert_eq!(merged(&mut ids.clone()), expected, "{n_ids}");
         }
